@@ -1,0 +1,152 @@
+"""Turning C text into a shared library, through the cache.
+
+The flags keep numpy's arithmetic: no -ffast-math (at link it flushes denormals in the whole process), no contraction
+outside the functions that ask for it by attribute, wrapping integers. `-march` is always explicit, because a library
+compiled for `native` would be loaded on another machine.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from composit.errors import CompileError
+from mosaic.runtime.abi import ABI_VERSION
+from mosaic.runtime.cache import LIBRARY_FILE, SOURCE_FILE, Cache, content_key, open_cache
+from mosaic.runtime.compiler import Compiler, find_compiler
+from mosaic.runtime.processes import Finished, run_program
+
+Progress = Callable[[str], None]
+
+BASE_FLAGS: Final = (
+    "-std=gnu11",
+    "-O3",
+    "-fno-trapping-math",
+    "-fno-math-errno",
+    "-ffp-contract=off",
+    "-fwrapv",
+    "-fno-strict-aliasing",
+    "-shared",
+    "-fPIC",
+    "-pipe",
+)
+KIND_TO_FLAGS: Final = {
+    "gcc": (),
+    "clang": (),
+    # zig turns the sanitizer on by default, whose traps stop vectorisation.
+    "zig": ("-fno-sanitize=undefined",),
+}
+DEFAULT_TIMEOUT_S: Final = 600.0
+_MAX_SHOWN_OUTPUT: Final = 6000
+
+
+class CompileTarget(Protocol):
+    """What compilation asks of a target record."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def march_flags(self) -> tuple[str, ...]: ...
+
+    @property
+    def vector_bytes(self) -> int: ...
+
+
+def compile_library(
+    source: str,
+    *,
+    target: CompileTarget,
+    flags: Sequence[str] = (),
+    compiler: Compiler | None = None,
+    cache: Cache | None = None,
+    timeout_s: float | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """The shared library of a C text: from the cache, or compiled and put there.
+
+    Raises: CompilerNotFoundError: there is no compiler
+            CompileError: the compiler fails or does not finish; shows its command and output
+    """
+    compiler = find_compiler() if compiler is None else compiler
+    cache = open_cache() if cache is None else cache
+    arguments = compiler_arguments(compiler, target, flags)
+    key = library_key(source, compiler, arguments, target)
+    found = cache.lookup_library(key)
+    if found is not None:
+        return found
+    with cache.staging() as directory:
+        (directory / SOURCE_FILE).write_text(source, encoding="utf-8")
+        command = [*arguments, SOURCE_FILE, "-o", LIBRARY_FILE, "-lm"]
+        _compile(command, directory, timeout_s, progress)
+        return cache.publish_library(key, directory)
+
+
+def compiler_arguments(compiler: Compiler, target: CompileTarget, flags: Sequence[str] = ()) -> tuple[str, ...]:
+    """The compiler's command up to the names of the files."""
+    march = tuple(_zig_spelling(flag) for flag in target.march_flags) if compiler.kind == "zig" else target.march_flags
+    wide = ("-mprefer-vector-width=512",) if target.vector_bytes == 64 else ()
+    return (*compiler.argv, *BASE_FLAGS, *KIND_TO_FLAGS[compiler.kind], *march, *wide, *flags)
+
+
+def _zig_spelling(flag: str) -> str:
+    """An -march option as zig reads it: a hyphen in the name would switch a feature off."""
+    option, equals, name = flag.partition("=")
+    return f"{option}={name.replace('-', '_')}" if option == "-march" else option + equals + name
+
+
+def library_key(source: str, compiler: Compiler, arguments: Sequence[str], target: CompileTarget) -> bytes:
+    """The name under which the library of a C text is stored: everything its machine code depends on."""
+    parts = [source, compiler.identity, target.name, str(ABI_VERSION), *arguments]
+    return content_key(*(part.encode() for part in parts))
+
+
+def _compile(command: Sequence[str], directory: Path, timeout_s: float | None, progress: Progress | None) -> None:
+    """Run the compiler in a directory that ends up with the library and nothing but the library and its source."""
+    started = time.monotonic()
+    if progress is not None:
+        progress(f"compiling {(directory / SOURCE_FILE).stat().st_size // 1024 + 1} KiB of C with {command[0]}")
+    finished = _run_compiler(command, directory, _timeout_s() if timeout_s is None else timeout_s)
+    if finished.exit_status != 0 or not (directory / LIBRARY_FILE).is_file():
+        raise CompileError(
+            f"compile: the C compiler ended with status {finished.exit_status} and should have written a shared library; "
+            f"check the compiler with `python -m composit doctor`\n{_shown(command, finished.output)}"
+        )
+    for leftover in directory.iterdir():
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        elif leftover.name not in (SOURCE_FILE, LIBRARY_FILE):
+            leftover.unlink()
+    if progress is not None:
+        progress(f"compiled in {time.monotonic() - started:.1f} s")
+
+
+def _run_compiler(command: Sequence[str], directory: Path, timeout_s: float) -> Finished:
+    # Its temporary files go where ours go, so that killing it leaves none behind.
+    environment = {**os.environ, "TMPDIR": str(directory), "ZIG_LOCAL_CACHE_DIR": str(directory / "zig"), "LC_ALL": "C"}
+    try:
+        return run_program(command, timeout_s=timeout_s, directory=directory, environment=environment)
+    except subprocess.TimeoutExpired as error:
+        raise CompileError(
+            f"compile: the C compiler was given {timeout_s:g} s, has not finished, and was stopped with all its "
+            f"children; set COMPOSIT_COMPILE_TIMEOUT (seconds) to wait longer\n{_shown(command, '')}"
+        ) from error
+    except OSError as error:
+        raise CompileError(
+            f"compile: the C compiler cannot be started: {error}; check it with `python -m composit doctor`\n"
+            f"{_shown(command, '')}"
+        ) from error
+
+
+def _timeout_s() -> float:
+    return float(os.environ.get("COMPOSIT_COMPILE_TIMEOUT", DEFAULT_TIMEOUT_S))
+
+
+def _shown(command: Sequence[str], output: str) -> str:
+    """The command and what it said, bounded in length."""
+    cut = output if len(output) <= _MAX_SHOWN_OUTPUT else output[:_MAX_SHOWN_OUTPUT] + "\n[...]"
+    return f"command: {shlex.join(command)}\noutput:\n{cut}"

@@ -1,0 +1,238 @@
+/*
+ * The thread pool of the process: one job at a time, split into tasks, run by the caller and its workers.
+ *
+ * A job's tasks are dealt out in advance, one contiguous share per thread, so that a thread finds the data of the
+ * kernel before in its own cache; who is done early takes from the others. A share is one 64-bit word,
+ * (generation << 32 | tasks left): a worker that wakes up late sees another generation, its compare-and-swap fails, and
+ * it can neither take a task twice nor read the fields of a finished job. Nobody waits for a worker that has not
+ * woken up: the job is over when its tasks are.
+ *
+ * Waiting is a short spin, bounded in time, then a futex. A second caller, and a call from inside a task, finds the pool
+ * busy and runs its tasks itself. After fork the child starts with an empty pool.
+ *
+ * Known weaknesses: Linux only; a second caller gets one thread; waking n sleeping workers is n system calls.
+ */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_THREADS = 256, SPINS_PER_CLOCK_READ = 32 };
+
+static const long long SPIN_NS = 30000;
+static const size_t STACK_BYTES = (size_t)16 << 20;
+
+/* One participant; number 0 is whoever calls. Each has a cache line of its own. */
+struct participant {
+    _Alignas(64) _Atomic uint64_t share;
+    _Atomic uint32_t generation; /* the last job it was called to; the futex it sleeps on */
+    _Atomic uint32_t is_asleep;
+};
+
+static struct participant participants[MAX_THREADS];
+static _Atomic int num_workers;      /* written by the caller that holds is_busy */
+static _Atomic long long spin_ns; /* 0 when there are more threads than processors */
+static _Alignas(64) atomic_flag is_busy = ATOMIC_FLAG_INIT;
+
+/* The current job. Workers read the fields between reading a share and claiming from it. */
+static _Alignas(64) struct {
+    _Atomic(void (*)(void *, long)) body;
+    _Atomic(void *) context;
+    _Atomic uint32_t num_tasks;
+    _Atomic uint32_t num_threads;
+    uint32_t generation;
+} job;
+
+static _Alignas(64) _Atomic uint32_t num_unfinished; /* the futex the caller sleeps on */
+static _Atomic uint32_t is_caller_asleep;
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t while_equal_to) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, while_equal_to, NULL, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __asm__ volatile("pause");
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
+long long mosaic_clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Spins until *word differs from `value`, at most for limit_ns; whether it does. */
+static int spin_while_equal(_Atomic uint32_t *word, uint32_t value, long long limit_ns) {
+    if (atomic_load_explicit(word, memory_order_acquire) != value) return 1;
+    if (limit_ns == 0) return 0;
+    const long long deadline = mosaic_clock_ns() + limit_ns;
+    do {
+        for (int spin = 0; spin < SPINS_PER_CLOCK_READ; spin++) {
+            pause_briefly();
+            if (atomic_load_explicit(word, memory_order_acquire) != value) return 1;
+        }
+    } while (mosaic_clock_ns() < deadline);
+    return 0;
+}
+
+/* The first task of participant `index`: shares differ in length by one at most. */
+static uint32_t first_task(uint32_t index, uint32_t num_tasks, uint32_t num_threads) {
+    return (uint32_t)((uint64_t)num_tasks * index / num_threads);
+}
+
+/* Runs tasks of one share until it is empty; how many. */
+static uint32_t run_share(uint32_t index) {
+    _Atomic uint64_t *share = &participants[index].share;
+    uint32_t num_done = 0;
+    uint64_t seen = atomic_load_explicit(share, memory_order_acquire);
+    while ((uint32_t)seen != 0) {
+        void (*body)(void *, long) = atomic_load_explicit(&job.body, memory_order_relaxed);
+        void *context = atomic_load_explicit(&job.context, memory_order_relaxed);
+        const uint32_t num_tasks = atomic_load_explicit(&job.num_tasks, memory_order_relaxed);
+        const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_relaxed);
+        if (!atomic_compare_exchange_weak_explicit(share, &seen, seen - 1, memory_order_acq_rel, memory_order_acquire))
+            continue;
+        /* The claim succeeded, so the job of that generation is unfinished and the fields above are its own. */
+        body(context, (long)(first_task(index + 1, num_tasks, num_threads) - (uint32_t)seen));
+        num_done++;
+        seen = atomic_load_explicit(share, memory_order_acquire);
+    }
+    return num_done;
+}
+
+/* Runs the tasks of one's own share, then those left in the others'. */
+static void take_part(uint32_t self) {
+    const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_acquire);
+    uint32_t num_done = 0;
+    for (uint32_t step = 0; step < num_threads; step++) num_done += run_share((self + step) % num_threads);
+    if (num_done == 0) return;
+    if (atomic_fetch_sub(&num_unfinished, num_done) == num_done && atomic_load(&is_caller_asleep))
+        futex_wake(&num_unfinished);
+}
+
+static void *work(void *argument) {
+    const uint32_t self = (uint32_t)(uintptr_t)argument;
+    struct participant *me = &participants[self];
+    uint32_t seen = 0;
+    for (;;) {
+        if (!spin_while_equal(&me->generation, seen, spin_ns)) {
+            atomic_store(&me->is_asleep, 1);
+            while (atomic_load(&me->generation) == seen) futex_wait(&me->generation, seen);
+            atomic_store(&me->is_asleep, 0);
+        }
+        seen = atomic_load_explicit(&me->generation, memory_order_acquire);
+        take_part(self);
+    }
+    return NULL;
+}
+
+/* Starts one worker with every signal blocked, so that Python's handlers stay on Python's threads. */
+static int start_worker(uint32_t index) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    atomic_store(&participants[index].generation, 0);
+    atomic_store(&participants[index].is_asleep, 0);
+    if (pthread_attr_init(&attributes) != 0) return 0;
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int status = pthread_create(&thread, &attributes, work, (void *)(uintptr_t)index);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return status == 0;
+}
+
+static int num_available_processors(void) {
+    cpu_set_t allowed;
+    return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+}
+
+/* Makes sure of that many participants if the system lets us; how many there are. */
+static int grow_to(int num_threads) {
+    if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
+    if (num_workers + 1 < num_threads) {
+        spin_ns = num_threads <= num_available_processors() ? SPIN_NS : 0;
+        while (num_workers + 1 < num_threads && start_worker((uint32_t)num_workers + 1)) num_workers++;
+    }
+    const int num_participants = num_workers + 1;
+    return num_participants < num_threads ? num_participants : num_threads;
+}
+
+/* Tells the workers of the new job, then works, then waits for the tasks that others took. */
+static void run_job(void (*body)(void *, long), void *context, uint32_t num_tasks, uint32_t num_threads) {
+    const uint32_t generation = ++job.generation == 0 ? ++job.generation : job.generation;
+    atomic_store_explicit(&job.body, body, memory_order_relaxed);
+    atomic_store_explicit(&job.context, context, memory_order_relaxed);
+    atomic_store_explicit(&job.num_tasks, num_tasks, memory_order_relaxed);
+    atomic_store_explicit(&job.num_threads, num_threads, memory_order_relaxed);
+    atomic_store_explicit(&num_unfinished, num_tasks, memory_order_relaxed);
+    for (uint32_t index = 0; index < num_threads; index++) {
+        const uint32_t length = first_task(index + 1, num_tasks, num_threads) - first_task(index, num_tasks, num_threads);
+        atomic_store_explicit(&participants[index].share, (uint64_t)generation << 32 | length, memory_order_release);
+    }
+    for (uint32_t index = 1; index < num_threads; index++) {
+        atomic_store(&participants[index].generation, generation);
+        if (atomic_load(&participants[index].is_asleep)) futex_wake(&participants[index].generation);
+    }
+    take_part(0);
+    uint32_t left;
+    while ((left = atomic_load(&num_unfinished)) != 0) {
+        if (spin_while_equal(&num_unfinished, left, spin_ns)) continue;
+        atomic_store(&is_caller_asleep, 1);
+        futex_wait(&num_unfinished, left);
+        atomic_store(&is_caller_asleep, 0);
+    }
+}
+
+static void run_alone(void (*body)(void *, long), void *context, long num_tasks) {
+    for (long task = 0; task < num_tasks; task++) body(context, task);
+}
+
+void mosaic_parallel_for(const struct mosaic_runtime *runtime, void (*body)(void *context, long task), void *context,
+                         long num_tasks) {
+    int num_threads = num_tasks < runtime->num_threads ? (int)num_tasks : runtime->num_threads;
+    if (num_threads <= 1 || num_tasks > INT_MAX || atomic_flag_test_and_set_explicit(&is_busy, memory_order_acquire)) {
+        run_alone(body, context, num_tasks);
+        return;
+    }
+    num_threads = grow_to(num_threads);
+    if (num_threads <= 1)
+        run_alone(body, context, num_tasks);
+    else
+        run_job(body, context, (uint32_t)num_tasks, (uint32_t)num_threads);
+    atomic_flag_clear_explicit(&is_busy, memory_order_release);
+}
+
+/* The child of a fork has the caller's thread only. */
+static void forget_workers(void) {
+    num_workers = 0;
+    atomic_flag_clear(&is_busy);
+    atomic_store(&is_caller_asleep, 0);
+}
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
+
+void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads) {
+    runtime->parallel_for = mosaic_parallel_for;
+    runtime->clock_ns = mosaic_clock_ns;
+    runtime->kernel_ns = NULL;
+    runtime->num_threads = num_threads;
+}
+
+int mosaic_pool_num_workers(void) { return num_workers; }
