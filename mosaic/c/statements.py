@@ -15,6 +15,7 @@ class Statement:
 
 
 Body = tuple[Statement, ...]
+one = IntegerLiteral(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class For(Statement):
     start: Expression
     stop: Expression
     body: Body
-    step: Expression = IntegerLiteral(1)
+    step: Expression = one
     ctype: CType = int64
     pragmas: tuple[str, ...] = ()
 

@@ -1,0 +1,27 @@
+"""Processors that C is generated for."""
+
+from __future__ import annotations
+
+from mosaic.targets.detection import choose_target, detect
+from mosaic.targets.table import named_targets
+from mosaic.targets.target import CacheSizes, Target, arithmetic_flags
+
+
+def get_target(target: str | Target | None = None) -> Target:
+    """Return the target of that name, a target as it is, or this machine's for None.
+
+    Raises:      ValueError: no target has that name
+    """
+    if target is None:
+        return detect()
+    if isinstance(target, Target):
+        return target
+    if target not in named_targets:
+        raise ValueError(
+            f"get_target: no target is called {target!r}; expected one of {', '.join(named_targets)}, a Target, or "
+            "None for this machine; pass one of these, or build a mosaic.targets.Target"
+        )
+    return named_targets[target]
+
+
+__all__ = ["CacheSizes", "Target", "arithmetic_flags", "choose_target", "detect", "get_target", "named_targets"]

@@ -1,0 +1,58 @@
+"""The target of the machine this runs on: the richest row of the table whose features the processor has.
+
+Reads what Linux says about processor and caches; elsewhere the generic row is what can be known.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from mosaic.targets.table import detection_order, generic
+from mosaic.targets.target import CacheSizes, Target
+
+_cpuinfo = Path("/proc/cpuinfo")
+_cache_directory = Path("/sys/devices/system/cpu/cpu0/cache")
+_units = {"K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+@lru_cache(maxsize=1)
+def detect() -> Target:
+    """Return the target of this machine, with explicit features and the sizes of its caches."""
+    features = _parse_features(_read(_cpuinfo))
+    target = choose_target(platform.machine(), features)
+    return replace(target, caches=_measured_caches(target.caches))
+
+
+def choose_target(machine: str, features: frozenset[str]) -> Target:
+    """Return the richest target for `machine` that needs no more than `features`."""
+    for target in detection_order.get(machine, ()):
+        if features.issuperset(target.required_features):
+            return target
+    return generic
+
+
+def _parse_features(cpuinfo: str) -> frozenset[str]:
+    """Return the features all processors share: some machines have cores of two kinds."""
+    lines = [line.partition(":")[2] for line in cpuinfo.splitlines() if line.startswith(("flags", "Features"))]
+    sets = [frozenset(line.split()) for line in lines]
+    return frozenset.intersection(*sets) if sets else frozenset()
+
+
+def _measured_caches(default: CacheSizes) -> CacheSizes:
+    sizes: dict[str, int] = {}
+    for index in sorted(_cache_directory.glob("index*")):
+        level, kind, size = (_read(index / each).strip() for each in ("level", "type", "size"))
+        if kind != "Instruction" and size[:-1].isdigit() and size[-1] in _units:
+            sizes[level] = int(size[:-1]) * _units[size[-1]]
+    return CacheSizes(sizes.get("1", default.l1), sizes.get("2", default.l2), sizes.get("3", default.l3))
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file of the kernel, empty where there is none."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
