@@ -1,0 +1,21 @@
+"""The persistent graph: an immutable MultiDiGraph in networkx's interface, its traversal, unions and conversions.
+
+Stands at the bottom of composit: imports nothing of it but the errors, and networkx only when it is used.
+"""
+
+from composit.multidigraph.conversion import from_networkx, graph_from_in_edges, to_networkx
+from composit.multidigraph.frozen import FrozenDict
+from composit.multidigraph.graph import MultiDiGraph
+from composit.multidigraph.traversal import topological_traversal
+from composit.multidigraph.union import compose_all, merge_graphs
+
+__all__ = [
+    "FrozenDict",
+    "MultiDiGraph",
+    "compose_all",
+    "from_networkx",
+    "graph_from_in_edges",
+    "merge_graphs",
+    "to_networkx",
+    "topological_traversal",
+]

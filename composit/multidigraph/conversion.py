@@ -1,0 +1,100 @@
+"""Graphs out of rows in bulk, out of networkx's graphs, and networkx's graphs out of ours. May import graph."""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from composit.multidigraph.draft import AttributeInput, Draft
+from composit.multidigraph.frozen import FrozenDict, frozen
+from composit.multidigraph.graph import MultiDiGraph, made_graph
+from composit.multidigraph.records import EMPTY, EdgeKey, Node, Record, record_map
+
+InEdge: TypeAlias = tuple[Node, EdgeKey, AttributeInput]
+InEdgeRow: TypeAlias = tuple[Node, AttributeInput, Iterable[InEdge]]
+
+
+def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDiGraph:
+    """The graph of rows (node, attributes, [(source, key, edge attributes), ...]), made in one pass.
+
+    This is what `tensor.graph` is built by. Rows come in topological order, sources first, and the graph iterates in
+    that order. A dict of attributes that is a `FrozenDict` already is kept as it is, so make one for each pair of
+    (source_output_index, sink_input_index) and use it for all edges that have it. Hashes each node once per row, once
+    per edge and twice per pair of nodes: keep the hash in the node.
+
+    Raises:      GraphError: a source that no earlier row has, a node or an edge given twice
+    Example:
+        >>> rows = [("x", {}, []), ("y", {"operation": "exp"}, [("x", 0, {"sink_input_index": 0})])]
+        >>> graph = graph_from_in_edges(rows)
+        >>> list(graph.edges(keys=True, data=True))
+        [('x', 'y', 0, {'sink_input_index': 0})]
+    """
+    set_item = dict.__setitem__  # a FrozenDict is filled once, here, before anybody has it
+    table: dict[Node, Record] = {}
+    num_edges = 0
+    for node, node_attributes, in_row in rows:
+        in_edges: FrozenDict[Any, Any] = FrozenDict()
+        for source, key, edge_attributes in in_row:
+            edges = in_edges.get(source)
+            if edges is None:
+                record = table.get(source)
+                if record is None:
+                    raise _row_error(node, f"its source {source!r} has no earlier row; give rows sources first")
+                edges = FrozenDict()
+                set_item(in_edges, source, edges)
+                set_item(record.out_edges, node, edges)
+            elif key in edges:
+                raise _row_error(node, f"the edge from {source!r} with key {key!r} comes twice; keys tell them apart")
+            set_item(edges, key, frozen(edge_attributes))
+            num_edges += 1
+        place = len(table)
+        table[node] = Record(frozen(node_attributes), in_edges, FrozenDict(), place)
+        if len(table) == place:
+            raise _row_error(node, "an earlier row has the same node; give each node one row")
+    return made_graph(MultiDiGraph, record_map(table, num_edges), attributes)
+
+
+def from_networkx(graph: Any) -> MultiDiGraph:
+    """The same graph, immutable; of any networkx graph (an undirected edge becomes two, keys are kept).
+
+    Attributes' values are shared, not copied.
+    """
+    draft = Draft(EMPTY)
+    for node, attributes in graph.nodes(data=True):
+        draft.add_node(node, dict(attributes))
+    for source, neighbours in graph.adjacency():
+        for sink, edges in neighbours.items():
+            for key, attributes in edges.items() if graph.is_multigraph() else ((0, edges),):
+                draft.add_edge(source, sink, key, dict(attributes))
+    return made_graph(MultiDiGraph, draft.finished(), dict(graph.graph))
+
+
+def to_networkx(graph: MultiDiGraph) -> Any:
+    """The same graph as a networkx.MultiDiGraph, to be changed in place; attributes' values are shared."""
+    from networkx import MultiDiGraph as MutableMultiDiGraph
+
+    mutable = MutableMultiDiGraph(**graph.graph)
+    mutable.add_nodes_from(graph.nodes(data=True))
+    mutable.add_edges_from(graph.edges(keys=True, data=True))
+    return mutable
+
+
+def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> Any:
+    """A networkx.MultiGraph of the graph's edges, as networkx's `to_undirected` makes it; values are shared."""
+    from networkx import MultiGraph
+    from networkx.classes.graphviews import generic_graph_view
+
+    if as_view:
+        return generic_graph_view(graph, MultiGraph)
+    mutable = MultiGraph(**graph.graph)
+    mutable.add_nodes_from(graph.nodes(data=True))
+    mutable.add_edges_from(
+        (source, sink, key, attributes)
+        for source, sink, key, attributes in graph.edges(keys=True, data=True)
+        if not reciprocal or graph.has_edge(sink, source, key)
+    )
+    return mutable
+
+
+def _row_error(node: Node, problem: str) -> Exception:
+    from composit.multidigraph.failures import GraphError
+
+    return GraphError(f"graph_from_in_edges: row of {node!r}: {problem}")

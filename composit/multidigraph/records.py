@@ -1,0 +1,90 @@
+"""The storage of a graph: one persistent map from node to a record of its attributes and of its edges.
+
+One map of records instead of nested maps: building 10,000 nodes in bulk costs milliseconds, a change copies only the
+records of the nodes that it touches. A pyrsistent map iterates by hash, so each record carries its place in the order
+of insertion, and the sorted table is made when somebody iterates. May import pyrsistent and frozen.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pyrsistent import PMap, pmap
+
+from composit.multidigraph.frozen import FrozenDict
+
+Node: TypeAlias = Hashable
+EdgeKey: TypeAlias = Hashable
+# Any: an attribute's value is the caller's own
+Attributes: TypeAlias = FrozenDict[str, Any]
+KeyToAttributes: TypeAlias = FrozenDict[EdgeKey, Attributes]
+Adjacency: TypeAlias = FrozenDict[Node, KeyToAttributes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One node's attributes, its edges by neighbour and key, and its place in the order of insertion.
+
+    The inner map of the edges from u to v is one object, held by u's `out_edges` and v's `in_edges`.
+    """
+
+    attributes: Attributes
+    in_edges: Adjacency
+    out_edges: Adjacency
+    place: int
+
+
+class RecordMap:
+    """The records of one graph: a persistent map, the next free place and the number of edges."""
+
+    __slots__ = ("_table", "next_place", "num_edges", "records")
+
+    def __init__(
+        self,
+        records: "PMap[Node, Record]",
+        next_place: int,
+        num_edges: int,
+        table: dict[Node, Record] | None = None,
+    ) -> None:
+        self.records = records
+        self.next_place = next_place
+        self.num_edges = num_edges
+        self._table = table  # filled on first use, never changed afterwards
+
+    @property
+    def table(self) -> Mapping[Node, Record]:
+        """The records as a dict in the order of insertion, made once."""
+        if self._table is None:
+            self._table = dict(sorted(self.records.items(), key=lambda item: item[1].place))
+        return self._table
+
+    @property
+    def has_table(self) -> bool:
+        return self._table is not None
+
+
+def record_map(table: dict[Node, Record], num_edges: int) -> RecordMap:
+    """The map of a table whose records are numbered in the table's order."""
+    return RecordMap(pmap(table), len(table), num_edges, table)
+
+
+EMPTY = record_map({}, 0)
+
+
+def changed_record_map(
+    base: RecordMap,
+    changed: Mapping[Node, Record],
+    removed: Iterable[Node],
+    next_place: int,
+    num_edges: int,
+) -> RecordMap:
+    """`base` with some records set and others removed; shares everything else with it."""
+    if not base.records:
+        return RecordMap(pmap(changed), next_place, num_edges)
+    evolver = base.records.evolver()
+    for node in removed:
+        if node in base.records:
+            evolver.remove(node)
+    for node, record in changed.items():
+        evolver.set(node, record)
+    return RecordMap(evolver.persistent(), next_place, num_edges)
