@@ -9,7 +9,18 @@ from typing import Final
 
 ABI_VERSION: Final = 1
 
-RUNTIME_HEADER: Final = (Path(__file__).parent / "abi.h").read_text(encoding="utf-8")
+_DIRECTORY: Final = Path(__file__).parent
+
+RUNTIME_HEADER: Final = (_DIRECTORY / "abi.h").read_text(encoding="utf-8")
+"""What emitted C includes: `struct mosaic_runtime`."""
+
+CALL_HEADER: Final = (_DIRECTORY / "invoke.h").read_text(encoding="utf-8")
+"""What only the process that runs the code needs: `struct mosaic_call`."""
+
+RUNTIME_SOURCE: Final = "\n".join(
+    [(_DIRECTORY / name).read_text(encoding="utf-8") for name in ("abi.h", "invoke.h", "pool.c", "invoke.c")]
+)
+"""The C text of the runtime library."""
 
 RUN_SYMBOL: Final = "mosaic_run"
 

@@ -66,8 +66,8 @@ def _private_root(refused: str, reason: str) -> Path:
     root = Path(tempfile.mkdtemp(prefix="composit-"))
     atexit.register(_remove_in_process, root, os.getpid())
     warnings.warn(
-        f"cache: {refused} is not used to keep compiled programs: {reason}; it must be a writable directory of yours with "
-        f"mode 0700, so this process keeps them in a temporary one; correct it, or set COMPOSIT_CACHE_DIR to another",
+        f"cache: {refused} is not used to keep compiled programs: {reason}; it must be a writable directory of yours "
+        f"with mode 0700, so this process uses a temporary one; correct it, or set COMPOSIT_CACHE_DIR to another",
         RuntimeWarning,
         stacklevel=2,
     )

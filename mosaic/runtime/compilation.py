@@ -32,10 +32,9 @@ BASE_FLAGS: Final = (
     "-fno-strict-aliasing",
     "-shared",
     "-fPIC",
-    "-pipe",
 )
 KIND_TO_FLAGS: Final = {
-    "gcc": (),
+    "gcc": ("-pipe",),
     "clang": (),
     # zig turns the sanitizer on by default, whose traps stop vectorisation.
     "zig": ("-fno-sanitize=undefined",),
@@ -51,10 +50,10 @@ class CompileTarget(Protocol):
     def name(self) -> str: ...
 
     @property
-    def march_flags(self) -> tuple[str, ...]: ...
+    def flags(self) -> tuple[str, ...]: ...
 
     @property
-    def vector_bytes(self) -> int: ...
+    def zig_flags(self) -> tuple[str, ...]: ...
 
 
 def compile_library(
@@ -88,15 +87,8 @@ def compile_library(
 
 def compiler_arguments(compiler: Compiler, target: CompileTarget, flags: Sequence[str] = ()) -> tuple[str, ...]:
     """The compiler's command up to the names of the files."""
-    march = tuple(_zig_spelling(flag) for flag in target.march_flags) if compiler.kind == "zig" else target.march_flags
-    wide = ("-mprefer-vector-width=512",) if target.vector_bytes == 64 else ()
-    return (*compiler.argv, *BASE_FLAGS, *KIND_TO_FLAGS[compiler.kind], *march, *wide, *flags)
-
-
-def _zig_spelling(flag: str) -> str:
-    """An -march option as zig reads it: a hyphen in the name would switch a feature off."""
-    option, equals, name = flag.partition("=")
-    return f"{option}={name.replace('-', '_')}" if option == "-march" else option + equals + name
+    target_flags = target.zig_flags if compiler.kind == "zig" else target.flags
+    return (*compiler.argv, *BASE_FLAGS, *KIND_TO_FLAGS[compiler.kind], *target_flags, *flags)
 
 
 def library_key(source: str, compiler: Compiler, arguments: Sequence[str], target: CompileTarget) -> bytes:
@@ -113,8 +105,8 @@ def _compile(command: Sequence[str], directory: Path, timeout_s: float | None, p
     finished = _run_compiler(command, directory, _timeout_s() if timeout_s is None else timeout_s)
     if finished.exit_status != 0 or not (directory / LIBRARY_FILE).is_file():
         raise CompileError(
-            f"compile: the C compiler ended with status {finished.exit_status} and should have written a shared library; "
-            f"check the compiler with `python -m composit doctor`\n{_shown(command, finished.output)}"
+            f"compile: the C compiler ended with status {finished.exit_status} and should have written a shared "
+            f"library; check the compiler with `python -m composit doctor`\n{_shown(command, finished.output)}"
         )
     for leftover in directory.iterdir():
         if leftover.is_dir():

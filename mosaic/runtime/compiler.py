@@ -65,8 +65,8 @@ def _find_compiler(cc: str, path: str) -> Compiler:
         if found is not None:
             return found
     raise CompilerNotFoundError(
-        f"compile: no C compiler: CC is not set, none of {', '.join(COMPILER_NAMES)} runs, and the ziglang wheel is not "
-        f"installed; compiled code needs one of these: {HOW_TO_GET_ONE}"
+        f"compile: no C compiler: CC is not set, none of {', '.join(COMPILER_NAMES)} runs, and the ziglang wheel is "
+        f"not installed; compiled code needs one of these: {HOW_TO_GET_ONE}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import cffi
 
 from composit.errors import CompileError
-from mosaic.runtime.abi import RUN_SYMBOL, RUNTIME_HEADER, run_declaration
+from mosaic.runtime.abi import CALL_HEADER, RUN_SYMBOL, RUNTIME_HEADER, run_declaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ def foreign_interface() -> cffi.FFI:
     """The one cffi interface of the process; every C type used with generated code belongs to it."""
     interface = cffi.FFI()
     interface.cdef(RUNTIME_HEADER)
+    interface.cdef(CALL_HEADER)
     return interface
 
 

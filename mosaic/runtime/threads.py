@@ -1,21 +1,18 @@
-"""The thread pool of the process, as generated code sees it.
+"""The runtime library of the process: its thread pool, as generated code sees it.
 
-The pool is one small C library (`pool.c`), compiled through the same cache as generated code when it is first needed,
-and loaded once for the life of the process because its threads run in it.
+It is one small C text (`pool.c`, `invoke.c`), compiled through the same cache as generated code when it is first
+needed, and loaded once for the life of the process because its threads run in it.
 """
 
 import os
 import platform
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from mosaic.runtime.abi import RUNTIME_HEADER
+from mosaic.runtime.abi import RUNTIME_SOURCE
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.library import Library, foreign_interface, load_library
-
-POOL_SOURCE: Final = RUNTIME_HEADER + (Path(__file__).parent / "pool.c").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +20,8 @@ class _BaselineTarget:
     """Whatever the compiler generates by default: waiting needs no vector instructions."""
 
     name: str = f"baseline {platform.machine()}"
-    march_flags: tuple[str, ...] = ()
-    vector_bytes: int = 16
+    flags: tuple[str, ...] = ()
+    zig_flags: tuple[str, ...] = ()
 
 
 def num_available_cores() -> int:
@@ -33,9 +30,9 @@ def num_available_cores() -> int:
 
 
 @lru_cache(maxsize=1)
-def pool_library() -> Library:
-    """The loaded thread pool, compiled if the cache does not have it."""
-    return load_library(compile_library(POOL_SOURCE, target=_BaselineTarget(), flags=("-pthread",)))
+def runtime_library() -> Library:
+    """The loaded runtime library, compiled if the cache does not have it."""
+    return load_library(compile_library(RUNTIME_SOURCE, target=_BaselineTarget(), flags=("-pthread",)))
 
 
 def new_runtime(num_threads: int) -> Any:
@@ -48,7 +45,7 @@ def new_runtime(num_threads: int) -> Any:
             f"threads: num_threads={num_threads} was asked for; it must be at least 1, "
             f"and {num_available_cores()} uses every core this process may run on"
         )
-    fill = pool_library().function(
+    fill = runtime_library().function(
         "void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads)", "mosaic_pool_fill"
     )
     runtime = foreign_interface().new("struct mosaic_runtime *")

@@ -1,0 +1,107 @@
+"""What may be passed to a compiled function, and how it is made to fit.
+
+Types are exact: a program is compiled for shapes and dtypes, and a silent conversion could change a result. Layout is
+not: an array that is not contiguous or aligned is copied, an output that cannot be written in place is computed
+elsewhere first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from composit.errors import DtypeError, ShapeError
+
+Array = np.ndarray[Any, Any]  # of any shape and dtype: both are checked when it is passed
+
+
+class ArrayType(Protocol):
+    """The shape and dtype that an array must have; a TensorType is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+
+@runtime_checkable
+class _ExportsDLPack(Protocol):
+    """An object that hands its memory over by the DLPack protocol."""
+
+    def __dlpack__(self, *, stream: None = None) -> Any: ...
+
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a compiled function takes and gives, and how much memory it needs meanwhile."""
+
+    inputs: tuple[ArrayType, ...]
+    outputs: tuple[ArrayType, ...]
+    arena_bytes: int = 0
+    input_names: tuple[str, ...] = ()
+
+    def input_name(self, position: int) -> str:
+        """How messages call an input."""
+        name = self.input_names[position] if position < len(self.input_names) else ""
+        return f"input {position} ({name})" if name else f"input {position}"
+
+    def wrong_count(self, what: str, num_given: int, num_expected: int) -> TypeError:
+        """The error for a wrong number of arrays."""
+        return TypeError(
+            f"call: {num_given} arrays were given as {what} of a compiled program that has {num_expected}; "
+            f"pass one array for each, in the order in which they were given to compile"
+        )
+
+
+def adapt_input(signature: Signature, position: int, value: Any) -> Array:
+    """The value as a contiguous, aligned array of its input's type, copied if its layout requires it."""
+    expected = signature.inputs[position]
+    array = _as_array(value)
+    _check(signature.input_name(position), array, expected)
+    return np.require(array, expected.dtype, ["C", "A"]).view(np.ndarray)
+
+
+def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[Any]) -> list[Array]:
+    """Where to compute: in the caller's arrays where their layout allows it and nothing else lies there."""
+    if len(out) != len(signature.outputs):
+        raise signature.wrong_count("out", len(out), len(signature.outputs))
+    places = []
+    for position, (expected, array) in enumerate(zip(signature.outputs, out, strict=True)):
+        _check_writable(position, array)
+        _check(f"out[{position}]", array, expected)
+        others = [*map(_as_array, arrays), *out[:position], *out[position + 1 :]]
+        is_plain = array.flags.c_contiguous and array.flags.aligned
+        is_alone = not any(np.may_share_memory(array, other) for other in others)
+        places.append(array if is_plain and is_alone else np.empty(expected.shape, expected.dtype))
+    return places
+
+
+def _as_array(value: Any) -> Array:
+    """The value as numpy sees it, through DLPack if that is its only way."""
+    array = np.asarray(value)
+    return np.from_dlpack(value) if array.dtype == object and isinstance(value, _ExportsDLPack) else array
+
+
+def _check(name: str, array: Array, expected: ArrayType) -> None:
+    if array.shape != expected.shape:
+        raise ShapeError(
+            f"call: {name} has shape {array.shape} and the program was compiled for {expected.shape}; "
+            f"pass that shape, or compile again for the new one"
+        )
+    if array.dtype != expected.dtype:
+        raise DtypeError(
+            f"call: {name} has dtype {array.dtype} and the program was compiled for {expected.dtype}; "
+            f"convert it with .astype({str(expected.dtype)!r}), or compile again for {array.dtype}"
+        )
+
+
+def _check_writable(position: int, array: object) -> None:
+    if not isinstance(array, np.ndarray) or not array.flags.writeable:
+        given = "read-only" if isinstance(array, np.ndarray) else f"of type {type(array).__name__}"
+        raise TypeError(
+            f"call: out[{position}] is {given} and must be a writable numpy array; leave out away to get fresh arrays"
+        )
