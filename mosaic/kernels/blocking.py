@@ -1,0 +1,141 @@
+"""The sizes of a matmul's blocks, chosen by a small model of registers and caches.
+
+Registers. A tile keeps `mr` rows x `nr` columns of sums in vector registers, nr / lanes vectors a row; one step of k
+loads nr / lanes vectors of B and broadcasts mr numbers of A. mr * (nr / lanes) sums must leave room for the vectors of
+B and one broadcast. Fewer loads per multiply-add and less padding of the last tile are better.
+
+Caches. A task is a block of rows times one panel of B (depth x nr). The panel is read once per tile of rows, so it
+should stay in L2 beside the rows of A that pass by: where it does not fit, depth is cut into `depth_block`s whose sums
+wait in a scratch tile (L1/L2) between blocks. A block of rows is as tall as half of L2 holds, so that a panel is
+fetched from L3 or memory once per block.
+
+Reference: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"; Van Zee and van de Geijn, BLIS.
+Weakness: the model knows nothing of associativity or of two threads that share a cache.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mosaic.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class MatmulSpec:
+    """A matrix product with everything known but the pointers; strides count elements.
+
+    A is (rows, depth). B is (depth, columns): in packed panels (see `mosaic.kernels.panels`), or, where
+    `b_depth_stride` is given, in place with neighbouring columns beside each other.
+    """
+
+    dtype: np.dtype
+    rows: int
+    columns: int
+    depth: int
+    a_row_stride: int
+    a_depth_stride: int = 1
+    b_depth_stride: int | None = None
+
+    def __post_init__(self) -> None:
+        if np.dtype(self.dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise ValueError(
+                f"MatmulSpec: a tiled kernel for {self.dtype} was asked for; expected float32 or float64; "
+                "lower other dtypes to a plain reduction"
+            )
+        if min(self.rows, self.columns, self.depth) < 1:
+            raise ValueError(
+                f"MatmulSpec: {self.rows} x {self.depth} times {self.depth} x {self.columns} has an empty side; "
+                "expected at least one row, column and step; an empty product is a fill with zeros"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """Block sizes: `mr` x `nr` sums in registers, `depth_block` steps at a time, `row_block` rows per task."""
+
+    mr: int
+    nr: int
+    depth_block: int
+    row_block: int
+
+
+def num_panels(spec: MatmulSpec, blocking: Blocking) -> int:
+    """Return how many panels of B there are."""
+    return math.ceil(spec.columns / blocking.nr)
+
+
+def num_row_blocks(spec: MatmulSpec, blocking: Blocking) -> int:
+    """Return how many blocks of rows there are."""
+    return math.ceil(spec.rows / blocking.row_block)
+
+
+def num_tasks(spec: MatmulSpec, blocking: Blocking) -> int:
+    """Return the number of tasks: blocks of rows times panels, all panels of one block of rows in a row."""
+    return num_row_blocks(spec, blocking) * num_panels(spec, blocking)
+
+
+def choose_blocking(spec: MatmulSpec, target: Target, row_block: int | None = None) -> Blocking:
+    """Return the block sizes for `spec` on `target`; `row_block` fixes the rows of a task, for fused neighbours."""
+    item_bytes = np.dtype(spec.dtype).itemsize
+    lanes = target.lanes(item_bytes)
+    most_rows = min(spec.rows, row_block or spec.rows)
+    mr, vectors = min(_tiles(target), key=lambda tile: _tile_cost(tile, most_rows, spec.columns, lanes))
+    nr = vectors * lanes
+    mr = _even_rows(most_rows, mr)
+    depth_block = _depth_block(spec.depth, nr * item_bytes, target)
+    if row_block is None:
+        row_block = _row_block(spec, mr, depth_block * item_bytes, target)
+    return Blocking(mr, nr, depth_block, row_block)
+
+
+def _tiles(target: Target) -> list[tuple[int, int]]:
+    """Return every (rows, vectors) of sums that the registers hold beside the vectors of B and one broadcast."""
+    registers = target.num_vector_registers
+    return [
+        (rows, vectors) for vectors in range(1, 5) for rows in range(1, 15) if rows * vectors + vectors + 1 <= registers
+    ]
+
+
+def _tile_cost(tile: tuple[int, int], rows: int, columns: int, lanes: int) -> float:
+    """Return the modelled time of the whole product per step of k, in multiply-add instructions.
+
+    A tile needs at least `latency` of them per step to keep the unit busy (4 cycles, two a cycle), and loads that it
+    cannot hide: two loads go with each pair of multiply-adds, the rest costs a quarter each (measured, Zen 4).
+    """
+    mr, vectors = tile
+    mr = _even_rows(rows, mr)
+    latency = 8
+    num_tiles = math.ceil(rows / mr)
+    loads = mr + vectors
+    busy = max(mr * vectors, latency if rows >= 4 else 1) + 0.25 * loads
+    return num_tiles * busy * _num_vectors(columns, vectors, lanes) / vectors
+
+
+def _num_vectors(columns: int, vectors: int, lanes: int) -> int:
+    """Return how many vectors one row takes: the last panel computes only vectors that hold a column."""
+    whole, rest = divmod(columns, vectors * lanes)
+    return whole * vectors + math.ceil(rest / lanes)
+
+
+def _even_rows(rows: int, mr: int) -> int:
+    """Return at most mr rows a tile such that tiles are nearly equal: 13 rows by 8 become 7 + 6."""
+    return math.ceil(rows / math.ceil(rows / mr))
+
+
+def _depth_block(depth: int, step_bytes: int, target: Target) -> int:
+    """Return the steps of k such that a panel takes at most three quarters of L2."""
+    fitting = max(64, target.caches.l2 * 3 // 4 // step_bytes)
+    num_blocks = math.ceil(depth / fitting)
+    return math.ceil(depth / num_blocks)
+
+
+def _row_block(spec: MatmulSpec, mr: int, row_bytes: int, target: Target) -> int:
+    """Return the rows of a task: a multiple of mr whose part of A takes about half of L2."""
+    fitting = max(1, target.caches.l2 // 2 // row_bytes // mr) * mr
+    if spec.rows <= fitting:
+        return spec.rows
+    num_blocks = math.ceil(spec.rows / fitting)
+    return math.ceil(math.ceil(spec.rows / num_blocks) / mr) * mr

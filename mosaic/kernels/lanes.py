@@ -1,0 +1,127 @@
+"""Operations lane by lane that C has no operator for: fma, sqrt, rounding, select, conversion, minimum and maximum.
+
+gcc vectorises a loop over lanes around a scalar builtin into one instruction; clang has builtins for whole vectors.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from mosaic import c
+from mosaic.kernels.helper import Helper, inline_function
+from mosaic.kernels.vectors import VectorType
+
+_a, _b, _c, _x, _lane, _mask, _result = (c.Name(name) for name in ("a", "b", "c", "x", "lane", "mask", "result"))
+
+_rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
+
+
+def _parameters(vector: VectorType, *names: str) -> tuple[c.Parameter, ...]:
+    return tuple(c.Parameter(vector.ctype, name) for name in names)
+
+
+def _by_builtin(vector: VectorType, name: str, arguments: tuple[c.Name, ...]) -> Helper:
+    """Return ``name_V``: clang's builtin for vectors where there is one, else a loop over lanes for gcc."""
+    full_name = f"{name}_{vector.name}"
+    parameters = _parameters(vector, *(argument.text for argument in arguments))
+    suffix = "f" if vector.element.num_bytes == 4 else ""
+    elementwise = f"__builtin_elementwise_{name}"
+    scalar = c.Name(f"__builtin_{name}{suffix}")
+    lanes = (
+        c.Declare(vector.ctype, "result"),
+        c.For(
+            "lane",
+            c.literal(0),
+            c.literal(vector.lanes),
+            (c.Assign(_result[_lane], scalar(*(argument[_lane] for argument in arguments))),),
+            ctype=c.int_,
+        ),
+        c.Return(_result),
+    )
+    whole = (c.Return(c.Name(elementwise)(*arguments)),)
+    item = c.CompiledIf(
+        f"__has_builtin({elementwise})",
+        (inline_function(full_name, vector.ctype, parameters, whole),),
+        (inline_function(full_name, vector.ctype, parameters, lanes),),
+    )
+    return Helper(full_name, (item,), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def fma(vector: VectorType, has_fma: bool) -> Helper:
+    """Return ``fma_V(a, b, c)``: a * b + c, rounded once where the processor can; the same bits from any compiler."""
+    if has_fma:
+        return _by_builtin(vector, "fma", (_a, _b, _c))
+    name = f"fma_{vector.name}"
+    body = (c.Return(_a * _b + _c),)
+    return Helper(
+        name, (inline_function(name, vector.ctype, _parameters(vector, "a", "b", "c"), body),), (vector.helper,)
+    )
+
+
+@lru_cache(maxsize=256)
+def rounding(vector: VectorType, name: str) -> Helper:
+    """Return ``name_V(x)`` for sqrt, floor, ceil, trunc and rint (to even)."""
+    if name not in _rounding:
+        raise ValueError(f"rounding: {name!r} was asked for; expected one of {', '.join(_rounding)}; see vector_math")
+    return _by_builtin(vector, name, (_x,))
+
+
+@lru_cache(maxsize=256)
+def select(vector: VectorType) -> Helper:
+    """Return ``select_V(mask, a, b)``: a in the lanes where mask is -1, b where it is 0."""
+    name, bits = f"select_{vector.name}", vector.mask
+    chosen = (_mask & bits.bits(_a)) | (~_mask & bits.bits(_b))
+    body = (c.Return(vector.bits(chosen) if vector != bits else chosen),)
+    parameters = (c.Parameter(bits.ctype, "mask"), *_parameters(vector, "a", "b"))
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper, bits.helper))
+
+
+@lru_cache(maxsize=256)
+def convert(source: VectorType, target: VectorType) -> Helper:
+    """Return ``convert_V_W(x)``: each lane converted as C converts the scalar."""
+    name = f"convert_{source.name}_{target.name}"
+    body = (c.Return(c.Call("__builtin_convertvector", (_x, c.TypeArgument(target.ctype)))),)
+    function = inline_function(name, target.ctype, _parameters(source, "x"), body)
+    return Helper(name, (function,), (source.helper, target.helper))
+
+
+@lru_cache(maxsize=256)
+def extremum(vector: VectorType, name: str) -> Helper:
+    """Return ``minimum_V(a, b)`` or ``maximum_V(a, b)`` as numpy has them: a NaN on either side comes out.
+
+    Of equal operands (0.0 and -0.0) the second is returned, as numpy's vector code does.
+    """
+    if name not in ("minimum", "maximum"):
+        raise ValueError(f"extremum: {name!r} was asked for; expected minimum or maximum; see vector_math")
+    wins = _a < _b if name == "minimum" else _a > _b
+    if vector.element.is_float:
+        wins = wins | c.not_equal(_a, _a)  # a NaN on the left wins; one on the right is what is left over
+    full_name, choose = f"{name}_{vector.name}", select(vector)
+    body = (c.Return(choose(wins, _a, _b)),)
+    function = inline_function(full_name, vector.ctype, _parameters(vector, "a", "b"), body)
+    return Helper(full_name, (function,), (choose,))
+
+
+_combiners = {"sum": "+", "product": "*"}
+
+
+@lru_cache(maxsize=256)
+def horizontal(vector: VectorType, name: str) -> Helper:
+    """Return ``horizontal_name_V(x)``: all lanes combined pairwise, halves first, in the same order everywhere.
+
+    Names: sum, product, minimum, maximum. Lane i meets lane i + lanes / 2, then lanes / 4, and so on.
+    """
+    full_name = f"horizontal_{name}_{vector.name}"
+    requires: tuple[Helper, ...] = (vector.helper,) if name in _combiners else (extremum(vector, name),)
+    body: list[c.Statement] = []
+    half = vector.lanes // 2
+    while half >= 1:
+        order = tuple(c.literal((lane + half) % vector.lanes) for lane in range(vector.lanes))
+        shifted = c.Call("__builtin_shufflevector", (_x, _x, *order))
+        combined = c.Binary(_combiners[name], _x, shifted) if name in _combiners else requires[0](_x, shifted)
+        body.append(c.Assign(_x, combined))
+        half //= 2
+    body.append(c.Return(_x[0]))
+    function = inline_function(full_name, vector.element.ctype, _parameters(vector, "x"), tuple(body))
+    return Helper(full_name, (function,), requires)

@@ -1,0 +1,144 @@
+"""The innermost function of a matrix product: a tile of sums in registers over a stretch of the depth.
+
+One function serves every product of its element type and tile shape: strides are arguments, the sums go to a small
+scratch tile from which the caller's epilogue takes them (2 accesses per sum against `steps` multiply-adds).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mosaic import c
+from mosaic.kernels.helper import Helper
+from mosaic.kernels.lanes import fma
+from mosaic.kernels.memory import broadcast, load, load_partial, store
+from mosaic.kernels.vectors import VectorType
+
+unrolled_steps = 4
+"""Steps of k per turn of the loop: one prefetch of a cache line goes with each turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile of `rows` x `vectors` sums; with `is_partial` only `last_lanes` lanes of B's last vector may be read."""
+
+    vector: VectorType
+    rows: int
+    vectors: int
+    has_fma: bool
+    is_partial: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the name of the function."""
+        columns = self.vectors * self.vector.lanes
+        return f"multiply_{self.rows}x{columns}_{self.vector.name}" + ("_partial" if self.is_partial else "")
+
+
+_a, _b, _sums, _steps, _next = (c.Name(name) for name in ("a", "b", "sums", "steps", "next"))
+_a_row_stride, _a_depth_stride, _b_depth_stride = (
+    c.Name(name) for name in ("a_row_stride", "a_depth_stride", "b_depth_stride")
+)
+_sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumulate"), c.Name("last_lanes")
+
+
+@lru_cache(maxsize=256)
+def tile_function(tile: Tile) -> Helper:
+    """Return the function of a tile.
+
+    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate, next[, last_lanes])``
+    adds the products of `steps` columns of A and rows of B to the sums (or starts from zero), and prefetches from `next`.
+    """
+    vector = tile.vector
+    element = vector.element.ctype
+    source = c.const_pointer(element)
+    parameters = (
+        c.Parameter(c.int64, "steps"),
+        c.Parameter(source, "a"),
+        c.Parameter(c.int64, "a_row_stride"),
+        c.Parameter(c.int64, "a_depth_stride"),
+        c.Parameter(source, "b"),
+        c.Parameter(c.int64, "b_depth_stride"),
+        c.Parameter(c.pointer(element), "sums"),
+        c.Parameter(c.int64, "sums_stride"),
+        c.Parameter(c.int_, "accumulate"),
+        c.Parameter(source, "next"),
+        *((c.Parameter(c.int64, "last_lanes"),) if tile.is_partial else ()),
+    )
+    requires = (load(vector), store(vector), broadcast(vector), fma(vector, tile.has_fma))
+    if tile.is_partial:
+        requires = (*requires, load_partial(vector))
+    columns = tile.vectors * vector.lanes
+    function = c.Function(
+        tile.name,
+        c.void,
+        parameters,
+        (*_start(tile), *_steps_loops(tile), *_finish(tile)),
+        is_static=True,
+        attributes=("noinline", "unused"),
+        comment=f"sums[{tile.rows}][{columns}] += a[{tile.rows}][steps] b[steps][{columns}], the sums kept in registers.",
+    )
+    return Helper(tile.name, (function,), requires)
+
+
+def _sum(row: int, column: int) -> c.Name:
+    return c.Name(f"sum_{row}_{column}")
+
+
+def _place(tile: Tile, row: int, column: int) -> c.Expression:
+    return _sums + _sums_stride * row + column * tile.vector.lanes
+
+
+def _start(tile: Tile) -> tuple[c.Statement, ...]:
+    """Declare the sums, zero or as they were left by the previous stretch of the depth."""
+    cells = [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
+    zero = tile.vector.zero
+    declared = tuple(c.Declare(tile.vector.ctype, _sum(*cell).text, zero) for cell in cells)
+    loaded = tuple(c.Assign(_sum(*cell), load(tile.vector)(_place(tile, *cell))) for cell in cells)
+    return (*declared, c.If(_accumulate, loaded))
+
+
+def _finish(tile: Tile) -> tuple[c.Statement, ...]:
+    return tuple(
+        c.ExpressionStatement(store(tile.vector)(_place(tile, row, column), _sum(row, column)))
+        for row in range(tile.rows)
+        for column in range(tile.vectors)
+    )
+
+
+def _steps_loops(tile: Tile) -> tuple[c.Statement, ...]:
+    """Loop over `unrolled_steps` steps at a time with a prefetch, then over the rest."""
+    k = c.Name("k")
+    lines = 64 // tile.vector.element.num_bytes
+    turn = (
+        c.call("__builtin_prefetch", _next),
+        c.AugmentedAssign(_next, "+", c.literal(lines)),
+        *(_step(tile) * unrolled_steps),
+    )
+    return (
+        c.Declare(c.int64, "k", c.literal(0)),
+        c.While(k + unrolled_steps <= _steps, (*turn, c.AugmentedAssign(k, "+", c.literal(unrolled_steps)))),
+        c.While(k < _steps, (*_step(tile), c.AugmentedAssign(k, "+", c.literal(1)))),
+    )
+
+
+def _step(tile: Tile) -> tuple[c.Statement, ...]:
+    """One k: a row of B, and each of A's numbers times it."""
+    vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
+    body: list[c.Statement] = []
+    for column in range(tile.vectors):
+        place = _b + column * vector.lanes
+        is_last = tile.is_partial and column == tile.vectors - 1
+        value = load_partial(vector)(place, _last_lanes) if is_last else load(vector)(place)
+        body.append(c.Declare(vector.ctype, f"b_{column}", value))
+    for row in range(tile.rows):
+        factor = c.Name(f"a_{row}")
+        body.append(c.Declare(vector.ctype, factor.text, broadcast(vector)(_a[_a_row_stride * row])))
+        body.extend(
+            c.Assign(_sum(row, column), multiply_add(factor, c.Name(f"b_{column}"), _sum(row, column)))
+            for column in range(tile.vectors)
+        )
+    body.append(c.AugmentedAssign(_a, "+", _a_depth_stride))
+    body.append(c.AugmentedAssign(_b, "+", _b_depth_stride))
+    return (c.Block(tuple(body)),)
