@@ -17,8 +17,7 @@ def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDi
 
     This is what `tensor.graph` is built by. Rows come in topological order, sources first, and the graph iterates in
     that order. A dict of attributes that is a `FrozenDict` already is kept as it is, so make one for each pair of
-    (source_output_index, sink_input_index) and use it for all edges that have it. Hashes each node once per row, once
-    per edge and twice per pair of nodes: keep the hash in the node.
+    (source_output_index, sink_input_index) and use it for all edges that have it.
 
     Raises:      GraphError: a source that no earlier row has, a node or an edge given twice
     Example:
@@ -29,13 +28,14 @@ def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDi
     """
     set_item = dict.__setitem__  # a FrozenDict is filled once, here, before anybody has it
     table: dict[Node, Record] = {}
+    record_of_object: dict[int, Record] = {}  # by identity, which costs no call of the node's own hash
     num_edges = 0
     for node, node_attributes, in_row in rows:
         in_edges: FrozenDict[Any, Any] = FrozenDict()
         for source, key, edge_attributes in in_row:
-            edges = in_edges.get(source)
+            edges = in_edges.get(source) if in_edges else None
             if edges is None:
-                record = table.get(source)
+                record = record_of_object.get(id(source)) or table.get(source)
                 if record is None:
                     raise _row_error(node, f"its source {source!r} has no earlier row; give rows sources first")
                 edges = FrozenDict()
@@ -46,7 +46,7 @@ def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDi
             set_item(edges, key, frozen(edge_attributes))
             num_edges += 1
         place = len(table)
-        table[node] = Record(frozen(node_attributes), in_edges, FrozenDict(), place)
+        table[node] = record_of_object[id(node)] = Record(frozen(node_attributes), in_edges, FrozenDict(), place)
         if len(table) == place:
             raise _row_error(node, "an earlier row has the same node; give each node one row")
     return made_graph(MultiDiGraph, record_map(table, num_edges), attributes)
