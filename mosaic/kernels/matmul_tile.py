@@ -47,8 +47,9 @@ _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumula
 def tile_function(tile: Tile) -> Helper:
     """Return the function of a tile.
 
-    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate, next[, last_lanes])``
-    adds the products of `steps` columns of A and rows of B to the sums (or starts from zero), and prefetches from `next`.
+    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate, next
+    [, last_lanes])`` adds the products of `steps` columns of A and rows of B to the sums, or starts from zero, and
+    prefetches from `next`.
     """
     vector = tile.vector
     element = vector.element.ctype
@@ -66,9 +67,7 @@ def tile_function(tile: Tile) -> Helper:
         c.Parameter(source, "next"),
         *((c.Parameter(c.int64, "last_lanes"),) if tile.is_partial else ()),
     )
-    requires = (load(vector), store(vector), broadcast(vector), fma(vector, tile.has_fma))
-    if tile.is_partial:
-        requires = (*requires, load_partial(vector))
+    requires = (load(vector), store(vector), broadcast(vector), fma(vector, tile.has_fma), load_partial(vector))
     columns = tile.vectors * vector.lanes
     function = c.Function(
         tile.name,
@@ -77,7 +76,7 @@ def tile_function(tile: Tile) -> Helper:
         (*_start(tile), *_steps_loops(tile), *_finish(tile)),
         is_static=True,
         attributes=("noinline", "unused"),
-        comment=f"sums[{tile.rows}][{columns}] += a[{tile.rows}][steps] b[steps][{columns}], the sums kept in registers.",
+        comment=f"sums[{tile.rows}][{columns}] += a[{tile.rows}][steps] b[steps][{columns}], kept in registers.",
     )
     return Helper(tile.name, (function,), requires)
 
