@@ -1,0 +1,77 @@
+"""Small C texts and child processes that the runtime's tests use."""
+
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+from mosaic.runtime.abi import RUNTIME_HEADER, run_declaration
+
+REPOSITORY = Path(__file__).parents[3]
+
+# Long enough that only a hang reaches it.
+PATIENCE_S = 120.0
+
+
+def run_source(body: str, before: str = "") -> str:
+    """The C text of a program whose exported function has that body."""
+    unused = "".join(f"(void){name};" for name in ("inputs", "outputs", "constants", "arena", "runtime"))
+    return (
+        f"{RUNTIME_HEADER}{run_declaration()};\n{dedent(before)}\n{run_declaration()} {{\n{unused}\n{dedent(body)}}}\n"
+    )
+
+
+ADD_SOURCE = run_source(
+    """
+    const float *x = inputs[0], *y = inputs[1];
+    float *z = outputs[0];
+    for (int i = 0; i < 4; i++) z[i] = x[i] + y[i];
+    """
+)
+
+COMPILE_ADD = """
+    from mosaic.runtime.compilation import compile_library
+    from mosaic.runtime.library import load_library
+    from mosaic.targets import detect
+    from tests.mosaic.runtime.programs import ADD_SOURCE
+    load_library(compile_library(ADD_SOURCE, target=detect())).run_function()
+    print("compiled and loaded")
+"""
+
+
+def start_python(script: str, **environment: str) -> "subprocess.Popen[str]":
+    """A child process that runs the script in the repository's root, with output and errors in one pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-c", dedent(script)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def write_program(path: Path, text: str) -> str:
+    """The path of an executable shell script."""
+    path.write_text("#!/bin/sh\n" + dedent(text))
+    path.chmod(0o755)
+    return str(path)
+
+
+def files_below(directory: Path) -> list[Path]:
+    """Every file below a directory, wherever it is."""
+    return sorted(path for path in directory.rglob("*") if not path.is_dir())
+
+
+def ends_soon(process_id: int) -> bool:
+    """Whether a process that was killed is gone, waiting for the kernel to finish it."""
+    try:
+        descriptor = os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], PATIENCE_S)[0])
+    finally:
+        os.close(descriptor)

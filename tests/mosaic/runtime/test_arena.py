@@ -1,0 +1,48 @@
+"""Blocks of memory: aligned, zero, and gone with their last user."""
+
+import mmap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes, allocate_block
+from mosaic.runtime.library import foreign_interface
+
+
+def address(pointer: object) -> int:
+    return int(foreign_interface().cast("uintptr_t", pointer))
+
+
+def num_mapped_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+
+
+@pytest.mark.parametrize("num_bytes", [1, 4096, HUGE_PAGE_BYTES - 1])
+def test_small_blocks_start_at_a_page(num_bytes: int) -> None:
+    assert address(allocate_block(num_bytes).pointer()) % mmap.PAGESIZE == 0
+
+
+@pytest.mark.parametrize("num_bytes", [HUGE_PAGE_BYTES, 5 * HUGE_PAGE_BYTES + 7])
+def test_large_blocks_start_at_a_huge_page(num_bytes: int) -> None:
+    block = allocate_block(num_bytes)
+    assert address(block.pointer()) % HUGE_PAGE_BYTES == 0
+    assert len(block.pointer()) >= num_bytes
+
+
+def test_bytes_for_constants_are_writable_zeros_of_the_right_length() -> None:
+    for num_bytes in (0, 10, 3 * HUGE_PAGE_BYTES):
+        constants = aligned_bytes(num_bytes)
+        assert (constants.shape, constants.dtype) == ((num_bytes,), np.uint8)
+        assert not constants.any()
+        constants[:] = 1
+        assert constants.ctypes.data % 64 == 0
+
+
+def test_the_memory_goes_back_when_the_last_user_is_gone() -> None:
+    before = num_mapped_bytes()
+    pointer = allocate_block(256 << 20).pointer()
+    pointer[(256 << 20) - 1] = 1
+    assert num_mapped_bytes() - before >= 256 << 20
+    del pointer
+    assert num_mapped_bytes() - before < 128 << 20

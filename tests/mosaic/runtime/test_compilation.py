@@ -1,0 +1,166 @@
+"""From C text to a loaded library, and what happens when the compiler does not do its part."""
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from composit.errors import CompileError
+from mosaic.runtime.abi import RUNTIME_SOURCE
+from mosaic.runtime.cache import Cache
+from mosaic.runtime.compilation import compile_library, compiler_arguments, library_key
+from mosaic.runtime.compiler import Compiler, find_compiler
+from mosaic.runtime.library import load_library
+from mosaic.targets import Target, named_targets
+from tests.mosaic.runtime.programs import (
+    ADD_SOURCE,
+    COMPILE_ADD,
+    PATIENCE_S,
+    ends_soon,
+    files_below,
+    start_python,
+    write_program,
+)
+
+GCC = Compiler(("gcc",), "gcc 12", "gcc")
+
+
+def zig() -> Compiler:
+    return Compiler((sys.executable, "-m", "ziglang", "cc"), "zig", "zig")
+
+
+def test_a_library_is_compiled_once_and_found_again(cache: Cache, target: Target) -> None:
+    messages: list[str] = []
+    first = compile_library(ADD_SOURCE, target=target, progress=messages.append)
+    assert len(messages) == 2
+    assert compile_library(ADD_SOURCE, target=target, progress=messages.append) == first
+    assert len(messages) == 2, "the second call compiles nothing"
+    assert {file.name for file in first.parent.iterdir()} == {"library.so", "source.c", "manifest.json"}
+
+
+def test_the_ziglang_wheel_compiles_and_its_library_loads(cache: Cache, target: Target) -> None:
+    library = load_library(compile_library(ADD_SOURCE, target=target, compiler=zig(), cache=cache))
+    assert library.run_function() is not None
+
+
+def test_flags_name_the_processor_and_keep_the_arithmetic() -> None:
+    for target in named_targets.values():
+        arguments = compiler_arguments(GCC, target)
+        assert "-ffp-contract=off" in arguments
+        assert "-fno-trapping-math" in arguments
+        assert not {"-march=native", "-ffast-math", "-Ofast"} & set(arguments)
+    assert "-march=x86-64-v4" in compiler_arguments(GCC, named_targets["x86-64-v4"])
+    assert "-mprefer-vector-width=512" in compiler_arguments(GCC, named_targets["x86-64-v4"])
+
+
+def test_the_key_changes_with_everything_the_machine_code_depends_on() -> None:
+    v3, v4 = named_targets["x86-64-v3"], named_targets["x86-64-v4"]
+    other = Compiler(("gcc",), "gcc 13", "gcc")
+    keys = [
+        library_key("int x;", GCC, ("gcc", "-O3"), v4),
+        library_key("int y;", GCC, ("gcc", "-O3"), v4),
+        library_key("int x;", other, ("gcc", "-O3"), v4),
+        library_key("int x;", GCC, ("gcc", "-O2"), v4),
+        library_key("int x;", GCC, ("gcc-O3",), v4),
+        library_key("int x;", GCC, ("gcc", "-O3"), v3),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_compile_error_shows_the_command_and_its_output(cache: Cache, target: Target) -> None:
+    with pytest.raises(CompileError, match=r"ended with status 1") as caught:
+        compile_library("int main( { nonsense", target=target)
+    assert "-shared" in str(caught.value)
+    assert "source.c:1:" in str(caught.value)
+    assert "doctor" in str(caught.value)
+    assert files_below(cache.root) == []
+
+
+def test_a_compiler_that_writes_nothing_is_an_error(
+    cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", write_program(tmp_path / "cc", "echo did nothing"))
+    with pytest.raises(CompileError, match=r"status 0 and should have written a shared library") as caught:
+        compile_library(ADD_SOURCE, target=target)
+    assert "did nothing" in str(caught.value)
+
+
+def test_a_compiler_that_vanishes_is_an_error(cache: Cache, target: Target) -> None:
+    with pytest.raises(CompileError, match=r"cannot be started"):
+        compile_library(ADD_SOURCE, target=target, compiler=Compiler(("/no/such/cc",), "cc 1", "gcc"))
+
+
+def hanging_compiler(directory: Path) -> tuple[str, Path]:
+    """A compiler that starts a child, tells both process ids through a pipe, leaves a file behind, and hangs."""
+    announcement = directory / "announcement"
+    os.mkfifo(announcement)
+    text = f"""
+        if [ "$1" = --version ]; then echo "hanging cc 1.0"; exit 0; fi
+        echo half > "$TMPDIR/half-written.s"
+        sleep 1000 &
+        echo "$$ $!" > {announcement}
+        wait
+    """
+    return write_program(directory / "cc", text), announcement
+
+
+def test_a_compiler_that_hangs_is_stopped_with_its_children(
+    cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, announcement = hanging_compiler(tmp_path)
+    monkeypatch.setenv("CC", command)
+    monkeypatch.setenv("COMPOSIT_COMPILE_TIMEOUT", "0.5")
+    reader = os.open(announcement, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(CompileError, match=r"was given 0.5 s.*COMPOSIT_COMPILE_TIMEOUT"):
+        compile_library(ADD_SOURCE, target=target)
+    process_ids = [int(word) for word in os.read(reader, 100).split()]
+    os.close(reader)
+    assert len(process_ids) == 2
+    assert all(map(ends_soon, process_ids))
+    assert files_below(cache.root) == []
+
+
+def test_ctrl_c_ends_the_compiler_and_leaves_no_file(cache: Cache, tmp_path: Path) -> None:
+    command, announcement = hanging_compiler(tmp_path)
+    child = start_python(COMPILE_ADD, CC=command, COMPOSIT_CACHE_DIR=str(cache.root))
+    process_ids = [int(word) for word in announcement.read_text().split()]  # blocks until it compiles
+    child.send_signal(signal.SIGINT)
+    output, _ = child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in output
+    assert all(map(ends_soon, process_ids))
+    assert files_below(cache.root) == []
+
+
+def test_two_processes_may_compile_the_same_program_at_once(cache: Cache, tmp_path: Path) -> None:
+    text = f"""
+        if [ "$1" = --version ]; then echo "slow gcc 1.0"; exit 0; fi
+        read word < "$GO"
+        exec {shutil.which("cc") or find_compiler().argv[0]} "$@"
+    """
+    command = write_program(tmp_path / "slow-cc", text)
+    pipes = [tmp_path / "first", tmp_path / "second"]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    children = [
+        start_python(COMPILE_ADD, CC=command, GO=str(pipe), COMPOSIT_CACHE_DIR=str(cache.root)) for pipe in pipes
+    ]
+    opened = [pipe.open("w") for pipe in pipes]  # each blocks until that process is inside its compiler
+    for pipe in opened:
+        pipe.write("go\n")
+        pipe.close()
+    for child in children:
+        output, _ = child.communicate(timeout=PATIENCE_S)
+        assert (child.returncode, output) == (0, "compiled and loaded\n")
+    assert cache.summary().num_libraries == 1
+    assert [file.name for file in files_below(cache.root)] == ["library.so", "manifest.json", "source.c"]
+
+
+@pytest.mark.parametrize("compiler_name", ["gcc", "zig"])
+def test_the_runtime_library_compiles_without_warnings(compiler_name: str, cache: Cache, target: Target) -> None:
+    compiler = zig() if compiler_name == "zig" else find_compiler()
+    flags = ("-Wall", "-Wextra", "-Werror", "-pthread")
+    assert compile_library(RUNTIME_SOURCE, target=target, compiler=compiler, flags=flags).is_file()

@@ -1,0 +1,127 @@
+"""The thread pool: every task once, whoever runs it, from whichever thread it is called."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from composit.operation import tensor_type
+from mosaic.runtime.execute import PreparedFunction
+from mosaic.runtime.threads import new_runtime, num_available_cores
+from tests.mosaic.runtime.programs import PATIENCE_S, run_source, start_python
+
+NUM_TASKS = 1000
+COUNTS = tensor_type((NUM_TASKS,), "int64")
+NUMBER = tensor_type((1,), "int64")
+
+# Adds task + 1 to the count of each task, for as many rounds and tasks as asked.
+COUNT_SOURCE = run_source(
+    """
+    const long num_rounds = ((const long *)inputs[0])[0], num_tasks = ((const long *)inputs[1])[0];
+    for (long i = 0; i < 1000; i++) ((long *)outputs[0])[i] = 0;
+    for (long round = 0; round < num_rounds; round++)
+        runtime->parallel_for(runtime, add_once, outputs[0], num_tasks);
+    """,
+    before="static void add_once(void *context, long task) { ((long *)context)[task] += task + 1; }",
+)
+
+NESTED_SOURCE = run_source(
+    """
+    struct pair pair = {runtime, outputs[0]};
+    for (long i = 0; i < 1000; i++) pair.counts[i] = 0;
+    runtime->parallel_for(runtime, outer, &pair, 10);
+    """,
+    before="""
+    struct pair { const struct mosaic_runtime *runtime; long *counts; };
+    struct row { long *counts; long start; };
+    static void inner(void *context, long task) {
+        const struct row *row = context;
+        row->counts[row->start + task] += row->start + task + 1;
+    }
+    static void outer(void *context, long task) {
+        const struct pair *pair = context;
+        struct row row = {pair->counts, 100 * task};
+        pair->runtime->parallel_for(pair->runtime, inner, &row, 100);
+    }
+    """,
+)
+
+
+def expected_counts(num_rounds: int, num_tasks: int) -> np.ndarray:
+    tasks = np.arange(NUM_TASKS)
+    return np.where(tasks < num_tasks, (tasks + 1) * num_rounds, 0)
+
+
+def number(value: int) -> np.ndarray:
+    return np.array([value], np.int64)
+
+
+@pytest.fixture
+def count(prepare: Callable[..., PreparedFunction]) -> Callable[[int], PreparedFunction]:
+    return lambda num_threads: prepare(COUNT_SOURCE, (NUMBER, NUMBER), (COUNTS,), num_threads)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("num_tasks", [0, 1, 2, 3, 7, 64, 1000])
+def test_every_task_runs_exactly_once(
+    num_threads: int, num_tasks: int, count: Callable[[int], PreparedFunction]
+) -> None:
+    (counts,) = count(num_threads).run([number(300), number(num_tasks)])
+    np.testing.assert_array_equal(counts, expected_counts(300, num_tasks))
+
+
+def test_calls_from_several_python_threads_at_once_are_right(count: Callable[[int], PreparedFunction]) -> None:
+    function = count(2)
+    results: list[np.ndarray] = []
+
+    def call() -> None:
+        results.extend(function.run([number(3000), number(333)])[0] for _ in range(5))
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 20
+    for counts in results:
+        np.testing.assert_array_equal(counts, expected_counts(3000, 333))
+
+
+def test_a_call_from_inside_a_task_runs_its_tasks(prepare: Callable[..., PreparedFunction]) -> None:
+    (counts,) = prepare(NESTED_SOURCE, (), (COUNTS,), num_threads=2).run([])
+    np.testing.assert_array_equal(counts, expected_counts(1, 1000))
+
+
+def test_the_pool_works_again_in_the_child_of_a_fork(shared_cache_directory: object) -> None:
+    script = """
+        import os
+        from mosaic.runtime.compilation import compile_library
+        from mosaic.runtime.execute import Signature, prepare_function
+        from mosaic.runtime.library import load_library
+        from mosaic.targets import detect
+        from tests.mosaic.runtime.test_threads import COUNT_SOURCE, COUNTS, NUMBER, expected_counts, number
+        library = load_library(compile_library(COUNT_SOURCE, target=detect()))
+        function = prepare_function(library, "mosaic_run", Signature((NUMBER, NUMBER), (COUNTS,)), num_threads=2)
+        def is_right():
+            return bool((function.run([number(2000), number(100)])[0] == expected_counts(2000, 100)).all())
+        def num_threads():
+            return len(os.listdir("/proc/self/task"))
+        before = num_threads()
+        print("parent", is_right(), num_threads() - before, flush=True)
+        child = os.fork()
+        if child == 0:
+            before = num_threads()
+            print("child", is_right(), num_threads() - before, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        before = num_threads()
+        print("parent", is_right(), num_threads() - before, flush=True)
+    """
+    output, _ = start_python(script, PYTHONWARNINGS="ignore").communicate(timeout=PATIENCE_S)
+    assert output.splitlines() == ["parent True 1", "child True 1", "parent True 0"]
+
+
+def test_a_pool_without_threads_is_refused() -> None:
+    with pytest.raises(ValueError, match=rf"num_threads=0.*at least 1.*{num_available_cores()} uses every core"):
+        new_runtime(0)
