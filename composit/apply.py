@@ -1,0 +1,98 @@
+"""`apply`: the one place where operations become nodes and nodes become tensors.
+
+May import handle, node, operation, source, errors.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from composit.errors import OperandError
+from composit.handle import TensorHandle, make_tensor
+from composit.node import Node
+from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
+from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
+_PYTHON_SCALARS = (bool, int, float, complex)
+
+
+def apply(operation: Operation, *operands: object) -> Any:  # Any: LazyTensor, or a tuple of them for several results
+    """Return the lazy result of an operation: a tensor, or a tuple where the operation has several results.
+
+    Operands are tensors, arrays (copied), Python or numpy scalars, or anything with `__lazy_tensor__`.
+
+    Raises:  what operation.result_types raises, at the call; OperandError: an operand is none of these
+    """
+    pairs = []
+    types = []
+    for operand in operands:
+        handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
+        pairs.append((handle._node, handle._output_index))
+        types.append(handle._type)
+    results = operation.result_types(*types)
+    node = Node(operation, tuple(pairs), results, find_source(2))
+    if len(results) == 1 and operation.num_results == 1:
+        return make_tensor(node)
+    return tuple(make_tensor(node, index) for index in range(len(results)))
+
+
+def leaf(operation: Operation, label: str | None = None) -> Any:  # Any: LazyTensor
+    """Return the tensor of an operation without operands."""
+    return make_tensor(Node(operation, (), operation.result_types(), find_source(2), label))
+
+
+def as_tensor(value: object) -> LazyTensor:
+    """Return the value as a lazy tensor: tensors as they are, arrays copied to a fresh input, scalars as scalar nodes.
+
+    Raises:  OperandError: the value is no array, number, tensor or nested sequence of numbers
+    """
+    # np.float64 is a float, so numpy's scalars, which are not weak, come first.
+    if isinstance(value, np.generic):
+        return scalar_tensor(value)
+    if isinstance(value, _PYTHON_SCALARS):
+        return scalar_tensor(value)
+    if isinstance(value, np.ndarray):
+        return input_of(value.copy())
+    protocol = getattr(value, "__lazy_tensor__", None)
+    if protocol is not None:
+        return protocol()  # type: ignore[no-any-return]
+    if isinstance(value, numbers.Number | list | tuple) or hasattr(value, "__array__"):
+        return _from_array_like(value)
+    raise OperandError(
+        f"operand: got {value!r:.80} of type {type(value).__name__}; expected a tensor, an array, a number, a nested sequence "
+        "of numbers or an object with __lazy_tensor__ or __array__; convert it with np.asarray first"
+    )
+
+
+def scalar_tensor(value: PythonScalar | np.generic) -> LazyTensor:
+    """Return a node for a scalar, identified by type and bits; Python's are weak in promotion."""
+    return make_tensor(Node(Scalar(value), (), (scalar_type(value),), None))  # type: ignore[no-any-return]
+
+
+def _from_array_like(value: object) -> LazyTensor:
+    array = np.array(value)
+    if array.dtype == object:
+        raise OperandError(
+            f"operand: {value!r:.80} of type {type(value).__name__} becomes an array of objects; expected numbers, "
+            "strings or dates; build tensors out of tensors with stack or concatenate"
+        )
+    return input_of(array)
+
+
+def input_of(array: Array, label: str | None = None) -> LazyTensor:
+    """Return a fresh input that owns the array from now on; the array is made read-only."""
+    array.flags.writeable = False
+    operation = Input(array, tensor_type(array.shape, array.dtype))
+    return make_tensor(Node(operation, (), (operation.type,), find_source(2), label))  # type: ignore[no-any-return]
+
+
+def placeholder(value_type: TensorType, label: str | None = None) -> LazyTensor:
+    """Return a fresh input without a value: evaluate needs one through `inputs=`."""
+    operation = Input(None, value_type)
+    return make_tensor(Node(operation, (), (value_type,), find_source(2), label))  # type: ignore[no-any-return]

@@ -1,0 +1,89 @@
+"""Backends by name: the protocol, the registry, and the entry points through which other packages bring theirs.
+
+May import program, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from composit.errors import UnknownBackendError
+from composit.operation import Array
+from composit.program import Program
+
+ENTRY_POINT_GROUP = "composit.backends"
+
+# Takes the values of program.inputs in order, returns those of program.outputs in order.
+PreparedProgram: TypeAlias = Callable[[Sequence[Array]], Sequence[Array]]
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Anything that can make a program runnable.
+
+    A backend may also define `supports(operation, types) -> bool`; operations it does not support are then an error that
+    names them, before anything runs.
+    """
+
+    def prepare(self, program: Program) -> PreparedProgram:
+        """Return a callable that runs the program on arrays."""
+        ...
+
+
+_registered: dict[str, Backend] = {}
+
+
+def register_backend(name: str, backend: Backend) -> None:
+    """Make a backend known by name in this process; packages use the entry point group `composit.backends` instead.
+
+    Raises:  TypeError: the object has no method prepare(program)
+    """
+    _registered[name] = _checked(backend)
+
+
+def available_backends() -> list[str]:
+    """Return the names that `evaluate(..., backend=name)` knows."""
+    return sorted({*_registered, *_entry_points()})
+
+
+def get_backend(backend: str | Backend) -> Backend:
+    """Return the backend of that name, loaded when first asked for; a backend object is returned as it is.
+
+    Raises:  UnknownBackendError: no such name
+    """
+    if not isinstance(backend, str):
+        return _checked(backend)
+    known = _registered.get(backend)
+    if known is None:
+        known = _registered[backend] = _load(backend)
+    return known
+
+
+def _checked(backend: object) -> Backend:
+    if isinstance(backend, Backend):
+        return backend
+    raise TypeError(
+        f"backend: got {backend!r:.80} of type {type(backend).__name__}; expected a name such as 'numpy' or an object with "
+        "prepare(program) -> callable (see docs/adding_a_backend.md)"
+    )
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _load(name: str) -> Backend:
+    if name == "numpy":
+        # The oracle needs no installed metadata.
+        from composit.interpreter import NumpyBackend
+
+        return NumpyBackend()
+    point = _entry_points().get(name)
+    if point is None:
+        raise UnknownBackendError(
+            f"backend: {name!r} is not known; available: {', '.join(available_backends()) or 'none'}; install the package that "
+            f"brings it, register it under the entry point group {ENTRY_POINT_GROUP!r}, or pass a backend object"
+        )
+    return _checked(point.load()())

@@ -1,0 +1,69 @@
+"""Nested containers of tensors: taken apart before evaluation and put together again with values.
+
+May import apply, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeAlias
+
+from composit.handle import TensorHandle
+
+Rebuild: TypeAlias = Callable[[Sequence[Any]], Any]  # Any: arrays in, the container out
+
+
+def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tensors in containers of any kind
+    """Return the tensors in a container, and a function that puts values in their places.
+
+    Containers are lists, tuples, named tuples, mappings and dataclasses; their classes are kept, so that a ModelOutput
+    comes back as a ModelOutput. Anything else stays as it is.
+    """
+    handles: list[TensorHandle] = []
+    template = _collect(container, handles)
+
+    def rebuild(values: Sequence[Any]) -> Any:  # Any: as above
+        return _fill(template, values)
+
+    return handles, rebuild
+
+
+class _Slot:
+    """The place of one tensor in a container."""
+
+    __slots__ = ("position",)
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+
+def _collect(value: Any, handles: list[TensorHandle]) -> Any:
+    protocol = getattr(value, "__lazy_tensor__", None)
+    if protocol is not None and not isinstance(value, type):
+        handles.append(protocol())
+        return _Slot(len(handles) - 1)
+    return _map_children(value, lambda child: _collect(child, handles))
+
+
+def _fill(template: Any, values: Sequence[Any]) -> Any:
+    if isinstance(template, _Slot):
+        return values[template.position]
+    return _map_children(template, lambda child: _fill(child, values))
+
+
+def _map_children(value: Any, function: Callable[[Any], Any]) -> Any:
+    if isinstance(value, Mapping):
+        return _like_mapping(value, {key: function(child) for key, child in value.items()})
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(function(child) for child in value))
+    if isinstance(value, list | tuple):
+        return type(value)([function(child) for child in value])
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: function(getattr(value, f.name)) for f in fields(value) if f.init})
+    return value
+
+
+def _like_mapping(original: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+    # A dict subclass that is also a dataclass (transformers' ModelOutput) is made from its fields, all others from items.
+    return type(original)(**items) if is_dataclass(original) else type(original)(items)  # type: ignore[call-arg]

@@ -1,0 +1,74 @@
+"""All errors that composit, flashlight and mosaic raise: each derives from `CompositError` and from the built-in that
+fits, so that `except ValueError` written for numpy keeps working. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class CompositError(Exception):
+    """The base of every error raised on purpose by composit, flashlight and mosaic."""
+
+
+class ShapeError(CompositError, ValueError):
+    """Shapes do not fit each other or the operation."""
+
+
+class DtypeError(CompositError, TypeError):
+    """A dtype does not fit the operation, or would be lost."""
+
+
+class AxisError(CompositError, np.exceptions.AxisError):
+    """An axis is out of range or given twice."""
+
+
+class ParameterError(CompositError, ValueError):
+    """A parameter has a value that the function does not know."""
+
+
+class OperandError(CompositError, TypeError):
+    """Something that is neither array, scalar nor tensor was given as an operand."""
+
+
+class IdentityError(CompositError, TypeError):
+    """A parameter has no stable identity, so the operation that holds it can have no key."""
+
+
+class AssignmentError(CompositError, TypeError):
+    """A write that composit cannot carry out without changing something it should not change."""
+
+
+class UnreachedInputError(CompositError, ValueError):
+    """An input was given that no output depends on."""
+
+
+class GuardError(CompositError, RuntimeError):
+    """A value that steered Python while the graph was built is different for the inputs given now."""
+
+
+class DerivativeError(CompositError, TypeError):
+    """The mathematical derivative does not exist (an integer result, an index, a discrete choice)."""
+
+
+class MissingDerivativeError(CompositError, NotImplementedError):
+    """The derivative exists, but its rule is not written yet."""
+
+
+class UnsupportedOperationError(CompositError, NotImplementedError):
+    """An operation has no rule in the place that was asked (a capture table, a backend, a C lowering)."""
+
+
+class UnknownBackendError(CompositError, LookupError):
+    """No backend of that name is installed or registered."""
+
+
+class CompileError(CompositError, RuntimeError):
+    """The C compiler failed; the text shows the command and its output."""
+
+
+class CompilerNotFoundError(CompileError):
+    """There is no C compiler on this machine."""
+
+
+class InternalError(CompositError, AssertionError):
+    """One of our own invariants does not hold: a bug in composit, never the caller's fault."""

@@ -1,0 +1,214 @@
+"""`evaluate`: from tensors to arrays, through any backend.
+
+May import guards, program, backends, containers.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from composit.apply import as_tensor
+from composit.backends import Backend, PreparedProgram, get_backend
+from composit.containers import flatten
+from composit.errors import DtypeError, ParameterError, ShapeError, UnreachedInputError
+from composit.guards import check_guards, guards_for, leaf_value
+from composit.handle import TensorHandle
+from composit.keys import Key
+from composit.node import set_plan
+from composit.operation import Array, TensorType
+from composit.program import BoundProgram, Pair, Program, build_program
+
+MAX_PREPARED_PROGRAMS = 256
+
+
+def evaluate(
+    *tensors: Any,  # Any: tensors, arrays, scalars and nested containers of them
+    inputs: Mapping[Any, Any] | None = None,
+    backend: str | Backend = "numpy",
+    guards: str = "check",
+) -> Any:
+    """Return the values: an array for one argument, a tuple for several, containers as such with arrays inside.
+
+    The subgraph that outputs share runs once. Arrays, numbers and strings come back as they are. With `inputs`, a mapping
+    from tensors to arrays of the same shape and dtype, the same program runs on new data; reads of values that steered
+    Python while the graph was built are checked and raise GuardError where they differ, unless guards="ignore".
+
+    Raises:  UnreachedInputError: no output depends on a key of inputs; ShapeError, DtypeError: its array does not fit;
+             GuardError; UnknownBackendError; and what the operations raise, with a note that shows the user's line
+    Example:
+        >>> import composit as cnp
+        >>> x = cnp.ones((2,))
+        >>> evaluate(x + 1)
+        array([2., 2.])
+        >>> evaluate(x + 1, inputs={x: [5.0, 6.0]})
+        array([6., 7.])
+    """
+    if guards not in ("check", "ignore"):
+        raise ParameterError(f"evaluate: guards={guards!r} was given; expected 'check' or 'ignore'")
+    argument = tensors[0] if len(tensors) == 1 else tensors
+    handles, rebuild = flatten(argument)
+    if not handles:
+        return argument
+    chosen = get_backend(backend)
+    if inputs:
+        return rebuild(_evaluate_on(handles, inputs, chosen, guards))
+    plan = _plan_of(handles, chosen)
+    return rebuild(_own(plan.run([leaf_value(node) for node, _ in plan.leaves])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A prepared program kept with the first node it computes, so that a second evaluation walks nothing."""
+
+    pairs: tuple[Pair, ...]
+    backend: Backend
+    leaves: tuple[Pair, ...]
+    run: PreparedProgram
+
+
+def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
+    first = handles[0].node
+    plan = first._plan
+    if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan.pairs, handles):
+        return plan
+    pairs = tuple((handle.node, handle.output_index) for handle in handles)
+    bound = build_program(pairs)
+    plan = _Plan(pairs[1:], backend, bound.leaves, prepare(bound.program, backend))
+    set_plan(first, plan)
+    return plan
+
+
+def _points_to(others: Sequence[Pair], handles: Sequence[TensorHandle]) -> bool:
+    # The plan hangs at the first handle's node, which therefore is not in `others`: no reference cycle for one output.
+    if len(others) != len(handles) - 1 or handles[0].output_index != 0:
+        return False
+    rest = handles[1:]
+    return all(pair[0] is h.node and pair[1] == h.output_index for pair, h in zip(others, rest, strict=True))
+
+
+_prepared: OrderedDict[tuple[int, Key], tuple[Backend, PreparedProgram]] = OrderedDict()
+_prepared_lock = Lock()
+
+
+def prepare(program: Program, backend: Backend) -> PreparedProgram:
+    """Return the program made runnable by the backend, found again by digest where it was prepared before."""
+    key = (id(backend), program.digest)
+    with _prepared_lock:
+        known = _prepared.get(key)
+        if known is not None:
+            _prepared.move_to_end(key)
+            return known[1]
+    run = backend.prepare(program)
+    with _prepared_lock:
+        # The backend is kept beside its program, so that its id cannot be taken by another while the entry lives.
+        _prepared[key] = (backend, run)
+        while len(_prepared) > MAX_PREPARED_PROGRAMS:
+            _prepared.popitem(last=False)
+    return run
+
+
+def clear_prepared_programs() -> None:
+    """Forget all prepared programs, and with them what backends hold for them."""
+    with _prepared_lock:
+        _prepared.clear()
+
+
+def _own(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
+    """Return values that share no memory with leaves, with each other, or with what a backend keeps."""
+    seen: set[int] = set()
+    owned = []
+    for value in values:
+        shared = isinstance(value, np.ndarray) and (
+            value.base is not None or not value.flags.writeable or not value.flags.owndata or id(value) in seen
+        )
+        seen.add(id(value))
+        owned.append(value.copy() if shared else _as_numpy(value))
+    return owned
+
+
+def _as_numpy(value: Any) -> Any:  # Any: an array or scalar; Python's scalars become numpy's
+    return value if isinstance(value, np.ndarray | np.generic) else np.asarray(value)[()]
+
+
+def _evaluate_on(
+    handles: Sequence[TensorHandle], inputs: Mapping[Any, Any], backend: Backend, guards: str
+) -> list[Array]:
+    replacements = [as_tensor(key) for key in inputs]
+    arrays = [_fitting(handle, value) for handle, value in zip(replacements, inputs.values(), strict=True)]
+    cuts = [(handle.node, handle.output_index) for handle in replacements]
+    outputs = [(handle.node, handle.output_index) for handle in handles]
+    checked = guards_for(outputs, cuts) if guards == "check" else []
+    bound, reached = bind(outputs, cuts)
+    for handle, is_reached in zip(replacements, reached, strict=True):
+        if not is_reached:
+            raise UnreachedInputError(unreached_message(handle))
+    if checked:
+        bound, reached = bind([*outputs, *(guard.pair for guard in checked)], cuts)
+    given = {(id(node.operation), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
+    given |= {(id(node), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
+    values = prepare(bound.program, backend)([_leaf_or_given(pair, given) for pair in bound.leaves])
+    check_guards(checked, values[len(outputs) :])
+    return _own(values[: len(outputs)])
+
+
+def _leaf_or_given(pair: Pair, given: Mapping[tuple[int, int], Array]) -> Array:
+    node, index = pair
+    value = given.get((id(node), index))
+    if value is None and not node.operands:
+        value = given.get((id(node.operation), index))
+    return leaf_value(node) if value is None else value
+
+
+def bind(outputs: Sequence[Pair], inputs: Sequence[Pair]) -> tuple[BoundProgram, list[bool]]:
+    """Return the program with `inputs` (leaves or inner values) as inputs, and which of these it reaches."""
+    bound = build_program(outputs, [pair for pair in inputs if not _is_input(pair)])
+    reached = {(id(node), index) for node, index in bound.leaves}
+    reached |= {(id(node.operation), 0) for node, _ in bound.leaves if not node.operands}
+    flags = [(id(node), index) in reached or (id(node.operation), index) in reached for node, index in inputs]
+    return bound, flags
+
+
+def _is_input(pair: Pair) -> bool:
+    from composit.operation import Input
+
+    return isinstance(pair[0].operation, Input)
+
+
+def unreached_message(handle: TensorHandle) -> str:
+    """Return what to say of an input that nothing depends on, naming the reads that dropped it."""
+    from composit.operation import Input
+    from composit.source import describe_source
+
+    operation = handle.node.operation
+    reads = operation.guards if isinstance(operation, Input) else []
+    dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads[:3])
+    because = f"; its value was read by Python, which took it out of the graph:{dropped}" if reads else ""
+    return f"inputs: no output depends on {handle!r}; give tensors that the outputs are computed from{because}"
+
+
+def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-like
+    expected = handle.type
+    if isinstance(value, TensorHandle):
+        value = evaluate(value)
+    array = np.asarray(value) if hasattr(value, "__array__") else np.asarray(value, dtype=expected.dtype)
+    if array.shape != expected.shape:
+        raise ShapeError(
+            f"inputs: {handle!r} was given an array of shape {array.shape}; expected {expected.shape}: a program is built for "
+            "its shapes; build the graph again for other shapes"
+        )
+    _check_dtype(handle, array, expected)
+    return array
+
+
+def _check_dtype(handle: TensorHandle, array: Array, expected: TensorType) -> None:
+    if array.dtype != expected.dtype:
+        raise DtypeError(
+            f"inputs: {handle!r} was given an array of dtype {array.dtype}; expected {expected.dtype}; convert it, for example "
+            f"with array.astype({expected.dtype.name!r})"
+        )

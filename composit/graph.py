@@ -1,0 +1,117 @@
+"""Between tensors and the persistent MultiDiGraph: a tensor's ancestors as a graph, and a rewritten graph as a tensor.
+
+May import node, program (for the walk) and, when first used, multidigraph.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from composit.errors import ShapeError
+from composit.node import Node, Operands, set_graph
+from composit.operation import Operation
+from composit.program import ancestors_in_order
+
+if TYPE_CHECKING:
+    from composit.multidigraph import MultiDiGraph
+    from composit.multidigraph.frozen import FrozenDict
+
+
+def graph_of(node: Node) -> MultiDiGraph:
+    """Return the node and its ancestors as a MultiDiGraph, sources first; equal expressions are one node of it.
+
+    The graph is built in bulk when first asked for, digests included, and kept with the node.
+    """
+    if node._graph is not None:
+        return node._graph
+    from composit.multidigraph import graph_from_in_edges
+
+    unique: dict[Node, Node] = {}
+    rows = [
+        (current, _attributes(current), [_edge_into(unique, operand, i) for i, operand in enumerate(current.operands)])
+        for current in ancestors_in_order([node])
+        if unique.setdefault(current, current) is current
+    ]
+    graph = graph_from_in_edges(rows)
+    set_graph(node, graph)
+    return graph
+
+
+def _attributes(node: Node) -> dict[str, Any]:  # Any: attribute values are of several kinds
+    types = node.types
+    return {
+        "operation": node.operation,
+        "shapes": tuple(value_type.shape for value_type in types),
+        "dtypes": tuple(value_type.dtype for value_type in types),
+    }
+
+
+def _edge_into(unique: dict[Node, Node], operand: tuple[Node, int], sink: int) -> tuple[Node, int, FrozenDict[Any, Any]]:
+    node, source = operand
+    # The operand's position is the key, so `x + x` is two parallel edges that stay told apart.
+    return unique[node], sink, _edge_attributes(source, sink)
+
+
+@cache
+def _edge_attributes(source: int, sink: int) -> FrozenDict[Any, Any]:
+    from composit.multidigraph.frozen import FrozenDict
+
+    return FrozenDict({"source_output_index": source, "sink_input_index": sink})
+
+
+def node_in_graph(graph: MultiDiGraph, label: Any) -> Node:  # Any: a graph's nodes may be anything hashable
+    """Return the node of composit that a node of a (rewritten) graph stands for.
+
+    Where operation and operands are what the given node already has, the node itself is kept, and with it its subtree;
+    where something changed, new nodes are made. A graph whose nodes are not composit's needs the attribute `operation`.
+
+    Raises:  KeyError: the node is not in the graph; ShapeError: an edge misses its attributes or an operand
+    """
+    from composit.multidigraph import topological_traversal
+
+    if label not in graph:
+        raise KeyError(f"tensor: {label!r:.80} is not a node of the graph, which has {len(graph)} nodes")
+    built: dict[Any, Node] = {}
+    needed = _ancestors(graph, label)
+    for current in topological_traversal(graph):
+        if current in needed:
+            built[current] = _rebuilt(graph, current, _operands(graph, current, built))
+    return built[label]
+
+
+def _ancestors(graph: MultiDiGraph, label: Any) -> set[Any]:
+    seen = {label}
+    stack = [label]
+    while stack:
+        for source in graph.predecessors(stack.pop()):
+            if source not in seen:
+                seen.add(source)
+                stack.append(source)
+    return seen
+
+
+def _operands(graph: MultiDiGraph, label: Any, built: dict[Any, Node]) -> Operands:
+    by_position: dict[int, tuple[Node, int]] = {}
+    for source, _, data in graph.in_edges(label, data=True):
+        by_position[data["sink_input_index"]] = (built[source], data["source_output_index"])
+    if sorted(by_position) != list(range(graph.in_degree(label))):
+        raise ShapeError(
+            f"tensor: the edges into {label!r:.80} have the operand positions {sorted(by_position)}; expected 0 to "
+            f"{graph.in_degree(label) - 1}, each once, in the edge attribute sink_input_index"
+        )
+    return tuple(by_position[position] for position in range(len(by_position)))
+
+
+def _rebuilt(graph: MultiDiGraph, label: Any, operands: Operands) -> Node:
+    operation: Operation = graph.nodes[label]["operation"]
+    if isinstance(label, Node) and label.operation is operation and _same(label.operands, operands):
+        return label
+    types = operation.result_types(*(node.types[index] for node, index in operands))
+    source = label.source if isinstance(label, Node) else None
+    return Node(operation, operands, types, source, label.label if isinstance(label, Node) else None)
+
+
+def _same(before: Operands, now: Operands) -> bool:
+    # An operand may be another object of the same expression; the graph holds one node for both.
+    return len(before) == len(now) and all(a[1] == b[1] and a[0] == b[0] for a, b in zip(before, now, strict=True))

@@ -1,0 +1,214 @@
+"""Reads of values: a value that Python needs is computed when it is needed, and a read that steers Python is a guard.
+
+May import handle, program, backends, operation, source, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.backends import get_backend
+from composit.errors import GuardError
+from composit.handle import KnownValue, TensorHandle
+from composit.node import Node, live_handles
+from composit.operation import Array, Input
+from composit.program import BoundProgram, Pair, build_program
+from composit.source import Source, describe_source, find_source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard:
+    """One read of a value by Python: what was read, by which kind of read, where, and what came out.
+
+    after: the serial of the node that was read; only nodes built later can have been steered
+    """
+
+    pair: Pair
+    kind: str
+    source: Source | None
+    value: Array
+    after: int
+
+    def check(self, value: Array) -> None:
+        """Raise GuardError if the value differs from the one that was read."""
+        if values_agree(self.kind, self.value, value):
+            return
+        raise GuardError(
+            f"guard: {self.kind} read {_short(self.value)} when this graph was built and would read {_short(value)} for the inputs "
+            f"given now, so Python might have taken another path; build the graph again for these inputs, or pass "
+            f"guards='ignore' if the value does not matter. The read:\n  {describe_source(self.source)}"
+        )
+
+
+def _short(value: Array) -> str:
+    return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
+
+
+def values_agree(kind: str, before: Array, now: Array) -> bool:
+    """Return whether the read gives Python the same thing: truth for bool, else all values, NaN equal to NaN."""
+    if kind == "bool":
+        return bool(before) == bool(now)
+    before, now = np.asarray(before), np.asarray(now)
+    if before.shape != now.shape:
+        return False
+    can_be_nan = before.dtype.kind in "fc"
+    return bool(np.array_equal(before, now, equal_nan=can_be_nan))
+
+
+def record_read(handle: TensorHandle, kind: str, value: Array, inputs: Iterable[Input]) -> None:
+    """Note on each input the value depends on that Python has seen it: the mark that a later run checks."""
+    newest = newest_serial()
+    guard = Guard((handle.node, handle.output_index), kind, find_source(2), np.array(value), newest)
+    for operation in inputs:
+        operation.guards.append(guard)
+
+
+def newest_serial() -> int:
+    """Return a serial later than every node made so far."""
+    from composit.node import _serials
+
+    return next(_serials)
+
+
+def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or numpy scalar
+    """Return the value that Python needs now; it stays with each live handle that the computation passed.
+
+    kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
+    """
+    known = handle._known
+    if known is None:
+        known = _compute(handle)
+    if kind:
+        record_read(handle, kind, known.value, known.inputs)
+    return known.value
+
+
+def _compute(handle: TensorHandle) -> KnownValue:
+    wanted = (handle.node, handle.output_index)
+    bound, cuts = _program_up_to_known(wanted)
+    kept = _handles_to_keep(bound, handle)
+    outputs = [wanted, *((other.node, other.output_index) for other in kept)]
+    bound = build_program(outputs, [pair for pair, _ in cuts])
+    known_by_pair = {(id(node), index): known for (node, index), known in cuts}
+    values = get_backend("numpy").prepare(bound.program)(_values(bound, known_by_pair))
+    dependencies = _dependencies(bound, known_by_pair)
+    for other, value, reference in zip([handle, *kept], values, bound.program.outputs, strict=True):
+        other._known = KnownValue(freeze(value), dependencies[reference[0]])
+    assert handle._known is not None
+    return handle._known
+
+
+def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, KnownValue]]]:
+    cuts: dict[tuple[int, int], tuple[Pair, KnownValue]] = {}
+    seen: set[int] = set()
+    stack = [wanted[0]]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        for operand, index in node.operands:
+            known = known_value(operand, index)
+            if known is not None:
+                cuts[id(operand), index] = ((operand, index), known)
+            elif id(operand) not in seen:
+                stack.append(operand)
+    found = list(cuts.values())
+    return build_program([wanted], [pair for pair, _ in found]), found
+
+
+def known_value(node: Node, index: int) -> KnownValue | None:
+    """Return the value that an earlier read left with a live handle of this pair, if there is one."""
+    for handle in live_handles(node):
+        if handle.output_index == index and handle._known is not None:
+            return handle._known
+    return None
+
+
+def _handles_to_keep(bound: BoundProgram, wanted: TensorHandle) -> list[TensorHandle]:
+    return [
+        handle
+        for node in bound.nodes
+        if node is not None and node.operands
+        for handle in live_handles(node)
+        if handle is not wanted
+    ]
+
+
+def _values(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> list[Array]:
+    values = []
+    for node, index in bound.leaves:
+        value = known.get((id(node), index))
+        values.append(value.value if value is not None else leaf_value(node))
+    return values
+
+
+def leaf_value(node: Node) -> Array:
+    """Return the array of an Input node."""
+    assert isinstance(node.operation, Input)
+    return node.operation.read()  # type: ignore[no-any-return]
+
+
+def _dependencies(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> list[frozenset[Input]]:
+    leaves = dict(zip(bound.program.inputs, bound.leaves, strict=True))
+    result: list[frozenset[Input]] = []
+    for position, instruction in enumerate(bound.program.instructions):
+        if position in leaves:
+            node, index = leaves[position]
+            value = known.get((id(node), index))
+            result.append(value.inputs if value is not None else frozenset([_input(node)]))
+            continue
+        parts = {id(part): part for part in (result[source] for source, _ in instruction.operands)}
+        result.append(_union(list(parts.values())))
+    return result
+
+
+def _input(node: Node) -> Input:
+    assert isinstance(node.operation, Input)
+    return node.operation
+
+
+def _union(parts: Sequence[frozenset[Input]]) -> frozenset[Input]:
+    # One shared set where all agree: a long chain then holds one set, not one per node.
+    if not parts:
+        return frozenset()
+    largest = max(parts, key=len)
+    return largest if all(part <= largest for part in parts) else largest.union(*parts)
+
+
+def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are already
+    """Return the value as one that nobody can write to and that shares memory with nothing writable."""
+    if not isinstance(value, np.ndarray):
+        return value
+    array = value if value.base is None and value.flags.owndata and value.flags.writeable else value.copy()
+    array.flags.writeable = False
+    return array
+
+
+def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]:
+    """Return the reads that may have steered the building of the outputs and depend on the replaced leaves."""
+    newest = max((node.serial for node, _ in outputs), default=-1)
+    every = build_program(outputs)
+    candidates = {
+        id(guard): guard
+        for node, _ in every.leaves
+        for guard in _input(node).guards
+        if guard.after <= newest
+    }
+    is_replaced = {(id(node.operation), index) if not node.operands else (id(node), index) for node, index in replaced}
+    return [guard for guard in candidates.values() if _depends(guard, replaced, is_replaced)]
+
+
+def _depends(guard: Guard, replaced: Sequence[Pair], is_replaced: set[tuple[int, int]]) -> bool:
+    leaves = build_program([guard.pair], [pair for pair in replaced if pair[0].operands]).leaves
+    return any(((id(n.operation), i) if not n.operands else (id(n), i)) in is_replaced for n, i in leaves)
+
+
+def check_guards(guards: Sequence[Guard], values: Sequence[Array]) -> None:
+    """Raise GuardError for the first read whose value differs now."""
+    for guard, value in zip(guards, values, strict=True):
+        guard.check(value)

@@ -1,0 +1,194 @@
+"""The handle that people hold: a tensor points at one output of a node, and can move on when it is assigned to.
+
+Lives here: what needs no operation. Operators and numpy's methods are added by `composit/numpy/methods.py` in
+`LazyTensor`. May import node, operation, graph (when asked for it), keys, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composit.errors import AssignmentError
+from composit.node import Node, attach_handle, relabelled
+from composit.operation import Array, Dtype, Input, Shape, TensorType
+
+if TYPE_CHECKING:
+    from composit.multidigraph import MultiDiGraph
+
+
+@dataclass(frozen=True, slots=True)
+class KnownValue:
+    """A value that was read, with the inputs it depends on. Kept by the handle, so it goes when the handle goes."""
+
+    value: Array
+    inputs: frozenset[Input]
+
+
+class TensorHandle:
+    """One output of one node. Hashes by identity, so tensors key dictionaries although `==` is elementwise."""
+
+    __slots__ = ("__weakref__", "_base", "_known", "_node", "_output_index", "_type", "_viewed")
+
+    _node: Node
+    _output_index: int
+    _type: TensorType
+    _known: KnownValue | None
+    _base: TensorHandle | None
+    _viewed: bool
+
+    def __init__(self, graph: MultiDiGraph | None, node: Node, output_index: int = 0) -> None:
+        """Make a tensor of a node in a graph, rebuilding the nodes whose surroundings the graph changed.
+
+        Raises:  KeyError: the node is not in the graph
+        """
+        if graph is not None:
+            from composit.graph import node_in_graph
+
+            node = node_in_graph(graph, node)
+        _point(self, node, output_index)
+
+    @property
+    def node(self) -> Node:
+        """The node this tensor points to now."""
+        return self._node
+
+    @property
+    def output_index(self) -> int:
+        """Which result of the node this tensor is."""
+        return self._output_index
+
+    @property
+    def type(self) -> TensorType:
+        """Shape, dtype and whether numpy would give a scalar."""
+        return self._type
+
+    @property
+    def shape(self) -> Shape:
+        """The lengths of the axes; always known."""
+        return self._type.shape
+
+    @property
+    def dtype(self) -> Dtype:
+        """The dtype that numpy gives the value."""
+        return self._type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._type.shape)
+
+    @property
+    def rank(self) -> int:
+        """The number of axes, as `ndim`."""
+        return len(self._type.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._type.size
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return self._type.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self._type.num_bytes
+
+    @property
+    def name(self) -> str:
+        """The label given by `with_name`, else the operation's name."""
+        return self._node.name
+
+    @property
+    def graph(self) -> MultiDiGraph:
+        """The tensor's ancestors and itself as an immutable, networkx-compatible MultiDiGraph.
+
+        Node attributes: operation, shapes, dtypes. Edge attributes: source_output_index, sink_input_index.
+        """
+        from composit.graph import graph_of
+
+        return graph_of(self._node)
+
+    def __lazy_tensor__(self) -> TensorHandle:
+        """The protocol by which functions of composit take foreign tensors: return the lazy tensor that stands for it."""
+        return self
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        """The type and the operation; never evaluates."""
+        shape, dtype = self._type.shape, self._type.dtype
+        return f"<LazyTensor {self.name}: shape={shape}, dtype={dtype}>"
+
+    def __reduce__(self) -> tuple[Callable[..., TensorHandle], tuple[object, ...]]:
+        return make_tensor, (self._node, self._output_index)
+
+
+def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
+    handle._node = node
+    handle._output_index = output_index
+    handle._type = node.types[output_index]
+    handle._known = None
+    handle._base = None
+    handle._viewed = False
+    attach_handle(node, handle)
+
+
+def rebind(handle: TensorHandle, replacement: TensorHandle) -> None:
+    """Move the handle on to the replacement's node: what `x += 1` does.
+
+    Raises:  AssignmentError: other handles are views of this one, or it is a view, and would silently keep old values
+    """
+    if handle._viewed or handle._base is not None:
+        relation = "is a view of another tensor" if handle._base is not None else "has views taken from it"
+        raise AssignmentError(
+            f"in-place update of {handle!r}: the tensor {relation}, and writing through views is not supported yet; "
+            "write x = x + 1 instead of x += 1, or take the view from x.copy()"
+        )
+    _point(handle, replacement.node, replacement.output_index)
+
+
+def mark_view(view: TensorHandle, base: TensorHandle) -> None:
+    """Remember that numpy would share memory between the two, so that a write to either is noticed."""
+    view._base = base
+    base._viewed = True
+
+
+_tensor_class: list[type[TensorHandle]] = []
+
+
+def register_tensor_class(tensor_class: type[TensorHandle]) -> type[TensorHandle]:
+    """Set the class whose instances `apply` hands out; called once, by `composit/numpy/methods.py`."""
+    assert not _tensor_class, "the tensor class is registered once"
+    _tensor_class.append(tensor_class)
+    return tensor_class
+
+
+def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registered class, which cannot be imported here
+    """Return a new handle to one output of a node."""
+    handle = object.__new__(_tensor_class[0])
+    handle._node = node
+    handle._output_index = output_index
+    handle._type = node.types[output_index]
+    handle._known = None
+    handle._base = None
+    handle._viewed = False
+    attach_handle(node, handle)
+    return handle
+
+
+def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
+    """Return the same tensor under a name: a label for pictures, errors and tables, no part of its identity.
+
+    Example:
+        >>> import composit as cnp
+        >>> cnp.with_name(cnp.ones((2, 3)), "weight").name
+        'weight'
+    """
+    handle = tensor.__lazy_tensor__()
+    return make_tensor(relabelled(handle.node, name), handle.output_index)

@@ -1,0 +1,126 @@
+"""Identity as bytes: parameter values encoded with their types, and tokens for what is equal only to itself.
+
+Nothing here depends on `hash()` or `id()`, so a key of values is the same in every process. May import errors only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import struct
+from collections.abc import Callable
+from types import EllipsisType, FunctionType
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from composit.errors import IdentityError
+
+Key: TypeAlias = bytes
+
+DIGEST_BYTES = 16
+
+
+@runtime_checkable
+class HasKey(Protocol):
+    """An object that knows its own key: table rows such as `cnp.add`, and operations."""
+
+    def key(self) -> Key: ...
+
+
+def digest(*parts: bytes) -> Key:
+    """Return 16 bytes of blake2 over the parts, each length-prefixed so that no two lists of parts collide."""
+    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        state.update(struct.pack("<Q", len(part)))
+        state.update(part)
+    return state.digest()
+
+
+def _tagged(tag: bytes, payload: bytes = b"") -> bytes:
+    return tag + struct.pack("<Q", len(payload)) + payload
+
+
+def _encode_dtype(value: np.dtype[np.generic]) -> bytes:
+    return repr(value.descr if value.names else value.str).encode()
+
+
+def _encode_generic(value: np.generic) -> bytes:
+    return _encode_dtype(value.dtype) + b"\0" + value.tobytes()
+
+
+def _encode_sequence(values: object) -> bytes:
+    assert isinstance(values, tuple | list)
+    return b"".join(encode(value) for value in values)
+
+
+def _encode_slice(value: slice) -> bytes:
+    return encode((value.start, value.stop, value.step))
+
+
+def _encode_mapping(value: dict[str, object]) -> bytes:
+    return b"".join(encode(name) + encode(value[name]) for name in sorted(value))
+
+
+_ENCODERS: dict[type, tuple[bytes, Callable[..., bytes]]] = {
+    type(None): (b"N", lambda value: b""),
+    EllipsisType: (b".", lambda value: b""),
+    bool: (b"?", lambda value: b"\1" if value else b"\0"),
+    int: (b"i", lambda value: str(value).encode()),
+    float: (b"f", lambda value: struct.pack("<d", value)),
+    complex: (b"c", lambda value: struct.pack("<dd", value.real, value.imag)),
+    str: (b"s", lambda value: value.encode()),
+    bytes: (b"b", lambda value: value),
+    tuple: (b"(", _encode_sequence),
+    list: (b"[", _encode_sequence),
+    dict: (b"{", _encode_mapping),
+    slice: (b":", _encode_slice),
+}
+
+
+def encode(value: object) -> bytes:
+    """Return the value with its type as bytes: 1, 1.0 and True differ, and so do 0.0 and -0.0.
+
+    Raises:  IdentityError: the value has no stable identity (an open file, a lambda, a mutable object)
+    Example:
+        >>> encode(1) == encode(1.0)
+        False
+    """
+    row = _ENCODERS.get(type(value))
+    if row is not None:
+        return _tagged(row[0], row[1](value))
+    if isinstance(value, np.generic):
+        return _tagged(b"g", _encode_generic(value))
+    if isinstance(value, np.dtype):
+        return _tagged(b"d", _encode_dtype(value))
+    if isinstance(value, type):
+        return _tagged(b"t", f"{value.__module__}.{value.__qualname__}".encode())
+    if isinstance(value, HasKey):
+        return _tagged(b"k", value.key())
+    raise IdentityError(_no_identity(value))
+
+
+def _no_identity(value: object) -> str:
+    kind = "function" if isinstance(value, FunctionType) else type(value).__name__
+    return (
+        f"key: a parameter of type {kind} was given ({value!r:.60}); expected None, a number, a string, a dtype, a slice or "
+        "a tuple of these; pass arrays as operands, and functions through wrap_as_operation"
+    )
+
+
+_counter = itertools.count()
+_prefix = os.urandom(8)
+
+
+def _renew_prefix() -> None:
+    # A forked child would otherwise hand out the parent's tokens.
+    globals()["_prefix"] = os.urandom(8)
+
+
+os.register_at_fork(after_in_child=_renew_prefix)
+
+
+def fresh_token() -> Key:
+    """Return bytes that no other call in any process returns: the identity of a created array or a user function."""
+    return _prefix + struct.pack("<Q", next(_counter))

@@ -1,0 +1,213 @@
+"""Nodes: one slotted immutable object per application of an operation, pointing at its operands.
+
+Sharing operands is what makes the graph persistent for free. Equality is equality of expressions, by key; passes and
+evaluation compare with `is`. May import keys, operation, source.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from composit.keys import Key, digest
+from composit.operation import Operation, TensorType
+from composit.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composit.handle import TensorHandle
+    from composit.multidigraph import MultiDiGraph
+
+Operands: TypeAlias = tuple[tuple["Node", int], ...]
+
+_serials = itertools.count()
+_scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
+
+
+class Node:
+    """An operation applied to operands `(node, output index)`; never changed after it is made.
+
+    types:  one TensorType per result
+    serial: order of creation in this process (a read of a value cannot have steered what was built before it)
+    source: the user's line; scope and label: words for people, no part of the identity
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_graph",
+        "_handles",
+        "_key",
+        "_plan",
+        "label",
+        "operands",
+        "operation",
+        "scope",
+        "serial",
+        "source",
+        "types",
+    )
+
+    operation: Operation
+    operands: Operands
+    types: tuple[TensorType, ...]
+    serial: int
+    source: Source | None
+    scope: str
+    label: str | None
+    _key: Key | None
+    _handles: tuple[weakref.ref[TensorHandle], ...]
+    _plan: Any  # Any: evaluation's own record of the prepared program, a cache
+    _graph: MultiDiGraph | None
+
+    def __init__(
+        self,
+        operation: Operation,
+        operands: Operands,
+        types: tuple[TensorType, ...],
+        source: Source | None,
+        label: str | None = None,
+    ) -> None:
+        _set_operation(self, operation)
+        _set_operands(self, operands)
+        _set_types(self, types)
+        _set_source(self, source)
+        _set_serial(self, next(_serials))
+        _set_scope(self, _scope.get())
+        _set_label(self, label)
+        _set_key(self, None)
+        _set_handles(self, ())
+        _set_plan(self, None)
+        _set_graph(self, None)
+
+    def __setattr__(self, attribute: str, value: object) -> None:
+        raise AttributeError(f"node: {attribute} cannot be set to {value!r:.60}; nodes never change, build a new one")
+
+    __delattr__ = None  # type: ignore[assignment]  # deleting an attribute is a TypeError
+
+    @property
+    def name(self) -> str:
+        """The label where there is one, else the operation's name."""
+        return self.label if self.label is not None else self.operation.name
+
+    def key(self) -> Key:
+        """Return the identity of the expression, computed when first asked for and without recursion."""
+        if self._key is None:
+            _compute_keys(self)
+        assert self._key is not None
+        return self._key
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Node) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())
+
+    def __repr__(self) -> str:
+        types = ", ".join(map(str, self.types))
+        return f"<{self.name}: {types}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Node], tuple[object, ...]]:
+        return _rebuild, (self.operation, self.operands, self.types, self.scope, self.label)
+
+
+def _rebuild(operation: Operation, operands: Operands, types: tuple[TensorType, ...], scope: str, label: str) -> Node:
+    node = Node(operation, operands, types, None, label)
+    _set_scope(node, scope)
+    return node
+
+
+# The slots' own setters pass by __setattr__, so that building a node stays cheap and changing one is an error.
+_set_operation = Node.__dict__["operation"].__set__
+_set_operands = Node.__dict__["operands"].__set__
+_set_types = Node.__dict__["types"].__set__
+_set_source = Node.__dict__["source"].__set__
+_set_serial = Node.__dict__["serial"].__set__
+_set_scope = Node.__dict__["scope"].__set__
+_set_label = Node.__dict__["label"].__set__
+_set_key = Node.__dict__["_key"].__set__
+_set_handles = Node.__dict__["_handles"].__set__
+_set_plan = Node.__dict__["_plan"].__set__
+_set_graph = Node.__dict__["_graph"].__set__
+
+
+def set_plan(node: Node, plan: object) -> None:
+    """Keep evaluation's prepared program with the node it computes."""
+    _set_plan(node, plan)
+
+
+def set_graph(node: Node, graph: MultiDiGraph) -> None:
+    """Keep the graph with the node it ends in; the two refer to each other, which the garbage collector resolves."""
+    _set_graph(node, graph)
+
+
+def attach_handle(node: Node, handle: TensorHandle) -> None:
+    """Remember, weakly, that the handle points to the node: forced reads keep values only for such nodes."""
+    alive = [reference for reference in node._handles if reference() is not None] if node._handles else []
+    _set_handles(node, (*alive, weakref.ref(handle)))
+
+
+def live_handles(node: Node) -> Iterator[TensorHandle]:
+    """Yield the handles that point to the node now."""
+    for reference in node._handles:
+        handle = reference()
+        if handle is not None and handle.node is node:
+            yield handle
+
+
+def _compute_keys(root: Node) -> None:
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        waiting = [operand for operand, _ in node.operands if operand._key is None]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        stack.pop()
+        if node._key is None:
+            _set_key(node, _key_of(node))
+
+
+def _key_of(node: Node) -> Key:
+    parts = [node.operation.key()]
+    for operand, index in node.operands:
+        parts.append(operand.key())
+        parts.append(index.to_bytes(2, "little"))
+    return digest(*parts)
+
+
+def relabelled(node: Node, label: str) -> Node:
+    """Return the same expression under another label; the operation object, and so a leaf's identity, is shared."""
+    copy = Node(node.operation, node.operands, node.types, node.source, label)
+    _set_scope(copy, node.scope)
+    return copy
+
+
+def current_scope() -> str:
+    """Return the name scope that nodes made now belong to, parts joined by dots."""
+    return _scope.get()
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Put the nodes that are built inside under a name: pictures fold by it and errors show it.
+
+    Scopes nest: `encoder` inside `bert` is `bert.encoder`. A scope is a label and no part of a node's identity.
+
+    Example:
+        >>> with name_scope("encoder"):
+        ...     current_scope()
+        'encoder'
+    """
+    outer = _scope.get()
+    token = _scope.set(f"{outer}.{name}" if outer else name)
+    try:
+        yield
+    finally:
+        _scope.reset(token)

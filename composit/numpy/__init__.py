@@ -1,0 +1,1 @@
+"""Lazy numpy: numpy's names, arguments, dtypes and errors on tensors."""

@@ -1,0 +1,233 @@
+"""What an operation is: a record of parameters with a type rule, a meaning in numpy and a derivative.
+
+Lives here: `TensorType`, `Operation`, and the two leaves `Input` and `Scalar`. Not here: any operation of numpy's (those
+live in `composit/numpy/<family>.py`), nodes, tensors. May import keys and errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from composit.errors import DtypeError, MissingDerivativeError
+from composit.keys import Key, digest, encode, fresh_token
+
+if TYPE_CHECKING:
+    from composit.guards import Guard
+
+Shape: TypeAlias = tuple[int, ...]
+Axes: TypeAlias = tuple[int, ...]
+Dtype: TypeAlias = np.dtype[Any]  # Any: numpy's dtype parameter says nothing that we use
+Array: TypeAlias = np.ndarray[Any, Any]  # Any: shape and dtype are values here, not static types
+PythonScalar: TypeAlias = bool | int | float | complex
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class TensorType:
+    """What is known of a value before it is computed. Made by `tensor_type`, which interns: equal types are one object.
+
+    is_scalar: numpy would give a scalar (np.float64), not a rank-0 array
+    weak:      int, float or complex for a Python scalar, which does not decide a result's dtype (NEP 50), else None
+    """
+
+    shape: Shape
+    dtype: Dtype
+    is_scalar: bool
+    weak: type | None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def num_bytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+    def __reduce__(self) -> tuple[Callable[..., TensorType], tuple[object, ...]]:
+        return tensor_type, (self.shape, self.dtype, self.is_scalar, self.weak)
+
+    def key(self) -> Key:
+        return encode((self.shape, self.dtype, self.is_scalar, self.weak))
+
+
+# Interned for the life of the process: a type is small, and programs have few. Being one object makes type caches
+# lookups by identity, which is what keeps building a node near a microsecond.
+_interned: dict[tuple[Shape, Dtype, bool, type | None], TensorType] = {}
+
+
+def tensor_type(
+    shape: Shape, dtype: Dtype | type | str, is_scalar: bool = False, weak: type | None = None
+) -> TensorType:
+    """Return the one TensorType of this shape and dtype.
+
+    Example:
+        >>> tensor_type((2, 3), "float32") is tensor_type((2, 3), np.float32)
+        True
+    """
+    key = (shape, np.dtype(dtype), is_scalar, weak)
+    known = _interned.get(key)
+    if known is None:
+        known = _interned.setdefault(key, TensorType(*key))
+    return known
+
+
+class Operation:
+    """The base of all operations. A subclass is a frozen slotted dataclass whose fields are the parameters.
+
+    `evaluate` returns one array (or scalar) when `num_results` is 1, else a tuple of them. `vjp` returns one entry per
+    operand, None where no gradient flows; it computes in the namespace `xp` that it is given, and never un-broadcasts:
+    the sweep does.
+    """
+
+    __slots__ = ()
+    num_results_of_class: ClassVar[int] = 1
+
+    @property
+    def name(self) -> str:
+        """The word for people: numpy's function name, used in pictures and errors."""
+        return type(self).__name__.lower()
+
+    @property
+    def num_results(self) -> int:
+        return self.num_results_of_class
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        """Return the types of the results; raises numpy's errors where types, shapes or parameters do not fit."""
+        raise TypeError(f"{type(self).__name__}: an operation must define result_types(*operand_types)")
+
+    def evaluate(self, *operands: Array) -> Any:  # Any: an array, a scalar, or a tuple of them
+        """Return the result as numpy computes it."""
+        raise TypeError(f"{type(self).__name__}: an operation must define evaluate(*operands)")
+
+    def evaluator(self) -> Callable[..., Any]:  # Any: as evaluate
+        """Return the callable that a backend runs: `evaluate`, or numpy's own function where it means the same."""
+        return self.evaluate
+
+    def vjp(
+        self,
+        xp: Any,  # Any: numpy's namespace or composit.numpy's, extended by composit's own operations
+        cotangents: Sequence[Any],
+        operands: Sequence[Any],
+        results: Sequence[Any],
+        needs: Sequence[bool],
+    ) -> Sequence[Any]:
+        """Return the cotangent of each operand, None where none flows."""
+        raise MissingDerivativeError(
+            f"{self.name}: its derivative is not written yet ({type(self).__name__} has no vjp); define vjp(xp, cotangents, "
+            "operands, results, needs) on the class, or compute this part outside the differentiated graph"
+        )
+
+    def key(self) -> Key:
+        """Return the identity of class and parameters; equal keys on equal operands are one expression."""
+        return digest(_class_name(self), *self._encoded_fields(identity=True))
+
+    def structure(self) -> Key:
+        """Return what a compiled program depends on: as `key`, but without serials, equal in every process."""
+        return digest(_class_name(self), *self._encoded_fields(identity=False))
+
+    def _encoded_fields(self, identity: bool) -> list[bytes]:
+        assert dataclasses.is_dataclass(self)
+        fields = dataclasses.fields(self)
+        return [encode(getattr(self, field.name)) for field in fields if identity or not field.metadata.get("identity")]
+
+
+def serial_field() -> Any:  # Any: dataclasses.field's own declared type
+    """Return the dataclass field that makes each creation its own array: in the key, but not in the structure."""
+    return dataclasses.field(default_factory=fresh_token, metadata={"identity": True}, repr=False)
+
+
+def _class_name(operation: Operation) -> bytes:
+    kind = type(operation)
+    return f"{kind.__module__}.{kind.__qualname__}".encode()
+
+
+class Input(Operation):
+    """A leaf whose value comes from outside: a created array, a torch parameter, a placeholder. Equal only to itself.
+
+    `guards` holds the reads of values that depended on this input (`composit/guards.py`); it grows, the rest is fixed.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_token", "_type", "guards")
+
+    def __init__(self, array: Array | PythonScalar | None, array_type: TensorType) -> None:
+        self._array = array
+        self._type = array_type
+        self._token = fresh_token()
+        self.guards: list[Guard] = []
+
+    @property
+    def name(self) -> str:
+        return "input"
+
+    @property
+    def type(self) -> TensorType:
+        return self._type
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (self._type,)
+
+    def read(self) -> Any:  # Any: an array, or the Python scalar of a weak input
+        """Return the value; callers must not write to it."""
+        if self._array is None:
+            raise DtypeError(
+                f"input: a placeholder of type {self._type} has no value of its own; "
+                "give one, as in evaluate(..., inputs={placeholder: array})"
+            )
+        return self._array
+
+    def evaluate(self, *operands: Array) -> Any:  # Any: as read
+        return self.read()
+
+    def key(self) -> Key:
+        return self._token
+
+    def structure(self) -> Key:
+        return digest(b"input", self._type.key())
+
+    def __repr__(self) -> str:
+        return f"Input({self._type})"
+
+    def __reduce__(self) -> tuple[Callable[..., Input], tuple[object, ...]]:
+        # A pickled input is a new input where it is loaded: tokens are never shared between processes.
+        return Input, (self._array, self._type)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Operation):
+    """A leaf that is its own identity: a Python scalar (weak in promotion) or a numpy scalar (not weak)."""
+
+    value: PythonScalar | np.generic
+
+    @property
+    def name(self) -> str:
+        return repr(self.value)
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (scalar_type(self.value),)
+
+    def evaluate(self, *operands: Array) -> Any:  # Any: the scalar as it was given, so that numpy promotes it itself
+        return self.value
+
+
+def scalar_type(value: PythonScalar | np.generic) -> TensorType:
+    """Return the type of a scalar; int, float and complex are weak, bool and numpy's scalars are not (NEP 50)."""
+    if isinstance(value, np.generic):
+        return tensor_type((), value.dtype, is_scalar=True)
+    if type(value) is int:
+        # numpy's default integer where the value fits; larger ones become uint64 or object, as np.asarray decides.
+        dtype = np.dtype(np.int64) if -(2**63) <= value < 2**63 else np.asarray(value).dtype
+        return tensor_type((), dtype, is_scalar=True, weak=int)
+    weak = type(value) if type(value) in (float, complex) else None
+    return tensor_type((), np.dtype(type(value)), is_scalar=True, weak=weak)

@@ -1,0 +1,219 @@
+"""`Program`: what backends see. Frozen tuples of instructions in topological order, with a digest of structure.
+
+Passes are Program -> Program. The persistent MultiDiGraph is the user's view, this is the machine's. May import handle,
+node, operation, keys.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from composit.keys import Key, digest
+from composit.node import Node
+from composit.operation import Input, Operation, TensorType
+from composit.source import Source
+
+Reference: TypeAlias = tuple[int, int]  # (instruction, output index)
+Pair: TypeAlias = tuple[Node, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One operation on earlier results."""
+
+    operation: Operation
+    operands: tuple[Reference, ...]
+    types: tuple[TensorType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Words for people about one instruction: what it is called, the scope it is in, the line that built it."""
+
+    name: str
+    scope: str
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Instructions in topological order; Input and Scalar leaves are instructions without operands.
+
+    inputs:  the positions of the Input instructions, in the order in which values are passed
+    outputs: what a run returns, as references
+    labels:  one per instruction; no part of the digest
+    """
+
+    instructions: tuple[Instruction, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[Reference, ...]
+    labels: tuple[Label, ...] = field(compare=False, repr=False)
+    _digest: list[Key] = field(default_factory=list, init=False, compare=False, repr=False)
+
+    @property
+    def digest(self) -> Key:
+        """Structure, types and positions as bytes; equal in every process, blind to serials and input identities."""
+        if not self._digest:
+            self._digest.append(_digest_of(self))
+        return self._digest[0]
+
+    def __str__(self) -> str:
+        lines = [_describe(position, instruction) for position, instruction in enumerate(self.instructions)]
+        returned = ", ".join(f"%{position}.{index}" for position, index in self.outputs)
+        return "\n".join([*lines, f"return {returned}"])
+
+
+def _describe(position: int, instruction: Instruction) -> str:
+    operands = ", ".join(f"%{source}" if index == 0 else f"%{source}.{index}" for source, index in instruction.operands)
+    types = ", ".join(map(str, instruction.types))
+    return f"%{position} = {instruction.operation.name}({operands}) : {types}"
+
+
+def _digest_of(program: Program) -> Key:
+    # Structures are kept by operation object: an elementwise operation is shared by thousands of instructions.
+    structures: dict[int, Key] = {}
+    parts: list[bytes] = []
+    for instruction in program.instructions:
+        operation = instruction.operation
+        structure = structures.get(id(operation))
+        if structure is None:
+            structure = structures[id(operation)] = operation.structure()
+        parts.append(structure)
+        parts.append(_pack_references(instruction.operands))
+        parts.extend(value_type.key() for value_type in instruction.types if not instruction.operands)
+    parts.append(struct.pack(f"<{len(program.inputs)}q", *program.inputs))
+    parts.append(_pack_references(program.outputs))
+    return digest(*parts)
+
+
+def _pack_references(references: Sequence[Reference]) -> bytes:
+    return struct.pack(f"<{2 * len(references)}q", *(number for reference in references for number in reference))
+
+
+def _identities(pairs: Iterable[Pair]) -> set[tuple[int, int]]:
+    # By object: `in` on the pairs themselves would compare expressions.
+    return {(id(node), index) for node, index in pairs}
+
+
+def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Pair] = ()) -> list[Node]:
+    """Return the roots and all they depend on, operands first, each object once; cut pairs are not looked behind."""
+    seen: set[int] = set()
+    order: list[Node] = []
+    is_cut = _identities(cuts)
+    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+            continue
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        stack.append((node, True))
+        for operand, index in reversed(node.operands):
+            if id(operand) not in seen and (id(operand), index) not in is_cut:
+                stack.append((operand, False))
+    return order
+
+
+@dataclass(frozen=True, slots=True)
+class BoundProgram:
+    """A program with the leaves its inputs come from: `leaves[i]` is the pair whose value is passed as input i.
+
+    nodes: the node of each instruction; None for the placeholder of a cut
+    """
+
+    program: Program
+    leaves: tuple[Pair, ...]
+    nodes: tuple[Node | None, ...]
+
+
+class _Builder:
+    """Collects instructions; one Input operation is one instruction however many nodes carry it."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Instruction] = []
+        self.labels: list[Label] = []
+        self.nodes: list[Node | None] = []
+        self.inputs: list[int] = []
+        self.leaves: list[Pair] = []
+        self.references: dict[tuple[int, int], Reference] = {}
+        self.leaf_positions: dict[int, int] = {}
+
+    def add_cut(self, pair: Pair) -> None:
+        node, index = pair
+        value_type = node.types[index]
+        self._add_input(Instruction(Input(None, value_type), (), (value_type,)), pair, None)
+        self.references[id(node), index] = (len(self.instructions) - 1, 0)
+
+    def add_node(self, node: Node) -> None:
+        position = self.leaf_positions.get(id(node.operation)) if not node.operands else None
+        if position is None:
+            position = len(self.instructions)
+            self._add_instruction(node)
+        for index in range(len(node.types)):
+            self.references.setdefault((id(node), index), (position, index))
+
+    def _add_instruction(self, node: Node) -> None:
+        operands = tuple(self.references[id(operand), index] for operand, index in node.operands)
+        instruction = Instruction(node.operation, operands, node.types)
+        if isinstance(node.operation, Input):
+            self.leaf_positions[id(node.operation)] = len(self.instructions)
+            self._add_input(instruction, (node, 0), node)
+            return
+        self._append(instruction, node, node)
+
+    def _add_input(self, instruction: Instruction, pair: Pair, node: Node | None) -> None:
+        self.inputs.append(len(self.instructions))
+        self.leaves.append(pair)
+        self._append(instruction, pair[0], node)
+
+    def _append(self, instruction: Instruction, labelled: Node, node: Node | None) -> None:
+        self.instructions.append(instruction)
+        self.labels.append(Label(labelled.name, labelled.scope, labelled.source))
+        self.nodes.append(node)
+
+
+def build_program(outputs: Sequence[Pair], cuts: Collection[Pair] = ()) -> BoundProgram:
+    """Return the program that computes the outputs, with `cuts` as inputs in place of what computes them.
+
+    Input leaves come in topological order; cut pairs that are reached come first, in the order given.
+    """
+    builder = _Builder()
+    is_cut = _identities(cuts)
+    roots = [node for node, index in outputs if (id(node), index) not in is_cut]
+    order = ancestors_in_order(roots, cuts)
+    needed = _pairs_read(order, outputs)
+    for pair in cuts:
+        if (id(pair[0]), pair[1]) in needed:
+            builder.add_cut(pair)
+    for node in order:
+        builder.add_node(node)
+    references = tuple(builder.references[id(node), index] for node, index in outputs)
+    program = Program(tuple(builder.instructions), tuple(builder.inputs), references, tuple(builder.labels))
+    return BoundProgram(program, tuple(builder.leaves), tuple(builder.nodes))
+
+
+def _pairs_read(order: Sequence[Node], outputs: Sequence[Pair]) -> set[tuple[int, int]]:
+    read = _identities(outputs)
+    for node in order:
+        read.update((id(operand), index) for operand, index in node.operands)
+    return read
+
+
+def program_of(outputs: Sequence[object]) -> Program:
+    """Return the program of tensors: what a backend would be given for `evaluate(*outputs)`.
+
+    Example:
+        >>> import composit as cnp
+        >>> print(program_of([cnp.ones((2,)) + 1]))
+        %0 = full() : float64[2]
+        %1 = 1() : int64[]
+        %2 = add(%0, %1) : float64[2]
+        return %2.0
+    """
+    handles = [output.__lazy_tensor__() for output in outputs]  # type: ignore[attr-defined]
+    return build_program([(handle.node, handle.output_index) for handle in handles]).program
