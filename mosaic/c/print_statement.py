@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import singledispatch
 
-from mosaic.c.expressions import Expression, IntegerLiteral
+from mosaic.c.expressions import Expression, IntegerLiteral, Name
 from mosaic.c.print_expression import declaration_text, expression_text
 from mosaic.c.statements import (
     Assign,
@@ -114,10 +114,10 @@ def _(statement: For) -> Iterator[str]:
     variable = statement.variable
     is_unit = isinstance(statement.step, IntegerLiteral) and statement.step.value == 1
     step = f"++{variable}" if is_unit else f"{variable} += {expression_text(statement.step)}"
-    start, stop = expression_text(statement.start), expression_text(statement.stop)
+    start, condition = expression_text(statement.start), expression_text(Name(variable) < statement.stop)
     for pragma in statement.pragmas:
         yield f"#pragma {pragma}"
-    yield f"for ({declaration_text(statement.ctype, variable)} = {start}; {variable} < {stop}; {step}) {{"
+    yield f"for ({declaration_text(statement.ctype, variable)} = {start}; {condition}; {step}) {{"
     yield from body_lines(statement.body, 1)
     yield "}"
 

@@ -127,11 +127,20 @@ def _locate(matmul: Matmul) -> tuple[c.Statement, ...]:
     return (
         c.Declare(c.const(c.int64), "panel", _task % panels),
         c.Declare(c.const(c.int64), "column", _panel * blocking.nr),
+        *_columns_of_panel(matmul),
         c.Declare(c.const(c.int64), "row_start", row_start),
         c.Declare(c.const(c.int64), "row_stop", row_stop),
         c.Declare(source, "b_panel", _b + _panel * panel_size),
         c.Declare(source, "next", following),
     )
+
+
+def _columns_of_panel(matmul: Matmul) -> tuple[c.Statement, ...]:
+    """Declare how many columns the panel has, where that differs from panel to panel."""
+    spec, nr = matmul.spec, matmul.blocking.nr
+    if spec.columns % nr == 0 or spec.columns < matmul.vector.lanes:
+        return ()
+    return (c.Declare(c.const(c.int64), "columns", c.minimum(c.literal(nr), spec.columns - _column)),)
 
 
 def _rows_of_task(matmul: Matmul) -> tuple[c.Statement, ...]:
@@ -202,9 +211,7 @@ def _finish_rows(matmul: Matmul, sums: c.Expression) -> tuple[c.Statement, ...]:
     """Hand the sums to the epilogue, vector by vector."""
     vector, spec, blocking = matmul.vector, matmul.spec, matmul.blocking
     rest = spec.columns % vector.lanes
-    columns = c.minimum(c.literal(blocking.nr), spec.columns - _column)
-    if spec.columns % blocking.nr == 0:
-        columns = c.literal(blocking.nr)
+    columns = c.Name("columns") if spec.columns % blocking.nr else c.literal(blocking.nr)
     whole = columns if rest == 0 else columns - (vector.lanes - 1)
     place = sums + _r * blocking.nr
     offset = c.Name("offset")

@@ -148,6 +148,11 @@ def test_parentheses_stand_only_where_they_are_needed() -> None:
     assert text(c.Conditional(i < j, i, j) + 1) == "(i < j ? i : j) + 1"
 
 
+def test_a_conditional_bound_of_a_loop_is_parenthesised() -> None:
+    printed = c.statement_text(c.loop("i", c.minimum(j, k), c.Continue()))
+    assert printed.startswith("for (int64_t i = 0; i < (j < k ? j : k); ++i) {")
+
+
 def test_mixed_operators_that_compilers_warn_about_are_parenthesised() -> None:
     assert text(c.logical_or(c.logical_and(i, j), k)) == "(i && j) || k"
     assert text(c.logical_and(i < j, j < k)) == "i < j && j < k"
