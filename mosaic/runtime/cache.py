@@ -66,6 +66,11 @@ class CacheSummary:
     num_bytes: int
     max_bytes: int
 
+    @property
+    def num_entries(self) -> int:
+        """Programs and libraries together."""
+        return self.num_programs + self.num_libraries
+
 
 @dataclass(frozen=True, slots=True)
 class Cache:

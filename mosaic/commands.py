@@ -1,0 +1,35 @@
+"""The commands that mosaic adds to `python -m composit`: `doctor` and `cache`."""
+
+import argparse
+from collections.abc import Sequence
+
+from mosaic.runtime.cache import open_cache
+from mosaic.runtime.doctor import examine, report
+from mosaic.targets import detect
+
+
+def doctor(arguments: Sequence[str]) -> int:
+    """Report compiler, processor, cache and threads; 0 if everything the compiled path needs is there."""
+    parser = argparse.ArgumentParser("python -m composit doctor", description=doctor.__doc__)
+    parser.parse_args(arguments)
+    findings = examine(detect())
+    print(report(findings))
+    return int(any(finding.is_needed_and_missing for finding in findings))
+
+
+def cache(arguments: Sequence[str]) -> int:
+    """Show where compiled programs are kept and how much they take; --clear removes them."""
+    parser = argparse.ArgumentParser("python -m composit cache", description=cache.__doc__)
+    parser.add_argument("--clear", action="store_true", help="remove every stored program")
+    options = parser.parse_args(arguments)
+    store = open_cache()
+    summary = store.summary()
+    if options.clear:
+        store.clear()
+    print(f"location   {summary.location}")
+    print(f"programs   {summary.num_programs}")
+    print(f"libraries  {summary.num_libraries}")
+    print(f"size       {summary.num_bytes / 2**20:.1f} of {summary.max_bytes / 2**20:.0f} MiB")
+    if options.clear:
+        print(f"cleared    {summary.num_entries} entries")
+    return 0

@@ -1,0 +1,104 @@
+"""`python -m composit doctor` and `cache`, as a person types them."""
+
+from pathlib import Path
+
+import pytest
+
+from composit.__main__ import main
+from mosaic.commands import cache, doctor
+from mosaic.runtime.cache import open_cache
+from mosaic.runtime.threads import runtime_library
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPOSIT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("CC", raising=False)
+
+
+def fill_cache(key: bytes = b"k" * 32) -> None:
+    store = open_cache()
+    with store.staging() as staging:
+        (staging / "library.so").write_bytes(b"x" * 2**20)
+        store.publish_library(key, staging)
+
+
+def test_doctor_names_what_the_compiled_path_uses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert doctor([]) == 0
+    report = capsys.readouterr().out
+    for topic in ("compiler", "compiles", "target", "features", "cache", "threads", "numpy", "cffi", "torch", "dot"):
+        assert any(line.strip().startswith(topic) for line in report.splitlines()), topic
+    assert f"{tmp_path / 'cache'}, mode 0700" in report
+    assert report.endswith("everything the compiled path needs is here\n")
+
+
+def test_doctor_fails_without_a_compiler_and_says_how_to_get_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert doctor([]) == 1
+    report = capsys.readouterr().out
+    assert "! compiler" in report
+    assert "CC='no-such-compiler'" in report
+    assert "missing: compiler; until then programs run through numpy" in report
+
+
+def test_doctor_fails_when_the_compiler_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "cc"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "cc 1" || { echo "out of order"; exit 3; }\n')
+    broken.chmod(0o755)
+    monkeypatch.setenv("CC", str(broken))
+    runtime_library.cache_clear()
+    assert doctor([]) == 1
+    report = capsys.readouterr().out
+    assert "! compiles" in report
+    assert "out of order" in report
+
+
+def test_doctor_shows_a_refused_cache_and_goes_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+    assert doctor([]) == 0
+    assert "lets other users write to it" in capsys.readouterr().out
+
+
+def test_cache_shows_its_place_and_size(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    fill_cache()
+    assert cache([]) == 0
+    shown = capsys.readouterr().out
+    assert str(tmp_path / "cache") in shown
+    assert "libraries  1" in shown
+    assert "1.0 of 1024 MiB" in shown
+
+
+def test_cache_clear_removes_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    fill_cache()
+    assert cache(["--clear"]) == 0
+    assert "cleared    1 entries" in capsys.readouterr().out
+    assert open_cache().summary().num_entries == 0
+
+
+def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cache(["--burn"])
+    assert stopped.value.code == 2
+    assert "--burn" in capsys.readouterr().err
+
+
+def test_an_installed_command_is_found_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cache"]) == 0
+    assert "location" in capsys.readouterr().out
+
+
+def test_without_a_command_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    usage = capsys.readouterr().out
+    assert "doctor" in usage
+    assert "--clear" in usage
+
+
+def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doktor"]) == 2
+    assert "there is no command 'doktor'" in capsys.readouterr().err
