@@ -4,10 +4,15 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
 
+import numpy as np
+
 from mosaic.runtime.abi import RUNTIME_HEADER, run_declaration
+from mosaic.runtime.arguments import Signature
+from mosaic.runtime.compiler import find_compiler
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -75,3 +80,41 @@ def ends_soon(process_id: int) -> bool:
         return bool(select.select([descriptor], [], [], PATIENCE_S)[0])
     finally:
         os.close(descriptor)
+
+
+def build_sanitized(text: str, directory: Path, flags: Sequence[str] = ()) -> Path:
+    """The program of a stand-alone C text, compiled without warnings and with address and undefined sanitizers."""
+    source, program = directory / "program.c", directory / "program"
+    source.write_text(text)
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wall", "-Wextra", "-Werror"]
+    command = [
+        *find_compiler().argv,
+        "-std=gnu11",
+        "-O1",
+        "-g",
+        *checks,
+        *flags,
+        str(source),
+        "-o",
+        str(program),
+        "-lm",
+    ]
+    subprocess.run(command, check=True, timeout=PATIENCE_S)
+    return program
+
+
+def run_standalone(
+    program: Path, signature: Signature, constants: bytes, arrays: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """The outputs of a stand-alone program, whose complaints fail the test."""
+    directory = program.parent
+    inputs = [directory / f"input{number}" for number in range(len(arrays))]
+    outputs = [directory / f"output{number}" for number in range(len(signature.outputs))]
+    (directory / "constants").write_bytes(constants)
+    for path, array in zip(inputs, arrays, strict=True):
+        path.write_bytes(array.tobytes())
+    command = [program, directory / "constants", *inputs, *outputs]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert finished.returncode == 0, finished.stderr
+    contents = zip(outputs, signature.outputs, strict=True)
+    return [np.fromfile(path, one.dtype).reshape(one.shape) for path, one in contents]
