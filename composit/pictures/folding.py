@@ -1,0 +1,120 @@
+"""Folds repeated blocks: of scopes that differ only in a number and hold the same graph, one is drawn, as "x12".
+
+Two blocks hold the same graph if their boxes, told apart by title, parameters, types, place within the block and what
+they are computed from, are the same as a multiset. That is a hash of depth as deep as the block, not a search for an
+isomorphism: two blocks that it confuses would have to differ only in how equal subexpressions are shared. Where blocks
+hold blocks, the outermost are folded first, then those inside the one that is left. May import sketch.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from composit.pictures.sketch import Arrow, Repeat, Scope, Sketch
+
+Signature: TypeAlias = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A scope, the places of its boxes ordered by their signatures, and those signatures."""
+
+    scope: Scope
+    members: tuple[int, ...]
+    signature: tuple[int, ...]
+
+
+class Numbering:
+    """Small numbers for signatures, so that comparing and hashing a deep one costs as much as a shallow one."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Signature, int] = {}
+
+    def number(self, signature: Signature) -> int:
+        return self._numbers.setdefault(signature, len(self._numbers))
+
+
+def folded(sketch: Sketch) -> Sketch:
+    """The sketch with each run of equal blocks drawn once.
+
+    Before:      x -> [layer.0: matmul -> tanh] -> [layer.1: matmul -> tanh] -> [layer.2: matmul -> tanh] -> output
+    After:       x -> [layer.0 ... layer.2 x3: matmul -> tanh] -> output, and an arrow `again` from tanh to matmul
+    """
+    while True:
+        groups = _groups(sketch)
+        if not groups:
+            return sketch
+        sketch = _merged(sketch, groups)
+
+
+def _groups(sketch: Sketch) -> list[list[Block]]:
+    """Equal blocks, at the outermost level at which there are any."""
+    members = _members_by_scope(sketch)
+    arrows_in: dict[int, list[Arrow]] = defaultdict(list)
+    for arrow in sketch.arrows:
+        if not arrow.again:
+            arrows_in[arrow.sink].append(arrow)
+    for length in sorted({len(scope) for scope in members}):
+        numbering = Numbering()
+        alike: dict[Signature, list[Block]] = defaultdict(list)
+        for scope, places in members.items():
+            if len(scope) == length and re.search(r"\d", scope[-1]):
+                block = _block(sketch, scope, places, arrows_in, numbering)
+                alike[(scope[:-1], re.sub(r"\d+", "#", scope[-1]), block.signature)].append(block)
+        groups = [blocks for blocks in alike.values() if len(blocks) > 1 and len(blocks[0].members) > 1]
+        if groups:
+            return groups
+    return []
+
+
+def _members_by_scope(sketch: Sketch) -> dict[Scope, list[int]]:
+    """The boxes in each scope, those of the scopes inside it included."""
+    members: dict[Scope, list[int]] = {}
+    for place, box in enumerate(sketch.boxes):
+        for length in range(1, len(box.scope) + 1):
+            members.setdefault(box.scope[:length], []).append(place)
+    return members
+
+
+def _block(
+    sketch: Sketch,
+    scope: Scope,
+    places: Sequence[int],
+    arrows_in: Mapping[int, Sequence[Arrow]],
+    numbering: Numbering,
+) -> Block:
+    numbers: dict[int, int] = {}
+    for place in places:
+        box = sketch.boxes[place]
+        operands = tuple(
+            (numbers.get(arrow.source, -1), arrow.source_output, arrow.sink_input) for arrow in arrows_in[place]
+        )
+        own = (box.kind, box.title, box.parameters, box.types, box.scope[len(scope) :], box.count)
+        numbers[place] = numbering.number((own, operands))
+    members = tuple(sorted(places, key=lambda place: (numbers[place], place)))
+    return Block(scope, members, tuple(numbers[place] for place in members))
+
+
+def _merged(sketch: Sketch, groups: Sequence[Sequence[Block]]) -> Sketch:
+    """The sketch in which the boxes of a group's later blocks are those of its first."""
+    stands_for: dict[int, int] = {}
+    repetition: dict[int, tuple[Scope, int]] = {}
+    repeats = dict(sketch.repeats)
+    for first, *others in groups:
+        repeats[first.scope] = Repeat(1 + len(others), others[-1].scope[-1])
+        for number, block in enumerate((first, *others)):
+            for place, kept in zip(block.members, first.members, strict=True):
+                repetition[place] = first.scope, number
+                stands_for[place] = kept
+    kept_places = [place for place in range(len(sketch.boxes)) if stands_for.get(place, place) == place]
+    position = {place: new for new, place in enumerate(kept_places)}
+    arrows: dict[Arrow, None] = {}
+    for arrow in sketch.arrows:
+        before, after = repetition.get(arrow.source), repetition.get(arrow.sink)
+        again = before is not None and after is not None and before[0] == after[0] and before[1] != after[1]
+        source = position[stands_for.get(arrow.source, arrow.source)]
+        sink = position[stands_for.get(arrow.sink, arrow.sink)]
+        arrows[Arrow(source, sink, arrow.source_output, arrow.sink_input, arrow.again or again)] = None
+    return Sketch(tuple(sketch.boxes[place] for place in kept_places), tuple(arrows), repeats)

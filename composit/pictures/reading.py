@@ -1,0 +1,137 @@
+"""Reads a graph into a sketch: which box each node becomes, in which scope, and what stands on the arrows.
+
+Any MultiDiGraph can be read; what is drawn beside the name comes from the node attributes `operation`, `shapes`,
+`dtypes` and the edge attributes `source_output_index`, `sink_input_index` where they are. May import node and source.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from composit.multidigraph import MultiDiGraph, topological_traversal
+from composit.node import Node
+from composit.pictures.describing import has_ordered_operands, kind_of, parameters_of, shortened, title_of
+from composit.pictures.sketch import Arrow, Box, Kind, Scope, Sketch
+from composit.source import describe_source
+
+Output: TypeAlias = tuple[Any, int]  # Any: a node of the graph, which may be anything hashable
+
+
+def read_graph(graph: MultiDiGraph, outputs: Sequence[Output] | None = None) -> Sketch:
+    """The sketch of all nodes of a graph; `outputs` are (node, output index), by default each result of each sink.
+
+    A scalar is drawn once at each of its consumers, so that a common 0.5 does not tie the whole picture together.
+    """
+    order = topological_traversal(graph)
+    scopes = _scopes(graph, order)
+    boxes: list[Box] = []
+    arrows: list[Arrow] = []
+    place_of: dict[Any, int] = {}
+    for node in order:
+        attributes = graph.nodes[node]
+        box = _box(node, attributes, scopes[node])
+        arrows_in = [
+            (source, _arrow_words(graph, source, node, data))
+            for source, _, data in sorted(graph.in_edges(node, data=True), key=_position)
+        ]
+        if box.kind is Kind.SCALAR and graph.out_degree(node):
+            continue
+        sources = []
+        for source, words in arrows_in:
+            if source not in place_of:
+                boxes.append(_box(source, graph.nodes[source], scopes[node]))
+            sources.append((place_of.get(source, len(boxes) - 1), words))
+        place_of[node] = len(boxes)
+        boxes.append(box)
+        arrows.extend(Arrow(source, place_of[node], *words) for source, words in sources)
+    _add_outputs(graph, _sinks(graph, order) if outputs is None else outputs, place_of, boxes, arrows)
+    return Sketch(tuple(boxes), tuple(arrows))
+
+
+def _box(node: Any, attributes: Mapping[str, Any], scope: Scope) -> Box:
+    operation = attributes.get("operation")
+    types = tuple(
+        f"{dtype} {list(shape)}"
+        for shape, dtype in zip(attributes.get("shapes", ()), attributes.get("dtypes", ()), strict=False)
+    )
+    label = _label(node)
+    return Box(
+        kind=kind_of(operation),
+        title=shortened(str(node)) if operation is None else title_of(operation),
+        label=_without_scope(label, scope),
+        parameters=parameters_of(operation),
+        types=types,
+        scope=scope,
+        tooltip=_tooltip(node, operation, label, types, scope),
+    )
+
+
+def _tooltip(node: Any, operation: Any, label: str, types: tuple[str, ...], scope: Scope) -> str:
+    where = describe_source(node.source) if isinstance(node, Node) and node.source is not None else ""
+    lines = (label, "" if operation is None else shortened(repr(operation), 300), *types, ".".join(scope), where)
+    return "\n".join(line for line in lines if line)
+
+
+def _label(node: Any) -> str:
+    return node.label or "" if isinstance(node, Node) else ""
+
+
+def _without_scope(label: str, scope: Scope) -> str:
+    # "encoder.layer.0.weight" inside the cluster encoder.layer.0 reads "weight"
+    parts = label.split(".")
+    own = tuple(parts[: len(scope)])
+    return ".".join(parts[len(scope) :]) if scope and own == scope and len(parts) > len(scope) else label
+
+
+def _scopes(graph: MultiDiGraph, order: Sequence[Any]) -> dict[Any, Scope]:
+    """The scope of each node; a leaf is drawn in the innermost scope that holds all its consumers."""
+    scopes: dict[Any, Scope] = {}
+    for node in reversed(order):
+        consumers = list(graph.successors(node))
+        if graph.in_degree(node) == 0 and consumers:
+            scopes[node] = _common([scopes[consumer] for consumer in consumers])
+        else:
+            scopes[node] = tuple(node.scope.split(".")) if isinstance(node, Node) and node.scope else ()
+    return scopes
+
+
+def _common(scopes: Sequence[Scope]) -> Scope:
+    first, last = min(scopes), max(scopes)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:length]
+
+
+def _position(edge: tuple[Any, Any, Mapping[str, Any]]) -> int:
+    position: int = edge[2].get("sink_input_index", 0)
+    return position
+
+
+def _arrow_words(graph: MultiDiGraph, source: Any, sink: Any, data: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands at the arrow's ends: the result taken if there are several, the operand's place if it matters."""
+    several = len(graph.nodes[source].get("shapes", ())) > 1 and "source_output_index" in data
+    ordered = graph.in_degree(sink) > 1 and has_ordered_operands(graph.nodes[sink].get("operation"))
+    return (
+        str(data["source_output_index"]) if several else "",
+        str(data["sink_input_index"]) if ordered and "sink_input_index" in data else "",
+    )
+
+
+def _sinks(graph: MultiDiGraph, order: Iterable[Any]) -> list[Output]:
+    return [
+        (node, index)
+        for node in order
+        if graph.out_degree(node) == 0 and graph.nodes[node].get("operation") is not None
+        for index in range(max(1, len(graph.nodes[node].get("shapes", ()))))
+    ]
+
+
+def _add_outputs(
+    graph: MultiDiGraph,
+    outputs: Sequence[Output],
+    place_of: Mapping[Any, int],
+    boxes: list[Box],
+    arrows: list[Arrow],
+) -> None:
+    for number, (node, index) in enumerate(outputs):
+        several = len(graph.nodes[node].get("shapes", ())) > 1
+        arrows.append(Arrow(place_of[node], len(boxes), str(index) if several else ""))
+        boxes.append(Box(Kind.OUTPUT, f"output {number}" if len(outputs) > 1 else "output"))

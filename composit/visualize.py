@@ -1,0 +1,118 @@
+"""Pictures of graphs and of the expressions behind tensors. Imports graphviz and the pictures when one is asked for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from composit.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composit.multidigraph import MultiDiGraph
+    from composit.pictures.drawing import Picture
+
+Format: TypeAlias = Literal["svg", "png", "pdf", "dot"]
+Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
+
+MAX_NODES = 400  # about what a screen shows and dot lays out in a few seconds
+
+
+def visualize(
+    *tensors: Any,  # Any: tensors of any kind that has __lazy_tensor__, and containers of them
+    render: bool = True,
+    filename: str | Path | None = None,
+    format: Format | None = None,
+    fold: bool = False,
+    depth: int | None = None,
+    max_nodes: int | None = MAX_NODES,
+    direction: Direction = "TB",
+) -> "Picture":
+    """A picture of the expressions behind the tensors, as a graphviz object that notebooks show.
+
+    Each box has the operation, the name given by `with_name`, and dtype and shape of the result. Inputs have square
+    corners, outputs are dark, scalars dashed; a number at an arrow's start is the result that is taken, at its end the
+    operand's position where it matters. Name scopes are drawn around what was built in them.
+
+    render:      lay the picture out now: False only writes its source. Never opens a viewer
+    filename:    where to write it; `format` (svg, png, pdf, dot) defaults to the suffix, else svg
+    fold:        draw blocks that differ only in a number of their scope (`encoder.layer.0`, `.1`, ...) once, as "×12"
+    depth:       draw scopes of this many names as one box each
+    max_nodes:   more boxes than this are closed to their scopes, then cut off; None for all
+
+    Without the program `dot`, a warning says how to get it, and the source is written (`filename` + `.dot`).
+
+    Raises:      ParameterError: nothing to draw, or an unknown format, direction, depth or number
+    """
+    from composit.containers import flatten
+
+    handles, _ = flatten(tensors)
+    if not handles:
+        raise ParameterError(
+            f"visualize: no tensor among {tensors!r:.80}; expected tensors or containers of them, "
+            "for a graph there is visualize_graph(graph)"
+        )
+    from composit.multidigraph import merge_graphs
+
+    graph = merge_graphs(*(handle.graph for handle in handles))
+    return visualize_graph(
+        graph,
+        outputs=[(handle.node, handle.output_index) for handle in handles],
+        render=render,
+        filename=filename,
+        format=format,
+        fold=fold,
+        depth=depth,
+        max_nodes=max_nodes,
+        direction=direction,
+    )
+
+
+def visualize_graph(
+    graph: "MultiDiGraph",
+    *,
+    outputs: "Sequence[tuple[Any, int]] | None" = None,
+    render: bool = False,
+    filename: str | Path | None = None,
+    format: Format | None = None,
+    fold: bool = False,
+    depth: int | None = None,
+    max_nodes: int | None = MAX_NODES,
+    direction: Direction = "TB",
+) -> "Picture":
+    """A picture of a graph, as `visualize` draws it.
+
+    `outputs` are the (node, output index) to mark; by default each result of each node that nothing uses. Any
+    MultiDiGraph is drawn, with the node attributes `operation`, `shapes` and `dtypes` where it has them.
+
+    Raises:      ParameterError: an unknown format, direction, depth or number of nodes
+                 CycleError: the graph has a cycle
+    """
+    from composit.pictures.closing import closed, fitted
+    from composit.pictures.dot import dot_source
+    from composit.pictures.drawing import Picture, draw, output_path
+    from composit.pictures.folding import folded
+    from composit.pictures.reading import read_graph
+
+    path, chosen_format = output_path(filename, format)
+    _check(depth, max_nodes, direction)
+    sketch = read_graph(graph, outputs)
+    if fold:
+        sketch = folded(sketch)
+    if depth is not None:
+        sketch = closed(sketch, depth)
+    if max_nodes is not None:
+        sketch = fitted(sketch, max_nodes)
+    picture: Picture = dot_source(sketch, str(graph.name or "composit"), direction, Picture)
+    if render or path is not None:
+        draw(picture, path, chosen_format)
+    return picture
+
+
+def _check(depth: int | None, max_nodes: int | None, direction: str) -> None:
+    for name, value in (("depth", depth), ("max_nodes", max_nodes)):
+        if value is not None and value < 1:
+            raise ParameterError(f"visualize: {name} is {value}; expected 1 or more, or None for no limit")
+    if direction not in ("TB", "LR", "BT", "RL"):
+        raise ParameterError(
+            f"visualize: direction is {direction!r}; expected TB (down), LR (to the right), BT (up) or RL (to the left)"
+        )
