@@ -18,6 +18,7 @@ from composit.errors import CompileError
 from mosaic.runtime.abi import ABI_VERSION
 from mosaic.runtime.cache import LIBRARY_FILE, SOURCE_FILE, Cache, content_key, open_cache
 from mosaic.runtime.compiler import Compiler, find_compiler
+from mosaic.runtime.library import Library, load_library
 from mosaic.runtime.processes import Finished, run_program
 
 Progress = Callable[[str], None]
@@ -83,6 +84,30 @@ def compile_library(
         command = [*arguments, SOURCE_FILE, "-o", LIBRARY_FILE, "-lm"]
         _compile(command, directory, timeout_s, progress)
         return cache.publish_library(key, directory)
+
+
+def compile_and_load(
+    source: str,
+    *,
+    target: CompileTarget,
+    flags: Sequence[str] = (),
+    compiler: Compiler | None = None,
+    progress: Progress | None = None,
+) -> Library:
+    """The loaded library of a C text; a stored one that does not load is compiled again.
+
+    Raises: CompilerNotFoundError, CompileError: as `compile_library`
+    """
+
+    def path() -> Path:
+        return compile_library(source, target=target, flags=flags, compiler=compiler, progress=progress)
+
+    stored = path()
+    try:
+        return load_library(stored)
+    except CompileError:  # evicted by another process since it was found, or made for another system
+        open_cache().discard(stored)
+        return load_library(path())
 
 
 def compiler_arguments(compiler: Compiler, target: CompileTarget, flags: Sequence[str] = ()) -> tuple[str, ...]:

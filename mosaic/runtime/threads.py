@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 from mosaic.runtime.abi import RUNTIME_SOURCE
-from mosaic.runtime.compilation import compile_library
-from mosaic.runtime.library import Library, foreign_interface, load_library
+from mosaic.runtime.compilation import compile_and_load
+from mosaic.runtime.library import Library, foreign_interface
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def num_available_cores() -> int:
 @lru_cache(maxsize=1)
 def runtime_library() -> Library:
     """The loaded runtime library, compiled if the cache does not have it."""
-    return load_library(compile_library(RUNTIME_SOURCE, target=_BaselineTarget(), flags=("-pthread",)))
+    return compile_and_load(RUNTIME_SOURCE, target=_BaselineTarget(), flags=("-pthread",))
 
 
 def new_runtime(num_threads: int) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from composit.errors import CompileError
 from mosaic.runtime.abi import RUNTIME_SOURCE
 from mosaic.runtime.cache import Cache
-from mosaic.runtime.compilation import compile_library, compiler_arguments, library_key
+from mosaic.runtime.compilation import compile_and_load, compile_library, compiler_arguments, library_key
 from mosaic.runtime.compiler import Compiler, find_compiler
 from mosaic.runtime.library import load_library
 from mosaic.targets import Target, named_targets
@@ -39,6 +39,17 @@ def test_a_library_is_compiled_once_and_found_again(cache: Cache, target: Target
     assert compile_library(ADD_SOURCE, target=target, progress=messages.append) == first
     assert len(messages) == 2, "the second call compiles nothing"
     assert {file.name for file in first.parent.iterdir()} == {"library.so", "source.c", "manifest.json"}
+
+
+def test_a_stored_library_that_does_not_load_is_compiled_again(cache: Cache, target: Target) -> None:
+    stored = compile_library(ADD_SOURCE, target=target)
+    with cache.staging() as staging:
+        (staging / "library.so").write_text("of another system")
+        shutil.rmtree(stored.parent)
+        assert cache.publish_library(bytes.fromhex(stored.parent.name), staging) == stored
+    messages: list[str] = []
+    assert compile_and_load(ADD_SOURCE, target=target, progress=messages.append).run_function() is not None
+    assert len(messages) == 2
 
 
 def test_the_ziglang_wheel_compiles_and_its_library_loads(cache: Cache, target: Target) -> None:
