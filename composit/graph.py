@@ -5,12 +5,15 @@ May import node, program (for the walk) and, when first used, multidigraph.
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from composit.errors import ShapeError
 from composit.node import Node, Operands, set_graph
-from composit.operation import Operation
+from composit.operation import Operation, TensorType
 from composit.program import ancestors_in_order
 
 if TYPE_CHECKING:
@@ -27,24 +30,48 @@ def graph_of(node: Node) -> MultiDiGraph:
         return node._graph
     from composit.multidigraph import graph_from_in_edges
 
-    unique: dict[Node, Node] = {}
-    rows = [
-        (current, _attributes(current), [_edge_into(unique, operand, i) for i, operand in enumerate(current.operands)])
-        for current in ancestors_in_order([node])
-        if unique.setdefault(current, current) is current
-    ]
-    graph = graph_from_in_edges(rows)
+    with _paused_collection():
+        graph = graph_from_in_edges(_rows(node))
     set_graph(node, graph)
     return graph
 
 
-def _attributes(node: Node) -> dict[str, Any]:  # Any: attribute values are of several kinds
+@contextmanager
+def _paused_collection() -> Iterator[None]:
+    # Thousands of small live dicts made at once send the collector over the whole heap again and again: half the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _rows(node: Node) -> Iterator[tuple[Node, FrozenDict[Any, Any], list[tuple[Node, int, FrozenDict[Any, Any]]]]]:
+    unique: dict[Node, Node] = {}
+    # Most nodes of a program share operation and types with others: one attribute record serves them all.
+    attributes: dict[tuple[int, tuple[TensorType, ...]], FrozenDict[Any, Any]] = {}
+    for current in ancestors_in_order([node]):
+        if unique.setdefault(current, current) is not current:
+            continue
+        row = (id(current.operation), current.types)
+        if row not in attributes:
+            attributes[row] = _attributes(current)
+        yield current, attributes[row], [_edge_into(unique, operand, i) for i, operand in enumerate(current.operands)]
+
+
+def _attributes(node: Node) -> FrozenDict[Any, Any]:  # Any: attribute values are of several kinds
+    from composit.multidigraph.frozen import FrozenDict
+
     types = node.types
-    return {
-        "operation": node.operation,
-        "shapes": tuple(value_type.shape for value_type in types),
-        "dtypes": tuple(value_type.dtype for value_type in types),
-    }
+    return FrozenDict(
+        {
+            "operation": node.operation,
+            "shapes": tuple(value_type.shape for value_type in types),
+            "dtypes": tuple(value_type.dtype for value_type in types),
+        }
+    )
 
 
 def _edge_into(unique: dict[Node, Node], operand: tuple[Node, int], sink: int) -> tuple[Node, int, FrozenDict[Any, Any]]:

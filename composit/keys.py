@@ -20,6 +20,7 @@ from composit.errors import IdentityError
 Key: TypeAlias = bytes
 
 DIGEST_BYTES = 16
+_LENGTH = struct.Struct("<Q").pack
 
 
 @runtime_checkable
@@ -31,11 +32,8 @@ class HasKey(Protocol):
 
 def digest(*parts: bytes) -> Key:
     """Return 16 bytes of blake2 over the parts, each length-prefixed so that no two lists of parts collide."""
-    state = hashlib.blake2b(digest_size=DIGEST_BYTES)
-    for part in parts:
-        state.update(struct.pack("<Q", len(part)))
-        state.update(part)
-    return state.digest()
+    joined = b"".join([_LENGTH(len(part)) + part for part in parts])
+    return hashlib.blake2b(joined, digest_size=DIGEST_BYTES).digest()
 
 
 def _tagged(tag: bytes, payload: bytes = b"") -> bytes:

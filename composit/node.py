@@ -107,7 +107,7 @@ class Node:
         return isinstance(other, Node) and self.key() == other.key()
 
     def __hash__(self) -> int:
-        return hash(self.key())
+        return hash(self._key or self.key())
 
     def __repr__(self) -> str:
         types = ", ".join(map(str, self.types))
@@ -162,6 +162,8 @@ def live_handles(node: Node) -> Iterator[TensorHandle]:
 
 
 def _compute_keys(root: Node) -> None:
+    # An elementwise operation is one object in thousands of nodes: its own key is computed once.
+    operation_keys: dict[int, Key] = {}
     stack = [root]
     while stack:
         node = stack[-1]
@@ -171,11 +173,14 @@ def _compute_keys(root: Node) -> None:
             continue
         stack.pop()
         if node._key is None:
-            _set_key(node, _key_of(node))
+            _set_key(node, _key_of(node, operation_keys))
 
 
-def _key_of(node: Node) -> Key:
-    parts = [node.operation.key()]
+def _key_of(node: Node, operation_keys: dict[int, Key]) -> Key:
+    operation_key = operation_keys.get(id(node.operation))
+    if operation_key is None:
+        operation_key = operation_keys[id(node.operation)] = node.operation.key()
+    parts = [operation_key]
     for operand, index in node.operands:
         parts.append(operand.key())
         parts.append(index.to_bytes(2, "little"))
