@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.errors import OperandError
 from composit.handle import TensorHandle, make_tensor
-from composit.node import Node
+from composit.node import Node, Operands
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source
 
@@ -35,11 +35,18 @@ def apply(operation: Operation, *operands: object) -> Any:  # Any: LazyTensor, o
         handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
         pairs.append((handle._node, handle._output_index))
         types.append(handle._type)
-    results = operation.result_types(*types)
-    node = Node(operation, tuple(pairs), results, find_source(2))
-    if len(results) == 1 and operation.num_results == 1:
+    return tensor_of(operation, tuple(pairs), operation.result_types(*types), 3)
+
+
+def tensor_of(operation: Operation, pairs: Operands, types: tuple[TensorType, ...], depth: int = 2) -> Any:
+    """Return the lazy result of operands and result types that the caller has found: `apply` without its questions.
+
+    depth: how many callers up the search for the user's line starts
+    """
+    node = Node(operation, pairs, types, find_source(depth))
+    if len(types) == 1 and operation.num_results == 1:
         return make_tensor(node)
-    return tuple(make_tensor(node, index) for index in range(len(results)))
+    return tuple([make_tensor(node, index) for index in range(len(types))])
 
 
 def leaf(operation: Operation, label: str | None = None) -> Any:  # Any: LazyTensor

@@ -1,0 +1,329 @@
+"""Elementwise operations: one record per numpy ufunc, which is at once the public function and the table row.
+
+Lives here: the mechanism (types through numpy's own promotion, broadcasting, the call), `Elementwise` and `Astype`. Not
+here: the rows (`elementwise_table.py`), their derivatives (`elementwise_derivatives.py`). May import the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply, as_tensor, tensor_of
+from composit.errors import MissingDerivativeError, ShapeError, UnsupportedOperationError
+from composit.handle import TensorHandle
+from composit.keys import Key, digest
+from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
+
+# (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
+Derivative: TypeAlias = Callable[..., Any]
+# What numpy's resolve_dtypes does: dtypes (or Python's int, float, complex) in, dtypes of the loop out.
+Resolver: TypeAlias = Callable[..., tuple[Dtype, ...]]
+Bounds: TypeAlias = tuple[tuple[int, int] | None, ...]
+
+MAX_KNOWN_TYPES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Typing:
+    """What a function does with operands of given types.
+
+    bounds: per operand the range that a Python int must be in, None where all operands take any
+    """
+
+    results: tuple[TensorType, ...]
+    bounds: Bounds | None
+
+
+class ElementwiseFunction:
+    """A numpy function that works element by element: callable on tensors, and the row of the table that describes it.
+
+    name:        numpy's name
+    ufunc:       the callable that computes it on arrays, a numpy ufunc except for erf and a few of that kind
+    derivatives: per operand a rule, or a string that says why there is none; empty while not written
+    """
+
+    __slots__ = (
+        "__name__",
+        "__qualname__",
+        "_key",
+        "_resolve",
+        "_typings",
+        "derivatives",
+        "name",
+        "nin",
+        "nout",
+        "operation",
+        "ufunc",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        ufunc: Callable[..., Any],
+        derivatives: Sequence[Derivative | str],
+        resolve: Resolver,
+        nout: int,
+    ) -> None:
+        self.name = self.__name__ = self.__qualname__ = name
+        self.ufunc = ufunc
+        self.nin = len(derivatives)
+        self.nout = nout
+        self.derivatives = tuple(derivatives)
+        self.operation = Elementwise(self)
+        self._resolve = resolve
+        self._typings: dict[tuple[TensorType, ...], _Typing] = {}
+        self._key = digest(b"elementwise", name.encode())
+
+    def __call__(self, *operands: Any, **options: Any) -> Any:
+        """Return the lazy result; arguments, promotion, broadcasting and errors are numpy's."""
+        if options or len(operands) != self.nin:
+            return _call_with_options(self, operands, **options)
+        handles = [operand if isinstance(operand, TensorHandle) else as_tensor(operand) for operand in operands]
+        types = tuple([handle._type for handle in handles])
+        typing = self._typings.get(types)
+        if typing is None:
+            typing = self.typing_of(types)
+        if typing.bounds is not None:
+            check_python_ints(operands, typing.bounds, typing.results)
+        pairs = tuple([(handle._node, handle._output_index) for handle in handles])
+        return tensor_of(self.operation, pairs, typing.results)
+
+    def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
+        """Return what the function does with operands of these types, from numpy itself and then from memory."""
+        known = self._typings.get(types)
+        if known is not None:
+            return known
+        if len(self._typings) >= MAX_KNOWN_TYPES:
+            self._typings.clear()
+        shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
+        dtypes = self.resolve_dtypes(types)
+        results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
+        typing = self._typings[types] = _Typing(results, _bounds(types, dtypes))
+        return typing
+
+    def resolve_dtypes(
+        self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind"
+    ) -> Any:
+        """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
+        given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
+        if dtype is None:
+            return self._resolve(given)
+        signature = (*[None] * self.nin, *[dtype] * self.nout)
+        return self._resolve(given, signature=signature, casting=casting)
+
+    def key(self) -> Key:
+        return self._key
+
+    def __repr__(self) -> str:
+        return f"<elementwise {self.name!r}>"
+
+    def __reduce__(self) -> tuple[Callable[[str], ElementwiseFunction], tuple[str]]:
+        return _by_name, (self.name,)
+
+
+def elementwise(
+    name: str,
+    ufunc: Callable[..., Any],
+    *derivatives: Derivative | str,
+    resolve: Resolver | None = None,
+) -> ElementwiseFunction:
+    """Return the public function of a row: one derivative rule, or reason why there is none, per operand."""
+    if isinstance(ufunc, np.ufunc):
+        assert ufunc.nin == len(derivatives), f"{name}: one derivative per operand"
+        return ElementwiseFunction(name, ufunc, derivatives, resolve or ufunc.resolve_dtypes, ufunc.nout)
+    assert resolve is not None, f"{name}: what is no ufunc says how it resolves dtypes"
+    return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
+
+
+def _by_name(name: str) -> ElementwiseFunction:
+    from composit.numpy.elementwise_table import NAME_TO_FUNCTION
+
+    return NAME_TO_FUNCTION[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise(Operation):
+    """One function applied to each element of operands that broadcast; `dtype` is numpy's dtype argument."""
+
+    function: ElementwiseFunction
+    dtype: Dtype | None = None
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+    @property
+    def num_results(self) -> int:
+        return self.function.nout
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        function = self.function
+        if self.dtype is None:
+            return function.typing_of(operand_types).results
+        shape = broadcast_shapes(function.name, [value_type.shape for value_type in operand_types])
+        dtypes = function.resolve_dtypes(operand_types, self.dtype, "unsafe")
+        return tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[function.nin :])
+
+    def evaluate(self, *operands: Array) -> Any:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Any]:
+        if self.dtype is None:
+            return self.function.ufunc
+        # The cast was checked when the call was made.
+        return partial(self.function.ufunc, dtype=self.dtype, casting="unsafe")
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        function = self.function
+        if any(needed and rule == NOT_WRITTEN for needed, rule in zip(needs, function.derivatives, strict=True)):
+            raise MissingDerivativeError(
+                f"{function.name}: its derivative was asked for and is not written yet; expected a rule in "
+                "composit/numpy/elementwise_table.py; add one, or compute this part outside the differentiated graph"
+            )
+        g, result = (cotangents[0], results[0]) if function.nout == 1 else (cotangents, results)
+        return [
+            rule(xp, g, result, *operands) if needed and not isinstance(rule, str) else None
+            for needed, rule in zip(needs, function.derivatives, strict=True)
+        ]
+
+    def key(self) -> Key:
+        # Shared by all nodes of the function, so it is worth a short cut.
+        return self.function.key() if self.dtype is None else Operation.key(self)
+
+
+NOT_WRITTEN = "not written"
+
+
+@dataclass(frozen=True, slots=True)
+class Astype(Operation):
+    """The same elements in another dtype."""
+
+    dtype: Dtype
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, self.dtype, operand.is_scalar),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        operand = operands[0]
+        if not isinstance(operand, np.ndarray | np.generic):
+            operand = np.asarray(operand)[()]
+        return operand.astype(self.dtype)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        # The sweep casts each cotangent to its operand's dtype, which is all there is to do.
+        return [cotangents[0] if self.dtype.kind in "fc" else None]
+
+
+def astype(
+    x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None
+) -> Any:  # Any: array_like, dtype_like
+    """Return x in another dtype. Reference: numpy.astype."""
+    return apply(Astype(np.dtype(dtype)), x)
+
+
+@dataclass(frozen=True, slots=True)
+class Where(Operation):
+    """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast."""
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = broadcast_shapes("where", [operand.shape for operand in operand_types])
+        return (tensor_type(shape, promote(operand_types[1:])),)
+
+    def evaluator(self) -> Callable[..., Any]:
+        return np.where
+
+    def evaluate(self, *operands: Array) -> Any:
+        return np.where(*operands)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,), condition = cotangents, operands[0]
+        return [
+            None,
+            xp.where(condition, g, 0) if needs[1] else None,
+            xp.where(condition, 0, g) if needs[2] else None,
+        ]
+
+
+def promote(types: Sequence[TensorType]) -> Dtype:
+    """Return the dtype that numpy's result_type gives operands of these types, Python's scalars being weak."""
+    stand_ins: list[Any] = [value_type.weak(0) if value_type.weak else value_type.dtype for value_type in types]
+    return np.result_type(*stand_ins)
+
+
+def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
+    """Return the shape that all shapes broadcast to.
+
+    Raises:  ShapeError: they do not fit, with numpy's words
+    """
+    first = shapes[0]
+    for shape in shapes:
+        if shape != first:
+            break
+    else:
+        return first
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        listed = " ".join(str(shape).replace(" ", "") for shape in shapes)
+        raise ShapeError(
+            f"{name}: operands could not be broadcast together with shapes {listed}; counted from the last axis, lengths "
+            "must be equal or 1; insert axes with expand_dims or x[:, None] where they should repeat"
+        ) from error
+
+
+def _bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Bounds | None:
+    # numpy compares with integers of any size; a result of bool means a comparison or a logical function.
+    if dtypes[-1].kind == "b" or all(value_type.weak is not int for value_type in types):
+        return None
+    return tuple(
+        (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if value_type.weak is int and dtype.kind in "iu" else None
+        for value_type, dtype in zip(types, dtypes, strict=False)
+    )
+
+
+def check_python_ints(operands: Sequence[object], bounds: Bounds, results: Sequence[TensorType]) -> None:
+    """Raise OverflowError, as numpy, for a Python int that the integer dtype of the computation cannot hold."""
+    for operand, bound in zip(operands, bounds, strict=True):
+        if bound is not None and type(operand) is int and not bound[0] <= operand <= bound[1]:
+            raise OverflowError(f"Python integer {operand} out of bounds for {results[0].dtype}")
+
+
+def _call_with_options(
+    function: ElementwiseFunction,
+    operands: tuple[Any, ...],
+    *,
+    out: Any = None,
+    where: Any = True,
+    casting: str = "same_kind",
+    dtype: Any = None,
+    **others: Any,
+) -> Any:
+    if len(operands) != function.nin:
+        at_most = function.nin + function.nout
+        was = "was" if len(operands) == 1 else "were"
+        raise TypeError(
+            f"{function.name}() takes from {function.nin} to {at_most} positional arguments but {len(operands)} {was} given"
+        )
+    for name, is_given in (("out", out is not None), ("where", where is not True), *((name, True) for name in others)):
+        if is_given:
+            raise UnsupportedOperationError(
+                f"{function.name}: the argument {name}= was given; composit knows dtype and casting here; use "
+                "where(condition, x, y) to choose elements, and assign the result to a name instead of out="
+            )
+    if dtype is None:
+        return function(*operands)
+    handles = [as_tensor(operand) for operand in operands]
+    function.resolve_dtypes([handle.type for handle in handles], np.dtype(dtype), casting)
+    return apply(Elementwise(function, np.dtype(dtype)), *handles)

@@ -1,0 +1,261 @@
+"""The table of elementwise functions: one row per numpy ufunc, and each row is the public function itself.
+
+A row has numpy's name, numpy's callable, and per operand the derivative's rule or the reason why there is none. A new
+function is a new row here and a new expression in the C table of `mosaic/lowering`. May import elementwise, its
+derivatives, erf.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from composit.numpy import elementwise_derivatives as d
+from composit.numpy.elementwise import ElementwiseFunction, elementwise
+from composit.numpy.erf import erf_of_arrays, resolve_erf
+
+TRUTH = "none: the result is a truth value"
+INTEGER = "none: defined for integers only"
+STEP = "none: a step between neighbouring floating point numbers"
+
+
+# Arithmetic
+
+add = elementwise("add", np.add, d.pass_on, d.pass_on)
+subtract = elementwise("subtract", np.subtract, d.pass_on, d.negate)
+multiply = elementwise("multiply", np.multiply, d.multiply_of_a, d.multiply_of_b)
+divide = elementwise("divide", np.divide, d.divide_of_a, d.divide_of_b)
+true_divide = divide
+floor_divide = elementwise("floor_divide", np.floor_divide, d.zero, d.zero)
+remainder = elementwise("remainder", np.remainder, d.pass_on, d.remainder_of_b)
+mod = remainder
+fmod = elementwise("fmod", np.fmod, d.pass_on, d.fmod_of_b)
+divmod = elementwise("divmod", np.divmod, d.divmod_of_a, d.divmod_of_b)
+power = elementwise("power", np.power, d.power_of_a, d.power_of_b)
+pow = power
+float_power = elementwise("float_power", np.float_power, d.power_of_a, d.power_of_b)
+negative = elementwise("negative", np.negative, d.negate)
+positive = elementwise("positive", np.positive, d.pass_on)
+absolute = elementwise("absolute", np.absolute, d.absolute)
+abs = absolute
+fabs = elementwise("fabs", np.fabs, d.absolute)
+reciprocal = elementwise("reciprocal", np.reciprocal, d.reciprocal)
+square = elementwise("square", np.square, d.square)
+sqrt = elementwise("sqrt", np.sqrt, d.sqrt)
+cbrt = elementwise("cbrt", np.cbrt, d.cbrt)
+sign = elementwise("sign", np.sign, d.zero)
+gcd = elementwise("gcd", np.gcd, INTEGER, INTEGER)
+lcm = elementwise("lcm", np.lcm, INTEGER, INTEGER)
+
+# Exponentials and logarithms
+
+exp = elementwise("exp", np.exp, d.exp)
+exp2 = elementwise("exp2", np.exp2, d.exp2)
+expm1 = elementwise("expm1", np.expm1, d.expm1)
+log = elementwise("log", np.log, d.log)
+log2 = elementwise("log2", np.log2, d.log2)
+log10 = elementwise("log10", np.log10, d.log10)
+log1p = elementwise("log1p", np.log1p, d.log1p)
+logaddexp = elementwise("logaddexp", np.logaddexp, d.logaddexp_of_a, d.logaddexp_of_b)
+logaddexp2 = elementwise("logaddexp2", np.logaddexp2, d.logaddexp2_of_a, d.logaddexp2_of_b)
+
+# Trigonometry
+
+sin = elementwise("sin", np.sin, d.sin)
+cos = elementwise("cos", np.cos, d.cos)
+tan = elementwise("tan", np.tan, d.tan)
+arcsin = elementwise("arcsin", np.arcsin, d.arcsin)
+asin = arcsin
+arccos = elementwise("arccos", np.arccos, d.arccos)
+acos = arccos
+arctan = elementwise("arctan", np.arctan, d.arctan)
+atan = arctan
+arctan2 = elementwise("arctan2", np.arctan2, d.arctan2_of_a, d.arctan2_of_b)
+atan2 = arctan2
+hypot = elementwise("hypot", np.hypot, d.hypot_of_a, d.hypot_of_b)
+sinh = elementwise("sinh", np.sinh, d.sinh)
+cosh = elementwise("cosh", np.cosh, d.cosh)
+tanh = elementwise("tanh", np.tanh, d.tanh)
+arcsinh = elementwise("arcsinh", np.arcsinh, d.arcsinh)
+asinh = arcsinh
+arccosh = elementwise("arccosh", np.arccosh, d.arccosh)
+acosh = arccosh
+arctanh = elementwise("arctanh", np.arctanh, d.arctanh)
+atanh = arctanh
+degrees = elementwise("degrees", np.degrees, d.to_degrees)
+rad2deg = elementwise("rad2deg", np.rad2deg, d.to_degrees)
+radians = elementwise("radians", np.radians, d.to_radians)
+deg2rad = elementwise("deg2rad", np.deg2rad, d.to_radians)
+
+# Rounding
+
+floor = elementwise("floor", np.floor, d.zero)
+ceil = elementwise("ceil", np.ceil, d.zero)
+trunc = elementwise("trunc", np.trunc, d.zero)
+rint = elementwise("rint", np.rint, d.zero)
+
+# Extrema
+
+maximum = elementwise("maximum", np.maximum, d.extremum_of_a, d.extremum_of_b)
+minimum = elementwise("minimum", np.minimum, d.extremum_of_a, d.extremum_of_b)
+fmax = elementwise("fmax", np.fmax, d.extremum_of_a, d.extremum_of_b)
+fmin = elementwise("fmin", np.fmin, d.extremum_of_a, d.extremum_of_b)
+
+# Comparisons and logic
+
+equal = elementwise("equal", np.equal, TRUTH, TRUTH)
+not_equal = elementwise("not_equal", np.not_equal, TRUTH, TRUTH)
+less = elementwise("less", np.less, TRUTH, TRUTH)
+less_equal = elementwise("less_equal", np.less_equal, TRUTH, TRUTH)
+greater = elementwise("greater", np.greater, TRUTH, TRUTH)
+greater_equal = elementwise("greater_equal", np.greater_equal, TRUTH, TRUTH)
+logical_and = elementwise("logical_and", np.logical_and, TRUTH, TRUTH)
+logical_or = elementwise("logical_or", np.logical_or, TRUTH, TRUTH)
+logical_xor = elementwise("logical_xor", np.logical_xor, TRUTH, TRUTH)
+logical_not = elementwise("logical_not", np.logical_not, TRUTH)
+isfinite = elementwise("isfinite", np.isfinite, TRUTH)
+isinf = elementwise("isinf", np.isinf, TRUTH)
+isnan = elementwise("isnan", np.isnan, TRUTH)
+isnat = elementwise("isnat", np.isnat, TRUTH)
+signbit = elementwise("signbit", np.signbit, TRUTH)
+
+# Bits
+
+bitwise_and = elementwise("bitwise_and", np.bitwise_and, INTEGER, INTEGER)
+bitwise_or = elementwise("bitwise_or", np.bitwise_or, INTEGER, INTEGER)
+bitwise_xor = elementwise("bitwise_xor", np.bitwise_xor, INTEGER, INTEGER)
+invert = elementwise("invert", np.invert, INTEGER)
+bitwise_not = invert
+bitwise_invert = invert
+left_shift = elementwise("left_shift", np.left_shift, INTEGER, INTEGER)
+bitwise_left_shift = left_shift
+right_shift = elementwise("right_shift", np.right_shift, INTEGER, INTEGER)
+bitwise_right_shift = right_shift
+bitwise_count = elementwise("bitwise_count", np.bitwise_count, INTEGER)
+
+# Floating point
+
+copysign = elementwise("copysign", np.copysign, d.copysign_of_a, d.zero)
+nextafter = elementwise("nextafter", np.nextafter, STEP, STEP)
+spacing = elementwise("spacing", np.spacing, STEP)
+heaviside = elementwise("heaviside", np.heaviside, d.zero, d.heaviside_of_b)
+frexp = elementwise("frexp", np.frexp, d.frexp)
+modf = elementwise("modf", np.modf, d.modf)
+ldexp = elementwise("ldexp", np.ldexp, d.ldexp_of_a, INTEGER)
+conjugate = elementwise("conjugate", np.conjugate, d.conjugate)
+conj = conjugate
+
+# Beyond numpy
+
+erf = elementwise("erf", erf_of_arrays, d.erf, resolve=resolve_erf)
+
+ELEMENTWISE_FUNCTIONS: tuple[ElementwiseFunction, ...] = tuple(
+    {id(row): row for row in vars().copy().values() if isinstance(row, ElementwiseFunction)}.values()
+)
+NAME_TO_FUNCTION = {function.name: function for function in ELEMENTWISE_FUNCTIONS}
+UFUNC_TO_FUNCTION = {function.ufunc: function for function in ELEMENTWISE_FUNCTIONS}
+
+__all__ = [  # noqa: RUF022  # in the order of the table
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "true_divide",
+    "floor_divide",
+    "remainder",
+    "mod",
+    "fmod",
+    "divmod",
+    "power",
+    "pow",
+    "float_power",
+    "negative",
+    "positive",
+    "absolute",
+    "abs",
+    "fabs",
+    "reciprocal",
+    "square",
+    "sqrt",
+    "cbrt",
+    "sign",
+    "gcd",
+    "lcm",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "logaddexp",
+    "logaddexp2",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "asin",
+    "arccos",
+    "acos",
+    "arctan",
+    "atan",
+    "arctan2",
+    "atan2",
+    "hypot",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "asinh",
+    "arccosh",
+    "acosh",
+    "arctanh",
+    "atanh",
+    "degrees",
+    "rad2deg",
+    "radians",
+    "deg2rad",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "equal",
+    "not_equal",
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isnat",
+    "signbit",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "invert",
+    "bitwise_not",
+    "bitwise_invert",
+    "left_shift",
+    "bitwise_left_shift",
+    "right_shift",
+    "bitwise_right_shift",
+    "bitwise_count",
+    "copysign",
+    "nextafter",
+    "spacing",
+    "heaviside",
+    "frexp",
+    "modf",
+    "ldexp",
+    "conjugate",
+    "conj",
+    "erf",
+]
