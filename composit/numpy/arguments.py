@@ -1,0 +1,149 @@
+"""Numpy's arguments in one form: axes counted from the front, shapes as tuples of int.
+
+May import errors, apply, operation. The families build on it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, SupportsIndex, TypeAlias
+
+import numpy as np
+
+from composit.apply import as_tensor
+from composit.errors import AxisError, DtypeError, ParameterError, ShapeError
+from composit.handle import TensorHandle
+from composit.operation import Axes, Dtype, Shape
+
+# What numpy takes for an axis, for axes, and for a shape.
+AxisLike: TypeAlias = SupportsIndex
+AxesLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+ShapeLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+TensorLike: TypeAlias = Any  # Any: tensors, arrays, numbers, nested sequences and what has __lazy_tensor__
+
+
+def handle_of(value: TensorLike) -> Any:  # Any: LazyTensor, which is defined above this module
+    """Return the value as a tensor; tensors come back as they are."""
+    return value if isinstance(value, TensorHandle) else as_tensor(value)
+
+
+def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> int:
+    """Return the axis counted from the front.
+
+    Raises:  AxisError: it is out of bounds, with numpy's text and the argument's name before it
+    """
+    position = operator.index(axis)
+    if not -ndim <= position < ndim:
+        raise AxisError(position, ndim, argument)
+    return position + ndim if position < 0 else position
+
+
+def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Axes:
+    """Return the axes counted from the front, in the order given; one number is one axis.
+
+    Raises:  AxisError: one is out of bounds; ShapeError: one is given twice
+    """
+    given = tuple(axes) if isinstance(axes, Iterable) else (axes,)
+    result = tuple(normalize_axis(axis, ndim, argument) for axis in given)
+    if len(set(result)) != len(result):
+        where = f" in `{argument}` argument" if argument else ""
+        raise ShapeError(f"repeated axis{where}: axes {given} of {ndim} name one axis twice; each may appear once")
+    return result
+
+
+def normalize_shape(shape: ShapeLike) -> Shape:
+    """Return the shape as a tuple of int; one number is one axis.
+
+    Raises:  ShapeError: a length is negative; TypeError: a length is no integer
+    """
+    # Numbers have no __iter__, and a rank-0 array has one that raises.
+    lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) and np.ndim(shape) else (shape,)
+    result = tuple(operator.index(length) for length in lengths)  # type: ignore[arg-type]  # checked by index itself
+    if any(length < 0 for length in result):
+        raise ShapeError(f"negative dimensions are not allowed: shape {result} was given; use lengths of 0 or more")
+    return result
+
+
+def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
+    """Return the new shape of a reshape with its one unknown length filled in.
+
+    Raises:  ShapeError: the sizes differ, or several lengths are unknown
+    """
+    lengths = tuple(map(operator.index, shape)) if isinstance(shape, Iterable) else (operator.index(shape),)
+    size = math.prod(old)
+    unknown = [position for position, length in enumerate(lengths) if length < 0]
+    if len(unknown) > 1:
+        raise ShapeError(
+            f"can only specify one unknown dimension: reshape to {lengths} of an array with shape {old} has {len(unknown)}; "
+            "give the lengths of all axes but one"
+        )
+    rest = math.prod(length for length in lengths if length >= 0)
+    if unknown and rest and size % rest == 0:
+        lengths = (*lengths[: unknown[0]], size // rest, *lengths[unknown[0] + 1 :])
+        return lengths
+    if unknown or rest != size:
+        raise ShapeError(_cannot_reshape(lengths, old, size))
+    return lengths
+
+
+def _cannot_reshape(lengths: Shape, old: Shape, size: int) -> str:
+    # numpy's spelling of a shape: no spaces, the unknown length as newaxis, left out at the front.
+    words = ["newaxis" if length < 0 else str(length) for length in lengths]
+    shown = ",".join(words[1:] if len(words) > 1 and lengths[0] < 0 else words)
+    comma = "," if len(words) == 1 else ""
+    return (
+        f"cannot reshape array of size {size} into shape ({shown}{comma}): its shape is {old}; the new lengths must multiply to "
+        f"{size}, and at most one may be -1"
+    )
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """Return the shape that all broadcast to.
+
+    Raises:  ShapeError: they do not fit, with numpy's text
+    """
+    first = shapes[0] if shapes else ()
+    if all(shape == first for shape in shapes):
+        return first
+    ndim = max(map(len, shapes))
+    padded = [(1,) * (ndim - len(shape)) + shape for shape in shapes]
+    result = []
+    for lengths in zip(*padded, strict=True):
+        others = {length for length in lengths if length != 1}
+        if len(others) > 1:
+            raise ShapeError(_cannot_broadcast(shapes))
+        result.append(others.pop() if others else 1)
+    return tuple(result)
+
+
+def spell_shape(shape: Shape) -> str:
+    """Return the shape as numpy's errors spell it: (2,3), without spaces."""
+    return str(shape).replace(" ", "")
+
+
+def _cannot_broadcast(shapes: Sequence[Shape]) -> str:
+    listed = " ".join(map(spell_shape, shapes))
+    return (
+        f"operands could not be broadcast together with shapes {listed} : aligned at the last axis, lengths must be equal or "
+        "1; reshape or expand_dims one of them"
+    )
+
+
+def dtype_or(dtype: object, default: Dtype) -> Dtype:
+    """Return the dtype asked for, or the default for None."""
+    return default if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # np.dtype checks it
+
+
+def check_casting(source: Dtype, target: Dtype, casting: str) -> None:
+    """Raise numpy's TypeError where the casting rule forbids the conversion."""
+    if casting not in ("no", "equiv", "safe", "same_kind", "unsafe"):
+        raise ParameterError(
+            f"casting must be one of 'no', 'equiv', 'safe', 'same_kind', or 'unsafe' (got {casting!r}); choose one of these"
+        )
+    if not np.can_cast(source, target, casting=casting):  # type: ignore[arg-type]  # checked above
+        raise DtypeError(
+            f"Cannot cast array data from {source!r} to {target!r} according to the rule {casting!r}; "
+            "pass casting='unsafe' or convert with astype first"
+        )

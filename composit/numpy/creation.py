@@ -1,0 +1,403 @@
+"""Arrays made from nothing (zeros, arange, eye, ...) and from values (array, asarray).
+
+Each creation is an array of its own: the operations here carry a serial, and arrays become fresh inputs. Random numbers
+live in random.py. May import movement, joining, arguments, apply, operation, errors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import as_tensor, input_of, leaf
+from composit.errors import ParameterError, ShapeError
+from composit.handle import TensorHandle, make_tensor
+from composit.keys import Key
+from composit.numpy.arguments import ShapeLike, TensorLike, dtype_or, handle_of, normalize_shape
+from composit.numpy.joining import stack
+from composit.numpy.movement import broadcast_to, moveaxis, reshape
+from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
+
+__all__ = [
+    "Arange",
+    "Eye",
+    "Full",
+    "Linspace",
+    "Tri",
+    "arange",
+    "array",
+    "asanyarray",
+    "asarray",
+    "ascontiguousarray",
+    "copy",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "geomspace",
+    "identity",
+    "linspace",
+    "logspace",
+    "meshgrid",
+    "ones",
+    "ones_like",
+    "tri",
+    "zeros",
+    "zeros_like",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Full(Operation):
+    """An array of one value. Reference: https://numpy.org/doc/stable/reference/generated/numpy.full.html"""
+
+    shape: Shape
+    dtype: Dtype
+    fill_value: Any  # a Python or numpy scalar
+    serial: Key = serial_field()
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.full(self.shape, self.fill_value, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Arange(Operation):
+    """Evenly spaced values by step. Reference: https://numpy.org/doc/stable/reference/generated/numpy.arange.html"""
+
+    start: Any  # Python or numpy scalars, as the next two
+    stop: Any
+    step: Any
+    dtype: Dtype
+    serial: Key = serial_field()
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        # numpy divides as Python does, before any cast to dtype.
+        length = max(math.ceil((self.stop - self.start) / self.step), 0)
+        return (tensor_type((length,), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.arange(self.start, self.stop, self.step, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Linspace(Operation):
+    """Evenly spaced values by number. Reference: https://numpy.org/doc/stable/reference/generated/numpy.linspace.html"""
+
+    start: Any  # a Python or numpy scalar, as the next
+    stop: Any
+    num: int
+    endpoint: bool
+    dtype: Dtype
+    serial: Key = serial_field()
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((self.num,), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.linspace(self.start, self.stop, self.num, self.endpoint, dtype=self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Eye(Operation):
+    """Ones on a diagonal. Reference: https://numpy.org/doc/stable/reference/generated/numpy.eye.html"""
+
+    N: int
+    M: int
+    k: int
+    dtype: Dtype
+    serial: Key = serial_field()
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((self.N, self.M), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.eye(self.N, self.M, self.k, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Tri(Operation):
+    """Ones on and below a diagonal. Reference: https://numpy.org/doc/stable/reference/generated/numpy.tri.html"""
+
+    N: int
+    M: int
+    k: int
+    dtype: Dtype
+    serial: Key = serial_field()
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((self.N, self.M), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.tri(self.N, self.M, self.k, self.dtype)
+
+
+def _contains_tensor(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return any(_contains_tensor(child) for child in value)
+    return hasattr(value, "__lazy_tensor__")
+
+
+def array(
+    object: TensorLike, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0, **others: Any
+) -> Any:  # Any: LazyTensor, as everywhere below
+    """Return the values as a tensor that shares no memory with them. See np.array.
+
+    A nested sequence with tensors in it is stacked. Tensors are immutable values, so the "copy" of one is a new handle.
+
+    Raises:  ValueError: copy=False and dtype needs one; OperandError: no numbers
+    """
+    _check_layout("array", others)
+    if copy is None or copy is False:
+        result = asarray(object, dtype, copy=copy)
+    elif _contains_tensor(object):
+        result = _array_of_tensors(object, dtype)
+    else:
+        result = as_tensor(np.array(object, dtype=dtype, copy=True, ndmin=ndmin))
+    missing = ndmin - result.ndim
+    return reshape(result, (1,) * missing + result.shape) if missing > 0 else result
+
+
+def _check_layout(function: str, others: dict[str, Any]) -> None:
+    for name, value in others.items():
+        if name not in ("order", "subok", "like", "device"):
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+        if value not in (None, False, "K", "A", "C", "cpu"):
+            raise ParameterError(
+                f"{function}: {name}={value!r} was given; a lazy tensor has no memory layout, subclass or device of its own; "
+                "leave the argument out"
+            )
+
+
+def _array_of_tensors(value: Any, dtype: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if not any(_contains_tensor(child) for child in value):
+            return as_tensor(np.array(value))
+        result = stack([_array_of_tensors(child, None) if _contains_tensor(child) else child for child in value])
+    else:
+        handle = as_tensor(value)
+        result = make_tensor(handle.node, handle.output_index)
+    return result if dtype is None or result.dtype == np.dtype(dtype) else result.astype(dtype)
+
+
+def asarray(a: TensorLike, dtype: Any = None, *, copy: bool | None = None, **others: Any) -> Any:
+    """Return the values as a tensor: tensors as they are, read-only memory shared, writable memory copied. See np.asarray.
+
+    With copy=False the memory is shared even if it is writable: what is written to it later is seen at evaluation.
+
+    Raises:  ValueError: copy=False and dtype needs one
+    """
+    _check_layout("asarray", others)
+    if copy is True:
+        return array(a, dtype)
+    if _contains_tensor(a):
+        if isinstance(a, list | tuple):
+            return _array_of_tensors(a, dtype)
+        handle = handle_of(a)
+        return handle if dtype is None or handle.dtype == np.dtype(dtype) else handle.astype(dtype)
+    values = np.asarray(a, dtype=dtype, copy=copy)
+    if values.dtype == object:
+        return as_tensor(a)
+    is_own = values is not a and values.base is None
+    if is_own or copy is False or not _is_writable(values):
+        return input_of(values.view())
+    return input_of(values.copy())
+
+
+def _is_writable(values: Array) -> bool:
+    """Whether somebody may write to the memory: a read-only view of a writable array does not count as read-only."""
+    owner: object = values
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    return isinstance(owner, memoryview) and not owner.readonly
+
+
+def asanyarray(a: TensorLike, dtype: Any = None, **others: Any) -> Any:
+    """Return the values as a tensor. See np.asanyarray; there are no subclasses."""
+    return asarray(a, dtype, **others)
+
+
+def ascontiguousarray(a: TensorLike, dtype: Any = None, **others: Any) -> Any:
+    """Return the values as a tensor with one axis or more. See np.ascontiguousarray."""
+    result = asarray(a, dtype, **others)
+    return result if result.ndim else reshape(result, (1,))
+
+
+def copy(a: TensorLike, order: str = "K", subok: bool = False) -> Any:
+    """Return the values as a tensor of their own: assigning to it leaves the original alone. See np.copy."""
+    return array(a)
+
+
+def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: Any) -> Any:
+    """Return a new array of one value; a fill value that is no scalar is broadcast. See np.full."""
+    _check_layout("full", others)
+    lengths = normalize_shape(shape)
+    if hasattr(fill_value, "__lazy_tensor__") or np.ndim(fill_value):
+        values = asarray(fill_value, dtype)
+        return broadcast_to(values, lengths)
+    chosen = dtype_or(dtype, np.asarray(fill_value).dtype)
+    value = fill_value.item() if isinstance(fill_value, np.ndarray) else fill_value
+    return leaf(Full(lengths, chosen, value))
+
+
+def zeros(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
+    """Return a new array of zeros. See np.zeros."""
+    _check_layout("zeros", others)
+    return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 0))
+
+
+def ones(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
+    """Return a new array of ones. See np.ones."""
+    _check_layout("ones", others)
+    return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 1))
+
+
+def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
+    """Return a new array to be filled; it holds zeros, so that evaluating twice gives one result. See np.empty."""
+    return zeros(shape, dtype, **others)
+
+
+def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+    """Return a new array of one value with another's shape and dtype. See np.full_like."""
+    tensor = handle_of(a)
+    return full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
+
+
+def zeros_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+    """Return a new array of zeros with another's shape and dtype. See np.zeros_like."""
+    return full_like(a, 0, dtype, shape=shape, **others)
+
+
+def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+    """Return a new array of ones with another's shape and dtype. See np.ones_like."""
+    return full_like(a, 1, dtype, shape=shape, **others)
+
+
+def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+    """Return a new array to be filled, of zeros, with another's shape and dtype. See np.empty_like."""
+    return zeros_like(a, dtype, shape=shape, **others)
+
+
+def _known_scalar(value: Any) -> Any:
+    # Lengths are part of a type, so a tensor that decides one is read now.
+    return value.item() if hasattr(value, "__lazy_tensor__") or isinstance(value, np.ndarray) else value
+
+
+def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> Any:
+    """Return evenly spaced values from start up to, without, stop. See np.arange."""
+    _check_layout("arange", others)
+    if stop is None:
+        start, stop = 0, start
+    if stop is None:
+        raise TypeError("arange() requires stop to be specified.")
+    parts = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]
+    for part in parts:
+        if np.ndim(part):
+            raise TypeError(f"arange: scalar arguments expected instead of a {type(part).__name__}.")
+    # numpy's default integer takes part in the promotion, Python's scalars with the dtype of their class.
+    chosen = dtype_or(dtype, np.result_type(np.int64, *(np.asarray(part).dtype for part in parts)))
+    if chosen.kind not in "biuf" or any(isinstance(part, complex) for part in parts):
+        return input_of(np.arange(*parts, dtype=dtype))
+    return leaf(Arange(*parts, chosen))
+
+
+def linspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Return `num` evenly spaced values from start to stop. See np.linspace."""
+    number = num.__index__()
+    if number < 0:
+        raise ShapeError(f"Number of samples, {number}, must be non-negative.: linspace makes as many as num says")
+    divisions = number - 1 if endpoint else number
+    if any(hasattr(end, "__lazy_tensor__") or np.ndim(end) for end in (start, stop)):
+        values = _linspace_between(handle_of(start), handle_of(stop), number, divisions, axis)
+        values = values if dtype is None else values.astype(dtype)
+    else:
+        inexact = np.result_type(start, stop, float(number))
+        values = leaf(Linspace(start, stop, number, bool(endpoint), dtype_or(dtype, inexact)))
+    if not retstep:
+        return values
+    step = (stop - start) / divisions if divisions > 0 else math.nan
+    return values, step
+
+
+def _linspace_between(start: Any, stop: Any, number: int, divisions: int, axis: int) -> Any:
+    distance = stop - start
+    steps = reshape(arange(number), (number,) + (1,) * distance.ndim)
+    values = steps * (distance / max(divisions, 1)) + start
+    return moveaxis(values, 0, axis) if axis else values
+
+
+def logspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: Any = 50,
+    endpoint: bool = True,
+    base: TensorLike = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Return base to the power of evenly spaced exponents. See np.logspace."""
+    values = base ** linspace(start, stop, num, endpoint, axis=axis)
+    return values if dtype is None else values.astype(dtype)
+
+
+def geomspace(
+    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """Return values of constant ratio between known ends, computed by numpy at the call. See np.geomspace."""
+    return input_of(np.geomspace(start, stop, num, endpoint, dtype, axis))
+
+
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> Any:
+    """Return a matrix with ones on a diagonal. See np.eye."""
+    _check_layout("eye", others)
+    rows, columns = normalize_shape((N, N if M is None else M))
+    return leaf(Eye(rows, columns, k.__index__(), np.dtype(dtype)))
+
+
+def identity(n: Any, dtype: Any = None, **others: Any) -> Any:
+    """Return the square matrix with ones on its diagonal. See np.identity."""
+    return eye(n, dtype=float if dtype is None else dtype, **others)
+
+
+def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> Any:
+    """Return a matrix with ones on and below a diagonal. See np.tri."""
+    _check_layout("tri", others)
+    rows, columns = normalize_shape((N, N if M is None else M))
+    return leaf(Tri(rows, columns, k.__index__(), np.dtype(dtype)))
+
+
+def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """Return coordinate matrices of coordinate vectors. See np.meshgrid."""
+    if indexing not in ("xy", "ij"):
+        raise ParameterError(f"Valid values for `indexing` are 'xy' and 'ij'.: meshgrid was given {indexing!r}")
+    vectors = [handle_of(x) for x in xi]
+    order = list(range(len(vectors)))
+    if indexing == "xy" and len(vectors) > 1:
+        order[0], order[1] = 1, 0
+    sparse_grids = [_along(vector, order[i], len(vectors)) for i, vector in enumerate(vectors)]
+    if sparse:
+        return tuple(sparse_grids)
+    lengths = [vectors[position].size for position in order]
+    return tuple(broadcast_to(grid, tuple(lengths)) for grid in sparse_grids)
+
+
+def _along(vector: TensorHandle, axis: int, ndim: int) -> Any:
+    shape: Sequence[int] = [-1 if position == axis else 1 for position in range(ndim)]
+    return reshape(vector, tuple(shape))

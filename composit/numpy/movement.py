@@ -1,0 +1,395 @@
+"""Axes moved, merged, split, added and repeated without touching an element: transpose, reshape, broadcast_to and kin.
+
+Joining and splitting live in joining.py, pad in padding.py; what is made of these and of indexing (flip, roll, tile) is in
+rearranging.py. May import arguments, apply, operation, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import AxisError, ParameterError, ShapeError
+from composit.handle import mark_view
+from composit.numpy.arguments import (
+    AxesLike,
+    AxisLike,
+    ShapeLike,
+    TensorLike,
+    broadcast_shapes,
+    normalize_axes,
+    normalize_axis,
+    resolve_shape,
+    spell_shape,
+    handle_of,
+)
+from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
+
+__all__ = [
+    "BroadcastTo",
+    "ExpandDims",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "broadcast_arrays",
+    "broadcast_shapes",
+    "broadcast_to",
+    "expand_dims",
+    "matrix_transpose",
+    "moveaxis",
+    "permute_dims",
+    "ravel",
+    "reshape",
+    "rollaxis",
+    "squeeze",
+    "swapaxes",
+    "transpose",
+]
+
+
+def _moved(operand: TensorType, shape: Shape) -> tuple[TensorType]:
+    # A numpy scalar stays one; a Python scalar becomes a rank-0 array.
+    return (tensor_type(shape, operand.dtype, operand.is_scalar and operand.weak is None and not shape),)
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Operation):
+    """The same elements with axes in another order.
+
+    Derivative:  the inverse permutation of g
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.transpose.html
+    """
+
+    axes: Axes
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = operand_types[0].shape
+        return _moved(operand_types[0], tuple([shape[axis] for axis in self.axes]))
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.transpose(operands[0], self.axes)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        inverse = tuple(sorted(range(len(self.axes)), key=self.axes.__getitem__))
+        return [xp.transpose(cotangents[0], inverse)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reshape(Operation):
+    """The same elements, in C order, in another shape.
+
+    Derivative:  g in the operand's shape
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.reshape.html
+    """
+
+    shape: Shape
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        resolve_shape(self.shape, operand_types[0].shape)
+        return _moved(operand_types[0], self.shape)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.reshape(operands[0], self.shape)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [xp.reshape(cotangents[0], xp.shape(operands[0]))]
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastTo(Operation):
+    """The elements repeated along new axes and axes of length 1.
+
+    Derivative:  g summed over the repeated axes (by the sweep)
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.broadcast_to.html
+    """
+
+    shape: Shape
+
+    @property
+    def name(self) -> str:
+        return "broadcast_to"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        old = operand_types[0].shape
+        if any(length < 0 for length in self.shape):
+            raise ShapeError(
+                f"all elements of broadcast shape must be non-negative: {self.shape} was given for an array of shape {old}; "
+                "-1 has no meaning here, name the length"
+            )
+        _check_broadcast(old, self.shape)
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.broadcast_to(operands[0], self.shape)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [cotangents[0]]
+
+
+def _check_broadcast(old: Shape, new: Shape) -> None:
+    if len(old) > len(new):
+        raise ShapeError(
+            f"input operand has more dimensions than allowed by the axis remapping: an array of shape {old} cannot be broadcast "
+            f"to {new}; the new shape needs at least {len(old)} axes"
+        )
+    aligned = new[len(new) - len(old) :]
+    if any(length not in (1, wanted) for length, wanted in zip(old, aligned, strict=True)):
+        raise ShapeError(
+            "operands could not be broadcast together with remapped shapes [original->remapped]: "
+            f"{spell_shape(old)}  and requested shape {spell_shape(new)}; aligned at the last axis, each length must be 1 or "
+            "the requested one"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandDims(Operation):
+    """The same elements with axes of length 1 put in; `axes` are positions in the result, ascending.
+
+    Derivative:  g without these axes
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.expand_dims.html
+    """
+
+    axes: Axes
+
+    @property
+    def name(self) -> str:
+        return "expand_dims"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        lengths = iter(operand_types[0].shape)
+        ndim = operand_types[0].ndim + len(self.axes)
+        shape = tuple([1 if axis in self.axes else next(lengths) for axis in range(ndim)])
+        return (tensor_type(shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.expand_dims(operands[0], self.axes)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [xp.squeeze(cotangents[0], self.axes)]
+
+
+@dataclass(frozen=True, slots=True)
+class Squeeze(Operation):
+    """The same elements without some axes of length 1, ascending.
+
+    Derivative:  g with these axes put back
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.squeeze.html
+    """
+
+    axes: Axes
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = operand_types[0].shape
+        if any(shape[axis] != 1 for axis in self.axes):
+            raise ShapeError(
+                f"cannot select an axis to squeeze out which has size not equal to one: axes {self.axes} of shape {shape}; "
+                "name axes of length 1, or use reshape"
+            )
+        return _moved(operand_types[0], tuple([n for axis, n in enumerate(shape) if axis not in self.axes]))
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.squeeze(operands[0], self.axes)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [xp.expand_dims(cotangents[0], self.axes)]
+
+
+def _view(operation: Operation, base: TensorLike, given: TensorLike) -> Any:  # Any: LazyTensor
+    """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
+    result = apply(operation, base)
+    if base is given:
+        mark_view(result, base)
+    return result
+
+
+def transpose(a: TensorLike, axes: AxesLike | None = None) -> Any:  # Any: LazyTensor, as everywhere below
+    """Return the tensor with its axes in the order given; reversed without one. See np.transpose."""
+    tensor = handle_of(a)
+    ndim = tensor.ndim
+    if axes is None:
+        order: Axes = tuple(range(ndim - 1, -1, -1))
+    else:
+        order = _permutation(axes, tensor.shape)
+    return _view(Transpose(order), tensor, a)
+
+
+permute_dims = transpose
+
+
+def _permutation(axes: AxesLike, shape: Shape) -> Axes:
+    given = tuple(axes) if isinstance(axes, Sequence | np.ndarray) else (axes,)
+    ndim = len(shape)
+    if len(given) != ndim:
+        raise ShapeError(
+            f"axes don't match array: transpose of shape {shape} was given axes {given}; each of the {ndim} axes must appear once"
+        )
+    order = tuple([normalize_axis(axis, ndim) for axis in given])  # type: ignore[arg-type]  # index checks it
+    if len(set(order)) != ndim:
+        raise ShapeError(
+            f"repeated axis in transpose: axes {given} is not a permutation of the {ndim} axes of shape {shape}; each axis must "
+            "appear once"
+        )
+    return order
+
+
+def matrix_transpose(x: TensorLike, /) -> Any:
+    """Return the tensor with its last two axes exchanged. See np.matrix_transpose."""
+    tensor = handle_of(x)
+    if tensor.ndim < 2:
+        raise ShapeError(
+            f"Input array must be at least 2-dimensional, but it is {tensor.ndim}: matrix_transpose exchanges the last two "
+            f"axes and was given shape {tensor.shape}; use expand_dims first"
+        )
+    return swapaxes(x, -1, -2)
+
+
+def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
+    """Return the tensor with two axes exchanged. See np.swapaxes."""
+    tensor = handle_of(a)
+    first = normalize_axis(axis1, tensor.ndim, "axis1")
+    second = normalize_axis(axis2, tensor.ndim, "axis2")
+    order = list(range(tensor.ndim))
+    order[first], order[second] = second, first
+    return _view(Transpose(tuple(order)), tensor, a)
+
+
+def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
+    """Return the tensor with some axes at new positions and the others in their old order. See np.moveaxis."""
+    tensor = handle_of(a)
+    origins = normalize_axes(source, tensor.ndim, "source")
+    targets = normalize_axes(destination, tensor.ndim, "destination")
+    if len(origins) != len(targets):
+        raise ShapeError(
+            "`source` and `destination` arguments must have the same number of elements: "
+            f"{source} has {len(origins)}, {destination} has {len(targets)}; pair each axis with its new position"
+        )
+    order = [axis for axis in range(tensor.ndim) if axis not in origins]
+    for target, origin in sorted(zip(targets, origins, strict=True)):
+        order.insert(target, origin)
+    return _view(Transpose(tuple(order)), tensor, a)
+
+
+def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
+    """Return the tensor with one axis moved to before the position `start`. See np.rollaxis."""
+    tensor = handle_of(a)
+    ndim = tensor.ndim
+    origin = normalize_axis(axis, ndim)
+    place = start.__index__()
+    if not -ndim <= place <= ndim:
+        raise AxisError(f"'start' arg requires {-ndim} <= start < {ndim + 1}, but {place} was passed in; use moveaxis")
+    place += ndim if place < 0 else 0
+    order = [other for other in range(ndim) if other != origin]
+    order.insert(place - (1 if origin < place else 0), origin)
+    return _view(Transpose(tuple(order)), tensor, a)
+
+
+def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> Any:
+    """Return the elements in another shape; one length may be -1. See np.reshape.
+
+    Order "F" reads and writes with the first axis fastest; "A" depends on memory layout, which a lazy tensor has none of.
+    """
+    tensor = handle_of(a)
+    if order == "C":
+        operation = Reshape(resolve_shape(shape, tensor.shape))
+        return apply(operation, tensor) if copy else _view(operation, tensor, a)
+    _check_order(order, "reshape")
+    reversed_shape = resolve_shape(shape, tensor.shape)[::-1]
+    return transpose(apply(Reshape(reversed_shape), transpose(tensor)))
+
+
+def ravel(a: TensorLike, order: str = "C") -> Any:
+    """Return the elements along one axis. See np.ravel."""
+    return reshape(a, -1 if handle_of(a).size else 0, order)
+
+
+def _check_order(order: str, function: str) -> None:
+    if order != "F":
+        raise ParameterError(
+            f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r}): {function} here takes 'C' and 'F', the other two follow "
+            "the memory layout, which depends on how a value is computed; use order='C'"
+        )
+
+
+def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
+    """Return the tensor repeated to a shape. See np.broadcast_to."""
+    tensor = handle_of(array)
+    new = tuple([n.__index__() for n in shape]) if isinstance(shape, Sequence) else (shape.__index__(),)
+    return _view(BroadcastTo(new), tensor, array)
+
+
+def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
+    """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
+    tensors = [handle_of(value) for value in args]
+    shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
+    return tuple(
+        value if tensor is value and tensor.shape == shape else broadcast_to(value, shape)
+        for value, tensor in zip(args, tensors, strict=True)
+    )
+
+
+def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
+    """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
+    tensor = handle_of(a)
+    added = len(axis) if isinstance(axis, Sequence) else 1
+    positions = normalize_axes(axis, tensor.ndim + added)
+    return _view(ExpandDims(tuple(sorted(positions))), tensor, a)
+
+
+def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
+    """Return the tensor without axes of length 1: those named, or all. See np.squeeze."""
+    tensor = handle_of(a)
+    if axis is None:
+        axes = tuple(position for position, length in enumerate(tensor.shape) if length == 1)
+    else:
+        axes = _squeezed_axes(axis, tensor.ndim)
+    return _view(Squeeze(axes), tensor, a)
+
+
+def _squeezed_axes(axis: AxesLike, ndim: int) -> Axes:
+    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    axes = tuple(sorted(normalize_axis(one, ndim) for one in given))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"duplicate value in 'axis': squeeze was given {given} for {ndim} axes; each may appear once")
+    return axes
+
+
+def _at_least(arys: Sequence[TensorLike], raised: Any) -> Any:
+    results = tuple(raised(value) for value in arys)
+    return results[0] if len(results) == 1 else results
+
+
+def atleast_1d(*arys: TensorLike) -> Any:
+    """Return each tensor with one axis or more. See np.atleast_1d."""
+    return _at_least(arys, lambda value: value if handle_of(value).ndim else reshape(value, 1))
+
+
+def atleast_2d(*arys: TensorLike) -> Any:
+    """Return each tensor with two axes or more; new ones come first. See np.atleast_2d."""
+    return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1), (0,))))
+
+
+def atleast_3d(*arys: TensorLike) -> Any:
+    """Return each tensor with three axes or more; a vector's goes in the middle. See np.atleast_3d."""
+    return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1, 2), (0, 2), (2,))))
+
+
+def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> Any:
+    tensor = handle_of(value)
+    return tensor if tensor.ndim >= len(axes_by_ndim) else expand_dims(tensor, axes_by_ndim[tensor.ndim])
