@@ -151,16 +151,19 @@ def _(expression: Binary) -> tuple[str, int]:
     return f"{left} {operator} {right}", precedence
 
 
+def _is_comparison(operand: Expression) -> bool:
+    return isinstance(operand, Binary) and operand.operator in ("==", "!=", "<", "<=", ">", ">=")
+
+
 def _binary_operand(operand: Expression, operator: str, at_least: int) -> str:
-    is_chain = (
-        isinstance(operand, Binary) and operand.operator == operator and at_least <= _binary_precedences[operator]
-    )
-    if isinstance(operand, Binary) and not is_chain:
-        is_comparison_in_logic = operator in ("&&", "||") and operand.operator not in ("&&", "||", "&", "^", "|")
-        if operator in _always_explicit and not is_comparison_in_logic:
-            return _operand(operand, _unary)
-        if operand.operator in ("==", "!=", "<", "<=", ">", ">=") and operator not in ("&&", "||"):
-            return _operand(operand, _unary)  # (a < b) == c: -Wparentheses
+    precedence = _binary_precedences[operator]
+    if isinstance(operand, Binary) and operand.operator == operator and at_least == precedence:
+        return _operand(operand, at_least)  # a + b + c
+    is_logical = operator in ("&&", "||")
+    if is_logical and isinstance(operand, Binary) and operand.operator not in _always_explicit:
+        return _operand(operand, at_least)  # a < b && c < d
+    if operator in _always_explicit or (_is_comparison(operand) and not is_logical):
+        return _operand(operand, _unary)
     return _operand(operand, at_least)
 
 

@@ -125,3 +125,18 @@ def horizontal(vector: VectorType, name: str) -> Helper:
     body.append(c.Return(_x[0]))
     function = inline_function(full_name, vector.element.ctype, _parameters(vector, "x"), tuple(body))
     return Helper(full_name, (function,), requires)
+
+
+@lru_cache(maxsize=256)
+def any_lane(mask: VectorType) -> Helper:
+    """Return ``any_V(mask)``: whether the condition holds in some lane."""
+    name = f"any_{mask.name}"
+    body: list[c.Statement] = []
+    half = mask.lanes // 2
+    while half >= 1:
+        order = tuple(c.literal((lane + half) % mask.lanes) for lane in range(mask.lanes))
+        body.append(c.AugmentedAssign(_mask, "|", c.Call("__builtin_shufflevector", (_mask, _mask, *order))))
+        half //= 2
+    body.append(c.Return(c.not_equal(_mask[0], 0)))
+    function = inline_function(name, c.int_, _parameters(mask, "mask"), tuple(body))
+    return Helper(name, (function,), (mask.helper,))

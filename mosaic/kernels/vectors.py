@@ -1,7 +1,7 @@
 """Vector types as GCC/clang vector extensions spell them: no intrinsics, no headers but the integer types'.
 
-A vector type is an element type and a number of lanes; more lanes than a register holds are legal and become several
-registers, so one kernel can hold float32 and int64 lanes side by side.
+A vector type is an element type and a number of lanes. A kernel with elements of several sizes takes as many lanes as
+a register holds of the largest: narrower vectors are cheap, wider ones make gcc 12 fail on comparisons.
 """
 
 from __future__ import annotations

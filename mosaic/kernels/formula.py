@@ -1,0 +1,118 @@
+"""A function of vectors while it is being written: named steps, constants in the element type, helpers collected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mosaic import c
+from mosaic.kernels.helper import Helper, inline_function
+from mosaic.kernels.lanes import fma, select
+from mosaic.kernels.memory import broadcast
+from mosaic.kernels.vectors import VectorType
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFormat:
+    """Where the parts of a floating-point number are."""
+
+    integer: str
+    mantissa_bits: int
+    bias: int
+    sign_mask: int
+    round_constant: float
+    min_normal: float
+
+
+formats = {
+    "f32": FloatFormat("i32", 23, 127, -(2**31), 1.5 * 2**23, 2.0**-126),
+    "f64": FloatFormat("i64", 52, 1023, -(2**63), 1.5 * 2**52, 2.0**-1022),
+}
+"""`round_constant`: adding it leaves the nearest integer in the low bits of the sum (|x| < 2**22, 2**51)."""
+
+
+@dataclass(slots=True)
+class Formula:
+    """The statements of one function ``name_V(x)`` so far, and what they call."""
+
+    vector: VectorType
+    has_fma: bool
+    statements: list[c.Statement] = field(default_factory=list)
+    helpers: dict[str, Helper] = field(default_factory=dict)
+
+    @property
+    def format(self) -> FloatFormat:
+        """Return the layout of the element type."""
+        return formats[self.vector.element.short]
+
+    @property
+    def integers(self) -> VectorType:
+        """Return the type of the lanes' bits, which is also that of comparisons."""
+        return self.vector.of(self.format.integer)
+
+    def number(self, value: float) -> c.Expression:
+        """Return a constant of the element type."""
+        return self.vector.literal(value)
+
+    def integer(self, value: int) -> c.Expression:
+        """Return an integer constant as wide as an element."""
+        return self.integers.literal(value)
+
+    def let(self, name: str, value: c.Expression, vector: VectorType | None = None) -> c.Name:
+        """Name a step of the computation, of the function's own vector type unless another is given."""
+        self.statements.append(c.Declare((vector or self.vector).ctype, name, value))
+        return c.Name(name)
+
+    def comment(self, text: str) -> None:
+        """Say what the next steps do."""
+        self.statements.append(c.Comment(text))
+
+    def call(self, helper: Helper, *arguments: c.Operand) -> c.Expression:
+        """Return a call, and remember the helper."""
+        self.helpers[helper.name] = helper
+        return helper(*arguments)
+
+    def constant(self, value: float) -> c.Expression:
+        """Return a whole vector of a constant, for arguments of functions."""
+        return self.call(broadcast(self.vector), self.number(value))
+
+    def fma(self, a: c.Expression, b: c.Expression, addend: c.Expression) -> c.Expression:
+        """Return a * b + addend."""
+        return self.call(fma(self.vector, self.has_fma), a, b, addend)
+
+    def select(self, condition: c.Expression, a: c.Expression, b: c.Expression) -> c.Expression:
+        """Return a where the condition holds, else b."""
+        return self.call(select(self.vector), condition, a, b)
+
+    def bits(self, x: c.Expression) -> c.Expression:
+        """Return the bits of floating lanes as integers."""
+        return c.Cast(self.integers.ctype, x)
+
+    def from_bits(self, x: c.Expression) -> c.Expression:
+        """Return the floating lanes with these bits."""
+        return c.Cast(self.vector.ctype, x)
+
+    def polynomial(self, name: str, x: c.Expression, coefficients: Sequence[float]) -> c.Name:
+        """Evaluate a polynomial, lowest order first, by Horner's scheme."""
+        *rest, highest = coefficients
+        result = self.let(name, self.constant(highest))
+        for coefficient in reversed(rest):
+            self.statements.append(c.Assign(result, self.fma(result, x, self.constant(coefficient))))
+        return result
+
+    def magnitude(self, name: str, x: c.Expression) -> c.Name:
+        """Name |x|."""
+        return self.let(name, self.from_bits(self.bits(x) & ~self.integer(self.format.sign_mask)))
+
+    def with_sign_of(self, magnitude: c.Expression, x: c.Expression) -> c.Expression:
+        """Return a lane's non-negative magnitude with the sign of x."""
+        return self.from_bits(self.bits(magnitude) | (self.bits(x) & self.integer(self.format.sign_mask)))
+
+    def finish(self, name: str, result: c.Expression, comment: str) -> Helper:
+        """Return the finished function ``name_V``."""
+        full_name = f"{name}_{self.vector.name}"
+        body = (*self.statements, c.Return(result))
+        parameters = (c.Parameter(self.vector.ctype, "x"),)
+        function = inline_function(full_name, self.vector.ctype, parameters, body, comment)
+        requires = (self.vector.helper, self.integers.helper, *self.helpers.values())
+        return Helper(full_name, (function,), requires)

@@ -1,0 +1,114 @@
+"""Functions of vectors by their numpy names: own polynomials first, then the C library lane by lane.
+
+float32 has polynomials of its own where networks spend time (exp, log, tanh, erf); the others convert to float64 lanes
+and back, which costs twice the registers and is right to half a unit of the last place.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from mosaic import c
+from mosaic.kernels import vector_exponential, vector_logarithm, vector_trigonometry
+from mosaic.kernels.helper import Helper, inline_function
+from mosaic.kernels.lanes import convert, rounding
+from mosaic.kernels.vectors import VectorType
+from mosaic.targets import Target
+
+_float64 = {
+    "exp": vector_exponential.exp,
+    "exp2": vector_exponential.exp2,
+    "expm1": vector_exponential.expm1,
+    "tanh": vector_exponential.tanh,
+    "erf": vector_exponential.erf,
+    "log": vector_logarithm.log,
+    "log1p": vector_logarithm.log1p,
+    "log2": vector_logarithm.log2,
+    "log10": vector_logarithm.log10,
+    "sin": vector_trigonometry.sin,
+    "cos": vector_trigonometry.cos,
+}
+_float32 = {name: _float64[name] for name in ("exp", "tanh", "erf", "log")}
+_rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
+_library = {
+    "tan": ("tan", 1),
+    "arcsin": ("asin", 1),
+    "arccos": ("acos", 1),
+    "arctan": ("atan", 1),
+    "sinh": ("sinh", 1),
+    "cosh": ("cosh", 1),
+    "arcsinh": ("asinh", 1),
+    "arccosh": ("acosh", 1),
+    "arctanh": ("atanh", 1),
+    "cbrt": ("cbrt", 1),
+    "erfc": ("erfc", 1),
+    "power": ("pow", 2),
+    "arctan2": ("atan2", 2),
+    "hypot": ("hypot", 2),
+    "fmod": ("fmod", 2),
+    "copysign": ("copysign", 2),
+    "nextafter": ("nextafter", 2),
+}
+"""numpy's name -> the C library's, and how many operands."""
+
+names = frozenset((*_float64, *_rounding, *_library))
+"""What `vector_function` knows."""
+
+
+@lru_cache(maxsize=512)
+def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
+    """Return the function ``name_V`` of vectors of floats, with numpy's results for NaN, infinities and zeros.
+
+    Raises:      ValueError: there is no such function, or the lanes are not floats
+    """
+    if name not in names or not vector.element.is_float:
+        raise ValueError(
+            f"vector_function: {name!r} of {vector.name} was asked for; expected float lanes and one of "
+            f"{', '.join(sorted(names))}; write it as an expression of these"
+        )
+    if name in _rounding:
+        return rounding(vector, name)
+    if name in _library:
+        return _by_lane(name, vector)
+    if vector.element.short == "f64":
+        return _float64[name](vector, target.has_fma)
+    if name in _float32:
+        return _float32[name](vector, target.has_fma)
+    return _through_float64(name, vector, target)
+
+
+def _through_float64(name: str, vector: VectorType, target: Target) -> Helper:
+    """Return the function of float64 around conversions, half a vector at a time where a whole one does not fit."""
+    is_whole = vector.lanes * 8 <= target.vector_bytes
+    part = vector if is_whole else VectorType(vector.element, vector.lanes // 2)
+    wide, x = part.of("f64"), c.Name("x")
+    function, widen, narrow = vector_function(name, wide, target), convert(part, wide), convert(wide, part)
+    if is_whole:
+        result: c.Expression = narrow(function(widen(x)))
+    else:
+        order = [c.literal(lane) for lane in range(vector.lanes)]
+        halves = [
+            c.Call("__builtin_shufflevector", (x, x, *order[start : start + part.lanes])) for start in (0, part.lanes)
+        ]
+        results = tuple(narrow(function(widen(half))) for half in halves)
+        result = c.Call("__builtin_shufflevector", (*results, *order))
+    full_name = f"{name}_{vector.name}"
+    comment = f"{name}: computed in float64"
+    item = inline_function(full_name, vector.ctype, (c.Parameter(vector.ctype, "x"),), (c.Return(result),), comment)
+    return Helper(full_name, (item,), (vector.helper, function, widen, narrow))
+
+
+def _by_lane(name: str, vector: VectorType) -> Helper:
+    """Return a loop over lanes around the C library's scalar function; not inlined, since it is a call anyway."""
+    library_name, arity = _library[name]
+    suffix = "f" if vector.element.short == "f32" else ""
+    full_name, lane = f"{name}_{vector.name}", c.Name("lane")
+    operands = tuple(c.Name(each) for each in ("x", "y")[:arity])
+    value = c.Name(f"__builtin_{library_name}{suffix}")(*(operand[lane] for operand in operands))
+    body = (
+        c.For("lane", c.literal(0), c.literal(vector.lanes), (c.Assign(c.Name("x")[lane], value),), ctype=c.int_),
+        c.Return(c.Name("x")),
+    )
+    parameters = tuple(c.Parameter(vector.ctype, operand.text) for operand in operands)
+    item = inline_function(full_name, vector.ctype, parameters, body, f"{name}: the C library, lane by lane")
+    return Helper(full_name, (item,), (vector.helper,))
