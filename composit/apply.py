@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.errors import OperandError
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle, make_tensor, new_tensor
 from composit.node import Node, Operands
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source
@@ -43,9 +43,9 @@ def tensor_of(operation: Operation, pairs: Operands, types: tuple[TensorType, ..
 
     depth: how many callers up the search for the user's line starts
     """
-    node = Node(operation, pairs, types, find_source(depth))
     if len(types) == 1 and operation.num_results == 1:
-        return make_tensor(node)
+        return new_tensor(operation, pairs, types, find_source(depth))
+    node = Node(operation, pairs, types, find_source(depth))
     return tuple([make_tensor(node, index) for index in range(len(types))])
 
 

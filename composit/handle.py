@@ -6,13 +6,15 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composit.errors import AssignmentError
-from composit.node import Node, attach_handle, relabelled
-from composit.operation import Array, Dtype, Input, Shape, TensorType
+from composit.node import Node, Operands, attach_handle, new_node, relabelled
+from composit.operation import Array, Dtype, Input, Operation, Shape, TensorType
+from composit.source import Source
 
 if TYPE_CHECKING:
     from composit.multidigraph import MultiDiGraph
@@ -171,7 +173,7 @@ def register_tensor_class(tensor_class: type[TensorHandle]) -> type[TensorHandle
 
 def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registered class, which cannot be imported here
     """Return a new handle to one output of a node."""
-    handle = object.__new__(_tensor_class[0])
+    handle: Any = _new_handle(_tensor_class[0])
     handle._node = node
     handle._output_index = output_index
     handle._type = node.types[output_index]
@@ -179,6 +181,21 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._base = None
     handle._viewed = False
     attach_handle(node, handle)
+    return handle
+
+
+_new_handle = object.__new__
+
+
+def new_tensor(operation: Operation, operands: Operands, types: tuple[TensorType, ...], source: Source | None) -> Any:
+    """Return the handle of a new node's only result: `make_tensor(Node(...))` in one step, where building is measured."""
+    handle: Any = _new_handle(_tensor_class[0])
+    handle._node = new_node(operation, operands, types, source, None, (weakref.ref(handle),))
+    handle._output_index = 0
+    handle._type = types[0]
+    handle._known = None
+    handle._base = None
+    handle._viewed = False
     return handle
 
 

@@ -27,19 +27,17 @@ Operands: TypeAlias = tuple[tuple["Node", int], ...]
 
 _serials = itertools.count()
 _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
+_current_scope = _scope.get
 
 
-class Node:
-    """An operation applied to operands `(node, output index)`; never changed after it is made.
+class _Draft:
+    """A node while it is being made: its slots are set as plain attributes, then its class becomes Node.
 
-    types:  one TensorType per result
-    serial: order of creation in this process (a read of a value cannot have steered what was built before it)
-    source: the user's line; scope and label: words for people, no part of the identity
+    Setting ten slots around a `__setattr__` that refuses costs 400 ns, this way 100.
     """
 
     __slots__ = (
         "__weakref__",
-        "_graph",
         "_handles",
         "_key",
         "_plan",
@@ -62,27 +60,27 @@ class Node:
     _key: Key | None
     _handles: tuple[weakref.ref[TensorHandle], ...]
     _plan: Any  # Any: evaluation's own record of the prepared program, a cache
-    _graph: MultiDiGraph | None
 
-    def __init__(
-        self,
+
+class Node(_Draft):
+    """An operation applied to operands `(node, output index)`; never changed after it is made.
+
+    types:  one TensorType per result
+    serial: order of creation in this process (a read of a value cannot have steered what was built before it)
+    source: the user's line; scope and label: words for people, no part of the identity
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
         operation: Operation,
         operands: Operands,
         types: tuple[TensorType, ...],
         source: Source | None,
         label: str | None = None,
-    ) -> None:
-        _set_operation(self, operation)
-        _set_operands(self, operands)
-        _set_types(self, types)
-        _set_source(self, source)
-        _set_serial(self, next(_serials))
-        _set_scope(self, _scope.get())
-        _set_label(self, label)
-        _set_key(self, None)
-        _set_handles(self, ())
-        _set_plan(self, None)
-        _set_graph(self, None)
+    ) -> Node:
+        return new_node(operation, operands, types, source, label)
 
     def __setattr__(self, attribute: str, value: object) -> None:
         raise AttributeError(f"node: {attribute} cannot be set to {value!r:.60}; nodes never change, build a new one")
@@ -123,18 +121,35 @@ def _rebuild(operation: Operation, operands: Operands, types: tuple[TensorType, 
     return node
 
 
-# The slots' own setters pass by __setattr__, so that building a node stays cheap and changing one is an error.
-_set_operation = Node.__dict__["operation"].__set__
-_set_operands = Node.__dict__["operands"].__set__
-_set_types = Node.__dict__["types"].__set__
-_set_source = Node.__dict__["source"].__set__
-_set_serial = Node.__dict__["serial"].__set__
-_set_scope = Node.__dict__["scope"].__set__
-_set_label = Node.__dict__["label"].__set__
-_set_key = Node.__dict__["_key"].__set__
-_set_handles = Node.__dict__["_handles"].__set__
-_set_plan = Node.__dict__["_plan"].__set__
-_set_graph = Node.__dict__["_graph"].__set__
+def new_node(
+    operation: Operation,
+    operands: Operands,
+    types: tuple[TensorType, ...],
+    source: Source | None,
+    label: str | None = None,
+    handles: tuple[weakref.ref[TensorHandle], ...] = (),
+) -> Node:
+    """Return a new node; what `Node(...)` does, without a class call's overhead."""
+    node = _Draft()
+    node.operation = operation
+    node.operands = operands
+    node.types = types
+    node.source = source
+    node.serial = next(_serials)
+    node.scope = _current_scope()
+    node.label = label
+    node._key = None
+    node._handles = handles
+    node._plan = None
+    node.__class__ = Node
+    return node  # type: ignore[return-value]  # its class has just become Node
+
+
+# The slots' own setters pass by __setattr__, for the few that are caches or are known only later.
+_set_scope = _Draft.__dict__["scope"].__set__
+_set_key = _Draft.__dict__["_key"].__set__
+_set_handles = _Draft.__dict__["_handles"].__set__
+_set_plan = _Draft.__dict__["_plan"].__set__
 
 
 def set_plan(node: Node, plan: object) -> None:
@@ -212,6 +227,16 @@ def name_scope(name: str) -> Iterator[None]:
     """
     outer = _scope.get()
     token = _scope.set(f"{outer}.{name}" if outer else name)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+@contextmanager
+def inside_scope(path: str) -> Iterator[None]:
+    """Put the nodes that are built inside into a scope given by its whole path, wherever the caller stands."""
+    token = _scope.set(path)
     try:
         yield
     finally:

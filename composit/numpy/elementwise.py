@@ -15,9 +15,10 @@ import numpy as np
 
 from composit.apply import apply, as_tensor, tensor_of
 from composit.errors import MissingDerivativeError, ShapeError, UnsupportedOperationError
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.source import find_source
 
 # (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
 Derivative: TypeAlias = Callable[..., Any]
@@ -138,6 +139,41 @@ def elementwise(
         return ElementwiseFunction(name, ufunc, derivatives, resolve or ufunc.resolve_dtypes, ufunc.nout)
     assert resolve is not None, f"{name}: what is no ufunc says how it resolves dtypes"
     return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
+
+
+def binary_operator(function: ElementwiseFunction) -> Callable[[Any, Any], Any]:
+    """Return the function as a method for an operator such as `+`, with a short path where both sides are tensors."""
+    typings, operation = function._typings, function.operation
+
+    def operator(self: Any, other: Any) -> Any:
+        if other.__class__ is not self.__class__:
+            return function(self, other) if is_operand(other) else NotImplemented
+        types = (self._type, other._type)
+        typing = typings.get(types) or function.typing_of(types)
+        pairs = ((self._node, self._output_index), (other._node, other._output_index))
+        return new_tensor(operation, pairs, typing.results, find_source(2))
+
+    return operator
+
+
+def reflected_operator(function: ElementwiseFunction) -> Callable[[Any, Any], Any]:
+    """Return the function as a method for a reflected operator such as `1 + x`."""
+
+    def operator(self: Any, other: Any) -> Any:
+        return function(other, self) if is_operand(other) else NotImplemented
+
+    return operator
+
+
+def is_operand(value: Any) -> bool:
+    """Return whether an operator takes the value; classes opt out as for numpy, by `__array_ufunc__ = None`."""
+    if isinstance(value, _OPERAND_CLASSES):
+        return True
+    has_protocol = hasattr(value, "__lazy_tensor__") or hasattr(value, "__array__")
+    return has_protocol and getattr(value, "__array_ufunc__", ...) is not None
+
+
+_OPERAND_CLASSES = (int, float, complex, np.generic, np.ndarray, TensorHandle, list, tuple)
 
 
 def _by_name(name: str) -> ElementwiseFunction:
