@@ -1,0 +1,249 @@
+"""Sums of products by subscripts: einsum.
+
+The operation holds explicit subscripts of letters only; the function below it resolves implicit outputs, ellipses, lists
+of numbers, and takes diagonals where a letter repeats in one operand. May import movement, arguments, apply, operation,
+errors.
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import ParameterError, ShapeError, UnsupportedOperationError
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
+from composit.numpy.movement import moveaxis, reshape
+from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+
+__all__ = ["Einsum", "diagonal", "einsum", "trace"]
+
+# Below this many products numpy's direct loop is faster than looking for a sequence of matrix products (about 30 us).
+MIN_PRODUCTS_FOR_PATH = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Einsum(Operation):
+    """Sums of products: letters of the operands that the result lacks are summed over.
+
+    subscripts:  explicit, letters only, none twice in one operand: "ij,jk->ik"
+    Derivative:  the same sum with the cotangent in the operand's place, repeated along letters that only it has
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.einsum.html
+    """
+
+    subscripts: str
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _einsum_types(self.subscripts, operand_types)
+
+    def evaluate(self, *operands: Array) -> Any:
+        lengths = _lengths(self.subscripts, tuple(np.shape(operand) for operand in operands))
+        worth_it = len(operands) > 1 and math.prod(lengths.values()) >= MIN_PRODUCTS_FOR_PATH
+        result = np.einsum(self.subscripts, *operands, optimize=worth_it)
+        return result if result.ndim else result[()]
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [
+            self._cotangent(xp, index, cotangents[0], operands) if needed else None for index, needed in enumerate(needs)
+        ]
+
+    def _cotangent(self, xp: Any, index: int, g: Any, operands: Sequence[Any]) -> Any:
+        terms, output = _terms(self.subscripts)
+        wanted = terms[index]
+        others = [(term, operand) for place, (term, operand) in enumerate(zip(terms, operands, strict=True)) if place != index]
+        found = {letter for term in (output, *(term for term, _ in others)) for letter in term}
+        kept = "".join(letter for letter in wanted if letter in found)
+        subscripts = ",".join([output, *(term for term, _ in others)]) + "->" + kept
+        result = xp.einsum(subscripts, g, *(operand for _, operand in others))
+        missing = tuple(axis for axis, letter in enumerate(wanted) if letter not in found)
+        if missing:
+            result = xp.expand_dims(result, missing)
+        # A letter may have length 1 in the others and more here; what is longer than here, the sweep sums.
+        shape = xp.shape(operands[index])
+        full = tuple(max(here, there) for here, there in zip(shape, xp.shape(result), strict=True))
+        return result if xp.shape(result) == full else xp.broadcast_to(result, full)
+
+
+def _terms(subscripts: str) -> tuple[list[str], str]:
+    inputs, _, output = subscripts.partition("->")
+    return inputs.split(","), output
+
+
+@lru_cache(maxsize=1024)
+def _einsum_types(subscripts: str, operand_types: tuple[TensorType, ...]) -> tuple[TensorType]:
+    terms, output = _terms(subscripts)
+    assert all(len(set(term)) == len(term) for term in terms), "cnp.einsum takes diagonals before it makes the operation"
+    lengths = _lengths(subscripts, tuple(operand.shape for operand in operand_types))
+    shape = tuple(lengths[letter] for letter in output)
+    dtype = np.result_type(*(operand.dtype for operand in operand_types))
+    return (tensor_type(shape, dtype, is_scalar=not shape),)
+
+
+@lru_cache(maxsize=1024)
+def _lengths(subscripts: str, shapes: tuple[Shape, ...]) -> dict[str, int]:
+    lengths: dict[str, int] = {}
+    for term, shape in zip(_terms(subscripts)[0], shapes, strict=True):
+        for letter, length in zip(term, shape, strict=True):
+            known = lengths.setdefault(letter, length)
+            if known != length and 1 not in (known, length):
+                raise ShapeError(
+                    f"einsum: operands could not be broadcast together: {subscripts!r} with shapes {list(shapes)} gives {letter!r} the "
+                    f"lengths {known} and {length}; a subscript has one length everywhere, or 1"
+                )
+            if known == 1:
+                lengths[letter] = length
+    return lengths
+
+
+def einsum(*operands: Any, out: None = None, dtype: Any = None, casting: str = "safe", optimize: Any = False) -> Any:
+    """Return the sum of products that the subscripts describe. See np.einsum; `optimize` is decided at evaluation.
+
+    Example:
+        >>> import composit as cnp
+        >>> cnp.einsum("ij,jk", cnp.ones((2, 3)), cnp.ones((3, 4))).shape
+        (2, 4)
+    """
+    if out is not None:
+        raise UnsupportedOperationError("einsum: out= was given; results are new tensors here; assign the result to a name")
+    subscripts, tensors = _parse_operands(operands)
+    terms, output = _resolve(subscripts, [tensor.shape for tensor in tensors])
+    for index, term in enumerate(terms):
+        terms[index], tensors[index] = _without_repeats(term, tensors[index])
+    if dtype is not None:
+        for tensor in tensors:
+            check_casting(tensor.dtype, np.dtype(dtype), casting)
+        tensors = [tensor.astype(dtype) for tensor in tensors]
+    return apply(Einsum(",".join(terms) + "->" + output), *tensors)
+
+
+def _parse_operands(operands: Sequence[Any]) -> tuple[str, list[Any]]:
+    if not operands:
+        raise ParameterError(
+            "must specify the einstein sum subscripts string and at least one operand, or at least one operand and its "
+            "corresponding subscripts list: einsum was given nothing"
+        )
+    if isinstance(operands[0], str):
+        return operands[0].replace(" ", ""), [handle_of(operand) for operand in operands[1:]]
+    pairs = list(zip(operands[0::2], operands[1::2], strict=False))
+    terms = ",".join(_letters(subscripts) for _, subscripts in pairs)
+    if len(operands) % 2:
+        terms += "->" + _letters(operands[-1])
+    return terms, [handle_of(operand) for operand, _ in pairs]
+
+
+def _letters(numbers: Sequence[Any]) -> str:
+    return "".join("..." if number is Ellipsis else string.ascii_letters[number] for number in numbers)
+
+
+def _resolve(subscripts: str, shapes: Sequence[Shape]) -> tuple[list[str], str]:
+    """Return terms and output in letters only: numbers of axes checked, ellipses named, the output made explicit."""
+    _check_characters(subscripts)
+    inputs, arrow, output = subscripts.partition("->")
+    terms = inputs.split(",")
+    if len(terms) != len(shapes):
+        more = "more operands provided to einstein sum function than specified in the subscripts string"
+        fewer = "fewer operands provided to einstein sum function than specified in the subscripts string"
+        raise ShapeError(f"{more if len(terms) < len(shapes) else fewer}: {subscripts!r} was given {len(shapes)} operands")
+    widths = [_ellipsis_width(index, term, shape, subscripts) for index, (term, shape) in enumerate(zip(terms, shapes, strict=True))]
+    free = [letter for letter in string.ascii_letters if letter not in subscripts]
+    broadcast = "".join(free[: max(widths, default=0)])
+    named = [
+        term.replace("...", broadcast[len(broadcast) - width :]) for term, width in zip(terms, widths, strict=True)
+    ]
+    if not arrow:
+        counts = Counter("".join(term.replace("...", "") for term in terms))
+        return named, broadcast + "".join(sorted(letter for letter, count in counts.items() if count == 1))
+    _check_output(output, named, broadcast, subscripts)
+    return named, output.replace("...", broadcast)
+
+
+def _check_characters(subscripts: str) -> None:
+    rest = subscripts.replace("...", "").replace("->", "", 1).replace(",", "")
+    for character in rest:
+        if character not in string.ascii_letters:
+            raise ParameterError(
+                f"invalid subscript {character!r} in einstein sum subscripts string, subscripts must be letters: "
+                f"{subscripts!r} was given; write one letter per axis, as in 'ij,jk->ik'"
+            )
+
+
+def _ellipsis_width(index: int, term: str, shape: Shape, subscripts: str) -> int:
+    if term.count("...") > 1:
+        X
+    width = len(shape) - len(term.replace("...", ""))
+    if width < 0:
+        raise ShapeError(
+            f"einstein sum subscripts string contains too many subscripts for operand {index}: {subscripts!r} with shape {shape}; "
+            "give one letter per axis"
+        )
+    if width and "..." not in term:
+        raise ShapeError(
+            "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to broadcast the "
+            f"extra dimensions.: operand {index} of {subscripts!r} has shape {shape}"
+        )
+    return width
+
+
+def _check_output(output: str, terms: Sequence[str], broadcast: str, subscripts: str) -> None:
+    for letter, count in Counter(output.replace("...", "")).items():
+        if count > 1:
+            raise ParameterError(
+                f"einstein sum subscripts string includes output subscript {letter!r} multiple times: {subscripts!r}; name it once"
+            )
+        if not any(letter in term for term in terms):
+            raise ParameterError(
+                f"einstein sum subscripts string included output subscript {letter!r} which never appeared in an input: "
+                f"{subscripts!r}; use letters of the operands"
+            )
+    if broadcast and "..." not in output:
+        raise ParameterError(
+            "output has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to broadcast the "
+            f"extra dimensions.: {subscripts!r} leaves {len(broadcast)} axes; write '->...' and sum afterwards"
+        )
+
+
+def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
+    while len(set(term)) < len(term):
+        letter = next(letter for letter in term if term.count(letter) > 1)
+        first = term.index(letter)
+        second = term.index(letter, first + 1)
+        if tensor.shape[first] != tensor.shape[second]:
+            raise ShapeError(
+                f"dimensions in operand for collapsing index {letter!r} don't match ({tensor.shape[first]} != "
+                f"{tensor.shape[second]}): einsum subscripts {term!r} with shape {tensor.shape}; a diagonal needs equal lengths"
+            )
+        tensor = diagonal(tensor, 0, first, second)
+        term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
+    return term, tensor
+
+
+def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1) -> Any:
+    """Return the diagonals over two axes, which become the last one. See np.diagonal."""
+    tensor = handle_of(a)
+    if tensor.ndim < 2:
+        raise ShapeError(f"diag requires an array of at least two dimensions: diagonal was given shape {tensor.shape}")
+    first, second = normalize_axis(axis1, tensor.ndim, "axis1"), normalize_axis(axis2, tensor.ndim, "axis2")
+    if first == second:
+        raise ShapeError(f"axis1 and axis2 cannot be the same: diagonal was given axis {first} twice; name two axes")
+    moved = moveaxis(tensor, (first, second), (-2, -1))
+    rows, columns = moved.shape[-2:]
+    start = offset if offset >= 0 else -offset * columns
+    length = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
+    flat = reshape(moved, (*moved.shape[:-2], rows * columns))
+    # Along the flattened matrix the next element of a diagonal is one row and one column on.
+    start = start if length else 0
+    return flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
+
+
+def trace(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1, dtype: Any = None) -> Any:
+    """Return the sums along the diagonals over two axes. See np.trace."""
+    return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)
