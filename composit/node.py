@@ -38,6 +38,7 @@ class _Draft:
 
     __slots__ = (
         "__weakref__",
+        "_graph",
         "_handles",
         "_key",
         "_plan",
@@ -59,6 +60,7 @@ class _Draft:
     label: str | None
     _key: Key | None
     _handles: tuple[weakref.ref[TensorHandle], ...]
+    _graph: MultiDiGraph | None
     _plan: Any  # Any: evaluation's own record of the prepared program, a cache
 
 
@@ -140,6 +142,7 @@ def new_node(
     node.label = label
     node._key = None
     node._handles = handles
+    node._graph = None
     node._plan = None
     node.__class__ = Node
     return node  # type: ignore[return-value]  # its class has just become Node
@@ -149,6 +152,7 @@ def new_node(
 _set_scope = _Draft.__dict__["scope"].__set__
 _set_key = _Draft.__dict__["_key"].__set__
 _set_handles = _Draft.__dict__["_handles"].__set__
+_set_graph = _Draft.__dict__["_graph"].__set__
 _set_plan = _Draft.__dict__["_plan"].__set__
 
 
