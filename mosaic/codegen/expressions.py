@@ -1,0 +1,234 @@
+"""Scalar expressions as C over lanes: each value is computed once, in the outermost loop that knows its axes.
+
+A `Scope` is the body of one loop with the axes bound so far; `Emitter.value` finds the scope an expression belongs to,
+so that a load that does not depend on the lane axis is taken out of the loop over lanes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mosaic import c
+from mosaic.codegen.functions import emit_conversion, emit_function
+from mosaic.codegen.index_checks import checked_index
+from mosaic.codegen.lanes import Lanes
+from mosaic.codegen.operands import Operands, address
+from mosaic.ir_expressions import (
+    Accumulated,
+    Apply,
+    Convert,
+    Expression,
+    Gather,
+    Literal,
+    Load,
+    Position,
+    operands,
+)
+from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.kernels import memory
+
+int64_dtype = np.dtype(np.int64)
+status_buffer = Buffer(BufferKind.OUTPUT, -1, 1, int64_dtype)
+
+
+@dataclass(slots=True)
+class Scope:
+    """Statements of one loop body, the axes whose values it knows, and the values it has computed.
+
+    `bound` are values of buffers filled by this kernel that are at hand in registers; `places` are such buffers that lie
+    in a local row, with the address of the current lanes.
+    """
+
+    axes: frozenset[int]
+    parent: Scope | None = None
+    statements: list[c.Statement] = field(default_factory=list)
+    values: dict[Expression, c.Expression] = field(default_factory=dict)
+    bound: dict[Buffer, c.Expression] = field(default_factory=dict)
+    places: dict[Buffer, c.Expression] = field(default_factory=dict)
+
+    def inner(self, *axes: int) -> Scope:
+        """Return the scope of a loop inside over further axes."""
+        return Scope(self.axes | frozenset(axes), self)
+
+    def for_axes(self, needed: frozenset[int]) -> Scope:
+        """Return the outermost scope that knows the axes."""
+        scope = self
+        while scope.parent is not None and needed <= scope.parent.axes:
+            scope = scope.parent
+        return scope
+
+    def find(self, expression: Expression) -> c.Expression | None:
+        """Return the value of an expression computed here or outside."""
+        scope: Scope | None = self
+        while scope is not None:
+            if isinstance(expression, Load) and expression.view.buffer in scope.bound:
+                return scope.bound[expression.view.buffer]
+            if expression in scope.values:
+                return scope.values[expression]
+            scope = scope.parent
+        return None
+
+    def place(self, buffer: Buffer) -> c.Expression | None:
+        """Return where the current lanes of a local buffer lie."""
+        scope: Scope | None = self
+        while scope is not None:
+            if buffer in scope.places:
+                return scope.places[buffer]
+            scope = scope.parent
+        return None
+
+
+@dataclass(slots=True)
+class Where:
+    """Where in a kernel an element is: one C expression per axis, the axis that lanes run along, how many are valid."""
+
+    axes: tuple[c.Expression, ...]
+    lane_axis: int
+    count: c.Expression | None = None
+
+
+
+
+@dataclass(slots=True)
+class Emitter:
+    """Emits the expressions of one kernel; `status` says whether it needs the place for index errors."""
+
+    lanes: Lanes
+    operands: Operands
+    num_names: int = 0
+
+    def fresh(self, prefix: str) -> str:
+        """Return a name not used before in the kernel."""
+        self.num_names += 1
+        return f"{prefix}{self.num_names}"
+
+    def value(self, expression: Expression, scope: Scope, where: Where) -> c.Expression:
+        """Return the lanes of an expression, adding what computes them to the scope it belongs to."""
+        if isinstance(expression, Literal):
+            return self.lanes.constant(expression.value, expression.dtype)
+        known = scope.find(expression)
+        if known is not None:
+            return known
+        parts = tuple(self.value(part, scope, where) for part in operands(expression))
+        place = scope.place(expression.view.buffer) if isinstance(expression, Load) else None
+        home = scope if place is not None else scope.for_axes(dependent_axes(expression))
+        if place is not None:
+            computed = self._load_densely(place, expression.dtype, where)
+        else:
+            computed = self._computed(expression, parts, home, where)
+        name = self.fresh("v")
+        home.statements.append(c.Declare(self.lanes.declare(self.lanes.type(expression.dtype)), name, computed))
+        home.values[expression] = c.Name(name)
+        return c.Name(name)
+
+    def _computed(
+        self, expression: Expression, parts: tuple[c.Expression, ...], home: Scope, where: Where
+    ) -> c.Expression:
+        if isinstance(expression, Load):
+            return self._load(expression, home, where)
+        if isinstance(expression, Convert):
+            return emit_conversion(self.lanes, parts[0], expression.argument.dtype, expression.dtype)
+        if isinstance(expression, Apply):
+            dtypes = tuple(argument.dtype for argument in expression.arguments)
+            return emit_function(self.lanes, expression.function, dtypes, parts)
+        if isinstance(expression, Position):
+            return self._position(expression, where)
+        assert not isinstance(expression, Accumulated | Literal), "bound by the kernel before"
+        raise AssertionError(expression)
+
+    def _position(self, expression: Position, where: Where) -> c.Expression:
+        vector = self.lanes.type(int64_dtype)
+        self.lanes.declare(vector)
+        step = expression.view.strides[where.lane_axis]
+        start = address(c.literal(expression.view.offset), expression.view.strides, where.axes)
+        ramp = c.CompoundLiteral(vector.ctype, tuple(c.literal(step * lane) for lane in range(vector.lanes)))
+        return self.lanes.broadcast(start, int64_dtype) + ramp
+
+    def _load(self, load: Load, home: Scope, where: Where) -> c.Expression:
+        view, step = load.view, load.view.strides[where.lane_axis]
+        if any(gather.index.view.strides[where.lane_axis] for gather in load.gathers):
+            return self._load_lane_by_lane(load, home, where)
+        place = address(self.operands.pointer(view), view.strides, where.axes)
+        for gather in load.gathers:
+            place = place + self._checked(gather, where, c.literal(0)) * gather.stride
+        vector, use = self.lanes.stored_type(view.dtype), self.lanes.use
+        if step == 0:
+            return self.lanes.broadcast(c.dereference(place), view.dtype)
+        if step == 1 and where.count is None:
+            loaded = use(memory.load(vector))(place)
+        elif step == 1:
+            loaded = use(memory.load_partial(vector))(place, where.count)
+        elif where.count is None:
+            loaded = use(memory.load_strided(vector))(place, c.literal(step))
+        else:
+            loaded = use(memory.load_strided_partial(vector))(place, c.literal(step), where.count)
+        return self.lanes.from_memory(loaded, view.dtype)
+
+    def _load_densely(self, place: c.Expression, dtype: np.dtype, where: Where) -> c.Expression:
+        vector = self.lanes.stored_type(dtype)
+        if where.count is None:
+            return self.lanes.from_memory(self.lanes.use(memory.load(vector))(place), dtype)
+        return self.lanes.from_memory(self.lanes.use(memory.load_partial(vector))(place, where.count), dtype)
+
+    def _checked(self, gather: Gather, where: Where, lane: c.Expression) -> c.Expression:
+        """Return an index loaded from memory, counted from the start and reported if it is out of bounds."""
+        view = gather.index.view
+        pointer = self.operands.pointer(view)
+        place = address(pointer, view.strides, where.axes) + lane * view.strides[where.lane_axis]
+        status = self.operands.pointer(View(status_buffer, gather.origin, (1,), (1,)), is_written=True)
+        extent = c.literal(gather.extent, "int64_t")
+        return self.lanes.use(checked_index(gather.mode))(c.Cast(c.int64, c.dereference(place)), extent, status)
+
+    def _load_lane_by_lane(self, load: Load, home: Scope, where: Where) -> c.Expression:
+        vector = self.lanes.stored_type(load.dtype)
+        name, lane = self.fresh("gathered"), c.Name("lane")
+        place = address(self.operands.pointer(load.view), load.view.strides, where.axes)
+        place = place + lane * load.view.strides[where.lane_axis]
+        for gather in load.gathers:
+            place = place + self._checked(gather, where, lane) * gather.stride
+        stop = c.literal(vector.lanes) if where.count is None else where.count
+        body = c.loop("lane", stop, c.Assign(c.Name(name)[lane], c.dereference(place)))
+        home.statements.append(c.Declare(self.lanes.declare(vector), name, vector.zero))
+        home.statements.append(body)
+        return self.lanes.from_memory(c.Name(name), load.dtype)
+
+    def store(self, view: View, value: c.Expression, scope: Scope, where: Where) -> None:
+        """Add the statement that stores lanes into a view; along an axis of one element, the first lane."""
+        place = address(self.operands.pointer(view, is_written=True), view.strides, where.axes)
+        scope.statements.append(self.stored(place, view, value, where))
+
+    def stored_densely(self, place: c.Expression, dtype: np.dtype, value: c.Expression, where: Where) -> c.Statement:
+        """Return the statement that stores lanes next to each other at a place."""
+        vector, kept = self.lanes.stored_type(dtype), self.lanes.to_memory(value, dtype)
+        if where.count is None:
+            return c.ExpressionStatement(self.lanes.use(memory.store(vector))(place, kept))
+        return c.ExpressionStatement(self.lanes.use(memory.store_partial(vector))(place, kept, where.count))
+
+    def stored(self, place: c.Expression, view: View, value: c.Expression, where: Where) -> c.Statement:
+        """Return the statement that stores lanes at a place, with the view's step from lane to lane."""
+        vector, use, lanes = self.lanes.stored_type(view.dtype), self.lanes.use, self.lanes
+        kept = lanes.to_memory(value, view.dtype)
+        step = view.strides[where.lane_axis]
+        if view.shape[where.lane_axis] == 1:
+            return c.ExpressionStatement(use(memory.store_partial(vector))(place, kept, c.literal(1)))
+        if step == 1 and where.count is None:
+            return c.ExpressionStatement(use(memory.store(vector))(place, kept))
+        if step == 1:
+            return c.ExpressionStatement(use(memory.store_partial(vector))(place, kept, where.count))
+        count = c.literal(vector.lanes) if where.count is None else where.count
+        return c.ExpressionStatement(use(memory.store_strided(vector))(place, c.literal(step), kept, count))
+
+
+def dependent_axes(expression: Expression) -> frozenset[int]:
+    """Return the axes along which an expression's value changes."""
+    if isinstance(expression, Accumulated):
+        return frozenset(range(64))
+    if isinstance(expression, Load | Position):
+        seen = [expression.view] + [gather.index.view for gather in getattr(expression, "gathers", ())]
+        return frozenset(axis for view in seen for axis, stride in enumerate(view.strides) if stride)
+    return frozenset().union(*(dependent_axes(part) for part in operands(expression)))
+
+
+

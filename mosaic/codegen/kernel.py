@@ -1,0 +1,117 @@
+"""One group as one C function: which rows are a task, and what stands around the loops over rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mosaic import c
+from mosaic.codegen.expressions import Emitter, Scope
+from mosaic.codegen.lanes import lanes_for
+from mosaic.codegen.operands import Operand, Operands
+from mosaic.codegen.row_stages import Row, RowEmitter
+from mosaic.ir import Group, RowStage
+from mosaic.ir_expressions import Load, walk
+from mosaic.kernels.helper import Helper
+from mosaic.targets import Target
+
+task_elements = 32 * 1024
+"""How many elements are worth a task of their own: tens of microseconds against about one to hand a task over."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCode:
+    """A kernel before it has a name: body, helpers, what its table of operands holds, and its number of tasks."""
+
+    body: c.Body
+    comment: str
+    helpers: tuple[Helper, ...]
+    operands: tuple[Operand, ...]
+    num_tasks: int
+
+    def function(self, name: str) -> c.Function:
+        """Return the C function."""
+        parameters = (c.Parameter(c.pointer(c.void), "context"), c.Parameter(c.NamedType("long"), "task"))
+        return c.Function(name, c.void, parameters, self.body, is_static=True, comment=self.comment)
+
+
+def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group of row stages."""
+    stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
+    emitter = Emitter(lanes_for(_dtypes(stages), target), Operands())
+    stored = frozenset(stage.result.buffer for stage in stages) - group.local
+    rows = RowEmitter(emitter, stages, stored)
+    is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
+    num_tasks, loops = _flat_tasks(group, rows) if is_flat else _row_tasks(group, rows)
+    unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
+    unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if num_tasks == 1 else ()
+    body = (*unpack, *unused, *emitter.operands.declarations(), *loops)
+    helpers = tuple(emitter.lanes.helpers.values())
+    return KernelCode(body, comment, helpers, emitter.operands.listed(), num_tasks)
+
+
+def _dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
+    """Yield the dtypes that stand in lanes; an index that is the same for all lanes is a scalar."""
+    for stage in stages:
+        yield stage.result.dtype
+        lane_axis = stage.result.ndim - 1
+        for part in walk(stage.expression):
+            yield part.dtype
+            if isinstance(part, Load):
+                yield from (gather.index.dtype for gather in part.gathers if gather.index.view.strides[lane_axis])
+
+
+def _flat_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+    """A single long row: a task is a range of its elements, a multiple of the lanes."""
+    work = _work_per_element(group)
+    chunk = max(64, math.ceil(task_elements / work) // 64 * 64)
+    num_tasks = max(1, math.ceil(group.length / chunk))
+    scope = Scope(frozenset())
+    if num_tasks == 1:
+        return 1, rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
+    start = c.Name("task") * chunk
+    bounds = (
+        c.Declare(c.const(c.int64), "start", start),
+        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + chunk, c.literal(group.length))),
+    )
+    return num_tasks, (*bounds, *rows.emit(Row((), c.Name("start"), c.Name("stop"), group.length), scope))
+
+
+def _work_per_element(group: Group) -> int:
+    return max(math.prod(stage.serial) for stage in group.stages if isinstance(stage, RowStage))
+
+
+def _row_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+    """Many rows: a task is a block of them, counted through all outer axes."""
+    count = math.prod(group.rows)
+    per_task = max(1, min(count, task_elements // max(1, group.length * _work_per_element(group))))
+    num_tasks = math.ceil(count / per_task)
+    axes, declarations = row_indices(group.rows, c.Name("row"))
+    scope = Scope(frozenset(range(len(group.rows))))
+    statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)
+    body = (*declarations, *statements)
+    if count == 1:
+        return 1, (c.Declare(c.const(c.int64), "row", c.literal(0)), *body) if declarations or group.rows else body
+    if num_tasks == 1:
+        return 1, (c.loop("row", count, *body),)
+    bounds = (
+        c.Declare(c.const(c.int64), "start", c.Name("task") * per_task),
+        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + per_task, c.literal(count))),
+    )
+    return num_tasks, (*bounds, c.loop("row", c.Name("stop"), *body, start=c.Name("start")))
+
+
+def row_indices(rows: tuple[int, ...], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Statement, ...]]:
+    """Return the index along each outer axis of the row counted through all of them, and what declares them."""
+    if len(rows) <= 1:
+        return tuple(row for _ in rows), ()
+    names = tuple(c.Name(f"r{axis}") for axis in range(len(rows)))
+    declarations = []
+    for axis, name in enumerate(names):
+        inner = math.prod(rows[axis + 1 :])
+        index = row / inner if axis == 0 else row / inner % rows[axis]
+        declarations.append(c.Declare(c.const(c.int64), name.text, index))
+    return names, tuple(declarations)

@@ -1,0 +1,52 @@
+"""Groups -> kernels, each distinct one emitted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+
+from mosaic.codegen.kernel import KernelCode, emit_row_kernel
+from mosaic.codegen.matmul_kernel import emit_matmul_kernel
+from mosaic.codegen.operands import Operand
+from mosaic.codegen.signature import Signature
+from mosaic.ir import Group, Matmul
+from mosaic.kernels.blocking import Blocking
+from mosaic.targets import Target
+
+ChooseBlocking = Callable[[Matmul], Blocking]
+
+
+@dataclass(slots=True)
+class KernelEmitter:
+    """Emits kernels for one module and remembers them by signature."""
+
+    target: Target
+    choose_blocking: ChooseBlocking
+    known: dict[Hashable, tuple[KernelCode, tuple[int, ...]]] = field(default_factory=dict)
+
+    def emit(self, group: Group, comment: str) -> KernelCode:
+        """Return the kernel of a group; `comment` describes it to the reader of the C file."""
+        signature = Signature()
+        key = (signature.of(group), self._blockings(group))
+        places = tuple(signature.places)
+        found = self.known.get(key)
+        if found is None:
+            code = self._emit(group, comment, len(self.known))
+            numbers = {place: number for number, place in enumerate(places)}
+            order = tuple(numbers[operand.buffer, operand.offset] for operand in code.operands)
+            self.known[key] = (code, order)
+            return code
+        code, order = found
+        operands = tuple(
+            Operand(*places[number], operand.is_written) for number, operand in zip(order, code.operands, strict=True)
+        )
+        return replace(code, operands=operands)
+
+    def _blockings(self, group: Group) -> Hashable:
+        return tuple(self.choose_blocking(stage) for stage in group.stages if isinstance(stage, Matmul))
+
+    def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
+        first = group.stages[0]
+        if isinstance(first, Matmul):
+            return emit_matmul_kernel(first, self.choose_blocking(first), f"product_{number}", comment, self.target)
+        return emit_row_kernel(group, comment, self.target)

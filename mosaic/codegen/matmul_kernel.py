@@ -1,0 +1,95 @@
+"""A product as one C function: batches and blocks of rows as tasks, the epilogue's expression where sums are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mosaic import c
+from mosaic.codegen.expressions import Emitter, Scope, Where
+from mosaic.codegen.kernel import KernelCode, row_indices
+from mosaic.codegen.lanes import Lanes
+from mosaic.codegen.operands import Operands, address
+from mosaic.ir import Matmul
+from mosaic.ir_expressions import Accumulated
+from mosaic.kernels import matmul as gemm
+from mosaic.kernels.blocking import Blocking, MatmulSpec, num_tasks
+from mosaic.kernels.helper import Helper
+from mosaic.targets import Target
+
+
+def matmul_spec(matmul: Matmul) -> MatmulSpec:
+    """Return the sizes and strides of one matrix product of the batch."""
+    rows, columns, depth = matmul.sizes
+    left, right = matmul.left, matmul.right
+    in_place = None if matmul.panel_width else right.strides[-2]
+    return MatmulSpec(left.dtype, rows, columns, depth, left.strides[-2], left.strides[-1], in_place)
+
+
+def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of one product; `name` is for the C function that multiplies one pair of matrices."""
+    emitter = Emitter(Lanes(target, target.lanes(matmul.left.dtype.itemsize)), Operands())
+    left, right = emitter.operands.pointer(matmul.left), emitter.operands.pointer(matmul.right)
+    batch_axes, declarations = row_indices(matmul.batch, c.Name("batch"))
+    product = emit_product(matmul, blocking, name, emitter, batch_axes)
+    tasks = num_tasks(matmul_spec(matmul), blocking)
+    batch = math.prod(matmul.batch)
+    count = matmul.result.ndim - 2
+    task = c.Name("task")
+    item = task if batch == 1 else task % tasks
+    call = c.ExpressionStatement(
+        product(
+            item,
+            item + 1,
+            address(left, matmul.left.strides[:count], batch_axes),
+            address(right, matmul.right.strides[:count], batch_axes),
+            *(c.Name(parameter.name) for parameter in extra_parameters(emitter, batch_axes)),
+        )
+    )
+    which = () if batch == 1 else (c.Declare(c.const(c.int64), "batch", task / tasks), *declarations)
+    zeros = tuple(c.Declare(c.const(c.int64), axis.text, c.literal(0)) for axis in _names(batch_axes)) if batch == 1 else ()
+    unpack = c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context"))
+    body = (unpack, *emitter.operands.declarations(), *zeros, *which, call)
+    helpers = (*emitter.lanes.helpers.values(), product)
+    return KernelCode(body, comment, helpers, emitter.operands.listed(), tasks * batch)
+
+
+def _names(axes: Sequence[c.Expression]) -> list[c.Name]:
+    return list(dict.fromkeys(axis for axis in axes if isinstance(axis, c.Name)))
+
+
+def extra_parameters(emitter: Emitter, batch_axes: Sequence[c.Expression]) -> tuple[c.Parameter, ...]:
+    """Return the parameters an epilogue needs besides the matrices: the batch's indices and the kernel's pointers."""
+    indices = tuple(c.Parameter(c.int64, axis.text, ("unused",)) for axis in _names(batch_axes))
+    pointers = tuple(
+        c.Parameter(declared.ctype, declared.name, ("unused",))
+        for declared in emitter.operands.declarations()
+        if isinstance(declared, c.Declare)
+    )
+    return (*indices, *pointers)
+
+
+def emit_product(
+    matmul: Matmul, blocking: Blocking, name: str, emitter: Emitter, batch_axes: tuple[c.Expression, ...]
+) -> Helper:
+    """Return the C function that multiplies one pair of matrices and stores the epilogue's values."""
+
+    def epilogue(
+        row: c.Expression, column: c.Expression, sums: c.Expression, lanes: c.Expression | None
+    ) -> Sequence[c.Statement]:
+        where = Where((*batch_axes, row, column), len(batch_axes) + 1, lanes)
+        scope = Scope(frozenset(range(len(batch_axes) + 2)))
+        scope.values[Accumulated(matmul.left.dtype)] = sums
+        value = emitter.value(matmul.epilogue, scope, where)
+        emitter.store(matmul.result, value, scope, where)
+        return scope.statements
+
+    epilogue(c.Name("row"), c.Name("column"), c.Name("value"), c.Name("lanes"))  # to learn which pointers it uses
+    epilogue(c.Name("row"), c.Name("column"), c.Name("value"), None)
+    parameters = extra_parameters(emitter, batch_axes)
+    helpers = tuple(emitter.lanes.helpers.values())
+    return gemm.emit_matmul(
+        gemm.Matmul(matmul_spec(matmul), blocking, emitter.lanes.target, name, epilogue, parameters, helpers)
+    )
+
+

@@ -1,0 +1,187 @@
+"""A compiled program that can be run: regions of machine code, islands of numpy, and what passes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.errors import GuardError
+from composit.operation import Array, TensorType, tensor_type
+from composit.program import Program
+from composit.source import describe_source
+from mosaic.codegen.module import run_symbol
+from mosaic.ir import IrProgram, Island
+from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.passes.pipeline import CompiledProgram, Options
+from mosaic.passes.split_regions import Region
+from mosaic.runtime.arena import aligned_bytes
+from mosaic.runtime.arguments import Signature
+from mosaic.runtime.compilation import compile_library
+from mosaic.runtime.execute import PreparedFunction, prepare_function
+from mosaic.runtime.library import load_library
+from mosaic.tiling.packing import Packing
+
+Values = dict[Buffer, Array]
+Run = Callable[[Sequence[Any], Sequence[Array] | None], list[Array]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Executable:
+    """The loaded functions of a compiled program, one per region."""
+
+    program: Program
+    compiled: CompiledProgram
+    functions: tuple[PreparedFunction, ...]
+    constants: Array
+
+    @property
+    def output_types(self) -> tuple[TensorType, ...]:
+        """The types of what a run returns."""
+        return tuple(self.program.instructions[source].types[index] for source, index in self.program.outputs)
+
+    def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
+        """Return fresh outputs for the arrays of all inputs, or fill `out`."""
+        steps = self.compiled.steps
+        if len(steps) == 1 and isinstance(steps[0], Region) and len(steps[0].outputs) == len(self.program.outputs):
+            return self._run_only_region(arrays, out)
+        results = self._run_steps(arrays)
+        if out is None:
+            return results
+        for place, result in zip(out, results, strict=True):
+            np.copyto(place, result)
+        return list(out)
+
+    def _run_only_region(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> list[Array]:
+        plan, function = self.compiled.plans[0], self.functions[0]
+        if out is None:
+            results = function.run(arrays)
+        else:
+            status = [np.empty(plan.num_status, np.int64)] if plan.num_status else []
+            results = [*out, *status]
+            function.run_into(arrays, results)
+        if plan.num_status:
+            self._check_indices(plan.status_origins, results.pop())
+        return results
+
+    def _run_steps(self, arrays: Sequence[Any]) -> list[Array]:
+        ir = self.compiled.ir
+        values: Values = {}
+        for buffer, position, array in zip(ir.inputs, ir.input_positions, arrays, strict=True):
+            values[buffer] = checked_input(array, self.program.instructions[position].types[0])
+        functions = iter(zip(self.functions, self.compiled.plans, strict=True))
+        for step in self.compiled.steps:
+            if isinstance(step, Island):
+                self._run_island(step, values)
+                continue
+            function, plan = next(functions)
+            results = function.run([values[buffer] for buffer in step.inputs])
+            if plan.num_status:
+                self._check_indices(plan.status_origins, results.pop())
+            values.update(zip(step.outputs, results, strict=True))
+        return [self._output(view, values) for view in ir.outputs]
+
+    def _output(self, view: View, values: Values) -> Array:
+        if view.size == 0:
+            return np.empty(view.shape, view.dtype)
+        return values[view.buffer].reshape(view.shape)
+
+    def _run_island(self, island: Island, values: Values) -> None:
+        """Run one operation through numpy, on read-only views."""
+        instruction = self.program.instructions[island.origins[0]]
+        operands = [self._island_operand(view, values) for view in island.operands]
+        for index, (source, output) in enumerate(instruction.operands):
+            if self.program.instructions[source].types[output].weak is not None:
+                operands[index] = operands[index].item()
+        results = instruction.operation.evaluator()(*operands)
+        if instruction.operation.num_results == 1:
+            results = (results,)
+        for view, result in zip(island.results, results, strict=True):
+            array = np.asarray(result)
+            if array.shape != view.shape:
+                raise self._wrong_shape(island, array.shape, view.shape)
+            values[view.buffer] = np.ascontiguousarray(array, view.dtype).reshape(-1)
+
+    def _island_operand(self, view: View, values: Values) -> Any:
+        if view.size == 0:
+            return np.empty(view.shape, view.dtype)
+        if view.buffer.kind is BufferKind.CONSTANT:
+            start = self.compiled.constant_offsets[view.buffer]
+            flat = self.constants[start : start + view.buffer.num_bytes].view(view.dtype)
+        else:
+            flat = values[view.buffer].reshape(-1)
+        strides = tuple(stride * view.dtype.itemsize for stride in view.strides)
+        return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)
+
+    def _check_indices(self, origins: Sequence[int], status: Array) -> None:
+        if not status.any():
+            return
+        origin = next(origin for origin, found in zip(origins, status, strict=True) if found)
+        name = self.program.instructions[origin].operation.name
+        raise IndexError(
+            f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
+            f"built at\n{describe_source(self.program.labels[origin].source)}"
+        )
+
+    def _wrong_shape(self, island: Island, given: tuple[int, ...], expected: tuple[int, ...]) -> GuardError:
+        origin = island.origins[0]
+        name = self.program.instructions[origin].operation.name
+        return GuardError(
+            f"{name}: its result has shape {given} for these inputs, and had {expected} when the graph was built; "
+            f"build the graph again; built at\n{describe_source(self.program.labels[origin].source)}"
+        )
+
+
+def build_executable(
+    program: Program, compiled: CompiledProgram, options: Options, num_threads: int, progress: Callable[[str], None] | None
+) -> Executable:
+    """Return the program compiled by the C compiler and loaded, with its constants in one block."""
+    block = constant_block(compiled.ir, compiled.constant_offsets)
+    regions = [step for step in compiled.steps if isinstance(step, Region)]
+    functions: tuple[PreparedFunction, ...] = ()
+    if regions:
+        library = load_library(compile_library(compiled.module.source, target=options.target, progress=progress))
+        functions = tuple(
+            prepare_function(library, run_symbol(index), _signature(program, compiled, index, region), block, num_threads)
+            for index, region in enumerate(regions)
+        )
+    return Executable(program, compiled, functions, block)
+
+
+def _signature(program: Program, compiled: CompiledProgram, index: int, region: Region) -> Signature:
+    plan = compiled.plans[index]
+    shapes = {view.buffer: view.shape for view in compiled.ir.outputs}
+    types = {
+        buffer: program.instructions[position].types[0]
+        for buffer, position in zip(compiled.ir.inputs, compiled.ir.input_positions, strict=True)
+    }
+    inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
+    is_only = len(compiled.steps) == 1
+    outputs = [
+        tensor_type(shapes[buffer] if is_only else (buffer.num_elements,), buffer.dtype) for buffer in region.outputs
+    ]
+    if plan.num_status:
+        outputs.append(tensor_type((plan.num_status,), np.int64))
+    return Signature(inputs, tuple(outputs), plan.buffers.arena_bytes)
+
+
+def checked_input(value: Any, expected: TensorType) -> Array:
+    """Return a value as an array of the expected type."""
+    array = np.asarray(value, dtype=expected.dtype if expected.weak is not None else None)
+    return np.ascontiguousarray(array).reshape(expected.shape)
+
+
+def constant_block(ir: IrProgram, offsets: Mapping[Buffer, int]) -> Array:
+    """Return one block with every constant where its offset says."""
+    stop = max((start + buffer.num_bytes for buffer, start in offsets.items()), default=0)
+    block = aligned_bytes(max(stop, 1))
+    for buffer, start in offsets.items():
+        place = block[start : start + buffer.num_bytes].view(buffer.dtype)
+        source = ir.constants[buffer]
+        if isinstance(source, Packing):
+            source.fill(place)
+        else:
+            place[:] = source.reshape(-1)
+    return block

@@ -1,0 +1,233 @@
+"""The intermediate program: buffers, and statements that fill them.
+
+A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
+epilogue. An `Island` is a node that numpy runs. A `Group` holds definitions and matmuls that share their outer axes and
+become one kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups.
+May import the other `mosaic.ir_*` modules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mosaic.ir_expressions import Expression, loads, map_views, text, views
+from mosaic.ir_views import Buffer, Shape, View
+from mosaic.tiling.packing import Packing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """``result[kept...] = reduce over reduced... of expression[kept..., reduced...]``.
+
+    Every view in the expression has the shape of the domain: the result's axes, then the reduced ones. `origins` are the
+    positions of the Program's instructions it computes.
+    """
+
+    result: View
+    expression: Expression
+    origins: tuple[int, ...]
+    reduced: Shape = ()
+    reducer: str | None = None
+
+    @property
+    def domain(self) -> Shape:
+        """The extents of all axes, kept first."""
+        return self.result.shape + self.reduced
+
+    @property
+    def num_elements(self) -> int:
+        """How often the expression is evaluated."""
+        return math.prod(self.domain)
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from."""
+        return (load.view for load in loads(self.expression))
+
+    def writes(self) -> View:
+        """Return the view it fills."""
+        return self.result
+
+    def reshaped(self, kept: Shape, reduced: Shape) -> Definition | None:
+        """Return the same computation over a domain of another shape, or None if some view does not allow it."""
+        result = self.result.reshape(kept)
+        shape = kept + reduced
+        if result is None or any(_reshape_domain(view, self, shape, len(kept)) is None for view in views(self.expression)):
+            return None
+
+        def reshape(view: View) -> View:
+            changed = _reshape_domain(view, self, shape, len(kept))
+            assert changed is not None
+            return changed
+
+        return replace(self, result=result, reduced=reduced, expression=map_views(self.expression, reshape))
+
+    def __str__(self) -> str:
+        reducer = f"{self.reducer} over {list(self.reduced)} of " if self.reducer else ""
+        return f"{self.result} = {reducer}{text(self.expression)}"
+
+
+def _reshape_domain(view: View, definition: Definition, shape: Shape, num_kept: int) -> View | None:
+    """Reshape the kept and the reduced axes of a view, each among themselves."""
+    count = definition.result.ndim
+    kept = View(view.buffer, view.offset, view.shape[:count], view.strides[:count]).reshape(shape[:num_kept])
+    reduced = View(view.buffer, 0, view.shape[count:], view.strides[count:]).reshape(shape[num_kept:])
+    if kept is None or reduced is None:
+        return None
+    return View(view.buffer, view.offset, shape, kept.strides + reduced.strides)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matmul:
+    """``result[batch..., m, n] = epilogue(sum over k of left[batch..., m, k] * right[batch..., k, n])``.
+
+    Once the right operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)``.
+    """
+
+    result: View
+    left: View
+    right: View
+    epilogue: Expression
+    origins: tuple[int, ...]
+    panel_width: int | None = None
+
+    @property
+    def batch(self) -> Shape:
+        """The extents of the leading axes."""
+        return self.result.shape[:-2]
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """m, n, k."""
+        return (*self.result.shape[-2:], self.left.shape[-1])
+
+    @property
+    def num_flops(self) -> int:
+        """Two per multiply-add."""
+        return 2 * math.prod(self.result.shape) * self.left.shape[-1]
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from."""
+        yield self.left
+        yield self.right
+        yield from (load.view for load in loads(self.epilogue))
+
+    def writes(self) -> View:
+        """Return the view it fills."""
+        return self.result
+
+    def __str__(self) -> str:
+        return f"{self.result} = {self.left} @ {self.right} then {text(self.epilogue)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Island:
+    """A node that numpy evaluates between compiled regions."""
+
+    results: tuple[View, ...]
+    operands: tuple[View, ...]
+    origins: tuple[int, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(map(str, self.results))} = numpy({', '.join(map(str, self.operands))})  # {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowStage:
+    """A definition within a group: its expression is over ``rows + (length,) + serial``.
+
+    The result has the shape ``rows + (length,)``: a value per element, or ``rows + (1,)``: a value per row. With a
+    reducer, the serial axes are reduced, and if `is_along_row`, the row too. A value per row that is no reduction has
+    an expression over ``rows + (1,)``.
+    """
+
+    result: View
+    expression: Expression
+    origins: tuple[int, ...]
+    reducer: str | None = None
+    serial: Shape = ()
+    is_along_row: bool = False
+
+    @property
+    def is_per_row(self) -> bool:
+        """Whether it computes one value per row without looking along it."""
+        return self.reducer is None and not self.is_element_wise
+
+    @property
+    def is_element_wise(self) -> bool:
+        """Whether it computes a value per element."""
+        return not self.is_along_row and self.result.shape[-1] != 1
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from."""
+        return (load.view for load in loads(self.expression))
+
+    def __str__(self) -> str:
+        over = f"{self.reducer} over {'row and ' if self.is_along_row else ''}{list(self.serial)} of "
+        return f"{self.result} = {over if self.reducer else ''}{text(self.expression)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Stages over the same rows, to become one kernel; a matmul among them has the rows as its batch and m.
+
+    Results in `local` are used by no other statement: they need no memory beyond the kernel.
+    """
+
+    rows: Shape
+    length: int
+    stages: tuple[RowStage | Matmul, ...]
+    local: frozenset[Buffer] = frozenset()
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """The instructions it computes, in order."""
+        return tuple(dict.fromkeys(origin for stage in self.stages for origin in stage.origins))
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views its stages load from."""
+        for stage in self.stages:
+            yield from stage.reads()
+
+    def __str__(self) -> str:
+        lines = [f"for rows {list(self.rows)} of {self.length}:", *(f"    {stage}" for stage in self.stages)]
+        return "\n".join(lines)
+
+
+Stage = RowStage | Matmul
+Statement = Definition | Matmul | Island | Group
+
+
+def written_views(statement: Statement) -> tuple[View, ...]:
+    """Return what a statement fills."""
+    if isinstance(statement, Island):
+        return statement.results
+    if isinstance(statement, Group):
+        return tuple(stage.result for stage in statement.stages)
+    return (statement.result,)
+
+
+def read_views(statement: Statement) -> tuple[View, ...]:
+    """Return what a statement loads from."""
+    return statement.operands if isinstance(statement, Island) else tuple(statement.reads())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IrProgram:
+    """Statements in the order they run, the buffers that come from outside and those that are delivered.
+
+    `input_positions` are the instructions of the inputs; `constants` says what each constant buffer holds: an array, or matrices to be packed into panels.
+    """
+
+    statements: tuple[Statement, ...]
+    inputs: tuple[Buffer, ...]
+    input_positions: tuple[int, ...]
+    outputs: tuple[View, ...]
+    constants: Mapping[Buffer, np.ndarray | Packing]
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.statements), f"return {', '.join(map(str, self.outputs))}"])

@@ -1,0 +1,190 @@
+"""Scalar expressions over the axes of a definition: what is computed for one element.
+
+An expression is a tree of frozen records. `Load` reads a view whose shape is the definition's domain, so that an index
+never appears: moving, slicing and broadcasting are in the view's strides. May import `mosaic.ir_views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mosaic.ir_views import View
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """One index of a `Load` that is itself loaded: it moves the address by ``index * stride``.
+
+    A negative index counts from the end. `origin` is the instruction to blame when it is out of bounds.
+    """
+
+    index: Load
+    extent: int
+    stride: int
+    origin: int
+    mode: str = "raise"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """An element of a buffer."""
+
+    view: View
+    gathers: tuple[Gather, ...] = ()
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type."""
+        return self.view.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant of a dtype; kept with its bits, so that -0.0 and NaN are themselves."""
+
+    value: bool | int | float = field(compare=False)
+    dtype: np.dtype
+    bits: bytes
+
+
+def literal(value: float, dtype: np.dtype) -> Literal:
+    """Return a constant; `value` is converted to `dtype` first."""
+    scalar = np.asarray(value).astype(dtype)
+    return Literal(scalar.item(), dtype, scalar.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The integer ``offset + sum(index * stride)`` of a view of the index buffer: where in its domain an element is."""
+
+    view: View
+
+    @property
+    def dtype(self) -> np.dtype:
+        """int64."""
+        return np.dtype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """An elementwise function, named as numpy names it, of arguments that have its loop's dtypes."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    dtype: np.dtype
+    result: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Convert:
+    """A conversion as numpy's astype does it."""
+
+    argument: Expression
+    dtype: np.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulated:
+    """In the epilogue of a matmul: the element just computed."""
+
+    dtype: np.dtype
+
+
+Expression = Load | Literal | Position | Apply | Convert | Accumulated
+
+
+def convert(expression: Expression, dtype: np.dtype) -> Expression:
+    """Return the expression as `dtype`, folded where that is free."""
+    if expression.dtype == dtype:
+        return expression
+    if isinstance(expression, Literal) and not (dtype.kind in "iu" and expression.dtype.kind == "f"):
+        return literal(expression.value, dtype)
+    return Convert(expression, dtype)
+
+
+def operands(expression: Expression) -> tuple[Expression, ...]:
+    """Return the direct subexpressions."""
+    if isinstance(expression, Apply):
+        return expression.arguments
+    if isinstance(expression, Convert):
+        return (expression.argument,)
+    return ()
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """Yield every subexpression, operands first."""
+    for operand in operands(expression):
+        yield from walk(operand)
+    yield expression
+
+
+def loads(expression: Expression) -> Iterator[Load]:
+    """Yield every load, those of gather indices included."""
+    for part in walk(expression):
+        if isinstance(part, Load):
+            yield from (gather.index for gather in part.gathers)
+            yield part
+
+
+def rewrite(expression: Expression, change: Callable[[Expression], Expression | None]) -> Expression:
+    """Return the expression with every part for which `change` gives something replaced by it, top down."""
+    changed = change(expression)
+    if changed is not None:
+        return changed
+    if isinstance(expression, Apply):
+        return replace(expression, arguments=tuple(rewrite(argument, change) for argument in expression.arguments))
+    if isinstance(expression, Convert):
+        return replace(expression, argument=rewrite(expression.argument, change))
+    return expression
+
+
+def map_views(expression: Expression, change: Callable[[View], View]) -> Expression:
+    """Return the expression with every view replaced, those of gather indices and positions included."""
+
+    def changed(part: Expression) -> Expression | None:
+        if isinstance(part, Load):
+            return map_load(part, change)
+        return Position(change(part.view)) if isinstance(part, Position) else None
+
+    return rewrite(expression, changed)
+
+
+def map_load(load: Load, change: Callable[[View], View]) -> Load:
+    """Return the load with its views replaced."""
+    gathers = tuple(replace(gather, index=map_load(gather.index, change)) for gather in load.gathers)
+    return Load(change(load.view), gathers)
+
+
+def views(expression: Expression) -> Iterator[View]:
+    """Yield every view, positions included."""
+    for part in walk(expression):
+        if isinstance(part, Load):
+            yield from (gather.index.view for gather in part.gathers)
+            yield part.view
+        elif isinstance(part, Position):
+            yield part.view
+
+
+def size(expression: Expression) -> int:
+    """Return how many records the expression has."""
+    return sum(1 for _ in walk(expression))
+
+
+def text(expression: Expression) -> str:
+    """Return the expression as one readable line."""
+    match expression:
+        case Load(view, gathers):
+            return "".join([str(view), *(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in gathers)])
+        case Position(view):
+            return f"position({view.offset}, {list(view.strides)})"
+        case Apply(function, arguments):
+            return f"{function}({', '.join(map(text, arguments))})"
+        case Convert(argument, dtype):
+            return f"{dtype.name}({text(argument)})"
+        case Literal():
+            return f"{expression.value!r}"
+        case Accumulated():
+            return "accumulated"

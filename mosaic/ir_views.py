@@ -1,0 +1,252 @@
+"""Buffers, and strided views of them: what every value of a compiled program is.
+
+A view is a buffer, an offset and one stride per axis, all in elements. Moving axes about, slicing, broadcasting and most
+reshapes only change the view. Imports numpy for dtypes, nothing of mosaic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Strides = tuple[int, ...]
+
+
+class BufferKind(Enum):
+    """Who owns the memory of a buffer."""
+
+    INPUT = "input"
+    CONSTANT = "constant"
+    TEMPORARY = "temporary"
+    OUTPUT = "output"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buffer:
+    """Memory of `num_elements` of `dtype`. Two buffers are never equal; `number` counts them within their kind."""
+
+    kind: BufferKind
+    number: int
+    num_elements: int
+    dtype: np.dtype
+
+    @property
+    def num_bytes(self) -> int:
+        """The memory it takes."""
+        return self.num_elements * self.dtype.itemsize
+
+    @property
+    def name(self) -> str:
+        """Its name in printed programs, such as ``temporary_3``."""
+        return f"{self.kind.value}_{self.number}"
+
+
+def row_major_strides(shape: Shape) -> Strides:
+    """Return the strides of a dense array of that shape, last axis fastest."""
+    strides = [1] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        strides[axis] = strides[axis + 1] * max(shape[axis + 1], 1)
+    return tuple(strides)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The elements ``buffer[offset + sum(index * stride)]``; a broadcast axis has stride 0."""
+
+    buffer: Buffer
+    offset: int
+    shape: Shape
+    strides: Strides
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type, which is the buffer's."""
+        return self.buffer.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements seen."""
+        return math.prod(self.shape)
+
+    @property
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie densely in row-major order."""
+        dense = row_major_strides(self.shape)
+        return all(
+            extent <= 1 or stride == wanted
+            for extent, stride, wanted in zip(self.shape, self.strides, dense, strict=True)
+        )
+
+    @property
+    def covers_buffer(self) -> bool:
+        """Whether it is the whole buffer in row-major order."""
+        return self.offset == 0 and self.is_contiguous and self.size == self.buffer.num_elements
+
+    def transpose(self, axes: Sequence[int]) -> View:
+        """Return the view with its axes in another order."""
+        return replace(
+            self, shape=tuple(self.shape[axis] for axis in axes), strides=tuple(self.strides[axis] for axis in axes)
+        )
+
+    def broadcast_to(self, shape: Shape) -> View:
+        """Return the view repeated along new leading axes and along axes of length 1."""
+        missing = len(shape) - self.ndim
+        strides = (0,) * missing + tuple(
+            0 if extent == 1 and wanted != 1 else stride
+            for extent, wanted, stride in zip(self.shape, shape[missing:], self.strides, strict=True)
+        )
+        return replace(self, shape=shape, strides=strides)
+
+    def expand_dims(self, axes: Sequence[int]) -> View:
+        """Return the view with axes of length 1 at these positions of the result."""
+        shape, strides = list(self.shape), list(self.strides)
+        for axis in sorted(axes):
+            shape.insert(axis, 1)
+            strides.insert(axis, 0)
+        return replace(self, shape=tuple(shape), strides=tuple(strides))
+
+    def drop_axes(self, axes: Sequence[int]) -> View:
+        """Return the view without these axes, at their index 0."""
+        keep = [axis for axis in range(self.ndim) if axis not in axes]
+        return replace(
+            self, shape=tuple(self.shape[axis] for axis in keep), strides=tuple(self.strides[axis] for axis in keep)
+        )
+
+    def slice_axis(self, axis: int, start: int, count: int, step: int = 1) -> View:
+        """Return `count` elements of one axis from `start`, `step` apart."""
+        offset = self.offset + (start * self.strides[axis] if count else 0)
+        shape = self.shape[:axis] + (count,) + self.shape[axis + 1 :]
+        strides = self.strides[:axis] + (self.strides[axis] * step,) + self.strides[axis + 1 :]
+        return View(self.buffer, offset, shape, strides)
+
+    def reshape(self, shape: Shape) -> View | None:
+        """Return the view with another shape in row-major order, or None if no strides express it."""
+        if shape == self.shape:
+            return self
+        if self.size == 0:
+            return View(self.buffer, self.offset, shape, row_major_strides(shape))
+        strides = _strides_after_reshape(self.shape, self.strides, shape)
+        return None if strides is None else View(self.buffer, self.offset, shape, strides)
+
+    def __str__(self) -> str:
+        if self.covers_buffer:
+            return f"{self.buffer.name}{list(self.shape)}"
+        return f"{self.buffer.name}[{self.offset} + {list(self.shape)} by {list(self.strides)}]"
+
+
+def dense_view(buffer: Buffer, shape: Shape) -> View:
+    """Return the whole of a buffer as a row-major array."""
+    return View(buffer, 0, shape, row_major_strides(shape))
+
+
+def _strides_after_reshape(shape: Shape, strides: Strides, target: Shape) -> Strides | None:
+    """Match runs of source axes with runs of target axes of equal size; a run of several source axes must be dense."""
+    source = [(extent, stride) for extent, stride in zip(shape, strides, strict=True) if extent != 1]
+    result: list[int] = []
+    position = 0
+    for run in _target_runs([extent for extent, _ in source], target):
+        count, extents = run
+        group = source[position : position + count]
+        position += count
+        if any(outer[1] != inner[1] * inner[0] for outer, inner in zip(group, group[1:], strict=False)):
+            return None
+        innermost = group[-1][1] if group else 0
+        dense = row_major_strides(tuple(extents))
+        result.extend(0 if extent == 1 else step * innermost for step, extent in zip(dense, extents, strict=True))
+    return tuple(result)
+
+
+def _target_runs(source: list[int], target: Shape) -> list[tuple[int, list[int]]]:
+    """Pair how many source axes with which target extents, in order, so that their products agree."""
+    runs: list[tuple[int, list[int]]] = []
+    position, index = 0, 0
+    while index < len(target):
+        taken, extents, left, right = 0, [target[index]], 1, target[index]
+        index += 1
+        while left != right:
+            if left < right:
+                left, position, taken = left * source[position], position + 1, taken + 1
+            else:
+                right, index = right * target[index], index + 1
+                extents.append(target[index - 1])
+        runs.append((taken, extents))
+    return runs
+
+
+def index_map(seen: View, stored: View) -> IndexMap | None:
+    """Return how the indices of `seen` become indices of `stored`, two views of one buffer, or None if not affinely.
+
+    The strides of `seen` are written as digits in the strides of `stored`; the map holds if no digit ever carries.
+    """
+    if seen.size == 0 or stored.size == 0:
+        return None
+    order = sorted(
+        (axis for axis in range(stored.ndim) if stored.shape[axis] > 1), key=lambda axis: -abs(stored.strides[axis])
+    )
+    if any(stored.strides[axis] <= 0 for axis in order):
+        return None
+    start = _digits(seen.offset - stored.offset, order, stored.strides)
+    steps = [
+        (0,) * stored.ndim if extent == 1 else _digits(stride, order, stored.strides)
+        for extent, stride in zip(seen.shape, seen.strides, strict=True)
+    ]
+    if start is None or any(step is None for step in steps):
+        return None
+    known = tuple(step for step in steps if step is not None)
+    result = IndexMap(start, known)
+    return result if result.stays_within(seen.shape, stored.shape) else None
+
+
+def _digits(number: int, order: list[int], strides: Strides) -> tuple[int, ...] | None:
+    """Write a distance in memory as steps along axes, longest stride first."""
+    digits = [0] * len(strides)
+    sign, rest = (1, number) if number >= 0 else (-1, -number)
+    for axis in order:
+        digits[axis] = sign * (rest // strides[axis])
+        rest %= strides[axis]
+    return tuple(digits) if rest == 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMap:
+    """An affine map of indices: ``target[d] = start[d] + sum over source axes i of index[i] * steps[i][d]``."""
+
+    start: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+
+    def stays_within(self, source: Shape, target: Shape) -> bool:
+        """Whether every source index lands inside the target shape."""
+        for axis, extent in enumerate(target):
+            spans = [(count - 1) * step[axis] for count, step in zip(source, self.steps, strict=True)]
+            low = self.start[axis] + sum(span for span in spans if span < 0)
+            high = self.start[axis] + sum(span for span in spans if span > 0)
+            if low < 0 or high >= extent:
+                return False
+        return True
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every index is mapped to itself."""
+        return not any(self.start) and all(
+            step == tuple(int(axis == other) for other in range(len(self.start)))
+            for axis, step in enumerate(self.steps)
+        )
+
+    def apply(self, view: View, shape: Shape) -> View:
+        """Return `view`, indexed by the target of the map, as a view of `shape` indexed by its source."""
+        offset = view.offset + sum(start * stride for start, stride in zip(self.start, view.strides, strict=True))
+        strides = tuple(
+            sum(digit * stride for digit, stride in zip(step, view.strides, strict=True)) for step in self.steps
+        )
+        return View(view.buffer, offset, shape, strides)

@@ -1,0 +1,10 @@
+"""From operations to definitions and tiled kernels: one function per operation class, registered by class.
+
+Importing this package registers every family. An operation without a row is run by numpy between compiled regions.
+"""
+
+from mosaic.lowering import elementwise, movement
+from mosaic.lowering.program import lower_program
+from mosaic.lowering.registry import has_lowering, lower
+
+__all__ = ["elementwise", "has_lowering", "lower", "lower_program", "movement"]

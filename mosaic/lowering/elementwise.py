@@ -1,0 +1,53 @@
+"""Elementwise functions, conversions and `where`: one definition each, over the broadcast domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from composit.numpy.elementwise import Astype, Elementwise, Where
+from composit.operation import TensorType
+from mosaic.codegen.functions import is_compiled
+from mosaic.ir_expressions import Apply, convert
+from mosaic.lowering.registry import Context, NoLowering, Uniform, Value, lower
+
+
+@lower.register
+def _(operation: Elementwise, context: Context) -> Sequence[Value]:
+    dtypes = loop_dtypes(operation, context.operand_types)
+    name, shape = operation.function.name, context.types[0].shape
+    inner = dtypes[: len(context.operands)]
+    if len(context.types) != 1 or not is_compiled(name, inner):
+        raise NoLowering(f"{name} of {', '.join(map(str, inner))} has no expression in C")
+    arguments = tuple(context.load(index, shape, dtype) for index, dtype in enumerate(inner))
+    expression = convert(Apply(name, arguments, dtypes[-1]), context.types[0].dtype)
+    return (context.define(context.result(), expression),)
+
+
+def loop_dtypes(
+    operation: Elementwise, operand_types: Sequence[TensorType]
+) -> tuple[np.dtype, ...]:
+    """Return the dtypes of numpy's inner loop: one per operand, then one per result."""
+    function, dtype = operation.function, operation.dtype
+    casting = "same_kind" if dtype is None else "unsafe"
+    return tuple(function.resolve_dtypes(operand_types, dtype, casting))
+
+
+@lower.register
+def _(operation: Astype, context: Context) -> Sequence[Value]:
+    value = context.operands[0]
+    if isinstance(value, Uniform):
+        converted = convert(value.literal, context.types[0].dtype)
+        return (context.define(context.result(), converted),)
+    if value.dtype == context.types[0].dtype:
+        return (value,)
+    return (context.copy(value, context.result()),)
+
+
+@lower.register
+def _(operation: Where, context: Context) -> Sequence[Value]:
+    shape, dtype = context.types[0].shape, context.types[0].dtype
+    condition = context.load(0, shape, np.dtype(bool))
+    arguments = (condition, context.load(1, shape, dtype), context.load(2, shape, dtype))
+    return (context.define(context.result(), Apply("where", arguments, dtype)),)

@@ -1,0 +1,78 @@
+"""Moving elements about: a change of view where strides allow it, else copies into (parts of) a new array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from composit.numpy.joining import Concatenate, Split, Stack
+from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from mosaic.ir_views import View
+from mosaic.lowering.registry import Context, Uniform, Value, lower
+
+
+@lower.register
+def _(operation: Transpose, context: Context) -> Sequence[Value]:
+    return context.moved(lambda view: view.transpose(operation.axes))
+
+
+@lower.register
+def _(operation: BroadcastTo, context: Context) -> Sequence[Value]:
+    return context.moved(lambda view: view.broadcast_to(context.types[0].shape))
+
+
+@lower.register
+def _(operation: ExpandDims, context: Context) -> Sequence[Value]:
+    return context.moved(lambda view: view.expand_dims(operation.axes))
+
+
+@lower.register
+def _(operation: Squeeze, context: Context) -> Sequence[Value]:
+    return context.moved(lambda view: view.drop_axes(operation.axes))
+
+
+@lower.register
+def _(operation: Reshape, context: Context) -> Sequence[Value]:
+    return context.moved(lambda view: _reshaped(view, context))
+
+
+def _reshaped(view: View, context: Context) -> View:
+    """Return the view with the result's shape, of a dense copy if strides do not express it."""
+    shape = context.types[0].shape
+    direct = view.reshape(shape)
+    if direct is None:
+        direct = context.copy(view, context.memory.temporary(view.shape, view.dtype)).reshape(shape)
+    assert direct is not None, "a dense array takes every shape of its size"
+    return direct
+
+
+@lower.register
+def _(operation: Concatenate, context: Context) -> Sequence[Value]:
+    result, start = context.result(), 0
+    for value, value_type in zip(context.operands, context.operand_types, strict=True):
+        count = value_type.shape[operation.axis]
+        context.copy(value, result.slice_axis(operation.axis, start, count))
+        start += count
+    return (result,)
+
+
+@lower.register
+def _(operation: Stack, context: Context) -> Sequence[Value]:
+    result = context.result()
+    for index, value in enumerate(context.operands):
+        context.copy(value, result.slice_axis(operation.axis, index, 1).drop_axes((operation.axis,)))
+    return (result,)
+
+
+@lower.register
+def _(operation: Split, context: Context) -> Sequence[Value]:
+    value = context.operands[0]
+    if isinstance(value, Uniform):
+        return tuple(replace(value, shape=value_type.shape) for value_type in context.types)
+    length = value.shape[operation.axis]
+    bounds = (0, *operation.boundaries, length)
+    starts = [slice(*pair).indices(length)[0] for pair in zip(bounds, bounds[1:], strict=False)]
+    return tuple(
+        value.slice_axis(operation.axis, start, value_type.shape[operation.axis])
+        for start, value_type in zip(starts, context.types, strict=True)
+    )

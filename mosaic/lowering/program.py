@@ -1,0 +1,100 @@
+"""Program -> IrProgram: lowers each instruction in order and settles where outputs live.
+
+Precondition: operands come before their users. Postcondition: every output is a dense buffer of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from composit.operation import Input, Scalar
+from composit.program import Instruction, Program
+from mosaic.ir import IrProgram, Island, Statement
+from mosaic.ir_expressions import literal
+from mosaic.ir_views import Buffer, BufferKind, View, dense_view
+from mosaic.lowering.registry import Context, Memory, NoLowering, Uniform, Value, check_dtypes, lower
+
+
+def lower_program(program: Program, constants: Mapping[int, np.ndarray], memory: Memory) -> IrProgram:
+    """Return the intermediate form; `constants` maps positions of leaf instructions to their values."""
+    statements: list[Statement] = []
+    inputs: list[Buffer] = []
+    positions: list[int] = []
+    constant_buffers: dict[Buffer, np.ndarray] = {}
+    values: list[tuple[Value, ...]] = []
+    for position, instruction in enumerate(program.instructions):
+        if isinstance(instruction.operation, Scalar):
+            values.append((_scalar_value(instruction),))
+        elif position in constants:
+            values.append((_constant(constants[position], constant_buffers),))
+        elif isinstance(instruction.operation, Input):
+            buffer = Buffer(BufferKind.INPUT, len(inputs), instruction.types[0].size, instruction.types[0].dtype)
+            inputs.append(buffer)
+            positions.append(position)
+            values.append((dense_view(buffer, instruction.types[0].shape),))
+        else:
+            values.append(_lower_instruction(program, position, values, memory, statements))
+    outputs = _settle_outputs(program, values, memory, statements)
+    return IrProgram(tuple(statements), tuple(inputs), tuple(positions), outputs, constant_buffers)
+
+
+def _scalar_value(instruction: Instruction) -> Value:
+    operation = instruction.operation
+    assert isinstance(operation, Scalar)
+    return Uniform(literal(operation.value, instruction.types[0].dtype), ())
+
+
+def _constant(array: np.ndarray, buffers: dict[Buffer, np.ndarray]) -> View:
+    """Return a view of a new constant buffer that keeps the array's own layout where it is dense."""
+    buffer = Buffer(BufferKind.CONSTANT, len(buffers), array.size, array.dtype)
+    buffers[buffer] = array
+    return dense_view(buffer, array.shape)
+
+
+def _lower_instruction(
+    program: Program, position: int, values: list[tuple[Value, ...]], memory: Memory, statements: list[Statement]
+) -> tuple[Value, ...]:
+    """Lower one node; what it appended is dropped again if it turns out to have no lowering."""
+    instruction = program.instructions[position]
+    operands = tuple(values[source][index] for source, index in instruction.operands)
+    types = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
+    own: list[Statement] = []
+    context = Context(position, operands, types, instruction.types, memory, own)
+    try:
+        check_dtypes(*types, *instruction.types)
+        results = tuple(lower(instruction.operation, context))
+    except NoLowering as reason:
+        own.clear()
+        results = _island(context, str(reason))
+    statements.extend(own)
+    return results
+
+
+def _island(context: Context, reason: str) -> tuple[Value, ...]:
+    operands = tuple(context.view(index) for index in range(len(context.operands)))
+    results = tuple(context.result(index) for index in range(len(context.types)))
+    context.statements.append(Island(results, operands, (context.position,), reason))
+    return results
+
+
+def _settle_outputs(
+    program: Program, values: list[tuple[Value, ...]], memory: Memory, statements: list[Statement]
+) -> tuple[View, ...]:
+    """Return one dense temporary per output; anything else is copied."""
+    outputs: list[View] = []
+    taken: set[Buffer] = set()
+    for source, index in program.outputs:
+        value = values[source][index]
+        value_type = program.instructions[source].types[index]
+        is_own = isinstance(value, View) and value.buffer.kind is BufferKind.TEMPORARY and value.covers_buffer
+        if not (is_own and value.buffer not in taken):
+            context = Context(source, (value,), (value_type,), (value_type,), memory, statements)
+            value = context.copy(value, context.result())
+        assert isinstance(value, View)
+        taken.add(value.buffer)
+        outputs.append(dense_view(value.buffer, value_type.shape))
+    return tuple(outputs)
+
+

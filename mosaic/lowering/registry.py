@@ -1,0 +1,119 @@
+"""Dispatch from an operation's class to its lowering, and the context a lowering works in.
+
+A lowering returns one value per result, or raises `NoLowering` with the reason, upon which numpy runs the node. May
+import the intermediate form and composit's operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+
+from composit.operation import Operation, TensorType
+from mosaic.ir import Definition, Statement
+from mosaic.ir_expressions import Expression, Literal, Load, convert
+from mosaic.ir_views import Buffer, BufferKind, Shape, View, dense_view
+
+compiled_dtypes = frozenset(map(np.dtype, ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]))
+"""The element types that generated C computes with."""
+
+
+class NoLowering(Exception):  # noqa: N818 - a signal inside lowering, never shown as an error
+    """This node has no lowering; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """A value whose elements are all one constant: it takes no memory."""
+
+    literal: Literal
+    shape: Shape
+
+
+Value = View | Uniform
+ViewChange = Callable[[View], View]
+
+
+@dataclass(slots=True)
+class Memory:
+    """Hands out buffers, numbered in order."""
+
+    num_temporaries: int = 0
+
+    def temporary(self, shape: Shape, dtype: np.dtype) -> View:
+        """Return a new dense array."""
+        num_elements = int(np.prod(shape, dtype=np.int64))
+        buffer = Buffer(BufferKind.TEMPORARY, self.num_temporaries, num_elements, dtype)
+        self.num_temporaries += 1
+        return dense_view(buffer, shape)
+
+
+@dataclass(slots=True)
+class Context:
+    """What a lowering sees of its node: operands, types, and a list to append statements to."""
+
+    position: int
+    operands: tuple[Value, ...]
+    operand_types: tuple[TensorType, ...]
+    types: tuple[TensorType, ...]
+    memory: Memory
+    statements: list[Statement]
+
+    def load(self, index: int, shape: Shape, dtype: np.dtype) -> Expression:
+        """Return an element of an operand, broadcast to a domain and converted."""
+        value = self.operands[index]
+        if isinstance(value, Uniform):
+            return convert(value.literal, dtype)
+        return convert(Load(value.broadcast_to(shape)), dtype)
+
+    def view(self, index: int) -> View:
+        """Return an operand as a view, storing it first if it is uniform."""
+        value = self.operands[index]
+        if isinstance(value, View):
+            return value
+        result = self.memory.temporary(value.shape, value.literal.dtype)
+        self.define(result, value.literal)
+        return result
+
+    def result(self, index: int = 0) -> View:
+        """Return a new dense array for a result."""
+        return self.memory.temporary(self.types[index].shape, self.types[index].dtype)
+
+    def define(self, result: View, expression: Expression, reducer: str | None = None, reduced: Shape = ()) -> View:
+        """Append a definition; empty results need none."""
+        if result.size:
+            self.statements.append(Definition(result, expression, (self.position,), reduced, reducer))
+        return result
+
+    def copy(self, source: Value, result: View) -> View:
+        """Append a definition that copies a value of the same shape, converting its dtype."""
+        expression = source.literal if isinstance(source, Uniform) else Load(source)
+        return self.define(result, convert(expression, result.dtype))
+
+    def moved(self, change: ViewChange) -> tuple[Value, ...]:
+        """Return the only operand, seen through another view; a uniform value only changes its shape."""
+        value = self.operands[0]
+        if isinstance(value, Uniform):
+            return (Uniform(value.literal, self.types[0].shape),)
+        return (change(value),)
+
+
+@singledispatch
+def lower(operation: Operation, context: Context) -> Sequence[Value]:
+    """Return the values of a node's results, appending what computes them to the context's statements."""
+    raise NoLowering(f"{type(operation).__name__} has no lowering to C")
+
+
+def has_lowering(operation: Operation) -> bool:
+    """Whether some family registered the operation's class."""
+    return lower.dispatch(type(operation)) is not lower.dispatch(object)
+
+
+def check_dtypes(*types: TensorType) -> None:
+    """Raise NoLowering unless generated C computes with every dtype."""
+    for value_type in types:
+        if value_type.dtype not in compiled_dtypes:
+            raise NoLowering(f"generated C does not compute with {value_type.dtype}")

@@ -1,0 +1,1 @@
+"""Passes: program -> program. `pipeline` lists them in order."""

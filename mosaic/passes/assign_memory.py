@@ -1,0 +1,86 @@
+"""Where each buffer of a region lies: tables of inputs and outputs, the block of constants, the arena."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mosaic.codegen.expressions import status_buffer
+from mosaic.codegen.module import AddressOf, operand_address
+from mosaic.ir import Group, IrProgram, RowStage, read_views, written_views
+from mosaic.ir_expressions import Load, walk
+from mosaic.ir_views import Buffer, BufferKind
+from mosaic.passes.plan_buffers import BufferPlan, BufferRequest, plan_buffers, plan_without_reuse
+from mosaic.passes.split_regions import Region
+
+constant_alignment_bytes = 64
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """The addresses of a region's operands. `status_origins` are the instructions that may find an index out of bounds,
+    one int64 each in an output behind the region's own."""
+
+    address: AddressOf
+    buffers: BufferPlan
+    status_origins: tuple[int, ...]
+
+    @property
+    def num_status(self) -> int:
+        """How many places for index errors there are."""
+        return len(self.status_origins)
+
+
+def constant_offsets(program: IrProgram) -> dict[Buffer, int]:
+    """Return where in the block each constant that is still read starts, in bytes."""
+    offsets: dict[Buffer, int] = {}
+    stop = 0
+    for statement in program.statements:
+        for view in read_views(statement):
+            if view.buffer.kind is BufferKind.CONSTANT and view.buffer not in offsets:
+                offsets[view.buffer] = stop
+                stop += -(-view.buffer.num_bytes // constant_alignment_bytes) * constant_alignment_bytes
+    return offsets
+
+
+def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer, int]) -> MemoryPlan:
+    """Return the places of everything the region touches."""
+    inputs = {buffer: position for position, buffer in enumerate(region.inputs)}
+    outputs = {buffer: position for position, buffer in enumerate(region.outputs)}
+    requests = _requests(region, {*inputs, *outputs, *constants})
+    plan = (plan_buffers if reuse_buffers else plan_without_reuse)(list(requests.values()))
+    arena = dict(zip(requests, plan.offsets, strict=True))
+    origins = _status_origins(region)
+    slots = {origin: slot for slot, origin in enumerate(origins)}
+    address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, constants, arena, slots)
+    return MemoryPlan(address, plan, origins)
+
+
+def _requests(region: Region, placed: set[Buffer]) -> dict[Buffer, BufferRequest]:
+    """Return the lifetime of each buffer that lies in the arena, counted in groups."""
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for step, group in enumerate(region.groups):
+        for view in (*read_views(group), *written_views(group)):
+            if view.buffer not in placed and view.buffer not in group.local and view.size:
+                first.setdefault(view.buffer, step)
+                last[view.buffer] = step
+    return {buffer: BufferRequest(buffer.num_bytes, first[buffer], last[buffer]) for buffer in first}
+
+
+def _status_origins(region: Region) -> tuple[int, ...]:
+    origins: dict[int, None] = {}
+    for group in region.groups:
+        origins.update(dict.fromkeys(_gather_origins(group)))
+    return tuple(origins)
+
+
+def _gather_origins(group: Group) -> list[int]:
+    expressions = [stage.expression if isinstance(stage, RowStage) else stage.epilogue for stage in group.stages]
+    return [
+        gather.origin
+        for expression in expressions
+        for part in walk(expression)
+        if isinstance(part, Load)
+        for gather in part.gathers
+    ]

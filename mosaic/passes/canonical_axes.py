@@ -1,0 +1,83 @@
+"""The fewest axes a definition can be written with, and which of them the lanes of a vector run along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mosaic.ir import Definition, Group, RowStage
+from mosaic.ir_expressions import Load, Position, map_views, views, walk
+from mosaic.ir_views import Shape, View
+
+
+def canonical(definition: Definition) -> Definition:
+    """Return the definition with axes of length 1 dropped and neighbouring axes merged wherever every view allows it.
+
+    Before:  t[2, 3, 4] = exp(x[2, 3, 4])
+    After:   t[24] = exp(x[24])
+    """
+    seen = list(views(definition.expression))
+    num_kept = definition.result.ndim
+    kept = _merged_extents([definition.result, *seen], definition.domain, range(num_kept))
+    reduced = _merged_extents(seen, definition.domain, range(num_kept, len(definition.domain)))
+    result = definition.reshaped(kept, reduced)
+    assert result is not None, "merged axes are dense in every view"
+    return result
+
+
+def _merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
+    """Return the extents of the axes after merging each with the one before it where all views are dense there."""
+    extents: list[int] = []
+    previous = -1
+    for axis in axes:
+        if domain[axis] == 1:
+            continue
+        is_dense = previous >= 0 and all(
+            view.strides[previous] == view.strides[axis] * domain[axis] for view in seen
+        )
+        if is_dense:
+            extents[-1] *= domain[axis]
+        else:
+            extents.append(domain[axis])
+        previous = axis
+    return tuple(extents)
+
+
+def as_group(definition: Definition) -> Group:
+    """Return a group of one definition, its lanes along the axis that most of its views have dense.
+
+    Precondition: none; the definition is made canonical first.
+    """
+    flat = canonical(definition)
+    if not flat.reduced:
+        return _element_wise(flat)
+    along_row = _dense_views(flat, len(flat.domain) - 1)
+    along_kept = _dense_views(flat, flat.result.ndim - 1) if flat.result.ndim else -1
+    return _along_row(flat) if along_row >= along_kept else _element_wise(flat)
+
+
+def _dense_views(definition: Definition, axis: int) -> int:
+    """Count the loads that are dense along an axis, less those that jump."""
+    strides = [part.view.strides[axis] for part in walk(definition.expression) if isinstance(part, Load | Position)]
+    return sum(stride == 1 for stride in strides) - sum(stride not in (0, 1) for stride in strides)
+
+
+def _element_wise(definition: Definition) -> Group:
+    """Lanes run along the last kept axis; reduced axes are loops inside."""
+    shape = definition.result.shape or (1,)
+    widened = definition.reshaped(shape, definition.reduced)
+    assert widened is not None
+    stage = RowStage(
+        widened.result, widened.expression, definition.origins, definition.reducer, definition.reduced
+    )
+    return Group(shape[:-1], shape[-1], (stage,))
+
+
+def _along_row(definition: Definition) -> Group:
+    """Lanes run along the last reduced axis; further reduced axes are loops around."""
+    rows, length, serial = definition.result.shape, definition.reduced[-1], definition.reduced[:-1]
+    count = len(rows)
+    order = (*range(count), len(definition.domain) - 1, *range(count, len(definition.domain) - 1))
+    expression = map_views(definition.expression, lambda view: view.transpose(order))
+    result = definition.result.expand_dims((count,))
+    stage = RowStage(result, expression, definition.origins, definition.reducer, serial, is_along_row=True)
+    return Group(rows, length, (stage,))

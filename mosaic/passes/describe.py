@@ -1,0 +1,26 @@
+"""Words about kernels for the reader of the C file: what is computed, in which shapes; nothing that differs by use."""
+
+from __future__ import annotations
+
+from composit.program import Program
+from mosaic.ir import Group, Matmul
+
+
+def describe_kernel(group: Group, program: Program) -> str:
+    """Return the operations of a group and their shapes as lines of a comment."""
+    return "\n".join([", ".join(operation_names(group, program)), *map(_shapes, group.stages)])
+
+
+def operation_names(group: Group, program: Program) -> list[str]:
+    """Return the names of the operations a group computes, in order."""
+    return [program.instructions[origin].operation.name for origin in group.origins]
+
+
+def _shapes(stage: object) -> str:
+    if isinstance(stage, Matmul):
+        rows, columns, depth = stage.sizes
+        times = f"{list(stage.batch)} times " if stage.batch else ""
+        return f"  product: {times}({rows}, {depth}) @ ({depth}, {columns})"
+    result = stage.result  # type: ignore[attr-defined]
+    reducer = stage.reducer  # type: ignore[attr-defined]
+    return f"  {reducer + ' into' if reducer else 'elements of'} {list(result.shape)} {result.dtype}"

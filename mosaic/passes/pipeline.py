@@ -1,0 +1,72 @@
+"""The passes in order, from a Program to a C file: the table of contents of the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from composit.program import Program
+from mosaic.codegen.kernel import KernelCode
+from mosaic.codegen.kernels import KernelEmitter
+from mosaic.codegen.module import Module, emit_module
+from mosaic.ir import IrProgram
+from mosaic.lowering import lower_program
+from mosaic.lowering.registry import Memory
+from mosaic.passes.assign_memory import MemoryPlan, assign_memory, constant_offsets
+from mosaic.passes.describe import describe_kernel
+from mosaic.passes.form_groups import form_groups
+from mosaic.passes.remove_unused import remove_unused
+from mosaic.passes.split_regions import Region, Step, split_regions
+from mosaic.passes.store_panels import store_panels
+from mosaic.passes.validate import validate
+from mosaic.targets import Target
+from mosaic.tiling.scheme import TileScheme
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What decides how a program is compiled, apart from the program."""
+
+    target: Target
+    fuse: bool = True
+    reuse_buffers: bool = True
+    tile_scheme: TileScheme = TileScheme()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProgram:
+    """All that is known before the C compiler runs.
+
+    steps:    regions and islands in order, with the memory plan of each region
+    kernels:  of all regions, in the order in which they run
+    """
+
+    ir: IrProgram
+    steps: tuple[Step, ...]
+    plans: tuple[MemoryPlan, ...]
+    kernels: tuple[KernelCode, ...]
+    module: Module
+    constant_offsets: dict
+
+
+def compile_program(program: Program, constants: Mapping[int, np.ndarray], options: Options) -> CompiledProgram:
+    """Return the C file for a program, and how to run it.
+
+    `constants` are the values of leaves, by position; every other leaf is an input of each run.
+    """
+    memory = Memory()
+    scheme = options.tile_scheme
+    ir = validate(lower_program(program, constants, memory))
+    ir = validate(remove_unused(ir))
+    ir = validate(form_groups(ir, memory, options.fuse))
+    ir = validate(store_panels(ir, memory, lambda matmul: scheme.blocking(matmul, options.target).nr))
+    steps = split_regions(ir)
+    offsets = constant_offsets(ir)
+    regions = [step for step in steps if isinstance(step, Region)]
+    plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)
+    emitter = KernelEmitter(options.target, lambda matmul: scheme.blocking(matmul, options.target))
+    kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
+    module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
+    return CompiledProgram(ir, steps, plans, tuple(k for region in kernels for k in region), module, offsets)

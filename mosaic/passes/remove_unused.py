@@ -1,0 +1,23 @@
+"""Removes statements whose results nothing reads.
+
+Before:  a = exp(x); b = x + 1; return b
+After:   b = x + 1; return b
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mosaic.ir import IrProgram, Statement, read_views, written_views
+from mosaic.ir_views import Buffer
+
+
+def remove_unused(program: IrProgram) -> IrProgram:
+    """Return the program with only what its outputs depend on."""
+    needed: set[Buffer] = {view.buffer for view in program.outputs}
+    kept: list[Statement] = []
+    for statement in reversed(program.statements):
+        if any(view.buffer in needed for view in written_views(statement)):
+            kept.append(statement)
+            needed.update(view.buffer for view in read_views(statement))
+    return replace(program, statements=tuple(reversed(kept)))

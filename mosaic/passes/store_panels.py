@@ -1,0 +1,101 @@
+"""Stores the right operand of each product in panels: constants once and for all, other values just before the product.
+
+Before:  y = x[m, k] @ w[k, n]
+After:   y = x[m, k] @ panels[n / nr, k, nr]          w constant: packed when the model is built
+         panels[n / nr, k, nr] = w[k, n]; y = ...     w computed: a copy that runs before
+
+A right operand that few rows use and whose columns lie side by side is read in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mosaic.ir import Definition, IrProgram, Matmul, Statement
+from mosaic.ir_expressions import Load
+from mosaic.ir_views import Buffer, BufferKind, View, dense_view
+from mosaic.lowering.registry import Memory
+from mosaic.tiling.packing import Packing
+
+PanelWidth = Callable[[Matmul], int]
+few_rows = 24
+"""Packing costs a pass over the operand: it is repaid when more than two tiles of rows read it."""
+
+
+def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth) -> IrProgram:
+    """Return the program with every product's right operand in panels or readable in place.
+
+    Post: a Matmul has a panel_width, or a right operand whose last stride is 1.
+    """
+    packer = _Packer(program, memory, panel_width)
+    statements: list[Statement] = []
+    for statement in program.statements:
+        statements.extend(packer.rewritten(statement) if isinstance(statement, Matmul) else (statement,))
+    return replace(program, statements=tuple(statements), constants={**program.constants, **packer.packed})
+
+
+@dataclass(slots=True)
+class _Packer:
+    program: IrProgram
+    memory: Memory
+    panel_width: PanelWidth
+    packed: dict[Buffer, Packing] = field(default_factory=dict)
+    known: dict[tuple[View, int], View] = field(default_factory=dict)
+
+    def rewritten(self, matmul: Matmul) -> list[Statement]:
+        """Return the product on panels, after the statements that fill them if they are not constant."""
+        width = self.panel_width(matmul)
+        right = matmul.right
+        is_constant = right.buffer.kind is BufferKind.CONSTANT
+        if not is_constant and matmul.sizes[0] <= few_rows and right.strides[-1] == 1:
+            return [matmul]
+        # A batch axis along which the operand does not change is stored once.
+        used = tuple(1 if stride == 0 else extent for extent, stride in zip(right.shape, right.strides, strict=True))
+        single = replace(right, shape=(*used[:-2], *right.shape[-2:]))
+        copies: list[Statement] = []
+        panels = self.known.get((single, width))
+        if panels is None:
+            panels = self._constant(single, width) if is_constant else self._computed(single, width, matmul, copies)
+            self.known[single, width] = panels
+        strides = tuple(
+            0 if extent == 1 else stride for extent, stride in zip(panels.shape, panels.strides, strict=True)
+        )
+        shape = (*right.shape[:-2], *panels.shape[-3:])
+        kept = (*strides[: right.ndim - 2], *panels.strides[-3:])
+        return [*copies, replace(matmul, right=View(panels.buffer, 0, shape, kept), panel_width=width)]
+
+    def _constant(self, view: View, width: int) -> View:
+        source = self.program.constants[view.buffer]
+        assert isinstance(source, np.ndarray)
+        packing = Packing(array_view(source, view), width)
+        number = len(self.program.constants) + len(self.packed)
+        buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), view.dtype)
+        self.packed[buffer] = packing
+        return dense_view(buffer, packing.shape)
+
+    def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Statement]) -> View:
+        """Append copies of the whole panels, and of the columns left over, which fill a panel only in part."""
+        *batch, depth, columns = view.shape
+        whole, rest = divmod(columns, width)
+        panels = self.memory.temporary((*batch, whole + bool(rest), depth, width), view.dtype)
+        axis = len(batch)
+        if whole:
+            source = view.slice_axis(axis + 1, 0, whole * width).reshape((*batch, depth, whole, width))
+            assert source is not None, "splitting an axis keeps strides"
+            order = (*range(axis), axis + 1, axis, axis + 2)
+            target = panels.slice_axis(axis, 0, whole)
+            copies.append(Definition(target, Load(source.transpose(order)), matmul.origins))
+        if rest:
+            target = panels.slice_axis(axis, whole, 1).drop_axes((axis,)).slice_axis(axis + 1, 0, rest)
+            copies.append(Definition(target, Load(view.slice_axis(axis + 1, whole * width, rest)), matmul.origins))
+        return panels
+
+
+def array_view(array: np.ndarray, view: View) -> np.ndarray:
+    """Return what a view of a constant's buffer shows."""
+    flat = array.reshape(-1)
+    strides = tuple(stride * array.itemsize for stride in view.strides)
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)

@@ -1,0 +1,68 @@
+"""Checks the invariants of the intermediate form between passes; a violation is our own bug.
+
+Every buffer is written before it is read; views stay inside their buffers; expressions have the shape of their domain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from composit.errors import InternalError
+from mosaic.ir import Definition, Group, IrProgram, Matmul, Statement, read_views, written_views
+from mosaic.ir_expressions import Position, views, walk
+from mosaic.ir_views import Buffer, BufferKind, View
+
+
+def validate(program: IrProgram) -> IrProgram:
+    """Return the program unchanged.
+
+    Raises: InternalError: it breaks an invariant
+    """
+    written: set[Buffer] = set(program.inputs) | set(program.constants)
+    for statement in program.statements:
+        _check_order(statement, written)
+        _check_views((*read_views(statement), *written_views(statement)))
+        if isinstance(statement, Definition):
+            _check_domain(statement)
+        if isinstance(statement, Matmul):
+            _check_matmul(statement)
+    for view in program.outputs:
+        if view.buffer not in written and view.size:
+            raise InternalError(f"validate: the output {view} is written by no statement of\n{program}")
+    return program
+
+
+def _check_order(statement: Statement, written: set[Buffer]) -> None:
+    stages = statement.stages if isinstance(statement, Group) else (statement,)
+    for stage in stages:
+        for view in read_views(stage) if not isinstance(stage, Group) else ():
+            if view.buffer not in written and view.size and view.buffer.kind is not BufferKind.OUTPUT:
+                raise InternalError(f"validate: {view} is read before anything writes it, in\n{statement}")
+        written.update(view.buffer for view in written_views(stage))
+
+
+def _check_views(seen: Iterable[View]) -> None:
+    for view in seen:
+        spans = [(extent - 1) * stride for extent, stride in zip(view.shape, view.strides, strict=True)]
+        low = view.offset + sum(span for span in spans if span < 0)
+        high = view.offset + sum(span for span in spans if span > 0)
+        if view.size and not 0 <= low <= high < view.buffer.num_elements:
+            raise InternalError(f"validate: {view} reaches from {low} to {high} of {view.buffer.num_elements} elements")
+
+
+def _check_domain(definition: Definition) -> None:
+    for view in views(definition.expression):
+        if view.shape != definition.domain:
+            raise InternalError(f"validate: {view} is loaded over {definition.domain} in\n{definition}")
+    for part in walk(definition.expression):
+        if isinstance(part, Position) and math.prod(part.view.shape) == 0:
+            raise InternalError(f"validate: a position over an empty domain in\n{definition}")
+
+
+def _check_matmul(matmul: Matmul) -> None:
+    rows, columns, depth = matmul.sizes
+    if matmul.left.shape != (*matmul.batch, rows, depth):
+        raise InternalError(f"validate: the left operand does not fit in\n{matmul}")
+    if matmul.panel_width is None and matmul.right.shape != (*matmul.batch, depth, columns):
+        raise InternalError(f"validate: the right operand does not fit in\n{matmul}")

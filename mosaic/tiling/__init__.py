@@ -1,0 +1,1 @@
+"""How arrays are stored: layouts, tiles, and packing into them."""

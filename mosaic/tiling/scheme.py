@@ -1,0 +1,23 @@
+"""Which tiles a product is computed in: chosen by a model of the processor, or given by the user per tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mosaic.codegen.matmul_kernel import matmul_spec
+from mosaic.ir import Matmul
+from mosaic.kernels.blocking import Blocking, choose_blocking
+from mosaic.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class TileScheme:
+    """Tiles by instruction; what is not named is chosen automatically."""
+
+    by_origin: Mapping[int, Blocking] = field(default_factory=dict)
+
+    def blocking(self, matmul: Matmul, target: Target) -> Blocking:
+        """Return the block sizes of a product."""
+        chosen = self.by_origin.get(matmul.origins[0])
+        return chosen or choose_blocking(matmul_spec(matmul), target)
