@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 _NUM_ACCUMULATORS = 10  # at least latency (4) times issue width (2), and no more than AVX2's 16 registers hold
 
 _LOOP = """
@@ -72,7 +70,7 @@ class PeakLoop:
         return time.perf_counter_ns() - start_ns
 
 
-def compile_peak_loops() -> dict[np.dtype, PeakLoop]:
+def compile_peak_loops() -> dict[str, PeakLoop]:
     """The loops for float32 and float64, compiled for this very processor."""
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder) / "peak.c", Path(folder) / "peak.so"
@@ -82,8 +80,8 @@ def compile_peak_loops() -> dict[np.dtype, PeakLoop]:
         subprocess.run(command, check=True)
         loaded = ctypes.CDLL(str(library))
     return {
-        np.dtype(np.float32): _bind(loaded, "float", ctypes.c_float),
-        np.dtype(np.float64): _bind(loaded, "double", ctypes.c_double),
+        "float32": _bind(loaded, "float", ctypes.c_float),
+        "float64": _bind(loaded, "double", ctypes.c_double),
     }
 
 

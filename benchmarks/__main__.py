@@ -1,0 +1,69 @@
+"""The command line: `python -m benchmarks [SUITE ...] [--rounds N] [--threads 1 2] [--batches 1 8]`."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks.report import machine
+
+# Set before any library starts its threads; the cores that the process may use are cut down as well.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",  # nothing is fetched
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no pool of compiler processes beside the runs
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the suites, each in a child process that has just the cores it may use; the exit status of the worst."""
+    options = _parser().parse_args(arguments)
+    if options.child:
+        _SUITES[options.suites[0]](options)
+        return 0
+    print(machine(), flush=True)
+    status = 0
+    for suite in options.suites or _SUITES:
+        for num_threads in options.threads if suite in _THREADED else [1]:
+            status = max(status, abs(_run_child(suite, num_threads, options)))  # a signal is negative
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("suites", nargs="*", choices=[[], *_SUITES], help="which to run; all when none is named")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds that count (30)")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (1 2)")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="batch sizes of BERT (1 8)")
+    parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT by name (all)")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _run_child(suite: str, num_threads: int, options: argparse.Namespace) -> int:
+    command = [sys.executable, "-m", "benchmarks", suite, "--child", "--rounds", str(options.rounds),
+               "--threads", str(num_threads), "--batches", *map(str, options.batches)]
+    if options.contenders:
+        command += ["--contenders", *options.contenders]
+    cores = sorted(os.sched_getaffinity(0))[:num_threads]
+    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(num_threads)) | _ENVIRONMENT
+    return subprocess.run(
+        command, env=environment, preexec_fn=lambda: os.sched_setaffinity(0, cores), check=False
+    ).returncode
+
+
+def _bert(options: argparse.Namespace) -> None:
+    from benchmarks.bert.suite import CONTENDERS, run_bert
+    from benchmarks.peak import compile_peak_loops
+
+    wanted = options.contenders or [contender.name for contender in CONTENDERS]
+    contenders = [contender for contender in CONTENDERS if contender.name in wanted]
+    run_bert(options.threads[0], options.batches, options.rounds, compile_peak_loops()["float32"], contenders)
+
+
+_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {"bert": _bert}
+_THREADED = frozenset({"bert"})
+
+if __name__ == "__main__":
+    sys.exit(main())
