@@ -7,13 +7,16 @@ elsewhere first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
 from composit.errors import DtypeError, ShapeError
 
 Array = np.ndarray[Any, Any]  # of any shape and dtype: both are checked when it is passed
+
+# C-contiguous and aligned, in the bits of ndarray.flags.num.
+PLAIN: Final = 0x0001 | 0x0100
 
 
 class ArrayType(Protocol):
@@ -60,6 +63,9 @@ class Signature:
 def adapt_input(signature: Signature, position: int, value: Any) -> Array:
     """The value as a contiguous, aligned array of its input's type, copied if its layout requires it."""
     expected = signature.inputs[position]
+    if type(value) is np.ndarray and value.dtype is expected.dtype and value.shape == expected.shape:
+        if value.flags.num & PLAIN == PLAIN:
+            return value
     array = _as_array(value)
     _check(signature.input_name(position), array, expected)
     return np.require(array, expected.dtype, ["C", "A"]).view(np.ndarray)
@@ -74,7 +80,7 @@ def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[A
         _check_writable(position, array)
         _check(f"out[{position}]", array, expected)
         others = [*map(_as_array, arrays), *out[:position], *out[position + 1 :]]
-        is_plain = array.flags.c_contiguous and array.flags.aligned
+        is_plain = array.flags.num & PLAIN == PLAIN
         is_alone = not any(np.may_share_memory(array, other) for other in others)
         places.append(array if is_plain and is_alone else np.empty(expected.shape, expected.dtype))
     return places

@@ -7,17 +7,15 @@ needs is leased from a list, which is atomic, so that two Python threads may cal
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mosaic.runtime.arena import allocate_block
-from mosaic.runtime.arguments import Array, Signature, adapt_input, place_outputs
+from mosaic.runtime.arguments import PLAIN, Array, Signature, adapt_input, place_outputs
 from mosaic.runtime.library import Library, foreign_interface
+from mosaic.runtime.outputs import output_maker
 from mosaic.runtime.threads import new_runtime, runtime_library
-
-# C-contiguous and aligned, in the bits of ndarray.flags.num.
-_PLAIN: Final = 0x0001 | 0x0100
 
 
 class _Lease(NamedTuple):
@@ -124,9 +122,9 @@ class _Leases:
 def _fast_run(signature: Signature, leases: _Leases) -> Callable[[Sequence[Any]], list[Array]]:
     """The shortest way through a call, as a closure: a variable of a closure costs less than an attribute."""
     inputs = [(position, one.shape, one.dtype) for position, one in enumerate(signature.inputs)]
-    outputs = [(position, one.shape, one.dtype) for position, one in enumerate(signature.outputs)]
+    outputs = [(position, output_maker(one)) for position, one in enumerate(signature.outputs)]
     num_inputs = len(inputs)
-    from_buffer, ndarray, empty = foreign_interface().from_buffer, np.ndarray, np.empty
+    from_buffer, ndarray = foreign_interface().from_buffer, np.ndarray
     take, give_back, invoke = leases.take, leases.free.append, leases.invoke
 
     def run(arrays: Sequence[Any]) -> list[Array]:
@@ -142,13 +140,13 @@ def _fast_run(signature: Signature, leases: _Leases) -> Callable[[Sequence[Any]]
                     type(array) is not ndarray
                     or array.dtype is not dtype
                     or array.shape != shape
-                    or array.flags.num & _PLAIN != _PLAIN
+                    or array.flags.num & PLAIN != PLAIN
                 ):
                     array = adapt_input(signature, position, array)
                     kept.append(array)
                 input_table[position] = from_buffer(array)
-            for position, shape, dtype in outputs:
-                result = empty(shape, dtype)
+            for position, make in outputs:
+                result = make()
                 output_table[position] = from_buffer(result)
                 results.append(result)
             invoke(call)
