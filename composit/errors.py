@@ -72,3 +72,11 @@ class CompilerNotFoundError(CompileError):
 
 class InternalError(CompositError, AssertionError):
     """One of our own invariants does not hold: a bug in composit, never the caller's fault."""
+
+
+class StaleTensorError(CompositError, RuntimeError):
+    """Memory that a graph shares with torch was written to after the graph was built, so the graph's value is gone."""
+
+
+class DrawingError(CompositError, RuntimeError):
+    """graphviz's program dot failed; the text shows the command and what it said."""

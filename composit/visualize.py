@@ -1,5 +1,6 @@
 """Pictures of graphs and of the expressions behind tensors. Imports graphviz and the pictures when one is asked for."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -53,17 +54,10 @@ def visualize(
         )
     from composit.multidigraph import merge_graphs
 
-    graph = merge_graphs(*(handle.graph for handle in handles))
-    return visualize_graph(
-        graph,
-        outputs=[(handle.node, handle.output_index) for handle in handles],
-        render=render,
-        filename=filename,
-        format=format,
-        fold=fold,
-        depth=depth,
-        max_nodes=max_nodes,
-        direction=direction,
+    return _pictured(
+        merge_graphs(*(handle.graph for handle in handles)),
+        [(handle.node, handle.output_index) for handle in handles],
+        _Wanted(render, filename, format, fold, depth, max_nodes, direction),
     )
 
 
@@ -87,32 +81,50 @@ def visualize_graph(
     Raises:      ParameterError: an unknown format, direction, depth or number of nodes
                  CycleError: the graph has a cycle
     """
+    return _pictured(graph, outputs, _Wanted(render, filename, format, fold, depth, max_nodes, direction))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How the picture is to be, as the caller said; the words are those of `visualize`."""
+
+    render: bool
+    filename: str | Path | None
+    format: str | None
+    fold: bool
+    depth: int | None
+    max_nodes: int | None
+    direction: str
+
+
+def _pictured(graph: "MultiDiGraph", outputs: "Sequence[tuple[Any, int]] | None", wanted: _Wanted) -> "Picture":
     from composit.pictures.closing import closed, fitted
     from composit.pictures.dot import dot_source
     from composit.pictures.drawing import Picture, draw, output_path
     from composit.pictures.folding import folded
     from composit.pictures.reading import read_graph
 
-    path, chosen_format = output_path(filename, format)
-    _check(depth, max_nodes, direction)
+    path, picture_format = output_path(wanted.filename, wanted.format)
+    _check(wanted)
     sketch = read_graph(graph, outputs)
-    if fold:
+    if wanted.fold:
         sketch = folded(sketch)
-    if depth is not None:
-        sketch = closed(sketch, depth)
-    if max_nodes is not None:
-        sketch = fitted(sketch, max_nodes)
-    picture: Picture = dot_source(sketch, str(graph.name or "composit"), direction, Picture)
-    if render or path is not None:
-        draw(picture, path, chosen_format)
+    if wanted.depth is not None:
+        sketch = closed(sketch, wanted.depth)
+    if wanted.max_nodes is not None:
+        sketch = fitted(sketch, wanted.max_nodes)
+    picture: Picture = dot_source(sketch, str(graph.name or "composit"), wanted.direction, Picture)
+    if wanted.render or path is not None:
+        draw(picture, path, picture_format)
     return picture
 
 
-def _check(depth: int | None, max_nodes: int | None, direction: str) -> None:
-    for name, value in (("depth", depth), ("max_nodes", max_nodes)):
+def _check(wanted: _Wanted) -> None:
+    for name, value in (("depth", wanted.depth), ("max_nodes", wanted.max_nodes)):
         if value is not None and value < 1:
             raise ParameterError(f"visualize: {name} is {value}; expected 1 or more, or None for no limit")
-    if direction not in ("TB", "LR", "BT", "RL"):
+    if wanted.direction not in ("TB", "LR", "BT", "RL"):
         raise ParameterError(
-            f"visualize: direction is {direction!r}; expected TB (down), LR (to the right), BT (up) or RL (to the left)"
+            f"visualize: direction is {wanted.direction!r}; expected TB (down), LR (to the right), BT (up) or RL (to "
+            "the left)"
         )

@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from composit.pictures.sketch import Arrow, Box, Kind, Repeat, Scope, Sketch, mapped
+
+MOST_TYPES = 2  # lines on a closed block
 
 
 def closed(sketch: Sketch, depth: int) -> Sketch:
@@ -12,7 +15,7 @@ def closed(sketch: Sketch, depth: int) -> Sketch:
     Before:      [encoder: [layer.0: matmul -> tanh] -> [layer.1: matmul -> tanh]]
     After:       closed at 1: [encoder: 4 operations]; at 2: [encoder: layer.0 -> layer.1]
     """
-    scopes = [box.scope[:depth] if len(box.scope) >= depth else None for box in sketch.boxes]
+    scopes = [box.scope[:depth] if len(box.scope) >= depth and not box.stays_visible else None for box in sketch.boxes]
     counts = Counter(scope for scope in scopes if scope is not None)
     places: dict[Scope, int] = {}
     boxes: list[Box] = []
@@ -20,7 +23,7 @@ def closed(sketch: Sketch, depth: int) -> Sketch:
     for place, (box, scope) in enumerate(zip(sketch.boxes, scopes, strict=True)):
         if scope is None or counts[scope] == 1:
             new_place[place] = len(boxes)
-            boxes.append(box)
+            boxes.append(replace(box, scope=box.scope[: depth - 1]) if box.stays_visible else box)
             continue
         if scope not in places:
             places[scope] = len(boxes)
@@ -43,21 +46,34 @@ def fitted(sketch: Sketch, max_boxes: int) -> Sketch:
 
 
 def _block_box(sketch: Sketch, scope: Scope) -> Box:
-    inside = [box for box in sketch.boxes if box.scope[: len(scope)] == scope]
+    inside = [box for box in sketch.boxes if box.scope[: len(scope)] == scope and not box.stays_visible]
     operations = sum(box.count for box in inside if box.kind not in (Kind.INPUT, Kind.SCALAR))
     inputs = sum(box.kind is Kind.INPUT for box in inside)
-    words = [f"{operations} operation{'s' * (operations != 1)}"]
-    if inputs:
-        words.append(f"{inputs} input{'s' * (inputs != 1)}")
-    title = scope_title(scope[-1], sketch.repeats.get(scope))
-    return Box(
-        Kind.BLOCK, title, types=(", ".join(words),), scope=scope[:-1], tooltip=".".join(scope), count=operations
-    )
+    words = [_counted(operations, "operation"), *([_counted(inputs, "input")] if inputs else [])]
+    below = (", ".join(words), *_types_that_leave(sketch, scope)[:MOST_TYPES])
+    title = scope_title(scope, sketch.repeats.get(scope))
+    return Box(Kind.BLOCK, title, parameters=below[0], types=below[1:], scope=scope[:-1], count=operations)
 
 
-def scope_title(name: str, repeat: Repeat | None) -> str:
-    """The name of a scope, or of those that it stands for: `0 … 11  ×12`."""
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def scope_title(scope: Scope, repeat: Repeat | None) -> str:
+    """The name of a scope, or of those that it stands for: `layer.0 … 11  ×12`. A bare number says what it counts."""
+    name = ".".join(scope[-2:]) if scope[-1].isdigit() else scope[-1]
     return name if repeat is None else f"{name} … {repeat.last}  ×{repeat.count}"
+
+
+def _types_that_leave(sketch: Sketch, scope: Scope) -> list[str]:
+    """The types of the values that the boxes of a scope give to boxes outside it, each once."""
+    length = len(scope)
+    types: dict[str, None] = {}
+    for arrow in sketch.arrows:
+        source = sketch.boxes[arrow.source]
+        if source.scope[:length] == scope and sketch.boxes[arrow.sink].scope[:length] != scope and source.types:
+            types[source.types[int(arrow.source_output or 0)]] = None
+    return list(types)
 
 
 def _cut_off(sketch: Sketch, max_boxes: int) -> Sketch:
@@ -68,7 +84,7 @@ def _cut_off(sketch: Sketch, max_boxes: int) -> Sketch:
     new_place = {place: 1 + new for new, place in enumerate(places)} | {
         place: 0 for place in range(len(sketch.boxes)) if place not in kept
     }
-    rest_box = Box(Kind.REST, f"… {rest} more", types=("raise max_nodes to see them",), count=rest)
+    rest_box = Box(Kind.REST, f"… {rest} more", parameters="raise max_nodes to see them", count=rest)
     return mapped(sketch, [rest_box, *(sketch.boxes[place] for place in places)], new_place, sketch.repeats)
 
 

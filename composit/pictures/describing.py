@@ -29,6 +29,7 @@ COMMUTATIVE = frozenset(
     )
 )
 
+LONGEST_NUMBER = 8  # characters
 LONGEST_TEXT = 36  # characters; wider boxes make a graph of many branches unreadable
 
 
@@ -42,7 +43,10 @@ def kind_of(operation: Any) -> Kind:
 
 
 def title_of(operation: Any) -> str:
-    """The operation's name, which for numpy's functions is numpy's."""
+    """The operation's name, which for numpy's functions is numpy's; for a scalar its value, long ones rounded."""
+    if isinstance(operation, Scalar):
+        text = str(operation.value)
+        return text if len(text) <= LONGEST_NUMBER else f"≈{operation.value:.4g}"
     return shortened(str(getattr(operation, "name", operation)))
 
 

@@ -129,11 +129,14 @@ def _write_scope(graph: Any, tree: _Tree, sketch: Sketch, scope: Scope, depth: i
 
 def _without_single_steps(scope: Scope, tree: _Tree, repeats: Mapping[Scope, Repeat]) -> tuple[Scope, str]:
     """The scope itself, or the one inside it while there is nothing else inside, and a title for all these steps."""
-    titles = [scope_title(scope[-1], repeats.get(scope))]
-    while not tree.places and len(tree.children) == 1 and scope not in repeats:
-        ((name, tree),) = tree.children.items()
+    titles = [scope_title(scope, repeats.get(scope))]
+    while not tree.places and len(tree.children) == 1:
+        ((name, inner),) = tree.children.items()
+        if scope in repeats or (*scope, name) in repeats:
+            break
+        tree = inner
         scope = (*scope, name)
-        titles.append(scope_title(name, repeats.get(scope)))
+        titles.append(name)
     return scope, ".".join(titles)
 
 

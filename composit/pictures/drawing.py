@@ -9,7 +9,7 @@ from typing import Any
 
 import graphviz
 
-from composit.errors import ParameterError
+from composit.errors import DrawingError, ParameterError
 
 FORMATS = ("svg", "png", "pdf", "dot")
 LARGEST_SVG_BYTES = 2_000_000  # a notebook keeps what it shows; browsers crawl with more
@@ -26,7 +26,7 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz's types are n
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, str]:
         """The SVG, or the reason why there is none and the dot source."""
         try:
-            svg = self.pipe(format="svg", encoding="utf-8")
+            svg = self.pipe(format="svg", encoding="utf-8", quiet=True)
         except graphviz.ExecutableNotFound:
             return {"text/plain": f"{HOW_TO_GET_DOT}. The picture in the language of dot:\n{self._bounded_source()}"}
         if len(svg) > LARGEST_SVG_BYTES:
@@ -73,10 +73,16 @@ def draw(picture: Picture, path: Path | None, picture_format: str) -> None:
             path.write_text(picture.source, encoding="utf-8")
         return
     try:
-        drawn = picture.pipe(format=picture_format)
+        drawn = picture.pipe(format=picture_format, quiet=True)
     except graphviz.ExecutableNotFound:
         _draw_without_dot(picture, path)
         return
+    except graphviz.CalledProcessError as error:
+        said = (error.stderr or b"").decode(errors="replace").strip()
+        raise DrawingError(
+            f"visualize: {' '.join(map(str, error.cmd))} ended with {error.returncode}: {said or 'no message'}; "
+            "expected graphviz 2.40 or later, render=False returns the picture's source without drawing it"
+        ) from error
     if path is not None:
         path.write_bytes(drawn)
 
@@ -87,4 +93,4 @@ def _draw_without_dot(picture: Picture, path: Path | None) -> None:
         source_path = path.with_suffix(".dot")
         source_path.write_text(picture.source, encoding="utf-8")
         instead = f"its source in the language of dot was written to {source_path}"
-    warnings.warn(f"visualize: the picture was not drawn, because {HOW_TO_GET_DOT}; {instead}", stacklevel=4)
+    warnings.warn(f"visualize: the picture was not drawn, because {HOW_TO_GET_DOT}; {instead}", stacklevel=5)

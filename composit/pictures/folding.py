@@ -7,12 +7,12 @@ hold blocks, the outermost are folded first, then those inside the one that is l
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from composit.pictures.sketch import Arrow, Repeat, Scope, Sketch
+from composit.pictures.sketch import Arrow, Kind, Repeat, Scope, Sketch
 
 Signature: TypeAlias = tuple[object, ...]
 
@@ -43,19 +43,24 @@ def folded(sketch: Sketch) -> Sketch:
     After:       x -> [layer.0 ... layer.2 x3: matmul -> tanh] -> output, and an arrow `again` from tanh to matmul
     """
     while True:
-        groups = _groups(sketch)
+        arrows_in = _arrows_in(sketch)
+        groups = _groups(sketch, arrows_in)
         if not groups:
             return sketch
-        sketch = _merged(sketch, groups)
+        sketch = _merged(_with_common_inputs(sketch, groups, arrows_in), groups)
 
 
-def _groups(sketch: Sketch) -> list[list[Block]]:
-    """Equal blocks, at the outermost level at which there are any."""
-    members = _members_by_scope(sketch)
+def _arrows_in(sketch: Sketch) -> dict[int, list[Arrow]]:
     arrows_in: dict[int, list[Arrow]] = defaultdict(list)
     for arrow in sketch.arrows:
         if not arrow.again:
             arrows_in[arrow.sink].append(arrow)
+    return arrows_in
+
+
+def _groups(sketch: Sketch, arrows_in: Mapping[int, Sequence[Arrow]]) -> list[list[Block]]:
+    """Equal blocks, at the outermost level at which there are any."""
+    members = _members_by_scope(sketch)
     for length in sorted({len(scope) for scope in members}):
         numbering = Numbering()
         alike: dict[Signature, list[Block]] = defaultdict(list)
@@ -70,11 +75,12 @@ def _groups(sketch: Sketch) -> list[list[Block]]:
 
 
 def _members_by_scope(sketch: Sketch) -> dict[Scope, list[int]]:
-    """The boxes in each scope, those of the scopes inside it included."""
+    """The boxes in each scope, those of the scopes inside it included, but for the inputs."""
     members: dict[Scope, list[int]] = {}
     for place, box in enumerate(sketch.boxes):
         for length in range(1, len(box.scope) + 1):
-            members.setdefault(box.scope[:length], []).append(place)
+            if box.kind is not Kind.INPUT:
+                members.setdefault(box.scope[:length], []).append(place)
     return members
 
 
@@ -97,6 +103,39 @@ def _block(
     return Block(scope, members, tuple(numbers[place] for place in members))
 
 
+def _with_common_inputs(
+    sketch: Sketch, groups: Sequence[list[Block]], arrows_in: Mapping[int, Sequence[Arrow]]
+) -> Sketch:
+    """The sketch, and the groups' blocks, in which an input belongs to a block only if each block has its counterpart.
+
+    The first layer's `x` is an input, the second's is the first's result: it is drawn before the block, not inside.
+    """
+    boxes = list(sketch.boxes)
+    for group in groups:
+        rows = [_own_inputs(sketch, block, arrows_in) for block in group]
+        columns = dict.fromkeys(zip(*rows, strict=True))
+        uses = Counter(place for column in columns for place in column)
+        matched = [column for column in columns if all(place is not None and uses[place] == 1 for place in column)]
+        for number, block in enumerate(group):
+            inputs = tuple(column[number] for column in matched)
+            group[number] = Block(block.scope, (*block.members, *inputs), block.signature)
+        for place in uses.keys() - {None} - {place for column in matched for place in column}:
+            boxes[place] = replace(boxes[place], scope=group[0].scope[:-1])
+    return replace(sketch, boxes=tuple(boxes))
+
+
+def _own_inputs(sketch: Sketch, block: Block, arrows_in: Mapping[int, Sequence[Arrow]]) -> list[int | None]:
+    """For each operand of each member, the place of the input that it is, if one is drawn in the block."""
+    length = len(block.scope)
+    return [
+        arrow.source
+        if sketch.boxes[arrow.source].kind is Kind.INPUT and sketch.boxes[arrow.source].scope[:length] == block.scope
+        else None
+        for member in block.members
+        for arrow in arrows_in[member]
+    ]
+
+
 def _merged(sketch: Sketch, groups: Sequence[Sequence[Block]]) -> Sketch:
     """The sketch in which the boxes of a group's later blocks are those of its first."""
     stands_for: dict[int, int] = {}
@@ -111,10 +150,18 @@ def _merged(sketch: Sketch, groups: Sequence[Sequence[Block]]) -> Sketch:
     kept_places = [place for place in range(len(sketch.boxes)) if stands_for.get(place, place) == place]
     position = {place: new for new, place in enumerate(kept_places)}
     arrows: dict[Arrow, None] = {}
+    ways_back: dict[
+        tuple[int, Scope], Arrow
+    ] = {}  # one from each box, to the first box that the next repetition enters
     for arrow in sketch.arrows:
         before, after = repetition.get(arrow.source), repetition.get(arrow.sink)
         again = before is not None and after is not None and before[0] == after[0] and before[1] != after[1]
         source = position[stands_for.get(arrow.source, arrow.source)]
         sink = position[stands_for.get(arrow.sink, arrow.sink)]
-        arrows[Arrow(source, sink, arrow.source_output, arrow.sink_input, arrow.again or again)] = None
-    return Sketch(tuple(sketch.boxes[place] for place in kept_places), tuple(arrows), repeats)
+        if again and before is not None:
+            known = ways_back.get((source, before[0]))
+            ways_back[source, before[0]] = Arrow(source, min(sink, known.sink if known else sink), again=True)
+        else:
+            arrows[Arrow(source, sink, arrow.source_output, arrow.sink_input, arrow.again)] = None
+    boxes = tuple(sketch.boxes[place] for place in kept_places)
+    return Sketch(boxes, (*arrows, *ways_back.values()), repeats)

@@ -54,14 +54,17 @@ def _box(node: Any, attributes: Mapping[str, Any], scope: Scope) -> Box:
         for shape, dtype in zip(attributes.get("shapes", ()), attributes.get("dtypes", ()), strict=False)
     )
     label = _label(node)
+    own_label = _without_scope(label, scope)
+    kind = kind_of(operation)
     return Box(
-        kind=kind_of(operation),
+        kind=kind,
         title=shortened(str(node)) if operation is None else title_of(operation),
-        label=_without_scope(label, scope),
+        label=own_label,
         parameters=parameters_of(operation),
         types=types,
         scope=scope,
         tooltip=_tooltip(node, operation, label, types, scope),
+        stays_visible=kind is Kind.INPUT and bool(label) and own_label == label,
     )
 
 

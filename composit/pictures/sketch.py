@@ -27,9 +27,12 @@ class Kind(Enum):
     REST = "rest"
 
 
+SEVERAL = (Kind.BLOCK, Kind.REST)  # what one box stands for several boxes in
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box: its title, the label that the user gave, lines below it, and the scope it is drawn in."""
+    """One box: its title, the user's label, lines below it, the scope it is drawn in, how many boxes it stands for."""
 
     kind: Kind
     title: str
@@ -39,6 +42,7 @@ class Box:
     scope: Scope = ()
     tooltip: str = ""
     count: int = 1
+    stays_visible: bool = False  # an input with a name of its own, which closing its scope must not hide
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,13 @@ def mapped(
 ) -> Sketch:
     """A sketch of the given boxes, with the old arrows between the places that `new_place` maps; equal arrows are one.
 
-    An arrow that a mapping would bend back to its own box is left out.
+    An arrow that would bend back to its own box is left out, and so are the words at an end that several boxes became.
     """
     arrows: dict[Arrow, None] = {}
     for arrow in sketch.arrows:
-        source, sink = new_place.get(arrow.source), new_place.get(arrow.sink)
-        if source is not None and sink is not None and source != sink:
-            arrows[Arrow(source, sink, arrow.source_output, arrow.sink_input, arrow.again)] = None
+        source, sink = new_place[arrow.source], new_place[arrow.sink]
+        if source != sink:
+            source_output = "" if boxes[source].kind in SEVERAL else arrow.source_output
+            sink_input = "" if boxes[sink].kind in SEVERAL else arrow.sink_input
+            arrows[Arrow(source, sink, source_output, sink_input, arrow.again)] = None
     return Sketch(tuple(boxes), tuple(arrows), repeats)
