@@ -80,3 +80,7 @@ class StaleTensorError(CompositError, RuntimeError):
 
 class DrawingError(CompositError, RuntimeError):
     """graphviz's program dot failed; the text shows the command and what it said."""
+
+
+class OutOfBoundsError(CompositError, IndexError):
+    """An index is out of bounds, of the wrong kind, or there are too many."""
