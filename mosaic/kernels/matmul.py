@@ -45,7 +45,7 @@ class Matmul:
 _a, _b, _sums, _panel, _row, _rows, _row_stop, _column, _lane_start, _r, _task = (
     c.Name(name) for name in ("a", "b", "sums", "panel", "row", "rows", "row_stop", "column", "lane_start", "r", "task")
 )
-_b_panel, _next, _depth = c.Name("b_panel"), c.Name("next"), c.Name("depth")
+_b_panel, _depth = c.Name("b_panel"), c.Name("depth")
 
 
 def emit_matmul(matmul: Matmul) -> Helper:
@@ -119,10 +119,6 @@ def _locate(matmul: Matmul) -> tuple[c.Statement, ...]:
     row_start = _task / panels * blocking.row_block
     row_stop = c.minimum(c.Name("row_start") + blocking.row_block, spec.rows)
     panel_size = blocking.nr if spec.b_depth_stride is not None else blocking.nr * spec.depth
-    is_in_place = spec.b_depth_stride is not None
-    following = (
-        _b_panel if is_in_place else _b_panel + c.Conditional(_panel < panels - 1, c.literal(panel_size), c.literal(0))
-    )
     source = c.const_pointer(matmul.vector.element.ctype)
     return (
         c.Declare(c.const(c.int64), "panel", _task % panels),
@@ -131,7 +127,6 @@ def _locate(matmul: Matmul) -> tuple[c.Statement, ...]:
         c.Declare(c.const(c.int64), "row_start", row_start),
         c.Declare(c.const(c.int64), "row_stop", row_stop),
         c.Declare(source, "b_panel", _b + _panel * panel_size),
-        c.Declare(source, "next", following),
     )
 
 
@@ -168,14 +163,12 @@ def _over_rows(matmul: Matmul, body: tuple[c.Statement, ...]) -> c.Statement:
 
 def _multiply(matmul: Matmul, depth: c.Expression, steps: c.Expression) -> tuple[c.Statement, ...]:
     """Call the function of the tile that has as many rows and columns."""
-    lines = 64 // matmul.spec.dtype.itemsize
-    advance = matmul.spec.depth // 4 * lines
     statement: tuple[c.Statement, ...] = ()
     for (rows, is_last), tile in reversed(_tiles(matmul).items()):
         call = c.ExpressionStatement(_tile_call(matmul, tile, depth, steps))
         condition = _tile_condition(matmul, rows, is_last)
         statement = (c.If(condition, (call,), statement),) if statement else (call,)
-    return (*statement, c.AugmentedAssign(_next, "+", c.literal(advance)))
+    return statement
 
 
 def _tile_condition(matmul: Matmul, rows: int, is_last: bool) -> c.Expression:
@@ -202,7 +195,6 @@ def _tile_call(matmul: Matmul, tile: Tile, depth: c.Expression, steps: c.Express
         _tile_sums(matmul),
         blocking.nr,
         c.literal(0) if _is_whole_depth(matmul) else depth > 0,
-        _next,
         *((c.literal(_last_columns(matmul) % matmul.vector.lanes),) if tile.is_partial else ()),
     )
 

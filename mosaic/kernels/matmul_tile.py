@@ -16,7 +16,7 @@ from mosaic.kernels.memory import broadcast, load, load_partial, store
 from mosaic.kernels.vectors import VectorType
 
 unrolled_steps = 4
-"""Steps of k per turn of the loop: one prefetch of a cache line goes with each turn."""
+"""Steps of k per turn of the loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Tile:
         return f"multiply_{self.rows}x{columns}_{self.vector.name}" + ("_partial" if self.is_partial else "")
 
 
-_a, _b, _sums, _steps, _next = (c.Name(name) for name in ("a", "b", "sums", "steps", "next"))
+_a, _b, _sums, _steps = (c.Name(name) for name in ("a", "b", "sums", "steps"))
 _a_row_stride, _a_depth_stride, _b_depth_stride = (
     c.Name(name) for name in ("a_row_stride", "a_depth_stride", "b_depth_stride")
 )
@@ -47,9 +47,8 @@ _sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumula
 def tile_function(tile: Tile) -> Helper:
     """Return the function of a tile.
 
-    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate, next
-    [, last_lanes])`` adds the products of `steps` columns of A and rows of B to the sums, or starts from zero, and
-    prefetches from `next`.
+    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate[, last_lanes])``
+    adds the products of `steps` columns of A and rows of B to the sums, or starts from zero.
     """
     vector = tile.vector
     element = vector.element.ctype
@@ -64,7 +63,6 @@ def tile_function(tile: Tile) -> Helper:
         c.Parameter(c.pointer(element), "sums"),
         c.Parameter(c.int64, "sums_stride", ("unused",)),
         c.Parameter(c.int_, "accumulate"),
-        c.Parameter(source, "next"),
         *((c.Parameter(c.int64, "last_lanes"),) if tile.is_partial else ()),
     )
     requires = (load(vector), store(vector), broadcast(vector), fma(vector, tile.has_fma), load_partial(vector))
@@ -107,14 +105,9 @@ def _finish(tile: Tile) -> tuple[c.Statement, ...]:
 
 
 def _steps_loops(tile: Tile) -> tuple[c.Statement, ...]:
-    """Loop over `unrolled_steps` steps at a time with a prefetch, then over the rest."""
+    """Loop over `unrolled_steps` steps at a time, then over the rest."""
     k = c.Name("k")
-    lines = 64 // tile.vector.element.num_bytes
-    turn = (
-        c.call("__builtin_prefetch", _next),
-        c.AugmentedAssign(_next, "+", c.literal(lines)),
-        *(_step(tile) * unrolled_steps),
-    )
+    turn = _step(tile) * unrolled_steps
     return (
         c.Declare(c.int64, "k", c.literal(0)),
         c.While(k + unrolled_steps <= _steps, (*turn, c.AugmentedAssign(k, "+", c.literal(unrolled_steps)))),
