@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from composit.apply import apply
-from composit.handle import TensorHandle, register_tensor_class
+from composit.handle import register_tensor_class
+from composit.numpy.operators import Operators
 
 
 @register_tensor_class
-class LazyTensor(TensorHandle):
+class LazyTensor(Operators):
     """A lazy numpy array."""
 
     __slots__ = ()

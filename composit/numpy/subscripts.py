@@ -1,0 +1,221 @@
+"""What `x[...]` means: an index in any of numpy's forms becomes a basic index, then an advanced one.
+
+Boolean masks become the integers where they are true, because the shape of the result depends on them: a mask that is not
+known yet is computed, which is a guard. May import indexing, movement, guards, arguments, apply, errors.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply, as_tensor
+from composit.errors import OutOfBoundsError, ParameterError
+from composit.guards import read_value
+from composit.handle import TensorHandle, mark_view
+from composit.numpy.indexing import ARRAY, AdvancedEntry, AdvancedIndex, BasicEntry, BasicIndex, check_bounds, known_integers
+from composit.numpy.movement import moveaxis, reshape
+from composit.operation import Array
+
+_BASIC = (int, slice, type(None), EllipsisType)
+_FULL = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Integer positions along one axis: an index operand. `new` means the axis is made first, for x[True] and x[False]."""
+
+    values: Any  # a tensor, or an array of known integers
+    new: bool = False
+
+
+def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and every form of index between
+    """Return `tensor[index]`.
+
+    Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
+    """
+    entries = index if index.__class__ is tuple else (index,)
+    if not all(entry.__class__ in _BASIC for entry in entries):
+        entries = tuple(_resolved(entry) for entry in entries)
+        if any(isinstance(entry, _Places | list) for entry in entries):
+            return _get_advanced(tensor, entries)
+    expanded, _ = _expanded(entries, tensor.shape)
+    result = _get_basic(tensor, expanded)
+    if not result.ndim and Ellipsis in entries:
+        # x[i, ...] is a rank-0 array, x[i] a scalar: the first keeps an axis that is dropped at the end.
+        widened = tuple(slice(e, e + 1, 1) if e.__class__ is int else e for e in result.node.operation.index)
+        result = reshape(apply(BasicIndex(widened), tensor), ())
+    mark_view(result, tensor)
+    return result
+
+
+def _resolved(entry: Any) -> Any:
+    """Return an int, slice, None or Ellipsis as such, an index array as _Places, a mask as a list of _Places."""
+    if entry is None or entry is Ellipsis or isinstance(entry, slice):
+        return entry
+    if hasattr(entry, "__lazy_tensor__"):
+        return _resolved_tensor(entry.__lazy_tensor__())
+    if isinstance(entry, bool | np.bool):
+        return _Places(np.zeros(int(entry), np.intp), new=True)
+    if isinstance(entry, np.ndarray):
+        return _resolved_array(entry, "arrays used as indices must be of integer (or boolean) type")
+    try:
+        return operator.index(entry)
+    except TypeError:
+        known = np.asarray(entry)
+        return _resolved_array(known if known.size else known.astype(np.intp), _NO_INDEX)
+
+
+_NO_INDEX = (
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
+)
+
+
+def _resolved_tensor(tensor: TensorHandle) -> Any:
+    if tensor.dtype.kind in "iu":
+        return _Places(tensor)
+    if tensor.dtype.kind == "b":
+        return _resolved_array(np.asarray(read_value(tensor, "mask")), _NO_INDEX)
+    raise OutOfBoundsError(f"{_NO_INDEX}: got {tensor!r}; convert it with astype(int)")
+
+
+def _resolved_array(values: Array, message: str) -> Any:
+    if values.dtype.kind in "iu":
+        return _Places(values)
+    if values.dtype.kind != "b":
+        raise OutOfBoundsError(f"{message}: got an array of {values.dtype}; convert it with astype(int)")
+    if not values.ndim:
+        return _Places(np.zeros(int(values), np.intp), new=True)
+    # The mask's shape is checked against the tensor's when its axes are known.
+    return [values]
+
+
+def _num_axes(entry: Any) -> int:
+    if entry is None or entry is Ellipsis or (isinstance(entry, _Places) and entry.new):
+        return 0
+    return entry[0].ndim if isinstance(entry, list) else 1
+
+
+def _expanded(entries: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[Any], int | None]:
+    """Return the entries with one for every axis, and where a zero-width ellipsis stood."""
+    used = sum(map(_num_axes, entries))
+    if used > len(shape):
+        raise OutOfBoundsError(
+            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were indexed: the shape is {shape}; use "
+            "one index per axis at most"
+        )
+    places = [position for position, entry in enumerate(entries) if entry is Ellipsis]
+    if len(places) > 1:
+        raise OutOfBoundsError(f"an index can only have a single ellipsis ('...'): {len(places)} were given; write ':' per axis")
+    fill = [_FULL] * (len(shape) - used)
+    if not places:
+        return [*entries, *fill], None
+    return [*entries[: places[0]], *fill, *entries[places[0] + 1 :]], None if fill else places[0]
+
+
+def _get_basic(tensor: Any, entries: Sequence[Any]) -> Any:
+    return apply(BasicIndex(tuple(_normalized(entries, tensor.shape))), tensor)
+
+
+def _normalized(entries: Sequence[Any], shape: tuple[int, ...]) -> Iterator[BasicEntry]:
+    axis = 0
+    for entry in entries:
+        if entry is None:
+            yield None
+            continue
+        length = shape[axis]
+        if isinstance(entry, slice):
+            yield _normalized_slice(entry, length)
+        else:
+            yield _normalized_integer(entry, axis, length)
+        axis += 1
+
+
+def _normalized_slice(entry: slice, length: int) -> slice:
+    if entry.step is not None and operator.index(entry.step) == 0:
+        raise ParameterError(f"slice step cannot be zero: {entry} was given for an axis of length {length}; use 1, or -1 to go back")
+    start, stop, step = entry.indices(length)
+    # One form for each selection, so that equal selections are equal operations.
+    selected = range(start, stop, step)
+    if not selected:
+        return slice(0, 0, 1)
+    if len(selected) == 1:
+        return slice(start, start + 1, 1)
+    return slice(start, selected[-1] + (1 if step > 0 else -1), step)
+
+
+def _normalized_integer(entry: int, axis: int, length: int) -> int:
+    if not -length <= entry < length:
+        raise OutOfBoundsError(
+            f"index {entry} is out of bounds for axis {axis} with size {length}: indices run from {-length} to {length - 1}"
+        )
+    return entry + length if entry < 0 else entry
+
+
+def _get_advanced(tensor: Any, entries: Sequence[Any]) -> Any:
+    expanded, ellipsis = _expanded(entries, tensor.shape)
+    flat: list[Any] = []
+    boundary = None
+    axis = 0
+    for position, entry in enumerate(expanded):
+        if position == ellipsis:
+            boundary = len(flat)
+        flat.extend(_mask_places(entry[0], axis, tensor.shape) if isinstance(entry, list) else [entry])
+        axis += _num_axes(entry)
+    base = tensor
+    view = [_view_entry(entry) for entry in flat]
+    if any(entry is None or entry != _FULL for entry in view):
+        base = _get_basic(tensor, view)
+    index, operands = _advanced_entries(flat, tensor.shape)
+    if boundary is not None and any(map(_is_chosen, flat[:boundary])) and any(map(_is_chosen, flat[boundary:])):
+        base, index = _chosen_first(base, index)
+    return apply(AdvancedIndex(tuple(index)), base, *operands)
+
+
+def _mask_places(mask: Array, axis: int, shape: tuple[int, ...]) -> list[_Places]:
+    for offset, length in enumerate(mask.shape):
+        if length != shape[axis + offset]:
+            raise OutOfBoundsError(
+                f"boolean index did not match indexed array along axis {axis + offset}; size of axis is {shape[axis + offset]} but "
+                f"size of corresponding boolean axis is {length}: a mask has the shape of the axes it chooses from"
+            )
+    return [_Places(places) for places in np.nonzero(mask)]
+
+
+def _is_chosen(entry: Any) -> bool:
+    return isinstance(entry, _Places | int)
+
+
+def _view_entry(entry: Any) -> slice | None:
+    """Return what the basic index before the advanced one does at this entry."""
+    if isinstance(entry, _Places):
+        return None if entry.new else _FULL
+    return _FULL if isinstance(entry, int) else entry
+
+
+def _advanced_entries(flat: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[AdvancedEntry], list[Any]]:
+    index: list[AdvancedEntry] = []
+    operands = []
+    axis = 0
+    for entry in flat:
+        if isinstance(entry, _Places):
+            if not entry.new:
+                check_bounds(known_integers(entry.values), axis, shape[axis])
+            index.append(ARRAY)
+            operands.append(as_tensor(entry.values))
+        else:
+            index.append(_normalized_integer(entry, axis, shape[axis]) if isinstance(entry, int) else _FULL)
+        axis += 0 if entry is None or (isinstance(entry, _Places) and entry.new) else 1
+    return index, operands
+
+
+def _chosen_first(base: Any, index: list[AdvancedEntry]) -> tuple[Any, list[AdvancedEntry]]:
+    # An ellipsis between index arrays, even of no axes, sends their axes to the front.
+    chosen = [axis for axis, entry in enumerate(index) if entry.__class__ is not slice]
+    kept = [entry for entry in index if entry.__class__ is slice]
+    return moveaxis(base, chosen, range(len(chosen))), [*(index[axis] for axis in chosen), *kept]
