@@ -61,14 +61,14 @@ class Signature:
 
 
 def adapt_input(signature: Signature, position: int, value: Any) -> Array:
-    """The value as a contiguous, aligned array of its input's type, copied if its layout requires it."""
+    """The value as a contiguous, aligned array with its input's own dtype object, copied if its layout requires it."""
     expected = signature.inputs[position]
     if type(value) is np.ndarray and value.dtype is expected.dtype and value.shape == expected.shape:
         if value.flags.num & PLAIN == PLAIN:
             return value
     array = _as_array(value)
     _check(signature.input_name(position), array, expected)
-    return np.require(array, expected.dtype, ["C", "A"]).view(np.ndarray)
+    return np.require(array, expected.dtype, ["C", "A"]).view(expected.dtype, np.ndarray)
 
 
 def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[Any]) -> list[Array]:

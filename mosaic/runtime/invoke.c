@@ -1,4 +1,27 @@
-/* Calls a compiled function. One pointer crosses from Python instead of five, which halves the cost of crossing. */
-void mosaic_invoke(const struct mosaic_call *call) {
+/*
+ * Calls a compiled function on numpy arrays. Checking types and reading addresses here costs nanoseconds; from Python
+ * it costs as much as all the rest of a small call.
+ */
+
+/* C-contiguous and aligned. */
+enum { PLAIN = 0x0001 | 0x0100 };
+
+static int fits(const struct numpy_array *array, const struct mosaic_type *type) {
+    if (array->dtype != type->dtype || (array->flags & PLAIN) != PLAIN || array->ndim != type->ndim) return 0;
+    for (int axis = 0; axis < type->ndim; axis++)
+        if (array->shape[axis] != type->shape[axis]) return 0;
+    return 1;
+}
+
+/* Whether it ran: if an input is not a plain array of its type, nothing happens. */
+int mosaic_invoke(const struct mosaic_call *call) {
+    for (int i = 0; i < call->num_inputs; i++) {
+        const struct numpy_array *array = (const struct numpy_array *)call->input_arrays[i];
+        if (!fits(array, &call->input_types[i])) return 0;
+        call->inputs[i] = array->data;
+    }
+    for (int i = 0; i < call->num_outputs; i++)
+        call->outputs[i] = ((const struct numpy_array *)call->output_arrays[i])->data;
     call->run(call->inputs, call->outputs, call->constants, call->arena, call->runtime);
+    return 1;
 }

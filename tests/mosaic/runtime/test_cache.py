@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.runtime.cache import Cache, content_key
+from mosaic.runtime.cache import Cache, content_key, open_cache
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.library import load_library
 from mosaic.targets import Target
@@ -92,8 +92,6 @@ def test_the_least_recently_used_entries_go_first(cache: Cache) -> None:
 
 
 def test_the_bound_can_be_set_by_the_environment(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mosaic.runtime.cache import open_cache
-
     monkeypatch.setenv("COMPOSIT_CACHE_MAX_BYTES", "12345")
     assert open_cache() == Cache(cache.root, 12345)
 

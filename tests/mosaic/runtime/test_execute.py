@@ -2,12 +2,16 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from timeit import repeat
 
 import numpy as np
 import pytest
 
-from composit.errors import CompileError, DtypeError, ShapeError
+from composit.errors import CompileError, DtypeError, InternalError, ShapeError
 from composit.operation import tensor_type
+from mosaic.runtime import array_layout
+from mosaic.runtime.array_layout import verify_layout
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.execute import PreparedFunction
 from mosaic.runtime.library import load_library
@@ -61,15 +65,18 @@ def unaligned(array: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "given",
-    [X, X[::-1][::-1], np.repeat(X, 2)[::2], unaligned(X), list(X), OnlyDLPack(X), np.ma.masked_array(X)],
-    ids=["plain", "view", "strided", "unaligned", "list", "dlpack", "subclass"],
+    [
+        X,
+        X[::-1][::-1],
+        np.repeat(X, 2)[::2],
+        unaligned(X),
+        OnlyDLPack(X),
+        np.ma.masked_array(X),
+        X.astype(np.dtype("float32", metadata={"unit": "m"})),
+    ],
+    ids=["plain", "view", "strided", "unaligned", "dlpack", "subclass", "other dtype object"],
 )
 def test_every_layout_gives_the_same_result(given: object, add: PreparedFunction) -> None:
-    if isinstance(given, list):
-        given = np.array(given).tolist()
-        with pytest.raises(DtypeError, match="float64"):
-            add.run([given, Y])
-        return
     (result,) = add.run([given, Y])
     assert type(result) is np.ndarray
     assert (result.dtype, result.tolist()) == (np.float32, EXPECTED)
@@ -85,6 +92,19 @@ def test_read_only_inputs_are_taken(add: PreparedFunction) -> None:
     frozen = X.copy()
     frozen.flags.writeable = False
     assert add.run([frozen, Y])[0].tolist() == EXPECTED
+
+
+def test_python_numbers_are_not_converted_silently(add: PreparedFunction) -> None:
+    with pytest.raises(DtypeError, match="dtype float64"):
+        add.run([X.tolist(), Y])
+
+
+def test_an_interpreter_with_another_layout_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    verify_layout()
+    verify_layout.cache_clear()
+    monkeypatch.setattr(array_layout, "address_of_fields", lambda array: id(array) + 8)
+    with pytest.raises(InternalError, match=r"C reads .*needs CPython and numpy 2"):
+        verify_layout()
 
 
 def test_a_wrong_shape_is_named_and_refused(add: PreparedFunction) -> None:
@@ -186,10 +206,8 @@ def test_a_library_without_the_function_is_an_error(target: Target) -> None:
         library.run_function("mosaic_missing")
 
 
-def test_a_file_that_is_no_library_is_an_error(tmp_path: object) -> None:
-    from pathlib import Path
-
-    path = Path(str(tmp_path)) / "library.so"
+def test_a_file_that_is_no_library_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "library.so"
     path.write_text("not a library")
     with pytest.raises(CompileError, match=r"the dynamic loader says.*cache --clear"):
         load_library(path)
@@ -197,8 +215,6 @@ def test_a_file_that_is_no_library_is_an_error(tmp_path: object) -> None:
 
 @pytest.mark.benchmark
 def test_a_tiny_call_costs_at_most_12_of_numpys_own(add: PreparedFunction) -> None:
-    from timeit import repeat
-
     arrays = (X, Y)
     ratios = []
     for _ in range(15):
