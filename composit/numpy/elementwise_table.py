@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from composit.numpy import elementwise_derivatives as d
+from composit.numpy.complex_values import imag_of_arrays, real_of_arrays, resolve_part
 from composit.numpy.elementwise import ElementwiseFunction, elementwise
 from composit.numpy.erf import erf_of_arrays, resolve_erf
 
@@ -144,9 +145,11 @@ ldexp = elementwise("ldexp", np.ldexp, d.ldexp_of_a, INTEGER)
 conjugate = elementwise("conjugate", np.conjugate, d.conjugate)
 conj = conjugate
 
-# Beyond numpy
+# Beyond numpy's ufuncs
 
 erf = elementwise("erf", erf_of_arrays, d.erf, resolve=resolve_erf)
+real_part = elementwise("real", real_of_arrays, d.real, resolve=resolve_part)
+imaginary_part = elementwise("imag", imag_of_arrays, d.imag, resolve=resolve_part)
 
 ELEMENTWISE_FUNCTIONS: tuple[ElementwiseFunction, ...] = tuple(
     {id(row): row for row in vars().copy().values() if isinstance(row, ElementwiseFunction)}.values()
@@ -154,7 +157,7 @@ ELEMENTWISE_FUNCTIONS: tuple[ElementwiseFunction, ...] = tuple(
 NAME_TO_FUNCTION = {function.name: function for function in ELEMENTWISE_FUNCTIONS}
 UFUNC_TO_FUNCTION = {function.ufunc: function for function in ELEMENTWISE_FUNCTIONS}
 
-__all__ = [  # noqa: RUF022  # in the order of the table
+__all__ = [  # in the order of the table
     "add",
     "subtract",
     "multiply",

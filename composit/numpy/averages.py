@@ -1,0 +1,185 @@
+"""Means, variances and their kin, built of sums in numpy's own order of steps, so that they are equal to the last bit.
+
+Derivatives come with the parts. May import elementwise, reductions.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from composit.errors import AxisError, ParameterError
+from composit.numpy import elementwise_table as table
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of
+from composit.numpy.elementwise import astype
+from composit.numpy.elementwise_composites import imag, real
+from composit.numpy.reductions import DtypeLike, Tensor, axes_of, max, min, refuse_out, sum
+from composit.operation import Dtype
+
+__all__ = ["average", "mean", "ptp", "std", "var"]
+
+# Up to here float32 holds every count, and a quotient rounded twice is the quotient rounded once.
+_EXACT_IN_FLOAT32 = 2**24
+
+
+def mean(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    *,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return the mean along axes; of integers in float64. Reference: numpy.mean.
+
+    Derivative:  g / count at every element
+    """
+    refuse_out("mean", out)
+    handle = handle_of(a)
+    if where is not np._NoValue and where is not True:
+        return _mean_where(handle, axis, dtype, keepdims, where)
+    count = _count(handle, axis)
+    if count == 0:
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
+    used = _sum_dtype(handle.dtype, dtype)
+    if dtype is None and handle.dtype == np.float16:
+        total = sum(handle, axis, np.float32, None, keepdims)
+        return astype(table.divide(total, count), np.float16)
+    return _quotient(sum(handle, axis, used, None, keepdims), count)
+
+
+def _mean_where(handle: Tensor, axis: AxesLike | None, dtype: DtypeLike, keepdims: object, where: Any) -> Tensor:
+    ones = table.logical_or(where, np.zeros(handle.shape, bool))
+    count = sum(ones, axis, np.intp, None, keepdims)
+    total = sum(handle, axis, _sum_dtype(handle.dtype, dtype), None, keepdims, where=where)
+    return astype(table.divide(total, count), total.dtype)
+
+
+def var(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: object = np._NoValue,
+    *,
+    mean: TensorLike = np._NoValue,
+    correction: float | Any = np._NoValue,
+) -> Tensor:
+    """Return the variance along axes, divided by count - ddof. Reference: numpy.var.
+
+    Derivative:  2 g (x - mean) / (count - ddof)
+    """
+    refuse_out("var", out)
+    handle = handle_of(a)
+    count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
+    ddof = _degrees(ddof, correction)
+    if ddof >= count:
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
+    if mean is np._NoValue:
+        mean = _quotient(sum(handle, axis, used, None, True), count)
+    deviation = table.subtract(handle, mean)
+    squares = table.square(deviation)
+    if deviation.dtype.kind == "c":
+        squares = table.add(table.square(real(deviation)), table.square(imag(deviation)))
+        used = None if dtype is None else used
+    rest = count - ddof
+    return _quotient(sum(squares, axis, used, None, keepdims), rest if rest > 0 else 0)
+
+
+def std(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: object = np._NoValue,
+    *,
+    mean: TensorLike = np._NoValue,
+    correction: float | Any = np._NoValue,
+) -> Tensor:
+    """Return the standard deviation along axes. Reference: numpy.std.
+
+    Derivative:  g (x - mean) / ((count - ddof) std); NaN where all elements are equal, since none exists there
+    """
+    refuse_out("std", out)
+    return table.sqrt(var(a, axis, dtype, None, ddof, keepdims, mean=mean, correction=correction))
+
+
+def ptp(a: TensorLike, axis: AxesLike | None = None, out: None = None, keepdims: object = np._NoValue) -> Tensor:
+    """Return the largest minus the smallest element along axes. Reference: numpy.ptp."""
+    refuse_out("ptp", out)
+    handle = handle_of(a)
+    return table.subtract(max(handle, axis, None, keepdims), min(handle, axis, None, keepdims))
+
+
+def average(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    weights: TensorLike = None,
+    returned: bool = False,
+    *,
+    keepdims: object = np._NoValue,
+) -> Tensor:
+    """Return the weighted mean along axes. Reference: numpy.average; weights have the shape of `a`, or of its one axis."""
+    handle = handle_of(a)
+    if weights is None:
+        result = mean(handle, axis, None, None, keepdims)
+        total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
+    else:
+        weight = _aligned_weights(handle, axis, weights)
+        dtype = np.result_type(handle.dtype, weight.dtype, *([np.float64] if handle.dtype.kind in "iub" else []))
+        total = sum(weight, axis, dtype, None, keepdims)
+        result = table.divide(sum(table.multiply(handle, weight, dtype=dtype), axis, None, None, keepdims), total)
+    if not returned:
+        return result
+    return result, table.add(total, table.multiply(result, 0))
+
+
+def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike) -> Tensor:
+    weight = handle_of(weights)
+    if weight.shape == handle.shape:
+        return weight
+    axes = axes_of(axis, handle.ndim)
+    if axis is None or weight.shape != tuple(handle.shape[axis] for axis in axes):
+        raise ParameterError(
+            f"average: weights of shape {weight.shape} were given for an array of shape {handle.shape} and axis {axis}; "
+            "expected the array's shape, or the lengths of the axes; name the axes they belong to"
+        )
+    return weight.reshape(tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
+
+
+def _count(handle: Tensor, axis: AxesLike | None) -> int:
+    if axis is not None and handle.ndim == 0 and axis != ():
+        # Unlike its sums, numpy's means refuse axis 0 of a scalar.
+        raise AxisError(axis, 0)  # type: ignore[arg-type]  # one number where it is out of bounds
+    return math.prod(handle.shape[position] for position in axes_of(axis, handle.ndim))
+
+
+def _sum_dtype(dtype: Dtype, asked: DtypeLike) -> Dtype | None:
+    if asked is not None:
+        return np.dtype(asked)
+    return np.dtype(np.float64) if dtype.kind in "iub" else None
+
+
+def _degrees(ddof: float, correction: Any) -> float:
+    if correction is np._NoValue:
+        return ddof
+    if ddof != 0:
+        raise ParameterError(
+            f"ddof and correction can't be provided simultaneously: ddof={ddof} and correction={correction} were given; they "
+            "are two names of one argument, give either"
+        )
+    return float(correction)
+
+
+def _quotient(total: Tensor, count: float) -> Tensor:
+    """Return total / count in total's dtype, rounded as numpy does: through the dtype that holds the count."""
+    is_exact = total.dtype.itemsize >= 8 and total.dtype.kind == "f"
+    if is_exact or (total.dtype == np.float32 and count < _EXACT_IN_FLOAT32):
+        return table.divide(total, count)
+    return astype(table.divide(total, np.asarray(count)[()]), total.dtype)

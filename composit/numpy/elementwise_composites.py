@@ -1,0 +1,212 @@
+"""Elementwise functions that numpy builds of ufuncs: where and clip, rounding to decimals, comparison with a tolerance,
+parts of complex numbers. Their derivatives come with the parts. May import the elementwise table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import UnsupportedOperationError
+from composit.numpy import elementwise_table as table
+from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.elementwise import Where
+from composit.operation import Dtype
+
+__all__ = [
+    "angle",
+    "around",
+    "clip",
+    "fix",
+    "imag",
+    "isclose",
+    "iscomplex",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "nan_to_num",
+    "real",
+    "round",
+    "sinc",
+    "where",
+]
+
+Tensor: TypeAlias = Any  # Any: LazyTensor, which is defined above this module
+
+
+def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) -> Tensor:
+    """Return elements of x where the condition is true, of y elsewhere. Reference: numpy.where.
+
+    Derivative:  g where the operand was chosen, 0 elsewhere
+    """
+    if x is None or y is None:
+        raise UnsupportedOperationError(
+            "where: a condition alone was given, whose result has a shape that depends on values; expected "
+            "where(condition, x, y); use numpy.nonzero(cnp.evaluate(condition)) for positions"
+        )
+    return apply(Where(), condition, x, y)
+
+
+_absent: Any = np._NoValue  # Any: stands in places of any type
+
+
+def clip(
+    a: TensorLike,
+    a_min: TensorLike = _absent,
+    a_max: TensorLike = _absent,
+    out: None = None,
+    *,
+    min: TensorLike = _absent,
+    max: TensorLike = _absent,
+) -> Tensor:
+    """Return the elements limited to an interval; None leaves a side open. Reference: numpy.clip.
+
+    Derivative:  g inside the interval, half of it at its borders, 0 outside
+    """
+    low, high = _limits(a_min, a_max, min, max)
+    if out is not None:
+        raise UnsupportedOperationError(
+            "clip: out= was given; a lazy result is a new tensor; assign it to a name instead"
+        )
+    result = handle_of(a)
+    low, high = _without_loose_limits(result.dtype, low, high)
+    if low is None and high is None:
+        return table.positive(result)
+    # The order of numpy's loop: the upper limit wins where the interval is empty.
+    if low is not None:
+        result = table.maximum(result, low)
+    return result if high is None else table.minimum(result, high)
+
+
+def _limits(a_min: Any, a_max: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    if a_min is _absent and a_max is _absent:
+        return (None if low is _absent else low), (None if high is _absent else high)
+    if a_min is _absent or a_max is _absent:
+        missing = "a_min" if a_min is _absent else "a_max"
+        raise TypeError(f"clip() missing 1 required positional argument: '{missing}'; give both, None for an open side")
+    if low is not _absent or high is not _absent:
+        raise ValueError("Passing `min` or `max` keyword argument when `a_min` and `a_max` are provided is forbidden.")
+    return a_min, a_max
+
+
+def _without_loose_limits(dtype: Dtype, low: Any, high: Any) -> tuple[Any, Any]:
+    """Return the limits, None for a Python int that no element of the integer dtype can pass."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        low = None if type(low) is int and low <= info.min else low
+        high = None if type(high) is int and high >= info.max else high
+    return low, high
+
+
+def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
+    """Return the elements rounded to decimals, halves to even. Reference: numpy.round.
+
+    Derivative:  0, since it is piecewise constant
+    """
+    handle = handle_of(a)
+    if out is not None:
+        raise UnsupportedOperationError(
+            "round: out= was given; a lazy result is a new tensor; assign it to a name instead"
+        )
+    if handle.dtype.kind in "iu" and decimals >= 0:
+        return table.positive(handle)
+    if handle.dtype.kind == "c":
+        return table.add(round(real(handle), decimals), table.multiply(round(imag(handle), decimals), 1j))
+    if decimals == 0:
+        return table.rint(handle)
+    scale = 10.0 ** abs_of(decimals)
+    scaled = table.multiply(handle, scale) if decimals > 0 else table.divide(handle, scale)
+    rounded = table.rint(scaled)
+    result = table.divide(rounded, scale) if decimals > 0 else table.multiply(rounded, scale)
+    return result if handle.dtype.kind == "f" else result.astype(handle.dtype)
+
+
+around = round
+
+
+def abs_of(number: int) -> int:
+    """Return the absolute value of a Python int; `abs` is numpy's here."""
+    return number if number >= 0 else -number
+
+
+def fix(x: TensorLike, out: None = None) -> Tensor:
+    """Return the elements rounded towards zero. Reference: numpy.fix."""
+    return table.trunc(x)
+
+
+def nan_to_num(
+    x: TensorLike, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
+    """Return the elements with NaN and infinities replaced, by default by 0 and the largest numbers."""
+    handle = handle_of(x)
+    if handle.dtype.kind not in "fc":
+        return table.positive(handle) if handle.dtype.kind != "b" else where(True, handle, handle)
+    if handle.dtype.kind == "c":
+        parts = [nan_to_num(part, copy, nan, posinf, neginf) for part in (real(handle), imag(handle))]
+        return table.add(parts[0], table.multiply(parts[1], 1j))
+    largest = float(np.finfo(handle.dtype).max)
+    above, below = largest if posinf is None else posinf, -largest if neginf is None else neginf
+    result = where(table.isnan(handle), nan, handle)
+    result = where(isposinf(handle), above, result)
+    return where(isneginf(handle), below, result)
+
+
+def isposinf(x: TensorLike, out: None = None) -> Tensor:
+    """Return whether each element is positive infinity. Reference: numpy.isposinf."""
+    return table.equal(x, math.inf)
+
+
+def isneginf(x: TensorLike, out: None = None) -> Tensor:
+    """Return whether each element is negative infinity. Reference: numpy.isneginf."""
+    return table.equal(x, -math.inf)
+
+
+def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Return whether |a - b| <= atol + rtol |b|, elementwise; infinities are close to themselves."""
+    x, y = handle_of(a), handle_of(b)
+    if y.dtype.kind not in "fc":
+        y = table.multiply(y, 1.0)
+    within = table.less_equal(
+        table.absolute(table.subtract(x, y)), table.add(atol, table.multiply(rtol, table.absolute(y)))
+    )
+    close = table.logical_or(table.logical_and(within, table.isfinite(y)), table.equal(x, y))
+    if not equal_nan:
+        return close
+    return table.logical_or(close, table.logical_and(table.isnan(x), table.isnan(y)))
+
+
+def real(val: TensorLike) -> Tensor:
+    """Return the real part; a real tensor comes back as it is. Reference: numpy.real."""
+    handle = handle_of(val)
+    return table.real_part(handle) if handle.dtype.kind == "c" else handle
+
+
+def imag(val: TensorLike) -> Tensor:
+    """Return the imaginary part; zeros for a real tensor. Reference: numpy.imag."""
+    return table.imaginary_part(handle_of(val))
+
+
+def angle(z: TensorLike, deg: bool = False) -> Tensor:
+    """Return the angle of complex numbers in radians, or degrees. Reference: numpy.angle."""
+    result = table.arctan2(imag(z), real(z))
+    return table.multiply(result, 180 / math.pi) if deg else result
+
+
+def isreal(x: TensorLike) -> Tensor:
+    """Return whether each element has no imaginary part. Reference: numpy.isreal."""
+    return table.equal(imag(x), 0)
+
+
+def iscomplex(x: TensorLike) -> Tensor:
+    """Return whether each element has an imaginary part. Reference: numpy.iscomplex."""
+    return table.not_equal(imag(x), 0)
+
+
+def sinc(x: TensorLike) -> Tensor:
+    """Return sin(pi x) / (pi x), 1 at 0. Reference: numpy.sinc."""
+    scaled = table.multiply(x, math.pi)
+    is_zero = table.equal(scaled, 0)
+    safe = where(is_zero, 1, scaled)
+    return where(is_zero, 1, table.divide(table.sin(safe), safe))

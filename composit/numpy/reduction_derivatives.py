@@ -1,0 +1,95 @@
+"""Derivatives of reductions and of running sums and products, in the namespace they are given.
+
+Products use multiplications only, never a quotient by an element, so zeros are right to every order. Equal extrema share
+their cotangent evenly. May import operation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+from composit.operation import Axes
+
+Value: TypeAlias = Any  # an array, a numpy scalar or a lazy tensor: a rule does not know which
+
+
+def spread(xp: Any, g: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
+    """Return the cotangent of a sum: g at every element that went into it."""
+    return xp.broadcast_to(kept(xp, g, axes, keepdims), xp.shape(x))
+
+
+def kept(xp: Any, g: Value, axes: Axes, keepdims: bool) -> Value:
+    """Return g with the reduced axes in place, of length 1."""
+    return g if keepdims or not axes else xp.expand_dims(g, axes)
+
+
+def share_among_extrema(xp: Any, g: Value, result: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
+    """Return g where x is the extremum, divided by how often it occurs."""
+    is_extremum = x == kept(xp, result, axes, keepdims)
+    # NaN equals nothing: there the count is 0, and so is the cotangent.
+    count = xp.maximum(xp.sum(is_extremum, axis=axes, keepdims=True, dtype=g.dtype), 1)
+    return xp.where(is_extremum, kept(xp, g, axes, keepdims) / count, 0)
+
+
+def product_of_others(xp: Any, x: Value, axes: Axes) -> Value:
+    """Return for each element the product of the other elements along the axes."""
+    if math.prod(xp.shape(x)) == 0 or not axes:
+        return xp.ones_like(x)
+    shape = xp.shape(x)
+    order = (*(axis for axis in range(len(shape)) if axis not in axes), *axes)
+    moved = xp.transpose(x, order)
+    rows = xp.reshape(moved, (*(shape[axis] for axis in order[: -len(axes)]), -1))
+    others = _product_before(xp, rows) * _backwards(xp, _product_before(xp, _backwards(xp, rows, -1)), -1)
+    back = tuple(order.index(axis) for axis in range(len(order)))
+    return xp.transpose(xp.reshape(others, tuple(shape[axis] for axis in order)), back)
+
+
+def _product_before(xp: Any, x: Value) -> Value:
+    # Along the last axis, in log2(n) steps: after each, an element holds the product of twice as many before it.
+    length = xp.shape(x)[-1]
+    result = _shifted(xp, x, 1, -1, 1)
+    step = 1
+    while step < length:
+        result = result * _shifted(xp, result, step, -1, 1)
+        step *= 2
+    return result
+
+
+def _shifted(xp: Any, x: Value, step: int, axis: int, fill: int) -> Value:
+    """Return x moved up by `step` along the axis, `fill` coming in at the start."""
+    ndim, length = len(xp.shape(x)), xp.shape(x)[axis]
+    step = min(step, length)
+    widths = [(0, 0)] * ndim
+    widths[axis] = (step, 0)
+    return xp.pad(x[_along(ndim, axis, slice(0, length - step))], widths, constant_values=fill)
+
+
+def _along(ndim: int, axis: int, index: slice) -> tuple[slice, ...]:
+    return (slice(None),) * (axis % ndim) + (index,)
+
+
+def _backwards(xp: Any, x: Value, axis: int) -> Value:
+    return x[_along(len(xp.shape(x)), axis, slice(None, None, -1))]
+
+
+def running_sum(xp: Any, g: Value, axis: int) -> Value:
+    """Return the cotangent of cumsum: each element goes into all later sums."""
+    return _backwards(xp, xp.cumsum(_backwards(xp, g, axis), axis=axis), axis)
+
+
+def running_product(xp: Any, g: Value, x: Value, axis: int) -> Value:
+    """Return the cotangent of cumprod: the product before an element times s[i] = g[i] + x[i + 1] s[i + 1]."""
+    length = xp.shape(x)[axis]
+    if math.prod(xp.shape(x)) == 0:
+        return g
+    # Backwards, both recurrences look to lower positions: s[i] = g[i] + a[i] s[i - 1], in log2(n) steps.
+    sums = _backwards(xp, g, axis)
+    factors = _shifted(xp, _backwards(xp, x, axis), 1, axis, 0)
+    step = 1
+    while step < length:
+        sums = sums + factors * _shifted(xp, sums, step, axis, 0)
+        factors = factors * _shifted(xp, factors, step, axis, 0)
+        step *= 2
+    before = _shifted(xp, xp.cumprod(x, axis=axis), 1, axis, 1)
+    return before * _backwards(xp, sums, axis)

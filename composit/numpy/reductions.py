@@ -1,0 +1,415 @@
+"""Reductions by a ufunc (sum, prod, max, min, any, all), positions of extrema, running sums and products.
+
+Not here: what is built of them (`averages.py`) and the derivatives' formulas (`reduction_derivatives.py`). May import
+elementwise, movement, arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import ParameterError, ShapeError, UnsupportedOperationError
+from composit.numpy import elementwise_table as table
+from composit.numpy import reduction_derivatives as derivatives
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.elementwise import ElementwiseFunction, Where
+from composit.numpy.movement import broadcast_to, reshape
+from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
+
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
+    "max",
+    "min",
+    "prod",
+    "sum",
+]
+
+Tensor: TypeAlias = Any  # Any: LazyTensor, which is defined above this module
+DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
+
+_BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
+_EXTREMA = (table.maximum, table.minimum)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Operation):
+    """A function of two operands applied along axes until one element is left; `dtype` is that of the computation."""
+
+    function: ElementwiseFunction
+    axes: Axes
+    keepdims: bool
+    dtype: Dtype | None = None
+
+    @property
+    def name(self) -> str:
+        return _REDUCTION_NAMES.get(self.function, f"{self.function.name}.reduce")
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        if self.function in _EXTREMA and math.prod(operand.shape[axis] for axis in self.axes) == 0:
+            raise ShapeError(
+                f"zero-size array to reduction operation {self.function.name} which has no identity: axes {self.axes} of shape "
+                f"{operand.shape} hold no element; pass initial=, the result where there is none"
+            )
+        shape = _reduced_shape(operand.shape, self.axes, self.keepdims)
+        return (tensor_type(shape, _reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Any]:
+        reduce = self.function.ufunc.reduce  # type: ignore[attr-defined]  # a ufunc in all rows that reduce
+        return partial(reduce, axis=self.axes, dtype=self.dtype, keepdims=self.keepdims)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,), (x,), (result,) = cotangents, operands, results
+        if self.function is _BY_ADDITION:
+            return [derivatives.spread(xp, g, x, self.axes, self.keepdims)]
+        if self.function is _BY_PRODUCT:
+            others = derivatives.product_of_others(xp, x, self.axes)
+            return [derivatives.kept(xp, g, self.axes, self.keepdims) * others]
+        if self.function in _EXTREMA:
+            return [derivatives.share_among_extrema(xp, g, result, x, self.axes, self.keepdims)]
+        return [None]
+
+
+_REDUCTION_NAMES = {
+    table.add: "sum",
+    table.multiply: "prod",
+    table.maximum: "max",
+    table.minimum: "min",
+    table.logical_and: "all",
+    table.logical_or: "any",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArgReduce(Operation):
+    """The position of the first extremum along one axis, or in all elements where axis is None."""
+
+    function: Literal["argmax", "argmin"]
+    axis: int | None
+    keepdims: bool
+
+    @property
+    def name(self) -> str:
+        return self.function
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = operand_types[0].shape
+        axes = tuple(range(len(shape))) if self.axis is None else (self.axis,)
+        if math.prod(shape[axis] for axis in axes) == 0:
+            raise ShapeError(
+                f"attempt to get {self.function} of an empty sequence: axis {self.axis} of shape {shape} holds no element; "
+                "there is no position to return"
+            )
+        result = _reduced_shape(shape, axes, self.keepdims)
+        return (tensor_type(result, np.intp, is_scalar=not result),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Any]:
+        return partial(_POSITION_FUNCTIONS[self.function], axis=self.axis, keepdims=self.keepdims)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [None]  # A position is an integer: no derivative exists.
+
+
+_POSITION_FUNCTIONS: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argmin": np.argmin}
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate(Operation):
+    """All intermediate results of a reduction along one axis: cumsum, cumprod."""
+
+    function: ElementwiseFunction
+    axis: int
+    dtype: Dtype | None = None
+
+    @property
+    def name(self) -> str:
+        return _ACCUMULATION_NAMES.get(self.function, f"{self.function.name}.accumulate")
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, _reduced_dtype(self.function, operand, self.dtype)),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Any]:
+        accumulate = self.function.ufunc.accumulate  # type: ignore[attr-defined]  # a ufunc in all rows that reduce
+        return partial(accumulate, axis=self.axis, dtype=self.dtype)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        if self.function is _BY_ADDITION:
+            return [derivatives.running_sum(xp, cotangents[0], self.axis)]
+        if self.function is _BY_PRODUCT:
+            return [derivatives.running_product(xp, cotangents[0], operands[0], self.axis)]
+        return Operation.vjp(self, xp, cotangents, operands, results, needs)
+
+
+_ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}
+
+
+def _reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
+    if keepdims:
+        return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    return tuple(length for axis, length in enumerate(shape) if axis not in axes)
+
+
+def _reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
+    # numpy's own rule, by which small integers are added and multiplied in the widest of their kind.
+    ufunc: np.ufunc = function.ufunc  # type: ignore[assignment]  # a ufunc in all rows that reduce
+    options = {} if dtype is None else {"signature": (dtype, None, None), "casting": "unsafe"}
+    resolved: Dtype = ufunc.resolve_dtypes((None, operand.dtype, None), reduction=True, **options)[-1]
+    return resolved
+
+
+def axes_of(axis: AxesLike | None, ndim: int) -> Axes:
+    """Return the axes that a reduction's argument names, sorted; None means all.
+
+    Raises:  AxisError; ShapeError: an axis is given twice
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if ndim == 0 and len(axes) == 1:
+        # numpy takes axis 0 and -1 of a scalar.
+        normalize_axis(axes[0], 1)
+        return ()
+    if len(set(normalized := tuple(normalize_axis(part, ndim) for part in axes))) != len(axes):  # type: ignore[arg-type]
+        raise ShapeError(f"duplicate value in 'axis': {axes} name an axis of {ndim} twice; each may be reduced once")
+    return tuple(sorted(normalized))
+
+
+def refuse_out(name: str, out: object) -> None:
+    """Raise if the caller wants the result in an array of theirs."""
+    if out is not None:
+        raise UnsupportedOperationError(
+            f"{name}: out={out!r:.60} was given; a lazy result is a new tensor; assign it to a name instead of out="
+        )
+
+
+def _reduce(
+    function: ElementwiseFunction, a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, keepdims: object
+) -> Tensor:
+    handle = handle_of(a)
+    dtype = None if dtype is None else np.dtype(dtype)
+    is_kept = keepdims is not np._NoValue and bool(keepdims)
+    return apply(Reduce(function, axes_of(axis, handle.ndim), is_kept, dtype), handle)
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value is np._NoValue
+
+
+def _chosen(a: TensorLike, where: Any, neutral: int) -> Tensor:
+    """Return the elements to reduce, with the neutral element where the mask is false."""
+    if where is np._NoValue or where is True:
+        return handle_of(a)
+    handle = handle_of(a)
+    # The mask broadcasts to the array, never the array to the mask.
+    return apply(Where(), broadcast_to(where, handle.shape), handle, np.zeros((), handle.dtype)[()] + neutral)
+
+
+def _sum_or_product(
+    function: ElementwiseFunction,
+    neutral: int,
+    arguments: tuple[TensorLike, AxesLike | None, DtypeLike, object, Any, Any],
+) -> Tensor:
+    a, axis, dtype, keepdims, initial, where = arguments
+    result = _reduce(function, _chosen(a, where, neutral), axis, dtype, keepdims)
+    return result if _is_absent(initial) else function(result, initial)
+
+
+def sum(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return the sum along axes; `initial` is added last. Reference: numpy.sum.
+
+    Derivative:  g at every element
+    """
+    refuse_out("sum", out)
+    return _sum_or_product(table.add, 0, (a, axis, dtype, keepdims, initial, where))
+
+
+def prod(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return the product along axes; `initial` is multiplied last. Reference: numpy.prod.
+
+    Derivative:  g times the product of the other elements, right at zeros
+    """
+    refuse_out("prod", out)
+    return _sum_or_product(table.multiply, 1, (a, axis, dtype, keepdims, initial, where))
+
+
+def _extremum(
+    function: ElementwiseFunction,
+    arguments: tuple[TensorLike, AxesLike | None, object, Any, Any],
+) -> Tensor:
+    a, axis, keepdims, initial, where = arguments
+    handle = handle_of(a)
+    if _is_absent(initial):
+        if where is not np._NoValue and where is not True:
+            raise ParameterError(
+                f"reduction operation '{function.name}' does not have an identity, so to use a where mask one has to specify "
+                "'initial'; it is the result where the mask is false everywhere"
+            )
+        return _reduce(function, handle, axis, None, keepdims)
+    if where is not np._NoValue and where is not True:
+        handle = apply(Where(), broadcast_to(where, handle.shape), handle, initial)
+    axes = axes_of(axis, handle.ndim)
+    is_kept = keepdims is not np._NoValue and bool(keepdims)
+    if math.prod(handle.shape[axis] for axis in axes) == 0:
+        dtype = function(handle, initial).dtype
+        return broadcast_to(np.asarray(initial, dtype), _reduced_shape(handle.shape, axes, is_kept))
+    return function(apply(Reduce(function, axes, is_kept), handle), initial)
+
+
+def max(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return the largest element along axes. Reference: numpy.max.
+
+    Derivative:  g at the largest element, shared evenly by equal ones
+    Raises:      ShapeError: there is no element, and no initial
+    """
+    refuse_out("max", out)
+    return _extremum(table.maximum, (a, axis, keepdims, initial, where))
+
+
+def min(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return the smallest element along axes, as `max`. Reference: numpy.min."""
+    refuse_out("min", out)
+    return _extremum(table.minimum, (a, axis, keepdims, initial, where))
+
+
+amax = max
+amin = min
+
+
+def all(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    *,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return whether all elements along axes are true. Reference: numpy.all."""
+    refuse_out("all", out)
+    return _reduce(table.logical_and, _chosen(a, where, 1), axis, None, keepdims)
+
+
+def any(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    *,
+    where: Any = np._NoValue,
+) -> Tensor:
+    """Return whether any element along axes is true. Reference: numpy.any."""
+    refuse_out("any", out)
+    return _reduce(table.logical_or, _chosen(a, where, 0), axis, None, keepdims)
+
+
+def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> Tensor:
+    """Return how many elements along axes are not zero. Reference: numpy.count_nonzero."""
+    return _reduce(table.add, table.not_equal(a, 0), axis, np.intp, keepdims)
+
+
+def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any, keepdims: object) -> Tensor:
+    handle = handle_of(a)
+    position = None if axis is None else normalize_axis(axis, handle.ndim or 1)
+    if handle.ndim == 0:
+        position = None
+    return apply(ArgReduce(function, position, keepdims is not np._NoValue and bool(keepdims)), handle)
+
+
+def argmax(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> Tensor:
+    """Return the position of the first largest element. Reference: numpy.argmax."""
+    refuse_out("argmax", out)
+    return _arg_reduce("argmax", a, axis, keepdims)
+
+
+def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> Tensor:
+    """Return the position of the first smallest element. Reference: numpy.argmin."""
+    refuse_out("argmin", out)
+    return _arg_reduce("argmin", a, axis, keepdims)
+
+
+def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: int | None, dtype: DtypeLike) -> Tensor:
+    handle = handle_of(a)
+    if axis is None or handle.ndim == 0:
+        normalize_axis(axis or 0, 1)
+        handle = reshape(handle, (-1,)) if handle.ndim != 1 else handle
+        axis = 0
+    dtype = None if dtype is None else np.dtype(dtype)
+    return apply(Accumulate(function, normalize_axis(axis, handle.ndim), dtype), handle)
+
+
+def cumsum(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
+    """Return the running sums along an axis, or of all elements in order. Reference: numpy.cumsum.
+
+    Derivative:  the running sum of g from the end
+    """
+    refuse_out("cumsum", out)
+    return _accumulate(table.add, a, axis, dtype)
+
+
+def cumprod(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
+    """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
+
+    Derivative:  by multiplications only, right at zeros
+    """
+    refuse_out("cumprod", out)
+    return _accumulate(table.multiply, a, axis, dtype)
