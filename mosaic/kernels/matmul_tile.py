@@ -15,9 +15,6 @@ from mosaic.kernels.lanes import fma
 from mosaic.kernels.memory import broadcast, load, load_partial, store
 from mosaic.kernels.vectors import VectorType
 
-unrolled_steps = 4
-"""Steps of k per turn of the loop."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -71,7 +68,7 @@ def tile_function(tile: Tile) -> Helper:
         tile.name,
         c.void,
         parameters,
-        (*_start(tile), *_steps_loops(tile), *_finish(tile)),
+        (*_start(tile), c.loop("k", _steps, *_step(tile)), *_finish(tile)),
         is_static=True,
         attributes=("noinline", "unused"),
         comment=f"sums[{tile.rows}][{columns}] += a[{tile.rows}][steps] b[steps][{columns}], kept in registers.",
@@ -104,17 +101,6 @@ def _finish(tile: Tile) -> tuple[c.Statement, ...]:
     )
 
 
-def _steps_loops(tile: Tile) -> tuple[c.Statement, ...]:
-    """Loop over `unrolled_steps` steps at a time, then over the rest."""
-    k = c.Name("k")
-    turn = _step(tile) * unrolled_steps
-    return (
-        c.Declare(c.int64, "k", c.literal(0)),
-        c.While(k + unrolled_steps <= _steps, (*turn, c.AugmentedAssign(k, "+", c.literal(unrolled_steps)))),
-        c.While(k < _steps, (*_step(tile), c.AugmentedAssign(k, "+", c.literal(1)))),
-    )
-
-
 def _step(tile: Tile) -> tuple[c.Statement, ...]:
     """One k: a row of B, and each of A's numbers times it."""
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
@@ -133,4 +119,4 @@ def _step(tile: Tile) -> tuple[c.Statement, ...]:
         )
     body.append(c.AugmentedAssign(_a, "+", _a_depth_stride))
     body.append(c.AugmentedAssign(_b, "+", _b_depth_stride))
-    return (c.Block(tuple(body)),)
+    return tuple(body)
