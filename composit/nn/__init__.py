@@ -1,0 +1,8 @@
+"""Derivatives and training: gradients by the chain rule, optimizers, the user's own operations."""
+
+from composit.nn.core import wrap_as_operation
+from composit.nn.differentiate import chain_rule
+from composit.nn.optimize import optimize, optimize_step
+from composit.nn.optimizer import Optimizer, sgd_optimizer
+
+__all__ = ["Optimizer", "chain_rule", "optimize", "optimize_step", "sgd_optimizer", "wrap_as_operation"]

@@ -1,0 +1,184 @@
+"""`wrap_as_operation`: a user's numpy function as one operation of the graph. May import the core."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, ParamSpec, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply, as_tensor
+from composit.errors import MissingDerivativeError, OperandError
+from composit.guards import read_value
+from composit.keys import Key, digest, encode, fresh_token
+from composit.operation import Array, Operation, TensorType, tensor_type
+
+_Parameters = ParamSpec("_Parameters")
+ResultTypes: TypeAlias = Callable[..., "TensorType | tuple[TensorType, ...]"]
+Vjp: TypeAlias = Callable[..., Sequence[Any]]  # Any: tensors or arrays, by the namespace given
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedFunction:
+    """A user's function with its rules. Equal only to itself: never known by name."""
+
+    function: Callable[..., Any]
+    result_types: ResultTypes | None
+    vjp: Vjp | None
+    token: Key = field(default_factory=fresh_token)
+    known_types: dict[object, tuple[TensorType, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def key(self) -> Key:
+        return self.token
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class UserFunction(Operation):
+    """One call of a user's function. Each call is its own expression, since the function need not be pure."""
+
+    wrapped: WrappedFunction
+    arguments: tuple[tuple[str, Any], ...]  # Any: keyword arguments of the user's choice
+    types: tuple[TensorType, ...]
+    token: Key = field(default_factory=fresh_token, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.wrapped.name
+
+    @property
+    def num_results(self) -> int:
+        return len(self.types)
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return self.types
+
+    def evaluate(self, *operands: Array) -> Any:  # Any: one array or a tuple of them
+        return _call(self.wrapped, operands, self.arguments)
+
+    def vjp(
+        self,
+        xp: Any,
+        cotangents: Sequence[Any],
+        operands: Sequence[Any],
+        results: Sequence[Any],
+        needs: Sequence[bool],
+    ) -> Sequence[Any]:
+        if self.wrapped.vjp is None:
+            raise MissingDerivativeError(
+                f"{self.name}: the function was wrapped without a derivative; expected "
+                "@wrap_as_operation(vjp=lambda xp, cotangents, operands, results, needs: [...]) with one entry per operand"
+            )
+        return self.wrapped.vjp(xp, cotangents, operands, results, needs, **dict(self.arguments))
+
+    def key(self) -> Key:
+        return self.token
+
+    def structure(self) -> Key:
+        return digest(self.wrapped.token, encode(self.arguments), *(value_type.key() for value_type in self.types))
+
+
+def wrap_as_operation(
+    result_types: ResultTypes | None = None, vjp: Vjp | None = None
+) -> Callable[[Callable[_Parameters, Any]], Callable[_Parameters, Any]]:
+    """Return a decorator that makes a numpy function build one node when it is called on tensors.
+
+    Positional arguments are operands (tensors, arrays, scalars), keyword arguments are parameters. The function gets
+    arrays and returns an array or a tuple of arrays.
+
+    result_types: called with the operands' TensorTypes and the keyword arguments, returns the TensorType of the result,
+                  or a tuple of them. Without it the function is run once on arrays of ones of the operands' types, and on
+                  the real values if that raises or warns; what is learned is kept per function and types.
+    vjp:          called as `Operation.vjp`, with the keyword arguments: (xp, cotangents, operands, results, needs) -> one
+                  entry per operand
+
+    Example:
+        >>> import composit as cnp, numpy as np
+        >>> @wrap_as_operation(vjp=lambda xp, g, x, y, needs: [g[0] * (x[0] > 0)])
+        ... def relu(input_tensor):
+        ...     return np.maximum(input_tensor, 0)
+        >>> y = relu(cnp.asarray([-1.0, 2.0]))
+        >>> len(y.graph), cnp.evaluate(y)
+        (2, array([0., 2.]))
+    """
+    if callable(result_types) and vjp is None and not _takes_types(result_types):
+        raise OperandError(
+            f"wrap_as_operation: it was given the function {result_types!r} itself; expected to be called first: write "
+            "@wrap_as_operation() with parentheses"
+        )
+
+    def decorate(function: Callable[_Parameters, Any]) -> Callable[_Parameters, Any]:
+        wrapped = WrappedFunction(function, result_types, vjp)
+
+        @wraps(function)
+        def build(*operands: _Parameters.args, **arguments: _Parameters.kwargs) -> Any:
+            tensors = [as_tensor(operand) for operand in operands]
+            ordered = tuple(sorted(arguments.items()))
+            return apply(UserFunction(wrapped, ordered, _types_of(wrapped, tensors, ordered)), *tensors)
+
+        return build
+
+    return decorate
+
+
+def _takes_types(function: object) -> bool:
+    # `@wrap_as_operation` without parentheses hands us a plain function under the name result_types. A rule is told
+    # apart by its annotations or by being a lambda or a callable object; a plain annotated numpy function is not a rule.
+    annotations = getattr(function, "__annotations__", {})
+    return not any(value in (np.ndarray, "np.ndarray", "numpy.ndarray", "ndarray") for value in annotations.values())
+
+
+def _types_of(
+    wrapped: WrappedFunction, tensors: Sequence[Any], arguments: tuple[tuple[str, Any], ...]
+) -> tuple[TensorType, ...]:
+    operand_types = tuple(tensor.type for tensor in tensors)
+    if wrapped.result_types is not None:
+        given = wrapped.result_types(*operand_types, **dict(arguments))
+        return given if isinstance(given, tuple) else (given,)
+    key = (operand_types, encode(arguments))
+    known = wrapped.known_types.get(key)
+    if known is None:
+        known = wrapped.known_types[key] = _learn_types(wrapped, tensors, arguments)
+    return known
+
+
+def _learn_types(
+    wrapped: WrappedFunction, tensors: Sequence[Any], arguments: tuple[tuple[str, Any], ...]
+) -> tuple[TensorType, ...]:
+    results = _try_on_ones(wrapped, [tensor.type for tensor in tensors], arguments)
+    if results is None:
+        results = _call(wrapped, [read_value(tensor, "") for tensor in tensors], arguments)
+    several = results if isinstance(results, tuple) else (results,)
+    return tuple(_type_of_value(wrapped, value) for value in several)
+
+
+def _try_on_ones(wrapped: WrappedFunction, types: Sequence[TensorType], arguments: tuple[tuple[str, Any], ...]) -> Any:
+    stand_ins = [np.ones(value_type.shape, value_type.dtype)[()] for value_type in types]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return _call(wrapped, stand_ins, arguments)
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError, RuntimeError, Warning):
+        # Ones may be outside what the function accepts; its real operands then decide, and raise the real error.
+        return None
+
+
+def _call(wrapped: WrappedFunction, operands: Sequence[Any], arguments: tuple[tuple[str, Any], ...]) -> Any:
+    return wrapped.function(*operands, **dict(arguments))
+
+
+def _type_of_value(wrapped: WrappedFunction, value: object) -> TensorType:
+    if isinstance(value, np.ndarray):
+        return tensor_type(value.shape, value.dtype)
+    if isinstance(value, np.generic | bool | int | float | complex):
+        return tensor_type((), np.asarray(value).dtype, is_scalar=True)
+    raise OperandError(
+        f"{wrapped.name}: the function returned {value!r:.60} of type {type(value).__name__}; expected an array, a scalar or a "
+        "tuple of these; return np.asarray(...) of it"
+    )

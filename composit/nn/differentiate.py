@@ -1,0 +1,223 @@
+"""`chain_rule`: lazy gradients by one reverse sweep over the graph. Un-broadcasting happens here, once, on every edge.
+
+The sweep is reverse accumulation (Griewank and Walther, Evaluating Derivatives, chapter 3). May import the core and
+composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.apply import apply, as_tensor
+from composit.containers import flatten
+from composit.errors import DerivativeError, ParameterError, ShapeError, UnreachedInputError
+from composit.handle import TensorHandle, make_tensor
+from composit.node import Node, inside_scope
+from composit.numpy.elementwise import Astype
+from composit.operation import TensorType
+from composit.program import Pair, ancestors_in_order
+from composit.source import describe_source
+
+_Identity: TypeAlias = tuple[int, int]
+
+
+def chain_rule(
+    output_to_cotangent: Mapping[Any, Any],  # Any: tensors, or what has __lazy_tensor__
+    inputs: Sequence[Any],
+    *,
+    unreached: str = "raise",
+) -> list[Any]:
+    """Return the lazy gradients of the outputs with respect to the inputs, one per input, in order.
+
+    `{loss: loss}` means that the loss maps to itself: d loss / d loss = 1. Any other value is the incoming gradient of
+    its output, of the output's shape. Inputs may be leaves or values in between. The gradients are
+    tensors like any other, so they can be drawn, compiled and differentiated again.
+
+    Shapes:  gradient i has the shape and dtype of input i
+    Raises:  UnreachedInputError: no output depends on an input (unreached="zeros" gives zeros instead);
+             DerivativeError: outputs depend on an input only through something that has no derivative;
+             MissingDerivativeError: an operation's derivative is not written yet; the user's line is in the note
+    Example:
+        >>> import composit as cnp
+        >>> x = cnp.asarray([1.0, 2.0, 3.0])
+        >>> loss = cnp.sum(x * x)
+        >>> (gradient,) = chain_rule({loss: loss}, [x])
+        >>> cnp.evaluate(gradient)
+        array([2., 4., 6.])
+    """
+    if unreached not in ("raise", "zeros"):
+        raise ParameterError(f"chain_rule: unreached={unreached!r} was given; expected 'raise' or 'zeros'")
+    wanted, _ = flatten(list(inputs))
+    for handle in wanted:
+        _check_inexact(handle)
+    sweep = _Sweep(wanted)
+    for output, value in output_to_cotangent.items():
+        handle = as_tensor(output)
+        sweep.seed(handle, _incoming(handle, output, value))
+    sweep.run()
+    return [sweep.gradient(handle, unreached) for handle in wanted]
+
+
+def _check_inexact(handle: TensorHandle) -> None:
+    if handle.dtype.kind not in "fc":
+        raise DerivativeError(
+            f"chain_rule: the input {handle!r} has dtype {handle.dtype}; expected a floating or complex dtype, since integers and "
+            "booleans have no derivative; make the input floating before it is used, as in x.astype('float64')"
+        )
+
+
+def _incoming(handle: TensorHandle, output: object, value: object) -> Any:
+    if handle.dtype.kind not in "fc":
+        raise DerivativeError(
+            f"chain_rule: the output {handle!r} has dtype {handle.dtype}, which has no derivative; expected a floating or complex "
+            "dtype; differentiate the value it is made from"
+        )
+    if value is output:
+        return _broadcast(as_tensor(handle.dtype.type(1)), handle.shape)
+    cotangent = as_tensor(value)
+    if cotangent.shape != handle.shape and cotangent.ndim:
+        raise ShapeError(
+            f"chain_rule: the incoming gradient of {handle!r} has shape {cotangent.shape}; expected {handle.shape}, the shape of the "
+            "output; pass {loss: loss} for a gradient of ones"
+        )
+    return _broadcast(_cast(cotangent, handle.type), handle.shape)
+
+
+def _broadcast(tensor: Any, shape: tuple[int, ...]) -> Any:
+    return tensor if tensor.shape == shape else cnp.broadcast_to(tensor, shape)
+
+
+def _identity(node: Node, index: int) -> _Identity:
+    # Leaves are known by their operation: a relabelled input is the same input.
+    return (id(node.operation) if not node.operands else id(node), index)
+
+
+class _Sweep:
+    """One reverse pass: cotangents are summed per value, and each node's rule is asked once, consumers first."""
+
+    def __init__(self, wanted: Sequence[TensorHandle]) -> None:
+        self._wanted = {_identity(handle.node, handle.output_index) for handle in wanted}
+        self._outputs: list[Pair] = []
+        self._cotangents: dict[_Identity, Any] = {}
+        self._stopped_at: dict[_Identity, Node] = {}
+        self._reached: set[_Identity] = set()
+
+    def seed(self, handle: TensorHandle, cotangent: Any) -> None:
+        self._outputs.append((handle.node, handle.output_index))
+        self._accumulate(_identity(handle.node, handle.output_index), cotangent)
+
+    def run(self) -> None:
+        """Carry the cotangents from the outputs to the wanted inputs."""
+        order = ancestors_in_order([node for node, _ in self._outputs])
+        self._mark_reached(order)
+        for node in reversed(order):
+            if node.operands:
+                self._pass_through(node)
+
+    def _mark_reached(self, order: Sequence[Node]) -> None:
+        for node in order:
+            depends = any(_identity(*pair) in self._reached for pair in node.operands)
+            for index in range(len(node.types)):
+                identity = _identity(node, index)
+                if depends or identity in self._wanted:
+                    self._reached.add(identity)
+
+    def _pass_through(self, node: Node) -> None:
+        # A wanted value's cotangent is its gradient, and still flows on: another wanted input may lie behind it.
+        needs = [_identity(*pair) in self._reached for pair in node.operands]
+        cotangents = [self._cotangents.get(_identity(node, index)) for index in range(len(node.types))]
+        if not any(needs) or all(cotangent is None for cotangent in cotangents):
+            return
+        for pair, need, entry in zip(node.operands, needs, _operand_cotangents(node, cotangents, needs), strict=True):
+            if not need:
+                continue
+            if entry is None or pair[0].types[pair[1]].dtype.kind not in "fc":
+                self._stopped_at.setdefault(_identity(*pair), node)
+                continue
+            self._accumulate(_identity(*pair), entry)
+
+    def _accumulate(self, identity: _Identity, cotangent: Any) -> None:
+        earlier = self._cotangents.get(identity)
+        self._cotangents[identity] = cotangent if earlier is None else cnp.add(earlier, cotangent)
+
+    def gradient(self, handle: TensorHandle, unreached: str) -> Any:
+        identity = _identity(handle.node, handle.output_index)
+        found = self._cotangents.get(identity)
+        if found is not None:
+            return found
+        if unreached == "zeros":
+            return _broadcast(as_tensor(handle.dtype.type(0)), handle.shape)
+        if identity in self._reached:
+            raise DerivativeError(self._stopped_message(handle))
+        raise UnreachedInputError(self._unreached_message(handle))
+
+    def _stopped_message(self, handle: TensorHandle) -> str:
+        stops = list({id(node): node for node in self._stopped_at.values()}.values())[:3]
+        lines = "".join(f"\n  {node.name} at {describe_source(node.source)}" for node in stops)
+        return (
+            f"chain_rule: the outputs depend on {handle!r} only through operations that have no derivative; expected a "
+            f"differentiable path; pass unreached='zeros' if zero is meant. No gradient passes:{lines}"
+        )
+
+    def _unreached_message(self, handle: TensorHandle) -> str:
+        earlier = list(_earlier_nodes(handle, self._outputs))
+        if earlier:
+            return (
+                f"chain_rule: {handle!r} was assigned to after the output was built, and only its earlier value feeds the output; "
+                f"differentiate before the assignment, or with respect to a tensor that kept the earlier value. The assignment:\n"
+                f"  {describe_source(handle.node.source)}"
+            )
+        return (
+            f"chain_rule: no output depends on the input {handle!r}; expected an input that the outputs are computed from; "
+            "pass unreached='zeros' if its gradient is meant to be zero"
+        )
+
+
+def _earlier_nodes(handle: TensorHandle, outputs: Sequence[Pair]) -> Iterator[Node]:
+    for node in ancestors_in_order([node for node, _ in outputs]):
+        if any(reference() is handle for reference in node._handles):
+            yield node
+
+
+def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[bool]) -> Sequence[Any]:
+    """Ask the operation's rule; what comes back is summed to the operand's shape and cast to its dtype."""
+    operands = [make_tensor(operand, index) for operand, index in node.operands]
+    results = [make_tensor(node, index) for index in range(len(node.types))]
+    try:
+        with inside_scope(node.scope):
+            entries = node.operation.vjp(cnp, cotangents, operands, results, needs)
+            return [
+                None if entry is None or not need else _cast(_unbroadcast(as_tensor(entry), operand.type), operand.type)
+                for entry, operand, need in zip(entries, operands, needs, strict=True)
+            ]
+    finally:
+        error = sys.exception()
+        if error is not None:
+            error.add_note(f"while differentiating {node.name}, built at:\n  {describe_source(node.source)}")
+
+
+def _unbroadcast(cotangent: Any, operand: TensorType) -> Any:
+    """Return the cotangent summed over the axes along which the operand was repeated."""
+    shape = cotangent.shape
+    if shape == operand.shape:
+        return cotangent
+    extra = len(shape) - operand.ndim
+    if extra < 0:
+        return _broadcast(cotangent, operand.shape)
+    repeated = [extra + i for i, length in enumerate(operand.shape) if length == 1 and shape[extra + i] != 1]
+    summed = cnp.sum(cotangent, axis=(*range(extra), *repeated), keepdims=True)
+    return _broadcast(cnp.reshape(summed, summed.shape[extra:]), operand.shape)
+
+
+def _cast(cotangent: Any, operand: TensorType) -> Any:
+    if cotangent.dtype == operand.dtype and not cotangent.type.weak:
+        return cotangent
+    if cotangent.dtype.kind == "c" and operand.dtype.kind == "f":
+        # A real operand can only move along the real line: the imaginary part of its cotangent is dropped.
+        cotangent = cnp.real(cotangent)
+    return apply(Astype(np.dtype(operand.dtype)), cotangent)

@@ -1,0 +1,57 @@
+"""Optimizers: records of `init(parameters) -> state` and `update(parameters, gradients, state) -> (parameters, state)`.
+
+Both work on lazy tensors and build graph; `composit/nn/optimize.py` evaluates. May import the core and composit.numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from composit.errors import ParameterError
+from composit.handle import make_tensor
+from composit.node import Node
+from composit.operation import Input, tensor_type
+
+Tensors: TypeAlias = Sequence[Any]  # Any: lazy tensors
+State: TypeAlias = Any  # Any: a nested container of tensors of the optimizer's choice, () if it has none
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """A rule for stepping from parameters and gradients to new parameters; pure, lazy, with its state outside."""
+
+    name: str
+    init: Callable[[Tensors], State]
+    update: Callable[[Tensors, Tensors, State], tuple[list[Any], State]]
+
+
+def rate_input(value: float, label: str) -> Any:  # Any: a LazyTensor
+    """Return a weak scalar input: it never decides a dtype, and another value needs no new program.
+
+    Raises:  ParameterError: the value is not a finite number
+    """
+    if not np.isfinite(value):
+        raise ParameterError(f"{label}: {value!r} was given; expected a finite number such as 1e-3")
+    weak = tensor_type((), np.float64, is_scalar=True, weak=float)
+    return make_tensor(Node(Input(float(value), weak), (), (weak,), None, label))
+
+
+def sgd_optimizer(learning_rate: float = 1e-3) -> Optimizer:
+    """Return plain stochastic gradient descent: parameter - learning_rate * gradient, without state.
+
+    Example:
+        >>> sgd_optimizer(learning_rate=0.1).name
+        'sgd'
+    Reference: Robbins and Monro, A Stochastic Approximation Method, 1951
+    """
+    rate = rate_input(learning_rate, "learning_rate")
+
+    def update(parameters: Tensors, gradients: Tensors, state: State) -> tuple[list[Any], State]:
+        stepped = [parameter - rate * gradient for parameter, gradient in zip(parameters, gradients, strict=True)]
+        return stepped, state
+
+    return Optimizer("sgd", lambda parameters: (), update)

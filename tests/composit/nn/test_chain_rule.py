@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+
+import composit as cnp
+from composit.errors import DerivativeError, MissingDerivativeError, ParameterError, ShapeError, UnreachedInputError
+from composit.nn import chain_rule
+
+
+def _gradient_by_differences(function, point, step=1e-6):
+    slope = np.zeros_like(point)
+    for index in np.ndindex(point.shape):
+        moved = point.copy()
+        moved[index] += step
+        ahead = function(moved)
+        moved[index] -= 2 * step
+        slope[index] = (ahead - function(moved)) / (2 * step)
+    return slope
+
+
+def _sample(*shape):
+    return np.random.default_rng(7).normal(size=shape)
+
+
+def test_a_loss_maps_to_itself_with_derivative_one():
+    x = cnp.asarray(_sample(3))
+    np.testing.assert_array_equal(cnp.evaluate(chain_rule({x: x}, [x])[0]), np.ones(3))
+
+
+def test_the_gradient_is_not_scaled_by_the_loss():
+    x = cnp.asarray(np.array([3.0, 4.0]))
+    loss = cnp.sum(x) * 10
+    np.testing.assert_array_equal(cnp.evaluate(chain_rule({loss: loss}, [x])[0]), [10, 10])
+
+
+def test_any_other_value_is_the_incoming_gradient():
+    x = cnp.asarray(_sample(3))
+    y = x * 2
+    cotangent = np.array([1.0, 10.0, 100.0])
+    np.testing.assert_array_equal(cnp.evaluate(chain_rule({y: cotangent}, [x])[0]), 2 * cotangent)
+
+
+def test_gradients_come_in_the_order_of_the_inputs_with_their_shapes():
+    x, b = cnp.asarray(_sample(3, 4)), cnp.asarray(_sample(4))
+    loss = cnp.sum((x + b) * x)
+    db, dx = chain_rule({loss: loss}, [b, x])
+    assert (db.shape, dx.shape) == ((4,), (3, 4))
+    values = cnp.evaluate(x)
+    np.testing.assert_allclose(cnp.evaluate(db), values.sum(0), rtol=1e-12)
+    np.testing.assert_allclose(cnp.evaluate(dx), 2 * values + cnp.evaluate(b), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("left", "right"), [((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((), (2, 3)), ((1,), ())])
+def test_either_operand_is_summed_over_the_axes_it_was_repeated_along(left, right):
+    a, b = cnp.asarray(_sample(*left)), cnp.asarray(_sample(*right) + 3)
+    loss = cnp.sum(a * b)
+    da, db = cnp.evaluate(*chain_rule({loss: loss}, [a, b]))
+    x, y = cnp.evaluate(a, b)
+    assert np.shape(da) == left
+    assert np.shape(db) == right
+    np.testing.assert_allclose(da, _gradient_by_differences(lambda v: np.sum(v * y), np.asarray(x)), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(db, _gradient_by_differences(lambda v: np.sum(x * v), np.asarray(y)), rtol=1e-6, atol=1e-8)
+
+
+def test_a_value_used_several_times_gets_the_sum():
+    x = cnp.asarray(_sample(3))
+    loss = cnp.sum(x * x + x * 3 + cnp.exp(x))
+    values = cnp.evaluate(x)
+    np.testing.assert_allclose(cnp.evaluate(chain_rule({loss: loss}, [x])[0]), 2 * values + 3 + np.exp(values), rtol=1e-14)
+
+
+def test_two_inputs_of_equal_value_keep_their_own_gradients():
+    a, b = cnp.zeros((2,)), cnp.zeros((2,))
+    loss = cnp.sum(a * 2 + b * 5)
+    da, db = cnp.evaluate(*chain_rule({loss: loss}, [a, b]))
+    np.testing.assert_array_equal(da, [2, 2])
+    np.testing.assert_array_equal(db, [5, 5])
+
+
+def test_an_inner_value_has_a_gradient_beside_the_leaf_behind_it():
+    x = cnp.asarray(_sample(3))
+    inner = cnp.exp(x)
+    loss = cnp.sum(inner * inner)
+    d_inner, dx = cnp.evaluate(*chain_rule({loss: loss}, [inner, x]))
+    np.testing.assert_allclose(d_inner, 2 * np.exp(cnp.evaluate(x)), rtol=1e-14)
+    np.testing.assert_allclose(dx, 2 * np.exp(2 * cnp.evaluate(x)), rtol=1e-14)
+
+
+def test_several_outputs_add_up():
+    x = cnp.asarray(_sample(3))
+    a, b = cnp.sum(x), cnp.sum(x * x)
+    (dx,) = chain_rule({a: a, b: b}, [x])
+    np.testing.assert_allclose(cnp.evaluate(dx), 1 + 2 * cnp.evaluate(x), rtol=1e-14)
+
+
+def test_a_renamed_input_is_the_same_input():
+    x = cnp.asarray(_sample(3))
+    loss = cnp.sum(cnp.with_name(x, "weight") * 2)
+    np.testing.assert_array_equal(cnp.evaluate(chain_rule({loss: loss}, [x])[0]), [2, 2, 2])
+
+
+def test_the_gradient_of_a_gradient():
+    x = cnp.asarray(_sample(3))
+    loss = cnp.sum(x**3)
+    (first,) = chain_rule({loss: loss}, [x])
+    total = cnp.sum(first)
+    (second,) = chain_rule({total: total}, [x])
+    np.testing.assert_allclose(cnp.evaluate(second), 6 * cnp.evaluate(x), rtol=1e-12)
+
+
+def test_gradients_keep_the_inputs_dtype():
+    x = cnp.asarray(_sample(3).astype("float32"))
+    loss = cnp.sum(x.astype("float64") * 2)
+    (dx,) = chain_rule({loss: loss}, [x])
+    assert dx.dtype == np.float32
+    np.testing.assert_array_equal(cnp.evaluate(dx), np.float32([2, 2, 2]))
+
+
+def test_a_network_agrees_with_finite_differences():
+    x, w1, w2 = _sample(5, 4), _sample(4, 6), _sample(6, 3)
+
+    def loss_of(xp, first, second):
+        hidden = xp.tanh(xp.matmul(x, first))
+        logits = xp.matmul(hidden, second)
+        shifted = logits - xp.max(logits, axis=-1, keepdims=True)
+        return -xp.mean(shifted - xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True)))
+
+    first, second = cnp.asarray(w1), cnp.asarray(w2)
+    loss = loss_of(cnp, first, second)
+    d1, d2 = cnp.evaluate(*chain_rule({loss: loss}, [first, second]))
+    np.testing.assert_allclose(d1, _gradient_by_differences(lambda w: loss_of(np, w, w2), w1), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(d2, _gradient_by_differences(lambda w: loss_of(np, w1, w), w2), rtol=1e-5, atol=1e-8)
+
+
+def test_an_input_that_is_not_reached_raises_or_gives_zeros():
+    x, z = cnp.asarray(_sample(3)), cnp.asarray(_sample(2))
+    loss = cnp.sum(x)
+    with pytest.raises(UnreachedInputError, match="no output depends on the input"):
+        chain_rule({loss: loss}, [z])
+    np.testing.assert_array_equal(cnp.evaluate(chain_rule({loss: loss}, [z], unreached="zeros")[0]), [0, 0])
+
+
+def test_an_assignment_after_the_output_was_built_is_named():
+    x = cnp.asarray(_sample(3))
+    loss = cnp.sum(x)
+    x += 1  # the assignment
+    with pytest.raises(UnreachedInputError, match=r"assigned to after the output was built[\s\S]*# the assignment"):
+        chain_rule({loss: loss}, [x])
+
+
+def test_a_path_without_derivative_is_an_error_that_names_it():
+    x = cnp.asarray(_sample(3))
+    loss = cnp.sum(cnp.astype(cnp.argmax(x), "float64"))
+    with pytest.raises(DerivativeError, match="only through operations that have no derivative"):
+        chain_rule({loss: loss}, [x])
+
+
+def test_integers_have_no_derivative():
+    n = cnp.asarray([1, 2])
+    loss = cnp.sum(n * 1.5)
+    with pytest.raises(DerivativeError, match=r"has dtype int64; expected a floating"):
+        chain_rule({loss: loss}, [n])
+    with pytest.raises(DerivativeError, match="output"):
+        chain_rule({n: n}, [cnp.ones(2)])
+
+
+def test_a_missing_rule_names_the_function_and_the_line():
+    @cnp.wrap_as_operation(result_types=lambda x: x)
+    def custom(x):
+        return x
+
+    x = cnp.asarray(_sample(3))
+    loss = cnp.sum(custom(x))  # the line
+    with pytest.raises(MissingDerivativeError, match="custom: the function was wrapped without a derivative") as caught:
+        chain_rule({loss: loss}, [x])
+    assert "# the line" in "\n".join(caught.value.__notes__)
+
+
+def test_an_incoming_gradient_of_another_shape_is_an_error():
+    x = cnp.asarray(_sample(3))
+    with pytest.raises(ShapeError, match=r"has shape \(2,\); expected \(3,\)"):
+        chain_rule({x * 2: np.ones(2)}, [x])
+
+
+def test_unreached_must_be_a_known_word():
+    x = cnp.ones(2)
+    with pytest.raises(ParameterError, match="expected 'raise' or 'zeros'"):
+        chain_rule({x: x}, [x], unreached="maybe")
+
+
+def test_a_long_chain_is_differentiated_without_recursion():
+    x = cnp.asarray(np.ones(2))
+    y = x
+    for _ in range(3000):
+        y = y + x
+    loss = cnp.sum(y)
+    np.testing.assert_array_equal(cnp.evaluate(chain_rule({loss: loss}, [x])[0]), [3001, 3001])
+
+
+def test_gradient_nodes_stand_in_the_scope_of_what_they_differentiate():
+    x = cnp.asarray(_sample(3))
+    with cnp.name_scope("encoder"):
+        y = cnp.exp(x)
+    loss = cnp.sum(y)
+    (dx,) = chain_rule({loss: loss}, [x])
+    assert any(node.scope == "encoder" and node.serial > loss.node.serial for node in dx.graph.nodes)
