@@ -1,0 +1,111 @@
+"""The arrows between packages, and the order of modules inside composit."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.sources import ROOT, Import, imports, modules
+
+_MAY_IMPORT = {
+    "composit": {"composit"},
+    "flashlight": {"flashlight", "composit"},
+    "mosaic": {"mosaic", "composit"},
+}
+_OURS = set(_MAY_IMPORT)
+
+# Heavy or optional: imported by the function that uses them.
+_WHEN_USED = {"graphviz", "networkx", "torch", "transformers", "IPython", "matplotlib", "onnx", "jax", "scipy"}
+_ALWAYS_THERE = {"flashlight": {"torch"}, "mosaic": {"cffi"}}  # the package is made of it
+
+# The order of DESIGN 5, from the ground up. A module belongs to the longest prefix that fits it.
+_LAYERS = (
+    ("composit.errors", "composit.keys", "composit.source"),
+    ("composit.multidigraph",),
+    ("composit.operation", "composit.node"),
+    ("composit.handle", "composit.apply", "composit.program", "composit.graph", "composit.containers"),
+    ("composit.backends", "composit.interpreter", "composit.guards", "composit.evaluation"),
+    ("composit.numpy",),
+    ("composit.numpy.methods", "composit.pictures", "composit.visualize"),
+    ("composit.types",),
+    ("composit.nn",),
+    ("composit.__main__", "composit"),
+)
+_PREFIX_TO_LAYER = {prefix: layer for layer, prefixes in enumerate(_LAYERS) for prefix in prefixes}
+# composit.numpy's own __init__ gathers the families and the methods; nn computes in it.
+_PACKAGE_TO_LAYER = {"composit.numpy": _PREFIX_TO_LAYER["composit.numpy.methods"]}
+
+
+def _package(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _layer(name: str) -> int:
+    if name in _PACKAGE_TO_LAYER:
+        return _PACKAGE_TO_LAYER[name]
+    prefix = name
+    while prefix not in _PREFIX_TO_LAYER:
+        prefix = prefix.rpartition(".")[0]
+    layer = _PREFIX_TO_LAYER[prefix]
+    if prefix == "composit" and name != "composit":
+        pytest.fail(f"{name} has no place in the order of imports; give it one in _LAYERS")
+    return layer
+
+
+def _shown(found: list[Import]) -> str:
+    return "\n".join(map(str, found))
+
+
+def test_packages_import_only_what_lies_below_them() -> None:
+    wrong = [
+        found
+        for found in imports()
+        if _package(found.target) in _OURS
+        and _package(found.target) not in _MAY_IMPORT[_package(found.importer.name)]
+    ]
+    assert not wrong, _shown(wrong)
+
+
+def test_modules_of_composit_import_only_their_own_layer_and_those_below() -> None:
+    wrong = [
+        found
+        for found in imports()
+        if _package(found.importer.name) == _package(found.target) == "composit"
+        and not found.is_late
+        and not found.is_typing
+        and _layer(found.target) > _layer(found.importer.name)
+    ]
+    assert not wrong, _shown(wrong)
+
+
+def test_heavy_libraries_are_imported_only_when_used() -> None:
+    wrong = [
+        found
+        for found in imports()
+        if _package(found.target) in _WHEN_USED - _ALWAYS_THERE.get(_package(found.importer.name), set())
+        and not found.is_late
+        and not found.is_typing
+    ]
+    assert not wrong, _shown(wrong)
+
+
+def test_a_star_import_stands_only_where_names_are_gathered() -> None:
+    gathering = {"composit/__init__.py", "composit/numpy/__init__.py"}
+    wrong = [
+        module.where for module in modules() if "import *" in module.text and module.where not in gathering
+        and any(line.strip().startswith("from ") and line.rstrip().endswith("import *")
+                for line in module.text.splitlines())
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ["composit", "composit.numpy", "composit.nn", "composit.types", "mosaic"])
+def test_importing_loads_none_of_the_heavy_libraries(name: str) -> None:
+    loaded = _modules_after(f"import {name}")
+    assert not loaded & _WHEN_USED
+
+
+def _modules_after(statement: str) -> set[str]:
+    program = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(finished.stdout.split())
