@@ -55,8 +55,8 @@ def verify_layout() -> None:
     # The pointers are followed only if everything beside them is as expected.
     if read != expected or (*fields.shape[0:2], *fields.strides[0:2]) != (*array.shape, *array.strides):
         raise InternalError(
-            f"call: C reads {read} from an array of which Python says {expected}; compiled code needs CPython and numpy 2; "
-            "use another backend on this interpreter"
+            f"call: C reads {read} from an array of which Python says {expected}; compiled code needs CPython and "
+            "numpy 2; use another backend on this interpreter"
         )
 
 

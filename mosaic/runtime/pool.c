@@ -47,6 +47,7 @@ static _Alignas(64) struct {
     _Atomic(void *) context;
     _Atomic uint32_t num_tasks;
     _Atomic uint32_t num_threads;
+    _Atomic uint32_t float_mode; /* the caller's, so that results do not depend on who runs a task */
     uint32_t generation;
 } job;
 
@@ -73,6 +74,28 @@ long long mosaic_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* How the calling thread rounds and whether it flushes denormals, without the flags of what has happened. */
+static uint32_t float_mode(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_stmxcsr() & ~(uint32_t)0x3f;
+#elif defined(__aarch64__)
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return (uint32_t)mode;
+#else
+    return 0;
+#endif
+}
+
+static void set_float_mode(uint32_t mode) {
+    if (mode == float_mode()) return;
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr(mode);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode));
+#endif
 }
 
 /* Spins until *word differs from `value`, at most for limit_ns; whether it does. */
@@ -104,9 +127,11 @@ static uint32_t run_share(uint32_t index) {
         void *context = atomic_load_explicit(&job.context, memory_order_relaxed);
         const uint32_t num_tasks = atomic_load_explicit(&job.num_tasks, memory_order_relaxed);
         const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_relaxed);
+        const uint32_t mode = atomic_load_explicit(&job.float_mode, memory_order_relaxed);
         if (!atomic_compare_exchange_weak_explicit(share, &seen, seen - 1, memory_order_acq_rel, memory_order_acquire))
             continue;
         /* The claim succeeded, so the job of that generation is unfinished and the fields above are its own. */
+        set_float_mode(mode);
         body(context, (long)(first_task(index + 1, num_tasks, num_threads) - (uint32_t)seen));
         num_done++;
         seen = atomic_load_explicit(share, memory_order_acquire);
@@ -181,6 +206,7 @@ static void run_job(void (*body)(void *, long), void *context, uint32_t num_task
     atomic_store_explicit(&job.context, context, memory_order_relaxed);
     atomic_store_explicit(&job.num_tasks, num_tasks, memory_order_relaxed);
     atomic_store_explicit(&job.num_threads, num_threads, memory_order_relaxed);
+    atomic_store_explicit(&job.float_mode, float_mode(), memory_order_relaxed);
     atomic_store_explicit(&num_unfinished, num_tasks, memory_order_relaxed);
     for (uint32_t index = 0; index < num_threads; index++) {
         const uint32_t length = first_task(index + 1, num_tasks, num_threads) - first_task(index, num_tasks, num_threads);

@@ -48,6 +48,35 @@ NESTED_SOURCE = run_source(
 )
 
 
+# Halves the smallest normal number, once as the thread is and once with denormals flushed by the caller.
+DENORMAL_SOURCE = run_source(
+    """
+    double *results = outputs[0];
+    for (int i = 0; i < 1000; i++) results[i] = -1;
+    runtime->parallel_for(runtime, halve, results, 500);
+    const unsigned long mode = get_mode();
+    set_mode(mode | FLUSH);
+    runtime->parallel_for(runtime, halve, results + 500, 500);
+    set_mode(mode);
+    """,
+    before="""
+    #if defined(__x86_64__)
+    enum { FLUSH = 0x8040 };
+    static unsigned long get_mode(void) { return __builtin_ia32_stmxcsr(); }
+    static void set_mode(unsigned long mode) { __builtin_ia32_ldmxcsr((unsigned)mode); }
+    #else
+    enum { FLUSH = 1 << 24 };
+    static unsigned long get_mode(void) { unsigned long mode; __asm__("mrs %0, fpcr" : "=r"(mode)); return mode; }
+    static void set_mode(unsigned long mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+    #endif
+    static void halve(void *context, long task) {
+        volatile double smallest = 0x1p-1022;
+        for (volatile int i = 0; i < 1000; i++) ((double *)context)[task] = smallest * 0.5;
+    }
+    """,
+)
+
+
 def expected_counts(num_rounds: int, num_tasks: int) -> np.ndarray:
     tasks = np.arange(NUM_TASKS)
     return np.where(tasks < num_tasks, (tasks + 1) * num_rounds, 0)
@@ -91,6 +120,13 @@ def test_calls_from_several_python_threads_at_once_are_right(count: Callable[[in
 def test_a_call_from_inside_a_task_runs_its_tasks(prepare: Callable[..., PreparedFunction]) -> None:
     (counts,) = prepare(NESTED_SOURCE, (), (COUNTS,), num_threads=2).run([])
     np.testing.assert_array_equal(counts, expected_counts(1, 1000))
+
+
+def test_tasks_round_as_the_caller_does_on_every_thread(prepare: Callable[..., PreparedFunction]) -> None:
+    function = prepare(DENORMAL_SOURCE, (), (tensor_type((1000,), "float64"),), num_threads=2)
+    for _ in range(5):
+        (halves,) = function.run([])
+        assert halves.tolist() == [2.0**-1023] * 500 + [0.0] * 500
 
 
 def test_the_pool_works_again_in_the_child_of_a_fork(shared_cache_directory: object) -> None:
