@@ -1,12 +1,13 @@
 """Graphs out of rows in bulk, out of networkx's graphs, and networkx's graphs out of ours. May import graph."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from composit.multidigraph.draft import AttributeInput, Draft
-from composit.multidigraph.frozen import FrozenDict, frozen
+from composit.multidigraph.frozen import frozen
 from composit.multidigraph.graph import MultiDiGraph, made_graph
-from composit.multidigraph.records import EMPTY, EdgeKey, Node, Record, record_map
+from composit.multidigraph.records import EMPTY, EdgeKey, EdgeRow, Node, Record, record_map
 
 InEdge: TypeAlias = tuple[Node, EdgeKey, AttributeInput]
 InEdgeRow: TypeAlias = tuple[Node, AttributeInput, Iterable[InEdge]]
@@ -26,27 +27,24 @@ def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDi
         >>> list(graph.edges(keys=True, data=True))
         [('x', 'y', 0, {'sink_input_index': 0})]
     """
-    set_item = dict.__setitem__  # a FrozenDict is filled once, here, before anybody has it
     table: dict[Node, Record] = {}
-    record_of_object: dict[int, Record] = {}  # by identity, which costs no call of the node's own hash
+    # by identity, which costs no call of the node's own hash: the out-edges, filled while later rows are read
+    out_rows_of: dict[int, list[EdgeRow]] = {}
     num_edges = 0
-    for node, node_attributes, in_row in rows:
-        in_edges: FrozenDict[Any, Any] = FrozenDict()
+    for node, node_attributes, in_edges in rows:
+        in_row = tuple([(source, key, frozen(edge_attributes)) for source, key, edge_attributes in in_edges])
+        if len(in_row) > 1:
+            _check_keys(node, in_row)
         for source, key, edge_attributes in in_row:
-            edges = in_edges.get(source) if in_edges else None
-            if edges is None:
-                record = record_of_object.get(id(source)) or table.get(source)
-                if record is None:
-                    raise _row_error(node, f"its source {source!r} has no earlier row; give rows sources first")
-                edges = FrozenDict()
-                set_item(in_edges, source, edges)
-                set_item(record.out_edges, node, edges)
-            elif key in edges:
-                raise _row_error(node, f"the edge from {source!r} with key {key!r} comes twice; keys tell them apart")
-            set_item(edges, key, frozen(edge_attributes))
-            num_edges += 1
+            out_rows = out_rows_of.get(id(source))
+            if out_rows is None:
+                out_rows = _out_rows_of_equal(node, source, table)
+            out_rows.append((node, key, edge_attributes))
+        num_edges += len(in_row)
         place = len(table)
-        table[node] = record_of_object[id(node)] = Record(frozen(node_attributes), in_edges, FrozenDict(), place)
+        own_out_rows: list[EdgeRow] = []
+        out_rows_of[id(node)] = own_out_rows
+        table[node] = Record(frozen(node_attributes), in_row, own_out_rows, place)
         if len(table) == place:
             raise _row_error(node, "an earlier row has the same node; give each node one row")
     return made_graph(MultiDiGraph, record_map(table, num_edges), attributes)
@@ -92,6 +90,24 @@ def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> Any:
         if not reciprocal or graph.has_edge(sink, source, key)
     )
     return mutable
+
+
+def _check_keys(node: Node, in_row: Sequence[EdgeRow]) -> None:
+    # distinct keys, as positions are, tell the edges apart whatever their sources
+    if len({key for _, key, _ in in_row}) == len(in_row):
+        return
+    for edge, count in Counter((source, key) for source, key, _ in in_row).items():
+        if count > 1:
+            raise _row_error(node, f"the edge from {edge[0]!r} with key {edge[1]!r} comes twice; keys tell them apart")
+
+
+def _out_rows_of_equal(node: Node, source: Node, table: Mapping[Node, Record]) -> list[EdgeRow]:
+    """The list that an earlier row with a node equal to `source`, but another object, collects its out-edges in."""
+    record = table.get(source)
+    if record is None:
+        raise _row_error(node, f"its source {source!r} has no earlier row; give rows sources first")
+    assert isinstance(record._out, list)
+    return record._out
 
 
 def _row_error(node: Node, problem: str) -> Exception:

@@ -5,8 +5,7 @@ records of the nodes that it touches. A pyrsistent map iterates by hash, so each
 of insertion, and the sorted table is made when somebody iterates. May import pyrsistent and frozen.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pyrsistent import PMap, pmap
@@ -21,17 +20,52 @@ KeyToAttributes: TypeAlias = FrozenDict[EdgeKey, Attributes]
 Adjacency: TypeAlias = FrozenDict[Node, KeyToAttributes]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
-    """One node's attributes, its edges by neighbour and key, and its place in the order of insertion.
+EdgeRow: TypeAlias = tuple[Node, EdgeKey, Attributes]
 
-    The inner map of the edges from u to v is one object, held by u's `out_edges` and v's `in_edges`.
+
+class Record:
+    """One node's attributes, its edges, and its place in the order of insertion; never changed after it is made.
+
+    Edges are given as an adjacency (by neighbour, then by key) or, in bulk, as rows (neighbour, key, attributes), of
+    which the adjacency is made when it is first asked for: it costs more than all the rest of a record.
     """
 
-    attributes: Attributes
-    in_edges: Adjacency
-    out_edges: Adjacency
-    place: int
+    __slots__ = ("_in", "_out", "attributes", "place")
+
+    def __init__(
+        self,
+        attributes: Attributes,
+        in_edges: Adjacency | Sequence[EdgeRow],
+        out_edges: Adjacency | Sequence[EdgeRow],
+        place: int,
+    ) -> None:
+        self.attributes = attributes
+        self._in = in_edges
+        self._out = out_edges
+        self.place = place
+
+    @property
+    def in_edges(self) -> Adjacency:
+        """Source to key to attributes, in the order in which the edges were added."""
+        edges = self._in
+        if not isinstance(edges, FrozenDict):
+            edges = self._in = _adjacency(edges)
+        return edges
+
+    @property
+    def out_edges(self) -> Adjacency:
+        """Sink to key to attributes, in the order in which the edges were added."""
+        edges = self._out
+        if not isinstance(edges, FrozenDict):
+            edges = self._out = _adjacency(edges)
+        return edges
+
+
+def _adjacency(rows: Iterable[EdgeRow]) -> Adjacency:
+    edges: dict[Node, dict[EdgeKey, Attributes]] = {}
+    for neighbour, key, attributes in rows:
+        edges.setdefault(neighbour, {})[key] = attributes
+    return FrozenDict({neighbour: FrozenDict(by_key) for neighbour, by_key in edges.items()})
 
 
 class RecordMap:
