@@ -122,6 +122,7 @@ def _extremum_without_nan(operator: str) -> Emit:
 
 def _magnitude_bits(lanes: Lanes, dtype: np.dtype, value: c.Expression) -> c.Expression:
     bits = lanes.type(dtype).mask
+    lanes.declare(bits)
     ones = c.literal(2 ** (8 * dtype.itemsize - 1) - 1, bits.element.ctype.name)
     return bits.bits(value) & ones
 
@@ -136,6 +137,7 @@ def _absolute_integer(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expre
 
 def _signbit(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
     vector = lanes.type(dtype)
+    lanes.declare(vector.mask)
     return lanes.as_mask(vector.mask.bits(args[0]) < c.literal(0), vector)
 
 

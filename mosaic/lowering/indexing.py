@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from composit.numpy.indexing import BasicIndex, Take, TakeAlongAxis
-from mosaic.ir_expressions import Gather, Load
+import numpy as np
+
+from composit.numpy.indexing import AdvancedIndex, BasicIndex, BasicIndexAdjoint, Take, TakeAlongAxis
+from mosaic.ir_expressions import Gather, Load, literal
 from mosaic.ir_views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
@@ -22,23 +24,53 @@ def _indexed(view: View, index: tuple[object, ...]) -> View:
         if item is None:
             view, axis = view.expand_dims((axis,)), axis + 1
         elif isinstance(item, slice):
-            start, stop, step = item.indices(view.shape[axis])
-            view, axis = view.slice_axis(axis, start, len(range(start, stop, step)), step), axis + 1
+            chosen = range(item.start, item.stop, item.step)
+            view, axis = view.slice_axis(axis, item.start, len(chosen), item.step), axis + 1
         else:
             assert isinstance(item, int)
-            position = item + view.shape[axis] if item < 0 else item
-            view = view.slice_axis(axis, position, 1).drop_axes((axis,))
+            view = view.slice_axis(axis, item, 1).drop_axes((axis,))
     return view
+
+
+@lower.register
+def _(operation: BasicIndexAdjoint, context: Context) -> Sequence[Value]:
+    result = context.result()
+    context.define(result, literal(0, result.dtype))
+    context.copy(context.operands[0], _indexed(result, operation.index))
+    return (result,)
+
+
+@lower.register
+def _(operation: AdvancedIndex, context: Context) -> Sequence[Value]:
+    source, place = context.view(0), operation.place
+    arrays = [context.view(index) for index in range(1, len(context.operands))]
+    chosen = np.broadcast_shapes(*(array.shape for array in arrays))
+    kept = [axis for axis, entry in enumerate(operation.index) if isinstance(entry, slice)]
+    domain = context.types[0].shape
+    base, gathers, following = source, [], iter(arrays)
+    for axis, entry in enumerate(operation.index):
+        if isinstance(entry, slice):
+            continue
+        start = entry if isinstance(entry, int) else 0
+        base = base.slice_axis(axis, start, 1)
+        if not isinstance(entry, int):
+            index = next(following)
+            _check_index(index)
+            seen = index.broadcast_to(chosen).expand_dims(range(len(chosen), len(chosen) + len(kept) - place))
+            gathers.append(
+                Gather(Load(seen.broadcast_to(domain)), source.shape[axis], source.strides[axis], context.position)
+            )
+    dropped = base.drop_axes([axis for axis in range(source.ndim) if axis not in kept])
+    moved = dropped.expand_dims(range(place, place + len(chosen))).broadcast_to(domain)
+    return (context.define(context.result(), Load(moved, tuple(gathers))),)
 
 
 @lower.register
 def _(operation: Take, context: Context) -> Sequence[Value]:
     source, indices = context.view(0), context.view(1)
     if operation.axis is None:
-        flat = source.reshape((source.size,))
-        source = context.copy(source, context.memory.temporary(source.shape, source.dtype)) if flat is None else source
-        source = source.reshape((source.size,)) or source
-    axis = (operation.axis or 0) % source.ndim
+        source = context.dense_reshape(source, (source.size,))
+    axis = operation.axis or 0
     _check_index(indices)
     # x[before, index, after] over the domain before + index's axes + after
     before, after = source.shape[:axis], source.shape[axis + 1 :]
@@ -53,10 +85,8 @@ def _(operation: Take, context: Context) -> Sequence[Value]:
 @lower.register
 def _(operation: TakeAlongAxis, context: Context) -> Sequence[Value]:
     source, indices = context.view(0), context.view(1)
-    if operation.axis is None or source.ndim != indices.ndim:
-        raise NoLowering("take_along_axis over a flattened array has no lowering to C")
     _check_index(indices)
-    axis = operation.axis % source.ndim
+    axis = operation.axis
     domain = context.types[0].shape
     base = source.slice_axis(axis, 0, 1).broadcast_to(domain)
     gather = Gather(Load(indices.broadcast_to(domain)), source.shape[axis], source.strides[axis], context.position)

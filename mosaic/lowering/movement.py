@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from composit.numpy.joining import Concatenate, Split, Stack
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
-from mosaic.ir_views import View
 from mosaic.lowering.registry import Context, Uniform, Value, lower
 
 
@@ -33,17 +32,7 @@ def _(operation: Squeeze, context: Context) -> Sequence[Value]:
 
 @lower.register
 def _(operation: Reshape, context: Context) -> Sequence[Value]:
-    return context.moved(lambda view: _reshaped(view, context))
-
-
-def _reshaped(view: View, context: Context) -> View:
-    """Return the view with the result's shape, of a dense copy if strides do not express it."""
-    shape = context.types[0].shape
-    direct = view.reshape(shape)
-    if direct is None:
-        direct = context.copy(view, context.memory.temporary(view.shape, view.dtype)).reshape(shape)
-    assert direct is not None, "a dense array takes every shape of its size"
-    return direct
+    return context.moved(lambda view: context.dense_reshape(view, context.types[0].shape))
 
 
 @lower.register

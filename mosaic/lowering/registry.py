@@ -93,6 +93,14 @@ class Context:
         expression = source.literal if isinstance(source, Uniform) else Load(source)
         return self.define(result, convert(expression, result.dtype))
 
+    def dense_reshape(self, view: View, shape: Shape) -> View:
+        """Return a view with another shape, of a dense copy if strides do not express it."""
+        direct = view.reshape(shape)
+        if direct is None:
+            direct = self.copy(view, self.memory.temporary(view.shape, view.dtype)).reshape(shape)
+        assert direct is not None, "a dense array takes every shape of its size"
+        return direct
+
     def moved(self, change: ViewChange) -> tuple[Value, ...]:
         """Return the only operand, seen through another view; a uniform value only changes its shape."""
         value = self.operands[0]

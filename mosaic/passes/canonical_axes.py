@@ -24,6 +24,17 @@ def canonical(definition: Definition) -> Definition:
     return result
 
 
+def without_unit_axes(definition: Definition) -> Definition:
+    """Return the definition with axes of length 1 dropped."""
+    kept = tuple(extent for extent in definition.result.shape if extent != 1)
+    reduced = tuple(extent for extent in definition.reduced if extent != 1)
+    if (kept, reduced) == (definition.result.shape, definition.reduced) or (definition.reducer and not reduced):
+        return definition
+    result = definition.reshaped(kept, reduced)
+    assert result is not None, "axes of length 1 can always be dropped"
+    return result
+
+
 def _merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
     """Return the extents of the axes after merging each with the one before it where all views are dense there."""
     extents: list[int] = []

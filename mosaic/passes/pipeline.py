@@ -17,6 +17,8 @@ from mosaic.lowering.registry import Memory
 from mosaic.passes.assign_memory import MemoryPlan, assign_memory, constant_offsets
 from mosaic.passes.describe import describe_kernel
 from mosaic.passes.form_groups import form_groups
+from mosaic.passes.fuse_epilogues import fuse_epilogues
+from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.split_regions import Region, Step, split_regions
 from mosaic.passes.store_panels import store_panels
@@ -60,8 +62,11 @@ def compile_program(program: Program, constants: Mapping[int, np.ndarray], optio
     scheme = options.tile_scheme
     ir = validate(lower_program(program, constants, memory))
     ir = validate(remove_unused(ir))
-    ir = validate(form_groups(ir, memory, options.fuse))
-    ir = validate(store_panels(ir, memory, lambda matmul: scheme.blocking(matmul, options.target).nr))
+    if options.fuse:
+        ir = validate(inline_elementwise(ir))
+        ir = validate(fuse_epilogues(ir))
+    ir = validate(form_groups(ir, options.fuse))
+    ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, options.target)))
     steps = split_regions(ir)
     offsets = constant_offsets(ir)
     regions = [step for step in steps if isinstance(step, Region)]

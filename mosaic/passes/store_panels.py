@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mosaic.ir import Definition, IrProgram, Matmul, Statement
+from mosaic.ir import Definition, Group, IrProgram, Matmul, Statement
 from mosaic.ir_expressions import Load
 from mosaic.ir_views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Memory
+from mosaic.passes.canonical_axes import as_group
 from mosaic.tiling.packing import Packing
 
 PanelWidth = Callable[[Matmul], int]
@@ -28,12 +29,13 @@ few_rows = 24
 def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth) -> IrProgram:
     """Return the program with every product's right operand in panels or readable in place.
 
+    Pre:  statements are groups and islands
     Post: a Matmul has a panel_width, or a right operand whose last stride is 1.
     """
     packer = _Packer(program, memory, panel_width)
     statements: list[Statement] = []
     for statement in program.statements:
-        statements.extend(packer.rewritten(statement) if isinstance(statement, Matmul) else (statement,))
+        statements.extend(packer.group(statement) if isinstance(statement, Group) else (statement,))
     return replace(program, statements=tuple(statements), constants={**program.constants, **packer.packed})
 
 
@@ -45,17 +47,24 @@ class _Packer:
     packed: dict[Buffer, Packing] = field(default_factory=dict)
     known: dict[tuple[View, int], View] = field(default_factory=dict)
 
-    def rewritten(self, matmul: Matmul) -> list[Statement]:
-        """Return the product on panels, after the statements that fill them if they are not constant."""
+    def group(self, group: Group) -> list[Statement]:
+        """Return the group with its products on panels, after the statements that fill those that are not constant."""
+        copies: list[Definition] = []
+        stages = tuple(
+            self.rewritten(stage, copies) if isinstance(stage, Matmul) else stage for stage in group.stages
+        )
+        return [*map(as_group, copies), replace(group, stages=stages)]
+
+    def rewritten(self, matmul: Matmul, copies: list[Definition]) -> Matmul:
+        """Return the product on panels; what fills them goes to `copies`."""
         width = self.panel_width(matmul)
         right = matmul.right
         is_constant = right.buffer.kind is BufferKind.CONSTANT
         if not is_constant and matmul.sizes[0] <= few_rows and right.strides[-1] == 1:
-            return [matmul]
+            return matmul
         # A batch axis along which the operand does not change is stored once.
         used = tuple(1 if stride == 0 else extent for extent, stride in zip(right.shape, right.strides, strict=True))
         single = replace(right, shape=(*used[:-2], *right.shape[-2:]))
-        copies: list[Statement] = []
         panels = self.known.get((single, width))
         if panels is None:
             panels = self._constant(single, width) if is_constant else self._computed(single, width, matmul, copies)
@@ -65,7 +74,7 @@ class _Packer:
         )
         shape = (*right.shape[:-2], *panels.shape[-3:])
         kept = (*strides[: right.ndim - 2], *panels.strides[-3:])
-        return [*copies, replace(matmul, right=View(panels.buffer, 0, shape, kept), panel_width=width)]
+        return replace(matmul, right=View(panels.buffer, 0, shape, kept), panel_width=width)
 
     def _constant(self, view: View, width: int) -> View:
         source = self.program.constants[view.buffer]
@@ -76,7 +85,7 @@ class _Packer:
         self.packed[buffer] = packing
         return dense_view(buffer, packing.shape)
 
-    def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Statement]) -> View:
+    def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
         """Append copies of the whole panels, and of the columns left over, which fill a panel only in part."""
         *batch, depth, columns = view.shape
         whole, rest = divmod(columns, width)

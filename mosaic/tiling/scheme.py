@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.ir import Matmul
@@ -18,6 +18,12 @@ class TileScheme:
     by_origin: Mapping[int, Blocking] = field(default_factory=dict)
 
     def blocking(self, matmul: Matmul, target: Target) -> Blocking:
-        """Return the block sizes of a product."""
+        """Return the block sizes of a product as its right operand is stored."""
         chosen = self.by_origin.get(matmul.origins[0])
         return chosen or choose_blocking(matmul_spec(matmul), target)
+
+    def panel_width(self, matmul: Matmul, target: Target) -> int:
+        """Return the width of the panels that the right operand of a product should be stored in."""
+        chosen = self.by_origin.get(matmul.origins[0])
+        spec = replace(matmul_spec(matmul), b_depth_stride=None)
+        return (chosen or choose_blocking(spec, target)).nr

@@ -1,0 +1,67 @@
+"""Moves the elementwise definition that follows a product into the product's epilogue.
+
+Before:  t = x @ w; y = gelu(t + b)
+After:   y = gelu((x @ w) + b), computed where the sums are stored
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mosaic.ir import Definition, IrProgram, Matmul, Statement
+from mosaic.ir_expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
+from mosaic.ir_views import View
+from mosaic.passes.inline_elementwise import largest_expression
+from mosaic.passes.uses import delivered, readers
+
+
+def fuse_epilogues(program: IrProgram) -> IrProgram:
+    """Return the program with each product's only user as its epilogue, where that user is elementwise over it.
+
+    Pre:  statements are definitions, matmuls and islands
+    """
+    statements: list[Statement | None] = list(program.statements)
+    users = readers(program.statements)
+    protected = delivered(program.outputs)
+    for position, statement in enumerate(statements):
+        if not isinstance(statement, Matmul) or statement.result.buffer in protected:
+            continue
+        places = users.get(statement.result.buffer, [])
+        user = statements[places[0]] if len(places) == 1 else None
+        fused = with_epilogue(statement, user) if isinstance(user, Definition) else None
+        if fused is not None:
+            # At the user's place, where all that the epilogue reads is known.
+            statements[position], statements[places[0]] = None, fused
+    return replace(program, statements=tuple(each for each in statements if each is not None))
+
+
+def with_epilogue(matmul: Matmul, user: Definition) -> Matmul | None:
+    """Return the product with the user's expression as its epilogue, or None if it is not elementwise over it."""
+    if user.reducer is not None or user.num_elements != matmul.result.size:
+        return None
+    shaped = user.reshaped(matmul.result.shape, ())
+    if shaped is None or shaped.result.dtype.itemsize > matmul.result.dtype.itemsize:
+        return None
+    for load in loads(shaped.expression):
+        if load.view.buffer is matmul.result.buffer and not same_elements(load.view, matmul.result):
+            return None
+    if any(isinstance(part, Load) and part.gathers for part in walk(shaped.expression)):
+        return None
+
+    def accumulated(part: Expression) -> Expression | None:
+        is_product = isinstance(part, Load) and part.view.buffer is matmul.result.buffer
+        return matmul.epilogue if is_product else None
+
+    expression = rewrite(shaped.expression, accumulated)
+    if size(expression) > largest_expression or not any(isinstance(part, Accumulated) for part in walk(expression)):
+        return None
+    origins = tuple(dict.fromkeys((*matmul.origins, *user.origins)))
+    return replace(matmul, result=shaped.result, epilogue=expression, origins=origins)
+
+
+def same_elements(seen: View, stored: View) -> bool:
+    """Whether two views of one buffer show the same element at every index."""
+    return (seen.offset, seen.shape) == (stored.offset, stored.shape) and all(
+        extent == 1 or one == other
+        for extent, one, other in zip(seen.shape, seen.strides, stored.strides, strict=True)
+    )

@@ -1,0 +1,149 @@
+"""Puts elementwise definitions into the expressions that use them.
+
+Before:  a = x + y; b = exp(a); c = sum(b)
+After:   c = sum(exp(x + y))
+
+A definition with one user disappears into it, unless its value would be computed more often; one that only moves or
+converts elements disappears into every user.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from mosaic.ir import Definition, IrProgram, Statement
+from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, walk
+from mosaic.ir_views import Buffer, BufferKind, View, index_map
+from mosaic.passes.canonical_axes import canonical
+from mosaic.passes.uses import delivered, readers
+
+largest_expression = 80
+"""Records in one expression: beyond this, compile time grows and registers spill."""
+
+
+def inline_elementwise(program: IrProgram) -> IrProgram:
+    """Return the program with elementwise definitions moved into their users.
+
+    Pre:  statements are definitions, matmuls and islands
+    Post: an elementwise definition that is left has several users, is delivered, or is read by something else
+    """
+    statements: list[Statement | None] = list(program.statements)
+    writers = _sole_writers(program)
+    protected = delivered(program.outputs)
+    users = {buffer: set(positions) for buffer, positions in readers(program.statements).items()}
+    # Users before what they use: a chain collapses into its last definition in one sweep.
+    for position in range(len(statements) - 1, -1, -1):
+        _inline_one(position, statements, writers, protected, users)
+    return replace(program, statements=tuple(each for each in statements if each is not None))
+
+
+def _sole_writers(program: IrProgram) -> dict[Buffer, int]:
+    """Return the statement that fills each buffer, for buffers filled by one definition alone and entirely."""
+    counts: dict[Buffer, int] = {}
+    found: dict[Buffer, int] = {}
+    for position, statement in enumerate(program.statements):
+        if isinstance(statement, Definition):
+            buffer = statement.result.buffer
+            counts[buffer] = counts.get(buffer, 0) + 1
+            if statement.result.size == buffer.num_elements:
+                found[buffer] = position
+    return {buffer: position for buffer, position in found.items() if counts[buffer] == 1}
+
+
+def _inline_one(
+    position: int,
+    statements: list[Statement | None],
+    writers: dict[Buffer, int],
+    protected: frozenset[Buffer],
+    users: dict[Buffer, set[int]],
+) -> None:
+    """Inline the definition at a position into all of its users, or leave it."""
+    producer = statements[position]
+    if not isinstance(producer, Definition) or producer.reducer is not None:
+        return
+    buffer = producer.result.buffer
+    if buffer in protected or buffer.kind is not BufferKind.TEMPORARY or writers.get(buffer) != position:
+        return
+    places = sorted(users.get(buffer, ()))
+    if len(places) != 1 and not is_movement(producer.expression):
+        return
+    replaced = {place: _inlined(producer, statements[place]) for place in places}
+    if not replaced or any(each is None for each in replaced.values()):
+        return
+    statements[position] = None
+    for place, statement in replaced.items():
+        statements[place] = statement
+    for load in loads(producer.expression):
+        users[load.view.buffer].discard(position)
+        users[load.view.buffer].update(places)
+
+
+def is_movement(expression: Expression) -> bool:
+    """Whether the expression computes nothing: loads, constants and conversions."""
+    return not any(isinstance(part, Apply) for part in walk(expression))
+
+
+def _inlined(producer: Definition, user: Statement | None) -> Definition | None:
+    """Return the user with the producer's expression in place of its loads, or None where that does not pay."""
+    if not isinstance(user, Definition):
+        return None
+    for candidate in (producer, canonical(producer)):
+        result = _substituted(candidate, user)
+        if result is not None:
+            return result
+    # The user's axes may be merged where the producer's are not.
+    if user.reducer is None and user.num_elements == producer.num_elements:
+        split = user.reshaped(producer.result.shape, ())
+        return None if split is None else _substituted(producer, split)
+    return None
+
+
+def _substituted(producer: Definition, user: Definition) -> Definition | None:
+    buffer = producer.result.buffer
+    seen = {load.view for load in loads(user.expression) if load.view.buffer is buffer}
+    if _is_index(user.expression, buffer):
+        return None
+    values: dict[View, Expression] = {}
+    for view in seen:
+        value = inlined_value(producer, view, user.domain)
+        if value is None:
+            return None
+        values[view] = value
+    expression = rewrite(
+        user.expression, lambda part: values.get(part.view) if isinstance(part, Load) and not part.gathers else None
+    )
+    if size(expression) > largest_expression or any(load.view.buffer is buffer for load in loads(expression)):
+        return None
+    return replace(user, expression=expression, origins=_merged(producer.origins, user.origins))
+
+
+def _is_index(expression: Expression, buffer: Buffer) -> bool:
+    """Whether the buffer is read as an index of a gather, where only a load may stand."""
+    return any(
+        gather.index.view.buffer is buffer
+        for part in walk(expression)
+        if isinstance(part, Load)
+        for gather in part.gathers
+    )
+
+
+def inlined_value(producer: Definition, seen: View, domain: tuple[int, ...]) -> Expression | None:
+    """Return what the producer stores, as seen through a view of its result over another domain."""
+    if not is_movement(producer.expression) and _num_evaluations(seen, domain) > producer.num_elements:
+        return None
+    mapping = index_map(seen, producer.result)
+    if mapping is None:
+        return None
+    known = mapping
+    return map_views(producer.expression, lambda view: known.apply(view, domain))
+
+
+def _num_evaluations(seen: View, domain: tuple[int, ...]) -> int:
+    """Return how often a value is computed: not again along trailing axes on which it does not depend."""
+    last = max((axis for axis, stride in enumerate(seen.strides) if stride), default=-1)
+    return math.prod(domain[: last + 1])
+
+
+def _merged(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys((*first, *second)))

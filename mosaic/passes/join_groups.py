@@ -1,0 +1,109 @@
+"""Whether a definition can join a group, and the group it makes.
+
+A definition joins if it has the group's rows, element by element or one value per row, and reads what the group computes
+only at its own element. A group without reductions takes the rows of the first reduction that joins.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from mosaic.ir import Definition, Group, Matmul, RowStage
+from mosaic.ir_expressions import views
+from mosaic.ir_views import Shape, View
+from mosaic.passes.canonical_axes import without_unit_axes
+from mosaic.passes.fuse_epilogues import same_elements
+
+longest_local_row = 16 * 1024
+"""Elements of a row that may be kept on the stack between phases."""
+
+
+def join(group: Group, definition: Definition) -> Group | None:
+    """Return the group with the definition as its last stage, or None if it does not fit."""
+    if any(isinstance(stage, Matmul) for stage in group.stages):
+        return None
+    compact = without_unit_axes(definition)
+    if compact.reducer is not None and not any(stage.is_along_row for stage in row_stages(group)):
+        reshaped = _with_rows_of(group, compact)
+        if reshaped is not None:
+            group = reshaped
+    stage = as_stage(compact, group.rows, group.length)
+    if stage is None or not _reads_own_element(stage, group):
+        return None
+    if any(stage.result.buffer is other.result.buffer for other in group.stages):
+        return None
+    if group.length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in row_stages(group))):
+        return None
+    return replace(group, stages=(*group.stages, stage))
+
+
+def row_stages(group: Group) -> list[RowStage]:
+    """Return the stages that are no products."""
+    return [stage for stage in group.stages if isinstance(stage, RowStage)]
+
+
+def _with_rows_of(group: Group, reduction: Definition) -> Group | None:
+    """Return an elementwise group over the rows that a reduction keeps."""
+    rows, length = reduction.result.shape, math.prod(reduction.reduced)
+    stages = row_stages(group)
+    if any(stage.serial or not stage.is_element_wise for stage in stages):
+        return None
+    if math.prod(group.rows) * group.length != math.prod(rows) * length:
+        return None
+    reshaped = [as_stage(as_definition(stage), rows, length) for stage in stages]
+    if any(stage is None for stage in reshaped):
+        return None
+    return Group(rows, length, tuple(stage for stage in reshaped if stage is not None))
+
+
+def as_definition(stage: RowStage) -> Definition:
+    """Return a stage per element as a definition over rows and length."""
+    return Definition(stage.result, stage.expression, stage.origins, stage.serial, stage.reducer)
+
+
+def as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | None:
+    """Return the definition as a stage over these rows, or None if some view does not allow it."""
+    num_rows, kept, reduced = math.prod(rows), definition.result.size, math.prod(definition.reduced)
+    if definition.reducer is not None and kept == num_rows and reduced == length:
+        return _along_row(definition, rows, length)
+    if kept == num_rows * length:
+        shaped = definition.reshaped((*rows, length), definition.reduced)
+        return None if shaped is None else _stage(shaped, shaped.reduced)
+    if kept == num_rows and definition.reducer is None:
+        shaped = definition.reshaped((*rows, 1), ())
+        return None if shaped is None else _stage(shaped, ())
+    return None
+
+
+def _stage(shaped: Definition, serial: Shape) -> RowStage:
+    return RowStage(shaped.result, shaped.expression, shaped.origins, shaped.reducer, serial)
+
+
+def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | None:
+    shaped = definition.reshaped(rows, (length,))
+    if shaped is None:
+        return None
+    result = shaped.result.expand_dims((len(rows),))
+    return RowStage(result, shaped.expression, shaped.origins, shaped.reducer, is_along_row=True)
+
+
+def _reads_own_element(stage: RowStage, group: Group) -> bool:
+    """Whether all that the stage reads of the group's results lies at its own element or row."""
+    written = {other.result.buffer: other.result for other in group.stages}
+    for view in views(stage.expression):
+        stored = written.get(view.buffer)
+        if stored is None:
+            continue
+        if stage.serial or not same_elements(view, _broadcast_row(stored, view)):
+            return False
+    return True
+
+
+def _broadcast_row(stored: View, seen: View) -> View:
+    """Return a value per row as an element of the row sees it."""
+    if stored.shape[-1] == 1 and seen.shape[-1] != 1:
+        return replace(stored, shape=seen.shape, strides=(*stored.strides[:-1], 0))
+    return stored
+
+
