@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import AxisError, ParameterError
+from composit.errors import ParameterError
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.reductions import DtypeLike, Tensor, axes_of, max, min, refuse_out, sum
@@ -125,14 +125,14 @@ def average(
     *,
     keepdims: object = np._NoValue,
 ) -> Tensor:
-    """Return the weighted mean along axes. Reference: numpy.average; weights have the shape of `a`, or of its one axis."""
+    """Return the weighted mean along axes; weights have the shape of `a`, or of its axes. Reference: numpy.average."""
     handle = handle_of(a)
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
         total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
     else:
         weight = _aligned_weights(handle, axis, weights)
-        dtype = np.result_type(handle.dtype, weight.dtype, *([np.float64] if handle.dtype.kind in "iub" else []))
+        dtype = np.result_type(handle.dtype, weight.dtype, np.float64 if handle.dtype.kind in "iub" else np.bool)
         total = sum(weight, axis, dtype, None, keepdims)
         result = table.divide(sum(table.multiply(handle, weight, dtype=dtype), axis, None, None, keepdims), total)
     if not returned:
@@ -147,16 +147,16 @@ def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike)
     axes = axes_of(axis, handle.ndim)
     if axis is None or weight.shape != tuple(handle.shape[axis] for axis in axes):
         raise ParameterError(
-            f"average: weights of shape {weight.shape} were given for an array of shape {handle.shape} and axis {axis}; "
+            f"average: weights of shape {weight.shape} were given for shape {handle.shape} and axis {axis}; "
             "expected the array's shape, or the lengths of the axes; name the axes they belong to"
         )
     return weight.reshape(tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
 
 
 def _count(handle: Tensor, axis: AxesLike | None) -> int:
-    if axis is not None and handle.ndim == 0 and axis != ():
+    if axis is not None and handle.ndim == 0:
         # Unlike its sums, numpy's means refuse axis 0 of a scalar.
-        raise AxisError(axis, 0)  # type: ignore[arg-type]  # one number where it is out of bounds
+        return math.prod(normalize_axes(axis, 0))
     return math.prod(handle.shape[position] for position in axes_of(axis, handle.ndim))
 
 
@@ -171,8 +171,8 @@ def _degrees(ddof: float, correction: Any) -> float:
         return ddof
     if ddof != 0:
         raise ParameterError(
-            f"ddof and correction can't be provided simultaneously: ddof={ddof} and correction={correction} were given; they "
-            "are two names of one argument, give either"
+            f"ddof and correction can't be provided simultaneously: ddof={ddof} and correction={correction} were "
+            "given; they are two names of one argument, give either"
         )
     return float(correction)
 

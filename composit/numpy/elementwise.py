@@ -248,7 +248,7 @@ class Astype(Operation):
         return (tensor_type(operand.shape, self.dtype, operand.is_scalar),)
 
     def evaluate(self, *operands: Array) -> Any:
-        operand = operands[0]
+        operand: Any = operands[0]  # Any: an array, or a Python scalar
         if not isinstance(operand, np.ndarray | np.generic):
             operand = np.asarray(operand)[()]
         return operand.astype(self.dtype)
@@ -314,8 +314,8 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
     except ValueError as error:
         listed = " ".join(str(shape).replace(" ", "") for shape in shapes)
         raise ShapeError(
-            f"{name}: operands could not be broadcast together with shapes {listed}; counted from the last axis, lengths "
-            "must be equal or 1; insert axes with expand_dims or x[:, None] where they should repeat"
+            f"{name}: operands could not be broadcast together with shapes {listed}; counted from the last axis, "
+            "lengths must be equal or 1; insert axes with expand_dims or x[:, None] where they should repeat"
         ) from error
 
 
@@ -350,7 +350,8 @@ def _call_with_options(
         at_most = function.nin + function.nout
         was = "was" if len(operands) == 1 else "were"
         raise TypeError(
-            f"{function.name}() takes from {function.nin} to {at_most} positional arguments but {len(operands)} {was} given"
+            f"{function.name}() takes from {function.nin} to {at_most} positional arguments but "
+            f"{len(operands)} {was} given"
         )
     for name, is_given in (("out", out is not None), ("where", where is not True), *((name, True) for name in others)):
         if is_given:

@@ -1,8 +1,9 @@
 """The table of elementwise functions: one row per numpy ufunc, and each row is the public function itself.
 
 A row has numpy's name, numpy's callable, and per operand the derivative's rule or the reason why there is none. A new
-function is a new row here and a new expression in the C table of `mosaic/lowering`. May import elementwise, its
-derivatives, erf.
+function is a new row here and a new expression in the C table of `mosaic/lowering`. Rules that take more than a line
+are in `elementwise_derivatives.py`, which also says what xp and g are; y and z stand for the result, x, a and b for
+the operands. May import elementwise, its derivatives, erf.
 """
 
 from __future__ import annotations
@@ -23,14 +24,19 @@ STEP = "none: a step between neighbouring floating point numbers"
 
 add = elementwise("add", np.add, d.pass_on, d.pass_on)
 subtract = elementwise("subtract", np.subtract, d.pass_on, d.negate)
-multiply = elementwise("multiply", np.multiply, d.multiply_of_a, d.multiply_of_b)
-divide = elementwise("divide", np.divide, d.divide_of_a, d.divide_of_b)
+multiply = elementwise("multiply", np.multiply, lambda xp, g, z, a, b: g * b, lambda xp, g, z, a, b: g * a)
+divide = elementwise("divide", np.divide, lambda xp, g, z, a, b: g / b, lambda xp, g, z, a, b: -g * z / b)
 true_divide = divide
 floor_divide = elementwise("floor_divide", np.floor_divide, d.zero, d.zero)
-remainder = elementwise("remainder", np.remainder, d.pass_on, d.remainder_of_b)
+remainder = elementwise("remainder", np.remainder, d.pass_on, lambda xp, g, z, a, b: -g * xp.floor_divide(a, b))
 mod = remainder
-fmod = elementwise("fmod", np.fmod, d.pass_on, d.fmod_of_b)
-divmod = elementwise("divmod", np.divmod, d.divmod_of_a, d.divmod_of_b)
+fmod = elementwise("fmod", np.fmod, d.pass_on, lambda xp, g, z, a, b: -g * xp.trunc(a / b))
+divmod = elementwise(
+    "divmod",
+    np.divmod,
+    d.divmod_of_a,
+    d.divmod_of_b,
+)
 power = elementwise("power", np.power, d.power_of_a, d.power_of_b)
 pow = power
 float_power = elementwise("float_power", np.float_power, d.power_of_a, d.power_of_b)
@@ -39,48 +45,60 @@ positive = elementwise("positive", np.positive, d.pass_on)
 absolute = elementwise("absolute", np.absolute, d.absolute)
 abs = absolute
 fabs = elementwise("fabs", np.fabs, d.absolute)
-reciprocal = elementwise("reciprocal", np.reciprocal, d.reciprocal)
-square = elementwise("square", np.square, d.square)
-sqrt = elementwise("sqrt", np.sqrt, d.sqrt)
-cbrt = elementwise("cbrt", np.cbrt, d.cbrt)
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda xp, g, y, x: -g * y * y)
+square = elementwise("square", np.square, lambda xp, g, y, x: g * (2 * x))
+sqrt = elementwise("sqrt", np.sqrt, lambda xp, g, y, x: g * 0.5 / y)
+cbrt = elementwise("cbrt", np.cbrt, lambda xp, g, y, x: g / (3 * y * y))
 sign = elementwise("sign", np.sign, d.zero)
 gcd = elementwise("gcd", np.gcd, INTEGER, INTEGER)
 lcm = elementwise("lcm", np.lcm, INTEGER, INTEGER)
 
 # Exponentials and logarithms
 
-exp = elementwise("exp", np.exp, d.exp)
-exp2 = elementwise("exp2", np.exp2, d.exp2)
+exp = elementwise("exp", np.exp, lambda xp, g, y, x: g * y)
+exp2 = elementwise("exp2", np.exp2, lambda xp, g, y, x: g * y * d.LN_2)
 expm1 = elementwise("expm1", np.expm1, d.expm1)
-log = elementwise("log", np.log, d.log)
-log2 = elementwise("log2", np.log2, d.log2)
-log10 = elementwise("log10", np.log10, d.log10)
-log1p = elementwise("log1p", np.log1p, d.log1p)
-logaddexp = elementwise("logaddexp", np.logaddexp, d.logaddexp_of_a, d.logaddexp_of_b)
-logaddexp2 = elementwise("logaddexp2", np.logaddexp2, d.logaddexp2_of_a, d.logaddexp2_of_b)
+log = elementwise("log", np.log, lambda xp, g, y, x: g / x)
+log2 = elementwise("log2", np.log2, lambda xp, g, y, x: g / (x * d.LN_2))
+log10 = elementwise("log10", np.log10, lambda xp, g, y, x: g / (x * d.LN_10))
+log1p = elementwise("log1p", np.log1p, lambda xp, g, y, x: g / (1 + x))
+logaddexp = elementwise(
+    "logaddexp", np.logaddexp, d.logaddexp_of_a, lambda xp, g, z, a, b: d.logaddexp_of_a(xp, g, z, b, a)
+)
+logaddexp2 = elementwise(
+    "logaddexp2",
+    np.logaddexp2,
+    d.logaddexp2_of_a,
+    lambda xp, g, z, a, b: d.logaddexp2_of_a(xp, g, z, b, a),
+)
 
 # Trigonometry
 
-sin = elementwise("sin", np.sin, d.sin)
-cos = elementwise("cos", np.cos, d.cos)
-tan = elementwise("tan", np.tan, d.tan)
-arcsin = elementwise("arcsin", np.arcsin, d.arcsin)
+sin = elementwise("sin", np.sin, lambda xp, g, y, x: g * xp.cos(x))
+cos = elementwise("cos", np.cos, lambda xp, g, y, x: -g * xp.sin(x))
+tan = elementwise("tan", np.tan, lambda xp, g, y, x: g * (1 + y * y))
+arcsin = elementwise("arcsin", np.arcsin, lambda xp, g, y, x: g / xp.sqrt((1 - x) * (1 + x)))
 asin = arcsin
-arccos = elementwise("arccos", np.arccos, d.arccos)
+arccos = elementwise("arccos", np.arccos, lambda xp, g, y, x: -g / xp.sqrt((1 - x) * (1 + x)))
 acos = arccos
-arctan = elementwise("arctan", np.arctan, d.arctan)
+arctan = elementwise("arctan", np.arctan, lambda xp, g, y, x: g / (1 + x * x))
 atan = arctan
-arctan2 = elementwise("arctan2", np.arctan2, d.arctan2_of_a, d.arctan2_of_b)
+arctan2 = elementwise(
+    "arctan2",
+    np.arctan2,
+    lambda xp, g, z, a, b: g * b / (a * a + b * b),
+    lambda xp, g, z, a, b: -g * a / (a * a + b * b),
+)
 atan2 = arctan2
-hypot = elementwise("hypot", np.hypot, d.hypot_of_a, d.hypot_of_b)
-sinh = elementwise("sinh", np.sinh, d.sinh)
-cosh = elementwise("cosh", np.cosh, d.cosh)
-tanh = elementwise("tanh", np.tanh, d.tanh)
-arcsinh = elementwise("arcsinh", np.arcsinh, d.arcsinh)
+hypot = elementwise("hypot", np.hypot, d.hypot_of_a, lambda xp, g, z, a, b: g * (b / xp.where(z == 0, 1, z)))
+sinh = elementwise("sinh", np.sinh, lambda xp, g, y, x: g * xp.cosh(x))
+cosh = elementwise("cosh", np.cosh, lambda xp, g, y, x: g * xp.sinh(x))
+tanh = elementwise("tanh", np.tanh, lambda xp, g, y, x: g * (1 - y * y))
+arcsinh = elementwise("arcsinh", np.arcsinh, lambda xp, g, y, x: g / xp.sqrt(1 + x * x))
 asinh = arcsinh
 arccosh = elementwise("arccosh", np.arccosh, d.arccosh)
 acosh = arccosh
-arctanh = elementwise("arctanh", np.arctanh, d.arctanh)
+arctanh = elementwise("arctanh", np.arctanh, lambda xp, g, y, x: g / ((1 - x) * (1 + x)))
 atanh = arctanh
 degrees = elementwise("degrees", np.degrees, d.to_degrees)
 rad2deg = elementwise("rad2deg", np.rad2deg, d.to_degrees)
@@ -135,25 +153,29 @@ bitwise_count = elementwise("bitwise_count", np.bitwise_count, INTEGER)
 
 # Floating point
 
-copysign = elementwise("copysign", np.copysign, d.copysign_of_a, d.zero)
+copysign = elementwise(
+    "copysign", np.copysign, lambda xp, g, z, a, b: g * xp.copysign(1, a) * xp.copysign(1, b), d.zero
+)
 nextafter = elementwise("nextafter", np.nextafter, STEP, STEP)
 spacing = elementwise("spacing", np.spacing, STEP)
-heaviside = elementwise("heaviside", np.heaviside, d.zero, d.heaviside_of_b)
+heaviside = elementwise("heaviside", np.heaviside, d.zero, lambda xp, g, z, a, b: xp.where(a == 0, g, 0))
 frexp = elementwise("frexp", np.frexp, d.frexp)
 modf = elementwise("modf", np.modf, d.modf)
-ldexp = elementwise("ldexp", np.ldexp, d.ldexp_of_a, INTEGER)
-conjugate = elementwise("conjugate", np.conjugate, d.conjugate)
+ldexp = elementwise("ldexp", np.ldexp, lambda xp, g, z, a, b: xp.ldexp(g, b), INTEGER)
+conjugate = elementwise("conjugate", np.conjugate, lambda xp, g, y, x: xp.conjugate(g))
 conj = conjugate
 
 # Beyond numpy's ufuncs
 
-erf = elementwise("erf", erf_of_arrays, d.erf, resolve=resolve_erf)
-real_part = elementwise("real", real_of_arrays, d.real, resolve=resolve_part)
+erf = elementwise(
+    "erf", erf_of_arrays, lambda xp, g, y, x: g * (d.TWO_OVER_SQRT_PI * xp.exp(-x * x)), resolve=resolve_erf
+)
+real_part = elementwise("real", real_of_arrays, d.pass_on, resolve=resolve_part)
 imaginary_part = elementwise("imag", imag_of_arrays, d.imag, resolve=resolve_part)
 
-ELEMENTWISE_FUNCTIONS: tuple[ElementwiseFunction, ...] = tuple(
-    {id(row): row for row in vars().copy().values() if isinstance(row, ElementwiseFunction)}.values()
-)
+_rows = [row for row in globals().values() if isinstance(row, ElementwiseFunction)]
+# Once each: aliases are the same object.
+ELEMENTWISE_FUNCTIONS: tuple[ElementwiseFunction, ...] = tuple(dict.fromkeys(_rows))
 NAME_TO_FUNCTION = {function.name: function for function in ELEMENTWISE_FUNCTIONS}
 UFUNC_TO_FUNCTION = {function.ufunc: function for function in ELEMENTWISE_FUNCTIONS}
 

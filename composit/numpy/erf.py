@@ -1,7 +1,7 @@
 """The error function on arrays, with numpy only.
 
-Source: the rational approximations of W. J. Cody's kind in FreeBSD's msun `s_erf.c` (Sun Microsystems, 1993), whose error is
-below 1 ulp there; numpy's exp adds its own, and the tests hold 2 ulp in float64. Weakness: longdouble is refused, since the
+Source: the rational approximations of FreeBSD's msun `s_erf.c` (Sun Microsystems, 1993), whose error is below 1 ulp
+there; numpy's exp adds its own, and the tests hold 2 ulp in float64. Weakness: longdouble is refused, since the
 coefficients end at double precision. float16 and float32 are computed in float64 and rounded once.
 """
 
@@ -101,8 +101,8 @@ def resolve_erf(dtypes: tuple[Any, ...], **options: Any) -> tuple[Dtype, ...]:
     resolved = np.cbrt.resolve_dtypes(dtypes, **options)
     if resolved[0].itemsize > 8:
         raise DtypeError(
-            f"erf: the operand has dtype {resolved[0]}; expected float16, float32 or float64, for which its coefficients are "
-            "exact enough; convert the operand with astype(np.float64)"
+            f"erf: the operand has dtype {resolved[0]}; expected float16, float32 or float64, for which its "
+            "coefficients are exact enough; convert the operand with astype(np.float64)"
         )
     return tuple(resolved)
 

@@ -1,7 +1,7 @@
 """Derivatives of reductions and of running sums and products, in the namespace they are given.
 
-Products use multiplications only, never a quotient by an element, so zeros are right to every order. Equal extrema share
-their cotangent evenly. May import operation.
+Products use multiplications only, never a quotient by an element, so zeros are right to every order. Equal extrema
+share their cotangent evenly. May import operation.
 """
 
 from __future__ import annotations

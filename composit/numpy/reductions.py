@@ -63,8 +63,8 @@ class Reduce(Operation):
         (operand,) = operand_types
         if self.function in _EXTREMA and math.prod(operand.shape[axis] for axis in self.axes) == 0:
             raise ShapeError(
-                f"zero-size array to reduction operation {self.function.name} which has no identity: axes {self.axes} of shape "
-                f"{operand.shape} hold no element; pass initial=, the result where there is none"
+                f"zero-size array to reduction operation {self.function.name} which has no identity: axes {self.axes} "
+                f"of shape {operand.shape} hold no element; pass initial=, the result where there is none"
             )
         shape = _reduced_shape(operand.shape, self.axes, self.keepdims)
         return (tensor_type(shape, _reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
@@ -117,8 +117,8 @@ class ArgReduce(Operation):
         axes = tuple(range(len(shape))) if self.axis is None else (self.axis,)
         if math.prod(shape[axis] for axis in axes) == 0:
             raise ShapeError(
-                f"attempt to get {self.function} of an empty sequence: axis {self.axis} of shape {shape} holds no element; "
-                "there is no position to return"
+                f"attempt to get {self.function} of an empty sequence: axis {self.axis} of shape {shape} holds no "
+                "element; there is no position to return"
             )
         result = _reduced_shape(shape, axes, self.keepdims)
         return (tensor_type(result, np.intp, is_scalar=not result),)
@@ -183,8 +183,10 @@ def _reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
 def _reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
     # numpy's own rule, by which small integers are added and multiplied in the widest of their kind.
     ufunc: np.ufunc = function.ufunc  # type: ignore[assignment]  # a ufunc in all rows that reduce
-    options = {} if dtype is None else {"signature": (dtype, None, None), "casting": "unsafe"}
-    resolved: Dtype = ufunc.resolve_dtypes((None, operand.dtype, None), reduction=True, **options)[-1]
+    given = (None, operand.dtype, None)
+    if dtype is None:
+        return ufunc.resolve_dtypes(given, reduction=True)[-1]
+    resolved: Dtype = ufunc.resolve_dtypes(given, signature=(dtype, None, None), casting="unsafe", reduction=True)[-1]
     return resolved
 
 
@@ -200,7 +202,7 @@ def axes_of(axis: AxesLike | None, ndim: int) -> Axes:
         # numpy takes axis 0 and -1 of a scalar.
         normalize_axis(axes[0], 1)
         return ()
-    if len(set(normalized := tuple(normalize_axis(part, ndim) for part in axes))) != len(axes):  # type: ignore[arg-type]
+    if len(set(normalized := tuple(normalize_axis(part, ndim) for part in axes))) != len(axes):
         raise ShapeError(f"duplicate value in 'axis': {axes} name an axis of {ndim} twice; each may be reduced once")
     return tuple(sorted(normalized))
 
@@ -288,8 +290,8 @@ def _extremum(
     if _is_absent(initial):
         if where is not np._NoValue and where is not True:
             raise ParameterError(
-                f"reduction operation '{function.name}' does not have an identity, so to use a where mask one has to specify "
-                "'initial'; it is the result where the mask is false everywhere"
+                f"reduction operation '{function.name}' does not have an identity, so to use a where mask one has to "
+                "specify 'initial'; it is the result where the mask is false everywhere"
             )
         return _reduce(function, handle, axis, None, keepdims)
     if where is not np._NoValue and where is not True:
