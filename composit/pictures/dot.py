@@ -1,4 +1,4 @@
-"""Writes a sketch in the language of graphviz. May import sketch, closing, graphviz.
+"""Writes a sketch in the language of graphviz, through a class that is given. May import sketch and closing.
 
 Colours are those of a printed page: light fills of one lightness, so that no family shouts, and forms that still tell
 inputs, outputs and scalars apart in black and white. The text is the same in every process.
@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-
-import graphviz
 
 from composit.pictures.closing import scope_title
 from composit.pictures.sketch import Arrow, Box, Kind, Repeat, Scope, Sketch
@@ -47,8 +45,8 @@ KIND_TO_STYLE = {
 CLUSTER_FILLS = ("#fafbfc", "#f3f5f8")  # by depth, in turn
 
 
-def dot_source(sketch: Sketch, name: str, direction: str, kind: type[graphviz.Digraph]) -> Any:
-    """The sketch as a graphviz object of the given class. Any: graphviz has no types that mypy follows."""
+def dot_source(sketch: Sketch, name: str, direction: str, kind: Any) -> Any:
+    """The sketch as a graphviz object of the class `kind`. Any: graphviz has no types that mypy follows."""
     picture = kind(
         name,
         graph_attr={
@@ -154,7 +152,7 @@ def _box_attributes(box: Box) -> dict[str, str]:
         "style": style.style,
         "fillcolor": style.fill,
         "color": style.line,
-        "tooltip": graphviz.escape(box.tooltip or box.title),
+        "tooltip": (box.tooltip or box.title).replace("\\", "\\\\"),  # a backslash begins graphviz's escapes
         **small,
     }
 
