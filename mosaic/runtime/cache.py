@@ -101,12 +101,15 @@ class Cache:
         return self._publish(_LIBRARIES, key, staging) / LIBRARY_FILE
 
     def publish_program(self, key: bytes, description: str, library: Path, source: str) -> StoredProgram:
-        """The program, stored under its key from now on."""
-        with self.staging() as staging:
-            (staging / DESCRIPTION_FILE).write_text(description, encoding="utf-8")
-            (staging / SOURCE_FILE).write_text(source, encoding="utf-8")
-            shutil.copyfile(library, staging / LIBRARY_FILE)
-            entry = self._publish(_PROGRAMS, key, staging)
+        """The program, stored under its key from now on; if the disk does not take it, as it was given."""
+        try:
+            with self.staging() as staging:
+                (staging / DESCRIPTION_FILE).write_text(description, encoding="utf-8")
+                (staging / SOURCE_FILE).write_text(source, encoding="utf-8")
+                shutil.copyfile(library, staging / LIBRARY_FILE)
+                entry = self._publish(_PROGRAMS, key, staging)
+        except OSError:
+            return StoredProgram(description, library, source)
         return StoredProgram(description, entry / LIBRARY_FILE, source)
 
     @contextlib.contextmanager

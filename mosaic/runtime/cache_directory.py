@@ -61,6 +61,12 @@ def _verified_root(configured: Path | None) -> Path:
     return configured if reason is None else _private_root(str(configured), reason)
 
 
+def stand_in_root(refused: Path, reason: OSError) -> Path:
+    """A private directory instead of one that turned out not to take files; the same one for the whole process."""
+    return _private_root(str(refused), str(reason))
+
+
+@lru_cache(maxsize=16)
 def _private_root(refused: str, reason: str) -> Path:
     """A fresh directory that only this process uses, with a warning that says why."""
     root = Path(tempfile.mkdtemp(prefix="composit-"))

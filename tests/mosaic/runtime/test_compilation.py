@@ -52,8 +52,19 @@ def test_a_stored_library_that_does_not_load_is_compiled_again(cache: Cache, tar
     assert len(messages) == 2
 
 
+def test_a_cache_that_takes_no_files_does_not_stop_the_program(cache: Cache, target: Target) -> None:
+    (cache.root / "v1").write_text("in the way")
+    with pytest.warns(RuntimeWarning, match=r"Not a directory.*this process uses a temporary one"):
+        first = compile_library(ADD_SOURCE, target=target)
+    assert cache.root not in first.parents
+    messages: list[str] = []
+    assert compile_library(ADD_SOURCE, target=target, progress=messages.append) == first
+    assert messages == [], "the stand-in is a cache, too"
+    assert cache.publish_program(b"k" * 32, "{}", first, ADD_SOURCE).library == first
+
+
 def test_the_ziglang_wheel_compiles_and_its_library_loads(cache: Cache, target: Target) -> None:
-    library = load_library(compile_library(ADD_SOURCE, target=target, compiler=zig(), cache=cache))
+    library = load_library(compile_library(ADD_SOURCE, target=target, compiler=zig()))
     assert library.run_function() is not None
 
 
