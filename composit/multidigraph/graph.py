@@ -7,7 +7,7 @@ it gets a mutable one; see `callers` for those that make a copy. May import ever
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from composit.multidigraph.callers import is_called_from_networkx
@@ -178,7 +178,7 @@ class MultiDiGraph(ReadableGraph):
         """The graph of those of `nodes` (one node or several) that are here, and of the edges between them."""
         kept = set(self.nbunch_iter(nodes))
         return self._made(
-            self._selection(kept.__contains__, lambda source, sink, key: source in kept and sink in kept),
+            self._selection(kept, lambda source, sink, key: sink in kept),
             self._attributes,
         )
 
@@ -187,7 +187,7 @@ class MultiDiGraph(ReadableGraph):
         kept_edges = {(source, sink, key) for source, sink, key in edges if self.has_edge(source, sink, key)}
         kept = {end for source, sink, _ in kept_edges for end in (source, sink)}
         return self._made(
-            self._selection(kept.__contains__, lambda source, sink, key: (source, sink, key) in kept_edges),
+            self._selection(kept, lambda source, sink, key: (source, sink, key) in kept_edges),
             self._attributes,
         )
 
@@ -238,13 +238,13 @@ class MultiDiGraph(ReadableGraph):
     def _made(self, record_map: RecordMap, attributes: FrozenDict[str, Any]) -> "MultiDiGraph":
         return made_graph(type(self), record_map, attributes)
 
-    def _selection(self, keeps_node: Any, keeps_edge: Any) -> RecordMap:  # Any: predicates on nodes and edges
+    def _selection(self, nodes: set[Node], keeps_edge: Callable[[Node, Node, EdgeKey], bool]) -> RecordMap:
         draft = Draft(EMPTY)
-        table = self._record_map.table
-        kept = [(node, record) for node, record in table.items() if keeps_node(node)]
-        for node, record in kept:
+        records = self._record_map.records
+        rows = sorted(((node, records[node]) for node in nodes), key=lambda row: row[1].place)
+        for node, record in rows:
             draft.add_node(node, record.attributes)
-        for source, record in kept:
+        for source, record in rows:
             for sink, edges in record.out_edges.items():
                 for key, attributes in edges.items():
                     if keeps_edge(source, sink, key):

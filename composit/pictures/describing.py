@@ -13,10 +13,14 @@ from composit.pictures.sketch import Kind
 
 FAMILY_TO_KIND = {
     "linalg": Kind.CONTRACTION,
+    "einsum": Kind.CONTRACTION,
     "reductions": Kind.REDUCTION,
     "movement": Kind.MOVEMENT,
+    "joining": Kind.MOVEMENT,
+    "padding": Kind.MOVEMENT,
     "indexing": Kind.MOVEMENT,
     "creation": Kind.CREATION,
+    "numpy_call": Kind.USER,
     "core": Kind.USER,
 }
 
