@@ -23,11 +23,6 @@ from composit.numpy.movement import broadcast_to, moveaxis, reshape
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
 __all__ = [
-    "Arange",
-    "Eye",
-    "Full",
-    "Linspace",
-    "Tri",
     "arange",
     "array",
     "asanyarray",

@@ -19,15 +19,6 @@ from composit.numpy.movement import ravel
 from composit.operation import Array, Input, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
-    "ARRAY",
-    "AdvancedIndex",
-    "AdvancedIndexAdjoint",
-    "BasicIndex",
-    "BasicIndexAdjoint",
-    "Take",
-    "TakeAdjoint",
-    "TakeAlongAxis",
-    "TakeAlongAxisAdjoint",
     "take",
     "take_along_axis",
 ]

@@ -20,9 +20,6 @@ from composit.numpy.movement import atleast_1d, atleast_2d, atleast_3d, ravel, t
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
-    "Concatenate",
-    "Split",
-    "Stack",
     "array_split",
     "column_stack",
     "concat",

@@ -16,14 +16,11 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import ShapeError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
-from composit.numpy.einsum import Einsum
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
-    "Einsum",
-    "Matmul",
     "dot",
     "inner",
     "matmul",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from composit.handle import register_tensor_class
+from composit.numpy.array_methods import ArrayMethods
 from composit.numpy.operators import Operators
+from composit.numpy.protocols import Protocols
+from composit.numpy.reads import Reads
 
 
 @register_tensor_class
-class LazyTensor(Operators):
-    """A lazy numpy array."""
+class LazyTensor(Operators, ArrayMethods, Reads, Protocols):
+    """A lazy numpy array: numpy's operators, methods and functions on it build a graph, and `evaluate` computes it."""
 
     __slots__ = ()

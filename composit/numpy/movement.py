@@ -30,11 +30,6 @@ from composit.numpy.arguments import (
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
-    "BroadcastTo",
-    "ExpandDims",
-    "Reshape",
-    "Squeeze",
-    "Transpose",
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",

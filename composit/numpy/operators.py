@@ -13,6 +13,7 @@ import numpy as np
 from composit.errors import AssignmentError, DtypeError, OperandError, ShapeError
 from composit.handle import TensorHandle, rebind
 from composit.numpy import elementwise_table as table
+from composit.numpy.elementwise import ElementwiseFunction, short_path
 from composit.numpy.linalg import matmul
 from composit.numpy.subscripts import get_item
 
@@ -58,7 +59,8 @@ def _binary(function: Callable[..., Value]) -> Callable[[Any, Value], Value]:
         except OperandError:
             return NotImplemented
 
-    return method
+    is_short = isinstance(function, ElementwiseFunction) and function.nout == 1
+    return short_path(function, method) if is_short else method  # type: ignore[arg-type]  # checked above
 
 
 def _reflected(function: Callable[..., Value]) -> Callable[[Any, Value], Value]:

@@ -23,7 +23,7 @@ from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle
 from composit.numpy.movement import moveaxis, reshape
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
-__all__ = ["Einsum", "diagonal", "einsum", "trace"]
+__all__ = ["diagonal", "einsum", "trace"]
 
 # Below this many products numpy's direct loop is faster than looking for a sequence of matrix products (about 30 us).
 MIN_PRODUCTS_FOR_PATH = 16384

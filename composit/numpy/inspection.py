@@ -1,0 +1,60 @@
+"""Questions whose answer is known without computing: shape, rank, size, dtypes. May import arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis
+from composit.operation import Dtype, Shape
+
+__all__ = ["can_cast", "iscomplexobj", "isrealobj", "ndim", "promote_types", "result_type", "shape", "size"]
+
+promote_types = np.promote_types
+
+
+def shape(a: TensorLike) -> Shape:
+    """Return the lengths of the axes. See np.shape."""
+    return handle_of(a).shape  # type: ignore[no-any-return]
+
+
+def ndim(a: TensorLike) -> int:
+    """Return the number of axes. See np.ndim."""
+    return handle_of(a).ndim  # type: ignore[no-any-return]
+
+
+def size(a: TensorLike, axis: AxisLike | None = None) -> int:
+    """Return the number of elements, or of those along an axis. See np.size."""
+    tensor = handle_of(a)
+    if axis is None:
+        return tensor.size  # type: ignore[no-any-return]
+    return tensor.shape[normalize_axis(axis, tensor.ndim)]  # type: ignore[no-any-return]
+
+
+def _typed(value: Any) -> Any:
+    """Return what numpy's promotion takes for a value: a tensor's dtype, or its Python class where it is weak."""
+    if not hasattr(value, "__lazy_tensor__"):
+        return value
+    value_type = handle_of(value).type
+    return value_type.dtype if value_type.weak is None else value_type.weak(0)
+
+
+def result_type(*arrays_and_dtypes: Any) -> Dtype:
+    """Return the dtype that numpy promotes all to. See np.result_type."""
+    return np.result_type(*map(_typed, arrays_and_dtypes))
+
+
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    """Return whether the rule allows the conversion. See np.can_cast."""
+    return np.can_cast(_typed(from_), to, casting)
+
+
+def iscomplexobj(x: TensorLike) -> bool:
+    """Return whether the dtype is complex. See np.iscomplexobj."""
+    return handle_of(x).dtype.kind == "c"  # type: ignore[no-any-return]
+
+
+def isrealobj(x: TensorLike) -> bool:
+    """Return whether the dtype is not complex. See np.isrealobj."""
+    return not iscomplexobj(x)

@@ -1,0 +1,92 @@
+"""numpy functions without a type rule: run on their real operands at the call, as one node that remembers the function.
+
+The result's shape may depend on values, so the call is a read of them; the node computes it again on other inputs and
+refuses another shape. May import apply, guards, operation, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.containers import flatten
+from composit.errors import GuardError
+from composit.guards import read_value
+from composit.keys import Key, digest, encode, fresh_token
+from composit.operation import Array, Operation, TensorType, tensor_type
+
+# Any, everywhere here: what numpy's functions take and return.
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumpyCall(Operation):
+    """One call of a numpy function: `rebuild` puts arrays in the places of tensors among its arguments.
+
+    types: what the call returned when it was built
+    token: its identity, since arguments of any kind may be in it
+    """
+
+    function: Function
+    rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    types: tuple[TensorType, ...]
+    token: Key
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.function, "__name__", "numpy_call"))
+
+    @property
+    def num_results(self) -> int:
+        return len(self.types)
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return self.types
+
+    def evaluate(self, *operands: Array) -> Any:
+        args, kwargs = self.rebuild(operands)
+        results = self.function(*args, **kwargs)
+        parts = tuple(results) if isinstance(results, tuple | list) else (results,)
+        for part, expected in zip(parts, self.types, strict=False):
+            if np.shape(part) != expected.shape:
+                raise GuardError(
+                    f"{self.name}: the result has shape {np.shape(part)} for the inputs given now and had {expected.shape} when this "
+                    "graph was built; its shape depends on values; build the graph again for these inputs"
+                )
+        return parts if len(self.types) > 1 else parts[0]
+
+    def key(self) -> Key:
+        return self.token
+
+    def structure(self) -> Key:
+        # A prepared program holds this very call, so it may be found again by nothing else.
+        return digest(b"numpy_call", self.token, *(encode(value_type) for value_type in self.types))
+
+
+def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the result of a numpy function on tensors: tensors for arrays, anything else as it is.
+
+    The function runs now, on values read from the operands.
+    """
+    handles, rebuild = flatten((args, dict(kwargs)))
+    values = [read_value(handle, "") for handle in handles]
+    call_args, call_kwargs = rebuild(values)
+    results = function(*call_args, **call_kwargs)
+    parts = results if isinstance(results, tuple | list) else (results,)
+    if not parts or not all(isinstance(part, np.ndarray | np.generic) for part in parts):
+        # What is no array is a fact that Python sees: the reads it follows from are guards.
+        for handle in handles:
+            read_value(handle, getattr(function, "__name__", "numpy"))
+        return results
+    types = tuple(
+        tensor_type(np.shape(part), part.dtype, is_scalar=isinstance(part, np.generic)) for part in parts
+    )
+    tensors = apply(NumpyCall(function, rebuild, types, fresh_token()), *handles)
+    if not isinstance(results, tuple | list):
+        return tensors
+    together = tensors if isinstance(tensors, tuple) else (tensors,)
+    return type(results)(together) if type(results) in (tuple, list) else type(results)(*together)  # type: ignore[arg-type]

@@ -1,0 +1,126 @@
+"""Tensors with borders added: pad.
+
+Modes that repeat elements (edge, reflect, symmetric, wrap) are indexing by known integers, so they have derivatives and
+lowerings without rules of their own. May import indexing, arguments, apply, operation, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import MissingDerivativeError, ParameterError
+from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.indexing import take
+from composit.operation import Array, Operation, TensorType, tensor_type
+
+__all__ = ["pad"]
+
+_REPEATING = ("edge", "reflect", "symmetric", "wrap")
+_COMPUTING = ("linear_ramp", "maximum", "mean", "median", "minimum")
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Operation):
+    """The operand with borders around it.
+
+    widths:      (before, after) per axis
+    mode:        "constant" with `constant` as the value, or one of numpy's that compute the border
+    Derivative:  g without the borders, for constant borders
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.pad.html
+    """
+
+    widths: tuple[tuple[int, int], ...]
+    mode: str
+    constant: Any  # a Python or numpy scalar
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = operand_types[0].shape
+        lengths = [before + length + after for (before, after), length in zip(self.widths, shape, strict=True)]
+        return (tensor_type(tuple(lengths), operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        if self.mode != "constant":
+            return np.pad(operands[0], self.widths, mode=self.mode)  # type: ignore[call-overload]  # checked by pad
+        return np.pad(operands[0], self.widths, constant_values=self.constant)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        if self.mode != "constant":
+            raise MissingDerivativeError(
+                f"pad: the derivative for mode {self.mode!r} is not written yet; expected one of 'constant', 'edge', 'reflect', "
+                "'symmetric', 'wrap'; build the border with concatenate"
+            )
+        lengths = xp.shape(operands[0])
+        inner = tuple([slice(before, before + n) for (before, _), n in zip(self.widths, lengths, strict=True)])
+        return [cotangents[0][inner]]
+
+
+def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+    """Return the tensor with borders added. See np.pad.
+
+    Modes: constant (constant_values), edge, reflect, symmetric (reflect_type), wrap, and those that compute the border from
+    its neighbours without options.
+    """
+    tensor = handle_of(array)
+    widths = _pairs(pad_width, tensor.ndim, "pad_width")
+    if any(width < 0 for pair in widths for width in pair):
+        raise ParameterError(f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it")
+    if mode == "constant":
+        return _pad_constant(tensor, widths, **options)
+    if mode in _REPEATING:
+        return _pad_repeating(tensor, widths, mode, options)
+    if mode in _COMPUTING and not options:
+        return apply(Pad(widths, mode, 0), tensor)
+    known = ", ".join(("constant", *_REPEATING, *_COMPUTING))
+    raise ParameterError(f"mode {mode!r} is not supported: pad with options {sorted(options)}; expected one of {known}")
+
+
+def _pairs(value: Any, ndim: int, argument: str) -> tuple[tuple[Any, Any], ...]:
+    """Return numpy's three ways of naming a value per side and axis as pairs."""
+    if isinstance(value, dict):
+        rows: list[Any] = [0] * ndim
+        for axis, entry in value.items():
+            rows[axis] = entry
+        return tuple(_pairs(row, 1, argument)[0] for row in rows)
+    values = np.asarray(value)
+    if argument == "pad_width" and values.dtype.kind not in "iu":
+        raise TypeError("`pad_width` must be of integral type.")
+    return tuple((row[0].item(), row[1].item()) for row in np.broadcast_to(values, (ndim, 2)))
+
+
+def _pad_constant(tensor: Any, widths: tuple[tuple[int, int], ...], constant_values: Any = 0) -> Any:
+    constants = _pairs(constant_values, tensor.ndim, "constant_values")
+    first = constants[0][0] if constants else 0
+    if all(value == first for pair in constants for value in pair):
+        return apply(Pad(widths, "constant", first), tensor)
+    # Later axes fill the corners, as in numpy.
+    for axis, (pair, values) in enumerate(zip(widths, constants, strict=True)):
+        for side, (width, value) in enumerate(zip(pair, values, strict=True)):
+            border = [(0, 0)] * tensor.ndim
+            border[axis] = (width, 0) if side == 0 else (0, width)
+            tensor = apply(Pad(tuple(border), "constant", value), tensor)
+    return tensor
+
+
+def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: str, options: dict[str, Any]) -> Any:
+    if options.get("reflect_type", "even") != "even" or set(options) - {"reflect_type"}:
+        raise ParameterError(
+            f"unsupported keyword arguments for mode {mode!r}: {options}; expected reflect_type='even' or none"
+        )
+    for axis, width in enumerate(widths):
+        if width != (0, 0):
+            if not tensor.shape[axis]:
+                raise ParameterError(
+                    f"can't extend empty axis {axis} using modes other than 'constant' or 'empty': pad was given mode {mode!r} for "
+                    f"shape {tensor.shape}"
+                )
+            # numpy says which element stands where: the border of the positions is the positions of the border.
+            positions = np.pad(np.arange(tensor.shape[axis]), width, mode=mode)  # type: ignore[call-overload]  # a known mode
+            tensor = take(tensor, positions, axis)
+    return tensor

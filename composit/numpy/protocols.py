@@ -1,0 +1,149 @@
+"""numpy's dispatch protocols: numpy's own functions, called on tensors, stay lazy.
+
+`np.exp(x)` becomes `cnp.exp(x)` by the table of ufuncs, `np.concatenate([x, y])` by the table of functions that
+`composit/numpy/__init__.py` fills. A function without a row runs on its real operands (`numpy_call.py`). May import the
+families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from composit.errors import OperandError, UnsupportedOperationError
+from composit.handle import TensorHandle
+from composit.numpy import elementwise_table as table
+from composit.numpy import linalg, reductions
+from composit.numpy.arguments import handle_of
+from composit.numpy.movement import expand_dims
+from composit.numpy.numpy_call import call_numpy
+from composit.numpy.operators import assign
+
+# Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
+Function = Callable[..., Any]
+
+_UFUNC_TO_FUNCTION: dict[Function, Function] = {
+    **table.UFUNC_TO_FUNCTION,
+    np.matmul: linalg.matmul,
+    np.vecdot: linalg.vecdot,
+}
+
+_UFUNC_TO_REDUCTION: dict[Function, Function] = {
+    np.add: reductions.sum,
+    np.multiply: reductions.prod,
+    np.maximum: reductions.max,
+    np.minimum: reductions.min,
+    np.logical_and: reductions.all,
+    np.logical_or: reductions.any,
+}
+
+_UFUNC_TO_ACCUMULATION: dict[Function, Function] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
+
+_function_to_rule: dict[Function, Function] = {}
+
+
+def register_functions(rules: Mapping[Function, Function]) -> None:
+    """Say which functions of ours stand for numpy's; called by `composit/numpy/__init__.py`."""
+    _function_to_rule.update(rules)
+
+
+def functions_with_rules() -> Mapping[Function, Function]:
+    """Return numpy's functions that stay lazy, each with ours."""
+    return dict(_function_to_rule)
+
+
+def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> Any:
+    return _UFUNC_TO_REDUCTION[ufunc](array, axis=axis, **options)
+
+
+def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> Any:
+    return _UFUNC_TO_ACCUMULATION[ufunc](array, axis=axis, **options)
+
+
+def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> Any:
+    ndim = handle_of(second).ndim
+    widened = expand_dims(first, tuple(range(-ndim, 0))) if ndim else first
+    return _UFUNC_TO_FUNCTION[ufunc](widened, second, **options)
+
+
+# How a ufunc's method is spelled here, and which ufuncs have it.
+_METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
+    "__call__": (lambda ufunc, *inputs, **options: _UFUNC_TO_FUNCTION[ufunc](*inputs, **options), _UFUNC_TO_FUNCTION),
+    "reduce": (_reduce, _UFUNC_TO_REDUCTION),
+    "accumulate": (_accumulate, _UFUNC_TO_ACCUMULATION),
+    "outer": (_outer, _UFUNC_TO_FUNCTION),
+}
+
+
+def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know.
+
+    Raises:  UnsupportedOperationError: the method changes an operand in place
+    """
+    if method == "at":
+        raise UnsupportedOperationError(
+            f"{ufunc.__name__}.at: it was asked to change {inputs[0]!r:.60} in place; expected a function that returns a new "
+            "tensor; compute the values first, or use numpy arrays for the target"
+        )
+    options = dict(options)
+    outs = options.pop("out", (None,))
+    outs = outs if isinstance(outs, tuple) else (outs,)
+    spelled, known = _METHODS.get(method, (None, {}))
+    try:
+        if spelled is not None and ufunc in known:
+            result = spelled(ufunc, *inputs, **options)
+        else:
+            result = call_numpy(getattr(ufunc, method), tuple(inputs), options)
+    except OperandError:
+        return NotImplemented
+    return _written(result, outs, ufunc.__name__)
+
+
+def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
+    """Return the results, written to the `out` arguments that are given: tensors move on, arrays take the values."""
+    if all(out is None for out in outs):
+        return result
+    results = result if isinstance(result, tuple) else (result,)
+    written = tuple(_write(value, out, name) for value, out in zip(results, outs, strict=True))
+    return written if isinstance(result, tuple) else written[0]
+
+
+def _write(value: Any, out: Any, name: str) -> Any:
+    if out is None:
+        return value
+    if isinstance(out, TensorHandle):
+        assign(out, value, name)
+    else:
+        np.copyto(out, np.asarray(value), casting="same_kind")
+    return out
+
+
+def array_function(function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the lazy result of a numpy function: by ours where there is one, else from the real operands."""
+    if not all(_is_known(kind) for kind in types):
+        return NotImplemented
+    rule = _function_to_rule.get(function)
+    return call_numpy(function, args, kwargs) if rule is None else rule(*args, **kwargs)
+
+
+def _is_known(kind: type) -> bool:
+    return issubclass(kind, TensorHandle | np.ndarray) or hasattr(kind, "__lazy_tensor__")
+
+
+class Protocols(TensorHandle):
+    """The methods by which numpy's functions find ours."""
+
+    __slots__ = ()
+
+    # Above ndarray's 0 and masked arrays' 15, for libraries that still ask by priority.
+    __array_priority__ = 100.0
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        return array_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(
+        self, function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        return array_function(function, types, args, kwargs)

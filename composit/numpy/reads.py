@@ -1,0 +1,89 @@
+"""Values that Python asks for now: bool, int, item, tolist, np.asarray, print. Each that can steer Python is a guard.
+
+May import guards, handle, reductions, elementwise_table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from composit.guards import read_value
+from composit.handle import TensorHandle
+from composit.numpy import elementwise_table as table
+from composit.numpy import reductions
+from composit.operation import Array
+
+
+class Reads(TensorHandle):
+    """The methods that compute the value because Python needs it."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        if self.size > 1:
+            raise ValueError(
+                "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all(): "
+                f"{self!r} was used as a condition"
+            )
+        if self.size == 0:
+            raise ValueError(
+                "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not empty.: "
+                f"{self!r} was used as a condition"
+            )
+        return bool(read_value(self, "bool").item())
+
+    def _as_number(self, number: type, kind: str) -> Any:
+        if self.size != 1 or self.ndim:
+            raise TypeError(
+                f"only 0-dimensional arrays can be converted to Python scalars: {kind}() was asked of {self!r}; use item() for "
+                "one element, or tolist()"
+            )
+        return number(read_value(self, kind))
+
+    def __int__(self) -> int:
+        return self._as_number(int, "int")  # type: ignore[no-any-return]
+
+    def __float__(self) -> float:
+        return self._as_number(float, "float")  # type: ignore[no-any-return]
+
+    def __complex__(self) -> complex:
+        return self._as_number(complex, "complex")  # type: ignore[no-any-return]
+
+    def __index__(self) -> int:
+        if self.ndim or self.dtype.kind not in "iu":
+            raise TypeError(
+                f"only integer scalar arrays can be converted to a scalar index: {self!r} was used as one; use astype(int) or "
+                "item()"
+            )
+        return int(read_value(self, "int"))
+
+    def item(self, *args: Any) -> Any:
+        """Return one element as a Python scalar. See np.ndarray.item."""
+        if not args and self.size != 1:
+            raise ValueError(
+                f"can only convert an array of size 1 to a Python scalar: item() was asked of {self!r}; name the element, as in "
+                "item(0), or use tolist()"
+            )
+        return np.asarray(read_value(self, "item")).item(*args)
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python scalars. See np.ndarray.tolist."""
+        return read_value(self, "tolist").tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        value = np.asarray(read_value(self, "array"))
+        if copy is False:
+            # Shared with the node's own value, so it stays read-only.
+            return np.asarray(value, dtype, copy=False)
+        return np.array(value, dtype, copy=True)
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(reductions.any(table.equal(self, value)))
+
+    def __str__(self) -> str:
+        return str(read_value(self, ""))
+
+    def __format__(self, format_spec: str) -> str:
+        return format(read_value(self, ""), format_spec)

@@ -1,0 +1,196 @@
+"""Elements put in another order or repeated, made of movement, joining and indexing: flip, roll, tile, repeat, tril.
+
+No operations of its own. May import movement, joining, indexing, creation, arguments, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply, as_tensor, leaf
+from composit.errors import ParameterError, ShapeError
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.creation import Eye, Tri
+from composit.numpy.contractions import diagonal
+from composit.numpy.elementwise import Where
+from composit.numpy.indexing import take
+from composit.numpy.joining import concatenate
+from composit.numpy.movement import broadcast_to, expand_dims, ravel, reshape, transpose
+from composit.numpy.padding import pad
+
+__all__ = [
+    "append",
+    "diag",
+    "diagflat",
+    "flip",
+    "fliplr",
+    "flipud",
+    "repeat",
+    "resize",
+    "roll",
+    "rot90",
+    "tile",
+    "tril",
+    "triu",
+]
+
+# A mask is a value of its parameters, not a created array: equal expressions with masks in them stay equal.
+_NO_SERIAL = b""
+
+
+def flip(m: TensorLike, axis: AxesLike | None = None) -> Any:
+    """Return the elements in reverse order along axes, all without one. See np.flip."""
+    tensor = handle_of(m)
+    axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
+    return tensor[tuple(slice(None, None, -1) if position in axes else slice(None) for position in range(tensor.ndim))]
+
+
+def flipud(m: TensorLike) -> Any:
+    """Return the rows in reverse order. See np.flipud."""
+    return _flip_from(m, 0, 1, "flipud")
+
+
+def fliplr(m: TensorLike) -> Any:
+    """Return the columns in reverse order. See np.fliplr."""
+    return _flip_from(m, 1, 2, "fliplr")
+
+
+def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> Any:
+    tensor = handle_of(m)
+    if tensor.ndim < least:
+        raise ShapeError(f"Input must be >= {least}-d.: {function} was given shape {tensor.shape}; it reverses axis {axis}")
+    return flip(tensor, axis)
+
+
+def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
+    """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
+    tensor = handle_of(a)
+    if axis is None:
+        return reshape(_roll_along(ravel(tensor), shift.__index__(), 0), tensor.shape)
+    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    for distance, position in np.broadcast(shift, axes):
+        tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
+    return tensor
+
+
+def _roll_along(tensor: Any, distance: int, axis: int) -> Any:
+    length = tensor.shape[axis]
+    cut = -distance % length if length else 0
+    if not cut:
+        return tensor
+    before = (slice(None),) * axis
+    return concatenate([tensor[(*before, slice(cut, None))], tensor[(*before, slice(None, cut))]], axis)
+
+
+def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
+    """Return the tensor turned by 90 degrees k times in the plane of two axes. See np.rot90."""
+    tensor = handle_of(m)
+    plane = normalize_axes(axes, tensor.ndim, "axes")
+    if len(plane) != 2:
+        raise ShapeError(f"len(axes) must be 2.: rot90 was given axes {axes}; two axes make a plane")
+    order = list(range(tensor.ndim))
+    order[plane[0]], order[plane[1]] = order[plane[1]], order[plane[0]]
+    turns = k % 4
+    if turns in (0, 2):
+        return flip(tensor, plane) if turns else tensor[...]
+    return transpose(flip(tensor, plane[1]), order) if turns == 1 else flip(transpose(tensor, order), plane[1])
+
+
+def tile(A: TensorLike, reps: Any) -> Any:
+    """Return the tensor repeated whole along axes. See np.tile."""
+    tensor = handle_of(A)
+    counts = tuple(int(count) for count in np.atleast_1d(np.asarray(reps)))
+    ndim = max(tensor.ndim, len(counts))
+    shape = (1,) * (ndim - tensor.ndim) + tensor.shape
+    counts = (1,) * (ndim - len(counts)) + counts
+    # (a, b) tiled (m, n) times is (m, a, n, b) merged.
+    split = reshape(tensor, tuple(part for length in shape for part in (1, length)))
+    spread = broadcast_to(split, tuple(part for pair in zip(counts, shape, strict=True) for part in pair))
+    return reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True)))
+
+
+def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
+    """Return each element repeated in place. See np.repeat; the counts decide the shape, so they are read."""
+    tensor = handle_of(a)
+    if axis is None:
+        tensor, axis = ravel(tensor), 0
+    position = normalize_axis(axis, tensor.ndim)
+    length = tensor.shape[position]
+    counts = np.asarray(repeats)
+    if counts.ndim > 1 or (counts.size not in (1, length)):
+        raise ShapeError(
+            f"operands could not be broadcast together with shape {(length,)} {counts.shape}: repeat takes one count, or one for "
+            f"each of the {length} elements along axis {position}"
+        )
+    if counts.size and counts.min() < 0:
+        raise ParameterError(f"repeats may not contain negative values.: repeat was given {repeats!r}; use counts of 0 or more")
+    if counts.size != 1:
+        return take(tensor, np.repeat(np.arange(length), counts), position)
+    count = int(counts.reshape(())) if counts.ndim == 0 else int(counts[0])
+    before, after = tensor.shape[:position], tensor.shape[position + 1 :]
+    spread = broadcast_to(expand_dims(tensor, position + 1), (*before, length, count, *after))
+    return reshape(spread, (*before, length * count, *after))
+
+
+def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) -> Any:
+    """Return the values joined to the end of a tensor. See np.append."""
+    if axis is None:
+        return concatenate([ravel(arr), ravel(values)])
+    return concatenate([arr, values], axis)
+
+
+def resize(a: TensorLike, new_shape: Any) -> Any:
+    """Return the elements, repeated as often as needed, in a new shape. See np.resize."""
+    shape = tuple(np.atleast_1d(np.asarray(new_shape)).tolist())
+    flat = ravel(a)
+    size = int(np.prod(shape))
+    if not flat.size:
+        return broadcast_to(flat.dtype.type(0), shape)
+    return reshape(tile(flat, -(-size // flat.size))[:size], shape)
+
+
+def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
+    return apply(Where(), mask, chosen, otherwise)
+
+
+def tril(m: TensorLike, k: int = 0) -> Any:
+    """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
+    tensor = _matrix(m, "tril")
+    mask = leaf(Tri(*tensor.shape[-2:], k, np.dtype(bool), _NO_SERIAL))
+    return _where(mask, tensor, tensor.dtype.type(0))
+
+
+def triu(m: TensorLike, k: int = 0) -> Any:
+    """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
+    tensor = _matrix(m, "triu")
+    mask = leaf(Tri(*tensor.shape[-2:], k - 1, np.dtype(bool), _NO_SERIAL))
+    return _where(mask, tensor.dtype.type(0), tensor)
+
+
+def _matrix(m: TensorLike, function: str) -> Any:
+    tensor = handle_of(m)
+    if tensor.ndim == 0:
+        raise ShapeError(f"{function}: a tensor of rank 0 was given; expected one axis or more; expand_dims it")
+    return broadcast_to(tensor, (tensor.shape[0], tensor.shape[0])) if tensor.ndim == 1 else tensor
+
+
+def diag(v: TensorLike, k: int = 0) -> Any:
+    """Return a vector as the diagonal of a matrix, or the diagonal of a matrix as a vector. See np.diag."""
+    tensor = as_tensor(v)
+    if tensor.ndim == 2:
+        return diagonal(tensor, k)
+    if tensor.ndim != 1:
+        raise ShapeError(f"Input must be 1- or 2-d.: diag was given shape {tensor.shape}; use diagonal for more axes")
+    size = tensor.shape[0] + abs(k)
+    # Element (i, j) of the diagonal is entry j - max(k, 0) of the vector, so a padded row vector broadcasts to it.
+    row = pad(tensor, (max(k, 0), max(-k, 0)))
+    mask = leaf(Eye(size, size, k, np.dtype(bool), _NO_SERIAL))
+    return _where(mask, row, tensor.dtype.type(0))
+
+
+def diagflat(v: TensorLike, k: int = 0) -> Any:
+    """Return all elements as the diagonal of a matrix. See np.diagflat."""
+    return diag(ravel(v), k)
