@@ -1,8 +1,8 @@
 """Turning C text into a shared library, through the cache.
 
 The flags keep numpy's arithmetic: integers wrap here, and the target adds what its floating point needs; never
--ffast-math, which at link flushes denormals in the whole process. `-march` is always explicit, because a library compiled
-for `native` would be loaded on another machine.
+-ffast-math, which at link flushes denormals in the whole process. `-march` is always explicit, because a library
+compiled for `native` would be loaded on another machine.
 """
 
 import os
