@@ -133,10 +133,17 @@ def _(statement: While) -> Iterator[str]:
 def _(statement: If) -> Iterator[str]:
     yield f"if ({expression_text(statement.condition)}) {{"
     yield from body_lines(statement.then, 1)
-    if statement.otherwise:
-        yield "} else {"
-        yield from body_lines(statement.otherwise, 1)
-    yield "}"
+    match statement.otherwise:
+        case ():
+            yield "}"
+        case (If() as following,):
+            first, *rest = _lines(following)
+            yield f"}} else {first}"
+            yield from rest
+        case otherwise:
+            yield "} else {"
+            yield from body_lines(otherwise, 1)
+            yield "}"
 
 
 @_lines.register

@@ -157,8 +157,10 @@ def _tile_sums(matmul: Matmul) -> c.Expression:
 
 
 def _over_rows(matmul: Matmul, body: tuple[c.Statement, ...]) -> c.Statement:
-    rows = c.Declare(c.const(c.int64), "rows", c.minimum(c.literal(matmul.blocking.mr), _row_stop - _row))
-    return c.loop("row", _row_stop, rows, *body, start=c.Name("row_start"), step=matmul.blocking.mr)
+    mr = matmul.blocking.mr
+    if len(_row_counts(matmul)) > 1:
+        body = (c.Declare(c.const(c.int64), "rows", c.minimum(c.literal(mr), _row_stop - _row)), *body)
+    return c.loop("row", _row_stop, *body, start=c.Name("row_start"), step=mr)
 
 
 def _multiply(matmul: Matmul, depth: c.Expression, steps: c.Expression) -> tuple[c.Statement, ...]:
@@ -215,7 +217,8 @@ def _finish_rows(matmul: Matmul, sums: c.Expression) -> tuple[c.Statement, ...]:
         partial = _epilogue(matmul, place, c.literal(start), c.literal(rest))
         last_panel = num_panels(spec, blocking) - 1
         body.extend(partial if last_panel == 0 else (c.If(c.equal(_panel, last_panel), partial),))
-    return (c.loop("r", _rows, *body),)
+    row_counts = _row_counts(matmul)
+    return (c.loop("r", _rows if len(row_counts) > 1 else row_counts[0], *body),)
 
 
 def _epilogue(

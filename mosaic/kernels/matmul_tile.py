@@ -85,20 +85,19 @@ def _place(tile: Tile, row: int, column: int) -> c.Expression:
 
 
 def _start(tile: Tile) -> tuple[c.Statement, ...]:
-    """Declare the sums, zero or as they were left by the previous stretch of the depth."""
-    cells = [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
-    zero = tile.vector.zero
-    declared = tuple(c.Declare(tile.vector.ctype, _sum(*cell).text, zero) for cell in cells)
-    loaded = tuple(c.Assign(_sum(*cell), load(tile.vector)(_place(tile, *cell))) for cell in cells)
-    return (*declared, c.If(_accumulate, loaded))
+    return tuple(c.Declare(tile.vector.ctype, _sum(*cell).text, tile.vector.zero) for cell in _cells(tile))
 
 
 def _finish(tile: Tile) -> tuple[c.Statement, ...]:
-    return tuple(
-        c.ExpressionStatement(store(tile.vector)(_place(tile, row, column), _sum(row, column)))
-        for row in range(tile.rows)
-        for column in range(tile.vectors)
-    )
+    """Add what earlier stretches of the depth have left: sums of sums are more accurate than one long sum."""
+    vector = tile.vector
+    added = tuple(c.AugmentedAssign(_sum(*cell), "+", load(vector)(_place(tile, *cell))) for cell in _cells(tile))
+    stored = tuple(c.ExpressionStatement(store(vector)(_place(tile, *cell), _sum(*cell))) for cell in _cells(tile))
+    return (c.If(_accumulate, added), *stored)
+
+
+def _cells(tile: Tile) -> list[tuple[int, int]]:
+    return [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
 
 
 def _step(tile: Tile) -> tuple[c.Statement, ...]:

@@ -148,6 +148,12 @@ def test_parentheses_stand_only_where_they_are_needed() -> None:
     assert text(c.Conditional(i < j, i, j) + 1) == "(i < j ? i : j) + 1"
 
 
+def test_a_chain_of_conditions_is_not_indented_ever_deeper() -> None:
+    chain = c.If(i < 1, (c.Break(),), (c.If(i < 2, (c.Continue(),), (c.Return(),)),))
+    expected = "if (i < 1) {\n    break;\n} else if (i < 2) {\n    continue;\n} else {\n    return;\n}\n"
+    assert c.statement_text(chain) == expected
+
+
 def test_a_conditional_bound_of_a_loop_is_parenthesised() -> None:
     printed = c.statement_text(c.loop("i", c.minimum(j, k), c.Continue()))
     assert printed.startswith("for (int64_t i = 0; i < (j < k ? j : k); ++i) {")
