@@ -1,1 +1,6 @@
-"""Graphs of composit compiled to C."""
+"""Graphs to C: tiles, buffers, kernels, machine code. `mosaic.compile(outputs, inputs=[...])` is the way in."""
+
+from mosaic.api import CompiledModel, compile
+
+
+__all__ = ["CompiledModel", "compile"]

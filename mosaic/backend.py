@@ -9,7 +9,6 @@ from composit.operation import Array, Input
 from composit.program import Program
 from mosaic.executable import build_executable, checked_input
 from mosaic.passes.pipeline import Options, compile_program
-from mosaic.passes.simplify import operandless_constants
 from mosaic.runtime.threads import num_available_cores
 from mosaic.targets import detect
 
@@ -25,9 +24,8 @@ class MosaicBackend:
     def prepare(self, program: Program) -> Callable[[Sequence[Array]], Sequence[Array]]:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
         options = Options(detect(), **self._settings)
-        constants = operandless_constants(program)
-        compiled = compile_program(program, constants, options)
-        executable = build_executable(program, compiled, options, num_available_cores(), None)
+        compiled = compile_program(program, {}, options, program.inputs, _say_nothing)
+        executable = build_executable(program, compiled, options, num_available_cores(), _say_nothing)
         types = [program.instructions[position].types[0] for position in program.inputs]
         assert all(isinstance(program.instructions[position].operation, Input) for position in program.inputs)
 
@@ -40,3 +38,7 @@ class MosaicBackend:
             ]
 
         return run
+
+
+def _say_nothing(stage: str, fraction: float) -> None:
+    """No progress is shown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from composit.source import describe_source
 from mosaic.codegen.module import run_symbol
 from mosaic.ir import IrProgram, Island
 from mosaic.ir_views import Buffer, BufferKind, View
-from mosaic.passes.pipeline import CompiledProgram, Options
+from mosaic.passes.pipeline import CompiledProgram, Options, Report
 from mosaic.passes.split_regions import Region
 from mosaic.runtime.arena import aligned_bytes
 from mosaic.runtime.arguments import Signature
@@ -25,7 +25,7 @@ from mosaic.runtime.library import load_library
 from mosaic.tiling.packing import Packing
 
 Values = dict[Buffer, Array]
-Run = Callable[[Sequence[Any], Sequence[Array] | None], list[Array]]
+Watch = Callable[[Region, list[Any]], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +66,7 @@ class Executable:
             self._check_indices(plan.status_origins, results.pop())
         return results
 
-    def _run_steps(self, arrays: Sequence[Any]) -> list[Array]:
+    def _run_steps(self, arrays: Sequence[Any], watch: Watch | None = None) -> list[Array]:
         ir = self.compiled.ir
         values: Values = {}
         for buffer, position, array in zip(ir.inputs, ir.input_positions, arrays, strict=True):
@@ -77,7 +77,10 @@ class Executable:
                 self._run_island(step, values)
                 continue
             function, plan = next(functions)
-            results = function.run([values[buffer] for buffer in step.inputs])
+            given = [values[buffer] for buffer in step.inputs]
+            if watch is not None:
+                watch(step, given)
+            results = function.run(given)
             if plan.num_status:
                 self._check_indices(plan.status_origins, results.pop())
             values.update(zip(step.outputs, results, strict=True))
@@ -87,6 +90,21 @@ class Executable:
         if view.size == 0:
             return np.empty(view.shape, view.dtype)
         return values[view.buffer].reshape(view.shape)
+
+    def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
+        """Return the nanoseconds spent in each kernel during one run."""
+        totals = [0] * num_kernels
+        functions = dict(zip(self._regions(), self.functions, strict=True))
+
+        def timed(region: Region, values: list[Any]) -> None:
+            for kernel, elapsed in enumerate(functions[region].profile(values, num_kernels)):
+                totals[kernel] += elapsed
+
+        self._run_steps(arrays, timed)
+        return totals
+
+    def _regions(self) -> list[Region]:
+        return [step for step in self.compiled.steps if isinstance(step, Region)]
 
     def _run_island(self, island: Island, values: Values) -> None:
         """Run one operation through numpy, on read-only views."""
@@ -135,14 +153,17 @@ class Executable:
 
 
 def build_executable(
-    program: Program, compiled: CompiledProgram, options: Options, num_threads: int, progress: Callable[[str], None] | None
+    program: Program, compiled: CompiledProgram, options: Options, num_threads: int, report: Report
 ) -> Executable:
     """Return the program compiled by the C compiler and loaded, with its constants in one block."""
+    report("pack constants", 0.3)
     block = constant_block(compiled.ir, compiled.constant_offsets)
+    compiled = replace(compiled, ir=replace(compiled.ir, constants={}))  # the block holds them now
     regions = [step for step in compiled.steps if isinstance(step, Region)]
     functions: tuple[PreparedFunction, ...] = ()
     if regions:
-        library = load_library(compile_library(compiled.module.source, target=options.target, progress=progress))
+        report("compile C", 0.4)
+        library = load_library(compile_library(compiled.module.source, target=options.target))
         functions = tuple(
             prepare_function(library, run_symbol(index), _signature(program, compiled, index, region), block, num_threads)
             for index, region in enumerate(regions)

@@ -3,8 +3,8 @@
 Importing this package registers every family. An operation without a row is run by numpy between compiled regions.
 """
 
-from mosaic.lowering import elementwise, indexing, linalg, movement, reductions
+from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions
 from mosaic.lowering.program import lower_program
 from mosaic.lowering.registry import has_lowering, lower
 
-__all__ = ["elementwise", "has_lowering", "indexing", "linalg", "lower", "lower_program", "movement", "reductions"]
+__all__ = ["creation", "elementwise", "has_lowering", "indexing", "linalg", "lower", "lower_program", "movement", "reductions"]

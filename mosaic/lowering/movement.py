@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from composit.numpy.joining import Concatenate, Split, Stack
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
-from mosaic.lowering.registry import Context, Uniform, Value, lower
+from composit.numpy.padding import Pad
+from mosaic.ir_expressions import literal
+from mosaic.lowering.registry import Context, NoLowering, Uniform, Value, lower
 
 
 @lower.register
@@ -65,3 +67,16 @@ def _(operation: Split, context: Context) -> Sequence[Value]:
         value.slice_axis(operation.axis, start, value_type.shape[operation.axis])
         for start, value_type in zip(starts, context.types, strict=True)
     )
+
+
+@lower.register
+def _(operation: Pad, context: Context) -> Sequence[Value]:
+    if operation.mode != "constant":
+        raise NoLowering(f"pad with mode {operation.mode!r} has no lowering to C")
+    result = context.result()
+    context.define(result, literal(operation.constant, result.dtype))
+    inside = result
+    for axis, (before, _) in enumerate(operation.widths):
+        inside = inside.slice_axis(axis, before, context.operand_types[0].shape[axis])
+    context.copy(context.operands[0], inside)
+    return (result,)

@@ -5,7 +5,7 @@ Precondition: operands come before their users. Postcondition: every output is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,11 +17,20 @@ from mosaic.ir_views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Context, Memory, NoLowering, Uniform, Value, check_dtypes, lower
 
 
-def lower_program(program: Program, constants: Mapping[int, np.ndarray], memory: Memory) -> IrProgram:
-    """Return the intermediate form; `constants` maps positions of leaf instructions to their values."""
+def lower_program(
+    program: Program, constants: Mapping[int, np.ndarray], inputs: Sequence[int], memory: Memory
+) -> IrProgram:
+    """Return the intermediate form.
+
+    `constants` are the values of instructions that need not be computed, by position; `inputs` are the leaves whose values
+    a run gives, in the order in which it gives them.
+    """
     statements: list[Statement] = []
-    inputs: list[Buffer] = []
-    positions: list[int] = []
+    buffers = {
+        position: Buffer(BufferKind.INPUT, number, value_type.size, value_type.dtype)
+        for number, position in enumerate(inputs)
+        for value_type in program.instructions[position].types
+    }
     constant_buffers: dict[Buffer, np.ndarray] = {}
     values: list[tuple[Value, ...]] = []
     for position, instruction in enumerate(program.instructions):
@@ -30,14 +39,11 @@ def lower_program(program: Program, constants: Mapping[int, np.ndarray], memory:
         elif position in constants:
             values.append((_constant(constants[position], constant_buffers),))
         elif isinstance(instruction.operation, Input):
-            buffer = Buffer(BufferKind.INPUT, len(inputs), instruction.types[0].size, instruction.types[0].dtype)
-            inputs.append(buffer)
-            positions.append(position)
-            values.append((dense_view(buffer, instruction.types[0].shape),))
+            values.append((dense_view(buffers[position], instruction.types[0].shape),))
         else:
             values.append(_lower_instruction(program, position, values, memory, statements))
     outputs = _settle_outputs(program, values, memory, statements)
-    return IrProgram(tuple(statements), tuple(inputs), tuple(positions), outputs, constant_buffers)
+    return IrProgram(tuple(statements), tuple(buffers.values()), tuple(inputs), outputs, constant_buffers)
 
 
 def _scalar_value(instruction: Instruction) -> Value:

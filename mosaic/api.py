@@ -1,0 +1,208 @@
+"""`mosaic.compile`: from tensors to a function in machine code, and what can be asked of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from composit.apply import as_tensor
+from composit.containers import Rebuild, flatten
+from composit.errors import ParameterError, UnreachedInputError
+from composit.evaluation import bind, unreached_message
+from composit.guards import Guard, check_guards, guards_for, leaf_value
+from composit.handle import TensorHandle
+from composit.operation import Array, Input
+from composit.program import BoundProgram, Program
+from mosaic.executable import Executable, build_executable
+from mosaic.passes.pipeline import Options, compile_program
+from mosaic.report import BufferReport, KernelRecord, ProfileReport, buffer_report, explain, kernel_records, profile_report
+from mosaic.runtime.threads import num_available_cores
+from mosaic.targets import Target, get_target
+from mosaic.tiling.scheme import TileScheme, tile_scheme_of
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledModel:
+    """A compiled function of arrays. Calls may come from several threads at once; results share memory with nothing."""
+
+    _executable: Executable
+    _rebuild: Rebuild
+    _num_outputs: int
+    _guards: tuple[Guard, ...]
+    options: Options
+    num_threads: int
+
+    def __call__(self, *arrays: Any, out: Sequence[Array] | None = None) -> Any:
+        """Return the outputs for arrays given in the order of `inputs`, in the containers they were compiled in.
+
+        Raises: ShapeError, DtypeError: an array is not of the type compiled for; GuardError: Python would have taken
+                another path; TypeError: the wrong number of arrays
+        """
+        if self._guards or out is not None:
+            return self._checked_call(arrays, out)
+        return self._rebuild(self._executable.run(arrays))
+
+    def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:
+        if out is None:
+            values = self._executable.run(arrays)
+        else:
+            types = self._executable.output_types[self._num_outputs :]
+            places = [np.empty(each.shape, each.dtype) for each in types]
+            if len(out) != self._num_outputs:
+                raise TypeError(
+                    f"call: out has {len(out)} arrays; expected one for each of the {self._num_outputs} outputs; "
+                    "leave it away to get fresh arrays"
+                )
+            values = self._executable.run(arrays, [*out, *places])
+        check_guards(self._guards, values[self._num_outputs :])
+        return self._rebuild(values[: self._num_outputs])
+
+    @property
+    def source(self) -> str:
+        """The C that was compiled."""
+        return self._executable.compiled.module.source
+
+    @property
+    def kernels(self) -> tuple[KernelRecord, ...]:
+        """What each kernel computes, in the order in which they run."""
+        return kernel_records(self._executable)
+
+    @property
+    def buffers(self) -> BufferReport:
+        """How much memory a call needs besides its inputs, outputs and constants."""
+        return buffer_report(self._executable)
+
+    def explain(self) -> str:
+        """What became of each node, and why."""
+        return explain(self._executable)
+
+    def profile(self, *arrays: Any, repeat: int = 10) -> ProfileReport:
+        """Time per kernel over some runs, with what it achieves of arithmetic and memory traffic."""
+        return profile_report(self._executable, arrays, repeat)
+
+
+def compile(  # noqa: A001 - the name is the package's interface
+    outputs: Any,
+    inputs: Sequence[Any],
+    *,
+    num_threads: int | None = None,
+    tile_scheme: Any = None,
+    reuse_buffers: bool = True,
+    fuse: bool = True,
+    target: str | Target | None = None,
+    guards: str = "check",
+    progress: Progress | bool | None = None,
+) -> CompiledModel:
+    """Return `outputs` as a function of `inputs` in machine code; everything else they depend on is constant.
+
+    outputs:     a tensor or a container of tensors; tensors of other libraries that carry a lazy tensor count
+    inputs:      the tensors whose values a call gives, in order: leaves, or values in between
+    num_threads: at most so many; None is one per core. The results do not depend on it
+    tile_scheme: tiles per tensor, where the automatic choice should not be taken (see mosaic.tiling)
+    fuse:        False makes one kernel per node
+    target:      a name such as "x86-64-v3"; None is this machine
+    guards:      "check" compares values that Python read while the graph was built, "ignore" does not
+    progress:    called with a stage and a fraction, or True for a line on the error stream
+
+    Raises:      UnreachedInputError: no output depends on an input; CompileError; ParameterError
+    Example:
+        >>> import composit as cnp, mosaic
+        >>> x = cnp.ones((2,), dtype="float32")
+        >>> mosaic.compile(x + 1, inputs=[x])(np.zeros(2, "float32"))
+        array([1., 1.], dtype=float32)
+    """
+    if guards not in ("check", "ignore"):
+        raise ParameterError(f"compile: guards={guards!r} was given; expected 'check' or 'ignore'")
+    report = _progress(progress)
+    handles, rebuild = flatten(outputs)
+    given = [as_tensor(each) for each in inputs]
+    _check_inputs(given)
+    bound, checked = _bound(handles, given, guards)
+    report("simplify", 0.0)
+    program, constants = _without_values(bound, given)
+    options = Options(get_target(target), fuse, reuse_buffers, tile_scheme_of(tile_scheme, bound))
+    order = _input_order(bound, given)
+    compiled = compile_program(program, constants, options, order, report)
+    threads = num_available_cores() if num_threads is None else num_threads
+    executable = build_executable(program, compiled, options, threads, report)
+    report("done", 1.0)
+    return CompiledModel(executable, rebuild, len(handles), tuple(checked), options, threads)
+
+
+def _check_inputs(given: Sequence[TensorHandle]) -> None:
+    seen = {(id(handle.node), handle.output_index) for handle in given}
+    if len(seen) != len(given):
+        raise ParameterError(
+            f"compile: {len(given)} inputs were given, of which only {len(seen)} differ; expected each tensor once; "
+            "pass the array for it once as well"
+        )
+
+
+def _bound(
+    handles: Sequence[TensorHandle], given: Sequence[TensorHandle], guards: str
+) -> tuple[BoundProgram, list[Guard]]:
+    """Return the program of outputs and guards, with the inputs as leaves."""
+    pairs = [(handle.node, handle.output_index) for handle in handles]
+    cuts = [(handle.node, handle.output_index) for handle in given]
+    bound, reached = bind(pairs, cuts)
+    for handle, is_reached in zip(given, reached, strict=True):
+        if not is_reached:
+            raise UnreachedInputError(unreached_message(handle))
+    checked = guards_for(pairs, cuts) if guards == "check" else []
+    if checked:
+        bound, _ = bind([*pairs, *(guard.pair for guard in checked)], cuts)
+    return bound, checked
+
+
+def _input_order(bound: BoundProgram, given: Sequence[TensorHandle]) -> list[int]:
+    """Return the instruction of each input, in the order in which they were given."""
+    positions = {}
+    for position, (node, index) in zip(bound.program.inputs, bound.leaves, strict=True):
+        positions[id(node), index] = position
+        if isinstance(node.operation, Input):
+            positions[id(node.operation), 0] = position
+    return [
+        positions.get((id(handle.node), handle.output_index), positions.get((id(handle.node.operation), 0), -1))
+        for handle in given
+    ]
+
+
+def _without_values(bound: BoundProgram, given: Sequence[TensorHandle]) -> tuple[Program, dict[int, Array]]:
+    """Return the program with leaves that hold no arrays, and the values of those leaves that are constant.
+
+    The program lives as long as the model: through it, the weights would be held a second time beside the packed ones.
+    """
+    order = set(_input_order(bound, given))
+    constants: dict[int, Array] = {}
+    instructions = list(bound.program.instructions)
+    for position, (node, _) in zip(bound.program.inputs, bound.leaves, strict=True):
+        value_type = instructions[position].types[0]
+        if position not in order:
+            constants[position] = np.asarray(leaf_value(node), dtype=value_type.dtype)
+        instructions[position] = replace(instructions[position], operation=Input(None, value_type))
+    return replace(bound.program, instructions=tuple(instructions)), constants
+
+
+def _progress(progress: Progress | bool | None) -> Progress:
+    if callable(progress):
+        return progress
+    return _show_line if progress else _say_nothing
+
+
+def _say_nothing(stage: str, fraction: float) -> None:
+    """No progress is shown."""
+
+
+def _show_line(stage: str, fraction: float) -> None:
+    """Rewrite one line of the error stream; the last one stays."""
+    bar = "#" * round(fraction * 20)
+    end = "\n" if fraction >= 1.0 else ""
+    print(f"\rmosaic [{bar:<20}] {stage:<24}", end=end, file=sys.stderr, flush=True)
+
+

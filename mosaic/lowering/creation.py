@@ -1,0 +1,15 @@
+"""Created arrays: one value everywhere needs no memory. Other creations have known values and are folded before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from composit.numpy.creation import Full
+from mosaic.ir_expressions import literal
+from mosaic.lowering.registry import Context, Uniform, Value, lower
+
+
+@lower.register
+def _(operation: Full, context: Context) -> Sequence[Value]:
+    value_type = context.types[0]
+    return (Uniform(literal(operation.fill_value, value_type.dtype), value_type.shape),)

@@ -1,0 +1,191 @@
+"""What a compiled model says of itself: kernels, memory, the fate of each node, times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mosaic.executable import Executable
+from mosaic.ir import Group, Island, Matmul, RowStage, read_views
+from mosaic.passes.describe import operation_names
+from mosaic.passes.split_regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRecord:
+    """One kernel as it runs.
+
+    num_bytes: of the buffers it reads and writes, each counted once; local results count nothing
+    """
+
+    function: str
+    operations: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    num_flops: int
+    num_bytes: int
+    num_tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class BufferReport:
+    """Bytes of intermediate results: with sharing, without, and what liveness asks for at least."""
+
+    arena_bytes: int
+    bytes_without_reuse: int
+    lower_bound_bytes: int
+    constant_bytes: int
+
+    def __str__(self) -> str:
+        return (
+            f"arena {self.arena_bytes} bytes; {self.bytes_without_reuse} without reuse; at least "
+            f"{self.lower_bound_bytes} alive at once; constants {self.constant_bytes}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTime:
+    """How long a kernel took, in the median of the runs, and what that means."""
+
+    record: KernelRecord
+    elapsed_ns: float
+
+    @property
+    def gflops(self) -> float:
+        """Arithmetic per nanosecond."""
+        return self.record.num_flops / max(self.elapsed_ns, 1.0)
+
+    @property
+    def gigabytes_per_second(self) -> float:
+        """Memory traffic per nanosecond."""
+        return self.record.num_bytes / max(self.elapsed_ns, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileReport:
+    """Times of all kernels; printed, the slowest functions first."""
+
+    kernels: tuple[KernelTime, ...]
+
+    @property
+    def elapsed_ns(self) -> float:
+        """The sum over all kernels."""
+        return sum(kernel.elapsed_ns for kernel in self.kernels)
+
+    def __str__(self) -> str:
+        lines = [f"{'function':<12} {'calls':>5} {'ms':>9} {'share':>6} {'GFLOP/s':>8} {'GB/s':>7}  operations"]
+        for calls in sorted(self._by_function(), key=lambda group: -sum(one.elapsed_ns for one in group)):
+            elapsed = sum(one.elapsed_ns for one in calls)
+            flops = sum(one.record.num_flops for one in calls) / max(elapsed, 1.0)
+            traffic = sum(one.record.num_bytes for one in calls) / max(elapsed, 1.0)
+            record = calls[0].record
+            words = ", ".join(dict.fromkeys(record.operations))[:60]
+            share = elapsed / max(self.elapsed_ns, 1.0)
+            lines.append(
+                f"{record.function:<12} {len(calls):>5} {elapsed / 1e6:>9.3f} {share:>6.1%} {flops:>8.1f} {traffic:>7.1f}  {words}"
+            )
+        return "\n".join([*lines, f"{'total':<12} {len(self.kernels):>5} {self.elapsed_ns / 1e6:>9.3f}"])
+
+    def _by_function(self) -> list[list[KernelTime]]:
+        groups: dict[str, list[KernelTime]] = {}
+        for kernel in self.kernels:
+            groups.setdefault(kernel.record.function, []).append(kernel)
+        return list(groups.values())
+
+
+def kernel_records(executable: Executable) -> tuple[KernelRecord, ...]:
+    """Return a record per kernel, in the order in which they run."""
+    launches = [launch for region in executable.compiled.module.launches for launch in region]
+    return tuple(
+        _record(executable, group, launch.function, launch.num_tasks)
+        for group, launch in zip(_groups(executable), launches, strict=True)
+    )
+
+
+def _groups(executable: Executable) -> list[Group]:
+    regions = [step for step in executable.compiled.steps if isinstance(step, Region)]
+    return [group for region in regions for group in region.groups]
+
+
+def _record(executable: Executable, group: Group, function: str, num_tasks: int) -> KernelRecord:
+    touched = {view.buffer: view for view in (*read_views(group), *(stage.result for stage in group.stages))}
+    num_bytes = sum(
+        min(view.buffer.num_bytes, view.size * view.dtype.itemsize)
+        for view in touched.values()
+        if view.buffer not in group.local
+    )
+    return KernelRecord(
+        function,
+        tuple(operation_names(group, executable.program)),
+        tuple(stage.result.shape for stage in group.stages),
+        sum(map(_num_flops, group.stages)),
+        num_bytes,
+        num_tasks,
+    )
+
+
+def _num_flops(stage: RowStage | Matmul) -> int:
+    """Return the multiplications and additions of products; elementwise work is counted by its bytes."""
+    return stage.num_flops if isinstance(stage, Matmul) else 0
+
+
+def buffer_report(executable: Executable) -> BufferReport:
+    """Return the bytes of all regions together."""
+    plans = [plan.buffers for plan in executable.compiled.plans]
+    return BufferReport(
+        sum(plan.arena_bytes for plan in plans),
+        sum(plan.unshared_bytes for plan in plans),
+        sum(plan.lower_bound_bytes for plan in plans),
+        executable.constants.nbytes,
+    )
+
+
+def explain(executable: Executable) -> str:
+    """Return one line per node: computed in which kernel, or why in none."""
+    program, fate = executable.program, _fates(executable)
+    lines = []
+    for position, instruction in enumerate(program.instructions):
+        label = program.labels[position]
+        where = f"{label.scope}/" if label.scope else ""
+        types = ", ".join(map(str, instruction.types))
+        words = fate.get(position) or _without_kernel(executable, position)
+        lines.append(f"%{position} {where}{label.name} {types}: {words}")
+    return "\n".join(lines)
+
+
+def _fates(executable: Executable) -> dict[int, str]:
+    fates: dict[int, str] = {}
+    records = kernel_records(executable)
+    for number, (group, record) in enumerate(zip(_groups(executable), records, strict=True)):
+        for origin in group.origins:
+            others = len(group.origins) - 1
+            fused = f", fused with {others} other node{'s' * (others > 1)}" if others else ""
+            fates.setdefault(origin, f"kernel {number} ({record.function}){fused}")
+    for step in executable.compiled.steps:
+        if isinstance(step, Island):
+            fates[step.origins[0]] = f"numpy island, because {step.reason}"
+    return fates
+
+
+def _without_kernel(executable: Executable, position: int) -> str:
+    instruction = executable.program.instructions[position]
+    if position in executable.compiled.ir.input_positions:
+        return "input"
+    if position in executable.compiled.constant_positions:
+        return "constant" if not instruction.operands else "folded: it depends on constants alone"
+    if not instruction.operands:
+        return "a scalar in the code"
+    return "a view of its operand, or not needed"
+
+
+def profile_report(executable: Executable, arrays: Sequence[Any], repeat: int) -> ProfileReport:
+    """Return the median time of each kernel over `repeat` runs, after one that is not counted."""
+    executable.run(arrays)
+    runs = [list(_kernel_times(executable, arrays)) for _ in range(max(1, repeat))]
+    medians = [sorted(times)[len(times) // 2] for times in zip(*runs, strict=True)]
+    records = kernel_records(executable)
+    return ProfileReport(tuple(KernelTime(record, time) for record, time in zip(records, medians, strict=True)))
+
+
+def _kernel_times(executable: Executable, arrays: Sequence[Any]) -> Iterator[int]:
+    yield from executable.profile(arrays, sum(map(len, executable.compiled.module.launches)))
