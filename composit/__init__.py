@@ -1,9 +1,9 @@
 """A lazy numpy that gives people a graph they can hold: all of composit.numpy, and what is done with graphs.
 
-    import composit as cnp
+import composit as cnp
 
-    y = cnp.exp(cnp.ones((2, 3)) + 1)   # nothing is computed
-    cnp.evaluate(y)                     # a numpy array
+y = cnp.exp(cnp.ones((2, 3)) + 1)   # nothing is computed
+cnp.evaluate(y)                     # a numpy array
 """
 
 from composit import nn, numpy
@@ -27,5 +27,5 @@ __all__ = [
     "visualize_graph",
     "with_name",
     "wrap_as_operation",
-    *numpy.__all__,
 ]
+__all__ += numpy.__all__

@@ -4,70 +4,29 @@ This module only gathers the families; what a function does is said where it is 
 """
 
 import numpy as _np
-from numpy import (
-    bool_,
-    bytes_,
-    complex64,
-    complex128,
-    complexfloating,
-    datetime64,
-    dtype,
-    e,
-    errstate,
-    euler_gamma,
-    exceptions,
-    finfo,
-    float16,
-    float32,
-    float64,
-    floating,
-    generic,
-    iinfo,
-    inexact,
-    inf,
-    int8,
-    int16,
-    int32,
-    int64,
-    int_,
-    integer,
-    intp,
-    issubdtype,
-    nan,
-    newaxis,
-    number,
-    pi,
-    signedinteger,
-    str_,
-    timedelta64,
-    ufunc,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-    unsignedinteger,
-)
 
 from composit.apply import apply
 from composit.numpy import (
-    averages as _averages,
-    creation as _creation,
-    contractions as _contractions,
-    elementwise_composites as _elementwise_composites,
-    elementwise_table as _elementwise_table,
-    indexing as _indexing,
-    inspection as _inspection,
-    joining as _joining,
+    averages,
+    constants,
+    contractions,
+    creation,
+    elementwise_composites,
+    elementwise_table,
+    indexing,
+    inspection,
+    joining,
     linalg,
-    movement as _movement,
-    padding as _padding,
+    movement,
+    padding,
     random,
-    rearranging as _rearranging,
-    reductions as _reductions,
+    rearranging,
+    reductions,
 )
 from composit.numpy.averages import *
-from composit.numpy.creation import *
+from composit.numpy.constants import *
 from composit.numpy.contractions import *
+from composit.numpy.creation import *
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import *
 from composit.numpy.elementwise_table import *
@@ -84,71 +43,21 @@ from composit.numpy.reductions import *
 
 ndarray = LazyTensor
 
-_CONSTANTS = [
-    "e",
-    "euler_gamma",
-    "inf",
-    "nan",
-    "newaxis",
-    "pi",
-]
-
-_DTYPES = [
-    "bool_",
-    "bytes_",
-    "complex64",
-    "complex128",
-    "complexfloating",
-    "datetime64",
-    "dtype",
-    "errstate",
-    "exceptions",
-    "finfo",
-    "float16",
-    "float32",
-    "float64",
-    "floating",
-    "generic",
-    "iinfo",
-    "inexact",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "int_",
-    "integer",
-    "intp",
-    "issubdtype",
-    "number",
-    "signedinteger",
-    "str_",
-    "timedelta64",
-    "ufunc",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "unsignedinteger",
-]
-
-_FUNCTIONS = [
-    "astype",
-    *_averages.__all__,
-    *_creation.__all__,
-    *_contractions.__all__,
-    *_elementwise_composites.__all__,
-    *_elementwise_table.__all__,
-    *_indexing.__all__,
-    *_inspection.__all__,
-    *_joining.__all__,
-    *linalg.__all__,
-    *_movement.__all__,
-    *_padding.__all__,
-    *_rearranging.__all__,
-    *_reductions.__all__,
-]
-
-__all__ = ["LazyTensor", "linalg", "ndarray", "random", *_CONSTANTS, *_DTYPES, *_FUNCTIONS]
+__all__ = ["LazyTensor", "astype", "linalg", "ndarray", "random"]
+__all__ += averages.__all__
+__all__ += constants.__all__
+__all__ += contractions.__all__
+__all__ += creation.__all__
+__all__ += elementwise_composites.__all__
+__all__ += elementwise_table.__all__
+__all__ += indexing.__all__
+__all__ += inspection.__all__
+__all__ += joining.__all__
+__all__ += linalg.__all__
+__all__ += movement.__all__
+__all__ += padding.__all__
+__all__ += rearranging.__all__
+__all__ += reductions.__all__
 
 # numpy's own functions, called on tensors, find ours by this table.
-_register_functions({vars(_np)[name]: globals()[name] for name in _FUNCTIONS if callable(vars(_np).get(name))})
+_register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})

@@ -58,9 +58,9 @@ def normalize_shape(shape: ShapeLike) -> Shape:
 
     Raises:  ShapeError: a length is negative; TypeError: a length is no integer
     """
-    # Numbers have no __iter__, and a rank-0 array has one that raises.
-    lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) and np.ndim(shape) else (shape,)
-    result = tuple(operator.index(length) for length in lengths)  # type: ignore[arg-type]  # checked by index itself
+    is_one = not isinstance(shape, Sequence) and not getattr(shape, "ndim", 0)
+    lengths: Sequence[SupportsIndex] = (shape,) if is_one else tuple(shape)  # type: ignore[assignment,arg-type]
+    result = tuple(operator.index(length) for length in lengths)
     if any(length < 0 for length in result):
         raise ShapeError(f"negative dimensions are not allowed: shape {result} was given; use lengths of 0 or more")
     return result
@@ -76,8 +76,8 @@ def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
     unknown = [position for position, length in enumerate(lengths) if length < 0]
     if len(unknown) > 1:
         raise ShapeError(
-            f"can only specify one unknown dimension: reshape to {lengths} of an array with shape {old} has {len(unknown)}; "
-            "give the lengths of all axes but one"
+            f"can only specify one unknown dimension: reshape to {lengths} of an array with shape {old} has"
+            f" {len(unknown)}; give the lengths of all axes but one"
         )
     rest = math.prod(length for length in lengths if length >= 0)
     if unknown and rest and size % rest == 0:
@@ -94,8 +94,8 @@ def _cannot_reshape(lengths: Shape, old: Shape, size: int) -> str:
     shown = ",".join(words[1:] if len(words) > 1 and lengths[0] < 0 else words)
     comma = "," if len(words) == 1 else ""
     return (
-        f"cannot reshape array of size {size} into shape ({shown}{comma}): its shape is {old}; the new lengths must multiply to "
-        f"{size}, and at most one may be -1"
+        f"cannot reshape array of size {size} into shape ({shown}{comma}): its shape is {old}; the new lengths must"
+        f" multiply to {size}, and at most one may be -1"
     )
 
 
@@ -126,8 +126,8 @@ def spell_shape(shape: Shape) -> str:
 def _cannot_broadcast(shapes: Sequence[Shape]) -> str:
     listed = " ".join(map(spell_shape, shapes))
     return (
-        f"operands could not be broadcast together with shapes {listed} : aligned at the last axis, lengths must be equal or "
-        "1; reshape or expand_dims one of them"
+        f"operands could not be broadcast together with shapes {listed} : aligned at the last axis, lengths must be"
+        " equal or 1; reshape or expand_dims one of them"
     )
 
 
@@ -140,7 +140,8 @@ def check_casting(source: Dtype, target: Dtype, casting: str) -> None:
     """Raise numpy's TypeError where the casting rule forbids the conversion."""
     if casting not in ("no", "equiv", "safe", "same_kind", "unsafe"):
         raise ParameterError(
-            f"casting must be one of 'no', 'equiv', 'safe', 'same_kind', or 'unsafe' (got {casting!r}); choose one of these"
+            f"casting must be one of 'no', 'equiv', 'safe', 'same_kind', or 'unsafe' (got {casting!r}); choose one of"
+            " these"
         )
     if not np.can_cast(source, target, casting=casting):  # type: ignore[arg-type]  # checked above
         raise DtypeError(

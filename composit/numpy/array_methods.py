@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import AssignmentError, ParameterError
 from composit.handle import TensorHandle, make_tensor
 from composit.numpy import averages, contractions, indexing, linalg, movement, rearranging, reductions
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
-from composit.numpy.elementwise import Astype
 from composit.numpy.arguments import check_casting
-from composit.apply import apply
+from composit.numpy.elementwise import Astype
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,14 +106,16 @@ class ArrayMethods(TensorHandle):
         """Return a tensor that is a view of all of this one; memory cannot be read as another dtype."""
         if args:
             raise ParameterError(
-                f"view: dtype or type {args!r} was given; a lazy tensor has no memory to read in another way, expected no "
-                "argument; convert the values with astype"
+                f"view: dtype or type {args!r} was given; a lazy tensor has no memory to read in another way, expected"
+                " no argument; convert the values with astype"
             )
         return movement.reshape(self, self.shape)
 
     def fill(self, value: Any) -> None:
         """Raise: elements cannot be assigned yet."""
-        raise AssignmentError(f"fill: {self!r} was to be filled with {value!r:.60} in place; write x = full_like(x, value)")
+        raise AssignmentError(
+            f"fill: {self!r} was to be filled with {value!r:.60} in place; write x = full_like(x, value)"
+        )
 
     @property
     def T(self) -> Any:
@@ -147,4 +149,3 @@ class ArrayMethods(TensorHandle):
         if not self.ndim:
             raise TypeError(f"len() of unsized object: {self!r} has no axes; use size for the number of elements")
         return self.shape[0]
-

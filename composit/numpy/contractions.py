@@ -1,8 +1,8 @@
 """Sums of products by subscripts: einsum.
 
-The operation holds explicit subscripts of letters only; the function below it resolves implicit outputs, ellipses, lists
-of numbers, and takes diagonals where a letter repeats in one operand. May import movement, arguments, apply, operation,
-errors.
+The operation holds explicit subscripts of letters only; the function below it resolves implicit outputs, ellipses,
+lists of numbers, and takes diagonals where a letter repeats in one operand. May import movement, arguments,
+apply, operation, errors.
 """
 
 from __future__ import annotations
@@ -53,13 +53,16 @@ class Einsum(Operation):
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
         return [
-            self._cotangent(xp, index, cotangents[0], operands) if needed else None for index, needed in enumerate(needs)
+            self._cotangent(xp, index, cotangents[0], operands) if needed else None
+            for index, needed in enumerate(needs)
         ]
 
     def _cotangent(self, xp: Any, index: int, g: Any, operands: Sequence[Any]) -> Any:
         terms, output = _terms(self.subscripts)
         wanted = terms[index]
-        others = [(term, operand) for place, (term, operand) in enumerate(zip(terms, operands, strict=True)) if place != index]
+        others = [
+            (term, operand) for place, (term, operand) in enumerate(zip(terms, operands, strict=True)) if place != index
+        ]
         found = {letter for term in (output, *(term for term, _ in others)) for letter in term}
         kept = "".join(letter for letter in wanted if letter in found)
         subscripts = ",".join([output, *(term for term, _ in others)]) + "->" + kept
@@ -81,7 +84,9 @@ def _terms(subscripts: str) -> tuple[list[str], str]:
 @lru_cache(maxsize=1024)
 def _einsum_types(subscripts: str, operand_types: tuple[TensorType, ...]) -> tuple[TensorType]:
     terms, output = _terms(subscripts)
-    assert all(len(set(term)) == len(term) for term in terms), "cnp.einsum takes diagonals before it makes the operation"
+    assert all(len(set(term)) == len(term) for term in terms), (
+        "cnp.einsum takes diagonals before it makes the operation"
+    )
     lengths = _lengths(subscripts, tuple(operand.shape for operand in operand_types))
     shape = tuple(lengths[letter] for letter in output)
     dtype = np.result_type(*(operand.dtype for operand in operand_types))
@@ -96,8 +101,8 @@ def _lengths(subscripts: str, shapes: tuple[Shape, ...]) -> dict[str, int]:
             known = lengths.setdefault(letter, length)
             if known != length and 1 not in (known, length):
                 raise ShapeError(
-                    f"einsum: operands could not be broadcast together: {subscripts!r} with shapes {list(shapes)} gives {letter!r} the "
-                    f"lengths {known} and {length}; a subscript has one length everywhere, or 1"
+                    f"einsum: operands could not be broadcast together: {subscripts!r} with shapes {list(shapes)} gives"
+                    f" {letter!r} the lengths {known} and {length}; a subscript has one length everywhere, or 1"
                 )
             if known == 1:
                 lengths[letter] = length
@@ -113,7 +118,9 @@ def einsum(*operands: Any, out: None = None, dtype: Any = None, casting: str = "
         (2, 4)
     """
     if out is not None:
-        raise UnsupportedOperationError("einsum: out= was given; results are new tensors here; assign the result to a name")
+        raise UnsupportedOperationError(
+            "einsum: out= was given; results are new tensors here; assign the result to a name"
+        )
     subscripts, tensors = _parse_operands(operands)
     terms, output = _resolve(subscripts, [tensor.shape for tensor in tensors])
     for index, term in enumerate(terms):
@@ -152,8 +159,13 @@ def _resolve(subscripts: str, shapes: Sequence[Shape]) -> tuple[list[str], str]:
     if len(terms) != len(shapes):
         more = "more operands provided to einstein sum function than specified in the subscripts string"
         fewer = "fewer operands provided to einstein sum function than specified in the subscripts string"
-        raise ShapeError(f"{more if len(terms) < len(shapes) else fewer}: {subscripts!r} was given {len(shapes)} operands")
-    widths = [_ellipsis_width(index, term, shape, subscripts) for index, (term, shape) in enumerate(zip(terms, shapes, strict=True))]
+        raise ShapeError(
+            f"{more if len(terms) < len(shapes) else fewer}: {subscripts!r} was given {len(shapes)} operands"
+        )
+    widths = [
+        _ellipsis_width(index, term, shape, subscripts)
+        for index, (term, shape) in enumerate(zip(terms, shapes, strict=True))
+    ]
     free = [letter for letter in string.ascii_letters if letter not in subscripts]
     broadcast = "".join(free[: max(widths, default=0)])
     named = [
@@ -178,17 +190,20 @@ def _check_characters(subscripts: str) -> None:
 
 def _ellipsis_width(index: int, term: str, shape: Shape, subscripts: str) -> int:
     if term.count("...") > 1:
-        X
+        raise ParameterError(
+            f"einstein sum subscripts string contains a '.' that is not part of an ellipsis ('...') in operand {index}:"
+            f" {subscripts!r}; one ellipsis at most stands for the operand's other axes"
+        )
     width = len(shape) - len(term.replace("...", ""))
     if width < 0:
         raise ShapeError(
-            f"einstein sum subscripts string contains too many subscripts for operand {index}: {subscripts!r} with shape {shape}; "
-            "give one letter per axis"
+            f"einstein sum subscripts string contains too many subscripts for operand {index}: {subscripts!r} with"
+            f" shape {shape}; give one letter per axis"
         )
     if width and "..." not in term:
         raise ShapeError(
-            "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to broadcast the "
-            f"extra dimensions.: operand {index} of {subscripts!r} has shape {shape}"
+            "operand has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to"
+            f" broadcast the extra dimensions.: operand {index} of {subscripts!r} has shape {shape}"
         )
     return width
 
@@ -197,17 +212,19 @@ def _check_output(output: str, terms: Sequence[str], broadcast: str, subscripts:
     for letter, count in Counter(output.replace("...", "")).items():
         if count > 1:
             raise ParameterError(
-                f"einstein sum subscripts string includes output subscript {letter!r} multiple times: {subscripts!r}; name it once"
+                f"einstein sum subscripts string includes output subscript {letter!r} multiple times: {subscripts!r};"
+                " name it once"
             )
         if not any(letter in term for term in terms):
             raise ParameterError(
-                f"einstein sum subscripts string included output subscript {letter!r} which never appeared in an input: "
-                f"{subscripts!r}; use letters of the operands"
+                f"einstein sum subscripts string included output subscript {letter!r} which never appeared in an input:"
+                f" {subscripts!r}; use letters of the operands"
             )
     if broadcast and "..." not in output:
         raise ParameterError(
-            "output has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to broadcast the "
-            f"extra dimensions.: {subscripts!r} leaves {len(broadcast)} axes; write '->...' and sum afterwards"
+            "output has more dimensions than subscripts given in einstein sum, but no '...' ellipsis provided to"
+            f" broadcast the extra dimensions.: {subscripts!r} leaves {len(broadcast)} axes; write '->...' and sum"
+            " afterwards"
         )
 
 
@@ -218,8 +235,9 @@ def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
         second = term.index(letter, first + 1)
         if tensor.shape[first] != tensor.shape[second]:
             raise ShapeError(
-                f"dimensions in operand for collapsing index {letter!r} don't match ({tensor.shape[first]} != "
-                f"{tensor.shape[second]}): einsum subscripts {term!r} with shape {tensor.shape}; a diagonal needs equal lengths"
+                f"dimensions in operand for collapsing index {letter!r} don't match ({tensor.shape[first]} !="
+                f" {tensor.shape[second]}): einsum subscripts {term!r} with shape {tensor.shape}; a diagonal needs"
+                " equal lengths"
             )
         tensor = diagonal(tensor, 0, first, second)
         term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter

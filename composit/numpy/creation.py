@@ -79,7 +79,8 @@ class Arange(Operation):
         return (tensor_type((length,), self.dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
-        return np.arange(self.start, self.stop, self.step, self.dtype)
+        bounds: Any = (self.start, self.stop, self.step)  # numpy declares an overload per combination
+        return np.arange(*bounds, dtype=self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,8 @@ def _check_layout(function: str, others: dict[str, Any]) -> None:
             raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
         if value not in (None, False, "K", "A", "C", "cpu"):
             raise ParameterError(
-                f"{function}: {name}={value!r} was given; a lazy tensor has no memory layout, subclass or device of its own; "
-                "leave the argument out"
+                f"{function}: {name}={value!r} was given; a lazy tensor has no memory layout, subclass or device of its"
+                " own; leave the argument out"
             )
 
 
@@ -183,7 +184,9 @@ def _array_of_tensors(value: Any, dtype: Any) -> Any:
 
 
 def asarray(a: TensorLike, dtype: Any = None, *, copy: bool | None = None, **others: Any) -> Any:
-    """Return the values as a tensor: tensors as they are, read-only memory shared, writable memory copied. See np.asarray.
+    """Return the values as a tensor. See np.asarray.
+
+    Tensors come back as they are, read-only memory is shared, writable memory is copied.
 
     With copy=False the memory is shared even if it is writable: what is written to it later is seen at evaluation.
 
@@ -294,7 +297,7 @@ def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None
         start, stop = 0, start
     if stop is None:
         raise TypeError("arange() requires stop to be specified.")
-    parts = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]
+    parts = start, stop, step = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]
     for part in parts:
         if np.ndim(part):
             raise TypeError(f"arange: scalar arguments expected instead of a {type(part).__name__}.")
@@ -302,7 +305,7 @@ def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None
     chosen = dtype_or(dtype, np.result_type(np.int64, *(np.asarray(part).dtype for part in parts)))
     if chosen.kind not in "biuf" or any(isinstance(part, complex) for part in parts):
         return input_of(np.arange(*parts, dtype=dtype))
-    return leaf(Arange(*parts, chosen))
+    return leaf(Arange(start, stop, step, chosen))
 
 
 def linspace(
@@ -352,9 +355,7 @@ def logspace(
     return values if dtype is None else values.astype(dtype)
 
 
-def geomspace(
-    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Return values of constant ratio between known ends, computed by numpy at the call. See np.geomspace."""
     return input_of(np.geomspace(start, stop, num, endpoint, dtype, axis))
 

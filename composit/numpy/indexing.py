@@ -1,6 +1,7 @@
 """Elements chosen by position: basic and advanced indexing, take, take_along_axis, and their adjoints.
 
-What `x[...]` means is resolved in subscripts.py; here are the operations. May import arguments, apply, operation, errors.
+What `x[...]` means is resolved in subscripts.py; here are the operations. May import arguments, apply,
+operation, errors.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class BasicIndex(Operation):
             [
                 1 if entry is None else len(range(entry.start, entry.stop, entry.step))
                 for entry in self.index
-                if entry.__class__ is not int
+                if not isinstance(entry, int)
             ]
         )
         # numpy gives a scalar where integers are left of no axis, an array where the index has slices.
@@ -68,7 +69,8 @@ class BasicIndex(Operation):
 
 def _as_python(index: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...]:
     return tuple(
-        slice(entry.start, None, entry.step) if entry.__class__ is slice and entry.stop < 0 else entry for entry in index
+        slice(entry.start, None, entry.step) if entry.__class__ is slice and entry.stop < 0 else entry
+        for entry in index
     )
 
 
@@ -153,8 +155,8 @@ def broadcast_indices(shapes: Sequence[Shape]) -> Shape:
     except ValueError as error:
         listed = " ".join(map(spell_shape, shapes))
         raise OutOfBoundsError(
-            f"shape mismatch: indexing arrays could not be broadcast together with shapes {listed} : aligned at the last axis, "
-            "their lengths must be equal or 1; use np.ix_ for all combinations"
+            f"shape mismatch: indexing arrays could not be broadcast together with shapes {listed} : aligned at the"
+            " last axis, their lengths must be equal or 1; use np.ix_ for all combinations"
         ) from error
 
 
@@ -203,7 +205,8 @@ class Take(Operation):
         length = x.size if axis is None else x.shape[axis]
         if not length and indices.size:
             raise OutOfBoundsError(
-                f"cannot do a non-empty take from an empty axes.: take of {indices.size} indices from shape {x.shape}, axis {axis}"
+                f"cannot do a non-empty take from an empty axes.: take of {indices.size} indices from shape {x.shape},"
+                f" axis {axis}"
             )
         return (tensor_type(shape, x.dtype, not shape),)
 
@@ -240,7 +243,8 @@ class TakeAdjoint(Operation):
             indices = np.remainder(indices, target.shape[axis])
         elif self.mode == "clip":
             indices = np.clip(indices, 0, target.shape[axis] - 1)
-        np.add.at(target, (*[slice(None)] * axis, indices), g)
+        place: tuple[Any, ...] = (*[slice(None)] * axis, indices)
+        np.add.at(target, place, g)
         return result
 
     def vjp(
@@ -322,15 +326,19 @@ def check_bounds(values: Array | None, axis: int | None, length: int) -> None:
         return
     worst = values[(values < -length) | (values >= length)].flat[0]
     raise OutOfBoundsError(
-        f"index {worst} is out of bounds for axis {0 if axis is None else axis} with size {length}: indices run from {-length} to "
-        f"{length - 1}"
+        f"index {worst} is out of bounds for axis {0 if axis is None else axis} with size {length}: indices run from"
+        f" {-length} to {length - 1}"
     )
 
 
-def take(a: TensorLike, indices: TensorLike, axis: AxisLike | None = None, out: None = None, mode: str = "raise") -> Any:
+def take(
+    a: TensorLike, indices: TensorLike, axis: AxisLike | None = None, out: None = None, mode: str = "raise"
+) -> Any:
     """Return the elements at the indices along an axis. See np.take."""
     if mode not in ("raise", "wrap", "clip"):
-        raise ParameterError(f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r}): choose what take does then")
+        raise ParameterError(
+            f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r}): choose what take does then"
+        )
     tensor = handle_of(a)
     position = None if axis is None else normalize_axis(axis, tensor.ndim)
     # An empty list says nothing of its dtype; numpy reads it as integers.
@@ -340,8 +348,8 @@ def take(a: TensorLike, indices: TensorLike, axis: AxisLike | None = None, out: 
         places = handle_of(np.asarray(known))
     if not np.can_cast(places.dtype, np.intp, "safe"):
         raise DtypeError(
-            f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'safe': take needs "
-            "integers as indices; convert them with astype(int)"
+            f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'safe': take"
+            " needs integers as indices; convert them with astype(int)"
         )
     result = Take(position, mode).result_types(tensor.type, places.type)
     if mode == "raise" and result:
@@ -353,18 +361,21 @@ def take_along_axis(arr: TensorLike, indices: TensorLike, axis: AxisLike | None 
     """Return the elements at the indices along an axis, row by row. See np.take_along_axis."""
     tensor, places = handle_of(arr), handle_of(indices)
     if places.dtype.kind not in "iu":
-        raise OutOfBoundsError(f"`indices` must be an integer array: take_along_axis was given {places.dtype}; use astype(int)")
+        raise OutOfBoundsError(
+            f"`indices` must be an integer array: take_along_axis was given {places.dtype}; use astype(int)"
+        )
     if axis is None:
         if places.ndim != 1:
             raise ShapeError(
-                f"when axis=None, `indices` must have a single dimension.: take_along_axis was given shape {places.shape}; ravel it"
+                "when axis=None, `indices` must have a single dimension.: take_along_axis was given shape"
+                f" {places.shape}; ravel it"
             )
         tensor, axis = ravel(tensor), 0
     position = normalize_axis(axis, tensor.ndim)
     if tensor.ndim != places.ndim:
         raise ShapeError(
-            f"`indices` and `arr` must have the same number of dimensions: the shapes are {places.shape} and {tensor.shape}; "
-            "expand_dims the indices"
+            f"`indices` and `arr` must have the same number of dimensions: the shapes are {places.shape} and"
+            f" {tensor.shape}; expand_dims the indices"
         )
     check_bounds(known_integers(indices), position, tensor.shape[position])
     return apply(TakeAlongAxis(position), tensor, places)

@@ -15,7 +15,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import ShapeError
 from composit.handle import mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, normalize_axis, handle_of
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.movement import atleast_1d, atleast_2d, atleast_3d, ravel, transpose
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 
@@ -83,9 +83,9 @@ def _check_joinable(shapes: Sequence[Shape], axis: int) -> None:
         for dimension, (here, there) in enumerate(zip(first, shape, strict=True)):
             if dimension != axis and here != there:
                 raise ShapeError(
-                    "all the input array dimensions except for the concatenation axis must match exactly, but along "
-                    f"dimension {dimension}, the array at index 0 has size {here} and the array at index {index} has size "
-                    f"{there}: the shapes are {first} and {shape}, joined along axis {axis}"
+                    "all the input array dimensions except for the concatenation axis must match exactly, but along"
+                    f" dimension {dimension}, the array at index 0 has size {here} and the array at index {index} has"
+                    f" size {there}: the shapes are {first} and {shape}, joined along axis {axis}"
                 )
 
 
@@ -104,8 +104,8 @@ class Stack(Operation):
         for index, operand in enumerate(operand_types):
             if operand.shape != first:
                 raise ShapeError(
-                    f"all input arrays must have the same shape: stack was given {first} at index 0 and {operand.shape} at index "
-                    f"{index}; use concatenate along an axis they have"
+                    f"all input arrays must have the same shape: stack was given {first} at index 0 and {operand.shape}"
+                    f" at index {index}; use concatenate along an axis they have"
                 )
         # Unlike concatenate(axis=None), stack makes arrays of its operands first: Python scalars decide as their dtype.
         dtype = np.result_type(*(operand.dtype for operand in operand_types))
@@ -173,7 +173,9 @@ def _zeros(xp: Any, like: Any) -> Any:
 def _tensors(arrays: Iterable[TensorLike], function: str) -> list[Any]:
     tensors = [handle_of(array) for array in arrays]
     if not tensors:
-        raise ShapeError(f"need at least one array to {function}: an empty sequence was given; its dtype and shape are unknown")
+        raise ShapeError(
+            f"need at least one array to {function}: an empty sequence was given; its dtype and shape are unknown"
+        )
     return tensors
 
 
@@ -195,8 +197,8 @@ def concatenate(
         axis = 0
     elif any(tensor.ndim == 0 for tensor in tensors):
         raise ShapeError(
-            f"zero-dimensional arrays cannot be concatenated: the shapes are {[tensor.shape for tensor in tensors]}; use stack, or "
-            "concatenate(..., axis=None)"
+            f"zero-dimensional arrays cannot be concatenated: the shapes are {[tensor.shape for tensor in tensors]};"
+            " use stack, or concatenate(..., axis=None)"
         )
     if dtype is not None:
         tensors = [_cast(tensor, np.dtype(dtype), casting) for tensor in tensors]
@@ -245,7 +247,7 @@ def column_stack(tup: Iterable[TensorLike]) -> Any:
 
 
 def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[Any]:
-    """Return the parts of the tensor: before and between indices, or so many of nearly equal length. See np.array_split."""
+    """Return the parts: before and between indices, or so many of nearly equal length. See np.array_split."""
     tensor = handle_of(ary)
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
@@ -263,7 +265,9 @@ def _boundaries(indices_or_sections: Any, length: int) -> tuple[int, ...]:
         return tuple(slice(index.__index__()).indices(length)[1] for index in indices_or_sections)
     sections = indices_or_sections.__index__()
     if sections <= 0:
-        raise ShapeError(f"number sections must be larger than 0.: {sections} was given; an axis has one section or more")
+        raise ShapeError(
+            f"number sections must be larger than 0.: {sections} was given; an axis has one section or more"
+        )
     each, extras = divmod(length, sections)
     lengths = [each + 1] * extras + [each] * (sections - extras - 1)
     return tuple(itertools.accumulate(lengths)) if extras < sections else tuple(itertools.accumulate(lengths[:-1]))
@@ -275,8 +279,8 @@ def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list
         length = handle_of(ary).shape[axis]
         if length % indices_or_sections.__index__():
             raise ShapeError(
-                f"array split does not result in an equal division: {length} elements in {indices_or_sections} sections; use "
-                "array_split for sections of unequal length"
+                f"array split does not result in an equal division: {length} elements in {indices_or_sections}"
+                " sections; use array_split for sections of unequal length"
             )
     return array_split(ary, indices_or_sections, axis)
 
@@ -285,7 +289,9 @@ def unstack(x: TensorLike, /, *, axis: AxisLike = 0) -> tuple[Any, ...]:
     """Return the parts of the tensor along an axis, without that axis. See np.unstack."""
     tensor = handle_of(x)
     if not tensor.ndim:
-        raise ShapeError("Input array must be at least 1-d.: unstack was given a tensor of rank 0; it has no axis to go along")
+        raise ShapeError(
+            "Input array must be at least 1-d.: unstack was given a tensor of rank 0; it has no axis to go along"
+        )
     position = normalize_axis(axis, tensor.ndim)
     before = (slice(None),) * position
     return tuple(x[(*before, index)] for index in range(tensor.shape[position]))
@@ -295,7 +301,8 @@ def _split_along(function: str, ary: TensorLike, indices_or_sections: Any, axis:
     ndim = handle_of(ary).ndim
     if ndim < least:
         raise ShapeError(
-            f"{function} only works on arrays of {least} or more dimensions: one of {ndim} was given; use split with an axis"
+            f"{function} only works on arrays of {least} or more dimensions: one of {ndim} was given; use split with an"
+            " axis"
         )
     return split(ary, indices_or_sections, axis)
 

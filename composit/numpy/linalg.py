@@ -1,6 +1,7 @@
 """Products of matrices and vectors with numpy's rules: matmul and what is made of it.
 
-Sums of products by subscripts are in einsum.py. May import movement, elementwise_table, arguments, apply, operation, errors.
+Sums of products by subscripts are in contractions.py. May import movement, elementwise_table, arguments, apply,
+operation, errors.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Matmul(Operation):
-    """The matrix product, over leading axes that broadcast; a vector counts as a row on the left, a column on the right.
+    """The matrix product, over leading axes that broadcast; a vector is a row on the left, a column on the right.
 
     Shapes:      (..., m, k) @ (..., k, n) -> (..., m, n)
     Dtype:       numpy promotion of both operands
@@ -100,16 +101,16 @@ def _matmul_shape(a: Shape, b: Shape) -> Shape:
     for index, shape in enumerate((a, b)):
         if not shape:
             raise ShapeError(
-                f"matmul: Input operand {index} does not have enough dimensions (has 0, gufunc core with signature {_SIGNATURE} "
-                f"requires 1): the shapes are {a} and {b}; use multiply, or * , for scalars"
+                f"matmul: Input operand {index} does not have enough dimensions (has 0, gufunc core with signature"
+                f" {_SIGNATURE} requires 1): the shapes are {a} and {b}; use multiply, or * , for scalars"
             )
     rows, contracted = a[-2:-1], a[-1]
     other, columns = (b[0], ()) if len(b) == 1 else (b[-2], b[-1:])
     if contracted != other:
         raise ShapeError(
-            f"matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature {_SIGNATURE} (size {other} is "
-            f"different from {contracted}): the shapes are {a} and {b}; the last axis of the first must be as long as the "
-            "last but one of the second"
+            f"matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature {_SIGNATURE} (size"
+            f" {other} is different from {contracted}): the shapes are {a} and {b}; the last axis of the first must be"
+            " as long as the last but one of the second"
         )
     leading = _leading_shape(a[:-2], b[:-2], rows + columns, (a, b))
     return leading + rows + columns
@@ -126,8 +127,9 @@ def _leading_shape(first: Shape, second: Shape, core: Shape, shapes: tuple[Shape
             for shape, leading in zip(shapes, (first, second), strict=True)
         )
         raise ShapeError(
-            f"operands could not be broadcast together with remapped shapes [original->remapped]: {remapped}  and requested "
-            f"shape {spell_shape(core)}; the axes before the last two must be equal or 1, counted from the right"
+            f"operands could not be broadcast together with remapped shapes [original->remapped]: {remapped}  and"
+            f" requested shape {spell_shape(core)}; the axes before the last two must be equal or 1, counted from the"
+            " right"
         ) from error
 
 
@@ -147,8 +149,8 @@ def dot(a: TensorLike, b: TensorLike) -> Any:
     axis = max(y.ndim - 2, 0)
     if x.shape[-1] != y.shape[axis]:
         raise ShapeError(
-            f"shapes {spell_shape(x.shape)} and {spell_shape(y.shape)} not aligned: {x.shape[-1]} (dim {x.ndim - 1}) != "
-            f"{y.shape[axis]} (dim {axis}); dot sums over these two axes, which must be equally long"
+            f"shapes {spell_shape(x.shape)} and {spell_shape(y.shape)} not aligned: {x.shape[-1]} (dim {x.ndim - 1}) !="
+            f" {y.shape[axis]} (dim {axis}); dot sums over these two axes, which must be equally long"
         )
     if y.ndim <= 2:
         return matmul(x, y)
@@ -187,8 +189,8 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
     lengths = tuple(x.shape[axis] for axis in first)
     if lengths != tuple(y.shape[axis] for axis in second):
         raise ShapeError(
-            f"shape-mismatch for sum: tensordot over axes {first} of shape {x.shape} and {second} of shape {y.shape}; the lengths "
-            "must be equal, pair by pair"
+            f"shape-mismatch for sum: tensordot over axes {first} of shape {x.shape} and {second} of shape {y.shape};"
+            " the lengths must be equal, pair by pair"
         )
     kept_first = tuple(axis for axis in range(x.ndim) if axis not in first)
     kept_second = tuple(axis for axis in range(y.ndim) if axis not in second)
@@ -206,7 +208,8 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
         given = [tuple(part) if isinstance(part, Sequence | np.ndarray) else (part,) for part in pair]
         if len(given) != 2 or len(given[0]) != len(given[1]):
             raise ShapeError(
-                f"shape-mismatch for sum: tensordot was given axes {axes!r}; expected one sequence for each operand, equally long"
+                f"shape-mismatch for sum: tensordot was given axes {axes!r}; expected one sequence for each operand,"
+                " equally long"
             )
     else:
         number = axes.__index__()

@@ -1,7 +1,7 @@
 """Axes moved, merged, split, added and repeated without touching an element: transpose, reshape, broadcast_to and kin.
 
-Joining and splitting live in joining.py, pad in padding.py; what is made of these and of indexing (flip, roll, tile) is in
-rearranging.py. May import arguments, apply, operation, errors.
+Joining and splitting live in joining.py, pad in padding.py; what is made of these and of indexing (flip, roll, tile)
+is in rearranging.py. May import arguments, apply, operation, errors.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from composit.numpy.arguments import (
     ShapeLike,
     TensorLike,
     broadcast_shapes,
+    handle_of,
     normalize_axes,
     normalize_axis,
     resolve_shape,
     spell_shape,
-    handle_of,
 )
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
@@ -119,8 +119,8 @@ class BroadcastTo(Operation):
         old = operand_types[0].shape
         if any(length < 0 for length in self.shape):
             raise ShapeError(
-                f"all elements of broadcast shape must be non-negative: {self.shape} was given for an array of shape {old}; "
-                "-1 has no meaning here, name the length"
+                f"all elements of broadcast shape must be non-negative: {self.shape} was given for an array of shape"
+                f" {old}; -1 has no meaning here, name the length"
             )
         _check_broadcast(old, self.shape)
         return (tensor_type(self.shape, operand_types[0].dtype),)
@@ -137,15 +137,15 @@ class BroadcastTo(Operation):
 def _check_broadcast(old: Shape, new: Shape) -> None:
     if len(old) > len(new):
         raise ShapeError(
-            f"input operand has more dimensions than allowed by the axis remapping: an array of shape {old} cannot be broadcast "
-            f"to {new}; the new shape needs at least {len(old)} axes"
+            f"input operand has more dimensions than allowed by the axis remapping: an array of shape {old} cannot be"
+            f" broadcast to {new}; the new shape needs at least {len(old)} axes"
         )
     aligned = new[len(new) - len(old) :]
     if any(length not in (1, wanted) for length, wanted in zip(old, aligned, strict=True)):
         raise ShapeError(
-            "operands could not be broadcast together with remapped shapes [original->remapped]: "
-            f"{spell_shape(old)}  and requested shape {spell_shape(new)}; aligned at the last axis, each length must be 1 or "
-            "the requested one"
+            f"operands could not be broadcast together with remapped shapes [original->remapped]: {spell_shape(old)} "
+            f" and requested shape {spell_shape(new)}; aligned at the last axis, each length must be 1 or the"
+            " requested one"
         )
 
 
@@ -192,8 +192,8 @@ class Squeeze(Operation):
         shape = operand_types[0].shape
         if any(shape[axis] != 1 for axis in self.axes):
             raise ShapeError(
-                f"cannot select an axis to squeeze out which has size not equal to one: axes {self.axes} of shape {shape}; "
-                "name axes of length 1, or use reshape"
+                f"cannot select an axis to squeeze out which has size not equal to one: axes {self.axes} of shape"
+                f" {shape}; name axes of length 1, or use reshape"
             )
         return _moved(operand_types[0], tuple([n for axis, n in enumerate(shape) if axis not in self.axes]))
 
@@ -233,13 +233,14 @@ def _permutation(axes: AxesLike, shape: Shape) -> Axes:
     ndim = len(shape)
     if len(given) != ndim:
         raise ShapeError(
-            f"axes don't match array: transpose of shape {shape} was given axes {given}; each of the {ndim} axes must appear once"
+            f"axes don't match array: transpose of shape {shape} was given axes {given}; each of the {ndim} axes must"
+            " appear once"
         )
-    order = tuple([normalize_axis(axis, ndim) for axis in given])  # type: ignore[arg-type]  # index checks it
+    order = tuple([normalize_axis(axis, ndim) for axis in given])
     if len(set(order)) != ndim:
         raise ShapeError(
-            f"repeated axis in transpose: axes {given} is not a permutation of the {ndim} axes of shape {shape}; each axis must "
-            "appear once"
+            f"repeated axis in transpose: axes {given} is not a permutation of the {ndim} axes of shape {shape}; each"
+            " axis must appear once"
         )
     return order
 
@@ -249,8 +250,8 @@ def matrix_transpose(x: TensorLike, /) -> Any:
     tensor = handle_of(x)
     if tensor.ndim < 2:
         raise ShapeError(
-            f"Input array must be at least 2-dimensional, but it is {tensor.ndim}: matrix_transpose exchanges the last two "
-            f"axes and was given shape {tensor.shape}; use expand_dims first"
+            f"Input array must be at least 2-dimensional, but it is {tensor.ndim}: matrix_transpose exchanges the last"
+            f" two axes and was given shape {tensor.shape}; use expand_dims first"
         )
     return swapaxes(x, -1, -2)
 
@@ -298,7 +299,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
 def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> Any:
     """Return the elements in another shape; one length may be -1. See np.reshape.
 
-    Order "F" reads and writes with the first axis fastest; "A" depends on memory layout, which a lazy tensor has none of.
+    Order "F" reads and writes with the first axis fastest; "A" depends on memory layout, which a tensor has none of.
     """
     tensor = handle_of(a)
     if order == "C":
@@ -317,8 +318,8 @@ def ravel(a: TensorLike, order: str = "C") -> Any:
 def _check_order(order: str, function: str) -> None:
     if order != "F":
         raise ParameterError(
-            f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r}): {function} here takes 'C' and 'F', the other two follow "
-            "the memory layout, which depends on how a value is computed; use order='C'"
+            f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r}): {function} here takes 'C' and 'F', the other"
+            " two follow the memory layout, which depends on how a value is computed; use order='C'"
         )
 
 

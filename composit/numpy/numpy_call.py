@@ -54,8 +54,9 @@ class NumpyCall(Operation):
         for part, expected in zip(parts, self.types, strict=False):
             if np.shape(part) != expected.shape:
                 raise GuardError(
-                    f"{self.name}: the result has shape {np.shape(part)} for the inputs given now and had {expected.shape} when this "
-                    "graph was built; its shape depends on values; build the graph again for these inputs"
+                    f"{self.name}: the result has shape {np.shape(part)} for the inputs given now and had"
+                    f" {expected.shape} when this graph was built; its shape depends on values; build the graph again"
+                    " for these inputs"
                 )
         return parts if len(self.types) > 1 else parts[0]
 
@@ -82,11 +83,9 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
         for handle in handles:
             read_value(handle, getattr(function, "__name__", "numpy"))
         return results
-    types = tuple(
-        tensor_type(np.shape(part), part.dtype, is_scalar=isinstance(part, np.generic)) for part in parts
-    )
+    types = tuple(tensor_type(np.shape(part), part.dtype, is_scalar=isinstance(part, np.generic)) for part in parts)
     tensors = apply(NumpyCall(function, rebuild, types, fresh_token()), *handles)
     if not isinstance(results, tuple | list):
         return tensors
     together = tensors if isinstance(tensors, tuple) else (tensors,)
-    return type(results)(together) if type(results) in (tuple, list) else type(results)(*together)  # type: ignore[arg-type]
+    return type(results)(together) if type(results) in (tuple, list) else type(results)(*together)

@@ -41,13 +41,15 @@ def assign(tensor: Any, result: Any, function_name: str) -> None:
     """Move the tensor on to the result, cast to the tensor's dtype, as a ufunc writes to `out`."""
     if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
         raise DtypeError(
-            f"Cannot cast ufunc {function_name!r} output from {result.dtype!r} to {tensor.dtype!r} with casting rule 'same_kind': "
-            f"the in-place operator keeps the dtype of {tensor!r}; write x = x + y, or convert with astype first"
+            f"Cannot cast ufunc {function_name!r} output from {result.dtype!r} to {tensor.dtype!r} with casting rule"
+            f" 'same_kind': the in-place operator keeps the dtype of {tensor!r}; write x = x + y, or convert with"
+            " astype first"
         )
     if result.shape != tensor.shape:
         raise ShapeError(
-            f"non-broadcastable output operand with shape {str(tensor.shape).replace(' ', '')} doesn't match the broadcast shape "
-            f"{str(result.shape).replace(' ', '')}: the in-place operator keeps the shape of {tensor!r}; write x = x + y"
+            f"non-broadcastable output operand with shape {str(tensor.shape).replace(' ', '')} doesn't match the"
+            f" broadcast shape {str(result.shape).replace(' ', '')}: the in-place operator keeps the shape of"
+            f" {tensor!r}; write x = x + y"
         )
     rebind(tensor, result if result.dtype == tensor.dtype else result.astype(tensor.dtype))
 
@@ -124,8 +126,8 @@ class Operators(TensorHandle):
     __abs__ = _unary(table.absolute)
     __invert__ = _unary(table.invert)
 
-    __eq__ = _binary(table.equal)  # type: ignore[assignment]  # elementwise, as numpy's
-    __ne__ = _binary(table.not_equal)  # type: ignore[assignment]  # elementwise, as numpy's
+    __eq__ = _binary(table.equal)
+    __ne__ = _binary(table.not_equal)
     __lt__ = _binary(table.less)
     __le__ = _binary(table.less_equal)
     __gt__ = _binary(table.greater)
@@ -138,6 +140,7 @@ class Operators(TensorHandle):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise AssignmentError(
-            f"setitem: x[{index!r:.60}] = ... was asked of {self!r}; assigning to elements is not supported yet, expected a new "
-            "tensor instead; write x = where(mask, value, x), or build it with concatenate, stack or pad"
+            f"setitem: x[{index!r:.60}] = ... was asked of {self!r}; assigning to elements is not supported yet,"
+            " expected a new tensor instead; write x = where(mask, value, x), or build it with concatenate, stack"
+            " or pad"
         )

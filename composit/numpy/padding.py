@@ -45,7 +45,8 @@ class Pad(Operation):
 
     def evaluate(self, *operands: Array) -> Array:
         if self.mode != "constant":
-            return np.pad(operands[0], self.widths, mode=self.mode)  # type: ignore[call-overload]  # checked by pad
+            mode: Any = self.mode  # numpy declares literals
+            return np.pad(operands[0], self.widths, mode=mode)
         return np.pad(operands[0], self.widths, constant_values=self.constant)
 
     def vjp(
@@ -53,8 +54,8 @@ class Pad(Operation):
     ) -> Sequence[Any]:
         if self.mode != "constant":
             raise MissingDerivativeError(
-                f"pad: the derivative for mode {self.mode!r} is not written yet; expected one of 'constant', 'edge', 'reflect', "
-                "'symmetric', 'wrap'; build the border with concatenate"
+                f"pad: the derivative for mode {self.mode!r} is not written yet; expected one of 'constant', 'edge',"
+                " 'reflect', 'symmetric', 'wrap'; build the border with concatenate"
             )
         lengths = xp.shape(operands[0])
         inner = tuple([slice(before, before + n) for (before, _), n in zip(self.widths, lengths, strict=True)])
@@ -64,13 +65,15 @@ class Pad(Operation):
 def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     """Return the tensor with borders added. See np.pad.
 
-    Modes: constant (constant_values), edge, reflect, symmetric (reflect_type), wrap, and those that compute the border from
-    its neighbours without options.
+    Modes: constant (constant_values), edge, reflect, symmetric (reflect_type), wrap, and those that compute the border
+    from its neighbours, without options.
     """
     tensor = handle_of(array)
     widths = _pairs(pad_width, tensor.ndim, "pad_width")
     if any(width < 0 for pair in widths for width in pair):
-        raise ParameterError(f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it")
+        raise ParameterError(
+            f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it"
+        )
     if mode == "constant":
         return _pad_constant(tensor, widths, **options)
     if mode in _REPEATING:
@@ -108,7 +111,7 @@ def _pad_constant(tensor: Any, widths: tuple[tuple[int, int], ...], constant_val
     return tensor
 
 
-def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: str, options: dict[str, Any]) -> Any:
+def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: Any, options: dict[str, Any]) -> Any:
     if options.get("reflect_type", "even") != "even" or set(options) - {"reflect_type"}:
         raise ParameterError(
             f"unsupported keyword arguments for mode {mode!r}: {options}; expected reflect_type='even' or none"
@@ -117,10 +120,10 @@ def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: str, 
         if width != (0, 0):
             if not tensor.shape[axis]:
                 raise ParameterError(
-                    f"can't extend empty axis {axis} using modes other than 'constant' or 'empty': pad was given mode {mode!r} for "
-                    f"shape {tensor.shape}"
+                    f"can't extend empty axis {axis} using modes other than 'constant' or 'empty': pad was given mode"
+                    f" {mode!r} for shape {tensor.shape}"
                 )
             # numpy says which element stands where: the border of the positions is the positions of the border.
-            positions = np.pad(np.arange(tensor.shape[axis]), width, mode=mode)  # type: ignore[call-overload]  # a known mode
+            positions = np.pad(np.arange(tensor.shape[axis]), width, mode=mode)
             tensor = take(tensor, positions, axis)
     return tensor

@@ -84,8 +84,8 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
     """
     if method == "at":
         raise UnsupportedOperationError(
-            f"{ufunc.__name__}.at: it was asked to change {inputs[0]!r:.60} in place; expected a function that returns a new "
-            "tensor; compute the values first, or use numpy arrays for the target"
+            f"{ufunc.__name__}.at: it was asked to change {inputs[0]!r:.60} in place; expected a function that returns"
+            " a new tensor; compute the values first, or use numpy arrays for the target"
         )
     options = dict(options)
     outs = options.pop("out", (None,))

@@ -76,7 +76,10 @@ class Generator:
 
     def shuffle(self, x: Any, axis: int = 0) -> None:
         """Raise: shuffling in place is not possible here."""
-        raise TypeError(f"shuffle: {x!r:.60} would be changed in place; a tensor is a value; write x = rng.permutation(x, axis={axis})")
+        raise TypeError(
+            f"shuffle: {x!r:.60} would be changed in place; a tensor is a value; write x = rng.permutation(x,"
+            f" axis={axis})"
+        )
 
     def spawn(self, n_children: int) -> list[Generator]:
         """Return independent generators. See np.random.Generator.spawn."""

@@ -29,16 +29,16 @@ class Reads(TensorHandle):
             )
         if self.size == 0:
             raise ValueError(
-                "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not empty.: "
-                f"{self!r} was used as a condition"
+                "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not"
+                f" empty.: {self!r} was used as a condition"
             )
         return bool(read_value(self, "bool").item())
 
     def _as_number(self, number: type, kind: str) -> Any:
         if self.size != 1 or self.ndim:
             raise TypeError(
-                f"only 0-dimensional arrays can be converted to Python scalars: {kind}() was asked of {self!r}; use item() for "
-                "one element, or tolist()"
+                f"only 0-dimensional arrays can be converted to Python scalars: {kind}() was asked of {self!r}; use"
+                " item() for one element, or tolist()"
             )
         return number(read_value(self, kind))
 
@@ -54,8 +54,8 @@ class Reads(TensorHandle):
     def __index__(self) -> int:
         if self.ndim or self.dtype.kind not in "iu":
             raise TypeError(
-                f"only integer scalar arrays can be converted to a scalar index: {self!r} was used as one; use astype(int) or "
-                "item()"
+                f"only integer scalar arrays can be converted to a scalar index: {self!r} was used as one; use"
+                " astype(int) or item()"
             )
         return int(read_value(self, "int"))
 
@@ -63,8 +63,8 @@ class Reads(TensorHandle):
         """Return one element as a Python scalar. See np.ndarray.item."""
         if not args and self.size != 1:
             raise ValueError(
-                f"can only convert an array of size 1 to a Python scalar: item() was asked of {self!r}; name the element, as in "
-                "item(0), or use tolist()"
+                f"can only convert an array of size 1 to a Python scalar: item() was asked of {self!r}; name the"
+                " element, as in item(0), or use tolist()"
             )
         return np.asarray(read_value(self, "item")).item(*args)
 

@@ -13,8 +13,8 @@ import numpy as np
 from composit.apply import apply, as_tensor, leaf
 from composit.errors import ParameterError, ShapeError
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
-from composit.numpy.creation import Eye, Tri
 from composit.numpy.contractions import diagonal
+from composit.numpy.creation import Eye, Tri
 from composit.numpy.elementwise import Where
 from composit.numpy.indexing import take
 from composit.numpy.joining import concatenate
@@ -61,7 +61,9 @@ def fliplr(m: TensorLike) -> Any:
 def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> Any:
     tensor = handle_of(m)
     if tensor.ndim < least:
-        raise ShapeError(f"Input must be >= {least}-d.: {function} was given shape {tensor.shape}; it reverses axis {axis}")
+        raise ShapeError(
+            f"Input must be >= {least}-d.: {function} was given shape {tensor.shape}; it reverses axis {axis}"
+        )
     return flip(tensor, axis)
 
 
@@ -71,7 +73,7 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     if axis is None:
         return reshape(_roll_along(ravel(tensor), shift.__index__(), 0), tensor.shape)
     axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    for distance, position in np.broadcast(shift, axes):
+    for distance, position in np.broadcast(shift, np.asarray(axes)):
         tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
     return tensor
 
@@ -122,11 +124,13 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     counts = np.asarray(repeats)
     if counts.ndim > 1 or (counts.size not in (1, length)):
         raise ShapeError(
-            f"operands could not be broadcast together with shape {(length,)} {counts.shape}: repeat takes one count, or one for "
-            f"each of the {length} elements along axis {position}"
+            f"operands could not be broadcast together with shape {(length,)} {counts.shape}: repeat takes one count,"
+            f" or one for each of the {length} elements along axis {position}"
         )
     if counts.size and counts.min() < 0:
-        raise ParameterError(f"repeats may not contain negative values.: repeat was given {repeats!r}; use counts of 0 or more")
+        raise ParameterError(
+            f"repeats may not contain negative values.: repeat was given {repeats!r}; use counts of 0 or more"
+        )
     if counts.size != 1:
         return take(tensor, np.repeat(np.arange(length), counts), position)
     count = int(counts.reshape(())) if counts.ndim == 0 else int(counts[0])
@@ -159,14 +163,14 @@ def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
 def tril(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
     tensor = _matrix(m, "tril")
-    mask = leaf(Tri(*tensor.shape[-2:], k, np.dtype(bool), _NO_SERIAL))
+    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], k, np.dtype(bool), _NO_SERIAL))
     return _where(mask, tensor, tensor.dtype.type(0))
 
 
 def triu(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
     tensor = _matrix(m, "triu")
-    mask = leaf(Tri(*tensor.shape[-2:], k - 1, np.dtype(bool), _NO_SERIAL))
+    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], k - 1, np.dtype(bool), _NO_SERIAL))
     return _where(mask, tensor.dtype.type(0), tensor)
 
 

@@ -1,7 +1,7 @@
 """What `x[...]` means: an index in any of numpy's forms becomes a basic index, then an advanced one.
 
-Boolean masks become the integers where they are true, because the shape of the result depends on them: a mask that is not
-known yet is computed, which is a guard. May import indexing, movement, guards, arguments, apply, errors.
+Boolean masks become the integers where they are true, because the shape of the result depends on them: a mask that is
+not known yet is computed, which is a guard. May import indexing, movement, guards, arguments, apply, errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from composit.apply import apply, as_tensor
 from composit.errors import OutOfBoundsError, ParameterError
 from composit.guards import read_value
 from composit.handle import TensorHandle, mark_view
-from composit.numpy.indexing import ARRAY, AdvancedEntry, AdvancedIndex, BasicEntry, BasicIndex, check_bounds, known_integers
+from composit.numpy.indexing import (
+    ARRAY,
+    AdvancedEntry,
+    AdvancedIndex,
+    BasicEntry,
+    BasicIndex,
+    check_bounds,
+    known_integers,
+)
 from composit.numpy.movement import moveaxis, reshape
 from composit.operation import Array
 
@@ -28,7 +36,7 @@ _FULL = slice(None)
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Integer positions along one axis: an index operand. `new` means the axis is made first, for x[True] and x[False]."""
+    """Integer positions along one axis: an index operand. `new`: the axis is made first, for x[True] and x[False]."""
 
     values: Any  # a tensor, or an array of known integers
     new: bool = False
@@ -72,7 +80,8 @@ def _resolved(entry: Any) -> Any:
 
 
 _NO_INDEX = (
-    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid"
+    " indices"
 )
 
 
@@ -106,12 +115,14 @@ def _expanded(entries: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[Any]
     used = sum(map(_num_axes, entries))
     if used > len(shape):
         raise OutOfBoundsError(
-            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were indexed: the shape is {shape}; use "
-            "one index per axis at most"
+            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were indexed: the shape is"
+            f" {shape}; use one index per axis at most"
         )
     places = [position for position, entry in enumerate(entries) if entry is Ellipsis]
     if len(places) > 1:
-        raise OutOfBoundsError(f"an index can only have a single ellipsis ('...'): {len(places)} were given; write ':' per axis")
+        raise OutOfBoundsError(
+            f"an index can only have a single ellipsis ('...'): {len(places)} were given; write ':' per axis"
+        )
     fill = [_FULL] * (len(shape) - used)
     if not places:
         return [*entries, *fill], None
@@ -138,7 +149,9 @@ def _normalized(entries: Sequence[Any], shape: tuple[int, ...]) -> Iterator[Basi
 
 def _normalized_slice(entry: slice, length: int) -> slice:
     if entry.step is not None and operator.index(entry.step) == 0:
-        raise ParameterError(f"slice step cannot be zero: {entry} was given for an axis of length {length}; use 1, or -1 to go back")
+        raise ParameterError(
+            f"slice step cannot be zero: {entry} was given for an axis of length {length}; use 1, or -1 to go back"
+        )
     start, stop, step = entry.indices(length)
     # One form for each selection, so that equal selections are equal operations.
     selected = range(start, stop, step)
@@ -152,7 +165,8 @@ def _normalized_slice(entry: slice, length: int) -> slice:
 def _normalized_integer(entry: int, axis: int, length: int) -> int:
     if not -length <= entry < length:
         raise OutOfBoundsError(
-            f"index {entry} is out of bounds for axis {axis} with size {length}: indices run from {-length} to {length - 1}"
+            f"index {entry} is out of bounds for axis {axis} with size {length}: indices run from {-length} to"
+            f" {length - 1}"
         )
     return entry + length if entry < 0 else entry
 
@@ -181,8 +195,9 @@ def _mask_places(mask: Array, axis: int, shape: tuple[int, ...]) -> list[_Places
     for offset, length in enumerate(mask.shape):
         if length != shape[axis + offset]:
             raise OutOfBoundsError(
-                f"boolean index did not match indexed array along axis {axis + offset}; size of axis is {shape[axis + offset]} but "
-                f"size of corresponding boolean axis is {length}: a mask has the shape of the axes it chooses from"
+                f"boolean index did not match indexed array along axis {axis + offset}; size of axis is"
+                f" {shape[axis + offset]} but size of corresponding boolean axis is {length}: a mask has the shape of"
+                " the axes it chooses from"
             )
     return [_Places(places) for places in np.nonzero(mask)]
 
