@@ -1,27 +1,41 @@
-"""The words and the kind of a box, from the operation it stands for. May import operation.
-
-An operation's family is the module that declares it (`composit/numpy/<family>.py`), which is all that decides a colour.
-"""
+"""The words and the kind of a box, from the operation it stands for. May import operation and numpy's families."""
 
 import dataclasses
 from typing import Any
 
 import numpy as np
 
-from composit.operation import Input, Scalar
+from composit.numpy.contractions import Einsum
+from composit.numpy.creation import Arange, Eye, Full, Linspace, Tri
+from composit.numpy.elementwise import Astype, Elementwise, Where
+from composit.numpy.indexing import (
+    AdvancedIndex,
+    AdvancedIndexAdjoint,
+    BasicIndex,
+    BasicIndexAdjoint,
+    Take,
+    TakeAdjoint,
+    TakeAlongAxis,
+    TakeAlongAxisAdjoint,
+)
+from composit.numpy.joining import Concatenate, Split, Stack
+from composit.numpy.linalg import Matmul
+from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.padding import Pad
+from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
+from composit.operation import Input, Operation, Scalar
 from composit.pictures.sketch import Kind
 
-FAMILY_TO_KIND = {
-    "linalg": Kind.CONTRACTION,
-    "einsum": Kind.CONTRACTION,
-    "reductions": Kind.REDUCTION,
-    "movement": Kind.MOVEMENT,
-    "joining": Kind.MOVEMENT,
-    "padding": Kind.MOVEMENT,
-    "indexing": Kind.MOVEMENT,
-    "creation": Kind.CREATION,
-    "numpy_call": Kind.USER,
-    "core": Kind.USER,
+CLASS_TO_KIND: dict[type[Operation], Kind] = {
+    Input: Kind.INPUT,
+    Scalar: Kind.SCALAR,
+    **dict.fromkeys((Matmul, Einsum), Kind.CONTRACTION),
+    **dict.fromkeys((Reduce, ArgReduce, Accumulate), Kind.REDUCTION),
+    **dict.fromkeys((Transpose, Reshape, BroadcastTo, ExpandDims, Squeeze), Kind.MOVEMENT),
+    **dict.fromkeys((Concatenate, Stack, Split, Pad), Kind.MOVEMENT),
+    **dict.fromkeys((BasicIndex, AdvancedIndex, Take, TakeAlongAxis), Kind.MOVEMENT),
+    **dict.fromkeys((BasicIndexAdjoint, AdvancedIndexAdjoint, TakeAdjoint, TakeAlongAxisAdjoint), Kind.MOVEMENT),
+    **dict.fromkeys((Full, Arange, Linspace, Eye, Tri), Kind.CREATION),
 }
 
 # numpy's functions whose operands may change places: their positions say nothing to a reader
@@ -38,12 +52,10 @@ LONGEST_TEXT = 36  # characters; wider boxes make a graph of many branches unrea
 
 
 def kind_of(operation: Any) -> Kind:
-    """What form and colour the operation is drawn in; anything that is no operation is drawn as one of no family."""
-    if isinstance(operation, Input):
-        return Kind.INPUT
-    if isinstance(operation, Scalar):
-        return Kind.SCALAR
-    return FAMILY_TO_KIND.get(type(operation).__module__.rpartition(".")[2], Kind.OPERATION)
+    """What form and colour the operation is drawn in; an operation that is not of numpy's families is the user's."""
+    if not isinstance(operation, Operation) or isinstance(operation, Elementwise | Astype | Where):
+        return Kind.OPERATION
+    return CLASS_TO_KIND.get(type(operation), Kind.USER)
 
 
 def title_of(operation: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import networkx
 import pytest
 
+import composit.numpy as cnp
 from composit.apply import apply
 from composit.handle import with_name
 from composit.multidigraph import MultiDiGraph
@@ -47,7 +48,7 @@ def test_each_box_has_operation_shape_and_dtype() -> None:
     sketch = sketch_of(op("exp", array("x")))
     assert [(box.kind, box.title, box.label, box.types) for box in sketch.boxes] == [
         (Kind.INPUT, "input", "x", ("float32 [4, 3]",)),
-        (Kind.OPERATION, "exp", "", ("float32 [4, 3]",)),
+        (Kind.USER, "exp", "", ("float32 [4, 3]",)),
         (Kind.OUTPUT, "output", "", ()),
     ]
     source = visualize(op("exp", array("x")), render=False).source
@@ -171,7 +172,7 @@ def test_a_rewritten_graph_is_drawn_by_its_attributes() -> None:
     sketch = read_graph(MultiDiGraph(graph))
     assert [(box.kind, box.title) for box in sketch.boxes] == [
         (Kind.INPUT, "input"),
-        (Kind.OPERATION, "exp"),
+        (Kind.USER, "exp"),
         (Kind.OUTPUT, "output"),
     ]
 
@@ -372,6 +373,27 @@ def test_a_long_text_is_cut() -> None:
     assert shortened("a\n  b") == "a b"
     assert len(shortened("x" * 100)) == 36
     assert parameters_of(Named("y" * 100)) == shortened(f"called={'y' * 100}")
+
+
+@pytest.mark.parametrize(
+    ("function", "kind", "title", "parameters"),
+    [
+        (lambda x: cnp.exp(x), Kind.OPERATION, "exp", ""),
+        (lambda x: x @ x.T, Kind.CONTRACTION, "matmul", ""),
+        (lambda x: x.sum(axis=(0, 1), keepdims=True), Kind.REDUCTION, "sum", "axes=(0, 1), keepdims"),
+        (lambda x: x.T, Kind.MOVEMENT, "transpose", "axes=(1, 0)"),
+        (lambda x: x[1:, ::-1], Kind.MOVEMENT, "getitem", None),
+        (lambda x: x.astype("float64"), Kind.OPERATION, "astype", ""),
+        (lambda x: op("mine", x), Kind.USER, "mine", "called=mine"),
+        (lambda x: x, Kind.INPUT, "input", ""),
+    ],
+)
+def test_each_family_has_its_kind_and_shows_its_parameters(
+    function: Any, kind: Kind, title: str, parameters: str | None
+) -> None:
+    operation = function(array()).node.operation
+    assert (kind_of(operation), title_of(operation)) == (kind, title)
+    assert parameters is None or parameters_of(operation) == parameters
 
 
 def test_what_is_no_operation_is_drawn_as_one_of_no_family() -> None:
