@@ -100,7 +100,11 @@ def _examine_cache() -> list[Finding]:
         summary = open_cache().summary()
     mode = stat.S_IMODE(summary.location.stat().st_mode)
     size = f"{summary.num_bytes / 2**20:.1f} of {summary.max_bytes / 2**20:.0f} MiB"
-    found = Finding("cache", f"{summary.location}, mode {mode:04o}, {size}, {summary.num_entries} entries")
+    found = Finding(
+        "cache",
+        f"{summary.location}, mode {mode:04o}, {size}, {summary.num_programs} programs, "
+        f"{summary.num_libraries} libraries",
+    )
     refused = summary.location != configured_root()
     reason = str(refusals[0].message) if refusals else "a temporary directory stands in for the one that was refused"
     return [found, Finding("", reason)] if refused else [found]

@@ -7,7 +7,7 @@ as long as its `Library`: whoever keeps the one must keep the other.
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cffi
 
@@ -41,13 +41,20 @@ class Library:
         return self.function(run_declaration(symbol), symbol)
 
 
-@lru_cache(maxsize=1)
-def foreign_interface() -> cffi.FFI:
-    """The one cffi interface of the process; every C type used with generated code belongs to it."""
+def _new_interface() -> cffi.FFI:
     interface = cffi.FFI()
     interface.cdef(RUNTIME_HEADER)
     interface.cdef(CALL_HEADER)
     return interface
+
+
+# Made while the module is imported, because two threads must not make two: their types would not fit each other.
+_INTERFACE: Final = _new_interface()
+
+
+def foreign_interface() -> cffi.FFI:
+    """The one cffi interface of the process; every C type used with generated code belongs to it."""
+    return _INTERFACE
 
 
 @lru_cache(maxsize=256)

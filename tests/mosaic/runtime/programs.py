@@ -1,5 +1,6 @@
 """Small C texts and child processes that the runtime's tests use."""
 
+import mmap
 import os
 import select
 import subprocess
@@ -68,6 +69,11 @@ def write_program(path: Path, text: str) -> str:
 def files_below(directory: Path) -> list[Path]:
     """Every file below a directory, wherever it is."""
     return sorted(path for path in directory.rglob("*") if not path.is_dir())
+
+
+def num_mapped_bytes() -> int:
+    """The size of this process's address space."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 
 def ends_soon(process_id: int) -> bool:

@@ -1,21 +1,17 @@
 """Blocks of memory: aligned, zero, and gone with their last user."""
 
 import mmap
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes, allocate_block
 from mosaic.runtime.library import foreign_interface
+from tests.mosaic.runtime.programs import num_mapped_bytes
 
 
 def address(pointer: object) -> int:
     return int(foreign_interface().cast("uintptr_t", pointer))
-
-
-def num_mapped_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 
 @pytest.mark.parametrize("num_bytes", [1, 4096, HUGE_PAGE_BYTES - 1])

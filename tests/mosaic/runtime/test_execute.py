@@ -16,7 +16,7 @@ from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.execute import PreparedFunction
 from mosaic.runtime.library import load_library
 from mosaic.targets import Target
-from tests.mosaic.runtime.programs import ADD_SOURCE, run_source
+from tests.mosaic.runtime.programs import ADD_SOURCE, num_mapped_bytes, run_source
 
 X = np.arange(4, dtype=np.float32)
 Y = np.full(4, 10, np.float32)
@@ -184,6 +184,16 @@ def test_two_python_threads_may_call_one_model(prepare: Callable[..., PreparedFu
     for thread in threads:
         thread.join()
     assert counts == [0] * 60
+
+
+def test_arenas_go_back_with_the_function(prepare: Callable[..., PreparedFunction]) -> None:
+    before = num_mapped_bytes()
+    function = prepare(arena_bytes=256 << 20)
+    function.run([X, Y])
+    function.run([X, Y])
+    assert 256 << 20 <= num_mapped_bytes() - before < 400 << 20, "one arena serves both calls"
+    del function
+    assert num_mapped_bytes() - before < 128 << 20
 
 
 def test_a_profile_has_one_time_per_kernel(prepare: Callable[..., PreparedFunction]) -> None:
