@@ -17,7 +17,7 @@ class FrozenDict(dict[Key, Value]):
     Example:
         >>> FrozenDict({"shape": (2, 3)})
         {'shape': (2, 3)}
-        >>> FrozenDict()["shape"] = (2, 3)
+        >>> FrozenDict()["shape"] = (2, 3)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         TypeError: a graph is a value ...
     """
