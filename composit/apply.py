@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.errors import OperandError
 from composit.handle import TensorHandle, make_tensor, new_tensor
-from composit.node import Node, Operands
+from composit.node import FlatOperands, Node, new_node
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source
 
@@ -29,23 +29,25 @@ def apply(operation: Operation, *operands: object) -> Any:  # Any: LazyTensor, o
 
     Raises:  what operation.result_types raises, at the call; OperandError: an operand is none of these
     """
-    pairs = []
+    flat: list[Any] = []  # node, output index, node, output index, ...
     types = []
     for operand in operands:
         handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
-        pairs.append((handle._node, handle._output_index))
+        flat += (handle._node, handle._output_index)
         types.append(handle._type)
-    return tensor_of(operation, tuple(pairs), operation.result_types(*types), 3)
+    return tensor_of(operation, tuple(flat), operation.result_types(*types), 3)
 
 
-def tensor_of(operation: Operation, pairs: Operands, types: tuple[TensorType, ...], depth: int = 2) -> Any:
+def tensor_of(
+    operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], depth: int = 2
+) -> Any:  # Any: as apply
     """Return the lazy result of operands and result types that the caller has found: `apply` without its questions.
 
     depth: how many callers up the search for the user's line starts
     """
     if len(types) == 1 and operation.num_results == 1:
-        return new_tensor(operation, pairs, types, find_source(depth))
-    node = Node(operation, pairs, types, find_source(depth))
+        return new_tensor(operation, flat_operands, types, find_source(depth))
+    node = new_node(operation, flat_operands, types, find_source(depth))
     return tuple([make_tensor(node, index) for index in range(len(types))])
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composit.errors import AssignmentError
-from composit.node import Node, Operands, attach_handle, new_node, relabelled
+from composit.node import FlatOperands, Node, attach_handle, new_node, relabelled
 from composit.operation import Array, Dtype, Input, Operation, Shape, TensorType
 from composit.source import Source
 
@@ -187,10 +187,12 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
 _new_handle = object.__new__
 
 
-def new_tensor(operation: Operation, operands: Operands, types: tuple[TensorType, ...], source: Source | None) -> Any:
+def new_tensor(
+    operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], source: Source | None
+) -> Any:
     """Return the handle of a new node's only result: `make_tensor(Node(...))` in one step, where building is measured."""
     handle: Any = _new_handle(_tensor_class[0])
-    handle._node = new_node(operation, operands, types, source, None, (weakref.ref(handle),))
+    handle._node = new_node(operation, flat_operands, types, source, None, weakref.ref(handle))
     handle._output_index = 0
     handle._type = types[0]
     handle._known = None

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from composit.keys import Key, digest
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from composit.multidigraph import MultiDiGraph
 
 Operands: TypeAlias = tuple[tuple["Node", int], ...]
+FlatOperands: TypeAlias = tuple["Node | int", ...]
+_Reference: TypeAlias = "weakref.ref[TensorHandle]"
 
 _serials = itertools.count()
 _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
@@ -33,17 +36,21 @@ _current_scope = _scope.get
 class _Draft:
     """A node while it is being made: its slots are set as plain attributes, then its class becomes Node.
 
-    Setting ten slots around a `__setattr__` that refuses costs 400 ns, this way 100.
+    Setting ten slots around a `__setattr__` that refuses costs 400 ns, this way 100. What a node holds is few objects: the
+    garbage collector's work on all of them is most of the cost of building 100,000 nodes.
+
+    _flat_operands: node, output index, node, output index, ...
+    _references:    a weak reference to the one handle, as nearly all nodes have it, or several
     """
 
     __slots__ = (
         "__weakref__",
+        "_flat_operands",
         "_graph",
-        "_handles",
         "_key",
         "_plan",
+        "_references",
         "label",
-        "operands",
         "operation",
         "scope",
         "serial",
@@ -52,14 +59,14 @@ class _Draft:
     )
 
     operation: Operation
-    operands: Operands
+    _flat_operands: FlatOperands
     types: tuple[TensorType, ...]
     serial: int
     source: Source | None
     scope: str
     label: str | None
     _key: Key | None
-    _handles: tuple[weakref.ref[TensorHandle], ...]
+    _references: _Reference | tuple[_Reference, ...]
     _graph: MultiDiGraph | None
     _plan: Any  # Any: evaluation's own record of the prepared program, a cache
 
@@ -82,12 +89,25 @@ class Node(_Draft):
         source: Source | None,
         label: str | None = None,
     ) -> Node:
-        return new_node(operation, operands, types, source, label)
+        return new_node(operation, tuple(chain.from_iterable(operands)), types, source, label)
 
     def __setattr__(self, attribute: str, value: object) -> None:
         raise AttributeError(f"node: {attribute} cannot be set to {value!r:.60}; nodes never change, build a new one")
 
     __delattr__ = None  # type: ignore[assignment]  # deleting an attribute is a TypeError
+
+    @property
+    def operands(self) -> Operands:
+        """The values the operation is applied to, as pairs (node, output index)."""
+        flat = self._flat_operands
+        if len(flat) == 4:
+            return (flat[0], flat[1]), (flat[2], flat[3])  # type: ignore[return-value]  # nodes and indices alternate
+        return tuple(zip(flat[::2], flat[1::2], strict=True))  # type: ignore[arg-type]  # as above
+
+    @property
+    def _handles(self) -> tuple[_Reference, ...]:
+        references = self._references
+        return references if isinstance(references, tuple) else (references,)
 
     @property
     def name(self) -> str:
@@ -125,23 +145,23 @@ def _rebuild(operation: Operation, operands: Operands, types: tuple[TensorType, 
 
 def new_node(
     operation: Operation,
-    operands: Operands,
+    flat_operands: FlatOperands,
     types: tuple[TensorType, ...],
     source: Source | None,
     label: str | None = None,
-    handles: tuple[weakref.ref[TensorHandle], ...] = (),
+    references: _Reference | tuple[_Reference, ...] = (),
 ) -> Node:
-    """Return a new node; what `Node(...)` does, without a class call's overhead."""
+    """Return a new node; what `Node(...)` does, without a class call's overhead, with the operands' pairs in one row."""
     node = _Draft()
     node.operation = operation
-    node.operands = operands
+    node._flat_operands = flat_operands
     node.types = types
     node.source = source
     node.serial = next(_serials)
     node.scope = _current_scope()
     node.label = label
     node._key = None
-    node._handles = handles
+    node._references = references
     node._graph = None
     node._plan = None
     node.__class__ = Node
@@ -151,7 +171,7 @@ def new_node(
 # The slots' own setters pass by __setattr__, for the few that are caches or are known only later.
 _set_scope = _Draft.__dict__["scope"].__set__
 _set_key = _Draft.__dict__["_key"].__set__
-_set_handles = _Draft.__dict__["_handles"].__set__
+_set_references = _Draft.__dict__["_references"].__set__
 _set_graph = _Draft.__dict__["_graph"].__set__
 _set_plan = _Draft.__dict__["_plan"].__set__
 
@@ -168,8 +188,8 @@ def set_graph(node: Node, graph: MultiDiGraph) -> None:
 
 def attach_handle(node: Node, handle: TensorHandle) -> None:
     """Remember, weakly, that the handle points to the node: forced reads keep values only for such nodes."""
-    alive = [reference for reference in node._handles if reference() is not None] if node._handles else []
-    _set_handles(node, (*alive, weakref.ref(handle)))
+    alive = [reference for reference in node._handles if reference() is not None]
+    _set_references(node, (*alive, weakref.ref(handle)) if alive else weakref.ref(handle))
 
 
 def live_handles(node: Node) -> Iterator[TensorHandle]:

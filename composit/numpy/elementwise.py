@@ -91,8 +91,8 @@ class ElementwiseFunction:
             typing = self.typing_of(types)
         if typing.bounds is not None:
             check_python_ints(operands, typing.bounds, typing.results)
-        pairs = tuple([(handle._node, handle._output_index) for handle in handles])
-        return tensor_of(self.operation, pairs, typing.results)
+        flat = tuple([part for handle in handles for part in (handle._node, handle._output_index)])
+        return tensor_of(self.operation, flat, typing.results)
 
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
         """Return what the function does with operands of these types, from numpy itself and then from memory."""
@@ -141,39 +141,19 @@ def elementwise(
     return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
 
 
-def binary_operator(function: ElementwiseFunction) -> Callable[[Any, Any], Any]:
-    """Return the function as a method for an operator such as `+`, with a short path where both sides are tensors."""
+def short_path(function: ElementwiseFunction, otherwise: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a method for an operator such as `+` that is quick where both sides are tensors."""
     typings, operation = function._typings, function.operation
 
     def operator(self: Any, other: Any) -> Any:
         if other.__class__ is not self.__class__:
-            return function(self, other) if is_operand(other) else NotImplemented
+            return otherwise(self, other)
         types = (self._type, other._type)
         typing = typings.get(types) or function.typing_of(types)
-        pairs = ((self._node, self._output_index), (other._node, other._output_index))
-        return new_tensor(operation, pairs, typing.results, find_source(2))
+        flat = (self._node, self._output_index, other._node, other._output_index)
+        return new_tensor(operation, flat, typing.results, find_source(2))
 
     return operator
-
-
-def reflected_operator(function: ElementwiseFunction) -> Callable[[Any, Any], Any]:
-    """Return the function as a method for a reflected operator such as `1 + x`."""
-
-    def operator(self: Any, other: Any) -> Any:
-        return function(other, self) if is_operand(other) else NotImplemented
-
-    return operator
-
-
-def is_operand(value: Any) -> bool:
-    """Return whether an operator takes the value; classes opt out as for numpy, by `__array_ufunc__ = None`."""
-    if isinstance(value, _OPERAND_CLASSES):
-        return True
-    has_protocol = hasattr(value, "__lazy_tensor__") or hasattr(value, "__array__")
-    return has_protocol and getattr(value, "__array_ufunc__", ...) is not None
-
-
-_OPERAND_CLASSES = (int, float, complex, np.generic, np.ndarray, TensorHandle, list, tuple)
 
 
 def _by_name(name: str) -> ElementwiseFunction:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.numpy.erf import erf_of_arrays
+from composit.operation import Operation
 
 
 class ValueNamespace:
@@ -19,6 +20,11 @@ class ValueNamespace:
     __slots__ = ()
 
     erf = staticmethod(erf_of_arrays)
+
+    @staticmethod
+    def apply(operation: Operation, *operands: Any) -> Any:
+        """Return what the operation computes, as `apply` in the namespace of graphs builds its node."""
+        return operation.evaluate(*operands)
 
     def __getattr__(self, name: str) -> Any:
         if name in np.__dict__:
