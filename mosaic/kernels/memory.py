@@ -51,8 +51,8 @@ def load_partial(vector: VectorType) -> Helper:
     """Return ``load_partial_V(p, n)``: the first n lanes from memory, zero in the others."""
     name = f"load_partial_{vector.name}"
     body = (
-        c.Declare(vector.ctype, "x", vector.zero),
-        _lanes_loop(vector, c.If(_lane < _n, (c.Assign(_x[_lane], _p[_lane]),))),
+        c.Declare(vector.ctype, "x"),
+        _lanes_loop(vector, c.Assign(_x[_lane], c.Conditional(_lane < _n, _p[_lane], vector.literal(0)))),
         c.Return(_x),
     )
     parameters = (_source(vector), c.Parameter(c.int64, "n"))
@@ -92,8 +92,8 @@ def load_strided_partial(vector: VectorType) -> Helper:
     """Return ``load_strided_partial_V(p, stride, n)``: lane i from p[i * stride] for i < n, else zero."""
     name = f"load_strided_partial_{vector.name}"
     body = (
-        c.Declare(vector.ctype, "x", vector.zero),
-        _lanes_loop(vector, c.If(_lane < _n, (c.Assign(_x[_lane], _p[_lane * _stride]),))),
+        c.Declare(vector.ctype, "x"),
+        _lanes_loop(vector, c.Assign(_x[_lane], c.Conditional(_lane < _n, _p[_lane * _stride], vector.literal(0)))),
         c.Return(_x),
     )
     parameters = (_source(vector), c.Parameter(c.int64, "stride"), c.Parameter(c.int64, "n"))
