@@ -19,7 +19,7 @@ class FrozenDict(dict[Key, Value]):
         {'shape': (2, 3)}
         >>> FrozenDict()["shape"] = (2, 3)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        TypeError: a graph is a value ...
+        TypeError: a graph is a value: ...
     """
 
     __slots__ = ()
