@@ -165,3 +165,12 @@ def test_products_of_other_dtypes_and_empty_products_are_refused() -> None:
         MatmulSpec(np.dtype(np.int32), 1, 1, 1, a_row_stride=1)
     with pytest.raises(ValueError, match="an empty product is a fill with zeros"):
         MatmulSpec(f32, 1, 0, 1, a_row_stride=1)
+
+
+def test_the_text_of_a_product_is_the_approved_one(update_golden: bool) -> None:
+    spec = MatmulSpec(f32, rows=20, columns=40, depth=64, a_row_stride=64)
+    text = source_text([emit_matmul(matmul_with_bias(spec, get_target("x86-64-v3"), "product"))])
+    golden = Path(__file__).parents[2] / "golden" / "kernels" / "matmul_20x64x40_x86-64-v3.c"
+    if update_golden:
+        golden.write_text(text)
+    assert text == golden.read_text()
