@@ -4,6 +4,7 @@ The first touch of fresh memory is the dearest thing a small model does (40 MiB 
 huge ones, 0.95 ms when the pages are there already), so a model keeps its arenas and leases one per call.
 """
 
+import contextlib
 import mmap
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,7 +39,7 @@ def allocate_block(num_bytes: int) -> Block:
     if num_bytes < HUGE_PAGE_BYTES:
         return Block(mmap.mmap(-1, max(num_bytes, 1)), 0, num_bytes)
     mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE_BYTES)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
+    with contextlib.suppress(OSError):  # a kernel without huge pages
         mapping.madvise(mmap.MADV_HUGEPAGE)
     return Block(mapping, -_address(mapping) % HUGE_PAGE_BYTES, num_bytes)
 

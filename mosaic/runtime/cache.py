@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from mosaic.runtime.cache_directory import cache_root
+from mosaic.runtime.settings import number_from_environment
 
 FORMAT: Final = "v1"
 LIBRARY_FILE: Final = "library.so"
@@ -34,6 +35,8 @@ _LIBRARIES: Final = "libraries"
 _PROGRAMS: Final = "programs"
 
 DEFAULT_MAX_BYTES: Final = 1 << 30
+# Looking at every entry at each publication would cost more than compiling, once there are thousands.
+_PUBLICATIONS_PER_EVICTION: Final = 16
 # A staging directory this old belongs to a process that was killed: no compiler runs longer than its time limit.
 _STALE_STAGING_S: Final = 24 * 3600.0
 
@@ -181,7 +184,8 @@ class Cache:
                 if _is_intact(entry, key):  # another process was first
                     return entry
                 self._remove(entry)
-        self.evict()
+        if key[0] % _PUBLICATIONS_PER_EVICTION == 0:  # keys are evenly spread
+            self.evict()
         return entry
 
     def _remove(self, entry: Path) -> None:
@@ -198,7 +202,7 @@ class Cache:
 
 def open_cache() -> Cache:
     """The cache of this process: below COMPOSIT_CACHE_DIR, or the user's cache directory if that is safe to use."""
-    return Cache(cache_root(), int(os.environ.get("COMPOSIT_CACHE_MAX_BYTES", DEFAULT_MAX_BYTES)))
+    return Cache(cache_root(), int(number_from_environment("COMPOSIT_CACHE_MAX_BYTES", DEFAULT_MAX_BYTES)))
 
 
 def _children(directory: Path) -> Sequence[Path]:

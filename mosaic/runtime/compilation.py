@@ -22,6 +22,7 @@ from mosaic.runtime.cache_directory import stand_in_root
 from mosaic.runtime.compiler import Compiler, find_compiler
 from mosaic.runtime.library import Library, load_library
 from mosaic.runtime.processes import Finished, run_program
+from mosaic.runtime.settings import number_from_environment
 
 Progress = Callable[[str], None]
 
@@ -76,7 +77,8 @@ def compile_library(
     found = cache.lookup_library(key)
     if found is not None:
         return found
-    job = _Job(source, (*arguments, SOURCE_FILE, "-o", LIBRARY_FILE, "-lm"), _timeout_s(), progress)
+    timeout_s = number_from_environment("COMPOSIT_COMPILE_TIMEOUT", DEFAULT_TIMEOUT_S)
+    job = _Job(source, (*arguments, SOURCE_FILE, "-o", LIBRARY_FILE, "-lm"), timeout_s, progress)
     try:
         return _compile_into(cache, key, job)
     except OSError as error:  # a full or broken disk must not stop the program
@@ -176,10 +178,6 @@ def _run_compiler(job: _Job, directory: Path) -> Finished:
             f"compile: the C compiler cannot be started: {error}; check it with `python -m composit doctor`\n"
             f"{_shown(job.command, '')}"
         ) from error
-
-
-def _timeout_s() -> float:
-    return float(os.environ.get("COMPOSIT_COMPILE_TIMEOUT", DEFAULT_TIMEOUT_S))
 
 
 def _shown(command: Sequence[str], output: str) -> str:

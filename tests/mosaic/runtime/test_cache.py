@@ -80,15 +80,23 @@ def test_publishing_what_another_process_has_published_keeps_theirs(cache: Cache
 
 def test_the_least_recently_used_entries_go_first(cache: Cache) -> None:
     bounded = Cache(cache.root, max_bytes=3000)
-    keys = [content_key(bytes([number])) for number in range(3)]
-    for age, key in zip((30, 20, 10), [*keys[:2], KEY], strict=True):
+    keys = [content_key(bytes([number])) for number in range(4)]
+    for age, key in zip((40, 30, 20, 10), keys, strict=True):
         manifest = publish(bounded, key, num_bytes=600).parent / "manifest.json"
         os.utime(manifest, ns=(10**18 - age, 10**18 - age))
     assert bounded.lookup_library(keys[0]) is not None, "which makes it the most recently used"
-    publish(bounded, keys[2], num_bytes=600)
-    assert bounded.lookup_library(keys[1]) is None
-    assert all(bounded.lookup_library(key) for key in (keys[0], keys[2]))
+    bounded.evict()
+    assert [bounded.lookup_library(key) is not None for key in keys] == [True, False, True, True]
     assert bounded.summary().num_bytes <= 3000
+
+
+def test_publishing_evicts_now_and_then(cache: Cache) -> None:
+    bounded = Cache(cache.root, max_bytes=10_000)
+    for number in range(200):
+        publish(bounded, content_key(bytes([number])), num_bytes=1000)
+    assert bounded.summary().num_bytes <= 10_000 + 100 * 1200
+    publish(bounded, bytes(32), num_bytes=1000)
+    assert bounded.summary().num_bytes <= 10_000
 
 
 def test_the_bound_can_be_set_by_the_environment(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +116,7 @@ def test_clearing_leaves_nothing(cache: Cache) -> None:
 def test_staging_of_killed_processes_is_swept_when_it_is_old(cache: Cache) -> None:
     with cache.staging() as old, cache.staging() as young:
         os.utime(old, (0, 0))
-        publish(cache, KEY)
+        cache.evict()
         assert (old.exists(), young.exists()) == (False, True)
 
 
