@@ -5,6 +5,9 @@ May import handle, program, backends, operation, source, errors.
 
 from __future__ import annotations
 
+import threading
+import weakref
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +16,19 @@ import numpy as np
 
 from composit.backends import get_backend
 from composit.errors import GuardError
-from composit.handle import KnownValue, TensorHandle
-from composit.node import Node, live_handles
+from composit.handle import TensorHandle
+from composit.node import Node, drop_values, keep_value, live_handles
 from composit.operation import Array, Input
 from composit.program import BoundProgram, Pair, build_program
 from composit.source import Source, describe_source, find_source
+
+
+@dataclass(frozen=True, slots=True)
+class KnownValue:
+    """A value that was read, with the inputs it depends on."""
+
+    value: Array
+    inputs: frozenset[Input]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +86,7 @@ def newest_serial() -> int:
 
 
 def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or numpy scalar
-    """Return the value that Python needs now; it stays with each live handle that the computation passed.
+    """Return the value that Python needs now; it stays with each node passed that a live handle points to.
 
     kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
     """
@@ -90,16 +101,52 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
 def _compute(handle: TensorHandle) -> KnownValue:
     wanted = (handle.node, handle.output_index)
     bound, cuts = _program_up_to_known(wanted)
-    kept = _handles_to_keep(bound, handle)
-    outputs = [wanted, *((other.node, other.output_index) for other in kept)]
+    outputs = [wanted, *_pairs_to_keep(bound, wanted)]
     bound = build_program(outputs, [pair for pair, _ in cuts])
     known_by_pair = {(id(node), index): known for (node, index), known in cuts}
     values = get_backend("numpy").prepare(bound.program)(_values(bound, known_by_pair))
     dependencies = _dependencies(bound, known_by_pair)
-    for other, value, reference in zip([handle, *kept], values, bound.program.outputs, strict=True):
-        other._known = KnownValue(freeze(value), dependencies[reference[0]])
-    assert handle._known is not None
-    return handle._known
+    for (node, index), value, reference in zip(outputs, values, bound.program.outputs, strict=True):
+        keep_value(node, index, KnownValue(freeze(value), dependencies[reference[0]]))
+    _drop_old_values([node for node, _ in outputs])
+    known = handle._known
+    assert known is not None
+    return known
+
+
+class _RecentReads(threading.local):
+    """The nodes that hold values, oldest first, and how many reads there have been in this thread."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.nodes: deque[tuple[int, weakref.ref[Node]]] = deque()
+
+
+_recent = _RecentReads()
+_READS_THAT_OUTLIVE_A_HANDLE = 2
+
+
+def _drop_old_values(fresh: Sequence[Node]) -> None:
+    """Drop the values of nodes that no handle points to any more, two reads after they were last looked at.
+
+    In `while error(x) > tolerance: x = step(x)` the handle of the old x is gone when the new one is first read, and its
+    value is what the new one is computed from: so values outlive their handles by a little. A few entries are looked at
+    per read, more than are added, so that a loop stays linear and holds a constant number of arrays.
+    """
+    _recent.count += 1
+    for _ in range(min(2 * len(fresh) + 2, len(_recent.nodes))):
+        seen, reference = _recent.nodes[0]
+        if seen + _READS_THAT_OUTLIVE_A_HANDLE > _recent.count:
+            break
+        _recent.nodes.popleft()
+        node = reference()
+        if node is None:
+            continue
+        if next(live_handles(node), None) is None:
+            drop_values(node)
+        else:
+            _recent.nodes.append((_recent.count, reference))
+    _recent.nodes.extend((_recent.count, weakref.ref(node)) for node in fresh)
 
 
 def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, KnownValue]]]:
@@ -112,7 +159,7 @@ def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, K
             continue
         seen.add(id(node))
         for operand, index in node.operands:
-            known = known_value(operand, index)
+            known = operand._values.get(index)
             if known is not None:
                 cuts[id(operand), index] = ((operand, index), known)
             elif id(operand) not in seen:
@@ -121,22 +168,15 @@ def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, K
     return build_program([wanted], [pair for pair, _ in found]), found
 
 
-def known_value(node: Node, index: int) -> KnownValue | None:
-    """Return the value that an earlier read left with a live handle of this pair, if there is one."""
-    for handle in live_handles(node):
-        if handle.output_index == index and handle._known is not None:
-            return handle._known
-    return None
-
-
-def _handles_to_keep(bound: BoundProgram, wanted: TensorHandle) -> list[TensorHandle]:
-    return [
-        handle
+def _pairs_to_keep(bound: BoundProgram, wanted: Pair) -> list[Pair]:
+    kept = {
+        (id(handle.node), handle.output_index): (handle.node, handle.output_index)
         for node in bound.nodes
         if node is not None and node.operands
         for handle in live_handles(node)
-        if handle is not wanted
-    ]
+    }
+    kept.pop((id(wanted[0]), wanted[1]), None)
+    return list(kept.values())
 
 
 def _values(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> list[Array]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composit.errors import AssignmentError
@@ -17,26 +16,18 @@ from composit.operation import Array, Dtype, Input, Operation, Shape, TensorType
 from composit.source import Source
 
 if TYPE_CHECKING:
+    from composit.guards import KnownValue
     from composit.multidigraph import MultiDiGraph
-
-
-@dataclass(frozen=True, slots=True)
-class KnownValue:
-    """A value that was read, with the inputs it depends on. Kept by the handle, so it goes when the handle goes."""
-
-    value: Array
-    inputs: frozenset[Input]
 
 
 class TensorHandle:
     """One output of one node. Hashes by identity, so tensors key dictionaries although `==` is elementwise."""
 
-    __slots__ = ("__weakref__", "_base", "_known", "_node", "_output_index", "_type", "_viewed")
+    __slots__ = ("__weakref__", "_base", "_node", "_output_index", "_type", "_viewed")
 
     _node: Node
     _output_index: int
     _type: TensorType
-    _known: KnownValue | None
     _base: TensorHandle | None
     _viewed: bool
 
@@ -60,6 +51,11 @@ class TensorHandle:
     def output_index(self) -> int:
         """Which result of the node this tensor is."""
         return self._output_index
+
+    @property
+    def _known(self) -> KnownValue | None:
+        """The value that an earlier read left, if it is still there."""
+        return self._node._values.get(self._output_index)
 
     @property
     def type(self) -> TensorType:
@@ -135,7 +131,6 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._node = node
     handle._output_index = output_index
     handle._type = node.types[output_index]
-    handle._known = None
     handle._base = None
     handle._viewed = False
     attach_handle(node, handle)
@@ -177,7 +172,6 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._node = node
     handle._output_index = output_index
     handle._type = node.types[output_index]
-    handle._known = None
     handle._base = None
     handle._viewed = False
     attach_handle(node, handle)
@@ -195,7 +189,6 @@ def new_tensor(
     handle._node = new_node(operation, flat_operands, types, source, None, weakref.ref(handle))
     handle._output_index = 0
     handle._type = types[0]
-    handle._known = None
     handle._base = None
     handle._viewed = False
     return handle

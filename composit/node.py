@@ -21,6 +21,7 @@ from composit.source import Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composit.guards import KnownValue
     from composit.handle import TensorHandle
     from composit.multidigraph import MultiDiGraph
 
@@ -29,6 +30,7 @@ FlatOperands: TypeAlias = tuple["Node | int", ...]
 _Reference: TypeAlias = "weakref.ref[TensorHandle]"
 
 _serials = itertools.count()
+_NO_VALUES: dict[int, KnownValue] = {}
 _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
 _current_scope = _scope.get
 
@@ -50,6 +52,7 @@ class _Draft:
         "_key",
         "_plan",
         "_references",
+        "_values",
         "label",
         "operation",
         "scope",
@@ -68,6 +71,7 @@ class _Draft:
     _key: Key | None
     _references: _Reference | tuple[_Reference, ...]
     _graph: MultiDiGraph | None
+    _values: dict[int, KnownValue]
     _plan: Any  # Any: evaluation's own record of the prepared program, a cache
 
 
@@ -163,6 +167,7 @@ def new_node(
     node._key = None
     node._references = references
     node._graph = None
+    node._values = _NO_VALUES
     node._plan = None
     node.__class__ = Node
     return node  # type: ignore[return-value]  # its class has just become Node
@@ -173,12 +178,23 @@ _set_scope = _Draft.__dict__["scope"].__set__
 _set_key = _Draft.__dict__["_key"].__set__
 _set_references = _Draft.__dict__["_references"].__set__
 _set_graph = _Draft.__dict__["_graph"].__set__
+_set_values = _Draft.__dict__["_values"].__set__
 _set_plan = _Draft.__dict__["_plan"].__set__
 
 
 def set_plan(node: Node, plan: object) -> None:
     """Keep evaluation's prepared program with the node it computes."""
     _set_plan(node, plan)
+
+
+def keep_value(node: Node, index: int, known: KnownValue) -> None:
+    """Keep a value that was read with the node it belongs to; `composit/guards.py` decides for how long."""
+    _set_values(node, {**node._values, index: known})
+
+
+def drop_values(node: Node) -> None:
+    """Forget the values that reads left."""
+    _set_values(node, _NO_VALUES)
 
 
 def set_graph(node: Node, graph: MultiDiGraph) -> None:
