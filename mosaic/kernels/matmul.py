@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mosaic import c
-from mosaic.kernels.blocking import Blocking, MatmulSpec, num_panels, num_tasks
+from mosaic.kernels.blocking import Blocking, MatmulSpec, num_panels, num_row_blocks, num_tasks
 from mosaic.kernels.helper import Helper
 from mosaic.kernels.matmul_tile import Tile, tile_function
 from mosaic.kernels.memory import load
@@ -116,8 +116,11 @@ def _locate(matmul: Matmul) -> tuple[c.Statement, ...]:
     """Declare where the task's rows, columns and panel start."""
     spec, blocking = matmul.spec, matmul.blocking
     panels = num_panels(spec, blocking)
-    row_start = _task / panels * blocking.row_block
-    row_stop = c.minimum(c.Name("row_start") + blocking.row_block, spec.rows)
+    row_start: c.Expression = c.literal(0)
+    row_stop: c.Expression = c.literal(spec.rows)
+    if num_row_blocks(spec, blocking) > 1:
+        row_start = _task / panels * blocking.row_block
+        row_stop = c.minimum(c.Name("row_start") + blocking.row_block, spec.rows)
     panel_size = blocking.nr if spec.b_depth_stride is not None else blocking.nr * spec.depth
     source = c.const_pointer(matmul.vector.element.ctype)
     return (

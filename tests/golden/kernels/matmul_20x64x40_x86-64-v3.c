@@ -192,8 +192,8 @@ void product(int64_t task_start, int64_t task_stop, const float *a, const float 
         const int64_t panel = task % 2;
         const int64_t column = panel * 24;
         const int64_t columns = 24 < 40 - column ? 24 : 40 - column;
-        const int64_t row_start = task / 2 * 20;
-        const int64_t row_stop = row_start + 20 < 20 ? row_start + 20 : 20;
+        const int64_t row_start = 0;
+        const int64_t row_stop = 20;
         const float *b_panel = b + panel * 1536;
         for (int64_t row = row_start; row < row_stop; row += 4) {
             if (panel < 1) {
