@@ -1,0 +1,20 @@
+"""Unmodified torch programs as composit graphs, and composit graphs run by torch."""
+
+from flashlight import operations, tracer
+from flashlight.comparison import Comparison, Difference, compare
+from flashlight.table import Call, register, registered_operations
+from flashlight.tensor import lazy_tensor
+from flashlight.tracer import DataLeavesWarning
+
+__all__ = [
+    "Call",
+    "Comparison",
+    "DataLeavesWarning",
+    "Difference",
+    "compare",
+    "lazy_tensor",
+    "operations",
+    "register",
+    "registered_operations",
+    "tracer",
+]

@@ -1,0 +1,93 @@
+"""torch's dtypes and memory as numpy's, and back, without copying.
+
+May import torch, numpy and composit's errors and types.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from composit.errors import UnsupportedOperationError
+from composit.operation import Array, Dtype, TensorType, tensor_type
+
+TORCH_TO_NUMPY: dict[torch.dtype, Dtype] = {
+    torch.bool: np.dtype(np.bool_),
+    torch.uint8: np.dtype(np.uint8),
+    torch.int8: np.dtype(np.int8),
+    torch.int16: np.dtype(np.int16),
+    torch.int32: np.dtype(np.int32),
+    torch.int64: np.dtype(np.int64),
+    torch.uint16: np.dtype(np.uint16),
+    torch.uint32: np.dtype(np.uint32),
+    torch.uint64: np.dtype(np.uint64),
+    torch.float16: np.dtype(np.float16),
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+    torch.complex64: np.dtype(np.complex64),
+    torch.complex128: np.dtype(np.complex128),
+}
+NUMPY_TO_TORCH: dict[Dtype, torch.dtype] = {dtype: torch_dtype for torch_dtype, dtype in TORCH_TO_NUMPY.items()}
+
+
+def numpy_dtype(dtype: torch.dtype) -> Dtype:
+    """Return numpy's dtype of the same bits.
+
+    Raises:  UnsupportedOperationError: numpy has no such dtype (bfloat16, float8, quantized)
+    """
+    known = TORCH_TO_NUMPY.get(dtype)
+    if known is None:
+        raise UnsupportedOperationError(
+            f"capture: a tensor of dtype {dtype} was met; numpy has no such dtype, so the graph cannot hold it; "
+            "convert the model and its inputs before the trace, for example with model.float()"
+        )
+    return known
+
+
+def type_of(tensor: torch.Tensor) -> TensorType:
+    """Return shape and dtype of a torch tensor as composit's type."""
+    return tensor_type(tuple(tensor.shape), numpy_dtype(tensor.dtype))
+
+
+def array_of(tensor: torch.Tensor) -> Array:
+    """Return a read-only numpy view of the tensor's memory (a copy where numpy cannot look at it: other devices, conjugates).
+
+    Raises:  UnsupportedOperationError: the tensor is not strided, or of a dtype that numpy has not
+    """
+    numpy_dtype(tensor.dtype)
+    if tensor.layout is not torch.strided:
+        raise UnsupportedOperationError(
+            f"capture: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
+            "convert it before the trace with tensor.to_dense()"
+        )
+    array: Array = tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
+    array.flags.writeable = False
+    return array
+
+
+class _Writeable:
+    """Shows the memory of a read-only array as writeable: torch cannot mark a tensor read-only, and warns."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+    def __init__(self, array: Array) -> None:
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+        self.owner = array
+
+
+def tensor_of(array: Array) -> torch.Tensor:
+    """Return a torch tensor on the memory of an array, copied only where torch cannot look at it; not to be written to.
+
+    Raises:  UnsupportedOperationError: torch has no such dtype (strings, dates, long double)
+    """
+    if array.dtype not in NUMPY_TO_TORCH:
+        raise UnsupportedOperationError(
+            f"torch: an array of dtype {array.dtype} was given; torch has no such dtype; convert it with astype, or evaluate with "
+            "backend='numpy'"
+        )
+    if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    if not array.flags.writeable:
+        array = np.asarray(_Writeable(array))
+    return torch.from_numpy(array)

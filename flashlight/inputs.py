@@ -1,0 +1,62 @@
+"""`TorchInput`: a leaf that shares the memory of a torch tensor, and notices when torch writes to it.
+
+May import conversion and composit's core.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from composit.errors import StaleTensorError
+from composit.operation import Array, Input
+from flashlight.conversion import array_of, type_of
+
+
+class TorchInput(Input):
+    """An input that is a torch tensor's own memory: nothing is copied when the graph is evaluated.
+
+    torch counts the writes to a tensor; a count that moved since the capture is an error when the value is asked for,
+    because the graph means the value that torch saw. Writes by way of numpy, or of a tensor's `.data`, are not counted.
+    """
+
+    __slots__ = ("_tensor", "_version")
+
+    _array: Array
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        super().__init__(array_of(tensor), type_of(tensor))
+        self._tensor: torch.Tensor | None = tensor
+        self._version = version_of(tensor)
+        has_no_version = tensor.is_inference() and not isinstance(tensor, torch.nn.Parameter)
+        if has_no_version or tensor.grad_fn is not None:
+            # Without a count of writes sharing could go wrong in silence; a tensor that autograd made would keep its
+            # history alive (and an alias of it made inside a trace has a count of its own).
+            self.snapshot()
+
+    def snapshot(self) -> None:
+        """Copy the value: torch is about to write to the memory."""
+        if self._tensor is not None:
+            self._array = np.array(self._array)
+            self._array.flags.writeable = False
+            self._tensor = None
+
+    def read(self) -> Any:  # Any: as Input.read
+        """Return the value.
+
+        Raises:  StaleTensorError: torch wrote to the memory after the capture
+        """
+        if self._tensor is not None and version_of(self._tensor) != self._version:
+            raise StaleTensorError(
+                f"input: a torch tensor of type {self.type} was written to after it was traced (its version is "
+                f"{version_of(self._tensor)}, it was {self._version}); the graph means the value at the trace; trace again, pass the "
+                "new value through evaluate(..., inputs={tensor: array}), or trace a clone of the tensor"
+            )
+        return self._array
+
+
+def version_of(tensor: torch.Tensor) -> int:
+    """Return torch's count of writes to the tensor's memory; -1 for inference tensors, which have none."""
+    return -1 if tensor.is_inference() else tensor._version

@@ -1,0 +1,169 @@
+"""Activation functions, in terms that a compiler can fuse. Formulas: torch.nn's documentation of each."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+import composit.numpy as cnp
+from flashlight.operations.common import Lazy, aten, cast
+from flashlight.table import Call, register
+
+
+@register(aten.relu)
+def _relu(call: Call, x: Lazy) -> Lazy:
+    return cnp.maximum(x, 0)
+
+
+@register(aten.relu6)
+def _relu6(call: Call, x: Lazy) -> Lazy:
+    return cnp.minimum(cnp.maximum(x, 0), 6)
+
+
+@register(aten.sigmoid)
+def _sigmoid(call: Call, x: Lazy) -> Lazy:
+    return _logistic(cast(x, call.dtype))
+
+
+def _logistic(x: Lazy) -> Lazy:
+    # In terms of tanh nothing overflows: 1 / (1 + exp(-x)) would warn for x = -100.
+    return 0.5 * cnp.tanh(0.5 * x) + 0.5
+
+
+@register(aten.silu)
+def _silu(call: Call, x: Lazy) -> Lazy:
+    return x * _logistic(x)
+
+
+@register(aten.gelu)
+def _gelu(call: Call, x: Lazy, approximate: str = "none") -> Lazy:
+    if approximate == "none":
+        return x * 0.5 * (1.0 + cnp.erf(x * math.sqrt(0.5)))
+    inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))
+    return 0.5 * x * (1.0 + cnp.tanh(inner))
+
+
+@register(aten.leaky_relu)
+def _leaky_relu(call: Call, x: Lazy, negative_slope: float = 0.01) -> Lazy:
+    return cnp.where(x > 0, x, x * negative_slope)
+
+
+@register(aten.prelu, aten._prelu_kernel)
+def _prelu(call: Call, x: Lazy, weight: Lazy) -> Lazy:
+    if weight.ndim == 1 and x.ndim > 1:
+        weight = cnp.reshape(weight, (1, -1) + (1,) * (x.ndim - 2))
+    return cnp.where(x > 0, x, x * weight)
+
+
+@register(aten.elu)
+def _elu(call: Call, x: Lazy, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Lazy:
+    # exp of the positive part could overflow, although its value is not used.
+    negative = alpha * cnp.expm1(cnp.minimum(x, 0) * input_scale)
+    return cnp.where(x > 0, x, negative) * scale
+
+
+@register(aten.celu)
+def _celu(call: Call, x: Lazy, alpha: float = 1) -> Lazy:
+    return cnp.maximum(x, 0) + cnp.minimum(alpha * cnp.expm1(cnp.minimum(x, 0) / alpha), 0)
+
+
+@register(aten.selu)
+def _selu(call: Call, x: Lazy) -> Lazy:
+    # Constants of Klambauer et al. 2017, as torch has them.
+    alpha, scale = 1.6732632423543772, 1.0507009873554805
+    return scale * cnp.where(x > 0, x, alpha * cnp.expm1(cnp.minimum(x, 0)))
+
+
+@register(aten.softplus)
+def _softplus(call: Call, x: Lazy, beta: float = 1, threshold: float = 20) -> Lazy:
+    scaled = x * beta
+    # log(1 + exp(s)) = max(s, 0) + log1p(exp(-|s|)), which does not overflow
+    soft = (cnp.maximum(scaled, 0) + cnp.log1p(cnp.exp(-cnp.absolute(scaled)))) / beta
+    return cnp.where(scaled > threshold, x, soft)
+
+
+@register(aten.mish)
+def _mish(call: Call, x: Lazy) -> Lazy:
+    return x * cnp.tanh(_softplus(call, x))
+
+
+@register(aten.log_sigmoid, aten.log_sigmoid_forward)
+def _log_sigmoid(call: Call, x: Lazy) -> Lazy:
+    value = cnp.minimum(x, 0) - cnp.log1p(cnp.exp(-cnp.absolute(x)))
+    if call.operation is aten.log_sigmoid_forward.default:
+        # Torch's second result is room for its own backward pass, empty on the CPU.
+        return value, cnp.zeros(tuple(call.result[1].shape), dtype=call.dtype)
+    return value
+
+
+@register(aten.hardtanh)
+def _hardtanh(call: Call, x: Lazy, low: float = -1, high: float = 1) -> Lazy:
+    return cnp.minimum(cnp.maximum(x, low), high)
+
+
+@register(aten.hardsigmoid)
+def _hardsigmoid(call: Call, x: Lazy) -> Lazy:
+    return cnp.minimum(cnp.maximum(x + 3, 0), 6) / 6
+
+
+@register(aten.hardswish)
+def _hardswish(call: Call, x: Lazy) -> Lazy:
+    return x * cnp.minimum(cnp.maximum(x + 3, 0), 6) / 6
+
+
+@register(aten.hardshrink)
+def _hardshrink(call: Call, x: Lazy, lambd: float = 0.5) -> Lazy:
+    return cnp.where(cnp.absolute(x) > lambd, x, 0)
+
+
+@register(aten.softshrink)
+def _softshrink(call: Call, x: Lazy, lambd: float = 0.5) -> Lazy:
+    return cnp.where(x > lambd, x - lambd, cnp.where(x < -lambd, x + lambd, 0 * x))
+
+
+@register(aten.threshold)
+def _threshold(call: Call, x: Lazy, threshold: float, value: float) -> Lazy:
+    return cnp.where(x <= threshold, value, x)
+
+
+@register(aten.glu)
+def _glu(call: Call, x: Lazy, dim: int = -1) -> Lazy:
+    value, gate = cnp.split(x, 2, axis=dim)
+    return value * _logistic(gate)
+
+
+def softmax_of(x: Lazy, axis: int) -> Lazy:
+    """Return softmax as max, subtract, exp, sum, divide: five operations that fuse into one loop nest."""
+    exponentials = cnp.exp(x - cnp.max(x, axis=axis, keepdims=True))
+    return exponentials / cnp.sum(exponentials, axis=axis, keepdims=True)
+
+
+@register(aten.softmax, aten._softmax, aten.special_softmax)
+def _softmax(call: Call, x: Lazy, dim: int, half_to_float: bool = False, dtype: object = None) -> Lazy:
+    x = cast(x, call.dtype)
+    return softmax_of(x, dim) if x.ndim else cnp.exp(x - x)
+
+
+@register(aten.log_softmax, aten._log_softmax, aten.special_log_softmax)
+def _log_softmax(call: Call, x: Lazy, dim: int, half_to_float: bool = False, dtype: object = None) -> Lazy:
+    x = cast(x, call.dtype)
+    if not x.ndim:
+        return x - x
+    shifted = x - cnp.max(x, axis=dim, keepdims=True)
+    return shifted - cnp.log(cnp.sum(cnp.exp(shifted), axis=dim, keepdims=True))
+
+
+@register(aten._safe_softmax)
+def _safe_softmax(call: Call, x: Lazy, dim: int, dtype: object = None) -> Lazy:
+    return masked_softmax_of(cast(x, call.dtype), dim)
+
+
+def masked_softmax_of(x: Lazy, axis: int) -> Lazy:
+    """Return softmax that is 0, not NaN, along rows where everything is masked by minus infinity, as torch's attention is.
+
+    Where something is not masked the largest is finite and the sum at least exp(0) = 1, so both bounds change nothing.
+    """
+    largest = cnp.maximum(cnp.max(x, axis=axis, keepdims=True), float(np.finfo(x.dtype).min))
+    exponentials = cnp.exp(x - largest)
+    return exponentials / cnp.maximum(cnp.sum(exponentials, axis=axis, keepdims=True), 1.0)

@@ -1,0 +1,45 @@
+"""What the rows share: torch's promotion, spelt out as casts. May import composit.numpy."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import torch
+
+import composit.numpy as cnp
+from composit.handle import TensorHandle
+from composit.operation import Axes, Dtype
+from flashlight.table import Call
+
+Lazy: TypeAlias = Any  # Any: LazyTensor, or a Python number where torch takes one
+
+aten = torch.ops.aten
+
+
+def cast(x: Lazy, dtype: Dtype) -> Lazy:
+    """Return the tensor in a dtype; Python numbers stay as they are, because they never decide a dtype."""
+    if not isinstance(x, TensorHandle) or x.dtype == dtype:
+        return x
+    return cnp.astype(x, dtype)
+
+
+def promote(call: Call, *operands: Lazy) -> list[Lazy]:
+    """Return the first operands of the call in the dtype in which torch computes on them.
+
+    Torch's promotion is not numpy's: a tensor of rank 0 is weak, and integers meet floats in float32.
+    """
+    dtype = operands[0].dtype if isinstance(operands[0], TensorHandle) else None
+    if all(isinstance(operand, TensorHandle) and operand.dtype == dtype for operand in operands):
+        return list(operands)
+    common = call.common_dtype(*range(len(operands)))
+    return [cast(operand, common) for operand in operands]
+
+
+def axes_of(dim: int | list[int] | None, ndim: int) -> Axes | None:
+    """Return torch's `dim` argument as numpy's axes; None and the empty list mean all axes."""
+    if dim is None:
+        return None
+    dims = [dim] if isinstance(dim, int) else list(dim)
+    if not dims or ndim == 0:
+        return None
+    return tuple(axis % ndim for axis in dims)

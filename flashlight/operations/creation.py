@@ -1,0 +1,102 @@
+"""Tensors made from nothing: constants, ranges, triangles, and Python data that torch lifts into tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.apply import scalar_tensor
+from composit.operation import Dtype, Shape
+from flashlight.conversion import array_of
+from flashlight.operations.common import Lazy, aten, cast
+from flashlight.table import Call, register
+
+
+def _full_of(shape: Shape, value: complex, dtype: Dtype) -> Lazy:
+    # A single number is a scalar and no array: equal ones are one expression, and no memory is read.
+    return cnp.full(shape, value, dtype=dtype) if shape else scalar_tensor(dtype.type(value))
+
+
+@register(aten.full, aten.full_like, aten.new_full)
+def _full(call: Call, like: object, *rest: object, **more: object) -> Lazy:
+    value = call.arguments[-1] if len(call.arguments) > 1 else call.keywords["fill_value"]
+    return _full_of(call.shape, value, call.dtype)
+
+
+@register(aten.fill)
+def _fill(call: Call, x: Lazy, value: Lazy) -> Lazy:
+    if isinstance(value, complex | float | int):
+        return _full_of(call.shape, value, call.dtype)
+    return cnp.broadcast_to(cast(value, call.dtype), call.shape)
+
+
+@register(
+    aten.zeros,
+    aten.zeros_like,
+    aten.new_zeros,
+    aten.zero,
+    aten.empty.memory_format,
+    aten.empty_like,
+    aten.new_empty,
+    aten.empty_strided,
+    aten.new_empty_strided,
+)
+def _zeros(call: Call, *how: object, **more: object) -> Lazy:
+    # What is in fresh memory is nobody's business; zeros are as good as anything, and the same each time.
+    return _full_of(call.shape, 0, call.dtype)
+
+
+@register(aten.ones, aten.ones_like, aten.new_ones)
+def _ones(call: Call, *how: object, **more: object) -> Lazy:
+    return _full_of(call.shape, 1, call.dtype)
+
+
+@register(aten.scalar_tensor)
+def _scalar(call: Call, value: complex, **more: object) -> Lazy:
+    return _full_of((), value, call.dtype)
+
+
+@register(aten.lift_fresh)
+def _lift(call: Call, x: Lazy) -> Lazy:
+    tensor = call.arguments[0] if call.arguments else None
+    if tensor is not None and x.ndim == 0:
+        return scalar_tensor(array_of(tensor)[()])
+    return x
+
+
+@register(aten.arange.default)
+def _range(call: Call, end: float, **more: object) -> Lazy:
+    return cnp.arange(end, dtype=call.dtype)
+
+
+@register(aten.arange.start, aten.arange.start_step)
+def _range_from(call: Call, start: float, end: float, step: float = 1, **more: object) -> Lazy:
+    return cnp.arange(start, end, step, dtype=call.dtype)
+
+
+@register(aten.linspace)
+def _linspace(call: Call, start: float, end: float, steps: int, **more: object) -> Lazy:
+    return cast(cnp.linspace(start, end, steps), call.dtype)
+
+
+@register(aten.eye.default, aten.eye.m)
+def _eye(call: Call, *how: object, **more: object) -> Lazy:
+    return cnp.eye(*call.shape, dtype=call.dtype)
+
+
+@register(aten.tril)
+def _lower_triangle(call: Call, x: Lazy, diagonal: int = 0) -> Lazy:
+    kept = np.tri(x.shape[-2], x.shape[-1], diagonal, dtype=np.bool_)
+    return cast(cnp.where(kept, x, _zero_of(call.dtype)), call.dtype)
+
+
+@register(aten.triu)
+def _upper_triangle(call: Call, x: Lazy, diagonal: int = 0) -> Lazy:
+    dropped = np.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=np.bool_)
+    return cast(cnp.where(dropped, _zero_of(call.dtype), x), call.dtype)
+
+
+def _zero_of(dtype: Dtype) -> np.generic:
+    """Return zero as a scalar of the dtype, which promotes with nothing."""
+    zero: np.generic = dtype.type(0)
+    return zero

@@ -1,0 +1,29 @@
+"""Dropout: identity outside of training; inside it the mask that torch drew is recorded, never drawn again.
+
+Operations that only draw (rand, normal_, bernoulli) need no row: what they drew becomes an input.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from flashlight.operations.common import Lazy, aten
+from flashlight.reading import drawn
+from flashlight.table import Call, register
+
+
+@register(aten.dropout, aten.feature_dropout, aten.alpha_dropout, aten.feature_alpha_dropout)
+def _dropout(call: Call, x: Lazy, p: float, train: bool) -> Lazy:
+    return NotImplemented if train and p > 0 else x
+
+
+@register(aten.native_dropout)
+def _native_dropout(call: Call, x: Lazy, p: float, train: bool | None) -> Lazy:
+    _, mask = call.result
+    assert isinstance(mask, torch.Tensor)
+    kept = drawn(mask)
+    if train is False or p == 0:
+        return x, kept
+    # Torch draws which elements stay and scales those by 1 / (1 - p).
+    scale = 0.0 if p == 1 else 1.0 / (1.0 - p)
+    return x * kept * scale, kept

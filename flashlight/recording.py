@@ -1,0 +1,175 @@
+"""One trace's work: for each torch operation, run it, build its graph, and let the results carry their lazy tensors.
+
+Knows nothing of single operations. May import table, results, records, reading, scopes and composit's core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+import torch
+from torch._decomp import core_aten_decompositions
+from torch._ops import OpOverload
+
+from composit.errors import UnsupportedOperationError
+from flashlight.comparison import TorchValues
+from flashlight.reading import Reads, drawn
+from flashlight.records import Record, add_leaf, add_view, memory_of, record_of
+from flashlight.results import Results, flat, mapped
+from flashlight.scopes import ModuleScopes
+from flashlight.table import Call, Traits, decomposable_forms, traits_of
+from flashlight.views import SameView, StridedView
+
+Lazy: TypeAlias = Any  # Any: LazyTensor
+Values: TypeAlias = Any  # Any: what torch operations take and return: tensors, numbers, nested lists of them
+Operator: TypeAlias = OpOverload[..., Any]
+
+# What a read is called in guards, where torch's name would not say it.
+_KINDS: dict[Operator, str] = {
+    torch.ops.aten._local_scalar_dense.default: "item",
+    torch.ops.aten.item.default: "item",
+}
+
+
+class Recorder:
+    """Records the operations of one trace.
+
+    resume: gives the context in which operations are recorded again, for decompositions
+    values: where torch's values are kept; None if they are not
+    """
+
+    def __init__(self, resume: Callable[[], AbstractContextManager[object]], values: TorchValues | None) -> None:
+        self.scopes = ModuleScopes()
+        self.reads = Reads()
+        self.num_operations = 0
+        self.values = values
+        self._resume = resume
+        self._leaves: list[Record] = []
+
+    def close(self) -> None:
+        """End the trace: close open scopes; tensors made before the trace keep their nodes weakly from now on."""
+        self.scopes.close()
+        for record in self._leaves:
+            record.let_go()
+        self._leaves.clear()
+
+    def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Values:
+        """Compute the operation with torch and record it.
+
+        Raises:  UnsupportedOperationError: neither a row nor a decomposition of torch's is known; and what torch raises
+        """
+        traits = traits_of(operation)
+        if traits.is_composite:
+            with self._resume():
+                return operation.decompose(*arguments, **keywords)
+        self.num_operations += 1
+        lazy_arguments = [self._lazy(argument) for argument in arguments]
+        lazy_keywords = {name: self._lazy(value) for name, value in keywords.items() if name not in traits.drops}
+        written = self._written(traits, arguments, keywords)
+        # A decomposition runs first: afterwards an in-place operation has changed its operands.
+        lazies = self._decomposed(operation, lazy_keywords.keys(), arguments, keywords) if traits.needs_help else None
+        result = operation(*arguments, **keywords)
+        call = Call(operation, arguments, keywords, result)
+        if traits.row is not None:
+            lazies = traits.row(call, *lazy_arguments, **lazy_keywords)
+            if lazies is NotImplemented:
+                lazies = self._helped(traits, call, lazy_arguments)
+        elif not traits.needs_help:
+            lazies = self._outside(traits, call, lazy_arguments, written)
+        if lazies is not None:
+            Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
+        return result
+
+    def read(self, tensor: torch.Tensor) -> Lazy:
+        """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
+        record = record_of(tensor)
+        if record is None or record.is_stale(tensor):
+            record = self._adopt(tensor)
+        elif record.handle is None:
+            # A leaf that an earlier trace let go: this one holds it again.
+            record.handle = record.current()
+            self._leaves.append(record)
+        return record.current()
+
+    def _lazy(self, argument: Any) -> Any:  # Any: as Values
+        if isinstance(argument, torch.Tensor):
+            return self.read(argument)
+        if isinstance(argument, list | tuple) and any(isinstance(item, torch.Tensor) for item in argument):
+            return [self._lazy(item) for item in argument]
+        return argument
+
+    def _adopt(self, tensor: torch.Tensor) -> Record:
+        memory = memory_of(tensor)
+        root = memory.root if memory is not None else None
+        label = self.scopes.name_of(tensor)
+        if memory is None or root is None or root.was_changed():
+            return self._keep(add_leaf(tensor, label))
+        if root.has_layout_of(tensor):
+            return add_view(tensor, root.current(), root, SameView())
+        if root.contains(tensor):
+            view = StridedView(tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset()) - root.offset)
+            return add_view(tensor, view.of(root.current()), root, view)
+        return self._keep(add_leaf(tensor, label, memory))
+
+    def _keep(self, leaf: Record) -> Record:
+        self._leaves.append(leaf)
+        return leaf
+
+    def _written(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
+        """Return the tensors that the operation writes to, whose present values no longer share their memory."""
+        found = [arguments[at] if at < len(arguments) else keywords.get(name) for at, name in traits.writes]
+        written = [tensor for tensor in flat(found) if isinstance(tensor, torch.Tensor)]
+        for tensor in written:
+            self.read(tensor)
+            record = record_of(tensor)
+            assert record is not None
+            if not traits.moves_view:
+                record.memory.snapshot()
+        return written
+
+    def _outside(
+        self, traits: Traits, call: Call, lazies: Sequence[Any], written: Sequence[torch.Tensor]
+    ) -> Any:  # Any: lazy results or None
+        """Record values that leave the graph (read by Python) or enter it (drawn); None if there are no results in it."""
+        if traits.is_random or traits.reads_values:
+            kind = "drawing" if traits.is_random else _KINDS.get(call.operation, str(call.operation))
+            for tensor, lazy in zip(flat(call.arguments), flat(lazies), strict=True):
+                if isinstance(tensor, torch.Tensor) and not any(tensor is other for other in written):
+                    self.reads.mark(lazy, kind, tensor)
+        if any(isinstance(value, torch.Tensor) for value in flat(call.result)):
+            return mapped(call.result, drawn)
+        return None
+
+    def _helped(self, traits: Traits, call: Call, lazies: Sequence[Any]) -> Any:  # Any: lazy results
+        """Return the results of a call that the row does not cover, through torch's decomposition."""
+        if traits.writes:
+            raise UnsupportedOperationError(self._unsupported(call.operation, "in this form"))
+        if call.operation._can_decompose():
+            with self._resume():
+                return mapped(call.operation.decompose(*call.arguments, **call.keywords), self.read)
+        if traits.is_random or traits.reads_values:
+            return self._outside(traits, call, lazies, ())
+        return self._decomposed(call.operation, call.keywords.keys(), call.arguments, call.keywords)
+
+    def _decomposed(
+        self, operation: Operator, names: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:  # Any: a set-like of names in, lazy results out
+        table = core_aten_decompositions()
+        for form in decomposable_forms(operation):
+            function = table.get(form)
+            if function is not None:
+                with self._resume():
+                    result = function(*arguments, **{name: keywords[name] for name in names})
+                return mapped(result, self.read)
+        raise UnsupportedOperationError(self._unsupported(operation, "at all"))
+
+    def _unsupported(self, operation: Operator, how: str) -> str:
+        return (
+            f"trace: torch called {operation}{self.scopes.describe()}, which flashlight does not know {how}, and torch has no "
+            "decomposition of it; expected an operation that has a row; add one with\n"
+            f"  @flashlight.register(torch.ops.{operation})\n"
+            "  def row(call, *args, **kwargs): ...  # return composit's expression of shape call.shape and dtype call.dtype\n"
+            "or run this part of the model outside the trace"
+        )

@@ -1,0 +1,152 @@
+"""From lazy results to torch tensors that carry them: new tensors, views, and tensors that were written to.
+
+May import records, table, views and composit's core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import torch
+
+from composit.errors import InternalError
+from composit.handle import TensorHandle
+from composit.operation import Dtype, Shape
+from flashlight.comparison import TorchValues
+from flashlight.conversion import array_of, numpy_dtype
+from flashlight.records import Record, add_result, add_view, memory_of, record_of
+from flashlight.scopes import ModuleScopes
+from flashlight.table import Call, Traits
+from flashlight.views import OperationView
+
+Lazy: TypeAlias = Any  # Any: LazyTensor
+
+
+class _Trace(Protocol):
+    """What results need of the trace."""
+
+    scopes: ModuleScopes
+    values: TorchValues | None
+
+
+def flat(values: Any) -> list[Any]:  # Any: nested lists of tensors and others
+    """Return the values of nested lists and tuples in order."""
+    if not isinstance(values, list | tuple):
+        return [values]
+    return [leaf for value in values for leaf in flat(value)]
+
+
+def mapped(values: Any, function: Callable[[torch.Tensor], Any]) -> Any:  # Any: as flat
+    """Return nested lists with the function applied to each tensor."""
+    if isinstance(values, torch.Tensor):
+        return function(values)
+    if isinstance(values, list | tuple):
+        return [mapped(value, function) for value in values]
+    return values
+
+
+class Results:
+    """The results of one call, on their way to the tensors that carry them."""
+
+    __slots__ = ("_arguments", "_call", "_keywords", "_trace", "_traits")
+
+    def __init__(
+        self, call: Call, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any], trace: _Trace
+    ) -> None:
+        self._call = call
+        self._traits = traits
+        self._arguments = arguments
+        self._keywords = keywords
+        self._trace = trace
+
+    def attach(self, lazies: Any, written: Sequence[torch.Tensor]) -> None:  # Any: nested lists of lazy tensors
+        """Let torch's results carry the lazy ones.
+
+        A row returns the results in torch's order, then the values of written arguments that torch does not return.
+        """
+        if not written and isinstance(self._call.result, torch.Tensor):
+            self._add(self._call.result, lazies, 0)
+            return
+        for index, (tensor, lazy, is_written) in enumerate(self._pairs(lazies, written)):
+            if is_written and not self._traits.moves_view:
+                self._write(tensor, lazy)
+            elif is_written:
+                self._add_view(tensor, self._checked(tensor, lazy), index)
+            else:
+                self._add(tensor, lazy, index)
+
+    def _pairs(self, lazies: Any, written: Sequence[torch.Tensor]) -> Iterator[tuple[torch.Tensor, Lazy, bool]]:
+        returned = flat(self._call.result)
+        silent = [tensor for tensor in written if not any(tensor is other for other in returned)]
+        for tensor, lazy in zip([*returned, *silent], flat(lazies), strict=True):
+            if isinstance(tensor, torch.Tensor):
+                yield tensor, lazy, any(tensor is other for other in written)
+
+    def _write(self, tensor: torch.Tensor, lazy: Lazy) -> None:
+        record = record_of(tensor)
+        assert record is not None, "written tensors are read first"
+        record.write(self._checked(tensor, lazy))
+
+    def _add(self, tensor: torch.Tensor, lazy: Lazy, index: int) -> None:
+        if self._traits.may_alias:
+            if any(tensor is argument for argument in self._call.arguments):
+                return
+            if memory_of(tensor) is not None:
+                self._add_view(tensor, self._checked(tensor, lazy), index)
+                return
+        add_result(tensor, self._checked(tensor, lazy))
+
+    def _add_view(self, tensor: torch.Tensor, lazy: Lazy, index: int) -> None:
+        parent = self._parent_of(tensor)
+        if parent is None:
+            add_result(tensor, lazy)
+            return
+        view = OperationView(self._on_graph(index), self._on_torch(index))
+        add_view(tensor, lazy, parent, view)
+
+    def _parent_of(self, tensor: torch.Tensor) -> Record | None:
+        first = self._call.arguments[0] if self._call.arguments else None
+        record = record_of(first) if isinstance(first, torch.Tensor) else None
+        shares = record is not None and memory_of(tensor) is record.memory
+        return record if shares and self._traits.row is not None else None
+
+    def _on_graph(self, index: int) -> Callable[[Lazy], Lazy]:
+        """Return the function that gives result `index` on another lazy base."""
+        row, call = self._traits.row, _TypeOfCall(self._call)
+        rest, keywords = self._arguments[1:], self._keywords
+        assert row is not None
+        return lambda base: flat(row(call, base, *rest, **keywords))[index]
+
+    def _on_torch(self, index: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the function that gives result `index` on another torch tensor."""
+        operation, keywords = self._call.operation, self._keywords
+        rest = [_stand_in(argument) for argument in self._arguments[1:]]
+        return lambda base: flat(operation(base, *rest, **keywords))[index]  # type: ignore[no-any-return]
+
+    def _checked(self, tensor: torch.Tensor, lazy: Lazy) -> Lazy:
+        dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
+        if lazy.shape != shape or lazy.dtype != dtype:
+            raise InternalError(
+                f"trace: the row of {self._call.operation} built {lazy.dtype}{list(lazy.shape)}, but torch returned "
+                f"{dtype}{list(shape)}{self._trace.scopes.describe()}; the row must give call.shape and call.dtype"
+            )
+        if self._trace.values is not None:
+            self._trace.values.keep(lazy, array_of(tensor))
+        return lazy
+
+
+class _TypeOfCall:
+    """What a row may ask of a call that is repeated on another base: its result's type. It holds no tensors alive."""
+
+    __slots__ = ("arguments", "dtype", "operation", "shape")
+
+    def __init__(self, call: Call) -> None:
+        self.operation = call.operation
+        self.dtype: Dtype = call.dtype
+        self.shape: Shape = call.shape
+        self.arguments: Sequence[Any] = ()
+
+
+def _stand_in(argument: Any) -> Any:  # Any: a torch argument with lazy tensors
+    return torch.empty(argument.shape) if isinstance(argument, TensorHandle) else argument

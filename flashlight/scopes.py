@@ -1,0 +1,79 @@
+"""Where in the model we are: module paths as name scopes, and the names of parameters.
+
+Learnt from the outermost module that is called, through torch's global hooks. May import torch and composit.node.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from itertools import chain
+
+import torch
+
+from composit.node import name_scope
+
+
+class ModuleScopes:
+    """The modules that are being called, outermost first, and what their outermost one calls its parts."""
+
+    __slots__ = ("_module_paths", "_open", "_roots", "_tensor_names")
+
+    def __init__(self) -> None:
+        self._open: list[tuple[torch.nn.Module, str, AbstractContextManager[None]]] = []
+        # Keyed by id; the roots are kept, so that their parts keep their ids.
+        self._roots: list[torch.nn.Module] = []
+        self._module_paths: dict[int, str] = {}
+        self._tensor_names: dict[int, str] = {}
+
+    def enter(self, module: torch.nn.Module) -> None:
+        """Open the scope of a module whose call begins."""
+        if not self._open and id(module) not in self._module_paths:
+            self._learn(module)
+        path = self._module_paths.get(id(module), type(module).__name__)
+        outer = self._open[-1][1] if self._open else ""
+        relative = path[len(outer) + 1 :] if outer and path.startswith(f"{outer}.") else path
+        scope: AbstractContextManager[None] = name_scope(relative) if relative else _NoScope()
+        scope.__enter__()
+        self._open.append((module, path, scope))
+
+    def leave(self, module: torch.nn.Module) -> None:
+        """Close the scope of a module whose call ends, and of modules inside it that ended without telling."""
+        if any(module is opened for opened, _, _ in self._open):
+            while self._close_last() is not module:
+                pass
+
+    def close(self) -> None:
+        """Close all scopes."""
+        while self._open:
+            self._close_last()
+
+    def _close_last(self) -> torch.nn.Module:
+        module, _, scope = self._open.pop()
+        scope.__exit__(None, None, None)
+        return module
+
+    def _learn(self, root: torch.nn.Module) -> None:
+        self._roots.append(root)
+        for name, module in root.named_modules():
+            self._module_paths.setdefault(id(module), name)
+        for name, tensor in chain(root.named_parameters(), root.named_buffers()):
+            self._tensor_names.setdefault(id(tensor), name)
+
+    def name_of(self, tensor: torch.Tensor) -> str | None:
+        """Return the dotted name of a parameter or buffer, None for other tensors."""
+        return self._tensor_names.get(id(tensor))
+
+    def describe(self) -> str:
+        """Return ' in encoder.layer.0 (BertLayer)' for errors, or nothing outside of modules."""
+        if not self._open:
+            return ""
+        module, path, _ = self._open[-1]
+        kind = type(module).__name__
+        return f" in {path} ({kind})" if path else f" in {kind}"
+
+
+class _NoScope(AbstractContextManager[None]):
+    """The outermost module has no name of its own."""
+
+    def __exit__(self, *error: object) -> None:
+        """Close nothing."""

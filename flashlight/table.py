@@ -1,0 +1,218 @@
+"""The table: torch operation -> composit function; and what torch's own schema says about each operation.
+
+`register` is the way to add an operation, from anywhere. May import torch and composit's core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch._ops import OpOverload, OpOverloadPacket
+
+from composit.errors import ParameterError
+from composit.operation import Dtype, Shape
+from flashlight.conversion import numpy_dtype
+
+# Takes the call and torch's arguments with lazy tensors in place of tensors; returns lazy tensors in place of tensors,
+# or NotImplemented for a variant it does not cover, which then goes on to torch's decomposition.
+Row: TypeAlias = Callable[..., Any]
+
+
+class Call:
+    """One call of a torch operation that has just been computed: what a row may ask beyond the arguments.
+
+    arguments, keywords: as torch got them, with real tensors
+    result:              what torch returned
+    """
+
+    __slots__ = ("arguments", "keywords", "operation", "result")
+
+    def __init__(
+        self, operation: OpOverload[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any], result: Any
+    ) -> None:
+        self.operation = operation
+        self.arguments = arguments
+        self.keywords = keywords
+        self.result = result
+
+    @property
+    def first(self) -> torch.Tensor:
+        """The first tensor of the result."""
+        result = self.result
+        while isinstance(result, list | tuple):
+            result = result[0]
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    @property
+    def dtype(self) -> Dtype:
+        """The dtype of the (first) result, as torch decided it."""
+        return numpy_dtype(self.first.dtype)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the (first) result."""
+        return tuple(self.first.shape)
+
+    def common_dtype(self, *positions: int) -> Dtype:
+        """Return the dtype in which torch computes on the arguments at these positions: its promotion, not numpy's."""
+        operands = [self.arguments[position] for position in positions]
+        dtype = operands[0].dtype if isinstance(operands[0], torch.Tensor) else torch.result_type(operands[0], 0)
+        if len(operands) > 1:
+            dtype = torch.result_type(operands[0], operands[1])
+        return numpy_dtype(dtype)
+
+
+_rows: dict[OpOverload[..., Any] | OpOverloadPacket[..., Any], Row] = {}
+_traits: dict[OpOverload[..., Any], Traits] = {}
+
+
+def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> Callable[[Row], Row]:
+    """Teach flashlight torch operations: the decorated function builds their graph.
+
+    The function gets the `Call` and torch's arguments with lazy tensors in place of tensors, and returns lazy tensors of
+    the shapes and dtypes that torch returned (`call.shape`, `call.dtype`). A packet such as `torch.ops.aten.add` stands
+    for all its overloads. In-place and `out=` forms follow from the plain one.
+
+    Raises:  ParameterError: an argument is no torch operation
+    Example:
+        >>> import torch, composit as cnp
+        >>> @register(torch.ops.aten.hypot)
+        ... def hypot(call, x, y):
+        ...     return cnp.hypot(x, y)
+    """
+    for operation in operations:
+        if not isinstance(operation, OpOverload | OpOverloadPacket):
+            raise ParameterError(
+                f"register: {operation!r:.80} of type {type(operation).__name__} was given; expected an operation of torch.ops, such as "
+                "torch.ops.aten.add or torch.ops.aten.add.Tensor"
+            )
+
+    def add(row: Row) -> Row:
+        for operation in operations:
+            _rows[operation] = row
+        _traits.clear()
+        return row
+
+    return add
+
+
+def registered_operations() -> list[str]:
+    """Return the names of all operations that have a row."""
+    return sorted(str(operation) for operation in _rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the trace needs to know of an operation, looked up once.
+
+    row:           the function that builds its graph, None where there is none
+    writes:        the arguments it writes to, by position and name
+    drops:         the keyword arguments that only say where results go
+    may_alias:     whether a result can look at the memory of an argument
+    moves_view:    it changes the shape of an argument in place, not its memory
+    is_random:     its result is drawn
+    reads_values:  what it returns to Python, or the shape of its result, depends on values
+    is_composite:  it has no row, but torch writes it in terms of others
+    needs_help:    it has no row, and what it computes belongs in the graph
+    """
+
+    row: Row | None
+    writes: tuple[tuple[int, str], ...]
+    drops: frozenset[str]
+    may_alias: bool
+    moves_view: bool
+    is_random: bool
+    reads_values: bool
+    is_composite: bool
+    needs_help: bool
+
+
+# Operations that write to arguments which their schema does not mark.
+_UNMARKED_WRITES: dict[OpOverload[..., Any], tuple[tuple[int, str], ...]] = {
+    torch.ops.aten.native_batch_norm.default: ((3, "running_mean"), (4, "running_var")),
+    torch.ops.aten.batch_norm.default: ((3, "running_mean"), (4, "running_var")),
+}
+
+
+def traits_of(operation: OpOverload[..., Any]) -> Traits:
+    """Return what is known of the operation."""
+    known = _traits.get(operation)
+    if known is None:
+        known = _traits[operation] = _find_traits(operation)
+    return known
+
+
+def _find_traits(operation: OpOverload[..., Any]) -> Traits:
+    schema, tags, row = operation._schema, set(operation.tags), find_row(operation)
+    writes = _UNMARKED_WRITES.get(operation, _marked_writes(operation))
+    is_random = torch.Tag.nondeterministic_seeded in tags
+    reads_values = torch.Tag.data_dependent_output in tags or torch.Tag.dynamic_output_shape in tags
+    can_decompose = operation._can_decompose()
+    is_aliasing = any(result.alias_info is not None for result in schema.returns)
+    returns_tensors = any("Tensor" in str(result.type) for result in schema.returns) or bool(writes)
+    return Traits(
+        row=row,
+        writes=writes,
+        drops=frozenset(argument.name for argument in schema.arguments if argument.is_out),
+        may_alias=is_aliasing or can_decompose or torch.Tag.maybe_aliasing_or_mutating in tags,
+        moves_view=torch.Tag.inplace_view in tags,
+        is_random=is_random,
+        reads_values=reads_values,
+        is_composite=row is None and can_decompose and not reads_values,
+        needs_help=row is None and returns_tensors and not is_random and not reads_values,
+    )
+
+
+def _marked_writes(operation: OpOverload[..., Any]) -> tuple[tuple[int, str], ...]:
+    return tuple(
+        (position, argument.name)
+        for position, argument in enumerate(operation._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+
+
+def decomposable_forms(operation: OpOverload[..., Any]) -> list[OpOverload[..., Any]]:
+    """Return the operation and its plain form: what torch's table of decompositions may know it by."""
+    plain = [form for form in _plain_forms(operation) if isinstance(form, OpOverload)]
+    return plain if operation._schema.is_mutable else [operation]
+
+
+def find_row(operation: OpOverload[..., Any]) -> Row | None:
+    """Return the row of the operation itself, of all its overloads, or of the plain form of an in-place operation."""
+    for candidate in (operation, operation.overloadpacket, *_plain_forms(operation)):
+        row = _rows.get(candidate)
+        if row is not None:
+            return row
+    return None
+
+
+def _plain_forms(operation: OpOverload[..., Any]) -> list[OpOverload[..., Any] | OpOverloadPacket[..., Any]]:
+    """Return the operations that compute the same without writing: add for add_, sum.dim_IntList for sum.IntList_out."""
+    if not operation._schema.is_mutable:
+        return []
+    name = operation._schema.name.split("::")[1]
+    packet = _packet(operation.namespace, _plain_name(name))
+    if packet is None:
+        return []
+    overload = operation._overloadname.removesuffix("out").removesuffix("_") or "default"
+    forms: list[OpOverload[..., Any] | OpOverloadPacket[..., Any]] = []
+    if overload in packet.overloads():
+        forms.append(getattr(packet, overload))
+    forms.append(packet)
+    return forms
+
+
+def _plain_name(name: str) -> str:
+    if name.startswith("__i") and name.endswith("__"):
+        return f"__{name[3:]}"
+    return name[:-1] if name.endswith("_") and not name.endswith("__") else name
+
+
+def _packet(namespace: str, name: str) -> OpOverloadPacket[..., Any] | None:
+    operations = getattr(torch.ops, namespace)
+    packet = getattr(operations, name, None)
+    return packet if isinstance(packet, OpOverloadPacket) else None

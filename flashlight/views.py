@@ -1,0 +1,154 @@
+"""Steps from a tensor to a view of it and back: how a view's value follows from its base, and the base's from a write.
+
+Torch's views are affine maps of positions, so one algorithm undoes all of them: run the torch operation on the positions
+themselves, and see what it picked. May import composit.numpy and torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import torch
+
+import composit.numpy as cnp
+from composit.operation import Array, Shape
+
+Lazy: TypeAlias = Any  # Any: LazyTensor, whose operators mypy would check against numpy's overloads
+
+
+class View(Protocol):
+    """How one tensor looks at another."""
+
+    def of(self, base: Lazy) -> Lazy:
+        """Return the view's value, given its base's."""
+        ...
+
+    def write(self, base: Lazy, value: Lazy) -> Lazy:
+        """Return the base's value after the view was overwritten."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SameView:
+    """A second tensor object on the same elements, as nn.Parameter(t) makes one."""
+
+    def of(self, base: Lazy) -> Lazy:
+        """Return the base itself."""
+        return base
+
+    def write(self, base: Lazy, value: Lazy) -> Lazy:
+        """Return the new value."""
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class StridedView:
+    """A tensor that was found to look at the memory of another, by shape and strides alone."""
+
+    size: Shape
+    stride: Shape
+    offset: int
+
+    def of(self, base: Lazy) -> Lazy:
+        """Return the elements that the strides pick from the base, which is contiguous."""
+        return cnp.take(cnp.reshape(base, (-1,)), self.positions(base.shape))
+
+    def write(self, base: Lazy, value: Lazy) -> Lazy:
+        """Return the base with the picked elements replaced."""
+        return scatter(base, value, self.positions(base.shape))
+
+    def positions(self, shape: Shape) -> Array:
+        """Return, for each element of the view, its position in the flattened base."""
+        return _positions(shape).as_strided(self.size, self.stride, self.offset).numpy().copy()
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """A view that a torch operation made: `run(x)` is the operation with its first operand x, on graphs or on tensors."""
+
+    on_graph: Callable[[Lazy], Lazy]
+    on_torch: Callable[[torch.Tensor], torch.Tensor]
+
+    def of(self, base: Lazy) -> Lazy:
+        """Return what the operation gives on the base."""
+        return self.on_graph(base)
+
+    def write(self, base: Lazy, value: Lazy) -> Lazy:
+        """Return the base with the elements that the operation picks replaced."""
+        return scatter(base, value, self.on_torch(_positions(base.shape)).numpy())
+
+
+def _positions(shape: Shape) -> torch.Tensor:
+    return torch.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+
+
+def scatter(base: Lazy, value: Lazy, positions: Array) -> Lazy:
+    """Return the base with `base.flat[positions] = value`, in the simplest operations that say so.
+
+    positions: one position in the flattened base per element of the value, all different
+    """
+    axes = sorted(range(positions.ndim), key=lambda axis: -_step(positions, axis))
+    if axes != list(range(positions.ndim)):
+        # A transposed view: with its axes in the order of memory it is a box, or at least ascending.
+        positions, value = positions.transpose(axes), cnp.transpose(value, axes)
+    flat = positions.reshape(-1)
+    if flat.size == base.size and _is_ascending(flat):
+        return cnp.reshape(value, base.shape)
+    box = _box(flat, base.shape)
+    if box is not None:
+        return _put_box(base, cnp.reshape(value, tuple(stop - start for start, stop in box)), box)
+    return _put_flat(base, value, flat)
+
+
+def _step(positions: Array, axis: int) -> int:
+    if positions.shape[axis] < 2:
+        return 0
+    return int(positions.take(1, axis).flat[0] - positions.take(0, axis).flat[0])
+
+
+def _is_ascending(flat: Array) -> bool:
+    return bool(np.all(flat[1:] > flat[:-1]))
+
+
+def _box(flat: Array, shape: Shape) -> list[tuple[int, int]] | None:
+    """Return the range along each axis if the positions fill a box in order, else None."""
+    if flat.size == 0 or not _is_ascending(flat):
+        return None
+    coordinates = np.unravel_index(flat, shape)
+    box = [(int(along.min()), int(along.max()) + 1) for along in coordinates]
+    size = int(np.prod([stop - start for start, stop in box], dtype=np.int64))
+    return box if size == flat.size else None
+
+
+def _put_box(base: Lazy, value: Lazy, box: list[tuple[int, int]]) -> Lazy:
+    # One axis at a time: base outside the range, concatenated with what the inner axes make of the part within.
+    for axis, (start, stop) in enumerate(box):
+        length = base.shape[axis]
+        if (start, stop) == (0, length):
+            continue
+        before, within, after = (_slice(base, axis, *bounds) for bounds in ((0, start), (start, stop), (stop, length)))
+        parts = [before, _put_box(within, value, [*_full(within, axis), *box[axis + 1 :]]), after]
+        return cnp.concatenate([part for part in parts if part.shape[axis]], axis=axis)
+    return value
+
+
+def _full(within: Lazy, axis: int) -> list[tuple[int, int]]:
+    return [(0, length) for length in within.shape[: axis + 1]]
+
+
+def _slice(base: Lazy, axis: int, start: int, stop: int) -> Lazy:
+    return base[(*(slice(None),) * axis, slice(start, stop))]
+
+
+def _put_flat(base: Lazy, value: Lazy, flat: Array) -> Lazy:
+    source = np.zeros(base.size, dtype=np.int64)
+    source[flat] = np.arange(flat.size)
+    is_written = np.zeros(base.size, dtype=np.bool_)
+    is_written[flat] = True
+    if flat.size == 0:
+        return base
+    replacement = cnp.reshape(cnp.take(cnp.reshape(value, (-1,)), source), base.shape)
+    return cnp.where(is_written.reshape(base.shape), replacement, base)
