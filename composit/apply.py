@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.errors import OperandError
 from composit.handle import TensorHandle, make_tensor, new_tensor
-from composit.node import FlatOperands, Node, new_node
+from composit.node import FlatOperands, Node, current_scope, new_node
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source
 
@@ -80,8 +80,27 @@ def as_tensor(value: object) -> LazyTensor:
 
 
 def scalar_tensor(value: PythonScalar | np.generic) -> LazyTensor:
-    """Return a node for a scalar, identified by type and bits; Python's are weak in promotion."""
-    return make_tensor(Node(Scalar(value), (), (scalar_type(value),), None))  # type: ignore[no-any-return]
+    """Return a tensor for a scalar, identified by type and bits; Python's are weak in promotion."""
+    return make_tensor(scalar_node(value))  # type: ignore[no-any-return]
+
+
+# A program repeats few scalars (0.5, 1, 2, ...), and they are one node each in its graph anyway.
+_scalar_nodes: dict[tuple[type, object, str], Node] = {}
+MAX_SCALAR_NODES = 1024
+
+
+def scalar_node(value: PythonScalar | np.generic) -> Node:
+    """Return the node of a scalar in the current name scope: the same one for an equal scalar of the same type."""
+    if value.__class__ is not int and not (value.__class__ is float and value != 0.0):
+        # 0.0 == -0.0, which are two; others are rare.
+        return new_node(Scalar(value), (), (scalar_type(value),), None)
+    key = (value.__class__, value, current_scope())
+    node = _scalar_nodes.get(key)
+    if node is None:
+        if len(_scalar_nodes) >= MAX_SCALAR_NODES:
+            _scalar_nodes.clear()
+        node = _scalar_nodes[key] = new_node(Scalar(value), (), (scalar_type(value),), None)
+    return node
 
 
 def _from_array_like(value: object) -> LazyTensor:

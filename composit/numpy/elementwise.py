@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply, as_tensor, tensor_of
+from composit.apply import apply, as_tensor, scalar_node, tensor_of
 from composit.errors import MissingDerivativeError, ShapeError, UnsupportedOperationError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
@@ -84,15 +84,25 @@ class ElementwiseFunction:
         """Return the lazy result; arguments, promotion, broadcasting and errors are numpy's."""
         if options or len(operands) != self.nin:
             return _call_with_options(self, operands, **options)
-        handles = [operand if isinstance(operand, TensorHandle) else as_tensor(operand) for operand in operands]
-        types = tuple([handle._type for handle in handles])
-        typing = self._typings.get(types)
-        if typing is None:
-            typing = self.typing_of(types)
+        flat: list[Any] = []  # node, output index, node, output index, ...
+        operand_types = []
+        for operand in operands:
+            if not isinstance(operand, TensorHandle):
+                if operand.__class__ is int or operand.__class__ is float:
+                    node = scalar_node(operand)
+                    flat += (node, 0)
+                    operand_types.append(node.types[0])
+                    continue
+                operand = as_tensor(operand)
+            flat += (operand._node, operand._output_index)
+            operand_types.append(operand._type)
+        types = tuple(operand_types)
+        typing = self._typings.get(types) or self.typing_of(types)
         if typing.bounds is not None:
             check_python_ints(operands, typing.bounds, typing.results)
-        flat = tuple([part for handle in handles for part in (handle._node, handle._output_index)])
-        return tensor_of(self.operation, flat, typing.results)
+        if self.nout == 1:
+            return new_tensor(self.operation, tuple(flat), typing.results, find_source(2))
+        return tensor_of(self.operation, tuple(flat), typing.results)
 
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
         """Return what the function does with operands of these types, from numpy itself and then from memory."""
