@@ -1,5 +1,7 @@
 """Options and fixtures that every test shares."""
 
+import os
+
 import pytest
 
 
@@ -10,6 +12,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=False,
         help="write the approved texts in tests/golden anew instead of comparing with them",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile into pytest's own cache: the user's stays as it was, and a second run finds what the first compiled."""
+    directory = config.rootpath / ".pytest_cache" / "compiled"
+    directory.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("COMPOSIT_CACHE_DIR", str(directory))
 
 
 @pytest.fixture(scope="session")
