@@ -294,7 +294,7 @@ def unstack(x: TensorLike, /, *, axis: AxisLike = 0) -> tuple[Any, ...]:
         )
     position = normalize_axis(axis, tensor.ndim)
     before = (slice(None),) * position
-    return tuple(x[(*before, index)] for index in range(tensor.shape[position]))
+    return tuple(tensor[(*before, index)] for index in range(tensor.shape[position]))
 
 
 def _split_along(function: str, ary: TensorLike, indices_or_sections: Any, axis: int, least: int) -> list[Any]:
