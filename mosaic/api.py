@@ -19,10 +19,18 @@ from composit.operation import Array, Input
 from composit.program import BoundProgram, Program
 from mosaic.executable import Executable, build_executable
 from mosaic.passes.pipeline import Options, compile_program
-from mosaic.report import BufferReport, KernelRecord, ProfileReport, buffer_report, explain, kernel_records, profile_report
+from mosaic.report import (
+    BufferReport,
+    KernelRecord,
+    ProfileReport,
+    buffer_report,
+    explain,
+    kernel_records,
+    profile_report,
+)
 from mosaic.runtime.threads import num_available_cores
 from mosaic.targets import Target, get_target
-from mosaic.tiling.scheme import TileScheme, tile_scheme_of
+from mosaic.tiling.scheme import tile_scheme_of
 
 Progress = Callable[[str, float], None]
 
@@ -87,7 +95,7 @@ class CompiledModel:
         return profile_report(self._executable, arrays, repeat)
 
 
-def compile(  # noqa: A001 - the name is the package's interface
+def compile(
     outputs: Any,
     inputs: Sequence[Any],
     *,
@@ -204,5 +212,3 @@ def _show_line(stage: str, fraction: float) -> None:
     bar = "#" * round(fraction * 20)
     end = "\n" if fraction >= 1.0 else ""
     print(f"\rmosaic [{bar:<20}] {stage:<24}", end=end, file=sys.stderr, flush=True)
-
-

@@ -14,7 +14,9 @@ from composit.program import Program
 from composit.source import describe_source
 from mosaic.codegen.module import run_symbol
 from mosaic.ir import IrProgram, Island
+from mosaic.ir_expressions import Uniform
 from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import CompiledProgram, Options, Report
 from mosaic.passes.split_regions import Region
 from mosaic.runtime.arena import aligned_bytes
@@ -86,10 +88,11 @@ class Executable:
             values.update(zip(step.outputs, results, strict=True))
         return [self._output(view, values) for view in ir.outputs]
 
-    def _output(self, view: View, values: Values) -> Array:
-        if view.size == 0:
-            return np.empty(view.shape, view.dtype)
-        return values[view.buffer].reshape(view.shape)
+    def _output(self, value: View | Uniform, values: Values) -> Array:
+        """Return an output; one of a dtype that C does not compute with may be a view of an operand."""
+        if isinstance(value, View) and value.size and value.dtype in compiled_dtypes:
+            return values[value.buffer].reshape(value.shape)
+        return np.array(self._seen(value, values))
 
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
         """Return the nanoseconds spent in each kernel during one run."""
@@ -109,10 +112,10 @@ class Executable:
     def _run_island(self, island: Island, values: Values) -> None:
         """Run one operation through numpy, on read-only views."""
         instruction = self.program.instructions[island.origins[0]]
-        operands = [self._island_operand(view, values) for view in island.operands]
+        operands = [self._seen(value, values) for value in island.operands]
         for index, (source, output) in enumerate(instruction.operands):
             if self.program.instructions[source].types[output].weak is not None:
-                operands[index] = operands[index].item()
+                operands[index] = operands[index].item()  # Python's own scalar, so that numpy promotes it as such
         results = instruction.operation.evaluator()(*operands)
         if instruction.operation.num_results == 1:
             results = (results,)
@@ -122,7 +125,10 @@ class Executable:
                 raise self._wrong_shape(island, array.shape, view.shape)
             values[view.buffer] = np.ascontiguousarray(array, view.dtype).reshape(-1)
 
-    def _island_operand(self, view: View, values: Values) -> Any:
+    def _seen(self, view: View | Uniform, values: Values) -> Any:
+        """Return what a view shows, read-only."""
+        if isinstance(view, Uniform):
+            return np.broadcast_to(np.frombuffer(view.literal.bits, view.literal.dtype)[0], view.shape)
         if view.size == 0:
             return np.empty(view.shape, view.dtype)
         if view.buffer.kind is BufferKind.CONSTANT:
@@ -165,7 +171,9 @@ def build_executable(
         report("compile C", 0.4)
         library = load_library(compile_library(compiled.module.source, target=options.target))
         functions = tuple(
-            prepare_function(library, run_symbol(index), _signature(program, compiled, index, region), block, num_threads)
+            prepare_function(
+                library, run_symbol(index), _signature(program, compiled, index, region), block, num_threads
+            )
             for index, region in enumerate(regions)
         )
     return Executable(program, compiled, functions, block)
@@ -173,7 +181,7 @@ def build_executable(
 
 def _signature(program: Program, compiled: CompiledProgram, index: int, region: Region) -> Signature:
     plan = compiled.plans[index]
-    shapes = {view.buffer: view.shape for view in compiled.ir.outputs}
+    shapes = {view.buffer: view.shape for view in compiled.ir.outputs if isinstance(view, View)}
     types = {
         buffer: program.instructions[position].types[0]
         for buffer, position in zip(compiled.ir.inputs, compiled.ir.input_positions, strict=True)

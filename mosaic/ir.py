@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mosaic.ir_expressions import Expression, loads, map_views, text, views
+from mosaic.ir_expressions import Expression, Uniform, loads, map_views, text, views
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
@@ -23,8 +23,8 @@ from mosaic.tiling.packing import Packing
 class Definition:
     """``result[kept...] = reduce over reduced... of expression[kept..., reduced...]``.
 
-    Every view in the expression has the shape of the domain: the result's axes, then the reduced ones. `origins` are the
-    positions of the Program's instructions it computes.
+    Every view in the expression has the shape of the domain: the result's axes, then the reduced ones. `origins` are
+    the positions of the Program's instructions it computes.
     """
 
     result: View
@@ -55,7 +55,9 @@ class Definition:
         """Return the same computation over a domain of another shape, or None if some view does not allow it."""
         result = self.result.reshape(kept)
         shape = kept + reduced
-        if result is None or any(_reshape_domain(view, self, shape, len(kept)) is None for view in views(self.expression)):
+        if result is None or any(
+            _reshape_domain(view, self, shape, len(kept)) is None for view in views(self.expression)
+        ):
             return None
 
         def reshape(view: View) -> View:
@@ -102,7 +104,8 @@ class Matmul:
     @property
     def sizes(self) -> tuple[int, int, int]:
         """m, n, k."""
-        return (*self.result.shape[-2:], self.left.shape[-1])
+        rows, columns = self.result.shape[-2:]
+        return rows, columns, self.left.shape[-1]
 
     @property
     def num_flops(self) -> int:
@@ -128,7 +131,7 @@ class Island:
     """A node that numpy evaluates between compiled regions."""
 
     results: tuple[View, ...]
-    operands: tuple[View, ...]
+    operands: tuple[View | Uniform, ...]
     origins: tuple[int, ...]
     reason: str
 
@@ -213,21 +216,30 @@ def written_views(statement: Statement) -> tuple[View, ...]:
 
 def read_views(statement: Statement) -> tuple[View, ...]:
     """Return what a statement loads from."""
-    return statement.operands if isinstance(statement, Island) else tuple(statement.reads())
+    if isinstance(statement, Island):
+        return tuple(operand for operand in statement.operands if isinstance(operand, View))
+    return tuple(statement.reads())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IrProgram:
     """Statements in the order they run, the buffers that come from outside and those that are delivered.
 
-    `input_positions` are the instructions of the inputs; `constants` says what each constant buffer holds: an array, or matrices to be packed into panels.
+    `input_positions` are the instructions of the inputs; `constants` says what each constant buffer holds: an array, or
+    matrices to be packed into panels.
     """
 
     statements: tuple[Statement, ...]
     inputs: tuple[Buffer, ...]
     input_positions: tuple[int, ...]
-    outputs: tuple[View, ...]
+    outputs: tuple[View | Uniform, ...]
     constants: Mapping[Buffer, np.ndarray | Packing]
+
+    @property
+    def delivered(self) -> tuple[Buffer, ...]:
+        """The buffers that leave the program, each once; an empty array has none."""
+        views = (output for output in self.outputs if isinstance(output, View) and output.size)
+        return tuple(dict.fromkeys(view.buffer for view in views))
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.statements), f"return {', '.join(map(str, self.outputs))}"])

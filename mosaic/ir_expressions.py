@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mosaic.ir_views import View
+from mosaic.ir_views import Shape, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class Load:
 class Literal:
     """A constant of a dtype; kept with its bits, so that -0.0 and NaN are themselves."""
 
-    value: bool | int | float = field(compare=False)
+    value: bool | int | float | complex = field(compare=False)
     dtype: np.dtype
     bits: bytes
 
 
-def literal(value: float, dtype: np.dtype) -> Literal:
+def literal(value: complex | np.generic, dtype: np.dtype) -> Literal:
     """Return a constant; `value` is converted to `dtype` first."""
     scalar = np.asarray(value).astype(dtype)
     return Literal(scalar.item(), dtype, scalar.tobytes())
@@ -94,6 +94,14 @@ class Accumulated:
 
 
 Expression = Load | Literal | Position | Apply | Convert | Accumulated
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """A value whose elements are all one constant: it takes no memory."""
+
+    literal: Literal
+    shape: Shape
 
 
 def convert(expression: Expression, dtype: np.dtype) -> Expression:

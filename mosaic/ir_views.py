@@ -1,7 +1,7 @@
 """Buffers, and strided views of them: what every value of a compiled program is.
 
-A view is a buffer, an offset and one stride per axis, all in elements. Moving axes about, slicing, broadcasting and most
-reshapes only change the view. Imports numpy for dtypes, nothing of mosaic.
+A view is a buffer, an offset and one stride per axis, all in elements. Moving axes about, slicing, broadcasting and
+most reshapes only change the view. Imports numpy for dtypes, nothing of mosaic.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import pairwise
 
 import numpy as np
 
@@ -126,8 +127,8 @@ class View:
     def slice_axis(self, axis: int, start: int, count: int, step: int = 1) -> View:
         """Return `count` elements of one axis from `start`, `step` apart."""
         offset = self.offset + (start * self.strides[axis] if count else 0)
-        shape = self.shape[:axis] + (count,) + self.shape[axis + 1 :]
-        strides = self.strides[:axis] + (self.strides[axis] * step,) + self.strides[axis + 1 :]
+        shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
+        strides = (*self.strides[:axis], self.strides[axis] * step, *self.strides[axis + 1 :])
         return View(self.buffer, offset, shape, strides)
 
     def reshape(self, shape: Shape) -> View | None:
@@ -159,7 +160,7 @@ def _strides_after_reshape(shape: Shape, strides: Strides, target: Shape) -> Str
         count, extents = run
         group = source[position : position + count]
         position += count
-        if any(outer[1] != inner[1] * inner[0] for outer, inner in zip(group, group[1:], strict=False)):
+        if any(outer[1] != inner[1] * inner[0] for outer, inner in pairwise(group)):
             return None
         innermost = group[-1][1] if group else 0
         dense = row_major_strides(tuple(extents))

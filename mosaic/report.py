@@ -81,9 +81,8 @@ class ProfileReport:
             record = calls[0].record
             words = ", ".join(dict.fromkeys(record.operations))[:60]
             share = elapsed / max(self.elapsed_ns, 1.0)
-            lines.append(
-                f"{record.function:<12} {len(calls):>5} {elapsed / 1e6:>9.3f} {share:>6.1%} {flops:>8.1f} {traffic:>7.1f}  {words}"
-            )
+            figures = f"{elapsed / 1e6:>9.3f} {share:>6.1%} {flops:>8.1f} {traffic:>7.1f}"
+            lines.append(f"{record.function:<12} {len(calls):>5} {figures}  {words}")
         return "\n".join([*lines, f"{'total':<12} {len(self.kernels):>5} {self.elapsed_ns / 1e6:>9.3f}"])
 
     def _by_function(self) -> list[list[KernelTime]]:

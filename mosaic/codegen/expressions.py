@@ -37,8 +37,8 @@ status_buffer = Buffer(BufferKind.OUTPUT, -1, 1, int64_dtype)
 class Scope:
     """Statements of one loop body, the axes whose values it knows, and the values it has computed.
 
-    `bound` are values of buffers filled by this kernel that are at hand in registers; `places` are such buffers that lie
-    in a local row, with the address of the current lanes.
+    `bound` are values of buffers filled by this kernel that are at hand in registers; `places` are such buffers that
+    lie in a local row, with the address of the current lanes.
     """
 
     axes: frozenset[int]
@@ -89,8 +89,6 @@ class Where:
     count: c.Expression | None = None
 
 
-
-
 @dataclass(slots=True)
 class Emitter:
     """Emits the expressions of one kernel; `status` says whether it needs the place for index errors."""
@@ -133,10 +131,8 @@ class Emitter:
         if isinstance(expression, Apply):
             dtypes = tuple(argument.dtype for argument in expression.arguments)
             return emit_function(self.lanes, expression.function, dtypes, parts)
-        if isinstance(expression, Position):
-            return self._position(expression, where)
-        assert not isinstance(expression, Accumulated | Literal), "bound by the kernel before"
-        raise AssertionError(expression)
+        assert isinstance(expression, Position), "constants and accumulated sums are known before"
+        return self._position(expression, where)
 
     def _position(self, expression: Position, where: Where) -> c.Expression:
         vector = self.lanes.type(int64_dtype)
@@ -156,14 +152,15 @@ class Emitter:
         vector, use = self.lanes.stored_type(view.dtype), self.lanes.use
         if step == 0:
             return self.lanes.broadcast(c.dereference(place), view.dtype)
-        if step == 1 and where.count is None:
-            loaded = use(memory.load(vector))(place)
-        elif step == 1:
-            loaded = use(memory.load_partial(vector))(place, where.count)
-        elif where.count is None:
+        count = where.count
+        if step == 1:
+            loaded = (
+                use(memory.load(vector))(place) if count is None else use(memory.load_partial(vector))(place, count)
+            )
+        elif count is None:
             loaded = use(memory.load_strided(vector))(place, c.literal(step))
         else:
-            loaded = use(memory.load_strided_partial(vector))(place, c.literal(step), where.count)
+            loaded = use(memory.load_strided_partial(vector))(place, c.literal(step), count)
         return self.lanes.from_memory(loaded, view.dtype)
 
     def _load_densely(self, place: c.Expression, dtype: np.dtype, where: Where) -> c.Expression:
@@ -213,10 +210,8 @@ class Emitter:
         step = view.strides[where.lane_axis]
         if view.shape[where.lane_axis] == 1:
             return c.ExpressionStatement(use(memory.store_partial(vector))(place, kept, c.literal(1)))
-        if step == 1 and where.count is None:
-            return c.ExpressionStatement(use(memory.store(vector))(place, kept))
         if step == 1:
-            return c.ExpressionStatement(use(memory.store_partial(vector))(place, kept, where.count))
+            return self.stored_densely(place, view.dtype, value, where)
         count = c.literal(vector.lanes) if where.count is None else where.count
         return c.ExpressionStatement(use(memory.store_strided(vector))(place, c.literal(step), kept, count))
 
@@ -229,6 +224,3 @@ def dependent_axes(expression: Expression) -> frozenset[int]:
         seen = [expression.view] + [gather.index.view for gather in getattr(expression, "gathers", ())]
         return frozenset(axis for view in seen for axis, stride in enumerate(view.strides) if stride)
     return frozenset().union(*(dependent_axes(part) for part in operands(expression)))
-
-
-

@@ -1,7 +1,7 @@
 """How values stand in vector registers: one number of lanes per kernel, truth values as masks.
 
-All vectors of a kernel have as many lanes as its widest element type fits into a register, so that values of every dtype
-line up. A bool is a mask in registers (integers, -1 for true) and one byte, 0 or 1, in memory.
+All vectors of a kernel have as many lanes as its widest element type fits into a register, so that values of every
+dtype line up. A bool is a mask in registers (integers, -1 for true) and one byte, 0 or 1, in memory.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Lanes:
 
     def declare(self, vector: VectorType) -> c.CType:
         """Return the C type of a vector, remembered as one that the kernel needs."""
-        return self.use(vector.helper) and vector.ctype
+        self.use(vector.helper)
+        return vector.ctype
 
     def converted(self, value: c.Expression, source: VectorType, target: VectorType) -> c.Expression:
         """Return the lanes of a vector converted as C converts each."""
@@ -78,10 +79,11 @@ class Lanes:
         """Return a scalar in the form of registers in every lane."""
         return self.use(memory.broadcast(self.type(dtype)))(scalar)
 
-    def constant(self, value: float, dtype: np.dtype) -> c.Expression:
+    def constant(self, value: complex, dtype: np.dtype) -> c.Expression:
         """Return a constant in every lane."""
         if dtype == bool_dtype:
             return self.use(memory.broadcast(self.mask))(c.literal(-1 if value else 0))
+        assert not isinstance(value, complex), "no lane holds a complex number"
         vector = self.type(dtype)
         return self.use(memory.broadcast(vector))(vector.literal(value))
 

@@ -47,7 +47,9 @@ def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: s
         )
     )
     which = () if batch == 1 else (c.Declare(c.const(c.int64), "batch", task / tasks), *declarations)
-    zeros = tuple(c.Declare(c.const(c.int64), axis.text, c.literal(0)) for axis in _names(batch_axes)) if batch == 1 else ()
+    zeros = (
+        tuple(c.Declare(c.const(c.int64), axis.text, c.literal(0)) for axis in _names(batch_axes)) if batch == 1 else ()
+    )
     unpack = c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context"))
     body = (unpack, *emitter.operands.declarations(), *zeros, *which, call)
     helpers = (*emitter.lanes.helpers.values(), product)
@@ -91,5 +93,3 @@ def emit_product(
     return gemm.emit_matmul(
         gemm.Matmul(matmul_spec(matmul), blocking, emitter.lanes.target, name, epilogue, parameters, helpers)
     )
-
-

@@ -137,7 +137,9 @@ def _run_function(region: int, launches: Sequence[Launch], address_of: AddressOf
 def _launch(launch: Launch, address_of: AddressOf) -> c.Statement:
     values = tuple(c.Cast(c.pointer(c.void), address_of(operand)) for operand in launch.operands)
     table = c.ArrayType(c.pointer(c.void), len(values))
-    call = c.call("launch", c.Name("runtime"), launch.number, c.Name(launch.function), c.Name("operands"), launch.num_tasks)
+    call = c.call(
+        "launch", c.Name("runtime"), launch.number, c.Name(launch.function), c.Name("operands"), launch.num_tasks
+    )
     return c.Block((c.Declare(table, "operands", c.InitializerList(values)), call))
 
 

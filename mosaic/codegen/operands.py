@@ -45,9 +45,7 @@ class Operands:
     def declarations(self) -> tuple[c.Statement, ...]:
         """Return the statements that unpack them from the kernel's table."""
         return tuple(
-            c.Declare(
-                _pointer_type(operand.buffer.dtype, operand.is_written), f"p{index}", c.Name("operands")[index]
-            )
+            c.Declare(_pointer_type(operand.buffer.dtype, operand.is_written), f"p{index}", c.Name("operands")[index])
             for index, operand in enumerate(self.listed())
         )
 

@@ -149,9 +149,7 @@ class _PhaseEmitter:
                 scope.places[buffer] = place + lane
 
     def _emit_loop(self, stages: Sequence[RowStage]) -> None:
-        accumulators = {
-            stage: self._accumulator(stage, self.scope) for stage in stages if stage.is_along_row
-        }
+        accumulators = {stage: self._accumulator(stage, self.scope) for stage in stages if stage.is_along_row}
         self._loop_along_row(self.scope, lambda scope, where: self._emit_body(stages, accumulators, scope, where))
         for stage, name in accumulators.items():
             self._finish_reduction(stage, name)

@@ -7,4 +7,14 @@ from mosaic.lowering import creation, elementwise, indexing, linalg, movement, r
 from mosaic.lowering.program import lower_program
 from mosaic.lowering.registry import has_lowering, lower
 
-__all__ = ["creation", "elementwise", "has_lowering", "indexing", "linalg", "lower", "lower_program", "movement", "reductions"]
+__all__ = [
+    "creation",
+    "elementwise",
+    "has_lowering",
+    "indexing",
+    "linalg",
+    "lower",
+    "lower_program",
+    "movement",
+    "reductions",
+]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from composit.numpy.creation import Full
-from mosaic.ir_expressions import literal
-from mosaic.lowering.registry import Context, Uniform, Value, lower
+from mosaic.ir_expressions import Uniform, literal
+from mosaic.lowering.registry import Context, Value, lower
 
 
 @lower.register

@@ -9,8 +9,8 @@ import numpy as np
 from composit.numpy.elementwise import Astype, Elementwise, Where
 from composit.operation import TensorType
 from mosaic.codegen.functions import is_compiled
-from mosaic.ir_expressions import Apply, convert
-from mosaic.lowering.registry import Context, NoLowering, Uniform, Value, lower
+from mosaic.ir_expressions import Apply, Uniform, convert
+from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
 @lower.register
@@ -25,9 +25,7 @@ def _(operation: Elementwise, context: Context) -> Sequence[Value]:
     return (context.define(context.result(), expression),)
 
 
-def loop_dtypes(
-    operation: Elementwise, operand_types: Sequence[TensorType]
-) -> tuple[np.dtype, ...]:
+def loop_dtypes(operation: Elementwise, operand_types: Sequence[TensorType]) -> tuple[np.dtype, ...]:
     """Return the dtypes of numpy's inner loop: one per operand, then one per result."""
     function, dtype = operation.function, operation.dtype
     casting = "same_kind" if dtype is None else "unsafe"

@@ -51,9 +51,7 @@ def append_product(context: Context, result: View, left: View, right: View, dtyp
     _append_sum(context, result, first, second, dtype, (depth,))
 
 
-def _append_sum(
-    context: Context, result: View, left: View, right: View, dtype: np.dtype, reduced: Shape
-) -> None:
+def _append_sum(context: Context, result: View, left: View, right: View, dtype: np.dtype, reduced: Shape) -> None:
     """Append a sum of products of two views over the same domain."""
     factors: tuple[Expression, ...] = (convert(Load(left), dtype), convert(Load(right), dtype))
     reducer = "logical_or" if dtype == np.dtype(bool) else "add"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from composit.numpy.joining import Concatenate, Split, Stack
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
-from mosaic.ir_expressions import literal
-from mosaic.lowering.registry import Context, NoLowering, Uniform, Value, lower
+from mosaic.ir_expressions import Uniform, literal
+from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
 @lower.register
@@ -62,7 +63,7 @@ def _(operation: Split, context: Context) -> Sequence[Value]:
         return tuple(replace(value, shape=value_type.shape) for value_type in context.types)
     length = value.shape[operation.axis]
     bounds = (0, *operation.boundaries, length)
-    starts = [slice(*pair).indices(length)[0] for pair in zip(bounds, bounds[1:], strict=False)]
+    starts = [slice(*pair).indices(length)[0] for pair in pairwise(bounds)]
     return tuple(
         value.slice_axis(operation.axis, start, value_type.shape[operation.axis])
         for start, value_type in zip(starts, context.types, strict=True)

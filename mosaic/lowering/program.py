@@ -12,9 +12,9 @@ import numpy as np
 from composit.operation import Input, Scalar
 from composit.program import Instruction, Program
 from mosaic.ir import IrProgram, Island, Statement
-from mosaic.ir_expressions import literal
+from mosaic.ir_expressions import Uniform, literal
 from mosaic.ir_views import Buffer, BufferKind, View, dense_view
-from mosaic.lowering.registry import Context, Memory, NoLowering, Uniform, Value, check_dtypes, lower
+from mosaic.lowering.registry import Context, Memory, NoLowering, Value, check_dtypes, compiled_dtypes, lower
 
 
 def lower_program(
@@ -22,8 +22,8 @@ def lower_program(
 ) -> IrProgram:
     """Return the intermediate form.
 
-    `constants` are the values of instructions that need not be computed, by position; `inputs` are the leaves whose values
-    a run gives, in the order in which it gives them.
+    `constants` are the values of instructions that need not be computed, by position; `inputs` are the leaves whose
+    values a run gives, in the order in which it gives them.
     """
     statements: list[Statement] = []
     buffers = {
@@ -79,28 +79,30 @@ def _lower_instruction(
 
 
 def _island(context: Context, reason: str) -> tuple[Value, ...]:
-    operands = tuple(context.view(index) for index in range(len(context.operands)))
     results = tuple(context.result(index) for index in range(len(context.types)))
-    context.statements.append(Island(results, operands, (context.position,), reason))
+    context.statements.append(Island(results, context.operands, (context.position,), reason))
     return results
+
+
+def _is_own(view: View) -> bool:
+    return view.buffer.kind is BufferKind.TEMPORARY and view.covers_buffer
 
 
 def _settle_outputs(
     program: Program, values: list[tuple[Value, ...]], memory: Memory, statements: list[Statement]
-) -> tuple[View, ...]:
-    """Return one dense temporary per output; anything else is copied."""
-    outputs: list[View] = []
+) -> tuple[Value, ...]:
+    """Return one dense temporary per output; anything else is copied, but for dtypes that C has not."""
+    outputs: list[Value] = []
     taken: set[Buffer] = set()
     for source, index in program.outputs:
         value = values[source][index]
         value_type = program.instructions[source].types[index]
-        is_own = isinstance(value, View) and value.buffer.kind is BufferKind.TEMPORARY and value.covers_buffer
-        if not (is_own and value.buffer not in taken):
+        if value_type.dtype not in compiled_dtypes:
+            outputs.append(value)
+            continue
+        if not (isinstance(value, View) and _is_own(value) and value.buffer not in taken):
             context = Context(source, (value,), (value_type,), (value_type,), memory, statements)
             value = context.copy(value, context.result())
-        assert isinstance(value, View)
         taken.add(value.buffer)
         outputs.append(dense_view(value.buffer, value_type.shape))
     return tuple(outputs)
-
-

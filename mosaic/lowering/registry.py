@@ -14,23 +14,15 @@ import numpy as np
 
 from composit.operation import Operation, TensorType
 from mosaic.ir import Definition, Statement
-from mosaic.ir_expressions import Expression, Literal, Load, convert
+from mosaic.ir_expressions import Expression, Load, Uniform, convert
 from mosaic.ir_views import Buffer, BufferKind, Shape, View, dense_view
 
 compiled_dtypes = frozenset(map(np.dtype, ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]))
 """The element types that generated C computes with."""
 
 
-class NoLowering(Exception):  # noqa: N818 - a signal inside lowering, never shown as an error
+class NoLowering(Exception):
     """This node has no lowering; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Uniform:
-    """A value whose elements are all one constant: it takes no memory."""
-
-    literal: Literal
-    shape: Shape
 
 
 Value = View | Uniform

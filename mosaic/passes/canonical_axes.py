@@ -42,9 +42,7 @@ def _merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
     for axis in axes:
         if domain[axis] == 1:
             continue
-        is_dense = previous >= 0 and all(
-            view.strides[previous] == view.strides[axis] * domain[axis] for view in seen
-        )
+        is_dense = previous >= 0 and all(view.strides[previous] == view.strides[axis] * domain[axis] for view in seen)
         if is_dense:
             extents[-1] *= domain[axis]
         else:
@@ -77,9 +75,7 @@ def _element_wise(definition: Definition) -> Group:
     shape = definition.result.shape or (1,)
     widened = definition.reshaped(shape, definition.reduced)
     assert widened is not None
-    stage = RowStage(
-        widened.result, widened.expression, definition.origins, definition.reducer, definition.reduced
-    )
+    stage = RowStage(widened.result, widened.expression, definition.origins, definition.reducer, definition.reduced)
     return Group(shape[:-1], shape[-1], (stage,))
 
 

@@ -3,7 +3,8 @@
 Before:  m = (1 - mask) * -10000; y = x + m        mask constant
 After:   y = x + c                                  c = the value of m
 
-What only moves elements is left: it is a change of view; an array of one value stays a scalar in the code. Results much larger than their operands are left too.
+What only moves elements is left: it is a change of view; an array of one value stays a scalar in the code. Results
+much larger than their operands are left too.
 """
 
 from __future__ import annotations
@@ -59,9 +60,7 @@ def _is_worth(instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ..
     return given <= max(taken, always_folded_bytes)
 
 
-def _evaluate(
-    instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ...]]
-) -> tuple[np.ndarray, ...] | None:
+def _evaluate(instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...] | None:
     operands = [known[source][index] for source, index in instruction.operands]
     try:
         with np.errstate(all="ignore"):

@@ -13,7 +13,6 @@ from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Statement, r
 from mosaic.ir_views import Buffer
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
-from mosaic.passes.uses import delivered
 
 most_stages = 40
 
@@ -27,7 +26,7 @@ def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     groups = list(map(alone, program.statements))
     if fuse:
         groups = _Fusion().fused(groups, program.statements)
-        protected = delivered(program.outputs)
+        protected = frozenset(program.delivered)
         groups = [_with_locals(groups, index, protected) for index in range(len(groups))]
     return replace(program, statements=tuple(map(finish, groups)))
 

@@ -12,7 +12,7 @@ from mosaic.ir import Definition, IrProgram, Matmul, Statement
 from mosaic.ir_expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
 from mosaic.ir_views import View
 from mosaic.passes.inline_elementwise import largest_expression
-from mosaic.passes.uses import delivered, readers
+from mosaic.passes.uses import readers
 
 
 def fuse_epilogues(program: IrProgram) -> IrProgram:
@@ -22,7 +22,7 @@ def fuse_epilogues(program: IrProgram) -> IrProgram:
     """
     statements: list[Statement | None] = list(program.statements)
     users = readers(program.statements)
-    protected = delivered(program.outputs)
+    protected = frozenset(program.delivered)
     for position, statement in enumerate(statements):
         if not isinstance(statement, Matmul) or statement.result.buffer in protected:
             continue
@@ -62,6 +62,5 @@ def with_epilogue(matmul: Matmul, user: Definition) -> Matmul | None:
 def same_elements(seen: View, stored: View) -> bool:
     """Whether two views of one buffer show the same element at every index."""
     return (seen.offset, seen.shape) == (stored.offset, stored.shape) and all(
-        extent == 1 or one == other
-        for extent, one, other in zip(seen.shape, seen.strides, stored.strides, strict=True)
+        extent == 1 or one == other for extent, one, other in zip(seen.shape, seen.strides, stored.strides, strict=True)
     )

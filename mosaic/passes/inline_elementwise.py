@@ -10,13 +10,13 @@ converts elements disappears into every user.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mosaic.ir import Definition, IrProgram, Statement
 from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, walk
 from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
-from mosaic.passes.uses import delivered, readers
+from mosaic.passes.uses import readers
 
 largest_expression = 80
 """Records in one expression: beyond this, compile time grows and registers spill."""
@@ -30,7 +30,7 @@ def inline_elementwise(program: IrProgram) -> IrProgram:
     """
     statements: list[Statement | None] = list(program.statements)
     writers = _sole_writers(program)
-    protected = delivered(program.outputs)
+    protected = frozenset(program.delivered)
     users = {buffer: set(positions) for buffer, positions in readers(program.statements).items()}
     # Users before what they use: a chain collapses into its last definition in one sweep.
     for position in range(len(statements) - 1, -1, -1):

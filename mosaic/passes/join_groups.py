@@ -1,7 +1,7 @@
 """Whether a definition can join a group, and the group it makes.
 
-A definition joins if it has the group's rows, element by element or one value per row, and reads what the group computes
-only at its own element. A group without reductions takes the rows of the first reduction that joins.
+A definition joins if it has the group's rows, element by element or one value per row, and reads what the group
+computes only at its own element. A group without reductions takes the rows of the first reduction that joins.
 """
 
 from __future__ import annotations
@@ -105,5 +105,3 @@ def _broadcast_row(stored: View, seen: View) -> View:
     if stored.shape[-1] == 1 and seen.shape[-1] != 1:
         return replace(stored, shape=seen.shape, strides=(*stored.strides[:-1], 0))
     return stored
-
-

@@ -27,7 +27,6 @@ from mosaic.passes.validate import validate
 from mosaic.targets import Target
 from mosaic.tiling.scheme import TileScheme
 
-
 Report = Callable[[str, float], None]
 
 

@@ -14,7 +14,7 @@ from mosaic.ir_views import Buffer
 
 def remove_unused(program: IrProgram) -> IrProgram:
     """Return the program with only what its outputs depend on."""
-    needed: set[Buffer] = {view.buffer for view in program.outputs}
+    needed: set[Buffer] = set(program.delivered)
     kept: list[Statement] = []
     for statement in reversed(program.statements):
         if any(view.buffer in needed for view in written_views(statement)):

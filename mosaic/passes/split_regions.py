@@ -34,7 +34,7 @@ def split_regions(program: IrProgram) -> tuple[Step, ...]:
         run = runs[-1]
         assert isinstance(run, list)
         run.append(statement)
-    outputs = tuple(dict.fromkeys(view.buffer for view in program.outputs if view.size))
+    outputs = program.delivered
     if all(isinstance(run, list) for run in runs):
         return tuple(Region(tuple(run), program.inputs, outputs) for run in runs if isinstance(run, list))
     return tuple(
@@ -44,7 +44,10 @@ def split_regions(program: IrProgram) -> tuple[Step, ...]:
 
 
 def _region(
-    groups: list[Group], before: Sequence[list[Group] | Island], after: Sequence[list[Group] | Island], outputs: tuple[Buffer, ...]
+    groups: list[Group],
+    before: Sequence[list[Group] | Island],
+    after: Sequence[list[Group] | Island],
+    outputs: tuple[Buffer, ...],
 ) -> Region:
     written = dict.fromkeys(view.buffer for group in groups for view in written_views(group))
     read = dict.fromkeys(view.buffer for group in groups for view in read_views(group))

@@ -50,9 +50,7 @@ class _Packer:
     def group(self, group: Group) -> list[Statement]:
         """Return the group with its products on panels, after the statements that fill those that are not constant."""
         copies: list[Definition] = []
-        stages = tuple(
-            self.rewritten(stage, copies) if isinstance(stage, Matmul) else stage for stage in group.stages
-        )
+        stages = tuple(self.rewritten(stage, copies) if isinstance(stage, Matmul) else stage for stage in group.stages)
         return [*map(as_group, copies), replace(group, stages=stages)]
 
     def rewritten(self, matmul: Matmul, copies: list[Definition]) -> Matmul:

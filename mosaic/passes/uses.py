@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mosaic.ir import Statement, read_views
-from mosaic.ir_views import Buffer, View
+from mosaic.ir_views import Buffer
 
 
 def readers(statements: Sequence[Statement]) -> dict[Buffer, list[int]]:
@@ -15,8 +15,3 @@ def readers(statements: Sequence[Statement]) -> dict[Buffer, list[int]]:
         for buffer in dict.fromkeys(view.buffer for view in read_views(statement)):
             found.setdefault(buffer, []).append(position)
     return found
-
-
-def delivered(outputs: Sequence[View]) -> frozenset[Buffer]:
-    """Return the buffers that leave the program."""
-    return frozenset(view.buffer for view in outputs)

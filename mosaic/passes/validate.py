@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from composit.errors import InternalError
 from mosaic.ir import Definition, Group, IrProgram, Matmul, Statement, read_views, written_views
 from mosaic.ir_expressions import Position, views, walk
-from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.ir_views import Buffer, View
 
 
 def validate(program: IrProgram) -> IrProgram:
@@ -27,19 +27,26 @@ def validate(program: IrProgram) -> IrProgram:
             _check_domain(statement)
         if isinstance(statement, Matmul):
             _check_matmul(statement)
-    for view in program.outputs:
-        if view.buffer not in written and view.size:
-            raise InternalError(f"validate: the output {view} is written by no statement of\n{program}")
+    for buffer in program.delivered:
+        if buffer not in written:
+            raise InternalError(f"validate: the output {buffer.name} is written by no statement of\n{program}")
     return program
 
 
 def _check_order(statement: Statement, written: set[Buffer]) -> None:
-    stages = statement.stages if isinstance(statement, Group) else (statement,)
-    for stage in stages:
-        for view in read_views(stage) if not isinstance(stage, Group) else ():
-            if view.buffer not in written and view.size and view.buffer.kind is not BufferKind.OUTPUT:
-                raise InternalError(f"validate: {view} is read before anything writes it, in\n{statement}")
-        written.update(view.buffer for view in written_views(stage))
+    if isinstance(statement, Group):
+        for stage in statement.stages:
+            _check_reads(tuple(stage.reads()), written, statement)
+            written.add(stage.result.buffer)
+        return
+    _check_reads(read_views(statement), written, statement)
+    written.update(view.buffer for view in written_views(statement))
+
+
+def _check_reads(read: Iterable[View], written: set[Buffer], statement: Statement) -> None:
+    for view in read:
+        if view.buffer not in written and view.size:
+            raise InternalError(f"validate: {view} is read before anything writes it, in\n{statement}")
 
 
 def _check_views(seen: Iterable[View]) -> None:
