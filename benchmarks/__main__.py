@@ -62,7 +62,13 @@ def _bert(options: argparse.Namespace) -> None:
     run_bert(options.threads[0], options.batches, options.rounds, compile_peak_loops()["float32"], contenders)
 
 
-_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {"bert": _bert}
+def _costs(options: argparse.Namespace) -> None:
+    from benchmarks.costs import run_costs
+
+    run_costs(options.rounds)
+
+
+_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {"bert": _bert, "costs": _costs}
 _THREADED = frozenset({"bert"})
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.bert.forward import forward
 from benchmarks.bert.workload import Array, Sizes, Workload
 from benchmarks.contender import Contender, SkipContender
-from benchmarks.measure import Timings, median_interval, run_interleaved
+from benchmarks.measure import Timings, run_interleaved
 from benchmarks.peak import PeakLoop
 from benchmarks.report import print_table
 from benchmarks.worker import Worker
@@ -50,7 +50,7 @@ def _run_batch(workload: Workload, num_rounds: int, peak: PeakLoop, contenders: 
         runs = {worker.name: worker.run for worker in workers}
         runs["peak"] = lambda: gflops.append(peak.gflops(workload.num_threads))
         timings = run_interleaved(runs, num_rounds)
-    _report(workload, timings, errors, skipped, gflops[-num_rounds:])
+    _report(workload, timings, errors, skipped, max(gflops))
 
 
 def _largest_errors(workload: Workload, workers: Sequence[Worker]) -> dict[str, float]:
@@ -72,19 +72,18 @@ def _reference(workload: Workload) -> Array:
 
 def _report(
     workload: Workload, timings: Timings, errors: Mapping[str, float], skipped: Mapping[str, str],
-    gflops: Sequence[float],
+    peak_gflops: float,
 ) -> None:
     base = _OURS if _OURS in errors else next(iter(errors))
     giga_flops = workload.sizes.num_flops(workload.batch) * 1e-9
     rows = []
     for name in sorted(errors, key=lambda name: timings.seconds(name).median):
-        shares = [giga_flops / seconds / peak
-                  for seconds, peak in zip(timings.name_to_seconds[name], gflops, strict=True)]
-        rows.append([name, f"{timings.seconds(name).median * 1e3:.1f}", str(timings.ratio(name, base)),
-                     f"{median_interval(shares).median:.2f}", f"{errors[name]:.1e}"])
+        seconds = timings.seconds(name).median
+        rows.append([name, f"{seconds * 1e3:.1f}", str(timings.ratio(name, base)),
+                     f"{giga_flops / seconds / peak_gflops:.2f}", f"{errors[name]:.1e}"])
     print_table(
         f"BERT-base forward, float32, batch {workload.batch}, sequence {workload.sizes.sequence}, "
-        f"{workload.num_threads} thread(s); multiply-add peak {median_interval(gflops).median:.0f} GFLOP/s",
+        f"{workload.num_threads} thread(s); multiply-add peak {peak_gflops:.0f} GFLOP/s",
         ["contender", "ms", f"time / {base}'s", "of peak", "error"], rows,
     )
     for name, reason in skipped.items():
