@@ -20,7 +20,6 @@ _exp_range = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}
 
 _tanh_coefficients = {"f32": table.tanh_f32, "f64": table.tanh_f64}
 _erf_coefficients = {"f32": table.erf_f32, "f64": table.erf_f64}
-_log_erfc_coefficients = {"f32": table.log_erfc_f32, "f64": table.log_erfc_f64}
 _erf_border = {"f32": 0.9375, "f64": 1.0}
 _erf_end = {"f32": 4.0, "f64": 6.0}
 """Where erf is 1 to the last place."""
@@ -86,10 +85,28 @@ def erf(vector: VectorType, has_fma: bool) -> Helper:
     f.statements.append(c.Assign(near, f.fma(a, near, a)))
     f.comment(f"From {_erf_end[short]:g} on the result is 1; a NaN stays.")
     b = f.let("b", f.select(a > f.number(_erf_end[short]), f.constant(_erf_end[short]), a))
-    log_erfc = f.polynomial("log_erfc", b, _log_erfc_coefficients[short])
-    far = f.let("far", f.number(1) - f.call(exp(vector, has_fma), log_erfc))
+    far = f.let("far", _far_erf_f32(f, b) if short == "f32" else _far_erf_f64(f, b))
     result = f.let("result", f.select(a < f.number(_erf_border[short]), near, far))
     return f.finish("erf", f.with_sign_of(result, _x), "erf: at most 2 ulp")
+
+
+def _far_erf_f64(f: Formula, x: c.Expression) -> c.Expression:
+    log_erfc = f.polynomial("log_erfc", x, table.log_erfc_f64)
+    return f.number(1) - f.call(exp(f.vector, f.has_fma), log_erfc)
+
+
+def _far_erf_f32(f: Formula, x: c.Expression) -> c.Expression:
+    """Return 1 - 2**log2(erfc(x)): the power is between 2**-26 and 0.2, so it needs neither borders nor all its bits.
+
+    The rounding constant carries the bias of the exponent: its low bits, shifted, are 2**n.
+    """
+    power = f.polynomial("power", x, table.log2_erfc_f32)
+    offset = f.format.round_constant + f.format.bias
+    shifted = f.let("shifted", power + f.number(offset))
+    r = f.let("r", power - (shifted - f.number(offset)))
+    p = f.polynomial("p", r, table.exp2_rough_f32)
+    f.statements.append(c.Assign(p, f.fma(p, r, f.constant(1))))
+    return f.fma(-p, f.from_bits(f.bits(shifted) << f.format.mantissa_bits), f.constant(1))
 
 
 def _clamp(f: Formula, low: float, high: float) -> c.Name:
