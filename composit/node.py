@@ -38,8 +38,8 @@ _current_scope = _scope.get
 class _Draft:
     """A node while it is being made: its slots are set as plain attributes, then its class becomes Node.
 
-    Setting ten slots around a `__setattr__` that refuses costs 400 ns, this way 100. What a node holds is few objects: the
-    garbage collector's work on all of them is most of the cost of building 100,000 nodes.
+    Setting ten slots around a `__setattr__` that refuses costs 400 ns, this way 100. What a node holds is few objects:
+    the garbage collector's work on all of them is most of the cost of building 100,000 nodes.
 
     _flat_operands: node, output index, node, output index, ...
     _references:    a weak reference to the one handle, as nearly all nodes have it, or several

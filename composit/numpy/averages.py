@@ -16,6 +16,7 @@ from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
+from composit.numpy.movement import broadcast_to
 from composit.numpy.reductions import DtypeLike, Tensor, axes_of, max, min, refuse_out, sum
 from composit.operation import Dtype
 
@@ -53,8 +54,7 @@ def mean(
 
 
 def _mean_where(handle: Tensor, axis: AxesLike | None, dtype: DtypeLike, keepdims: object, where: Any) -> Tensor:
-    ones = table.logical_or(where, np.zeros(handle.shape, bool))
-    count = sum(ones, axis, np.intp, None, keepdims)
+    count = sum(broadcast_to(where, handle.shape), axis, np.intp, None, keepdims)
     total = sum(handle, axis, _sum_dtype(handle.dtype, dtype), None, keepdims, where=where)
     return astype(table.divide(total, count), total.dtype)
 

@@ -16,10 +16,11 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError, UnsupportedOperationError
+from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
-from composit.numpy.elementwise import ElementwiseFunction, Where
+from composit.numpy.elementwise import Astype, ElementwiseFunction, Where
 from composit.numpy.movement import broadcast_to, reshape
 from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
 
@@ -244,7 +245,14 @@ def _sum_or_product(
 ) -> Tensor:
     a, axis, dtype, keepdims, initial, where = arguments
     result = _reduce(function, _chosen(a, where, neutral), axis, dtype, keepdims)
-    return result if _is_absent(initial) else function(result, initial)
+    return result if _is_absent(initial) else function(result, _initial(initial, result.dtype))
+
+
+def _initial(value: Any, dtype: Dtype) -> Any:
+    """Return the initial value in the dtype of the computation, as numpy casts it; a scalar is no fresh input."""
+    if isinstance(value, TensorHandle):
+        return apply(Astype(dtype), value)
+    return np.asarray(value).astype(dtype)[()]
 
 
 def sum(
@@ -299,9 +307,8 @@ def _extremum(
     axes = axes_of(axis, handle.ndim)
     is_kept = keepdims is not np._NoValue and bool(keepdims)
     if math.prod(handle.shape[axis] for axis in axes) == 0:
-        dtype = function(handle, initial).dtype
-        return broadcast_to(np.asarray(initial, dtype), _reduced_shape(handle.shape, axes, is_kept))
-    return function(apply(Reduce(function, axes, is_kept), handle), initial)
+        return broadcast_to(_initial(initial, handle.dtype), _reduced_shape(handle.shape, axes, is_kept))
+    return function(apply(Reduce(function, axes, is_kept), handle), _initial(initial, handle.dtype))
 
 
 def max(

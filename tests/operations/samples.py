@@ -1,0 +1,12 @@
+"""One row per operation and form, over all families: the contract suite does the rest.
+
+A new operation adds its rows to the module of its family, and a new family its module here.
+"""
+
+from __future__ import annotations
+
+from tests.operations.elementwise_samples import ELEMENTWISE
+from tests.operations.reduction_samples import REDUCTIONS
+from tests.operations.sample import Sample
+
+SAMPLES: tuple[Sample, ...] = (*ELEMENTWISE, *REDUCTIONS)
