@@ -4,6 +4,7 @@ On a shared machine the clock drifts by tens of percent over minutes, but the co
 same machine. So the figure that is quoted is the median over rounds of a per-round ratio, with an interval.
 """
 
+import gc
 import math
 import statistics
 import time
@@ -70,6 +71,7 @@ def run_interleaved(contenders: Mapping[str, Run], num_rounds: int, warmups: int
 
 
 def _time_once(run: Run) -> float:
+    gc.collect()  # cycles that another contender left are not this one's work
     time.sleep(_SETTLE_SECONDS)
     start_ns = time.perf_counter_ns()
     result = run()

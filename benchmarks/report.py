@@ -21,7 +21,8 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
 def machine() -> str:
     """The processor and the number of its cores that this process may use."""
     cores = len(os.sched_getaffinity(0))
-    return f"{_processor_name()}, {cores} cores; {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{_processor_name()}, {cores} cores; {system}"
 
 
 def _processor_name() -> str:
