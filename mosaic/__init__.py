@@ -2,5 +2,4 @@
 
 from mosaic.api import CompiledModel, compile
 
-
 __all__ = ["CompiledModel", "compile"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from mosaic.runtime.arguments import Signature
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.execute import PreparedFunction, prepare_function
 from mosaic.runtime.library import load_library
+from mosaic.runtime.threads import num_available_cores
 from mosaic.tiling.packing import Packing
 
 Values = dict[Buffer, Array]
@@ -206,11 +208,16 @@ def constant_block(ir: IrProgram, offsets: Mapping[Buffer, int]) -> Array:
     """Return one block with every constant where its offset says."""
     stop = max((start + buffer.num_bytes for buffer, start in offsets.items()), default=0)
     block = aligned_bytes(max(stop, 1))
-    for buffer, start in offsets.items():
-        place = block[start : start + buffer.num_bytes].view(buffer.dtype)
+
+    def fill(buffer: Buffer) -> None:
+        place = block[offsets[buffer] :][: buffer.num_bytes].view(buffer.dtype)
         source = ir.constants[buffer]
         if isinstance(source, Packing):
             source.fill(place)
         else:
             place[:] = source.reshape(-1)
+
+    # numpy copies without the interpreter's lock, so threads share the work.
+    with ThreadPoolExecutor(num_available_cores()) as pool:
+        list(pool.map(fill, offsets))
     return block

@@ -9,7 +9,7 @@ May import the other `mosaic.ir_*` modules.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,6 +66,12 @@ class Definition:
             return changed
 
         return replace(self, result=result, reduced=reduced, expression=map_views(self.expression, reshape))
+
+    def transposed(self, order: Sequence[int]) -> Definition:
+        """Return the same computation with its kept axes in another order."""
+        axes = (*order, *range(self.result.ndim, len(self.domain)))
+        expression = map_views(self.expression, lambda view: view.transpose(axes))
+        return replace(self, result=self.result.transpose(order), expression=expression)
 
     def __str__(self) -> str:
         reducer = f"{self.reducer} over {list(self.reduced)} of " if self.reducer else ""

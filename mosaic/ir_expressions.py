@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Load:
 class Literal:
     """A constant of a dtype; kept with its bits, so that -0.0 and NaN are themselves."""
 
-    value: bool | int | float | complex = field(compare=False)
+    value: Any = field(compare=False)  # Any: the Python scalar of any dtype
     dtype: np.dtype
     bits: bytes
 

@@ -79,11 +79,10 @@ class Lanes:
         """Return a scalar in the form of registers in every lane."""
         return self.use(memory.broadcast(self.type(dtype)))(scalar)
 
-    def constant(self, value: complex, dtype: np.dtype) -> c.Expression:
+    def constant(self, value: float, dtype: np.dtype) -> c.Expression:
         """Return a constant in every lane."""
         if dtype == bool_dtype:
             return self.use(memory.broadcast(self.mask))(c.literal(-1 if value else 0))
-        assert not isinstance(value, complex), "no lane holds a complex number"
         vector = self.type(dtype)
         return self.use(memory.broadcast(vector))(vector.literal(value))
 

@@ -35,11 +35,11 @@ def constant_offsets(program: IrProgram) -> dict[Buffer, int]:
     """Return where in the block each constant that is still read starts, in bytes."""
     offsets: dict[Buffer, int] = {}
     stop = 0
-    for statement in program.statements:
-        for view in read_views(statement):
-            if view.buffer.kind is BufferKind.CONSTANT and view.buffer not in offsets:
-                offsets[view.buffer] = stop
-                stop += -(-view.buffer.num_bytes // constant_alignment_bytes) * constant_alignment_bytes
+    read = [view.buffer for statement in program.statements for view in read_views(statement)]
+    for buffer in (*read, *program.delivered):
+        if buffer.kind is BufferKind.CONSTANT and buffer not in offsets:
+            offsets[buffer] = stop
+            stop += -(-buffer.num_bytes // constant_alignment_bytes) * constant_alignment_bytes
     return offsets
 
 

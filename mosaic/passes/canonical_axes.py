@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mosaic.ir import Definition, Group, RowStage
 from mosaic.ir_expressions import Load, Position, map_views, views, walk
@@ -21,18 +22,21 @@ def canonical(definition: Definition) -> Definition:
     reduced = _merged_extents(seen, definition.domain, range(num_kept, len(definition.domain)))
     result = definition.reshaped(kept, reduced)
     assert result is not None, "merged axes are dense in every view"
-    return result
+    return without_idle_reducer(result)
 
 
 def without_unit_axes(definition: Definition) -> Definition:
     """Return the definition with axes of length 1 dropped."""
     kept = tuple(extent for extent in definition.result.shape if extent != 1)
     reduced = tuple(extent for extent in definition.reduced if extent != 1)
-    if (kept, reduced) == (definition.result.shape, definition.reduced) or (definition.reducer and not reduced):
-        return definition
     result = definition.reshaped(kept, reduced)
     assert result is not None, "axes of length 1 can always be dropped"
-    return result
+    return without_idle_reducer(result)
+
+
+def without_idle_reducer(definition: Definition) -> Definition:
+    """Return the definition without a reduction over no axis: one element reduced is itself."""
+    return definition if definition.reduced else replace(definition, reducer=None)
 
 
 def _merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
@@ -59,8 +63,10 @@ def as_group(definition: Definition) -> Group:
     flat = canonical(definition)
     if not flat.reduced:
         return _element_wise(flat)
+    if not flat.result.ndim:
+        return _along_row(flat)
     along_row = _dense_views(flat, len(flat.domain) - 1)
-    along_kept = _dense_views(flat, flat.result.ndim - 1) if flat.result.ndim else -1
+    along_kept = _dense_views(flat, flat.result.ndim - 1)
     return _along_row(flat) if along_row >= along_kept else _element_wise(flat)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Statement, read_views, written_views
-from mosaic.ir_views import Buffer
+from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
 
@@ -26,9 +26,8 @@ def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     groups = list(map(alone, program.statements))
     if fuse:
         groups = _Fusion().fused(groups, program.statements)
-        protected = frozenset(program.delivered)
-        groups = [_with_locals(groups, index, protected) for index in range(len(groups))]
-    return replace(program, statements=tuple(map(finish, groups)))
+        groups = _with_locals(groups, frozenset(program.delivered))
+    return replace(program, statements=tuple(groups))
 
 
 def alone(statement: Statement) -> Group | Island:
@@ -41,64 +40,71 @@ def alone(statement: Statement) -> Group | Island:
     return statement
 
 
-def finish(statement: Group | Island) -> Group | Island:
-    """Return a group with its rows merged where all stages allow it."""
-    return statement
-
-
 @dataclass(slots=True)
 class _Fusion:
-    """Groups in the order in which they run, and which of them writes a buffer."""
+    """Groups by number, the numbers in the order in which the groups run, and which groups write each buffer."""
 
-    groups: list[Group | Island] = field(default_factory=list)
+    groups: dict[int, Group | Island] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
+    writers: dict[Buffer, list[int]] = field(default_factory=dict)
 
     def fused(self, groups: Sequence[Group | Island], statements: Sequence[Statement]) -> list[Group | Island]:
         """Return the groups after each statement has joined the latest group it can."""
-        for group, statement in zip(groups, statements, strict=True):
+        for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
             if not (isinstance(statement, Definition) and self._join_one(statement)):
-                self.groups.append(group)
-        return self.groups
+                self.groups[number] = group
+                self.places[number] = len(self.order)
+                self.order.append(number)
+                self._note_writers(number, written_views(group))
+        return [self.groups[number] for number in self.order]
+
+    def _note_writers(self, number: int, views: Sequence[View]) -> None:
+        for view in views:
+            self.writers.setdefault(view.buffer, []).append(number)
 
     def _join_one(self, definition: Definition) -> bool:
-        touched = {view.buffer for view in (*read_views(definition), definition.result)}
-        producers = [
-            index
-            for index, group in enumerate(self.groups)
-            if any(view.buffer in touched for view in written_views(group))
-        ]
-        for index in reversed(producers):
-            group = self.groups[index]
+        touched = dict.fromkeys(view.buffer for view in (*read_views(definition), definition.result))
+        numbers = {number for buffer in touched for number in self.writers.get(buffer, ())}
+        producers = sorted(numbers, key=self.places.__getitem__)
+        for number in reversed(producers):
+            group = self.groups[number]
             if not isinstance(group, Group) or len(group.stages) >= most_stages:
                 continue
             joined = join(group, definition)
-            if joined is not None and self._place(index, joined, producers):
+            if joined is not None and self._can_run_at(number, producers[-1]):
+                self.groups[number] = joined
+                self._note_writers(number, (definition.result,))
                 return True
         return False
 
-    def _place(self, index: int, joined: Group, producers: Sequence[int]) -> bool:
-        """Put the joined group where all it reads is known: in its old place, or after its last producer."""
-        last = max(producers)
-        if last == index:
-            self.groups[index] = joined
+    def _can_run_at(self, number: int, last: int) -> bool:
+        """Move a group behind the last producer of what joins it, unless something between depends on the group."""
+        if number == last:
             return True
-        written = {view.buffer for view in written_views(self.groups[index])}
-        between = self.groups[index + 1 : last + 1]
-        if any(view.buffer in written for group in between for view in (*read_views(group), *written_views(group))):
-            return False
-        self.groups[index : last + 1] = [*between, joined]
+        start, stop = self.places[number], self.places[last]
+        written = {view.buffer for view in written_views(self.groups[number])}
+        between = self.order[start + 1 : stop + 1]
+        for other in between:
+            group = self.groups[other]
+            if any(view.buffer in written for view in (*read_views(group), *written_views(group))):
+                return False
+        self.order[start : stop + 1] = [*between, number]
+        self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})
         return True
 
 
-def _with_locals(groups: Sequence[Group | Island], index: int, protected: frozenset[Buffer]) -> Group | Island:
-    """Return the group with the results that only itself reads marked as local."""
-    group = groups[index]
-    if not isinstance(group, Group):
-        return group
-    others = {
-        view.buffer
-        for position, other in enumerate(groups)
-        if position != index
-        for view in (*read_views(other), *written_views(other))
-    }
-    own = {view.buffer for view in written_views(group)}
-    return replace(group, local=frozenset(own - others - protected))
+def _with_locals(groups: Sequence[Group | Island], delivered: frozenset[Buffer]) -> list[Group | Island]:
+    """Return the groups with the results that only they read marked as local."""
+    touching: dict[Buffer, set[int]] = {}
+    for position, group in enumerate(groups):
+        for view in (*read_views(group), *written_views(group)):
+            touching.setdefault(view.buffer, set()).add(position)
+    return [
+        replace(group, local=frozenset(_own(group, touching) - delivered)) if isinstance(group, Group) else group
+        for group in groups
+    ]
+
+
+def _own(group: Group, touching: dict[Buffer, set[int]]) -> set[Buffer]:
+    return {view.buffer for view in written_views(group) if len(touching[view.buffer]) == 1}

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mosaic.ir import Definition, IrProgram, Matmul, Statement
 from mosaic.ir_expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
-from mosaic.ir_views import View
+from mosaic.ir_views import Buffer, View
 from mosaic.passes.inline_elementwise import largest_expression
 from mosaic.passes.uses import readers
 
@@ -39,7 +39,7 @@ def with_epilogue(matmul: Matmul, user: Definition) -> Matmul | None:
     """Return the product with the user's expression as its epilogue, or None if it is not elementwise over it."""
     if user.reducer is not None or user.num_elements != matmul.result.size:
         return None
-    shaped = user.reshaped(matmul.result.shape, ())
+    shaped = in_order_of(matmul.result.buffer, user).reshaped(matmul.result.shape, ())
     if shaped is None or shaped.result.dtype.itemsize > matmul.result.dtype.itemsize:
         return None
     for load in loads(shaped.expression):
@@ -57,6 +57,15 @@ def with_epilogue(matmul: Matmul, user: Definition) -> Matmul | None:
         return None
     origins = tuple(dict.fromkeys((*matmul.origins, *user.origins)))
     return replace(matmul, result=shaped.result, epilogue=expression, origins=origins)
+
+
+def in_order_of(buffer: Buffer, user: Definition) -> Definition:
+    """Return the definition with its axes in the order in which a dense buffer that it reads has them."""
+    seen = next(load.view for load in loads(user.expression) if load.view.buffer is buffer)
+    order = sorted(range(seen.ndim), key=lambda axis: (-seen.strides[axis], axis))
+    if 0 in seen.strides or order == list(range(seen.ndim)):
+        return user
+    return user.transposed(order)
 
 
 def same_elements(seen: View, stored: View) -> bool:

@@ -67,7 +67,7 @@ def as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | Non
     num_rows, kept, reduced = math.prod(rows), definition.result.size, math.prod(definition.reduced)
     if definition.reducer is not None and kept == num_rows and reduced == length:
         return _along_row(definition, rows, length)
-    if kept == num_rows * length:
+    if kept == num_rows * length and not (definition.reducer and length == 1):
         shaped = definition.reshaped((*rows, length), definition.reduced)
         return None if shaped is None else _stage(shaped, shaped.reduced)
     if kept == num_rows and definition.reducer is None:
