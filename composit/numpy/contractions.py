@@ -157,10 +157,11 @@ def _resolve(subscripts: str, shapes: Sequence[Shape]) -> tuple[list[str], str]:
     inputs, arrow, output = subscripts.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(shapes):
-        more = "more operands provided to einstein sum function than specified in the subscripts string"
-        fewer = "fewer operands provided to einstein sum function than specified in the subscripts string"
+        # numpy's words, which say "more" where fewer operands were given.
+        word = "more" if len(terms) > len(shapes) else "fewer"
         raise ShapeError(
-            f"{more if len(terms) < len(shapes) else fewer}: {subscripts!r} was given {len(shapes)} operands"
+            f"{word} operands provided to einstein sum function than specified in the subscripts string: {subscripts!r}"
+            f" describes {len(terms)} operands and was given {len(shapes)}; give one term per operand"
         )
     widths = [
         _ellipsis_width(index, term, shape, subscripts)

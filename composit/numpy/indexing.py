@@ -346,9 +346,9 @@ def take(
     places = handle_of(known)
     if places.ndim == 0 and not isinstance(known, TensorHandle) and isinstance(known, int):
         places = handle_of(np.asarray(known))
-    if not np.can_cast(places.dtype, np.intp, "safe"):
+    if not np.can_cast(places.dtype, np.intp, "same_kind"):
         raise DtypeError(
-            f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'safe': take"
+            f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'same_kind': take"
             " needs integers as indices; convert them with astype(int)"
         )
     result = Take(position, mode).result_types(tensor.type, places.type)

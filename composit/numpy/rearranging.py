@@ -129,7 +129,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
         )
     if counts.size and counts.min() < 0:
         raise ParameterError(
-            f"repeats may not contain negative values.: repeat was given {repeats!r}; use counts of 0 or more"
+            f"negative dimensions are not allowed: repeat was given {repeats!r}; use counts of 0 or more"
         )
     if counts.size != 1:
         return take(tensor, np.repeat(np.arange(length), counts), position)

@@ -92,7 +92,9 @@ def test_derivatives_of_indexing_are_those_of_finite_differences(index: Any) -> 
         lambda x: cnp.take(x, [[0, 1], [58, -60]]),
         lambda x: cnp.take(x, [7, -9], axis=0, mode="wrap"),
         lambda x: cnp.take(x, [7, -9], axis=0, mode="clip"),
-        lambda x: cnp.take_along_axis(x, np.array([[[2]], [[0]], [[1]], [[1]], [[2]]]) + np.zeros((5, 2, 4), int), axis=1),
+        lambda x: cnp.take_along_axis(
+            x, np.array([[[2]], [[0]], [[1]], [[1]], [[2]]]) + np.zeros((5, 2, 4), int), axis=1
+        ),
     ],
 )
 def test_derivatives_of_take_add_where_an_element_is_taken_twice(function: Words) -> None:
