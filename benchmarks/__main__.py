@@ -68,7 +68,13 @@ def _costs(options: argparse.Namespace) -> None:
     run_costs(options.rounds)
 
 
-_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {"bert": _bert, "costs": _costs}
+def _gemm(options: argparse.Namespace) -> None:
+    from benchmarks.gemm import run_gemm
+
+    run_gemm(options.rounds)
+
+
+_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {"bert": _bert, "gemm": _gemm, "costs": _costs}
 _THREADED = frozenset({"bert"})
 
 if __name__ == "__main__":
