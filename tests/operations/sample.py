@@ -18,6 +18,7 @@ class Sample:
 
     differentiable: the gradients of all float64 operands are compared with differences
     reference:      numpy's side of the comparison, where numpy has no function of that name
+    is_fresh:       each call makes an array of its own, so that two equal calls are two expressions
     rtol:           how far the values may be from numpy's; 0 means equal to the last bit
     """
 
@@ -27,6 +28,7 @@ class Sample:
     differentiable: bool = False
     reference: Callable[..., Any] | None = None
     rtol: float = 0.0
+    is_fresh: bool = False
 
     @property
     def family(self) -> str:

@@ -5,8 +5,12 @@ A new operation adds its rows to the module of its family, and a new family its 
 
 from __future__ import annotations
 
+from tests.operations.creation_samples import CREATION
 from tests.operations.elementwise_samples import ELEMENTWISE
+from tests.operations.indexing_samples import INDEXING
+from tests.operations.linalg_samples import LINALG
+from tests.operations.movement_samples import MOVEMENT
 from tests.operations.reduction_samples import REDUCTIONS
 from tests.operations.sample import Sample
 
-SAMPLES: tuple[Sample, ...] = (*ELEMENTWISE, *REDUCTIONS)
+SAMPLES: tuple[Sample, ...] = (*ELEMENTWISE, *REDUCTIONS, *MOVEMENT, *INDEXING, *LINALG, *CREATION)

@@ -47,12 +47,13 @@ def test_types_and_values_are_numpys(sample: Sample):
 
 
 @every_sample
-def test_the_same_call_is_the_same_expression_and_types_can_be_derived_again(sample: Sample):
+def test_the_same_call_is_the_same_expression_unless_it_makes_an_array(sample: Sample):
     tensors = _tensors(sample.operands())
     with np.errstate(all="ignore"):
         first, second = _parts(sample.compute(cnp, *tensors)), _parts(sample.compute(cnp, *tensors))
     for one, other in zip(first, second, strict=True):
-        assert one.node == other.node
+        assert (one.node == other.node) is not sample.is_fresh
+        # The types follow from the operation and its operands, whoever asks.
         operand_types = [node.types[index] for node, index in one.node.operands]
         assert one.node.operation.result_types(*operand_types) == one.node.types
 
