@@ -17,6 +17,7 @@ from composit.errors import DtypeError, OutOfBoundsError, ParameterError, ShapeE
 from composit.handle import TensorHandle
 from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis, spell_shape
 from composit.numpy.movement import ravel
+from composit.numpy.positions import positions_of
 from composit.operation import Array, Input, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
@@ -342,18 +343,18 @@ def take(
     tensor = handle_of(a)
     position = None if axis is None else normalize_axis(axis, tensor.ndim)
     # An empty list says nothing of its dtype; numpy reads it as integers.
-    known = np.asarray(indices, np.intp) if isinstance(indices, list | tuple) and not np.size(indices) else indices
-    places = handle_of(known)
-    if places.ndim == 0 and not isinstance(known, TensorHandle) and isinstance(known, int):
-        places = handle_of(np.asarray(known))
+    is_empty_list = isinstance(indices, list | tuple) and not np.size(indices)
+    known = np.zeros(np.shape(indices), np.intp) if is_empty_list else indices
+    places = handle_of(known) if hasattr(known, "__lazy_tensor__") else positions_of(np.asarray(known))
     if not np.can_cast(places.dtype, np.intp, "same_kind"):
         raise DtypeError(
-            f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'same_kind': take"
-            " needs integers as indices; convert them with astype(int)"
+            f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'same_kind':"
+            " take needs integers as indices; convert them with astype(int)"
         )
     result = Take(position, mode).result_types(tensor.type, places.type)
     if mode == "raise" and result:
-        check_bounds(known_integers(known), position, tensor.size if position is None else tensor.shape[position])
+        length = tensor.size if position is None else tensor.shape[position]
+        check_bounds(known_integers(known), position, length)
     return apply(Take(position, mode), tensor, places)
 
 

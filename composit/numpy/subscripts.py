@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import apply, as_tensor
+from composit.apply import apply
 from composit.errors import OutOfBoundsError, ParameterError
 from composit.guards import read_value
 from composit.handle import TensorHandle, mark_view
@@ -28,6 +28,7 @@ from composit.numpy.indexing import (
     known_integers,
 )
 from composit.numpy.movement import moveaxis, reshape
+from composit.numpy.positions import positions_of
 from composit.operation import Array
 
 _BASIC = (int, slice, type(None), EllipsisType)
@@ -222,7 +223,8 @@ def _advanced_entries(flat: Sequence[Any], shape: tuple[int, ...]) -> tuple[list
             if not entry.new:
                 check_bounds(known_integers(entry.values), axis, shape[axis])
             index.append(ARRAY)
-            operands.append(as_tensor(entry.values))
+            values = entry.values
+            operands.append(values if isinstance(values, TensorHandle) else positions_of(values))
         else:
             index.append(_normalized_integer(entry, axis, shape[axis]) if isinstance(entry, int) else _FULL)
         axis += 0 if entry is None or (isinstance(entry, _Places) and entry.new) else 1

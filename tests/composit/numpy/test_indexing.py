@@ -15,14 +15,48 @@ N = None
 ALL = slice(None)
 
 INDICES: list[Any] = [
-    0, -1, (0, 1, 2), (0, ...), (..., 0), (), ..., (0, 1, 2, ...), np.int64(2),
-    slice(None, None, -1), slice(4, 1, -2), slice(3, 3), (slice(1, 3), N, 0), (N, ..., N),
-    [0, 2], [], [[0, 1]], range(2), np.array(1), (np.array(1), 0, 0), (-1, [0, -1]),
-    (ALL, [0, 1], [1, 2]), (ALL, [0, 1], ..., [1, 2]), (0, ALL, [1, 2]), (ALL, 0, N, [1, 2]), (N, 0, [1, 2]),
-    ([1, -1], ..., 0), (np.array([[0], [1]]), np.array([0, 1]), slice(1, N, 2)), (slice(1, 4), [0, 1]),
-    True, False, (True, 0), (ALL, True), (ALL, True, [0, 1]), (np.array(True), [0, 1]), ([0, 1], ALL, True),
-    MASK, MASK[:, 0, 0], (ALL, np.array([True, False, True])), (ALL, MASK[0, :, 0], [0]), np.ones((5, 3), bool),
-]  # fmt: skip
+    0,
+    -1,
+    (0, 1, 2),
+    (0, ...),
+    (..., 0),
+    (),
+    ...,
+    (0, 1, 2, ...),
+    np.int64(2),
+    slice(None, None, -1),
+    slice(4, 1, -2),
+    slice(3, 3),
+    (slice(1, 3), N, 0),
+    (N, ..., N),
+    [0, 2],
+    [],
+    [[0, 1]],
+    range(2),
+    np.array(1),
+    (np.array(1), 0, 0),
+    (-1, [0, -1]),
+    (ALL, [0, 1], [1, 2]),
+    (ALL, [0, 1], ..., [1, 2]),
+    (0, ALL, [1, 2]),
+    (ALL, 0, N, [1, 2]),
+    (N, 0, [1, 2]),
+    ([1, -1], ..., 0),
+    (np.array([[0], [1]]), np.array([0, 1]), slice(1, N, 2)),
+    (slice(1, 4), [0, 1]),
+    True,
+    False,
+    (True, 0),
+    (ALL, True),
+    (ALL, True, [0, 1]),
+    (np.array(True), [0, 1]),
+    ([0, 1], ALL, True),
+    MASK,
+    MASK[:, 0, 0],
+    (ALL, np.array([True, False, True])),
+    (ALL, MASK[0, :, 0], [0]),
+    np.ones((5, 3), bool),
+]
 
 
 @pytest.mark.parametrize("index", INDICES, ids=repr)
@@ -33,11 +67,25 @@ def test_every_form_of_index_is_numpys(index: Any) -> None:
 @pytest.mark.parametrize(
     "index",
     [
-        5, (0, 0, 0, 0), (0, -4), 1.5, "a", [1.5], [7], ([0, 1], [0, 1, 2]), np.ones(4, bool), (ALL, np.ones(4, bool)),
-        (..., ...), slice(None, None, 0), slice(1.5, None), np.zeros(0), np.ones((3, 3), bool), np.ones((5, 3, 4, 1), bool),
+        5,
+        (0, 0, 0, 0),
+        (0, -4),
+        1.5,
+        "a",
+        [1.5],
+        [7],
+        ([0, 1], [0, 1, 2]),
+        np.ones(4, bool),
+        (ALL, np.ones(4, bool)),
+        (..., ...),
+        slice(None, None, 0),
+        slice(1.5, None),
+        np.zeros(0),
+        np.ones((3, 3), bool),
+        np.ones((5, 3, 4, 1), bool),
     ],
     ids=repr,
-)  # fmt: skip
+)
 def test_errors_are_numpys_and_come_at_the_call(index: Any) -> None:
     assert_same_error(lambda xp: X[index] if xp is np else cnp.asarray(X)[index])
 

@@ -18,9 +18,20 @@ N = np.arange(1, 7).reshape(2, 3)
 Z = X + 1j
 
 BINARY = [
-    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
-    operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge,
-]  # fmt: skip
+    operator.add,
+    operator.sub,
+    operator.mul,
+    operator.truediv,
+    operator.floordiv,
+    operator.mod,
+    operator.pow,
+    operator.eq,
+    operator.ne,
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+]
 BITWISE = [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
 
 
@@ -107,17 +118,52 @@ def test_comparison_with_what_is_no_number_is_as_pythons() -> None:
 @pytest.mark.parametrize(
     "method",
     [
-        lambda x: x.sum(), lambda x: x.sum(axis=0, keepdims=True), lambda x: x.prod(1), lambda x: x.max(), lambda x: x.min(0),
-        lambda x: x.argmax(), lambda x: x.argmin(1), lambda x: x.cumsum(), lambda x: x.cumprod(1), lambda x: x.all(),
-        lambda x: x.any(0), lambda x: x.mean(), lambda x: x.var(axis=1), lambda x: x.std(ddof=1), lambda x: x.clip(2, 4),
-        lambda x: x.round(), lambda x: x.dot(x.T), lambda x: x.diagonal(), lambda x: x.trace(), lambda x: x.take([0, 1]),
-        lambda x: x.repeat(2), lambda x: x.swapaxes(0, 1), lambda x: x[:1].squeeze(), lambda x: x.ravel(), lambda x: x.flatten(),
-        lambda x: x.transpose(), lambda x: x.transpose(1, 0), lambda x: x.transpose((1, 0)), lambda x: x.transpose(None),
-        lambda x: x.reshape(3, 2), lambda x: x.reshape((3, -1)), lambda x: x.reshape(-1), lambda x: x.reshape(6, order="F"),
-        lambda x: x.astype("float32"), lambda x: x.astype(int), lambda x: x.copy(), lambda x: x.conj(), lambda x: x.T,
-        lambda x: x.mT, lambda x: x.real, lambda x: x.imag, lambda x: copy.copy(x), lambda x: copy.deepcopy(x), lambda x: list(x),
+        lambda x: x.sum(),
+        lambda x: x.sum(axis=0, keepdims=True),
+        lambda x: x.prod(1),
+        lambda x: x.max(),
+        lambda x: x.min(0),
+        lambda x: x.argmax(),
+        lambda x: x.argmin(1),
+        lambda x: x.cumsum(),
+        lambda x: x.cumprod(1),
+        lambda x: x.all(),
+        lambda x: x.any(0),
+        lambda x: x.mean(),
+        lambda x: x.var(axis=1),
+        lambda x: x.std(ddof=1),
+        lambda x: x.clip(2, 4),
+        lambda x: x.round(),
+        lambda x: x.dot(x.T),
+        lambda x: x.diagonal(),
+        lambda x: x.trace(),
+        lambda x: x.take([0, 1]),
+        lambda x: x.repeat(2),
+        lambda x: x.swapaxes(0, 1),
+        lambda x: x[:1].squeeze(),
+        lambda x: x.ravel(),
+        lambda x: x.flatten(),
+        lambda x: x.transpose(),
+        lambda x: x.transpose(1, 0),
+        lambda x: x.transpose((1, 0)),
+        lambda x: x.transpose(None),
+        lambda x: x.reshape(3, 2),
+        lambda x: x.reshape((3, -1)),
+        lambda x: x.reshape(-1),
+        lambda x: x.reshape(6, order="F"),
+        lambda x: x.astype("float32"),
+        lambda x: x.astype(int),
+        lambda x: x.copy(),
+        lambda x: x.conj(),
+        lambda x: x.T,
+        lambda x: x.mT,
+        lambda x: x.real,
+        lambda x: x.imag,
+        lambda x: copy.copy(x),
+        lambda x: copy.deepcopy(x),
+        lambda x: list(x),
     ],
-)  # fmt: skip
+)
 def test_methods_are_numpys(method: Words) -> None:
     compare = assert_same if isinstance(method(X), list) else assert_close
     compare(lambda xp: method(_tensor(xp, X)))
