@@ -1,0 +1,36 @@
+"""Every Python block of the README and of docs/ runs, and every link between the files leads somewhere."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.markdown import python_blocks, run_document
+
+_ROOT = Path(__file__).resolve().parents[2]
+_DOCUMENTS = [_ROOT / "README.md", _ROOT / "CHANGELOG.md", *sorted((_ROOT / "docs").rglob("*.md"))]
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
+
+
+def _name(document: Path) -> str:
+    return str(document.relative_to(_ROOT))
+
+
+@pytest.mark.parametrize("document", [each for each in _DOCUMENTS if any(python_blocks(each))], ids=_name)
+def test_the_code_in_a_document_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = set(sys.modules)
+    try:
+        assert run_document(document, tmp_path) > 0
+    finally:
+        for name in set(sys.modules) - known:
+            if (tmp_path / f"{name}.py").exists():
+                del sys.modules[name]
+
+
+@pytest.mark.parametrize("document", _DOCUMENTS, ids=_name)
+def test_the_links_of_a_document_lead_to_files(document: Path) -> None:
+    targets = [match.group(1) for match in _LINK.finditer(document.read_text())]
+    assert not [target for target in targets if not (document.parent / target).exists()]
