@@ -171,7 +171,7 @@ def _degrees(ddof: float, correction: Any) -> float:
         return ddof
     if ddof != 0:
         raise ParameterError(
-            f"ddof and correction can't be provided simultaneously: ddof={ddof} and correction={correction} were "
+            f"ddof and correction can't be provided simultaneously. ddof={ddof} and correction={correction} were "
             "given; they are two names of one argument, give either"
         )
     return float(correction)

@@ -1,0 +1,179 @@
+"""Reductions and averages where they are more than their rows in the samples: errors, arguments, special values."""
+
+import numpy as np
+import pytest
+
+import composit as cnp
+from composit.apply import apply
+from composit.errors import MissingDerivativeError, ParameterError, ShapeError, UnsupportedOperationError
+from composit.numpy.reductions import Accumulate, Reduce
+from tests.composit.numpy.comparison import Words, assert_derivative, assert_same, assert_same_error
+
+X = np.arange(24.0).reshape(2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        lambda xp: xp.sum(xp.asarray(X), axis=3),
+        lambda xp: xp.sum(xp.asarray(X), axis=(0, -4)),
+        lambda xp: xp.sum(xp.asarray(X), axis=(0, 0)),
+        lambda xp: xp.sum(xp.asarray(X), axis=(1, -2)),
+        lambda xp: xp.sum(xp.asarray(X), axis="0"),
+        lambda xp: xp.sum(xp.asarray(X), axis=1.0),
+        lambda xp: xp.max(xp.asarray(np.zeros((0, 3))), axis=0),
+        lambda xp: xp.min(xp.asarray(np.zeros((0, 3)))),
+        lambda xp: xp.max(xp.asarray(np.zeros((0, 0))), axis=1),
+        lambda xp: xp.max(xp.asarray(X), where=xp.asarray(X) > 1),
+        lambda xp: xp.argmax(xp.asarray(np.zeros((0, 3))), axis=0),
+        lambda xp: xp.argmin(xp.asarray(np.zeros(0))),
+        lambda xp: xp.argmax(xp.asarray(X), axis=3),
+        lambda xp: xp.cumsum(xp.asarray(X), axis=-4),
+        lambda xp: xp.mean(xp.asarray(X), axis=5),
+        lambda xp: xp.var(xp.asarray(X), ddof=1, correction=1),
+        lambda xp: xp.prod(xp.asarray(np.zeros(2, "datetime64[D]"))),
+    ],
+)
+def test_errors_are_numpys_and_come_at_the_call(words: Words) -> None:
+    assert_same_error(words)
+
+
+@pytest.mark.parametrize(
+    "name", ["sum", "prod", "max", "min", "any", "all", "mean", "var", "std", "ptp", "argmax", "cumsum"]
+)
+def test_arrays_to_write_to_are_refused(name):
+    with pytest.raises(UnsupportedOperationError, match=f"{name}: out=.* was given; .* assign it to a name"):
+        getattr(cnp, name)(cnp.asarray(X), out=np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        lambda xp: xp.amax(xp.asarray(X), 1),
+        lambda xp: xp.sum(xp.asarray(X), axis=np.int64(1)),
+        lambda xp: xp.sum(3),
+        lambda xp: xp.sum([1, 2.5]),
+        lambda xp: xp.max(xp.asarray(np.array([1.0, np.nan]))),
+        lambda xp: xp.sum(xp.asarray(np.float64(3)), axis=0),
+        lambda xp: xp.argmax(xp.asarray(np.float64(3)), axis=-1),
+        lambda xp: xp.cumsum(xp.asarray(np.float64(3)), axis=0),
+        lambda xp: xp.sum(xp.asarray(X.astype(np.float32)), dtype=np.float16),
+        lambda xp: xp.sum(xp.asarray(X), dtype=np.int8),
+        lambda xp: xp.mean(xp.asarray(X), dtype=np.int32),
+        lambda xp: xp.mean(xp.asarray(np.arange(5, dtype=np.uint8))),
+        lambda xp: xp.mean(xp.asarray(np.ones((70000,), np.float16))),
+        lambda xp: xp.var(xp.asarray(np.ones((3, 4), np.complex64) * (1 + 2j)), axis=0),
+        lambda xp: xp.var(xp.asarray(X), axis=1, mean=np.mean(X, axis=1, keepdims=True)),
+        lambda xp: xp.sum(xp.asarray(np.array([1, 2])), initial=3.7),
+        lambda xp: xp.max(xp.asarray(np.array([1, 2])), initial=3.7),
+        lambda xp: xp.min(xp.asarray(X), axis=0, initial=2, where=np.array([True, False, True, True])),
+        lambda xp: xp.any(xp.asarray(X) > 5, axis=1, where=np.array([True, False, False, True])),
+        lambda xp: xp.average(xp.asarray(X), axis=0, weights=[1, 3]),
+        lambda xp: xp.average(xp.asarray(X), weights=X, returned=True),
+        lambda xp: xp.average(xp.asarray(X), axis=(0, 1)),
+        lambda xp: xp.sum(xp.asarray(np.array([1, 2], "timedelta64[s]"))),
+    ],
+)
+def test_results_are_numpys(words: Words) -> None:
+    assert_same(words)
+
+
+def test_a_mean_of_nothing_warns_at_the_call_as_in_numpy():
+    with pytest.warns(RuntimeWarning, match="Mean of empty slice"):
+        cnp.mean(cnp.asarray(np.zeros((0, 3))), axis=0)
+    with pytest.warns(RuntimeWarning, match="Degrees of freedom <= 0"):
+        cnp.var(cnp.asarray(X[:1]), axis=0, ddof=1)
+
+
+def test_weights_of_another_shape_are_refused():
+    with pytest.raises(ParameterError, match=r"average: weights of shape \(5,\) .* name the axes"):
+        cnp.average(cnp.asarray(X), axis=0, weights=np.ones(5))
+
+
+def test_axes_and_parameters_make_the_identity():
+    x = cnp.asarray(X)
+    nodes = {
+        cnp.sum(x, axis=0).node,
+        cnp.sum(x, axis=1).node,
+        cnp.sum(x, axis=(0, 1)).node,
+        cnp.sum(x).node,
+        cnp.sum(x, keepdims=True).node,
+        cnp.sum(x, dtype=np.float32).node,
+        cnp.prod(x).node,
+        cnp.max(x).node,
+        cnp.argmax(x).node,
+        cnp.argmin(x).node,
+        cnp.argmax(x, axis=0).node,
+        cnp.cumsum(x, axis=0).node,
+        cnp.cumsum(x, axis=1).node,
+        cnp.cumprod(x, axis=1).node,
+    }
+    assert len(nodes) == 14
+    assert cnp.sum(x, axis=-1).node == cnp.sum(x, axis=2).node
+    assert cnp.sum(x, axis=(2, 0)).node == cnp.sum(x, axis=(0, -1)).node
+
+
+def test_equal_extrema_share_their_gradient():
+    x = cnp.asarray(np.array([[1.0, 3.0, 3.0], [3.0, 3.0, 3.0]]))
+    (gradient,) = cnp.nn.chain_rule({cnp.max(x, axis=1): np.array([1.0, 6.0])}, [x])
+    np.testing.assert_array_equal(cnp.evaluate(gradient), [[0, 0.5, 0.5], [2, 2, 2]])
+
+
+def test_two_operands_that_tie_get_half_each():
+    x, y = cnp.asarray(np.array([1.0, 2.0])), cnp.asarray(np.array([1.0, 3.0]))
+    for function, expected in ((cnp.maximum, [[0.5, 0], [0.5, 1]]), (cnp.fmin, [[0.5, 1], [0.5, 0]])):
+        gradients = cnp.nn.chain_rule({cnp.sum(function(x, y)): 1.0}, [x, y])
+        np.testing.assert_array_equal(cnp.evaluate(gradients), expected)
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 2])
+def test_the_second_derivative_of_a_product_is_right_at_zeros(zeros):
+    x = np.array([[2.0, -3.0, 0.5, 1.5]])
+    x[0, :zeros] = 0
+    assert_derivative(lambda x: cnp.prod(x, axis=1), x)
+    assert_derivative(lambda x: cnp.cumprod(x, axis=1), x)
+    # The Hessian of a product of four has, off its diagonal, the products of the other two.
+    tensor = cnp.asarray(x[0])
+    (gradient,) = cnp.nn.chain_rule({cnp.prod(tensor): 1.0}, [tensor])
+    rows = [cnp.nn.chain_rule({gradient[i]: 1.0}, [tensor])[0] for i in range(4)]
+    expected = [[np.prod(np.delete(x[0], [i, j])) if i != j else 0 for j in range(4)] for i in range(4)]
+    np.testing.assert_allclose(cnp.evaluate(cnp.stack(rows)), expected, rtol=1e-15, atol=0)
+
+
+def test_gradients_keep_their_dtype():
+    x = cnp.asarray(X.astype(np.float32))
+    for function in (cnp.sum, cnp.prod, cnp.max, cnp.mean, cnp.var, cnp.std, cnp.cumsum, cnp.cumprod):
+        result = cnp.sum(function(x, axis=1))
+        assert cnp.nn.chain_rule({result: result}, [x])[0].dtype == np.float32
+
+
+def test_float32_gradients_are_computed_in_float32():
+    x = cnp.asarray(np.array([1.5, 2.5], np.float32))
+    for loss in (
+        x**3,
+        x**2,
+        2 / x,
+        cnp.maximum(x, 2),
+        cnp.mean(x * 2),
+        cnp.max(x),
+        cnp.std(x),
+        cnp.erf(x),
+        cnp.clip(x, 0, 2),
+    ):
+        (gradient,) = cnp.nn.chain_rule({cnp.sum(loss): 1.0}, [x])
+        wide = [node for node in gradient.graph.nodes if node.operands and node.types[0].dtype == np.float64]
+        assert wide == []
+
+
+def test_a_reduction_without_a_rule_says_so():
+    x = cnp.asarray(X)
+    running = apply(Accumulate(cnp.maximum, 0), x)
+    assert running.node.name == "maximum.accumulate"
+    with pytest.raises(MissingDerivativeError, match=r"maximum.accumulate: its derivative is not written yet"):
+        cnp.nn.chain_rule({cnp.sum(running): 1.0}, [x])
+
+
+def test_an_extremum_of_nothing_is_refused_by_the_operation_itself():
+    operation = Reduce(cnp.maximum, (0,), False)
+    with pytest.raises(ShapeError, match="zero-size array to reduction operation maximum which has no identity"):
+        apply(operation, cnp.asarray(np.zeros((0, 3))))
