@@ -26,7 +26,8 @@ class Target:
     """A processor that C is generated for.
 
     `required_features` are the names that the kernel's cpuinfo gives to what the code will use; `march` is the
-    architecture as gcc and clang name it, `zig_cpu` as zig does; `triple` is for compilers that cross-compile.
+    architecture as gcc and clang name it, `zig_cpu` as zig does; `triple` is for compilers that cross-compile, empty
+    for whatever machine the compiler runs on.
     """
 
     name: str
@@ -50,8 +51,9 @@ class Target:
     @property
     def zig_flags(self) -> tuple[str, ...]:
         """Return the flags for ``zig cc``, which names processors differently and can always cross-compile."""
+        triple = ("-target", self.triple) if self.triple else ()
         cpu = (f"-mcpu={self.zig_cpu}",) if self.zig_cpu else ()
-        return ("-target", self.triple, *cpu, *self.tuning_flags, *arithmetic_flags)
+        return (*triple, *cpu, *self.tuning_flags, *arithmetic_flags)
 
     def lanes(self, item_bytes: int) -> int:
         """Return how many elements of `item_bytes` one vector register holds."""

@@ -42,6 +42,11 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         get_target("z80")
 
 
+def test_the_generic_target_names_no_processor() -> None:
+    generic = named_targets["generic"]
+    assert not any(flag.startswith(("-m", "-target")) for flag in (*generic.flags, *generic.zig_flags))
+
+
 def test_lanes_follow_from_the_width_of_a_vector() -> None:
     assert v4.lanes(4) == 16
     assert v3.lanes(8) == 4
