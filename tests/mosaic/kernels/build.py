@@ -21,10 +21,11 @@ def source_text(helpers: Iterable[Helper]) -> str:
     return c.unit_text(c.TranslationUnit(in_dependency_order(helpers)))
 
 
-def compile_text(text: str, directory: Path, target: Target) -> Path:
+def compile_text(text: str, directory: Path, target: Target, compiler: Compiler | None = None) -> Path:
     """Return the library compiled from the text; a warning is an error."""
-    library = directory / "kernels.so"
-    _run(text, directory, target, find_compiler(), ("-o", str(library), "-lm"))
+    chosen = compiler or find_compiler()
+    library = directory / f"kernels-{chosen.kind}.so"
+    _run(text, directory, target, chosen, ("-o", str(library), "-lm"))
     return library
 
 
@@ -42,9 +43,11 @@ def _run(text: str, directory: Path, target: Target, compiler: Compiler, files: 
     assert finished.returncode == 0, finished.stderr[:4000]
 
 
-def load_helpers(helpers: Iterable[Helper], directory: Path, target: Target) -> ctypes.CDLL:
+def load_helpers(
+    helpers: Iterable[Helper], directory: Path, target: Target, compiler: Compiler | None = None
+) -> ctypes.CDLL:
     """Return the loaded library of the helpers."""
-    return ctypes.CDLL(str(compile_text(source_text(helpers), directory, target)))
+    return ctypes.CDLL(str(compile_text(source_text(helpers), directory, target, compiler)))
 
 
 def call(library: ctypes.CDLL, name: str, *values: int | np.ndarray) -> None:

@@ -134,6 +134,18 @@ def test_the_bits_do_not_depend_on_how_tasks_are_spread(tmp_path: Path) -> None:
     assert together.tobytes() == apart.tobytes()
 
 
+def test_gcc_and_clang_give_the_same_bits(tmp_path: Path, zig: Compiler) -> None:
+    target = detect()
+    each = matmul_with_bias(MatmulSpec(f32, 50, 130, 200, a_row_stride=200), target, "same")
+    a, b, bias = samples(each.spec)
+    packed, results = pack_panels(b, each.blocking.nr), []
+    for compiler in (None, zig):
+        library, result = load_helpers([emit_matmul(each)], tmp_path, target, compiler), np.zeros((50, 130), f32)
+        call(library, "same", 0, num_tasks(each.spec, each.blocking), a, packed, result, bias)
+        results.append(result)
+    assert results[0].tobytes() == results[1].tobytes()
+
+
 @pytest.mark.parametrize("target_name", ["x86-64-v4", "x86-64-v3", "x86-64-v2", "aarch64", "generic"])
 def test_clang_compiles_every_target_without_warnings(target_name: str, tmp_path: Path, zig: Compiler) -> None:
     target = get_target(target_name)

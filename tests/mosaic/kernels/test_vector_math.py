@@ -34,6 +34,8 @@ bounds = {
 }
 """name -> range for float32, range for float64, largest error in ulp."""
 
+own = sorted(bounds)
+
 special = {
     "exp": [(-inf, 0.0), (inf, inf), (0.0, 1.0), (-0.0, 1.0)],
     "exp2": [(-inf, 0.0), (inf, inf), (-0.0, 1.0), (10.0, 1024.0), (-3.0, 0.125)],
@@ -159,6 +161,19 @@ def test_clang_compiles_every_function_for_every_target_without_warnings(
     target = get_target(target_name)
     every = [array_function(name, dtype, target) for dtype in (f32, f64) for name in sorted(special)]
     assert_compiles(source_text(every), tmp_path, target, zig)
+
+
+def test_gcc_and_clang_give_the_same_bits(tmp_path: Path, zig: Compiler) -> None:
+    target = detect()
+    every = [array_function(name, dtype, target) for dtype in (f32, f64) for name in own]
+    libraries = [load_helpers(every, tmp_path, target, compiler) for compiler in (None, zig)]
+    for dtype in (f32, f64):
+        for name in own:
+            values = sample(name, dtype)[:6400]
+            results = [np.empty_like(values), np.empty_like(values)]
+            for library, result in zip(libraries, results, strict=True):
+                call(library, f"array_{name}_{dtype}", values.size, values, result)
+            np.testing.assert_array_equal(*results)
 
 
 def test_functions_of_the_c_library_are_reached_lane_by_lane(tmp_path: Path) -> None:
