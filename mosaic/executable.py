@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import GuardError
-from composit.operation import Array, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, tensor_type
 from composit.program import Program
 from composit.source import describe_source
 from mosaic.codegen.module import run_symbol
@@ -118,7 +119,7 @@ class Executable:
         for index, (source, output) in enumerate(instruction.operands):
             if self.program.instructions[source].types[output].weak is not None:
                 operands[index] = operands[index].item()  # Python's own scalar, so that numpy promotes it as such
-        results = instruction.operation.evaluator()(*operands)
+        results = self._evaluate(instruction.operation, operands, island.origins[0])
         if instruction.operation.num_results == 1:
             results = (results,)
         for view, result in zip(island.results, results, strict=True):
@@ -126,6 +127,19 @@ class Executable:
             if array.shape != view.shape:
                 raise self._wrong_shape(island, array.shape, view.shape)
             values[view.buffer] = np.ascontiguousarray(array, view.dtype).reshape(-1)
+
+    def _evaluate(self, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
+        """Return what numpy computes; what it raises gets a note with the user's line."""
+        done = False
+        try:
+            results = operation.evaluator()(*operands)
+            done = True
+        finally:
+            error = None if done else sys.exception()
+            if error is not None:
+                source = describe_source(self.program.labels[origin].source)
+                error.add_note(f"while evaluating {operation.name}, built at:\n  {source}")
+        return results
 
     def _seen(self, view: View | Uniform, values: Values) -> Any:
         """Return what a view shows, read-only."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.operands import element_type
@@ -17,6 +19,7 @@ from mosaic.ir import RowStage
 from mosaic.ir_expressions import loads
 from mosaic.ir_views import Buffer
 from mosaic.kernels import lanes as lane_helpers
+from mosaic.kernels.vectors import VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,16 @@ class Row:
     start: c.Expression
     stop: c.Expression
     length: int
+
+    @property
+    def is_range(self) -> bool:
+        """Whether only a part of the row is computed, between bounds known when the kernel runs."""
+        return not isinstance(self.stop, c.IntegerLiteral)
+
+
+block_elements = 4096
+block_turns = 4
+"""A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
 
 
 @dataclass(slots=True)
@@ -150,33 +163,89 @@ class _PhaseEmitter:
 
     def _emit_loop(self, stages: Sequence[RowStage]) -> None:
         accumulators = {stage: self._accumulator(stage, self.scope) for stage in stages if stage.is_along_row}
-        self._loop_along_row(self.scope, lambda scope, where: self._emit_body(stages, accumulators, scope, where))
+        if accumulators and self.row.length >= 2 * block_elements:
+            self._emit_blocks(stages, accumulators)
+        else:
+            self._loop_along_row(self.scope, lambda scope, where: self._emit_body(stages, accumulators, scope, where))
         for stage, name in accumulators.items():
             self._finish_reduction(stage, name)
 
-    def _loop_along_row(self, scope: Scope, body: LoopBody, extra: tuple[c.Expression, ...] = ()) -> None:
+    def _emit_blocks(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str]) -> None:
+        """A long row: each block has accumulators of its own, so that no sum grows by more than one block's additions.
+
+        Several accumulators take turns within a block, because each waits for its own last addition.
+        """
+        lanes, lane_axis = self.emitter.lanes.lanes, len(self.row.axes)
+        blocks = self.row.length // block_elements
+        start, index = c.Name(self.emitter.fresh("block")), c.Name(self.emitter.fresh("i"))
+        outer = self.scope.inner()
+        turns = [{stage: self._accumulator(stage, outer) for stage in accumulators} for _ in range(block_turns)]
+        inner = outer.inner()
+        for turn, partial in enumerate(turns):
+            body = inner.inner(lane_axis)
+            self._emit_body(stages, partial, body, self._where(index + turn * lanes, None))
+            inner.statements.extend(body.statements)
+        stop = start + block_elements
+        loop = c.loop(index.text, stop, *inner.statements, start=start, step=block_turns * lanes)
+        outer.statements.append(loop)
+        totals = {stage: self._total(stage, name) for stage, name in accumulators.items()}
+        for partial in turns:
+            for stage, name in partial.items():
+                self._add_to_total(stage, totals[stage], name, outer)
+        limit = blocks * block_elements
+        self.scope.statements.append(c.loop(start.text, limit, *outer.statements, step=block_elements))
+        self._loop_along_row(
+            self.scope, lambda scope, where: self._emit_body(stages, accumulators, scope, where), start=limit
+        )
+        for stage, name in accumulators.items():
+            self._add_to_total(stage, totals[stage], name, self.scope)
+            total = c.Name(totals[stage])
+            narrow = self.emitter.lanes.converted(total, self._total_type(stage), self._type(stage))
+            self.scope.statements.append(c.Assign(c.Name(name), narrow))
+
+    def _type(self, stage: RowStage) -> VectorType:
+        return self.emitter.lanes.type(stage.result.dtype)
+
+    def _total_type(self, stage: RowStage) -> VectorType:
+        """Totals of blocks of float32 are kept in float64: a sum of millions then loses nothing between blocks."""
+        own = self._type(stage)
+        return own.of("f64") if stage.result.dtype == np.float32 else own
+
+    def _total(self, stage: RowStage, name: str) -> str:
+        """Declare the total of a reduction over blocks; it starts where the accumulator `name` starts."""
+        vector, own = self._total_type(stage), self._type(stage)
+        total = self.emitter.fresh("total")
+        start = self.emitter.lanes.converted(c.Name(name), own, vector)
+        self.scope.statements.append(c.Declare(self.emitter.lanes.declare(vector), total, start))
+        return total
+
+    def _add_to_total(self, stage: RowStage, total: str, name: str, scope: Scope) -> None:
+        lanes, vector = self.emitter.lanes, self._total_type(stage)
+        widened = lanes.converted(c.Name(name), self._type(stage), vector)
+        dtype = np.dtype(np.float64) if vector.element.short == "f64" else stage.result.dtype
+        combined = combine(lanes, str(stage.reducer), dtype, c.Name(total), widened)
+        scope.statements.append(c.Assign(c.Name(total), combined))
+
+    def _loop_along_row(
+        self, scope: Scope, body: LoopBody, extra: tuple[c.Expression, ...] = (), start: int = 0
+    ) -> None:
         """Add a loop over whole vectors of the row, and the rest as a part of one vector."""
         lanes, lane_axis = self.emitter.lanes.lanes, len(self.row.axes)
-        variable = self.emitter.fresh("i")
-        index = c.Name(variable)
-        start, stop = self.row.start, self.row.stop
-        is_static = isinstance(start, c.IntegerLiteral) and isinstance(stop, c.IntegerLiteral)
         whole = self.row.length // lanes * lanes
-        if whole or not is_static:
+        first = c.literal(start) if start else self.row.start
+        stop = self.row.stop - (lanes - 1) if self.row.is_range else c.literal(whole)
+        if whole > start:
+            index = c.Name(self.emitter.fresh("i"))
             inner = scope.inner(lane_axis)
             body(inner, self._where(index, None, extra))
-            limit = c.literal(whole) if is_static else stop - (lanes - 1)
-            scope.statements.append(c.loop(variable, limit, *inner.statements, start=start, step=lanes))
+            scope.statements.append(c.loop(index.text, stop, *inner.statements, start=first, step=lanes))
         rest = self.row.length - whole
         if rest:
             inner = scope.inner(lane_axis)
-            if is_static:
-                body(inner, self._where(c.literal(whole), c.literal(rest), extra))
-                scope.statements.append(c.Block(tuple(inner.statements)))
-            else:
-                last = c.literal(whole)
-                body(inner, self._where(last, c.literal(rest), extra))
-                scope.statements.append(c.If(c.equal(stop, self.row.length), tuple(inner.statements)))
+            body(inner, self._where(c.literal(whole), c.literal(rest), extra))
+            statements = tuple(inner.statements)
+            is_last = c.equal(self.row.stop, self.row.length)
+            scope.statements.append(c.If(is_last, statements) if self.row.is_range else c.Block(statements))
 
     def _emit_body(
         self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], scope: Scope, where: Where

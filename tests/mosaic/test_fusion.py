@@ -1,0 +1,132 @@
+"""What belongs together becomes one kernel, and values stay what they were."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit as cnp
+import mosaic
+from tests.mosaic.comparison import assert_same_values, check, tensor, tensors
+
+
+def softmax(x: Any) -> Any:
+    """The usual softmax over the last axis."""
+    e = cnp.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def layer_norm(x: Any, weight: Any, bias: Any) -> Any:
+    """Normalisation over the last axis."""
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = (centred * centred).mean(axis=-1, keepdims=True)
+    return centred / cnp.sqrt(variance + 1e-12) * weight + bias
+
+
+def gelu(x: Any) -> Any:
+    """The exact gelu."""
+    return x * 0.5 * (cnp.erf(x * np.float32(0.70710678)) + 1.0)
+
+
+def kernels_of(output: Any, inputs: list[Any]) -> list[tuple[str, ...]]:
+    """The operations of each kernel, after checking the values against numpy."""
+    model = mosaic.compile(output, inputs=inputs)
+    arrays = [cnp.evaluate(each) for each in inputs]
+    assert_same_values(model(*arrays), cnp.evaluate(output))
+    return [record.operations for record in model.kernels]
+
+
+def test_a_chain_of_elementwise_operations_is_one_kernel() -> None:
+    x = tensor(30, 40)
+    assert len(kernels_of(cnp.tanh(cnp.exp(-x) * 2 + 1) / 3, [x])) == 1
+
+
+def test_a_chain_of_two_hundred_additions_is_a_few_kernels() -> None:
+    x = y = tensor(10)
+    for _ in range(200):
+        y = y + x
+    assert len(kernels_of(y, [x])) <= 3
+
+
+def test_softmax_is_one_kernel() -> None:
+    x = tensor(4, 6, 50)
+    assert len(kernels_of(softmax(x), [x])) == 1
+
+
+def test_layer_norm_is_one_kernel() -> None:
+    x, weight, bias = tensors([(4, 6, 50), (50,), (50,)])
+    assert len(kernels_of(layer_norm(x, weight, bias), [x, weight, bias])) == 1
+
+
+def test_a_product_takes_bias_and_activation_with_it() -> None:
+    x, weight, bias = tensors([(32, 64), (64, 96), (96,)])
+    assert kernels_of(gelu(x @ weight + bias), [x]) == [
+        ("matmul", "add", "multiply", "multiply", "erf", "add", "multiply")
+    ]
+
+
+def test_a_product_takes_the_residual_with_it() -> None:
+    x, weight, bias = tensors([(32, 64), (64, 64), (64,)])
+    assert len(kernels_of(x @ weight + bias + x, [x])) == 1
+
+
+def test_a_transposed_result_is_stored_where_it_belongs() -> None:
+    p, v = tensors([(2, 3, 10, 12), (2, 3, 12, 16)])
+    merged = (p @ v).transpose((0, 2, 1, 3)).reshape((2, 10, 48))
+    assert len([names for names in kernels_of(merged, [p]) if "matmul" in names]) == 1
+
+
+def test_an_embedding_lookup_joins_what_follows() -> None:
+    table, positions, weight, bias = tensors([(20, 48), (7, 48), (48,), (48,)])
+    ids = cnp.asarray(np.array([[0, 3, 5, 19, 2, 2, 1]]))
+    assert len(kernels_of(layer_norm(cnp.take(table, ids, axis=0) + positions, weight, bias), [ids])) == 1
+
+
+def test_views_take_no_kernel() -> None:
+    x = tensor(4, 6)
+    model = mosaic.compile(x.reshape(2, 12).T[::-1, None].squeeze() + 1, inputs=[x])
+    assert [record.operations for record in model.kernels] == [("add",)]
+
+
+def test_a_value_with_two_users_is_computed_once() -> None:
+    x = tensor(100, 30)
+    e = cnp.exp(x)
+    model = mosaic.compile([e.sum(axis=0), e.sum(axis=1), e * 2], inputs=[x])
+    assert model.source.count("= exp_f32") <= 4
+    check(e.sum(axis=0), e.sum(axis=1), e * 2)
+
+
+def attention(x: Any, weights: list[Any], mask: Any, heads: int) -> Any:
+    """Self-attention with a residual, as BERT has it."""
+    batch, length, width = x.shape
+    split = (batch, length, heads, width // heads)
+    query, key, value = ((x @ weight).reshape(split).transpose((0, 2, 1, 3)) for weight in weights[:3])
+    scores = query @ key.transpose((0, 1, 3, 2)) / np.float32(4.0) + mask
+    context = (softmax(scores) @ value).transpose((0, 2, 1, 3)).reshape(x.shape)
+    return context @ weights[3] + x
+
+
+@pytest.mark.parametrize(("batch", "length"), [(1, 5), (2, 16), (3, 33)])
+def test_an_encoder_layer_is_numpys(batch: int, length: int) -> None:
+    x = tensor(batch, length, 64)
+    weights = tensors([(64, 64)] * 4)
+    mask = cnp.asarray(np.where(np.arange(length) < length - 1, 0, -1e4).astype("float32"))
+    y = layer_norm(attention(x, weights, mask, 4), *tensors([(64,), (64,)]))
+    wide, narrow = tensors([(64, 256), (256, 64)])
+    check(layer_norm(gelu(y @ wide) @ narrow + y, *tensors([(64,), (64,)])))
+
+
+def test_identical_layers_share_their_kernels() -> None:
+    x = y = tensor(16, 32)
+    for weight in tensors([(32, 32)] * 6):
+        y = cnp.tanh(y @ weight)
+    model = mosaic.compile(y, inputs=[x])
+    assert len({record.function for record in model.kernels}) == 1
+    assert len(model.kernels) == 6
+
+
+def test_a_gradient_step_is_numpys() -> None:
+    x, weight, bias, target = tensors([(40, 20), (20, 30), (30,), (40, 30)])
+    hidden = cnp.tanh(x @ weight + bias)
+    error = (hidden - target) * (1 - hidden * hidden)
+    check(x.T @ error, error.sum(axis=0), weight - 0.1 * (x.T @ error), ((hidden - target) ** 2).mean())
