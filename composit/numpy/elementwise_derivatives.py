@@ -114,13 +114,19 @@ def extremum_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
 
 
 def logaddexp_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g / (1 + exp(b - a)); infinities of one sign are a tie."""
-    return g / (1 + xp.exp(xp.where(a == b, 0, b - a)))
+    """g exp(a - z), and g / 2 at a tie, of infinities too"""
+    return g * xp.where(a == b, 0.5, xp.exp(_below(xp, a, z)))
 
 
 def logaddexp2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g / (1 + 2 ** (b - a)); infinities of one sign are a tie."""
-    return g / (1 + xp.exp2(xp.where(a == b, 0, b - a)))
+    """g 2 ** (a - z), and g / 2 at a tie, of infinities too"""
+    return g * xp.where(a == b, 0.5, xp.exp2(_below(xp, a, z)))
+
+
+def _below(xp: Any, a: Value, z: Value) -> Value:
+    # a - z, which is 0 or less; equal ones are taken out first, since inf - inf is NaN and warns.
+    is_equal = a == z
+    return xp.where(is_equal, 0, a) - xp.where(is_equal, 0, z)
 
 
 def hypot_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:

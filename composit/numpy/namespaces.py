@@ -1,11 +1,10 @@
 """The namespace of values that derivative rules compute in: numpy, and composit's own functions on arrays.
 
-`Operation.vjp` takes `xp`: composit.numpy itself builds graph, `values` computes. May import composit.numpy.
+`Operation.vjp` takes `xp`: composit.numpy itself builds graph, `values` computes. May import erf, operation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,23 +26,13 @@ class ValueNamespace:
         return operation.evaluate(*operands)
 
     def __getattr__(self, name: str) -> Any:
-        if name in np.__dict__:
+        try:
             return np.__dict__[name]
-        return _evaluated(name)
-
-
-def _evaluated(name: str) -> Callable[..., Any]:
-    """Return composit's function of this name as one from arrays to arrays."""
-    import composit.numpy as cnp
-    from composit.evaluation import evaluate
-
-    if name not in cnp.__dict__:
-        raise AttributeError(f"neither numpy nor composit.numpy has {name!r}; a derivative rule can use what both have")
-
-    def compute(*args: Any, **kwargs: Any) -> Any:
-        return evaluate(cnp.__dict__[name](*args, **kwargs))
-
-    return compute
+        except KeyError:
+            raise AttributeError(
+                f"values: numpy has no {name!r}, nor is it one of composit's own; a derivative rule can use what numpy and "
+                "composit.numpy both have; add the function to composit/numpy/namespaces.py"
+            ) from None
 
 
 values = ValueNamespace()
