@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import AssignmentError, ParameterError
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle, make_tensor, mark_view
 from composit.numpy import averages, contractions, indexing, linalg, movement, rearranging, reductions
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
@@ -34,6 +34,12 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 def _lengths(given: tuple[Any, ...]) -> Any:
     """Return the one sequence given, or the numbers given one by one."""
     return given[0] if len(given) == 1 and (given[0] is None or np.ndim(given[0])) else given
+
+
+def _view(part: Any, whole: TensorHandle) -> Any:
+    if part is not whole:
+        mark_view(part, whole)
+    return part
 
 
 class ArrayMethods(TensorHandle):
@@ -129,13 +135,13 @@ class ArrayMethods(TensorHandle):
 
     @property
     def real(self) -> Any:
-        """The real part."""
-        return composites.real(self)
+        """The real part: numpy's is a view, so a write to either is noticed."""
+        return _view(composites.real(self), self)
 
     @property
     def imag(self) -> Any:
-        """The imaginary part."""
-        return composites.imag(self)
+        """The imaginary part: a view, as the real part."""
+        return _view(composites.imag(self), self)
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return composites.round(self, ndigits or 0)

@@ -360,7 +360,8 @@ def take(
 
 def take_along_axis(arr: TensorLike, indices: TensorLike, axis: AxisLike | None = -1) -> Any:
     """Return the elements at the indices along an axis, row by row. See np.take_along_axis."""
-    tensor, places = handle_of(arr), handle_of(indices)
+    tensor = handle_of(arr)
+    places = handle_of(indices) if hasattr(indices, "__lazy_tensor__") else positions_of(np.asarray(indices))
     if places.dtype.kind not in "iu":
         raise OutOfBoundsError(
             f"`indices` must be an integer array: take_along_axis was given {places.dtype}; use astype(int)"

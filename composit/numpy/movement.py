@@ -360,6 +360,10 @@ def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
 
 def _squeezed_axes(axis: AxesLike, ndim: int) -> Axes:
     given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    if not ndim and len(given) == 1:
+        # numpy takes axis 0 and -1 of a scalar.
+        normalize_axis(given[0], 1)
+        return ()
     axes = tuple(sorted(normalize_axis(one, ndim) for one in given))
     if len(set(axes)) != len(axes):
         raise ShapeError(f"duplicate value in 'axis': squeeze was given {given} for {ndim} axes; each may appear once")

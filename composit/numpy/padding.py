@@ -16,6 +16,7 @@ from composit.apply import apply
 from composit.errors import MissingDerivativeError, ParameterError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.indexing import take
+from composit.numpy.movement import broadcast_to
 from composit.operation import Array, Operation, TensorType, tensor_type
 
 __all__ = ["pad"]
@@ -74,6 +75,8 @@ def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: An
         raise ParameterError(
             f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it"
         )
+    if not tensor.ndim and mode in ("constant", *_REPEATING):
+        return broadcast_to(tensor, ())
     if mode == "constant":
         return _pad_constant(tensor, widths, **options)
     if mode in _REPEATING:

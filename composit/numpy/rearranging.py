@@ -117,8 +117,9 @@ def tile(A: TensorLike, reps: Any) -> Any:
 def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     """Return each element repeated in place. See np.repeat; the counts decide the shape, so they are read."""
     tensor = handle_of(a)
-    if axis is None:
-        tensor, axis = ravel(tensor), 0
+    if axis is None or not tensor.ndim:
+        # numpy takes axis 0 and -1 of a scalar.
+        tensor, axis = ravel(tensor), normalize_axis(axis or 0, 1)
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
     counts = np.asarray(repeats)

@@ -27,7 +27,7 @@ from composit.numpy.indexing import (
     check_bounds,
     known_integers,
 )
-from composit.numpy.movement import moveaxis, reshape
+from composit.numpy.movement import broadcast_to, moveaxis, reshape
 from composit.numpy.positions import positions_of
 from composit.operation import Array
 
@@ -56,11 +56,18 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     expanded, _ = _expanded(entries, tensor.shape)
     result = _get_basic(tensor, expanded)
     if not result.ndim and Ellipsis in entries:
-        # x[i, ...] is a rank-0 array, x[i] a scalar: the first keeps an axis that is dropped at the end.
-        widened = tuple(slice(e, e + 1, 1) if e.__class__ is int else e for e in result.node.operation.index)
-        result = reshape(apply(BasicIndex(widened), tensor), ())
+        result = _as_array(tensor, result.node.operation.index)
     mark_view(result, tensor)
     return result
+
+
+def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> Any:
+    """Return the one element that integers choose as a rank-0 array: x[i, ...], where x[i] is a scalar."""
+    if not tensor.ndim:
+        return broadcast_to(tensor, ())
+    # Each axis is kept until all are dropped at the end.
+    widened = tuple(slice(entry, entry + 1, 1) if isinstance(entry, int) else entry for entry in index)
+    return reshape(apply(BasicIndex(widened), tensor), ())
 
 
 def _resolved(entry: Any) -> Any:

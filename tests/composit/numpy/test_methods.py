@@ -102,6 +102,18 @@ def test_an_in_place_operator_through_a_view_is_refused() -> None:
         x += 1
 
 
+def test_an_in_place_operator_through_the_real_part_is_refused() -> None:
+    part = cnp.array(Z).real
+    with pytest.raises(AssignmentError, match="is a view"):
+        part += 1
+
+
+def test_an_integer_array_plus_a_float_is_float() -> None:
+    assert_same(lambda xp: _tensor(xp, N) + 0.5)
+    assert_same(lambda xp: _tensor(xp, N.astype(np.int8)) + 1)
+    assert_same(lambda xp: _tensor(xp, X.astype(np.float32)) + 0.1)
+
+
 def test_an_array_on_the_left_of_an_in_place_operator_takes_the_values() -> None:
     target = np.zeros((2, 3))
     target += cnp.asarray(X)
