@@ -30,8 +30,8 @@ class ValueNamespace:
             return np.__dict__[name]
         except KeyError:
             raise AttributeError(
-                f"values: numpy has no {name!r}, nor is it one of composit's own; a derivative rule can use what numpy and "
-                "composit.numpy both have; add the function to composit/numpy/namespaces.py"
+                f"values: numpy has no {name!r}, nor is it one of composit's own; a derivative rule can use what numpy "
+                "and composit.numpy both have; add the function to composit/numpy/namespaces.py"
             ) from None
 
 
