@@ -33,13 +33,13 @@ class Carried:
         """Pickle the tensor as if it carried nothing."""
         tensor = self._owner()
         with _bare(tensor):
-            return type(tensor).__reduce_ex__(tensor, protocol)  # type: ignore[arg-type]  # torch takes any int
+            return type(tensor).__reduce_ex__(tensor, protocol)
 
     def deepcopy(self, memo: dict[int, Any]) -> torch.Tensor:
         """Copy the tensor as if it carried nothing."""
         tensor = self._owner()
         with _bare(tensor):
-            return type(tensor).__deepcopy__(tensor, memo)  # type: ignore[no-any-return,no-untyped-call]
+            return type(tensor).__deepcopy__(tensor, memo)  # type: ignore[no-any-return]
 
     def _owner(self) -> torch.Tensor:
         tensor = self.tensor()

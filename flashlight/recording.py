@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import torch
-from torch._decomp import core_aten_decompositions
+from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
 
 from composit.errors import UnsupportedOperationError
@@ -33,6 +33,15 @@ _KINDS: dict[Operator, str] = {
 }
 
 
+def _decomposition_of(operation: Operator) -> Callable[..., Any] | None:
+    """Return torch's own Python for the operation, into core operations if it has that."""
+    for form in decomposable_forms(operation):
+        function = core_aten_decompositions().get(form) or decomposition_table.get(form)
+        if function is not None:
+            return function
+    return None
+
+
 class Recorder:
     """Records the operations of one trace.
 
@@ -46,11 +55,14 @@ class Recorder:
         self.num_operations = 0
         self.values = values
         self._resume = resume
+        # The records that the last operation made or changed, whose versions torch is still to settle.
+        self.unsettled: list[Record] = []
         self._leaves: list[Record] = []
 
     def close(self) -> None:
         """End the trace: close open scopes; tensors made before the trace keep their nodes weakly from now on."""
         self.scopes.close()
+        self.settle()
         for record in self._leaves:
             record.let_go()
         self._leaves.clear()
@@ -60,6 +72,7 @@ class Recorder:
 
         Raises:  UnsupportedOperationError: neither a row nor a decomposition of torch's is known; and what torch raises
         """
+        self.settle()
         traits = traits_of(operation)
         if traits.is_composite:
             with self._resume():
@@ -81,6 +94,13 @@ class Recorder:
         if lazies is not None:
             Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
         return result
+
+    def settle(self) -> None:
+        """Bring what the last operation changed up to date, now that torch is through with it."""
+        for record in self.unsettled:
+            record.current()
+            record.settle()
+        self.unsettled.clear()
 
     def read(self, tensor: torch.Tensor) -> Lazy:
         """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
@@ -156,19 +176,20 @@ class Recorder:
     def _decomposed(
         self, operation: Operator, names: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
     ) -> Any:  # Any: a set-like of names in, lazy results out
-        table = core_aten_decompositions()
-        for form in decomposable_forms(operation):
-            function = table.get(form)
-            if function is not None:
-                with self._resume():
-                    result = function(*arguments, **{name: keywords[name] for name in names})
-                return mapped(result, self.read)
-        raise UnsupportedOperationError(self._unsupported(operation, "at all"))
+        function = _decomposition_of(operation)
+        if function is None:
+            raise UnsupportedOperationError(self._unsupported(operation, "at all"))
+        try:
+            with self._resume():
+                result = function(*arguments, **{name: keywords[name] for name in names})
+        except UnsupportedOperationError as error:
+            raise UnsupportedOperationError(self._unsupported(operation, "at all")) from error
+        return mapped(result, self.read)
 
     def _unsupported(self, operation: Operator, how: str) -> str:
         return (
-            f"trace: torch called {operation}{self.scopes.describe()}, which flashlight does not know {how}, and torch has no "
-            "decomposition of it; expected an operation that has a row; add one with\n"
+            f"trace: torch called {operation}{self.scopes.describe()}, which flashlight does not know {how}, nor "
+            "what torch decomposes it into; expected an operation that has a row; add one with\n"
             f"  @flashlight.register(torch.ops.{operation})\n"
             "  def row(call, *args, **kwargs): ...  # return composit's expression of shape call.shape and dtype call.dtype\n"
             "or run this part of the model outside the trace"

@@ -34,13 +34,19 @@ class Memory:
     It lives as long as the storage, which holds it as an attribute.
     """
 
-    __slots__ = ("inputs", "num_roots", "root", "version")
+    __slots__ = ("inputs", "num_roots", "root", "version", "views")
 
     def __init__(self) -> None:
         self.version = 0
         self.num_roots = 0
         self.root: Record | None = None
         self.inputs: list[weakref.ref[TorchInput]] = []
+        self.views: list[weakref.ref[Record]] = []
+
+    def records(self) -> list[Record]:
+        """Return the root and all views that live."""
+        views = (reference() for reference in self.views)
+        return [record for record in (self.root, *views) if record is not None]
 
     def snapshot(self) -> None:
         """Copy the inputs' values: torch is about to write to the memory that they share."""
@@ -60,7 +66,7 @@ class Record(Carried):
     version:  torch's own count of writes when the value was taken, to notice writes that the trace did not see
     """
 
-    __slots__ = ("__weakref__", "address", "at", "handle", "index", "memory", "node", "offset", "parent", "shape", "stride", "version", "view")
+    __slots__ = ("__weakref__", "address", "at", "handle", "index", "memory", "node", "offset", "parent", "shape", "slack", "stride", "version", "view")
 
     def __init__(self, tensor: torch.Tensor, memory: Memory, handle: Lazy) -> None:
         super().__init__(tensor)
@@ -115,10 +121,8 @@ class Record(Carried):
     def _catch_up(self) -> None:
         if self.parent is not None and self.view is not None:
             self.handle = self.view.of(self.parent.current())
-        tensor = self.tensor()
-        if tensor is not None:
-            self.version = version_of(tensor)
         self.at = self.memory.version
+        self.settle()
 
     def _revived(self) -> Lazy:
         assert self.node is not None, "only leaves let go of their handle"
@@ -173,6 +177,12 @@ class Record(Carried):
             self.memory.version += 1
         self.handle = value
         self.at = self.memory.version
+
+    def settle(self) -> None:
+        """Take torch's present count of writes as the one that belongs to the value.
+
+        Torch counts a write, and lets a view share its base's count, only after the trace has seen the operation.
+        """
         tensor = self.tensor()
         if tensor is not None:
             self.version = version_of(tensor)
@@ -210,6 +220,7 @@ def add_view(tensor: torch.Tensor, handle: Lazy, parent: Record, view: View) -> 
     record = Record(tensor, parent.memory, handle)
     record.parent = parent
     record.view = view
+    parent.memory.views.append(weakref.ref(record))
     carry(tensor, record)
     return record
 

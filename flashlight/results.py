@@ -27,6 +27,7 @@ class _Trace(Protocol):
     """What results need of the trace."""
 
     scopes: ModuleScopes
+    unsettled: list[Record]
     values: TorchValues | None
 
 
@@ -84,9 +85,9 @@ class Results:
                 yield tensor, lazy, any(tensor is other for other in written)
 
     def _write(self, tensor: torch.Tensor, lazy: Lazy) -> None:
-        record = record_of(tensor)
-        assert record is not None, "written tensors are read first"
+        record = _own_record(tensor)
         record.write(self._checked(tensor, lazy))
+        self._trace.unsettled.extend(record.memory.records())
 
     def _add(self, tensor: torch.Tensor, lazy: Lazy, index: int) -> None:
         if self._traits.may_alias:
@@ -103,7 +104,8 @@ class Results:
             add_result(tensor, lazy)
             return
         view = OperationView(self._on_graph(index), self._on_torch(index))
-        add_view(tensor, lazy, parent, view)
+        record = add_view(tensor, lazy, parent, view)
+        self._trace.unsettled.extend(parent.memory.records() if self._traits.moves_view else [record])
 
     def _parent_of(self, tensor: torch.Tensor) -> Record | None:
         first = self._call.arguments[0] if self._call.arguments else None
@@ -122,7 +124,7 @@ class Results:
         """Return the function that gives result `index` on another torch tensor."""
         operation, keywords = self._call.operation, self._keywords
         rest = [_stand_in(argument) for argument in self._arguments[1:]]
-        return lambda base: flat(operation(base, *rest, **keywords))[index]  # type: ignore[no-any-return]
+        return lambda base: flat(operation(base, *rest, **keywords))[index]
 
     def _checked(self, tensor: torch.Tensor, lazy: Lazy) -> Lazy:
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
@@ -139,13 +141,18 @@ class Results:
 class _TypeOfCall:
     """What a row may ask of a call that is repeated on another base: its result's type. It holds no tensors alive."""
 
-    __slots__ = ("arguments", "dtype", "operation", "shape")
+    __slots__ = ("dtype", "operation", "shape")
 
     def __init__(self, call: Call) -> None:
         self.operation = call.operation
         self.dtype: Dtype = call.dtype
         self.shape: Shape = call.shape
-        self.arguments: Sequence[Any] = ()
+
+
+def _own_record(tensor: torch.Tensor) -> Record:
+    record = record_of(tensor)
+    assert record is not None, "tensors are recorded before they are written to"
+    return record
 
 
 def _stand_in(argument: Any) -> Any:  # Any: a torch argument with lazy tensors

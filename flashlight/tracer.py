@@ -59,7 +59,7 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
             yield outer
         return
     with ExitStack() as stack:
-        dispatch = _RecordingMode()
+        dispatch = _RecordingMode()  # type: ignore[no-untyped-call]
         recorder = dispatch.recorder = Recorder(lambda: dispatch, None)
         _current.recorder = recorder
         stack.callback(delattr, _current, "recorder")
@@ -118,7 +118,7 @@ class _ReadingMode(TorchFunctionMode):
     """Notices what the dispatcher does not see: values that leave for numpy or lists, and printing, which steers nothing."""
 
     def __init__(self, recorder: Recorder, dispatch: _RecordingMode) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._recorder = recorder
         self._dispatch = dispatch
 
@@ -144,6 +144,7 @@ class _ReadingMode(TorchFunctionMode):
             self._dispatch.is_paused = before
 
     def _note(self, kind: str, tensor: torch.Tensor) -> None:
+        self._recorder.settle()
         lazy = self._recorder.read(tensor)
         self._recorder.reads.mark(lazy, kind, tensor)
         if lazy.node.operands:

@@ -7,7 +7,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import scalar_tensor
 from composit.operation import Dtype, Shape
-from flashlight.conversion import array_of
+from flashlight.inputs import TorchInput
 from flashlight.operations.common import Lazy, aten, cast
 from flashlight.table import Call, register
 
@@ -58,10 +58,10 @@ def _scalar(call: Call, value: complex, **more: object) -> Lazy:
 
 @register(aten.lift_fresh)
 def _lift(call: Call, x: Lazy) -> Lazy:
-    tensor = call.arguments[0] if call.arguments else None
-    if tensor is not None and x.ndim == 0:
-        return scalar_tensor(array_of(tensor)[()])
-    return x
+    operation = x.node.operation
+    if x.ndim or not isinstance(operation, TorchInput):
+        return x
+    return scalar_tensor(call.dtype.type(operation.read()))
 
 
 @register(aten.arange.default)
@@ -81,7 +81,7 @@ def _linspace(call: Call, start: float, end: float, steps: int, **more: object) 
 
 @register(aten.eye.default, aten.eye.m)
 def _eye(call: Call, *how: object, **more: object) -> Lazy:
-    return cnp.eye(*call.shape, dtype=call.dtype)
+    return cnp.eye(call.shape[0], call.shape[1], dtype=call.dtype)
 
 
 @register(aten.tril)

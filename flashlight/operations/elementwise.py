@@ -85,6 +85,8 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.__and__: cnp.bitwise_and,
     aten.__or__: cnp.bitwise_or,
     aten.__xor__: cnp.bitwise_xor,
+    aten.__lshift__: cnp.left_shift,
+    aten.__rshift__: cnp.right_shift,
     aten.bitwise_left_shift: cnp.left_shift,
     aten.bitwise_right_shift: cnp.right_shift,
 }

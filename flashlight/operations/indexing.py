@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 import composit.numpy as cnp
+from composit.apply import apply
+from composit.handle import TensorHandle
+from composit.numpy.indexing import ARRAY, AdvancedIndexAdjoint
 from flashlight.operations.common import Lazy, aten, cast
 from flashlight.table import Call, register
 
@@ -32,19 +36,86 @@ def _gather(call: Call, x: Lazy, dim: int, index: Lazy, sparse_grad: bool = Fals
 
 @register(aten.index.Tensor)
 def _index(call: Call, x: Lazy, indices: Sequence[Lazy | None]) -> Lazy:
-    if any(index is not None and index.dtype in (np.bool_, np.uint8) for index in indices):
-        return NotImplemented
-    return x[tuple(slice(None) if index is None else index for index in indices)]
+    return x[_numpy_index(indices)]
 
 
-@register(aten.index_put)
+def _numpy_index(indices: Sequence[Lazy | None]) -> tuple[Any, ...]:  # Any: slices and tensors
+    # Masks in bytes are an old form of truth values. A mask's values decide a shape, so composit reads them: a guard.
+    truth = np.dtype(np.bool_)
+    return tuple(
+        slice(None) if index is None else cast(index, truth) if index.dtype == np.uint8 else index for index in indices
+    )
+
+
+@register(aten.index_put, aten._unsafe_index_put)
 def _index_put(call: Call, x: Lazy, indices: Sequence[Lazy | None], values: Lazy, accumulate: bool = False) -> Lazy:
-    mask = indices[0] if len(indices) == 1 else None
-    if mask is None or mask.dtype != np.bool_ or values.ndim or accumulate:
-        return NotImplemented
-    # x[mask] = number
-    mask = cnp.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
-    return cnp.where(mask, cast(values, call.dtype), x)
+    mask = indices[0]
+    if len(indices) == 1 and mask is not None and mask.dtype == np.bool_ and not values.ndim and not accumulate:
+        # x[mask] = number needs no look at the mask's values.
+        mask = cnp.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
+        return cnp.where(mask, cast(values, call.dtype), x)
+    places = _places_in(x)[_numpy_index(indices)]
+    return (_add_at if accumulate else _put_at)(x, places, cast(values, call.dtype))
+
+
+@register(aten.scatter.src, aten.scatter.value)
+def _scatter(call: Call, x: Lazy, dim: int, index: Lazy, source: Lazy) -> Lazy:
+    places, source = _along(x, dim, index, source, call)
+    return _put_at(x, places, source)
+
+
+@register(aten.scatter_add)
+def _scatter_add(call: Call, x: Lazy, dim: int, index: Lazy, source: Lazy) -> Lazy:
+    places, source = _along(x, dim, index, source, call)
+    return _add_at(x, places, source)
+
+
+@register(aten.index_add)
+def _index_add(call: Call, x: Lazy, dim: int, index: Lazy, source: Lazy, alpha: complex = 1) -> Lazy:
+    places = cnp.take(_places_in(x), cnp.reshape(index, (-1,)), axis=dim)
+    return _add_at(x, places, source if alpha == 1 else source * alpha)
+
+
+@register(aten.index_copy)
+def _index_copy(call: Call, x: Lazy, dim: int, index: Lazy, source: Lazy) -> Lazy:
+    return _put_at(x, cnp.take(_places_in(x), cnp.reshape(index, (-1,)), axis=dim), source)
+
+
+def _places_in(x: Lazy) -> Lazy:
+    """Return an array like x that holds each element's position in memory order: indexing it gives places to write to."""
+    return cnp.asarray(np.arange(x.size).reshape(x.shape))
+
+
+def _along(x: Lazy, dim: int, index: Lazy, source: Lazy, call: Call) -> tuple[Lazy, Lazy]:
+    axis = dim % x.ndim
+    # Torch lets the index be shorter than x, and the source longer than the index.
+    rows = tuple(slice(None) if at == axis else slice(0, length) for at, length in enumerate(index.shape))
+    places = cnp.take_along_axis(_places_in(x)[rows], index, axis=axis)
+    if not isinstance(source, TensorHandle):
+        return places, cnp.asarray(call.dtype.type(source))
+    return places, cnp.asarray(source)[tuple(slice(0, length) for length in index.shape)]
+
+
+def _add_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
+    return x + _sums_at(x, places, values)
+
+
+def _put_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
+    # Torch leaves open which of several writes to one place wins: here their mean does.
+    counts = _sums_at(x, places, cnp.asarray(np.ones((), dtype=np.int64)))
+    sums = _sums_at(x, places, values)
+    if sums.dtype.kind == "f":
+        sums = sums / cast(cnp.maximum(counts, 1), sums.dtype)
+    elif sums.dtype.kind in "iu":
+        sums = cast(cnp.floor_divide(sums, cnp.maximum(counts, 1)), sums.dtype)
+    return cnp.where(counts > 0, sums, x)
+
+
+def _sums_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
+    """Return zeros of x's shape with the values added at the places."""
+    values = cnp.reshape(cnp.broadcast_to(values, places.shape), (-1,))
+    sums = apply(AdvancedIndexAdjoint((ARRAY,), (x.size,)), values, cnp.reshape(places, (-1,)))
+    return cnp.reshape(sums, x.shape)
 
 
 @register(aten.slice_scatter)

@@ -109,10 +109,15 @@ def _slice(
     return x[(*(slice(None),) * axis, slice(*bounds))]
 
 
-@register(aten.split.Tensor, aten.chunk)
+@register(aten.split.Tensor)
 def _split(call: Call, x: Lazy, size: int, dim: int = 0) -> Lazy:
-    lengths = [part.shape[dim] for part in call.result]
-    return _split_into(x, lengths, dim)
+    length = x.shape[dim]
+    return _split_into(x, [min(size, length - start) for start in range(0, length, size)] or [length], dim)
+
+
+@register(aten.chunk)
+def _chunk(call: Call, x: Lazy, chunks: int, dim: int = 0) -> Lazy:
+    return _split(call, x, max(-(-x.shape[dim] // chunks), 1), dim)
 
 
 @register(aten.split_with_sizes, aten.split.sizes)

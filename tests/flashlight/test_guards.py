@@ -1,0 +1,84 @@
+"""Branches on values: what was decided when the graph was built is checked when it runs on other inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import composit as cnp
+from composit.errors import GuardError
+from flashlight.tracer import trace
+
+CONTEXTS = [torch.no_grad, torch.inference_mode, torch.enable_grad]
+
+
+class Branching(nn.Module):
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if mask.bool().all():
+            return x * 2
+        return x.masked_fill(mask == 0, 0.0) * 3
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=lambda context: context.__name__)
+def test_a_branch_that_would_go_the_other_way_is_an_error_with_the_line(
+    context: Callable[[], torch.no_grad],
+) -> None:
+    x, mask = torch.ones(3), torch.ones(3, dtype=torch.int64)
+    with context(), trace():
+        output = Branching()(x, mask) + mask
+    full = cnp.evaluate(output, inputs={mask: np.array([2, 1, 5]), x: np.full(3, 4, np.float32)})
+    np.testing.assert_array_equal(full, np.array([10, 9, 13], np.float32))
+    with pytest.raises(GuardError, match=r"if mask.bool\(\).all\(\)"):
+        cnp.evaluate(output, inputs={mask: np.array([1, 0, 1])})
+
+
+def test_a_read_of_an_unrelated_input_does_not_hinder() -> None:
+    x, y = torch.ones(3), torch.ones(3)
+    with trace():
+        output = x * (2.0 if y.sum().item() > 1 else 3.0) + x
+    assert cnp.evaluate(output, inputs={x: np.zeros(3, np.float32)}).sum() == 0
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: float(x.sum()),
+        lambda x: x.sum().item(),
+        lambda x: int(x.argmax()),
+        lambda x: 1.0 if torch.equal(x, torch.ones(3)) else 2.0,
+        lambda x: len(x.nonzero()),
+        lambda x: len(x[x > 2]),
+        lambda x: 1.0 if (x > 0).all() else 2.0,
+        lambda x: 1.0 if torch.allclose(x, torch.ones(3)) else 2.0,
+    ],
+)
+def test_each_kind_of_read_is_a_guard(read: Callable[[torch.Tensor], float]) -> None:
+    x = torch.ones(3)
+    with trace():
+        output = x * read(x)
+    same = cnp.evaluate(output, inputs={x: np.ones(3, np.float32)})
+    np.testing.assert_array_equal(same, output.numpy())
+    with pytest.raises(GuardError):
+        cnp.evaluate(output, inputs={x: np.array([-3.0, 0.0, 5.0], np.float32)})
+
+
+def test_shapes_that_depend_on_values_are_guarded_and_their_values_stay_in_the_graph() -> None:
+    x = torch.tensor([1.0, -2.0, 3.0])
+    with trace():
+        output = x[x > 0] * 2
+    np.testing.assert_array_equal(cnp.evaluate(output), [2, 6])
+    np.testing.assert_array_equal(cnp.evaluate(output, inputs={x: np.array([4, -1, 5], np.float32)}), [8, 10])
+    with pytest.raises(GuardError):
+        cnp.evaluate(output, inputs={x: np.array([4, 1, 5], np.float32)})
+
+
+def test_a_draw_that_depends_on_an_input_is_a_guard() -> None:
+    probabilities = torch.full((4,), 0.5)
+    with trace():
+        output = torch.bernoulli(probabilities) + probabilities
+    with pytest.raises(GuardError):
+        cnp.evaluate(output, inputs={probabilities: np.full(4, 0.9, np.float32)})
