@@ -18,7 +18,7 @@ from composit.handle import TensorHandle
 from composit.operation import Array, Input
 from composit.program import BoundProgram, Program
 from mosaic.executable import Executable, build_executable
-from mosaic.passes.pipeline import Options, compile_program
+from mosaic.passes.pipeline import CompiledProgram, Options, compile_program
 from mosaic.report import (
     BufferReport,
     KernelRecord,
@@ -130,17 +130,43 @@ def compile(
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
     given = [as_tensor(each) for each in inputs]
-    _check_inputs(given)
-    bound, checked = _bound(handles, given, guards)
+    options = Options(get_target(target), fuse, reuse_buffers)
     report("simplify", 0.0)
-    program, constants = _without_values(bound, given)
-    options = Options(get_target(target), fuse, reuse_buffers, tile_scheme_of(tile_scheme, bound))
-    order = _input_order(bound, given)
-    compiled = compile_program(program, constants, options, order, report)
+    program, compiled, checked = _compile_program(handles, given, options, tile_scheme, guards, report)
     threads = num_available_cores() if num_threads is None else num_threads
     executable = build_executable(program, compiled, options, threads, report)
     report("done", 1.0)
     return CompiledModel(executable, rebuild, len(handles), tuple(checked), options, threads)
+
+
+def emit(
+    outputs: Any,
+    inputs: Sequence[Any],
+    *,
+    tile_scheme: Any = None,
+    fuse: bool = True,
+    target: str | Target | None = None,
+) -> str:
+    """Return the C that `compile` would compile, for a processor that need not be this machine's."""
+    given = [as_tensor(each) for each in inputs]
+    options = Options(get_target(target), fuse)
+    _, compiled, _ = _compile_program(flatten(outputs)[0], given, options, tile_scheme, "ignore", _say_nothing)
+    return compiled.module.source
+
+
+def _compile_program(
+    handles: Sequence[TensorHandle],
+    given: Sequence[TensorHandle],
+    options: Options,
+    tile_scheme: Any,
+    guards: str,
+    report: Progress,
+) -> tuple[Program, CompiledProgram, list[Guard]]:
+    _check_inputs(given)
+    bound, checked = _bound(handles, given, guards)
+    program, constants = _without_values(bound, given)
+    options = replace(options, tile_scheme=tile_scheme_of(tile_scheme, bound))
+    return program, compile_program(program, constants, options, _input_order(bound, given), report), checked
 
 
 def _check_inputs(given: Sequence[TensorHandle]) -> None:
