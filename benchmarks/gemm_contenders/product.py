@@ -19,9 +19,7 @@ class Product:
     @property
     def num_flops(self) -> float:
         """Floating-point operations of one run."""
-        rows, depth = self.a.shape
-        columns: int = self.b.shape[1]
-        return 2.0 * rows * depth * columns * self.times
+        return 2.0 * self.a.size * int(self.b.shape[1]) * self.times
 
 
 def sample_product(rows: int, depth: int, columns: int, dtype: str, num_flops: float) -> Product:

@@ -38,17 +38,19 @@ from mosaic.c.expressions import (
     StringLiteral,
     TypeArgument,
     Unary,
-    address_of,
     as_expression,
-    check_identifier,
+    literal,
+    type_suffixes,
+)
+from mosaic.c.identifiers import check_identifier
+from mosaic.c.operators import (
+    address_of,
     dereference,
     equal,
-    literal,
     logical_and,
     logical_or,
     minimum,
     not_equal,
-    type_suffixes,
 )
 from mosaic.c.print_expression import declaration_text, expression_text
 from mosaic.c.printer import declaration_item_text, statement_text, unit_text

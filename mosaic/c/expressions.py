@@ -2,19 +2,19 @@
 
 Frozen records compared by structure, with Python operators that build them: ``i * 64 + j``. Integer literals stand for
 index arithmetic and are folded while building; floating-point expressions are never rewritten. May import numpy (for
-the shortest decimal form of a float32) and `mosaic.c.c_types`.
+the shortest decimal form of a float32), `mosaic.c.c_types` and `mosaic.c.identifiers`.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from mosaic.c.c_types import CType
+from mosaic.c.identifiers import check_identifier
 
 type_suffixes = {
     "int": "",
@@ -27,59 +27,9 @@ type_suffixes = {
 }
 """How a literal of each type ends."""
 
-_keywords = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "asm",
-    ]
-)
-_identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
-
-
-def check_identifier(name: str) -> None:
-    """Raise ValueError unless `name` may name a C variable, function or type."""
-    if not _identifier.match(name) or name in _keywords:
-        raise ValueError(
-            f"name: {name!r} is not a C identifier; expected letters, digits and underscores that are no keyword; "
-            "build expressions from records instead of text"
-        )
-
 
 class Expression:
-    """Base of all expressions. Operators build; ``==`` compares structure (for C's ``==`` see `equal`)."""
+    """Base of all expressions. Operators build; ``==`` compares structure (C's is `mosaic.c.operators.equal`)."""
 
     __slots__ = ()
     __iter__ = None
@@ -330,46 +280,6 @@ def _float_text(value: float, ctype: str) -> str:
     if text.endswith("inf"):
         return f"{text[:-3]}__builtin_inf{suffix}()"
     return text + suffix
-
-
-def equal(left: Operand, right: Operand) -> Expression:
-    """Return C's ``left == right``."""
-    return Binary("==", as_expression(left), as_expression(right))
-
-
-def not_equal(left: Operand, right: Operand) -> Expression:
-    """Return C's ``left != right``."""
-    return Binary("!=", as_expression(left), as_expression(right))
-
-
-def logical_and(left: Operand, right: Operand) -> Expression:
-    """Return C's short-circuit ``left && right``."""
-    return Binary("&&", as_expression(left), as_expression(right))
-
-
-def logical_or(left: Operand, right: Operand) -> Expression:
-    """Return C's short-circuit ``left || right``."""
-    return Binary("||", as_expression(left), as_expression(right))
-
-
-def address_of(operand: Expression) -> Expression:
-    """Return ``&operand``; ``&p[0]`` is ``p``."""
-    if isinstance(operand, Index) and _value(operand.index) == 0:  # &p[0] -> p
-        return operand.base
-    return Unary("&", operand)
-
-
-def dereference(operand: Expression) -> Expression:
-    """Return ``*operand``."""
-    return Unary("*", operand)
-
-
-def minimum(left: Operand, right: Operand) -> Expression:
-    """Return ``left < right ? left : right`` of two index expressions, folded where both are known."""
-    first, second = as_expression(left), as_expression(right)
-    if isinstance(first, IntegerLiteral) and isinstance(second, IntegerLiteral):
-        return first if first.value < second.value else second
-    return first if first == second else Conditional(first < second, first, second)
 
 
 def _value(expression: Expression) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mosaic.c.c_types import CType, int64
-from mosaic.c.expressions import Expression, IntegerLiteral, Name, Operand, as_expression, check_identifier
+from mosaic.c.expressions import Expression, IntegerLiteral, Name, Operand, as_expression
+from mosaic.c.identifiers import check_identifier
 
 
 class Statement:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mosaic.c.c_types import CType
-from mosaic.c.expressions import Expression, check_identifier
+from mosaic.c.expressions import Expression
+from mosaic.c.identifiers import check_identifier
 from mosaic.c.statements import Body, InitializerList
 
 
