@@ -42,8 +42,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run_child(suite: str, num_threads: int, options: argparse.Namespace) -> int:
-    command = [sys.executable, "-m", "benchmarks", suite, "--child", "--rounds", str(options.rounds),
-               "--threads", str(num_threads), "--batches", *map(str, options.batches)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks",
+        suite,
+        "--child",
+        "--rounds",
+        str(options.rounds),
+        "--threads",
+        str(num_threads),
+        "--batches",
+        *map(str, options.batches),
+    ]
     if options.contenders:
         command += ["--contenders", *options.contenders]
     cores = sorted(os.sched_getaffinity(0))[:num_threads]

@@ -35,12 +35,22 @@ class Cost:
 
 def run_costs(num_rounds: int) -> None:
     """One table; the run that takes longest is a graph of 100,000 nodes."""
-    costs = [_numpy_unit(), *(_building(length) for length in (100, 1000, 10_000, 100_000)), _building_bert(),
-             _looking(), _numpy_chain(), _evaluating(), _calling()]
+    costs = [
+        _numpy_unit(),
+        *(_building(length) for length in (100, 1000, 10_000, 100_000)),
+        _building_bert(),
+        _looking(),
+        _numpy_chain(),
+        _evaluating(),
+        _calling(),
+    ]
     timings = run_interleaved({cost.name: cost.run for cost in costs}, num_rounds)
     rows = [_row(cost, timings) for cost in costs]
-    print_table(f"costs per operation, as multiples of {_UNIT} on 4 elements",
-                ["what", "operations", "ms in all", "us each", "multiple", "aim"], rows)
+    print_table(
+        f"costs per operation, as multiples of {_UNIT} on 4 elements",
+        ["what", "operations", "ms in all", "us each", "multiple", "aim"],
+        rows,
+    )
 
 
 def _row(cost: Cost, timings: Timings) -> list[str]:
@@ -48,8 +58,14 @@ def _row(cost: Cost, timings: Timings) -> list[str]:
     units = [unit / _CHAIN for unit in timings.name_to_seconds[_UNIT]]
     each = [value / cost.num_operations for value in timings.name_to_seconds[cost.name]]
     multiple = median_interval([value / unit for value, unit in zip(each, units, strict=True)])
-    return [cost.name, str(cost.num_operations), f"{seconds * 1e3:.3g}", f"{seconds / cost.num_operations * 1e6:.3g}",
-            str(multiple), cost.aim]
+    return [
+        cost.name,
+        str(cost.num_operations),
+        f"{seconds * 1e3:.3g}",
+        f"{seconds / cost.num_operations * 1e6:.3g}",
+        str(multiple),
+        cost.aim,
+    ]
 
 
 def _numpy_unit() -> Cost:
@@ -63,7 +79,8 @@ def _numpy_unit() -> Cost:
 
 
 def _chain(length: int) -> cnp.LazyTensor:
-    total, step = cnp.asarray(_SMALL), cnp.asarray(_SMALL)
+    total: cnp.LazyTensor = cnp.asarray(_SMALL)
+    step = cnp.asarray(_SMALL)
     for _ in range(length):
         total = total + step
     return total

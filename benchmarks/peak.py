@@ -75,8 +75,19 @@ def compile_peak_loops() -> dict[str, PeakLoop]:
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder) / "peak.c", Path(folder) / "peak.so"
         source.write_text(_LOOP)
-        command = [os.environ.get("CC", "cc"), "-O3", "-march=native", "-ffp-contract=fast", "-funroll-loops",
-                   f"-DNUM_ACCUMULATORS={_NUM_ACCUMULATORS}", "-shared", "-fPIC", "-o", str(library), str(source)]
+        command = [
+            os.environ.get("CC", "cc"),
+            "-O3",
+            "-march=native",
+            "-ffp-contract=fast",
+            "-funroll-loops",
+            f"-DNUM_ACCUMULATORS={_NUM_ACCUMULATORS}",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(library),
+            str(source),
+        ]
         subprocess.run(command, check=True)
         loaded = ctypes.CDLL(str(library))
     return {

@@ -71,7 +71,10 @@ def _reference(workload: Workload) -> Array:
 
 
 def _report(
-    workload: Workload, timings: Timings, errors: Mapping[str, float], skipped: Mapping[str, str],
+    workload: Workload,
+    timings: Timings,
+    errors: Mapping[str, float],
+    skipped: Mapping[str, str],
     peak_gflops: float,
 ) -> None:
     base = _OURS if _OURS in errors else next(iter(errors))
@@ -79,12 +82,20 @@ def _report(
     rows = []
     for name in sorted(errors, key=lambda name: timings.seconds(name).median):
         seconds = timings.seconds(name).median
-        rows.append([name, f"{seconds * 1e3:.1f}", str(timings.ratio(name, base)),
-                     f"{giga_flops / seconds / peak_gflops:.2f}", f"{errors[name]:.1e}"])
+        rows.append(
+            [
+                name,
+                f"{seconds * 1e3:.1f}",
+                str(timings.ratio(name, base)),
+                f"{giga_flops / seconds / peak_gflops:.2f}",
+                f"{errors[name]:.1e}",
+            ]
+        )
     print_table(
         f"BERT-base forward, float32, batch {workload.batch}, sequence {workload.sizes.sequence}, "
         f"{workload.num_threads} thread(s); multiply-add peak {peak_gflops:.0f} GFLOP/s",
-        ["contender", "ms", f"time / {base}'s", "of peak", "error"], rows,
+        ["contender", "ms", f"time / {base}'s", "of peak", "error"],
+        rows,
     )
     for name, reason in skipped.items():
         print(f"  {name} left out: {reason}")

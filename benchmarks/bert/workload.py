@@ -44,8 +44,11 @@ class Workload:
 
         torch.manual_seed(0)
         config = BertConfig(
-            vocab_size=self.sizes.vocabulary, hidden_size=self.sizes.hidden, num_hidden_layers=self.sizes.layers,
-            num_attention_heads=self.sizes.heads, intermediate_size=self.sizes.intermediate,
+            vocab_size=self.sizes.vocabulary,
+            hidden_size=self.sizes.hidden,
+            num_hidden_layers=self.sizes.layers,
+            num_attention_heads=self.sizes.heads,
+            intermediate_size=self.sizes.intermediate,
         )
         return BertModel(config, add_pooling_layer=False).eval()
 

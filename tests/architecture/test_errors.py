@@ -14,7 +14,13 @@ _ELSEWHERE = {
 }
 # What Python's own protocols and numpy's functions prescribe.
 _PRESCRIBED = {
-    "AttributeError", "IndexError", "KeyError", "OverflowError", "StopIteration", "TypeError", "ValueError",
+    "AttributeError",
+    "IndexError",
+    "KeyError",
+    "OverflowError",
+    "StopIteration",
+    "TypeError",
+    "ValueError",
     "ZeroDivisionError",
 }
 

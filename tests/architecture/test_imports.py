@@ -61,8 +61,7 @@ def test_packages_import_only_what_lies_below_them() -> None:
     wrong = [
         found
         for found in imports()
-        if _package(found.target) in _OURS
-        and _package(found.target) not in _MAY_IMPORT[_package(found.importer.name)]
+        if _package(found.target) in _OURS and _package(found.target) not in _MAY_IMPORT[_package(found.importer.name)]
     ]
     assert not wrong, _shown(wrong)
 
@@ -82,14 +81,20 @@ def test_modules_of_composit_import_only_their_own_layer_and_those_below() -> No
 def test_a_star_import_stands_only_where_names_are_gathered() -> None:
     gathering = {"composit/__init__.py", "composit/numpy/__init__.py"}
     wrong = [
-        module.where for module in modules() if "import *" in module.text and module.where not in gathering
-        and any(line.strip().startswith("from ") and line.rstrip().endswith("import *")
-                for line in module.text.splitlines())
+        module.where
+        for module in modules()
+        if "import *" in module.text
+        and module.where not in gathering
+        and any(
+            line.strip().startswith("from ") and line.rstrip().endswith("import *") for line in module.text.splitlines()
+        )
     ]
     assert not wrong
 
 
-@pytest.mark.parametrize("name", ["composit", "composit.multidigraph", "composit.numpy", "composit.nn", "composit.types", "mosaic"])
+@pytest.mark.parametrize(
+    "name", ["composit", "composit.multidigraph", "composit.numpy", "composit.nn", "composit.types", "mosaic"]
+)
 def test_importing_loads_none_of_the_heavy_libraries(name: str) -> None:
     loaded = _modules_after(f"import {name}")
     assert not loaded & _WHEN_USED

@@ -9,10 +9,16 @@ from benchmarks.contender import Run
 
 def prepare(workload: Workload) -> Run:
     """A model compiled for latency."""
-    compiled = openvino.Core().compile_model(str(onnx_path(workload)), "CPU", {
-        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": workload.num_threads, "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-    })
+    compiled = openvino.Core().compile_model(
+        str(onnx_path(workload)),
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": workload.num_threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        },
+    )
 
     def run() -> Array:
         output: Array = compiled(workload.input_ids)[0]
