@@ -57,13 +57,9 @@ special = {
 """name -> (operand, result), compared with the sign of zero; a NaN gives a NaN everywhere."""
 
 
-def lanes_of(dtype: np.dtype, target: Target) -> int:
-    return target.lanes(dtype.itemsize)
-
-
-def array_function(name: str, dtype: np.dtype, target: Target) -> Helper:
+def array_function(name: str, dtype: np.dtype, target: Target, lanes: int | None = None) -> Helper:
     """A C function ``array_name_dtype(n, x, y)`` that applies the vector function to whole vectors."""
-    vector = vector_type(dtype, lanes_of(dtype, target))
+    vector = vector_type(dtype, lanes or target.lanes(dtype.itemsize))
     function = vector_function(name, vector, target)
     i, x, y = c.Name("i"), c.Name("x"), c.Name("y")
     value = function(load(vector)(x + i))
@@ -174,6 +170,21 @@ def test_gcc_and_clang_give_the_same_bits(tmp_path: Path, zig: Compiler) -> None
             for library, result in zip(libraries, results, strict=True):
                 call(library, f"array_{name}_{dtype}", values.size, values, result)
             np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("target_name", [None, "x86-64-v3", "x86-64-v2"])
+def test_narrow_vectors_beside_wide_elements_give_the_same_bits(target_name: str | None, tmp_path: Path) -> None:
+    target = get_target(target_name)
+    libraries = []
+    for lanes in (target.lanes(4), target.lanes(8)):
+        (folder := tmp_path / str(lanes)).mkdir()
+        libraries.append(load_helpers([array_function(name, f32, target, lanes) for name in own], folder, target))
+    for name in own:
+        values = sample(name, f32)[:6400]
+        results = [np.empty_like(values), np.empty_like(values)]
+        for library, result in zip(libraries, results, strict=True):
+            call(library, f"array_{name}_float32", values.size, values, result)
+        np.testing.assert_array_equal(*results)
 
 
 def test_functions_of_the_c_library_are_reached_lane_by_lane(tmp_path: Path) -> None:
