@@ -6,8 +6,9 @@ import torch
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertModel
 
-import composit as cnp
+import composit.numpy as cnp
 import flashlight
+from composit import name_scope, with_name
 from composit.types import visualize
 
 _HERE = Path(__file__).parent
@@ -27,8 +28,8 @@ def draw_encoder_layer() -> None:
 
 def draw_softmax() -> None:
     """A softmax, the README's first picture."""
-    x = cnp.with_name(cnp.ones((4, 8), dtype="float32"), "x")
-    with cnp.name_scope("softmax"):
+    x = with_name(cnp.ones((4, 8), dtype="float32"), "x")
+    with name_scope("softmax"):
         shifted = cnp.exp(x - cnp.max(x, axis=-1, keepdims=True))
         y = shifted / cnp.sum(shifted, axis=-1, keepdims=True)
     visualize(y, filename=_HERE / "softmax.svg", direction="LR")
