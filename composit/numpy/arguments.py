@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -34,7 +35,7 @@ def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> in
 
     Raises:  AxisError: it is out of bounds, with numpy's text and the argument's name before it
     """
-    position = operator.index(axis)
+    position = int(operator.index(axis))
     if not -ndim <= position < ndim:
         raise AxisError(position, ndim, argument)
     return position + ndim if position < 0 else position
@@ -71,7 +72,14 @@ def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
 
     Raises:  ShapeError: the sizes differ, or several lengths are unknown
     """
-    lengths = tuple(map(operator.index, shape)) if isinstance(shape, Iterable) else (operator.index(shape),)
+    # A bool is an index, and equals 1 where results are kept by shape.
+    if isinstance(shape, Iterable):
+        return _resolved(tuple([int(operator.index(length)) for length in shape]), old)
+    return _resolved((int(operator.index(shape)),), old)
+
+
+@lru_cache(maxsize=4096)
+def _resolved(lengths: Shape, old: Shape) -> Shape:
     size = math.prod(old)
     unknown = [position for position, length in enumerate(lengths) if length < 0]
     if len(unknown) > 1:

@@ -351,11 +351,11 @@ def take(
             f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'same_kind':"
             " take needs integers as indices; convert them with astype(int)"
         )
-    result = Take(position, mode).result_types(tensor.type, places.type)
-    if mode == "raise" and result:
+    result = apply(Take(position, mode), tensor, places)
+    if mode == "raise" and result.size:
         length = tensor.size if position is None else tensor.shape[position]
         check_bounds(known_integers(known), position, length)
-    return apply(Take(position, mode), tensor, places)
+    return result
 
 
 def take_along_axis(arr: TensorLike, indices: TensorLike, axis: AxisLike | None = -1) -> Any:

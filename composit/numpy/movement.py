@@ -6,13 +6,15 @@ is in rearranging.py. May import arguments, apply, operation, errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from composit.apply import apply
+from composit.apply import tensor_of
 from composit.errors import AxisError, ParameterError, ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import (
@@ -206,9 +208,19 @@ class Squeeze(Operation):
         return [xp.expand_dims(cotangents[0], self.axes)]
 
 
-def _view(operation: Operation, base: TensorLike, given: TensorLike) -> Any:  # Any: LazyTensor
+# The operations here have one parameter each, a tuple of integers.
+@lru_cache(maxsize=8192)
+def _planned(
+    kind: Callable[[tuple[int, ...]], Operation], parameter: tuple[int, ...], operand: TensorType
+) -> tuple[Operation, tuple[TensorType, ...]]:
+    operation = kind(parameter)
+    return operation, operation.result_types(operand)
+
+
+def _view(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> Any:
     """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
-    result = apply(operation, base)
+    operation, types = _planned(kind, parameter, base.type)
+    result = tensor_of(operation, (base.node, base.output_index), types, 3)
     if base is given:
         mark_view(result, base)
     return result
@@ -222,7 +234,7 @@ def transpose(a: TensorLike, axes: AxesLike | None = None) -> Any:  # Any: LazyT
         order: Axes = tuple(range(ndim - 1, -1, -1))
     else:
         order = _permutation(axes, tensor.shape)
-    return _view(Transpose(order), tensor, a)
+    return _view(Transpose, order, tensor, a)
 
 
 permute_dims = transpose
@@ -263,7 +275,7 @@ def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
     second = normalize_axis(axis2, tensor.ndim, "axis2")
     order = list(range(tensor.ndim))
     order[first], order[second] = second, first
-    return _view(Transpose(tuple(order)), tensor, a)
+    return _view(Transpose, tuple(order), tensor, a)
 
 
 def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
@@ -279,7 +291,7 @@ def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
     order = [axis for axis in range(tensor.ndim) if axis not in origins]
     for target, origin in sorted(zip(targets, origins, strict=True)):
         order.insert(target, origin)
-    return _view(Transpose(tuple(order)), tensor, a)
+    return _view(Transpose, tuple(order), tensor, a)
 
 
 def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
@@ -293,7 +305,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
     place += ndim if place < 0 else 0
     order = [other for other in range(ndim) if other != origin]
     order.insert(place - (1 if origin < place else 0), origin)
-    return _view(Transpose(tuple(order)), tensor, a)
+    return _view(Transpose, tuple(order), tensor, a)
 
 
 def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> Any:
@@ -303,11 +315,10 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
     """
     tensor = handle_of(a)
     if order == "C":
-        operation = Reshape(resolve_shape(shape, tensor.shape))
-        return apply(operation, tensor) if copy else _view(operation, tensor, a)
+        return _view(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
     _check_order(order, "reshape")
     reversed_shape = resolve_shape(shape, tensor.shape)[::-1]
-    return transpose(apply(Reshape(reversed_shape), transpose(tensor)))
+    return transpose(reshape(transpose(tensor), reversed_shape))
 
 
 def ravel(a: TensorLike, order: str = "C") -> Any:
@@ -326,8 +337,9 @@ def _check_order(order: str, function: str) -> None:
 def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
     """Return the tensor repeated to a shape. See np.broadcast_to."""
     tensor = handle_of(array)
-    new = tuple([n.__index__() for n in shape]) if isinstance(shape, Sequence) else (shape.__index__(),)
-    return _view(BroadcastTo(new), tensor, array)
+    lengths = shape if isinstance(shape, Sequence) else (shape,)
+    new = tuple([int(operator.index(length)) for length in lengths])
+    return _view(BroadcastTo, new, tensor, array)
 
 
 def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
@@ -345,7 +357,7 @@ def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
     tensor = handle_of(a)
     added = len(axis) if isinstance(axis, Sequence) else 1
     positions = normalize_axes(axis, tensor.ndim + added)
-    return _view(ExpandDims(tuple(sorted(positions))), tensor, a)
+    return _view(ExpandDims, tuple(sorted(positions)), tensor, a)
 
 
 def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
@@ -355,7 +367,7 @@ def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
         axes = tuple(position for position, length in enumerate(tensor.shape) if length == 1)
     else:
         axes = _squeezed_axes(axis, tensor.ndim)
-    return _view(Squeeze(axes), tensor, a)
+    return _view(Squeeze, axes, tensor, a)
 
 
 def _squeezed_axes(axis: AxesLike, ndim: int) -> Axes:
