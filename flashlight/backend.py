@@ -1,0 +1,132 @@
+"""The torch backend: runs a program with torch, and through numpy where torch has no operation of the same meaning.
+
+Memory is shared both ways. May import backend_rows, conversion and composit's programs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from composit.backends import PreparedProgram
+from composit.operation import Array, Input, Scalar, TensorType
+from composit.program import Instruction, Label, Program, Reference
+from composit.source import describe_source
+from flashlight.backend_rows import torch_callable
+from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
+
+_Value = Any  # Any: a torch tensor, a numpy array or scalar, or a Python number
+
+
+class TorchBackend:
+    """Evaluates with torch on the CPU; intermediate tensors are freed as soon as nothing reads them."""
+
+    name = "torch"
+
+    def prepare(self, program: Program) -> PreparedProgram:
+        """Return a function that runs the program on arrays."""
+        steps = _steps(program)
+        # The instructions of inputs hold values, which the prepared program must not keep alive.
+        inputs, outputs = program.inputs, program.outputs
+        types = [program.instructions[position].types[index] for position, index in outputs]
+
+        def run(values: Sequence[Array]) -> list[Array]:
+            memory: dict[Reference, _Value] = {
+                (position, 0): value for position, value in zip(inputs, values, strict=True)
+            }
+            with torch.no_grad():
+                for step in steps:
+                    step.run(memory)
+            return [_as_numpy(memory[reference], kind) for reference, kind in zip(outputs, types, strict=True)]
+
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One instruction, ready to run on the memory of a run."""
+
+    function: Callable[..., Any]  # Any: one value, or a sequence of them
+    take: Callable[[_Value, TensorType], _Value]
+    operands: tuple[Reference, ...]
+    operand_types: tuple[TensorType, ...]
+    results: tuple[Reference, ...]
+    has_several: bool
+    dying: tuple[Reference, ...]
+    describe: Callable[[], str]
+
+    def run(self, memory: dict[Reference, _Value]) -> None:
+        """Compute the results, and forget what nobody reads again."""
+        pairs = zip(self.operands, self.operand_types, strict=True)
+        try:
+            value = self.function(*(self.take(memory[reference], kind) for reference, kind in pairs))
+        finally:
+            error = sys.exception()
+            if error is not None:
+                error.add_note(self.describe())
+        for reference, part in zip(self.results, value if self.has_several else (value,), strict=True):
+            memory[reference] = part
+        for reference in self.dying:
+            del memory[reference]
+
+
+def _steps(program: Program) -> list[_Step]:
+    last_use: dict[Reference, int] = {}
+    for position, instruction in enumerate(program.instructions):
+        last_use.update(dict.fromkeys(instruction.operands, position))
+    dying: dict[int, list[Reference]] = {}
+    kept = set(program.outputs)
+    for reference, position in last_use.items():
+        if reference not in kept:
+            dying.setdefault(position, []).append(reference)
+    return [
+        _step(program, position, instruction, tuple(dying.get(position, ())))
+        for position, instruction in enumerate(program.instructions)
+        if not isinstance(instruction.operation, Input)
+    ]
+
+
+def _step(program: Program, position: int, instruction: Instruction, dying: tuple[Reference, ...]) -> _Step:
+    types = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
+    operation = instruction.operation
+    in_torch = None
+    if not isinstance(operation, Scalar) and all(kind.dtype in NUMPY_TO_TORCH for kind in (*types, *instruction.types)):
+        in_torch = torch_callable(operation, types, instruction.types)
+    return _Step(
+        function=in_torch or operation.evaluator(),
+        take=_as_torch if in_torch else _as_numpy,
+        operands=instruction.operands,
+        operand_types=types,
+        results=tuple((position, index) for index in range(len(instruction.types))),
+        has_several=operation.num_results != 1,
+        dying=dying,
+        describe=partial(_describe, program.labels[position], operation.name, types),
+    )
+
+
+def _describe(label: Label, name: str, types: Sequence[TensorType]) -> str:
+    scope = f" in {label.scope}" if label.scope else ""
+    operands = ", ".join(map(str, types))
+    return f"while torch evaluated {name}({operands}){scope}, built at:\n  {describe_source(label.source)}"
+
+
+def _as_torch(value: _Value, kind: TensorType) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, np.ndarray):
+        return tensor_of(value)
+    return torch.tensor(value, dtype=NUMPY_TO_TORCH[kind.dtype])
+
+
+def _as_numpy(value: _Value, kind: TensorType) -> _Value:
+    """Return an array, numpy's scalar where numpy would give one; Python's numbers as they are, for they are weak."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    array = value.resolve_conj().numpy()
+    return array[()] if kind.is_scalar else array

@@ -1,0 +1,215 @@
+"""The reverse table: composit class -> torch callable. An operation without a row runs through numpy.
+
+`torch_callable` is open: register another class with `@torch_callable.register`. May import torch and composit.numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import singledispatch
+from typing import Any, TypeAlias
+
+import torch
+
+from composit.numpy import elementwise_table as table
+from composit.numpy.contractions import Einsum
+from composit.numpy.creation import Full
+from composit.numpy.elementwise import Astype, Elementwise, ElementwiseFunction, Where
+from composit.numpy.indexing import AdvancedIndex, BasicIndex, Take, TakeAlongAxis
+from composit.numpy.joining import Concatenate, Split, Stack
+from composit.numpy.linalg import Matmul
+from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.padding import Pad
+from composit.numpy.reductions import Accumulate, Reduce
+from composit.operation import Operation, TensorType
+from flashlight.backend_elementwise import elementwise_callable, is_computable
+from flashlight.conversion import NUMPY_TO_TORCH
+
+Run: TypeAlias = Callable[..., Any]  # Any: a tensor, or several
+Types: TypeAlias = Sequence[TensorType]
+
+
+@singledispatch
+def torch_callable(operation: Operation, operands: Types, results: Types) -> Run | None:
+    """Return a function of torch tensors that computes the operation on operands of these types; None: use numpy.
+
+    It is only asked where all dtypes are torch's; its results have the types that numpy gives.
+    """
+    return None
+
+
+@torch_callable.register
+def _(operation: Elementwise, operands: Types, results: Types) -> Run | None:
+    return elementwise_callable(operation, operands)
+
+
+@torch_callable.register
+def _(operation: Astype, operands: Types, results: Types) -> Run | None:
+    dtype = NUMPY_TO_TORCH[operation.dtype]
+    # What a float out of range becomes as an integer is anybody's choice, and the two libraries choose differently.
+    is_safe = operands[0].dtype.kind in "biu" or operation.dtype.kind in "fcb"
+    return (lambda x: x.to(dtype)) if is_safe else None
+
+
+@torch_callable.register
+def _(operation: Where, operands: Types, results: Types) -> Run | None:
+    dtype = NUMPY_TO_TORCH[results[0].dtype]
+    return lambda condition, x, y: torch.where(condition.bool(), x.to(dtype), y.to(dtype))
+
+
+@torch_callable.register
+def _(operation: Full, operands: Types, results: Types) -> Run | None:
+    dtype = NUMPY_TO_TORCH[operation.dtype]
+    value = operation.dtype.type(operation.fill_value).item()
+    return lambda: torch.full(operation.shape, value, dtype=dtype)
+
+
+_ARITHMETIC: dict[ElementwiseFunction, Callable[..., torch.Tensor]] = {table.add: torch.sum}
+_LOGIC: dict[ElementwiseFunction, Callable[..., torch.Tensor]] = {
+    table.logical_and: torch.all,
+    table.logical_or: torch.any,
+}
+_EXTREMA: dict[ElementwiseFunction, Callable[..., torch.Tensor]] = {
+    table.maximum: torch.amax,
+    table.minimum: torch.amin,
+}
+
+
+@torch_callable.register
+def _(operation: Reduce, operands: Types, results: Types) -> Run | None:
+    if not operation.axes or not is_computable(results[0].dtype) or not is_computable(operands[0].dtype):
+        return None
+    axes, keepdims, dtype = operation.axes, operation.keepdims, NUMPY_TO_TORCH[results[0].dtype]
+    if operation.function in _ARITHMETIC and results[0].dtype.kind in "iuf":
+        add_up = _ARITHMETIC[operation.function]
+        return lambda x: add_up(x, dim=axes, keepdim=keepdims, dtype=dtype)
+    if operation.function in _EXTREMA and operands[0].dtype == results[0].dtype and results[0].dtype.kind in "biuf":
+        extreme = _EXTREMA[operation.function]
+        return lambda x: extreme(x, dim=axes, keepdim=keepdims)
+    if operation.function in _LOGIC and operation.dtype is None:
+        combine = _LOGIC[operation.function]
+        return lambda x: combine(x.bool(), dim=axes, keepdim=keepdims)
+    return None
+
+
+_RUNNING: dict[ElementwiseFunction, Callable[..., torch.Tensor]] = {
+    table.add: torch.cumsum,
+    table.multiply: torch.cumprod,
+}
+
+
+@torch_callable.register
+def _(operation: Accumulate, operands: Types, results: Types) -> Run | None:
+    function = _RUNNING.get(operation.function)
+    if function is None or results[0].dtype.kind not in "iuf" or not is_computable(results[0].dtype):
+        return None
+    dtype, axis = NUMPY_TO_TORCH[results[0].dtype], operation.axis
+    return lambda x: function(x, dim=axis, dtype=dtype)
+
+
+@torch_callable.register
+def _(operation: Matmul, operands: Types, results: Types) -> Run | None:
+    dtype = results[0].dtype
+    if dtype.kind not in "iuf" or not is_computable(dtype):
+        return None
+    common = NUMPY_TO_TORCH[dtype]
+    return lambda x, y: torch.matmul(x.to(common), y.to(common))
+
+
+@torch_callable.register
+def _(operation: Einsum, operands: Types, results: Types) -> Run | None:
+    if results[0].dtype.kind != "f" or not is_computable(results[0].dtype):
+        return None
+    common, subscripts = NUMPY_TO_TORCH[results[0].dtype], operation.subscripts
+    return lambda *tensors: torch.einsum(subscripts, *(tensor.to(common) for tensor in tensors))
+
+
+@torch_callable.register
+def _(operation: Transpose, operands: Types, results: Types) -> Run | None:
+    return lambda x: x.permute(operation.axes)
+
+
+@torch_callable.register
+def _(operation: Reshape, operands: Types, results: Types) -> Run | None:
+    return lambda x: x.reshape(operation.shape)
+
+
+@torch_callable.register
+def _(operation: BroadcastTo, operands: Types, results: Types) -> Run | None:
+    return lambda x: x.expand(operation.shape)
+
+
+@torch_callable.register(ExpandDims)
+@torch_callable.register(Squeeze)
+def _(operation: Operation, operands: Types, results: Types) -> Run | None:
+    shape = results[0].shape
+    return lambda x: x.reshape(shape)
+
+
+@torch_callable.register
+def _(operation: Concatenate, operands: Types, results: Types) -> Run | None:
+    dtype, axis = NUMPY_TO_TORCH[results[0].dtype], operation.axis
+    return lambda *tensors: torch.cat([tensor.to(dtype) for tensor in tensors], dim=axis)
+
+
+@torch_callable.register
+def _(operation: Stack, operands: Types, results: Types) -> Run | None:
+    dtype, axis = NUMPY_TO_TORCH[results[0].dtype], operation.axis
+    return lambda *tensors: torch.stack([tensor.to(dtype) for tensor in tensors], dim=axis)
+
+
+@torch_callable.register
+def _(operation: Split, operands: Types, results: Types) -> Run | None:
+    lengths = [result.shape[operation.axis] for result in results]
+    if sum(lengths) != operands[0].shape[operation.axis]:
+        # numpy lets boundaries overlap.
+        return None
+    return lambda x: torch.split(x, lengths, dim=operation.axis)
+
+
+@torch_callable.register
+def _(operation: Pad, operands: Types, results: Types) -> Run | None:
+    if operation.mode != "constant":
+        return None
+    widths = [width for pair in reversed(operation.widths) for width in pair]
+    value = results[0].dtype.type(operation.constant).item()
+    return lambda x: torch.nn.functional.pad(x, widths, value=value)
+
+
+@torch_callable.register
+def _(operation: BasicIndex, operands: Types, results: Types) -> Run | None:
+    entries = operation.index
+    if any(isinstance(entry, slice) and (entry.step < 0 or entry.stop < 0) for entry in entries):
+        return None
+    return lambda x: x[entries]
+
+
+@torch_callable.register
+def _(operation: AdvancedIndex, operands: Types, results: Types) -> Run | None:
+    entries = operation.index
+
+    def run(x: torch.Tensor, *indices: torch.Tensor) -> torch.Tensor:
+        following = iter(indices)
+        return x[tuple(next(following).long() if isinstance(entry, str) else entry for entry in entries)]
+
+    # Torch places the axes as numpy does where all entries are arrays or slices; a lone integer is such an array to numpy.
+    return None if any(isinstance(entry, int) for entry in entries) else run
+
+
+@torch_callable.register
+def _(operation: Take, operands: Types, results: Types) -> Run | None:
+    if operation.mode != "raise" or not operands[0].shape:
+        return None
+    if operation.axis is None:
+        return lambda x, indices: x.reshape(-1)[indices.long()]
+    before = (slice(None),) * operation.axis
+    return lambda x, indices: x[(*before, indices.long())]
+
+
+@torch_callable.register
+def _(operation: TakeAlongAxis, operands: Types, results: Types) -> Run | None:
+    axis, (x, indices) = operation.axis, operands
+    length = x.shape[axis]
+    if x.shape[:axis] + x.shape[axis + 1 :] != indices.shape[:axis] + indices.shape[axis + 1 :]:
+        return None
+    return lambda x, indices: torch.gather(x, axis, torch.where(indices < 0, indices + length, indices).long())

@@ -1,0 +1,79 @@
+"""The torch backend: numpy's values through torch, numpy where torch has no such operation, memory shared both ways.
+
+That it agrees with numpy on every operation is the contract suite's to show (tests/operations/test_backends.py).
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+import composit as cnp
+from composit.evaluation import clear_prepared_programs
+from flashlight.backend import TorchBackend
+from flashlight.conversion import array_of, tensor_of
+
+
+def test_the_backend_is_known_by_name() -> None:
+    x = cnp.asarray(np.arange(6.0).reshape(2, 3))
+    value = cnp.evaluate(cnp.exp(x) @ x.T, backend="torch")
+    np.testing.assert_allclose(value, np.exp(np.arange(6.0).reshape(2, 3)) @ np.arange(6.0).reshape(2, 3).T)
+    assert isinstance(value, np.ndarray)
+
+
+def test_an_operation_that_torch_has_not_runs_through_numpy() -> None:
+    x = cnp.asarray(np.array([3, 5, 6]))
+    value = cnp.evaluate(cnp.gcd(x + 3, 6) * 2, backend="torch")
+    np.testing.assert_array_equal(value, [12, 4, 6])
+    assert value.dtype == np.int64
+
+
+def test_promotion_is_numpys() -> None:
+    x = cnp.asarray(np.arange(3, dtype=np.int32))
+    y = cnp.asarray(np.ones(3, dtype=np.float32))
+    assert cnp.evaluate(x + y, backend="torch").dtype == np.float64
+    assert cnp.evaluate(y * 0.1, backend="torch").dtype == np.float32
+    assert isinstance(cnp.evaluate(y.sum(), backend="torch"), np.float32)
+
+
+def test_results_share_no_memory_with_inputs() -> None:
+    array = np.arange(4.0)
+    x = cnp.asarray(array)
+    value = cnp.evaluate(x.reshape(2, 2), backend="torch")
+    value[:] = 7
+    np.testing.assert_array_equal(cnp.evaluate(x), np.arange(4.0))
+
+
+def test_an_error_shows_the_line_that_built_the_operation() -> None:
+    x, index = cnp.asarray(np.arange(4.0)), cnp.asarray(np.array([9]))
+    taken = cnp.take(x, index * 1)
+    with pytest.raises(IndexError) as raised:
+        cnp.evaluate(taken, backend="torch")
+    assert "taken = cnp.take(x, index * 1)" in "".join(raised.value.__notes__)
+
+
+def test_arrays_are_seen_by_torch_and_tensors_by_numpy_without_copying() -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    array.flags.writeable = False
+    tensor = tensor_of(array)
+    assert np.shares_memory(tensor.numpy(), array)
+    assert not array.flags.writeable
+    back = array_of(torch.ones(3))
+    assert not back.flags.writeable
+    np.testing.assert_array_equal(tensor_of(array[::-1]).numpy(), array[::-1])
+
+
+def test_a_prepared_program_keeps_no_values_alive() -> None:
+    x = cnp.asarray(np.arange(4.0))
+    operation = weakref.ref(x.node.operation)
+    y = x + 1
+    backend = TorchBackend()
+    np.testing.assert_array_equal(cnp.evaluate(y, backend=backend), np.arange(1.0, 5.0))
+    del x, y
+    gc.collect()
+    assert operation() is None
+    clear_prepared_programs()
