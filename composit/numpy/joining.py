@@ -1,4 +1,5 @@
-"""Tensors put together and taken apart along an axis: concatenate, stack, split and their named forms.
+"""Tensors put together and taken apart along an axis: concatenate, stack, split, their named forms, and the least
+rank these give to their operands.
 
 May import movement, arguments, apply, operation, errors.
 """
@@ -16,11 +17,14 @@ from composit.apply import apply
 from composit.errors import ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
-from composit.numpy.movement import atleast_1d, atleast_2d, atleast_3d, ravel, transpose
-from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.numpy.movement import expand_dims, ravel, reshape, transpose
+from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
     "array_split",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "column_stack",
     "concat",
     "concatenate",
@@ -221,6 +225,31 @@ def stack(
     if dtype is not None:
         tensors = [_cast(tensor, np.dtype(dtype), casting) for tensor in tensors]
     return apply(Stack(normalize_axis(axis, tensors[0].ndim + 1)), *tensors)
+
+
+def _at_least(arys: Sequence[TensorLike], raised: Any) -> Any:
+    results = tuple(raised(value) for value in arys)
+    return results[0] if len(results) == 1 else results
+
+
+def atleast_1d(*arys: TensorLike) -> Any:
+    """Return each tensor with one axis or more. See np.atleast_1d."""
+    return _at_least(arys, lambda value: value if handle_of(value).ndim else reshape(value, 1))
+
+
+def atleast_2d(*arys: TensorLike) -> Any:
+    """Return each tensor with two axes or more; new ones come first. See np.atleast_2d."""
+    return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1), (0,))))
+
+
+def atleast_3d(*arys: TensorLike) -> Any:
+    """Return each tensor with three axes or more; a vector's goes in the middle. See np.atleast_3d."""
+    return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1, 2), (0, 2), (2,))))
+
+
+def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> Any:
+    tensor = handle_of(value)
+    return tensor if tensor.ndim >= len(axes_by_ndim) else expand_dims(tensor, axes_by_ndim[tensor.ndim])
 
 
 def vstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:

@@ -32,9 +32,6 @@ from composit.numpy.arguments import (
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
@@ -380,28 +377,3 @@ def _squeezed_axes(axis: AxesLike, ndim: int) -> Axes:
     if len(set(axes)) != len(axes):
         raise ShapeError(f"duplicate value in 'axis': squeeze was given {given} for {ndim} axes; each may appear once")
     return axes
-
-
-def _at_least(arys: Sequence[TensorLike], raised: Any) -> Any:
-    results = tuple(raised(value) for value in arys)
-    return results[0] if len(results) == 1 else results
-
-
-def atleast_1d(*arys: TensorLike) -> Any:
-    """Return each tensor with one axis or more. See np.atleast_1d."""
-    return _at_least(arys, lambda value: value if handle_of(value).ndim else reshape(value, 1))
-
-
-def atleast_2d(*arys: TensorLike) -> Any:
-    """Return each tensor with two axes or more; new ones come first. See np.atleast_2d."""
-    return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1), (0,))))
-
-
-def atleast_3d(*arys: TensorLike) -> Any:
-    """Return each tensor with three axes or more; a vector's goes in the middle. See np.atleast_3d."""
-    return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1, 2), (0, 2), (2,))))
-
-
-def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> Any:
-    tensor = handle_of(value)
-    return tensor if tensor.ndim >= len(axes_by_ndim) else expand_dims(tensor, axes_by_ndim[tensor.ndim])
