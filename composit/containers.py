@@ -66,4 +66,5 @@ def _map_children(value: Any, function: Callable[[Any], Any]) -> Any:
 
 def _like_mapping(original: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
     # A dict subclass that is also a dataclass (transformers' ModelOutput) is made from its fields, all others from items.
-    return type(original)(**items) if is_dataclass(original) else type(original)(items)  # type: ignore[call-arg]
+    make: Callable[..., Any] = type(original)
+    return make(**items) if hasattr(make, "__dataclass_fields__") else make(items)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from composit.errors import AssignmentError
 from composit.node import FlatOperands, Node, attach_handle, new_node, relabelled
-from composit.operation import Array, Dtype, Input, Operation, Shape, TensorType
+from composit.operation import Dtype, Operation, Shape, TensorType
 from composit.source import Source
 
 if TYPE_CHECKING:
