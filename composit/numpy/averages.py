@@ -17,7 +17,8 @@ from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.movement import broadcast_to
-from composit.numpy.reductions import DtypeLike, Tensor, axes_of, max, min, refuse_out, sum
+from composit.numpy.reduction_arguments import axes_of, refuse_out
+from composit.numpy.reductions import DtypeLike, Tensor, max, min, sum
 from composit.operation import Dtype
 
 __all__ = ["average", "mean", "ptp", "std", "var"]

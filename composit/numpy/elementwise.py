@@ -111,8 +111,9 @@ class ElementwiseFunction:
             return known
         if len(self._typings) >= MAX_KNOWN_TYPES:
             self._typings.clear()
-        shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
+        # Before the shapes, as numpy: of two faults it names the dtypes.
         dtypes = self.resolve_dtypes(types)
+        shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
         results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
         typing = self._typings[types] = _Typing(results, _bounds(types, dtypes))
         return typing

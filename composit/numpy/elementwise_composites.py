@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import UnsupportedOperationError
+from composit.errors import DtypeError, UnsupportedOperationError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.elementwise import Where
@@ -116,6 +116,11 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
         return table.add(round(real(handle), decimals), table.multiply(round(imag(handle), decimals), 1j))
     if decimals == 0:
         return table.rint(handle)
+    if handle.dtype.kind == "b":
+        raise DtypeError(
+            f"Cannot cast ufunc 'multiply' output from dtype('float64') to dtype('bool') with casting rule 'same_kind': round"
+            f" to {decimals} decimals was asked of {handle!r}; expected numbers; convert it with astype first"
+        )
     scale = 10.0 ** abs_of(decimals)
     scaled = table.multiply(handle, scale) if decimals > 0 else table.divide(handle, scale)
     rounded = table.rint(scaled)
@@ -142,7 +147,7 @@ def nan_to_num(
     """Return the elements with NaN and infinities replaced, by default by 0 and the largest numbers."""
     handle = handle_of(x)
     if handle.dtype.kind not in "fc":
-        return table.positive(handle) if handle.dtype.kind != "b" else where(True, handle, handle)
+        return table.positive(handle) if handle.dtype.kind != "b" else table.logical_or(handle, handle)
     if handle.dtype.kind == "c":
         parts = [nan_to_num(part, copy, nan, posinf, neginf) for part in (real(handle), imag(handle))]
         return table.add(parts[0], table.multiply(parts[1], 1j))
@@ -150,7 +155,8 @@ def nan_to_num(
     above, below = largest if posinf is None else posinf, -largest if neginf is None else neginf
     result = where(table.isnan(handle), nan, handle)
     result = where(isposinf(handle), above, result)
-    return where(isneginf(handle), below, result)
+    result = where(isneginf(handle), below, result)
+    return result if handle.ndim else result[()]
 
 
 def isposinf(x: TensorLike, out: None = None) -> Tensor:
@@ -190,7 +196,9 @@ def imag(val: TensorLike) -> Tensor:
 
 def angle(z: TensorLike, deg: bool = False) -> Tensor:
     """Return the angle of complex numbers in radians, or degrees. Reference: numpy.angle."""
-    result = table.arctan2(imag(z), real(z))
+    handle = handle_of(z)
+    # numpy's imaginary part of real numbers is a Python 0 here, which decides no dtype.
+    result = table.arctan2(imag(handle) if handle.dtype.kind == "c" else 0, real(handle))
     return table.multiply(result, 180 / math.pi) if deg else result
 
 

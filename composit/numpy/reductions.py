@@ -15,14 +15,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ParameterError, ShapeError, UnsupportedOperationError
-from composit.handle import TensorHandle
+from composit.errors import ParameterError, ShapeError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
-from composit.numpy.elementwise import Astype, ElementwiseFunction, Where
+from composit.numpy.elementwise import ElementwiseFunction, Where
 from composit.numpy.movement import broadcast_to, reshape
-from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.numpy.reduction_arguments import axes_of, initial_of, is_absent, reduced_dtype, reduced_shape, refuse_out
+from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
 
 __all__ = [
     "all",
@@ -67,8 +67,8 @@ class Reduce(Operation):
                 f"zero-size array to reduction operation {self.function.name} which has no identity: axes {self.axes} "
                 f"of shape {operand.shape} hold no element; pass initial=, the result where there is none"
             )
-        shape = _reduced_shape(operand.shape, self.axes, self.keepdims)
-        return (tensor_type(shape, _reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
+        shape = reduced_shape(operand.shape, self.axes, self.keepdims)
+        return (tensor_type(shape, reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
 
     def evaluate(self, *operands: Array) -> Any:
         return self.evaluator()(*operands)
@@ -121,7 +121,7 @@ class ArgReduce(Operation):
                 f"attempt to get {self.function} of an empty sequence: axis {self.axis} of shape {shape} holds no "
                 "element; there is no position to return"
             )
-        result = _reduced_shape(shape, axes, self.keepdims)
+        result = reduced_shape(shape, axes, self.keepdims)
         return (tensor_type(result, np.intp, is_scalar=not result),)
 
     def evaluate(self, *operands: Array) -> Any:
@@ -153,7 +153,7 @@ class Accumulate(Operation):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (operand,) = operand_types
-        return (tensor_type(operand.shape, _reduced_dtype(self.function, operand, self.dtype)),)
+        return (tensor_type(operand.shape, reduced_dtype(self.function, operand, self.dtype)),)
 
     def evaluate(self, *operands: Array) -> Any:
         return self.evaluator()(*operands)
@@ -175,47 +175,6 @@ class Accumulate(Operation):
 _ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}
 
 
-def _reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
-    if keepdims:
-        return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
-    return tuple(length for axis, length in enumerate(shape) if axis not in axes)
-
-
-def _reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
-    # numpy's own rule, by which small integers are added and multiplied in the widest of their kind.
-    ufunc: np.ufunc = function.ufunc  # type: ignore[assignment]  # a ufunc in all rows that reduce
-    given = (None, operand.dtype, None)
-    if dtype is None:
-        return ufunc.resolve_dtypes(given, reduction=True)[-1]
-    resolved: Dtype = ufunc.resolve_dtypes(given, signature=(dtype, None, None), casting="unsafe", reduction=True)[-1]
-    return resolved
-
-
-def axes_of(axis: AxesLike | None, ndim: int) -> Axes:
-    """Return the axes that a reduction's argument names, sorted; None means all.
-
-    Raises:  AxisError; ShapeError: an axis is given twice
-    """
-    if axis is None:
-        return tuple(range(ndim))
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    if ndim == 0 and len(axes) == 1:
-        # numpy takes axis 0 and -1 of a scalar.
-        normalize_axis(axes[0], 1)
-        return ()
-    if len(set(normalized := tuple(normalize_axis(part, ndim) for part in axes))) != len(axes):
-        raise ShapeError(f"duplicate value in 'axis': {axes} name an axis of {ndim} twice; each may be reduced once")
-    return tuple(sorted(normalized))
-
-
-def refuse_out(name: str, out: object) -> None:
-    """Raise if the caller wants the result in an array of theirs."""
-    if out is not None:
-        raise UnsupportedOperationError(
-            f"{name}: out={out!r:.60} was given; a lazy result is a new tensor; assign it to a name instead of out="
-        )
-
-
 def _reduce(
     function: ElementwiseFunction, a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, keepdims: object
 ) -> Tensor:
@@ -223,10 +182,6 @@ def _reduce(
     dtype = None if dtype is None else np.dtype(dtype)
     is_kept = keepdims is not np._NoValue and bool(keepdims)
     return apply(Reduce(function, axes_of(axis, handle.ndim), is_kept, dtype), handle)
-
-
-def _is_absent(value: object) -> bool:
-    return value is None or value is np._NoValue
 
 
 def _chosen(a: TensorLike, where: Any, neutral: int) -> Tensor:
@@ -245,14 +200,7 @@ def _sum_or_product(
 ) -> Tensor:
     a, axis, dtype, keepdims, initial, where = arguments
     result = _reduce(function, _chosen(a, where, neutral), axis, dtype, keepdims)
-    return result if _is_absent(initial) else function(result, _initial(initial, result.dtype))
-
-
-def _initial(value: Any, dtype: Dtype) -> Any:
-    """Return the initial value in the dtype of the computation, as numpy casts it; a scalar is no fresh input."""
-    if isinstance(value, TensorHandle):
-        return apply(Astype(dtype), value)
-    return np.asarray(value).astype(dtype)[()]
+    return result if is_absent(initial) else function(result, initial_of(initial, result.dtype))
 
 
 def sum(
@@ -295,7 +243,7 @@ def _extremum(
 ) -> Tensor:
     a, axis, keepdims, initial, where = arguments
     handle = handle_of(a)
-    if _is_absent(initial):
+    if is_absent(initial):
         if where is not np._NoValue and where is not True:
             raise ParameterError(
                 f"reduction operation '{function.name}' does not have an identity, so to use a where mask one has to "
@@ -307,8 +255,9 @@ def _extremum(
     axes = axes_of(axis, handle.ndim)
     is_kept = keepdims is not np._NoValue and bool(keepdims)
     if math.prod(handle.shape[axis] for axis in axes) == 0:
-        return broadcast_to(_initial(initial, handle.dtype), _reduced_shape(handle.shape, axes, is_kept))
-    return function(apply(Reduce(function, axes, is_kept), handle), _initial(initial, handle.dtype))
+        empty = broadcast_to(initial_of(initial, handle.dtype), reduced_shape(handle.shape, axes, is_kept))
+        return empty if empty.ndim else empty[()]
+    return function(apply(Reduce(function, axes, is_kept), handle), initial_of(initial, handle.dtype))
 
 
 def max(

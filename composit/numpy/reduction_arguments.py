@@ -1,0 +1,73 @@
+"""What the functions that reduce take, in one form: axes, dtypes, initial values, and what is not taken.
+
+May import elementwise, arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import ShapeError, UnsupportedOperationError
+from composit.handle import TensorHandle
+from composit.numpy.arguments import AxesLike, normalize_axis
+from composit.numpy.elementwise import Astype, ElementwiseFunction
+from composit.operation import Axes, Dtype, Shape, TensorType
+
+
+def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
+    """Return the shape without the axes, or with length 1 in their places."""
+    if keepdims:
+        return tuple(1 if axis in axes else length for axis, length in enumerate(shape))
+    return tuple(length for axis, length in enumerate(shape) if axis not in axes)
+
+
+def reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
+    """Return the dtype of the result by numpy's own rule: small integers are added in the widest of their kind."""
+    ufunc: np.ufunc = function.ufunc  # type: ignore[assignment]  # a ufunc in all rows that reduce
+    given = (None, operand.dtype, None)
+    resolved: Dtype
+    if dtype is None:
+        resolved = ufunc.resolve_dtypes(given, reduction=True)[-1]
+        return resolved
+    resolved = ufunc.resolve_dtypes(given, signature=(dtype, None, None), casting="unsafe", reduction=True)[-1]
+    return resolved
+
+
+def axes_of(axis: AxesLike | None, ndim: int) -> Axes:
+    """Return the axes that a reduction's argument names, sorted; None means all.
+
+    Raises:  AxisError; ShapeError: an axis is given twice
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if ndim == 0 and len(axes) == 1:
+        # numpy takes axis 0 and -1 of a scalar.
+        normalize_axis(axes[0], 1)
+        return ()
+    if len(set(normalized := tuple(normalize_axis(part, ndim) for part in axes))) != len(axes):
+        raise ShapeError(f"duplicate value in 'axis': {axes} name an axis of {ndim} twice; each may be reduced once")
+    return tuple(sorted(normalized))
+
+
+def refuse_out(name: str, out: object) -> None:
+    """Raise if the caller wants the result in an array of theirs."""
+    if out is not None:
+        raise UnsupportedOperationError(
+            f"{name}: out={out!r:.60} was given; a lazy result is a new tensor; assign it to a name instead of out="
+        )
+
+
+def is_absent(value: object) -> bool:
+    """Return whether an initial value was not given."""
+    return value is None or value is np._NoValue
+
+
+def initial_of(value: Any, dtype: Dtype) -> Any:
+    """Return the initial value in the dtype of the computation, as numpy casts it; a scalar is no fresh input."""
+    if isinstance(value, TensorHandle):
+        return apply(Astype(dtype), value)
+    return np.asarray(value).astype(dtype)[()]
