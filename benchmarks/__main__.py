@@ -85,7 +85,24 @@ def _gemm(options: argparse.Namespace) -> None:
     run_gemm(options.rounds)
 
 
-_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {"bert": _bert, "gemm": _gemm, "costs": _costs}
+def _compiling(options: argparse.Namespace) -> None:
+    from benchmarks.bert.compiling import run_compiling
+
+    run_compiling(options.threads[0])
+
+
+def _gemm(options: argparse.Namespace) -> None:
+    from benchmarks.gemm import run_gemm
+
+    run_gemm(options.rounds)
+
+
+_SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
+    "bert": _bert,
+    "gemm": _gemm,
+    "costs": _costs,
+    "compiling": _compiling,
+}
 _THREADED = frozenset({"bert"})
 
 if __name__ == "__main__":

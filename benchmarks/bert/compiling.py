@@ -1,0 +1,54 @@
+"""What compiling BERT-base costs: seconds from nothing and from the cache, memory that stays, the arena's size."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from statistics import median
+
+from benchmarks.report import print_table
+
+
+def run_compiling(num_threads: int, num_processes: int = 3) -> None:
+    """Runs pairs of processes, the first with an empty cache and the second with what it left."""
+    cold: list[dict[str, float]] = []
+    warm: list[dict[str, float]] = []
+    for _ in range(num_processes):
+        with tempfile.TemporaryDirectory() as cache:
+            os.chmod(cache, 0o700)
+            cold.append(_probe(num_threads, cache))
+            warm.append(_probe(num_threads, cache))
+    rows = [
+        ["compile, nothing cached", _median(cold, "compile_seconds", "s"), "under 5 s"],
+        ["compile, from the cache", _median(warm, "compile_seconds", "s"), "under 0.5 s"],
+        ["capture, as multiple of torch's forward", f"{_capture_multiple(warm):.2f}", ""],
+        ["kernels run / distinct functions", f"{warm[0]['kernels']:.0f} / {warm[0]['functions']:.0f}", ""],
+        ["arena", _median(warm, "arena_mib", "MiB"), f"1.1x of {warm[0]['least_mib']:.2f} MiB"],
+        ["intermediates without reuse", _median(warm, "without_reuse_mib", "MiB"), ""],
+        ["weights", _median(warm, "weights_mib", "MiB"), ""],
+        ["memory over the imports, nothing cached", _median(cold, "growth_mib", "MiB"), "weights + 16 MiB"],
+        ["memory over the imports, from the cache", _median(warm, "growth_mib", "MiB"), "weights + 16 MiB"],
+    ]
+    print_table(f"compiling BERT-base, batch 1, {num_threads} thread(s)", ["what", "measured", "aim"], rows)
+
+
+def _probe(num_threads: int, cache: str) -> dict[str, float]:
+    finished = subprocess.run(
+        [sys.executable, "-m", "benchmarks.bert.probe", str(num_threads)],
+        env=os.environ | {"COMPOSIT_CACHE_DIR": cache},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    return figures
+
+
+def _median(figures: Sequence[dict[str, float]], name: str, unit: str) -> str:
+    return f"{median(each[name] for each in figures):.2f} {unit}"
+
+
+def _capture_multiple(figures: Sequence[dict[str, float]]) -> float:
+    return median(each["capture_seconds"] / each["forward_seconds"] for each in figures)
