@@ -79,12 +79,6 @@ def _costs(options: argparse.Namespace) -> None:
     run_costs(options.rounds)
 
 
-def _gemm(options: argparse.Namespace) -> None:
-    from benchmarks.gemm import run_gemm
-
-    run_gemm(options.rounds)
-
-
 def _compiling(options: argparse.Namespace) -> None:
     from benchmarks.bert.compiling import run_compiling
 
