@@ -17,13 +17,14 @@ import mosaic.lowering  # noqa: F401  # registers the lowerings
 from composit.numpy import elementwise_table
 from composit.numpy.elementwise import NOT_WRITTEN, Elementwise, ElementwiseFunction
 from composit.operation import Operation
+from flashlight.backend_rows import torch_callable
 from mosaic.codegen.functions import is_compiled
 from mosaic.lowering.registry import lower
 
 FILE = Path(__file__).with_name("operations.md")
 
 # The dtypes that generated C computes with; others run through numpy between compiled regions.
-C_DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool)
+DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool)
 
 # What has no derivative in mathematics, by class: an empty rule would not say so.
 NO_DERIVATIVE = {
@@ -44,6 +45,8 @@ current. What a function means, and how it is differentiated, is said where it i
   it exists and is not written yet.
 - **C**: the dtypes that generated C computes with; a blank cell says that the node runs through numpy between compiled
   regions, which `explain()` of a compiled model says too.
+- **torch**: the dtypes that the torch backend computes with torch itself, `yes` where they do not matter; a blank cell
+  says that it runs through numpy.
 """
 
 
@@ -55,8 +58,8 @@ def operations_text() -> str:
     return "\n".join(parts) + "\n"
 
 
-_ELEMENTWISE_HEADER = ("Function", "Operands", "Results", "Derivative", "C")
-_OPERATION_HEADER = ("Operation", "Parameters", "Derivative", "C")
+_ELEMENTWISE_HEADER = ("Function", "Operands", "Results", "Derivative", "C", "torch")
+_OPERATION_HEADER = ("Operation", "Parameters", "Derivative", "C", "torch")
 # The first has a table of its own, the second holds numpy's own dtypes and constants.
 _ELSEWHERE = ("composit.numpy.elementwise_table", "composit.numpy.constants")
 _FUNCTIONS_SENTENCE = "Each has numpy's name, arguments and errors, and is one operation or is built of several.\n"
@@ -69,7 +72,8 @@ def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
 
 def _elementwise_rows() -> Iterator[Sequence[str]]:
     for function in elementwise_table.ELEMENTWISE_FUNCTIONS:
-        yield _names(function), str(function.nin), str(function.nout), _derivative(function), _c_dtypes(function)
+        counts = str(function.nin), str(function.nout)
+        yield _names(function), *counts, _derivative(function), _c_dtypes(function), _torch_dtypes(function)
 
 
 def _names(function: ElementwiseFunction) -> str:
@@ -83,7 +87,7 @@ def _derivative(function: ElementwiseFunction) -> str:
 
 
 def _c_dtypes(function: ElementwiseFunction) -> str:
-    return ", ".join(np.dtype(dtype).name for dtype in C_DTYPES if _is_in_c(function, np.dtype(dtype)))
+    return ", ".join(np.dtype(dtype).name for dtype in DTYPES if _is_in_c(function, np.dtype(dtype)))
 
 
 def _is_in_c(function: ElementwiseFunction, dtype: np.dtype[np.generic]) -> bool:
@@ -95,13 +99,28 @@ def _is_in_c(function: ElementwiseFunction, dtype: np.dtype[np.generic]) -> bool
     return function.nout == 1 and operands[0] == dtype and is_compiled(function.name, operands)
 
 
+def _torch_dtypes(function: ElementwiseFunction) -> str:
+    return ", ".join(np.dtype(dtype).name for dtype in DTYPES if _is_in_torch(function, np.dtype(dtype)))
+
+
+def _is_in_torch(function: ElementwiseFunction, dtype: np.dtype[np.generic]) -> bool:
+    operands = (cnp.asarray(np.zeros(1, dtype)).type,) * function.nin
+    try:
+        results = function.operation.result_types(*operands)
+    except TypeError:
+        return False
+    return torch_callable(function.operation, operands, results) is not None
+
+
 def _operation_rows() -> Iterator[Sequence[str]]:
     for operation in sorted(_operations(), key=lambda each: (each.__module__, each.__name__)):
         has_rule = operation.vjp is not Operation.vjp
         derivative = NO_DERIVATIVE.get(operation.__name__, "yes" if has_rule else "")
         is_lowered = lower.dispatch(operation) is not lower.dispatch(object)
         parameters = ", ".join(name for name in operation.__annotations__ if name != "serial")
-        yield f"`{operation.__name__}`", parameters, derivative, "yes" if is_lowered else ""
+        in_torch = torch_callable.dispatch(operation) is not torch_callable.dispatch(object)
+        places = ["yes" if is_there else "" for is_there in (is_lowered, in_torch)]
+        yield f"`{operation.__name__}`", parameters, derivative, *places
 
 
 def _operations() -> Iterator[type[Operation]]:
