@@ -177,6 +177,14 @@ def views(expression: Expression) -> Iterator[View]:
             yield part.view
 
 
+def gathered_views(expression: Expression) -> Iterator[View]:
+    """Yield the views of gathers, data and indices: they are read from memory, never from a register."""
+    for part in walk(expression):
+        if isinstance(part, Load) and part.gathers:
+            yield part.view
+            yield from (gather.index.view for gather in part.gathers)
+
+
 def size(expression: Expression) -> int:
     """Return how many records the expression has."""
     return sum(1 for _ in walk(expression))

@@ -6,6 +6,7 @@ After:   for each row: m = max(x); e = exp(x - m); s = sum(e); y = e / s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -42,15 +43,21 @@ def alone(statement: Statement) -> Group | Island:
 
 @dataclass(slots=True)
 class _Fusion:
-    """Groups by number, the numbers in the order in which the groups run, and which groups write each buffer."""
+    """Groups by number, the numbers in the order in which the groups run, and which groups write each buffer.
+
+    scattered: buffers of which several statements write a part each, as concatenate does; no island may come between
+               these, since a region hands on whole buffers
+    """
 
     groups: dict[int, Group | Island] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     writers: dict[Buffer, list[int]] = field(default_factory=dict)
+    scattered: frozenset[Buffer] = frozenset()
 
     def fused(self, groups: Sequence[Group | Island], statements: Sequence[Statement]) -> list[Group | Island]:
         """Return the groups after each statement has joined the latest group it can."""
+        self.scattered = _scattered(statements)
         for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
             if not (isinstance(statement, Definition) and self._join_one(statement)):
                 self.groups[number] = group
@@ -71,6 +78,8 @@ class _Fusion:
             group = self.groups[number]
             if not isinstance(group, Group) or len(group.stages) >= most_stages:
                 continue
+            if definition.result.buffer in self.scattered and self._has_island(self.order[self.places[number] :]):
+                continue
             joined = join(group, definition)
             if joined is not None and self._can_run_at(number, producers[-1]):
                 self.groups[number] = joined
@@ -85,6 +94,8 @@ class _Fusion:
         start, stop = self.places[number], self.places[last]
         written = {view.buffer for view in written_views(self.groups[number])}
         between = self.order[start + 1 : stop + 1]
+        if written & self.scattered and self._has_island(between):
+            return False
         for other in between:
             group = self.groups[other]
             if any(view.buffer in written for view in (*read_views(group), *written_views(group))):
@@ -92,6 +103,15 @@ class _Fusion:
         self.order[start : stop + 1] = [*between, number]
         self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})
         return True
+
+    def _has_island(self, numbers: Sequence[int]) -> bool:
+        return any(isinstance(self.groups[number], Island) for number in numbers)
+
+
+def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
+    """Return the buffers that several statements write."""
+    counts = Counter(buffer for each in statements for buffer in {view.buffer for view in written_views(each)})
+    return frozenset(buffer for buffer, count in counts.items() if count > 1)
 
 
 def _with_locals(groups: Sequence[Group | Island], delivered: frozenset[Buffer]) -> list[Group | Island]:

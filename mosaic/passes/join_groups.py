@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from mosaic.ir import Definition, Group, Matmul, RowStage
-from mosaic.ir_expressions import views
+from mosaic.ir_expressions import gathered_views, views
 from mosaic.ir_views import Shape, View
 from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.fuse_epilogues import same_elements
@@ -91,6 +91,8 @@ def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | N
 def _reads_own_element(stage: RowStage, group: Group) -> bool:
     """Whether all that the stage reads of the group's results lies at its own element or row."""
     written = {other.result.buffer: other.result for other in group.stages}
+    if any(view.buffer in written for view in gathered_views(stage.expression)):
+        return False
     for view in views(stage.expression):
         stored = written.get(view.buffer)
         if stored is None:
