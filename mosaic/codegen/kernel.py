@@ -41,7 +41,7 @@ class KernelCode:
 def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    emitter = Emitter(lanes_for(_dtypes(stages), target), Operands())
+    emitter = Emitter(lanes_for(stage_dtypes(stages), target), Operands())
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     rows = RowEmitter(emitter, stages, stored)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
@@ -53,7 +53,7 @@ def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     return KernelCode(body, comment, helpers, emitter.operands.listed(), num_tasks)
 
 
-def _dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
+def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
     """Yield the dtypes that stand in lanes; an index that is the same for all lanes is a scalar."""
     for stage in stages:
         yield stage.result.dtype

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
+from mosaic.codegen.block_kernel import emit_block_kernel
 from mosaic.codegen.kernel import KernelCode, emit_row_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
@@ -47,6 +48,8 @@ class KernelEmitter:
 
     def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
         first = group.stages[0]
+        if isinstance(first, Matmul) and len(group.stages) > 1:
+            return emit_block_kernel(group, self.choose_blocking, f"block_{number}", comment, self.target)
         if isinstance(first, Matmul):
             return emit_matmul_kernel(first, self.choose_blocking(first), f"product_{number}", comment, self.target)
         return emit_row_kernel(group, comment, self.target)

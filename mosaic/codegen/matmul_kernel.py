@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.kernel import KernelCode, row_indices
 from mosaic.codegen.lanes import Lanes
-from mosaic.codegen.operands import Operands, address
+from mosaic.codegen.operands import Operands, address, element_type
 from mosaic.ir import Matmul
 from mosaic.ir_expressions import Accumulated
 from mosaic.kernels import matmul as gemm
@@ -71,8 +72,21 @@ def extra_parameters(emitter: Emitter, batch_axes: Sequence[c.Expression]) -> tu
     return (*indices, *pointers)
 
 
+@dataclass(frozen=True, slots=True)
+class LocalResult:
+    """A result that stays in the kernel: a pointer to dense rows of `length`, passed as the last parameter."""
+
+    pointer: c.Name
+    length: int
+
+
 def emit_product(
-    matmul: Matmul, blocking: Blocking, name: str, emitter: Emitter, batch_axes: tuple[c.Expression, ...]
+    matmul: Matmul,
+    blocking: Blocking,
+    name: str,
+    emitter: Emitter,
+    batch_axes: tuple[c.Expression, ...],
+    local: LocalResult | None = None,
 ) -> Helper:
     """Return the C function that multiplies one pair of matrices and stores the epilogue's values."""
 
@@ -83,12 +97,19 @@ def emit_product(
         scope = Scope(frozenset(range(len(batch_axes) + 2)))
         scope.values[Accumulated(matmul.left.dtype)] = sums
         value = emitter.value(matmul.epilogue, scope, where)
-        emitter.store(matmul.result, value, scope, where)
+        if local is None:
+            emitter.store(matmul.result, value, scope, where)
+        else:
+            place = local.pointer + row * local.length + column
+            scope.statements.append(emitter.stored_densely(place, matmul.result.dtype, value, where))
         return scope.statements
 
     epilogue(c.Name("row"), c.Name("column"), c.Name("value"), c.Name("lanes"))  # to learn which pointers it uses
     epilogue(c.Name("row"), c.Name("column"), c.Name("value"), None)
     parameters = extra_parameters(emitter, batch_axes)
+    if local is not None:
+        pointer = c.pointer(element_type(matmul.result.dtype))
+        parameters = (*parameters, c.Parameter(pointer, local.pointer.text))
     helpers = tuple(emitter.lanes.helpers.values())
     return gemm.emit_matmul(
         gemm.Matmul(matmul_spec(matmul), blocking, emitter.lanes.target, name, epilogue, parameters, helpers)

@@ -18,6 +18,7 @@ from mosaic.passes.assign_memory import MemoryPlan, assign_memory, constant_offs
 from mosaic.passes.describe import describe_kernel
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.form_groups import form_groups
+from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.remove_unused import remove_unused
@@ -71,6 +72,8 @@ def compile_program(
         ir = validate(inline_elementwise(ir))
         ir = validate(fuse_epilogues(ir))
     ir = validate(form_groups(ir, options.fuse))
+    if options.fuse:
+        ir = validate(fuse_attention(ir))
     ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, target)))
     steps, offsets = split_regions(ir), constant_offsets(ir)
     regions = [step for step in steps if isinstance(step, Region)]

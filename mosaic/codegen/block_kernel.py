@@ -1,0 +1,136 @@
+"""A product, stages along its rows and a second product as one C function: a block of rows at a time stays in the cache."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mosaic import c
+from mosaic.codegen.expressions import Emitter, Scope
+from mosaic.codegen.kernel import KernelCode, row_indices, stage_dtypes
+from mosaic.codegen.lanes import Lanes, lanes_for
+from mosaic.codegen.matmul_kernel import LocalResult, emit_product, extra_parameters, matmul_spec
+from mosaic.codegen.operands import Operands, address, element_type
+from mosaic.codegen.row_stages import Row, RowEmitter
+from mosaic.ir import Group, Matmul, RowStage
+from mosaic.kernels.blocking import Blocking, num_panels
+from mosaic.kernels.helper import Helper
+from mosaic.targets import Target
+
+ChooseBlocking = Callable[[Matmul], Blocking]
+
+
+def block_rows(group: Group, target: Target) -> int:
+    """Return how many rows a block has: its local arrays take at most a quarter of L2, and never much of the stack."""
+    rows = group.rows[-1]
+    fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
+    return min(rows, max(8, fitting // 8 * 8))
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The parts of such a group, and the names its C gives them."""
+
+    group: Group
+    before: Matmul
+    stages: tuple[RowStage, ...]
+    after: Matmul
+    choose: ChooseBlocking
+    target: Target
+    num_rows: int
+
+    @property
+    def num_blocks(self) -> int:
+        return -(-self.group.rows[-1] // self.num_rows)
+
+
+_scores, _weights, _row, _start = (c.Name(name) for name in ("scores", "weights", "row", "row_start"))
+
+
+def emit_block_kernel(group: Group, choose: ChooseBlocking, name: str, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group that begins and ends with a product; a task is one block of rows."""
+    before, after = group.stages[0], group.stages[-1]
+    assert isinstance(before, Matmul)
+    assert isinstance(after, Matmul)
+    stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
+    block = _Block(group, before, stages, after, choose, target, block_rows(group, target))
+    emitter = Emitter(Lanes(target, target.lanes(before.left.dtype.itemsize)), Operands())
+    along = Emitter(lanes_for(stage_dtypes(stages), target), emitter.operands)
+    axes, declarations = row_indices(before.batch, c.Name("batch"))
+    lefts = emitter.operands.pointer(before.left)
+    rights = [emitter.operands.pointer(matmul.right) for matmul in (before, after)]
+    rows = _rows(block, along, axes)
+    # Both before either is called: each may add pointers that both are given.
+    local = LocalResult(_scores, group.length)
+    blockings = [_in_blocks(choose(matmul), block.num_rows) for matmul in (before, after)]
+    emit_product(after, blockings[1], f"{name}_values", emitter, axes)
+    first = emit_product(before, blockings[0], f"{name}_scores", emitter, axes, local)
+    second = emit_product(after, blockings[1], f"{name}_values", emitter, axes)
+    shared = tuple(c.Name(parameter.name) for parameter in extra_parameters(emitter, axes))
+    count = len(before.batch)
+    body = (
+        c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context")),
+        *emitter.operands.declarations(),
+        c.Declare(c.const(c.int64), "batch", c.Name("task") / block.num_blocks),
+        c.Declare(c.const(c.int64), "block", c.Name("task") % block.num_blocks),
+        *declarations,
+        *_local_arrays(block),
+        _call(
+            block, first, before, address(lefts, before.left.strides[:count], axes), rights[0], axes, (*shared, _scores)
+        ),
+        rows,
+        _call(block, second, after, _weights, rights[1], axes, shared),
+    )
+    helpers = (*emitter.lanes.helpers.values(), *along.lanes.helpers.values(), first, second)
+    num_tasks = math.prod(before.batch) * block.num_blocks
+    return KernelCode(body, comment, helpers, emitter.operands.listed(), num_tasks)
+
+
+def _local_arrays(block: _Block) -> tuple[c.Statement, ...]:
+    """Declare the block's rows; pointers are to row 0 of the whole, so that rows keep their numbers."""
+    length = block.group.length
+    own = c.ArrayType(element_type(block.before.result.dtype), block.num_rows * length)
+    pointer = c.pointer(element_type(block.before.result.dtype))
+    start = c.Name("block") * block.num_rows
+    return (
+        c.Declare(own, "score_rows", attributes=("aligned(64)",)),
+        c.Declare(own, "weight_rows", attributes=("aligned(64)",)),
+        c.Declare(c.const(c.int64), "row_start", start),
+        c.Declare(c.const(c.int64), "row_stop", c.minimum(_start + block.num_rows, block.group.rows[-1])),
+        c.Declare(pointer, "scores", c.Name("score_rows") - _start * length),
+        c.Declare(pointer, "weights", c.Name("weight_rows") - _start * length),
+    )
+
+
+def _rows(block: _Block, along: Emitter, axes: tuple[c.Expression, ...]) -> c.Statement:
+    """Return the loop over the rows of a block, from scores to weights."""
+    length = block.group.length
+    places = {
+        block.before.result.buffer: _scores + _row * length,
+        block.stages[-1].result.buffer: _weights + _row * length,
+    }
+    line = Row((*axes, _row), c.literal(0), c.literal(length), length)
+    scope = Scope(frozenset(range(len(block.group.rows))))
+    statements = RowEmitter(along, block.stages, frozenset(), places).emit(line, scope)
+    return c.loop("row", c.Name("row_stop"), *statements, start=_start)
+
+
+def _call(
+    block: _Block,
+    product: Helper,
+    matmul: Matmul,
+    left: c.Expression,
+    right: c.Expression,
+    axes: tuple[c.Expression, ...],
+    extra: tuple[c.Expression, ...],
+) -> c.Statement:
+    """Call a product for all panels of the block's rows."""
+    panels = num_panels(matmul_spec(matmul), block.choose(matmul))
+    first = c.Name("block") * panels
+    matrix = address(right, matmul.right.strides[: len(axes)], axes)
+    return c.ExpressionStatement(product(first, first + panels, left, matrix, *extra))
+
+
+def _in_blocks(blocking: Blocking, rows: int) -> Blocking:
+    return Blocking(blocking.mr, blocking.nr, blocking.depth_block, rows)
