@@ -46,6 +46,7 @@ def sgd_optimizer(learning_rate: float = 1e-3) -> Optimizer:
     Example:
         >>> sgd_optimizer(learning_rate=0.1).name
         'sgd'
+
     Reference: Robbins and Monro, A Stochastic Approximation Method, 1951
     """
     rate = rate_input(learning_rate, "learning_rate")
