@@ -28,6 +28,7 @@ from composit.numpy.constants import *
 from composit.numpy.contractions import *
 from composit.numpy.creation import *
 from composit.numpy.elementwise import astype
+from composit.numpy.elementwise import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.elementwise_composites import *
 from composit.numpy.elementwise_table import *
 from composit.numpy.indexing import *
@@ -37,6 +38,7 @@ from composit.numpy.linalg import *
 from composit.numpy.methods import LazyTensor
 from composit.numpy.movement import *
 from composit.numpy.padding import *
+from composit.numpy.protocols import array_ufunc as _array_ufunc
 from composit.numpy.protocols import register_functions as _register_functions
 from composit.numpy.rearranging import *
 from composit.numpy.reductions import *
@@ -61,3 +63,4 @@ __all__ += reductions.__all__
 
 # numpy's own functions, called on tensors, find ours by this table.
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})
+_register_ufunc_methods(_array_ufunc)

@@ -24,6 +24,7 @@ from composit.source import find_source
 Derivative: TypeAlias = Callable[..., Any]
 # What numpy's resolve_dtypes does: dtypes (or Python's int, float, complex) in, dtypes of the loop out.
 Resolver: TypeAlias = Callable[..., tuple[Dtype, ...]]
+Check: TypeAlias = Callable[..., None]
 Bounds: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 MAX_KNOWN_TYPES = 4096
@@ -45,7 +46,8 @@ class ElementwiseFunction:
 
     name:        numpy's name
     ufunc:       the callable that computes it on arrays, a numpy ufunc except for erf and a few of that kind
-    derivatives: per operand a rule, or a string that says why there is none; empty while not written
+    derivatives: per operand a rule, or a string that says why there is none
+    check:       raises what numpy raises for the values of Python ints among the operands
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class ElementwiseFunction:
         "_key",
         "_resolve",
         "_typings",
+        "check",
         "derivatives",
         "name",
         "nin",
@@ -76,6 +79,7 @@ class ElementwiseFunction:
         self.nout = nout
         self.derivatives = tuple(derivatives)
         self.operation = Elementwise(self)
+        self.check: Check | None = None
         self._resolve = resolve
         self._typings: dict[tuple[TensorType, ...], _Typing] = {}
         self._key = digest(b"elementwise", name.encode())
@@ -100,6 +104,8 @@ class ElementwiseFunction:
         typing = self._typings.get(types) or self.typing_of(types)
         if typing.bounds is not None:
             check_python_ints(operands, typing.bounds, typing.results)
+            if self.check is not None:
+                self.check(*operands)
         if self.nout == 1:
             return new_tensor(self.operation, tuple(flat), typing.results, find_source(2))
         return tensor_of(self.operation, tuple(flat), typing.results)
@@ -128,6 +134,21 @@ class ElementwiseFunction:
         signature = (*[None] * self.nin, *[dtype] * self.nout)
         return self._resolve(given, signature=signature, casting=casting)
 
+    def reduce(self, array: Any, axis: Any = 0, **options: Any) -> Any:
+        """Return the function applied along axes until one element is left. Reference: numpy.ufunc.reduce."""
+        return self._method("reduce", (array,), {"axis": axis, **options})
+
+    def accumulate(self, array: Any, axis: int = 0, **options: Any) -> Any:
+        """Return all intermediate results of `reduce` along one axis. Reference: numpy.ufunc.accumulate."""
+        return self._method("accumulate", (array,), {"axis": axis, **options})
+
+    def outer(self, first: Any, second: Any, **options: Any) -> Any:
+        """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
+        return self._method("outer", (first, second), options)
+
+    def _method(self, method: str, operands: Sequence[Any], options: dict[str, Any]) -> Any:
+        return _ufunc_methods[0](self.ufunc, method, [as_tensor(operand) for operand in operands], options)
+
     def key(self) -> Key:
         return self._key
 
@@ -138,16 +159,28 @@ class ElementwiseFunction:
         return _by_name, (self.name,)
 
 
+_ufunc_methods: list[Callable[..., Any]] = []
+
+
+def register_ufunc_methods(call: Callable[..., Any]) -> None:
+    """Set what computes the methods of ufuncs, `call(ufunc, method, operands, options)`: it needs the families above."""
+    assert not _ufunc_methods, "the methods of ufuncs are registered once"
+    _ufunc_methods.append(call)
+
+
 def elementwise(
     name: str,
     ufunc: Callable[..., Any],
     *derivatives: Derivative | str,
     resolve: Resolver | None = None,
+    check: Check | None = None,
 ) -> ElementwiseFunction:
     """Return the public function of a row: one derivative rule, or reason why there is none, per operand."""
     if isinstance(ufunc, np.ufunc):
         assert ufunc.nin == len(derivatives), f"{name}: one derivative per operand"
-        return ElementwiseFunction(name, ufunc, derivatives, resolve or ufunc.resolve_dtypes, ufunc.nout)
+        function = ElementwiseFunction(name, ufunc, derivatives, resolve or ufunc.resolve_dtypes, ufunc.nout)
+        function.check = check
+        return function
     assert resolve is not None, f"{name}: what is no ufunc says how it resolves dtypes"
     return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
 

@@ -10,10 +10,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from composit.errors import ParameterError
 from composit.numpy import elementwise_derivatives as d
 from composit.numpy.complex_values import imag_of_arrays, real_of_arrays, resolve_part
 from composit.numpy.elementwise import ElementwiseFunction, elementwise
 from composit.numpy.erf import erf_of_arrays, resolve_erf
+
+
+def refuse_negative_power(base: object, exponent: object) -> None:
+    """Raise, as numpy, for an integer to the power of a negative Python int."""
+    if type(exponent) is int and exponent < 0:
+        raise ParameterError(
+            f"Integers to negative integer powers are not allowed. power: {base!r:.60} ** {exponent} was asked; make the "
+            "base floating, as in x.astype(float), or the exponent, as in x ** -1.0"
+        )
+
 
 TRUTH = "none: the result is a truth value"
 INTEGER = "none: defined for integers only"
@@ -37,7 +48,7 @@ divmod = elementwise(
     d.divmod_of_a,
     d.divmod_of_b,
 )
-power = elementwise("power", np.power, d.power_of_a, d.power_of_b)
+power = elementwise("power", np.power, d.power_of_a, d.power_of_b, check=refuse_negative_power)
 pow = power
 float_power = elementwise("float_power", np.float_power, d.power_of_a, d.power_of_b)
 negative = elementwise("negative", np.negative, d.negate)

@@ -58,6 +58,11 @@ def test_aliases_are_the_functions_they_stand_for():
         lambda xp: xp.add(xp.asarray(FLOAT32), 1, dtype=np.int32, casting="unsafe"),
         lambda xp: xp.divmod(xp.asarray(FLOAT32), 2),
         lambda xp: xp.frexp(xp.asarray(FLOAT32)),
+        lambda xp: xp.add.reduce(xp.asarray(UINT8)),
+        lambda xp: xp.multiply.reduce(xp.asarray(np.ones((2, 3))), axis=None, keepdims=True),
+        lambda xp: xp.add.accumulate(np.arange(6).reshape(2, 3), axis=1),
+        lambda xp: xp.maximum.accumulate(xp.asarray(FLOAT32)),
+        lambda xp: xp.subtract.outer(xp.asarray(FLOAT32), np.arange(3)),
     ],
 )
 def test_promotion_is_numpys(words: Words) -> None:
@@ -72,6 +77,8 @@ def test_promotion_is_numpys(words: Words) -> None:
         lambda xp: xp.left_shift(xp.asarray(INT8), 200),
         lambda xp: xp.add(xp.asarray(INT8), 2**70),
         lambda xp: xp.add(np.zeros((2, 3)), np.zeros(4)),
+        lambda xp: xp.power(xp.asarray(INTEGERS), -1),
+        lambda xp: xp.asarray(INTEGERS) ** -2,
         lambda xp: xp.bitwise_and(xp.asarray(FLOAT32), 1),
         lambda xp: xp.negative(xp.asarray(np.array([True]))),
         lambda xp: xp.subtract(xp.asarray(np.array([True])), np.array([False])),
