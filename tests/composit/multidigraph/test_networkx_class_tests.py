@@ -4,6 +4,9 @@
 test left out is run too and must fail, so that the tables stay true.
 """
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import networkx
@@ -65,6 +68,15 @@ class TestMultiDiGraphAsNetworkxDoes(test_multidigraph.TestMultiDiGraph):
         shared: list[int] = []
         G.add_edge(1, 2, foo=shared)
         G.add_edge(2, 1, foo=shared)
+
+    def test_memory_leak(self) -> None:
+        # It counts the graphs of the whole process, where those of other tests come and go: so in a process of its own.
+        program = (
+            "from networkx.classes.tests.test_multidigraph import TestMultiDiGraph as Tests\n"
+            "from tests.composit.multidigraph.rebinding import RebindingGraph\n"
+            "tests = Tests(); tests.Graph = RebindingGraph; tests.test_memory_leak()"
+        )
+        subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, cwd=Path(__file__).parents[3])
 
     def different_attrdict(self, H: Any, G: Any) -> None:
         self.same_attrdict(H, G)
