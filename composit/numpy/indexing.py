@@ -341,7 +341,9 @@ def take(
             f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r}): choose what take does then"
         )
     tensor = handle_of(a)
-    position = None if axis is None else normalize_axis(axis, tensor.ndim)
+    # numpy takes axis 0 and -1 of a scalar.
+    position = None if axis is None else normalize_axis(axis, tensor.ndim or 1)
+    position = position if tensor.ndim else None
     # An empty list says nothing of its dtype; numpy reads it as integers.
     is_empty_list = isinstance(indices, list | tuple) and not np.size(indices)
     known = np.zeros(np.shape(indices), np.intp) if is_empty_list else indices
