@@ -10,6 +10,7 @@ from composit.numpy.elementwise import Astype, Elementwise, Where
 from composit.operation import TensorType
 from mosaic.codegen.functions import is_compiled
 from mosaic.ir_expressions import Apply, Uniform, convert
+from mosaic.lowering.algebra import simplified
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
@@ -21,8 +22,8 @@ def _(operation: Elementwise, context: Context) -> Sequence[Value]:
     if len(context.types) != 1 or not is_compiled(name, inner):
         raise NoLowering(f"{name} of {', '.join(map(str, inner))} has no expression in C")
     arguments = tuple(context.load(index, shape, dtype) for index, dtype in enumerate(inner))
-    expression = convert(Apply(name, arguments, dtypes[-1]), context.types[0].dtype)
-    return (context.define(context.result(), expression),)
+    expression = convert(simplified(Apply(name, arguments, dtypes[-1])), context.types[0].dtype)
+    return (context.computed(expression),)
 
 
 def loop_dtypes(operation: Elementwise, operand_types: Sequence[TensorType]) -> tuple[np.dtype, ...]:
@@ -48,4 +49,4 @@ def _(operation: Where, context: Context) -> Sequence[Value]:
     shape, dtype = context.types[0].shape, context.types[0].dtype
     condition = context.load(0, shape, np.dtype(bool))
     arguments = (condition, context.load(1, shape, dtype), context.load(2, shape, dtype))
-    return (context.define(context.result(), Apply("where", arguments, dtype)),)
+    return (context.computed(simplified(Apply("where", arguments, dtype))),)

@@ -9,12 +9,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from composit.operation import Input, Scalar
+from composit.operation import Input, Scalar, TensorType
 from composit.program import Instruction, Program
 from mosaic.ir import IrProgram, Island, Statement
 from mosaic.ir_expressions import Uniform, literal
 from mosaic.ir_views import Buffer, BufferKind, View, dense_view
-from mosaic.lowering.registry import Context, Memory, NoLowering, Value, check_dtypes, compiled_dtypes, lower
+from mosaic.lowering.registry import (
+    Context,
+    Memory,
+    NoLowering,
+    Value,
+    check_dtypes,
+    compiled_dtypes,
+    has_lowering,
+    lower,
+)
+
+Known = dict[tuple[bytes, tuple[Value, ...], tuple[int, ...]], tuple[Value, ...]]
 
 
 def lower_program(
@@ -33,6 +44,7 @@ def lower_program(
     }
     constant_buffers: dict[Buffer, np.ndarray] = {}
     values: list[tuple[Value, ...]] = []
+    known: Known = {}
     for position, instruction in enumerate(program.instructions):
         if isinstance(instruction.operation, Scalar):
             values.append((_scalar_value(instruction),))
@@ -41,7 +53,7 @@ def lower_program(
         elif isinstance(instruction.operation, Input):
             values.append((dense_view(buffers[position], instruction.types[0].shape),))
         else:
-            values.append(_lower_instruction(program, position, values, memory, statements))
+            values.append(_lower_once(program, position, values, memory, statements, known))
     outputs = _settle_outputs(program, values, memory, statements)
     return IrProgram(tuple(statements), tuple(buffers.values()), tuple(inputs), outputs, constant_buffers)
 
@@ -59,13 +71,36 @@ def _constant(array: np.ndarray, buffers: dict[Buffer, np.ndarray]) -> View:
     return dense_view(buffer, array.shape)
 
 
+def _lower_once(
+    program: Program,
+    position: int,
+    values: list[tuple[Value, ...]],
+    memory: Memory,
+    statements: list[Statement],
+    known: Known,
+) -> tuple[Value, ...]:
+    """Lower one node, or return the values of an earlier one with the same operation on the same operands."""
+    instruction = program.instructions[position]
+    operands = tuple(values[source][index] for source, index in instruction.operands)
+    key = (instruction.operation.structure(), operands, tuple(map(id, _operand_types(program, position))))
+    if has_lowering(instruction.operation) and operands:
+        if key not in known:
+            known[key] = _lower_instruction(program, position, operands, memory, statements)
+        return known[key]
+    return _lower_instruction(program, position, operands, memory, statements)
+
+
+def _operand_types(program: Program, position: int) -> tuple[TensorType, ...]:
+    operands = program.instructions[position].operands
+    return tuple(program.instructions[source].types[index] for source, index in operands)
+
+
 def _lower_instruction(
-    program: Program, position: int, values: list[tuple[Value, ...]], memory: Memory, statements: list[Statement]
+    program: Program, position: int, operands: tuple[Value, ...], memory: Memory, statements: list[Statement]
 ) -> tuple[Value, ...]:
     """Lower one node; what it appended is dropped again if it turns out to have no lowering."""
     instruction = program.instructions[position]
-    operands = tuple(values[source][index] for source, index in instruction.operands)
-    types = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
+    types = _operand_types(program, position)
     own: list[Statement] = []
     context = Context(position, operands, types, instruction.types, memory, own)
     try:

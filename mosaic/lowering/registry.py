@@ -14,7 +14,7 @@ import numpy as np
 
 from composit.operation import Operation, TensorType
 from mosaic.ir import Definition, Statement
-from mosaic.ir_expressions import Expression, Load, Uniform, convert
+from mosaic.ir_expressions import Expression, Literal, Load, Uniform, convert
 from mosaic.ir_views import Buffer, BufferKind, Shape, View, dense_view
 
 compiled_dtypes = frozenset(map(np.dtype, ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]))
@@ -79,6 +79,14 @@ class Context:
         if result.size:
             self.statements.append(Definition(result, expression, (self.position,), reduced, reducer))
         return result
+
+    def computed(self, expression: Expression) -> Value:
+        """Return the first result as an expression over its shape; one that only loads or is constant needs no statement."""
+        if isinstance(expression, Literal):
+            return Uniform(expression, self.types[0].shape)
+        if isinstance(expression, Load) and not expression.gathers and self.types[0].size:
+            return expression.view
+        return self.define(self.result(), expression)
 
     def copy(self, source: Value, result: View) -> View:
         """Append a definition that copies a value of the same shape, converting its dtype."""

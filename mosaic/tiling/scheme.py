@@ -1,36 +1,150 @@
-"""Which tiles a product is computed in: chosen by a model of the processor, or given by the user per tensor."""
+"""Which tiles a product is computed in: chosen by a model of the processor, or given by the user per tensor.
+
+A tensor that is the right operand of products gives their panels: tiles of (depth block, panel width) in its own axes. A
+tensor that is the result of a product gives its blocks: the outer level's rows are a task's, the innermost level is the
+tile of sums held in registers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from composit.apply import as_tensor
+from composit.errors import ParameterError
+from composit.numpy.contractions import Einsum
+from composit.numpy.linalg import Matmul as MatmulOperation
+from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.operation import Input
 from composit.program import BoundProgram
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.ir import Matmul
-from mosaic.kernels.blocking import Blocking, choose_blocking
+from mosaic.kernels.blocking import Blocking, MatmulSpec, choose_blocking
 from mosaic.targets import Target
+from mosaic.tiling.layout import Layout, TileLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """What the user wants of one product; None where the automatic choice stands."""
+
+    mr: int | None = None
+    nr: int | None = None
+    depth_block: int | None = None
+    row_block: int | None = None
+
+    def merged(self, other: Tiles) -> Tiles:
+        """Return these tiles, completed by others."""
+        return Tiles(
+            self.mr or other.mr,
+            self.nr or other.nr,
+            self.depth_block or other.depth_block,
+            self.row_block or other.row_block,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TileScheme:
-    """Tiles by instruction; what is not named is chosen automatically."""
+    """Tiles by the instruction of a product; what is not named is chosen automatically."""
 
-    by_origin: Mapping[int, Blocking] = field(default_factory=dict)
+    by_origin: Mapping[int, Tiles] = field(default_factory=dict)
 
     def blocking(self, matmul: Matmul, target: Target) -> Blocking:
         """Return the block sizes of a product as its right operand is stored."""
-        chosen = self.by_origin.get(matmul.origins[0])
-        return chosen or choose_blocking(matmul_spec(matmul), target)
+        return self._blocking(matmul, matmul_spec(matmul), target)
 
     def panel_width(self, matmul: Matmul, target: Target) -> int:
         """Return the width of the panels that the right operand of a product should be stored in."""
-        chosen = self.by_origin.get(matmul.origins[0])
-        spec = replace(matmul_spec(matmul), b_depth_stride=None)
-        return (chosen or choose_blocking(spec, target)).nr
+        return self._blocking(matmul, replace(matmul_spec(matmul), b_depth_stride=None), target).nr
+
+    def _blocking(self, matmul: Matmul, spec: MatmulSpec, target: Target) -> Blocking:
+        wanted = self.by_origin.get(matmul.origins[0], Tiles())
+        row_block = wanted.row_block and min(wanted.row_block, spec.rows)
+        chosen = choose_blocking(spec, target, row_block)
+        nr = _checked_width(wanted.nr, spec, target) or chosen.nr
+        most_rows = max(1, target.num_vector_registers * target.lanes(spec.dtype.itemsize) // nr - 1)
+        mr = min(wanted.mr or chosen.mr, spec.rows, chosen.mr if wanted.mr is None and nr == chosen.nr else most_rows)
+        return Blocking(mr, nr, min(wanted.depth_block or chosen.depth_block, spec.depth), chosen.row_block)
+
+
+def _checked_width(width: int | None, spec: MatmulSpec, target: Target) -> int | None:
+    lanes = target.lanes(spec.dtype.itemsize)
+    if width is not None and (width % lanes or width // lanes >= target.num_vector_registers):
+        raise ParameterError(
+            f"tile_scheme: panels of {width} columns of {spec.dtype} were asked for on {target.name}; expected a multiple "
+            f"of its {lanes} lanes that leaves registers free; for example {4 * lanes}"
+        )
+    return width
 
 
 def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
-    """Return the user's tiles by instruction."""
-    return TileScheme()
+    """Return the user's mapping from tensors to tile levels, by instruction.
+
+    Raises: ParameterError: a tensor is neither the right operand nor the result of a product here
+    """
+    if given is None:
+        return TileScheme()
+    if isinstance(given, TileScheme):
+        return given
+    found: dict[int, Tiles] = {}
+    for tensor, layout in given.items():
+        handle = as_tensor(tensor)
+        levels = _levels(layout)
+        Layout(levels).check(handle.shape)
+        positions = _positions(handle.node, bound)
+        tiles = [each for position in positions for each in _tiles(position, levels, bound)]
+        if not tiles:
+            raise ParameterError(
+                f"tile_scheme: {handle!r} has tiles, and is neither the right operand nor the result of a product among "
+                "what is compiled; give tiles for the weights or the results of products"
+            )
+        for origin, wanted in tiles:
+            found[origin] = found.get(origin, Tiles()).merged(wanted)
+    return TileScheme(found)
+
+
+def _levels(layout: Any) -> tuple[TileLevel, ...]:
+    if isinstance(layout, Layout):
+        return layout.levels
+    return (layout,) if isinstance(layout, TileLevel) else tuple(layout)
+
+
+def _positions(node: Any, bound: BoundProgram) -> list[int]:
+    """Return the instructions that compute a node; a leaf is its operation, whichever node carries it."""
+    return [
+        position
+        for position, (other, instruction) in enumerate(zip(bound.nodes, bound.program.instructions, strict=True))
+        if other is node or (isinstance(node.operation, Input) and instruction.operation is node.operation)
+    ]
+
+
+def _tiles(position: int, levels: Sequence[TileLevel], bound: BoundProgram) -> list[tuple[int, Tiles]]:
+    """Return the products that a tensor's tiles concern, with what they ask for."""
+    instructions = bound.program.instructions
+    found: list[tuple[int, Tiles]] = []
+    if isinstance(instructions[position].operation, MatmulOperation | Einsum):
+        outer, inner = levels[0].tile_shape[-2:], levels[-1].tile_shape[-2:]
+        found.append((position, Tiles(mr=inner[0], nr=inner[1], row_block=outer[0] if len(levels) > 1 else None)))
+    for origin, instruction in enumerate(instructions):
+        if isinstance(instruction.operation, MatmulOperation):
+            source, is_transposed = _source(instruction.operands[1][0], bound)
+            if source == position:
+                depth, width = reversed(levels[0].tile_shape[-2:]) if is_transposed else levels[0].tile_shape[-2:]
+                found.append((origin, Tiles(nr=width, depth_block=depth)))
+    return found
+
+
+def _source(position: int, bound: BoundProgram) -> tuple[int, bool]:
+    """Return the instruction whose elements one sees through views, and whether its last two axes changed places."""
+    is_transposed = False
+    instruction = bound.program.instructions[position]
+    while isinstance(instruction.operation, Transpose | Reshape | BroadcastTo | ExpandDims | Squeeze):
+        if isinstance(instruction.operation, Transpose):
+            axes = instruction.operation.axes
+            is_transposed ^= tuple(np.argsort(axes[-2:])) == (1, 0)
+        position = instruction.operands[0][0]
+        instruction = bound.program.instructions[position]
+    return position, is_transposed

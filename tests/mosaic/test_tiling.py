@@ -1,0 +1,84 @@
+"""Layouts, and schemes that a user gives."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import composit as cnp
+import mosaic
+from composit.errors import ParameterError, ShapeError
+from mosaic import Layout, TileLevel, panels, tilize, untilize
+from mosaic.kernels.panels import pack_panels
+from tests.mosaic.comparison import assert_same_values, tensor
+
+lengths = st.integers(1, 12)
+
+
+@given(st.data())
+def test_untilize_undoes_tilize(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(lengths, min_size=1, max_size=3), label="shape"))
+    sizes = st.one_of(st.none(), st.integers(1, 7))
+    tiles = st.builds(TileLevel, st.tuples(*[sizes] * len(shape)))
+    layout = Layout(tuple(data.draw(st.lists(tiles, max_size=3), label="levels")))
+    array = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
+    stored = tilize(array, layout)
+    assert stored.shape == layout.stored_shape(shape)
+    np.testing.assert_array_equal(untilize(stored, layout, shape), array)
+
+
+def test_tiles_lie_one_after_the_other() -> None:
+    stored = tilize(np.arange(48).reshape(6, 8), Layout((TileLevel((2, 4)),)))
+    np.testing.assert_array_equal(stored.reshape(-1)[:8], [0, 1, 2, 3, 8, 9, 10, 11])
+
+
+def test_panels_are_what_the_kernels_read() -> None:
+    matrix = np.arange(70, dtype=np.float32).reshape(7, 10)
+    np.testing.assert_array_equal(tilize(matrix, panels(4))[0], pack_panels(matrix, 4))
+
+
+@pytest.mark.parametrize("tile", [(2,), (2, 0), (2, 2, 2)])
+def test_tiles_that_do_not_fit_are_an_error(tile: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"tiles of shape .* array of shape \(6, 8\)"):
+        tilize(np.zeros((6, 8)), Layout((TileLevel(tile),)))
+
+
+def model_with(tile_scheme: Any) -> tuple[Any, Any, Any]:
+    """A product with tiles chosen by the function, compiled for AVX2, and its operands."""
+    x, weight = tensor(40, 96), tensor(96, 64)
+    y = x @ weight
+    scheme = tile_scheme(weight, y)
+    return mosaic.emit(y, inputs=[x], tile_scheme=scheme, target="x86-64-v3"), y, (x, scheme)
+
+
+def test_the_tiles_of_a_weight_are_its_panels() -> None:
+    text, _, _ = model_with(lambda weight, y: {weight: panels(24)})
+    assert "rows x 24 columns" in text
+    assert "rows x 16 columns" in model_with(lambda weight, y: {weight: TileLevel((None, 16))})[0]
+
+
+def test_the_tiles_of_a_result_are_blocks_of_rows_and_registers() -> None:
+    text, _, _ = model_with(lambda weight, y: {y: [TileLevel((20, None)), TileLevel((5, 16))]})
+    assert "tasks of 20 rows x 16 columns, in tiles of 5 rows" in text
+
+
+@pytest.mark.parametrize("width", [16, 32, 48])
+@pytest.mark.parametrize("depth", [None, 32])
+def test_a_scheme_changes_no_value(width: int, depth: int | None) -> None:
+    x, weight = tensor(40, 96), tensor(64, 96)
+    y = cnp.tanh(x @ weight.T)
+    model = mosaic.compile(y, inputs=[x], tile_scheme={weight: TileLevel((width, depth))})
+    assert_same_values(model(cnp.evaluate(x)), cnp.evaluate(y))
+
+
+def test_tiles_of_a_tensor_that_no_product_uses_are_an_error() -> None:
+    x = tensor(4, 4)
+    with pytest.raises(ParameterError, match="neither the right operand nor the result"):
+        mosaic.compile(x + 1, inputs=[x], tile_scheme={x: TileLevel((2, 2))})
+
+
+def test_a_width_that_no_register_holds_is_an_error() -> None:
+    with pytest.raises(ParameterError, match="multiple of its 8 lanes"):
+        model_with(lambda weight, y: {weight: panels(10)})
