@@ -60,7 +60,7 @@ def _add(expression: Apply) -> Expression | None:
 
 def _is_negative_zero(expression: Expression) -> bool:
     value = _constant(expression)
-    return value == 0 and expression.dtype.kind == "f" and math.copysign(1.0, value or 0.0) < 0
+    return value is not None and value == 0 and expression.dtype.kind == "f" and math.copysign(1.0, value) < 0
 
 
 def _subtract(expression: Apply) -> Expression | None:

@@ -27,7 +27,7 @@ SPECIAL = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan])
         lambda x: x * 0,
         lambda x: x**2,
         lambda x: x**3,
-        lambda x: x**-1,
+        lambda x: x**-1.0,
         lambda x: x**0,
         lambda x: cnp.where(True, x, 1.0),
         lambda x: cnp.logical_and(x > 0, True),
