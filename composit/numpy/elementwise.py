@@ -347,10 +347,11 @@ def _bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Bounds | No
     # numpy compares with integers of any size; a result of bool means a comparison or a logical function.
     if dtypes[-1].kind == "b" or all(value_type.weak is not int for value_type in types):
         return None
-    return tuple(
+    bounds = tuple(
         (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if value_type.weak is int and dtype.kind in "iu" else None
         for value_type, dtype in zip(types, dtypes, strict=False)
     )
+    return bounds if any(bounds) else None
 
 
 def check_python_ints(operands: Sequence[object], bounds: Bounds, results: Sequence[TensorType]) -> None:
