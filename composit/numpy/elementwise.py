@@ -366,24 +366,27 @@ def _call_with_options(
     operands: tuple[Any, ...],
     *,
     out: Any = None,
-    where: Any = True,
     casting: str = "same_kind",
     dtype: Any = None,
     **others: Any,
 ) -> Any:
-    if len(operands) != function.nin:
-        at_most = function.nin + function.nout
+    at_most = function.nin + function.nout
+    if not function.nin <= len(operands) <= at_most:
         was = "was" if len(operands) == 1 else "were"
         raise TypeError(
             f"{function.name}() takes from {function.nin} to {at_most} positional arguments but "
             f"{len(operands)} {was} given"
         )
-    for name, is_given in (("out", out is not None), ("where", where is not True), *((name, True) for name in others)):
-        if is_given:
+    for name, value in others.items():
+        if name != "where" or value is not True:
             raise UnsupportedOperationError(
-                f"{function.name}: the argument {name}= was given; composit knows dtype and casting here; use "
-                "where(condition, x, y) to choose elements, and assign the result to a name instead of out="
+                f"{function.name}: the argument {name}= was given; composit knows dtype, casting and out here; use "
+                "where(condition, x, y) to choose elements"
             )
+    out = operands[function.nin :] or out
+    if out is not None:
+        options = {"out": out, "casting": casting, "dtype": dtype}
+        return _ufunc_methods[0](function.ufunc, "__call__", operands[: function.nin], options)
     if dtype is None:
         return function(*operands)
     handles = [as_tensor(operand) for operand in operands]

@@ -112,10 +112,22 @@ def test_what_is_no_operand_is_refused():
         cnp.add(object(), 1)
 
 
-@pytest.mark.parametrize("options", [{"out": np.zeros(2)}, {"where": np.array([True, False])}, {"order": "C"}])
+@pytest.mark.parametrize("options", [{"where": np.array([True, False])}, {"order": "C"}])
 def test_arguments_that_are_not_known_are_named(options):
     with pytest.raises(UnsupportedOperationError, match=f"add: the argument {next(iter(options))}= was given"):
         cnp.add(FLOAT32, 1, **options)
+
+
+def test_results_are_written_to_the_tensor_that_is_given():
+    x, target = cnp.asarray(FLOAT32), cnp.zeros(2)
+    assert cnp.add(x, 1, out=target) is target
+    np.testing.assert_array_equal(cnp.evaluate(target), FLOAT32 + 1)
+    assert target.dtype == np.float64
+    assert cnp.exp(x, target) is target
+    np.testing.assert_array_equal(cnp.evaluate(target), np.exp(FLOAT32))
+    fraction, whole = cnp.zeros(2), cnp.zeros(2)
+    assert cnp.modf(x, out=(fraction, whole))[1] is whole
+    np.testing.assert_array_equal(cnp.evaluate(fraction, whole), np.modf(FLOAT32))
 
 
 def test_functions_are_found_again_when_unpickled_or_copied():
