@@ -49,9 +49,7 @@ class Carried:
 
 def carry(tensor: torch.Tensor, carried: Carried) -> None:
     """Let the tensor carry the record from now on."""
-    tensor.__dict__.update(
-        {_PROTOCOL: carried, "__reduce_ex__": carried.reduce_ex, "__deepcopy__": carried.deepcopy}
-    )
+    tensor.__dict__.update({_PROTOCOL: carried, "__reduce_ex__": carried.reduce_ex, "__deepcopy__": carried.deepcopy})
 
 
 def carried_by(tensor: torch.Tensor) -> Any:  # Any: a Carried of the caller's class, or None

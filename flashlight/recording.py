@@ -109,7 +109,7 @@ class Recorder:
             record = self._adopt(tensor)
         elif record.handle is None:
             # A leaf that an earlier trace let go: this one holds it again.
-            record.handle = record.current()
+            record.handle = record.revived(self.scopes.name_of(tensor))
             self._leaves.append(record)
         return record.current()
 

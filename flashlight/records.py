@@ -8,6 +8,7 @@ asked for it. May import carrying, inputs, views and composit's core.
 from __future__ import annotations
 
 import math
+import sys
 import weakref
 from typing import Any, TypeAlias
 
@@ -15,9 +16,11 @@ import torch
 
 from composit.apply import leaf
 from composit.errors import AssignmentError, StaleTensorError
+from composit.guards import Guard
 from composit.handle import make_tensor
 from composit.node import Node
-from composit.operation import Input, Shape
+from composit.operation import Array, Input, Shape
+from composit.source import Source
 from flashlight.carrying import Carried, carried_by, carry
 from flashlight.conversion import numpy_dtype
 from flashlight.inputs import TorchInput, version_of
@@ -26,6 +29,8 @@ from flashlight.views import View
 Lazy: TypeAlias = Any  # Any: LazyTensor, whose operators mypy would check against numpy's overloads
 
 _MEMORY = "_flashlight_memory"
+
+MAX_REMEMBERED_READS = 3  # as many as an error shows
 
 
 class Memory:
@@ -66,7 +71,23 @@ class Record(Carried):
     version:  torch's own count of writes when the value was taken, to notice writes that the trace did not see
     """
 
-    __slots__ = ("__weakref__", "address", "at", "handle", "index", "memory", "node", "offset", "parent", "shape", "slack", "stride", "version", "view")
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "at",
+        "handle",
+        "index",
+        "memory",
+        "node",
+        "offset",
+        "parent",
+        "reads",
+        "shape",
+        "slack",
+        "stride",
+        "version",
+        "view",
+    )
 
     def __init__(self, tensor: torch.Tensor, memory: Memory, handle: Lazy) -> None:
         super().__init__(tensor)
@@ -78,6 +99,7 @@ class Record(Carried):
         self.view: View | None = None
         self.node: weakref.ref[Node] | None = None
         self.index = 0
+        self.reads: tuple[tuple[str, Source | None, Array], ...] = ()
         self.address = 0
         self.shape: Shape = ()
         self.stride: Shape = ()
@@ -116,7 +138,7 @@ class Record(Carried):
             self._catch_up()
         if self.handle is not None:
             return self.handle
-        return self._revived()
+        return self.revived()
 
     def _catch_up(self) -> None:
         if self.parent is not None and self.view is not None:
@@ -124,13 +146,18 @@ class Record(Carried):
         self.at = self.memory.version
         self.settle()
 
-    def _revived(self) -> Lazy:
+    def revived(self, label: str | None = None) -> Lazy:
+        """Return the lazy tensor of a leaf that a trace let go: its node if some graph still has it, else a new input."""
         assert self.node is not None, "only leaves let go of their handle"
         node = self.node()
         if node is not None:
             return make_tensor(node, self.index)
-        handle = _input_of(self._owner(), self.memory, None)
-        self.node, self.index = weakref.ref(handle.node), 0
+        handle = _input_of(self._owner(), self.memory, label)
+        # What Python read of it before says, in errors, why nothing depends on it; no graph is checked against it.
+        leaf_node = handle.node
+        for kind, source, value in self.reads:
+            leaf_node.operation.guards.append(Guard((leaf_node, 0), kind, source, value, sys.maxsize))
+        self.node, self.index = weakref.ref(leaf_node), 0
         return handle
 
     def was_changed(self) -> bool:
@@ -190,6 +217,10 @@ class Record(Carried):
     def let_go(self) -> None:
         """Keep a leaf's node weakly only: the trace is over."""
         if self.handle is not None:
+            operation = self.handle.node.operation
+            if isinstance(operation, Input) and not self.reads:
+                guards = operation.guards[:MAX_REMEMBERED_READS]
+                self.reads = tuple((guard.kind, guard.source, guard.value) for guard in guards)
             self.node, self.index = weakref.ref(self.handle.node), self.handle.output_index
             self.handle = None
 

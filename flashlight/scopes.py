@@ -5,7 +5,9 @@ Learnt from the outermost module that is called, through torch's global hooks. M
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from inspect import signature
 from itertools import chain
 
 import torch
@@ -16,19 +18,19 @@ from composit.node import name_scope
 class ModuleScopes:
     """The modules that are being called, outermost first, and what their outermost one calls its parts."""
 
-    __slots__ = ("_module_paths", "_open", "_roots", "_tensor_names")
+    __slots__ = ("_kept", "_module_paths", "_open", "_tensor_names")
 
     def __init__(self) -> None:
         self._open: list[tuple[torch.nn.Module, str, AbstractContextManager[None]]] = []
-        # Keyed by id; the roots are kept, so that their parts keep their ids.
-        self._roots: list[torch.nn.Module] = []
+        # The names are keyed by id; what they belong to is kept, so that ids stay what they are.
+        self._kept: list[object] = []
         self._module_paths: dict[int, str] = {}
         self._tensor_names: dict[int, str] = {}
 
-    def enter(self, module: torch.nn.Module) -> None:
-        """Open the scope of a module whose call begins."""
-        if not self._open and id(module) not in self._module_paths:
-            self._learn(module)
+    def enter(self, module: torch.nn.Module, arguments: Sequence[object]) -> None:
+        """Open the scope of a module whose call begins with these positional arguments."""
+        if not self._open:
+            self._learn(module, arguments)
         path = self._module_paths.get(id(module), type(module).__name__)
         outer = self._open[-1][1] if self._open else ""
         relative = path[len(outer) + 1 :] if outer and path.startswith(f"{outer}.") else path
@@ -46,21 +48,29 @@ class ModuleScopes:
         """Close all scopes."""
         while self._open:
             self._close_last()
+        self._kept.clear()
+        self._tensor_names.clear()
+        self._module_paths.clear()
 
     def _close_last(self) -> torch.nn.Module:
         module, _, scope = self._open.pop()
         scope.__exit__(None, None, None)
         return module
 
-    def _learn(self, root: torch.nn.Module) -> None:
-        self._roots.append(root)
+    def _learn(self, root: torch.nn.Module, arguments: Sequence[object]) -> None:
+        for name, argument in zip(signature(root.forward).parameters, arguments, strict=False):
+            self._kept.append(argument)
+            self._tensor_names.setdefault(id(argument), name)
+        if id(root) in self._module_paths:
+            return
+        self._kept.append(root)
         for name, module in root.named_modules():
             self._module_paths.setdefault(id(module), name)
         for name, tensor in chain(root.named_parameters(), root.named_buffers()):
             self._tensor_names.setdefault(id(tensor), name)
 
     def name_of(self, tensor: torch.Tensor) -> str | None:
-        """Return the dotted name of a parameter or buffer, None for other tensors."""
+        """Return the dotted name of a parameter or buffer, or of an argument of the outermost module; None for others."""
         return self._tensor_names.get(id(tensor))
 
     def describe(self) -> str:

@@ -87,7 +87,7 @@ def _keeping(recorder: Recorder, run_torch: bool) -> Iterator[None]:
 def _enter(module: torch.nn.Module, arguments: Any) -> None:  # Any: torch's declared type
     recorder = getattr(_current, "recorder", None)
     if recorder is not None:
-        recorder.scopes.enter(module)
+        recorder.scopes.enter(module, arguments)
 
 
 def _leave(module: torch.nn.Module, arguments: Any, output: Any) -> None:  # Any: torch's declared types
@@ -165,4 +165,3 @@ _LEAVING: dict[Callable[..., Any], str] = {
     _Tensor.__dlpack__: "dlpack",
 }
 _PRINTING: frozenset[Callable[..., Any]] = frozenset({_Tensor.__repr__, _Tensor.__format__})
-

@@ -99,9 +99,7 @@ def _select(call: Call, x: Lazy, dim: int, index: int) -> Lazy:
 
 
 @register(aten.slice.Tensor)
-def _slice(
-    call: Call, x: Lazy, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Lazy:
+def _slice(call: Call, x: Lazy, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Lazy:
     axis = dim % x.ndim
     bounds = slice(start, end, step).indices(x.shape[axis])
     if bounds == (0, x.shape[axis], 1):

@@ -84,16 +84,12 @@ def _variance_of(x: Lazy, dim: Dim, correction: float | None, keepdim: bool) -> 
 
 
 @register(aten.var.correction)
-def _variance(
-    call: Call, x: Lazy, dim: Dim = None, correction: float | None = None, keepdim: bool = False
-) -> Lazy:
+def _variance(call: Call, x: Lazy, dim: Dim = None, correction: float | None = None, keepdim: bool = False) -> Lazy:
     return _variance_of(x, dim, correction, keepdim)
 
 
 @register(aten.std.correction)
-def _deviation(
-    call: Call, x: Lazy, dim: Dim = None, correction: float | None = None, keepdim: bool = False
-) -> Lazy:
+def _deviation(call: Call, x: Lazy, dim: Dim = None, correction: float | None = None, keepdim: bool = False) -> Lazy:
     return cnp.sqrt(_variance_of(x, dim, correction, keepdim))
 
 
@@ -124,7 +120,9 @@ def _log_sum_exp(call: Call, x: Lazy, dim: Dim, keepdim: bool = False) -> Lazy:
 
 
 @register(aten.linalg_vector_norm)
-def _vector_norm(call: Call, x: Lazy, ord: float = 2, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> Lazy:
+def _vector_norm(
+    call: Call, x: Lazy, ord: float = 2, dim: Dim = None, keepdim: bool = False, dtype: object = None
+) -> Lazy:
     axes = axes_of(dim, x.ndim)
     size = cnp.absolute(cast(x, call.dtype))
     if ord == 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 import composit as cnp
-from composit.errors import GuardError
+from composit.errors import GuardError, UnreachedInputError
 from flashlight.tracer import trace
 
 CONTEXTS = [torch.no_grad, torch.inference_mode, torch.enable_grad]
@@ -82,3 +83,15 @@ def test_a_draw_that_depends_on_an_input_is_a_guard() -> None:
         output = torch.bernoulli(probabilities) + probabilities
     with pytest.raises(GuardError):
         cnp.evaluate(output, inputs={probabilities: np.full(4, 0.9, np.float32)})
+
+
+def test_a_read_that_took_an_input_out_of_the_graph_is_named_even_after_the_garbage_collector_ran() -> None:
+    x, mask = torch.ones(3), torch.ones(3, dtype=torch.int64)
+    with trace():
+        output = Branching()(x, mask)
+    gc.collect()
+    with pytest.raises(UnreachedInputError, match=r"if mask.bool\(\).all\(\)"):
+        cnp.evaluate(output, inputs={mask: np.array([1, 0, 1])})
+    with trace():
+        again = Branching()(x, mask)
+    np.testing.assert_array_equal(cnp.evaluate(again, inputs={x: np.zeros(3, np.float32)}), np.zeros(3))

@@ -36,7 +36,9 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "int power": lambda: INTEGERS**2,
     "square roots": lambda: torch.rsqrt(Y) + torch.sqrt(Y) + torch.reciprocal(Y),
     "sqrt of int": lambda: torch.sqrt(INTEGERS),
-    "trigonometry": lambda: X.sin() + X.cos() + X.tan() + X.atan() + (X / 3).asin() + (X / 3).acos() + torch.atan2(X, Y),
+    "trigonometry": lambda: (
+        X.sin() + X.cos() + X.tan() + X.atan() + (X / 3).asin() + (X / 3).acos() + torch.atan2(X, Y)
+    ),
     "hyperbolic": lambda: X.sinh() + X.cosh() + X.tanh() + X.asinh() + (1 + Y).acosh() + (X / 3).atanh(),
     "exponentials": lambda: X.exp() + X.exp2() + X.expm1() + Y.log() + Y.log2() + Y.log10() + Y.log1p(),
     "rounding": lambda: X.floor() + X.ceil() + X.round() + X.trunc() + X.frac() + X.sign() + X.abs(),
@@ -47,12 +49,29 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "clamp": lambda: [X.clamp(-1, 1), X.clamp(min=0), X.clamp(max=0.5), X.clamp(min=Y - 2), INTEGERS.clamp(3, 7)],
     "extrema": lambda: [torch.maximum(X, Y), torch.minimum(X, Y), torch.fmax(X, Y), torch.fmin(X, Y)],
     "remainders": lambda: [X % 0.7, torch.fmod(X, 0.7), INTEGERS % 5],
-    "where": lambda: [torch.where(MASK, X, Y), torch.where(MASK, X, 0.0), torch.where(MASK, 1, 0), torch.where(X > 0, 1.0, X)],
-    "masked fill": lambda: [X.masked_fill(MASK, -1e9), X.masked_fill(MASK, float("-inf")), INTEGERS.masked_fill(MASK, 0)],
+    "where": lambda: [
+        torch.where(MASK, X, Y),
+        torch.where(MASK, X, 0.0),
+        torch.where(MASK, 1, 0),
+        torch.where(X > 0, 1.0, X),
+    ],
+    "masked fill": lambda: [
+        X.masked_fill(MASK, -1e9),
+        X.masked_fill(MASK, float("-inf")),
+        INTEGERS.masked_fill(MASK, 0),
+    ],
     "lerp": lambda: torch.lerp(X, Y, 0.3) + torch.addcmul(X, X, Y, value=2) + torch.addcdiv(X, X, Y),
     "nan to num": lambda: torch.nan_to_num(X / torch.zeros(6)),
     "erf": lambda: X.erf() + X.erfc(),
-    "sums": lambda: [X.sum(), X.sum(0), X.sum((0, 1)), X.sum(-1, keepdim=True), INTEGERS.sum(), MASK.sum(), MASK.sum(1)],
+    "sums": lambda: [
+        X.sum(),
+        X.sum(0),
+        X.sum((0, 1)),
+        X.sum(-1, keepdim=True),
+        INTEGERS.sum(),
+        MASK.sum(),
+        MASK.sum(1),
+    ],
     "sum in float64": lambda: X.sum(0, dtype=torch.float64),
     "means": lambda: [X.mean(), X.mean(1), X.mean((0, 1), keepdim=True)],
     "products": lambda: [Y.prod(), Y.prod(1), INTEGERS.prod(0)],
@@ -68,7 +87,16 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "baddbmm": lambda: torch.baddbmm(CUBE[:, :, :4], CUBE, CUBE.mT, beta=0),
     "einsum": lambda: torch.einsum("ij,kj->ik", X, Y),
     "outer": lambda: torch.outer(X[0], Y[1]),
-    "views": lambda: [X.view(24), X.view(2, -1), X.reshape(6, 4), X.T, X.t(), CUBE.transpose(0, 2), CUBE.permute(2, 0, 1), X.flatten()],
+    "views": lambda: [
+        X.view(24),
+        X.view(2, -1),
+        X.reshape(6, 4),
+        X.T,
+        X.t(),
+        CUBE.transpose(0, 2),
+        CUBE.permute(2, 0, 1),
+        X.flatten(),
+    ],
     "unflatten": lambda: X.unflatten(1, (2, 3)),
     "expand": lambda: [X[:, :1].expand(4, 6), X[0].expand(3, -1), X[0].expand_as(X), torch.broadcast_to(X[0], (2, 6))],
     "squeeze": lambda: [X.unsqueeze(1), X[None, :, None].squeeze(), X[None].squeeze(0), X[None].squeeze(1)],
@@ -80,7 +108,14 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "pad": lambda: [F.pad(X, (1, 2)), F.pad(X, (1, 0, 2, 1), value=7.0)],
     "triangles": lambda: [X.tril(), X.triu(1), X.tril(-1), MASK.triu()],
     "diagonals": lambda: [X.diagonal(), X.diagonal(1), X.diagonal(-2), CUBE.diagonal(dim1=0, dim2=2)],
-    "conversions": lambda: [X.double(), X.to(torch.int64), X.bool(), INTEGERS.float(), X.type_as(INTEGERS), X.half().float()],
+    "conversions": lambda: [
+        X.double(),
+        X.to(torch.int64),
+        X.bool(),
+        INTEGERS.float(),
+        X.type_as(INTEGERS),
+        X.half().float(),
+    ],
     "copies": lambda: [X.clone(), X.detach(), X.contiguous(), X.t().contiguous()],
     "creation": lambda: [
         X + torch.zeros(6) + torch.ones(4, 1) + torch.full((6,), 2.5),
@@ -93,7 +128,14 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
         torch.zeros_like(X) + torch.ones_like(INTEGERS) + X.new_ones(6) + X.new_zeros(4, 1) + X.new_full((6,), 3),
         torch.full_like(X, 2.0) + torch.scalar_tensor(3.0),
     ],
-    "index": lambda: [X[ROWS], X[:, ROWS], X[ROWS, ROWS], X.index_select(1, ROWS), X[ROWS[:, None], ROWS], X.take_along_dim(INTEGERS % 4, 0)],
+    "index": lambda: [
+        X[ROWS],
+        X[:, ROWS],
+        X[ROWS, ROWS],
+        X.index_select(1, ROWS),
+        X[ROWS[:, None], ROWS],
+        X.take_along_dim(INTEGERS % 4, 0),
+    ],
     "gather": lambda: [X.gather(1, INTEGERS % 6), X.gather(0, INTEGERS[:2] % 4)],
     "embedding": lambda: F.embedding(INTEGERS % 4, X),
     "index by mask": lambda: [X[MASK], X[MASK[:, 0]], X[:, MASK[0]]],
@@ -113,7 +155,13 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
         X.index_copy(0, ROWS, Y[:3]),
     ],
     "one hot": lambda: F.one_hot(ROWS, 5),
-    "softmax": lambda: [F.softmax(X, -1), F.softmax(X, 0), F.log_softmax(X, 1), F.softmax(1000 * X, 1), X.softmax(1, dtype=torch.float64)],
+    "softmax": lambda: [
+        F.softmax(X, -1),
+        F.softmax(X, 0),
+        F.log_softmax(X, 1),
+        F.softmax(1000 * X, 1),
+        X.softmax(1, dtype=torch.float64),
+    ],
     "layer norm": lambda: [F.layer_norm(X, (6,)), F.layer_norm(X, (6,), Y[0], X[1]), F.layer_norm(X, (4, 6))],
     "group norm": lambda: F.group_norm(CUBE[None].transpose(1, 2), 2, Y[0, :4], Y[1, :4]),
     "rms norm": lambda: F.rms_norm(X, (6,), Y[0], eps=1e-6),
@@ -125,7 +173,9 @@ FUNCTIONS: dict[str, Callable[[], object]] = {
     "attention, all masked": lambda: F.scaled_dot_product_attention(
         CUBE[None], CUBE[None], CUBE[None], attn_mask=torch.zeros(4, 4, dtype=torch.bool)
     ),
-    "attention with added mask": lambda: F.scaled_dot_product_attention(CUBE[None], CUBE[None], CUBE[None], attn_mask=X[:, :4]),
+    "attention with added mask": lambda: F.scaled_dot_product_attention(
+        CUBE[None], CUBE[None], CUBE[None], attn_mask=X[:, :4]
+    ),
     "causal attention": lambda: F.scaled_dot_product_attention(CUBE[None], CUBE[None], CUBE[None], is_causal=True),
 }
 
@@ -185,9 +235,7 @@ def test_a_graph_gives_what_torch_gives(name: str, context: Callable[[], torch.n
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda context: context.__name__)
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
-def test_an_activation_gives_what_torch_gives(
-    activation: nn.Module, context: Callable[[], torch.no_grad]
-) -> None:
+def test_an_activation_gives_what_torch_gives(activation: nn.Module, context: Callable[[], torch.no_grad]) -> None:
     with context():
         check(lambda: activation(3 * X))
 

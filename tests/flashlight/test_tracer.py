@@ -371,3 +371,13 @@ def test_printing_a_traced_tensor_steers_nothing(x: torch.Tensor) -> None:
         assert recorder.num_operations == before
     assert "tensor" in text
     assert not flashlight.lazy_tensor(x).node.operation.guards
+
+
+def test_a_parameter_keeps_its_name_when_its_first_graph_is_gone(model: Classifier, x: torch.Tensor) -> None:
+    with trace():
+        model(x)
+    gc.collect()
+    with trace():
+        output = model(x)
+    names = {node.name for node in flashlight.lazy_tensor(output).graph}
+    assert {"x", "body.0.weight", "body.2.bias", "offset"} <= names

