@@ -124,10 +124,12 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
 
 
 def walk(expression: Expression) -> Iterator[Expression]:
-    """Yield every subexpression, operands first."""
-    for operand in operands(expression):
-        yield from walk(operand)
-    yield expression
+    """Yield every subexpression, the expression itself first."""
+    stack = [expression]
+    while stack:
+        part = stack.pop()
+        yield part
+        stack.extend(reversed(operands(part)))
 
 
 def loads(expression: Expression) -> Iterator[Load]:

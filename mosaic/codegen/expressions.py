@@ -6,6 +6,7 @@ so that a load that does not depend on the lane axis is taken out of the loop ov
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +45,7 @@ class Scope:
     axes: frozenset[int]
     parent: Scope | None = None
     statements: list[c.Statement] = field(default_factory=list)
-    values: dict[Expression, c.Expression] = field(default_factory=dict)
+    values: dict[int, c.Expression] = field(default_factory=dict)
     bound: dict[Buffer, c.Expression] = field(default_factory=dict)
     places: dict[Buffer, c.Expression] = field(default_factory=dict)
 
@@ -59,14 +60,14 @@ class Scope:
             scope = scope.parent
         return scope
 
-    def find(self, expression: Expression) -> c.Expression | None:
+    def find(self, expression: Expression, number: int) -> c.Expression | None:
         """Return the value of an expression computed here or outside."""
         scope: Scope | None = self
         while scope is not None:
             if isinstance(expression, Load) and expression.view.buffer in scope.bound:
                 return scope.bound[expression.view.buffer]
-            if expression in scope.values:
-                return scope.values[expression]
+            if number in scope.values:
+                return scope.values[number]
             scope = scope.parent
         return None
 
@@ -90,12 +91,55 @@ class Where:
 
 
 @dataclass(slots=True)
+class Numbers:
+    """Numbers expressions so that equal ones have equal numbers, and knows along which axes each changes.
+
+    Each record is looked at once: comparing whole trees at every step would make a chain's cost quadratic.
+    """
+
+    known: dict[Hashable, int] = field(default_factory=dict)
+    axes: list[frozenset[int]] = field(default_factory=list)
+    seen: dict[int, tuple[Expression, int]] = field(default_factory=dict)
+
+    def of(self, expression: Expression) -> int:
+        """Return the number of an expression."""
+        found = self.seen.get(id(expression))
+        if found is not None:
+            return found[1]
+        parts = tuple(map(self.of, operands(expression)))
+        number = self.known.setdefault(_key(expression, parts), len(self.known))
+        if number == len(self.axes):
+            inner = [self.axes[part] for part in parts]
+            self.axes.append(_own_axes(expression).union(*inner))
+        self.seen[id(expression)] = (expression, number)  # kept, so that no other object gets its id
+        return number
+
+
+def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
+    if isinstance(expression, Apply):
+        return (expression.function, expression.dtype, parts)
+    return (expression.dtype, parts) if isinstance(expression, Convert) else expression
+
+
+def _own_axes(expression: Expression) -> frozenset[int]:
+    """Return the axes along which a value changes by itself, not through its operands."""
+    if isinstance(expression, Accumulated):
+        return frozenset(range(64))
+    if not isinstance(expression, Load | Position):
+        return frozenset()
+    gathers = expression.gathers if isinstance(expression, Load) else ()
+    seen = [expression.view, *(gather.index.view for gather in gathers)]
+    return frozenset(axis for view in seen for axis, stride in enumerate(view.strides) if stride)
+
+
+@dataclass(slots=True)
 class Emitter:
-    """Emits the expressions of one kernel; `status` says whether it needs the place for index errors."""
+    """Emits the expressions of one kernel."""
 
     lanes: Lanes
     operands: Operands
     num_names: int = 0
+    numbers: Numbers = field(default_factory=Numbers)
 
     def fresh(self, prefix: str) -> str:
         """Return a name not used before in the kernel."""
@@ -106,19 +150,20 @@ class Emitter:
         """Return the lanes of an expression, adding what computes them to the scope it belongs to."""
         if isinstance(expression, Literal):
             return self.lanes.constant(expression.value, expression.dtype)
-        known = scope.find(expression)
+        number = self.numbers.of(expression)
+        known = scope.find(expression, number)
         if known is not None:
             return known
         parts = tuple(self.value(part, scope, where) for part in operands(expression))
         place = scope.place(expression.view.buffer) if isinstance(expression, Load) else None
-        home = scope if place is not None else scope.for_axes(dependent_axes(expression))
+        home = scope if place is not None else scope.for_axes(self.numbers.axes[number])
         if place is not None:
             computed = self._load_densely(place, expression.dtype, where)
         else:
             computed = self._computed(expression, parts, home, where)
         name = self.fresh("v")
         home.statements.append(c.Declare(self.lanes.declare(self.lanes.type(expression.dtype)), name, computed))
-        home.values[expression] = c.Name(name)
+        home.values[number] = c.Name(name)
         return c.Name(name)
 
     def _computed(
@@ -214,13 +259,3 @@ class Emitter:
             return self.stored_densely(place, view.dtype, value, where)
         count = c.literal(vector.lanes) if where.count is None else where.count
         return c.ExpressionStatement(use(memory.store_strided(vector))(place, c.literal(step), kept, count))
-
-
-def dependent_axes(expression: Expression) -> frozenset[int]:
-    """Return the axes along which an expression's value changes."""
-    if isinstance(expression, Accumulated):
-        return frozenset(range(64))
-    if isinstance(expression, Load | Position):
-        seen = [expression.view] + [gather.index.view for gather in getattr(expression, "gathers", ())]
-        return frozenset(axis for view in seen for axis, stride in enumerate(view.strides) if stride)
-    return frozenset().union(*(dependent_axes(part) for part in operands(expression)))

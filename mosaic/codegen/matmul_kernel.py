@@ -95,7 +95,7 @@ def emit_product(
     ) -> Sequence[c.Statement]:
         where = Where((*batch_axes, row, column), len(batch_axes) + 1, lanes)
         scope = Scope(frozenset(range(len(batch_axes) + 2)))
-        scope.values[Accumulated(matmul.left.dtype)] = sums
+        scope.values[emitter.numbers.of(Accumulated(matmul.left.dtype))] = sums
         value = emitter.value(matmul.epilogue, scope, where)
         if local is None:
             emitter.store(matmul.result, value, scope, where)

@@ -18,7 +18,7 @@ from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
 from mosaic.passes.uses import readers
 
-largest_expression = 80
+largest_expression = 60
 """Records in one expression: beyond this, compile time grows and registers spill."""
 
 
