@@ -102,6 +102,12 @@ class _RecordingMode(TorchDispatchMode):
     recorder: Recorder
     is_paused = False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Torch's hook for modes that need no protection from its compiler: without it each operation passes through a
+        # wrapper of torch._dynamo, whose import alone takes a second.
+        return False
+
     def __torch_dispatch__(
         self,
         func: OpOverload[..., Any],
