@@ -22,7 +22,7 @@ from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.node import set_plan
 from composit.operation import Array, TensorType
-from composit.program import BoundProgram, Pair, Program, build_program
+from composit.program import BoundProgram, Pair, Program, build_program, without_values
 
 MAX_PREPARED_PROGRAMS = 256
 
@@ -104,7 +104,7 @@ def prepare(program: Program, backend: Backend) -> PreparedProgram:
         if known is not None:
             _prepared.move_to_end(key)
             return known[1]
-    run = backend.prepare(program)
+    run = backend.prepare(without_values(program))
     with _prepared_lock:
         # The backend is kept beside its program, so that its id cannot be taken by another while the entry lives.
         _prepared[key] = (backend, run)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from composit.keys import Key, digest
@@ -217,3 +217,14 @@ def program_of(outputs: Sequence[object]) -> Program:
     """
     handles = [output.__lazy_tensor__() for output in outputs]  # type: ignore[attr-defined]
     return build_program([(handle.node, handle.output_index) for handle in handles]).program
+
+
+def without_values(program: Program) -> Program:
+    """Return the program with placeholders for inputs, for caches: it holds no arrays, and no graphs through guards."""
+    instructions = tuple(
+        replace(instruction, operation=Input(None, instruction.types[0]))
+        if isinstance(instruction.operation, Input)
+        else instruction
+        for instruction in program.instructions
+    )
+    return replace(program, instructions=instructions)

@@ -381,3 +381,17 @@ def test_a_parameter_keeps_its_name_when_its_first_graph_is_gone(model: Classifi
         output = model(x)
     names = {node.name for node in flashlight.lazy_tensor(output).graph}
     assert {"x", "body.0.weight", "body.2.bias", "offset"} <= names
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_weights_die_with_model_and_graph_although_the_program_stays_prepared(backend: str) -> None:
+    model, x = Classifier().eval(), torch.ones(2, 4)
+    with torch.no_grad(), trace():
+        output = model(x)
+        if output.sum() < -1e9:
+            output = output + 1
+    cnp.evaluate(output, backend=backend)
+    weight = weakref.ref(model.body[0].weight)
+    del model, x, output
+    gc.collect()
+    assert weight() is None
