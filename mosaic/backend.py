@@ -23,7 +23,7 @@ class MosaicBackend:
 
     def prepare(self, program: Program) -> Callable[[Sequence[Array]], Sequence[Array]]:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
-        options = Options(detect(), **self._settings)
+        options = Options(detect(), **{"keep_packed": True, **self._settings})
         compiled = compile_program(program, {}, options, program.inputs, _say_nothing)
         executable = build_executable(program, compiled, options, num_available_cores(), _say_nothing)
         types = [program.instructions[position].types[0] for position in program.inputs]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -232,7 +232,8 @@ class IrProgram:
     """Statements in the order they run, the buffers that come from outside and those that are delivered.
 
     `input_positions` are the instructions of the inputs; `constants` says what each constant buffer holds: an array, or
-    matrices to be packed into panels.
+    matrices to be packed into panels. `packed_inputs` maps buffers of panels to the input that they are packed from,
+    where the panels are kept from run to run.
     """
 
     statements: tuple[Statement, ...]
@@ -240,6 +241,7 @@ class IrProgram:
     input_positions: tuple[int, ...]
     outputs: tuple[View | Uniform, ...]
     constants: Mapping[Buffer, np.ndarray | Packing]
+    packed_inputs: Mapping[Buffer, Buffer] = field(default_factory=dict)
 
     @property
     def delivered(self) -> tuple[Buffer, ...]:

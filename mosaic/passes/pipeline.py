@@ -33,11 +33,15 @@ Report = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What decides how a program is compiled, apart from the program."""
+    """What decides how a program is compiled, apart from the program.
+
+    keep_packed: the panels of an input are kept as long as its array, if that is read-only
+    """
 
     target: Target
     fuse: bool = True
     reuse_buffers: bool = True
+    keep_packed: bool = False
     tile_scheme: TileScheme = field(default_factory=TileScheme)
 
 
@@ -74,7 +78,7 @@ def compile_program(
     ir = validate(form_groups(ir, options.fuse))
     if options.fuse:
         ir = validate(fuse_attention(ir))
-    ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, target)))
+    ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, target), options.keep_packed))
     steps, offsets = split_regions(ir), constant_offsets(ir)
     regions = [step for step in steps if isinstance(step, Region)]
     plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)

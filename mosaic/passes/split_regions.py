@@ -11,11 +11,15 @@ from mosaic.ir_views import Buffer, BufferKind
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Groups that run in one C function, the buffers it is given and those it hands on."""
+    """Groups that run in one C function, the buffers it is given and those it hands on.
+
+    A region that `is_packing` depends on one input only: its results may be kept as long as the input's array.
+    """
 
     groups: tuple[Group, ...]
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
+    is_packing: bool = False
 
 
 Step = Region | Island
@@ -23,12 +27,16 @@ Step = Region | Island
 
 def split_regions(program: IrProgram) -> tuple[Step, ...]:
     """Return the steps in order. A program without islands is one region with the program's inputs and outputs."""
+    packing = _packing_regions(program)
+    packed = {id(group) for region in packing for group in region.groups}
     runs: list[list[Group] | Island] = []
     for statement in program.statements:
         if isinstance(statement, Island):
             runs.append(statement)
             continue
         assert isinstance(statement, Group), "groups have been formed"
+        if id(statement) in packed:
+            continue
         if not runs or isinstance(runs[-1], Island):
             runs.append([])
         run = runs[-1]
@@ -36,19 +44,29 @@ def split_regions(program: IrProgram) -> tuple[Step, ...]:
         run.append(statement)
     outputs = program.delivered
     if all(isinstance(run, list) for run in runs):
-        return tuple(Region(tuple(run), program.inputs, outputs) for run in runs if isinstance(run, list))
-    return tuple(
-        run if isinstance(run, Island) else _region(run, runs[:index], runs[index + 1 :], outputs)
-        for index, run in enumerate(runs)
+        inputs = (*program.inputs, *program.packed_inputs)
+        return (*packing, *(Region(tuple(run), inputs, outputs) for run in runs if isinstance(run, list)))
+    parts = (
+        run if isinstance(run, Island) else _region(run, runs[index + 1 :], outputs) for index, run in enumerate(runs)
     )
+    return (*packing, *parts)
 
 
-def _region(
-    groups: list[Group],
-    before: Sequence[list[Group] | Island],
-    after: Sequence[list[Group] | Island],
-    outputs: tuple[Buffer, ...],
-) -> Region:
+def _packing_regions(program: IrProgram) -> tuple[Region, ...]:
+    """Return a region for each input whose panels are kept."""
+    regions = []
+    for source in dict.fromkeys(program.packed_inputs.values()):
+        panels = tuple(panel for panel, other in program.packed_inputs.items() if other is source)
+        groups = tuple(
+            group
+            for group in program.statements
+            if isinstance(group, Group) and any(view.buffer in panels for view in written_views(group))
+        )
+        regions.append(Region(groups, (source,), panels, is_packing=True))
+    return tuple(regions)
+
+
+def _region(groups: list[Group], after: Sequence[list[Group] | Island], outputs: tuple[Buffer, ...]) -> Region:
     written = dict.fromkeys(view.buffer for group in groups for view in written_views(group))
     read = dict.fromkeys(view.buffer for group in groups for view in read_views(group))
     needed = set(outputs)

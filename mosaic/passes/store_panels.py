@@ -26,17 +26,23 @@ few_rows = 24
 """Packing costs a pass over the operand: it is repaid when more than two tiles of rows read it."""
 
 
-def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth) -> IrProgram:
+def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth, keep_packed: bool) -> IrProgram:
     """Return the program with every product's right operand in panels or readable in place.
+
+    With `keep_packed`, the panels of inputs are filled first and noted in `packed_inputs`, so that a run on the same
+    array can go without.
 
     Pre:  statements are groups and islands
     Post: a Matmul has a panel_width, or a right operand whose last stride is 1.
     """
-    packer = _Packer(program, memory, panel_width)
+    packer = _Packer(program, memory, panel_width, keep_packed)
     statements: list[Statement] = []
     for statement in program.statements:
         statements.extend(packer.group(statement) if isinstance(statement, Group) else (statement,))
-    return replace(program, statements=tuple(statements), constants={**program.constants, **packer.packed})
+    constants = {**program.constants, **packer.packed}
+    return replace(
+        program, statements=(*packer.first, *statements), constants=constants, packed_inputs=packer.packed_inputs
+    )
 
 
 @dataclass(slots=True)
@@ -44,8 +50,11 @@ class _Packer:
     program: IrProgram
     memory: Memory
     panel_width: PanelWidth
+    keep_packed: bool
     packed: dict[Buffer, Packing] = field(default_factory=dict)
     known: dict[tuple[View, int], View] = field(default_factory=dict)
+    first: list[Statement] = field(default_factory=list)
+    packed_inputs: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def group(self, group: Group) -> list[Statement]:
         """Return the group with its products on panels, after the statements that fill those that are not constant."""
@@ -65,7 +74,7 @@ class _Packer:
         single = replace(right, shape=(*used[:-2], *right.shape[-2:]))
         panels = self.known.get((single, width))
         if panels is None:
-            panels = self._constant(single, width) if is_constant else self._computed(single, width, matmul, copies)
+            panels = self._constant(single, width) if is_constant else self._filled(single, width, matmul, copies)
             self.known[single, width] = panels
         strides = tuple(
             0 if extent == 1 else stride for extent, stride in zip(panels.shape, panels.strides, strict=True)
@@ -82,6 +91,16 @@ class _Packer:
         buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), view.dtype)
         self.packed[buffer] = packing
         return dense_view(buffer, packing.shape)
+
+    def _filled(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
+        """Return panels that are filled when the program runs: before the product, or first of all if they are kept."""
+        if not (self.keep_packed and view.buffer.kind is BufferKind.INPUT):
+            return self._computed(view, width, matmul, copies)
+        own: list[Definition] = []
+        panels = self._computed(view, width, matmul, own)
+        self.first.extend(map(as_group, own))
+        self.packed_inputs[panels.buffer] = view.buffer
+        return panels
 
     def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
         """Append copies of the whole panels, and of the columns left over, which fill a panel only in part."""

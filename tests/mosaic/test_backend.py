@@ -1,0 +1,88 @@
+"""The backend "mosaic" of `evaluate`: every array is an input, and what is packed from one is kept with it."""
+
+import gc
+
+import numpy as np
+import pytest
+
+import composit as cnp
+from composit.evaluation import evaluate, prepare
+from composit.program import program_of
+from mosaic.backend import MosaicBackend
+from mosaic.executable import Executable, KeptPanels
+from tests.mosaic.comparison import assert_same_values, tensor
+
+
+def test_it_is_known_by_name() -> None:
+    x = tensor(3, 4)
+    assert_same_values(evaluate(cnp.exp(x), backend="mosaic"), evaluate(cnp.exp(x)))
+
+
+def test_scalars_come_back_as_numpy_gives_them() -> None:
+    x = tensor(3, 4)
+    result = evaluate(x.sum(), backend="mosaic")
+    assert type(result) is type(evaluate(x.sum()))
+
+
+def test_a_program_without_operations_returns_copies() -> None:
+    x = tensor(3)
+    first, second = evaluate([x, x], backend="mosaic")
+    first[:] = 0
+    np.testing.assert_array_equal(second, evaluate(x))
+
+
+def test_new_data_do_not_compile_again() -> None:
+    backend = MosaicBackend()
+    first, second = tensor(3, 4), tensor(3, 4, seed=1)
+    programs = [program_of([cnp.exp(x)]) for x in (first, second)]
+    assert prepare(programs[0], backend) is prepare(programs[1], backend)
+
+
+def test_inputs_replaced_by_arrays() -> None:
+    x = tensor(3, 4)
+    array = np.ones((3, 4), "float32")
+    assert_same_values(evaluate(x * 2, inputs={x: array}, backend="mosaic"), array * 2)
+
+
+def kept_panels(monkeypatch: pytest.MonkeyPatch) -> tuple[list[KeptPanels], list[int]]:
+    """The kept panels of every run from now on, and a list that grows with each run of a packing region."""
+    kept: list[KeptPanels] = []
+    runs: list[int] = []
+    run_steps, run = Executable._run_steps, KeptPanels.run
+
+    def noting_steps(self, *arguments):  # type: ignore[no-untyped-def]
+        kept.append(self.panels)
+        return run_steps(self, *arguments)
+
+    def noting_runs(self, region, function, given):  # type: ignore[no-untyped-def]
+        before = dict(self.latest)
+        results = run(self, region, function, given)
+        if self.latest != before:
+            runs.append(1)
+        return results
+
+    monkeypatch.setattr(Executable, "_run_steps", noting_steps)
+    monkeypatch.setattr(KeptPanels, "run", noting_runs)
+    return kept, runs
+
+
+def test_weights_are_packed_once_and_forgotten_with_their_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, packings = kept_panels(monkeypatch)
+    x, weight = tensor(64, 40), tensor(40, 48)
+    y = cnp.tanh(x @ weight)
+    results = [evaluate(y, backend="mosaic") for _ in range(3)]
+    assert len(packings) == 1
+    np.testing.assert_array_equal(results[0], results[2])
+    assert_same_values(results[0], evaluate(y))
+    del y, weight
+    gc.collect()
+    assert not kept[-1].latest
+
+
+def test_an_array_that_may_change_is_packed_each_time() -> None:
+    x, weight = tensor(64, 40), cnp.asarray(np.ones((40, 48), "float32"))
+    run = MosaicBackend().prepare(program_of([x @ weight]))
+    left, right = evaluate(x), np.ones((40, 48), "float32")
+    run([left, right])
+    right[:] = 2
+    np.testing.assert_allclose(run([left, right])[0], left @ right, rtol=1e-4, atol=1e-4)
