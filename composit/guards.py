@@ -5,6 +5,7 @@ May import handle, program, backends, operation, source, errors.
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections import deque
@@ -19,8 +20,11 @@ from composit.errors import GuardError
 from composit.handle import TensorHandle
 from composit.node import Node, drop_values, keep_value, live_handles
 from composit.operation import Array, Input
-from composit.program import BoundProgram, Pair, build_program
+from composit.program import BoundProgram, Pair, ancestors_in_order, build_program
 from composit.source import Source, describe_source, find_source
+
+NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
+_CHOOSING = ("bool", "index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,9 @@ class KnownValue:
 class Guard:
     """One read of a value by Python: what was read, by which kind of read, where, and what came out.
 
-    after: the serial of the node that was read; only nodes built later can have been steered
+    after:  the newest serial when it was read; a number that is read can steer only what is built later, but a
+            condition or an index also chooses among what is there, as the last test of a loop does
+    inputs: what the value depends on; each holds the guard
     """
 
     pair: Pair
@@ -43,6 +49,11 @@ class Guard:
     source: Source | None
     value: Array
     after: int
+    inputs: tuple[Input, ...] = ()
+
+    def may_have_steered(self, newest: int) -> bool:
+        """Return whether a value whose newest node has this serial may be there because of the read."""
+        return self.after <= newest or (self.kind in _CHOOSING and self.after < NEVER)
 
     def check(self, value: Array) -> None:
         """Raise GuardError if the value differs from the one that was read."""
@@ -73,9 +84,25 @@ def values_agree(kind: str, before: Array, now: Array) -> bool:
 def record_read(handle: TensorHandle, kind: str, value: Array, inputs: Iterable[Input]) -> None:
     """Note on each input the value depends on that Python has seen it: the mark that a later run checks."""
     newest = newest_serial()
-    guard = Guard((handle.node, handle.output_index), kind, find_source(2), np.array(value), newest)
-    for operation in inputs:
+    dependencies = tuple(inputs)
+    guard = Guard((handle.node, handle.output_index), kind, find_source(2), np.array(value), newest, dependencies)
+    for operation in dependencies:
         operation.guards.append(guard)
+
+
+def end_history(superseded: Iterable[TensorHandle]) -> None:
+    """Forget the reads that depend on inputs which others take the place of, as parameters after a step of training.
+
+    A guard holds the graph of what was read, and so the arrays: a loop that reads its loss would keep all the weights
+    it ever had.
+    """
+    ended = {id(guard): guard for handle in superseded for guard in _guards_of(handle.node)}
+    for operation in {part for guard in ended.values() for part in guard.inputs}:
+        operation.guards[:] = [guard for guard in operation.guards if id(guard) not in ended]
+
+
+def _guards_of(node: Node) -> Sequence[Guard]:
+    return node.operation.guards if isinstance(node.operation, Input) else ()
 
 
 def newest_serial() -> int:
@@ -234,18 +261,28 @@ def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]
     newest = max((node.serial for node, _ in outputs), default=-1)
     every = build_program(outputs)
     candidates = {
-        id(guard): guard
-        for node, _ in every.leaves
-        for guard in _input(node).guards
-        if guard.after <= newest
+        id(guard): guard for node, _ in every.leaves for guard in _input(node).guards if guard.may_have_steered(newest)
     }
-    is_replaced = {(id(node.operation), index) if not node.operands else (id(node), index) for node, index in replaced}
-    return [guard for guard in candidates.values() if _depends(guard, replaced, is_replaced)]
+    given = {_place(pair) for pair in replaced}
+    reached = _dependents([guard.pair for guard in candidates.values()], replaced, given)
+    return [guard for guard in candidates.values() if _place(guard.pair) in given or id(guard.pair[0]) in reached]
 
 
-def _depends(guard: Guard, replaced: Sequence[Pair], is_replaced: set[tuple[int, int]]) -> bool:
-    leaves = build_program([guard.pair], [pair for pair in replaced if pair[0].operands]).leaves
-    return any(((id(n.operation), i) if not n.operands else (id(n), i)) in is_replaced for n, i in leaves)
+def _place(pair: Pair) -> tuple[int, int]:
+    # Leaves are known by their operation: a relabelled input is the same input.
+    node, index = pair
+    return (id(node), index) if node.operands else (id(node.operation), index)
+
+
+def _dependents(pairs: Sequence[Pair], replaced: Sequence[Pair], given: set[tuple[int, int]]) -> set[int]:
+    """Return which nodes depend on what is replaced: one walk for all reads, since a loop has as many as rounds."""
+    reached: set[int] = set()
+    cuts = [pair for pair in replaced if pair[0].operands]
+    for node in ancestors_in_order([node for node, _ in pairs], cuts):
+        sources = node.operands or ((node, 0),)
+        if any(_place(source) in given or id(source[0]) in reached for source in sources):
+            reached.add(id(node))
+    return reached
 
 
 def check_guards(guards: Sequence[Guard], values: Sequence[Array]) -> None:

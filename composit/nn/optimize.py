@@ -14,6 +14,7 @@ from composit.apply import as_tensor, input_of
 from composit.containers import flatten
 from composit.errors import ParameterError, ShapeError
 from composit.evaluation import evaluate
+from composit.guards import end_history
 from composit.nn.optimizer import Optimizer, State, sgd_optimizer
 
 __all__ = ["optimize", "optimize_step", "sgd_optimizer"]
@@ -80,6 +81,7 @@ def optimize_step(
     names = [parameter.node.label for parameter in before]
     labels = names + [handle.node.label for handle in handles[len(names) :]]
     fresh = [input_of(np.array(value), label) for value, label in zip(values, labels, strict=True)]
+    end_history(before)
     new_parameters, new_state = rebuild(fresh)
     return list(new_parameters), new_state
 

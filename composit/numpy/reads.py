@@ -57,7 +57,7 @@ class Reads(TensorHandle):
                 f"only integer scalar arrays can be converted to a scalar index: {self!r} was used as one; use"
                 " astype(int) or item()"
             )
-        return int(read_value(self, "int"))
+        return int(read_value(self, "index"))
 
     def item(self, *args: Any) -> Any:
         """Return one element as a Python scalar. See np.ndarray.item."""

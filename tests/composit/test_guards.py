@@ -1,0 +1,180 @@
+"""Reads of values by Python, one by one: each that can steer it is checked when the program runs on new inputs."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit as cnp
+import mosaic
+from composit.errors import GuardError, UnreachedInputError
+from composit.nn import chain_rule, optimize, sgd_optimizer
+from composit.operation import Input
+
+VALUES = np.array([1.0, 2.0, 3.0])
+OTHERS = np.array([3.0, -2.0, 1.0])
+
+READS: dict[str, Callable[[Any], Any]] = {
+    "bool": lambda x: x * 2 if cnp.all(x > 0) else x,
+    "int": lambda x: x + np.ones(int(x[0] * 3)),
+    "float": lambda x: x * float(x[0]),
+    "item": lambda x: x * x[1].item(),
+    "tolist": lambda x: x * x.tolist()[0],
+    "asarray": lambda x: x + np.asarray(x)[0],
+    "array of tensors": lambda x: x + np.array([cnp.sum(x), x[0], 1.0]),
+    "index of a list": lambda x: x * [10.0, 20.0, 30.0][cnp.argmax(x)],
+    "contains": lambda x: x if 2.0 in x else -x,
+    "iteration": lambda x: x * next(v for v in x if v > 1.5),
+    "the larger of two": lambda x: x * max(x[0], x[1]),
+    "sorted": lambda x: x * sorted([x[2], x[0]], key=float)[0],
+    "shape": lambda x: x[0] + cnp.zeros(cnp.max(x).astype(int) if x[0] < 2 else 4),
+    "range": lambda x: x[0] + cnp.arange(x[0] * 3),
+    "mask": lambda x: x[x > 1.5] + x[0],
+    "float64": lambda x: x * np.float64(x[0]),
+    "comparison chain": lambda x: x + 1 if x[0] < x[1] < x[2] else x,
+    "negation": lambda x: x if not x[1] > 0 else x + 1,
+    "and": lambda x: x if x[0] > 0 and x[1] > 0 else x + 1,
+    "repeat": lambda x: x[0] + cnp.repeat(x, np.asarray(x).astype(int) % 4),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_that_would_differ_is_an_error_and_one_that_agrees_is_none(name: str):
+    x = cnp.asarray(VALUES)
+    y = READS[name](x)
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: VALUES.copy()}), READS[name](VALUES))
+    with pytest.raises(GuardError, match=r"test_guards\.py"):
+        cnp.evaluate(y, inputs={x: OTHERS})
+
+
+@pytest.mark.parametrize("name", ["bool", "float", "tolist", "index of a list", "mask", "iteration"])
+def test_a_compiled_model_checks_the_reads_too(name: str):
+    x = cnp.asarray(VALUES)
+    y = READS[name](x)
+    model = mosaic.compile(y, inputs=[x])
+    np.testing.assert_allclose(model(VALUES), READS[name](VALUES), rtol=1e-12)
+    with pytest.raises(GuardError, match=r"test_guards\.py"):
+        model(OTHERS)
+
+
+def test_the_last_test_of_a_loop_is_checked_although_nothing_is_built_after_it():
+    x = y = cnp.asarray(np.array([8.0, 1.0]))
+    while cnp.max(y) > 1:
+        y = y / 2
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: np.array([7.0, 3.0])}), [0.875, 0.375])
+    with pytest.raises(GuardError, match="bool"):
+        cnp.evaluate(y, inputs={x: np.array([16.0, 1.0])})
+    with pytest.raises(GuardError, match="bool"):
+        mosaic.compile(y, inputs=[x])(np.array([16.0, 1.0]))
+
+
+def test_a_choice_among_values_that_were_built_before_is_checked():
+    x = cnp.asarray(VALUES)
+    doubled, tripled = x * 2, x * 3
+    for chosen in (doubled if x[0] > 0 else tripled, [doubled, tripled, x][cnp.argmin(x)]):
+        with pytest.raises(GuardError, match=r"test_guards\.py"):
+            cnp.evaluate(chosen, inputs={x: -VALUES})
+
+
+def test_guards_can_be_ignored():
+    x = cnp.asarray(VALUES)
+    y = READS["bool"](x)
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: OTHERS}, guards="ignore"), OTHERS * 2)
+    np.testing.assert_array_equal(mosaic.compile(y, inputs=[x], guards="ignore")(OTHERS), OTHERS * 2)
+
+
+def test_a_read_of_another_input_is_not_checked():
+    x, w = cnp.asarray(VALUES), cnp.asarray(VALUES)
+    y = w * 2 if cnp.any(x > 2) else w
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={w: OTHERS}), OTHERS * 2)
+    with pytest.raises(UnreachedInputError, match="bool"):
+        cnp.evaluate(y, inputs={x: OTHERS})
+
+
+def test_a_read_behind_an_inner_value_that_is_given_is_checked():
+    x = cnp.asarray(VALUES)
+    inner = x * 2
+    y = inner + 1 if cnp.sum(inner) > 0 else inner
+    with pytest.raises(GuardError, match="bool"):
+        cnp.evaluate(y, inputs={inner: -VALUES})
+
+
+def test_a_read_before_an_inner_value_that_is_given_is_not_checked():
+    x = cnp.asarray(VALUES)
+    scale = float(cnp.sum(x))
+    inner = x * scale
+    np.testing.assert_array_equal(cnp.evaluate(inner + 1, inputs={inner: OTHERS}), OTHERS + 1)
+
+
+def test_nan_that_is_read_again_as_nan_agrees():
+    x = cnp.asarray(np.array([np.nan, 1.0]))
+    y = x * float(x[0])
+    assert np.isnan(cnp.evaluate(y, inputs={x: np.array([np.nan, 2.0])})).all()
+
+
+def test_a_training_loop_that_reads_its_loss_keeps_no_old_weights():
+    x, weight = cnp.asarray(np.ones((2, 3))), cnp.asarray(np.ones(3))
+    old: list[weakref.ref[Input]] = []
+    for _ in range(5):
+        old.append(weakref.ref(weight.node.operation))
+        loss = cnp.sum((x @ weight) ** 2)
+        assert float(loss) > 0
+        (weight,) = optimize([weight], chain_rule({loss: loss}, [weight]), sgd_optimizer(learning_rate=1e-3))
+    del loss
+    gc.collect()
+    # The last step's value may outlive its handle by a read or two.
+    assert sum(reference() is not None for reference in old) <= 2
+
+
+def test_a_program_of_new_weights_is_not_checked_for_reads_of_the_old():
+    x, weight = cnp.asarray(VALUES), cnp.asarray(VALUES)
+    loss = cnp.sum(x * weight)
+    float(loss)
+    (weight,) = optimize([weight], chain_rule({loss: loss}, [weight]), sgd_optimizer(learning_rate=0.5))
+    np.testing.assert_array_equal(cnp.evaluate(x * weight, inputs={x: OTHERS}), OTHERS * (VALUES - 0.5 * VALUES))
+
+
+@pytest.mark.slow
+def test_ten_thousand_rounds_of_a_loop_that_reads_hold_few_arrays():
+    x = cnp.asarray(np.full(1000, 1.0))
+    rounds = 0
+    while cnp.max(x) > 0.5 and rounds < 10_000:
+        x = x * 0.99999
+        rounds += 1
+        if rounds % 1000 == 0:
+            gc.collect()
+            arrays = sum(isinstance(each, np.ndarray) and each.size == 1000 for each in gc.get_objects())
+            assert arrays < 20
+    assert rounds == 10_000
+    np.testing.assert_allclose(cnp.evaluate(x), 0.99999**10_000, rtol=1e-9)
+
+
+def test_threads_build_and_evaluate_at_once():
+    shared = cnp.asarray(np.arange(100.0))
+    base = cnp.sin(shared)
+    failures: list[str] = []
+
+    def work(number: int) -> None:
+        for turn in range(30):
+            x = base * number + turn
+            while cnp.max(x) > 1:
+                x = x / 2
+            value = cnp.evaluate(cnp.sum(x) if turn % 2 else x.graph and cnp.sum(x))
+            expected = np.sin(np.arange(100.0)) * number + turn
+            while np.max(expected) > 1:
+                expected = expected / 2
+            if value != np.sum(expected):
+                failures.append(f"thread {number}, turn {turn}: {value}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
