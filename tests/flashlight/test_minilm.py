@@ -102,13 +102,14 @@ def test_a_graph_of_a_padded_batch_serves_other_padded_batches_and_refuses_what_
     with context():
         expected = model(**other)
     check(expected, cnp.evaluate(output, inputs=new))
-    full = torch.ones_like(built_for["attention_mask"]).numpy()
-    try:
-        with context():
-            expected = model(**{**built_for, "attention_mask": torch.from_numpy(full)})
-        check(expected, cnp.evaluate(output, inputs={built_for["attention_mask"]: full}))
-    except GuardError as error:
-        assert "masking_utils.py" in str(error)
+    full = torch.ones_like(built_for["attention_mask"])
+    with context():
+        expected = model(**{**built_for, "attention_mask": full})
+    # Torch leaves the mask out of a full batch's graph; the graph of a padded one would give the same, but may not know.
+    with pytest.raises(GuardError, match=r"masking_utils\.py"):
+        cnp.evaluate(output, inputs={built_for["attention_mask"]: full.numpy()})
+    ignoring = cnp.evaluate(output, inputs={built_for["attention_mask"]: full.numpy()}, guards="ignore")
+    check(expected, ignoring)
 
 
 @pytest.mark.parametrize("context", CONTEXTS[:2], ids=lambda context: context.__name__)
