@@ -164,6 +164,9 @@ def _(operation: Split, operands: Types, results: Types) -> Run | None:
     if sum(lengths) != operands[0].shape[operation.axis]:
         # numpy lets boundaries overlap.
         return None
+    if len(results) == 1:
+        # An operation with one result returns it bare.
+        return lambda x: x
     return lambda x: torch.split(x, lengths, dim=operation.axis)
 
 

@@ -1,0 +1,56 @@
+"""Random programs on the torch backend: what numpy computes, to torch's last bits."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit as cnp
+from tests.properties.random_programs import parts, random_program
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.filterwarnings("ignore")  # numpy warns of infinities and empty means
+
+PROGRAMS_PER_TEST = 50
+
+
+@pytest.mark.parametrize("first_seed", range(0, 300, PROGRAMS_PER_TEST))
+def test_random_programs_compute_what_numpy_computes(first_seed: int):
+    for seed in range(first_seed, first_seed + PROGRAMS_PER_TEST):
+        check(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first_seed", range(1000, 6000, 1000))
+def test_many_random_programs_compute_what_numpy_computes(first_seed: int):
+    for seed in range(first_seed, first_seed + 1000):
+        check(seed)
+
+
+def test_a_split_into_one_part_is_the_array():
+    x = cnp.asarray(np.arange(6.0).reshape(2, 3))
+    (part,) = cnp.split(x, 1, axis=1)
+    np.testing.assert_array_equal(cnp.evaluate(part * 2, backend="torch"), np.arange(6.0).reshape(2, 3) * 2)
+
+
+def check(seed: int) -> None:
+    """Compare all values of one program: integers exactly, floats to 1e-5 of the largest (sums in another order)."""
+    source = random.Random(seed)
+    program = random_program(source, source.randint(2, 12), safe=source.randrange(3) > 0)
+    lazy = program.run(cnp, {n: cnp.asarray(v) for n, v in program.inputs.items()}, lambda line, error: None)
+    lines = [(line, part) for line in program.lines if line.name in lazy for part in parts(lazy[line.name])]
+    tensors: list[Any] = [part for _, part in lines]
+    with np.errstate(all="ignore"):
+        values, expected = cnp.evaluate(tensors, backend="torch"), cnp.evaluate(tensors)
+    for (line, _), value, wanted in zip(lines, values, expected, strict=True):
+        assert (type(value), value.shape, value.dtype) == (type(wanted), wanted.shape, wanted.dtype), line.text
+        if wanted.dtype.kind != "f":
+            np.testing.assert_array_equal(value, wanted, f"seed {seed}, {line.name}\n{program}")
+            continue
+        largest = float(np.max(np.abs(wanted[np.isfinite(wanted)]), initial=0))
+        np.testing.assert_allclose(
+            value, wanted, rtol=1e-5, atol=1e-6 * largest, err_msg=f"seed {seed}, {line.name}\n{program}"
+        )
