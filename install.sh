@@ -81,8 +81,8 @@ install_packages() {
     [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted" ]] && return
     [[ "$1" == bench ]] && group=(--group bench)
     say "installing the packages of constraints.txt into .venv (a few minutes the first time)"
-    .venv/bin/python -m pip install -q --disable-pip-version-check -c constraints.txt pip setuptools
-    .venv/bin/python -m pip install -q -c constraints.txt --no-build-isolation \
+    .venv/bin/python -m pip install -qq -c constraints.txt pip setuptools
+    .venv/bin/python -m pip install -qq -c constraints.txt --no-build-isolation \
         --group dev "${group[@]}" -e '.[demo,torch]' ||
         fail "pip could not install the packages; its message is above. Check the package index pip is set up with (pip config list)"
     echo "$wanted" >"$stamp"
