@@ -15,6 +15,9 @@ Lazy: TypeAlias = Any  # Any: LazyTensor, or a Python number where torch takes o
 
 aten = torch.ops.aten
 
+# Python numbers that leave a tensor of this kind in its dtype, in torch as in numpy.
+_NEEDS_NO_CAST: dict[str, tuple[type, ...]] = {"f": (int, float), "i": (int,), "c": (int, float, complex)}
+
 
 def cast(x: Lazy, dtype: Dtype) -> Lazy:
     """Return the tensor in a dtype; Python numbers stay as they are, because they never decide a dtype."""
@@ -30,6 +33,8 @@ def promote(call: Call, *operands: Lazy) -> list[Lazy]:
     """
     dtype = operands[0].dtype if isinstance(operands[0], TensorHandle) else None
     if all(isinstance(operand, TensorHandle) and operand.dtype == dtype for operand in operands):
+        return list(operands)
+    if len(operands) == 2 and dtype is not None and type(operands[1]) in _NEEDS_NO_CAST.get(dtype.kind, ()):
         return list(operands)
     common = call.common_dtype(*range(len(operands)))
     return [cast(operand, common) for operand in operands]
