@@ -17,7 +17,8 @@ from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
 from composit.operation import Array, Input
 from composit.program import BoundProgram, Program
-from mosaic.executable import Executable, build_executable
+from mosaic.executable import Executable
+from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.pipeline import CompiledProgram, Options, compile_program
 from mosaic.report import (
     BufferReport,
@@ -39,7 +40,7 @@ Progress = Callable[[str, float], None]
 class CompiledModel:
     """A compiled function of arrays. Calls may come from several threads at once; results share memory with nothing."""
 
-    _executable: Executable
+    _executable: Executable | InterpretedExecutable
     _rebuild: Rebuild
     _num_outputs: int
     _guards: tuple[Guard, ...]
@@ -132,9 +133,9 @@ def compile(
     given = [as_tensor(each) for each in inputs]
     options = Options(get_target(target), fuse, reuse_buffers)
     report("simplify", 0.0)
-    program, compiled, checked = _compile_program(handles, given, options, tile_scheme, guards, report)
+    program, constants, compiled, checked = _compile_program(handles, given, options, tile_scheme, guards, report)
     threads = num_available_cores() if num_threads is None else num_threads
-    executable = build_executable(program, compiled, options, threads, report)
+    executable = build(program, compiled, constants, options, threads, report)
     report("done", 1.0)
     return CompiledModel(executable, rebuild, len(handles), tuple(checked), options, threads)
 
@@ -150,7 +151,7 @@ def emit(
     """Return the C that `compile` would compile, for a processor that need not be this machine's."""
     given = [as_tensor(each) for each in inputs]
     options = Options(get_target(target), fuse)
-    _, compiled, _ = _compile_program(flatten(outputs)[0], given, options, tile_scheme, "ignore", _say_nothing)
+    _, _, compiled, _ = _compile_program(flatten(outputs)[0], given, options, tile_scheme, "ignore", _say_nothing)
     return compiled.module.source
 
 
@@ -161,12 +162,13 @@ def _compile_program(
     tile_scheme: Any,
     guards: str,
     report: Progress,
-) -> tuple[Program, CompiledProgram, list[Guard]]:
+) -> tuple[Program, dict[int, Array], CompiledProgram, list[Guard]]:
     _check_inputs(given)
     bound, checked = _bound(handles, given, guards)
     program, constants = _without_values(bound, given)
     options = replace(options, tile_scheme=tile_scheme_of(tile_scheme, bound))
-    return program, compile_program(program, constants, options, _input_order(bound, given), report), checked
+    compiled = compile_program(program, constants, options, _input_order(bound, given), report)
+    return program, constants, compiled, checked
 
 
 def _check_inputs(given: Sequence[TensorHandle]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from composit.operation import Array, Input
+import numpy as np
+
+from composit.operation import Array
 from composit.program import Program
-from mosaic.executable import build_executable, checked_input
+from mosaic.interpreted import build
 from mosaic.passes.pipeline import Options, compile_program
 from mosaic.runtime.threads import num_available_cores
 from mosaic.targets import detect
@@ -25,13 +27,15 @@ class MosaicBackend:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
         options = Options(detect(), **{"keep_packed": True, **self._settings})
         compiled = compile_program(program, {}, options, program.inputs, _say_nothing)
-        executable = build_executable(program, compiled, options, num_available_cores(), _say_nothing)
+        executable = build(program, compiled, {}, options, num_available_cores(), _say_nothing)
         types = [program.instructions[position].types[0] for position in program.inputs]
-        assert all(isinstance(program.instructions[position].operation, Input) for position in program.inputs)
+        weak = [index for index, value_type in enumerate(types) if value_type.weak is not None]
 
         def run(arrays: Sequence[Array]) -> Sequence[Array]:
-            adapted = [checked_input(array, value_type) for array, value_type in zip(arrays, types, strict=True)]
-            results = executable.run(adapted)
+            given = list(arrays)
+            for index in weak:  # a rate or a step count comes as a Python number
+                given[index] = np.asarray(given[index], types[index].dtype)
+            results = executable.run(given)
             return [
                 result[()] if value_type.is_scalar else result
                 for result, value_type in zip(results, executable.output_types, strict=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.errors import GuardError
 from composit.operation import Array, Operation, TensorType, tensor_type
-from composit.program import Program
+from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.codegen.module import run_symbol
 from mosaic.ir import IrProgram, Island
@@ -23,7 +23,7 @@ from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import CompiledProgram, Options, Report
 from mosaic.passes.split_regions import Region
 from mosaic.runtime.arena import aligned_bytes
-from mosaic.runtime.arguments import Signature
+from mosaic.runtime.arguments import Signature, adapt_input
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.execute import PreparedFunction, prepare_function
 from mosaic.runtime.library import load_library
@@ -60,6 +60,7 @@ class Executable:
     compiled: CompiledProgram
     functions: tuple[PreparedFunction, ...]
     constants: Array
+    signature: Signature
     panels: KeptPanels = field(default_factory=KeptPanels)
 
     @property
@@ -93,9 +94,11 @@ class Executable:
 
     def _run_steps(self, arrays: Sequence[Any], watch: Watch | None = None) -> list[Array]:
         ir = self.compiled.ir
-        values: Values = {}
-        for buffer, position, array in zip(ir.inputs, ir.input_positions, arrays, strict=True):
-            values[buffer] = checked_input(array, self.program.instructions[position].types[0])
+        if len(arrays) != len(ir.inputs):
+            raise self.signature.wrong_count("inputs", len(arrays), len(ir.inputs))
+        values: Values = {
+            buffer: adapt_input(self.signature, position, arrays[position]) for position, buffer in enumerate(ir.inputs)
+        }
         functions = iter(zip(self.functions, self.compiled.plans, strict=True))
         for step in self.compiled.steps:
             if isinstance(step, Island):
@@ -157,7 +160,7 @@ class Executable:
         finally:
             error = None if done else sys.exception()
             if error is not None:
-                source = describe_source(self.program.labels[origin].source)
+                source = describe_source(labels_of(self.program)[origin].source)
                 error.add_note(f"while evaluating {operation.name}, built at:\n  {source}")
         return results
 
@@ -182,7 +185,7 @@ class Executable:
         name = self.program.instructions[origin].operation.name
         raise IndexError(
             f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
-            f"built at\n{describe_source(self.program.labels[origin].source)}"
+            f"built at\n{describe_source(labels_of(self.program)[origin].source)}"
         )
 
     def _wrong_shape(self, island: Island, given: tuple[int, ...], expected: tuple[int, ...]) -> GuardError:
@@ -190,7 +193,7 @@ class Executable:
         name = self.program.instructions[origin].operation.name
         return GuardError(
             f"{name}: its result has shape {given} for these inputs, and had {expected} when the graph was built; "
-            f"build the graph again; built at\n{describe_source(self.program.labels[origin].source)}"
+            f"build the graph again; built at\n{describe_source(labels_of(self.program)[origin].source)}"
         )
 
 
@@ -212,16 +215,22 @@ def build_executable(
             )
             for index, region in enumerate(regions)
         )
-    return Executable(program, compiled, functions, block)
+    return Executable(program, compiled, functions, block, program_signature(program, compiled.ir))
+
+
+def program_signature(program: Program, ir: IrProgram) -> Signature:
+    """Return what a run of the whole program takes and gives, with the names of its inputs."""
+    inputs = tuple(program.instructions[position].types[0] for position in ir.input_positions)
+    names = tuple(program.labels[position].name for position in ir.input_positions)
+    outputs = tuple(program.instructions[source].types[index] for source, index in program.outputs)
+    return Signature(inputs, outputs, 0, tuple("" if name == "input" else name for name in names))
 
 
 def _signature(program: Program, compiled: CompiledProgram, index: int, region: Region) -> Signature:
     plan = compiled.plans[index]
     shapes = {view.buffer: view.shape for view in compiled.ir.outputs if isinstance(view, View)}
-    types = {
-        buffer: program.instructions[position].types[0]
-        for buffer, position in zip(compiled.ir.inputs, compiled.ir.input_positions, strict=True)
-    }
+    whole = program_signature(program, compiled.ir)
+    types = dict(zip(compiled.ir.inputs, whole.inputs, strict=True))
     inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
     is_only = len(compiled.steps) == 1
     outputs = [
@@ -229,15 +238,7 @@ def _signature(program: Program, compiled: CompiledProgram, index: int, region: 
     ]
     if plan.num_status:
         outputs.append(tensor_type((plan.num_status,), np.int64))
-    return Signature(inputs, tuple(outputs), plan.buffers.arena_bytes)
-
-
-def checked_input(value: Any, expected: TensorType) -> Array:
-    """Return a value as an array of the expected type."""
-    if type(value) is np.ndarray and value.shape == expected.shape and value.flags.c_contiguous:
-        return value
-    array = np.asarray(value, dtype=expected.dtype if expected.weak is not None else None)
-    return np.ascontiguousarray(array).reshape(expected.shape)
+    return Signature(inputs, tuple(outputs), plan.buffers.arena_bytes, whole.input_names if is_only else ())
 
 
 def constant_block(ir: IrProgram, offsets: Mapping[Buffer, int]) -> Array:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mosaic.executable import Executable
+from mosaic.interpreted import InterpretedExecutable
 from mosaic.ir import Group, Island, Matmul, RowStage, read_views
 from mosaic.passes.describe import operation_names
 from mosaic.passes.split_regions import Region
+
+AnyExecutable = Executable | InterpretedExecutable
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class ProfileReport:
         return list(groups.values())
 
 
-def kernel_records(executable: Executable) -> tuple[KernelRecord, ...]:
+def kernel_records(executable: AnyExecutable) -> tuple[KernelRecord, ...]:
     """Return a record per kernel, in the order in which they run."""
     launches = [launch for region in executable.compiled.module.launches for launch in region]
     return tuple(
@@ -101,12 +104,12 @@ def kernel_records(executable: Executable) -> tuple[KernelRecord, ...]:
     )
 
 
-def _groups(executable: Executable) -> list[Group]:
+def _groups(executable: AnyExecutable) -> list[Group]:
     regions = [step for step in executable.compiled.steps if isinstance(step, Region)]
     return [group for region in regions for group in region.groups]
 
 
-def _record(executable: Executable, group: Group, function: str, num_tasks: int) -> KernelRecord:
+def _record(executable: AnyExecutable, group: Group, function: str, num_tasks: int) -> KernelRecord:
     touched = {view.buffer: view for view in (*read_views(group), *(stage.result for stage in group.stages))}
     num_bytes = sum(
         min(view.buffer.num_bytes, view.size * view.dtype.itemsize)
@@ -128,7 +131,7 @@ def _num_flops(stage: RowStage | Matmul) -> int:
     return stage.num_flops if isinstance(stage, Matmul) else 0
 
 
-def buffer_report(executable: Executable) -> BufferReport:
+def buffer_report(executable: AnyExecutable) -> BufferReport:
     """Return the bytes of all regions together."""
     plans = [plan.buffers for plan in executable.compiled.plans]
     return BufferReport(
@@ -139,7 +142,7 @@ def buffer_report(executable: Executable) -> BufferReport:
     )
 
 
-def explain(executable: Executable) -> str:
+def explain(executable: AnyExecutable) -> str:
     """Return one line per node: computed in which kernel, or why in none."""
     program, fate = executable.program, _fates(executable)
     lines = []
@@ -152,7 +155,7 @@ def explain(executable: Executable) -> str:
     return "\n".join(lines)
 
 
-def _fates(executable: Executable) -> dict[int, str]:
+def _fates(executable: AnyExecutable) -> dict[int, str]:
     fates: dict[int, str] = {}
     records = kernel_records(executable)
     for number, (group, record) in enumerate(zip(_groups(executable), records, strict=True)):
@@ -166,7 +169,7 @@ def _fates(executable: Executable) -> dict[int, str]:
     return fates
 
 
-def _without_kernel(executable: Executable, position: int) -> str:
+def _without_kernel(executable: AnyExecutable, position: int) -> str:
     instruction = executable.program.instructions[position]
     if position in executable.compiled.ir.input_positions:
         return "input"
@@ -177,7 +180,7 @@ def _without_kernel(executable: Executable, position: int) -> str:
     return "a view of its operand, or not needed"
 
 
-def profile_report(executable: Executable, arrays: Sequence[Any], repeat: int) -> ProfileReport:
+def profile_report(executable: AnyExecutable, arrays: Sequence[Any], repeat: int) -> ProfileReport:
     """Return the median time of each kernel over `repeat` runs, after one that is not counted."""
     executable.run(arrays)
     runs = [list(_kernel_times(executable, arrays)) for _ in range(max(1, repeat))]
@@ -186,5 +189,5 @@ def profile_report(executable: Executable, arrays: Sequence[Any], repeat: int) -
     return ProfileReport(tuple(KernelTime(record, time) for record, time in zip(records, medians, strict=True)))
 
 
-def _kernel_times(executable: Executable, arrays: Sequence[Any]) -> Iterator[int]:
+def _kernel_times(executable: AnyExecutable, arrays: Sequence[Any]) -> Iterator[int]:
     yield from executable.profile(arrays, sum(map(len, executable.compiled.module.launches)))

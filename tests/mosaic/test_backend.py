@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import composit as cnp
+import mosaic
+from composit.errors import CompilerNotFoundError, ShapeError
 from composit.evaluation import evaluate, prepare
 from composit.program import program_of
 from mosaic.backend import MosaicBackend
@@ -86,3 +88,21 @@ def test_an_array_that_may_change_is_packed_each_time() -> None:
     run([left, right])
     right[:] = 2
     np.testing.assert_allclose(run([left, right])[0], left @ right, rtol=1e-4, atol=1e-4)
+
+
+def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "/nowhere/cc")
+    x = cnp.zeros((3, 4), dtype="float32")
+    array = evaluate(tensor(3, 4))
+    with pytest.warns(UserWarning, match="no C compiler|CC names"):
+        model = mosaic.compile([cnp.exp(x) + tensor(4), x.sum(axis=0)], inputs=[x])
+    first, second = model(array)
+    assert_same_values(first, np.exp(array) + evaluate(tensor(4)))
+    assert_same_values(second, array.sum(axis=0))
+    place = np.empty((3, 4), "float32")
+    assert model(array, out=[place, np.empty(4, "float32")])[0] is place
+    assert "kernel_0" in model.source
+    with pytest.raises(ShapeError, match=r"\(2, 4\)"):
+        model(array[:2])
+    with pytest.raises(CompilerNotFoundError, match="no kernels to time"):
+        model.profile(array)

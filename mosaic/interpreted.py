@@ -1,0 +1,77 @@
+"""What runs a program where there is no C compiler: the numpy backend, after one warning."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.errors import CompilerNotFoundError
+from composit.interpreter import NumpyBackend
+from composit.operation import Array, TensorType
+from composit.program import Program
+from mosaic.executable import Executable, build_executable, program_signature
+from mosaic.passes.pipeline import CompiledProgram, Options, Report
+from mosaic.runtime.arguments import adapt_input, place_outputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InterpretedExecutable:
+    """A program that numpy runs; it looks like a compiled one, but for times per kernel."""
+
+    program: Program
+    compiled: CompiledProgram
+    values: Mapping[int, Array]
+
+    @property
+    def constants(self) -> Array:
+        """No block of constants: they stay the arrays they are."""
+        return np.empty(0, np.uint8)
+
+    @property
+    def output_types(self) -> tuple[TensorType, ...]:
+        """The types of what a run returns."""
+        return tuple(self.program.instructions[source].types[index] for source, index in self.program.outputs)
+
+    def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
+        """Return fresh outputs for the arrays of all inputs, or fill `out`."""
+        signature = program_signature(self.program, self.compiled.ir)
+        if len(arrays) != len(signature.inputs):
+            raise signature.wrong_count("inputs", len(arrays), len(signature.inputs))
+        given = dict(self.values)
+        for index, position in enumerate(self.compiled.ir.input_positions):
+            given[position] = adapt_input(signature, index, arrays[index])
+        results = NumpyBackend().prepare(self.program)([given[position] for position in self.program.inputs])
+        if out is None:
+            return [np.array(result) for result in results]
+        place_outputs(signature, out, arrays)
+        for place, result in zip(out, results, strict=True):
+            np.copyto(place, result)
+        return list(out)
+
+    def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
+        """Raise: there are no kernels to time."""
+        raise CompilerNotFoundError(
+            "profile: this model runs through numpy because no C compiler was found, so it has no kernels to time; "
+            "install a compiler (see `python -m composit doctor`) and compile again"
+        )
+
+
+def build(
+    program: Program,
+    compiled: CompiledProgram,
+    constants: Mapping[int, Array],
+    options: Options,
+    num_threads: int,
+    report: Report,
+) -> Executable | InterpretedExecutable:
+    """Return the program compiled and loaded; without a C compiler, the program as numpy runs it."""
+    try:
+        return build_executable(program, compiled, options, num_threads, report)
+    except CompilerNotFoundError as error:
+        # Python shows a warning of one place and text once.
+        warnings.warn(f"mosaic runs programs through numpy, because there is no C compiler: {error}", stacklevel=1)
+        return InterpretedExecutable(program, compiled, constants)
