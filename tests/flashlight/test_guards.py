@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import composit as cnp
+import mosaic
 from composit.errors import GuardError, UnreachedInputError
 from flashlight.tracer import trace
 
@@ -95,3 +96,13 @@ def test_a_read_that_took_an_input_out_of_the_graph_is_named_even_after_the_garb
     with trace():
         again = Branching()(x, mask)
     np.testing.assert_array_equal(cnp.evaluate(again, inputs={x: np.zeros(3, np.float32)}), np.zeros(3))
+
+
+def test_a_compiled_model_checks_its_guards() -> None:
+    x, mask = torch.ones(3), torch.ones(3, dtype=torch.int64)
+    with torch.no_grad(), trace():
+        output = Branching()(x, mask) + mask
+    model = mosaic.compile(output, inputs=[x, mask])
+    np.testing.assert_array_equal(model(np.full(3, 4, np.float32), np.array([2, 1, 5])), [10, 9, 13])
+    with pytest.raises(GuardError, match=r"if mask.bool\(\).all\(\)"):
+        model(x, torch.tensor([1, 0, 1]))
