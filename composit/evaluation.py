@@ -22,7 +22,7 @@ from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.node import set_plan
 from composit.operation import Array, TensorType
-from composit.program import BoundProgram, Pair, Program, build_program, without_values
+from composit.program import BoundProgram, Label, Pair, Program, build_program, run_labelled, without_values
 
 MAX_PREPARED_PROGRAMS = 256
 
@@ -59,7 +59,7 @@ def evaluate(
     if inputs:
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
     plan = _plan_of(handles, chosen)
-    return rebuild(_own(plan.run([leaf_value(node) for node, _ in plan.leaves])))
+    return rebuild(_own(run_labelled(plan.labels, plan.run, [leaf_value(node) for node, _ in plan.leaves])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class _Plan:
     pairs: tuple[Pair, ...]
     backend: Backend
     leaves: tuple[Pair, ...]
+    labels: tuple[Label, ...]
     run: PreparedProgram
 
 
@@ -79,7 +80,7 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
     bound = build_program(pairs)
-    plan = _Plan(pairs[1:], backend, bound.leaves, prepare(bound.program, backend))
+    plan = _Plan(pairs[1:], backend, bound.leaves, bound.program.labels, prepare(bound.program, backend))
     set_plan(first, plan)
     return plan
 
@@ -152,7 +153,8 @@ def _evaluate_on(
         bound, reached = bind([*outputs, *(guard.pair for guard in checked)], cuts)
     given = {(id(node.operation), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
     given |= {(id(node), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
-    values = prepare(bound.program, backend)([_leaf_or_given(pair, given) for pair in bound.leaves])
+    leaves = [_leaf_or_given(pair, given) for pair in bound.leaves]
+    values = run_labelled(bound.program.labels, prepare(bound.program, backend), leaves)
     check_guards(checked, values[len(outputs) :])
     return _own(values[: len(outputs)])
 

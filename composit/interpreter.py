@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from composit.backends import PreparedProgram
 from composit.operation import Array, Input
-from composit.program import Program, Reference
+from composit.program import Program, Reference, labels_of
 from composit.source import describe_source
 
 # (function, operand slots, result slot or slots, slots that are dead afterwards, position for errors)
@@ -97,7 +97,7 @@ def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> N
 
 
 def _where(program: Program, position: int) -> str:
-    instruction, label = program.instructions[position], program.labels[position]
+    instruction, label = program.instructions[position], labels_of(program)[position]
     operands = ", ".join(str(program.instructions[source].types[index]) for source, index in instruction.operands)
     scope = f" in {label.scope}" if label.scope else ""
     return f"while evaluating {instruction.operation.name}({operands}){scope}, built at:\n  {describe_source(label.source)}"

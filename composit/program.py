@@ -7,9 +7,10 @@ node, operation, keys.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from composit.keys import Key, digest
 from composit.node import Node
@@ -36,6 +37,10 @@ class Label:
     name: str
     scope: str
     source: Source | None
+
+    def __reduce__(self) -> tuple[Callable[..., Label], tuple[object, ...]]:
+        # A line is known by its code object, which stays in its process.
+        return Label, (self.name, self.scope, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,24 @@ class Program:
         lines = [_describe(position, instruction) for position, instruction in enumerate(self.instructions)]
         returned = ", ".join(f"%{position}.{index}" for position, index in self.outputs)
         return "\n".join([*lines, f"return {returned}"])
+
+
+_running: ContextVar[tuple[Label, ...]] = ContextVar("composit_running_labels", default=())
+
+
+def run_labelled(labels: tuple[Label, ...], run: Callable[[Any], Any], values: Any) -> Any:  # Any: arrays, as prepared
+    """Return what a prepared program makes of values; what it raises names these labels, by `labels_of`."""
+    token = _running.set(labels)
+    try:
+        return run(values)
+    finally:
+        _running.reset(token)
+
+
+def labels_of(program: Program) -> tuple[Label, ...]:
+    """Return the labels of what is being run: a prepared program serves all of its structure, from whatever lines."""
+    labels = _running.get()
+    return labels if len(labels) == len(program.instructions) else program.labels
 
 
 def _describe(position: int, instruction: Instruction) -> str:

@@ -16,7 +16,7 @@ import torch
 
 from composit.backends import PreparedProgram
 from composit.operation import Array, Input, Scalar, TensorType
-from composit.program import Instruction, Label, Program, Reference
+from composit.program import Instruction, Program, Reference, labels_of
 from composit.source import describe_source
 from flashlight.backend_rows import torch_callable
 from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
@@ -106,11 +106,12 @@ def _step(program: Program, position: int, instruction: Instruction, dying: tupl
         results=tuple((position, index) for index in range(len(instruction.types))),
         has_several=operation.num_results != 1,
         dying=dying,
-        describe=partial(_describe, program.labels[position], operation.name, types),
+        describe=partial(_describe, program, position, types),
     )
 
 
-def _describe(label: Label, name: str, types: Sequence[TensorType]) -> str:
+def _describe(program: Program, position: int, types: Sequence[TensorType]) -> str:
+    label, name = labels_of(program)[position], program.instructions[position].operation.name
     scope = f" in {label.scope}" if label.scope else ""
     operands = ", ".join(map(str, types))
     return f"while torch evaluated {name}({operands}){scope}, built at:\n  {describe_source(label.source)}"
