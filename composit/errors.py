@@ -21,6 +21,14 @@ class DtypeError(CompositError, TypeError):
 class AxisError(CompositError, np.exceptions.AxisError):
     """An axis is out of range or given twice."""
 
+    def __str__(self) -> str:
+        """Numpy's words, and what to do instead."""
+        said = super().__str__()
+        if self.axis is None:
+            return said
+        allowed = f"from {-self.ndim} to {self.ndim - 1}" if self.ndim else "of a value without axes: reshape it first"
+        return f"{said}; expected an axis {allowed}"
+
 
 class ParameterError(CompositError, ValueError):
     """A parameter has a value that the function does not know."""

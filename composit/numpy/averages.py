@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import ParameterError
+from composit.errors import OperandError, ParameterError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes
 from composit.numpy.elementwise import astype
@@ -145,8 +145,13 @@ def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike)
     weight = handle_of(weights)
     if weight.shape == handle.shape:
         return weight
+    if axis is None:
+        raise OperandError(
+            f"Axis must be specified when shapes of a and weights differ.: average was given weights of shape {weight.shape} for"
+            f" shape {handle.shape}; name the axes that the weights belong to"
+        )
     axes = axes_of(axis, handle.ndim)
-    if axis is None or weight.shape != tuple(handle.shape[axis] for axis in axes):
+    if weight.shape != tuple(handle.shape[axis] for axis in axes):
         raise ParameterError(
             f"average: weights of shape {weight.shape} were given for shape {handle.shape} and axis {axis}; "
             "expected the array's shape, or the lengths of the axes; name the axes they belong to"

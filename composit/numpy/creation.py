@@ -7,6 +7,7 @@ live in random.py. May import movement, joining, arguments, apply, operation, er
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -318,7 +319,7 @@ def linspace(
     axis: int = 0,
 ) -> Any:
     """Return `num` evenly spaced values from start to stop. See np.linspace."""
-    number = num.__index__()
+    number = operator.index(num)
     if number < 0:
         raise ShapeError(f"Number of samples, {number}, must be non-negative.: linspace makes as many as num says")
     divisions = number - 1 if endpoint else number
@@ -364,7 +365,7 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     """Return a matrix with ones on a diagonal. See np.eye."""
     _check_layout("eye", others)
     rows, columns = normalize_shape((N, N if M is None else M))
-    return leaf(Eye(rows, columns, k.__index__(), np.dtype(dtype)))
+    return leaf(Eye(rows, columns, operator.index(k), np.dtype(dtype)))
 
 
 def identity(n: Any, dtype: Any = None, **others: Any) -> Any:
@@ -376,7 +377,7 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     """Return a matrix with ones on and below a diagonal. See np.tri."""
     _check_layout("tri", others)
     rows, columns = normalize_shape((N, N if M is None else M))
-    return leaf(Tri(rows, columns, k.__index__(), np.dtype(dtype)))
+    return leaf(Tri(rows, columns, operator.index(k), np.dtype(dtype)))
 
 
 def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:

@@ -130,7 +130,7 @@ class ElementwiseFunction:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
         if dtype is None:
-            return self._resolve(given)
+            return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
         signature = (*[None] * self.nin, *[dtype] * self.nout)
         return self._resolve(given, signature=signature, casting=casting)
 
@@ -361,6 +361,9 @@ def check_python_ints(operands: Sequence[object], bounds: Bounds, results: Seque
             raise OverflowError(f"Python integer {operand} out of bounds for {results[0].dtype}")
 
 
+_UFUNC_ARGUMENTS = ("where", "order", "subok", "signature", "axes", "axis", "keepdims")
+
+
 def _call_with_options(
     function: ElementwiseFunction,
     operands: tuple[Any, ...],
@@ -378,6 +381,8 @@ def _call_with_options(
             f"{len(operands)} {was} given"
         )
     for name, value in others.items():
+        if name not in _UFUNC_ARGUMENTS:
+            raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")
         if name != "where" or value is not True:
             raise UnsupportedOperationError(
                 f"{function.name}: the argument {name}= was given; composit knows dtype, casting and out here; use "
@@ -387,8 +392,9 @@ def _call_with_options(
     if out is not None:
         options = {"out": out, "casting": casting, "dtype": dtype}
         return _ufunc_methods[0](function.ufunc, "__call__", operands[: function.nin], options)
+    handles = [as_tensor(operand) for operand in operands]
+    # What the casting rule forbids is an error; what it allows, it does not change.
+    function.resolve_dtypes([handle.type for handle in handles], None if dtype is None else np.dtype(dtype), casting)
     if dtype is None:
         return function(*operands)
-    handles = [as_tensor(operand) for operand in operands]
-    function.resolve_dtypes([handle.type for handle in handles], np.dtype(dtype), casting)
     return apply(Elementwise(function, np.dtype(dtype)), *handles)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import DtypeError, UnsupportedOperationError
+from composit.errors import DtypeError, ParameterError, UnsupportedOperationError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.elementwise import Where
@@ -41,7 +41,11 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
 
     Derivative:  g where the operand was chosen, 0 elsewhere
     """
-    if x is None or y is None:
+    if (x is None) is not (y is None):
+        raise ParameterError(
+            "either both or neither of x and y should be given: where was given one of them; expected where(condition, x, y)"
+        )
+    if x is None:
         raise UnsupportedOperationError(
             "where: a condition alone was given, whose result has a shape that depends on values; expected "
             "where(condition, x, y); use numpy.nonzero(cnp.evaluate(condition)) for positions"

@@ -150,6 +150,10 @@ def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) ->
 def resize(a: TensorLike, new_shape: Any) -> Any:
     """Return the elements, repeated as often as needed, in a new shape. See np.resize."""
     shape = tuple(np.atleast_1d(np.asarray(new_shape)).tolist())
+    if any(length < 0 for length in shape):
+        raise ShapeError(
+            f"all elements of `new_shape` must be non-negative: resize was given {shape}; use lengths of 0 or more"
+        )
     flat = ravel(a)
     size = int(np.prod(shape))
     if not flat.size:
