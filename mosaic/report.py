@@ -177,7 +177,9 @@ def _without_kernel(executable: AnyExecutable, position: int) -> str:
         return "constant" if not instruction.operands else "folded: it depends on constants alone"
     if not instruction.operands:
         return "a scalar in the code"
-    return "a view of its operand, or not needed"
+    if position in executable.compiled.lowered:
+        return "not needed by any output"
+    return "a view of its operand, or the same as an earlier node"
 
 
 def profile_report(executable: AnyExecutable, arrays: Sequence[Any], repeat: int) -> ProfileReport:

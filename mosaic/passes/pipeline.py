@@ -22,6 +22,7 @@ from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.remove_unused import remove_unused
+from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import Region, Step, split_regions
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.validate import validate
@@ -50,6 +51,7 @@ class CompiledProgram:
     """All that is known before the C compiler runs.
 
     steps:    regions and islands in order, with the memory plan of each region
+    lowered:  the instructions that became statements; the others are views, constants or repetitions
     """
 
     ir: IrProgram
@@ -58,6 +60,7 @@ class CompiledProgram:
     module: Module
     constant_offsets: dict[Buffer, int]
     constant_positions: frozenset[int]
+    lowered: frozenset[int]
 
 
 def compile_program(
@@ -70,10 +73,12 @@ def compile_program(
     memory, target, scheme = Memory(), options.target, options.tile_scheme
     known = fold_constants(program, constants)
     ir = validate(lower_program(program, known, inputs, memory))
+    lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
     ir = validate(remove_unused(ir))
     report("fuse", 0.1)
     if options.fuse:
         ir = validate(inline_elementwise(ir))
+        ir = validate(split_reductions(ir, memory))
         ir = validate(fuse_epilogues(ir))
     ir = validate(form_groups(ir, options.fuse))
     if options.fuse:
@@ -86,4 +91,4 @@ def compile_program(
     emitter = KernelEmitter(target, lambda matmul: scheme.blocking(matmul, target))
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
     module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
-    return CompiledProgram(ir, steps, plans, module, offsets, frozenset(known))
+    return CompiledProgram(ir, steps, plans, module, offsets, frozenset(known), lowered)

@@ -106,6 +106,12 @@ def test_long_sums_are_as_exact_as_numpys() -> None:
     assert abs(float(compiled) - 300_000.004) < 0.5
 
 
+@pytest.mark.parametrize("length", [300_000, 300_007, 1 << 19])
+def test_long_reductions_are_shared_by_threads_and_numpys(length: int) -> None:
+    x, n = tensor(length), tensor(2, length, dtype="int64")
+    check((x * x).sum(), x.max(), x.mean(), n.sum(axis=1), n.min(), (x > 0).any(), (n > -10).all())
+
+
 MATMULS = [
     ((1, 1), (1, 1)),
     ((5, 7), (7, 9)),

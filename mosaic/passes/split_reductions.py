@@ -1,0 +1,55 @@
+"""Splits a long reduction to few values into two, so that threads can share it.
+
+Before:  s = sum of x[4000000]
+After:   p[128] = sum of x[128, 31250] over the second axis; s = sum of p
+
+The split depends on the length alone, never on the number of threads, so the bits do not either.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from mosaic.ir import Definition, IrProgram, Statement
+from mosaic.ir_expressions import Load
+from mosaic.lowering.registry import Memory
+from mosaic.passes.canonical_axes import canonical
+
+shortest_split = 1 << 18
+"""Elements below which one thread is done before a second could help."""
+most_results = 8
+most_parts = 128
+
+
+def split_reductions(program: IrProgram, memory: Memory) -> IrProgram:
+    """Return the program with each long reduction as a reduction of parts and one over the parts.
+
+    Pre:  statements are definitions, matmuls and islands
+    """
+    statements: list[Statement] = []
+    for statement in program.statements:
+        statements.extend(_split(statement, memory) if isinstance(statement, Definition) else (statement,))
+    return replace(program, statements=tuple(statements))
+
+
+def _split(definition: Definition, memory: Memory) -> tuple[Statement, ...]:
+    if definition.reducer is None:
+        return (definition,)
+    flat = canonical(definition)
+    length = math.prod(flat.reduced)
+    if len(flat.reduced) != 1 or length < shortest_split or flat.result.size > most_results:
+        return (definition,)
+    parts = _num_parts(length)
+    shaped = flat.reshaped(flat.result.shape, (parts, length // parts)) if parts > 1 else None
+    if shaped is None:
+        return (definition,)
+    kept = (*flat.result.shape, parts)
+    partial = memory.temporary(kept, flat.result.dtype)
+    first = Definition(partial, shaped.expression, flat.origins, (length // parts,), flat.reducer)
+    return first, Definition(flat.result, Load(partial), flat.origins, (parts,), flat.reducer)
+
+
+def _num_parts(length: int) -> int:
+    """Return the largest divisor that is no more than `most_parts`."""
+    return next(parts for parts in range(most_parts, 0, -1) if length % parts == 0)
