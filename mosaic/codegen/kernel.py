@@ -18,8 +18,8 @@ from mosaic.ir_expressions import Load, walk
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
 
-task_elements = 32 * 1024
-"""How many elements are worth a task of their own: tens of microseconds against about one to hand a task over."""
+task_elements = 16 * 1024
+"""How many elements are worth a task of their own: several microseconds against about one to hand a task over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ def _flat_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement,
     work = _work_per_element(group)
     chunk = max(64, math.ceil(task_elements / work) // 64 * 64)
     num_tasks = max(1, math.ceil(group.length / chunk))
+    chunk = math.ceil(group.length / num_tasks / 64) * 64
+    num_tasks = max(1, math.ceil(group.length / chunk))
     scope = Scope(frozenset())
     if num_tasks == 1:
         return 1, rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
@@ -89,6 +91,7 @@ def _row_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement, 
     count = math.prod(group.rows)
     per_task = max(1, min(count, task_elements // max(1, group.length * _work_per_element(group))))
     num_tasks = math.ceil(count / per_task)
+    per_task = math.ceil(count / num_tasks)  # equal shares: 128 rows by 42 are 4 times 32
     axes, declarations = row_indices(group.rows, c.Name("row"))
     scope = Scope(frozenset(range(len(group.rows))))
     statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)

@@ -106,6 +106,31 @@ def attention(x: Any, weights: list[Any], mask: Any, heads: int) -> Any:
     return context @ weights[3] + x
 
 
+def test_scores_softmax_and_values_are_one_kernel() -> None:
+    x = tensor(2, 16, 64)
+    mask = cnp.asarray(np.zeros(16, "float32"))
+    names = kernels_of(attention(x, tensors([(64, 64)] * 4), mask, 4), [x])
+    assert [kernel.count("matmul") for kernel in names if "exp" in kernel] == [2]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rows", "columns"), [(5, 7), (130, 130), (300, 77), (1, 64), (33, 700)])
+def test_attention_of_any_length_and_mask_is_numpys(rows: int, columns: int, dtype: str) -> None:
+    number = np.dtype(dtype).type
+    query = tensor(2, rows, 3, 16, dtype=dtype).transpose((0, 2, 1, 3))
+    key, value = (tensor(2, columns, 3, 16, dtype=dtype, seed=seed).transpose((0, 2, 1, 3)) for seed in (1, 2))
+    scores = query @ key.transpose((0, 1, 3, 2)) * number(0.3)
+    is_before = cnp.arange(rows)[:, None] >= cnp.arange(columns)[None, :] - columns // 2
+    ids = tensor(2, columns, dtype="int64")
+    shared = tensor(2, 1, columns, 16, dtype=dtype, seed=3)
+    check(
+        softmax(scores) @ value,
+        softmax(cnp.where(is_before, scores, number(-1e9))) @ value,
+        softmax(cnp.where((ids > 0)[:, None, None, :], scores - scores.max(axis=-1, keepdims=True), -50)) @ value,
+        (softmax(query @ shared.transpose((0, 1, 3, 2))) @ value).transpose((0, 2, 1, 3)).reshape((2, rows, 48)),
+    )
+
+
 @pytest.mark.parametrize(("batch", "length"), [(1, 5), (2, 16), (3, 33)])
 def test_an_encoder_layer_is_numpys(batch: int, length: int) -> None:
     x = tensor(batch, length, 64)

@@ -94,6 +94,20 @@ def test_reductions_over_every_choice_of_axes(function: str, dtype: str) -> None
     check(*(getattr(cnp, function)(x, axis=axis, keepdims=keep) for axis in axes for keep in (False, True)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint8", "bool"])
+def test_positions_of_extrema_are_the_first(dtype: str) -> None:
+    x = tensor(6, 35, 4, dtype=dtype)
+    axes = [None, 0, 1, 2, -1]
+    check(*(getattr(cnp, name)(x, axis=axis) for name in ("argmax", "argmin") for axis in axes))
+    check(cnp.argmax(x, axis=1, keepdims=True), cnp.argmin(x[0, 0, :1]))
+
+
+def test_the_position_of_a_nan_comes_first() -> None:
+    values = np.array([[1.0, np.nan, 3.0, np.nan], [np.inf, 2.0, np.inf, 0.0], [-np.inf] * 4], "float32")
+    x = cnp.asarray(values)
+    check(cnp.argmax(x, axis=1), cnp.argmin(x, axis=1), cnp.argmax(x), cnp.argmax(x, axis=0))
+
+
 @pytest.mark.parametrize("shape", [(1,), (16,), (17,), (1000,), (70000,), (3, 1), (1, 3), (0, 3), (3, 0), ()])
 def test_reductions_of_every_length(shape: tuple[int, ...]) -> None:
     x = tensor(*shape)
