@@ -34,3 +34,9 @@ def test_the_code_in_a_document_runs(document: Path, tmp_path: Path, monkeypatch
 def test_the_links_of_a_document_lead_to_files(document: Path) -> None:
     targets = [match.group(1) for match in _LINK.finditer(document.read_text())]
     assert not [target for target in targets if not (document.parent / target).exists()]
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = _ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    assert not [page.name for page in folder.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index]
