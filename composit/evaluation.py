@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from composit.apply import as_tensor
-from composit.backends import Backend, PreparedProgram, get_backend
+from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
-from composit.errors import DtypeError, ParameterError, ShapeError, UnreachedInputError
+from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.guards import check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.node import set_plan
-from composit.operation import Array, TensorType
+from composit.operation import Array, Dtype, TensorType
 from composit.program import BoundProgram, Label, Pair, Program, build_program, run_labelled, without_values
 
 MAX_PREPARED_PROGRAMS = 256
@@ -59,7 +59,7 @@ def evaluate(
     if inputs:
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
     plan = _plan_of(handles, chosen)
-    return rebuild(_own(run_labelled(plan.labels, plan.run, [leaf_value(node) for node, _ in plan.leaves])))
+    return rebuild(_own(run_labelled(plan.labels, plan.run, [leaf_value(*pair) for pair in plan.leaves])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
     if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan.pairs, handles):
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
-    bound = build_program(pairs)
+    bound, _ = bind(pairs, ())
     plan = _Plan(pairs[1:], backend, bound.leaves, bound.program.labels, prepare(bound.program, backend))
     set_plan(first, plan)
     return plan
@@ -105,6 +105,7 @@ def prepare(program: Program, backend: Backend) -> PreparedProgram:
         if known is not None:
             _prepared.move_to_end(key)
             return known[1]
+    check_supported(program, backend)
     run = backend.prepare(without_values(program))
     with _prepared_lock:
         # The backend is kept beside its program, so that its id cannot be taken by another while the entry lives.
@@ -140,6 +141,11 @@ def _as_numpy(value: Any) -> Any:  # Any: an array or scalar; Python's scalars b
 def _evaluate_on(
     handles: Sequence[TensorHandle], inputs: Mapping[Any, Any], backend: Backend, guards: str
 ) -> list[Array]:
+    if not isinstance(inputs, Mapping):
+        raise OperandError(
+            f"inputs: got {inputs!r:.80} of type {type(inputs).__name__}; expected a mapping from tensors to arrays; write "
+            "inputs={tensor: array}"
+        )
     replacements = [as_tensor(key) for key in inputs]
     arrays = [_fitting(handle, value) for handle, value in zip(replacements, inputs.values(), strict=True)]
     cuts = [(handle.node, handle.output_index) for handle in replacements]
@@ -164,16 +170,35 @@ def _leaf_or_given(pair: Pair, given: Mapping[tuple[int, int], Array]) -> Array:
     value = given.get((id(node), index))
     if value is None and not node.operands:
         value = given.get((id(node.operation), index))
-    return leaf_value(node) if value is None else value
+    return leaf_value(node, index) if value is None else value
 
 
 def bind(outputs: Sequence[Pair], inputs: Sequence[Pair]) -> tuple[BoundProgram, list[bool]]:
     """Return the program with `inputs` (leaves or inner values) as inputs, and which of these it reaches."""
-    bound = build_program(outputs, [pair for pair in inputs if not _is_input(pair)])
+    cuts = [pair for pair in inputs if not _is_input(pair)]
+    bound = build_program(outputs, cuts)
+    kept = _kept_values(bound, inputs)
+    if kept:
+        bound = build_program(outputs, [*cuts, *kept])
     reached = {(id(node), index) for node, index in bound.leaves}
     reached |= {(id(node.operation), 0) for node, _ in bound.leaves if not node.operands}
     flags = [(id(node), index) in reached or (id(node.operation), index) in reached for node, index in inputs]
     return bound, flags
+
+
+def _kept_values(bound: BoundProgram, inputs: Sequence[Pair]) -> list[Pair]:
+    """Return the values that nodes keep because their operation ran at the call, and that no input changes."""
+    if not any(node is not None and node.operation.runs_at_call for node in bound.nodes):
+        return []
+    replaced = {id(node.operation) for node, _ in inputs}
+    kept: list[Pair] = []
+    depends: list[bool] = []  # by instruction; None stands for the placeholder of an input
+    for instruction, node in zip(bound.program.instructions, bound.nodes, strict=True):
+        is_new = node is None or (not node.operands and id(node.operation) in replaced)
+        depends.append(is_new or any(depends[source] for source, _ in instruction.operands))
+        if node is not None and node.operation.runs_at_call and not depends[-1]:
+            kept.extend((node, index) for index in node._values)
+    return kept
 
 
 def _is_input(pair: Pair) -> bool:
@@ -198,7 +223,9 @@ def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-li
     expected = handle.type
     if isinstance(value, TensorHandle):
         value = evaluate(value)
-    array = np.asarray(value) if hasattr(value, "__array__") else np.asarray(value, dtype=expected.dtype)
+    array = np.asarray(value)
+    if not hasattr(value, "__array__") and _is_of_kind(array, expected.dtype):
+        array = np.asarray(value, dtype=expected.dtype)
     if array.shape != expected.shape:
         raise ShapeError(
             f"inputs: {handle!r} was given an array of shape {array.shape}; expected {expected.shape}: a program is built for "
@@ -206,6 +233,12 @@ def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-li
         )
     _check_dtype(handle, array, expected)
     return array
+
+
+def _is_of_kind(array: Array, dtype: Dtype) -> bool:
+    # Lists and numbers have no dtype of their own, but 1.5 is no integer; numpy itself finds integers that are too large.
+    is_integer = array.dtype.kind in "iu" and dtype.kind in "iu"
+    return is_integer or not array.size or np.can_cast(array.dtype, dtype, "same_kind")
 
 
 def _check_dtype(handle: TensorHandle, array: Array, expected: TensorType) -> None:

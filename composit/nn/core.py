@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeAlias
 import numpy as np
 
 from composit.apply import apply, as_tensor
-from composit.errors import MissingDerivativeError, OperandError
+from composit.errors import DtypeError, MissingDerivativeError, OperandError, ShapeError
 from composit.guards import read_value
 from composit.keys import Key, digest, encode, fresh_token
 from composit.operation import Array, Operation, TensorType, tensor_type
@@ -60,7 +60,12 @@ class UserFunction(Operation):
         return self.types
 
     def evaluate(self, *operands: Array) -> Any:  # Any: one array or a tuple of them
-        return _call(self.wrapped, operands, self.arguments)
+        results = _call(self.wrapped, operands, self.arguments)
+        several = results if isinstance(results, tuple) else (results,)
+        _check_results(self, several)
+        # What the function returns may be its own, or its operand: nobody writes to it.
+        frozen = tuple(_read_only(value) for value in several)
+        return frozen if self.num_results != 1 else frozen[0]
 
     def vjp(
         self,
@@ -170,7 +175,34 @@ def _try_on_ones(wrapped: WrappedFunction, types: Sequence[TensorType], argument
 
 
 def _call(wrapped: WrappedFunction, operands: Sequence[Any], arguments: tuple[tuple[str, Any], ...]) -> Any:
-    return wrapped.function(*operands, **dict(arguments))
+    # Operands may have other readers: a function that writes to them is stopped by numpy.
+    return wrapped.function(*[_read_only(operand) for operand in operands], **dict(arguments))
+
+
+def _read_only(value: Any) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    view = value.view()
+    view.flags.writeable = False
+    return view
+
+
+def _check_results(operation: UserFunction, results: Sequence[Any]) -> None:
+    """Raise if the function returns other types than were learned when it was called, on stand-ins or by its rule."""
+    given = [_type_of_value(operation.wrapped, value) for value in results]
+    if len(given) != len(operation.types) or any(
+        a.shape != b.shape for a, b in zip(given, operation.types, strict=True)
+    ):
+        raise ShapeError(
+            f"{operation.name}: the function returned {', '.join(map(str, given))}; expected {', '.join(map(str, operation.types))}, "
+            "as its result_types say or as it returned for ones of the same shape; a wrapped function's shapes may not depend on "
+            "values: compute such a part with numpy, on cnp.evaluate(...)"
+        )
+    if any(a.dtype != b.dtype for a, b in zip(given, operation.types, strict=True)):
+        raise DtypeError(
+            f"{operation.name}: the function returned {', '.join(map(str, given))}; expected {', '.join(map(str, operation.types))}, "
+            "as its result_types say or as it returned for ones of the same shape; pass result_types=, or convert the result"
+        )
 
 
 def _type_of_value(wrapped: WrappedFunction, value: object) -> TensorType:
