@@ -217,10 +217,10 @@ def _without_values(bound: BoundProgram, given: Sequence[TensorHandle]) -> tuple
     order = set(_input_order(bound, given))
     constants: dict[int, Array] = {}
     instructions = list(bound.program.instructions)
-    for position, (node, _) in zip(bound.program.inputs, bound.leaves, strict=True):
+    for position, (node, index) in zip(bound.program.inputs, bound.leaves, strict=True):
         value_type = instructions[position].types[0]
         if position not in order:
-            constants[position] = np.asarray(leaf_value(node), dtype=value_type.dtype)
+            constants[position] = np.asarray(leaf_value(node, index), dtype=value_type.dtype)
         instructions[position] = replace(instructions[position], operation=Input(None, value_type))
     return replace(bound.program, instructions=tuple(instructions)), constants
 

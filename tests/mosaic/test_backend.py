@@ -106,3 +106,11 @@ def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: 
         model(array[:2])
     with pytest.raises(CompilerNotFoundError, match="no kernels to time"):
         model.profile(array)
+
+
+def test_an_error_names_the_line_of_the_program_that_runs_and_not_of_an_equal_one() -> None:
+    table = tensor(5, 3)
+    evaluate(cnp.take(table, cnp.asarray(np.array([0, 1])), axis=0), backend="mosaic")
+    wrong = cnp.take(table, cnp.asarray(np.array([0, 7])), axis=0)  # this line
+    with pytest.raises(IndexError, match="this line"):
+        evaluate(wrong, backend="mosaic")
