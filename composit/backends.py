@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from composit.errors import UnknownBackendError
-from composit.operation import Array
+from composit.errors import UnknownBackendError, UnsupportedOperationError
+from composit.operation import Array, Input, Operation, Scalar, TensorType
 from composit.program import Program
+from composit.source import describe_source
 
 ENTRY_POINT_GROUP = "composit.backends"
 
@@ -30,6 +31,33 @@ class Backend(Protocol):
     def prepare(self, program: Program) -> PreparedProgram:
         """Return a callable that runs the program on arrays."""
         ...
+
+
+@runtime_checkable
+class _Selective(Protocol):
+    """A backend that says which operations it supports."""
+
+    def supports(self, operation: Operation, types: Sequence[TensorType]) -> bool: ...
+
+
+def check_supported(program: Program, backend: Backend) -> None:
+    """Raise unless the backend supports every operation of the program; one that does not say supports all.
+
+    Raises:  UnsupportedOperationError: names the operation, its types and the user's line
+    """
+    if not isinstance(backend, _Selective):
+        return
+    for instruction, label in zip(program.instructions, program.labels, strict=True):
+        operation = instruction.operation
+        if isinstance(operation, Input | Scalar) or backend.supports(operation, instruction.types):
+            continue
+        name = getattr(backend, "name", type(backend).__name__)
+        scope = f" in {label.scope}" if label.scope else ""
+        raise UnsupportedOperationError(
+            f"backend: {operation.name} -> {', '.join(map(str, instruction.types))}{scope} was given to {name}, which does"
+            " not support it; expected only operations that it supports; evaluate with backend='numpy', or add the"
+            f" operation to the backend. It was built at:\n  {describe_source(label.source)}"
+        )
 
 
 _registered: dict[str, Backend] = {}

@@ -214,10 +214,11 @@ def _values(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> li
     return values
 
 
-def leaf_value(node: Node) -> Array:
-    """Return the array of an Input node."""
-    assert isinstance(node.operation, Input)
-    return node.operation.read()  # type: ignore[no-any-return]
+def leaf_value(node: Node, index: int = 0) -> Array:
+    """Return the array of an Input node, or the value that a node keeps because its operation ran at the call."""
+    if isinstance(node.operation, Input):
+        return node.operation.read()  # type: ignore[no-any-return]
+    return node._values[index].value
 
 
 def _dependencies(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> list[frozenset[Input]]:

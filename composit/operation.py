@@ -93,6 +93,8 @@ class Operation:
 
     __slots__ = ()
     num_results_of_class: ClassVar[int] = 1
+    # True for an operation that has run when its node was built: the node keeps the values, and none is computed twice.
+    runs_at_call: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """numpy functions without a type rule: run on their real operands at the call, as one node that remembers the function.
 
-The result's shape may depend on values, so the call is a read of them; the node computes it again on other inputs and
-refuses another shape. May import apply, guards, operation, errors.
+The node keeps the value, so that evaluation does not run the function again. The result's shape may depend on values,
+so on other inputs it is computed again and another shape is refused. May import apply, guards, operation, errors.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import numpy as np
 from composit.apply import apply
 from composit.containers import flatten
 from composit.errors import GuardError
-from composit.guards import read_value
+from composit.guards import KnownValue, freeze, read_value
+from composit.handle import TensorHandle
 from composit.keys import Key, digest, encode, fresh_token
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.node import keep_value
+from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
 # Any, everywhere here: what numpy's functions take and return.
 Function = Callable[..., Any]
@@ -35,6 +37,7 @@ class NumpyCall(Operation):
     rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
     types: tuple[TensorType, ...]
     token: Key
+    runs_at_call = True
 
     @property
     def name(self) -> str:
@@ -85,7 +88,17 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
         return results
     types = tuple(tensor_type(np.shape(part), part.dtype, is_scalar=isinstance(part, np.generic)) for part in parts)
     tensors = apply(NumpyCall(function, rebuild, types, fresh_token()), *handles)
+    _keep_values(tensors if isinstance(tensors, tuple) else (tensors,), parts, handles)
     if not isinstance(results, tuple | list):
         return tensors
     together = tensors if isinstance(tensors, tuple) else (tensors,)
     return type(results)(together) if type(results) in (tuple, list) else type(results)(*together)
+
+
+def _keep_values(results: Sequence[TensorHandle], parts: Sequence[Any], handles: Sequence[TensorHandle]) -> None:
+    """Give the node what the call has computed, so that evaluation does not run the function a second time."""
+    known = [handle._known for handle in handles]
+    inputs = frozenset[Input]().union(*(value.inputs for value in known if value is not None))
+    for result, part in zip(results, parts, strict=True):
+        # A copy: what a function returns may be an array that somebody else holds.
+        keep_value(result.node, result.output_index, KnownValue(freeze(part.copy()), inputs))

@@ -9,7 +9,16 @@ import pytest
 import composit as cnp
 from composit.apply import placeholder
 from composit.backends import get_backend, register_backend
-from composit.errors import DtypeError, GuardError, ParameterError, ShapeError, UnknownBackendError, UnreachedInputError
+from composit.errors import (
+    DtypeError,
+    GuardError,
+    OperandError,
+    ParameterError,
+    ShapeError,
+    UnknownBackendError,
+    UnreachedInputError,
+    UnsupportedOperationError,
+)
 from composit.evaluation import clear_prepared_programs, prepare
 from composit.interpreter import NumpyBackend
 from composit.operation import tensor_type
@@ -310,3 +319,31 @@ def test_repr_never_evaluates():
         raise AssertionError("evaluated")
 
     assert "shape=(2,), dtype=float64" in repr(fails(cnp.ones(2)))
+
+
+class _Additions(CountingBackend):
+    """Knows one operation."""
+
+    name = "additions"
+
+    def supports(self, operation, types):
+        return operation.name == "add" and len(types) == 1
+
+
+def test_an_operation_that_a_backend_does_not_support_is_named_before_anything_runs():
+    backend = _Additions()
+    x = cnp.asarray(np.ones(2))
+    np.testing.assert_array_equal(cnp.evaluate(x + 1, backend=backend), [2, 2])
+    with cnp.name_scope("encoder"):
+        y = cnp.exp(x + 2)
+    with pytest.raises(
+        UnsupportedOperationError, match=r"exp -> float64\[2\] in encoder .* additions(.|\n)*y = cnp.exp"
+    ):
+        cnp.evaluate(y, backend=backend)
+    assert backend.prepared == 1
+
+
+def test_inputs_that_are_no_mapping_are_an_error():
+    x = cnp.ones(2)
+    with pytest.raises(OperandError, match=r"type list; expected a mapping .* inputs=\{tensor: array\}"):
+        cnp.evaluate(x + 1, inputs=[x])

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import composit as cnp
+import mosaic
 from composit.errors import GuardError, UnsupportedOperationError
-from composit.numpy.numpy_call import NumpyCall
+from composit.numpy.numpy_call import NumpyCall, call_numpy
 from composit.numpy.protocols import functions_with_rules
 from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words
@@ -132,3 +133,47 @@ def test_importing_composit_leaves_heavy_libraries_alone() -> None:
 @pytest.mark.parametrize("module", ["contractions", "random", "arguments"])
 def test_examples_in_docstrings_run(module: str) -> None:
     assert doctest.testmod(sys.modules[f"composit.numpy.{module}"]).failed == 0
+
+
+def _counted_sort(calls: list[int]) -> Any:
+    def counted_sort(array: Any) -> Any:
+        calls.append(1)
+        return np.sort(array)
+
+    return counted_sort
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_a_function_without_a_rule_runs_once_however_often_its_result_is_evaluated(backend: str) -> None:
+    calls: list[int] = []
+    x, scale = cnp.asarray([3.0, 1.0, 2.0]), cnp.asarray([2.0, 2.0, 2.0])
+    y = call_numpy(_counted_sort(calls), (x,), {})
+    np.testing.assert_array_equal(cnp.evaluate(y, backend=backend), [1, 2, 3])
+    np.testing.assert_array_equal(cnp.evaluate(y + 1, y * 2, backend=backend)[1], [2, 4, 6])
+    np.testing.assert_array_equal(
+        cnp.evaluate(y * scale, inputs={scale: np.array([1.0, 2.0, 3.0])}, backend=backend), [1, 4, 9]
+    )
+    assert len(calls) == 1
+
+
+def test_a_function_without_a_rule_runs_again_for_inputs_it_depends_on() -> None:
+    calls: list[int] = []
+    x = cnp.asarray([3.0, 1.0, 2.0])
+    y = call_numpy(_counted_sort(calls), (x * 1,), {}) + 1
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: np.array([9.0, 8.0, 7.0])}), [8, 9, 10])
+    np.testing.assert_array_equal(cnp.evaluate(y), [2, 3, 4])
+    assert len(calls) == 2
+
+
+def test_a_kept_value_of_several_results_is_a_constant_of_a_compiled_model() -> None:
+    x, scale = cnp.asarray([[2.0, 0.0], [0.0, 4.0]]), cnp.asarray([1.0, 2.0])
+    values, vectors = np.linalg.eigh(x)
+    model = mosaic.compile(vectors @ (values * scale), inputs=[scale])
+    np.testing.assert_allclose(model(np.array([1.0, 3.0])), [2.0, 12.0])
+
+
+def test_what_a_function_returns_stays_writable_for_who_else_holds_it() -> None:
+    held = np.ones(3)
+    tensor = call_numpy(lambda array: held, (cnp.asarray([1.0]),), {})
+    held[0] = 5
+    np.testing.assert_array_equal(cnp.evaluate(tensor), [1, 1, 1])
