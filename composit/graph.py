@@ -74,7 +74,9 @@ def _attributes(node: Node) -> FrozenDict[Any, Any]:  # Any: attribute values ar
     )
 
 
-def _edge_into(unique: dict[Node, Node], operand: tuple[Node, int], sink: int) -> tuple[Node, int, FrozenDict[Any, Any]]:
+def _edge_into(
+    unique: dict[Node, Node], operand: tuple[Node, int], sink: int
+) -> tuple[Node, int, FrozenDict[Any, Any]]:
     node, source = operand
     # The operand's position is the key, so `x + x` is two parallel edges that stay told apart.
     return unique[node], sink, _edge_attributes(source, sink)
