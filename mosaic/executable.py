@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import GuardError
+from composit.errors import GuardError, OutOfBoundsError
 from composit.operation import Array, Operation, TensorType, tensor_type
 from composit.program import Program, labels_of
 from composit.source import describe_source
@@ -183,7 +183,7 @@ class Executable:
             return
         origin = next(origin for origin, found in zip(origins, status, strict=True) if found)
         name = self.program.instructions[origin].operation.name
-        raise IndexError(
+        raise OutOfBoundsError(
             f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
             f"built at\n{describe_source(labels_of(self.program)[origin].source)}"
         )

@@ -109,8 +109,13 @@ def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: 
 
 
 def test_an_error_names_the_line_of_the_program_that_runs_and_not_of_an_equal_one() -> None:
-    table = tensor(5, 3)
-    evaluate(cnp.take(table, cnp.asarray(np.array([0, 1])), axis=0), backend="mosaic")
-    wrong = cnp.take(table, cnp.asarray(np.array([0, 7])), axis=0)  # this line
-    with pytest.raises(IndexError, match="this line"):
-        evaluate(wrong, backend="mosaic")
+    table, ids = tensor(5, 3), cnp.asarray(np.array([0, 1]))
+    wrong = {ids: np.array([0, 7])}
+    first = cnp.take(table, ids, axis=0)
+    evaluate(first, inputs={ids: np.array([1, 0])}, backend="mosaic")
+    for _ in range(2):
+        second = cnp.take(table, cnp.asarray(np.array([1, 1])), axis=0)  # this line
+        third = cnp.take(table, ids, axis=0)  # that line
+        assert second.shape == third.shape
+        with pytest.raises(IndexError, match="that line"):
+            evaluate(third, inputs=wrong, backend="mosaic")
