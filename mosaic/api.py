@@ -30,7 +30,7 @@ from mosaic.report import (
     profile_report,
 )
 from mosaic.runtime.threads import num_available_cores
-from mosaic.targets import Target, get_target
+from mosaic.targets import Target, check_runs_here, get_target
 from mosaic.tiling.scheme import tile_scheme_of
 
 Progress = Callable[[str, float], None]
@@ -132,6 +132,7 @@ def compile(
     handles, rebuild = flatten(outputs)
     given = [as_tensor(each) for each in inputs]
     options = Options(get_target(target), fuse, reuse_buffers)
+    check_runs_here(options.target)
     report("simplify", 0.0)
     program, constants, compiled, checked = _compile_program(handles, given, options, tile_scheme, guards, report)
     threads = num_available_cores() if num_threads is None else num_threads

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from composit.errors import ParameterError
 from mosaic.runtime.abi import RUNTIME_SOURCE
 from mosaic.runtime.compilation import compile_and_load
 from mosaic.runtime.library import Library, foreign_interface
@@ -35,14 +36,14 @@ def runtime_library() -> Library:
     return compile_and_load(RUNTIME_SOURCE, target=_BaselineTarget(), flags=("-pthread",))
 
 
-def new_runtime(num_threads: int) -> Any:
+def new_runtime(num_threads: object) -> Any:  # object: the number comes from the user as it is
     """A fresh `struct mosaic_runtime` whose parallel_for uses up to that many threads of the pool.
 
     The result is a cffi pointer that owns its memory: keep it as long as generated code may use it.
     """
-    if num_threads < 1:
-        raise ValueError(
-            f"threads: num_threads={num_threads} was asked for; it must be at least 1, "
+    if not isinstance(num_threads, int) or num_threads < 1:
+        raise ParameterError(
+            f"threads: num_threads={num_threads!r} was asked for; it must be an integer of at least 1, "
             f"and {num_available_cores()} uses every core this process may run on"
         )
     fill = runtime_library().function(

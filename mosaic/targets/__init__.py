@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mosaic.targets.detection import choose_target, detect
+from mosaic.targets.detection import check_runs_here, choose_target, detect
 from mosaic.targets.table import named_targets
 from mosaic.targets.target import CacheSizes, Target, arithmetic_flags
 
@@ -24,4 +24,13 @@ def get_target(target: str | Target | None = None) -> Target:
     return named_targets[target]
 
 
-__all__ = ["CacheSizes", "Target", "arithmetic_flags", "choose_target", "detect", "get_target", "named_targets"]
+__all__ = [
+    "CacheSizes",
+    "Target",
+    "arithmetic_flags",
+    "check_runs_here",
+    "choose_target",
+    "detect",
+    "get_target",
+    "named_targets",
+]

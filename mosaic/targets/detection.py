@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from composit.errors import ParameterError
 from mosaic.targets.table import detection_order, generic
 from mosaic.targets.target import CacheSizes, Target
 
@@ -32,6 +33,23 @@ def choose_target(machine: str, features: frozenset[str]) -> Target:
         if features.issuperset(target.required_features):
             return target
     return generic
+
+
+def check_runs_here(target: Target) -> None:
+    """Raise unless this machine can run code for the target: elsewhere a first call would be an illegal instruction.
+
+    Raises:      ParameterError: the processor is another one, or lacks features
+    """
+    machine = platform.machine()
+    names = {each.triple.partition("-")[0] for each in detection_order.get(machine, ())}
+    is_other = bool(target.triple) and target.triple.partition("-")[0] not in names
+    missing = sorted(set(target.required_features) - _parse_features(_read(_cpuinfo)))
+    if is_other or missing:
+        lacking = f"this machine is {machine}" if is_other else f"this machine lacks {', '.join(missing)}"
+        raise ParameterError(
+            f"compile: code for {target.name} was asked for and {lacking}; expected a target that runs here, such as"
+            f" {detect().name}; leave target away for this machine, or get the C of another one by mosaic.emit"
+        )
 
 
 def _parse_features(cpuinfo: str) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from composit.errors import ParameterError
 from composit.operation import tensor_type
 from mosaic.runtime.execute import PreparedFunction
 from mosaic.runtime.threads import new_runtime, num_available_cores
@@ -158,6 +159,9 @@ def test_the_pool_works_again_in_the_child_of_a_fork(shared_cache_directory: obj
     assert output.splitlines() == ["parent True 1", "child True 1", "parent True 0"]
 
 
-def test_a_pool_without_threads_is_refused() -> None:
-    with pytest.raises(ValueError, match=rf"num_threads=0.*at least 1.*{num_available_cores()} uses every core"):
-        new_runtime(0)
+@pytest.mark.parametrize("num_threads", [0, -1, 1.5, "2"])
+def test_a_number_of_threads_that_is_no_positive_integer_is_refused(num_threads: int) -> None:
+    with pytest.raises(
+        ParameterError, match=rf"num_threads=.* integer of at least 1, and {num_available_cores()} uses every"
+    ):
+        new_runtime(num_threads)

@@ -1,8 +1,11 @@
 """Targets: chosen by explicit features, never by `native`."""
 
+from dataclasses import replace
+
 import pytest
 
-from mosaic.targets import choose_target, detect, get_target, named_targets
+from composit.errors import ParameterError
+from mosaic.targets import check_runs_here, choose_target, detect, get_target, named_targets
 
 v4 = named_targets["x86-64-v4"]
 v3 = named_targets["x86-64-v3"]
@@ -50,3 +53,22 @@ def test_the_generic_target_names_no_processor() -> None:
 def test_lanes_follow_from_the_width_of_a_vector() -> None:
     assert v4.lanes(4) == 16
     assert v3.lanes(8) == 4
+
+
+def test_this_machines_target_and_the_generic_one_run_here() -> None:
+    check_runs_here(detect())
+    check_runs_here(named_targets["generic"])
+
+
+def test_code_for_another_processor_is_refused_before_it_is_compiled() -> None:
+    other = replace(named_targets["aarch64"], name="other", triple="vax-none")
+    with pytest.raises(ParameterError, match=r"code for other was asked for and this machine is .*; expected a target"):
+        check_runs_here(other)
+
+
+def test_code_for_features_that_the_processor_lacks_is_refused_with_their_names() -> None:
+    richer = replace(detect(), name="richer", required_features=(*detect().required_features, "avx1024", "amx9"))
+    with pytest.raises(
+        ParameterError, match=r"code for richer .* lacks amx9, avx1024; .*leave target away.*mosaic.emit"
+    ):
+        check_runs_here(richer)
