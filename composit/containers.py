@@ -5,7 +5,8 @@ May import apply, handle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from copy import copy
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeAlias
 
@@ -65,6 +66,13 @@ def _map_children(value: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def _like_mapping(original: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
-    # A dict subclass that is also a dataclass (transformers' ModelOutput) is made from its fields, all others from items.
+    # A dict subclass that is also a dataclass (transformers' ModelOutput) is made from its fields.
     make: Callable[..., Any] = type(original)
-    return make(**items) if hasattr(make, "__dataclass_fields__") else make(items)
+    if hasattr(make, "__dataclass_fields__"):
+        return make(**items)
+    if isinstance(original, MutableMapping):
+        # What else it holds, such as the factory of a defaultdict, stays.
+        filled: Any = copy(original)
+        filled.update(items)
+        return filled
+    return make(items)

@@ -15,7 +15,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import apply, as_tensor
 from composit.containers import flatten
-from composit.errors import DerivativeError, ParameterError, ShapeError, UnreachedInputError
+from composit.errors import DerivativeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.handle import TensorHandle, make_tensor
 from composit.node import Node, inside_scope
 from composit.numpy.elementwise import Astype
@@ -52,7 +52,7 @@ def chain_rule(
     """
     if unreached not in ("raise", "zeros"):
         raise ParameterError(f"chain_rule: unreached={unreached!r} was given; expected 'raise' or 'zeros'")
-    wanted, _ = flatten(list(inputs))
+    wanted = [handle for each in inputs for handle in _handles_of(each)]
     for handle in wanted:
         _check_inexact(handle)
     sweep = _Sweep(wanted)
@@ -61,6 +61,17 @@ def chain_rule(
         sweep.seed(handle, _incoming(handle, output, value))
     sweep.run()
     return [sweep.gradient(handle, unreached) for handle in wanted]
+
+
+def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a container of them
+    handles, _ = flatten(value)
+    if not handles:
+        # It would be left out, and all gradients after it would be taken for another's.
+        raise OperandError(
+            f"chain_rule: the input {value!r:.60} of type {type(value).__name__} holds no tensor; expected the tensors that the "
+            "outputs were computed from; make it one with cnp.asarray before it is used"
+        )
+    return handles
 
 
 def _check_inexact(handle: TensorHandle) -> None:

@@ -1,0 +1,78 @@
+"""Containers of tensors: they come back with arrays inside, as what they were."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, namedtuple
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit as cnp
+from composit.containers import flatten
+from composit.errors import OperandError
+from composit.nn import chain_rule
+
+Pair = namedtuple("Pair", ["first", "second"])
+
+
+@dataclass(frozen=True)
+class Record:
+    value: Any
+    others: Any = ()
+    count: int = field(init=False, default=3)
+
+
+class Named(dict):  # type: ignore[type-arg]
+    """A dictionary with a memory."""
+
+    source = "somewhere"
+
+
+CONTAINERS = [
+    lambda x: [x, 1, "text", None],
+    lambda x: (x, (x, [x])),
+    lambda x: Pair(x, {"a": x}),
+    lambda x: Record(x, [x, x]),
+    lambda x: {"a": x, 3: (x,)},
+    lambda x: OrderedDict(b=x, a=x),
+    lambda x: defaultdict(list, {"a": x}),
+    lambda x: MappingProxyType({"a": x}),
+    lambda x: Named(a=x),
+]
+
+
+@pytest.mark.parametrize("make", CONTAINERS)
+def test_a_container_comes_back_as_what_it_was(make: Any):
+    array = np.array([1.0, 2.0])
+    container = make(cnp.asarray(array))
+    result = cnp.evaluate(container)
+    assert type(result) is type(container)
+    assert repr(result) == repr(make(array))
+    # What was given still holds tensors.
+    assert flatten(container)[0]
+
+
+def test_a_default_dictionary_keeps_its_factory_and_the_original():
+    x = cnp.asarray([1.0])
+    original = defaultdict(list, {"a": x})
+    result = cnp.evaluate(original)
+    assert result["missing"] == []
+    assert original["a"] is x
+    assert "missing" not in original
+
+
+def test_nothing_to_evaluate_is_returned_as_it_is():
+    value = {"a": [1, 2], "b": None}
+    assert cnp.evaluate(value) is value
+    assert cnp.evaluate() == ()
+
+
+def test_an_input_of_chain_rule_that_holds_no_tensor_is_refused():
+    # It was left out, and the gradients after it were taken for another's.
+    x = cnp.asarray([1.0, 2.0])
+    y = x * 2.0
+    with pytest.raises(OperandError, match=r"chain_rule: the input 2\.0"):
+        chain_rule({y: y}, [2.0, x])
