@@ -1,6 +1,7 @@
-"""The persistent graph: an immutable MultiDiGraph in networkx's interface, its traversal, unions and conversions.
+"""The persistent graph: an immutable MultiDiGraph in networkx's interface, its traversal, unions, conversions, pictures.
 
-Stands at the bottom of composit: imports nothing of it but the errors, and networkx only when it is used.
+Stands at the bottom of composit: imports nothing of it but the errors and the way into pictures, which loads what draws
+when a picture is asked for; networkx only when it is used.
 """
 
 from composit.multidigraph.conversion import from_networkx, graph_from_in_edges, to_networkx
@@ -8,6 +9,7 @@ from composit.multidigraph.frozen import FrozenDict
 from composit.multidigraph.graph import MultiDiGraph
 from composit.multidigraph.traversal import topological_traversal
 from composit.multidigraph.union import compose_all, merge_graphs
+from composit.visualize import visualize_graph
 
 __all__ = [
     "FrozenDict",
@@ -18,4 +20,5 @@ __all__ = [
     "merge_graphs",
     "to_networkx",
     "topological_traversal",
+    "visualize_graph",
 ]

@@ -22,12 +22,13 @@ _DERIVING = {"composit.multidigraph.failures": {"networkx"}, "composit.pictures.
 # The order of DESIGN 5, from the ground up. A module belongs to the longest prefix that fits it.
 _LAYERS = (
     ("composit.errors", "composit.keys", "composit.source"),
-    ("composit.multidigraph",),
+    # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
+    ("composit.multidigraph", "composit.visualize"),
     ("composit.operation", "composit.node"),
     ("composit.handle", "composit.apply", "composit.program", "composit.graph", "composit.containers"),
     ("composit.backends", "composit.interpreter", "composit.guards", "composit.evaluation"),
     ("composit.numpy",),
-    ("composit.numpy.methods", "composit.pictures", "composit.visualize"),
+    ("composit.numpy.methods", "composit.pictures"),
     ("composit.types",),
     ("composit.nn",),
     ("composit.__main__", "composit"),

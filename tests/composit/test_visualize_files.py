@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from composit import multidigraph
 from composit.errors import ParameterError
 from composit.pictures import drawing
 from composit.visualize import visualize, visualize_graph
@@ -138,3 +139,12 @@ def test_a_dot_that_fails_shows_what_it_said(tensor: Any, tmp_path: Path, monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(drawing.DrawingError, match=r"dot -Kdot -Tsvg.* ended with 3: out of cheese"):
         visualize(tensor)
+
+
+def test_a_graph_that_came_from_networkx_is_drawn_by_the_function_beside_it():
+    graph = multidigraph.MultiDiGraph().add_edge("a", "b")
+    assert multidigraph.visualize_graph is visualize_graph
+    source = multidigraph.visualize_graph(graph).source
+    assert "a" in source
+    assert "b" in source
+    assert "->" in source
