@@ -11,7 +11,7 @@ import numpy as np
 
 from composit.apply import as_tensor
 from composit.containers import Rebuild, flatten
-from composit.errors import ParameterError, UnreachedInputError
+from composit.errors import OperandError, ParameterError, UnreachedInputError
 from composit.evaluation import bind, unreached_message
 from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
@@ -47,14 +47,16 @@ class CompiledModel:
     options: Options
     num_threads: int
 
-    def __call__(self, *arrays: Any, out: Sequence[Array] | None = None) -> Any:
+    def __call__(self, *arrays: Any, out: Array | Sequence[Array] | None = None) -> Any:
         """Return the outputs for arrays given in the order of `inputs`, in the containers they were compiled in.
+
+        out: arrays to fill, one per output in order; for a single output, the array itself will do
 
         Raises: ShapeError, DtypeError: an array is not of the type compiled for; GuardError: Python would have taken
                 another path; TypeError: the wrong number of arrays
         """
         if self._guards or out is not None:
-            return self._checked_call(arrays, out)
+            return self._checked_call(arrays, [out] if isinstance(out, np.ndarray) else out)
         return self._rebuild(self._executable.run(arrays))
 
     def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:
@@ -71,6 +73,13 @@ class CompiledModel:
             values = self._executable.run(arrays, [*out, *places])
         check_guards(self._guards, values[self._num_outputs :])
         return self._rebuild(values[: self._num_outputs])
+
+    def __repr__(self) -> str:
+        types = self._executable.output_types[: self._num_outputs]
+        return (
+            f"<CompiledModel: {len(self._executable.compiled.ir.inputs)} inputs -> {', '.join(map(str, types))}; "
+            f"{len(self.kernels)} kernels for {self.options.target.name}, {self.num_threads} threads>"
+        )
 
     @property
     def source(self) -> str:
@@ -130,7 +139,7 @@ def compile(
         raise ParameterError(f"compile: guards={guards!r} was given; expected 'check' or 'ignore'")
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
-    given = [as_tensor(each) for each in inputs]
+    given = _given(inputs)
     options = Options(get_target(target), fuse, reuse_buffers)
     check_runs_here(options.target)
     report("simplify", 0.0)
@@ -150,10 +159,19 @@ def emit(
     target: str | Target | None = None,
 ) -> str:
     """Return the C that `compile` would compile, for a processor that need not be this machine's."""
-    given = [as_tensor(each) for each in inputs]
+    given = _given(inputs)
     options = Options(get_target(target), fuse)
     _, _, compiled, _ = _compile_program(flatten(outputs)[0], given, options, tile_scheme, "ignore", _say_nothing)
     return compiled.module.source
+
+
+def _given(inputs: Any) -> list[TensorHandle]:
+    if isinstance(inputs, Sequence) and not isinstance(inputs, str):
+        return [as_tensor(each) for each in inputs]
+    raise OperandError(
+        f"compile: inputs={inputs!r:.80} of type {type(inputs).__name__} was given; expected a list of the tensors whose values "
+        "a call gives, in order; for one write inputs=[x]"
+    )
 
 
 def _compile_program(

@@ -89,6 +89,11 @@ def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
         return TileScheme()
     if isinstance(given, TileScheme):
         return given
+    if not isinstance(given, Mapping):
+        raise ParameterError(
+            f"tile_scheme: {given!r:.80} of type {type(given).__name__} was given; expected a mapping from tensors to a TileLevel, "
+            "several of them or a Layout, such as {weight: TileLevel((768, 64))}"
+        )
     found: dict[int, Tiles] = {}
     for tensor, layout in given.items():
         handle = as_tensor(tensor)
