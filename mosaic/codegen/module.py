@@ -14,7 +14,7 @@ from mosaic.kernels.helper import in_dependency_order
 from mosaic.runtime.abi import RUN_SYMBOL, RUNTIME_HEADER
 
 AddressOf = Callable[[Operand], c.Expression]
-FIRST_STATUS = -1
+FIRST_STATUS = -1  # no instruction: stands for the first place of all
 byte_pointer = c.pointer(c.NamedType("unsigned char"))
 
 

@@ -44,7 +44,7 @@ block_turns = 4
 
 @dataclass(slots=True)
 class RowEmitter:
-    """Emits the stages of one row. `is_stored` says which results live in memory after the kernel.
+    """Emits the stages of one row. `stored` are the results that live in memory after the kernel.
 
     `places` are buffers local to the kernel: where their row lies, as a C pointer to its first element.
     """

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from composit.numpy.reductions import ArgReduce, Reduce
+from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
 from mosaic.codegen.reducers import identity_of, is_reducer
 from mosaic.ir_expressions import Apply, Load, Position, convert, literal, map_views
 from mosaic.ir_views import Buffer, BufferKind, View, row_major_strides
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
+
+most_scan_steps = 1 << 22
+"""Above this, the square of a scan's length costs more than a call of numpy."""
 
 
 @lower.register
@@ -56,3 +59,23 @@ def _(operation: ArgReduce, context: Context) -> Sequence[Value]:
     chosen = Apply("where", (is_found, position, literal(np.iinfo(np.int64).max, position.dtype)), position.dtype)
     context.define(result, chosen, "minimum", reduced)
     return (result.expand_dims(axes) if operation.keepdims else result,)
+
+
+@lower.register
+def _(operation: Accumulate, context: Context) -> Sequence[Value]:
+    """Short scans as sums over what came before: y[i] = sum over j of (x[j] where j <= i, else nothing)."""
+    name, (shape, dtype) = operation.function.name, (context.types[0].shape, context.types[0].dtype)
+    axis, source_type = operation.axis, context.operand_types[0]
+    if not is_reducer(name) or context.types[0].size * shape[axis] > most_scan_steps or source_type.shape != shape:
+        raise NoLowering(f"{operation.name} of {source_type} has no lowering to C")
+    length, count = shape[axis], len(shape)
+    domain = (*shape, length)
+    # The operand walks along the reduced axis, behind all others, where the result has its own.
+    order = (*(other for other in range(count) if other != axis), axis)
+    moved = map_views(context.load(0, shape, source_type.dtype), lambda view: view.transpose(order))
+    source = map_views(moved, lambda view: view.expand_dims((axis,)).broadcast_to(domain))
+    own = Position(View(_positions, 0, domain, tuple(int(other == axis) for other in range(count + 1))))
+    before = Position(View(_positions, 0, domain, tuple(int(other == count) for other in range(count + 1))))
+    is_before = Apply("less_equal", (before, own), np.dtype(bool))
+    value = Apply("where", (is_before, convert(source, dtype), identity_of(name, dtype)), dtype)
+    return (context.define(context.result(), value, name, (length,)),)

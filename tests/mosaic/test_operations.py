@@ -102,6 +102,12 @@ def test_positions_of_extrema_are_the_first(dtype: str) -> None:
     check(cnp.argmax(x, axis=1, keepdims=True), cnp.argmin(x[0, 0, :1]))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_short_scans(dtype: str) -> None:
+    x = tensor(3, 20, 5, dtype=dtype)
+    check(*(function(x, axis=axis) for function in (cnp.cumsum, cnp.cumprod) for axis in (0, 1, 2)), cnp.cumsum(x.T))
+
+
 def test_the_position_of_a_nan_comes_first() -> None:
     values = np.array([[1.0, np.nan, 3.0, np.nan], [np.inf, 2.0, np.inf, 0.0], [-np.inf] * 4], "float32")
     x = cnp.asarray(values)
