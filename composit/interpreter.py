@@ -5,7 +5,6 @@ May import program, operation, source.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -77,9 +76,8 @@ def _step(program: Program, position: int, slots: dict[Reference, int], dying: t
 
 
 def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> None:
-    position = -1
     try:
-        for function, operands, results, dying, position in steps:  # noqa: B007  # position is read by the finally
+        for function, operands, results, dying, position in steps:  # noqa: B007  # position is read by the except
             value = function(*[memory[slot] for slot in operands])
             if results.__class__ is int:
                 memory[results] = value
@@ -89,11 +87,10 @@ def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> N
             for slot in dying:
                 memory[slot] = None
             value = None
-    finally:
+    except BaseException as error:
         # The error keeps its class and text, as numpy raised it; the note adds the user's line.
-        error = sys.exception()
-        if error is not None and position >= 0:
-            error.add_note(_where(program, position))
+        error.add_note(_where(program, position))
+        raise
 
 
 def _where(program: Program, position: int) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import TypeAlias
 
@@ -66,3 +68,13 @@ def describe_source(source: Source | None) -> str:
     text = linecache.getline(code.co_filename, line).strip()
     where = f'File "{code.co_filename}", line {line}, in {code.co_name}'
     return f"{where}\n    {text}" if text else where
+
+
+@contextmanager
+def noting(describe: Callable[[], str]) -> Iterator[None]:
+    """Add a note to an error that passes; it keeps its class and text."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(describe())
+        raise

@@ -5,7 +5,6 @@ Memory is shared both ways. May import backend_rows, conversion and composit's p
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ import torch
 from composit.backends import PreparedProgram
 from composit.operation import Array, Input, Scalar, TensorType
 from composit.program import Instruction, Program, Reference, labels_of
-from composit.source import describe_source
+from composit.source import describe_source, noting
 from flashlight.backend_rows import torch_callable
 from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
 
@@ -64,12 +63,8 @@ class _Step:
     def run(self, memory: dict[Reference, _Value]) -> None:
         """Compute the results, and forget what nobody reads again."""
         pairs = zip(self.operands, self.operand_types, strict=True)
-        try:
+        with noting(self.describe):
             value = self.function(*(self.take(memory[reference], kind) for reference, kind in pairs))
-        finally:
-            error = sys.exception()
-            if error is not None:
-                error.add_note(self.describe())
         for reference, part in zip(self.results, value if self.has_several else (value,), strict=True):
             memory[reference] = part
         for reference in self.dying:

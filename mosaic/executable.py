@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import numpy as np
 from composit.errors import GuardError, OutOfBoundsError
 from composit.operation import Array, Operation, TensorType, tensor_type
 from composit.program import Program, labels_of
-from composit.source import describe_source
+from composit.source import describe_source, noting
 from mosaic.codegen.module import run_symbol
 from mosaic.ir import IrProgram, Island
 from mosaic.ir_expressions import Uniform
@@ -153,16 +152,9 @@ class Executable:
 
     def _evaluate(self, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
         """Return what numpy computes; what it raises gets a note with the user's line."""
-        done = False
-        try:
-            results = operation.evaluator()(*operands)
-            done = True
-        finally:
-            error = None if done else sys.exception()
-            if error is not None:
-                source = describe_source(labels_of(self.program)[origin].source)
-                error.add_note(f"while evaluating {operation.name}, built at:\n  {source}")
-        return results
+        where = f"while evaluating {operation.name}, built at:\n  "
+        with noting(lambda: where + describe_source(labels_of(self.program)[origin].source)):
+            return operation.evaluator()(*operands)
 
     def _seen(self, view: View | Uniform, values: Values) -> Any:
         """Return what a view shows, read-only."""

@@ -6,7 +6,6 @@ composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -21,7 +20,7 @@ from composit.node import Node, inside_scope
 from composit.numpy.elementwise import Astype
 from composit.operation import TensorType
 from composit.program import Pair, ancestors_in_order
-from composit.source import describe_source
+from composit.source import describe_source, noting
 
 _Identity: TypeAlias = tuple[int, int]
 
@@ -199,17 +198,13 @@ def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[b
     """Ask the operation's rule; what comes back is summed to the operand's shape and cast to its dtype."""
     operands = [make_tensor(operand, index) for operand, index in node.operands]
     results = [make_tensor(node, index) for index in range(len(node.types))]
-    try:
-        with inside_scope(node.scope):
-            entries = node.operation.vjp(cnp, cotangents, operands, results, needs)
-            return [
-                None if entry is None or not need else _cast(_unbroadcast(as_tensor(entry), operand.type), operand.type)
-                for entry, operand, need in zip(entries, operands, needs, strict=True)
-            ]
-    finally:
-        error = sys.exception()
-        if error is not None:
-            error.add_note(f"while differentiating {node.name}, built at:\n  {describe_source(node.source)}")
+    where = f"while differentiating {node.name}, built at:\n  "
+    with noting(lambda: where + describe_source(node.source)), inside_scope(node.scope):
+        entries = node.operation.vjp(cnp, cotangents, operands, results, needs)
+        return [
+            None if entry is None or not need else _cast(_unbroadcast(as_tensor(entry), operand.type), operand.type)
+            for entry, operand, need in zip(entries, operands, needs, strict=True)
+        ]
 
 
 def _unbroadcast(cotangent: Any, operand: TensorType) -> Any:

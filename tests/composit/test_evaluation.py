@@ -347,3 +347,15 @@ def test_inputs_that_are_no_mapping_are_an_error():
     x = cnp.ones(2)
     with pytest.raises(OperandError, match=r"type list; expected a mapping .* inputs=\{tensor: array\}"):
         cnp.evaluate(x + 1, inputs=[x])
+
+
+def test_evaluating_while_another_error_is_handled_leaves_that_error_as_it_is():
+    try:
+        raise ValueError("another")
+    except ValueError as error:
+        y = cnp.ones(2) * 2
+        cnp.evaluate(y)
+        from composit.nn import chain_rule
+
+        chain_rule({y: y}, [y])
+        assert not hasattr(error, "__notes__")
