@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 from composit.handle import TensorHandle
@@ -22,12 +23,8 @@ def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tenso
     comes back as a ModelOutput. Anything else stays as it is.
     """
     handles: list[TensorHandle] = []
-    template = _collect(container, handles)
-
-    def rebuild(values: Sequence[Any]) -> Any:  # Any: as above
-        return _fill(template, values)
-
-    return handles, rebuild
+    # A partial of a function of this module, unlike a closure, pickles with the operation that keeps it.
+    return handles, partial(_fill, _collect(container, handles))
 
 
 class _Slot:

@@ -10,8 +10,8 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from composit.errors import AssignmentError
-from composit.node import FlatOperands, Node, attach_handle, new_node, relabelled
+from composit.errors import AssignmentError, OperandError
+from composit.node import FlatOperands, Node, attach_handle, check_label, new_node, relabelled
 from composit.operation import Dtype, Operation, Shape, TensorType
 from composit.source import Source
 
@@ -201,6 +201,15 @@ def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
         >>> import composit as cnp
         >>> cnp.with_name(cnp.ones((2, 3)), "weight").name
         'weight'
+
+    Raises:  OperandError: the first argument is no tensor; ParameterError: the second is no string
     """
-    handle = tensor.__lazy_tensor__()
+    protocol = getattr(tensor, "__lazy_tensor__", None)
+    if protocol is None:
+        raise OperandError(
+            f"with_name: {tensor!r:.80} of type {type(tensor).__name__} was to be called {name!r:.40}; expected a tensor; "
+            "make it one with asarray first"
+        )
+    handle = protocol()
+    check_label("with_name", name)
     return make_tensor(relabelled(handle.node, name), handle.output_index)

@@ -1,7 +1,7 @@
 """Nodes: one slotted immutable object per application of an operation, pointing at its operands.
 
 Sharing operands is what makes the graph persistent for free. Equality is equality of expressions, by key; passes and
-evaluation compare with `is`. May import keys, operation, source.
+evaluation compare with `is`. May import errors, keys, operation, source.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from composit.errors import ParameterError
 from composit.keys import Key, digest
 from composit.operation import Operation, TensorType
 from composit.source import Source
@@ -254,6 +255,14 @@ def current_scope() -> str:
     return _scope.get()
 
 
+def check_label(asked: str, name: object) -> None:
+    """Raise unless a label for people is a string."""
+    if not isinstance(name, str):
+        raise ParameterError(
+            f"{asked}: got the name {name!r:.40} of type {type(name).__name__}; expected a string; write str(...) of it"
+        )
+
+
 @contextmanager
 def name_scope(name: str) -> Iterator[None]:
     """Put the nodes that are built inside under a name: pictures fold by it and errors show it.
@@ -264,7 +273,10 @@ def name_scope(name: str) -> Iterator[None]:
         >>> with name_scope("encoder"):
         ...     current_scope()
         'encoder'
+
+    Raises:  ParameterError: the name is no string
     """
+    check_label("name_scope", name)
     outer = _scope.get()
     token = _scope.set(f"{outer}.{name}" if outer else name)
     try:

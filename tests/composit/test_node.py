@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.errors import AssignmentError
+from composit.errors import AssignmentError, OperandError, ParameterError
 
 
 def test_a_node_never_changes():
@@ -112,3 +112,17 @@ def _of_numpy(view: Callable[[Any], Any], array: np.ndarray) -> Any:
     code = view.__code__
     # The same function, speaking to numpy: its only global is `cnp`.
     return FunctionType(code, {"cnp": np, "next": next, "iter": iter})(array)
+
+
+def test_a_name_that_is_no_string_and_a_thing_that_is_no_tensor_are_errors():
+    with pytest.raises(ParameterError, match="with_name: got the name 3 of type int; expected a string"):
+        cnp.with_name(cnp.ones(2), 3)
+    with pytest.raises(OperandError, match="with_name: 3 of type int was to be called 'three'; expected a tensor"):
+        cnp.with_name(3, "three")
+    with pytest.raises(ParameterError, match="name_scope: got the name None of type NoneType"), cnp.name_scope(None):
+        pass
+
+
+def test_the_result_of_a_numpy_function_without_a_rule_pickles():
+    y = np.sort(cnp.asarray([3.0, 1.0]), axis=-1) + 1
+    np.testing.assert_array_equal(cnp.evaluate(pickle.loads(pickle.dumps(y))), [2, 4])
