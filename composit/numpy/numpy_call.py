@@ -7,7 +7,7 @@ so on other inputs it is computed again and another shape is refused. May import
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,9 +80,11 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
     values = [read_value(handle, "") for handle in handles]
     call_args, call_kwargs = rebuild(values)
     results = function(*call_args, **call_kwargs)
+    if isinstance(results, bool | int | float | complex) and not isinstance(results, np.generic):
+        return _guarded(NumpyCall(function, rebuild, (), fresh_token()), results, handles)
     parts = results if isinstance(results, tuple | list) else (results,)
     if not parts or not all(isinstance(part, np.ndarray | np.generic) for part in parts):
-        # What is no array is a fact that Python sees: the reads it follows from are guards.
+        # What is neither array nor number is a fact that Python sees: the reads it follows from are guards.
         for handle in handles:
             read_value(handle, getattr(function, "__name__", "numpy"))
         return results
@@ -93,6 +95,19 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
         return tensors
     together = tensors if isinstance(tensors, tuple) else (tensors,)
     return type(results)(together) if type(results) in (tuple, list) else type(results)(*together)
+
+
+def _guarded(call: NumpyCall, result: Any, handles: Sequence[TensorHandle]) -> Any:
+    """Return the Python number of a call (np.allclose, np.array_equal) as a read of a node that computes it: a guard.
+
+    Other inputs for which the call gives the same number are none of the guard's business.
+    """
+    value = np.asarray(result)[()]
+    call = replace(call, types=(tensor_type((), value.dtype, is_scalar=True),))
+    tensor = apply(call, *handles)
+    _keep_values((tensor,), (value,), handles)
+    read_value(tensor, call.name)
+    return result
 
 
 def _keep_values(results: Sequence[TensorHandle], parts: Sequence[Any], handles: Sequence[TensorHandle]) -> None:

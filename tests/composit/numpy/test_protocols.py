@@ -177,3 +177,12 @@ def test_what_a_function_returns_stays_writable_for_who_else_holds_it() -> None:
     tensor = call_numpy(lambda array: held, (cnp.asarray([1.0]),), {})
     held[0] = 5
     np.testing.assert_array_equal(cnp.evaluate(tensor), [1, 1, 1])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_a_fact_that_is_the_same_for_other_inputs_is_no_guard_error(backend: str) -> None:
+    x = cnp.asarray([1.0, 2.0])
+    y = x * 2 if np.array_equal(x, x + 0) else x * 3
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: np.array([4.0, 5.0])}, backend=backend), [8, 10])
+    with pytest.raises(GuardError, match=r"array_equal read True .* would read False"):
+        cnp.evaluate(y, inputs={x: np.array([np.nan, 5.0])}, backend=backend)
