@@ -21,6 +21,7 @@ from composit.errors import (
 )
 from composit.evaluation import clear_prepared_programs, prepare
 from composit.interpreter import NumpyBackend
+from composit.nn import chain_rule
 from composit.operation import tensor_type
 from composit.program import program_of
 
@@ -350,12 +351,11 @@ def test_inputs_that_are_no_mapping_are_an_error():
 
 
 def test_evaluating_while_another_error_is_handled_leaves_that_error_as_it_is():
+    another = ValueError("another")
+    y = cnp.ones(2) * 2
     try:
-        raise ValueError("another")
-    except ValueError as error:
-        y = cnp.ones(2) * 2
+        raise another
+    except ValueError:
         cnp.evaluate(y)
-        from composit.nn import chain_rule
-
         chain_rule({y: y}, [y])
-        assert not hasattr(error, "__notes__")
+    assert not hasattr(another, "__notes__")
