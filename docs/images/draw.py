@@ -1,5 +1,6 @@
 """Draws the pictures of the README: `python docs/images/draw.py` writes them beside this file. Needs torch and dot."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -35,6 +36,13 @@ def draw_softmax() -> None:
     visualize(y, filename=_HERE / "softmax.svg", direction="LR")
 
 
+def _forget_folders() -> None:
+    """The tips of the boxes name source files: keep their names, drop the folders of the machine that drew them."""
+    for picture in _HERE.glob("*.svg"):
+        picture.write_text(re.sub(r"File &quot;(?:[^&]|&#45;)*/", "File &quot;", picture.read_text()))
+
+
 if __name__ == "__main__":
     draw_softmax()
     draw_encoder_layer()
+    _forget_folders()
