@@ -19,7 +19,8 @@ from composit.operation import Array, Input
 from composit.program import BoundProgram, Program
 from mosaic.executable import Executable
 from mosaic.interpreted import InterpretedExecutable, build
-from mosaic.passes.pipeline import CompiledProgram, Options, compile_program
+from mosaic.passes.fold_constants import fold_constants
+from mosaic.passes.pipeline import Options, Request, compile_program
 from mosaic.report import (
     BufferReport,
     KernelRecord,
@@ -77,14 +78,14 @@ class CompiledModel:
     def __repr__(self) -> str:
         types = self._executable.output_types[: self._num_outputs]
         return (
-            f"<CompiledModel: {len(self._executable.compiled.ir.inputs)} inputs -> {', '.join(map(str, types))}; "
+            f"<CompiledModel: {len(self._executable.compiled.inputs)} inputs -> {', '.join(map(str, types))}; "
             f"{len(self.kernels)} kernels for {self.options.target.name}, {self.num_threads} threads>"
         )
 
     @property
     def source(self) -> str:
         """The C that was compiled."""
-        return self._executable.compiled.module.source
+        return self._executable.compiled.source
 
     @property
     def kernels(self) -> tuple[KernelRecord, ...]:
@@ -143,9 +144,9 @@ def compile(
     options = Options(get_target(target), fuse, reuse_buffers)
     check_runs_here(options.target)
     report("simplify", 0.0)
-    program, constants, compiled, checked = _compile_program(handles, given, options, tile_scheme, guards, report)
+    request, checked = _request(handles, given, options, tile_scheme, guards)
     threads = num_available_cores() if num_threads is None else num_threads
-    executable = build(program, compiled, constants, options, threads, report)
+    executable = build(request, threads, report)
     report("done", 1.0)
     return CompiledModel(executable, rebuild, len(handles), tuple(checked), options, threads)
 
@@ -161,8 +162,8 @@ def emit(
     """Return the C that `compile` would compile, for a processor that need not be this machine's."""
     given = _given(inputs)
     options = Options(get_target(target), fuse)
-    _, _, compiled, _ = _compile_program(flatten(outputs)[0], given, options, tile_scheme, "ignore", _say_nothing)
-    return compiled.module.source
+    request, _ = _request(flatten(outputs)[0], given, options, tile_scheme, "ignore")
+    return compile_program(request, _say_nothing).source
 
 
 def _given(inputs: Any) -> list[TensorHandle]:
@@ -174,20 +175,18 @@ def _given(inputs: Any) -> list[TensorHandle]:
     )
 
 
-def _compile_program(
+def _request(
     handles: Sequence[TensorHandle],
     given: Sequence[TensorHandle],
     options: Options,
     tile_scheme: Any,
     guards: str,
-    report: Progress,
-) -> tuple[Program, dict[int, Array], CompiledProgram, list[Guard]]:
+) -> tuple[Request, list[Guard]]:
     _check_inputs(given)
     bound, checked = _bound(handles, given, guards)
     program, constants = _without_values(bound, given)
     options = replace(options, tile_scheme=tile_scheme_of(tile_scheme, bound))
-    compiled = compile_program(program, constants, options, _input_order(bound, given), report)
-    return program, constants, compiled, checked
+    return Request(program, fold_constants(program, constants), options, tuple(_input_order(bound, given))), checked
 
 
 def _check_inputs(given: Sequence[TensorHandle]) -> None:

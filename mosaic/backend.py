@@ -10,7 +10,8 @@ import numpy as np
 from composit.operation import Array
 from composit.program import Program
 from mosaic.interpreted import build
-from mosaic.passes.pipeline import Options, compile_program
+from mosaic.passes.fold_constants import fold_constants
+from mosaic.passes.pipeline import Options, Request
 from mosaic.runtime.threads import num_available_cores
 from mosaic.targets import detect
 
@@ -26,8 +27,8 @@ class MosaicBackend:
     def prepare(self, program: Program) -> Callable[[Sequence[Array]], Sequence[Array]]:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
         options = Options(detect(), **{"keep_packed": True, **self._settings})
-        compiled = compile_program(program, {}, options, program.inputs, _say_nothing)
-        executable = build(program, compiled, {}, options, num_available_cores(), _say_nothing)
+        request = Request(program, fold_constants(program, {}), options, program.inputs)
+        executable = build(request, num_available_cores(), _say_nothing)
         types = [program.instructions[position].types[0] for position in program.inputs]
         weak = [index for index, value_type in enumerate(types) if value_type.weak is not None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,22 +15,20 @@ from composit.operation import Array, Operation, TensorType, tensor_type
 from composit.program import Program, labels_of
 from composit.source import describe_source, noting
 from mosaic.codegen.module import run_symbol
-from mosaic.ir import IrProgram, Island
+from mosaic.compiled import CompiledProgram, CompiledRegion
+from mosaic.ir import Island
 from mosaic.ir_expressions import Uniform
 from mosaic.ir_views import Buffer, BufferKind, View
 from mosaic.lowering.registry import compiled_dtypes
-from mosaic.passes.pipeline import CompiledProgram, Options, Report
-from mosaic.passes.split_regions import Region
+from mosaic.passes.pipeline import Report, Request
 from mosaic.runtime.arena import aligned_bytes
 from mosaic.runtime.arguments import Signature, adapt_input
-from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.execute import PreparedFunction, prepare_function
-from mosaic.runtime.library import load_library
 from mosaic.runtime.threads import num_available_cores
-from mosaic.tiling.packing import Packing
+from mosaic.stored_programs import compile_and_link
 
 Values = dict[Buffer, Array]
-Watch = Callable[[Region, list[Any]], None]
+Watch = Callable[[CompiledRegion, list[Any]], None]
 
 
 @dataclass(slots=True)
@@ -39,7 +37,7 @@ class KeptPanels:
 
     latest: dict[Buffer, tuple[weakref.ref[Array], list[Array]]] = field(default_factory=dict)
 
-    def run(self, region: Region, function: PreparedFunction, given: list[Array]) -> list[Array]:
+    def run(self, region: CompiledRegion, function: PreparedFunction, given: list[Array]) -> list[Array]:
         """Return the results of a packing region, without running it again for an array that cannot have changed."""
         (source,), (array,) = region.inputs, given
         known = self.latest.get(source)
@@ -70,7 +68,11 @@ class Executable:
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
         steps = self.compiled.steps
-        if len(steps) == 1 and isinstance(steps[0], Region) and len(steps[0].outputs) == len(self.program.outputs):
+        if (
+            len(steps) == 1
+            and isinstance(steps[0], CompiledRegion)
+            and len(steps[0].outputs) == len(self.program.outputs)
+        ):
             return self._run_only_region(arrays, out)
         results = self._run_steps(arrays)
         if out is None:
@@ -80,38 +82,38 @@ class Executable:
         return list(out)
 
     def _run_only_region(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> list[Array]:
-        plan, function = self.compiled.plans[0], self.functions[0]
+        region, function = self.compiled.regions[0], self.functions[0]
         if out is None:
             results = function.run(arrays)
         else:
-            status = [np.empty(plan.num_status, np.int64)] if plan.num_status else []
+            status = [np.empty(region.num_status, np.int64)] if region.num_status else []
             results = [*out, *status]
             function.run_into(arrays, results)
-        if plan.num_status:
-            self._check_indices(plan.status_origins, results.pop())
+        if region.num_status:
+            self._check_indices(region.status_origins, results.pop())
         return results
 
     def _run_steps(self, arrays: Sequence[Any], watch: Watch | None = None) -> list[Array]:
-        ir = self.compiled.ir
-        if len(arrays) != len(ir.inputs):
-            raise self.signature.wrong_count("inputs", len(arrays), len(ir.inputs))
+        inputs = self.compiled.inputs
+        if len(arrays) != len(inputs):
+            raise self.signature.wrong_count("inputs", len(arrays), len(inputs))
         values: Values = {
-            buffer: adapt_input(self.signature, position, arrays[position]) for position, buffer in enumerate(ir.inputs)
+            buffer: adapt_input(self.signature, position, arrays[position]) for position, buffer in enumerate(inputs)
         }
-        functions = iter(zip(self.functions, self.compiled.plans, strict=True))
+        functions = iter(self.functions)
         for step in self.compiled.steps:
             if isinstance(step, Island):
                 self._run_island(step, values)
                 continue
-            function, plan = next(functions)
+            function = next(functions)
             given = [values[buffer] for buffer in step.inputs]
             if watch is not None:
                 watch(step, given)
             results = self.panels.run(step, function, given) if step.is_packing else function.run(given)
-            if plan.num_status:
-                self._check_indices(plan.status_origins, results.pop())
+            if step.num_status:
+                self._check_indices(step.status_origins, results.pop())
             values.update(zip(step.outputs, results, strict=True))
-        return [self._output(view, values) for view in ir.outputs]
+        return [self._output(view, values) for view in self.compiled.outputs]
 
     def _output(self, value: View | Uniform, values: Values) -> Array:
         """Return an output; one of a dtype that C does not compute with may be a view of an operand."""
@@ -122,17 +124,14 @@ class Executable:
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
         """Return the nanoseconds spent in each kernel during one run."""
         totals = [0] * num_kernels
-        functions = dict(zip(self._regions(), self.functions, strict=True))
+        functions = dict(zip(self.compiled.regions, self.functions, strict=True))
 
-        def timed(region: Region, values: list[Any]) -> None:
+        def timed(region: CompiledRegion, values: list[Any]) -> None:
             for kernel, elapsed in enumerate(functions[region].profile(values, num_kernels)):
                 totals[kernel] += elapsed
 
         self._run_steps(arrays, timed)
         return totals
-
-    def _regions(self) -> list[Region]:
-        return [step for step in self.compiled.steps if isinstance(step, Region)]
 
     def _run_island(self, island: Island, values: Values) -> None:
         """Run one operation through numpy, on read-only views."""
@@ -163,7 +162,7 @@ class Executable:
         if view.size == 0:
             return np.empty(view.shape, view.dtype)
         if view.buffer.kind is BufferKind.CONSTANT:
-            start = self.compiled.constant_offsets[view.buffer]
+            start = self.compiled.constants[view.buffer].start
             flat = self.constants[start : start + view.buffer.num_bytes].view(view.dtype)
         else:
             flat = values[view.buffer].reshape(-1)
@@ -189,64 +188,57 @@ class Executable:
         )
 
 
-def build_executable(
-    program: Program, compiled: CompiledProgram, options: Options, num_threads: int, report: Report
-) -> Executable:
-    """Return the program compiled by the C compiler and loaded, with its constants in one block."""
-    report("pack constants", 0.3)
-    block = constant_block(compiled.ir, compiled.constant_offsets)
-    compiled = replace(compiled, ir=replace(compiled.ir, constants={}))  # the block holds them now
-    regions = [step for step in compiled.steps if isinstance(step, Region)]
+def build_executable(request: Request, num_threads: int, report: Report) -> Executable:
+    """Return the program compiled by the C compiler, or found in the cache, with its constants in one block."""
+    program = request.program
+    compiled, library = compile_and_link(request, report)
+    report("pack constants", 0.6)
+    block = constant_block(compiled, request.known)
     functions: tuple[PreparedFunction, ...] = ()
-    if regions:
-        report("compile C", 0.4)
-        library = load_library(compile_library(compiled.module.source, target=options.target))
+    if library is not None:
         functions = tuple(
-            prepare_function(
-                library, run_symbol(index), _signature(program, compiled, index, region), block, num_threads
-            )
-            for index, region in enumerate(regions)
+            prepare_function(library, run_symbol(index), _signature(program, compiled, region), block, num_threads)
+            for index, region in enumerate(compiled.regions)
         )
-    return Executable(program, compiled, functions, block, program_signature(program, compiled.ir))
+    return Executable(program, compiled, functions, block, program_signature(program, compiled.input_positions))
 
 
-def program_signature(program: Program, ir: IrProgram) -> Signature:
+def program_signature(program: Program, inputs: Sequence[int]) -> Signature:
     """Return what a run of the whole program takes and gives, with the names of its inputs."""
-    inputs = tuple(program.instructions[position].types[0] for position in ir.input_positions)
-    names = tuple(program.labels[position].name for position in ir.input_positions)
+    types = tuple(program.instructions[position].types[0] for position in inputs)
+    names = tuple(program.labels[position].name for position in inputs)
     outputs = tuple(program.instructions[source].types[index] for source, index in program.outputs)
-    return Signature(inputs, outputs, 0, tuple("" if name == "input" else name for name in names))
+    return Signature(types, outputs, 0, tuple("" if name == "input" else name for name in names))
 
 
-def _signature(program: Program, compiled: CompiledProgram, index: int, region: Region) -> Signature:
-    plan = compiled.plans[index]
-    shapes = {view.buffer: view.shape for view in compiled.ir.outputs if isinstance(view, View)}
-    whole = program_signature(program, compiled.ir)
-    types = dict(zip(compiled.ir.inputs, whole.inputs, strict=True))
+def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegion) -> Signature:
+    shapes = {view.buffer: view.shape for view in compiled.outputs if isinstance(view, View)}
+    whole = program_signature(program, compiled.input_positions)
+    types = dict(zip(compiled.inputs, whole.inputs, strict=True))
     inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
     is_only = len(compiled.steps) == 1
     outputs = [
         tensor_type(shapes[buffer] if is_only else (buffer.num_elements,), buffer.dtype) for buffer in region.outputs
     ]
-    if plan.num_status:
-        outputs.append(tensor_type((plan.num_status,), np.int64))
-    return Signature(inputs, tuple(outputs), plan.buffers.arena_bytes, whole.input_names if is_only else ())
+    if region.num_status:
+        outputs.append(tensor_type((region.num_status,), np.int64))
+    return Signature(inputs, tuple(outputs), region.arena.arena_bytes, whole.input_names if is_only else ())
 
 
-def constant_block(ir: IrProgram, offsets: Mapping[Buffer, int]) -> Array:
-    """Return one block with every constant where its offset says."""
-    stop = max((start + buffer.num_bytes for buffer, start in offsets.items()), default=0)
+def constant_block(compiled: CompiledProgram, known: Mapping[int, Array]) -> Array:
+    """Return one block with every constant where its place says, filled from the values of instructions."""
+    stop = max((place.start + buffer.num_bytes for buffer, place in compiled.constants.items()), default=0)
     block = aligned_bytes(max(stop, 1))
 
     def fill(buffer: Buffer) -> None:
-        place = block[offsets[buffer] :][: buffer.num_bytes].view(buffer.dtype)
-        source = ir.constants[buffer]
-        if isinstance(source, Packing):
-            source.fill(place)
+        place = compiled.constants[buffer]
+        target = block[place.start :][: buffer.num_bytes].view(buffer.dtype)
+        if place.packing is None:
+            target[:] = known[place.position].reshape(-1)
         else:
-            place[:] = source.reshape(-1)
+            place.packing.fill(target, known[place.position])
 
     # numpy copies without the interpreter's lock, so threads share the work.
     with ThreadPoolExecutor(num_available_cores()) as pool:
-        list(pool.map(fill, offsets))
+        list(pool.map(fill, compiled.constants))
     return block

@@ -13,8 +13,9 @@ from composit.errors import CompilerNotFoundError
 from composit.interpreter import NumpyBackend
 from composit.operation import Array, TensorType
 from composit.program import Program
+from mosaic.compiled import CompiledProgram
 from mosaic.executable import Executable, build_executable, program_signature
-from mosaic.passes.pipeline import CompiledProgram, Options, Report
+from mosaic.passes.pipeline import Report, Request, compile_program
 from mosaic.runtime.arguments import adapt_input, place_outputs
 
 
@@ -38,11 +39,11 @@ class InterpretedExecutable:
 
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
-        signature = program_signature(self.program, self.compiled.ir)
+        signature = program_signature(self.program, self.compiled.input_positions)
         if len(arrays) != len(signature.inputs):
             raise signature.wrong_count("inputs", len(arrays), len(signature.inputs))
         given = dict(self.values)
-        for index, position in enumerate(self.compiled.ir.input_positions):
+        for index, position in enumerate(self.compiled.input_positions):
             given[position] = adapt_input(signature, index, arrays[index])
         results = NumpyBackend().prepare(self.program)([given[position] for position in self.program.inputs])
         if out is None:
@@ -60,18 +61,11 @@ class InterpretedExecutable:
         )
 
 
-def build(
-    program: Program,
-    compiled: CompiledProgram,
-    constants: Mapping[int, Array],
-    options: Options,
-    num_threads: int,
-    report: Report,
-) -> Executable | InterpretedExecutable:
+def build(request: Request, num_threads: int, report: Report) -> Executable | InterpretedExecutable:
     """Return the program compiled and loaded; without a C compiler, the program as numpy runs it."""
     try:
-        return build_executable(program, compiled, options, num_threads, report)
+        return build_executable(request, num_threads, report)
     except CompilerNotFoundError as error:
         # Python shows a warning of one place and text once.
         warnings.warn(f"mosaic runs programs through numpy, because there is no C compiler: {error}", stacklevel=1)
-        return InterpretedExecutable(program, compiled, constants)
+        return InterpretedExecutable(request.program, compile_program(request, report), request.known)

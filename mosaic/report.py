@@ -8,9 +8,7 @@ from typing import Any
 
 from mosaic.executable import Executable
 from mosaic.interpreted import InterpretedExecutable
-from mosaic.ir import Group, Island, Matmul, RowStage, read_views
-from mosaic.passes.describe import operation_names
-from mosaic.passes.split_regions import Region
+from mosaic.ir import Island
 
 AnyExecutable = Executable | InterpretedExecutable
 
@@ -97,47 +95,27 @@ class ProfileReport:
 
 def kernel_records(executable: AnyExecutable) -> tuple[KernelRecord, ...]:
     """Return a record per kernel, in the order in which they run."""
-    launches = [launch for region in executable.compiled.module.launches for launch in region]
+    instructions = executable.program.instructions
     return tuple(
-        _record(executable, group, launch.function, launch.num_tasks)
-        for group, launch in zip(_groups(executable), launches, strict=True)
+        KernelRecord(
+            kernel.function,
+            tuple(instructions[origin].operation.name for origin in kernel.origins),
+            kernel.shapes,
+            kernel.num_flops,
+            kernel.num_bytes,
+            kernel.num_tasks,
+        )
+        for kernel in executable.compiled.kernels
     )
-
-
-def _groups(executable: AnyExecutable) -> list[Group]:
-    regions = [step for step in executable.compiled.steps if isinstance(step, Region)]
-    return [group for region in regions for group in region.groups]
-
-
-def _record(executable: AnyExecutable, group: Group, function: str, num_tasks: int) -> KernelRecord:
-    touched = {view.buffer: view for view in (*read_views(group), *(stage.result for stage in group.stages))}
-    num_bytes = sum(
-        min(view.buffer.num_bytes, view.size * view.dtype.itemsize)
-        for view in touched.values()
-        if view.buffer not in group.local
-    )
-    return KernelRecord(
-        function,
-        tuple(operation_names(group, executable.program)),
-        tuple(stage.result.shape for stage in group.stages),
-        sum(map(_num_flops, group.stages)),
-        num_bytes,
-        num_tasks,
-    )
-
-
-def _num_flops(stage: RowStage | Matmul) -> int:
-    """Return the multiplications and additions of products; elementwise work is counted by its bytes."""
-    return stage.num_flops if isinstance(stage, Matmul) else 0
 
 
 def buffer_report(executable: AnyExecutable) -> BufferReport:
     """Return the bytes of all regions together."""
-    plans = [plan.buffers for plan in executable.compiled.plans]
+    arenas = [region.arena for region in executable.compiled.regions]
     return BufferReport(
-        sum(plan.arena_bytes for plan in plans),
-        sum(plan.unshared_bytes for plan in plans),
-        sum(plan.lower_bound_bytes for plan in plans),
+        sum(arena.arena_bytes for arena in arenas),
+        sum(arena.unshared_bytes for arena in arenas),
+        sum(arena.lower_bound_bytes for arena in arenas),
         executable.constants.nbytes,
     )
 
@@ -157,12 +135,11 @@ def explain(executable: AnyExecutable) -> str:
 
 def _fates(executable: AnyExecutable) -> dict[int, str]:
     fates: dict[int, str] = {}
-    records = kernel_records(executable)
-    for number, (group, record) in enumerate(zip(_groups(executable), records, strict=True)):
-        for origin in group.origins:
-            others = len(group.origins) - 1
+    for number, kernel in enumerate(executable.compiled.kernels):
+        for origin in kernel.origins:
+            others = len(kernel.origins) - 1
             fused = f", fused with {others} other node{'s' * (others > 1)}" if others else ""
-            fates.setdefault(origin, f"kernel {number} ({record.function}){fused}")
+            fates.setdefault(origin, f"kernel {number} ({kernel.function}){fused}")
     for step in executable.compiled.steps:
         if isinstance(step, Island):
             fates[step.origins[0]] = f"numpy island, because {step.reason}"
@@ -171,7 +148,7 @@ def _fates(executable: AnyExecutable) -> dict[int, str]:
 
 def _without_kernel(executable: AnyExecutable, position: int) -> str:
     instruction = executable.program.instructions[position]
-    if position in executable.compiled.ir.input_positions:
+    if position in executable.compiled.input_positions:
         return "input"
     if position in executable.compiled.constant_positions:
         return "constant" if not instruction.operands else "folded: it depends on constants alone"
@@ -192,4 +169,4 @@ def profile_report(executable: AnyExecutable, arrays: Sequence[Any], repeat: int
 
 
 def _kernel_times(executable: AnyExecutable, arrays: Sequence[Any]) -> Iterator[int]:
-    yield from executable.profile(arrays, sum(map(len, executable.compiled.module.launches)))
+    yield from executable.profile(arrays, len(executable.compiled.kernels))

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from composit.program import Program
 from mosaic.codegen.kernels import KernelEmitter
-from mosaic.codegen.module import Module, emit_module
-from mosaic.ir import IrProgram
-from mosaic.ir_views import Buffer
+from mosaic.codegen.module import emit_module
+from mosaic.compiled import CompiledProgram
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
-from mosaic.passes.assign_memory import MemoryPlan, assign_memory, constant_offsets
+from mosaic.passes.assign_memory import assign_memory, constant_offsets
 from mosaic.passes.describe import describe_kernel
-from mosaic.passes.fold_constants import fold_constants
+from mosaic.passes.describe_compiled import constant_places, describe_steps
 from mosaic.passes.form_groups import form_groups
 from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.split_reductions import split_reductions
-from mosaic.passes.split_regions import Region, Step, split_regions
+from mosaic.passes.split_regions import Region, split_regions
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.validate import validate
 from mosaic.targets import Target
@@ -47,32 +46,24 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledProgram:
-    """All that is known before the C compiler runs.
+class Request:
+    """What is to be compiled.
 
-    steps:    regions and islands in order, with the memory plan of each region
-    lowered:  the instructions that became statements; the others are views, constants or repetitions
+    known:  the values of constant instructions by position, from `fold_constants`; none of them shows in the result
+    inputs: the leaves whose values a run gives, in the order in which it gives them
     """
 
-    ir: IrProgram
-    steps: tuple[Step, ...]
-    plans: tuple[MemoryPlan, ...]
-    module: Module
-    constant_offsets: dict[Buffer, int]
-    constant_positions: frozenset[int]
-    lowered: frozenset[int]
+    program: Program
+    known: Mapping[int, np.ndarray]
+    options: Options
+    inputs: tuple[int, ...]
 
 
-def compile_program(
-    program: Program, constants: Mapping[int, np.ndarray], options: Options, inputs: Sequence[int], report: Report
-) -> CompiledProgram:
-    """Return the C file for a program, and how to run it.
-
-    `constants` are the values of leaves, by position; `inputs` are the leaves whose values a run gives, in order.
-    """
+def compile_program(request: Request, report: Report) -> CompiledProgram:
+    """Return the C file for a program, and how to run it."""
+    program, known, options = request.program, request.known, request.options
     memory, target, scheme = Memory(), options.target, options.tile_scheme
-    known = fold_constants(program, constants)
-    ir = validate(lower_program(program, known, inputs, memory))
+    ir = validate(lower_program(program, known, request.inputs, memory))
     lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
     ir = validate(remove_unused(ir))
     report("fuse", 0.1)
@@ -91,4 +82,8 @@ def compile_program(
     emitter = KernelEmitter(target, lambda matmul: scheme.blocking(matmul, target))
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
     module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
-    return CompiledProgram(ir, steps, plans, module, offsets, frozenset(known), lowered)
+    described = tuple(describe_steps(steps, plans, module.launches))
+    places = constant_places(ir, offsets, known)
+    return CompiledProgram(
+        module.source, described, ir.inputs, ir.input_positions, ir.outputs, places, frozenset(known), lowered
+    )

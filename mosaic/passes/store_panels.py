@@ -84,9 +84,7 @@ class _Packer:
         return replace(matmul, right=View(panels.buffer, 0, shape, kept), panel_width=width)
 
     def _constant(self, view: View, width: int) -> View:
-        source = self.program.constants[view.buffer]
-        assert isinstance(source, np.ndarray)
-        packing = Packing(array_view(source, view), width)
+        packing = Packing(view, width)
         number = len(self.program.constants) + len(self.packed)
         buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), view.dtype)
         self.packed[buffer] = packing
@@ -118,10 +116,3 @@ class _Packer:
             target = panels.slice_axis(axis, whole, 1).drop_axes((axis,)).slice_axis(axis + 1, 0, rest)
             copies.append(Definition(target, Load(view.slice_axis(axis + 1, whole * width, rest)), matmul.origins))
         return panels
-
-
-def array_view(array: np.ndarray, view: View) -> np.ndarray:
-    """Return what a view of a constant's buffer shows."""
-    flat = array.reshape(-1)
-    strides = tuple(stride * array.itemsize for stride in view.strides)
-    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)

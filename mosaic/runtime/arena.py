@@ -14,6 +14,8 @@ import numpy as np
 from mosaic.runtime.library import foreign_interface
 
 HUGE_PAGE_BYTES: Final = 2 << 20
+# Python's own choice is shared memory: it has no huge pages on most systems, and a forked child would write to it too.
+_PRIVATE: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Block:
 def allocate_block(num_bytes: int) -> Block:
     """A block whose start is aligned to a page, or to a huge page if it is that long."""
     if num_bytes < HUGE_PAGE_BYTES:
-        return Block(mmap.mmap(-1, max(num_bytes, 1)), 0, num_bytes)
-    mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE_BYTES)
+        return Block(mmap.mmap(-1, max(num_bytes, 1), flags=_PRIVATE), 0, num_bytes)
+    mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE_BYTES, flags=_PRIVATE)
     with contextlib.suppress(OSError):  # a kernel without huge pages
         mapping.madvise(mmap.MADV_HUGEPAGE)
     return Block(mapping, -_address(mapping) % HUGE_PAGE_BYTES, num_bytes)

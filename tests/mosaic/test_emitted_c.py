@@ -84,7 +84,7 @@ def test_no_sanitizer_complains(fuse: bool, tmp_path: Path) -> None:
     executable = executable_of(outputs, inputs, fuse=fuse)
     signature: Signature = executable.functions[0].signature
     constants = executable.constants.tobytes()
-    text = standalone_main(executable.compiled.module.source, signature, len(constants))
+    text = standalone_main(executable.compiled.source, signature, len(constants))
     arrays = [cnp.evaluate(each) for each in inputs]
     results = run_standalone(build_sanitized(text, tmp_path), signature, constants, arrays)
     for given, expected in zip(results, cnp.evaluate(outputs), strict=False):

@@ -1,0 +1,104 @@
+"""What is known of a compiled program once its C text is written: all that running and reporting need, and no more.
+
+It refers to the Program's instructions by position and holds no values of constants, so that it can be stored and be
+used with any program of the same structure. May import the `mosaic.ir*` modules and `mosaic.tiling.packing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mosaic.ir import Island
+from mosaic.ir_expressions import Uniform
+from mosaic.ir_views import Buffer, Shape, View
+from mosaic.tiling.packing import Packing
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledKernel:
+    """One launch of a kernel: the function, how many tasks it has, what it computes.
+
+    num_bytes: of the buffers it reads and writes, each counted once; local results count nothing
+    """
+
+    function: str
+    num_tasks: int
+    origins: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+    num_flops: int
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaSize:
+    """Bytes of a region's intermediate results: with sharing, without, and what liveness asks for at least."""
+
+    arena_bytes: int
+    unshared_bytes: int
+    lower_bound_bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledRegion:
+    """A C function, the buffers it is given and those it hands on.
+
+    A region that `is_packing` depends on one input only: its results may be kept as long as the input's array.
+    `status_origins` are the instructions that may find an index out of bounds, one int64 each in an output behind the
+    region's own.
+    """
+
+    inputs: tuple[Buffer, ...]
+    outputs: tuple[Buffer, ...]
+    is_packing: bool
+    status_origins: tuple[int, ...]
+    arena: ArenaSize
+    kernels: tuple[CompiledKernel, ...]
+
+    @property
+    def num_status(self) -> int:
+        """How many places for index errors there are."""
+        return len(self.status_origins)
+
+
+CompiledStep = CompiledRegion | Island
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantPlace:
+    """Where in the block of constants a buffer starts, in bytes, and whose value fills it: an instruction's, as it is
+    or packed."""
+
+    start: int
+    position: int
+    packing: Packing | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledProgram:
+    """A C text and how it is run.
+
+    steps:              regions and islands in order; region i is run by the i-th function of the text
+    input_positions:    the instructions of the inputs
+    constant_positions: the instructions that depend on constants alone
+    lowered:            the instructions that became statements; the others are views, constants or repetitions
+    """
+
+    source: str
+    steps: tuple[CompiledStep, ...]
+    inputs: tuple[Buffer, ...]
+    input_positions: tuple[int, ...]
+    outputs: tuple[View | Uniform, ...]
+    constants: Mapping[Buffer, ConstantPlace]
+    constant_positions: frozenset[int]
+    lowered: frozenset[int]
+
+    @property
+    def regions(self) -> list[CompiledRegion]:
+        """The steps that run in machine code."""
+        return [step for step in self.steps if isinstance(step, CompiledRegion)]
+
+    @property
+    def kernels(self) -> list[CompiledKernel]:
+        """The kernels of all regions in the order in which they run."""
+        return [kernel for region in self.regions for kernel in region.kernels]

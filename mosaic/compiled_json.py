@@ -1,0 +1,157 @@
+"""A compiled program as JSON text and back: lists of numbers, with each buffer once in a table.
+
+The text says nothing of values of constants, and nothing that is read is run: it holds numbers and words only.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mosaic.compiled import ArenaSize, CompiledKernel, CompiledProgram, CompiledRegion, CompiledStep, ConstantPlace
+from mosaic.ir import Island
+from mosaic.ir_expressions import Literal, Uniform
+from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.tiling.packing import Packing
+
+Json = Any  # what the json module reads and writes: lists of lists, numbers and words
+
+
+def can_be_stored(compiled: CompiledProgram) -> bool:
+    """Whether all dtypes have a name from which numpy makes them again."""
+    seen = [value.dtype if isinstance(value, View) else value.literal.dtype for value in _values(compiled)]
+    return all(map(_is_named, [*seen, *(buffer.dtype for buffer in (*compiled.inputs, *compiled.constants))]))
+
+
+def to_json(compiled: CompiledProgram) -> str:
+    """Return all but the C text, which is stored beside it."""
+    writer = _Writer()
+    content = {
+        "steps": [writer.step(step) for step in compiled.steps],
+        "inputs": [writer.buffer(buffer) for buffer in compiled.inputs],
+        "input_positions": compiled.input_positions,
+        "outputs": [writer.value(value) for value in compiled.outputs],
+        "constants": [writer.constant(buffer, place) for buffer, place in compiled.constants.items()],
+        "constant_positions": sorted(compiled.constant_positions),
+        "lowered": sorted(compiled.lowered),
+    }
+    return json.dumps({"buffers": writer.rows, **content})
+
+
+def from_json(text: str, source: str) -> CompiledProgram:
+    """Return the program that `to_json` described.
+
+    Raises: ValueError, KeyError, IndexError, TypeError: the text is something else
+    """
+    content = json.loads(text)
+    reader = _Reader([_buffer(row) for row in content["buffers"]])
+    return CompiledProgram(
+        source,
+        tuple(reader.step(each) for each in content["steps"]),
+        reader.buffers(content["inputs"]),
+        tuple(content["input_positions"]),
+        tuple(reader.value(each) for each in content["outputs"]),
+        dict(reader.constant(each) for each in content["constants"]),
+        frozenset(content["constant_positions"]),
+        frozenset(content["lowered"]),
+    )
+
+
+def _values(compiled: CompiledProgram) -> list[View | Uniform]:
+    islands = [step for step in compiled.steps if isinstance(step, Island)]
+    return [*compiled.outputs, *(value for island in islands for value in (*island.operands, *island.results))]
+
+
+def _is_named(dtype: np.dtype) -> bool:
+    return not dtype.hasobject and dtype.names is None and np.dtype(dtype.str) == dtype
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Numbers buffers in the order in which they are met."""
+
+    rows: list[Json] = field(default_factory=list)
+    numbers: dict[Buffer, int] = field(default_factory=dict)
+
+    def buffer(self, buffer: Buffer) -> int:
+        if buffer not in self.numbers:
+            self.numbers[buffer] = len(self.rows)
+            self.rows.append([buffer.kind.value, buffer.number, buffer.num_elements, buffer.dtype.str])
+        return self.numbers[buffer]
+
+    def value(self, value: View | Uniform) -> Json:
+        if isinstance(value, View):
+            return [self.buffer(value.buffer), value.offset, value.shape, value.strides]
+        return [value.literal.dtype.str, value.literal.bits.hex(), value.shape]
+
+    def constant(self, buffer: Buffer, place: ConstantPlace) -> Json:
+        packing = place.packing and [self.value(place.packing.view), place.packing.panel_width]
+        return [self.buffer(buffer), place.start, place.position, packing]
+
+    def step(self, step: CompiledStep) -> Json:
+        if isinstance(step, Island):
+            results, operands = ([self.value(one) for one in values] for values in (step.results, step.operands))
+            return ["island", results, operands, step.origins, step.reason]
+        inputs, outputs = ([self.buffer(one) for one in buffers] for buffers in (step.inputs, step.outputs))
+        arena = [step.arena.arena_bytes, step.arena.unshared_bytes, step.arena.lower_bound_bytes]
+        kernels = [
+            [one.function, one.num_tasks, one.origins, one.shapes, one.num_flops, one.num_bytes] for one in step.kernels
+        ]
+        return ["region", inputs, outputs, step.is_packing, step.status_origins, arena, kernels]
+
+
+def _buffer(row: Json) -> Buffer:
+    kind, number, num_elements, dtype = row
+    return Buffer(BufferKind(kind), number, num_elements, np.dtype(dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Makes each buffer once, so that what is equal is one object again."""
+
+    table: list[Buffer]
+
+    def buffers(self, numbers: Json) -> tuple[Buffer, ...]:
+        return tuple(self.table[number] for number in numbers)
+
+    def view(self, row: Json) -> View:
+        buffer, offset, shape, strides = row
+        return View(self.table[buffer], offset, tuple(shape), tuple(strides))
+
+    def value(self, row: Json) -> View | Uniform:
+        if len(row) == 4:
+            return self.view(row)
+        dtype, bits, shape = np.dtype(row[0]), bytes.fromhex(row[1]), row[2]
+        return Uniform(Literal(np.frombuffer(bits, dtype)[0].item(), dtype, bits), tuple(shape))
+
+    def constant(self, row: Json) -> tuple[Buffer, ConstantPlace]:
+        buffer, start, position, packing = row
+        packed = packing and Packing(self.view(packing[0]), packing[1])
+        return self.table[buffer], ConstantPlace(start, position, packed)
+
+    def step(self, row: Json) -> CompiledStep:
+        kind, *rest = row
+        return self.island(rest) if kind == "island" else self.region(rest)
+
+    def island(self, row: Json) -> Island:
+        results, operands, origins, reason = row
+        return Island(tuple(map(self.view, results)), tuple(map(self.value, operands)), tuple(origins), reason)
+
+    def region(self, row: Json) -> CompiledRegion:
+        inputs, outputs, is_packing, status_origins, arena, kernels = row
+        return CompiledRegion(
+            self.buffers(inputs),
+            self.buffers(outputs),
+            is_packing,
+            tuple(status_origins),
+            ArenaSize(*arena),
+            tuple(map(_kernel, kernels)),
+        )
+
+
+def _kernel(row: Json) -> CompiledKernel:
+    function, num_tasks, origins, shapes, num_flops, num_bytes = row
+    return CompiledKernel(function, num_tasks, tuple(origins), tuple(map(tuple, shapes)), num_flops, num_bytes)

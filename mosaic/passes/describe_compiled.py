@@ -1,0 +1,59 @@
+"""The last pass: from groups, launches and plans to the description that running and reporting need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from mosaic.codegen.module import Launch
+from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
+from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, read_views
+from mosaic.ir_views import Buffer
+from mosaic.passes.assign_memory import MemoryPlan
+from mosaic.passes.split_regions import Step
+from mosaic.tiling.packing import Packing
+
+
+def describe_steps(
+    steps: Sequence[Step], plans: Sequence[MemoryPlan], launches: Sequence[Sequence[Launch]]
+) -> Iterator[CompiledStep]:
+    """Yield each step without its statements; plans and launches are those of the regions, in order."""
+    facts = iter(zip(plans, launches, strict=True))
+    for step in steps:
+        if isinstance(step, Island):
+            yield step
+            continue
+        plan, calls = next(facts)
+        sizes = ArenaSize(plan.buffers.arena_bytes, plan.buffers.unshared_bytes, plan.buffers.lower_bound_bytes)
+        kernels = tuple(_kernel(group, launch) for group, launch in zip(step.groups, calls, strict=True))
+        yield CompiledRegion(step.inputs, step.outputs, step.is_packing, plan.status_origins, sizes, kernels)
+
+
+def constant_places(
+    program: IrProgram, offsets: Mapping[Buffer, int], known: Collection[int]
+) -> dict[Buffer, ConstantPlace]:
+    """Return what fills each constant buffer; lowering numbers those that are not packed by the known instructions."""
+    positions = sorted(known)
+    places = {}
+    for buffer, start in offsets.items():
+        content = program.constants[buffer]
+        packing = content if isinstance(content, Packing) else None
+        source = buffer if packing is None else packing.view.buffer
+        places[buffer] = ConstantPlace(start, positions[source.number], packing)
+    return places
+
+
+def _kernel(group: Group, launch: Launch) -> CompiledKernel:
+    touched = {view.buffer: view for view in (*read_views(group), *(stage.result for stage in group.stages))}
+    num_bytes = sum(
+        min(view.buffer.num_bytes, view.size * view.dtype.itemsize)
+        for view in touched.values()
+        if view.buffer not in group.local
+    )
+    shapes = tuple(stage.result.shape for stage in group.stages)
+    num_flops = sum(map(_num_flops, group.stages))
+    return CompiledKernel(launch.function, launch.num_tasks, group.origins, shapes, num_flops, num_bytes)
+
+
+def _num_flops(stage: RowStage | Matmul) -> int:
+    """Return the multiplications and additions of products; elementwise work is counted by its bytes."""
+    return stage.num_flops if isinstance(stage, Matmul) else 0
