@@ -1,6 +1,8 @@
 """Blocks of memory: aligned, zero, and gone with their last user."""
 
 import mmap
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -42,3 +44,22 @@ def test_the_memory_goes_back_when_the_last_user_is_gone() -> None:
     assert num_mapped_bytes() - before >= 256 << 20
     del pointer
     assert num_mapped_bytes() - before < 128 << 20
+
+
+_FORK = """
+import os
+from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes
+for num_bytes in (100, HUGE_PAGE_BYTES):
+    block = aligned_bytes(num_bytes)
+    child = os.fork()
+    if child == 0:
+        block[:] = 1
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not block.any()
+"""
+
+
+def test_a_forked_child_writes_to_memory_of_its_own() -> None:
+    finished = subprocess.run([sys.executable, "-c", _FORK], capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 0, finished.stderr
