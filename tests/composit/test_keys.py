@@ -7,7 +7,25 @@ import pytest
 from composit.errors import IdentityError
 from composit.keys import digest, encode, fresh_token
 
-VALUES = [0, 0.0, -0.0, False, None, "", b"", (), (0,), (0.0,), ((),), 1, True, 1.0, 1 + 0j, np.float32(1), np.float64(1)]
+VALUES = [
+    0,
+    0.0,
+    -0.0,
+    False,
+    None,
+    "",
+    b"",
+    (),
+    (0,),
+    (0.0,),
+    ((),),
+    1,
+    True,
+    1.0,
+    1 + 0j,
+    np.float32(1),
+    np.float64(1),
+]
 VALUES += [np.dtype("float32"), np.dtype("float64"), slice(0), slice(0, None, 1), ..., "1", float("nan"), int, float]
 
 
@@ -41,7 +59,9 @@ def test_tokens_differ_after_a_fork():
 def test_keys_of_values_are_equal_in_every_process():
     program = "from composit.keys import encode; print(encode((1, 'a', 2.5)).hex())"
     outputs = {
-        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, env=env).stdout.strip()
+        subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=env
+        ).stdout.strip()
         for env in ({"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"})
     }
     assert outputs == {encode((1, "a", 2.5)).hex()}

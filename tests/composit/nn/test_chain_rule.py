@@ -49,7 +49,9 @@ def test_gradients_come_in_the_order_of_the_inputs_with_their_shapes():
     np.testing.assert_allclose(cnp.evaluate(dx), 2 * values + cnp.evaluate(b), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("left", "right"), [((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((), (2, 3)), ((1,), ())])
+@pytest.mark.parametrize(
+    ("left", "right"), [((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((), (2, 3)), ((1,), ())]
+)
 def test_either_operand_is_summed_over_the_axes_it_was_repeated_along(left, right):
     a, b = cnp.asarray(_sample(*left)), cnp.asarray(_sample(*right) + 3)
     loss = cnp.sum(a * b)
@@ -57,15 +59,21 @@ def test_either_operand_is_summed_over_the_axes_it_was_repeated_along(left, righ
     x, y = cnp.evaluate(a, b)
     assert np.shape(da) == left
     assert np.shape(db) == right
-    np.testing.assert_allclose(da, _gradient_by_differences(lambda v: np.sum(v * y), np.asarray(x)), rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(db, _gradient_by_differences(lambda v: np.sum(x * v), np.asarray(y)), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        da, _gradient_by_differences(lambda v: np.sum(v * y), np.asarray(x)), rtol=1e-6, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        db, _gradient_by_differences(lambda v: np.sum(x * v), np.asarray(y)), rtol=1e-6, atol=1e-8
+    )
 
 
 def test_a_value_used_several_times_gets_the_sum():
     x = cnp.asarray(_sample(3))
     loss = cnp.sum(x * x + x * 3 + cnp.exp(x))
     values = cnp.evaluate(x)
-    np.testing.assert_allclose(cnp.evaluate(chain_rule({loss: loss}, [x])[0]), 2 * values + 3 + np.exp(values), rtol=1e-14)
+    np.testing.assert_allclose(
+        cnp.evaluate(chain_rule({loss: loss}, [x])[0]), 2 * values + 3 + np.exp(values), rtol=1e-14
+    )
 
 
 def test_two_inputs_of_equal_value_keep_their_own_gradients():
