@@ -1,5 +1,6 @@
 """What belongs together becomes one kernel, and values stay what they were."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -155,3 +156,15 @@ def test_a_gradient_step_is_numpys() -> None:
     hidden = cnp.tanh(x @ weight + bias)
     error = (hidden - target) * (1 - hidden * hidden)
     check(x.T @ error, error.sum(axis=0), weight - 0.1 * (x.T @ error), ((hidden - target) ** 2).mean())
+
+
+def test_a_long_unrolled_loop_calls_its_polynomials_in_place_of_copying_them():
+    x = cnp.asarray(np.linspace(-1, 1, 37, dtype="float32"))
+    y = x
+    for step in range(60):
+        y = cnp.tanh(y) * np.float32(0.9 + step / 1000) + x
+    model = mosaic.compile(y, inputs=[x], num_threads=1)
+    assert re.search(r"noinline\S*\s.*tanh_|tanh_.*noinline", model.source)
+    np.testing.assert_allclose(model(cnp.evaluate(x)), cnp.evaluate(y), rtol=2e-5)
+    once = mosaic.compile(cnp.tanh(x), inputs=[x], num_threads=1)
+    assert not re.search(r"noinline\S*\s.*tanh_|tanh_.*noinline", once.source)
