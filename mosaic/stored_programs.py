@@ -13,6 +13,7 @@ from composit.operation import Operation
 from composit.program import Program
 from mosaic.compiled import CompiledProgram
 from mosaic.compiled_json import can_be_stored, from_json, to_json
+from mosaic.lowering.registry import lower
 from mosaic.passes.pipeline import Report, Request, compile_program
 from mosaic.runtime.abi import ABI_VERSION
 from mosaic.runtime.cache import content_key, open_cache
@@ -60,8 +61,9 @@ def program_key(request: Request) -> bytes | None:
 
 
 def _is_known_by_name(operation: Operation) -> bool:
-    """Whether the operation is composit's own: others are equal only to themselves, or not part of the sources."""
-    is_own = type(operation).__module__.partition(".")[0] == "composit"
+    """Whether operation and lowering are our own: others are equal only to themselves, or not part of the sources."""
+    meaning, lowering = type(operation).__module__, lower.dispatch(type(operation)).__module__
+    is_own = meaning.partition(".")[0] == "composit" and lowering.partition(".")[0] == "mosaic"
     return is_own and not isinstance(operation, UserFunction)
 
 

@@ -77,7 +77,7 @@ def _called_where_copies_are_many(helpers: Sequence[c.TopLevel], kernels: str) -
     return tuple(
         replace(each, is_inline=False, attributes=("noinline", "unused"))
         if isinstance(each, c.Function)
-        and len(each.body) >= _statements_worth_a_call
+        and len(each.body or ()) >= _statements_worth_a_call
         and kernels.count(f"{each.name}(") > _most_copies
         else each
         for each in helpers

@@ -178,3 +178,16 @@ def test_a_users_function_is_not_looked_up(compiled: Compiled) -> None:
         np.testing.assert_array_equal(model(np.ones(4, "float32")), 3)
     assert len(compiled) == 2
     assert open_cache().summary().num_programs == 0
+
+
+def test_a_lowering_from_elsewhere_is_not_looked_up(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(operation: Any, context: Any) -> Any:
+        return stored_programs.lower(operation, context)
+
+    x = tensor(4)
+    monkeypatch.setattr(elsewhere, "dispatch", lambda kind: elsewhere, raising=False)
+    monkeypatch.setattr(stored_programs, "lower", elsewhere)
+    for _ in range(2):
+        mosaic.compile(x + 1, inputs=[x])
+    assert len(compiled) == 2
+    assert open_cache().summary().num_programs == 0
