@@ -21,8 +21,9 @@ from composit.guards import check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.node import set_plan
-from composit.operation import Array, Dtype, TensorType
+from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import BoundProgram, Label, Pair, Program, build_program, run_labelled, without_values
+from composit.source import describe_source
 
 MAX_PREPARED_PROGRAMS = 256
 
@@ -202,16 +203,11 @@ def _kept_values(bound: BoundProgram, inputs: Sequence[Pair]) -> list[Pair]:
 
 
 def _is_input(pair: Pair) -> bool:
-    from composit.operation import Input
-
     return isinstance(pair[0].operation, Input)
 
 
 def unreached_message(handle: TensorHandle) -> str:
     """Return what to say of an input that nothing depends on, naming the reads that dropped it."""
-    from composit.operation import Input
-    from composit.source import describe_source
-
     operation = handle.node.operation
     reads = operation.guards if isinstance(operation, Input) else []
     dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads[:3])

@@ -18,7 +18,7 @@ import numpy as np
 from composit.backends import get_backend
 from composit.errors import GuardError
 from composit.handle import TensorHandle
-from composit.node import Node, drop_values, keep_value, live_handles
+from composit.node import Node, drop_values, keep_value, live_handles, newest_serial
 from composit.operation import Array, Input
 from composit.program import BoundProgram, Pair, ancestors_in_order, build_program
 from composit.source import Source, describe_source, find_source
@@ -103,13 +103,6 @@ def end_history(superseded: Iterable[TensorHandle]) -> None:
 
 def _guards_of(node: Node) -> Sequence[Guard]:
     return node.operation.guards if isinstance(node.operation, Input) else ()
-
-
-def newest_serial() -> int:
-    """Return a serial later than every node made so far."""
-    from composit.node import _serials
-
-    return next(_serials)
 
 
 def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or numpy scalar

@@ -36,6 +36,11 @@ _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
 _current_scope = _scope.get
 
 
+def newest_serial() -> int:
+    """Return a serial later than every node made so far."""
+    return next(_serials)
+
+
 class _Draft:
     """A node while it is being made: its slots are set as plain attributes, then its class becomes Node.
 
