@@ -66,6 +66,10 @@ class UnsupportedOperationError(CompositError, NotImplementedError):
     """An operation has no rule in the place that was asked (a capture table, a backend, a C lowering)."""
 
 
+class NoRuleError(UnsupportedOperationError):
+    """A rule does not cover what numpy's function was asked; numpy itself then computes it, so that users never see it."""
+
+
 class UnknownBackendError(CompositError, LookupError):
     """No backend of that name is installed or registered."""
 

@@ -10,10 +10,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from composit.errors import AssignmentError, OperandError
+from composit.errors import OperandError
 from composit.node import FlatOperands, Node, attach_handle, check_label, new_node, relabelled
 from composit.operation import Dtype, Operation, Shape, TensorType
-from composit.source import Source
+from composit.source import Source, find_source
 
 if TYPE_CHECKING:
     from composit.guards import KnownValue
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 class TensorHandle:
     """One output of one node. Hashes by identity, so tensors key dictionaries although `==` is elementwise."""
 
-    __slots__ = ("__weakref__", "_base", "_node", "_output_index", "_type", "_viewed")
+    __slots__ = ("__weakref__", "_base", "_is_connected", "_node", "_output_index", "_steps", "_type", "_views")
 
     _node: Node
     _output_index: int
     _type: TensorType
+    # What a view is of (never a view itself), and by which operations; set together by `mark_view`.
     _base: TensorHandle | None
-    _viewed: bool
+    _steps: tuple[Operation, ...]
+    # Whether numpy would share memory between a view and its base; set when a write first asks.
+    _is_connected: bool
+    # The views of this tensor that point to a node of its present value.
+    _views: list[weakref.ref[TensorHandle]] | None
 
     def __init__(self, graph: MultiDiGraph | None, node: Node, output_index: int = 0) -> None:
         """Make a tensor of a node in a graph, rebuilding the nodes whose surroundings the graph changed.
@@ -41,6 +46,12 @@ class TensorHandle:
 
             node = node_in_graph(graph, node)
         _point(self, node, output_index)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the node of a view whose base has been written to; a write takes it away from the views."""
+        if name == "_node":
+            return _derive_again(self)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
 
     @property
     def node(self) -> Node:
@@ -132,28 +143,86 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._output_index = output_index
     handle._type = node.types[output_index]
     handle._base = None
-    handle._viewed = False
+    handle._views = None
     attach_handle(node, handle)
 
 
-def rebind(handle: TensorHandle, replacement: TensorHandle) -> None:
-    """Move the handle on to the replacement's node: what `x += 1` does.
+def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = None) -> None:
+    """Remember that numpy would share memory between the two, so that a write to either reaches the other.
 
-    Raises:  AssignmentError: other handles are views of this one, or it is a view, and would silently keep old values
+    step: the view operation that makes one of the other, where it is not the operation of the view's own node
     """
-    if handle._viewed or handle._base is not None:
-        relation = "is a view of another tensor" if handle._base is not None else "has views taken from it"
-        raise AssignmentError(
-            f"in-place update of {handle!r}: the tensor {relation}, and writing through views is not supported yet; "
-            "write x = x + 1 instead of x += 1, or take the view from x.copy()"
-        )
-    _point(handle, replacement.node, replacement.output_index)
+    if view is base:
+        return
+    made_by = view._node.operation if step is None else step
+    root = base._base
+    if root is None:
+        root = base
+        view._steps = (made_by,)
+    else:
+        view._steps = (*base._steps, made_by)
+    view._base = root
+    _add_view(root, view)
 
 
-def mark_view(view: TensorHandle, base: TensorHandle) -> None:
-    """Remember that numpy would share memory between the two, so that a write to either is noticed."""
-    view._base = base
-    base._viewed = True
+_FEW_VIEWS = 16
+
+
+def _add_view(root: TensorHandle, view: TensorHandle) -> None:
+    views = root._views
+    if views is None:
+        root._views = [weakref.ref(view)]
+        return
+    views.append(weakref.ref(view))
+    count = len(views)
+    if count >= _FEW_VIEWS and not count & (count - 1):
+        # At each power of two: the views that are gone are dropped at constant cost per view.
+        views[:] = [reference for reference in views if reference() is not None]
+
+
+def _derive_again(view: TensorHandle) -> Node:
+    root = view._base
+    assert root is not None, "only views lose their node"
+    node, index = root._node, root._output_index
+    for step in view._steps:
+        node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
+    view._node = node
+    view._output_index = 0
+    attach_handle(node, view)
+    _add_view(root, view)
+    return node
+
+
+def move_on(root: TensorHandle, replacement: TensorHandle, is_connected: Callable[[TensorHandle], bool]) -> None:
+    """Point a tensor that is no view at the replacement's node, as a write does; its views follow when next looked at.
+
+    Each view loses its node now and derives it again on demand, so that writing costs nothing for views that nobody reads
+    in between, and reading a tensor costs nothing at all.
+
+    is_connected: whether numpy would share memory with a view; one that it would not share with keeps its value
+    """
+    views = root._views
+    if views is not None:
+        root._views = None
+        for reference in views:
+            view = reference()
+            if view is None or view._base is not root:
+                continue
+            if is_connected(view):
+                _take_node(view)
+            else:
+                view._base = None
+    root._node = replacement._node
+    root._output_index = replacement._output_index
+    attach_handle(root._node, root)
+
+
+def _take_node(view: TensorHandle) -> None:
+    try:
+        del view._node
+    except AttributeError:
+        # It was listed twice, or has none to lose.
+        return
 
 
 _tensor_class: list[type[TensorHandle]] = []
@@ -173,7 +242,7 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._output_index = output_index
     handle._type = node.types[output_index]
     handle._base = None
-    handle._viewed = False
+    handle._views = None
     attach_handle(node, handle)
     return handle
 
@@ -190,7 +259,7 @@ def new_tensor(
     handle._output_index = 0
     handle._type = types[0]
     handle._base = None
-    handle._viewed = False
+    handle._views = None
     return handle
 
 

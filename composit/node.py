@@ -218,8 +218,16 @@ def live_handles(node: Node) -> Iterator[TensorHandle]:
     """Yield the handles that point to the node now."""
     for reference in node._handles:
         handle = reference()
-        if handle is not None and handle.node is node:
+        if handle is not None and _has_node(handle, node):
             yield handle
+
+
+def _has_node(handle: TensorHandle, node: Node) -> bool:
+    try:
+        return object.__getattribute__(handle, "_node") is node
+    except AttributeError:
+        # A view that lost its node by a write to its base: asking the handle itself would derive it again.
+        return False
 
 
 def _compute_keys(root: Node) -> None:

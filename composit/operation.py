@@ -95,6 +95,16 @@ class Operation:
     num_results_of_class: ClassVar[int] = 1
     # True for an operation that has run when its node was built: the node keeps the values, and none is computed twice.
     runs_at_call: ClassVar[bool] = False
+    # What numpy does with memory, for writes through views and for the layout of results:
+    # the result shows elements of the only operand, none computed; and nobody may write to it.
+    is_view: ClassVar[bool] = False
+    is_read_only: ClassVar[bool] = False
+    # The result shows the operand's elements only if they lie in the right order, and holds copies of them otherwise.
+    depends_on_layout: ClassVar[bool] = False
+    # The result is the first operand, changed: `update(target, ...)` does it in the operand's own memory.
+    updates_operand: ClassVar[bool] = False
+    # Operands in C order give results in C order.
+    keeps_c_order: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -112,6 +122,10 @@ class Operation:
     def evaluate(self, *operands: Array) -> Any:  # Any: an array, a scalar, or a tuple of them
         """Return the result as numpy computes it."""
         raise TypeError(f"{type(self).__name__}: an operation must define evaluate(*operands)")
+
+    def view_of(self, array: Array) -> Array:
+        """Return the elements as a view of the array, also where `evaluate` gives a scalar; of view operations only."""
+        return self.evaluate(array)  # type: ignore[no-any-return]  # of one array a view operation makes one array
 
     def evaluator(self) -> Callable[..., Any]:  # Any: as evaluate
         """Return the callable that a backend runs: `evaluate`, or numpy's own function where it means the same."""
@@ -176,6 +190,11 @@ class Input(Operation):
     @property
     def type(self) -> TensorType:
         return self._type
+
+    @property
+    def has_value(self) -> bool:
+        """Whether it is more than a placeholder."""
+        return self._array is not None
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (self._type,)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import AssignmentError, ParameterError
+from composit.errors import ParameterError
 from composit.handle import TensorHandle, make_tensor, mark_view
 from composit.numpy import averages, contractions, indexing, linalg, movement, rearranging, reductions
 from composit.numpy import elementwise_composites as composites
@@ -118,10 +118,8 @@ class ArrayMethods(TensorHandle):
         return movement.reshape(self, self.shape)
 
     def fill(self, value: Any) -> None:
-        """Raise: elements cannot be assigned yet."""
-        raise AssignmentError(
-            f"fill: {self!r} was to be filled with {value!r:.60} in place; write x = full_like(x, value)"
-        )
+        """Set all elements to a value. See np.ndarray.fill."""
+        self[...] = value  # type: ignore[index]  # Operators has it
 
     @property
     def T(self) -> Any:

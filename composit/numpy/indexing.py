@@ -43,6 +43,7 @@ class BasicIndex(Operation):
     """
 
     index: tuple[BasicEntry, ...]
+    is_view = True
 
     @property
     def name(self) -> str:
@@ -62,6 +63,10 @@ class BasicIndex(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.asarray(operands[0])[_as_python(self.index)]
 
+    def view_of(self, array: Array) -> Array:
+        # With an Ellipsis, integers for all axes give a rank-0 array that shows the element.
+        return array[(*_as_python(self.index), Ellipsis)]  # type: ignore[no-any-return]  # numpy's own declaration
+
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
@@ -73,6 +78,30 @@ def _as_python(index: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...]:
         slice(entry.start, None, entry.step) if entry.__class__ is slice and entry.stop < 0 else entry
         for entry in index
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Operation):
+    """One field of records, or records of some fields: a view. Derivative: none exists, a field is chosen by name."""
+
+    names: str | tuple[str, ...]
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return "getitem"
+
+    @property
+    def _index(self) -> Any:
+        return self.names if isinstance(self.names, str) else list(self.names)
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        stand_in = np.zeros((), operand_types[0].dtype)[self._index]
+        # A field that is an array adds its axes.
+        return (tensor_type(operand_types[0].shape + np.shape(stand_in), stand_in.dtype),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return np.asarray(operands[0])[self._index]
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,8 +284,10 @@ def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -
     parts = apply(Split(boundaries, position), tensor)
     parts = list(parts) if boundaries else [parts]
     if tensor is ary:
-        for part in parts:
-            mark_view(part, tensor)
+        whole = [slice(0, length, 1) for length in tensor.shape]
+        for part, start, stop in zip(parts, (0, *boundaries), (*boundaries, length), strict=True):
+            whole[position] = slice(*slice(start, stop).indices(length))
+            mark_view(part, tensor, BasicIndex(tuple(whole)))
     return parts
 
 

@@ -62,6 +62,7 @@ class Transpose(Operation):
     """
 
     axes: Axes
+    is_view = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = operand_types[0].shape
@@ -86,6 +87,8 @@ class Reshape(Operation):
     """
 
     shape: Shape
+    is_view = True
+    depends_on_layout = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         resolve_shape(self.shape, operand_types[0].shape)
@@ -109,6 +112,8 @@ class BroadcastTo(Operation):
     """
 
     shape: Shape
+    is_view = True
+    is_read_only = True
 
     @property
     def name(self) -> str:
@@ -157,6 +162,7 @@ class ExpandDims(Operation):
     """
 
     axes: Axes
+    is_view = True
 
     @property
     def name(self) -> str:
@@ -186,6 +192,7 @@ class Squeeze(Operation):
     """
 
     axes: Axes
+    is_view = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = operand_types[0].shape

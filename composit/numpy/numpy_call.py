@@ -1,24 +1,28 @@
 """numpy functions without a type rule: run on their real operands at the call, as one node that remembers the function.
 
 The node keeps the value, so that evaluation does not run the function again. The result's shape may depend on values,
-so on other inputs it is computed again and another shape is refused. May import apply, guards, operation, errors.
+so on other inputs it is computed again and another shape is refused. The same is what happens to a call that a rule of
+ours refuses: numpy decides. May import assignment, apply, guards, operation, errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from composit.apply import apply
+from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten
-from composit.errors import GuardError
+from composit.errors import CompositError, GuardError, NoRuleError
 from composit.guards import KnownValue, freeze, read_value
 from composit.handle import TensorHandle
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
+from composit.numpy.assignment import assign_result
 from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
 # Any, everywhere here: what numpy's functions take and return.
@@ -31,12 +35,14 @@ class NumpyCall(Operation):
 
     types: what the call returned when it was built
     token: its identity, since arguments of any kind may be in it
+    written: the operands that the function changes in place; their new values are the last results
     """
 
     function: Function
     rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
     types: tuple[TensorType, ...]
     token: Key
+    written: tuple[int, ...] = ()
     runs_at_call = True
 
     @property
@@ -51,9 +57,7 @@ class NumpyCall(Operation):
         return self.types
 
     def evaluate(self, *operands: Array) -> Any:
-        args, kwargs = self.rebuild(operands)
-        results = self.function(*args, **kwargs)
-        parts = tuple(results) if isinstance(results, tuple | list) else (results,)
+        parts, _ = self.run(operands)
         for part, expected in zip(parts, self.types, strict=False):
             if np.shape(part) != expected.shape:
                 raise GuardError(
@@ -63,6 +67,15 @@ class NumpyCall(Operation):
                 )
         return parts if len(self.types) > 1 else parts[0]
 
+    def run(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
+        """Return the arrays among the results and the new values of what was written, and the result as it came."""
+        values = [np.array(v, copy=True, order="K") if i in self.written else v for i, v in enumerate(operands)]
+        args, kwargs = self.rebuild(values)
+        result = self.function(*args, **kwargs)
+        parts: list[Any] = []
+        _collect_arrays(result, parts)
+        return [*parts, *(values[position] for position in self.written)], result
+
     def key(self) -> Key:
         return self.token
 
@@ -71,49 +84,147 @@ class NumpyCall(Operation):
         return digest(b"numpy_call", self.token, *(encode(value_type) for value_type in self.types))
 
 
-def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+# What a rule says no with. Any other exception is a fault in the rule itself and must be seen.
+REFUSALS = (CompositError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError)
+_ERRORS = (*REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
+
+
+def let_numpy_decide(refusal: Exception, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return numpy's result for a call that a rule refused, or raise its error: ours where it says the same and more."""
+    try:
+        return call_numpy(function, args, kwargs, ("out",))
+    except _ERRORS as theirs:
+        if not isinstance(refusal, NoRuleError):
+            if isinstance(refusal, type(theirs)) and str(theirs) in str(refusal):
+                raise refusal from None
+            theirs.add_note(str(refusal))
+        raise
+
+
+def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str] = ()) -> Any:
     """Return the result of a numpy function on tensors: tensors for arrays, anything else as it is.
 
     The function runs now, on values read from the operands.
+
+    writes: the arguments that the function changes in place; tensors there are assigned to
     """
     handles, rebuild = flatten((args, dict(kwargs)))
+    written = _written_handles(function, args, kwargs, writes) if writes else []
     values = [read_value(handle, "") for handle in handles]
-    call_args, call_kwargs = rebuild(values)
-    results = function(*call_args, **call_kwargs)
-    if isinstance(results, bool | int | float | complex) and not isinstance(results, np.generic):
-        return _guarded(NumpyCall(function, rebuild, (), fresh_token()), results, handles)
-    parts = results if isinstance(results, tuple | list) else (results,)
-    if not parts or not all(isinstance(part, np.ndarray | np.generic) for part in parts):
-        # What is neither array nor number is a fact that Python sees: the reads it follows from are guards.
-        for handle in handles:
-            read_value(handle, getattr(function, "__name__", "numpy"))
-        return results
-    types = tuple(tensor_type(np.shape(part), part.dtype, is_scalar=isinstance(part, np.generic)) for part in parts)
-    tensors = apply(NumpyCall(function, rebuild, types, fresh_token()), *handles)
-    _keep_values(tensors if isinstance(tensors, tuple) else (tensors,), parts, handles)
-    if not isinstance(results, tuple | list):
-        return tensors
-    together = tensors if isinstance(tensors, tuple) else (tensors,)
-    return type(results)(together) if type(results) in (tuple, list) else type(results)(*together)
+    places = tuple(i for i, handle in enumerate(handles) if any(handle is target for target in written))
+    call = NumpyCall(function, rebuild, (), fresh_token(), places)
+    parts, result = call.run(values)
+    if not handles:
+        return _fresh(result)
+    return _Results(call, handles, parts, result).tensors()
 
 
-def _guarded(call: NumpyCall, result: Any, handles: Sequence[TensorHandle]) -> Any:
-    """Return the Python number of a call (np.allclose, np.array_equal) as a read of a node that computes it: a guard.
+def _written_handles(
+    function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str]
+) -> list[TensorHandle]:
+    """Return the tensors among the arguments that are changed in place."""
+    given = [kwargs[name] for name in writes if name in kwargs]
+    names = _positional_names(function)
+    given += [value for name, value in zip(names, args, strict=False) if name in writes]
+    flat: list[Any] = []
+    for value in given:
+        flat += value if isinstance(value, tuple | list) else (value,)
+    return [value.__lazy_tensor__() for value in flat if hasattr(value, "__lazy_tensor__")]
 
-    Other inputs for which the call gives the same number are none of the guard's business.
-    """
-    value = np.asarray(result)[()]
-    call = replace(call, types=(tensor_type((), value.dtype, is_scalar=True),))
-    tensor = apply(call, *handles)
-    _keep_values((tensor,), (value,), handles)
-    read_value(tensor, call.name)
-    return result
+
+@lru_cache(maxsize=1024)
+def _positional_names(function: Function) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except ValueError:
+        # Some builtins show no signature; none of them writes anywhere but to its first argument.
+        return ("a",)
 
 
-def _keep_values(results: Sequence[TensorHandle], parts: Sequence[Any], handles: Sequence[TensorHandle]) -> None:
-    """Give the node what the call has computed, so that evaluation does not run the function a second time."""
-    known = [handle._known for handle in handles]
-    inputs = frozenset[Input]().union(*(value.inputs for value in known if value is not None))
-    for result, part in zip(results, parts, strict=True):
-        # A copy: what a function returns may be an array that somebody else holds.
-        keep_value(result.node, result.output_index, KnownValue(freeze(part.copy()), inputs))
+def _is_array(value: Any) -> bool:
+    """Whether it becomes a tensor: subclasses (matrices, masked arrays) are numpy's own, objects their own class."""
+    if isinstance(value, np.ndarray):
+        return type(value) is np.ndarray
+    return isinstance(value, np.generic) and value.dtype.kind not in "OUSVT"
+
+
+def _collect_arrays(value: Any, found: list[Any]) -> None:
+    if _is_array(value):
+        found.append(value)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            _collect_arrays(part, found)
+
+
+def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
+    """Return a result with tensors in the places of its arrays."""
+    if _is_array(value):
+        return next(tensors)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_with_tensors(part, tensors) for part in value))
+    if type(value) in (tuple, list):
+        return type(value)([_with_tensors(part, tensors) for part in value])
+    return value
+
+
+def _fresh(result: Any) -> Any:
+    """Return the result of a call without tensors: a creation, whose arrays are inputs."""
+    parts: list[Any] = []
+    _collect_arrays(result, parts)
+    return _with_tensors(result, iter([_input(part) for part in parts]))
+
+
+def _input(part: Any) -> Any:
+    # A copy where somebody else may hold the memory.
+    return as_tensor(part) if isinstance(part, np.generic) else input_of(np.array(part, order="K", copy=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What a call gave: its arrays become results of one node, which keeps their values."""
+
+    call: NumpyCall
+    handles: Sequence[TensorHandle]
+    parts: Sequence[Any]
+    result: Any
+
+    def tensors(self) -> Any:
+        """Return the result with tensors for arrays, after the operands that were written to have moved on."""
+        if not self.parts or len(self.parts) == len(self.call.written):
+            return self._facts()
+        nodes = self._apply(self.call, self.parts)
+        count = len(self.parts) - len(self.call.written)
+        for place, value in zip(self.call.written, nodes[count:], strict=True):
+            assign_result(self.handles[place], value)
+        written = {
+            id(value): self.handles[place] for place, value in zip(self.call.written, self.parts[count:], strict=True)
+        }
+        given = [written.get(id(part), node) for part, node in zip(self.parts[:count], nodes, strict=False)]
+        return _with_tensors(self.result, iter(given))
+
+    def _facts(self) -> Any:
+        """Return what is no array: a number is a read of a node that computes it, anything else a read of the operands."""
+        if self.call.written:
+            nodes = self._apply(self.call, self.parts)
+            for place, value in zip(self.call.written, nodes, strict=True):
+                assign_result(self.handles[place], value)
+            return self.result
+        if type(self.result) in (bool, int, float, complex):
+            (tensor,) = self._apply(self.call, [np.asarray(self.result)[()]])
+            read_value(tensor, self.call.name)
+            return self.result
+        for handle in self.handles:
+            read_value(handle, self.call.name)
+        return self.result
+
+    def _apply(self, call: NumpyCall, parts: Sequence[Any]) -> tuple[Any, ...]:
+        types = tuple(tensor_type(np.shape(part), part.dtype, isinstance(part, np.generic)) for part in parts)
+        tensors = apply(replace(call, types=types), *self.handles)
+        together = tensors if isinstance(tensors, tuple) else (tensors,)
+        known = [handle._known for handle in self.handles]
+        inputs = frozenset[Input]().union(*(value.inputs for value in known if value is not None))
+        for tensor, part in zip(together, parts, strict=True):
+            # A copy: what a function returns may be an array that somebody else holds.
+            value = part.copy(order="K") if isinstance(part, np.ndarray) else part
+            keep_value(tensor.node, tensor.output_index, KnownValue(freeze(value), inputs))
+        return together

@@ -10,48 +10,36 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import AssignmentError, DtypeError, OperandError, ShapeError
-from composit.handle import TensorHandle, rebind
+from composit.errors import OperandError
+from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
+from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.elementwise import ElementwiseFunction, short_path
 from composit.numpy.linalg import matmul
+from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.subscripts import get_item
+from composit.numpy.writing import set_item
 
 # Any: operands are tensors, arrays, numbers and what has __lazy_tensor__; results are LazyTensor.
 Value = Any
 
 
-def _in_place(function: Callable[..., Value], tensor: Any, other: Value, dtype_name: str) -> Value:
+def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: np.ufunc) -> Value:
     """Return the tensor, moved on to the result: numpy's rules for `x += y`.
 
     Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
     """
     try:
         result = function(tensor, other)
+        if tensor.type.is_scalar:
+            # numpy's scalars are immutable: the name is bound to a new one.
+            return result
+        assign_result(tensor, cast_for_writing(tensor, result, ufunc.__name__))
     except OperandError:
         return NotImplemented
-    if tensor.type.is_scalar:
-        # numpy's scalars are immutable: the name is bound to a new one.
-        return result
-    assign(tensor, result, dtype_name)
+    except REFUSALS as refusal:
+        let_numpy_decide(refusal, ufunc, (tensor, other), {"out": tensor})
     return tensor
-
-
-def assign(tensor: Any, result: Any, function_name: str) -> None:
-    """Move the tensor on to the result, cast to the tensor's dtype, as a ufunc writes to `out`."""
-    if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
-        raise DtypeError(
-            f"Cannot cast ufunc {function_name!r} output from {result.dtype!r} to {tensor.dtype!r} with casting rule"
-            f" 'same_kind': the in-place operator keeps the dtype of {tensor!r}; write x = x + y, or convert with"
-            " astype first"
-        )
-    if result.shape != tensor.shape:
-        raise ShapeError(
-            f"non-broadcastable output operand with shape {str(tensor.shape).replace(' ', '')} doesn't match the"
-            f" broadcast shape {str(result.shape).replace(' ', '')}: the in-place operator keeps the shape of"
-            f" {tensor!r}; write x = x + y"
-        )
-    rebind(tensor, result if result.dtype == tensor.dtype else result.astype(tensor.dtype))
 
 
 def _binary(function: Callable[..., Value]) -> Callable[[Any, Value], Value]:
@@ -75,9 +63,9 @@ def _reflected(function: Callable[..., Value]) -> Callable[[Any, Value], Value]:
     return method
 
 
-def _updating(function: Callable[..., Value], name: str) -> Callable[[Any, Value], Value]:
+def _updating(function: Callable[..., Value], ufunc: np.ufunc) -> Callable[[Any, Value], Value]:
     def method(self: Any, other: Value) -> Value:
-        return _in_place(function, self, other, name)
+        return _in_place(function, self, other, ufunc)
 
     return method
 
@@ -94,32 +82,32 @@ class Operators(TensorHandle):
 
     __slots__ = ()
 
-    __add__, __radd__, __iadd__ = _binary(table.add), _reflected(table.add), _updating(table.add, "add")
+    __add__, __radd__, __iadd__ = _binary(table.add), _reflected(table.add), _updating(table.add, np.add)
     __sub__, __rsub__ = _binary(table.subtract), _reflected(table.subtract)
-    __isub__ = _updating(table.subtract, "subtract")
+    __isub__ = _updating(table.subtract, np.subtract)
     __mul__, __rmul__ = _binary(table.multiply), _reflected(table.multiply)
-    __imul__ = _updating(table.multiply, "multiply")
+    __imul__ = _updating(table.multiply, np.multiply)
     __truediv__, __rtruediv__ = _binary(table.divide), _reflected(table.divide)
-    __itruediv__ = _updating(table.divide, "divide")
+    __itruediv__ = _updating(table.divide, np.divide)
     __floordiv__, __rfloordiv__ = _binary(table.floor_divide), _reflected(table.floor_divide)
-    __ifloordiv__ = _updating(table.floor_divide, "floor_divide")
+    __ifloordiv__ = _updating(table.floor_divide, np.floor_divide)
     __mod__, __rmod__ = _binary(table.remainder), _reflected(table.remainder)
-    __imod__ = _updating(table.remainder, "remainder")
+    __imod__ = _updating(table.remainder, np.remainder)
     __divmod__, __rdivmod__ = _binary(table.divmod), _reflected(table.divmod)
     __pow__, __rpow__ = _binary(table.power), _reflected(table.power)
-    __ipow__ = _updating(table.power, "power")
+    __ipow__ = _updating(table.power, np.power)
     __matmul__, __rmatmul__ = _binary(matmul), _reflected(matmul)
-    __imatmul__ = _updating(matmul, "matmul")
+    __imatmul__ = _updating(matmul, np.matmul)
     __and__, __rand__ = _binary(table.bitwise_and), _reflected(table.bitwise_and)
-    __iand__ = _updating(table.bitwise_and, "bitwise_and")
+    __iand__ = _updating(table.bitwise_and, np.bitwise_and)
     __or__, __ror__ = _binary(table.bitwise_or), _reflected(table.bitwise_or)
-    __ior__ = _updating(table.bitwise_or, "bitwise_or")
+    __ior__ = _updating(table.bitwise_or, np.bitwise_or)
     __xor__, __rxor__ = _binary(table.bitwise_xor), _reflected(table.bitwise_xor)
-    __ixor__ = _updating(table.bitwise_xor, "bitwise_xor")
+    __ixor__ = _updating(table.bitwise_xor, np.bitwise_xor)
     __lshift__, __rlshift__ = _binary(table.left_shift), _reflected(table.left_shift)
-    __ilshift__ = _updating(table.left_shift, "left_shift")
+    __ilshift__ = _updating(table.left_shift, np.left_shift)
     __rshift__, __rrshift__ = _binary(table.right_shift), _reflected(table.right_shift)
-    __irshift__ = _updating(table.right_shift, "right_shift")
+    __irshift__ = _updating(table.right_shift, np.right_shift)
 
     __neg__ = _unary(table.negative)
     __pos__ = _unary(table.positive)
@@ -139,8 +127,4 @@ class Operators(TensorHandle):
         return get_item(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise AssignmentError(
-            f"setitem: x[{index!r:.60}] = ... was asked of {self!r}; assigning to elements is not supported yet,"
-            " expected a new tensor instead; write x = where(mask, value, x), or build it with concatenate, stack"
-            " or pad"
-        )
+        set_item(self, index, value)

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import OperandError, UnsupportedOperationError
+from composit.errors import NoRuleError, OperandError
 from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import linalg, reductions
 from composit.numpy.arguments import handle_of
+from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.movement import expand_dims
-from composit.numpy.numpy_call import call_numpy
-from composit.numpy.operators import assign
+from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 
 # Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
 Function = Callable[..., Any]
@@ -78,27 +78,21 @@ _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know.
-
-    Raises:  UnsupportedOperationError: the method changes an operand in place
-    """
+    """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know."""
     if method == "at":
-        raise UnsupportedOperationError(
-            f"{ufunc.__name__}.at: it was asked to change {inputs[0]!r:.60} in place; expected a function that returns"
-            " a new tensor; compute the values first, or use numpy arrays for the target"
-        )
-    options = dict(options)
-    outs = options.pop("out", (None,))
+        return call_numpy(ufunc.at, tuple(inputs), options, ("a",))
+    rest = dict(options)
+    outs = rest.pop("out", (None,))
     outs = outs if isinstance(outs, tuple) else (outs,)
     spelled, known = _METHODS.get(method, (None, {}))
     try:
-        if spelled is not None and ufunc in known:
-            result = spelled(ufunc, *inputs, **options)
-        else:
-            result = call_numpy(getattr(ufunc, method), tuple(inputs), options)
+        if spelled is None or ufunc not in known:
+            raise NoRuleError(f"{ufunc.__name__}.{method}: no rule")
+        return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
     except OperandError:
         return NotImplemented
-    return _written(result, outs, ufunc.__name__)
+    except REFUSALS as refusal:
+        return let_numpy_decide(refusal, getattr(ufunc, method), tuple(inputs), options)
 
 
 def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
@@ -114,7 +108,7 @@ def _write(value: Any, out: Any, name: str) -> Any:
     if out is None:
         return value
     if isinstance(out, TensorHandle):
-        assign(out, value, name)
+        assign_result(out, cast_for_writing(out, value, name))
     else:
         np.copyto(out, np.asarray(value), casting="same_kind")
     return out

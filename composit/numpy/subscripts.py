@@ -1,4 +1,4 @@
-"""What `x[...]` means: an index in any of numpy's forms becomes a basic index, then an advanced one.
+"""What `x[...]` means, read or written: an index in any of numpy's forms becomes a basic index, then an advanced one.
 
 Boolean masks become the integers where they are true, because the shape of the result depends on them: a mask that is
 not known yet is computed, which is a guard. May import indexing, movement, guards, arguments, apply, errors.
@@ -15,21 +15,24 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import OutOfBoundsError, ParameterError
+from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
 from composit.guards import read_value
-from composit.handle import TensorHandle, mark_view
+from composit.handle import TensorHandle, mark_view, new_tensor
 from composit.numpy.indexing import (
     ARRAY,
     AdvancedEntry,
     AdvancedIndex,
     BasicEntry,
     BasicIndex,
+    Field,
     check_bounds,
     known_integers,
 )
-from composit.numpy.movement import broadcast_to, moveaxis, reshape
+from composit.numpy.movement import moveaxis, reshape, squeeze
+from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.operation import Array
+from composit.operation import Array, TensorType
+from composit.source import find_source
 
 _BASIC = (int, slice, type(None), EllipsisType)
 _FULL = slice(None)
@@ -43,20 +46,98 @@ class _Places:
     new: bool = False
 
 
+# What a basic index does to a type: programs repeat few of them.
+_basic_plans: dict[tuple[TensorType, Any], tuple[BasicIndex, tuple[TensorType, ...]]] = {}
+MAX_BASIC_PLANS = 4096
+_PLAIN = frozenset((int, type(None)))
+
+
+def basic_key(index: Any) -> Any:  # Any: what hashes as the index means, None where the index is of another kind
+    """Return an index of plain integers and slices as something that can be looked up."""
+    kind = index.__class__
+    if kind is int:
+        return index
+    if kind is slice:
+        parts = (index.start, index.stop, index.step)
+        return parts if _PLAIN.issuperset(map(type, parts)) else None
+    if kind is not tuple:
+        return None
+    keys = tuple([entry if entry is Ellipsis or entry is None else _key_or_refusal(entry) for entry in index])
+    # As a tuple of its own, x[(1, 2, 3),] and x[1:2:3] are two.
+    return None if _REFUSED in keys else (keys,)
+
+
+_REFUSED = "refused"
+
+
+def _key_or_refusal(entry: Any) -> Any:
+    kind = entry.__class__
+    key = basic_key(entry) if kind is int or kind is slice else None
+    return _REFUSED if key is None else key
+
+
 def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and every form of index between
     """Return `tensor[index]`.
 
     Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
     """
+    key = basic_key(index)
+    plan = None if key is None else _basic_plans.get((tensor._type, key))
+    if plan is None:
+        try:
+            return _get_item(tensor, index, key)
+        except REFUSALS as refusal:
+            return let_numpy_decide(refusal, operator.getitem, (tensor, index), {})
+    operation, types = plan
+    result = new_tensor(operation, (tensor._node, tensor._output_index), types, find_source(2))
+    if not types[0].is_scalar:
+        mark_view(result, tensor)
+    return result
+
+
+def _get_item(tensor: Any, index: Any, key: Any) -> Any:
+    if tensor.dtype.kind in _WITHOUT_LAZY_SCALARS:
+        return _get_item_of_objects(tensor, index)
     entries = index if index.__class__ is tuple else (index,)
     if not all(entry.__class__ in _BASIC for entry in entries):
         entries = tuple(_resolved(entry) for entry in entries)
         if any(isinstance(entry, _Places | list) for entry in entries):
             return _get_advanced(tensor, entries)
     expanded, _ = _expanded(entries, tensor.shape)
-    result = _get_basic(tensor, expanded)
-    if not result.ndim and Ellipsis in entries:
-        result = _as_array(tensor, result.node.operation.index)
+    operation = BasicIndex(tuple(_normalized(expanded, tensor.shape)))
+    if Ellipsis in entries and all(isinstance(entry, int) for entry in operation.index):
+        return _as_array(tensor, operation.index)
+    result = apply(operation, tensor)
+    if key is not None:
+        if len(_basic_plans) >= MAX_BASIC_PLANS:
+            _basic_plans.clear()
+        _basic_plans[tensor._type, key] = (operation, (result._type,))
+    if not result._type.is_scalar:
+        mark_view(result, tensor)
+    return result
+
+
+# One element of these is a Python object or has methods of its own: numpy's own scalar is what a program wants.
+_WITHOUT_LAZY_SCALARS = "OSUVT"
+
+
+def _get_item_of_objects(tensor: Any, index: Any) -> Any:
+    """Return elements of an array of objects, strings or records: fields and slices stay views."""
+    if isinstance(index, str) or (isinstance(index, list) and index and all(isinstance(name, str) for name in index)):
+        names = index if isinstance(index, str) else tuple(index)
+        result = apply(Field(names), tensor)
+        mark_view(result, tensor)
+        return result
+    entries = index if index.__class__ is tuple else (index,)
+    if any(entry.__class__ not in _BASIC for entry in entries):
+        raise NoRuleError("getitem: an index array into elements that are objects")
+    expanded, _ = _expanded(entries, tensor.shape)
+    operation = BasicIndex(tuple(_normalized(expanded, tensor.shape)))
+    if all(isinstance(entry, int) for entry in operation.index):
+        if Ellipsis in entries:
+            return _as_array(tensor, operation.index)
+        raise NoRuleError("getitem: one element of objects")
+    result = apply(operation, tensor)
     mark_view(result, tensor)
     return result
 
@@ -64,10 +145,12 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
 def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> Any:
     """Return the one element that integers choose as a rank-0 array: x[i, ...], where x[i] is a scalar."""
     if not tensor.ndim:
-        return broadcast_to(tensor, ())
+        return reshape(tensor, ())
     # Each axis is kept until all are dropped at the end.
     widened = tuple(slice(entry, entry + 1, 1) if isinstance(entry, int) else entry for entry in index)
-    return reshape(apply(BasicIndex(widened), tensor), ())
+    part = apply(BasicIndex(widened), tensor)
+    mark_view(part, tensor)
+    return squeeze(part)
 
 
 def _resolved(entry: Any) -> Any:

@@ -1,0 +1,196 @@
+"""Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it; views follow.
+
+The node of a write is `Assign`: all of the base, with the elements that a view and an index choose replaced. Evaluation
+updates the old array in place when nobody else reads it. May import layout, apply, handle, operation, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import DtypeError, ShapeError
+from composit.handle import TensorHandle, move_on
+from composit.numpy.layout import shares_memory
+from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+
+# An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
+Index: TypeAlias = tuple[Any, ...]
+ARRAY = "array"
+EVERYTHING: Index = (Ellipsis,)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(Operation):
+    """The first operand with some elements replaced by the second, which broadcasts; then come the index arrays.
+
+    steps:       view operations from the first operand to the view that was written to
+    index:       which elements of the view; index arrays (integers or masks) are operands
+    Derivative:  g with zeros at these elements; g at these elements, where each was written last
+    Reference:   https://numpy.org/doc/stable/user/basics.indexing.html#assigning-values-to-indexed-arrays
+    """
+
+    steps: tuple[Operation, ...]
+    index: Index
+    updates_operand = True
+
+    @property
+    def name(self) -> str:
+        return "setitem"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return self.update(copied(operands[0]), *operands[1:])
+
+    def update(self, target: Array, value: Array, *indices: Array) -> Array:
+        """Write to the target itself and return it."""
+        part = _through(self.steps, target)
+        index = with_arrays(self.index, indices)
+        if part is target or not target.size or np.may_share_memory(part, target):
+            part[index] = value
+        else:
+            # This target is laid out in another way than the one that the view was taken of.
+            places = _through(self.steps, np.arange(target.size).reshape(target.shape))
+            part[index] = value
+            target.flat[places.ravel()] = part.ravel()
+        return target
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,), (base, value, *indices) = cotangents, operands
+        to_base = xp.apply(self, g, 0, *indices) if needs[0] else None
+        shape = xp.shape(xp.apply(self.chosen(xp.shape(base), indices), base, *indices)) if needs[1] else ()
+        to_value = self._to_value(xp, g, indices, shape) if needs[1] else None
+        return [to_base, to_value, *[None] * len(indices)]
+
+    def chosen(self, base: Shape, indices: Sequence[Any]) -> Chosen:
+        """Return the operation that reads what this one writes."""
+        stand_in = _through(self.steps, np.broadcast_to(np.False_, base))
+        shape = stand_in[with_arrays(self.index, [np.asarray(index) for index in indices])].shape
+        return Chosen(self.steps, self.index, shape)
+
+    def _to_value(self, xp: Any, g: Any, indices: Sequence[Any], shape: Shape) -> Any:
+        read = Chosen(self.steps, self.index, shape)
+        result = xp.apply(read, g, *indices)
+        if not indices:
+            return result
+        # An element that is chosen twice keeps the value written last: only that one gets the gradient.
+        numbers = np.arange(result.size).reshape(shape)
+        written = xp.apply(self, np.full(xp.shape(g), -1), numbers, *indices)
+        return xp.where(xp.equal(xp.apply(read, written, *indices), numbers), result, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Operation):
+    """The elements that `Assign` of the same steps and index writes to. Derivative: not written yet."""
+
+    steps: tuple[Operation, ...]
+    index: Index
+    shape: Shape
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        part = _through(self.steps, np.asarray(operands[0]))
+        return part[with_arrays(self.index, operands[1:])]  # type: ignore[no-any-return]  # numpy's own declaration
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        if len(operands) > 1:
+            return Operation.vjp(self, xp, cotangents, operands, results, needs)
+        zeros = xp.zeros_like(operands[0], dtype=cotangents[0].dtype)
+        return [xp.apply(Assign(self.steps, self.index), zeros, cotangents[0])]
+
+
+def copied(array: Any) -> Array:
+    """Return a copy that may be written to, laid out as the original; tests count the calls."""
+    return np.array(array, order="K", copy=True)
+
+
+def _through(steps: Sequence[Operation], array: Array) -> Array:
+    for step in steps:
+        array = step.view_of(array)
+    return array
+
+
+def with_arrays(index: Index, arrays: Sequence[Array]) -> Index:
+    """Return the index with the operands in their places."""
+    following = iter(arrays)
+    return tuple([next(following) if entry.__class__ is str and entry == ARRAY else entry for entry in index])
+
+
+def assign_elements(tensor: Any, index: Index, value: Any, indices: Sequence[Any] = ()) -> None:
+    """Replace elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
+
+    Raises:  ValueError: the tensor is read-only, as a broadcast is
+    """
+    root, steps = _root_of(tensor)
+    _check_writable(steps, tensor)
+    move_on(root, apply(Assign(steps, index), root, value, *indices), is_connected)
+
+
+def assign_result(tensor: Any, result: Any) -> None:
+    """Move a tensor on to a result of its shape and dtype: what `x += 1` and `out=` do, through views too."""
+    root, steps = _root_of(tensor)
+    if steps or result.type.is_scalar:
+        _check_writable(steps, tensor)
+        result = apply(Assign(steps, EVERYTHING), root, result)
+    move_on(root, result, is_connected)
+
+
+def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]:
+    root = tensor._base
+    if root is None:
+        return tensor, ()
+    if is_connected(tensor):
+        return root, tensor._steps
+    # numpy copied here, as a reshape of what does not lie in one piece: the tensor is one of its own.
+    tensor._base = None
+    return tensor, ()
+
+
+def is_connected(view: TensorHandle) -> bool:
+    """Return whether numpy would share memory between a view and its base: asked of the layout once, by a write."""
+    try:
+        return view._is_connected
+    except AttributeError:
+        assert view._base is not None
+        view._is_connected = shares_memory(view._base, view._steps)
+        return view._is_connected
+
+
+def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
+    if any(step.is_read_only for step in steps):
+        raise ValueError(
+            f"assignment destination is read-only: {tensor!r} shows elements of another tensor several times or is a"
+            " diagonal of it; take a copy() and assign to that"
+        )
+
+
+def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:
+    """Return a ufunc's result in the dtype of the tensor that it is written to.
+
+    Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
+    """
+    if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
+        raise DtypeError(
+            f"Cannot cast ufunc {function_name!r} output from {result.dtype!r} to {tensor.dtype!r} with casting rule"
+            f" 'same_kind': the in-place operator keeps the dtype of {tensor!r}; write x = x + y, or convert with"
+            " astype first"
+        )
+    if result.shape != tensor.shape:
+        raise ShapeError(
+            f"non-broadcastable output operand with shape {str(tensor.shape).replace(' ', '')} doesn't match the"
+            f" broadcast shape {str(result.shape).replace(' ', '')}: the in-place operator keeps the shape of"
+            f" {tensor!r}; write x = x + y"
+        )
+    return result if result.dtype == tensor.dtype else result.astype(tensor.dtype)

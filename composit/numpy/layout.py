@@ -1,0 +1,118 @@
+"""Where numpy would put the elements of a value: the strides, found out only when something depends on them.
+
+Whether a reshape shares memory follows from the layout of what it is taken of. The layout of a view follows from its
+base, that of an input is given, and most operations on arrays in C order give C order; what is known of no operation is
+computed and looked at. May import guards, operation, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from composit.guards import read_value
+from composit.handle import TensorHandle, make_tensor
+from composit.node import Node
+from composit.operation import Array, Input, Operation, TensorType, tensor_type
+
+
+def shares_memory(base: TensorHandle, steps: Sequence[Operation]) -> bool:
+    """Return whether numpy would share memory between a tensor and what the view operations make of it."""
+    if not any(step.depends_on_layout for step in steps):
+        return True
+    stand_in: Array | None = stand_in_of(base)
+    for step in steps:
+        if stand_in is not None:
+            stand_in = _part(step, stand_in)
+    return stand_in is not None
+
+
+def strides_of(tensor: TensorHandle) -> tuple[int, ...]:
+    """Return the strides in bytes of the array that numpy would have here."""
+    return stand_in_of(tensor).strides
+
+
+def stand_in_of(tensor: TensorHandle) -> Array:
+    """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements."""
+    steps: list[Operation] = []
+    node, index = tensor._node, tensor._output_index
+    while node.operation.is_view or node.operation.updates_operand:
+        if node.operation.is_view:
+            steps.append(node.operation)
+        node, index = node.operands[0]
+    array = _laid_out(node, index)
+    value_type = node.types[index]
+    for step in reversed(steps):
+        (value_type,) = step.result_types(value_type)
+        part = _part(step, array)
+        array = _in_c_order(value_type) if part is None else part
+    return array
+
+
+def _part(step: Operation, array: Array) -> Array | None:
+    """Return the view of a stand-in, None where numpy would copy: a stand-in has no elements that could be copied."""
+    if not step.depends_on_layout:
+        return step.view_of(array)
+    (result_type,) = step.result_types(tensor_type(array.shape, array.dtype))
+    try:
+        return array.reshape(result_type.shape, copy=False)
+    except ValueError:
+        return None
+
+
+def _laid_out(node: Node, index: int) -> Array:
+    value_type = node.types[index]
+    if isinstance(node.operation, Input):
+        # An input without a value of its own is in C order by decree.
+        array = node.operation.read() if node.operation.has_value else None
+        return _in_c_order(value_type) if array is None else _with_strides(value_type, np.asarray(array))
+    if _is_in_c_order(node):
+        return _in_c_order(value_type)
+    return _with_strides(value_type, np.asarray(read_value(make_tensor(node, index), "")))
+
+
+def _in_c_order(value_type: TensorType) -> Array:
+    strides = []
+    step = value_type.dtype.itemsize
+    for length in reversed(value_type.shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return _strided(value_type, tuple(reversed(strides)))
+
+
+def _with_strides(value_type: TensorType, array: Array) -> Array:
+    return _strided(value_type, array.strides)
+
+
+def _strided(value_type: TensorType, strides: tuple[int, ...]) -> Array:
+    # One element of memory: only addresses are computed with it.
+    return np.lib.stride_tricks.as_strided(np.empty(1, value_type.dtype), value_type.shape, strides, writeable=True)
+
+
+def _is_in_c_order(root: Node) -> bool:
+    """Return whether the value lies in C order for sure: made by operations that keep it, of leaves that have it."""
+    seen: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        operation = node.operation
+        if isinstance(operation, Input):
+            if operation.has_value and not np.asarray(operation.read()).flags.c_contiguous:
+                return False
+        elif operation.updates_operand:
+            stack.append(node.operands[0][0])
+        elif operation.keeps_c_order:
+            stack.extend(operand for operand, index in node.operands if operand.types[index].ndim > 1)
+        elif any(value_type.ndim > 1 for value_type in node.types):
+            return False
+    return True
+
+
+def flags_of(tensor: TensorHandle) -> Any:  # Any: numpy's flagsobj, which it does not name for types
+    """Return the flags of the array that numpy would have here; `writeable` and `owndata` as of the tensor itself."""
+    return stand_in_of(tensor).flags

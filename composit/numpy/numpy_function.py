@@ -1,0 +1,155 @@
+"""The public functions: numpy's names and signatures, each with a rule of ours or with numpy's own computation.
+
+A rule builds nodes and computes nothing. It covers the frequent forms of a call; whatever it refuses, numpy decides: the
+real function runs on the real operands, and either its result or its error is the answer. So a rule may be short and
+strict, and an error has numpy's class and text. May import numpy_call, assignment, handle, errors.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from composit.errors import NoRuleError
+from composit.handle import TensorHandle
+from composit.numpy.assignment import assign_result
+from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+
+Function = Callable[..., Any]  # Any: what numpy's functions take and return
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumpyFunction:
+    """What stands behind a public name.
+
+    function: numpy's own
+    rule:     ours, which stays lazy; None where numpy's function runs at the call
+    writes:   the arguments that numpy's function changes in place
+    """
+
+    function: Function
+    rule: Function | None
+    writes: tuple[str, ...] = ()
+
+
+_public_to_row: dict[Function, NumpyFunction] = {}
+
+
+def rows() -> Mapping[Function, NumpyFunction]:
+    """Return what stands behind each public function declared so far."""
+    return dict(_public_to_row)
+
+
+def rule_for(function: Function) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Declare a rule of ours for a function of numpy's; decorates the public function.
+
+    `like=` chooses nothing here, and `out=` is written to when the result is there: rules need neither.
+    """
+
+    def declare(rule: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        place_of_out = _place(function, "out")
+
+        @wraps(rule)
+        def public(*args: Any, **kwargs: Any) -> Any:
+            if kwargs and ("out" in kwargs or "like" in kwargs):
+                return _with_options(function, rule, args, kwargs)
+            if len(args) > place_of_out and args[place_of_out] is not None:
+                return _with_options(function, rule, args[:place_of_out], _named(function, args, kwargs, place_of_out))
+            try:
+                return rule(*args, **kwargs)
+            except REFUSALS as refusal:
+                return let_numpy_decide(refusal, function, args, kwargs)
+
+        return _published(public, NumpyFunction(function, rule))
+
+    return declare
+
+
+def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Function:
+    """Return the public function for one of numpy's without a rule: it runs on the real operands when it is called.
+
+    writes: the arguments it changes in place; tensors there are assigned to, views included
+    """
+    written = (writes,) if isinstance(writes, str) else writes
+
+    def public(*args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("like", None)
+        return call_numpy(function, args, kwargs, written)
+
+    public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")
+    public.__module__ = (getattr(function, "__module__", None) or "numpy").replace("numpy", "composit.numpy", 1)
+    public.__doc__ = f"Return what numpy.{public.__name__} returns, computed when it is called. See its page."
+    return _published(public, NumpyFunction(function, None, written))
+
+
+def _published(public: Function, row: NumpyFunction) -> Any:
+    signature = signature_of(row.function)
+    if signature is not None:
+        public.__signature__ = signature  # type: ignore[attr-defined]  # what inspect reads
+    _public_to_row[public] = row
+    return public
+
+
+def signature_of(function: Function) -> inspect.Signature | None:
+    """Return the signature that numpy shows, None for the few builtins that show none."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return None
+
+
+_NO_PLACE = 1 << 30
+
+
+def _place(function: Function, argument: str) -> int:
+    """Return where an argument stands among the positional ones; beyond all where it is named only."""
+    signature = signature_of(function)
+    found = None if signature is None else signature.parameters.get(argument)
+    if signature is None or found is None or found.kind is inspect.Parameter.KEYWORD_ONLY:
+        return _NO_PLACE
+    return list(signature.parameters).index(argument)
+
+
+def _named(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], first: int) -> dict[str, Any]:
+    signature = signature_of(function)
+    names = list(signature.parameters)[first:] if signature is not None else []
+    return {**dict(zip(names, args[first:], strict=False)), **kwargs}
+
+
+def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the result of a call that says where it goes, or like what it should be."""
+    options = {name: value for name, value in kwargs.items() if name not in ("out", "like")}
+    out = kwargs.get("out")
+    try:
+        _check_like(kwargs.get("like"))
+        result = rule(*args, **options)
+        if out is None:
+            return result
+        return _written(result, out)
+    except REFUSALS as refusal:
+        given = options if out is None else {**options, "out": out}
+        if not isinstance(kwargs.get("like"), TensorHandle) and kwargs.get("like") is not None:
+            given = {**given, "like": kwargs["like"]}
+        return let_numpy_decide(refusal, function, args, given)
+
+
+def _check_like(like: Any) -> None:
+    if like is not None and not isinstance(like, TensorHandle) and type(like) is not np.ndarray:
+        raise NoRuleError(
+            f"like: {like!r:.60} was given; tensors and arrays give tensors, anything else is numpy's to ask"
+        )
+
+
+def _written(result: Any, out: Any) -> Any:
+    is_tensor = isinstance(out, TensorHandle) and isinstance(result, TensorHandle)
+    if not is_tensor or out.shape != result.shape or out.dtype != result.dtype:
+        raise NoRuleError("out: the result is not of the type of out, so that numpy casts it")
+    assign_result(out, result)
+    return out

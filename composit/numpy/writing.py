@@ -1,0 +1,175 @@
+"""What `x[...] = v` means: the index is checked at the call against the shape, and the write becomes one node.
+
+May import subscripts, indexing, assignment, numpy_call, apply, errors.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from composit.apply import as_tensor, scalar_tensor
+from composit.errors import NoRuleError, ShapeError
+from composit.handle import TensorHandle
+from composit.numpy.assignment import ARRAY, Index, assign_elements, with_arrays
+from composit.numpy.creation import array
+from composit.numpy.indexing import known_integers
+from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.positions import positions_of
+from composit.numpy.subscripts import basic_key
+from composit.operation import Array, Shape, TensorType
+
+# Any: tensors and what numpy takes for an index or a value.
+Value = Any
+
+# The shape that a basic index chooses: programs repeat few of them.
+_chosen_shapes: dict[tuple[TensorType, Any], Shape] = {}
+MAX_CHOSEN_SHAPES = 4096
+
+
+def set_item(tensor: Any, index: Any, value: Value) -> None:
+    """Carry out `tensor[index] = value`, with numpy's casting, broadcasting and aliasing.
+
+    Raises:  IndexError, ValueError, TypeError: numpy's, at the call where index and shapes are known
+    """
+    if tensor._type.is_scalar:
+        raise TypeError(
+            f"'numpy.{tensor.dtype}' object does not support item assignment: {tensor!r} is a scalar, which never"
+            " changes; assign to the array that it came from"
+        )
+    try:
+        _set_item(tensor, index, value)
+    except REFUSALS as refusal:
+        let_numpy_decide(refusal, _write, (tensor, index, value), {})
+
+
+def _write(out: Array, index: Any, value: Any) -> None:
+    out[index] = value
+
+
+def _set_item(tensor: Any, index: Any, value: Value) -> None:
+    if tensor.dtype.kind in "OV":
+        raise NoRuleError("setitem: elements that are objects or records")
+    key = basic_key(index)
+    entries = index if index.__class__ is tuple else (index,)
+    indices: list[Any] = []
+    if key is None:
+        entries, indices = _with_operands(entries)
+    shape = _chosen_shape(tensor, key, entries, indices)
+    assign_elements(tensor, entries, _as_value(tensor, value, shape), indices)
+
+
+def _with_operands(entries: Index) -> tuple[Index, list[Any]]:
+    """Return the index with ARRAY in the places of index arrays, and these arrays."""
+    indices: list[Any] = []
+    plain: list[Any] = []
+    for entry in entries:
+        if entry is None or entry is Ellipsis or isinstance(entry, slice):
+            plain.append(_plain_slice(entry))
+        elif isinstance(entry, TensorHandle) or hasattr(entry, "__lazy_tensor__"):
+            indices.append(_index_tensor(entry.__lazy_tensor__()))
+            plain.append(ARRAY)
+        elif isinstance(entry, list | tuple | np.ndarray | bool | np.bool):
+            indices.append(_index_array(entry))
+            plain.append(ARRAY)
+        else:
+            plain.append(operator.index(entry))
+    return tuple(plain), indices
+
+
+def _plain_slice(entry: Any) -> Any:
+    if not isinstance(entry, slice):
+        return entry
+    parts = (entry.start, entry.stop, entry.step)
+    return slice(*(None if part is None else operator.index(part) for part in parts))
+
+
+def _index_tensor(tensor: Any) -> Any:
+    if tensor.dtype.kind not in "iub":
+        raise NoRuleError("setitem: an index that is neither integer nor boolean")
+    return tensor
+
+
+def _index_array(entry: Any) -> Any:
+    values = array(entry) if isinstance(entry, list | tuple) else np.asarray(entry)
+    if isinstance(values, TensorHandle):
+        return _index_tensor(values)
+    if not values.size and not isinstance(entry, np.ndarray):
+        values = values.astype(np.intp)
+    if values.dtype.kind not in "iub":
+        raise NoRuleError("setitem: an index that is neither integer nor boolean")
+    return positions_of(values) if values.dtype.kind != "b" else as_tensor(values)
+
+
+def _chosen_shape(tensor: Any, key: Any, entries: Index, indices: list[Any]) -> Shape | None:
+    """Return the shape of what is written to, None where it depends on values; raises numpy's own errors."""
+    if key is not None:
+        known = _chosen_shapes.get((tensor._type, key))
+        if known is not None:
+            return known
+    stand_in = np.broadcast_to(np.False_, tensor.shape)
+    arrays: list[Array] = []
+    for index in indices:
+        handle = as_tensor(index)
+        values = known_integers(handle)
+        if values is None and handle.dtype.kind == "b":
+            return _checked_mask(tensor, entries, handle)
+        arrays.append(np.zeros(handle.shape, np.intp) if values is None else values)
+    shape = stand_in[with_arrays(entries, arrays)].shape
+    if key is not None:
+        if len(_chosen_shapes) >= MAX_CHOSEN_SHAPES:
+            _chosen_shapes.clear()
+        _chosen_shapes[tensor._type, key] = shape
+    return shape
+
+
+def _checked_mask(tensor: Any, entries: Index, mask: Any) -> None:
+    # How many elements a mask chooses is not known; that it has the tensor's shape is.
+    if len(entries) == 1 and mask.shape != tensor.shape[: mask.ndim]:
+        raise NoRuleError("setitem: a mask of another shape")
+
+
+def _as_value(tensor: Any, value: Value, shape: Shape | None) -> Any:
+    if hasattr(value, "__lazy_tensor__"):
+        result = value.__lazy_tensor__()
+    elif isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):
+        return _checked_scalar(tensor, value)
+    else:
+        result = _converted(tensor, value)
+    if shape is not None and result._type.shape != shape:
+        _check_broadcasts(result._type.shape, shape)
+    if result._type.dtype.kind == "c" and tensor.dtype.kind != "c":
+        raise NoRuleError("setitem: complex values lose their imaginary part, of which numpy warns")
+    return result
+
+
+def _checked_scalar(tensor: Any, value: Any) -> Any:
+    if value.__class__ is not float or tensor.dtype.kind not in "fc":
+        # What does not fit (300 in int8, a complex number in a float) is numpy's error, now.
+        np.empty((), tensor.dtype)[()] = value
+    return scalar_tensor(value)
+
+
+def _converted(tensor: Any, value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return as_tensor(value)
+    if tensor.dtype.kind in "biufcmM" and isinstance(value, list | tuple):
+        return array(value)
+    return as_tensor(np.asarray(value, dtype=tensor.dtype))
+
+
+def _check_broadcasts(given: Shape, wanted: Shape) -> None:
+    excess = len(given) - len(wanted)
+    stripped = given[excess:] if excess > 0 and all(length == 1 for length in given[:excess]) else given
+    padded = (1,) * (len(wanted) - len(stripped)) + stripped
+    if len(padded) > len(wanted) or any(a not in (1, b) for a, b in zip(padded, wanted, strict=True)):
+        raise ShapeError(
+            f"could not broadcast input array from shape {_spelled(given)} into shape {_spelled(wanted)}: aligned at the"
+            " last axis, each length of the value must be 1 or that of what is written to; reshape the value"
+        )
+
+
+def _spelled(shape: Shape) -> str:
+    return str(shape).replace(" ", "")
