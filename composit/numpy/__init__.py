@@ -8,58 +8,118 @@ import numpy as _np
 from composit.apply import apply
 from composit.numpy import (
     averages,
+    bits,
+    calculus,
+    choosing,
+    comparing,
     constants,
     contractions,
+    correlations,
     creation,
+    dates,
+    editing,
     elementwise_composites,
     elementwise_table,
+    files,
+    grid_positions,
+    higher_order,
+    histograms,
+    in_place,
     indexing,
     inspection,
     joining,
     linalg,
     movement,
+    nan_functions,
+    order_statistics,
     padding,
+    printing,
+    questions,
     random,
     rearranging,
     reductions,
+    set_functions,
+    settings,
+    sorting,
+    windows,
 )
 from composit.numpy.averages import *
+from composit.numpy.bits import *
+from composit.numpy.calculus import *
+from composit.numpy.choosing import *
+from composit.numpy.comparing import *
 from composit.numpy.constants import *
 from composit.numpy.contractions import *
+from composit.numpy.correlations import *
 from composit.numpy.creation import *
+from composit.numpy.dates import *
+from composit.numpy.editing import *
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.elementwise_composites import *
 from composit.numpy.elementwise_table import *
+from composit.numpy.files import *
+from composit.numpy.grid_positions import *
+from composit.numpy.higher_order import *
+from composit.numpy.histograms import *
+from composit.numpy.in_place import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.joining import *
 from composit.numpy.linalg import *
 from composit.numpy.methods import LazyTensor
 from composit.numpy.movement import *
+from composit.numpy.nan_functions import *
+from composit.numpy.order_statistics import *
 from composit.numpy.padding import *
+from composit.numpy.printing import *
 from composit.numpy.protocols import array_ufunc as _array_ufunc
 from composit.numpy.protocols import register_functions as _register_functions
+from composit.numpy.questions import *
 from composit.numpy.rearranging import *
 from composit.numpy.reductions import *
+from composit.numpy.set_functions import *
+from composit.numpy.settings import *
+from composit.numpy.sorting import *
+from composit.numpy.windows import *
 
 ndarray = LazyTensor
 
 __all__ = ["LazyTensor", "astype", "linalg", "ndarray", "random"]
 __all__ += averages.__all__
+__all__ += bits.__all__
+__all__ += calculus.__all__
+__all__ += choosing.__all__
+__all__ += comparing.__all__
 __all__ += constants.__all__
 __all__ += contractions.__all__
+__all__ += correlations.__all__
 __all__ += creation.__all__
+__all__ += dates.__all__
+__all__ += editing.__all__
 __all__ += elementwise_composites.__all__
 __all__ += elementwise_table.__all__
+__all__ += files.__all__
+__all__ += grid_positions.__all__
+__all__ += higher_order.__all__
+__all__ += histograms.__all__
+__all__ += in_place.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
 __all__ += joining.__all__
 __all__ += linalg.__all__
 __all__ += movement.__all__
+__all__ += nan_functions.__all__
+__all__ += order_statistics.__all__
 __all__ += padding.__all__
+__all__ += printing.__all__
+__all__ += questions.__all__
 __all__ += rearranging.__all__
 __all__ += reductions.__all__
+__all__ += set_functions.__all__
+__all__ += settings.__all__
+__all__ += sorting.__all__
+__all__ += windows.__all__
 
 # numpy's own functions, called on tensors, find ours by this table.
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})

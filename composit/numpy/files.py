@@ -1,0 +1,47 @@
+"""Arrays read from and written to files, text and buffers. May import numpy_function."""
+
+import numpy as np
+
+from composit.numpy.numpy_function import without_rule
+
+__all__ = [
+    "asarray_chkfinite",
+    "asfortranarray",
+    "asmatrix",
+    "bmat",
+    "from_dlpack",
+    "frombuffer",
+    "fromfile",
+    "fromfunction",
+    "fromiter",
+    "fromregex",
+    "fromstring",
+    "genfromtxt",
+    "load",
+    "loadtxt",
+    "require",
+    "save",
+    "savetxt",
+    "savez",
+    "savez_compressed",
+]
+
+asmatrix = without_rule(np.asmatrix)
+bmat = without_rule(np.bmat)
+from_dlpack = without_rule(np.from_dlpack)
+frombuffer = without_rule(np.frombuffer)
+fromfile = without_rule(np.fromfile)
+fromfunction = without_rule(np.fromfunction)
+fromiter = without_rule(np.fromiter)
+fromregex = without_rule(np.fromregex)
+fromstring = without_rule(np.fromstring)
+genfromtxt = without_rule(np.genfromtxt)
+load = without_rule(np.load)
+loadtxt = without_rule(np.loadtxt)
+save = without_rule(np.save)
+savetxt = without_rule(np.savetxt)
+savez = without_rule(np.savez)
+savez_compressed = without_rule(np.savez_compressed)
+asarray_chkfinite = without_rule(np.asarray_chkfinite)
+asfortranarray = without_rule(np.asfortranarray)
+require = without_rule(np.require)

@@ -1,0 +1,30 @@
+"""Values as text, and how they are printed: a text is made of values, so that asking for it computes them.
+
+The options are numpy's own, so that `print` of a tensor obeys them. May import numpy_function.
+"""
+
+import numpy as np
+from numpy import get_printoptions, printoptions, set_printoptions
+
+from composit.numpy.numpy_function import without_rule
+
+__all__ = [
+    "array2string",
+    "array_repr",
+    "array_str",
+    "base_repr",
+    "binary_repr",
+    "format_float_positional",
+    "format_float_scientific",
+    "get_printoptions",
+    "printoptions",
+    "set_printoptions",
+]
+
+array2string = without_rule(np.array2string)
+array_repr = without_rule(np.array_repr)
+array_str = without_rule(np.array_str)
+base_repr = without_rule(np.base_repr)
+binary_repr = without_rule(np.binary_repr)
+format_float_positional = without_rule(np.format_float_positional)
+format_float_scientific = without_rule(np.format_float_scientific)
