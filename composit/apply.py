@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.errors import OperandError
-from composit.handle import TensorHandle, make_tensor, new_tensor
+from composit.errstates import DEFAULT_ERRSTATE
+from composit.handle import TensorHandle, at_call, compute_at_call, make_tensor, new_tensor
 from composit.node import FlatOperands, Node, current_scope, new_node
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source
@@ -48,7 +49,10 @@ def tensor_of(
     if len(types) == 1 and operation.num_results == 1:
         return new_tensor(operation, flat_operands, types, find_source(depth))
     node = new_node(operation, flat_operands, types, find_source(depth))
-    return tuple([make_tensor(node, index) for index in range(len(types))])
+    results = tuple([make_tensor(node, index) for index in range(len(types))])
+    if results and (at_call.strict or node.errstate is not DEFAULT_ERRSTATE):
+        compute_at_call(results[0])
+    return results
 
 
 def leaf(operation: Operation, label: str | None = None) -> Any:  # Any: LazyTensor

@@ -22,7 +22,16 @@ from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.node import set_plan
 from composit.operation import Array, Dtype, Input, TensorType
-from composit.program import BoundProgram, Label, Pair, Program, build_program, run_labelled, without_values
+from composit.program import (
+    BoundProgram,
+    Pair,
+    Program,
+    Surroundings,
+    build_program,
+    run_in,
+    surroundings_of,
+    without_values,
+)
 from composit.source import describe_source
 
 MAX_PREPARED_PROGRAMS = 256
@@ -60,7 +69,7 @@ def evaluate(
     if inputs:
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
     plan = _plan_of(handles, chosen)
-    return rebuild(_own(run_labelled(plan.labels, plan.run, [leaf_value(*pair) for pair in plan.leaves])))
+    return rebuild(_own(run_in(plan.surroundings, plan.run, [leaf_value(*pair) for pair in plan.leaves])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class _Plan:
     pairs: tuple[Pair, ...]
     backend: Backend
     leaves: tuple[Pair, ...]
-    labels: tuple[Label, ...]
+    surroundings: Surroundings
     run: PreparedProgram
 
 
@@ -81,7 +90,8 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
     bound, _ = bind(pairs, ())
-    plan = _Plan(pairs[1:], backend, bound.leaves, bound.program.labels, prepare(bound.program, backend))
+    surroundings = surroundings_of(bound.program.labels)
+    plan = _Plan(pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
     set_plan(first, plan)
     return plan
 
@@ -131,7 +141,7 @@ def _own(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
             value.base is not None or not value.flags.writeable or not value.flags.owndata or id(value) in seen
         )
         seen.add(id(value))
-        owned.append(value.copy() if shared else _as_numpy(value))
+        owned.append(value.copy(order="K") if shared else _as_numpy(value))
     return owned
 
 
@@ -161,7 +171,7 @@ def _evaluate_on(
     given = {(id(node.operation), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
     given |= {(id(node), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
     leaves = [_leaf_or_given(pair, given) for pair in bound.leaves]
-    values = run_labelled(bound.program.labels, prepare(bound.program, backend), leaves)
+    values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
     check_guards(checked, values[len(outputs) :])
     return _own(values[: len(outputs)])
 

@@ -17,10 +17,11 @@ import numpy as np
 
 from composit.backends import get_backend
 from composit.errors import GuardError
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, at_call
+from composit.interpreter import OwnedValues
 from composit.node import Node, drop_values, keep_value, live_handles, newest_serial
 from composit.operation import Array, Input
-from composit.program import BoundProgram, Pair, ancestors_in_order, build_program
+from composit.program import BoundProgram, Pair, ancestors_in_order, build_program, run_in, surroundings_of
 from composit.source import Source, describe_source, find_source
 
 NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
@@ -118,20 +119,76 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     return known.value
 
 
+def _compute_now(handle: TensorHandle) -> None:
+    # Numpy's function has run already where it runs at the call.
+    if not handle.node.operation.runs_at_call:
+        read_value(handle, "")
+
+
+at_call.compute = _compute_now
+
+
 def _compute(handle: TensorHandle) -> KnownValue:
     wanted = (handle.node, handle.output_index)
     bound, cuts = _program_up_to_known(wanted)
     outputs = [wanted, *_pairs_to_keep(bound, wanted)]
     bound = build_program(outputs, [pair for pair, _ in cuts])
     known_by_pair = {(id(node), index): known for (node, index), known in cuts}
-    values = get_backend("numpy").prepare(bound.program)(_values(bound, known_by_pair))
     dependencies = _dependencies(bound, known_by_pair)
+    given = _values(bound, known_by_pair)
+    consumed = _given_up(bound, cuts)
+    del cuts, known_by_pair
+    for pair in consumed:
+        release_value(*pair)
+    run = get_backend("numpy").prepare(bound.program)
+    values = run_in(surroundings_of(bound.program.labels), run, given)
     for (node, index), value, reference in zip(outputs, values, bound.program.outputs, strict=True):
         keep_value(node, index, KnownValue(freeze(value), dependencies[reference[0]]))
     _drop_old_values([node for node, _ in outputs])
     known = handle._known
     assert known is not None
     return known
+
+
+# A node that only a write refers to: from the operands of that node, the cut, the leaf and the local names on the way.
+def _given_up(bound: BoundProgram, cuts: Sequence[tuple[Pair, KnownValue]]) -> list[Pair]:
+    """Return the known values that nobody can ask for any more, once the write that reads them has been computed.
+
+    In `while ...: x[i] = f(x[i - 1])` each round reads the array as the last round left it. Its handle has moved on, and
+    the write is its only reader: so its array may be updated in place, and n writes copy nothing.
+    """
+    updated = _updated(bound)
+    return [
+        (node, index)
+        for (node, index), known in cuts
+        if (id(node), index) in updated
+        and not isinstance(node.operation, Input)
+        and not node.operation.runs_at_call
+        and next(live_handles(node), None) is None
+        and isinstance(known.value, np.ndarray)
+        and sys.getrefcount(node) - _references_inside(bound, node) <= _REFERENCES_OF_A_RUN
+    ]
+
+
+# What refers to a cut besides the nodes that read it: the pairs of cuts and of leaves, and names on the way.
+_REFERENCES_OF_A_RUN = 3
+
+
+def _references_inside(bound: BoundProgram, node: Node) -> int:
+    return sum(operand is node for reader in bound.nodes if reader is not None for operand, _ in reader.operands)
+
+
+def _updated(bound: BoundProgram) -> set[tuple[int, int]]:
+    """Return the leaves that a write changes and that are no results themselves."""
+    leaves = dict(zip(bound.program.inputs, bound.leaves, strict=True))
+    outputs = {position for position, _ in bound.program.outputs}
+    return {
+        (id(leaves[source][0]), leaves[source][1])
+        for instruction in bound.program.instructions
+        if instruction.operation.updates_operand
+        for source, _ in instruction.operands[:1]
+        if source in leaves and source not in outputs
+    }
 
 
 class _RecentReads(threading.local):
@@ -204,7 +261,14 @@ def _values(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> li
     for node, index in bound.leaves:
         value = known.get((id(node), index))
         values.append(value.value if value is not None else leaf_value(node))
-    return values
+    return OwnedValues(values)
+
+
+def release_value(node: Node, index: int) -> None:
+    """Let the value of a node go, writable again for the one program that still holds it."""
+    array = node._values[index].value
+    drop_values(node)
+    array.flags.writeable = True
 
 
 def leaf_value(node: Node, index: int = 0) -> Array:
@@ -245,7 +309,8 @@ def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are alre
     """Return the value as one that nobody can write to and that shares memory with nothing writable."""
     if not isinstance(value, np.ndarray):
         return value
-    array = value if value.base is None and value.flags.owndata and value.flags.writeable else value.copy()
+    is_own = value.base is None and value.flags.owndata and value.flags.writeable
+    array = value if is_own else value.copy(order="K")
     array.flags.writeable = False
     return array
 

@@ -7,10 +7,12 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from composit.errors import OperandError
+from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
 from composit.node import FlatOperands, Node, attach_handle, check_label, new_node, relabelled
 from composit.operation import Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
@@ -247,6 +249,48 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     return handle
 
 
+class _AtCall:
+    """Whether operations compute their results where they are written: inside `strict()`, or for an errstate.
+
+    strict:  how many `strict()` are entered
+    compute: reads a tensor's value, set by `composit/guards.py`
+    """
+
+    __slots__ = ("compute", "strict")
+
+    def __init__(self) -> None:
+        self.strict = 0
+        self.compute: Callable[[Any], object] = repr
+
+
+at_call = _AtCall()
+
+
+def compute_at_call(handle: Any) -> None:
+    """Compute a result that was just written, if what surrounds the call wants errors and warnings there."""
+    if at_call.strict or acts_at_call(handle._node.errstate):
+        at_call.compute(handle)
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """Evaluate each operation where it is written: errors and warnings that depend on values come at the call, as numpy's.
+
+    Example:
+        >>> import composit as cnp
+        >>> with strict():
+        ...     cnp.linalg.inv(cnp.zeros((2, 2)))
+        Traceback (most recent call last):
+        ...
+        numpy.linalg.LinAlgError: Singular matrix
+    """
+    at_call.strict += 1
+    try:
+        yield
+    finally:
+        at_call.strict -= 1
+
+
 _new_handle = object.__new__
 
 
@@ -260,6 +304,8 @@ def new_tensor(
     handle._type = types[0]
     handle._base = None
     handle._views = None
+    if at_call.strict or handle._node.errstate is not DEFAULT_ERRSTATE:
+        compute_at_call(handle)
     return handle
 
 

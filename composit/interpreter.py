@@ -5,16 +5,25 @@ May import program, operation, source.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from composit.backends import PreparedProgram
+from composit.errstates import set_errstate
 from composit.operation import Array, Input
-from composit.program import Program, Reference, labels_of
+from composit.program import Program, Reference, errstates_of, labels_of
 from composit.source import describe_source
 
 # (function, operand slots, result slot or slots, slots that are dead afterwards, position for errors)
 _Step: TypeAlias = tuple[Callable[..., Any], tuple[int, ...], "int | tuple[int, ...]", tuple[int, ...], int]
+
+
+class OwnedValues(list[Any]):
+    """Values that the caller gives away: the run empties the list, so that an array nobody else holds can be reused."""
 
 
 class NumpyBackend:
@@ -29,12 +38,20 @@ class NumpyBackend:
         output_slots = tuple(slots[reference] for reference in program.outputs)
         steps = _steps(program, slots)
         num_slots = len(slots)
+        updates = any(step[0].__class__ is _Update for step in steps)
 
         def run(values: Sequence[Array]) -> list[Array]:
             memory: list[Any] = [None] * num_slots
             for slot, value in zip(input_slots, values, strict=True):
                 memory[slot] = value
-            _run_steps(steps, memory, program)
+            errstates = errstates_of(program)
+            if updates or errstates is not None:
+                value = None
+                if values.__class__ is OwnedValues:
+                    values.clear()  # type: ignore[attr-defined]  # a list, by its class
+                _run_with_care(steps, memory, program, errstates)
+            else:
+                _run_steps(steps, memory, program)
             return [memory[slot] for slot in output_slots]
 
         return run
@@ -72,7 +89,38 @@ def _step(program: Program, position: int, slots: dict[Reference, int], dying: t
     results: int | tuple[int, ...] = slots[position, 0]
     if instruction.operation.num_results != 1:
         results = tuple(slots[position, index] for index in range(len(instruction.types)))
-    return instruction.operation.evaluator(), operands, results, dying, position
+    function = instruction.operation.evaluator()
+    if instruction.operation.updates_operand and operands[0] in dying and operands.count(operands[0]) == 1:
+        function = _Update(function, instruction.operation.update, operands[0], operands[1:])
+    return function, operands, results, dying, position
+
+
+# How often an array is referred to by `_Update.run` itself: its name there, and the argument of getrefcount.
+_OWN_REFERENCES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """A write to a value that no later instruction reads: in its own memory, if nothing else holds the array either."""
+
+    evaluate: Callable[..., Any]
+    update: Callable[..., Any]
+    target: int
+    others: tuple[int, ...]
+
+    def run(self, memory: list[Any]) -> Any:
+        target = memory[self.target]
+        memory[self.target] = None
+        others = [memory[slot] for slot in self.others]
+        # A view of the array, the caller's own, a value that a read has kept: each would be one more reference.
+        if (
+            sys.getrefcount(target) == _OWN_REFERENCES
+            and target.__class__ is np.ndarray
+            and target.flags.owndata
+            and target.flags.writeable
+        ):
+            return self.update(target, *others)
+        return self.evaluate(target, *others)
 
 
 def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> None:
@@ -91,6 +139,26 @@ def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> N
         # The error keeps its class and text, as numpy raised it; the note adds the user's line.
         error.add_note(_where(program, position))
         raise
+
+
+def _run_with_care(
+    steps: Sequence[_Step], memory: list[Any], program: Program, errstates: Sequence[object] | None
+) -> None:
+    """Run steps of which some update an operand in place, or were built under an errstate of their own."""
+    for step in steps:
+        function, _, results, dying, position = step
+        if errstates is not None:
+            set_errstate(errstates[position])
+        if function.__class__ is not _Update:
+            _run_steps((step,), memory, program)
+            continue
+        try:
+            memory[results] = function.run(memory)  # type: ignore[attr-defined,call-overload]  # one result
+        except BaseException as error:
+            error.add_note(_where(program, position))
+            raise
+        for slot in dying:
+            memory[slot] = None
 
 
 def _where(program: Program, position: int) -> str:

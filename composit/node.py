@@ -15,6 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from composit.errors import ParameterError
+from composit.errstates import current_errstate
 from composit.keys import Key, digest
 from composit.operation import Operation, TensorType
 from composit.source import Source
@@ -59,6 +60,7 @@ class _Draft:
         "_plan",
         "_references",
         "_values",
+        "errstate",
         "label",
         "operation",
         "scope",
@@ -74,6 +76,7 @@ class _Draft:
     source: Source | None
     scope: str
     label: str | None
+    errstate: object
     _key: Key | None
     _references: _Reference | tuple[_Reference, ...]
     _graph: MultiDiGraph | None
@@ -86,7 +89,7 @@ class Node(_Draft):
 
     types:  one TensorType per result
     serial: order of creation in this process (a read of a value cannot have steered what was built before it)
-    source: the user's line; scope and label: words for people, no part of the identity
+    source: the user's line; scope and label: words for people; errstate: numpy's there; no part of the identity
     """
 
     __slots__ = ()
@@ -170,6 +173,7 @@ def new_node(
     node.serial = next(_serials)
     node.scope = _current_scope()
     node.label = label
+    node.errstate = current_errstate()
     node._key = None
     node._references = references
     node._graph = None
@@ -181,6 +185,7 @@ def new_node(
 
 # The slots' own setters pass by __setattr__, for the few that are caches or are known only later.
 _set_scope = _Draft.__dict__["scope"].__set__
+_set_errstate = _Draft.__dict__["errstate"].__set__
 _set_key = _Draft.__dict__["_key"].__set__
 _set_references = _Draft.__dict__["_references"].__set__
 _set_graph = _Draft.__dict__["_graph"].__set__
@@ -260,6 +265,7 @@ def relabelled(node: Node, label: str) -> Node:
     """Return the same expression under another label; the operation object, and so a leaf's identity, is shared."""
     copy = Node(node.operation, node.operands, node.types, node.source, label)
     _set_scope(copy, node.scope)
+    _set_errstate(copy, node.errstate)
     return copy
 
 

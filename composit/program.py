@@ -7,11 +7,13 @@ node, operation, keys.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from composit.errstates import DEFAULT_ERRSTATE, current_errstate, set_errstate
 from composit.keys import Key, digest
 from composit.node import Node
 from composit.operation import Input, Operation, TensorType
@@ -32,11 +34,12 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Words for people about one instruction: what it is called, the scope it is in, the line that built it."""
+    """What an instruction keeps of its call: its name, the scope it is in, the line that built it, numpy's errstate there."""
 
     name: str
     scope: str
     source: Source | None
+    errstate: object = None
 
     def __reduce__(self) -> tuple[Callable[..., Label], tuple[object, ...]]:
         # A line is known by its code object, which stays in its process.
@@ -71,22 +74,97 @@ class Program:
         return "\n".join([*lines, f"return {returned}"])
 
 
-_running: ContextVar[tuple[Label, ...]] = ContextVar("composit_running_labels", default=())
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run takes from the calls that built its nodes.
+
+    errstate:  numpy's state under which the run starts
+    errstates: the state of each instruction where they differ, else None
+    """
+
+    labels: tuple[Label, ...]
+    errstate: object
+    errstates: tuple[object, ...] | None
 
 
-def run_labelled(labels: tuple[Label, ...], run: Callable[[Any], Any], values: Any) -> Any:  # Any: arrays, as prepared
+def surroundings_of(labels: tuple[Label, ...]) -> Surroundings:
+    """Return what a run with these labels runs under."""
+    states = tuple([DEFAULT_ERRSTATE if label.errstate is None else label.errstate for label in labels])
+    if not states or all(state is states[0] for state in states):
+        return Surroundings(labels, states[0] if states else DEFAULT_ERRSTATE, None)
+    return Surroundings(labels, DEFAULT_ERRSTATE, states)
+
+
+_running: ContextVar[Surroundings | None] = ContextVar("composit_running", default=None)
+
+
+def run_in(surroundings: Surroundings, run: Callable[[Any], Any], values: Any) -> Any:  # Any: arrays, as prepared
     """Return what a prepared program makes of values; what it raises names these labels, by `labels_of`."""
-    token = _running.set(labels)
+    _count_run()
+    token = _running.set(surroundings)
+    before = current_errstate()
     try:
+        if before is not surroundings.errstate:
+            set_errstate(surroundings.errstate)
         return run(values)
     finally:
+        if before is not current_errstate():
+            set_errstate(before)
         _running.reset(token)
 
 
 def labels_of(program: Program) -> tuple[Label, ...]:
     """Return the labels of what is being run: a prepared program serves all of its structure, from whatever lines."""
-    labels = _running.get()
-    return labels if len(labels) == len(program.instructions) else program.labels
+    running = _running.get()
+    return running.labels if running is not None and _fits(running, program) else program.labels
+
+
+def errstates_of(program: Program) -> tuple[object, ...] | None:
+    """Return the errstate of each instruction of what is being run, None where all have that of the run."""
+    running = _running.get()
+    return running.errstates if running is not None and _fits(running, program) else None
+
+
+def _fits(running: Surroundings, program: Program) -> bool:
+    return len(running.labels) == len(program.instructions)
+
+
+class EvaluationCount:
+    """How many programs have been run since counting began: evaluations, and reads of values that Python needed."""
+
+    __slots__ = ("runs",)
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+
+_counts: ContextVar[tuple[EvaluationCount, ...]] = ContextVar("composit_evaluation_counts", default=())
+
+
+@contextmanager
+def count_evaluations() -> Iterator[EvaluationCount]:
+    """Count the programs that are run inside, by `evaluate` and by reads of values; `.runs` is the number so far.
+
+    Example:
+        >>> import composit as cnp
+        >>> with count_evaluations() as count:
+        ...     x = cnp.ones(3) + 1
+        ...     before = count.runs
+        ...     total = float(x.sum())
+        >>> before, count.runs
+        (0, 1)
+    """
+    count = EvaluationCount()
+    token = _counts.set((*_counts.get(), count))
+    try:
+        yield count
+    finally:
+        _counts.reset(token)
+
+
+def _count_run() -> None:
+    for count in _counts.get():
+        count.runs += 1
 
 
 def _describe(position: int, instruction: Instruction) -> str:
@@ -196,7 +274,7 @@ class _Builder:
 
     def _append(self, instruction: Instruction, labelled: Node, node: Node | None) -> None:
         self.instructions.append(instruction)
-        self.labels.append(Label(labelled.name, labelled.scope, labelled.source))
+        self.labels.append(Label(labelled.name, labelled.scope, labelled.source, labelled.errstate))
         self.nodes.append(node)
 
 

@@ -64,7 +64,7 @@ class Assign(Operation):
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
-        (g,), (base, value, *indices) = cotangents, operands
+        (g,), (base, _, *indices) = cotangents, operands
         to_base = xp.apply(self, g, 0, *indices) if needs[0] else None
         shape = xp.shape(xp.apply(self.chosen(xp.shape(base), indices), base, *indices)) if needs[1] else ()
         to_value = self._to_value(xp, g, indices, shape) if needs[1] else None

@@ -56,6 +56,7 @@ class Full(Operation):
     dtype: Dtype
     fill_value: Any  # a Python or numpy scalar
     serial: Key = serial_field()
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(self.shape, self.dtype),)
@@ -73,6 +74,7 @@ class Arange(Operation):
     step: Any
     dtype: Dtype
     serial: Key = serial_field()
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         # numpy divides as Python does, before any cast to dtype.
@@ -94,6 +96,7 @@ class Linspace(Operation):
     endpoint: bool
     dtype: Dtype
     serial: Key = serial_field()
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.num,), self.dtype),)
@@ -111,6 +114,7 @@ class Eye(Operation):
     k: int
     dtype: Dtype
     serial: Key = serial_field()
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.N, self.M), self.dtype),)
@@ -128,6 +132,7 @@ class Tri(Operation):
     k: int
     dtype: Dtype
     serial: Key = serial_field()
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.N, self.M), self.dtype),)

@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply, as_tensor, scalar_node, tensor_of
-from composit.errors import MissingDerivativeError, ShapeError, UnsupportedOperationError
+from composit.errors import MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
+from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -86,6 +87,16 @@ class ElementwiseFunction:
 
     def __call__(self, *operands: Any, **options: Any) -> Any:
         """Return the lazy result; arguments, promotion, broadcasting and errors are numpy's."""
+        try:
+            return self._lazily(operands, options)
+        except REFUSALS as refusal:
+            return let_numpy_decide(refusal, self.ufunc, operands, options)
+
+    def of_two(self, first: Any, second: Any) -> Any:
+        """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
+        return self._lazily((first, second), {})
+
+    def _lazily(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if options or len(operands) != self.nin:
             return _call_with_options(self, operands, **options)
         flat: list[Any] = []  # node, output index, node, output index, ...
@@ -107,8 +118,8 @@ class ElementwiseFunction:
             if self.check is not None:
                 self.check(*operands)
         if self.nout == 1:
-            return new_tensor(self.operation, tuple(flat), typing.results, find_source(2))
-        return tensor_of(self.operation, tuple(flat), typing.results)
+            return new_tensor(self.operation, tuple(flat), typing.results, find_source(3))
+        return tensor_of(self.operation, tuple(flat), typing.results, 3)
 
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
         """Return what the function does with operands of these types, from numpy itself and then from memory."""
@@ -117,6 +128,8 @@ class ElementwiseFunction:
             return known
         if len(self._typings) >= MAX_KNOWN_TYPES:
             self._typings.clear()
+        if any(value_type.dtype.kind in _WITHOUT_RULES for value_type in types):
+            raise NoRuleError(f"{self.name}: elements that are objects, strings or records")
         # Before the shapes, as numpy: of two faults it names the dtypes.
         dtypes = self.resolve_dtypes(types)
         shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
@@ -168,6 +181,10 @@ def register_ufunc_methods(call: Callable[..., Any]) -> None:
     _ufunc_methods.append(call)
 
 
+# What numpy does with these follows from the elements themselves, or is decided by dtypes of their own.
+_WITHOUT_RULES = "OSUVT"
+
+
 def elementwise(
     name: str,
     ufunc: Callable[..., Any],
@@ -193,7 +210,10 @@ def short_path(function: ElementwiseFunction, otherwise: Callable[[Any, Any], An
         if other.__class__ is not self.__class__:
             return otherwise(self, other)
         types = (self._type, other._type)
-        typing = typings.get(types) or function.typing_of(types)
+        typing = typings.get(types)
+        if typing is None:
+            # The first of its kind, or one that only numpy can answer.
+            return otherwise(self, other)
         flat = (self._node, self._output_index, other._node, other._output_index)
         return new_tensor(operation, flat, typing.results, find_source(2))
 
@@ -212,6 +232,7 @@ class Elementwise(Operation):
 
     function: ElementwiseFunction
     dtype: Dtype | None = None
+    keeps_c_order = True
 
     @property
     def name(self) -> str:
@@ -266,6 +287,7 @@ class Astype(Operation):
     """The same elements in another dtype."""
 
     dtype: Dtype
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (operand,) = operand_types
@@ -294,6 +316,8 @@ def astype(
 @dataclass(frozen=True, slots=True)
 class Where(Operation):
     """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast."""
+
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = broadcast_shapes("where", [operand.shape for operand in operand_types])
@@ -384,10 +408,7 @@ def _call_with_options(
         if name not in _UFUNC_ARGUMENTS:
             raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")
         if name != "where" or value is not True:
-            raise UnsupportedOperationError(
-                f"{function.name}: the argument {name}= was given; composit knows dtype, casting and out here; use "
-                "where(condition, x, y) to choose elements"
-            )
+            raise NoRuleError(f"{function.name}: the argument {name}= has no rule")
     out = operands[function.nin :] or out
     if out is not None:
         options = {"out": out, "casting": casting, "dtype": dtype}

@@ -17,6 +17,7 @@ from composit.apply import apply
 from composit.errors import ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
+from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
 
@@ -57,6 +58,7 @@ class Concatenate(Operation):
     """
 
     axis: int
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shapes = [operand.shape for operand in operand_types]
@@ -102,6 +104,7 @@ class Stack(Operation):
     """
 
     axis: int
+    keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         first = operand_types[0].shape

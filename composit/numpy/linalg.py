@@ -45,6 +45,8 @@ class Matmul(Operation):
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.matmul.html
     """
 
+    keeps_c_order = True
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _matmul_types(*operand_types)
 

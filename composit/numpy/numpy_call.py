@@ -95,7 +95,7 @@ def let_numpy_decide(refusal: Exception, function: Function, args: tuple[Any, ..
         return call_numpy(function, args, kwargs, ("out",))
     except _ERRORS as theirs:
         if not isinstance(refusal, NoRuleError):
-            if isinstance(refusal, type(theirs)) and str(theirs) in str(refusal):
+            if isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal):
                 raise refusal from None
             theirs.add_note(str(refusal))
         raise

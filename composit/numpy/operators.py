@@ -5,12 +5,12 @@ May import elementwise_table, linalg, subscripts, handle, errors.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from composit.errors import OperandError
 from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy.assignment import assign_result, cast_for_writing
@@ -35,30 +35,53 @@ def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: 
             # numpy's scalars are immutable: the name is bound to a new one.
             return result
         assign_result(tensor, cast_for_writing(tensor, result, ufunc.__name__))
-    except OperandError:
-        return NotImplemented
     except REFUSALS as refusal:
         let_numpy_decide(refusal, ufunc, (tensor, other), {"out": tensor})
     return tensor
 
 
-def _binary(function: Callable[..., Value]) -> Callable[[Any, Value], Value]:
+def _lazy_form(function: Callable[..., Value]) -> Callable[[Value, Value], Value]:
+    """Return what builds the node and raises where it cannot, without asking numpy: the operator asks it itself."""
+    return function.of_two if isinstance(function, ElementwiseFunction) else function
+
+
+def _defers(other: Value) -> bool:
+    """Return whether numpy's arrays would leave the operator to the other operand: those that say so, and subclasses."""
+    kind = type(other)
+    if getattr(kind, "__array_ufunc__", _defers) is None:
+        return True
+    return isinstance(other, np.ndarray) and kind is not np.ndarray
+
+
+def _binary(
+    function: Callable[..., Value], python_operator: Callable[[Any, Any], Any]
+) -> Callable[[Any, Value], Value]:
+    lazily = _lazy_form(function)
+
     def method(self: Any, other: Value) -> Value:
-        try:
-            return function(self, other)
-        except OperandError:
+        if _defers(other):
             return NotImplemented
+        try:
+            return lazily(self, other)
+        except REFUSALS as refusal:
+            return let_numpy_decide(refusal, python_operator, (self, other), {})
 
     is_short = isinstance(function, ElementwiseFunction) and function.nout == 1
     return short_path(function, method) if is_short else method  # type: ignore[arg-type]  # checked above
 
 
-def _reflected(function: Callable[..., Value]) -> Callable[[Any, Value], Value]:
+def _reflected(
+    function: Callable[..., Value], python_operator: Callable[[Any, Any], Any]
+) -> Callable[[Any, Value], Value]:
+    lazily = _lazy_form(function)
+
     def method(self: Any, other: Value) -> Value:
-        try:
-            return function(other, self)
-        except OperandError:
+        if _defers(other):
             return NotImplemented
+        try:
+            return lazily(other, self)
+        except REFUSALS as refusal:
+            return let_numpy_decide(refusal, python_operator, (other, self), {})
 
     return method
 
@@ -82,31 +105,41 @@ class Operators(TensorHandle):
 
     __slots__ = ()
 
-    __add__, __radd__, __iadd__ = _binary(table.add), _reflected(table.add), _updating(table.add, np.add)
-    __sub__, __rsub__ = _binary(table.subtract), _reflected(table.subtract)
+    __add__, __radd__, __iadd__ = (
+        _binary(table.add, operator.add),
+        _reflected(table.add, operator.add),
+        _updating(table.add, np.add),
+    )
+    __sub__, __rsub__ = _binary(table.subtract, operator.sub), _reflected(table.subtract, operator.sub)
     __isub__ = _updating(table.subtract, np.subtract)
-    __mul__, __rmul__ = _binary(table.multiply), _reflected(table.multiply)
+    __mul__, __rmul__ = _binary(table.multiply, operator.mul), _reflected(table.multiply, operator.mul)
     __imul__ = _updating(table.multiply, np.multiply)
-    __truediv__, __rtruediv__ = _binary(table.divide), _reflected(table.divide)
+    __truediv__, __rtruediv__ = _binary(table.divide, operator.truediv), _reflected(table.divide, operator.truediv)
     __itruediv__ = _updating(table.divide, np.divide)
-    __floordiv__, __rfloordiv__ = _binary(table.floor_divide), _reflected(table.floor_divide)
+    __floordiv__, __rfloordiv__ = (
+        _binary(table.floor_divide, operator.floordiv),
+        _reflected(table.floor_divide, operator.floordiv),
+    )
     __ifloordiv__ = _updating(table.floor_divide, np.floor_divide)
-    __mod__, __rmod__ = _binary(table.remainder), _reflected(table.remainder)
+    __mod__, __rmod__ = _binary(table.remainder, operator.mod), _reflected(table.remainder, operator.mod)
     __imod__ = _updating(table.remainder, np.remainder)
-    __divmod__, __rdivmod__ = _binary(table.divmod), _reflected(table.divmod)
-    __pow__, __rpow__ = _binary(table.power), _reflected(table.power)
+    __divmod__, __rdivmod__ = _binary(table.divmod, divmod), _reflected(table.divmod, divmod)
+    __pow__, __rpow__ = _binary(table.power, operator.pow), _reflected(table.power, operator.pow)
     __ipow__ = _updating(table.power, np.power)
-    __matmul__, __rmatmul__ = _binary(matmul), _reflected(matmul)
+    __matmul__, __rmatmul__ = _binary(matmul, operator.matmul), _reflected(matmul, operator.matmul)
     __imatmul__ = _updating(matmul, np.matmul)
-    __and__, __rand__ = _binary(table.bitwise_and), _reflected(table.bitwise_and)
+    __and__, __rand__ = _binary(table.bitwise_and, operator.and_), _reflected(table.bitwise_and, operator.and_)
     __iand__ = _updating(table.bitwise_and, np.bitwise_and)
-    __or__, __ror__ = _binary(table.bitwise_or), _reflected(table.bitwise_or)
+    __or__, __ror__ = _binary(table.bitwise_or, operator.or_), _reflected(table.bitwise_or, operator.or_)
     __ior__ = _updating(table.bitwise_or, np.bitwise_or)
-    __xor__, __rxor__ = _binary(table.bitwise_xor), _reflected(table.bitwise_xor)
+    __xor__, __rxor__ = _binary(table.bitwise_xor, operator.xor), _reflected(table.bitwise_xor, operator.xor)
     __ixor__ = _updating(table.bitwise_xor, np.bitwise_xor)
-    __lshift__, __rlshift__ = _binary(table.left_shift), _reflected(table.left_shift)
+    __lshift__, __rlshift__ = _binary(table.left_shift, operator.lshift), _reflected(table.left_shift, operator.lshift)
     __ilshift__ = _updating(table.left_shift, np.left_shift)
-    __rshift__, __rrshift__ = _binary(table.right_shift), _reflected(table.right_shift)
+    __rshift__, __rrshift__ = (
+        _binary(table.right_shift, operator.rshift),
+        _reflected(table.right_shift, operator.rshift),
+    )
     __irshift__ = _updating(table.right_shift, np.right_shift)
 
     __neg__ = _unary(table.negative)
@@ -114,12 +147,12 @@ class Operators(TensorHandle):
     __abs__ = _unary(table.absolute)
     __invert__ = _unary(table.invert)
 
-    __eq__ = _binary(table.equal)
-    __ne__ = _binary(table.not_equal)
-    __lt__ = _binary(table.less)
-    __le__ = _binary(table.less_equal)
-    __gt__ = _binary(table.greater)
-    __ge__ = _binary(table.greater_equal)
+    __eq__ = _binary(table.equal, operator.eq)
+    __ne__ = _binary(table.not_equal, operator.ne)
+    __lt__ = _binary(table.less, operator.lt)
+    __le__ = _binary(table.less_equal, operator.le)
+    __gt__ = _binary(table.greater, operator.gt)
+    __ge__ = _binary(table.greater_equal, operator.ge)
     # Python drops the hash where __eq__ is defined; tensors hash by identity.
     __hash__ = TensorHandle.__hash__
 

@@ -55,6 +55,7 @@ class Reduce(Operation):
     axes: Axes
     keepdims: bool
     dtype: Dtype | None = None
+    keeps_c_order = True
 
     @property
     def name(self) -> str:
@@ -108,6 +109,7 @@ class ArgReduce(Operation):
     function: Literal["argmax", "argmin"]
     axis: int | None
     keepdims: bool
+    keeps_c_order = True
 
     @property
     def name(self) -> str:
@@ -146,6 +148,7 @@ class Accumulate(Operation):
     function: ElementwiseFunction
     axis: int
     dtype: Dtype | None = None
+    keeps_c_order = True
 
     @property
     def name(self) -> str:
