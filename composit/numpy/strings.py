@@ -1,0 +1,99 @@
+"""numpy.strings on tensors: numpy computes with the elements when the function is called.
+
+Comparisons and concatenation are the universal functions of the table. May import elementwise_table, numpy_function.
+"""
+
+import numpy as np
+
+from composit.numpy.elementwise_table import add, equal, greater, greater_equal, less, less_equal, not_equal
+from composit.numpy.numpy_function import without_rule
+from composit.numpy.ufuncs import NumpyUfunc
+
+__all__ = [
+    "add",
+    "capitalize",
+    "center",
+    "count",
+    "decode",
+    "encode",
+    "endswith",
+    "equal",
+    "expandtabs",
+    "find",
+    "greater",
+    "greater_equal",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isdecimal",
+    "isdigit",
+    "islower",
+    "isnumeric",
+    "isspace",
+    "istitle",
+    "isupper",
+    "less",
+    "less_equal",
+    "ljust",
+    "lower",
+    "lstrip",
+    "mod",
+    "multiply",
+    "not_equal",
+    "partition",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rstrip",
+    "slice",
+    "startswith",
+    "str_len",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
+]
+
+capitalize = without_rule(np.strings.capitalize)
+center = without_rule(np.strings.center)
+count = without_rule(np.strings.count)
+decode = without_rule(np.strings.decode)
+encode = without_rule(np.strings.encode)
+endswith = without_rule(np.strings.endswith)
+expandtabs = without_rule(np.strings.expandtabs)
+find = without_rule(np.strings.find)
+index = without_rule(np.strings.index)
+isalnum = NumpyUfunc(np.strings.isalnum)
+isalpha = NumpyUfunc(np.strings.isalpha)
+isdecimal = NumpyUfunc(np.strings.isdecimal)
+isdigit = NumpyUfunc(np.strings.isdigit)
+islower = NumpyUfunc(np.strings.islower)
+isnumeric = NumpyUfunc(np.strings.isnumeric)
+isspace = NumpyUfunc(np.strings.isspace)
+istitle = NumpyUfunc(np.strings.istitle)
+isupper = NumpyUfunc(np.strings.isupper)
+ljust = without_rule(np.strings.ljust)
+lower = without_rule(np.strings.lower)
+lstrip = without_rule(np.strings.lstrip)
+mod = without_rule(np.strings.mod)
+multiply = without_rule(np.strings.multiply)
+partition = without_rule(np.strings.partition)
+replace = without_rule(np.strings.replace)
+rfind = without_rule(np.strings.rfind)
+rindex = without_rule(np.strings.rindex)
+rjust = without_rule(np.strings.rjust)
+rpartition = without_rule(np.strings.rpartition)
+rstrip = without_rule(np.strings.rstrip)
+slice = without_rule(np.strings.slice)
+startswith = without_rule(np.strings.startswith)
+str_len = NumpyUfunc(np.strings.str_len)
+strip = without_rule(np.strings.strip)
+swapcase = without_rule(np.strings.swapcase)
+title = without_rule(np.strings.title)
+translate = without_rule(np.strings.translate)
+upper = without_rule(np.strings.upper)
+zfill = without_rule(np.strings.zfill)

@@ -1,0 +1,159 @@
+"""numpy.ufunc's public surface: what every universal function of ours shows and does besides being called.
+
+Lives here: attributes, methods, the class that `isinstance(cnp.add, cnp.ufunc)` asks for, and functions that numpy
+alone computes. Not here: those with rules (elementwise.py, linalg.py). May import numpy_call, arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from composit.numpy.numpy_call import call_numpy
+
+__all__ = ["frompyfunc", "ufunc"]
+
+# Any, everywhere here: operands are tensors, arrays and numbers; ufuncs return one result or several.
+Call = Callable[..., Any]
+
+_method_calls: list[Call] = []
+
+
+def register_ufunc_methods(call: Call) -> None:
+    """Set what computes the methods of ufuncs, `call(ufunc, method, operands, options)`: it needs the families above."""
+    assert not _method_calls, "the methods of ufuncs are registered once"
+    _method_calls.append(call)
+
+
+class _Universal(type):
+    """Counts numpy's own universal functions among the instances."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, np.ufunc) or super().__instancecheck__(instance)
+
+
+class ufunc(metaclass=_Universal):  # numpy's name
+    """A function that works element by element, or over core axes: numpy.ufunc's attributes and methods.
+
+    The attribute `ufunc` of an instance is numpy's own. Reference: numpy.ufunc.
+    """
+
+    __slots__ = ()
+
+    ufunc: Any
+
+    def __init_subclass__(cls) -> None:
+        # An instance shows numpy's page, where otherwise its class's docstring would be found.
+        cls.__doc__ = property(_page)  # type: ignore[assignment]
+
+    @property
+    def nin(self) -> int:
+        """The number of operands."""
+        return int(self.ufunc.nin)
+
+    @property
+    def nout(self) -> int:
+        """The number of results."""
+        return int(self.ufunc.nout)
+
+    @property
+    def nargs(self) -> int:
+        """The number of operands and results."""
+        return self.nin + self.nout
+
+    @property
+    def ntypes(self) -> int:
+        """The number of loops that numpy has."""
+        return len(self.types)
+
+    @property
+    def types(self) -> list[str]:
+        """The loops that numpy has, as characters of dtypes: operands, an arrow, results."""
+        return list(self.ufunc.types)
+
+    @property
+    def identity(self) -> Any:
+        """What a reduction of nothing gives, None where there is no such value."""
+        return self.ufunc.identity
+
+    @property
+    def signature(self) -> str | None:
+        """The core axes of a generalized function, None for one that works element by element."""
+        found: str | None = self.ufunc.signature
+        return found
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.ufunc)
+
+    def __repr__(self) -> str:
+        return repr(self.ufunc)
+
+    def reduce(self, array: Any, /, axis: Any = 0, dtype: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        """Return the function applied along axes until one element is left. Reference: numpy.ufunc.reduce."""
+        return self._method("reduce", (array,), {"axis": axis, **_given(dtype, out), **kwargs})
+
+    def accumulate(self, array: Any, /, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+        """Return all intermediate results of `reduce` along one axis. Reference: numpy.ufunc.accumulate."""
+        return self._method("accumulate", (array,), {"axis": axis, **_given(dtype, out)})
+
+    def reduceat(self, array: Any, /, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+        """Return `reduce` of the slices between indices. Reference: numpy.ufunc.reduceat."""
+        return self._method("reduceat", (array, indices), {"axis": axis, **_given(dtype, out)})
+
+    def outer(self, A: Any, B: Any, /, **kwargs: Any) -> Any:  # numpy's names
+        """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
+        return self._method("outer", (A, B), kwargs)
+
+    def at(self, a: Any, indices: Any, b: Any = None, /) -> None:
+        """Apply the function in place at indices, once for each time one is listed. Reference: numpy.ufunc.at."""
+        self._method("at", (a, indices) if b is None else (a, indices, b), {})
+
+    def resolve_dtypes(
+        self, dtypes: Any, *, signature: Any = None, casting: Any = None, reduction: Any = False
+    ) -> tuple[np.dtype[Any], ...]:
+        """Return the dtypes of the loop that numpy would run. Reference: numpy.ufunc.resolve_dtypes."""
+        options = {"signature": signature, "casting": casting, "reduction": reduction}
+        given = {name: value for name, value in options.items() if value}
+        found: tuple[np.dtype[Any], ...] = self.ufunc.resolve_dtypes(dtypes, **given)
+        return found
+
+    def _method(self, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        result = _method_calls[0](self.ufunc, method, operands, options)
+        if result is NotImplemented:
+            # An operand of a class that is not ours to know: numpy asks it.
+            return getattr(self.ufunc, method)(*operands, **options)
+        return result
+
+
+def _page(function: ufunc) -> str | None:
+    found: str | None = function.ufunc.__doc__
+    return found
+
+
+def _given(dtype: Any, out: Any) -> dict[str, Any]:
+    return {name: value for name, value in (("dtype", dtype), ("out", out)) if value is not None}
+
+
+class NumpyUfunc(ufunc):
+    """A universal function without a rule: numpy's runs on the real operands when it is called."""
+
+    __slots__ = ("__name__", "__qualname__", "ufunc")
+
+    def __init__(self, function: Any) -> None:  # Any: numpy's types call some of them functions
+        self.ufunc = function
+        self.__name__ = self.__qualname__ = function.__name__
+
+    def __call__(self, *operands: Any, **options: Any) -> Any:
+        return call_numpy(self.ufunc, operands, options, ("out",))
+
+    def __reduce__(self) -> tuple[type, tuple[np.ufunc]]:
+        return NumpyUfunc, (self.ufunc,)
+
+
+def frompyfunc(func: Callable[..., Any], /, nin: int, nout: int, **kwargs: Any) -> NumpyUfunc:
+    """Return a universal function that calls a Python function for each element. Reference: numpy.frompyfunc."""
+    return NumpyUfunc(np.frompyfunc(func, nin, nout, **kwargs))
