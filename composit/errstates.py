@@ -7,12 +7,13 @@ puts it back. May import nothing of ours.
 from __future__ import annotations
 
 from contextvars import Context, ContextVar
+from typing import Any
 
 import numpy as np
 from numpy._core import umath
 
 # Private, since numpy offers the state only as a dictionary that takes half a microsecond to make.
-_state: ContextVar[object] = umath._extobj_contextvar
+_state: ContextVar[Any] = umath._extobj_contextvar  # Any: an object that nobody looks into
 current_errstate = _state.get
 set_errstate = _state.set
 

@@ -165,7 +165,7 @@ def _given_up(bound: BoundProgram, cuts: Sequence[tuple[Pair, KnownValue]]) -> l
         and not isinstance(node.operation, Input)
         and not node.operation.runs_at_call
         and next(live_handles(node), None) is None
-        and isinstance(known.value, np.ndarray)
+        and known.value.__class__ is np.ndarray
         and sys.getrefcount(node) - _references_inside(bound, node) <= _REFERENCES_OF_A_RUN
     ]
 

@@ -195,8 +195,10 @@ def _derive_again(view: TensorHandle) -> Node:
     return node
 
 
-def move_on(root: TensorHandle, replacement: TensorHandle, is_connected: Callable[[TensorHandle], bool]) -> None:
-    """Point a tensor that is no view at the replacement's node, as a write does; its views follow when next looked at.
+def move_on(root: TensorHandle, node: Node, output_index: int, is_connected: Callable[[TensorHandle], bool]) -> None:
+    """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
+
+    The caller sees to it that the node knows the handle.
 
     Each view loses its node now and derives it again on demand, so that writing costs nothing for views that nobody reads
     in between, and reading a tensor costs nothing at all.
@@ -214,9 +216,8 @@ def move_on(root: TensorHandle, replacement: TensorHandle, is_connected: Callabl
                 _take_node(view)
             else:
                 view._base = None
-    root._node = replacement._node
-    root._output_index = replacement._output_index
-    attach_handle(root._node, root)
+    root._node = node
+    root._output_index = output_index
 
 
 def _take_node(view: TensorHandle) -> None:

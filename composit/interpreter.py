@@ -18,8 +18,8 @@ from composit.operation import Array, Input
 from composit.program import Program, Reference, errstates_of, labels_of
 from composit.source import describe_source
 
-# (function, operand slots, result slot or slots, slots that are dead afterwards, position for errors)
-_Step: TypeAlias = tuple[Callable[..., Any], tuple[int, ...], "int | tuple[int, ...]", tuple[int, ...], int]
+# (function or _Update, operand slots, result slot or slots, slots that are dead afterwards, position for errors)
+_Step: TypeAlias = tuple[Any, tuple[int, ...], "int | tuple[int, ...]", tuple[int, ...], int]
 
 
 class OwnedValues(list[Any]):
@@ -42,13 +42,12 @@ class NumpyBackend:
 
         def run(values: Sequence[Array]) -> list[Array]:
             memory: list[Any] = [None] * num_slots
-            for slot, value in zip(input_slots, values, strict=True):
-                memory[slot] = value
+            for slot, position in zip(input_slots, range(len(values)), strict=True):
+                memory[slot] = values[position]
             errstates = errstates_of(program)
             if updates or errstates is not None:
-                value = None
-                if values.__class__ is OwnedValues:
-                    values.clear()  # type: ignore[attr-defined]  # a list, by its class
+                if isinstance(values, OwnedValues):
+                    values.clear()
                 _run_with_care(steps, memory, program, errstates)
             else:
                 _run_steps(steps, memory, program)
@@ -89,9 +88,9 @@ def _step(program: Program, position: int, slots: dict[Reference, int], dying: t
     results: int | tuple[int, ...] = slots[position, 0]
     if instruction.operation.num_results != 1:
         results = tuple(slots[position, index] for index in range(len(instruction.types)))
-    function = instruction.operation.evaluator()
+    function: Any = instruction.operation.evaluator()
     if instruction.operation.updates_operand and operands[0] in dying and operands.count(operands[0]) == 1:
-        function = _Update(function, instruction.operation.update, operands[0], operands[1:])
+        function = _Update(function, instruction.operation.update_in_place, operands[0], operands[1:])
     return function, operands, results, dying, position
 
 
@@ -153,7 +152,7 @@ def _run_with_care(
             _run_steps((step,), memory, program)
             continue
         try:
-            memory[results] = function.run(memory)  # type: ignore[attr-defined,call-overload]  # one result
+            memory[results] = function.run(memory)  # type: ignore[index]  # a write has one result
         except BaseException as error:
             error.add_note(_where(program, position))
             raise

@@ -101,7 +101,7 @@ class Operation:
     is_read_only: ClassVar[bool] = False
     # The result shows the operand's elements only if they lie in the right order, and holds copies of them otherwise.
     depends_on_layout: ClassVar[bool] = False
-    # The result is the first operand, changed: `update(target, ...)` does it in the operand's own memory.
+    # The result is the first operand, changed: `update_in_place` does it in the operand's own memory.
     updates_operand: ClassVar[bool] = False
     # Operands in C order give results in C order.
     keeps_c_order: ClassVar[bool] = False
@@ -126,6 +126,10 @@ class Operation:
     def view_of(self, array: Array) -> Array:
         """Return the elements as a view of the array, also where `evaluate` gives a scalar; of view operations only."""
         return self.evaluate(array)  # type: ignore[no-any-return]  # of one array a view operation makes one array
+
+    def update_in_place(self, target: Array, *operands: Any) -> Array:
+        """Return the first operand, changed in its own memory; of operations that update an operand only."""
+        raise TypeError(f"{type(self).__name__}: an operation that updates its operand must define update_in_place")
 
     def evaluator(self) -> Callable[..., Any]:  # Any: as evaluate
         """Return the callable that a backend runs: `evaluate`, or numpy's own function where it means the same."""

@@ -6,17 +6,21 @@ updates the old array in place when nobody else reads it. May import layout, app
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply
+from composit.apply import as_tensor, scalar_node
 from composit.errors import DtypeError, ShapeError
-from composit.handle import TensorHandle, move_on
+from composit.errstates import DEFAULT_ERRSTATE
+from composit.handle import TensorHandle, at_call, compute_at_call, move_on
+from composit.node import FlatOperands, attach_handle, new_node
 from composit.numpy.layout import shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.source import find_source
 
 # An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
 Index: TypeAlias = tuple[Any, ...]
@@ -46,10 +50,11 @@ class Assign(Operation):
         return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
-        return self.update(copied(operands[0]), *operands[1:])
+        return self.update_in_place(copied(operands[0]), *operands[1:])
 
-    def update(self, target: Array, value: Array, *indices: Array) -> Array:
+    def update_in_place(self, target: Array, *operands: Any) -> Array:
         """Write to the target itself and return it."""
+        value, *indices = operands
         part = _through(self.steps, target)
         index = with_arrays(self.index, indices)
         if part is target or not target.size or np.may_share_memory(part, target):
@@ -100,7 +105,7 @@ class Chosen(Operation):
 
     def evaluate(self, *operands: Array) -> Array:
         part = _through(self.steps, np.asarray(operands[0]))
-        return part[with_arrays(self.index, operands[1:])]  # type: ignore[no-any-return]  # numpy's own declaration
+        return part[with_arrays(self.index, operands[1:])]
 
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
@@ -134,8 +139,23 @@ def assign_elements(tensor: Any, index: Index, value: Any, indices: Sequence[Any
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
     root, steps = _root_of(tensor)
-    _check_writable(steps, tensor)
-    move_on(root, apply(Assign(steps, index), root, value, *indices), is_connected)
+    if steps:
+        _check_writable(steps, tensor)
+    flat: list[Any] = [root._node, root._output_index]
+    for operand in (value, *indices):
+        if operand.__class__ is float or operand.__class__ is int:
+            flat += (scalar_node(operand), 0)
+        else:
+            handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
+            flat += (handle._node, handle._output_index)
+    _move_on(root, Assign(steps, index), tuple(flat))
+
+
+def _move_on(root: TensorHandle, operation: Assign, flat_operands: FlatOperands) -> None:
+    node = new_node(operation, flat_operands, (root._type,), find_source(4), None, weakref.ref(root))
+    move_on(root, node, 0, is_connected)
+    if at_call.strict or node.errstate is not DEFAULT_ERRSTATE:
+        compute_at_call(root)
 
 
 def assign_result(tensor: Any, result: Any) -> None:
@@ -143,8 +163,11 @@ def assign_result(tensor: Any, result: Any) -> None:
     root, steps = _root_of(tensor)
     if steps or result.type.is_scalar:
         _check_writable(steps, tensor)
-        result = apply(Assign(steps, EVERYTHING), root, result)
-    move_on(root, result, is_connected)
+        flat = (root._node, root._output_index, result._node, result._output_index)
+        _move_on(root, Assign(steps, EVERYTHING), flat)
+        return
+    attach_handle(result._node, root)
+    move_on(root, result._node, result._output_index, is_connected)
 
 
 def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]:

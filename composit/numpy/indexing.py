@@ -17,6 +17,7 @@ from composit.errors import DtypeError, OutOfBoundsError, ParameterError, ShapeE
 from composit.handle import TensorHandle
 from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis, spell_shape
 from composit.numpy.movement import ravel
+from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
 from composit.operation import Array, Input, Operation, Shape, TensorType, tensor_type
 
@@ -65,7 +66,7 @@ class BasicIndex(Operation):
 
     def view_of(self, array: Array) -> Array:
         # With an Ellipsis, integers for all axes give a rank-0 array that shows the element.
-        return array[(*_as_python(self.index), Ellipsis)]  # type: ignore[no-any-return]  # numpy's own declaration
+        return array[(*_as_python(self.index), Ellipsis)]
 
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
@@ -361,6 +362,7 @@ def check_bounds(values: Array | None, axis: int | None, length: int) -> None:
     )
 
 
+@rule_for(np.take)
 def take(
     a: TensorLike, indices: TensorLike, axis: AxisLike | None = None, out: None = None, mode: str = "raise"
 ) -> Any:
@@ -389,6 +391,7 @@ def take(
     return result
 
 
+@rule_for(np.take_along_axis)
 def take_along_axis(arr: TensorLike, indices: TensorLike, axis: AxisLike | None = -1) -> Any:
     """Return the elements at the indices along an axis, row by row. See np.take_along_axis."""
     tensor = handle_of(arr)

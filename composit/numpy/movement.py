@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import tensor_of
-from composit.errors import AxisError, ParameterError, ShapeError
+from composit.errors import AxisError, NoRuleError, ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import (
     AxesLike,
@@ -29,6 +29,8 @@ from composit.numpy.arguments import (
     resolve_shape,
     spell_shape,
 )
+from composit.numpy.layout import flags_of
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
@@ -230,6 +232,7 @@ def _view(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: An
     return result
 
 
+@rule_for(np.transpose)
 def transpose(a: TensorLike, axes: AxesLike | None = None) -> Any:  # Any: LazyTensor, as everywhere below
     """Return the tensor with its axes in the order given; reversed without one. See np.transpose."""
     tensor = handle_of(a)
@@ -261,6 +264,7 @@ def _permutation(axes: AxesLike, shape: Shape) -> Axes:
     return order
 
 
+@rule_for(np.matrix_transpose)
 def matrix_transpose(x: TensorLike, /) -> Any:
     """Return the tensor with its last two axes exchanged. See np.matrix_transpose."""
     tensor = handle_of(x)
@@ -272,6 +276,7 @@ def matrix_transpose(x: TensorLike, /) -> Any:
     return swapaxes(x, -1, -2)
 
 
+@rule_for(np.swapaxes)
 def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
     """Return the tensor with two axes exchanged. See np.swapaxes."""
     tensor = handle_of(a)
@@ -282,6 +287,7 @@ def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
     return _view(Transpose, tuple(order), tensor, a)
 
 
+@rule_for(np.moveaxis)
 def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
     """Return the tensor with some axes at new positions and the others in their old order. See np.moveaxis."""
     tensor = handle_of(a)
@@ -298,6 +304,7 @@ def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
     return _view(Transpose, tuple(order), tensor, a)
 
 
+@rule_for(np.rollaxis)
 def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
     """Return the tensor with one axis moved to before the position `start`. See np.rollaxis."""
     tensor = handle_of(a)
@@ -312,32 +319,43 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
     return _view(Transpose, tuple(order), tensor, a)
 
 
+@rule_for(np.reshape)
 def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> Any:
     """Return the elements in another shape; one length may be -1. See np.reshape.
 
-    Order "F" reads and writes with the first axis fastest; "A" depends on memory layout, which a tensor has none of.
+    Order "F" reads and writes with the first axis fastest; "A" does so where the elements lie in this order.
     """
     tensor = handle_of(a)
-    if order == "C":
+    chosen = _resolved_order(order, tensor, "reshape")
+    if chosen == "C":
         return _view(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
-    _check_order(order, "reshape")
     reversed_shape = resolve_shape(shape, tensor.shape)[::-1]
     return transpose(reshape(transpose(tensor), reversed_shape))
 
 
+@rule_for(np.ravel)
 def ravel(a: TensorLike, order: str = "C") -> Any:
     """Return the elements along one axis. See np.ravel."""
-    return reshape(a, -1 if handle_of(a).size else 0, order)
+    tensor = handle_of(a)
+    return reshape(a, -1 if tensor.size else 0, _resolved_order(order, tensor, "ravel"))
 
 
-def _check_order(order: str, function: str) -> None:
-    if order != "F":
-        raise ParameterError(
-            f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r}): {function} here takes 'C' and 'F', the other"
-            " two follow the memory layout, which depends on how a value is computed; use order='C'"
-        )
+def _resolved_order(order: str, tensor: Any, function: str) -> str:
+    """Return "C" or "F" for an order that depends on where the elements lie."""
+    if order in ("C", "F"):
+        return order
+    if order in ("A", "K"):
+        flags = flags_of(tensor)
+        if flags.c_contiguous:
+            return "C"
+        if flags.f_contiguous:
+            return "F"
+        if order == "A":
+            return "C"
+    raise NoRuleError(f"{function}: the order {order!r} of elements that lie in another one")
 
 
+@rule_for(np.broadcast_to)
 def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
     """Return the tensor repeated to a shape. See np.broadcast_to."""
     tensor = handle_of(array)
@@ -346,6 +364,7 @@ def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> An
     return _view(BroadcastTo, new, tensor, array)
 
 
+@rule_for(np.broadcast_arrays)
 def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
     """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
     tensors = [handle_of(value) for value in args]
@@ -356,6 +375,7 @@ def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
     )
 
 
+@rule_for(np.expand_dims)
 def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
     """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
     tensor = handle_of(a)
@@ -364,6 +384,7 @@ def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
     return _view(ExpandDims, tuple(sorted(positions)), tensor, a)
 
 
+@rule_for(np.squeeze)
 def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
     """Return the tensor without axes of length 1: those named, or all. See np.squeeze."""
     tensor = handle_of(a)

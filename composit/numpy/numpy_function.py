@@ -67,7 +67,8 @@ def rule_for(function: Function) -> Callable[[Callable[Parameters, Result]], Cal
             except REFUSALS as refusal:
                 return let_numpy_decide(refusal, function, args, kwargs)
 
-        return _published(public, NumpyFunction(function, rule))
+        _publish(public, NumpyFunction(function, rule))
+        return public
 
     return declare
 
@@ -86,15 +87,15 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
     public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")
     public.__module__ = (getattr(function, "__module__", None) or "numpy").replace("numpy", "composit.numpy", 1)
     public.__doc__ = f"Return what numpy.{public.__name__} returns, computed when it is called. See its page."
-    return _published(public, NumpyFunction(function, None, written))
+    _publish(public, NumpyFunction(function, None, written))
+    return public
 
 
-def _published(public: Function, row: NumpyFunction) -> Any:
+def _publish(public: Function, row: NumpyFunction) -> None:
     signature = signature_of(row.function)
     if signature is not None:
         public.__signature__ = signature  # type: ignore[attr-defined]  # what inspect reads
     _public_to_row[public] = row
-    return public
 
 
 def signature_of(function: Function) -> inspect.Signature | None:

@@ -106,6 +106,8 @@ def _index_array(entry: Any) -> Any:
 def _chosen_shape(tensor: Any, key: Any, entries: Index, indices: list[Any]) -> Shape | None:
     """Return the shape of what is written to, None where it depends on values; raises numpy's own errors."""
     if key is not None:
+        if key.__class__ is int and tensor._type.shape and -tensor._type.shape[0] <= key < tensor._type.shape[0]:
+            return tensor._type.shape[1:]  # type: ignore[no-any-return]  # a tuple of int
         known = _chosen_shapes.get((tensor._type, key))
         if known is not None:
             return known
@@ -115,7 +117,8 @@ def _chosen_shape(tensor: Any, key: Any, entries: Index, indices: list[Any]) -> 
         handle = as_tensor(index)
         values = known_integers(handle)
         if values is None and handle.dtype.kind == "b":
-            return _checked_mask(tensor, entries, handle)
+            _check_mask(tensor, entries, handle)
+            return None
         arrays.append(np.zeros(handle.shape, np.intp) if values is None else values)
     shape = stand_in[with_arrays(entries, arrays)].shape
     if key is not None:
@@ -125,7 +128,7 @@ def _chosen_shape(tensor: Any, key: Any, entries: Index, indices: list[Any]) -> 
     return shape
 
 
-def _checked_mask(tensor: Any, entries: Index, mask: Any) -> None:
+def _check_mask(tensor: Any, entries: Index, mask: Any) -> None:
     # How many elements a mask chooses is not known; that it has the tensor's shape is.
     if len(entries) == 1 and mask.shape != tensor.shape[: mask.ndim]:
         raise NoRuleError("setitem: a mask of another shape")
@@ -149,7 +152,7 @@ def _checked_scalar(tensor: Any, value: Any) -> Any:
     if value.__class__ is not float or tensor.dtype.kind not in "fc":
         # What does not fit (300 in int8, a complex number in a float) is numpy's error, now.
         np.empty((), tensor.dtype)[()] = value
-    return scalar_tensor(value)
+    return value if value.__class__ is not bool else scalar_tensor(value)
 
 
 def _converted(tensor: Any, value: Any) -> Any:
