@@ -17,7 +17,8 @@ from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.movement import broadcast_to
-from composit.numpy.reduction_arguments import axes_of, refuse_out
+from composit.numpy.numpy_function import rule_for
+from composit.numpy.reduction_arguments import axes_of
 from composit.numpy.reductions import DtypeLike, Tensor, max, min, sum
 from composit.operation import Dtype
 
@@ -27,6 +28,7 @@ __all__ = ["average", "mean", "ptp", "std", "var"]
 _EXACT_IN_FLOAT32 = 2**24
 
 
+@rule_for(np.mean)
 def mean(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -40,7 +42,6 @@ def mean(
 
     Derivative:  g / count at every element
     """
-    refuse_out("mean", out)
     handle = handle_of(a)
     if where is not np._NoValue and where is not True:
         return _mean_where(handle, axis, dtype, keepdims, where)
@@ -60,6 +61,7 @@ def _mean_where(handle: Tensor, axis: AxesLike | None, dtype: DtypeLike, keepdim
     return astype(table.divide(total, count), total.dtype)
 
 
+@rule_for(np.var)
 def var(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -75,7 +77,6 @@ def var(
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
-    refuse_out("var", out)
     handle = handle_of(a)
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
     ddof = _degrees(ddof, correction)
@@ -92,6 +93,7 @@ def var(
     return _quotient(sum(squares, axis, used, None, keepdims), rest if rest > 0 else 0)
 
 
+@rule_for(np.std)
 def std(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -107,17 +109,17 @@ def std(
 
     Derivative:  g (x - mean) / ((count - ddof) std); NaN where all elements are equal, since none exists there
     """
-    refuse_out("std", out)
     return table.sqrt(var(a, axis, dtype, None, ddof, keepdims, mean=mean, correction=correction))
 
 
+@rule_for(np.ptp)
 def ptp(a: TensorLike, axis: AxesLike | None = None, out: None = None, keepdims: object = np._NoValue) -> Tensor:
     """Return the largest minus the smallest element along axes. Reference: numpy.ptp."""
-    refuse_out("ptp", out)
     handle = handle_of(a)
     return table.subtract(max(handle, axis, None, keepdims), min(handle, axis, None, keepdims))
 
 
+@rule_for(np.average)
 def average(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -153,8 +155,8 @@ def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike)
     axes = axes_of(axis, handle.ndim)
     if weight.shape != tuple(handle.shape[axis] for axis in axes):
         raise ParameterError(
-            f"average: weights of shape {weight.shape} were given for shape {handle.shape} and axis {axis}; "
-            "expected the array's shape, or the lengths of the axes; name the axes they belong to"
+            "Shape of weights must be consistent with shape of a along specified axis.: average was given weights of shape"
+            f" {weight.shape} for shape {handle.shape} and axis {axis}; name the axes that the weights belong to"
         )
     return weight.reshape(tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
 

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ParameterError, ShapeError, UnsupportedOperationError
+from composit.errors import ParameterError, ShapeError
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.movement import moveaxis, reshape
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
 __all__ = ["diagonal", "einsum", "trace"]
@@ -109,7 +110,8 @@ def _lengths(subscripts: str, shapes: tuple[Shape, ...]) -> dict[str, int]:
     return lengths
 
 
-def einsum(*operands: Any, out: None = None, dtype: Any = None, casting: str = "safe", optimize: Any = False) -> Any:
+@rule_for(np.einsum)
+def einsum(*operands: Any, dtype: Any = None, casting: str = "safe", optimize: Any = False) -> Any:
     """Return the sum of products that the subscripts describe. See np.einsum; `optimize` is decided at evaluation.
 
     Example:
@@ -117,10 +119,6 @@ def einsum(*operands: Any, out: None = None, dtype: Any = None, casting: str = "
         >>> cnp.einsum("ij,jk", cnp.ones((2, 3)), cnp.ones((3, 4))).shape
         (2, 4)
     """
-    if out is not None:
-        raise UnsupportedOperationError(
-            "einsum: out= was given; results are new tensors here; assign the result to a name"
-        )
     subscripts, tensors = _parse_operands(operands)
     terms, output = _resolve(subscripts, [tensor.shape for tensor in tensors])
     for index, term in enumerate(terms):
@@ -245,6 +243,7 @@ def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
     return term, tensor
 
 
+@rule_for(np.diagonal)
 def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1) -> Any:
     """Return the diagonals over two axes, which become the last one. See np.diagonal."""
     tensor = handle_of(a)
@@ -263,6 +262,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     return flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
 
 
+@rule_for(np.trace)
 def trace(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1, dtype: Any = None) -> Any:
     """Return the sums along the diagonals over two axes. See np.trace."""
     return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)

@@ -21,6 +21,7 @@ from composit.keys import Key
 from composit.numpy.arguments import ShapeLike, TensorLike, dtype_or, handle_of, normalize_shape
 from composit.numpy.joining import stack
 from composit.numpy.movement import broadcast_to, moveaxis, reshape
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
 __all__ = [
@@ -147,6 +148,7 @@ def _contains_tensor(value: object) -> bool:
     return hasattr(value, "__lazy_tensor__")
 
 
+@rule_for(np.array)
 def array(
     object: TensorLike, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0, **others: Any
 ) -> Any:  # Any: LazyTensor, as everywhere below
@@ -189,6 +191,7 @@ def _array_of_tensors(value: Any, dtype: Any) -> Any:
     return result if dtype is None or result.dtype == np.dtype(dtype) else result.astype(dtype)
 
 
+@rule_for(np.asarray)
 def asarray(a: TensorLike, dtype: Any = None, *, copy: bool | None = None, **others: Any) -> Any:
     """Return the values as a tensor. See np.asarray.
 
@@ -225,22 +228,26 @@ def _is_writable(values: Array) -> bool:
     return isinstance(owner, memoryview) and not owner.readonly
 
 
+@rule_for(np.asanyarray)
 def asanyarray(a: TensorLike, dtype: Any = None, **others: Any) -> Any:
     """Return the values as a tensor. See np.asanyarray; there are no subclasses."""
     return asarray(a, dtype, **others)
 
 
+@rule_for(np.ascontiguousarray)
 def ascontiguousarray(a: TensorLike, dtype: Any = None, **others: Any) -> Any:
     """Return the values as a tensor with one axis or more. See np.ascontiguousarray."""
     result = asarray(a, dtype, **others)
     return result if result.ndim else reshape(result, (1,))
 
 
+@rule_for(np.copy)
 def copy(a: TensorLike, order: str = "K", subok: bool = False) -> Any:
     """Return the values as a tensor of their own: assigning to it leaves the original alone. See np.copy."""
     return array(a)
 
 
+@rule_for(np.full)
 def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array of one value; a fill value that is no scalar is broadcast. See np.full."""
     _check_layout("full", others)
@@ -253,39 +260,46 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: 
     return leaf(Full(lengths, chosen, value))
 
 
+@rule_for(np.zeros)
 def zeros(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array of zeros. See np.zeros."""
     _check_layout("zeros", others)
     return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 0))
 
 
+@rule_for(np.ones)
 def ones(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array of ones. See np.ones."""
     _check_layout("ones", others)
     return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 1))
 
 
+@rule_for(np.empty)
 def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array to be filled; it holds zeros, so that evaluating twice gives one result. See np.empty."""
     return zeros(shape, dtype, **others)
 
 
+@rule_for(np.full_like)
 def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
     return full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
 
 
+@rule_for(np.zeros_like)
 def zeros_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of zeros with another's shape and dtype. See np.zeros_like."""
     return full_like(a, 0, dtype, shape=shape, **others)
 
 
+@rule_for(np.ones_like)
 def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of ones with another's shape and dtype. See np.ones_like."""
     return full_like(a, 1, dtype, shape=shape, **others)
 
 
+@rule_for(np.empty_like)
 def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array to be filled, of zeros, with another's shape and dtype. See np.empty_like."""
     return zeros_like(a, dtype, shape=shape, **others)
@@ -296,6 +310,7 @@ def _known_scalar(value: Any) -> Any:
     return value.item() if hasattr(value, "__lazy_tensor__") or isinstance(value, np.ndarray) else value
 
 
+@rule_for(np.arange)
 def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> Any:
     """Return evenly spaced values from start up to, without, stop. See np.arange."""
     _check_layout("arange", others)
@@ -314,6 +329,7 @@ def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None
     return leaf(Arange(start, stop, step, chosen))
 
 
+@rule_for(np.linspace)
 def linspace(
     start: TensorLike,
     stop: TensorLike,
@@ -347,6 +363,7 @@ def _linspace_between(start: Any, stop: Any, number: int, divisions: int, axis: 
     return moveaxis(values, 0, axis) if axis else values
 
 
+@rule_for(np.logspace)
 def logspace(
     start: TensorLike,
     stop: TensorLike,
@@ -361,11 +378,13 @@ def logspace(
     return values if dtype is None else values.astype(dtype)
 
 
+@rule_for(np.geomspace)
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Return values of constant ratio between known ends, computed by numpy at the call. See np.geomspace."""
     return input_of(np.geomspace(start, stop, num, endpoint, dtype, axis))
 
 
+@rule_for(np.eye)
 def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> Any:
     """Return a matrix with ones on a diagonal. See np.eye."""
     _check_layout("eye", others)
@@ -373,11 +392,13 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     return leaf(Eye(rows, columns, operator.index(k), np.dtype(dtype)))
 
 
+@rule_for(np.identity)
 def identity(n: Any, dtype: Any = None, **others: Any) -> Any:
     """Return the square matrix with ones on its diagonal. See np.identity."""
     return eye(n, dtype=float if dtype is None else dtype, **others)
 
 
+@rule_for(np.tri)
 def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> Any:
     """Return a matrix with ones on and below a diagonal. See np.tri."""
     _check_layout("tri", others)
@@ -385,6 +406,7 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     return leaf(Tri(rows, columns, operator.index(k), np.dtype(dtype)))
 
 
+@rule_for(np.meshgrid)
 def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """Return coordinate matrices of coordinate vectors. See np.meshgrid."""
     if indexing not in ("xy", "ij"):

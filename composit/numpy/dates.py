@@ -1,11 +1,10 @@
 """Dates and business days: numpy computes them when they are called. May import numpy_function."""
 
 import numpy as np
-from numpy import busdaycalendar
 
 from composit.numpy.numpy_function import without_rule
 
-__all__ = ["busday_count", "busday_offset", "busdaycalendar", "datetime_as_string", "datetime_data", "is_busday"]
+__all__ = ["busday_count", "busday_offset", "datetime_as_string", "datetime_data", "is_busday"]
 
 busday_count = without_rule(np.busday_count)
 busday_offset = without_rule(np.busday_offset)

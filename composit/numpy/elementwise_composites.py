@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import DtypeError, ParameterError, UnsupportedOperationError
+from composit.errors import DtypeError, NoRuleError, ParameterError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.elementwise import Where
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Dtype
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
 Tensor: TypeAlias = Any  # Any: LazyTensor, which is defined above this module
 
 
+@rule_for(np.where)
 def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) -> Tensor:
     """Return elements of x where the condition is true, of y elsewhere. Reference: numpy.where.
 
@@ -46,16 +48,14 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
             "either both or neither of x and y should be given: where was given one of them; expected where(condition, x, y)"
         )
     if x is None:
-        raise UnsupportedOperationError(
-            "where: a condition alone was given, whose result has a shape that depends on values; expected "
-            "where(condition, x, y); use numpy.nonzero(cnp.evaluate(condition)) for positions"
-        )
+        raise NoRuleError("where: a condition alone, whose result has a shape that depends on values")
     return apply(Where(), condition, x, y)
 
 
 _absent: Any = np._NoValue  # Any: stands in places of any type
 
 
+@rule_for(np.clip)
 def clip(
     a: TensorLike,
     a_min: TensorLike = _absent,
@@ -70,10 +70,6 @@ def clip(
     Derivative:  g inside the interval, half of it at its borders, 0 outside
     """
     low, high = _limits(a_min, a_max, min, max)
-    if out is not None:
-        raise UnsupportedOperationError(
-            "clip: out= was given; a lazy result is a new tensor; assign it to a name instead"
-        )
     result = handle_of(a)
     low, high = _without_loose_limits(result.dtype, low, high)
     if low is None and high is None:
@@ -104,16 +100,13 @@ def _without_loose_limits(dtype: Dtype, low: Any, high: Any) -> tuple[Any, Any]:
     return low, high
 
 
+@rule_for(np.round)
 def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     """Return the elements rounded to decimals, halves to even. Reference: numpy.round.
 
     Derivative:  0, since it is piecewise constant
     """
     handle = handle_of(a)
-    if out is not None:
-        raise UnsupportedOperationError(
-            "round: out= was given; a lazy result is a new tensor; assign it to a name instead"
-        )
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
@@ -132,7 +125,7 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     return result if handle.dtype.kind == "f" else result.astype(handle.dtype)
 
 
-around = round
+around = rule_for(np.around)(round)
 
 
 def abs_of(number: int) -> int:
@@ -140,11 +133,13 @@ def abs_of(number: int) -> int:
     return number if number >= 0 else -number
 
 
+@rule_for(np.fix)
 def fix(x: TensorLike, out: None = None) -> Tensor:
     """Return the elements rounded towards zero. Reference: numpy.fix."""
     return table.trunc(x)
 
 
+@rule_for(np.nan_to_num)
 def nan_to_num(
     x: TensorLike, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
@@ -163,16 +158,19 @@ def nan_to_num(
     return result if handle.ndim else result[()]
 
 
+@rule_for(np.isposinf)
 def isposinf(x: TensorLike, out: None = None) -> Tensor:
     """Return whether each element is positive infinity. Reference: numpy.isposinf."""
     return table.equal(x, math.inf)
 
 
+@rule_for(np.isneginf)
 def isneginf(x: TensorLike, out: None = None) -> Tensor:
     """Return whether each element is negative infinity. Reference: numpy.isneginf."""
     return table.equal(x, -math.inf)
 
 
+@rule_for(np.isclose)
 def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Return whether |a - b| <= atol + rtol |b|, elementwise; infinities are close to themselves."""
     x, y = handle_of(a), handle_of(b)
@@ -187,17 +185,20 @@ def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
     return table.logical_or(close, table.logical_and(table.isnan(x), table.isnan(y)))
 
 
+@rule_for(np.real)
 def real(val: TensorLike) -> Tensor:
     """Return the real part; a real tensor comes back as it is. Reference: numpy.real."""
     handle = handle_of(val)
     return table.real_part(handle) if handle.dtype.kind == "c" else handle
 
 
+@rule_for(np.imag)
 def imag(val: TensorLike) -> Tensor:
     """Return the imaginary part; zeros for a real tensor. Reference: numpy.imag."""
     return table.imaginary_part(handle_of(val))
 
 
+@rule_for(np.angle)
 def angle(z: TensorLike, deg: bool = False) -> Tensor:
     """Return the angle of complex numbers in radians, or degrees. Reference: numpy.angle."""
     handle = handle_of(z)
@@ -206,16 +207,19 @@ def angle(z: TensorLike, deg: bool = False) -> Tensor:
     return table.multiply(result, 180 / math.pi) if deg else result
 
 
+@rule_for(np.isreal)
 def isreal(x: TensorLike) -> Tensor:
     """Return whether each element has no imaginary part. Reference: numpy.isreal."""
     return table.equal(imag(x), 0)
 
 
+@rule_for(np.iscomplex)
 def iscomplex(x: TensorLike) -> Tensor:
     """Return whether each element has an imaginary part. Reference: numpy.iscomplex."""
     return table.not_equal(imag(x), 0)
 
 
+@rule_for(np.sinc)
 def sinc(x: TensorLike) -> Tensor:
     """Return sin(pi x) / (pi x), 1 at 0. Reference: numpy.sinc."""
     scaled = table.multiply(x, math.pi)

@@ -1,4 +1,7 @@
-"""Functions that change their first argument: the tensor given moves on to the new value, and so do its views. May import numpy_function."""
+"""Functions that change their first argument: a tensor there moves on to the new value, and so do its views.
+
+May import numpy_function.
+"""
 
 import numpy as np
 

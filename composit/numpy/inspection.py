@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Dtype, Shape
 
 __all__ = ["can_cast", "iscomplexobj", "isrealobj", "ndim", "promote_types", "result_type", "shape", "size"]
@@ -14,16 +15,19 @@ __all__ = ["can_cast", "iscomplexobj", "isrealobj", "ndim", "promote_types", "re
 promote_types = np.promote_types
 
 
+@rule_for(np.shape)
 def shape(a: TensorLike) -> Shape:
     """Return the lengths of the axes. See np.shape."""
     return handle_of(a).shape  # type: ignore[no-any-return]
 
 
+@rule_for(np.ndim)
 def ndim(a: TensorLike) -> int:
     """Return the number of axes. See np.ndim."""
     return handle_of(a).ndim  # type: ignore[no-any-return]
 
 
+@rule_for(np.size)
 def size(a: TensorLike, axis: AxisLike | None = None) -> int:
     """Return the number of elements, or of those along an axis. See np.size."""
     tensor = handle_of(a)
@@ -40,21 +44,25 @@ def _typed(value: Any) -> Any:
     return value_type.dtype if value_type.weak is None else value_type.weak(0)
 
 
+@rule_for(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Dtype:
     """Return the dtype that numpy promotes all to. See np.result_type."""
     return np.result_type(*map(_typed, arrays_and_dtypes))
 
 
+@rule_for(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     """Return whether the rule allows the conversion. See np.can_cast."""
     return np.can_cast(_typed(from_), to, casting)
 
 
+@rule_for(np.iscomplexobj)
 def iscomplexobj(x: TensorLike) -> bool:
     """Return whether the dtype is complex. See np.iscomplexobj."""
     return handle_of(x).dtype.kind == "c"  # type: ignore[no-any-return]
 
 
+@rule_for(np.isrealobj)
 def isrealobj(x: TensorLike) -> bool:
     """Return whether the dtype is not complex. See np.isrealobj."""
     return not iscomplexobj(x)

@@ -19,6 +19,7 @@ from composit.handle import mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
@@ -186,6 +187,7 @@ def _tensors(arrays: Iterable[TensorLike], function: str) -> list[Any]:
     return tensors
 
 
+@rule_for(np.concatenate)
 def concatenate(
     arrays: Iterable[TensorLike],
     /,
@@ -220,6 +222,7 @@ def _cast(tensor: Any, dtype: Dtype, casting: str) -> Any:
     return tensor if tensor.dtype == dtype and tensor.type.weak is None else tensor.astype(dtype)
 
 
+@rule_for(np.stack)
 def stack(
     arrays: Iterable[TensorLike], axis: AxisLike = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
@@ -235,16 +238,19 @@ def _at_least(arys: Sequence[TensorLike], raised: Any) -> Any:
     return results[0] if len(results) == 1 else results
 
 
+@rule_for(np.atleast_1d)
 def atleast_1d(*arys: TensorLike) -> Any:
     """Return each tensor with one axis or more. See np.atleast_1d."""
     return _at_least(arys, lambda value: value if handle_of(value).ndim else reshape(value, 1))
 
 
+@rule_for(np.atleast_2d)
 def atleast_2d(*arys: TensorLike) -> Any:
     """Return each tensor with two axes or more; new ones come first. See np.atleast_2d."""
     return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1), (0,))))
 
 
+@rule_for(np.atleast_3d)
 def atleast_3d(*arys: TensorLike) -> Any:
     """Return each tensor with three axes or more; a vector's goes in the middle. See np.atleast_3d."""
     return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1, 2), (0, 2), (2,))))
@@ -255,11 +261,13 @@ def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> Any:
     return tensor if tensor.ndim >= len(axes_by_ndim) else expand_dims(tensor, axes_by_ndim[tensor.ndim])
 
 
+@rule_for(np.vstack)
 def vstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return the tensors on top of each other; vectors are rows. See np.vstack."""
     return concatenate([atleast_2d(value) for value in tup], 0, dtype=dtype, casting=casting)
 
 
+@rule_for(np.hstack)
 def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return the tensors beside each other, along axis 1, or 0 for vectors. See np.hstack."""
     tensors = [handle_of(atleast_1d(value)) for value in tup]
@@ -267,17 +275,20 @@ def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same
     return concatenate(tensors, axis, dtype=dtype, casting=casting)
 
 
+@rule_for(np.dstack)
 def dstack(tup: Iterable[TensorLike]) -> Any:
     """Return the tensors joined along their third axis. See np.dstack."""
     return concatenate([atleast_3d(value) for value in tup], 2)
 
 
+@rule_for(np.column_stack)
 def column_stack(tup: Iterable[TensorLike]) -> Any:
     """Return vectors as the columns of a matrix, beside matrices as they are. See np.column_stack."""
     tensors = [handle_of(value) for value in tup]
     return concatenate([transpose(atleast_2d(t)) if t.ndim < 2 else t for t in tensors], 1)
 
 
+@rule_for(np.array_split)
 def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[Any]:
     """Return the parts: before and between indices, or so many of nearly equal length. See np.array_split."""
     tensor = handle_of(ary)
@@ -307,6 +318,7 @@ def _boundaries(indices_or_sections: Any, length: int) -> tuple[int, ...]:
     return tuple(itertools.accumulate(lengths)) if extras < sections else tuple(itertools.accumulate(lengths[:-1]))
 
 
+@rule_for(np.split)
 def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[Any]:
     """Return the parts of the tensor: before and between indices, or so many of equal length. See np.split."""
     if not np.ndim(indices_or_sections):
@@ -319,6 +331,7 @@ def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list
     return array_split(ary, indices_or_sections, axis)
 
 
+@rule_for(np.unstack)
 def unstack(x: TensorLike, /, *, axis: AxisLike = 0) -> tuple[Any, ...]:
     """Return the parts of the tensor along an axis, without that axis. See np.unstack."""
     tensor = handle_of(x)
@@ -341,16 +354,19 @@ def _split_along(function: str, ary: TensorLike, indices_or_sections: Any, axis:
     return split(ary, indices_or_sections, axis)
 
 
+@rule_for(np.hsplit)
 def hsplit(ary: TensorLike, indices_or_sections: Any) -> list[Any]:
     """Return the parts of the tensor along axis 1, or 0 for a vector. See np.hsplit."""
     return _split_along("hsplit", ary, indices_or_sections, 0 if handle_of(ary).ndim == 1 else 1, 1)
 
 
+@rule_for(np.vsplit)
 def vsplit(ary: TensorLike, indices_or_sections: Any) -> list[Any]:
     """Return the parts of the tensor along axis 0. See np.vsplit."""
     return _split_along("vsplit", ary, indices_or_sections, 0, 2)
 
 
+@rule_for(np.dsplit)
 def dsplit(ary: TensorLike, indices_or_sections: Any) -> list[Any]:
     """Return the parts of the tensor along axis 2. See np.dsplit."""
     return _split_along("dsplit", ary, indices_or_sections, 2, 3)

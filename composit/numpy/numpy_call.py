@@ -57,7 +57,9 @@ class NumpyCall(Operation):
         return self.types
 
     def evaluate(self, *operands: Array) -> Any:
-        parts, _ = self.run(operands)
+        parts, result = self.run(operands)
+        if not parts:
+            parts = [np.asarray(result)[()]]  # a number of Python's
         for part, expected in zip(parts, self.types, strict=False):
             if np.shape(part) != expected.shape:
                 raise GuardError(
@@ -92,7 +94,8 @@ _ERRORS = (*REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
 def let_numpy_decide(refusal: Exception, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return numpy's result for a call that a rule refused, or raise its error: ours where it says the same and more."""
     try:
-        return call_numpy(function, args, kwargs, ("out",))
+        result = call_numpy(function, args, kwargs, ("out",))
+        return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
     except _ERRORS as theirs:
         if not isinstance(refusal, NoRuleError):
             if isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal):

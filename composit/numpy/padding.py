@@ -17,6 +17,7 @@ from composit.errors import MissingDerivativeError, ParameterError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.indexing import take
 from composit.numpy.movement import broadcast_to
+from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, TensorType, tensor_type
 
 __all__ = ["pad"]
@@ -63,6 +64,7 @@ class Pad(Operation):
         return [cotangents[0][inner]]
 
 
+@rule_for(np.pad)
 def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     """Return the tensor with borders added. See np.pad.
 

@@ -19,6 +19,7 @@ from composit.numpy.elementwise import Where
 from composit.numpy.indexing import take
 from composit.numpy.joining import concatenate
 from composit.numpy.movement import broadcast_to, expand_dims, ravel, reshape, transpose
+from composit.numpy.numpy_function import rule_for
 from composit.numpy.padding import pad
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
 _NO_SERIAL = b""
 
 
+@rule_for(np.flip)
 def flip(m: TensorLike, axis: AxesLike | None = None) -> Any:
     """Return the elements in reverse order along axes, all without one. See np.flip."""
     tensor = handle_of(m)
@@ -48,11 +50,13 @@ def flip(m: TensorLike, axis: AxesLike | None = None) -> Any:
     return tensor[tuple(slice(None, None, -1) if position in axes else slice(None) for position in range(tensor.ndim))]
 
 
+@rule_for(np.flipud)
 def flipud(m: TensorLike) -> Any:
     """Return the rows in reverse order. See np.flipud."""
     return _flip_from(m, 0, 1, "flipud")
 
 
+@rule_for(np.fliplr)
 def fliplr(m: TensorLike) -> Any:
     """Return the columns in reverse order. See np.fliplr."""
     return _flip_from(m, 1, 2, "fliplr")
@@ -67,6 +71,7 @@ def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> Any:
     return flip(tensor, axis)
 
 
+@rule_for(np.roll)
 def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
     tensor = handle_of(a)
@@ -87,6 +92,7 @@ def _roll_along(tensor: Any, distance: int, axis: int) -> Any:
     return concatenate([tensor[(*before, slice(cut, None))], tensor[(*before, slice(None, cut))]], axis)
 
 
+@rule_for(np.rot90)
 def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
     """Return the tensor turned by 90 degrees k times in the plane of two axes. See np.rot90."""
     tensor = handle_of(m)
@@ -101,6 +107,7 @@ def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
     return transpose(flip(tensor, plane[1]), order) if turns == 1 else flip(transpose(tensor, order), plane[1])
 
 
+@rule_for(np.tile)
 def tile(A: TensorLike, reps: Any) -> Any:
     """Return the tensor repeated whole along axes. See np.tile."""
     tensor = handle_of(A)
@@ -114,6 +121,7 @@ def tile(A: TensorLike, reps: Any) -> Any:
     return reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True)))
 
 
+@rule_for(np.repeat)
 def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     """Return each element repeated in place. See np.repeat; the counts decide the shape, so they are read."""
     tensor = handle_of(a)
@@ -140,6 +148,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     return reshape(spread, (*before, length * count, *after))
 
 
+@rule_for(np.append)
 def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) -> Any:
     """Return the values joined to the end of a tensor. See np.append."""
     if axis is None:
@@ -147,6 +156,7 @@ def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) ->
     return concatenate([arr, values], axis)
 
 
+@rule_for(np.resize)
 def resize(a: TensorLike, new_shape: Any) -> Any:
     """Return the elements, repeated as often as needed, in a new shape. See np.resize."""
     shape = tuple(np.atleast_1d(np.asarray(new_shape)).tolist())
@@ -165,6 +175,7 @@ def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
     return apply(Where(), mask, chosen, otherwise)
 
 
+@rule_for(np.tril)
 def tril(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
     tensor = _matrix(m, "tril")
@@ -172,6 +183,7 @@ def tril(m: TensorLike, k: int = 0) -> Any:
     return _where(mask, tensor, tensor.dtype.type(0))
 
 
+@rule_for(np.triu)
 def triu(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
     tensor = _matrix(m, "triu")
@@ -186,6 +198,7 @@ def _matrix(m: TensorLike, function: str) -> Any:
     return broadcast_to(tensor, (tensor.shape[0], tensor.shape[0])) if tensor.ndim == 1 else tensor
 
 
+@rule_for(np.diag)
 def diag(v: TensorLike, k: int = 0) -> Any:
     """Return a vector as the diagonal of a matrix, or the diagonal of a matrix as a vector. See np.diag."""
     tensor = as_tensor(v)
@@ -200,6 +213,7 @@ def diag(v: TensorLike, k: int = 0) -> Any:
     return _where(mask, row, tensor.dtype.type(0))
 
 
+@rule_for(np.diagflat)
 def diagflat(v: TensorLike, k: int = 0) -> Any:
     """Return all elements as the diagonal of a matrix. See np.diagflat."""
     return diag(ravel(v), k)

@@ -1,19 +1,15 @@
-"""What the functions that reduce take, in one form: axes, dtypes, initial values, and what is not taken.
+"""What the functions that reduce take, in one form: axes and dtypes.
 
 May import elementwise, arguments.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from composit.apply import apply
-from composit.errors import ShapeError, UnsupportedOperationError
-from composit.handle import TensorHandle
+from composit.errors import ShapeError
 from composit.numpy.arguments import AxesLike, normalize_axis
-from composit.numpy.elementwise import Astype, ElementwiseFunction
+from composit.numpy.elementwise import ElementwiseFunction
 from composit.operation import Axes, Dtype, Shape, TensorType
 
 
@@ -51,23 +47,3 @@ def axes_of(axis: AxesLike | None, ndim: int) -> Axes:
     if len(set(normalized := tuple(normalize_axis(part, ndim) for part in axes))) != len(axes):
         raise ShapeError(f"duplicate value in 'axis': {axes} name an axis of {ndim} twice; each may be reduced once")
     return tuple(sorted(normalized))
-
-
-def refuse_out(name: str, out: object) -> None:
-    """Raise if the caller wants the result in an array of theirs."""
-    if out is not None:
-        raise UnsupportedOperationError(
-            f"{name}: out={out!r:.60} was given; a lazy result is a new tensor; assign it to a name instead of out="
-        )
-
-
-def is_absent(value: object) -> bool:
-    """Return whether an initial value was not given."""
-    return value is None or value is np._NoValue
-
-
-def initial_of(value: Any, dtype: Dtype) -> Any:
-    """Return the initial value in the dtype of the computation, as numpy casts it; a scalar is no fresh input."""
-    if isinstance(value, TensorHandle):
-        return apply(Astype(dtype), value)
-    return np.asarray(value).astype(dtype)[()]

@@ -15,13 +15,15 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ParameterError, ShapeError
+from composit.errors import NoRuleError, ShapeError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
-from composit.numpy.elementwise import ElementwiseFunction, Where
-from composit.numpy.movement import broadcast_to, reshape
-from composit.numpy.reduction_arguments import axes_of, initial_of, is_absent, reduced_dtype, reduced_shape, refuse_out
+from composit.numpy.elementwise import ElementwiseFunction
+from composit.numpy.masked_reductions import masked_reduce
+from composit.numpy.movement import reshape
+from composit.numpy.numpy_function import rule_for
+from composit.numpy.reduction_arguments import axes_of, reduced_dtype, reduced_shape
 from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
 
 __all__ = [
@@ -45,6 +47,9 @@ DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
 
 _BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
 _EXTREMA = (table.maximum, table.minimum)
+# numpy reduces them by methods of their elements, or not at all.
+KINDS_OF_OBJECTS = "OSUVT"
+_OBJECT = np.dtype(object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,33 +184,25 @@ _ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}
 
 
 def _reduce(
-    function: ElementwiseFunction, a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, keepdims: object
+    function: ElementwiseFunction,
+    a: TensorLike,
+    axis: AxesLike | None,
+    dtype: DtypeLike,
+    keepdims: object,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
 ) -> Tensor:
     handle = handle_of(a)
     dtype = None if dtype is None else np.dtype(dtype)
-    is_kept = keepdims is not np._NoValue and bool(keepdims)
-    return apply(Reduce(function, axes_of(axis, handle.ndim), is_kept, dtype), handle)
+    if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
+        raise NoRuleError(f"{function.name}.reduce: elements that are objects or texts")
+    axes, is_kept = axes_of(axis, handle.ndim), keepdims is not np._NoValue and bool(keepdims)
+    if initial is not np._NoValue or (where is not np._NoValue and where is not True):
+        return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
+    return apply(Reduce(function, axes, is_kept, dtype), handle)
 
 
-def _chosen(a: TensorLike, where: Any, neutral: int) -> Tensor:
-    """Return the elements to reduce, with the neutral element where the mask is false."""
-    if where is np._NoValue or where is True:
-        return handle_of(a)
-    handle = handle_of(a)
-    # The mask broadcasts to the array, never the array to the mask.
-    return apply(Where(), broadcast_to(where, handle.shape), handle, np.zeros((), handle.dtype)[()] + neutral)
-
-
-def _sum_or_product(
-    function: ElementwiseFunction,
-    neutral: int,
-    arguments: tuple[TensorLike, AxesLike | None, DtypeLike, object, Any, Any],
-) -> Tensor:
-    a, axis, dtype, keepdims, initial, where = arguments
-    result = _reduce(function, _chosen(a, where, neutral), axis, dtype, keepdims)
-    return result if is_absent(initial) else function(result, initial_of(initial, result.dtype))
-
-
+@rule_for(np.sum)
 def sum(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -215,14 +212,14 @@ def sum(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> Tensor:
-    """Return the sum along axes; `initial` is added last. Reference: numpy.sum.
+    """Return the sum along axes; `initial` is added to it. Reference: numpy.sum.
 
     Derivative:  g at every element
     """
-    refuse_out("sum", out)
-    return _sum_or_product(table.add, 0, (a, axis, dtype, keepdims, initial, where))
+    return _reduce(table.add, a, axis, dtype, keepdims, initial, where)
 
 
+@rule_for(np.prod)
 def prod(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -232,37 +229,14 @@ def prod(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> Tensor:
-    """Return the product along axes; `initial` is multiplied last. Reference: numpy.prod.
+    """Return the product along axes; `initial` is multiplied to it. Reference: numpy.prod.
 
     Derivative:  g times the product of the other elements, right at zeros
     """
-    refuse_out("prod", out)
-    return _sum_or_product(table.multiply, 1, (a, axis, dtype, keepdims, initial, where))
+    return _reduce(table.multiply, a, axis, dtype, keepdims, initial, where)
 
 
-def _extremum(
-    function: ElementwiseFunction,
-    arguments: tuple[TensorLike, AxesLike | None, object, Any, Any],
-) -> Tensor:
-    a, axis, keepdims, initial, where = arguments
-    handle = handle_of(a)
-    if is_absent(initial):
-        if where is not np._NoValue and where is not True:
-            raise ParameterError(
-                f"reduction operation '{function.name}' does not have an identity, so to use a where mask one has to "
-                "specify 'initial'; it is the result where the mask is false everywhere"
-            )
-        return _reduce(function, handle, axis, None, keepdims)
-    if where is not np._NoValue and where is not True:
-        handle = apply(Where(), broadcast_to(where, handle.shape), handle, initial)
-    axes = axes_of(axis, handle.ndim)
-    is_kept = keepdims is not np._NoValue and bool(keepdims)
-    if math.prod(handle.shape[axis] for axis in axes) == 0:
-        empty = broadcast_to(initial_of(initial, handle.dtype), reduced_shape(handle.shape, axes, is_kept))
-        return empty if empty.ndim else empty[()]
-    return function(apply(Reduce(function, axes, is_kept), handle), initial_of(initial, handle.dtype))
-
-
+@rule_for(np.max)
 def max(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -276,10 +250,10 @@ def max(
     Derivative:  g at the largest element, shared evenly by equal ones
     Raises:      ShapeError: there is no element, and no initial
     """
-    refuse_out("max", out)
-    return _extremum(table.maximum, (a, axis, keepdims, initial, where))
+    return _reduce(table.maximum, a, axis, None, keepdims, initial, where)
 
 
+@rule_for(np.min)
 def min(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -289,14 +263,14 @@ def min(
     where: Any = np._NoValue,
 ) -> Tensor:
     """Return the smallest element along axes, as `max`. Reference: numpy.min."""
-    refuse_out("min", out)
-    return _extremum(table.minimum, (a, axis, keepdims, initial, where))
+    return _reduce(table.minimum, a, axis, None, keepdims, initial, where)
 
 
-amax = max
-amin = min
+amax = rule_for(np.amax)(max)
+amin = rule_for(np.amin)(min)
 
 
+@rule_for(np.all)
 def all(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -306,10 +280,10 @@ def all(
     where: Any = np._NoValue,
 ) -> Tensor:
     """Return whether all elements along axes are true. Reference: numpy.all."""
-    refuse_out("all", out)
-    return _reduce(table.logical_and, _chosen(a, where, 1), axis, None, keepdims)
+    return _reduce(table.logical_and, a, axis, None, keepdims, where=where)
 
 
+@rule_for(np.any)
 def any(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -319,10 +293,10 @@ def any(
     where: Any = np._NoValue,
 ) -> Tensor:
     """Return whether any element along axes is true. Reference: numpy.any."""
-    refuse_out("any", out)
-    return _reduce(table.logical_or, _chosen(a, where, 0), axis, None, keepdims)
+    return _reduce(table.logical_or, a, axis, None, keepdims, where=where)
 
 
+@rule_for(np.count_nonzero)
 def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> Tensor:
     """Return how many elements along axes are not zero. Reference: numpy.count_nonzero."""
     return _reduce(table.add, table.not_equal(a, 0), axis, np.intp, keepdims)
@@ -336,20 +310,22 @@ def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any,
     return apply(ArgReduce(function, position, keepdims is not np._NoValue and bool(keepdims)), handle)
 
 
+@rule_for(np.argmax)
 def argmax(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> Tensor:
     """Return the position of the first largest element. Reference: numpy.argmax."""
-    refuse_out("argmax", out)
     return _arg_reduce("argmax", a, axis, keepdims)
 
 
+@rule_for(np.argmin)
 def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> Tensor:
     """Return the position of the first smallest element. Reference: numpy.argmin."""
-    refuse_out("argmin", out)
     return _arg_reduce("argmin", a, axis, keepdims)
 
 
 def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: int | None, dtype: DtypeLike) -> Tensor:
     handle = handle_of(a)
+    if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
+        raise NoRuleError(f"{function.name}.accumulate: elements that are objects or texts")
     if axis is None or handle.ndim == 0:
         normalize_axis(axis or 0, 1)
         handle = reshape(handle, (-1,)) if handle.ndim != 1 else handle
@@ -358,19 +334,19 @@ def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: int | None, 
     return apply(Accumulate(function, normalize_axis(axis, handle.ndim), dtype), handle)
 
 
+@rule_for(np.cumsum)
 def cumsum(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
     """Return the running sums along an axis, or of all elements in order. Reference: numpy.cumsum.
 
     Derivative:  the running sum of g from the end
     """
-    refuse_out("cumsum", out)
     return _accumulate(table.add, a, axis, dtype)
 
 
+@rule_for(np.cumprod)
 def cumprod(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
     """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
 
     Derivative:  by multiplications only, right at zeros
     """
-    refuse_out("cumprod", out)
     return _accumulate(table.multiply, a, axis, dtype)
