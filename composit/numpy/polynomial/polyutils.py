@@ -1,0 +1,23 @@
+"""numpy.polynomial.polyutils: what all series share. May import numpy_function."""
+
+from numpy.polynomial import polyutils as _numpys
+from numpy.polynomial.polyutils import format_float
+
+from composit.numpy.numpy_function import without_rule
+
+__all__ = [
+    "as_series",
+    "trimseq",
+    "trimcoef",
+    "getdomain",
+    "mapdomain",
+    "mapparms",
+    "format_float",
+]
+
+as_series = without_rule(_numpys.as_series)
+trimseq = without_rule(_numpys.trimseq)
+trimcoef = without_rule(_numpys.trimcoef)
+getdomain = without_rule(_numpys.getdomain)
+mapdomain = without_rule(_numpys.mapdomain)
+mapparms = without_rule(_numpys.mapparms)
