@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.errors import OperandError
+from composit.errors import NoRuleError, OperandError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, at_call, compute_at_call, make_tensor, new_tensor
 from composit.node import FlatOperands, Node, current_scope, new_node
@@ -65,13 +65,20 @@ def as_tensor(value: object) -> LazyTensor:
 
     Raises:  OperandError: the value is no array, number, tensor or nested sequence of numbers
     """
+    if isinstance(value, TensorHandle):
+        return value  # type: ignore[return-value]  # all handles are LazyTensors
     # np.float64 is a float, so numpy's scalars, which are not weak, come first.
     if isinstance(value, np.generic):
         return scalar_tensor(value)
     if isinstance(value, _PYTHON_SCALARS):
         return scalar_tensor(value)
     if isinstance(value, np.ndarray):
-        return input_of(value.copy())
+        if type(value) is not np.ndarray:
+            raise NoRuleError(
+                f"operand: got an array of the class {type(value).__name__}, which may have rules of its own; expected"
+                " one of np.ndarray; convert it with asarray first"
+            )
+        return input_of(value.copy(order="K"))
     protocol = getattr(value, "__lazy_tensor__", None)
     if protocol is not None:
         return protocol()  # type: ignore[no-any-return]

@@ -228,19 +228,19 @@ def _take_node(view: TensorHandle) -> None:
         return
 
 
-_tensor_class: list[type[TensorHandle]] = []
+# The class of arrays and that of scalars: numpy tells the two apart, and so do we.
+_classes: list[type[TensorHandle]] = []
 
 
-def register_tensor_class(tensor_class: type[TensorHandle]) -> type[TensorHandle]:
-    """Set the class whose instances `apply` hands out; called once, by `composit/numpy/methods.py`."""
-    assert not _tensor_class, "the tensor class is registered once"
-    _tensor_class.append(tensor_class)
-    return tensor_class
+def register_tensor_classes(array: type[TensorHandle], scalar: type[TensorHandle]) -> None:
+    """Set the classes whose instances `apply` hands out; called once, by `composit/numpy/methods.py`."""
+    assert not _classes, "the tensor classes are registered once"
+    _classes[:] = (array, scalar)
 
 
 def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registered class, which cannot be imported here
     """Return a new handle to one output of a node."""
-    handle: Any = _new_handle(_tensor_class[0])
+    handle: Any = _new_handle(_classes[node.types[output_index].is_scalar])
     handle._node = node
     handle._output_index = output_index
     handle._type = node.types[output_index]
@@ -299,7 +299,7 @@ def new_tensor(
     operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], source: Source | None
 ) -> Any:
     """Return the handle of a new node's only result: `make_tensor(Node(...))` in one step, where building is measured."""
-    handle: Any = _new_handle(_tensor_class[0])
+    handle: Any = _new_handle(_classes[types[0].is_scalar])
     handle._node = new_node(operation, flat_operands, types, source, None, weakref.ref(handle))
     handle._output_index = 0
     handle._type = types[0]

@@ -3,6 +3,8 @@
 This module only gathers the families; what a function does is said where it is defined.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as _np
 
 from composit.apply import apply
@@ -31,6 +33,8 @@ from composit.numpy import (
     linalg,
     movement,
     nan_functions,
+    numpys_classes,
+    old_polynomials,
     order_statistics,
     padding,
     printing,
@@ -41,6 +45,7 @@ from composit.numpy import (
     set_functions,
     settings,
     sorting,
+    ufuncs,
     windows,
 )
 from composit.numpy.averages import *
@@ -67,9 +72,11 @@ from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.joining import *
 from composit.numpy.linalg import *
-from composit.numpy.methods import LazyTensor
+from composit.numpy.methods import LazyScalar, LazyTensor, ndarray
 from composit.numpy.movement import *
 from composit.numpy.nan_functions import *
+from composit.numpy.numpys_classes import *
+from composit.numpy.old_polynomials import *
 from composit.numpy.order_statistics import *
 from composit.numpy.padding import *
 from composit.numpy.printing import *
@@ -81,11 +88,11 @@ from composit.numpy.reductions import *
 from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
+from composit.numpy.submodules import submodule as _submodule
+from composit.numpy.ufuncs import *
 from composit.numpy.windows import *
 
-ndarray = LazyTensor
-
-__all__ = ["LazyTensor", "astype", "linalg", "ndarray", "random"]
+__all__ = ["LazyScalar", "LazyTensor", "astype", "linalg", "ndarray", "random"]
 __all__ += averages.__all__
 __all__ += bits.__all__
 __all__ += calculus.__all__
@@ -110,6 +117,8 @@ __all__ += joining.__all__
 __all__ += linalg.__all__
 __all__ += movement.__all__
 __all__ += nan_functions.__all__
+__all__ += numpys_classes.__all__
+__all__ += old_polynomials.__all__
 __all__ += order_statistics.__all__
 __all__ += padding.__all__
 __all__ += printing.__all__
@@ -119,7 +128,22 @@ __all__ += reductions.__all__
 __all__ += set_functions.__all__
 __all__ += settings.__all__
 __all__ += sorting.__all__
+__all__ += ufuncs.__all__
 __all__ += windows.__all__
+__all__ += [
+    "char",
+    "core",
+    "ctypeslib",
+    "emath",
+    "f2py",
+    "lib",
+    "ma",
+    "polynomial",
+    "rec",
+    "strings",
+    "testing",
+    "typing",
+]
 
 # numpy's own functions, called on tensors, find ours by this table.
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})

@@ -207,7 +207,7 @@ def short_path(function: ElementwiseFunction, otherwise: Callable[[Any, Any], An
     typings, operation = function._typings, function.operation
 
     def operator(self: Any, other: Any) -> Any:
-        if other.__class__ is not self.__class__:
+        if not isinstance(other, TensorHandle):
             return otherwise(self, other)
         types = (self._type, other._type)
         typing = typings.get(types)

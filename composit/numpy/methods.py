@@ -1,8 +1,14 @@
-"""`LazyTensor`: the handle with numpy's operators and methods. May import all families."""
+"""The classes of tensors: arrays, scalars, and `LazyTensor`, which both are. May import all families."""
 
 from __future__ import annotations
 
-from composit.handle import register_tensor_class
+from typing import Any
+
+import numpy as np
+
+from composit.apply import input_of
+from composit.handle import TensorHandle, register_tensor_classes
+from composit.node import Node
 from composit.numpy.array_methods import ArrayMethods
 from composit.numpy.operators import Operators
 from composit.numpy.pickling import Pickling
@@ -10,8 +16,62 @@ from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
 
 
-@register_tensor_class
 class LazyTensor(Operators, ArrayMethods, Reads, Protocols, Pickling):
     """A lazy numpy array: numpy's operators, methods and functions on it build a graph, and `evaluate` computes it."""
 
     __slots__ = ()
+
+
+class _ArrayClass(type):
+    """What `ndarray` does as a class: makes arrays of a shape, knows numpy's own, and leaves subclasses to numpy."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        if not any(isinstance(base, mcs) for base in bases):
+            return super().__new__(mcs, name, bases, namespace)
+        # A subclass holds memory and may do anything with it: numpy's own class is what it wants to extend.
+        real = tuple(np.ndarray if isinstance(base, mcs) else base for base in bases)
+        return type(np.ndarray)(name, real, namespace, **options)
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > 1 and isinstance(args[1], Node):
+            return super().__call__(*args, **kwargs)
+        # The elements are what the memory holds: the buffer's that is given, or zeros, so that each evaluation is alike.
+        made = np.ndarray(*args, **kwargs)
+        if len(args) > 2 or "buffer" in kwargs:
+            return input_of(made.copy(order="K"))
+        return input_of(np.zeros_like(made, subok=False))
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or isinstance(instance, np.ndarray)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return super().__subclasscheck__(subclass) or issubclass(subclass, np.ndarray)
+
+
+class ndarray(LazyTensor, metaclass=_ArrayClass):  # noqa: N801  # numpy's name
+    """An array of known shape and dtype whose elements are computed when they are needed.
+
+    `ndarray(shape, dtype, ...)` makes one, as numpy's. Numpy's own arrays are instances too; a subclass is one of numpy's
+    class, since it extends memory and not values.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if not issubclass(cls, TensorHandle):
+            return np.ndarray.__new__(cls, *args, **kwargs)
+        return object.__new__(cls)
+
+
+class LazyScalar(LazyTensor):
+    """One number where numpy gives a scalar and no array: immutable, and an instance of numpy's scalar class too."""
+
+    __slots__ = ()
+
+    @property
+    def __class__(self) -> Any:
+        """Numpy's class of such scalars: `isinstance(x.sum(), np.floating)` is as true as it is of numpy's own."""
+        return self._type.dtype.type
+
+
+register_tensor_classes(ndarray, LazyScalar)

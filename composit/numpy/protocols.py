@@ -79,6 +79,9 @@ _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know."""
+    if any(_is_subclass(value) for value in inputs):
+        # Numpy's rules for subclasses: the result is of their class.
+        return call_numpy(getattr(ufunc, method), tuple(inputs), options, ("out", "a"))
     if method == "at":
         return call_numpy(ufunc.at, tuple(inputs), options, ("a",))
     rest = dict(options)
@@ -93,6 +96,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
         return NotImplemented
     except REFUSALS as refusal:
         return let_numpy_decide(refusal, getattr(ufunc, method), tuple(inputs), options)
+
+
+def _is_subclass(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and type(value) is not np.ndarray
 
 
 def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
