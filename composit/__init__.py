@@ -8,6 +8,8 @@ cnp.evaluate(y)                     # a numpy array
 The families are named one by one, as in composit.numpy: type checkers do not look through two modules of stars.
 """
 
+from typing import TYPE_CHECKING
+
 from composit import nn, numpy
 from composit.evaluation import evaluate
 from composit.handle import with_name
@@ -42,9 +44,12 @@ from composit.numpy import (
     movement,
     nan_functions,
     ndarray,
+    numpys_classes,
+    old_polynomials,
     order_statistics,
     padding,
     printing,
+    products,
     questions,
     random,
     rearranging,
@@ -52,6 +57,7 @@ from composit.numpy import (
     set_functions,
     settings,
     sorting,
+    ufuncs,
     windows,
 )
 from composit.numpy.averages import *
@@ -75,18 +81,22 @@ from composit.numpy.in_place import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.joining import *
-from composit.numpy.linalg import *
 from composit.numpy.movement import *
 from composit.numpy.nan_functions import *
+from composit.numpy.numpys_classes import *
+from composit.numpy.old_polynomials import *
 from composit.numpy.order_statistics import *
 from composit.numpy.padding import *
 from composit.numpy.printing import *
+from composit.numpy.products import *
 from composit.numpy.questions import *
 from composit.numpy.rearranging import *
 from composit.numpy.reductions import *
 from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
+from composit.numpy.submodules import submodule as _submodule
+from composit.numpy.ufuncs import *
 from composit.numpy.windows import *
 from composit.visualize import visualize, visualize_graph
 
@@ -129,16 +139,28 @@ __all__ += in_place.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
 __all__ += joining.__all__
-__all__ += linalg.__all__
 __all__ += movement.__all__
 __all__ += nan_functions.__all__
+__all__ += numpys_classes.__all__
+__all__ += old_polynomials.__all__
 __all__ += order_statistics.__all__
 __all__ += padding.__all__
 __all__ += printing.__all__
+__all__ += products.__all__
 __all__ += questions.__all__
 __all__ += rearranging.__all__
 __all__ += reductions.__all__
 __all__ += set_functions.__all__
 __all__ += settings.__all__
 __all__ += sorting.__all__
+__all__ += ufuncs.__all__
 __all__ += windows.__all__
+
+if TYPE_CHECKING:
+    from numpy import core, ctypeslib, f2py, ma, matlib, rec, typing
+
+    from composit.numpy import char, emath, lib, polynomial, strings, testing
+else:
+    # Imported when first asked for.
+    def __getattr__(name):
+        return _submodule(name)

@@ -17,9 +17,9 @@ from composit.numpy.creation import Full
 from composit.numpy.elementwise import Astype, Elementwise, ElementwiseFunction, Where
 from composit.numpy.indexing import AdvancedIndex, BasicIndex, Take, TakeAlongAxis
 from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.linalg import Matmul
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
+from composit.numpy.products import Matmul
 from composit.numpy.reductions import Accumulate, Reduce
 from composit.operation import Operation, TensorType
 from flashlight.backend_elementwise import elementwise_callable, is_computable

@@ -38,6 +38,7 @@ from composit.numpy import (
     order_statistics,
     padding,
     printing,
+    products,
     questions,
     random,
     rearranging,
@@ -45,6 +46,7 @@ from composit.numpy import (
     set_functions,
     settings,
     sorting,
+    submodules,
     ufuncs,
     windows,
 )
@@ -71,7 +73,6 @@ from composit.numpy.in_place import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.joining import *
-from composit.numpy.linalg import *
 from composit.numpy.methods import LazyScalar, LazyTensor, ndarray
 from composit.numpy.movement import *
 from composit.numpy.nan_functions import *
@@ -80,6 +81,7 @@ from composit.numpy.old_polynomials import *
 from composit.numpy.order_statistics import *
 from composit.numpy.padding import *
 from composit.numpy.printing import *
+from composit.numpy.products import *
 from composit.numpy.protocols import array_ufunc as _array_ufunc
 from composit.numpy.protocols import register_functions as _register_functions
 from composit.numpy.questions import *
@@ -114,7 +116,6 @@ __all__ += in_place.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
 __all__ += joining.__all__
-__all__ += linalg.__all__
 __all__ += movement.__all__
 __all__ += nan_functions.__all__
 __all__ += numpys_classes.__all__
@@ -122,6 +123,7 @@ __all__ += old_polynomials.__all__
 __all__ += order_statistics.__all__
 __all__ += padding.__all__
 __all__ += printing.__all__
+__all__ += products.__all__
 __all__ += questions.__all__
 __all__ += rearranging.__all__
 __all__ += reductions.__all__
@@ -130,20 +132,7 @@ __all__ += settings.__all__
 __all__ += sorting.__all__
 __all__ += ufuncs.__all__
 __all__ += windows.__all__
-__all__ += [
-    "char",
-    "core",
-    "ctypeslib",
-    "emath",
-    "f2py",
-    "lib",
-    "ma",
-    "polynomial",
-    "rec",
-    "strings",
-    "testing",
-    "typing",
-]
+__all__ += submodules.__all__
 
 # numpy's own functions, called on tensors, find ours by this table.
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})

@@ -13,7 +13,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import ParameterError
 from composit.handle import TensorHandle, make_tensor, mark_view
-from composit.numpy import averages, contractions, indexing, linalg, movement, rearranging, reductions
+from composit.numpy import averages, contractions, indexing, movement, products, rearranging, reductions
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import check_casting
@@ -62,7 +62,7 @@ class ArrayMethods(TensorHandle):
     std = _method(averages.std)
     clip = _method(composites.clip)
     round = _method(composites.round)
-    dot = _method(linalg.dot)
+    dot = _method(products.dot)
     diagonal = _method(contractions.diagonal)
     trace = _method(contractions.trace)
     take = _method(indexing.take)

@@ -1,6 +1,6 @@
 """Python's operators on tensors, as numpy defines them on arrays.
 
-May import elementwise_table, linalg, subscripts, handle, errors.
+May import elementwise_table, products, subscripts, handle, errors.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.elementwise import ElementwiseFunction, short_path
-from composit.numpy.linalg import matmul
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.products import matmul
 from composit.numpy.subscripts import get_item
 from composit.numpy.writing import set_item
 

@@ -15,7 +15,7 @@ import numpy as np
 from composit.errors import NoRuleError, OperandError
 from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
-from composit.numpy import linalg, reductions
+from composit.numpy import products, reductions
 from composit.numpy.arguments import handle_of
 from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.movement import expand_dims
@@ -26,8 +26,8 @@ Function = Callable[..., Any]
 
 _UFUNC_TO_FUNCTION: dict[Function, Function] = {
     **table.UFUNC_TO_FUNCTION,
-    np.matmul: linalg.matmul,
-    np.vecdot: linalg.vecdot,
+    np.matmul: products.matmul,
+    np.vecdot: products.vecdot,
 }
 
 _UFUNC_TO_REDUCTION: dict[Function, Function] = {

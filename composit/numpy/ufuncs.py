@@ -1,7 +1,7 @@
 """numpy.ufunc's public surface: what every universal function of ours shows and does besides being called.
 
 Lives here: attributes, methods, the class that `isinstance(cnp.add, cnp.ufunc)` asks for, and functions that numpy
-alone computes. Not here: those with rules (elementwise.py, linalg.py). May import numpy_call, arguments.
+alone computes. Not here: those with rules (elementwise.py, products.py). May import numpy_call, arguments.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from composit.numpy.indexing import (
     TakeAlongAxisAdjoint,
 )
 from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.linalg import Matmul
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
+from composit.numpy.products import Matmul
 from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
 from composit.operation import Input, Operation, Scalar
 from composit.pictures.sketch import Kind

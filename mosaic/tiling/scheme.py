@@ -16,8 +16,8 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.errors import ParameterError
 from composit.numpy.contractions import Einsum
-from composit.numpy.linalg import Matmul as MatmulOperation
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.products import Matmul as MatmulOperation
 from composit.operation import Input
 from composit.program import BoundProgram
 from mosaic.codegen.matmul_kernel import matmul_spec

@@ -1,0 +1,239 @@
+"""Products of matrices and vectors with numpy's rules: matmul and what is made of it.
+
+Sums of products by subscripts are in contractions.py. May import movement, elementwise_table, arguments, apply,
+operation, errors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import ShapeError
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
+from composit.numpy.elementwise_table import conjugate, multiply
+from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
+from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+
+__all__ = [
+    "dot",
+    "inner",
+    "matmul",
+    "matvec",
+    "outer",
+    "tensordot",
+    "vdot",
+    "vecdot",
+    "vecmat",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Matmul(Operation):
+    """The matrix product, over leading axes that broadcast; a vector is a row on the left, a column on the right.
+
+    Shapes:      (..., m, k) @ (..., k, n) -> (..., m, n)
+    Dtype:       numpy promotion of both operands
+    Derivative:  da = g @ swap(b), db = swap(a) @ g
+    Raises:      ShapeError: the contracted lengths differ, or an operand is of rank 0
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.matmul.html
+    """
+
+    keeps_c_order = True
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _matmul_types(*operand_types)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return np.matmul(*operands)
+
+    def evaluator(self) -> Callable[..., Any]:
+        return np.matmul
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        g, (a, b) = cotangents[0], operands
+        return [
+            _left_cotangent(xp, g, a, b) if needs[0] else None,
+            _right_cotangent(xp, g, a, b) if needs[1] else None,
+        ]
+
+
+def _left_cotangent(xp: Any, g: Any, a: Any, b: Any) -> Any:
+    if xp.ndim(b) == 1:
+        # (..., m, k) @ (k,) -> (..., m); for two vectors g is a scalar.
+        return g * b if xp.ndim(a) == 1 else xp.expand_dims(g, -1) * b
+    if xp.ndim(a) == 1:
+        # (k,) @ (..., k, n) -> (..., n)
+        return xp.squeeze(xp.matmul(b, xp.expand_dims(g, -1)), -1)
+    return xp.matmul(g, xp.swapaxes(b, -1, -2))
+
+
+def _right_cotangent(xp: Any, g: Any, a: Any, b: Any) -> Any:
+    if xp.ndim(a) == 1:
+        return g * a if xp.ndim(b) == 1 else xp.expand_dims(a, -1) * xp.expand_dims(g, -2)
+    if xp.ndim(b) == 1:
+        return xp.squeeze(xp.matmul(xp.swapaxes(a, -1, -2), xp.expand_dims(g, -1)), -1)
+    if xp.ndim(b) == 2 and xp.ndim(a) > 2:
+        # One product over all rows, rather than one per batch entry and a sum over them.
+        rows, columns = (-1, xp.shape(a)[-1]), (-1, xp.shape(g)[-1])
+        if math.prod(xp.shape(a)) and math.prod(xp.shape(g)):
+            return xp.matmul(xp.transpose(xp.reshape(a, rows)), xp.reshape(g, columns))
+    return xp.matmul(xp.swapaxes(a, -1, -2), g)
+
+
+@lru_cache(maxsize=4096)
+def _matmul_types(a: TensorType, b: TensorType) -> tuple[TensorType]:
+    shape = _matmul_shape(a.shape, b.shape)
+    dtype = np.matmul.resolve_dtypes((a.dtype, b.dtype, None))[2]
+    return (tensor_type(shape, dtype, is_scalar=a.ndim == 1 and b.ndim == 1),)
+
+
+_SIGNATURE = "(n?,k),(k,m?)->(n?,m?)"
+
+
+def _matmul_shape(a: Shape, b: Shape) -> Shape:
+    for index, shape in enumerate((a, b)):
+        if not shape:
+            raise ShapeError(
+                f"matmul: Input operand {index} does not have enough dimensions (has 0, gufunc core with signature"
+                f" {_SIGNATURE} requires 1): the shapes are {a} and {b}; use multiply, or * , for scalars"
+            )
+    rows, contracted = a[-2:-1], a[-1]
+    other, columns = (b[0], ()) if len(b) == 1 else (b[-2], b[-1:])
+    if contracted != other:
+        raise ShapeError(
+            f"matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature {_SIGNATURE} (size"
+            f" {other} is different from {contracted}): the shapes are {a} and {b}; the last axis of the first must be"
+            " as long as the last but one of the second"
+        )
+    leading = _leading_shape(a[:-2], b[:-2], rows + columns, (a, b))
+    return leading + rows + columns
+
+
+def _leading_shape(first: Shape, second: Shape, core: Shape, shapes: tuple[Shape, Shape]) -> Shape:
+    if first == second or not second:
+        return first
+    try:
+        return np.broadcast_shapes(first, second)
+    except ValueError as error:
+        remapped = " ".join(
+            f"{spell_shape(shape)}->({','.join([*map(str, leading), 'newaxis', 'newaxis'])})"
+            for shape, leading in zip(shapes, (first, second), strict=True)
+        )
+        raise ShapeError(
+            f"operands could not be broadcast together with remapped shapes [original->remapped]: {remapped}  and"
+            f" requested shape {spell_shape(core)}; the axes before the last two must be equal or 1, counted from the"
+            " right"
+        ) from error
+
+
+_matmul = Matmul()
+
+
+def matmul(x1: TensorLike, x2: TensorLike, /) -> Any:  # Any: LazyTensor, as everywhere below
+    """Return the matrix product. See np.matmul."""
+    return apply(_matmul, x1, x2)
+
+
+def dot(a: TensorLike, b: TensorLike) -> Any:
+    """Return the sum of products over the last axis of a and the last but one of b. See np.dot."""
+    x, y = handle_of(a), handle_of(b)
+    if not x.ndim or not y.ndim:
+        return multiply(_strong(x), _strong(y))
+    axis = max(y.ndim - 2, 0)
+    if x.shape[-1] != y.shape[axis]:
+        raise ShapeError(
+            f"shapes {spell_shape(x.shape)} and {spell_shape(y.shape)} not aligned: {x.shape[-1]} (dim {x.ndim - 1}) !="
+            f" {y.shape[axis]} (dim {axis}); dot sums over these two axes, which must be equally long"
+        )
+    if y.ndim <= 2:
+        return matmul(x, y)
+    return tensordot(x, y, ((-1,), (axis,)))
+
+
+def _strong(x: Any) -> Any:
+    # np.dot makes arrays of its operands: a Python scalar decides with its dtype.
+    return x if x.type.weak is None else x.astype(x.dtype)
+
+
+def inner(a: TensorLike, b: TensorLike, /) -> Any:
+    """Return the sums of products over the last axes. See np.inner."""
+    x, y = handle_of(a), handle_of(b)
+    if not x.ndim or not y.ndim:
+        return multiply(_strong(x), _strong(y))
+    return dot(x, y if y.ndim == 1 else moveaxis(y, -1, -2 if y.ndim > 1 else -1))
+
+
+def outer(a: TensorLike, b: TensorLike) -> Any:
+    """Return the products of all pairs of elements. See np.outer."""
+    x, y = (ravel(_strong(handle_of(value))) for value in (a, b))
+    return multiply(expand_dims(x, 1), expand_dims(y, 0))
+
+
+def vdot(a: TensorLike, b: TensorLike, /) -> Any:
+    """Return the sum of products of all elements, the first conjugated. See np.vdot."""
+    x, y = ravel(_strong(handle_of(a))), ravel(_strong(handle_of(b)))
+    return dot(conjugate(x) if x.dtype.kind == "c" else x, y)
+
+
+def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
+    """Return the sums of products over pairs of axes. See np.tensordot."""
+    x, y = _strong(handle_of(a)), _strong(handle_of(b))
+    first, second = _contracted_axes(axes, x, y)
+    lengths = tuple(x.shape[axis] for axis in first)
+    if lengths != tuple(y.shape[axis] for axis in second):
+        raise ShapeError(
+            f"shape-mismatch for sum: tensordot over axes {first} of shape {x.shape} and {second} of shape {y.shape};"
+            " the lengths must be equal, pair by pair"
+        )
+    kept_first = tuple(axis for axis in range(x.ndim) if axis not in first)
+    kept_second = tuple(axis for axis in range(y.ndim) if axis not in second)
+    rows = tuple(x.shape[axis] for axis in kept_first)
+    columns = tuple(y.shape[axis] for axis in kept_second)
+    contracted = math.prod(lengths)
+    left = reshape(transpose(x, kept_first + first), (math.prod(rows), contracted))
+    right = reshape(transpose(y, second + kept_second), (contracted, math.prod(columns)))
+    return reshape(matmul(left, right), rows + columns)
+
+
+def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    if isinstance(axes, Sequence | np.ndarray):
+        pair: Sequence[AxesLike] = tuple(axes)
+        given = [tuple(part) if isinstance(part, Sequence | np.ndarray) else (part,) for part in pair]
+        if len(given) != 2 or len(given[0]) != len(given[1]):
+            raise ShapeError(
+                f"shape-mismatch for sum: tensordot was given axes {axes!r}; expected one sequence for each operand,"
+                " equally long"
+            )
+    else:
+        number = axes.__index__()
+        given = [tuple(range(-number, 0)), tuple(range(number))]
+    first = tuple(normalize_axis(axis, x.ndim) for axis in given[0])
+    second = tuple(normalize_axis(axis, y.ndim) for axis in given[1])
+    return first, second
+
+
+def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
+    """Return the dot products of vectors along an axis, the first conjugated. See np.vecdot."""
+    x, y = (moveaxis(handle_of(value), axis, -1) if axis != -1 else handle_of(value) for value in (x1, x2))
+    first = conjugate(x) if x.dtype.kind == "c" else x
+    return squeeze(matmul(expand_dims(first, -2), expand_dims(y, -1)), (-2, -1))
+
+
+def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
+    """Return matrices applied to vectors. See np.matvec."""
+    return squeeze(matmul(x1, expand_dims(x2, -1)), -1)
+
+
+def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
+    """Return vectors, conjugated, times matrices. See np.vecmat."""
+    x = handle_of(x1)
+    return squeeze(matmul(expand_dims(conjugate(x) if x.dtype.kind == "c" else x, -2), x2), -2)
