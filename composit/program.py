@@ -34,7 +34,10 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What an instruction keeps of its call: its name, the scope it is in, the line that built it, numpy's errstate there."""
+    """What an instruction keeps of its call: its name, the scope it is in, the line that built it, numpy's errstate there.
+
+    errstate: None for a leaf, which computes nothing
+    """
 
     name: str
     scope: str
@@ -89,10 +92,11 @@ class Surroundings:
 
 def surroundings_of(labels: tuple[Label, ...]) -> Surroundings:
     """Return what a run with these labels runs under."""
-    states = tuple([DEFAULT_ERRSTATE if label.errstate is None else label.errstate for label in labels])
+    states = [label.errstate for label in labels if label.errstate is not None]
     if not states or all(state is states[0] for state in states):
         return Surroundings(labels, states[0] if states else DEFAULT_ERRSTATE, None)
-    return Surroundings(labels, DEFAULT_ERRSTATE, states)
+    every = tuple([DEFAULT_ERRSTATE if label.errstate is None else label.errstate for label in labels])
+    return Surroundings(labels, DEFAULT_ERRSTATE, every)
 
 
 _running: ContextVar[Surroundings | None] = ContextVar("composit_running", default=None)
@@ -274,7 +278,9 @@ class _Builder:
 
     def _append(self, instruction: Instruction, labelled: Node, node: Node | None) -> None:
         self.instructions.append(instruction)
-        self.labels.append(Label(labelled.name, labelled.scope, labelled.source, labelled.errstate))
+        # A leaf computes nothing: its node may come from anywhere, as those of numbers do.
+        errstate = labelled.errstate if instruction.operands else None
+        self.labels.append(Label(labelled.name, labelled.scope, labelled.source, errstate))
         self.nodes.append(node)
 
 

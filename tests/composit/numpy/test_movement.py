@@ -1,5 +1,8 @@
 """Axes moved, merged and split, against numpy."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -85,9 +88,12 @@ def test_errors_are_numpys_and_come_at_the_call(words: Words) -> None:
     assert_same_error(words)
 
 
-def test_an_order_that_depends_on_memory_is_refused() -> None:
-    with pytest.raises(ValueError, match="follow the memory layout"):
-        cnp.reshape(X, (6, 4), order="A")
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+@pytest.mark.parametrize("order", ["A", "C", "F"])
+def test_an_order_that_depends_on_memory_is_numpys(layout: Callable[[Any], Any], order: str) -> None:
+    laid_out = layout(X)
+    expected = np.reshape(laid_out, (6, 4), order=order)
+    np.testing.assert_array_equal(cnp.evaluate(cnp.reshape(cnp.asarray(laid_out), (6, 4), order=order)), expected)
 
 
 @pytest.mark.parametrize(
