@@ -94,6 +94,16 @@ from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
 from composit.numpy.windows import *
 
+if TYPE_CHECKING:
+    from numpy import core, ctypeslib, f2py, ma, matlib, rec, typing
+
+    from composit.numpy import char, emath, lib, polynomial, strings, testing
+else:
+    # Imported when first asked for.
+    def __getattr__(name):
+        return _submodule(name)
+
+
 __all__ = ["LazyScalar", "LazyTensor", "astype", "linalg", "ndarray", "random"]
 __all__ += averages.__all__
 __all__ += bits.__all__
@@ -131,8 +141,8 @@ __all__ += set_functions.__all__
 __all__ += settings.__all__
 __all__ += sorting.__all__
 __all__ += ufuncs.__all__
-__all__ += windows.__all__
 __all__ += submodules.__all__
+__all__ += windows.__all__
 
 # numpy's own functions, called on tensors, find ours by this table.
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})

@@ -156,3 +156,12 @@ def check_casting(source: Dtype, target: Dtype, casting: str) -> None:
             f"Cannot cast array data from {source!r} to {target!r} according to the rule {casting!r}; "
             "pass casting='unsafe' or convert with astype first"
         )
+
+
+# The dtypes that arithmetic has rules for.
+NUMBER_KINDS = "biufc"
+
+
+def is_lazy_number(x: object) -> bool:
+    """Whether x is a tensor whose elements are numbers, so that arithmetic on it needs no value."""
+    return isinstance(x, TensorHandle) and x.dtype.kind in NUMBER_KINDS

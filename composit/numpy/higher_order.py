@@ -12,11 +12,10 @@ import numpy as np
 from composit.numpy.numpy_call import call_numpy
 from composit.numpy.numpy_function import without_rule
 
-__all__ = ["apply_along_axis", "apply_over_axes", "frompyfunc", "piecewise", "vectorize"]
+__all__ = ["apply_along_axis", "apply_over_axes", "piecewise", "vectorize"]
 
 apply_along_axis = without_rule(np.apply_along_axis)
 apply_over_axes = without_rule(np.apply_over_axes)
-frompyfunc = without_rule(np.frompyfunc)
 piecewise = without_rule(np.piecewise)
 
 

@@ -1,6 +1,6 @@
 """numpy's first polynomials: coefficients from the highest power down, as functions and as the class poly1d.
 
-A polynomial's coefficients are numpy's array; its values at points are lazy. May import numpy_function, series.
+A polynomial's coefficients are numpy's array; its values at points are lazy. May import numpy_function, creation, arguments.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
+from composit.numpy.arguments import is_lazy_number
 from composit.numpy.creation import zeros_like
 from composit.numpy.numpy_function import rule_for, without_rule
-from composit.numpy.polynomial.series import is_lazy_number
 
 __all__ = [
     "poly",

@@ -1,7 +1,7 @@
 """What the six kinds of series do with tensors: they are evaluated lazily at lazy points.
 
 The coefficients of a series are numpy's arrays: its classes print, trim and compare them. Source: numpy's own functions,
-which run on tensors as they stand. May import numpy_function, handle, apply.
+which run on tensors as they stand. May import numpy_function, arguments, handle, apply.
 """
 
 from __future__ import annotations
@@ -16,14 +16,8 @@ from numpy.polynomial._polybase import ABCPolyBase
 from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
+from composit.numpy.arguments import NUMBER_KINDS, is_lazy_number
 from composit.numpy.numpy_function import rule_for
-
-_NUMBERS = "biufc"
-
-
-def is_lazy_number(x: object) -> bool:
-    """Whether x is a tensor whose elements are numbers, so that arithmetic on it needs no value."""
-    return isinstance(x, TensorHandle) and x.dtype.kind in _NUMBERS
 
 
 def value_function(function: Callable[..., Any]) -> Any:
@@ -43,7 +37,7 @@ class Series(ABCPolyBase):
 
     def __call__(self, arg: Any) -> Any:
         """Return the values at points: lazy at lazy ones, else computed now."""
-        if is_lazy_number(arg) and self.coef.dtype.kind in _NUMBERS:
+        if is_lazy_number(arg) and self.coef.dtype.kind in NUMBER_KINDS:
             offset, scale = polyutils.mapparms(self.domain, self.window)
             return self._val(offset + scale * arg, self.coef)  # type: ignore[attr-defined]  # each kind of series has it
         return _tensor(super().__call__(arg))
@@ -59,5 +53,5 @@ class Series(ABCPolyBase):
 
 
 def _tensor(value: Any) -> Any:
-    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in _NUMBERS
+    is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMBER_KINDS
     return as_tensor(value) if is_array else value
