@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply
+from composit.apply import apply, tensor_of
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
@@ -193,13 +193,33 @@ def _reduce(
     where: Any = np._NoValue,
 ) -> Tensor:
     handle = handle_of(a)
+    is_kept = keepdims is not np._NoValue and bool(keepdims)
+    if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in _PLAIN_AXES:
+        operation, types = _planned(function, axis, is_kept, dtype, handle.type)
+        return tensor_of(operation, (handle.node, handle.output_index), types, 4)
     dtype = None if dtype is None else np.dtype(dtype)
-    if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
+    _refuse_objects(function, handle.type, dtype)
+    axes = axes_of(axis, handle.ndim)
+    return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
+
+
+_PLAIN_AXES = (type(None), int, tuple)
+
+
+# Programs repeat few reductions: the rest of a call is then one look at this table.
+@lru_cache(maxsize=4096, typed=True)
+def _planned(
+    function: ElementwiseFunction, axis: Any, is_kept: bool, dtype: DtypeLike, operand: TensorType
+) -> tuple[Reduce, tuple[TensorType, ...]]:
+    dtype = None if dtype is None else np.dtype(dtype)
+    _refuse_objects(function, operand, dtype)
+    operation = Reduce(function, axes_of(axis, operand.ndim), is_kept, dtype)
+    return operation, operation.result_types(operand)
+
+
+def _refuse_objects(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> None:
+    if operand.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
         raise NoRuleError(f"{function.name}.reduce: elements that are objects or texts")
-    axes, is_kept = axes_of(axis, handle.ndim), keepdims is not np._NoValue and bool(keepdims)
-    if initial is not np._NoValue or (where is not np._NoValue and where is not True):
-        return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
-    return apply(Reduce(function, axes, is_kept, dtype), handle)
 
 
 @rule_for(np.sum)
