@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import new_class
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class _ArrayClass(type):
             return super().__new__(mcs, name, bases, namespace)
         # A subclass holds memory and may do anything with it: numpy's own class is what it wants to extend.
         real = tuple(np.ndarray if isinstance(base, mcs) else base for base in bases)
-        return type(np.ndarray)(name, real, namespace, **options)
+        return new_class(name, real, options, lambda empty: empty.update(namespace))
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) > 1 and isinstance(args[1], Node):
@@ -48,7 +49,7 @@ class _ArrayClass(type):
         return super().__subclasscheck__(subclass) or issubclass(subclass, np.ndarray)
 
 
-class ndarray(LazyTensor, metaclass=_ArrayClass):  # noqa: N801  # numpy's name
+class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
     """An array of known shape and dtype whose elements are computed when they are needed.
 
     `ndarray(shape, dtype, ...)` makes one, as numpy's. Numpy's own arrays are instances too; a subclass is one of numpy's
@@ -58,9 +59,10 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # noqa: N801  # numpy's name
     __slots__ = ()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if not issubclass(cls, TensorHandle):
-            return np.ndarray.__new__(cls, *args, **kwargs)
-        return object.__new__(cls)
+        wanted: Any = cls  # Any: a subclass of numpy's own, where `__new__` of one calls ours
+        if not issubclass(wanted, TensorHandle):
+            return np.ndarray.__new__(wanted, *args, **kwargs)
+        return object.__new__(wanted)
 
 
 class LazyScalar(LazyTensor):
@@ -68,7 +70,7 @@ class LazyScalar(LazyTensor):
 
     __slots__ = ()
 
-    @property
+    @property  # type: ignore[misc]  # of an instance it is read only
     def __class__(self) -> Any:
         """Numpy's class of such scalars: `isinstance(x.sum(), np.floating)` is as true as it is of numpy's own."""
         return self._type.dtype.type
