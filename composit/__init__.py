@@ -17,6 +17,7 @@ from composit.nn.core import wrap_as_operation
 from composit.nn.differentiate import chain_rule
 from composit.node import name_scope
 from composit.numpy import (
+    LazyScalar,
     LazyTensor,
     astype,
     averages,
@@ -103,6 +104,7 @@ from composit.visualize import visualize, visualize_graph
 __version__ = "0.1.0"
 
 __all__ = [
+    "LazyScalar",
     "LazyTensor",
     "astype",
     "chain_rule",
@@ -157,7 +159,7 @@ __all__ += ufuncs.__all__
 __all__ += windows.__all__
 
 if TYPE_CHECKING:
-    from numpy import core, ctypeslib, f2py, ma, matlib, rec, typing
+    from numpy import core, ctypeslib, f2py, ma, rec, typing
 
     from composit.numpy import char, emath, lib, polynomial, strings, testing
 else:

@@ -92,7 +92,7 @@ def _c_dtypes(function: ElementwiseFunction) -> str:
 
 def _is_in_c(function: ElementwiseFunction, dtype: np.dtype[np.generic]) -> bool:
     try:
-        loop = function.resolve_dtypes([cnp.asarray(np.zeros(1, dtype)).type] * function.nin)
+        loop = function.loop_dtypes([cnp.asarray(np.zeros(1, dtype)).type] * function.nin)
     except TypeError:
         return False
     operands = tuple(loop[: function.nin])

@@ -93,7 +93,7 @@ def elementwise_callable(operation: Elementwise, operands: Sequence[TensorType])
     if row is None:
         return None
     function, kinds = row
-    dtypes = operation.function.resolve_dtypes(operands, operation.dtype, "unsafe" if operation.dtype else "same_kind")
+    dtypes = operation.function.loop_dtypes(operands, operation.dtype, "unsafe" if operation.dtype else "same_kind")
     computed = dtypes[: operation.function.nin]
     if any(dtype.kind not in kinds or not is_computable(dtype) for dtype in computed):
         return None

@@ -62,7 +62,6 @@ from composit.numpy.creation import *
 from composit.numpy.dates import *
 from composit.numpy.editing import *
 from composit.numpy.elementwise import astype
-from composit.numpy.elementwise import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.elementwise_composites import *
 from composit.numpy.elementwise_table import *
 from composit.numpy.files import *
@@ -92,10 +91,11 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
+from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.windows import *
 
 if TYPE_CHECKING:
-    from numpy import core, ctypeslib, f2py, ma, matlib, rec, typing
+    from numpy import core, ctypeslib, f2py, ma, rec, typing
 
     from composit.numpy import char, emath, lib, polynomial, strings, testing
 else:

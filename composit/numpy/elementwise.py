@@ -18,6 +18,7 @@ from composit.errors import MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.ufuncs import call_method, ufunc
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -42,7 +43,7 @@ class _Typing:
     bounds: Bounds | None
 
 
-class ElementwiseFunction:
+class ElementwiseFunction(ufunc):
     """A numpy function that works element by element: callable on tensors, and the row of the table that describes it.
 
     name:        numpy's name
@@ -131,13 +132,13 @@ class ElementwiseFunction:
         if any(value_type.dtype.kind in _WITHOUT_RULES for value_type in types):
             raise NoRuleError(f"{self.name}: elements that are objects, strings or records")
         # Before the shapes, as numpy: of two faults it names the dtypes.
-        dtypes = self.resolve_dtypes(types)
+        dtypes = self.loop_dtypes(types)
         shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
         results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
         typing = self._typings[types] = _Typing(results, _bounds(types, dtypes))
         return typing
 
-    def resolve_dtypes(
+    def loop_dtypes(
         self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind"
     ) -> Any:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
@@ -147,38 +148,11 @@ class ElementwiseFunction:
         signature = (*[None] * self.nin, *[dtype] * self.nout)
         return self._resolve(given, signature=signature, casting=casting)
 
-    def reduce(self, array: Any, axis: Any = 0, **options: Any) -> Any:
-        """Return the function applied along axes until one element is left. Reference: numpy.ufunc.reduce."""
-        return self._method("reduce", (array,), {"axis": axis, **options})
-
-    def accumulate(self, array: Any, axis: int = 0, **options: Any) -> Any:
-        """Return all intermediate results of `reduce` along one axis. Reference: numpy.ufunc.accumulate."""
-        return self._method("accumulate", (array,), {"axis": axis, **options})
-
-    def outer(self, first: Any, second: Any, **options: Any) -> Any:
-        """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
-        return self._method("outer", (first, second), options)
-
-    def _method(self, method: str, operands: Sequence[Any], options: dict[str, Any]) -> Any:
-        return _ufunc_methods[0](self.ufunc, method, [as_tensor(operand) for operand in operands], options)
-
     def key(self) -> Key:
         return self._key
 
-    def __repr__(self) -> str:
-        return f"<elementwise {self.name!r}>"
-
     def __reduce__(self) -> tuple[Callable[[str], ElementwiseFunction], tuple[str]]:
         return _by_name, (self.name,)
-
-
-_ufunc_methods: list[Callable[..., Any]] = []
-
-
-def register_ufunc_methods(call: Callable[..., Any]) -> None:
-    """Set what computes the methods of ufuncs, `call(ufunc, method, operands, options)`: it needs the families above."""
-    assert not _ufunc_methods, "the methods of ufuncs are registered once"
-    _ufunc_methods.append(call)
 
 
 # What numpy does with these follows from the elements themselves, or is decided by dtypes of their own.
@@ -247,7 +221,7 @@ class Elementwise(Operation):
         if self.dtype is None:
             return function.typing_of(operand_types).results
         shape = broadcast_shapes(function.name, [value_type.shape for value_type in operand_types])
-        dtypes = function.resolve_dtypes(operand_types, self.dtype, "unsafe")
+        dtypes = function.loop_dtypes(operand_types, self.dtype, "unsafe")
         return tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[function.nin :])
 
     def evaluate(self, *operands: Array) -> Any:
@@ -255,7 +229,8 @@ class Elementwise(Operation):
 
     def evaluator(self) -> Callable[..., Any]:
         if self.dtype is None:
-            return self.function.ufunc
+            compute: Callable[..., Any] = self.function.ufunc
+            return compute
         # The cast was checked when the call was made.
         return partial(self.function.ufunc, dtype=self.dtype, casting="unsafe")
 
@@ -412,10 +387,10 @@ def _call_with_options(
     out = operands[function.nin :] or out
     if out is not None:
         options = {"out": out, "casting": casting, "dtype": dtype}
-        return _ufunc_methods[0](function.ufunc, "__call__", operands[: function.nin], options)
+        return call_method(function.ufunc, "__call__", operands[: function.nin], options)
     handles = [as_tensor(operand) for operand in operands]
     # What the casting rule forbids is an error; what it allows, it does not change.
-    function.resolve_dtypes([handle.type for handle in handles], None if dtype is None else np.dtype(dtype), casting)
+    function.loop_dtypes([handle.type for handle in handles], None if dtype is None else np.dtype(dtype), casting)
     if dtype is None:
         return function(*operands)
     return apply(Elementwise(function, np.dtype(dtype)), *handles)

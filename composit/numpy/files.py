@@ -7,8 +7,6 @@ from composit.numpy.numpy_function import without_rule
 __all__ = [
     "asarray_chkfinite",
     "asfortranarray",
-    "asmatrix",
-    "bmat",
     "from_dlpack",
     "frombuffer",
     "fromfile",
@@ -26,8 +24,6 @@ __all__ = [
     "savez_compressed",
 ]
 
-asmatrix = without_rule(np.asmatrix)
-bmat = without_rule(np.bmat)
 from_dlpack = without_rule(np.from_dlpack)
 frombuffer = without_rule(np.frombuffer)
 fromfile = without_rule(np.fromfile)

@@ -18,13 +18,11 @@ SUBMODULES = {
     "ctypeslib": "numpy.ctypeslib",
     "f2py": "numpy.f2py",
     "ma": "numpy.ma",
-    "matlib": "numpy.matlib",
     "rec": "numpy.rec",
     "typing": "numpy.typing",
 }
 
-# What `from numpy import *` brings, too.
-__all__ = [name for name in SUBMODULES if name != "matlib"]  # a list of the table's names
+__all__ = list(SUBMODULES)  # a list of the table's names
 
 
 def submodule(name: str) -> ModuleType:

@@ -7,7 +7,7 @@ alone computes. Not here: those with rules (elementwise.py, products.py). May im
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,26 @@ def register_ufunc_methods(call: Call) -> None:
     _method_calls.append(call)
 
 
+def call_method(function: Any, method: str, operands: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    """Return the result of a method of one of numpy's universal functions, lazy where there is a rule."""
+    return _method_calls[0](function, method, operands, options)
+
+
 class _Universal(type):
     """Counts numpy's own universal functions among the instances."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, np.ufunc) or super().__instancecheck__(instance)
+        is_numpys = cls is ufunc and isinstance(instance, np.ufunc)
+        return is_numpys or super().__instancecheck__(instance)
+
+
+class _Signature:
+    """numpy's signature of an instance; the class has none of its own to show."""
+
+    def __get__(self, instance: ufunc | None, owner: type) -> inspect.Signature:
+        if instance is None:
+            raise AttributeError(f"__signature__: {owner.__name__} is a class; expected one of its functions")
+        return inspect.signature(instance.ufunc)
 
 
 class ufunc(metaclass=_Universal):  # numpy's name
@@ -44,20 +59,14 @@ class ufunc(metaclass=_Universal):  # numpy's name
     __slots__ = ()
 
     ufunc: Any
+    __name__: str
+    # The numbers of operands and of results.
+    nin: int
+    nout: int
 
     def __init_subclass__(cls) -> None:
         # An instance shows numpy's page, where otherwise its class's docstring would be found.
         cls.__doc__ = property(_page)  # type: ignore[assignment]
-
-    @property
-    def nin(self) -> int:
-        """The number of operands."""
-        return int(self.ufunc.nin)
-
-    @property
-    def nout(self) -> int:
-        """The number of results."""
-        return int(self.ufunc.nout)
 
     @property
     def nargs(self) -> int:
@@ -85,12 +94,10 @@ class ufunc(metaclass=_Universal):  # numpy's name
         found: str | None = self.ufunc.signature
         return found
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        return inspect.signature(self.ufunc)
+    __signature__ = _Signature()
 
     def __repr__(self) -> str:
-        return repr(self.ufunc)
+        return f"<ufunc {self.__name__!r}>"
 
     def reduce(self, array: Any, /, axis: Any = 0, dtype: Any = None, out: Any = None, **kwargs: Any) -> Any:
         """Return the function applied along axes until one element is left. Reference: numpy.ufunc.reduce."""
@@ -122,7 +129,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
         return found
 
     def _method(self, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        result = _method_calls[0](self.ufunc, method, operands, options)
+        result = call_method(self.ufunc, method, operands, options)
         if result is NotImplemented:
             # An operand of a class that is not ours to know: numpy asks it.
             return getattr(self.ufunc, method)(*operands, **options)
@@ -141,10 +148,11 @@ def _given(dtype: Any, out: Any) -> dict[str, Any]:
 class NumpyUfunc(ufunc):
     """A universal function without a rule: numpy's runs on the real operands when it is called."""
 
-    __slots__ = ("__name__", "__qualname__", "ufunc")
+    __slots__ = ("__name__", "__qualname__", "nin", "nout", "ufunc")
 
     def __init__(self, function: Any) -> None:  # Any: numpy's types call some of them functions
         self.ufunc = function
+        self.nin, self.nout = function.nin, function.nout
         self.__name__ = self.__qualname__ = function.__name__
 
     def __call__(self, *operands: Any, **options: Any) -> Any:

@@ -30,7 +30,7 @@ def loop_dtypes(operation: Elementwise, operand_types: Sequence[TensorType]) -> 
     """Return the dtypes of numpy's inner loop: one per operand, then one per result."""
     function, dtype = operation.function, operation.dtype
     casting = "same_kind" if dtype is None else "unsafe"
-    return tuple(function.resolve_dtypes(operand_types, dtype, casting))
+    return tuple(function.loop_dtypes(operand_types, dtype, casting))
 
 
 @lower.register

@@ -1,0 +1,59 @@
+"""Every public function takes numpy's arguments: the same names, order, kinds and defaults."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from typing import Any
+
+import numpy as np
+
+from tests.composit.numpy.public_names import Name, functions
+
+# Where the difference is meant, each with its reason.
+DIFFERENT = {
+    "ndarray": "made from a graph and a node; numpy's constructor takes a shape and memory",
+}
+
+
+def _parameters(function: Any, is_method: bool) -> list[tuple[str, Any, Any]] | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            signature = inspect.signature(function)
+    except ValueError:
+        # Some builtins of numpy's show none.
+        return None
+    shown = [(each.name, each.kind, each.default) for each in signature.parameters.values()]
+    return shown[1:] if is_method else shown
+
+
+def _difference(name: Name) -> str | None:
+    """Return what differs between the signatures, None where nothing does."""
+    is_method = name.path.startswith("ndarray.")
+    theirs = _parameters(name.numpys, is_method)
+    ours = _parameters(name.ours, is_method) if callable(name.ours) else [("missing", None, None)]
+    if theirs is None or _shown(theirs) == _shown(ours):
+        return None
+    return f"{name.path}: numpy {_shown(theirs)}, ours {_shown(ours)}"
+
+
+def _shown(parameters: list[tuple[str, Any, Any]] | None) -> list[str] | None:
+    if parameters is None:
+        return None
+    return [f"{name}:{getattr(kind, 'name', kind)}={default!r}" for name, kind, default in parameters]
+
+
+def missing() -> list[str]:
+    """Return what is missing, name by name."""
+    found = [_difference(name) for name in functions() if name.path not in DIFFERENT]
+    return [difference for difference in found if difference is not None]
+
+
+def test_every_function_has_numpys_signature() -> None:
+    assert missing() == []
+
+
+def test_the_comparison_sees_a_difference() -> None:
+    assert _difference(Name("sum", np.sum, np.sum)) is None
+    assert "axis" in str(_difference(Name("sum", np.sum, lambda a: a)))
