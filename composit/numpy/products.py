@@ -19,6 +19,7 @@ from composit.errors import ShapeError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
+from composit.numpy.ufuncs import generalized
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
@@ -138,6 +139,7 @@ def _leading_shape(first: Shape, second: Shape, core: Shape, shapes: tuple[Shape
 _matmul = Matmul()
 
 
+@generalized(np.matmul)
 def matmul(x1: TensorLike, x2: TensorLike, /) -> Any:  # Any: LazyTensor, as everywhere below
     """Return the matrix product. See np.matmul."""
     return apply(_matmul, x1, x2)
@@ -221,6 +223,7 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
     return first, second
 
 
+@generalized(np.vecdot)
 def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
     """Return the dot products of vectors along an axis, the first conjugated. See np.vecdot."""
     x, y = (moveaxis(handle_of(value), axis, -1) if axis != -1 else handle_of(value) for value in (x1, x2))
@@ -228,11 +231,13 @@ def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
     return squeeze(matmul(expand_dims(first, -2), expand_dims(y, -1)), (-2, -1))
 
 
+@generalized(np.matvec)
 def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
     """Return matrices applied to vectors. See np.matvec."""
     return squeeze(matmul(x1, expand_dims(x2, -1)), -1)
 
 
+@generalized(np.vecmat)
 def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
     """Return vectors, conjugated, times matrices. See np.vecmat."""
     x = handle_of(x1)

@@ -27,7 +27,9 @@ Function = Callable[..., Any]
 _UFUNC_TO_FUNCTION: dict[Function, Function] = {
     **table.UFUNC_TO_FUNCTION,
     np.matmul: products.matmul,
+    np.matvec: products.matvec,
     np.vecdot: products.vecdot,
+    np.vecmat: products.vecmat,
 }
 
 _UFUNC_TO_REDUCTION: dict[Function, Function] = {

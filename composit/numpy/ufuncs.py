@@ -1,7 +1,7 @@
 """numpy.ufunc's public surface: what every universal function of ours shows and does besides being called.
 
 Lives here: attributes, methods, the class that `isinstance(cnp.add, cnp.ufunc)` asks for, and functions that numpy
-alone computes. Not here: those with rules (elementwise.py, products.py). May import numpy_call, arguments.
+alone computes. Not here: those with rules (elementwise.py, products.py). May import numpy_call, numpy_function.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from composit.numpy.numpy_call import call_numpy
+from composit.numpy.numpy_function import rule_for
 
 __all__ = ["frompyfunc", "ufunc"]
 
@@ -160,6 +161,41 @@ class NumpyUfunc(ufunc):
 
     def __reduce__(self) -> tuple[type, tuple[np.ufunc]]:
         return NumpyUfunc, (self.ufunc,)
+
+
+class GeneralizedFunction(ufunc):
+    """A universal function over core axes, with a rule."""
+
+    __slots__ = ("__name__", "__qualname__", "_public", "nin", "nout", "ufunc")
+
+    def __init__(self, function: np.ufunc, rule: Call) -> None:
+        self.ufunc = function
+        self.nin, self.nout = function.nin, function.nout
+        self.__name__ = self.__qualname__ = function.__name__
+        self._public = rule_for(function)(rule)
+
+    def __call__(self, *operands: Any, **options: Any) -> Any:
+        return self._public(*operands, **options)
+
+    def __reduce__(self) -> tuple[Call, tuple[str]]:
+        return _generalized_by_name, (self.__name__,)
+
+
+_name_to_generalized: dict[str, GeneralizedFunction] = {}
+
+
+def _generalized_by_name(name: str) -> GeneralizedFunction:
+    return _name_to_generalized[name]
+
+
+def generalized(function: np.ufunc) -> Callable[[Call], GeneralizedFunction]:
+    """Declare a rule of ours for a generalized universal function of numpy's; decorates the public function."""
+
+    def declare(rule: Call) -> GeneralizedFunction:
+        declared = _name_to_generalized[function.__name__] = GeneralizedFunction(function, rule)
+        return declared
+
+    return declare
 
 
 def frompyfunc(func: Callable[..., Any], /, nin: int, nout: int, **kwargs: Any) -> NumpyUfunc:

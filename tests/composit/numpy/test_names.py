@@ -19,7 +19,7 @@ def test_no_public_name_of_numpys_is_missing() -> None:
 
 
 def test_a_function_of_numpys_is_a_function_here() -> None:
-    wrong = [name.path for name in _ALL if callable(name.numpys) != callable(name.ours)]
+    wrong = [name.path for name in _ALL if callable(name.numpys) != callable(name.ours) and name.ours is not None]
     assert wrong == []
 
 
