@@ -1,23 +1,237 @@
-"""Differences. May import numpy_function."""
+"""Differences, sums along a curve and interpolation: diff, gradient, trapezoid, unwrap, interp, cumulative_sum.
+
+Built of slices and arithmetic in numpy's order of steps, so that they are equal to the last bit and have their
+derivatives from the parts. May import reductions, joining, elementwise, computations, arguments, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy import elementwise_table as table
+from composit.numpy import reductions
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.computations import Computation, Parameters
+from composit.numpy.elementwise import astype
+from composit.numpy.elementwise_composites import where
+from composit.numpy.indexing import TakeAdjoint
+from composit.numpy.joining import concatenate
+from composit.numpy.movement import broadcast_to, ravel, reshape
+from composit.numpy.numpy_function import rule_for
+from composit.operation import TensorType, tensor_type
 
 __all__ = [
     "cumulative_prod",
     "cumulative_sum",
     "diff",
+    "ediff1d",
     "gradient",
     "interp",
     "trapezoid",
     "unwrap",
 ]
 
-diff = without_rule(np.diff)
-gradient = without_rule(np.gradient)
-trapezoid = without_rule(np.trapezoid)
-unwrap = without_rule(np.unwrap)
-interp = without_rule(np.interp)
-cumulative_prod = without_rule(np.cumulative_prod)
-cumulative_sum = without_rule(np.cumulative_sum)
+Tensor = Any  # LazyTensor, which is defined above this module
+_absent: Any = np._NoValue  # Any: stands in places of any type
+
+
+def _part(tensor: Tensor, axis: int, start: int | None, stop: int | None) -> Tensor:
+    return tensor[(*[slice(None)] * axis, slice(start, stop))]
+
+
+def _border(value: TensorLike, tensor: Tensor, axis: int) -> Tensor:
+    border = handle_of(value)
+    if border.ndim:
+        return border
+    shape = (*tensor.shape[:axis], 1, *tensor.shape[axis + 1 :])
+    return broadcast_to(np.asarray(value)[()] if border.type.weak else border, shape)
+
+
+@rule_for(np.diff)
+def diff(
+    a: TensorLike, n: int = 1, axis: AxisLike = -1, prepend: TensorLike = _absent, append: TensorLike = _absent
+) -> Tensor:
+    """Return the differences of neighbours along an axis, n times. See np.diff."""
+    tensor = handle_of(a)
+    if not tensor.ndim or n < 1 or tensor.dtype.kind not in "biufcmM":
+        raise NoRuleError(f"diff: {n} times of {tensor.type}")
+    position = normalize_axis(axis, tensor.ndim)
+    parts = [] if prepend is _absent else [_border(prepend, tensor, position)]
+    parts.append(tensor)
+    parts += [] if append is _absent else [_border(append, tensor, position)]
+    tensor = concatenate(parts, position) if len(parts) > 1 else tensor
+    function = table.not_equal if tensor.dtype.kind == "b" else table.subtract
+    for _ in range(n):
+        tensor = function(_part(tensor, position, 1, None), _part(tensor, position, None, -1))
+    return tensor
+
+
+@rule_for(np.ediff1d)
+def ediff1d(ary: TensorLike, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    """Return the differences of neighbours in the flattened array. See np.ediff1d."""
+    if to_end is not None or to_begin is not None:
+        raise NoRuleError("ediff1d: elements for the ends, which numpy casts")
+    flat = ravel(ary)
+    return table.subtract(flat[1:], flat[:-1])
+
+
+@rule_for(np.gradient)
+def gradient(f: TensorLike, *varargs: Any, axis: AxesLike | None = None, edge_order: int = 1) -> Any:
+    """Return central differences, one-sided at the ends, along axes. See np.gradient; spacings that are numbers."""
+    tensor = handle_of(f)
+    axes = tuple(range(tensor.ndim)) if axis is None else normalize_axes(axis, tensor.ndim)
+    steps = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
+    if len(steps) != len(axes) or any(np.ndim(step) or hasattr(step, "__lazy_tensor__") for step in steps):
+        raise NoRuleError("gradient: spacings that are no numbers")
+    if tensor.dtype.kind not in "iufc" or edge_order not in (1, 2):
+        raise NoRuleError(f"gradient: edges of order {edge_order}, or {tensor.dtype}")
+    if any(tensor.shape[position] < edge_order + 1 for position in axes):
+        raise NoRuleError("gradient: too few elements")
+    values = tensor.astype(np.float64) if tensor.dtype.kind in "iu" else tensor
+    results = tuple(
+        _gradient_along(values, position, step, edge_order) for position, step in zip(axes, steps, strict=True)
+    )
+    return results[0] if len(axes) == 1 else results
+
+
+def _gradient_along(values: Tensor, axis: int, step: Any, edge_order: int) -> Tensor:
+    inner = table.divide(table.subtract(_part(values, axis, 2, None), _part(values, axis, None, -2)), 2.0 * step)
+    first, last = _short_edges(values, axis, step) if edge_order == 1 else _long_edges(values, axis, step)
+    # Each is rounded to the dtype of the result where numpy writes it there.
+    parts = [part if part.dtype == values.dtype else astype(part, values.dtype) for part in (first, inner, last)]
+    return concatenate(parts, axis)
+
+
+def _short_edges(values: Tensor, axis: int, step: Any) -> tuple[Tensor, Tensor]:
+    first = table.subtract(_part(values, axis, 1, 2), _part(values, axis, 0, 1))
+    last = table.subtract(_part(values, axis, -1, None), _part(values, axis, -2, -1))
+    return table.divide(first, step), table.divide(last, step)
+
+
+def _long_edges(values: Tensor, axis: int, step: Any) -> tuple[Tensor, Tensor]:
+    # Second order from three elements: (-3 f0 + 4 f1 - f2) / 2h.
+    length = values.shape[axis]
+
+    def weighted(start: int, factors: Sequence[float]) -> Tensor:
+        terms = [
+            table.multiply(factor / step, _part(values, axis, start + place, start + place + 1))
+            for place, factor in enumerate(factors)
+        ]
+        return table.add(table.add(terms[0], terms[1]), terms[2])
+
+    return weighted(0, (-1.5, 2.0, -0.5)), weighted(length - 3, (0.5, -2.0, 1.5))
+
+
+@rule_for(np.trapezoid)
+def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: AxisLike = -1) -> Tensor:
+    """Return the integral along an axis by the trapezoidal rule. See np.trapezoid."""
+    values = handle_of(y)
+    position = normalize_axis(axis, values.ndim)
+    distance = dx if x is None else _distances(handle_of(x), values.ndim, position)
+    heights = table.add(_part(values, position, 1, None), _part(values, position, None, -1))
+    return reductions.sum(table.divide(table.multiply(distance, heights), 2.0), position)
+
+
+def _distances(x: Tensor, ndim: int, axis: int) -> Tensor:
+    if x.ndim != 1:
+        return diff(x, axis=axis)
+    distances = diff(x)
+    return reshape(distances, tuple(distances.shape[0] if place == axis else 1 for place in range(ndim)))
+
+
+@rule_for(np.unwrap)
+def unwrap(
+    p: TensorLike, discont: float | None = None, axis: AxisLike = -1, *, period: float = 6.283185307179586
+) -> Tensor:
+    """Return angles without the jumps that are larger than half a period. See np.unwrap; real numbers."""
+    angles = handle_of(p)
+    if angles.dtype.kind != "f" or not isinstance(period, int | float) or not angles.ndim:
+        raise NoRuleError("unwrap: elements that are no real numbers, or another kind of period")
+    position = normalize_axis(axis, angles.ndim)
+    steps = diff(angles, axis=position)
+    half = period / 2
+    limit = half if discont is None else discont
+    if steps.dtype != np.result_type(steps.dtype, period):
+        raise NoRuleError("unwrap: a period that decides the dtype")
+    wrapped = table.add(table.remainder(table.subtract(steps, -half), period), -half)
+    # A jump of exactly half a period keeps its sign.
+    is_half = table.logical_and(table.equal(wrapped, -half), table.greater(steps, 0))
+    wrapped = where(is_half, half, wrapped)
+    correction = table.subtract(wrapped, steps)
+    correction = where(table.less(table.absolute(steps), limit), 0, correction)
+    rest = table.add(_part(angles, position, 1, None), reductions.cumsum(correction, position))
+    return concatenate([_part(angles, position, 0, 1), rest], position)
+
+
+def _interp_types(parameters: Parameters, x: TensorType, xp: TensorType, fp: TensorType) -> TensorType:
+    return tensor_type(x.shape, np.complex128 if fp.dtype.kind == "c" else np.float64, is_scalar=not x.shape)
+
+
+def _interp_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, *operands: Any) -> Sequence[Any]:
+    x, places, values = operands
+    last = xp.shape(places)[0] - 1
+    segment = xp.clip(xp.searchsorted(places, x, side="right") - 1, 0, max(last - 1, 0))
+    after = xp.minimum(segment + 1, last)
+    low, width = xp.take(places, segment), xp.take(places, after) - xp.take(places, segment)
+    is_inside = xp.logical_and(x >= places[0], x <= places[-1])
+    share = xp.clip((x - low) / width, 0, 1)
+    slope = (xp.take(values, after) - xp.take(values, segment)) / width
+    add = TakeAdjoint(None, "raise", xp.shape(values))
+    to_values = xp.apply(add, g * (1 - share), segment) + xp.apply(add, g * share, after)
+    # Where both values are moved along x, a shift of a place does the opposite of one of x.
+    inner = xp.where(is_inside, -g * slope, 0)
+    to_places = xp.apply(add, inner * (1 - share), segment) + xp.apply(add, inner * share, after)
+    return [xp.where(is_inside, g * slope, 0), to_places, to_values]
+
+
+_interp = Computation(np.interp, _interp_types, _interp_derivative)
+
+
+@rule_for(np.interp)
+def interp(
+    x: TensorLike, xp: TensorLike, fp: TensorLike, left: Any = None, right: Any = None, period: Any = None
+) -> Tensor:
+    """Return a piecewise linear function at x, by its values fp at places xp. See np.interp."""
+    places, values = handle_of(xp), handle_of(fp)
+    if left is not None or right is not None or period is not None:
+        raise NoRuleError("interp: values outside, or a period")
+    if places.ndim != 1 or values.shape != places.shape or places.size < 2:
+        raise NoRuleError("interp: places that are no vector as long as the values")
+    at = handle_of(x)
+    if any(part.dtype.kind not in kinds for part, kinds in ((at, "biuf"), (places, "biuf"), (values, "biufc"))):
+        raise NoRuleError("interp: elements that are no numbers")
+    return _interp(at, places, values)
+
+
+def _cumulative(
+    function: Any, neutral: int, x: TensorLike, axis: AxisLike | None, dtype: Any, include_initial: bool
+) -> Tensor:
+    tensor = handle_of(x)
+    if not tensor.ndim or (axis is None and tensor.ndim != 1):
+        raise NoRuleError("cumulative: no axis, or several without one named")
+    position = 0 if axis is None else normalize_axis(axis, tensor.ndim)
+    result = function(tensor, position, dtype)
+    if not include_initial:
+        return result
+    shape = (*tensor.shape[:position], 1, *tensor.shape[position + 1 :])
+    return concatenate([broadcast_to(result.dtype.type(neutral), shape), result], position)
+
+
+@rule_for(np.cumulative_sum)
+def cumulative_sum(
+    x: TensorLike, /, *, axis: AxisLike | None = None, dtype: Any = None, include_initial: bool = False
+) -> Tensor:
+    """Return the running sums along an axis, from 0 on where `include_initial`. See np.cumulative_sum."""
+    return _cumulative(reductions.cumsum, 0, x, axis, dtype, include_initial)
+
+
+@rule_for(np.cumulative_prod)
+def cumulative_prod(
+    x: TensorLike, /, *, axis: AxisLike | None = None, dtype: Any = None, include_initial: bool = False
+) -> Tensor:
+    """Return the running products along an axis, from 1 on where `include_initial`. See np.cumulative_prod."""
+    return _cumulative(reductions.cumprod, 1, x, axis, dtype, include_initial)

@@ -1,12 +1,139 @@
-"""Covariances, correlations and convolutions. May import numpy_function."""
+"""Covariances, correlations and convolutions.
+
+Covariances are built of products in numpy's order of steps and have their derivatives from the parts. May import
+averages, products, joining, computations, arguments, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy import elementwise_table as table
+from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.averages import mean
+from composit.numpy.computations import Computation, Parameters
+from composit.numpy.elementwise import astype
+from composit.numpy.elementwise_composites import clip
+from composit.numpy.joining import atleast_2d, concatenate
+from composit.numpy.movement import squeeze, transpose
+from composit.numpy.numpy_function import rule_for
+from composit.numpy.products import dot
+from composit.numpy.rearranging import diag
+from composit.operation import TensorType, tensor_type
 
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 
-convolve = without_rule(np.convolve)
-corrcoef = without_rule(np.corrcoef)
-correlate = without_rule(np.correlate)
-cov = without_rule(np.cov)
+Tensor = Any  # LazyTensor, which is defined above this module
+
+
+def _variables(m: TensorLike, y: TensorLike | None, rowvar: bool, dtype: Any) -> Tensor:
+    """Return the matrix whose rows are the variables."""
+    tensors = [handle_of(m)] if y is None else [handle_of(m), handle_of(y)]
+    if any(tensor.ndim > 2 or tensor.dtype.kind not in "biuf" or not tensor.size for tensor in tensors):
+        raise NoRuleError("cov: more than two axes, no elements, or elements that are no real numbers")
+    if dtype is None:
+        dtype = np.result_type(*(tensor.dtype for tensor in tensors), np.float64)
+    if np.dtype(dtype).kind != "f":
+        raise NoRuleError(f"cov: dtype {dtype!r}")
+    rows = []
+    for index, tensor in enumerate(tensors):
+        matrix = atleast_2d(tensor if tensor.dtype == dtype else astype(tensor, dtype))
+        is_column = tensor.ndim != 1 if index == 0 else matrix.shape[0] != 1
+        rows.append(transpose(matrix) if not rowvar and is_column else matrix)
+    return rows[0] if y is None else concatenate(rows, 0)
+
+
+@rule_for(np.cov)
+def cov(
+    m: TensorLike,
+    y: TensorLike | None = None,
+    rowvar: bool = True,
+    bias: bool = False,
+    ddof: int | None = None,
+    fweights: Any = None,
+    aweights: Any = None,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the covariances of variables, which are rows. See np.cov; real numbers without weights."""
+    if fweights is not None or aweights is not None:
+        raise NoRuleError("cov: weights, whose values numpy checks")
+    rows = _variables(m, y, rowvar, dtype)
+    lost = ddof if ddof is not None else (1 if not bias else 0)
+    count = rows.shape[1] - lost
+    if count <= 0 or count != int(count):
+        raise NoRuleError("cov: no degrees of freedom, of which numpy warns")
+    deviations = table.subtract(rows, mean(rows, 1)[:, None])
+    products = dot(deviations, transpose(deviations))
+    return squeeze(table.multiply(products, np.true_divide(1, count)))
+
+
+@rule_for(np.corrcoef)
+def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, *, dtype: Any = None) -> Tensor:
+    """Return the correlations of variables, which are rows. See np.corrcoef; real numbers."""
+    covariances = cov(x, y, rowvar, dtype=dtype)
+    if not covariances.ndim:
+        return table.divide(covariances, covariances)
+    deviations = table.sqrt(diag(covariances))
+    scaled = table.divide(table.divide(covariances, deviations[:, None]), deviations[None, :])
+    return clip(scaled, -1, 1)
+
+
+def _convolved_types(parameters: Parameters, a: TensorType, v: TensorType) -> TensorType:
+    longer, shorter = max(a.size, v.size), min(a.size, v.size)
+    lengths = {"full": longer + shorter - 1, "same": longer, "valid": longer - shorter + 1}
+    return tensor_type((lengths[parameters["mode"]],), np.result_type(a.dtype, v.dtype))
+
+
+def _as_full(xp: Any, g: Any, mode: str, longer: int, shorter: int) -> Any:
+    """Return the cotangent of all of the convolution, of which a mode keeps a part."""
+    start = {"full": 0, "same": (shorter - 1) // 2, "valid": shorter - 1}[mode]
+    return xp.pad(g, (start, longer + shorter - 1 - start - xp.shape(g)[0]))
+
+
+def _convolve_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, a: Any, v: Any) -> Sequence[Any]:
+    # out[k] = sum of a[i] v[k - i], hence da[i] = sum of g[k] v[k - i], and the same for v.
+    lengths = (xp.shape(a)[0], xp.shape(v)[0])
+    full = _as_full(xp, g, parameters["mode"], max(lengths), min(lengths))
+    return [xp.convolve(full, v[::-1], mode="valid"), xp.convolve(full, a[::-1], mode="valid")]
+
+
+def _correlate_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, a: Any, v: Any) -> Sequence[Any]:
+    # correlate(a, v) is convolve(a, v reversed), and read backwards where v is the longer one.
+    if xp.shape(a)[0] >= xp.shape(v)[0]:
+        to_a, to_reversed = _convolve_derivative(xp, g, result, parameters, a, v[::-1])
+        return [to_a, to_reversed[::-1]]
+    to_v, to_reversed = _convolve_derivative(xp, g[::-1], result, parameters, v, a[::-1])
+    return [to_reversed[::-1], to_v]
+
+
+_convolve = Computation(np.convolve, _convolved_types, _convolve_derivative)
+_correlate = Computation(np.correlate, _convolved_types, _correlate_derivative)
+
+
+def _vectors(function: str, first: TensorLike, second: TensorLike, mode: object) -> tuple[Tensor, Tensor]:
+    a, v = handle_of(first), handle_of(second)
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size or mode not in ("full", "same", "valid"):
+        raise NoRuleError(f"{function}: no vectors with elements, or mode {mode!r}")
+    if a.dtype.kind not in "biuf" or v.dtype.kind not in "biuf":
+        raise NoRuleError(f"{function}: elements that are no real numbers")
+    return a, v
+
+
+@rule_for(np.convolve)
+def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
+    """Return the convolution of two vectors. See np.convolve.
+
+    Derivative:  g correlated with the other vector
+    """
+    return _convolve(*_vectors("convolve", a, v, mode), mode=mode)
+
+
+@rule_for(np.correlate)
+def correlate(a: TensorLike, v: TensorLike, mode: str = "valid") -> Tensor:
+    """Return the cross-correlation of two vectors. See np.correlate."""
+    return _correlate(*_vectors("correlate", a, v, mode), mode=mode)

@@ -1,19 +1,132 @@
-"""Elements put in and taken out. May import numpy_function."""
+"""Elements put in and taken out at known positions, and arrays put together in blocks.
+
+numpy itself says which element goes where: what it does to the positions is done to the elements. May import indexing,
+joining, movement, arguments, errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.elementwise import astype
+from composit.numpy.indexing import known_integers, take
+from composit.numpy.joining import concatenate
+from composit.numpy.movement import broadcast_to, moveaxis, ravel, reshape
+from composit.numpy.numpy_function import rule_for, without_rule
 
-__all__ = [
-    "block",
-    "delete",
-    "insert",
-    "row_stack",
-    "trim_zeros",
-]
+__all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]
 
-block = without_rule(np.block)
-delete = without_rule(np.delete)
-insert = without_rule(np.insert)
-trim_zeros = without_rule(np.trim_zeros)
+Tensor = Any  # LazyTensor, which is defined above this module
+
 row_stack = without_rule(np.row_stack)
+trim_zeros = without_rule(np.trim_zeros)
+
+
+def _place_of(obj: Any) -> Any:
+    """Return what numpy takes for positions; those of a tensor must be known already."""
+    if not hasattr(obj, "__lazy_tensor__"):
+        return obj
+    values = known_integers(obj.__lazy_tensor__())
+    if values is None:
+        raise NoRuleError("positions: they are not known, and decide the shape")
+    return values
+
+
+def _along(arr: TensorLike, axis: AxisLike | None) -> tuple[Tensor, int]:
+    tensor = handle_of(arr)
+    if axis is None:
+        return (tensor if tensor.ndim == 1 else ravel(tensor)), 0
+    if not tensor.ndim:
+        raise NoRuleError("positions: no axis")
+    return tensor, normalize_axis(axis, tensor.ndim)
+
+
+@rule_for(np.delete)
+def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> Tensor:
+    """Return the tensor without the elements at positions along an axis. See np.delete.
+
+    Derivative:  g at the elements that stay
+    """
+    tensor, position = _along(arr, axis)
+    return take(tensor, np.delete(np.arange(tensor.shape[position]), _place_of(obj)), position)
+
+
+@rule_for(np.insert)
+def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None = None) -> Tensor:
+    """Return the tensor with values put in before positions along an axis. See np.insert.
+
+    Derivative:  g at the elements, and at the values
+    """
+    tensor, position = _along(arr, axis)
+    place = _place_of(obj)
+    given = handle_of(values)
+    if tensor.dtype.kind not in "biufc" or given.dtype.kind not in "biufc":
+        raise NoRuleError("insert: elements that are no numbers")
+    if given.dtype.kind == "c" and tensor.dtype.kind != "c":
+        raise NoRuleError("insert: complex numbers into real ones, of which numpy warns")
+    added = _added(tensor, position, place, given)
+    length, count = tensor.shape[position], added.shape[position]
+    order = np.insert(np.arange(length), place, np.arange(length, length + count))
+    return take(concatenate([tensor, added], position), order, position)
+
+
+def _added(tensor: Tensor, axis: int, place: Any, values: Tensor) -> Tensor:
+    """Return the values in the dtype of the tensor and in its shape but for the axis."""
+    values = values if values.dtype == tensor.dtype else astype(values, tensor.dtype)
+    missing = tensor.ndim - values.ndim
+    if missing < 0:
+        raise NoRuleError("insert: values with more axes than the array")
+    values = reshape(values, (1,) * missing + values.shape)
+    if _is_one(place):
+        # At one position values run along the axis as they come first.
+        values = moveaxis(values, 0, axis)
+        count = values.shape[axis]
+    else:
+        count = np.insert(np.empty(tensor.shape[axis]), place, 0).shape[0] - tensor.shape[axis]
+    return broadcast_to(values, (*tensor.shape[:axis], count, *tensor.shape[axis + 1 :]))
+
+
+def _is_one(place: Any) -> bool:
+    return not isinstance(place, slice) and np.ndim(place) == 0
+
+
+def _depth(arrays: Any) -> int:
+    """Return how deep the lists are, the same everywhere."""
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(part) for part in arrays}
+    if len(depths) != 1:
+        raise NoRuleError("block: lists that are empty or of different depths")
+    return depths.pop() + 1
+
+
+def _leaves(arrays: Any) -> list[Tensor]:
+    if isinstance(arrays, tuple):
+        raise NoRuleError("block: a tuple")
+    return [leaf for part in arrays for leaf in _leaves(part)] if isinstance(arrays, list) else [handle_of(arrays)]
+
+
+@rule_for(np.block)
+def block(arrays: Any) -> Tensor:
+    """Return nested lists of tensors joined: the innermost along the last axis. See np.block.
+
+    Derivative:  g cut into the blocks
+    """
+    depth = _depth(arrays)
+    leaves = _leaves(arrays)
+    ndim = max(depth, *(leaf.ndim for leaf in leaves))
+    if not depth:
+        raise NoRuleError("block: an array that is in no list, which is copied")
+    return _joined(arrays, depth, ndim)
+
+
+def _joined(arrays: Any, depth: int, ndim: int) -> Tensor:
+    if not depth:
+        tensor = handle_of(arrays)
+        values = np.asarray(arrays)[()] if tensor.type.weak else tensor
+        return reshape(values, (1,) * (ndim - tensor.ndim) + tensor.shape)
+    return concatenate([_joined(part, depth - 1, ndim) for part in arrays], -depth)

@@ -1,15 +1,167 @@
-"""Medians and quantiles. May import numpy_function."""
+"""Medians and quantiles: elements by their rank, interpolated. May import computations, reduction_arguments, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of
+from composit.numpy.computations import Computation, Parameters
+from composit.numpy.numpy_function import rule_for
+from composit.numpy.positions import positions_of
+from composit.numpy.reduction_arguments import axes_of, reduced_shape
+from composit.operation import Axes, Dtype, TensorType, tensor_type
 
-__all__ = [
-    "median",
-    "percentile",
-    "quantile",
-]
+__all__ = ["median", "percentile", "quantile"]
 
-median = without_rule(np.median)
-percentile = without_rule(np.percentile)
-quantile = without_rule(np.quantile)
+Tensor = Any  # LazyTensor, which is defined above this module
+
+# These choose elements and interpolate nothing, so that the dtype stays.
+_CHOOSING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
+
+
+def median_types(parameters: Parameters, operand: TensorType) -> TensorType:
+    """Return the type of a median: integers have means in float64."""
+    shape = reduced_shape(operand.shape, axes_of(parameters["axis"], operand.ndim), parameters["keepdims"])
+    dtype = np.float64 if operand.dtype.kind in "biu" else operand.dtype
+    return tensor_type(shape, dtype, is_scalar=not shape)
+
+
+def median_of(row: Computation, a: TensorLike, axis: AxesLike | None, keepdims: bool) -> Tensor:
+    """Return the row's median of a tensor."""
+    tensor = handle_of(a)
+    if not tensor.ndim or not tensor.size or tensor.dtype.kind not in "biufc":
+        raise NoRuleError(f"{row.name}: no elements, no axis, or elements that are no numbers")
+    return row(tensor, axis=None if axis is None else axes_of(axis, tensor.ndim), keepdims=keepdims)
+
+
+def _ranked(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
+    """Return the cotangent of elements at places in the order along axes; between two ranks both have a share.
+
+    places: one per row of g, which has them along its first axis
+    """
+    shape = xp.shape(x)
+    others = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    order = (*others, *axes)
+    rows = xp.reshape(xp.transpose(x, order), (*[shape[axis] for axis in others], -1))
+    ranks = xp.argsort(xp.argsort(rows, axis=-1, kind="stable"), axis=-1)
+    # Linear interpolation gives each rank what a hat of width 2 around the place gives.
+    hats = xp.maximum(1 - xp.absolute(ranks - xp.reshape(places, (-1,) + (1,) * (len(others) + 1))), 0)
+    g = xp.reshape(g, (-1, *[shape[axis] for axis in others], 1))
+    spread = xp.reshape(xp.sum(g * hats, axis=0), tuple(shape[axis] for axis in order))
+    return xp.transpose(spread, tuple(order.index(axis) for axis in range(len(shape))))
+
+
+def _length(xp: Any, x: Any, axes: Axes) -> int:
+    length = 1
+    for axis in axes:
+        length *= xp.shape(x)[axis]
+    return length
+
+
+def _median_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
+    axes = axes_of(parameters["axis"], xp.ndim(x))
+    middle = np.float64((_length(xp, x, axes) - 1) / 2)
+    return [_ranked(xp, g, x, axes, middle)]
+
+
+_median = Computation(np.median, median_types, _median_derivative)
+
+
+@rule_for(np.median)
+def median(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    keepdims: bool = False,
+) -> Tensor:
+    """Return the element in the middle of the order along axes, or the mean of two. See np.median.
+
+    Derivative:  g at the element in the middle, half of it at each of two
+    """
+    return median_of(_median, a, axis, bool(keepdims))
+
+
+def _quantile_dtype(parameters: Parameters, operand: TensorType, places: TensorType) -> Dtype:
+    is_choosing = parameters["method"] in _CHOOSING or (places.dtype.kind in "biu" and parameters["scale"] == 1)
+    if is_choosing:
+        return operand.dtype
+    if operand.dtype.kind == "b":
+        raise NoRuleError("quantile: truth values cannot be interpolated")
+    if places.weak is not None:
+        return np.result_type(operand.dtype, 1.0)
+    return np.result_type(operand.dtype, places.dtype, *[np.float64] * (places.dtype.kind in "biu"))
+
+
+def _quantile_types(parameters: Parameters, operand: TensorType, places: TensorType) -> TensorType:
+    axes = axes_of(parameters["axis"], operand.ndim)
+    shape = (*places.shape, *reduced_shape(operand.shape, axes, parameters["keepdims"]))
+    return tensor_type(shape, _quantile_dtype(parameters, operand, places), is_scalar=not shape)
+
+
+def _quantile_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any, q: Any) -> Sequence[Any]:
+    if parameters["method"] != "linear":
+        raise NoRuleError(f"quantile: a derivative of method {parameters['method']!r}")
+    axes = axes_of(parameters["axis"], xp.ndim(x))
+    places = q * ((_length(xp, x, axes) - 1) / parameters["scale"])
+    return [_ranked(xp, g, x, axes, places), None]
+
+
+def _evaluated(function: Callable[..., Any]) -> Callable[..., Any]:
+    def compute(a: Any, q: Any, *, scale: int, **parameters: Any) -> Any:
+        return function(a, q, **parameters)
+
+    return compute
+
+
+def quantile_rule(function: Callable[..., Any], scale: int) -> Callable[..., Any]:
+    """Return the rule of a function of quantiles; ranks run from 0 to scale."""
+    is_differentiable = not function.__name__.startswith("nan")
+    row = Computation(
+        _evaluated(function), _quantile_types, _quantile_derivative if is_differentiable else "", function.__name__
+    )
+
+    def rule(
+        a: TensorLike,
+        q: TensorLike,
+        axis: AxesLike | None = None,
+        out: None = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: Any = False,
+        *,
+        weights: Any = None,
+    ) -> Tensor:
+        """Return elements by their rank along axes, interpolated between two.
+
+        Derivative:  g at the elements on both sides, by their shares; methods other than linear have none yet
+        """
+        tensor, places = handle_of(a), _places(q, scale)
+        if not tensor.size or not tensor.ndim or tensor.dtype.kind not in "biuf":
+            raise NoRuleError(f"{row.name}: no elements, no axis, or elements that are no real numbers")
+        if weights is not None or (method != "linear" and method not in _CHOOSING) or places.ndim > 1:
+            raise NoRuleError(f"{row.name}: weights, method {method!r}, or a matrix of quantiles")
+        axes = None if axis is None else axes_of(axis, tensor.ndim)
+        is_kept = keepdims is not np._NoValue and bool(keepdims)
+        return row(tensor, places, axis=axes, method=method, keepdims=is_kept, scale=scale)
+
+    rule.__name__ = rule.__qualname__ = function.__name__
+    return rule
+
+
+def _places(q: TensorLike, scale: int) -> Tensor:
+    """Return the quantiles as an operand: a number of Python's decides no dtype."""
+    values = np.asarray(q) if not hasattr(q, "__lazy_tensor__") else None
+    if values is None:
+        return handle_of(q)
+    if values.dtype.kind not in "iuf" or not np.all((values >= 0) & (values <= scale)):
+        raise NoRuleError(f"quantile: {q!r:.60} is not from 0 to {scale}")
+    return handle_of(q) if isinstance(q, int | float | np.generic) else positions_of(values)
+
+
+quantile = rule_for(np.quantile)(quantile_rule(np.quantile, 1))
+percentile = rule_for(np.percentile)(quantile_rule(np.percentile, 100))

@@ -1,11 +1,22 @@
-"""Arrays as sets: the results' lengths depend on values, so numpy computes them at the call. May import numpy_function."""
+"""Arrays as sets. Their lengths depend on values, so that numpy computes them at the call; membership is lazy.
+
+May import computations, positions, arguments, errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.computations import Computation, Parameters
+from composit.numpy.numpy_function import rule_for, without_rule
+from composit.numpy.positions import positions_of
+from composit.operation import TensorType, tensor_type
 
 __all__ = [
-    "ediff1d",
     "intersect1d",
     "isin",
     "setdiff1d",
@@ -19,7 +30,6 @@ __all__ = [
 ]
 
 intersect1d = without_rule(np.intersect1d)
-isin = without_rule(np.isin)
 setdiff1d = without_rule(np.setdiff1d)
 setxor1d = without_rule(np.setxor1d)
 union1d = without_rule(np.union1d)
@@ -28,4 +38,28 @@ unique_all = without_rule(np.unique_all)
 unique_counts = without_rule(np.unique_counts)
 unique_inverse = without_rule(np.unique_inverse)
 unique_values = without_rule(np.unique_values)
-ediff1d = without_rule(np.ediff1d)
+
+
+def _isin_types(parameters: Parameters, element: TensorType, tested: TensorType) -> TensorType:
+    return tensor_type(element.shape, np.bool)
+
+
+_isin = Computation(np.isin, _isin_types, "none: the result is boolean")
+
+
+@rule_for(np.isin)
+def isin(
+    element: TensorLike,
+    test_elements: TensorLike,
+    assume_unique: bool = False,
+    invert: bool = False,
+    *,
+    kind: str | None = None,
+) -> Any:
+    """Return whether each element is among others. See np.isin."""
+    is_tensor = hasattr(test_elements, "__lazy_tensor__")
+    tensor = handle_of(element)
+    tested = handle_of(test_elements) if is_tensor else positions_of(np.asarray(test_elements))
+    if kind is not None or not tensor.ndim or any(part.dtype.kind not in "biuf" for part in (tensor, tested)):
+        raise NoRuleError("isin: a way of computing, no axis, or elements that are no real numbers")
+    return _isin(tensor, tested, assume_unique=bool(assume_unique), invert=bool(invert))

@@ -5,6 +5,7 @@ A new operation adds its rows to the module of its family, and a new family its 
 
 from __future__ import annotations
 
+from tests.operations.calculus_samples import CALCULUS
 from tests.operations.creation_samples import CREATION
 from tests.operations.elementwise_samples import ELEMENTWISE
 from tests.operations.indexing_samples import INDEXING
@@ -12,5 +13,6 @@ from tests.operations.linalg_samples import LINALG
 from tests.operations.movement_samples import MOVEMENT
 from tests.operations.reduction_samples import REDUCTIONS
 from tests.operations.sample import Sample
+from tests.operations.sorting_samples import SORTING
 
-SAMPLES: tuple[Sample, ...] = (*ELEMENTWISE, *REDUCTIONS, *MOVEMENT, *INDEXING, *LINALG, *CREATION)
+SAMPLES: tuple[Sample, ...] = (*ELEMENTWISE, *REDUCTIONS, *MOVEMENT, *INDEXING, *LINALG, *CREATION, *SORTING, *CALCULUS)
