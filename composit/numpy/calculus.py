@@ -149,7 +149,7 @@ def unwrap(
 ) -> Tensor:
     """Return angles without the jumps that are larger than half a period. See np.unwrap; real numbers."""
     angles = handle_of(p)
-    if angles.dtype.kind != "f" or not isinstance(period, int | float) or not angles.ndim:
+    if angles.dtype.kind != "f" or hasattr(period, "shape") or not angles.ndim:
         raise NoRuleError("unwrap: elements that are no real numbers, or another kind of period")
     position = normalize_axis(axis, angles.ndim)
     steps = diff(angles, axis=position)

@@ -56,7 +56,7 @@ class MaskedReduce(Operation):
         options: dict[str, Any] = {} if initial is None else {"initial": initial}
         if mask is not None:
             options["where"] = mask
-        reduce = self.function.ufunc.reduce  # type: ignore[attr-defined]  # a ufunc in all rows that reduce
+        reduce = self.function.ufunc.reduce
         return reduce(operands[0], axis=self.axes, dtype=self.dtype, keepdims=self.keepdims, **options)
 
     def _options(self, operands: Sequence[Any]) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
 
 def reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
     """Return the dtype of the result by numpy's own rule: small integers are added in the widest of their kind."""
-    ufunc: np.ufunc = function.ufunc  # type: ignore[assignment]  # a ufunc in all rows that reduce
+    ufunc: np.ufunc = function.ufunc
     given = (None, operand.dtype, None)
     resolved: Dtype
     if dtype is None:

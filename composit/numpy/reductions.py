@@ -18,7 +18,7 @@ from composit.apply import apply, tensor_of
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axis
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
@@ -80,7 +80,7 @@ class Reduce(Operation):
         return self.evaluator()(*operands)
 
     def evaluator(self) -> Callable[..., Any]:
-        reduce = self.function.ufunc.reduce  # type: ignore[attr-defined]  # a ufunc in all rows that reduce
+        reduce = self.function.ufunc.reduce
         return partial(reduce, axis=self.axes, dtype=self.dtype, keepdims=self.keepdims)
 
     def vjp(
@@ -167,7 +167,7 @@ class Accumulate(Operation):
         return self.evaluator()(*operands)
 
     def evaluator(self) -> Callable[..., Any]:
-        accumulate = self.function.ufunc.accumulate  # type: ignore[attr-defined]  # a ufunc in all rows that reduce
+        accumulate = self.function.ufunc.accumulate
         return partial(accumulate, axis=self.axis, dtype=self.dtype)
 
     def vjp(
@@ -342,7 +342,7 @@ def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims
     return _arg_reduce("argmin", a, axis, keepdims)
 
 
-def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: int | None, dtype: DtypeLike) -> Tensor:
+def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | None, dtype: DtypeLike) -> Tensor:
     handle = handle_of(a)
     if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
         raise NoRuleError(f"{function.name}.accumulate: elements that are objects or texts")
@@ -355,7 +355,7 @@ def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: int | None, 
 
 
 @rule_for(np.cumsum)
-def cumsum(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
+def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
     """Return the running sums along an axis, or of all elements in order. Reference: numpy.cumsum.
 
     Derivative:  the running sum of g from the end
@@ -364,7 +364,7 @@ def cumsum(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out:
 
 
 @rule_for(np.cumprod)
-def cumprod(a: TensorLike, axis: int | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
+def cumprod(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
     """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
 
     Derivative:  by multiplications only, right at zeros

@@ -57,8 +57,9 @@ def _sorted(row: Computation, a: TensorLike, axis: Any, options: tuple[Any, Any,
     if kind not in _KINDS or (kind is not None and stable is not None) or stable not in (None, False, True):
         raise NoRuleError(f"{row.name}: kind {kind!r} with stable {stable!r}")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
-    options = {} if stable is None else {"stable": bool(stable)}
-    return row(flat, axis=position, kind=kind, **options)
+    if stable is not None:
+        return row(flat, axis=position, kind=kind, stable=bool(stable))
+    return row(flat, axis=position, kind=kind)
 
 
 @rule_for(np.sort)
