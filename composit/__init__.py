@@ -59,6 +59,7 @@ from composit.numpy import (
     settings,
     sorting,
     ufuncs,
+    vector_products,
     windows,
 )
 from composit.numpy.averages import *
@@ -98,6 +99,7 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
+from composit.numpy.vector_products import *
 from composit.numpy.windows import *
 from composit.visualize import visualize, visualize_graph
 
@@ -156,6 +158,7 @@ __all__ += set_functions.__all__
 __all__ += settings.__all__
 __all__ += sorting.__all__
 __all__ += ufuncs.__all__
+__all__ += vector_products.__all__
 __all__ += windows.__all__
 
 if TYPE_CHECKING:

@@ -96,3 +96,7 @@ class DrawingError(CompositError, RuntimeError):
 
 class OutOfBoundsError(CompositError, IndexError):
     """An index is out of bounds, of the wrong kind, or there are too many."""
+
+
+class LinearAlgebraError(CompositError, np.linalg.LinAlgError):
+    """Operands are no matrices, or no square ones, where a function of linear algebra needs them."""

@@ -48,6 +48,7 @@ from composit.numpy import (
     sorting,
     submodules,
     ufuncs,
+    vector_products,
     windows,
 )
 from composit.numpy.averages import *
@@ -91,6 +92,7 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
+from composit.numpy.vector_products import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.windows import *
 
@@ -141,6 +143,7 @@ __all__ += set_functions.__all__
 __all__ += settings.__all__
 __all__ += sorting.__all__
 __all__ += ufuncs.__all__
+__all__ += vector_products.__all__
 __all__ += submodules.__all__
 __all__ += windows.__all__
 

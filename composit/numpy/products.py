@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ShapeError
+from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
+from composit.numpy.numpy_function import rule_for
 from composit.numpy.ufuncs import generalized
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
@@ -94,6 +95,8 @@ def _right_cotangent(xp: Any, g: Any, a: Any, b: Any) -> Any:
 def _matmul_types(a: TensorType, b: TensorType) -> tuple[TensorType]:
     shape = _matmul_shape(a.shape, b.shape)
     dtype = np.matmul.resolve_dtypes((a.dtype, b.dtype, None))[2]
+    if dtype.hasobject:
+        raise NoRuleError("matmul: products of objects are their own")
     return (tensor_type(shape, dtype, is_scalar=a.ndim == 1 and b.ndim == 1),)
 
 
@@ -145,6 +148,7 @@ def matmul(x1: TensorLike, x2: TensorLike, /) -> Any:  # Any: LazyTensor, as eve
     return apply(_matmul, x1, x2)
 
 
+@rule_for(np.dot)
 def dot(a: TensorLike, b: TensorLike) -> Any:
     """Return the sum of products over the last axis of a and the last but one of b. See np.dot."""
     x, y = handle_of(a), handle_of(b)
@@ -166,6 +170,7 @@ def _strong(x: Any) -> Any:
     return x if x.type.weak is None else x.astype(x.dtype)
 
 
+@rule_for(np.inner)
 def inner(a: TensorLike, b: TensorLike, /) -> Any:
     """Return the sums of products over the last axes. See np.inner."""
     x, y = handle_of(a), handle_of(b)
@@ -174,18 +179,21 @@ def inner(a: TensorLike, b: TensorLike, /) -> Any:
     return dot(x, y if y.ndim == 1 else moveaxis(y, -1, -2 if y.ndim > 1 else -1))
 
 
+@rule_for(np.outer)
 def outer(a: TensorLike, b: TensorLike) -> Any:
     """Return the products of all pairs of elements. See np.outer."""
     x, y = (ravel(_strong(handle_of(value))) for value in (a, b))
     return multiply(expand_dims(x, 1), expand_dims(y, 0))
 
 
+@rule_for(np.vdot)
 def vdot(a: TensorLike, b: TensorLike, /) -> Any:
     """Return the sum of products of all elements, the first conjugated. See np.vdot."""
     x, y = ravel(_strong(handle_of(a))), ravel(_strong(handle_of(b)))
     return dot(conjugate(x) if x.dtype.kind == "c" else x, y)
 
 
+@rule_for(np.tensordot)
 def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
     """Return the sums of products over pairs of axes. See np.tensordot."""
     x, y = _strong(handle_of(a)), _strong(handle_of(b))

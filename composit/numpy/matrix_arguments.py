@@ -1,0 +1,70 @@
+"""What numpy.linalg asks of its operands: stacks of matrices, and the dtype that it computes in.
+
+May import errors, operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from composit.errors import DtypeError, LinearAlgebraError, NoRuleError
+from composit.operation import Dtype, Shape, TensorType
+
+_SINGLE = "fF"
+_DOUBLE = "dD"
+
+
+def inexact_dtype(name: str, *types: TensorType) -> Dtype:
+    """Return the dtype of a result: single precision where all operands have it, else double; complex where one is.
+
+    Raises:  DtypeError: an operand is of half or extended precision, which LAPACK lacks
+    """
+    for operand in types:
+        if operand.dtype.kind not in "biufc" or not operand.dtype.isnative:
+            raise NoRuleError(f"{name}: no rule for dtype {operand.dtype}")
+        if operand.dtype.kind in "fc" and operand.dtype.char not in _SINGLE + _DOUBLE:
+            raise DtypeError(
+                f"array type {operand.dtype.name} is unsupported in linalg: {name} was given shape {operand.shape}; "
+                "convert it with astype('float64') or astype('complex128') first"
+            )
+    is_single = all(operand.dtype.char in _SINGLE for operand in types)
+    is_complex = any(operand.dtype.kind == "c" for operand in types)
+    return np.dtype((_SINGLE if is_single else _DOUBLE)[is_complex])
+
+
+def real_dtype(dtype: Dtype) -> Dtype:
+    """Return the dtype of real parts: complex64 -> float32."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+def check_matrices(name: str, *types: TensorType) -> None:
+    """Raise numpy's error for an operand of less than two axes."""
+    for operand in types:
+        if operand.ndim < 2:
+            raise LinearAlgebraError(
+                f"{operand.ndim}-dimensional array given. Array must be at least two-dimensional: {name} was given shape"
+                f" {operand.shape}; the last two axes are rows and columns"
+            )
+
+
+def check_square(name: str, *types: TensorType) -> None:
+    """Raise numpy's error for an operand that is no stack of square matrices."""
+    check_matrices(name, *types)
+    for operand in types:
+        if operand.shape[-2] != operand.shape[-1]:
+            raise LinearAlgebraError(
+                f"Last 2 dimensions of the array must be square: {name} was given shape {operand.shape}; the last two "
+                "lengths must be equal"
+            )
+
+
+def refuse_empty(name: str, operand: TensorType) -> None:
+    """Leave matrices without elements to numpy, which has an error or a dtype of its own for them."""
+    if 0 in operand.shape[-2:]:
+        raise NoRuleError(f"{name}: no rule for matrices of shape {operand.shape}")
+
+
+def matrices_shape(operand: TensorType) -> tuple[Shape, int, int]:
+    """Return the shape of the stack, and the numbers of rows and columns."""
+    rows, columns = operand.shape[-2:]
+    return operand.shape[:-2], rows, columns

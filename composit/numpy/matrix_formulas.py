@@ -1,0 +1,67 @@
+"""Parts of the derivatives of linear algebra, in the namespace they are given.
+
+Cotangents are paired with tangents without conjugation (`elementwise_derivatives.py`). Formulas of the literature pair
+with it; they are written between `conjugated` at the start and at the end. May import nothing of ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
+
+
+def transposed(xp: Any, x: Value) -> Value:
+    """Return each matrix transposed."""
+    return xp.swapaxes(x, -1, -2)
+
+
+def conjugated(xp: Any, x: Value) -> Value:
+    """Return the conjugate; real values as they are."""
+    return xp.conjugate(x) if x.dtype.kind == "c" else x
+
+
+def adjoint(xp: Any, x: Value) -> Value:
+    """Return each matrix transposed and conjugated."""
+    return conjugated(xp, transposed(xp, x))
+
+
+def real_part(xp: Any, x: Value) -> Value:
+    """Return the real part; real values as they are."""
+    return xp.real(x) if x.dtype.kind == "c" else x
+
+
+def diagonal_part(xp: Any, x: Value) -> Value:
+    """Return each matrix with zeros off the diagonal."""
+    return xp.triu(xp.tril(x))
+
+
+def scaled_columns(xp: Any, x: Value, factors: Value) -> Value:
+    """Return each matrix with its columns multiplied, x diag(factors)."""
+    return x * xp.expand_dims(factors, -2)
+
+
+def inverse_differences(xp: Any, values: Value) -> Value:
+    """Return 1 / (values[j] - values[i]) at row i and column j, and 0 where they are equal.
+
+    Equal values leave a basis of their space to choose; a result that depends on the choice has no derivative, and one
+    that does not gets nothing from these places.
+    """
+    differences = xp.expand_dims(values, -2) - xp.expand_dims(values, -1)
+    is_equal = differences == 0
+    return xp.where(is_equal, 0, 1 / xp.where(is_equal, 1, differences))
+
+
+def on_read_triangle(xp: Any, hermitian: Value, triangle: Literal["L", "U"]) -> Value:
+    """Return the cotangent of a matrix of which only one triangle is read, from that of the Hermitian matrix it means.
+
+    An element off the diagonal stands for itself and for its mirror image.
+    """
+    if triangle == "L":
+        return xp.tril(hermitian) + xp.tril(hermitian, -1)
+    return xp.triu(hermitian) + xp.triu(hermitian, 1)
+
+
+def hermitian_part(xp: Any, x: Value) -> Value:
+    """Return (x + x*) / 2."""
+    return (x + adjoint(xp, x)) / 2
