@@ -22,7 +22,7 @@ from composit.guards import KnownValue, freeze, read_value
 from composit.handle import TensorHandle
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
-from composit.numpy.assignment import assign_result
+from composit.numpy.assignment import assign_result, is_writable
 from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
 # Any, everywhere here: what numpy's functions take and return.
@@ -91,10 +91,16 @@ REFUSALS = (CompositError, TypeError, ValueError, IndexError, OverflowError, Zer
 _ERRORS = (*REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
 
 
-def let_numpy_decide(refusal: Exception, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def let_numpy_decide(
+    refusal: Exception,
+    function: Function,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    writes: tuple[str, ...] = (),
+) -> Any:
     """Return numpy's result for a call that a rule refused, or raise its error: ours where it says the same and more."""
     try:
-        result = call_numpy(function, args, kwargs, ("out",))
+        result = call_numpy(function, args, kwargs, ("out", *writes))
         return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
     except _ERRORS as theirs:
         if not isinstance(refusal, NoRuleError):
@@ -114,7 +120,8 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
     handles, rebuild = flatten((args, dict(kwargs)))
     written = _written_handles(function, args, kwargs, writes) if writes else []
     values = [read_value(handle, "") for handle in handles]
-    places = tuple(i for i, handle in enumerate(handles) if any(handle is target for target in written))
+    # What is read-only stays as it is read, so that numpy says so in its own words.
+    places = tuple(i for i, h in enumerate(handles) if any(h is target for target in written) and is_writable(h))
     call = NumpyCall(function, rebuild, (), fresh_token(), places)
     parts, result = call.run(values)
     if not handles:

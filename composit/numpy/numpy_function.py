@@ -47,8 +47,12 @@ def rows() -> Mapping[Function, NumpyFunction]:
     return dict(_public_to_row)
 
 
-def rule_for(function: Function) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+def rule_for(
+    function: Function, writes: tuple[str, ...] = ()
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Declare a rule of ours for a function of numpy's; decorates the public function.
+
+    writes: the arguments that it changes in place
 
     `like=` chooses nothing here, and `out=` is written to when the result is there: rules need neither.
     """
@@ -65,9 +69,9 @@ def rule_for(function: Function) -> Callable[[Callable[Parameters, Result]], Cal
             try:
                 return rule(*args, **kwargs)
             except REFUSALS as refusal:
-                return let_numpy_decide(refusal, function, args, kwargs)
+                return let_numpy_decide(refusal, function, args, kwargs, writes)
 
-        _publish(public, NumpyFunction(function, rule))
+        _publish(public, NumpyFunction(function, rule, writes))
         return public
 
     return declare
