@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 class TensorHandle:
     """One output of one node. Hashes by identity, so tensors key dictionaries although `==` is elementwise."""
 
-    __slots__ = ("__weakref__", "_base", "_is_connected", "_node", "_output_index", "_steps", "_type", "_views")
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_is_connected",
+        "_node",
+        "_output_index",
+        "_owner",
+        "_steps",
+        "_type",
+        "_views",
+    )
 
     _node: Node
     _output_index: int
@@ -35,6 +45,8 @@ class TensorHandle:
     _steps: tuple[Operation, ...]
     # Whether numpy would share memory between a view and its base; set when a write first asks.
     _is_connected: bool
+    # Of a base that no user holds: the tensor that it was before `reinterpret` made that one a view.
+    _owner: weakref.ref[TensorHandle]
     # The views of this tensor that point to a node of its present value.
     _views: list[weakref.ref[TensorHandle]] | None
 
@@ -162,6 +174,8 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
         root = base
         view._steps = (made_by,)
     else:
+        followed = root_of(base)
+        root = root if followed is None else followed
         view._steps = (*base._steps, made_by)
     view._base = root
     _add_view(root, view)
@@ -182,8 +196,51 @@ def _add_view(root: TensorHandle, view: TensorHandle) -> None:
         views[:] = [reference for reference in views if reference() is not None]
 
 
-def _derive_again(view: TensorHandle) -> Node:
+def root_of(view: TensorHandle) -> TensorHandle | None:
+    """Return what a view is of, None for a tensor that is no view; after `reinterpret` that is the base's own base."""
     root = view._base
+    if root is not None and root._base is not None:
+        # Made before the base became a view itself: its steps lead on from what the base was then.
+        root = view._base = root._base
+    return root
+
+
+def reinterpret(tensor: TensorHandle, step: Operation, result: TensorHandle) -> None:
+    """Make a tensor show its elements in another way from now on, as `x.shape = ...` does: one more view operation.
+
+    A tensor that is no view becomes one, of a base that nobody else holds; its views are views of that base.
+
+    result: what the view operation makes of the tensor
+    """
+    root = root_of(tensor)
+    if root is None:
+        root = make_tensor(tensor._node, tensor._output_index)
+        root._owner = weakref.ref(tensor)
+        root._views, tensor._views = tensor._views, None
+        for reference in root._views or ():
+            view = reference()
+            if view is not None:
+                root_of(view)
+                view._base = root if view._base is tensor else view._base
+        tensor._base, tensor._steps = root, ()
+    elif hasattr(tensor, "_is_connected"):
+        del tensor._is_connected
+    tensor._steps = (*tensor._steps, step)
+    tensor._node, tensor._output_index, tensor._type = result._node, result._output_index, result._type
+    attach_handle(tensor._node, tensor)
+    _add_view(root, tensor)
+
+
+def become(tensor: TensorHandle, other: TensorHandle) -> None:
+    """Make a tensor the same as another, type and all, as `x.resize(...)` does; what it was a view of stays behind."""
+    tensor._node, tensor._output_index, tensor._type = other._node, other._output_index, other._type
+    tensor._base = None
+    tensor._views = None
+    attach_handle(tensor._node, tensor)
+
+
+def _derive_again(view: TensorHandle) -> Node:
+    root = root_of(view)
     assert root is not None, "only views lose their node"
     node, index = root._node, root._output_index
     for step in view._steps:

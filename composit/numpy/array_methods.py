@@ -1,6 +1,6 @@
-"""ndarray's methods on tensors: each calls the function of the same name.
+"""ndarray's methods on tensors: each calls the function of the same name, or numpy's own method on the value.
 
-May import the families.
+Methods about memory are in memory_methods.py. May import the families.
 """
 
 from __future__ import annotations
@@ -11,16 +11,31 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ParameterError
-from composit.handle import TensorHandle, make_tensor, mark_view
-from composit.numpy import averages, contractions, indexing, movement, products, rearranging, reductions
+from composit.handle import TensorHandle
+from composit.numpy import (
+    averages,
+    choosing,
+    contractions,
+    indexing,
+    movement,
+    products,
+    rearranging,
+    reductions,
+    sorting,
+)
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import check_casting
+from composit.numpy.assignment import assign_result, is_writable
 from composit.numpy.elementwise import Astype
+from composit.numpy.memory import copied_in_order
+from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.numpy_function import signature_of
+
+Function = Callable[..., Any]  # Any: what numpy's functions take and return
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+def _method(function: Function) -> Function:
     """Return the function as a method: the tensor is its first argument."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -31,19 +46,32 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
+def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
+    """Return a method that runs numpy's own on the value, when it is called.
+
+    writes: "self" where it changes the array in place
+    """
+
+    def public(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return call_numpy(method, (self, *args), kwargs, writes)
+
+    public.__name__ = method.__name__
+    public.__doc__ = f"Return what np.ndarray.{method.__name__} returns, computed when it is called. See its page."
+    return public
+
+
 def _lengths(given: tuple[Any, ...]) -> Any:
     """Return the one sequence given, or the numbers given one by one."""
     return given[0] if len(given) == 1 and (given[0] is None or np.ndim(given[0])) else given
 
 
-def _view(part: Any, whole: TensorHandle) -> Any:
-    if part is not whole:
-        mark_view(part, whole)
-    return part
+_IN_PLACE = ("self", "out")
+# The dtypes whose size does not follow from the elements.
+_SIZED = frozenset("biufcmM")
 
 
 class ArrayMethods(TensorHandle):
-    """ndarray's methods and the attributes that are tensors."""
+    """ndarray's methods that compute with the elements."""
 
     __slots__ = ()
 
@@ -60,7 +88,6 @@ class ArrayMethods(TensorHandle):
     mean = _method(averages.mean)
     var = _method(averages.var)
     std = _method(averages.std)
-    clip = _method(composites.clip)
     round = _method(composites.round)
     dot = _method(products.dot)
     diagonal = _method(contractions.diagonal)
@@ -70,76 +97,86 @@ class ArrayMethods(TensorHandle):
     swapaxes = _method(movement.swapaxes)
     squeeze = _method(movement.squeeze)
     ravel = _method(movement.ravel)
+    argsort = _method(sorting.argsort)
+    argpartition = _method(sorting.argpartition)
+    searchsorted = _method(sorting.searchsorted)
+    choose = _method(choosing.choose)
+    nonzero = numpys(np.ndarray.nonzero)
+    partition = numpys(np.ndarray.partition, _IN_PLACE)
+    put = numpys(np.ndarray.put, _IN_PLACE)
+
+    def compress(self, /, condition: Any, axis: Any = None, out: Any = None) -> Any:
+        """Return the slices where a condition is true. See np.ndarray.compress."""
+        return choosing.compress(condition, self, axis=axis, out=out)
+
+    def sort(self, /, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+        """Sort the elements in place. See np.ndarray.sort."""
+        options = {"axis": axis, "kind": kind, "order": order, "stable": stable}
+        if axis is None or not is_writable(self):
+            call_numpy(np.ndarray.sort, (self,), options, _IN_PLACE)
+        else:
+            assign_result(self, sorting.sort(self, **options))
+
+    def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
+        """Return the elements with those outside of bounds replaced by them. See np.ndarray.clip."""
+        if out is not None:
+            kwargs["out"] = out
+        return composites.clip(self, min, max, **kwargs)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the tensor with its axes in the order given, reversed without one. See np.ndarray.transpose."""
         return movement.transpose(self, _lengths(axes) if axes else None)
 
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
         """Return the elements in another shape, given as one sequence or length by length. See np.ndarray.reshape."""
+        if not shape:
+            return call_numpy(np.ndarray.reshape, (self,), {"order": order, "copy": copy})
         return movement.reshape(self, _lengths(shape), order, copy=copy)
 
-    def flatten(self, order: str = "C") -> Any:
+    def flatten(self, order: Any = "C") -> Any:
         """Return the elements along one axis, as a tensor of its own. See np.ndarray.flatten."""
-        return movement.reshape(self, (-1,) if self.size else (0,), order, copy=True)
+        return copied_in_order(movement.ravel(self, order), "K")
 
     def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+        self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
     ) -> Any:
         """Return the elements in another dtype. See np.ndarray.astype."""
-        target = np.dtype(dtype)
-        check_casting(self.dtype, target, casting)
-        if not copy and self.dtype == target:
-            return self
-        return apply(Astype(target), self)
+        try:
+            target = np.dtype(dtype)
+            check_casting(self.dtype, target, casting)
+        except REFUSALS as refusal:
+            return let_numpy_decide(refusal, np.ndarray.astype, (self, dtype, order, casting, subok, copy), {})
+        if target.kind not in _SIZED or self.dtype.kind not in _SIZED:
+            return call_numpy(np.ndarray.astype, (self, dtype, order, casting, subok, copy), {})
+        if self.dtype == target:
+            return copied_in_order(self, order) if copy else self
+        result = apply(Astype(target), self)
+        return result if order == "K" else copied_in_order(result, order)
 
-    def copy(self, order: str = "C") -> Any:
+    def copy(self, order: Any = "C") -> Any:
         """Return the same value as a tensor of its own: assigning to either leaves the other alone."""
-        return make_tensor(self.node, self.output_index)
+        return copied_in_order(self, order)
 
-    __copy__ = copy
+    def __copy__(self) -> Any:
+        return copied_in_order(self, "K")
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self.copy()
+    def __deepcopy__(self, memo: dict[int, Any], /) -> Any:
+        if self.dtype.hasobject:
+            return call_numpy(np.ndarray.__deepcopy__, (self, memo), {})
+        return copied_in_order(self, "K")
 
     def conj(self) -> Any:
         """Return the complex conjugate. See np.ndarray.conj."""
-        return table.conjugate(self)
+        return table.conjugate(self) if self.dtype.kind in _SIZED else call_numpy(np.ndarray.conj, (self,), {})
 
     conjugate = conj
 
-    def view(self, *args: Any) -> Any:
-        """Return a tensor that is a view of all of this one; memory cannot be read as another dtype."""
-        if args:
-            raise ParameterError(
-                f"view: dtype or type {args!r} was given; a lazy tensor has no memory to read in another way, expected"
-                " no argument; convert the values with astype"
-            )
-        return movement.reshape(self, self.shape)
-
     def fill(self, value: Any) -> None:
         """Set all elements to a value. See np.ndarray.fill."""
-        self[...] = value  # type: ignore[index]  # Operators has it
-
-    @property
-    def T(self) -> Any:
-        """The tensor with its axes reversed."""
-        return movement.transpose(self)
-
-    @property
-    def mT(self) -> Any:
-        """The tensor with its last two axes exchanged."""
-        return movement.matrix_transpose(self)
-
-    @property
-    def real(self) -> Any:
-        """The real part: numpy's is a view, so a write to either is noticed."""
-        return _view(composites.real(self), self)
-
-    @property
-    def imag(self) -> Any:
-        """The imaginary part: a view, as the real part."""
-        return _view(composites.imag(self), self)
+        if np.ndim(value) or not isinstance(value, int | float):
+            call_numpy(np.ndarray.fill, (self, value), {}, _IN_PLACE)
+        else:
+            self[...] = value  # Operators has it
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return composites.round(self, ndigits or 0)
@@ -153,3 +190,14 @@ class ArrayMethods(TensorHandle):
         if not self.ndim:
             raise TypeError(f"len() of unsized object: {self!r} has no axes; use size for the number of elements")
         return self.shape[0]
+
+
+def sign_methods(kind: type) -> None:
+    """Give each method the signature that numpy's has."""
+    for name, method in vars(kind).items():
+        theirs = getattr(np.ndarray, name, None)
+        if callable(method) and callable(theirs) and not name.startswith("__"):
+            method.__signature__ = signature_of(theirs)  # type: ignore[attr-defined]  # what inspect reads
+
+
+sign_methods(ArrayMethods)

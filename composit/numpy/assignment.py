@@ -16,7 +16,7 @@ import numpy as np
 from composit.apply import as_tensor, scalar_node
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, at_call, compute_at_call, move_on
+from composit.handle import TensorHandle, at_call, compute_at_call, move_on, root_of
 from composit.node import FlatOperands, attach_handle, new_node
 from composit.numpy.layout import shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
@@ -55,15 +55,14 @@ class Assign(Operation):
     def update_in_place(self, target: Array, *operands: Any) -> Array:
         """Write to the target itself and return it."""
         value, *indices = operands
-        part = _through(self.steps, target)
-        index = with_arrays(self.index, indices)
-        if part is target or not target.size or np.may_share_memory(part, target):
-            part[index] = value
-        else:
-            # This target is laid out in another way than the one that the view was taken of.
-            places = _through(self.steps, np.arange(target.size).reshape(target.shape))
-            part[index] = value
-            target.flat[places.ravel()] = part.ravel()
+        parts = [target]
+        for step in self.steps:
+            parts.append(step.view_of(parts[-1]))
+        parts[-1][with_arrays(self.index, indices)] = value
+        for whole, part in zip(parts[-2::-1], parts[:0:-1], strict=True):
+            if whole.size and not np.may_share_memory(part, whole):
+                # Reshaped by copying: this target is laid out in another way than what the view was taken of.
+                whole[...] = part.reshape(whole.shape)
         return target
 
     def vjp(
@@ -133,12 +132,17 @@ def with_arrays(index: Index, arrays: Sequence[Array]) -> Index:
     return tuple([next(following) if entry.__class__ is str and entry == ARRAY else entry for entry in index])
 
 
-def assign_elements(tensor: Any, index: Index, value: Any, indices: Sequence[Any] = ()) -> None:
+def assign_elements(
+    tensor: Any, index: Index, value: Any, indices: Sequence[Any] = (), further: tuple[Operation, ...] = ()
+) -> None:
     """Replace elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
+
+    further: view operations from the tensor to what the index belongs to
 
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
     root, steps = _root_of(tensor)
+    steps = (*steps, *further)
     if steps:
         _check_writable(steps, tensor)
     flat: list[Any] = [root._node, root._output_index]
@@ -170,8 +174,28 @@ def assign_result(tensor: Any, result: Any) -> None:
     move_on(root, result._node, result._output_index, is_connected)
 
 
+def is_writable(tensor: TensorHandle) -> bool:
+    """Return whether numpy would let anybody write to the tensor."""
+    is_view = tensor._base is not None
+    return not tensor._type.is_scalar and not (is_view and any(step.is_read_only for step in tensor._steps))
+
+
+def base_of(tensor: TensorHandle) -> TensorHandle | None:
+    """Return the tensor that a view shares memory with, None for what has memory of its own."""
+    root, steps = _root_of(tensor)
+    if not steps:
+        return None
+    try:
+        owner = root._owner()
+    except AttributeError:
+        return root
+    if owner is tensor:
+        return None
+    return root if owner is None else owner
+
+
 def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]:
-    root = tensor._base
+    root = root_of(tensor)
     if root is None:
         return tensor, ()
     if is_connected(tensor):
@@ -186,16 +210,17 @@ def is_connected(view: TensorHandle) -> bool:
     try:
         return view._is_connected
     except AttributeError:
-        assert view._base is not None
-        view._is_connected = shares_memory(view._base, view._steps)
+        root = root_of(view)
+        assert root is not None
+        view._is_connected = shares_memory(root, view._steps)
         return view._is_connected
 
 
 def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
     if any(step.is_read_only for step in steps):
         raise ValueError(
-            f"assignment destination is read-only: {tensor!r} shows elements of another tensor several times or is a"
-            " diagonal of it; take a copy() and assign to that"
+            f"assignment destination is read-only: {tensor!r} shows elements several times, is a"
+            " diagonal of another tensor or was made read-only; take a copy() and assign to that"
         )
 
 

@@ -19,9 +19,11 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
+from composit.handle import make_tensor, mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.movement import moveaxis, reshape
 from composit.numpy.numpy_function import rule_for
+from composit.numpy.view_operations import DiagonalView
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
 __all__ = ["diagonal", "einsum", "trace"]
@@ -259,7 +261,13 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     flat = reshape(moved, (*moved.shape[:-2], rows * columns))
     # Along the flattened matrix the next element of a diagonal is one row and one column on.
     start = start if length else 0
-    return flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
+    result = flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
+    if tensor is not a:
+        return result
+    # A view of the tensor itself, whatever the layout of what was reshaped on the way.
+    shown = make_tensor(result.node, result.output_index)
+    mark_view(shown, tensor, DiagonalView(offset, first, second))
+    return shown
 
 
 @rule_for(np.trace)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from composit.guards import read_value
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
 from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
@@ -36,19 +36,33 @@ def strides_of(tensor: TensorHandle) -> tuple[int, ...]:
 
 def stand_in_of(tensor: TensorHandle) -> Array:
     """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements."""
+    root = root_of(tensor)
+    if root is None:
+        array = _of_pair(tensor._node, tensor._output_index)
+        # A view's node in a tensor that is no view is a copy: in the same order, without gaps.
+        return _without_gaps(array) if tensor._node.operation.is_view else array
+    return _after(tensor._steps, stand_in_of(root))
+
+
+def _without_gaps(array: Array) -> Array:
+    return _with_strides(tensor_type(array.shape, array.dtype), np.empty_like(array))
+
+
+def _after(steps: Sequence[Operation], array: Array) -> Array:
+    for step in steps:
+        (value_type,) = step.result_types(tensor_type(array.shape, array.dtype))
+        part = _part(step, array)
+        array = _in_c_order(value_type) if part is None else part
+    return array
+
+
+def _of_pair(node: Node, index: int) -> Array:
     steps: list[Operation] = []
-    node, index = tensor._node, tensor._output_index
     while node.operation.is_view or node.operation.updates_operand:
         if node.operation.is_view:
             steps.append(node.operation)
         node, index = node.operands[0]
-    array = _laid_out(node, index)
-    value_type = node.types[index]
-    for step in reversed(steps):
-        (value_type,) = step.result_types(value_type)
-        part = _part(step, array)
-        array = _in_c_order(value_type) if part is None else part
-    return array
+    return _after(steps[::-1], _laid_out(node, index))
 
 
 def _part(step: Operation, array: Array) -> Array | None:

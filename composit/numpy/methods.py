@@ -10,14 +10,16 @@ import numpy as np
 from composit.apply import input_of
 from composit.handle import TensorHandle, register_tensor_classes
 from composit.node import Node
+from composit.numpy.array_attributes import ArrayAttributes
 from composit.numpy.array_methods import ArrayMethods
+from composit.numpy.memory_methods import MemoryMethods
 from composit.numpy.operators import Operators
 from composit.numpy.pickling import Pickling
 from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
 
 
-class LazyTensor(Operators, ArrayMethods, Reads, Protocols, Pickling):
+class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, Pickling):
     """A lazy numpy array: numpy's operators, methods and functions on it build a graph, and `evaluate` computes it."""
 
     __slots__ = ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from composit.numpy.joining import Concatenate, Split, Stack
+from composit.numpy.memory import InOrder
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
 from mosaic.ir_expressions import Uniform, literal
@@ -16,6 +17,12 @@ from mosaic.lowering.registry import Context, NoLowering, Value, lower
 @lower.register
 def _(operation: Transpose, context: Context) -> Sequence[Value]:
     return context.moved(lambda view: view.transpose(operation.axes))
+
+
+@lower.register
+def _(operation: InOrder, context: Context) -> Sequence[Value]:
+    # Where elements lie is decided here, later and for other reasons.
+    return context.moved(lambda view: view)
 
 
 @lower.register

@@ -1,0 +1,132 @@
+"""`x.flat`: the elements one after another in C order, to read, to iterate over and to write to.
+
+May import subscripts, assignment, movement, numpy_call, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from composit.handle import TensorHandle, make_tensor
+from composit.numpy.assignment import assign_elements
+from composit.numpy.movement import Reshape, reshape
+from composit.numpy.numpy_call import call_numpy
+from composit.numpy.subscripts import get_item
+from composit.operation import Array
+
+# Any, everywhere here: indices and values in all of numpy's forms, and tensors.
+
+
+def _read(a: Array, index: Any) -> Any:
+    return a.flat[index]
+
+
+def _write(a: Array, index: Any, value: Any) -> None:
+    a.flat[index] = value
+
+
+class FlatIterator:
+    """What numpy.flatiter is for arrays: a position in a tensor, and its elements by one index."""
+
+    __slots__ = ("_position", "_tensor")
+    __hash__ = None  # type: ignore[assignment]  # numpy's compares by element as well
+
+    def __init__(self, tensor: Any) -> None:
+        self._tensor = tensor
+        self._position = 0
+
+    @property
+    def base(self) -> Any:
+        """The tensor that is iterated over."""
+        return self._tensor
+
+    @property
+    def index(self) -> int:
+        """How many elements have been given."""
+        return self._position
+
+    @property
+    def coords(self) -> tuple[int, ...]:
+        """The index of the next element, one integer per axis."""
+        rest, reversed_coords = self._position, []
+        for length in reversed(self._tensor.shape[1:]):
+            rest, coordinate = divmod(rest, length)
+            reversed_coords.append(coordinate)
+        return (rest, *reversed(reversed_coords)) if self._tensor.ndim else ()
+
+    def copy(self) -> Any:
+        """Return the elements as a tensor of one axis."""
+        flattened = reshape(self._tensor, self._tensor.size)
+        return make_tensor(flattened.node, flattened.output_index)
+
+    def __lazy_tensor__(self) -> Any:
+        return self.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self.copy(), dtype)
+
+    def __len__(self) -> int:
+        return int(self._tensor.size)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._position >= len(self):
+            raise StopIteration
+        element = get_item(reshape(self._tensor, len(self)), self._position)
+        self._position += 1
+        return element
+
+    def __getitem__(self, index: Any) -> Any:
+        plain = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+        if isinstance(plain, int | slice) and not isinstance(plain, bool):
+            return _detached(get_item(self.copy(), plain))
+        return call_numpy(_read, (self._tensor, index), {})
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        size = len(self)
+        is_known = isinstance(index, slice) or (
+            isinstance(index, int) and not isinstance(index, bool) and -size <= index < size
+        )
+        tensor = self._tensor
+        if is_known and isinstance(value, int | float) and tensor.dtype.kind == "f" and abs(value) < 2**10:
+            # What repeats for fewer values than places, or has to be cast, is numpy's to say.
+            assign_elements(tensor, (index,), value, (), (Reshape((size,)),))
+        else:
+            call_numpy(_write, (tensor, index, value), {}, ("a",))
+
+    def __eq__(self, other: object) -> Any:
+        return self.copy() == other
+
+    def __ne__(self, other: object) -> Any:
+        return self.copy() != other
+
+    def __lt__(self, other: Any) -> Any:
+        return self.copy() < other
+
+    def __le__(self, other: Any) -> Any:
+        return self.copy() <= other
+
+    def __gt__(self, other: Any) -> Any:
+        return self.copy() > other
+
+    def __ge__(self, other: Any) -> Any:
+        return self.copy() >= other
+
+
+def _detached(part: TensorHandle) -> Any:
+    # numpy's flat gives copies.
+    return make_tensor(part.node, part.output_index)
+
+
+def set_flat(tensor: Any, value: Any) -> None:
+    """Carry out `x.flat = value`: the elements in C order, values repeating where there are fewer."""
+    call_numpy(_fill, (tensor, value), {}, ("a",))
+
+
+def _fill(a: Any, value: Any) -> None:
+    a.flat = value

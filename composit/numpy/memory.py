@@ -1,0 +1,126 @@
+"""The same memory read in another way: `x.view(dtype)`, fields by offset, sizes changed in place, orders of copies.
+
+May import layout, view_operations, numpy_call, apply, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.handle import TensorHandle, become, make_tensor, mark_view
+from composit.numpy.assignment import base_of
+from composit.numpy.layout import stand_in_of
+from composit.numpy.view_operations import MemoryField, ViewAs
+from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
+
+# Any, everywhere here: tensors, and what numpy takes for a dtype.
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder(Operation):
+    """The same elements, copied to memory in an order.
+
+    order:       "C" or "F"
+    Derivative:  g
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.copy.html
+    """
+
+    order: str
+
+    @property
+    def name(self) -> str:
+        return "copy"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        order: Any = self.order
+        return np.array(operands[0], order=order, copy=True)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [cotangents[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resized(Operation):
+    """The elements as they lie in memory, as many as fit into a shape, then zeros. Derivative: not written yet."""
+
+    shape: Shape
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        result = np.array(operands[0], order="K", copy=True)
+        result.resize(self.shape, refcheck=False)
+        return result
+
+
+def copied_in_order(tensor: Any, order: Any) -> Any:
+    """Return the value as a tensor of its own in numpy's order: a new handle, and a node only where elements move."""
+    # numpy checks the order, and says whether a copy in it lies as the tensor would.
+    wanted = np.empty_like(np.empty((0, 0)), order=order)
+    chosen = _resolved(tensor, order) if tensor.ndim > 1 and wanted is not None else "K"
+    if chosen == "K":
+        return make_tensor(tensor.node, tensor.output_index)
+    return apply(InOrder(chosen), tensor)
+
+
+def _resolved(tensor: TensorHandle, order: Any) -> str:
+    """Return "K" where the copy keeps the axes as they lie, else the order they are to have."""
+    packed = np.empty_like(stand_in_of(tensor))
+    name = str(order).upper()[:1]
+    if name == "K":
+        return "K"
+    fortran = name == "F" or (name == "A" and stand_in_of(tensor).flags.fnc)
+    lies_so = packed.flags.f_contiguous if fortran else packed.flags.c_contiguous
+    if lies_so:
+        return "K"
+    return "F" if fortran else "C"
+
+
+def viewed_as(tensor: TensorHandle, dtype: Any) -> Any:
+    """Return the tensor's memory read as another dtype: a view.
+
+    Raises:  ValueError, TypeError: numpy's, where the sizes do not fit
+    """
+    target: Dtype = np.dtype(dtype)
+    stand_in_of(tensor).view(target)
+    result = apply(ViewAs(target), tensor)
+    mark_view(result, tensor)
+    return result
+
+
+def field_at(tensor: TensorHandle, dtype: Any, offset: int = 0) -> Any:
+    """Return the bytes of each element from an offset on, read as another dtype: a view. See np.ndarray.getfield."""
+    np.zeros((), tensor.dtype).getfield(dtype, offset)
+    result = apply(MemoryField(np.dtype(dtype), offset), tensor)
+    mark_view(result, tensor)
+    return result
+
+
+def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> None:
+    """Give a tensor another number of elements, zeros at the end. See np.ndarray.resize.
+
+    Raises:  ValueError: it shares memory with another tensor
+    """
+    probe = np.zeros(0, tensor.dtype)
+    probe.resize(*new_shape, refcheck=False)
+    if not new_shape or new_shape == (None,) or probe.shape == tensor.shape:
+        return
+    if base_of(tensor) is not None:
+        raise ValueError(f"cannot resize this array: it does not own its data: {tensor!r} is a view; resize a copy()")
+    if refcheck and any(reference() is not None for reference in tensor._views or ()):
+        raise ValueError(
+            "cannot resize an array that references or is referenced\nby another array in this way.\nUse the np.resize"
+            f" function or refcheck=False: {tensor!r} has views"
+        )
+    become(tensor, apply(Resized(probe.shape), tensor))

@@ -1,0 +1,108 @@
+"""ndarray's methods about memory: views of it, its bytes, its size, its copies on disk.
+
+May import memory, array_methods, numpy_call.
+"""
+
+from __future__ import annotations
+
+from types import GenericAlias
+from typing import Any
+
+import numpy as np
+
+from composit.apply import input_of
+from composit.guards import read_value
+from composit.handle import TensorHandle, become
+from composit.numpy.array_methods import numpys, sign_methods
+from composit.numpy.assignment import assign_result
+from composit.numpy.memory import field_at, resize_in_place, viewed_as
+from composit.numpy.movement import reshape
+from composit.numpy.numpy_call import call_numpy
+
+
+def _is_array_class(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, np.ndarray | TensorHandle)
+
+
+class MemoryMethods(TensorHandle):
+    """ndarray's methods for which elements are bytes."""
+
+    __slots__ = ()
+
+    dump = numpys(np.ndarray.dump)
+    dumps = numpys(np.ndarray.dumps)
+    tobytes = numpys(np.ndarray.tobytes)
+    tofile = numpys(np.ndarray.tofile)
+
+    def view(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a view of all of the tensor, its memory read as a dtype where one is given. See np.ndarray.view.
+
+        A subclass of numpy's ndarray gives an array of that class, with a copy of the value.
+        """
+        dtype, kind = _view_arguments(*args, **kwargs)
+        if kind is not None and not issubclass(kind, TensorHandle) and kind is not np.ndarray:
+            return np.array(read_value(self, "view")).view(*([] if dtype is None else [dtype]), type=kind)
+        if dtype is not None:
+            return viewed_as(self, dtype)
+        return reshape(self, self.shape)
+
+    def getfield(self, /, dtype: Any, offset: int = 0) -> Any:
+        """Return part of the bytes of each element, as a view. See np.ndarray.getfield."""
+        return field_at(self, dtype, offset)
+
+    def setfield(self, val: Any, /, dtype: Any, offset: int = 0) -> None:
+        """Replace part of the bytes of each element. See np.ndarray.setfield."""
+        call_numpy(np.ndarray.setfield, (self, val), {"dtype": dtype, "offset": offset}, ("self",))
+
+    def byteswap(self, /, inplace: bool = False) -> Any:
+        """Return the elements with their bytes in reverse, in place where asked. See np.ndarray.byteswap."""
+        swapped = call_numpy(np.ndarray.byteswap, (self,), {})
+        if not inplace:
+            return swapped
+        assign_result(self, swapped)
+        return self
+
+    def resize(self, /, *new_shape: Any, refcheck: bool = True) -> None:
+        """Change the number of elements in place. See np.ndarray.resize."""
+        resize_in_place(self, new_shape, refcheck)
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        return np.array(read_value(self, "buffer"), copy=True, order="K").data
+
+    def __sizeof__(self) -> int:
+        owned = self.nbytes if self._base is None else 0
+        return object.__sizeof__(self) + owned
+
+    def __delitem__(self, index: Any, /) -> None:
+        raise ValueError(
+            f"cannot delete array elements: {index!r:.40} of {self!r}; use delete, which returns a new one"
+        )
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False, /) -> Any:
+        if return_scalar and not np.ndim(array):
+            return array[()]
+        return array if isinstance(array, TensorHandle) else input_of(np.array(array, copy=True, order="K"))
+
+    def __array_finalize__(self, obj: Any, /) -> None:
+        """Do nothing: tensors are made complete."""
+
+    def __setstate__(self, state: Any, /) -> None:
+        array = np.empty(0)
+        array.__setstate__(state)
+        become(self, input_of(array))
+
+    @classmethod
+    def __class_getitem__(cls, parameters: Any, /) -> GenericAlias:
+        # numpy checks how many there are.
+        return GenericAlias(cls, np.ndarray.__class_getitem__(parameters).__args__)
+
+
+def _view_arguments(dtype: Any = None, type: Any = None) -> tuple[Any, Any]:  # numpy's name
+    if type is None and _is_array_class(dtype):
+        return None, dtype
+    if type is not None and not _is_array_class(type):
+        raise ValueError(f"Type must be a sub-type of ndarray type: view was given {type!r:.60}; give numpy.ndarray")
+    return dtype, type
+
+
+sign_methods(MemoryMethods)

@@ -1,0 +1,153 @@
+"""Views that are neither indices nor reshapes: parts of complex numbers, memory read as another dtype, diagonals.
+
+Writes reach through them as through all views. May import operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.operation import Array, Dtype, Operation, TensorType, tensor_type
+
+
+@dataclass(frozen=True, slots=True)
+class ComplexPart(Operation):
+    """The real or imaginary part of each element, in the memory of the operand.
+
+    part:        "real" or "imag"
+    Derivative:  g, or g times -i: what the functions of these names have
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.imag.html
+    """
+
+    part: str
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return self.part
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, np.zeros((), operand.dtype).real.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        array = np.asarray(operands[0])
+        return array.real if self.part == "real" else array.imag
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,) = cotangents
+        return [xp.multiply(g, 1 if self.part == "real" else -1j)]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewAs(Operation):
+    """The operand's memory read as elements of another dtype. Derivative: not written yet.
+
+    Shapes:     the last axis takes up the difference where the dtypes have different sizes
+    Reference:  https://numpy.org/doc/stable/reference/generated/numpy.ndarray.view.html
+    """
+
+    dtype: Dtype
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return "view"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        old, new = operand.dtype.itemsize, self.dtype.itemsize
+        shape = operand.shape
+        if old != new:
+            shape = (*shape[:-1], shape[-1] * old // new)
+        return (tensor_type(shape, self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        array = np.asarray(operands[0])
+        if array.dtype.itemsize != self.dtype.itemsize and array.strides[-1] != array.dtype.itemsize:
+            # Another layout than the one that the view was taken of: the elements of a row must be neighbours.
+            array = np.ascontiguousarray(array)
+        return array.view(self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryField(Operation):
+    """The bytes of each element from an offset on, read as another dtype. Derivative: not written yet.
+
+    Reference:  https://numpy.org/doc/stable/reference/generated/numpy.ndarray.getfield.html
+    """
+
+    dtype: Dtype
+    offset: int
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return "getfield"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        stand_in = np.zeros((), operand_types[0].dtype).getfield(self.dtype, self.offset)
+        return (tensor_type(operand_types[0].shape + stand_in.shape, stand_in.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(operands[0]).getfield(self.dtype, self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnly(Operation):
+    """The operand as something nobody may write to.
+
+    Derivative:  g
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.setflags.html
+    """
+
+    is_view = True
+    is_read_only = True
+
+    @property
+    def name(self) -> str:
+        return "read_only"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return operand_types
+
+    def evaluate(self, *operands: Array) -> Array:
+        return operands[0]
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [cotangents[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class DiagonalView(Operation):
+    """The diagonals over two axes, which become the last one: numpy lets nobody write to them.
+
+    Derivative:  not written yet; the function `diagonal` has one
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.diagonal.html
+    """
+
+    offset: int
+    axis1: int
+    axis2: int
+    is_view = True
+    is_read_only = True
+
+    @property
+    def name(self) -> str:
+        return "diagonal"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        stand_in = np.broadcast_to(np.False_, operand.shape)
+        return (tensor_type(stand_in.diagonal(self.offset, self.axis1, self.axis2).shape, operand.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.asarray(operands[0]).diagonal(self.offset, self.axis1, self.axis2)
