@@ -22,6 +22,7 @@ from composit.numpy import (
     editing,
     elementwise_composites,
     elementwise_table,
+    fft,
     files,
     grid_positions,
     higher_order,
@@ -92,8 +93,8 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
-from composit.numpy.vector_products import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
+from composit.numpy.vector_products import *
 from composit.numpy.windows import *
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ else:
         return _submodule(name)
 
 
-__all__ = ["LazyScalar", "LazyTensor", "astype", "linalg", "ndarray", "random"]
+__all__ = ["LazyScalar", "LazyTensor", "astype", "fft", "linalg", "ndarray", "random"]
 __all__ += averages.__all__
 __all__ += bits.__all__
 __all__ += calculus.__all__
@@ -149,4 +150,6 @@ __all__ += windows.__all__
 
 # numpy's own functions, called on tensors, find ours by this table.
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})
+_register_functions({vars(_np.linalg)[name]: vars(linalg)[name] for name in linalg.__all__})
+_register_functions({vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all__})
 _register_ufunc_methods(_array_ufunc)
