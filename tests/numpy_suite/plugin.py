@@ -1,0 +1,142 @@
+"""The pytest plugin of the suite: numpy's test files are loaded by `loading`, outcomes are written one a line.
+
+Run by `running` in a process of its own per file, never part of the project's own pytest run.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.numpy_suite import comparisons, expectations
+from tests.numpy_suite.excluded import reason_left_out
+from tests.numpy_suite.loading import NUMPY_ROOT, load
+
+TEST_TIMEOUT_S = 20
+
+
+class TestTimeoutError(BaseException):
+    """A test took too long; not an Exception, so that no test catches it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options."""
+    parser.addoption("--suite-mode", choices=("lazy", "strict", "reference"), default="lazy")
+    parser.addoption("--suite-out", default=None, help="append one JSON object per outcome to this file")
+    parser.addoption("--suite-only", default=None, help="a file of test ids, one a line: run only these")
+    parser.addoption("--suite-done", default=None, help="a file of test ids, one a line: do not run these")
+
+
+class SuiteModule(pytest.Module):
+    """One of numpy's test files."""
+
+    def _getobj(self) -> Any:
+        return load(self.path, redirected=self.config.getoption("--suite-mode") != "reference")
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """Collect files of numpy by the suite's loader."""
+    return SuiteModule.from_parent(parent, path=module_path) if module_path.is_relative_to(NUMPY_ROOT) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Drop what is left out, and what an earlier process has run."""
+    done, only = _ids_in(config.getoption("--suite-done")), _ids_in(config.getoption("--suite-only"))
+    kept = []
+    for item in items:
+        reason = reason_left_out(item.nodeid)
+        if reason is not None:
+            _write(config, {"id": item.nodeid, "outcome": "excluded", "line": reason})
+        elif item.nodeid not in done and (not only or item.nodeid in only):
+            kept.append(item)
+    items[:] = kept
+
+
+def _ids_in(path: str | None) -> set[str]:
+    return set(Path(path).read_text(encoding="utf-8").splitlines()) if path else set()
+
+
+def _write(config: pytest.Config, row: dict[str, Any]) -> None:
+    out = config.getoption("--suite-out")
+    if out:
+        with open(out, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _stop_test(*_: object) -> None:
+    raise TestTimeoutError(f"the test took more than {TEST_TIMEOUT_S} s")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Write that the test starts, so that a crash is seen."""
+    _write(item.config, {"id": item.nodeid, "outcome": "started"})
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Run the test under the time limit, in strict mode inside cnp.strict()."""
+    previous = signal.signal(signal.SIGALRM, _stop_test)
+    signal.setitimer(signal.ITIMER_REAL, TEST_TIMEOUT_S)
+    try:
+        if item.config.getoption("--suite-mode") == "strict":
+            with expectations.strict():
+                return (yield)
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Write the outcome of each phase that decides."""
+    report = yield
+    xfailed = hasattr(report, "wasxfail")
+    if report.skipped or xfailed:
+        _write(item.config, {"id": item.nodeid, "outcome": "skipped"})
+    elif report.failed:
+        _write(item.config, {"id": item.nodeid, "outcome": "failed", **_where(call)})
+    elif report.when == "call":
+        _write(item.config, {"id": item.nodeid, "outcome": "passed"})
+    return report
+
+
+def _where(call: pytest.CallInfo[None]) -> dict[str, Any]:
+    excinfo = call.excinfo
+    assert excinfo is not None
+    text = str(excinfo.value).strip().splitlines()
+    entries = [entry for entry in excinfo.traceback if "numpy_suite" not in str(entry.path)]
+    in_test = [entry for entry in entries if "/tests/" in str(entry.path)] or entries[-1:]
+    place = in_test[-1] if in_test else excinfo.traceback[-1]
+    last = excinfo.traceback[-1]
+    source = str(place.statement).strip().splitlines()
+    return {
+        "error": f"{type(excinfo.value).__name__}: {' | '.join(text[:3])[:300]}",
+        "line": f"{place.path.name}:{place.lineno + 1}: {source[0] if source else ''}"[:200],
+        "raised": f"{'/'.join(last.path.parts[-3:])}:{last.lineno + 1}",
+    }
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember a file that could not be imported; it is written at the end."""
+    if report.failed:
+        _collection_errors.append((report.nodeid, str(report.longrepr).strip().splitlines()[-1][:300]))
+
+
+_collection_errors: list[tuple[str, str]] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write collection errors and how many compared values were lazy."""
+    for node_id, error in _collection_errors:
+        _write(session.config, {"id": node_id, "outcome": "uncollected", "error": error})
+    counts = comparisons.counts
+    _write(session.config, {"lazy": counts.lazy, "real": counts.real, "other": counts.other, "finished": True})

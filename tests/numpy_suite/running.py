@@ -1,0 +1,158 @@
+"""Run numpy's test files, a process each, and read the outcomes they wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy
+
+from tests.numpy_suite.excluded import is_file_left_out
+
+NUMPY_ROOT = Path(numpy.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
+RESULTS = Path(tempfile.gettempdir()) / f"composit-numpy-suite-{os.getuid()}"
+FILE_TIMEOUT_S = 1200
+MAX_RESTARTS = 25
+NUM_WORKERS = 2
+
+
+@dataclass(slots=True)
+class FileResult:
+    """What one file's tests did."""
+
+    path: str
+    passed: list[str] = field(default_factory=list)
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    uncollected: str = ""
+    num_lazy: int = 0
+    num_real: int = 0
+    num_other: int = 0
+    finished: bool = False
+
+
+def all_files() -> list[str]:
+    """Return the path under numpy's folder of each test file that no row leaves out, the largest first."""
+    found = sorted(NUMPY_ROOT.glob("**/tests/test_*.py"), key=lambda path: -path.stat().st_size)
+    paths = [path.relative_to(NUMPY_ROOT).as_posix() for path in found]
+    return [path for path in paths if not is_file_left_out(path)]
+
+
+def left_out_files() -> list[str]:
+    """Return the paths of the files that a row leaves out whole."""
+    paths = [path.relative_to(NUMPY_ROOT).as_posix() for path in sorted(NUMPY_ROOT.glob("**/tests/test_*.py"))]
+    return [path for path in paths if is_file_left_out(path)]
+
+
+def command(target: str, mode: str, *options: str) -> list[str]:
+    """Return the command that runs one file or test id of numpy's suite under pytest."""
+    arguments = [
+        "-p",
+        "tests.numpy_suite.plugin",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        str(REPOSITORY / "tests/numpy_suite/numpy.ini"),
+    ]
+    arguments += ["--rootdir", str(NUMPY_ROOT), "--suite-mode", mode, *options, f"{NUMPY_ROOT}/{target}"]
+    return [sys.executable, "-m", "pytest", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a run: nothing is written beside numpy's files."""
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1"}  # fmt: skip
+
+
+def output_path(path: str, mode: str) -> Path:
+    """Return where the outcomes of the file are written."""
+    return RESULTS / mode / (path.replace("/", "__") + ".jsonl")
+
+
+def run_file(path: str, mode: str, only: Sequence[str] = ()) -> FileResult:
+    """Return the file's outcomes; a test that kills the process fails, and the rest run in a new one."""
+    out = output_path(path, mode)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.unlink(missing_ok=True)
+    options = ["--suite-out", str(out), "-q", "--no-header", "--tb=no", "--show-capture=no"]
+    with tempfile.TemporaryDirectory() as directory:
+        if only:
+            only_path = Path(directory) / "only"
+            only_path.write_text("\n".join(only), encoding="utf-8")
+            options += ["--suite-only", str(only_path)]
+        for _ in range(MAX_RESTARTS):
+            done_path = Path(directory) / "done"
+            done_path.write_text("\n".join(_ids_run(out)), encoding="utf-8")
+            run_options = [*options, "--suite-done", str(done_path), f"--basetemp={directory}/tmp"]
+            _run(command(path, mode, *run_options), directory, out)
+            if read_result(path, mode).finished:
+                break
+    return read_result(path, mode)
+
+
+def _run(arguments: list[str], directory: str, out: Path) -> None:
+    log = out.with_suffix(".log")
+    with log.open("w", encoding="utf-8") as file:
+        try:
+            subprocess.run(arguments, cwd=directory, env=environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL,
+                           timeout=FILE_TIMEOUT_S, check=False)  # fmt: skip
+        except subprocess.TimeoutExpired:
+            file.write("\nthe file took too long")
+
+
+def _rows(out: Path) -> Iterable[dict[str, str]]:
+    if out.exists():
+        for line in out.read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)
+
+
+def _ids_run(out: Path) -> list[str]:
+    return [row["id"] for row in _rows(out) if row.get("outcome") == "started"]
+
+
+def read_result(path: str, mode: str) -> FileResult:
+    """Return the outcomes that the last run of the file wrote."""
+    result, last = FileResult(path), {}
+    for row in _rows(output_path(path, mode)):
+        if row.get("finished"):
+            result.finished = True
+            result.num_lazy += int(row["lazy"])
+            result.num_real += int(row["real"])
+            result.num_other += int(row["other"])
+        elif row["outcome"] == "uncollected":
+            result.uncollected = row["error"]
+        elif not (row["outcome"] == "passed" and last.get(row["id"], row)["outcome"] == "failed"):
+            if last.get(row["id"], row)["outcome"] != "failed":
+                last[row["id"]] = row
+    for test_id, row in last.items():
+        _sort_in(result, test_id, row)
+    return result
+
+
+def _sort_in(result: FileResult, test_id: str, row: dict[str, str]) -> None:
+    outcome = row["outcome"]
+    if outcome == "passed":
+        result.passed.append(test_id)
+    elif outcome == "skipped":
+        result.skipped.append(test_id)
+    elif outcome == "excluded":
+        result.left_out[test_id] = row["line"]
+    elif outcome == "failed":
+        result.failed[test_id] = row
+    else:
+        result.failed[test_id] = {"error": "CRASH: the process died in this test", "line": "", "raised": ""}
+
+
+def run_files(paths: Sequence[str], mode: str) -> list[FileResult]:
+    """Return the outcomes of the files, run on two cores."""
+    with ThreadPoolExecutor(NUM_WORKERS) as pool:
+        return list(pool.map(lambda path: run_file(path, mode), paths))
