@@ -165,23 +165,3 @@ def test_array_of_a_tensor_is_the_same_value_in_a_handle_of_its_own() -> None:
     y += 1
     np.testing.assert_array_equal(cnp.evaluate(x), [1.0, 1.0])
     np.testing.assert_array_equal(cnp.evaluate(y), [2.0, 2.0])
-
-
-def test_random_numbers_are_numpys_and_stay_the_same() -> None:
-    drawn = cnp.random.default_rng(3).normal(size=(2, 3))
-    np.testing.assert_array_equal(cnp.evaluate(drawn), np.random.default_rng(3).normal(size=(2, 3)))
-    np.testing.assert_array_equal(cnp.evaluate(drawn), cnp.evaluate(drawn))
-    cnp.random.seed(0)
-    first = cnp.evaluate(cnp.random.randn(4))
-    np.random.seed(0)
-    np.testing.assert_array_equal(first, np.random.randn(4))
-
-
-def test_a_single_drawn_number_is_a_scalar() -> None:
-    drawn = cnp.random.default_rng(3).uniform()
-    assert (drawn.shape, drawn.type.is_scalar) == ((), True)
-
-
-def test_shuffling_in_place_is_refused() -> None:
-    with pytest.raises(TypeError, match="permutation"):
-        cnp.random.default_rng(0).shuffle(cnp.arange(3))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import composit.numpy as cnp
-from tests.composit.numpy.public_names import NUMPYS, names
+from docs.numpy_names import NUMPYS, names
 
 _ALL = list(names())
 

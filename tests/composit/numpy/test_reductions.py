@@ -5,7 +5,7 @@ import pytest
 
 import composit as cnp
 from composit.apply import apply
-from composit.errors import MissingDerivativeError, ParameterError, ShapeError, UnsupportedOperationError
+from composit.errors import MissingDerivativeError, ParameterError, ShapeError
 from composit.numpy.reductions import Accumulate, Reduce
 from tests.composit.numpy.comparison import Words, assert_derivative, assert_same, assert_same_error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.composit.numpy.public_names import Name, functions
+from docs.numpy_names import Name, functions
 
 # Where the difference is meant, each with its reason.
 DIFFERENT = {

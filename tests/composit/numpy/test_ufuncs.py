@@ -1,0 +1,130 @@
+"""Universal functions as objects: numpy.ufunc's attributes and methods, lazily where there is a rule."""
+
+import inspect
+import pickle
+
+import numpy as np
+import pytest
+
+import composit as cnp
+from composit.numpy.ufuncs import ufunc
+from composit.program import count_evaluations
+from tests.composit.numpy.comparison import assert_same, assert_same_error
+
+X = np.arange(6.0).reshape(2, 3) + 1
+FUNCTIONS = ["add", "sin", "divmod", "matmul", "vecdot", "matvec", "vecmat", "ldexp", "isnat", "frexp"]
+ATTRIBUTES = ["nin", "nout", "nargs", "ntypes", "types", "identity", "signature", "__name__", "__doc__"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_attributes_are_numpys(name):
+    ours, numpys = getattr(cnp, name), getattr(np, name)
+    assert isinstance(ours, cnp.ufunc)
+    for attribute in ATTRIBUTES:
+        assert getattr(ours, attribute) == getattr(numpys, attribute), attribute
+    assert inspect.signature(ours) == inspect.signature(numpys)
+    assert repr(ours) == repr(numpys)
+    assert pickle.loads(pickle.dumps(ours)) is ours
+
+
+def test_numpys_own_universal_functions_are_instances_too():
+    assert isinstance(np.add, cnp.ufunc)
+    assert isinstance(cnp.erf, cnp.ufunc)
+    assert not isinstance(np.sum, cnp.ufunc)
+    assert not isinstance(np.add, type(cnp.add))
+
+
+def test_a_class_of_universal_functions_has_no_signature_of_its_own():
+    with pytest.raises(AttributeError, match="__signature__: ufunc is a class; expected one of its functions"):
+        _ = ufunc.__signature__
+
+
+def test_dtypes_resolve_as_numpys():
+    given = (np.dtype("float32"), int, None)
+    assert cnp.add.resolve_dtypes(given) == np.add.resolve_dtypes(given)
+    assert cnp.add.resolve_dtypes(given, casting="unsafe") == np.add.resolve_dtypes(given, casting="unsafe")
+
+
+METHODS = {
+    "reduce": lambda xp: xp.add.reduce(xp.asarray(X)),
+    "reduce all": lambda xp: xp.add.reduce(xp.asarray(X), axis=None, keepdims=True),
+    "reduce initial": lambda xp: xp.subtract.reduce(xp.asarray(X), initial=2),
+    "reduce a list": lambda xp: xp.add.reduce([1, 2]),
+    "reduce into": lambda xp: xp.add.reduce(xp.asarray(X), 1, None, xp.zeros(2)),
+    "accumulate": lambda xp: xp.multiply.accumulate(xp.asarray(X), 1),
+    "accumulate in": lambda xp: xp.add.accumulate(xp.asarray(X), 0, "float32"),
+    "reduceat": lambda xp: xp.add.reduceat(xp.asarray(X), [0, 2, 1], axis=1),
+    "outer": lambda xp: xp.arctan2.outer(xp.asarray(X), [1.0, 2.0]),
+    "two results": lambda xp: xp.divmod.outer(xp.asarray(X), [1.0, 2.0]),
+    "where": lambda xp: xp.add(xp.asarray(X), 1, where=X > 2, out=xp.zeros((2, 3))),
+    "axes": lambda xp: xp.matmul(xp.asarray(X), X.T, axes=[(1, 0), (1, 0), (0, 1)]),
+    "axis": lambda xp: xp.vecdot(xp.asarray(X), X, axis=0, dtype="float32"),
+    "keepdims": lambda xp: xp.vecdot(xp.asarray(X), X, keepdims=True),
+    "matvec": lambda xp: xp.matvec(xp.asarray(X), [1.0, 2, 3]),
+    "vecmat": lambda xp: xp.vecmat([1.0, 2], xp.asarray(X)),
+    "a loop": lambda xp: xp.add(xp.asarray(X), 1, signature="dd->d"),
+    "from Python's": lambda xp: xp.frompyfunc(lambda x, y: x + y, 2, 1)(xp.asarray(X), 1),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_and_options_compute_what_numpys_do(name):
+    assert_same(METHODS[name])
+
+
+ERRORS = {
+    "one operand": lambda xp: xp.matmul(xp.asarray(X)),
+    "two results": lambda xp: xp.divmod.reduce(xp.asarray(X)),
+    "one operand of two": lambda xp: xp.sin.reduce(xp.asarray(X)),
+    "an axis too many": lambda xp: xp.add.reduce(xp.asarray(X), axis=2),
+    "an unknown option": lambda xp: xp.add(xp.asarray(X), 1, other=2),
+    "a core axis": lambda xp: xp.add.at(xp.asarray(X), [5], 1),
+    "no ufunc": lambda xp: xp.frompyfunc(3, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_are_numpys(name):
+    assert_same_error(ERRORS[name])
+
+
+def test_reduction_of_a_tensor_stays_lazy():
+    with count_evaluations() as counted:
+        total = cnp.add.reduce(cnp.ones((2, 3)))
+    assert counted.runs == 0
+    assert total.shape == (3,)
+
+
+def test_at_changes_tensors_and_arrays_in_place():
+    x, array = cnp.asarray(X.copy()), X.copy()
+    view = x[0]
+    assert cnp.add.at(x, (0, [0, 0, 2]), 1) is None
+    np.add.at(array, (0, [0, 0, 2]), 1)
+    assert np.array_equal(cnp.evaluate(x), array)
+    assert np.array_equal(cnp.evaluate(view), array[0])
+    cnp.negative.at(array, ([0], [1]))
+    assert array[0, 1] == -2
+
+
+def test_results_go_where_out_says():
+    out = cnp.zeros((2, 2))
+    assert cnp.matmul(cnp.asarray(X), X.T, out=out) is out
+    assert np.array_equal(cnp.evaluate(out), X @ X.T)
+
+
+def test_operands_of_classes_that_are_not_ours_are_asked():
+    masked = np.ma.array([1, 2], mask=[False, True])
+    assert cnp.add.reduce(masked) == np.add.reduce(masked)
+
+    class Alone:
+        __array_ufunc__ = None
+
+    with pytest.raises(TypeError, match="does not support ufuncs"):
+        cnp.add.reduce(Alone())
+
+
+def test_functions_made_from_pythons_are_objects_too():
+    pair = cnp.frompyfunc(lambda x, y: x + y, 2, 1)
+    assert isinstance(pair, cnp.ufunc)
+    assert (pair.nin, pair.nout, pair.types, pair.identity) == (2, 1, ["OO->O"], None)
+    assert pair.reduce([1, 2, 3]) == 6
