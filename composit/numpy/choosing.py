@@ -1,23 +1,101 @@
-"""Elements chosen by conditions and by numbers. May import numpy_function."""
+"""Elements chosen by conditions and by numbers. Where their count depends on values, numpy finds it at the call.
+
+May import elementwise_composites, indexing, computations, arguments, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
+from composit.numpy.computations import Computation, Parameters
+from composit.numpy.elementwise import astype, promote
+from composit.numpy.elementwise_composites import where
+from composit.numpy.indexing import known_integers, take
+from composit.numpy.movement import broadcast_to, ravel
+from composit.numpy.numpy_function import rule_for, without_rule
+from composit.operation import Array, TensorType, tensor_type
 
-__all__ = [
-    "argwhere",
-    "choose",
-    "compress",
-    "extract",
-    "flatnonzero",
-    "nonzero",
-    "select",
-]
+__all__ = ["argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "select"]
+
+Tensor = Any  # LazyTensor, which is defined above this module
 
 argwhere = without_rule(np.argwhere)
-choose = without_rule(np.choose)
-compress = without_rule(np.compress)
 extract = without_rule(np.extract)
 flatnonzero = without_rule(np.flatnonzero)
 nonzero = without_rule(np.nonzero)
-select = without_rule(np.select)
+
+
+@rule_for(np.compress)
+def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None, out: None = None) -> Tensor:
+    """Return the parts along an axis where a condition is true. See np.compress; a known condition is lazy."""
+    chosen = known_integers(condition)
+    tensor = handle_of(a)
+    if chosen is None or chosen.ndim != 1:
+        raise NoRuleError("compress: a condition that is not known, or no vector")
+    flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
+    return take(flat, np.flatnonzero(chosen), position)
+
+
+@rule_for(np.select)
+def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> Tensor:
+    """Return elements of the choice whose condition is the first to be true. See np.select.
+
+    Derivative:  g at the elements that are chosen
+    """
+    conditions = [handle_of(condition) for condition in condlist]
+    choices = [handle_of(choice) for choice in (*choicelist, default)]
+    if not conditions or len(choices) != len(conditions) + 1:
+        raise NoRuleError("select: no condition, or another number of choices")
+    if any(condition.dtype.kind != "b" for condition in conditions):
+        raise NoRuleError("select: a condition that is not boolean")
+    shape = broadcast_shapes(*(part.shape for part in (*conditions, *choices)))
+    if not shape or any(choice.dtype.kind not in "biufc" for choice in choices):
+        raise NoRuleError("select: one element, or elements that are no numbers")
+    dtype = promote([choice.type for choice in choices])
+    choices = [choice if choice.dtype == dtype else astype(choice, dtype) for choice in choices]
+    result = choices.pop()
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        result = where(condition, choice, result)
+    return result if result.shape == shape else broadcast_to(result, shape)
+
+
+def _chosen_types(parameters: Parameters, number: TensorType, *choices: TensorType) -> TensorType:
+    shape = broadcast_shapes(number.shape, *(choice.shape for choice in choices))
+    return tensor_type(shape, np.result_type(*(choice.dtype for choice in choices)))
+
+
+def _choose_derivative(
+    xp: Any, g: Any, result: Any, parameters: Parameters, number: Any, *choices: Any
+) -> Sequence[Any]:
+    count = len(choices)
+    place = number % count if parameters["mode"] == "wrap" else xp.clip(number, 0, count - 1)
+    return [None, *(xp.where(xp.equal(place, index), g, 0) for index in range(count))]
+
+
+def _chosen_of(number: Array, *choices: Array, mode: Any) -> Any:
+    return np.choose(number, choices, mode=mode)
+
+
+_choose = Computation(_chosen_of, _chosen_types, _choose_derivative, "choose")
+
+
+@rule_for(np.choose)
+def choose(a: TensorLike, choices: Sequence[TensorLike], out: None = None, mode: str = "raise") -> Tensor:
+    """Return elements of the choices by their numbers. See np.choose.
+
+    Derivative:  g at the elements that are chosen
+    """
+    number = handle_of(a)
+    if not isinstance(choices, list | tuple) or not choices or mode not in ("raise", "wrap", "clip"):
+        raise NoRuleError(f"choose: choices in one array, or mode {mode!r}")
+    tensors = [handle_of(choice) for choice in choices]
+    if number.dtype.kind not in "biu" or any(part.type.weak or part.dtype.kind not in "biufc" for part in tensors):
+        raise NoRuleError("choose: numbers that are no integers, or choices that are no arrays of numbers")
+    if not broadcast_shapes(number.shape, *(part.shape for part in tensors)):
+        raise NoRuleError("choose: one element")
+    return _choose(number, *tensors, mode=mode)

@@ -1,14 +1,10 @@
-"""Whether arrays are equal: the answer is Python's, so that asking computes. May import numpy_function."""
+"""Whether arrays are equal or nearly: the answer is Python's, so that asking computes. May import numpy_function."""
 
 import numpy as np
 
 from composit.numpy.numpy_function import without_rule
 
-__all__ = [
-    "allclose",
-    "array_equal",
-    "array_equiv",
-]
+__all__ = ["allclose", "array_equal", "array_equiv"]
 
 allclose = without_rule(np.allclose)
 array_equal = without_rule(np.array_equal)

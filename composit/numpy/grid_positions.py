@@ -1,8 +1,22 @@
-"""Positions in a grid. May import numpy_function."""
+"""Positions in a grid: diagonals and triangles of matrices, and the counting of elements across axes.
+
+The positions are made by numpy when they are asked for; where a tensor is asked about, only its shape is. May import
+reductions, joining, numpy_function, errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.numpy import reductions
+from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.elementwise import astype
+from composit.numpy.joining import concatenate
+from composit.numpy.movement import broadcast_to
+from composit.numpy.numpy_function import rule_for, without_rule
 
 __all__ = [
     "diag_indices",
@@ -18,12 +32,58 @@ __all__ = [
 ]
 
 diag_indices = without_rule(np.diag_indices)
-diag_indices_from = without_rule(np.diag_indices_from)
 mask_indices = without_rule(np.mask_indices)
-tril_indices = without_rule(np.tril_indices)
-tril_indices_from = without_rule(np.tril_indices_from)
-triu_indices = without_rule(np.triu_indices)
-triu_indices_from = without_rule(np.triu_indices_from)
 ravel_multi_index = without_rule(np.ravel_multi_index)
+tril_indices = without_rule(np.tril_indices)
+triu_indices = without_rule(np.triu_indices)
 unravel_index = without_rule(np.unravel_index)
-vander = without_rule(np.vander)
+
+
+@rule_for(np.diag_indices_from)
+def diag_indices_from(arr: TensorLike) -> Any:
+    """Return the positions of the main diagonal of an array like this one. See np.diag_indices_from."""
+    shape = handle_of(arr).shape
+    if len(shape) < 2 or len(set(shape)) != 1:
+        raise NoRuleError(f"diag_indices_from: shape {shape}")
+    return diag_indices(shape[0], len(shape))
+
+
+def _matrix_shape(arr: TensorLike) -> tuple[int, int]:
+    shape = handle_of(arr).shape
+    if len(shape) != 2:
+        raise NoRuleError(f"indices of a triangle: shape {shape}")
+    return shape[0], shape[1]
+
+
+@rule_for(np.tril_indices_from)
+def tril_indices_from(arr: TensorLike, k: int = 0) -> Any:
+    """Return the positions on and below a diagonal of a matrix like this one. See np.tril_indices_from."""
+    rows, columns = _matrix_shape(arr)
+    return tril_indices(rows, k=k, m=columns)
+
+
+@rule_for(np.triu_indices_from)
+def triu_indices_from(arr: TensorLike, k: int = 0) -> Any:
+    """Return the positions on and above a diagonal of a matrix like this one. See np.triu_indices_from."""
+    rows, columns = _matrix_shape(arr)
+    return triu_indices(rows, k=k, m=columns)
+
+
+@rule_for(np.vander)
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Any:
+    """Return the powers of the elements as columns. See np.vander.
+
+    Derivative:  from running products
+    """
+    tensor = handle_of(x)
+    columns = tensor.size if N is None else N
+    if tensor.ndim != 1 or tensor.dtype.kind not in "biufc" or columns < 1:
+        raise NoRuleError("vander: no vector of numbers, or no column")
+    dtype = np.promote_types(tensor.dtype, int)
+    values = tensor if tensor.dtype == dtype else astype(tensor, dtype)
+    powers = [broadcast_to(dtype.type(1), (tensor.size, 1))]
+    if columns > 1:
+        repeated = broadcast_to(values[:, None], (tensor.size, columns - 1))
+        powers.append(reductions.cumprod(repeated, axis=1))
+    result = concatenate(powers, 1)
+    return result if increasing else result[:, ::-1]

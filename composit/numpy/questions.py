@@ -1,9 +1,23 @@
-"""Questions. May import numpy_function."""
+"""Questions about what a value is: whether it is a scalar, in which order it lies, with what it shares memory.
+
+What follows from types and views is answered without computing; the rest numpy answers. May import assignment, layout,
+numpy_function, errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy import broadcast
 
-from composit.numpy.numpy_function import without_rule
+from composit.errors import NoRuleError
+from composit.handle import TensorHandle
+from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.assignment import base_of
+from composit.numpy.layout import flags_of, stand_in_of
+from composit.numpy.numpy_function import rule_for, without_rule
+from composit.operation import Array
 
 __all__ = [
     "broadcast",
@@ -20,14 +34,67 @@ __all__ = [
     "typename",
 ]
 
-common_type = without_rule(np.common_type)
-isfortran = without_rule(np.isfortran)
-isscalar = without_rule(np.isscalar)
-iterable = without_rule(np.iterable)
-may_share_memory = without_rule(np.may_share_memory)
+isdtype = without_rule(np.isdtype)
 min_scalar_type = without_rule(np.min_scalar_type)
 mintypecode = without_rule(np.mintypecode)
 real_if_close = without_rule(np.real_if_close)
-shares_memory = without_rule(np.shares_memory)
 typename = without_rule(np.typename)
-isdtype = without_rule(np.isdtype)
+
+
+@rule_for(np.common_type)
+def common_type(*arrays: TensorLike) -> Any:
+    """Return the inexact type that all arrays can be converted to. See np.common_type."""
+    return np.common_type(*(np.empty(0, handle_of(array).dtype) for array in arrays))
+
+
+@rule_for(np.isscalar)
+def isscalar(element: Any) -> bool:
+    """Return whether it is a scalar: of tensors those that numpy has as scalars are. See np.isscalar."""
+    if isinstance(element, TensorHandle):
+        return element.type.is_scalar
+    return np.isscalar(element)
+
+
+@rule_for(np.iterable)
+def iterable(y: Any) -> bool:
+    """Return whether one can loop over it. See np.iterable."""
+    return y.ndim > 0 if isinstance(y, TensorHandle) else np.iterable(y)
+
+
+@rule_for(np.isfortran)
+def isfortran(a: TensorLike) -> bool:
+    """Return whether the elements lie with the first axis fastest. See np.isfortran."""
+    return bool(flags_of(handle_of(a)).fnc)
+
+
+def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
+    """Return stand-ins for two tensors in the memory of the one that both are views of, None where there is none."""
+    if not isinstance(a, TensorHandle) or not isinstance(b, TensorHandle):
+        if isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
+            return None
+        raise NoRuleError("shares_memory: what is no array")
+    owners = [base_of(tensor) or tensor for tensor in (a, b)]
+    if owners[0] is not owners[1]:
+        return None
+    memory = stand_in_of(owners[0])
+    parts = []
+    for tensor in (a, b):
+        part = memory
+        for step in tensor._steps if tensor is not owners[0] else ():
+            part = step.view_of(part)
+        parts.append(part)
+    return parts[0], parts[1]
+
+
+@rule_for(np.shares_memory)
+def shares_memory(a: Any, b: Any, /, max_work: int = -1) -> bool:
+    """Return whether a write to one could be seen in the other. See np.shares_memory."""
+    parts = _in_one_memory(a, b)
+    return parts is not None and np.shares_memory(*parts, max_work)
+
+
+@rule_for(np.may_share_memory)
+def may_share_memory(a: Any, b: Any, /, max_work: int = 0) -> bool:
+    """Return whether both lie in the same stretch of memory. See np.may_share_memory."""
+    parts = _in_one_memory(a, b)
+    return parts is not None and np.may_share_memory(*parts, max_work)

@@ -51,4 +51,30 @@ SORTING = (
     ),
     Sample("sorting.packbits", lambda xp, x: xp.packbits(x, axis=-1), (booleans(3, 11),)),
     Sample("sorting.unpackbits", lambda xp, x: xp.unpackbits(x, axis=0), (integers(0, 255, 2, 3, dtype=np.uint8),)),
+    Sample("sorting.select", lambda xp, x, y: xp.select([x > 0.5, x > 0], [x, y]), (_X, normal(4)), True),
+    Sample("sorting.select of mixed dtypes", lambda xp, x: xp.select([x > 2], [x], 0.5), (integers(0, 5, 6),)),
+    Sample("sorting.choose", lambda xp, n, x, y: xp.choose(n, [x, y]), (integers(0, 2, 3, 4), _X, normal(4)), True),
+    Sample(
+        "sorting.choose wrapped", lambda xp, n, x: xp.choose(n, (x, x), mode="wrap"), (integers(-3, 4, 4), _X), True
+    ),
+    Sample("sorting.compress", lambda xp, x: xp.compress([True, False, True], x, axis=0), (_X,), True),
+    Sample("sorting.vander", lambda xp, x: xp.vander(x, 4), (normal(3),), True),
+    Sample("sorting.vander of integers", lambda xp, x: xp.vander(x, increasing=True), (integers(0, 5, 3, dtype="i1"),)),
+    Sample("sorting.delete", lambda xp, x: xp.delete(x, [0, -1], axis=1), (_X,), True),
+    Sample("sorting.delete from all", lambda xp, x: xp.delete(x, slice(None, None, 2)), (_X,), True),
+    Sample("sorting.insert", lambda xp, x, y: xp.insert(x, 1, y, axis=1), (_X, normal(3)), True),
+    Sample("sorting.insert several", lambda xp, x: xp.insert(x, [1, 1, 3], 5, axis=0), (_X,), True),
+    Sample("sorting.insert in all", lambda xp, x, y: xp.insert(x, [0, 2], y), (_X, normal(2)), True),
+    Sample("sorting.block", lambda xp, x, y: xp.block([[x, y], [y, x]]), (_X, _X), True),
+    Sample("sorting.block with a number", lambda xp, x: xp.block([x, 1.5]), (normal(3, dtype=np.float32),)),
+    Sample("reductions.sum of chosen ones", lambda xp, x, m: xp.sum(x, axis=1, where=m), (_X, booleans(3, 4)), True),
+    Sample("reductions.sum from a start", lambda xp, x: xp.sum(x, initial=0.3), (_X,), True),
+    Sample(
+        "reductions.prod of chosen ones", lambda xp, x, m: xp.prod(x, 0, where=m, initial=2), (_X, booleans(4)), True
+    ),
+    Sample(
+        "reductions.max of chosen ones", lambda xp, x, m: xp.max(x, 1, where=m, initial=0.1), (_X, booleans(3, 4)), True
+    ),
+    Sample("reductions.min from a start", lambda xp, x: xp.min(x, axis=0, initial=-0.2, keepdims=True), (_X,), True),
+    Sample("reductions.any of chosen ones", lambda xp, x, m: xp.any(x > 0, 1, where=m), (_X, booleans(3, 4))),
 )
