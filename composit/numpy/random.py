@@ -1,109 +1,151 @@
 """Random numbers, drawn by numpy's own generators when the call is made: numpy's numbers, the same at each evaluation.
 
-May import apply, arguments.
+The functions draw from numpy's global generator, so that seeding either seeds both. May import random_*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.random import BitGenerator, test  # type: ignore[attr-defined]  # its stub leaves the tester out
+from numpy.random.mtrand import get_bit_generator, set_bit_generator
 
-from composit.apply import as_tensor, input_of
+from composit.numpy.random_bits import MT19937, PCG64, PCG64DXSM, SFC64, Philox, SeedSequence
+from composit.numpy.random_drawing import known, with_signature_of
+from composit.numpy.random_generator import Generator, default_rng
+from composit.numpy.random_state import RandomState
 
 __all__ = [
+    "BitGenerator",
     "Generator",
+    "MT19937",
+    "PCG64",
+    "PCG64DXSM",
+    "Philox",
+    "RandomState",
+    "SFC64",
+    "SeedSequence",
+    "beta",
+    "binomial",
+    "bytes",
+    "chisquare",
     "choice",
     "default_rng",
+    "dirichlet",
     "exponential",
+    "f",
+    "gamma",
+    "geometric",
+    "get_bit_generator",
+    "get_state",
+    "gumbel",
+    "hypergeometric",
+    "laplace",
+    "logistic",
+    "lognormal",
+    "logseries",
+    "multinomial",
+    "multivariate_normal",
+    "negative_binomial",
+    "noncentral_chisquare",
+    "noncentral_f",
     "normal",
+    "pareto",
     "permutation",
+    "poisson",
+    "power",
     "rand",
     "randint",
     "randn",
     "random",
+    "random_integers",
     "random_sample",
+    "ranf",
+    "rayleigh",
+    "sample",
     "seed",
+    "set_bit_generator",
+    "set_state",
+    "shuffle",
+    "standard_cauchy",
+    "standard_exponential",
+    "standard_gamma",
     "standard_normal",
+    "standard_t",
+    "test",
+    "triangular",
     "uniform",
+    "vonmises",
+    "wald",
+    "weibull",
+    "zipf",
 ]
 
+_global = RandomState.of(np.random.mtrand._rand)
 
-def _drawn(value: Any) -> Any:
-    """Return drawn numbers as a tensor: an array as a fresh input, a single number as a scalar."""
-    return input_of(value) if isinstance(value, np.ndarray) else as_tensor(np.asarray(value)[()])
-
-
-def _known(value: Any) -> Any:
-    # A tensor among the parameters decides what is drawn now, so it is read.
-    return np.asarray(value) if hasattr(value, "__lazy_tensor__") else value
-
-
-def _drawing(function: Callable[..., Any]) -> Callable[..., Any]:
-    def draw(*args: Any, **kwargs: Any) -> Any:
-        known = {name: _known(value) for name, value in kwargs.items()}
-        return _drawn(function(*map(_known, args), **known))
-
-    draw.__name__ = draw.__qualname__ = function.__name__
-    draw.__doc__ = f"Return drawn numbers as a tensor. See np.random.{function.__name__}."
-    return draw
-
-
-class Generator:
-    """numpy's random generator with tensors as results: every distribution of np.random.Generator, drawn at the call.
-
-    Example:
-        >>> import composit as cnp
-        >>> cnp.random.default_rng(0).normal(size=(2, 3)).shape
-        (2, 3)
-    """
-
-    __slots__ = ("_generator",)
-
-    def __init__(self, bit_generator: np.random.BitGenerator | np.random.Generator) -> None:
-        self._generator = np.random.default_rng(bit_generator)
-
-    @property
-    def bit_generator(self) -> np.random.BitGenerator:
-        """The source of bits, shared with numpy."""
-        return self._generator.bit_generator
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return _drawing(getattr(self._generator, name))
-
-    def shuffle(self, x: Any, axis: int = 0) -> None:
-        """Raise: shuffling in place is not possible here."""
-        raise TypeError(
-            f"shuffle: {x!r:.60} would be changed in place; a tensor is a value; write x = rng.permutation(x,"
-            f" axis={axis})"
-        )
-
-    def spawn(self, n_children: int) -> list[Generator]:
-        """Return independent generators. See np.random.Generator.spawn."""
-        return [Generator(child) for child in self._generator.spawn(n_children)]
+beta = _global.beta
+binomial = _global.binomial
+bytes = _global.bytes
+chisquare = _global.chisquare
+choice = _global.choice
+dirichlet = _global.dirichlet
+exponential = _global.exponential
+f = _global.f
+gamma = _global.gamma
+geometric = _global.geometric
+get_state = _global.get_state
+gumbel = _global.gumbel
+hypergeometric = _global.hypergeometric
+laplace = _global.laplace
+logistic = _global.logistic
+lognormal = _global.lognormal
+logseries = _global.logseries
+multinomial = _global.multinomial
+multivariate_normal = _global.multivariate_normal
+negative_binomial = _global.negative_binomial
+noncentral_chisquare = _global.noncentral_chisquare
+noncentral_f = _global.noncentral_f
+normal = _global.normal
+pareto = _global.pareto
+permutation = _global.permutation
+poisson = _global.poisson
+power = _global.power
+rand = _global.rand
+randint = _global.randint
+randn = _global.randn
+random = _global.random
+random_integers = _global.random_integers
+random_sample = _global.random_sample
+rayleigh = _global.rayleigh
+set_state = _global.set_state
+shuffle = _global.shuffle
+standard_cauchy = _global.standard_cauchy
+standard_exponential = _global.standard_exponential
+standard_gamma = _global.standard_gamma
+standard_normal = _global.standard_normal
+standard_t = _global.standard_t
+triangular = _global.triangular
+uniform = _global.uniform
+vonmises = _global.vonmises
+wald = _global.wald
+weibull = _global.weibull
+zipf = _global.zipf
 
 
-def default_rng(seed: Any = None) -> Generator:
-    """Return a generator of numpy's default kind. See np.random.default_rng."""
-    return Generator(np.random.default_rng(seed))
-
-
+@with_signature_of(np.random.seed)
 def seed(seed: Any = None) -> None:
-    """Seed numpy's global generator, which the functions of this module draw from. See np.random.seed."""
-    np.random.seed(seed)
+    """Seed numpy's global generator, whatever its source of bits. See np.random.seed."""
+    np.random.seed(known("seed", seed))
 
 
-rand = _drawing(np.random.rand)
-randn = _drawing(np.random.randn)
-random = _drawing(np.random.random)
-random_sample = _drawing(np.random.random_sample)
-normal = _drawing(np.random.normal)
-standard_normal = _drawing(np.random.standard_normal)
-uniform = _drawing(np.random.uniform)
-randint = _drawing(np.random.randint)
-choice = _drawing(np.random.choice)
-permutation = _drawing(np.random.permutation)
-exponential = _drawing(np.random.exponential)
+@with_signature_of(np.random.ranf)
+def ranf(*args: Any, **kwargs: Any) -> Any:
+    """Return what `random_sample` does. See np.random.random_sample."""
+    return random_sample(*args, **kwargs)
+
+
+@with_signature_of(np.random.sample)
+def sample(*args: Any, **kwargs: Any) -> Any:
+    """Return what `random_sample` does. See np.random.random_sample."""
+    return random_sample(*args, **kwargs)

@@ -1,0 +1,192 @@
+"""How numpy's methods that draw random numbers become ours: parameters are read, numbers come back as fresh inputs.
+
+The numbers are drawn by numpy's own code when the call is made. What chooses among the elements of a tensor (permutation,
+shuffle, choice) draws positions and stays lazy. May import assignment, indexing, layout, apply, containers, guards, handle.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABCMeta
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from composit.apply import as_tensor, input_of
+from composit.containers import flatten
+from composit.guards import read_value
+from composit.handle import TensorHandle
+from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.indexing import take
+from composit.numpy.layout import stand_in_of
+from composit.operation import Array
+
+# Any, everywhere here: what numpy's methods take and return.
+Method = Callable[..., Any]
+
+
+class NumpysToo(ABCMeta):
+    """The class of our generators: numpy's own objects of the class that one extends are instances of it, too."""
+
+    _numpys_class: type
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or isinstance(instance, cls.__dict__.get("_numpys_class", ()))
+
+
+def known(name: str, *values: Any) -> Any:
+    """Return the values with what is read from tensors in their places, a single one by itself.
+
+    name: what reads them: what it draws depends on them, so a run on other inputs is refused
+    """
+    handles, rebuild = flatten(values)
+    filled = rebuild([read_value(handle, name) for handle in handles]) if handles else values
+    return filled[0] if len(values) == 1 else filled
+
+
+def drawn(value: Any) -> Any:
+    """Return drawn numbers as numpy gives them, with tensors for arrays and for numpy's scalars."""
+    if type(value) is np.ndarray:
+        return input_of(value.view())
+    if isinstance(value, np.generic) and value.dtype.kind not in "OUSVT":
+        return as_tensor(value)
+    return value
+
+
+def drawing(method: Method) -> Any:
+    """Return the method of ours for one of numpy's that draws: it runs on `_numpys`, the generator of numpy's inside."""
+
+    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return drawn(_run(method, self, args, kwargs))
+
+    return _as_numpys(draw, method)
+
+
+def drawing_into(method: Method) -> Any:
+    """Return the method of ours for one of numpy's that takes `out=`, an array or a tensor, which moves on."""
+    names = list(inspect.signature(method).parameters)[1:]
+
+    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named = {**dict(zip(names, args, strict=False)), **kwargs}
+        out = named.get("out")
+        if out is None or len(named) < len(args) + len(kwargs):
+            return drawn(_run(method, self, args, kwargs))
+        if not isinstance(out, TensorHandle):
+            return _run(method, self, args, kwargs)
+        target = _memory_for(out)
+        _run(method, self, (), {**named, "out": target})
+        assign_result(out, input_of(target))
+        return out
+
+    return _as_numpys(draw, method)
+
+
+def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    values, named = known(method.__name__, args, dict(kwargs))
+    return method(generator._numpys, *values, **named)
+
+
+def _memory_for(out: Any) -> Any:
+    """Return memory to write to in place of a tensor, in one piece if the tensor is: some methods take nothing else."""
+    if out.type.is_scalar:
+        return read_value(out, "")
+    layout = stand_in_of(out)
+    is_whole = layout.flags.forc
+    memory: Array = np.zeros_like(layout) if is_whole else np.zeros((*layout.shape, 2), layout.dtype)[..., 0]
+    memory.flags.writeable = is_writable(out)
+    return memory
+
+
+def _as_numpys(ours: Method, method: Method) -> Method:
+    ours.__name__ = method.__name__
+    ours.__qualname__ = method.__qualname__
+    ours.__doc__ = f"Return what numpy's {method.__qualname__} draws, as a tensor. See its page."
+    return with_signature_of(method)(ours)
+
+
+def with_signature_of(method: Method) -> Callable[[Method], Method]:
+    """Return the decorator that shows numpy's signature for a function of ours."""
+
+    def shown(ours: Method) -> Method:
+        ours.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]  # what inspect reads
+        return ours
+
+    return shown
+
+
+def permuting(method: Method) -> Any:
+    """Return `permutation`: of a tensor, its elements at drawn positions, lazily."""
+    by_value = drawing(method)
+
+    def permute(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named = _named(method, args, kwargs)
+        x, axis = _got(named, "x"), named.get("axis", 0)
+        if not _has_axis(x, axis):
+            return by_value(self, *args, **kwargs)
+        return take(x, _shuffled_positions(self, x.shape[axis]), axis)
+
+    return _as_numpys(permute, method)
+
+
+def shuffling(method: Method) -> Any:
+    """Return `shuffle`: of a tensor, its elements at drawn positions, lazily; the tensor moves on to them."""
+
+    def shuffle(self: Any, *args: Any, **kwargs: Any) -> None:
+        named = _named(method, args, kwargs)
+        x, axis = _got(named, "x"), named.get("axis", 0)
+        if _has_axis(x, axis) and is_writable(x):
+            if x.size:
+                assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
+        elif isinstance(x, TensorHandle):
+            # What has no such axis or cannot be written to is numpy's to refuse.
+            method(self._numpys, **{**named, "x": _memory_for(x)})
+        else:
+            method(self._numpys, *args, **kwargs)
+
+    return _as_numpys(shuffle, method)
+
+
+def choosing(method: Method) -> Any:
+    """Return `choice`: of a tensor, its elements at drawn positions, lazily."""
+    by_value = drawing(method)
+
+    def choose(self: Any, *args: Any, **kwargs: Any) -> Any:
+        named = _named(method, args, kwargs)
+        a, axis, size = _got(named, "a"), named.pop("axis", 0), named.get("size")
+        has_rows = _has_axis(a, axis) and a.shape[axis] > 0 and (a.ndim == 1 or _takes_axis(method))
+        if not has_rows or size == ():
+            return by_value(self, *args, **kwargs)
+        # numpy draws the same positions for a number as for an array of this length.
+        positions = _run(method, self, (), {**named, "a": a.shape[axis]})
+        return take(a, positions, axis)
+
+    return _as_numpys(choose, method)
+
+
+def _named(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments by their names; nothing for a call that numpy refuses."""
+    try:
+        named = inspect.signature(method).bind(None, *args, **kwargs).arguments
+    except TypeError:
+        return {}
+    return {name: value for name, value in named.items() if name != "self"}
+
+
+def _got(named: Mapping[str, Any], name: str) -> Any:
+    return named.get(name)
+
+
+def _takes_axis(method: Method) -> bool:
+    return "axis" in inspect.signature(method).parameters
+
+
+def _shuffled_positions(generator: Any, length: int) -> Array:
+    positions = np.arange(length)
+    generator._numpys.shuffle(positions)
+    return positions
+
+
+def _has_axis(x: Any, axis: Any) -> bool:
+    """Whether it is a tensor with that axis; anything else is numpy's to take or refuse."""
+    return isinstance(x, TensorHandle) and axis.__class__ is int and -x.ndim <= axis < x.ndim
