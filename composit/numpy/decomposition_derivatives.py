@@ -16,8 +16,8 @@ from composit.numpy.matrix_formulas import (
     diagonal_part,
     hermitian_part,
     inverse_differences,
+    meant_by_lower_triangle,
     on_read_triangle,
-    real_part,
     scaled_columns,
 )
 
@@ -107,9 +107,7 @@ def _tall_qr(xp: Any, of_q: Value, of_r: Value, q: Value, r: Value) -> Value:
         difference = xp.matmul(r, adjoint(xp, of_r))
     if of_q is not None:
         difference = difference - xp.matmul(adjoint(xp, of_q), q)
-    below = xp.tril(difference, -1)
-    symmetric = below + adjoint(xp, below) + real_part(xp, diagonal_part(xp, difference))
-    total = xp.matmul(q, symmetric)
+    total = xp.matmul(q, meant_by_lower_triangle(xp, difference))
     if of_q is not None:
         total = total + of_q
     # total R^-*

@@ -119,7 +119,7 @@ class TriangleOfQr(Operation):
 
 
 @rule_for(np.linalg.qr)
-def qr(a: TensorLike, mode: str = "reduced") -> Any:
+def qr(a: TensorLike, mode: Any = "reduced") -> Any:
     """Return the QR decomposition of each matrix. See np.linalg.qr."""
     if mode == "r":
         return apply(TriangleOfQr(), handle_of(a))
@@ -265,10 +265,13 @@ class HermitianEigenvalues(Operation):
         return [derivatives.eigh(xp, cotangents[0], None, values, vectors, self.triangle)]
 
 
+_TRIANGLES: dict[str, Literal["L", "U"]] = {"L": "L", "U": "U"}
+
+
 def _triangle(name: str) -> Literal["L", "U"]:
-    upper = name.upper()
-    if upper == "L" or upper == "U":
-        return upper
+    found = _TRIANGLES.get(name.upper())
+    if found is not None:
+        return found
     raise ParameterError(
         f"UPLO argument must be 'L' or 'U': {name!r} was given; it names the triangle of the matrix that is read"
     )

@@ -105,13 +105,13 @@ def cross(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> Any
 
 
 @rule_for(np.linalg.diagonal)
-def diagonal(x: TensorLike, /, *, offset: SupportsIndex = 0) -> Any:
+def diagonal(x: TensorLike, /, *, offset: int = 0) -> Any:
     """Return the diagonal of each matrix. See np.linalg.diagonal."""
     return _diagonal(x, offset, -2, -1)
 
 
 @rule_for(np.linalg.trace)
-def trace(x: TensorLike, /, *, offset: SupportsIndex = 0, dtype: Any = None) -> Any:
+def trace(x: TensorLike, /, *, offset: int = 0, dtype: Any = None) -> Any:
     """Return the sum along the diagonal of each matrix. See np.linalg.trace."""
     return _trace(x, offset, -2, -1, dtype)
 

@@ -65,3 +65,9 @@ def on_read_triangle(xp: Any, hermitian: Value, triangle: Literal["L", "U"]) -> 
 def hermitian_part(xp: Any, x: Value) -> Value:
     """Return (x + x*) / 2."""
     return (x + adjoint(xp, x)) / 2
+
+
+def meant_by_lower_triangle(xp: Any, x: Value) -> Value:
+    """Return the Hermitian matrix of which only the lower triangle is read."""
+    below = xp.tril(x, -1)
+    return below + adjoint(xp, below) + real_part(xp, diagonal_part(xp, x))

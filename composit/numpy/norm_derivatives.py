@@ -6,14 +6,14 @@ May import matrix_formulas, reduction_derivatives.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from composit.numpy.matrix_formulas import conjugated, scaled_columns
 from composit.numpy.reduction_derivatives import kept, share_among_extrema
 from composit.operation import Axes
 
 Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
-Order: TypeAlias = int | float | str | None
+Order: TypeAlias = int | float | Literal["fro", "nuc"] | None
 
 
 def norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -> Value:
@@ -23,7 +23,7 @@ def norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -
     if len(axes) == 1:
         return _vector_norm(xp, g, result, x, order, axes)
     if order in ("nuc", 2, -2):
-        return _norm_of_singular_values(xp, g, result, x, order, axes)
+        return _norm_of_singular_values(xp, g, x, order, axes)
     # The largest or smallest of the sums along one of the two axes.
     summed = axes[:1] if abs(float(order)) == 1 else axes[1:]
     absolute = xp.abs(x)
@@ -41,17 +41,19 @@ def _vector_norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes:
     if order == 1:
         return g * _unit(xp, x)
     absolute = xp.abs(x)
-    if order in (math.inf, -math.inf):
+    power = float(order or 2)
+    if math.isinf(power):
         return _unit(xp, x) * share_among_extrema(xp, g, result, absolute, axes, True)
-    return g * _unit(xp, x) * (absolute / xp.where(result == 0, 1, result)) ** (order - 1)
+    return g * _unit(xp, x) * (absolute / xp.where(result == 0, 1, result)) ** (power - 1)
 
 
-def _norm_of_singular_values(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -> Value:
+def _norm_of_singular_values(xp: Any, g: Value, x: Value, order: Order, axes: Axes) -> Value:
     moved = xp.moveaxis(x, axes, (-2, -1))
     inner = xp.squeeze(xp.moveaxis(g, axes, (-2, -1)), -1)
     left, values, right = xp.linalg.svd(moved, full_matrices=False)
     if order != "nuc":
-        extremum = xp.squeeze(xp.moveaxis(result, axes, (-2, -1)), -1)
+        # Not the norm itself: computed another way, it may differ from these values in the last bit.
+        extremum = values[..., :1] if order == 2 else values[..., -1:]
         inner = share_among_extrema(xp, inner, extremum, values, (values.ndim - 1,), True)
     cotangent = conjugated(xp, xp.matmul(scaled_columns(xp, left, inner), right))
     return xp.moveaxis(cotangent, (-2, -1), axes)

@@ -17,7 +17,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy import norm_derivatives as derivatives
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.arguments import TensorLike, handle_of, normalize_axes, normalize_axis
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, real_dtype, refuse_empty
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.norm_derivatives import Order
@@ -70,10 +70,10 @@ class Norm(Operation):
 
 
 @rule_for(np.linalg.norm)
-def norm(x: TensorLike, ord: Order = None, axis: AxesLike | None = None, keepdims: bool = False) -> Any:
+def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the norm of vectors or matrices. See np.linalg.norm."""
     tensor = handle_of(x)
-    order = "fro" if isinstance(ord, str) and ord == "f" else ord
+    order: Order = "fro" if isinstance(ord, str) and ord == "f" else ord
     if axis is None:
         if order is None or (order == "fro" and tensor.ndim == 2) or (order == 2 and tensor.ndim == 1):
             # Over all elements in the order of memory: numpy's own short way, whose sums differ in the last bit.
@@ -94,13 +94,13 @@ def _check_order(order: Order, axes: Axes, operand: TensorType) -> None:
 
 
 @rule_for(np.linalg.matrix_norm)
-def matrix_norm(x: TensorLike, /, *, keepdims: bool = False, ord: Order = "fro") -> Any:
+def matrix_norm(x: TensorLike, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     """Return the norm of each matrix. See np.linalg.matrix_norm."""
     return norm(x, ord, (-2, -1), keepdims)
 
 
 @rule_for(np.linalg.vector_norm)
-def vector_norm(x: TensorLike, /, *, axis: AxesLike | None = None, keepdims: bool = False, ord: Order = 2) -> Any:
+def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """Return the norm of vectors over one axis, several, or all. See np.linalg.vector_norm."""
     tensor = handle_of(x)
     if axis is not None and not isinstance(axis, tuple):
@@ -163,7 +163,7 @@ class ConditionNumber(Operation):
 
 
 @rule_for(np.linalg.cond)
-def cond(x: TensorLike, p: Order = None) -> Any:
+def cond(x: TensorLike, p: Any = None) -> Any:
     """Return the condition number of each matrix. See np.linalg.cond."""
     tensor = handle_of(x)
     if p not in _MATRIX_ORDERS:

@@ -15,7 +15,13 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, matrices_shape, refuse_empty
-from composit.numpy.matrix_formulas import adjoint, conjugated, hermitian_part, on_read_triangle
+from composit.numpy.matrix_formulas import (
+    adjoint,
+    conjugated,
+    hermitian_part,
+    meant_by_lower_triangle,
+    on_read_triangle,
+)
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, TensorType, tensor_type
 
@@ -52,13 +58,14 @@ class PseudoInverse(Operation):
 
     def evaluate(self, *operands: Array) -> Any:
         if self.is_relative:
-            return np.linalg.pinv(operands[0], self.rcond, self.hermitian, rtol=self.rtol)
+            return np.linalg.pinv(operands[0], self.rcond, self.hermitian, rtol=self.rtol)  # type: ignore[arg-type]  # numpy documents None
         return np.linalg.pinv(operands[0], self.rcond, self.hermitian)
 
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
         g, (a,), (p,) = conjugated(xp, cotangents[0]), operands, results
+        a = meant_by_lower_triangle(xp, a) if self.hermitian else a
         turned, back = adjoint(xp, p), adjoint(xp, g)
         # The adjoints of the three terms, with G for g: (1 - A P) G* P P* and P* P G* (1 - P A).
         right = xp.matmul(back, xp.matmul(p, turned))
