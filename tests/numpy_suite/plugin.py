@@ -120,8 +120,8 @@ def _where(call: pytest.CallInfo[None]) -> dict[str, Any]:
     source = str(place.statement).strip().splitlines()
     return {
         "error": f"{type(excinfo.value).__name__}: {' | '.join(text[:3])[:300]}",
-        "line": f"{place.path.name}:{place.lineno + 1}: {source[0] if source else ''}"[:200],
-        "raised": f"{'/'.join(last.path.parts[-3:])}:{last.lineno + 1}",
+        "line": f"{Path(place.path).name}:{place.lineno + 1}: {source[0] if source else ''}"[:200],
+        "raised": f"{'/'.join(Path(last.path).parts[-3:])}:{last.lineno + 1}",
     }
 
 
