@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.apply import as_tensor
 from composit.errors import AxisError, DtypeError, ParameterError, ShapeError
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, make_tensor
 from composit.operation import Axes, Dtype, Shape
 
 # What numpy takes for an axis, for axes, and for a shape.
@@ -28,6 +28,11 @@ TensorLike: TypeAlias = Any  # Any: tensors, arrays, numbers, nested sequences a
 def handle_of(value: TensorLike) -> Any:  # Any: LazyTensor, which is defined above this module
     """Return the value as a tensor; tensors come back as they are."""
     return value if isinstance(value, TensorHandle) else as_tensor(value)
+
+
+def own(tensor: Any) -> Any:
+    """Return the value as a tensor of its own, as numpy's functions do that copy: writes to either leave the other."""
+    return make_tensor(tensor.node, tensor.output_index)
 
 
 def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, own
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype, promote
 from composit.numpy.elementwise_composites import where
@@ -61,7 +61,7 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     result = choices.pop()
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         result = where(condition, choice, result)
-    return result if result.shape == shape else broadcast_to(result, shape)
+    return own(result if result.shape == shape else broadcast_to(result, shape))
 
 
 def _chosen_types(parameters: Parameters, number: TensorType, *choices: TensorType) -> TensorType:

@@ -21,7 +21,7 @@ from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.handle import make_tensor, mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
-from composit.numpy.movement import moveaxis, reshape
+from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
@@ -123,6 +123,9 @@ def einsum(*operands: Any, dtype: Any = None, casting: str = "safe", optimize: A
     """
     subscripts, tensors = _parse_operands(operands)
     terms, output = _resolve(subscripts, [tensor.shape for tensor in tensors])
+    if len(terms) == 1 and dtype is None and len(set(output)) == len(output) and sorted(terms[0]) == sorted(output):
+        # Nothing is summed: numpy returns a view.
+        return transpose(tensors[0], tuple(terms[0].index(letter) for letter in output))
     for index, term in enumerate(terms):
         terms[index], tensors[index] = _without_repeats(term, tensors[index])
     if dtype is not None:

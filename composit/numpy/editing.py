@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis
+from composit.guards import read_value
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
 from composit.numpy.elementwise import astype
 from composit.numpy.indexing import known_integers, take
 from composit.numpy.joining import concatenate
@@ -23,7 +24,25 @@ __all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]
 Tensor = Any  # LazyTensor, which is defined above this module
 
 row_stack = without_rule(np.row_stack)
-trim_zeros = without_rule(np.trim_zeros)
+
+
+@rule_for(np.trim_zeros)
+def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None) -> Tensor:
+    """Return a view without the zeros at the ends of axes, which are looked for now. See np.trim_zeros."""
+    tensor = handle_of(filt)
+    axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
+    if not set(trim.lower()) <= set("fb") or not tensor.ndim or isinstance(filt, list | tuple):
+        raise NoRuleError(f"trim_zeros: ends {trim!r}, or no array")
+    is_kept = read_value(tensor, "trim_zeros") != 0
+    if not is_kept.any():
+        raise NoRuleError("trim_zeros: zeros only")
+    index = [slice(None)] * tensor.ndim
+    for position in axes:
+        others = tuple(other for other in range(tensor.ndim) if other != position)
+        found = np.flatnonzero(is_kept.any(axis=others))
+        start = found[0] if "f" in trim.lower() else 0
+        index[position] = slice(start, found[-1] + 1 if "b" in trim.lower() else None)
+    return tensor[tuple(index)]
 
 
 def _place_of(obj: Any) -> Any:

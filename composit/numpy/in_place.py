@@ -61,7 +61,7 @@ def copyto(dst: Any, src: TensorLike, casting: str = "same_kind", where: Any = T
     target = _target(dst)
     if not _is_number(src):
         check_casting(handle_of(src).dtype, target.dtype, casting)
-    elif casting != "same_kind" or not np.can_cast(np.asarray(src).dtype, target.dtype, casting):
+    elif casting != "same_kind" or not np.can_cast(np.asarray(src).dtype, target.dtype, "same_kind"):
         raise NoRuleError("copyto: a number of another kind")
     if where is True:
         set_item(target, ..., src)

@@ -14,7 +14,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import MissingDerivativeError, ParameterError
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, own
 from composit.numpy.indexing import take
 from composit.numpy.movement import broadcast_to
 from composit.numpy.numpy_function import rule_for
@@ -78,7 +78,7 @@ def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: An
             f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it"
         )
     if not tensor.ndim and mode in ("constant", *_REPEATING):
-        return broadcast_to(tensor, ())
+        return own(broadcast_to(tensor, ()))
     if mode == "constant":
         return _pad_constant(tensor, widths, **options)
     if mode in _REPEATING:

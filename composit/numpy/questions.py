@@ -37,8 +37,16 @@ __all__ = [
 isdtype = without_rule(np.isdtype)
 min_scalar_type = without_rule(np.min_scalar_type)
 mintypecode = without_rule(np.mintypecode)
-real_if_close = without_rule(np.real_if_close)
 typename = without_rule(np.typename)
+
+
+@rule_for(np.real_if_close)
+def real_if_close(a: TensorLike, tol: float = 100) -> Any:
+    """Return the real parts where all imaginary parts are nearly 0, found out now. See np.real_if_close."""
+    tensor = handle_of(a)
+    if tensor.dtype.kind == "c" or tensor.type.weak or tensor.type.is_scalar:
+        raise NoRuleError("real_if_close: complex numbers, whose values decide, or a scalar")
+    return tensor
 
 
 @rule_for(np.common_type)
@@ -87,14 +95,14 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
 
 
 @rule_for(np.shares_memory)
-def shares_memory(a: Any, b: Any, /, max_work: int = -1) -> bool:
+def shares_memory(a: Any, b: Any, /, max_work: Any = -1) -> bool:
     """Return whether a write to one could be seen in the other. See np.shares_memory."""
     parts = _in_one_memory(a, b)
     return parts is not None and np.shares_memory(*parts, max_work)
 
 
 @rule_for(np.may_share_memory)
-def may_share_memory(a: Any, b: Any, /, max_work: int = 0) -> bool:
+def may_share_memory(a: Any, b: Any, /, max_work: Any = 0) -> bool:
     """Return whether both lie in the same stretch of memory. See np.may_share_memory."""
     parts = _in_one_memory(a, b)
     return parts is not None and np.may_share_memory(*parts, max_work)

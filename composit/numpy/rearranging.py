@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.apply import apply, as_tensor, leaf
 from composit.errors import ParameterError, ShapeError
-from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis, own
 from composit.numpy.contractions import diagonal
 from composit.numpy.creation import Eye, Tri
 from composit.numpy.elementwise import Where
@@ -76,11 +76,11 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
     tensor = handle_of(a)
     if axis is None:
-        return reshape(_roll_along(ravel(tensor), shift.__index__(), 0), tensor.shape)
+        return own(reshape(_roll_along(ravel(tensor), shift.__index__(), 0), tensor.shape))
     axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     for distance, position in np.broadcast(shift, np.asarray(axes)):
         tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
-    return tensor
+    return own(tensor)
 
 
 def _roll_along(tensor: Any, distance: int, axis: int) -> Any:
@@ -118,7 +118,7 @@ def tile(A: TensorLike, reps: Any) -> Any:
     # (a, b) tiled (m, n) times is (m, a, n, b) merged.
     split = reshape(tensor, tuple(part for length in shape for part in (1, length)))
     spread = broadcast_to(split, tuple(part for pair in zip(counts, shape, strict=True) for part in pair))
-    return reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True)))
+    return own(reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True))))
 
 
 @rule_for(np.repeat)
@@ -145,7 +145,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     count = int(counts.reshape(())) if counts.ndim == 0 else int(counts[0])
     before, after = tensor.shape[:position], tensor.shape[position + 1 :]
     spread = broadcast_to(expand_dims(tensor, position + 1), (*before, length, count, *after))
-    return reshape(spread, (*before, length * count, *after))
+    return own(reshape(spread, (*before, length * count, *after)))
 
 
 @rule_for(np.append)
@@ -167,8 +167,8 @@ def resize(a: TensorLike, new_shape: Any) -> Any:
     flat = ravel(a)
     size = int(np.prod(shape))
     if not flat.size:
-        return broadcast_to(flat.dtype.type(0), shape)
-    return reshape(tile(flat, -(-size // flat.size))[:size], shape)
+        return own(broadcast_to(flat.dtype.type(0), shape))
+    return own(reshape(tile(flat, -(-size // flat.size))[:size], shape))
 
 
 def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
