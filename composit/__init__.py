@@ -70,6 +70,7 @@ from composit.numpy.choosing import *
 from composit.numpy.comparing import *
 from composit.numpy.constants import *
 from composit.numpy.contractions import *
+from composit.numpy.conversions import *
 from composit.numpy.correlations import *
 from composit.numpy.creation import *
 from composit.numpy.dates import *
@@ -164,9 +165,9 @@ __all__ += vector_products.__all__
 __all__ += windows.__all__
 
 if TYPE_CHECKING:
-    from numpy import core, ctypeslib, f2py, ma, rec, typing
+    from numpy import core, ctypeslib, f2py, ma, typing
 
-    from composit.numpy import char, emath, lib, polynomial, strings, testing
+    from composit.numpy import char, emath, lib, polynomial, rec, strings, testing
 else:
     # Imported when first asked for.
     def __getattr__(name):

@@ -32,6 +32,7 @@ OURS = (
     "polynomial.polynomial",
     "polynomial.polyutils",
     "random",
+    "rec",
     "strings",
     "testing",
 )

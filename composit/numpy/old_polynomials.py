@@ -71,7 +71,7 @@ def polyval(p: Any, x: Any) -> Any:
     """
     if isinstance(x, np.poly1d) or (isinstance(p, TensorHandle) and not is_lazy_number(p)):
         raise NoRuleError("polyval: a polynomial of a polynomial, or one of objects")
-    points = x if isinstance(x, TensorHandle) else as_tensor(np.asarray(x))
+    points = x if isinstance(x, TensorHandle) else as_tensor(_plain(x))
     if not is_lazy_number(points):
         raise NoRuleError(f"polyval: points of dtype {points.dtype}")
     result = zeros_like(points)
@@ -79,6 +79,13 @@ def polyval(p: Any, x: Any) -> Any:
     for coefficient in coefficients:
         result = result * points + coefficient
     return result
+
+
+def _plain(x: Any) -> Any:
+    array = np.asanyarray(x)
+    if type(array) is not np.ndarray:
+        raise NoRuleError(f"polyval: points of class {type(array).__name__} are numpy's")
+    return array
 
 
 class poly1d(np.poly1d):  # numpy's name

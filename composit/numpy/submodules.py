@@ -11,6 +11,7 @@ SUBMODULES = {
     "emath": "composit.numpy.emath",
     "lib": "composit.numpy.lib",
     "polynomial": "composit.numpy.polynomial",
+    "rec": "composit.numpy.rec",
     "strings": "composit.numpy.strings",
     "testing": "composit.numpy.testing",
     # numpy's own: what they make are classes of their own, which take tensors.
@@ -18,7 +19,6 @@ SUBMODULES = {
     "ctypeslib": "numpy.ctypeslib",
     "f2py": "numpy.f2py",
     "ma": "numpy.ma",
-    "rec": "numpy.rec",
     "typing": "numpy.typing",
 }
 

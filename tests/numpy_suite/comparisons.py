@@ -16,7 +16,7 @@ from tests.numpy_suite.expectations import evaluated, expecting
 COMPARISONS = """
     assert_ assert_equal assert_almost_equal assert_approx_equal assert_array_equal assert_array_less assert_array_compare
     assert_string_equal assert_array_almost_equal assert_array_almost_equal_nulp assert_array_max_ulp assert_allclose
-    assert_no_gc_cycles assert_equal_records assert_mask_equal almost approx fail_if_array_equal
+    build_err_msg print_assert_equal assert_no_gc_cycles assert_equal_records assert_mask_equal almost approx fail_if_array_equal
 """.split()
 EXPECTATIONS = {
     "assert_raises": 1,

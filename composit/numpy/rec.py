@@ -1,0 +1,25 @@
+"""numpy.rec on tensors: arrays of records are numpy's own, made of real values. May import numpy_function."""
+
+import numpy as np
+from numpy.rec import format_parser, recarray, record
+
+from composit.numpy.numpy_function import without_rule
+
+__all__ = [
+    "array",
+    "find_duplicate",
+    "format_parser",
+    "fromarrays",
+    "fromfile",
+    "fromrecords",
+    "fromstring",
+    "recarray",
+    "record",
+]
+
+array = without_rule(np.rec.array)
+find_duplicate = without_rule(np.rec.find_duplicate)
+fromarrays = without_rule(np.rec.fromarrays)
+fromfile = without_rule(np.rec.fromfile)
+fromrecords = without_rule(np.rec.fromrecords)
+fromstring = without_rule(np.rec.fromstring)
