@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from composit.guards import read_value
-from composit.handle import TensorHandle, mark_view, reinterpret
+from composit.handle import TensorHandle, reinterpret
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import movement
 from composit.numpy.array_flags import Flags, set_flags
@@ -19,7 +19,7 @@ from composit.numpy.flat_iterator import FlatIterator, set_flat
 from composit.numpy.layout import stand_in_of, strides_of
 from composit.numpy.memory import viewed_as
 from composit.numpy.movement import Reshape
-from composit.numpy.view_operations import ComplexPart, ViewAs
+from composit.numpy.view_operations import ViewAs
 from composit.operation import Dtype, Shape
 
 
@@ -141,7 +141,7 @@ class ArrayAttributes(TensorHandle):
         """The real part, a view; a tensor of real numbers itself."""
         if self.dtype.kind != "c":
             return self
-        return self._part("real")
+        return composites.real(self)
 
     @real.setter
     def real(self, values: Any) -> None:
@@ -153,7 +153,7 @@ class ArrayAttributes(TensorHandle):
         """The imaginary part, a view; zeros that nobody can write to for real numbers."""
         if self.dtype.kind != "c":
             return self._no_imaginary_part()
-        return self._part("imag")
+        return composites.imag(self)
 
     @imag.setter
     def imag(self, values: Any) -> None:
@@ -163,12 +163,7 @@ class ArrayAttributes(TensorHandle):
                 f"array does not have imaginary part to set: {self!r} holds real numbers; convert it with"
                 " astype(complex)"
             )
-        self._part("imag")[...] = values
-
-    def _part(self, name: str) -> Any:
-        part = composites.real(self) if name == "real" else composites.imag(self)
-        mark_view(part, self, ComplexPart(name))
-        return part
+        self.imag[...] = values
 
     def _no_imaginary_part(self) -> Any:
         zeros = composites.imag(self)

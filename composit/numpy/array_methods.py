@@ -176,7 +176,7 @@ class ArrayMethods(TensorHandle):
         if np.ndim(value) or not isinstance(value, int | float):
             call_numpy(np.ndarray.fill, (self, value), {}, _IN_PLACE)
         else:
-            self[...] = value  # Operators has it
+            self[...] = value  # type: ignore[index]  # Operators has it
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return composites.round(self, ndigits or 0)
@@ -184,7 +184,7 @@ class ArrayMethods(TensorHandle):
     def __iter__(self) -> Any:
         if not self.ndim:
             raise TypeError(f"iteration over a 0-d array: {self!r} has no axis to go along; use item() for its value")
-        return (self[position] for position in range(self.shape[0]))  # type: ignore[index]  # Operators has it
+        return (self[position] for position in range(self.shape[0]))
 
     def __len__(self) -> int:
         if not self.ndim:

@@ -1,7 +1,7 @@
-"""Arrays made from nothing (zeros, arange, eye, ...) and from values (array, asarray).
+"""Arrays made from nothing: zeros, arange, eye, ...
 
-Each creation is an array of its own: the operations here carry a serial, and arrays become fresh inputs. Random numbers
-live in random.py. May import movement, joining, arguments, apply, operation, errors.
+Each creation is an array of its own: the operations here carry a serial. Arrays of given values live in conversions.py,
+random numbers in random.py. May import conversions, movement, arguments, apply, operation, errors.
 """
 
 from __future__ import annotations
@@ -14,23 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import as_tensor, input_of, leaf
+from composit.apply import input_of, leaf
 from composit.errors import ParameterError, ShapeError
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.numpy.arguments import ShapeLike, TensorLike, dtype_or, handle_of, normalize_shape
-from composit.numpy.joining import stack
+from composit.numpy.conversions import asarray
+from composit.numpy.memory import copied_in_order
 from composit.numpy.movement import broadcast_to, moveaxis, reshape
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
 __all__ = [
     "arange",
-    "array",
-    "asanyarray",
-    "asarray",
-    "ascontiguousarray",
-    "copy",
     "empty",
     "empty_like",
     "eye",
@@ -142,33 +138,6 @@ class Tri(Operation):
         return np.tri(self.N, self.M, self.k, self.dtype)
 
 
-def _contains_tensor(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return any(_contains_tensor(child) for child in value)
-    return hasattr(value, "__lazy_tensor__")
-
-
-@rule_for(np.array)
-def array(
-    object: TensorLike, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0, **others: Any
-) -> Any:  # Any: LazyTensor, as everywhere below
-    """Return the values as a tensor that shares no memory with them. See np.array.
-
-    A nested sequence with tensors in it is stacked. Tensors are immutable values, so the "copy" of one is a new handle.
-
-    Raises:  ValueError: copy=False and dtype needs one; OperandError: no numbers
-    """
-    _check_layout("array", others)
-    if copy is None or copy is False:
-        result = asarray(object, dtype, copy=copy)
-    elif _contains_tensor(object):
-        result = _array_of_tensors(object, dtype)
-    else:
-        result = as_tensor(np.array(object, dtype=dtype, copy=True, ndmin=ndmin))
-    missing = ndmin - result.ndim
-    return reshape(result, (1,) * missing + result.shape) if missing > 0 else result
-
-
 def _check_layout(function: str, others: dict[str, Any]) -> None:
     for name, value in others.items():
         if name not in ("order", "subok", "like", "device"):
@@ -180,73 +149,6 @@ def _check_layout(function: str, others: dict[str, Any]) -> None:
             )
 
 
-def _array_of_tensors(value: Any, dtype: Any) -> Any:
-    if isinstance(value, list | tuple):
-        if not any(_contains_tensor(child) for child in value):
-            return as_tensor(np.array(value))
-        result = stack([_array_of_tensors(child, None) if _contains_tensor(child) else child for child in value])
-    else:
-        handle = as_tensor(value)
-        result = make_tensor(handle.node, handle.output_index)
-    return result if dtype is None or result.dtype == np.dtype(dtype) else result.astype(dtype)
-
-
-@rule_for(np.asarray)
-def asarray(a: TensorLike, dtype: Any = None, *, copy: bool | None = None, **others: Any) -> Any:
-    """Return the values as a tensor. See np.asarray.
-
-    Tensors come back as they are, read-only memory is shared, writable memory is copied.
-
-    With copy=False the memory is shared even if it is writable: what is written to it later is seen at evaluation.
-
-    Raises:  ValueError: copy=False and dtype needs one
-    """
-    _check_layout("asarray", others)
-    if copy is True:
-        return array(a, dtype)
-    if _contains_tensor(a):
-        if isinstance(a, list | tuple):
-            return _array_of_tensors(a, dtype)
-        handle = handle_of(a)
-        return handle if dtype is None or handle.dtype == np.dtype(dtype) else handle.astype(dtype)
-    values = np.asarray(a, dtype=dtype, copy=copy)
-    if values.dtype == object:
-        return as_tensor(a)
-    is_own = values is not a and values.base is None
-    if is_own or copy is False or not _is_writable(values):
-        return input_of(values.view())
-    return input_of(values.copy())
-
-
-def _is_writable(values: Array) -> bool:
-    """Whether somebody may write to the memory: a read-only view of a writable array does not count as read-only."""
-    owner: object = values
-    while isinstance(owner, np.ndarray):
-        if owner.flags.writeable:
-            return True
-        owner = owner.base
-    return isinstance(owner, memoryview) and not owner.readonly
-
-
-@rule_for(np.asanyarray)
-def asanyarray(a: TensorLike, dtype: Any = None, **others: Any) -> Any:
-    """Return the values as a tensor. See np.asanyarray; there are no subclasses."""
-    return asarray(a, dtype, **others)
-
-
-@rule_for(np.ascontiguousarray)
-def ascontiguousarray(a: TensorLike, dtype: Any = None, **others: Any) -> Any:
-    """Return the values as a tensor with one axis or more. See np.ascontiguousarray."""
-    result = asarray(a, dtype, **others)
-    return result if result.ndim else reshape(result, (1,))
-
-
-@rule_for(np.copy)
-def copy(a: TensorLike, order: str = "K", subok: bool = False) -> Any:
-    """Return the values as a tensor of their own: assigning to it leaves the original alone. See np.copy."""
-    return array(a)
-
-
 @rule_for(np.full)
 def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array of one value; a fill value that is no scalar is broadcast. See np.full."""
@@ -254,7 +156,7 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: 
     lengths = normalize_shape(shape)
     if hasattr(fill_value, "__lazy_tensor__") or np.ndim(fill_value):
         values = asarray(fill_value, dtype)
-        return broadcast_to(values, lengths)
+        return copied_in_order(broadcast_to(values, lengths), "C")
     chosen = dtype_or(dtype, np.asarray(fill_value).dtype)
     value = fill_value.item() if isinstance(fill_value, np.ndarray) else fill_value
     return leaf(Full(lengths, chosen, value))

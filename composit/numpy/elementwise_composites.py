@@ -10,10 +10,12 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError, ParameterError
+from composit.handle import mark_view
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.elementwise import Where
 from composit.numpy.numpy_function import rule_for
+from composit.numpy.view_operations import ComplexPart
 from composit.operation import Dtype
 
 __all__ = [
@@ -189,13 +191,21 @@ def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
 def real(val: TensorLike) -> Tensor:
     """Return the real part; a real tensor comes back as it is. Reference: numpy.real."""
     handle = handle_of(val)
-    return table.real_part(handle) if handle.dtype.kind == "c" else handle
+    return _part("real", table.real_part(handle), handle, val) if handle.dtype.kind == "c" else handle
 
 
 @rule_for(np.imag)
 def imag(val: TensorLike) -> Tensor:
     """Return the imaginary part; zeros for a real tensor. Reference: numpy.imag."""
-    return table.imaginary_part(handle_of(val))
+    handle = handle_of(val)
+    return _part("imag", table.imaginary_part(handle), handle, val)
+
+
+def _part(name: str, part: Tensor, whole: Tensor, given: TensorLike) -> Tensor:
+    # numpy's parts of complex arrays are views.
+    if whole is given and whole.dtype.kind == "c" and whole is not part:
+        mark_view(part, whole, ComplexPart(name))
+    return part
 
 
 @rule_for(np.angle)

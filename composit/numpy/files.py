@@ -6,7 +6,6 @@ from composit.numpy.numpy_function import without_rule
 
 __all__ = [
     "asarray_chkfinite",
-    "asfortranarray",
     "from_dlpack",
     "frombuffer",
     "fromfile",
@@ -17,7 +16,6 @@ __all__ = [
     "genfromtxt",
     "load",
     "loadtxt",
-    "require",
     "save",
     "savetxt",
     "savez",
@@ -39,5 +37,3 @@ savetxt = without_rule(np.savetxt)
 savez = without_rule(np.savez)
 savez_compressed = without_rule(np.savez_compressed)
 asarray_chkfinite = without_rule(np.asarray_chkfinite)
-asfortranarray = without_rule(np.asfortranarray)
-require = without_rule(np.require)

@@ -8,6 +8,7 @@ computed and looked at. May import guards, operation, handle.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,34 @@ from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
 from composit.operation import Array, Input, Operation, TensorType, tensor_type
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder(Operation):
+    """The same elements, copied to memory in an order.
+
+    order:       "C" or "F"
+    Derivative:  g
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.copy.html
+    """
+
+    order: str
+
+    @property
+    def name(self) -> str:
+        return "copy"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        order: Any = self.order
+        return np.array(operands[0], order=order, copy=True)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [cotangents[0]]
 
 
 def shares_memory(base: TensorHandle, steps: Sequence[Operation]) -> bool:
@@ -105,6 +134,12 @@ def _strided(value_type: TensorType, strides: tuple[int, ...]) -> Array:
     return np.lib.stride_tricks.as_strided(np.empty(1, value_type.dtype), value_type.shape, strides, writeable=True)
 
 
+def is_surely_in_c_order(tensor: TensorHandle) -> bool:
+    """Return whether the elements lie in C order without gaps, found out without computing; False where it is not sure."""
+    is_plain = tensor._base is None and not tensor._node.operation.is_view
+    return is_plain and _is_in_c_order(tensor._node)
+
+
 def _is_in_c_order(root: Node) -> bool:
     """Return whether the value lies in C order for sure: made by operations that keep it, of leaves that have it."""
     seen: set[int] = set()
@@ -118,6 +153,8 @@ def _is_in_c_order(root: Node) -> bool:
         if isinstance(operation, Input):
             if operation.has_value and not np.asarray(operation.read()).flags.c_contiguous:
                 return False
+        elif isinstance(operation, InOrder) and operation.order == "C":
+            continue
         elif operation.updates_operand:
             stack.append(node.operands[0][0])
         elif operation.keeps_c_order:

@@ -5,7 +5,6 @@ May import layout, view_operations, numpy_call, apply, handle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,39 +13,11 @@ import numpy as np
 from composit.apply import apply
 from composit.handle import TensorHandle, become, make_tensor, mark_view
 from composit.numpy.assignment import base_of
-from composit.numpy.layout import stand_in_of
+from composit.numpy.layout import InOrder, stand_in_of
 from composit.numpy.view_operations import MemoryField, ViewAs
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 
 # Any, everywhere here: tensors, and what numpy takes for a dtype.
-
-
-@dataclass(frozen=True, slots=True)
-class InOrder(Operation):
-    """The same elements, copied to memory in an order.
-
-    order:       "C" or "F"
-    Derivative:  g
-    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.copy.html
-    """
-
-    order: str
-
-    @property
-    def name(self) -> str:
-        return "copy"
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
-
-    def evaluate(self, *operands: Array) -> Array:
-        order: Any = self.order
-        return np.array(operands[0], order=order, copy=True)
-
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [cotangents[0]]
 
 
 @dataclass(frozen=True, slots=True)

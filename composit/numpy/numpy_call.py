@@ -71,7 +71,9 @@ class NumpyCall(Operation):
 
     def run(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
         """Return the arrays among the results and the new values of what was written, and the result as it came."""
-        values = [np.array(v, copy=True, order="K") if i in self.written else v for i, v in enumerate(operands)]
+        # An operand that is given twice is one array.
+        copies = {id(operands[i]): np.array(operands[i], copy=True, order="K") for i in self.written}
+        values = [copies.get(id(operand), operand) for operand in operands]
         args, kwargs = self.rebuild(values)
         result = self.function(*args, **kwargs)
         parts: list[Any] = []

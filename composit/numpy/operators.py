@@ -36,8 +36,16 @@ def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: 
             return result
         assign_result(tensor, cast_for_writing(tensor, result, ufunc.__name__))
     except REFUSALS as refusal:
-        let_numpy_decide(refusal, ufunc, (tensor, other), {"out": tensor})
+        if ufunc is np.matmul:
+            # Its operator has rules of its own, for vectors.
+            let_numpy_decide(refusal, _multiply_in_place, (), {"out": tensor, "other": other})
+        else:
+            let_numpy_decide(refusal, ufunc, (tensor, other), {"out": tensor})
     return tensor
+
+
+def _multiply_in_place(out: Any, other: Any) -> None:
+    out @= other
 
 
 def _lazy_form(function: Callable[..., Value]) -> Callable[[Value, Value], Value]:

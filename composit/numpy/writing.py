@@ -14,7 +14,7 @@ from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.assignment import ARRAY, Index, assign_elements, with_arrays
-from composit.numpy.creation import array
+from composit.numpy.conversions import array
 from composit.numpy.indexing import known_integers
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of

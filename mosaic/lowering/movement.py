@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.memory import InOrder
+from composit.numpy.layout import InOrder
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
 from mosaic.ir_expressions import Uniform, literal
