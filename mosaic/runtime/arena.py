@@ -2,18 +2,30 @@
 
 The first touch of fresh memory is the dearest thing a small model does (40 MiB cost 17 ms on 4 KiB pages, 2.3 ms on
 huge ones, 0.95 ms when the pages are there already), so a model keeps its arenas and leases one per call.
+
+A virtual machine that reports its free huge pages to the host has them taken away: the first touch of one then costs
+2 to 5 ms instead of 0.1 ms, and 415 MiB of weights 540 ms instead of 180 ms on small pages, which are not reported. No
+setting tells, only the touch itself.
 """
 
 import contextlib
 import mmap
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from mosaic.runtime.library import foreign_interface
+from mosaic.runtime.threads import num_available_cores
 
 HUGE_PAGE_BYTES: Final = 2 << 20
+# What the same bytes cost on small pages (512 of 1.7 us each): a huge page that takes longer is not worth having.
+_DEAR_NS: Final = 850_000
+# numpy lets go of the interpreter's lock for 500 elements and more.
+_TOUCHED_BYTES: Final = 4096
 # Python's own choice is shared memory: it has no huge pages on most systems, and a forked child would write to it too.
 _PRIVATE: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
@@ -47,8 +59,36 @@ def allocate_block(num_bytes: int) -> Block:
 
 
 def aligned_bytes(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """Writable bytes for constants, zero at first, aligned as a block is."""
-    return allocate_block(num_bytes).array()
+    """Writable bytes for constants, zero at first, aligned as a block is, on huge pages as far as these are cheap."""
+    block = allocate_block(num_bytes)
+    num_pages, num_threads = num_bytes // HUGE_PAGE_BYTES, num_available_cores()
+    if num_pages:
+        bounds = [num_pages * part // num_threads for part in range(num_threads + 1)]
+        with ThreadPoolExecutor(num_threads) as pool:
+            list(pool.map(lambda start, stop: touch_huge_pages(block, start, stop), bounds, bounds[1:]))
+    return block.array()
+
+
+def touch_huge_pages(block: Block, start: int, stop: int, clock_ns: Callable[[], int] = time.thread_time_ns) -> int:
+    """Touch the huge pages from `start` to `stop` until one is dear, ask for small ones behind it; how many it touched.
+
+    The clock is the thread's own by default: waiting for a processor says nothing about a page.
+    """
+    array = block.array()
+    for page in range(start, stop):
+        before = clock_ns()
+        array[page * HUGE_PAGE_BYTES :][:_TOUCHED_BYTES] = 0
+        if clock_ns() - before > _DEAR_NS:
+            _use_small_pages(block, page + 1, stop)
+            return page + 1 - start
+    return stop - start
+
+
+def _use_small_pages(block: Block, start: int, stop: int) -> None:
+    if start < stop:
+        first_byte = block.offset_bytes + start * HUGE_PAGE_BYTES
+        with contextlib.suppress(OSError):  # a kernel without huge pages
+            block.mapping.madvise(mmap.MADV_NOHUGEPAGE, first_byte, (stop - start) * HUGE_PAGE_BYTES)
 
 
 def _address(mapping: mmap.mmap) -> int:

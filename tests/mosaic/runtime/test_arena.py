@@ -3,11 +3,12 @@
 import mmap
 import subprocess
 import sys
+from itertools import count
 
 import numpy as np
 import pytest
 
-from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes, allocate_block
+from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes, allocate_block, touch_huge_pages
 from mosaic.runtime.library import foreign_interface
 from tests.mosaic.runtime.programs import num_mapped_bytes
 
@@ -44,6 +45,26 @@ def test_the_memory_goes_back_when_the_last_user_is_gone() -> None:
     assert num_mapped_bytes() - before >= 256 << 20
     del pointer
     assert num_mapped_bytes() - before < 128 << 20
+
+
+def test_cheap_huge_pages_are_all_touched() -> None:
+    block = allocate_block(5 * HUGE_PAGE_BYTES)
+    assert touch_huge_pages(block, 1, 4, clock_ns=lambda: 0) == 3
+    assert not block.array().any()
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5])
+def test_behind_a_dear_huge_page_the_pages_are_small_and_still_zero(stop: int) -> None:
+    block = allocate_block(5 * HUGE_PAGE_BYTES)
+    seconds = count(step=1_000_000_000)
+    assert touch_huge_pages(block, 1, stop, clock_ns=lambda: next(seconds)) == 1
+    assert not block.array().any()
+    block.array()[:] = 1
+    assert block.array().all()
+
+
+def test_touching_no_pages_asks_no_clock() -> None:
+    assert touch_huge_pages(allocate_block(HUGE_PAGE_BYTES), 1, 1, clock_ns=lambda: 1 // 0) == 0
 
 
 _FORK = """
