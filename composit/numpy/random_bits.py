@@ -9,7 +9,7 @@ import inspect
 from typing import Any
 
 import numpy as np
-from numpy.random.bit_generator import ISeedSequence
+from numpy.random.bit_generator import ISeedSequence, ISpawnableSeedSequence
 
 from composit.numpy.random_drawing import NumpysToo, drawn, known, with_signature_of
 
@@ -27,8 +27,23 @@ class SeedSequence(np.random.SeedSequence, metaclass=NumpysToo):
         super().__init__(known("SeedSequence", entropy), **options)
 
 
+@ISeedSequence.register
+class _WithValues:
+    """Another's seed sequence whose words may be tensors: numpy fills its states with what is read."""
+
+    __slots__ = ("given",)
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
+        return known("generate_state", self.given.generate_state(n_words, dtype))
+
+
 def _seed_sequence(seed: Any) -> Any:
-    return seed if isinstance(seed, ISeedSequence) else SeedSequence(seed)
+    if isinstance(seed, np.random.SeedSequence | ISpawnableSeedSequence):
+        return seed
+    return _WithValues(seed) if isinstance(seed, ISeedSequence) else SeedSequence(seed)
 
 
 class _BitSource(np.random.BitGenerator, metaclass=NumpysToo):
@@ -40,6 +55,12 @@ class _BitSource(np.random.BitGenerator, metaclass=NumpysToo):
     def random_raw(self, size: Any = None, output: bool = True) -> Any:
         """Return the next bits as integers. See np.random.BitGenerator.random_raw."""
         return drawn(super().random_raw(*known("random_raw", size, output)))
+
+    @property
+    def seed_seq(self) -> Any:
+        """What it was seeded with."""
+        kept = super().seed_seq
+        return kept.given if isinstance(kept, _WithValues) else kept
 
     @property
     def state(self) -> Any:

@@ -7,6 +7,7 @@ shuffle, choice) draws positions and stays lazy. May import assignment, indexing
 from __future__ import annotations
 
 import inspect
+import warnings
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -121,7 +122,7 @@ def permuting(method: Method) -> Any:
 
     def permute(self: Any, *args: Any, **kwargs: Any) -> Any:
         named = _named(method, args, kwargs)
-        x, axis = _got(named, "x"), named.get("axis", 0)
+        x, axis = _produced(named.get("x")), named.get("axis", 0)
         if not _has_axis(x, axis):
             return by_value(self, *args, **kwargs)
         return take(x, _shuffled_positions(self, x.shape[axis]), axis)
@@ -134,17 +135,29 @@ def shuffling(method: Method) -> Any:
 
     def shuffle(self: Any, *args: Any, **kwargs: Any) -> None:
         named = _named(method, args, kwargs)
-        x, axis = _got(named, "x"), named.get("axis", 0)
+        axis = named.get("axis", 0)
+        x: Any = named.get("x")
         if _has_axis(x, axis) and is_writable(x):
             if x.size:
                 assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
         elif isinstance(x, TensorHandle):
             # What has no such axis or cannot be written to is numpy's to refuse.
             method(self._numpys, **{**named, "x": _memory_for(x)})
-        else:
+        elif isinstance(x, np.ndarray | list):
             method(self._numpys, *args, **kwargs)
+        else:
+            _warned_from_the_call(method, self._numpys, *args, **kwargs)
 
     return _as_numpys(shuffle, method)
+
+
+def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
+    """Run it, with its warnings given where the user calls: numpy's own code adds no line between the two."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(*args, **kwargs)
+    for warning in caught:
+        warnings.warn(warning.message, warning.category, stacklevel=3)
 
 
 def choosing(method: Method) -> Any:
@@ -153,9 +166,10 @@ def choosing(method: Method) -> Any:
 
     def choose(self: Any, *args: Any, **kwargs: Any) -> Any:
         named = _named(method, args, kwargs)
-        a, axis, size = _got(named, "a"), named.pop("axis", 0), named.get("size")
+        axis, size = named.pop("axis", 0), named.get("size")
+        a: Any = named.get("a")
         has_rows = _has_axis(a, axis) and a.shape[axis] > 0 and (a.ndim == 1 or _takes_axis(method))
-        if not has_rows or size == ():
+        if not has_rows or size == () or a.dtype.kind == "O":
             return by_value(self, *args, **kwargs)
         # numpy draws the same positions for a number as for an array of this length.
         positions = _run(method, self, (), {**named, "a": a.shape[axis]})
@@ -173,8 +187,12 @@ def _named(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> 
     return {name: value for name, value in named.items() if name != "self"}
 
 
-def _got(named: Mapping[str, Any], name: str) -> Any:
-    return named.get(name)
+def _produced(x: Any) -> Any:
+    """Return the tensor that stands for an object of another class, by numpy's protocol; anything else as it is."""
+    if hasattr(x, "__lazy_tensor__") or isinstance(x, np.ndarray | np.generic | type) or not hasattr(x, "__array__"):
+        return x
+    produced = x.__array__()
+    return produced if isinstance(produced, TensorHandle) else x
 
 
 def _takes_axis(method: Method) -> bool:

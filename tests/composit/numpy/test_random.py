@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.random.bit_generator import ISeedSequence
 
 import composit as cnp
 from composit.program import count_evaluations
@@ -374,3 +375,37 @@ def test_a_guard_notes_what_decided_the_numbers() -> None:
     drawn = random.default_rng(0).normal(0, scale, size=3) * scale
     with pytest.raises(cnp.errors.GuardError, match="normal"):
         cnp.evaluate(drawn, inputs={scale: np.array(3.0)})
+
+
+def test_a_seed_sequence_of_another_class_may_give_tensors() -> None:
+    class Zeros:
+        def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
+            return cnp.zeros(n_words, dtype=dtype)
+
+    ISeedSequence.register(Zeros)
+    zeros = Zeros()
+    source = random.PCG64(zeros)
+    assert source.seed_seq is zeros
+    assert source.random_raw(2).shape == (2,)
+    with pytest.raises(TypeError, match="does not implement spawning"):
+        source.spawn(2)
+
+
+def test_an_object_that_stands_for_a_tensor_is_permuted() -> None:
+    class Holder:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            return cnp.arange(5)
+
+    _assert_equal(random.RandomState(1).permutation(Holder()), np.random.RandomState(1).permutation(np.arange(5)))
+
+
+def test_a_warning_about_what_is_shuffled_names_the_line_of_the_call() -> None:
+    with pytest.warns(UserWarning, match="you are shuffling a 'dict'") as caught:
+        random.default_rng(0).shuffle({0: 1, 1: 2})
+    assert caught[0].filename == __file__
+
+
+def test_an_object_chosen_from_an_array_of_objects_is_the_object() -> None:
+    objects = np.empty(2, object)
+    objects[:] = [thing := {"a": 1}, thing]
+    assert random.default_rng(0).choice(objects) is thing
