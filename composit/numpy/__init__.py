@@ -9,6 +9,7 @@ import numpy as _np
 
 from composit.apply import apply
 from composit.numpy import (
+    array_api,
     averages,
     bits,
     calculus,
@@ -52,6 +53,7 @@ from composit.numpy import (
     vector_products,
     windows,
 )
+from composit.numpy.array_api import *
 from composit.numpy.averages import *
 from composit.numpy.bits import *
 from composit.numpy.calculus import *
@@ -109,6 +111,7 @@ else:
 
 
 __all__ = ["LazyScalar", "LazyTensor", "astype", "fft", "linalg", "ndarray", "random"]
+__all__ += array_api.__all__
 __all__ += averages.__all__
 __all__ += bits.__all__
 __all__ += calculus.__all__

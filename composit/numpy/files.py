@@ -6,7 +6,6 @@ from composit.numpy.numpy_function import without_rule
 
 __all__ = [
     "asarray_chkfinite",
-    "from_dlpack",
     "frombuffer",
     "fromfile",
     "fromfunction",
@@ -22,7 +21,6 @@ __all__ = [
     "savez_compressed",
 ]
 
-from_dlpack = without_rule(np.from_dlpack)
 frombuffer = without_rule(np.frombuffer)
 fromfile = without_rule(np.fromfile)
 fromfunction = without_rule(np.fromfunction)

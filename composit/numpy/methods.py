@@ -10,6 +10,7 @@ import numpy as np
 from composit.apply import input_of
 from composit.handle import TensorHandle, register_tensor_classes
 from composit.node import Node
+from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
 from composit.numpy.array_methods import ArrayMethods
 from composit.numpy.memory_methods import MemoryMethods
@@ -19,7 +20,7 @@ from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
 
 
-class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, Pickling):
+class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, ArrayApi, Pickling):
     """A lazy numpy array: numpy's operators, methods and functions on it build a graph, and `evaluate` computes it."""
 
     __slots__ = ()
