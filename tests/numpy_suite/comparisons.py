@@ -95,6 +95,6 @@ class TestingModule(ModuleType):
         return made
 
 
-def testing_module(name: str = "numpy.testing") -> TestingModule:
+def testing_module(name: str) -> TestingModule:
     """Return the stand-in for numpy.testing or one of its private modules, or for numpy.ma.testutils."""
     return TestingModule(name, importlib.import_module(name))

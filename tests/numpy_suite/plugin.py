@@ -5,11 +5,12 @@ Run by `running` in a process of its own per file, never part of the project's o
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -65,8 +66,14 @@ def _ids_in(path: str | None) -> set[str]:
 def _write(config: pytest.Config, row: dict[str, Any]) -> None:
     out = config.getoption("--suite-out")
     if out:
-        with open(out, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        file = _opened(out)
+        file.write(json.dumps(row) + "\n")
+        file.flush()
+
+
+@functools.cache
+def _opened(path: str) -> TextIO:
+    return open(path, "a", encoding="utf-8")
 
 
 def _stop_test(*_: object) -> None:

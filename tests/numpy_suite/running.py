@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -80,33 +82,36 @@ def output_path(path: str, mode: str) -> Path:
 
 def run_file(path: str, mode: str, only: Sequence[str] = ()) -> FileResult:
     """Return the file's outcomes; a test that kills the process fails, and the rest run in a new one."""
-    out = output_path(path, mode)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.unlink(missing_ok=True)
-    options = ["--suite-out", str(out), "-q", "--no-header", "--tb=no", "--show-capture=no"]
     with tempfile.TemporaryDirectory() as directory:
-        if only:
-            only_path = Path(directory) / "only"
-            only_path.write_text("\n".join(only), encoding="utf-8")
-            options += ["--suite-only", str(only_path)]
+        out, done_path, only_path = (Path(directory) / name for name in ("out.jsonl", "done", "only"))
+        options = ["--suite-out", str(out), "-q", "--no-header", "--tb=no", "--show-capture=no", "-p", "no:logging"]
+        options += ["--suite-done", str(done_path), "--suite-only", str(only_path), f"--basetemp={directory}/tmp"]
+        only_path.write_text("\n".join(only), encoding="utf-8")
         for _ in range(MAX_RESTARTS):
-            done_path = Path(directory) / "done"
             done_path.write_text("\n".join(_ids_run(out)), encoding="utf-8")
-            run_options = [*options, "--suite-done", str(done_path), f"--basetemp={directory}/tmp"]
-            _run(command(path, mode, *run_options), directory, out)
-            if read_result(path, mode).finished:
+            _run(command(path, mode, *options), directory)
+            result = read_outcomes(path, out)
+            if result.finished:
                 break
-    return read_result(path, mode)
+        kept = output_path(path, mode)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if not only and out.exists():
+            shutil.move(out, kept)
+    return result
 
 
-def _run(arguments: list[str], directory: str, out: Path) -> None:
-    log = out.with_suffix(".log")
-    with log.open("w", encoding="utf-8") as file:
-        try:
-            subprocess.run(arguments, cwd=directory, env=environment(), stdout=file, stderr=file, stdin=subprocess.DEVNULL,
-                           timeout=FILE_TIMEOUT_S, check=False)  # fmt: skip
-        except subprocess.TimeoutExpired:
-            file.write("\nthe file took too long")
+def _run(arguments: list[str], directory: str) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            arguments,
+            cwd=directory,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            timeout=FILE_TIMEOUT_S,
+            check=False,
+        )
 
 
 def _rows(out: Path) -> Iterable[dict[str, str]]:
@@ -120,9 +125,15 @@ def _ids_run(out: Path) -> list[str]:
 
 
 def read_result(path: str, mode: str) -> FileResult:
-    """Return the outcomes that the last run of the file wrote."""
-    result, last = FileResult(path), {}
-    for row in _rows(output_path(path, mode)):
+    """Return the outcomes that the last run of the file left."""
+    return read_outcomes(path, output_path(path, mode))
+
+
+def read_outcomes(path: str, out: Path) -> FileResult:
+    """Return the outcomes written to a file; of a test's phases the failing one decides."""
+    result = FileResult(path)
+    last: dict[str, dict[str, str]] = {}
+    for row in _rows(out):
         if row.get("finished"):
             result.finished = True
             result.num_lazy += int(row["lazy"])
@@ -130,9 +141,8 @@ def read_result(path: str, mode: str) -> FileResult:
             result.num_other += int(row["other"])
         elif row["outcome"] == "uncollected":
             result.uncollected = row["error"]
-        elif not (row["outcome"] == "passed" and last.get(row["id"], row)["outcome"] == "failed"):
-            if last.get(row["id"], row)["outcome"] != "failed":
-                last[row["id"]] = row
+        elif row["id"] not in last or last[row["id"]]["outcome"] != "failed":
+            last[row["id"]] = row
     for test_id, row in last.items():
         _sort_in(result, test_id, row)
     return result
