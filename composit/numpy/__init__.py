@@ -66,7 +66,6 @@ from composit.numpy.correlations import *
 from composit.numpy.creation import *
 from composit.numpy.dates import *
 from composit.numpy.editing import *
-from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import *
 from composit.numpy.elementwise_table import *
 from composit.numpy.files import *
@@ -110,7 +109,7 @@ else:
         return _submodule(name)
 
 
-__all__ = ["LazyScalar", "LazyTensor", "astype", "fft", "linalg", "ndarray", "random"]
+__all__ = ["LazyScalar", "LazyTensor", "fft", "linalg", "ndarray", "random"]
 __all__ += array_api.__all__
 __all__ += averages.__all__
 __all__ += bits.__all__

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.handle import TensorHandle
 from composit.numpy.conversions import asarray
 from composit.numpy.numpy_function import rule_for
 
-__all__ = ["__array_namespace_info__", "from_dlpack"]
+__all__ = ["__array_namespace_info__", "astype", "from_dlpack"]
 
 # The dtypes are numpy's, and so is the one device.
 __array_namespace_info__ = np.__array_namespace_info__
@@ -59,6 +60,14 @@ class ArrayApi(TensorHandle):
     def __dlpack_device__(self) -> tuple[int, int]:
         """Return the number that stands for the CPU. See np.ndarray.__dlpack_device__."""
         return np.empty(0).__dlpack_device__()
+
+
+@rule_for(np.astype)
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """Return a tensor in another dtype; itself where nothing changes and copy=False. See np.astype."""
+    if not isinstance(x, TensorHandle) or device not in (None, "cpu"):
+        raise NoRuleError(f"astype: {x!r:.60} on device {device!r}; a tensor on the CPU has a rule")
+    return x.astype(dtype, copy=copy)  # type: ignore[attr-defined]  # ArrayMethods has it
 
 
 @rule_for(np.from_dlpack)
