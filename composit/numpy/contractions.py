@@ -19,14 +19,14 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
-from composit.handle import make_tensor, mark_view
+from composit.handle import TensorHandle, make_tensor, mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
-__all__ = ["diagonal", "einsum", "trace"]
+__all__ = ["diagonal", "einsum", "einsum_path", "trace"]
 
 # Below this many products numpy's direct loop is faster than looking for a sequence of matrix products (about 30 us).
 MIN_PRODUCTS_FOR_PATH = 16384
@@ -133,6 +133,22 @@ def einsum(*operands: Any, dtype: Any = None, casting: str = "safe", optimize: A
             check_casting(tensor.dtype, np.dtype(dtype), casting)
         tensors = [tensor.astype(dtype) for tensor in tensors]
     return apply(Einsum(",".join(terms) + "->" + output), *tensors)
+
+
+@rule_for(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+    """Return the order in which einsum would take products, and a table of it. See np.einsum_path.
+
+    It follows from the shapes, so nothing is evaluated.
+    """
+    shapes_only = [_without_values(operand) for operand in operands]
+    return np.einsum_path(*shapes_only, optimize=optimize, einsum_call=einsum_call)  # type: ignore[call-overload]  # numpy's own
+
+
+def _without_values(operand: Any) -> Any:
+    if not isinstance(operand, TensorHandle):
+        return operand
+    return np.broadcast_to(np.zeros((), operand.dtype), operand.shape)
 
 
 def _parse_operands(operands: Sequence[Any]) -> tuple[str, list[Any]]:
