@@ -32,7 +32,8 @@ class ArrayApi(TensorHandle):
 
     __slots__ = ()
 
-    def __array_namespace__(self, /, *, api_version: str | None = None) -> ModuleType:
+    # Any: numpy knows the versions by name, and says which it knows.
+    def __array_namespace__(self, /, *, api_version: Any = None) -> ModuleType:
         """Return composit.numpy. See np.ndarray.__array_namespace__.
 
         Raises:  ValueError: numpy does not support that version of the standard
@@ -67,7 +68,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     """Return a tensor in another dtype; itself where nothing changes and copy=False. See np.astype."""
     if not isinstance(x, TensorHandle) or device not in (None, "cpu"):
         raise NoRuleError(f"astype: {x!r:.60} on device {device!r}; a tensor on the CPU has a rule")
-    return x.astype(dtype, copy=copy)  # type: ignore[attr-defined]  # ArrayMethods has it
+    return x.astype(dtype, copy=copy)
 
 
 @rule_for(np.from_dlpack)
@@ -77,4 +78,4 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         return asarray(np.from_dlpack(x, device=device, copy=copy), copy=copy)
     # numpy says no to devices and dtypes that cannot be exchanged.
     np.from_dlpack(np.empty((0,) * x.ndim, x.dtype), device=device)
-    return x.copy() if copy else x.view()  # type: ignore[attr-defined]  # MemoryMethods and ArrayMethods have them
+    return x.copy() if copy else x.view()

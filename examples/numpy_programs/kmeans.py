@@ -53,13 +53,14 @@ def move(points: Any, labels: Any, centers: Any) -> Any:
 def cluster_points(points: Any, num_clusters: int, generator: Any) -> tuple[Any, Any, int]:
     """Return centers, labels and the number of rounds until nothing moved."""
     centers = first_centers(points, num_clusters, generator)
-    for round_number in range(1, MAX_ROUNDS + 1):
+    num_rounds = 0
+    while True:
+        num_rounds += 1
         labels = assign(points, centers)
         moved = move(points, labels, centers)
-        if np.allclose(moved, centers):
-            break
+        if np.allclose(moved, centers) or num_rounds == MAX_ROUNDS:
+            return centers, labels, num_rounds
         centers = moved
-    return centers, labels, round_number
 
 
 def confusion(labels: Any, truth: Any, num_clusters: int) -> Any:

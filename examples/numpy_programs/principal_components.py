@@ -25,7 +25,7 @@ class PrincipalComponents:
         """Learn mean, directions and their shares of the variance."""
         self.mean = data.mean(axis=0)
         centered = data - self.mean
-        u, s, vt = np.linalg.svd(centered, full_matrices=False)
+        _, s, vt = np.linalg.svd(centered, full_matrices=False)
         # The sign of a direction is free: let its largest entry be positive.
         largest = np.abs(vt).argmax(axis=1)
         signs = np.sign(vt[np.arange(len(vt)), largest])

@@ -56,6 +56,11 @@ def any_index(source: random.Random, name: str, shape: tuple[int, ...], position
     options += [some, f"{some}, 0", f":, {some}", f"{some}, {some}", f"..., {some}", f"np.array({some})", positions]
     options += [str(known_mask), f"np.array({known_mask})", f"{known_mask}, 0", f"np.array({[[0], [-1]]}), {some}"]
     options += [f"0, ..., {some}", f"{some}, None", f"xp.argsort({name}.ravel())[:2]", "True", "False", "[]"]
-    options += [f"np.ones({shape}, bool)", f"{name} > 0, ...", f"{name}[0] > 0", f"{positions} % {max(shape[:1], default=1) or 1}"]
+    options += [
+        f"np.ones({shape}, bool)",
+        f"{name} > 0, ...",
+        f"{name}[0] > 0",
+        f"{positions} % {max(shape[:1], default=1) or 1}",
+    ]
     options += [str(source.randint(-math.prod(shape) - 1, 4)), "0.5", "'a'", "np.int64(0)", "xp.asarray(0)", "[0.0]"]
     return _pick(source, options)
