@@ -34,6 +34,7 @@ class TensorHandle:
         "_owner",
         "_steps",
         "_type",
+        "_via",
         "_views",
     )
 
@@ -43,6 +44,8 @@ class TensorHandle:
     # What a view is of (never a view itself), and by which operations; set together by `mark_view`.
     _base: TensorHandle | None
     _steps: tuple[Operation, ...]
+    # The view that it was taken of, where only the layout says whether that is one; else unset.
+    _via: TensorHandle
     # Whether numpy would share memory between a view and its base; set when a write first asks.
     _is_connected: bool
     # Of a base that no user holds: the tensor that it was before `reinterpret` made that one a view.
@@ -177,6 +180,8 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
         followed = root_of(base)
         root = root if followed is None else followed
         view._steps = (*base._steps, made_by)
+        if any([earlier.depends_on_layout for earlier in base._steps]):
+            view._via = base
     view._base = root
     _add_view(root, view)
 
@@ -252,29 +257,37 @@ def _derive_again(view: TensorHandle) -> Node:
     return node
 
 
-def move_on(root: TensorHandle, node: Node, output_index: int, is_connected: Callable[[TensorHandle], bool]) -> None:
+def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[[TensorHandle], bool]) -> None:
     """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
 
-    The caller sees to it that the node knows the handle.
-
     Each view loses its node now and derives it again on demand, so that writing costs nothing for views that nobody reads
-    in between, and reading a tensor costs nothing at all.
+    in between, and reading a tensor costs nothing at all. The caller sees to it that the node knows the handle.
 
-    is_connected: whether numpy would share memory with a view; one that it would not share with keeps its value
+    settle: whether numpy would share memory with a view; one that it would not share with is taken from the tensor
     """
     views = root._views
     if views is not None:
+        present = [view for view in (reference() for reference in views) if view is not None and view._base is root]
+        connected = [view for view in present if settle(view)]
         root._views = None
-        for reference in views:
-            view = reference()
-            if view is None or view._base is not root:
-                continue
-            if is_connected(view):
-                _take_node(view)
-            else:
-                view._base = None
+        for view in connected:
+            _take_node(view)
     root._node = node
     root._output_index = output_index
+
+
+def cut_off(view: TensorHandle) -> None:
+    """Make a view that turned out to be a copy a tensor of its own; the views taken of it become views of it."""
+    root = view._base
+    assert root is not None
+    view._base = None
+    for reference in list(root._views or ()):
+        other = reference()
+        if other is not None and getattr(other, "_via", None) is view:
+            node = other._node
+            del other._via
+            mark_view(other, view, other._steps[-1])
+            other._node = node
 
 
 def _take_node(view: TensorHandle) -> None:

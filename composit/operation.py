@@ -127,6 +127,10 @@ class Operation:
         """Return the elements as a view of the array, also where `evaluate` gives a scalar; of view operations only."""
         return self.evaluate(array)  # type: ignore[no-any-return]  # of one array a view operation makes one array
 
+    def view_without_copy(self, array: Array) -> Array | None:
+        """Return the result as a view, None where the layout asks for a copy; of operations that depend on it only."""
+        raise TypeError(f"{type(self).__name__}: an operation that depends on layout must define view_without_copy")
+
     def update_in_place(self, target: Array, *operands: Any) -> Array:
         """Return the first operand, changed in its own memory; of operations that update an operand only."""
         raise TypeError(f"{type(self).__name__}: an operation that updates its operand must define update_in_place")

@@ -16,7 +16,7 @@ import numpy as np
 from composit.apply import as_tensor, scalar_node
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, at_call, compute_at_call, move_on, root_of
+from composit.handle import TensorHandle, at_call, compute_at_call, cut_off, move_on, root_of
 from composit.node import FlatOperands, attach_handle, new_node
 from composit.numpy.layout import shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
@@ -60,7 +60,7 @@ class Assign(Operation):
             parts.append(step.view_of(parts[-1]))
         parts[-1][with_arrays(self.index, indices)] = value
         for whole, part in zip(parts[-2::-1], parts[:0:-1], strict=True):
-            if whole.size and not np.may_share_memory(part, whole):
+            if part.size and not np.may_share_memory(part, whole):
                 # Reshaped by copying: this target is laid out in another way than what the view was taken of.
                 whole[...] = part.reshape(whole.shape)
         return target
@@ -195,25 +195,30 @@ def base_of(tensor: TensorHandle) -> TensorHandle | None:
 
 
 def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]:
-    root = root_of(tensor)
-    if root is None:
-        return tensor, ()
-    if is_connected(tensor):
-        return root, tensor._steps
-    # numpy copied here, as a reshape of what does not lie in one piece: the tensor is one of its own.
-    tensor._base = None
+    while (root := root_of(tensor)) is not None:
+        if is_connected(tensor):
+            return root, tensor._steps
     return tensor, ()
 
 
 def is_connected(view: TensorHandle) -> bool:
-    """Return whether numpy would share memory between a view and its base: asked of the layout once, by a write."""
-    try:
-        return view._is_connected
-    except AttributeError:
-        root = root_of(view)
-        assert root is not None
-        view._is_connected = shares_memory(root, view._steps)
-        return view._is_connected
+    """Return whether numpy shares memory between a view and its base: asked of the layout once, by a write.
+
+    A view that is none, as a reshape of what does not lie in one piece, is cut off: it is a tensor of its own.
+    """
+    root = root_of(view)
+    assert root is not None
+    known: bool | None = getattr(view, "_is_connected", None)
+    if known is not None:
+        return known
+    via: TensorHandle | None = getattr(view, "_via", None)
+    if via is not None and via._base is root and not is_connected(via):
+        # Now a view of what it was taken of, which has been cut off.
+        return view._base is root
+    view._is_connected = shares_memory(root, view._steps)
+    if not view._is_connected:
+        cut_off(view)
+    return view._is_connected
 
 
 def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
-from composit.operation import Array, Input, Operation, TensorType, tensor_type
+from composit.operation import Array, Input, Operation, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,7 @@ def _part(step: Operation, array: Array) -> Array | None:
     """Return the view of a stand-in, None where numpy would copy: a stand-in has no elements that could be copied."""
     if not step.depends_on_layout:
         return step.view_of(array)
-    (result_type,) = step.result_types(tensor_type(array.shape, array.dtype))
-    try:
-        return array.reshape(result_type.shape, copy=False)
-    except ValueError:
-        return None
+    return step.view_without_copy(array)
 
 
 def _laid_out(node: Node, index: int) -> Array:

@@ -99,10 +99,24 @@ class Reshape(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.reshape(operands[0], self.shape)
 
+    def view_without_copy(self, array: Array) -> Array | None:
+        try:
+            return array.reshape(self.shape, copy=False)
+        except ValueError:
+            return None
+
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
         return [xp.reshape(cotangents[0], xp.shape(operands[0]))]
+
+
+@dataclass(frozen=True, slots=True)
+class Ravel(Reshape):
+    """A reshape to one axis that copies whatever does not lie in one piece, where a reshape may still find a view."""
+
+    def view_without_copy(self, array: Array) -> Array | None:
+        return array.reshape(self.shape) if array.flags.c_contiguous else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +351,12 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
 def ravel(a: TensorLike, order: str = "C") -> Any:
     """Return the elements along one axis. See np.ravel."""
     tensor = handle_of(a)
-    return reshape(a, -1 if tensor.size else 0, _resolved_order(order, tensor, "ravel"))
+    if _resolved_order(order, tensor, "ravel") == "F":
+        return ravel(transpose(tensor))
+    result = reshape(tensor, -1 if tensor.size else 0)
+    if tensor is a:
+        mark_view(result, tensor, Ravel(result.shape))
+    return result
 
 
 def _resolved_order(order: str, tensor: Any, function: str) -> str:
