@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import OperandError, ParameterError
+from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
-from composit.numpy.movement import broadcast_to
+from composit.numpy.movement import broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import axes_of
-from composit.numpy.reductions import DtypeLike, Tensor, max, min, sum
+from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, Tensor, max, min, sum
 from composit.operation import Dtype
 
 __all__ = ["average", "mean", "ptp", "std", "var"]
@@ -42,7 +42,7 @@ def mean(
 
     Derivative:  g / count at every element
     """
-    handle = handle_of(a)
+    handle = _of_numbers(a)
     if where is not np._NoValue and where is not True:
         return _mean_where(handle, axis, dtype, keepdims, where)
     count = _count(handle, axis)
@@ -77,7 +77,7 @@ def var(
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
-    handle = handle_of(a)
+    handle = _of_numbers(a)
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
     ddof = _degrees(ddof, correction)
     if ddof >= count:
@@ -129,7 +129,7 @@ def average(
     keepdims: object = np._NoValue,
 ) -> Tensor:
     """Return the weighted mean along axes; weights have the shape of `a`, or of its axes. Reference: numpy.average."""
-    handle = handle_of(a)
+    handle = _of_numbers(a)
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
         total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
@@ -143,6 +143,13 @@ def average(
     return result, table.add(total, table.multiply(result, 0))
 
 
+def _of_numbers(a: TensorLike) -> Tensor:
+    handle = handle_of(a)
+    if handle.dtype.kind in KINDS_OF_OBJECTS:
+        raise NoRuleError("averages: elements that are objects or texts")
+    return handle
+
+
 def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike) -> Tensor:
     weight = handle_of(weights)
     if weight.shape == handle.shape:
@@ -152,13 +159,15 @@ def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike)
             f"Axis must be specified when shapes of a and weights differ.: average was given weights of shape {weight.shape} for"
             f" shape {handle.shape}; name the axes that the weights belong to"
         )
-    axes = axes_of(axis, handle.ndim)
+    axes = normalize_axes(axis, handle.ndim)
     if weight.shape != tuple(handle.shape[axis] for axis in axes):
         raise ParameterError(
             "Shape of weights must be consistent with shape of a along specified axis.: average was given weights of shape"
             f" {weight.shape} for shape {handle.shape} and axis {axis}; name the axes that the weights belong to"
         )
-    return weight.reshape(tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
+    # The weights' axes are those named, in the order in which they are named.
+    ordered = transpose(weight, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
+    return reshape(ordered, tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
 
 
 def _count(handle: Tensor, axis: AxesLike | None) -> int:

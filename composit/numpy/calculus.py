@@ -56,6 +56,8 @@ def diff(
     a: TensorLike, n: int = 1, axis: AxisLike = -1, prepend: TensorLike = _absent, append: TensorLike = _absent
 ) -> Tensor:
     """Return the differences of neighbours along an axis, n times. See np.diff."""
+    if n == 0:
+        return a
     tensor = handle_of(a)
     if not tensor.ndim or n < 1 or tensor.dtype.kind not in "biufcmM":
         raise NoRuleError(f"diff: {n} times of {tensor.type}")

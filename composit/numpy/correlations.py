@@ -69,7 +69,9 @@ def cov(
         raise NoRuleError("cov: no degrees of freedom, of which numpy warns")
     deviations = table.subtract(rows, mean(rows, 1)[:, None])
     products = dot(deviations, transpose(deviations))
-    return squeeze(table.multiply(products, np.true_divide(1, count)))
+    # Scaled by a float64, then rounded to the dtype that numpy scales in place.
+    scaled = table.multiply(products, np.true_divide(1, count))
+    return squeeze(scaled if scaled.dtype == rows.dtype else astype(scaled, rows.dtype))
 
 
 @rule_for(np.corrcoef)

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from composit.apply import input_of, leaf
-from composit.errors import ParameterError, ShapeError
+from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle
 from composit.keys import Key
-from composit.numpy.arguments import ShapeLike, TensorLike, dtype_or, handle_of, normalize_shape
+from composit.numpy.arguments import ShapeLike, TensorLike, dtype_or, handle_of, normalize_axis, normalize_shape, own
+from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
 from composit.numpy.memory import copied_in_order
-from composit.numpy.movement import broadcast_to, moveaxis, reshape
-from composit.numpy.numpy_function import rule_for
+from composit.numpy.movement import broadcast_to, reshape
+from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
 __all__ = [
@@ -246,23 +247,42 @@ def linspace(
     if number < 0:
         raise ShapeError(f"Number of samples, {number}, must be non-negative.: linspace makes as many as num says")
     divisions = number - 1 if endpoint else number
-    if any(hasattr(end, "__lazy_tensor__") or np.ndim(end) for end in (start, stop)):
-        values = _linspace_between(handle_of(start), handle_of(stop), number, divisions, axis)
-        values = values if dtype is None else values.astype(dtype)
+    if all(isinstance(end, bool | int | float | complex | np.number | np.bool) for end in (start, stop)):
+        chosen = dtype_or(dtype, np.result_type(start, stop, float(number)))
+        values = leaf(Linspace(start, stop, number, bool(endpoint), chosen))
     else:
-        inexact = np.result_type(start, stop, float(number))
-        values = leaf(Linspace(start, stop, number, bool(endpoint), dtype_or(dtype, inexact)))
+        values = _linspace_between(start, stop, number, bool(endpoint), dtype, axis)
     if not retstep:
         return values
-    step = (stop - start) / divisions if divisions > 0 else math.nan
-    return values, step
+    return values, (stop - start) / divisions if divisions > 0 else math.nan
 
 
-def _linspace_between(start: Any, stop: Any, number: int, divisions: int, axis: int) -> Any:
-    distance = stop - start
-    steps = reshape(arange(number), (number,) + (1,) * distance.ndim)
-    values = steps * (distance / max(divisions, 1)) + start
-    return moveaxis(values, 0, axis) if axis else values
+def _between_types(parameters: Parameters, start: TensorType, stop: TensorType) -> TensorType:
+    shape = list(np.broadcast_shapes(start.shape, stop.shape))
+    shape.insert(normalize_axis(parameters["axis"], len(shape) + 1), parameters["num"])
+    if parameters["dtype"] is not None:
+        return tensor_type(tuple(shape), parameters["dtype"])
+    ends = [end.dtype if end.weak is None else end.weak(0) for end in (start, stop)]
+    return tensor_type(tuple(shape), np.result_type(*ends, 1.0))
+
+
+def _between_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, start: Any, stop: Any) -> Sequence[Any]:
+    number, endpoint = parameters["num"], parameters["endpoint"]
+    if not number:
+        return [None, None]
+    shares = np.linspace(0.0, 1.0, number, endpoint)
+    rows = xp.moveaxis(g, parameters["axis"], -1)
+    return [xp.sum(rows * share, axis=-1) for share in (1 - shares, shares)]
+
+
+_between = Computation(np.linspace, _between_types, _between_derivative)
+
+
+def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> Any:
+    ends = [handle_of(end) for end in (start, stop)]
+    if any(end.dtype.kind not in "biufc" for end in ends):
+        raise NoRuleError("linspace: ends that are no numbers")
+    return _between(*ends, num=number, endpoint=endpoint, dtype=None if dtype is None else np.dtype(dtype), axis=axis)
 
 
 @rule_for(np.logspace)
@@ -275,15 +295,14 @@ def logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> Any:
-    """Return base to the power of evenly spaced exponents. See np.logspace."""
+    """Return base to the power of evenly spaced exponents. See np.logspace; a base that is a number."""
+    if np.ndim(base) or isinstance(base, TensorHandle):
+        raise NoRuleError("logspace: several bases")
     values = base ** linspace(start, stop, num, endpoint, axis=axis)
     return values if dtype is None else values.astype(dtype)
 
 
-@rule_for(np.geomspace)
-def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """Return values of constant ratio between known ends, computed by numpy at the call. See np.geomspace."""
-    return input_of(np.geomspace(start, stop, num, endpoint, dtype, axis))
+geomspace = without_rule(np.geomspace)
 
 
 @rule_for(np.eye)
@@ -318,10 +337,9 @@ def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing:
     if indexing == "xy" and len(vectors) > 1:
         order[0], order[1] = 1, 0
     sparse_grids = [_along(vector, order[i], len(vectors)) for i, vector in enumerate(vectors)]
-    if sparse:
-        return tuple(sparse_grids)
-    lengths = [vectors[position].size for position in order]
-    return tuple(broadcast_to(grid, tuple(lengths)) for grid in sparse_grids)
+    lengths = tuple(vectors[position].size for position in order)
+    grids = sparse_grids if sparse else [broadcast_to(grid, lengths) for grid in sparse_grids]
+    return tuple(own(grid) for grid in grids) if copy else tuple(grids)
 
 
 def _along(vector: TensorHandle, axis: int, ndim: int) -> Any:

@@ -6,6 +6,7 @@ joining, movement, arguments, errors.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype
-from composit.numpy.indexing import known_integers, take
+from composit.numpy.indexing import TakeAdjoint, known_integers
 from composit.numpy.joining import concatenate
 from composit.numpy.movement import broadcast_to, moveaxis, ravel, reshape
 from composit.numpy.numpy_function import rule_for, without_rule
+from composit.numpy.positions import positions_of
+from composit.operation import Array, TensorType, tensor_type
 
 __all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]
 
@@ -31,7 +35,7 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
     """Return a view without the zeros at the ends of axes, which are looked for now. See np.trim_zeros."""
     tensor = handle_of(filt)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
-    if not set(trim.lower()) <= set("fb") or not tensor.ndim or isinstance(filt, list | tuple):
+    if trim.lower() not in ("f", "b", "fb", "bf") or not tensor.ndim or isinstance(filt, list | tuple):
         raise NoRuleError(f"trim_zeros: ends {trim!r}, or no array")
     is_kept = read_value(tensor, "trim_zeros") != 0
     if not is_kept.any():
@@ -43,6 +47,24 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
         start = found[0] if "f" in trim.lower() else 0
         index[position] = slice(start, found[-1] + 1 if "b" in trim.lower() else None)
     return tensor[tuple(index)]
+
+
+def _chosen_types(parameters: Parameters, operand: TensorType, places: TensorType) -> TensorType:
+    axis = parameters["axis"]
+    return tensor_type((*operand.shape[:axis], *places.shape, *operand.shape[axis + 1 :]), operand.dtype)
+
+
+def _chosen_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any, places: Any) -> Sequence[Any]:
+    return [xp.apply(TakeAdjoint(parameters["axis"], "raise", xp.shape(x)), g, places), None]
+
+
+def _chosen_of(array: Array, places: Array, axis: int) -> Array:
+    """Return elements along an axis, in Fortran's order where the array is: unlike take, these functions keep it."""
+    result = np.take(array, places, axis)
+    return np.asfortranarray(result) if array.flags.fnc else result
+
+
+_chosen = Computation(_chosen_of, _chosen_types, _chosen_derivative, "take in order")
 
 
 def _place_of(obj: Any) -> Any:
@@ -71,7 +93,8 @@ def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> Tensor:
     Derivative:  g at the elements that stay
     """
     tensor, position = _along(arr, axis)
-    return take(tensor, np.delete(np.arange(tensor.shape[position]), _place_of(obj)), position)
+    kept = np.delete(np.arange(tensor.shape[position]), _place_of(obj))
+    return _chosen(tensor, positions_of(kept), axis=position)
 
 
 @rule_for(np.insert)
@@ -90,7 +113,7 @@ def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None 
     added = _added(tensor, position, place, given)
     length, count = tensor.shape[position], added.shape[position]
     order = np.insert(np.arange(length), place, np.arange(length, length + count))
-    return take(concatenate([tensor, added], position), order, position)
+    return _chosen(concatenate([tensor, added], position), positions_of(order), axis=position)
 
 
 def _added(tensor: Tensor, axis: int, place: Any, values: Tensor) -> Tensor:

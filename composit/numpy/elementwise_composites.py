@@ -10,9 +10,11 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError, ParameterError
-from composit.handle import mark_view
+from composit.handle import TensorHandle, mark_view
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, own
+from composit.numpy.assignment import assign_result
+from composit.numpy.computations import Computation, same_type
 from composit.numpy.elementwise import Where
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import ComplexPart
@@ -141,17 +143,28 @@ def fix(x: TensorLike, out: None = None) -> Tensor:
     return table.trunc(x)
 
 
+_complex_numbers = Computation(np.nan_to_num, same_type)
+
+
 @rule_for(np.nan_to_num)
 def nan_to_num(
     x: TensorLike, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """Return the elements with NaN and infinities replaced, by default by 0 and the largest numbers."""
     handle = handle_of(x)
-    if handle.dtype.kind not in "fc":
-        return table.positive(handle) if handle.dtype.kind != "b" else table.logical_or(handle, handle)
-    if handle.dtype.kind == "c":
-        parts = [nan_to_num(part, copy, nan, posinf, neginf) for part in (real(handle), imag(handle))]
-        return table.add(parts[0], table.multiply(parts[1], 1j))
+    if not copy and isinstance(x, TensorHandle) and not x.type.is_scalar:
+        assign_result(x, nan_to_num(x, True, nan, posinf, neginf))
+        return x
+    if handle.dtype.kind in "biu":
+        return own(handle)
+    if (
+        handle.dtype.kind == "c"
+        and handle.ndim
+        and all(isinstance(v, float | int | None) for v in (nan, posinf, neginf))
+    ):
+        return _complex_numbers(handle, nan=nan, posinf=posinf, neginf=neginf)
+    if handle.dtype.kind != "f":
+        raise NoRuleError("nan_to_num: a complex number alone, replaced by arrays, or elements that are no numbers")
     largest = float(np.finfo(handle.dtype).max)
     above, below = largest if posinf is None else posinf, -largest if neginf is None else neginf
     result = where(table.isnan(handle), nan, handle)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ShapeError
+from composit.errors import NoRuleError, ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.indexing import BasicIndex
@@ -179,6 +179,8 @@ def _zeros(xp: Any, like: Any) -> Any:
 
 
 def _tensors(arrays: Iterable[TensorLike], function: str) -> list[Any]:
+    if not hasattr(arrays, "__getitem__"):
+        raise NoRuleError(f"{function}: arrays that are no sequence")
     tensors = [handle_of(array) for array in arrays]
     if not tensors:
         raise ShapeError(
@@ -218,6 +220,8 @@ concat = concatenate
 
 
 def _cast(tensor: Any, dtype: Dtype, casting: str) -> Any:
+    if not dtype.isnative or dtype.subdtype is not None or casting == "same_value":
+        raise NoRuleError(f"joining: dtype {dtype} or casting {casting!r}")
     check_casting(tensor.dtype, dtype, casting)
     return tensor if tensor.dtype == dtype and tensor.type.weak is None else tensor.astype(dtype)
 
@@ -241,7 +245,7 @@ def _at_least(arys: Sequence[TensorLike], raised: Any) -> Any:
 @rule_for(np.atleast_1d)
 def atleast_1d(*arys: TensorLike) -> Any:
     """Return each tensor with one axis or more. See np.atleast_1d."""
-    return _at_least(arys, lambda value: value if handle_of(value).ndim else reshape(value, 1))
+    return _at_least(arys, lambda value: handle_of(value) if handle_of(value).ndim else reshape(value, 1))
 
 
 @rule_for(np.atleast_2d)
@@ -264,13 +268,13 @@ def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> Any:
 @rule_for(np.vstack)
 def vstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return the tensors on top of each other; vectors are rows. See np.vstack."""
-    return concatenate([atleast_2d(value) for value in tup], 0, dtype=dtype, casting=casting)
+    return concatenate([atleast_2d(value) for value in _tensors(tup, "concatenate")], 0, dtype=dtype, casting=casting)
 
 
 @rule_for(np.hstack)
 def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Return the tensors beside each other, along axis 1, or 0 for vectors. See np.hstack."""
-    tensors = [handle_of(atleast_1d(value)) for value in tup]
+    tensors = [handle_of(atleast_1d(value)) for value in _tensors(tup, "concatenate")]
     axis = 0 if tensors and tensors[0].ndim == 1 else 1
     return concatenate(tensors, axis, dtype=dtype, casting=casting)
 
@@ -278,13 +282,13 @@ def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same
 @rule_for(np.dstack)
 def dstack(tup: Iterable[TensorLike]) -> Any:
     """Return the tensors joined along their third axis. See np.dstack."""
-    return concatenate([atleast_3d(value) for value in tup], 2)
+    return concatenate([atleast_3d(value) for value in _tensors(tup, "concatenate")], 2)
 
 
 @rule_for(np.column_stack)
 def column_stack(tup: Iterable[TensorLike]) -> Any:
     """Return vectors as the columns of a matrix, beside matrices as they are. See np.column_stack."""
-    tensors = [handle_of(value) for value in tup]
+    tensors = _tensors(tup, "concatenate")
     return concatenate([transpose(atleast_2d(t)) if t.ndim < 2 else t for t in tensors], 1)
 
 

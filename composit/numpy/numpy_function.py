@@ -134,6 +134,8 @@ def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwa
     out = kwargs.get("out")
     try:
         _check_like(kwargs.get("like"))
+        if out is not None and options.get("dtype") is not None:
+            raise NoRuleError("out, dtype: both decide, and not every function takes both")
         result = rule(*args, **options)
         if out is None:
             return result

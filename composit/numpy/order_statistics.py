@@ -83,6 +83,9 @@ def median(
 
     Derivative:  g at the element in the middle, half of it at each of two
     """
+    if overwrite_input:
+        # What may be overwritten need not be: numpy, too, gets an array of its own.
+        return median(a, axis, None, False, keepdims)
     return median_of(_median, a, axis, bool(keepdims))
 
 

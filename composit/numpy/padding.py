@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import MissingDerivativeError, ParameterError
+from composit.errors import MissingDerivativeError, NoRuleError, ParameterError
 from composit.numpy.arguments import TensorLike, handle_of, own
 from composit.numpy.indexing import take
 from composit.numpy.movement import broadcast_to
@@ -97,6 +97,8 @@ def _pairs(value: Any, ndim: int, argument: str) -> tuple[tuple[Any, Any], ...]:
             rows[axis] = entry
         return tuple(_pairs(row, 1, argument)[0] for row in rows)
     values = np.asarray(value)
+    if values.dtype.kind not in "biufc":
+        raise NoRuleError(f"pad: {argument} that are no numbers")
     if argument == "pad_width" and values.dtype.kind not in "iu":
         raise TypeError("`pad_width` must be of integral type.")
     return tuple((row[0].item(), row[1].item()) for row in np.broadcast_to(values, (ndim, 2)))
@@ -117,7 +119,8 @@ def _pad_constant(tensor: Any, widths: tuple[tuple[int, int], ...], constant_val
 
 
 def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: Any, options: dict[str, Any]) -> Any:
-    if options.get("reflect_type", "even") != "even" or set(options) - {"reflect_type"}:
+    known = {"reflect_type"} if mode in ("reflect", "symmetric") else set()
+    if options.get("reflect_type", "even") != "even" or set(options) - known:
         raise ParameterError(
             f"unsupported keyword arguments for mode {mode!r}: {options}; expected reflect_type='even' or none"
         )

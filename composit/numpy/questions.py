@@ -81,7 +81,7 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
         if isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
             return None
         raise NoRuleError("shares_memory: what is no array")
-    owners = [base_of(tensor) or tensor for tensor in (a, b)]
+    owners = [tensor if owner is None else owner for tensor, owner in ((a, base_of(a)), (b, base_of(b)))]
     if owners[0] is not owners[1]:
         return None
     memory = stand_in_of(owners[0])

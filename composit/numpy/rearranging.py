@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply, as_tensor, leaf
-from composit.errors import ParameterError, ShapeError
+from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis, own
 from composit.numpy.contractions import diagonal
 from composit.numpy.creation import Eye, Tri
@@ -193,6 +193,8 @@ def triu(m: TensorLike, k: int = 0) -> Any:
 
 def _matrix(m: TensorLike, function: str) -> Any:
     tensor = handle_of(m)
+    if tensor.dtype.kind not in "biufcmM":
+        raise NoRuleError(f"{function}: elements that are no numbers")
     if tensor.ndim == 0:
         raise ShapeError(f"{function}: a tensor of rank 0 was given; expected one axis or more; expand_dims it")
     return broadcast_to(tensor, (tensor.shape[0], tensor.shape[0])) if tensor.ndim == 1 else tensor
