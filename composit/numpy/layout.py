@@ -16,7 +16,7 @@ import numpy as np
 from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
-from composit.operation import Array, Input, Operation, TensorType
+from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
