@@ -3,7 +3,8 @@
 A public module of numpy is composit.numpy's module of the same name. Where that lacks a name, the lookup is an
 AttributeError; an import of it binds an object that raises when it is used, so that one missing name does not fail a
 file. A private module of numpy (numpy._core.umath, numpy.lib._function_base_impl) gives our public object where its own
-attribute is one of numpy's public objects, and numpy's private attribute otherwise.
+attribute is one of numpy's public objects, and numpy's private attribute otherwise; so does a private name of a public
+module (numpy._NoValue).
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class PublicModule(ModuleType):
             return getattr(ours, name)
         if _is_private_module(full_name):
             return module_called(full_name)
+        if name.startswith("_") and not name.startswith("__"):
+            return ours_for(getattr(importlib.import_module(self._suite_name), name))
         raise AttributeError(f"composit has no {full_name}")
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -80,7 +83,7 @@ class PublicModule(ModuleType):
         delattr(self._suite_ours, name)
 
     def __dir__(self) -> list[str]:
-        return dir(self._suite_ours)
+        return [name for name in dir(self._suite_ours) if name in _MODULE_NAMES or _is_visible(self, name)]
 
 
 class PrivateModule(ModuleType):
@@ -111,6 +114,13 @@ class PrivateModule(ModuleType):
 
     def __dir__(self) -> list[str]:
         return dir(self._suite_real)
+
+
+def _is_visible(module: PublicModule, name: str) -> bool:
+    try:
+        return not isinstance(getattr(module, name), MissingName)
+    except AttributeError:
+        return False
 
 
 def _is_helper_module(value: object) -> bool:
