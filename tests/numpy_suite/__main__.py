@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.numpy_suite import reports, running
+from tests.numpy_suite import recording, reports, running
 
 REFERENCE = Path(__file__).with_name("reference_counts.json")
 
@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--group-by-error", action="store_true", help="print the causes of failure, most frequent first"
     )
+    parser.add_argument("--update", action="store_true", help="record the outcomes in recorded.json")
     parser.add_argument("--debug", metavar="ID", help="run one file or test id under pytest here, with tracebacks")
     return parser
 
@@ -48,6 +49,8 @@ def main() -> int:
         counts = {result.path: len(result.passed) for result in results}
         REFERENCE.write_text(json.dumps(counts, indent=0, sort_keys=True) + "\n", encoding="utf-8")
     reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
+    if arguments.update and mode != "reference":
+        recording.update(results, mode)
     if arguments.failures:
         print("\n".join(reports.failures(results)))
     if arguments.group_by_error:
