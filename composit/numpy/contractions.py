@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import ParameterError, ShapeError
+from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor, mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.movement import moveaxis, reshape, transpose
@@ -113,7 +113,7 @@ def _lengths(subscripts: str, shapes: tuple[Shape, ...]) -> dict[str, int]:
 
 
 @rule_for(np.einsum)
-def einsum(*operands: Any, dtype: Any = None, casting: str = "safe", optimize: Any = False) -> Any:
+def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "safe", optimize: Any = False) -> Any:
     """Return the sum of products that the subscripts describe. See np.einsum; `optimize` is decided at evaluation.
 
     Example:
@@ -121,18 +121,27 @@ def einsum(*operands: Any, dtype: Any = None, casting: str = "safe", optimize: A
         >>> cnp.einsum("ij,jk", cnp.ones((2, 3)), cnp.ones((3, 4))).shape
         (2, 4)
     """
+    if order not in ("K", None) or casting not in _CASTINGS or optimize not in _OPTIMIZATIONS:
+        raise NoRuleError(f"einsum: no rule for order={order!r}, casting={casting!r}, optimize={optimize!r}")
     subscripts, tensors = _parse_operands(operands)
+    if any(tensor.dtype.kind not in "biufc" for tensor in tensors):
+        raise NoRuleError(f"einsum: no rule for dtypes {[str(tensor.dtype) for tensor in tensors]}")
     terms, output = _resolve(subscripts, [tensor.shape for tensor in tensors])
+    for index, term in enumerate(terms):
+        terms[index], tensors[index] = _without_repeats(term, tensors[index])
     if len(terms) == 1 and dtype is None and len(set(output)) == len(output) and sorted(terms[0]) == sorted(output):
         # Nothing is summed: numpy returns a view.
         return transpose(tensors[0], tuple(terms[0].index(letter) for letter in output))
-    for index, term in enumerate(terms):
-        terms[index], tensors[index] = _without_repeats(term, tensors[index])
     if dtype is not None:
         for tensor in tensors:
             check_casting(tensor.dtype, np.dtype(dtype), casting)
         tensors = [tensor.astype(dtype) for tensor in tensors]
     return apply(Einsum(",".join(terms) + "->" + output), *tensors)
+
+
+_CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
+# A path that is given is numpy's to check and to follow.
+_OPTIMIZATIONS = (False, True, "greedy", "optimal")
 
 
 @rule_for(np.einsum_path)
@@ -167,6 +176,11 @@ def _parse_operands(operands: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _letters(numbers: Sequence[Any]) -> str:
+    if any(number is not Ellipsis and not 0 <= number < len(string.ascii_letters) for number in numbers):
+        raise ParameterError(
+            f"subscript is not within the valid range [0, {len(string.ascii_letters)}): einsum was given {list(numbers)};"
+            " each number stands for a letter"
+        )
     return "".join("..." if number is Ellipsis else string.ascii_letters[number] for number in numbers)
 
 

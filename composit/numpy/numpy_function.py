@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import update_wrapper, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -71,8 +71,8 @@ def rule_for(
             except REFUSALS as refusal:
                 return let_numpy_decide(refusal, function, args, kwargs, writes)
 
-        _publish(public, NumpyFunction(function, rule, writes))
-        return public
+        published: Callable[Parameters, Result] = _published(public, NumpyFunction(function, rule, writes))
+        return published
 
     return declare
 
@@ -91,15 +91,36 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
     public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")
     public.__module__ = (getattr(function, "__module__", None) or "numpy").replace("numpy", "composit.numpy", 1)
     public.__doc__ = f"Return what numpy.{public.__name__} returns, computed when it is called. See its page."
-    _publish(public, NumpyFunction(function, None, written))
-    return public
+    published: Function = _published(public, NumpyFunction(function, None, written))
+    return published
 
 
-def _publish(public: Function, row: NumpyFunction) -> None:
+def _published(public: Function, row: NumpyFunction) -> Any:
     signature = signature_of(row.function)
     if signature is not None:
         public.__signature__ = signature  # type: ignore[attr-defined]  # what inspect reads
+    if inspect.isbuiltin(row.function):
+        public = _Builtin(public)
     _public_to_row[public] = row
+    return public
+
+
+class _Builtin:
+    """A public function that is no method where a class holds it, as those that numpy writes in C."""
+
+    def __init__(self, function: Function) -> None:
+        update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        # As a function, it is pickled by its name.
+        return str(self.__dict__["__qualname__"])
+
+    def __repr__(self) -> str:
+        return f"<built-in function {self.__dict__['__name__']}>"
 
 
 def signature_of(function: Function) -> inspect.Signature | None:
