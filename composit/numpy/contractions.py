@@ -129,8 +129,8 @@ def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "
     terms, output = _resolve(subscripts, [tensor.shape for tensor in tensors])
     for index, term in enumerate(terms):
         terms[index], tensors[index] = _without_repeats(term, tensors[index])
-    if len(terms) == 1 and dtype is None and len(set(output)) == len(output) and sorted(terms[0]) == sorted(output):
-        # Nothing is summed: numpy returns a view.
+    if len(terms) == 1 and dtype is None and output and sorted(terms[0]) == sorted(output):
+        # Nothing is summed: numpy returns a view, and of a single element a scalar.
         return transpose(tensors[0], tuple(terms[0].index(letter) for letter in output))
     if dtype is not None:
         for tensor in tensors:

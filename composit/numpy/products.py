@@ -17,6 +17,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
+from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 from composit.numpy.numpy_function import rule_for
@@ -167,7 +168,7 @@ def dot(a: TensorLike, b: TensorLike) -> Any:
 
 def _strong(x: Any) -> Any:
     # np.dot makes arrays of its operands: a Python scalar decides with its dtype.
-    return x if x.type.weak is None else x.astype(x.dtype)
+    return x if x.type.weak is None else astype(x, x.dtype)
 
 
 @rule_for(np.inner)
