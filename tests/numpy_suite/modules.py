@@ -181,19 +181,24 @@ def _public_objects() -> dict[int, tuple[str, str, object]]:
         module = importlib.import_module(module_name) if module_name != "numpy.emath" else numpy.emath
         for name in getattr(module, "__all__", dir(module)):
             value = getattr(module, name, None)
-            if callable(value) and not name.startswith("_"):
+            if _is_replaced(value) and not name.startswith("_"):
                 found.setdefault(id(value), (module_name, name, value))
     return found
 
 
+def _is_replaced(value: object) -> bool:
+    # Besides functions and classes: r_, c_, mgrid, ogrid, whose subscripts compute.
+    return callable(value) or type(value).__module__ == "numpy.lib._index_tricks_impl"
+
+
 def ours_for(value: Any) -> Any:  # Any: whatever a module of numpy holds
     """Return our object for one of numpy's public callables, a MissingName where there is none; other values as they are."""
-    known = _public_objects().get(id(value)) if callable(value) else None
+    known = _public_objects().get(id(value)) if _is_replaced(value) else None
     if known is None:
         return value
     module_name, name, _ = known
-    module = module_called(module_name)
-    return getattr(module, name, None) or MissingName(f"{module_name}.{name}")
+    ours = getattr(module_called(module_name), name, None)
+    return MissingName(f"{module_name}.{name}") if ours is None else ours
 
 
 def imported_name(module: Any, name: str) -> Any:  # Any: a stand-in for a module, and what it holds
