@@ -22,12 +22,19 @@ from composit.operation import Axes, Dtype, Shape
 AxisLike: TypeAlias = SupportsIndex
 AxesLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 ShapeLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+_PYTHON_NUMBERS = (bool, int, float, complex)
 TensorLike: TypeAlias = Any  # Any: tensors, arrays, numbers, nested sequences and what has __lazy_tensor__
 
 
 def handle_of(value: TensorLike) -> Any:  # Any: LazyTensor, which is defined above this module
     """Return the value as a tensor; tensors come back as they are."""
     return value if isinstance(value, TensorHandle) else as_tensor(value)
+
+
+def is_number(value: object) -> bool:
+    """Return whether it is a number of Python's or numpy's own: no tensor, which passes for a scalar, no subclass."""
+    kind = type(value)
+    return kind in _PYTHON_NUMBERS or (kind.__module__ == "numpy" and issubclass(kind, np.number | np.bool))
 
 
 def own(tensor: Any) -> Any:

@@ -7,6 +7,7 @@ random numbers in random.py. May import conversions, movement, arguments, apply,
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,16 @@ from composit.apply import input_of, leaf
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle
 from composit.keys import Key
-from composit.numpy.arguments import ShapeLike, TensorLike, dtype_or, handle_of, normalize_axis, normalize_shape, own
+from composit.numpy.arguments import (
+    ShapeLike,
+    TensorLike,
+    dtype_or,
+    handle_of,
+    is_number,
+    normalize_axis,
+    normalize_shape,
+    own,
+)
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
 from composit.numpy.memory import copied_in_order
@@ -247,7 +257,7 @@ def linspace(
     if number < 0:
         raise ShapeError(f"Number of samples, {number}, must be non-negative.: linspace makes as many as num says")
     divisions = number - 1 if endpoint else number
-    if all(isinstance(end, bool | int | float | complex | np.number | np.bool) for end in (start, stop)):
+    if is_number(start) and is_number(stop):
         chosen = dtype_or(dtype, np.result_type(start, stop, float(number)))
         values = leaf(Linspace(start, stop, number, bool(endpoint), chosen))
     else:
@@ -279,6 +289,11 @@ _between = Computation(np.linspace, _between_types, _between_derivative)
 
 
 def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> Any:
+    if any(
+        not is_number(end) and isinstance(end, numbers.Number) and not isinstance(end, TensorHandle)
+        for end in (start, stop)
+    ):
+        raise NoRuleError("linspace: ends of a class of their own")
     ends = [handle_of(end) for end in (start, stop)]
     if any(end.dtype.kind not in "biufc" for end in ends):
         raise NoRuleError("linspace: ends that are no numbers")

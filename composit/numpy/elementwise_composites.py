@@ -12,7 +12,7 @@ from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError, ParameterError
 from composit.handle import TensorHandle, mark_view
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import TensorLike, handle_of, own
+from composit.numpy.arguments import TensorLike, handle_of, is_number, own
 from composit.numpy.assignment import assign_result
 from composit.numpy.computations import Computation, same_type
 from composit.numpy.elementwise import Where
@@ -160,7 +160,7 @@ def nan_to_num(
     if (
         handle.dtype.kind == "c"
         and handle.ndim
-        and all(isinstance(v, float | int | None) for v in (nan, posinf, neginf))
+        and all(value is None or is_number(value) for value in (nan, posinf, neginf))
     ):
         return _complex_numbers(handle, nan=nan, posinf=posinf, neginf=neginf)
     if handle.dtype.kind != "f":

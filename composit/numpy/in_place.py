@@ -33,7 +33,7 @@ def _target(given: Any) -> Tensor:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, bool | int | float | complex)
+    return type(value) in (bool, int, float, complex)
 
 
 def _mask(mask: TensorLike) -> Tensor:

@@ -18,7 +18,7 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
-from composit.numpy.arguments import handle_of
+from composit.numpy.arguments import handle_of, is_number
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.movement import broadcast_to
 from composit.numpy.reduction_arguments import reduced_dtype, reduced_shape
@@ -130,7 +130,7 @@ def _initial_for(initial: Any, dtype: Dtype) -> Any:
         if initial.ndim or not np.can_cast(initial.dtype, dtype, "same_kind"):
             raise NoRuleError("reduce: an initial value that numpy has to cast")
         return initial
-    if not isinstance(initial, bool | int | float | complex | np.generic):
+    if not is_number(initial):
         raise NoRuleError("reduce: an initial value that is no number")
     np.empty((), dtype)[()] = initial  # raises where it does not fit
     return initial

@@ -285,9 +285,9 @@ def nanstd(
 
 
 def _known_number(value: object) -> float:
-    if not isinstance(value, int | float):
+    if type(value) not in (int, float):
         raise NoRuleError(f"ddof: {value!r} is no number of Python's")
-    return value
+    return value  # type: ignore[return-value]  # checked above
 
 
 _nanmedian = Computation(np.nanmedian, median_types)
