@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -136,13 +137,17 @@ def is_surely_in_c_order(tensor: TensorHandle) -> bool:
     return is_plain and _is_in_c_order(tensor._node)
 
 
+# Nodes whose values lie in C order, by id: a program that asks again and again walks each node once.
+_known_in_c_order: WeakValueDictionary[int, Node] = WeakValueDictionary()
+
+
 def _is_in_c_order(root: Node) -> bool:
     """Return whether the value lies in C order for sure: made by operations that keep it, of leaves that have it."""
     seen: set[int] = set()
     stack = [root]
     while stack:
         node = stack.pop()
-        if id(node) in seen:
+        if id(node) in seen or _known_in_c_order.get(id(node)) is node:
             continue
         seen.add(id(node))
         operation = node.operation
@@ -157,6 +162,7 @@ def _is_in_c_order(root: Node) -> bool:
             stack.extend(operand for operand, index in node.operands if operand.types[index].ndim > 1)
         elif any(value_type.ndim > 1 for value_type in node.types):
             return False
+    _known_in_c_order[id(root)] = root
     return True
 
 

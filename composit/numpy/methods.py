@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import input_of
+from composit.apply import as_tensor, input_of
+from composit.guards import read_value
 from composit.handle import TensorHandle, register_tensor_classes
 from composit.node import Node
 from composit.numpy.array_api import ArrayApi
@@ -68,7 +69,16 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
         return object.__new__(wanted)
 
 
-class LazyScalar(LazyTensor):
+class _ScalarClass(type):
+    """What `type(s)(value)` does where `s` is a scalar: it makes one, as the classes of numpy's scalars do."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > 1 and isinstance(args[1], Node):
+            return super().__call__(*args, **kwargs)
+        return args[0] if isinstance(args[0], cls) else as_tensor(np.asarray(*args, **kwargs)[()])
+
+
+class LazyScalar(LazyTensor, metaclass=_ScalarClass):
     """One number where numpy gives a scalar and no array: immutable, and an instance of numpy's scalar class too."""
 
     __slots__ = ()
@@ -77,6 +87,12 @@ class LazyScalar(LazyTensor):
     def __class__(self) -> Any:
         """Numpy's class of such scalars: `isinstance(x.sum(), np.floating)` is as true as it is of numpy's own."""
         return self._type.dtype.type
+
+    def __getattr__(self, name: str) -> Any:
+        # What only numpy's scalars have (is_integer, as_integer_ratio, numerator, ...) is asked of the number itself.
+        if not name.startswith("_") and hasattr(self._type.dtype.type, name):
+            return getattr(read_value(self, name), name)
+        return super().__getattr__(name)
 
 
 register_tensor_classes(ndarray, LazyScalar)

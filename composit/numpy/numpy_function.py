@@ -85,7 +85,8 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
     written = (writes,) if isinstance(writes, str) else writes
 
     def public(*args: Any, **kwargs: Any) -> Any:
-        kwargs.pop("like", None)
+        if "like" in kwargs and _is_like_ours(kwargs["like"]):
+            del kwargs["like"]
         return call_numpy(function, args, kwargs, written)
 
     public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")
@@ -168,8 +169,12 @@ def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwa
         return let_numpy_decide(refusal, function, args, given)
 
 
+def _is_like_ours(like: Any) -> bool:
+    return like is None or isinstance(like, TensorHandle) or type(like) is np.ndarray
+
+
 def _check_like(like: Any) -> None:
-    if like is not None and not isinstance(like, TensorHandle) and type(like) is not np.ndarray:
+    if not _is_like_ours(like):
         raise NoRuleError(
             f"like: {like!r:.60} was given; tensors and arrays give tensors, anything else is numpy's to ask"
         )

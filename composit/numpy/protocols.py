@@ -147,6 +147,6 @@ class Protocols(TensorHandle):
         return array_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(
-        self, function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, func: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        return array_function(function, types, args, kwargs)
+        return array_function(func, types, args, kwargs)
