@@ -29,6 +29,7 @@ from composit.numpy import (
     higher_order,
     histograms,
     in_place,
+    index_helpers,
     indexing,
     inspection,
     joining,
@@ -73,6 +74,7 @@ from composit.numpy.grid_positions import *
 from composit.numpy.higher_order import *
 from composit.numpy.histograms import *
 from composit.numpy.in_place import *
+from composit.numpy.index_helpers import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.joining import *
@@ -93,6 +95,7 @@ from composit.numpy.reductions import *
 from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
+from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
@@ -129,6 +132,7 @@ __all__ += grid_positions.__all__
 __all__ += higher_order.__all__
 __all__ += histograms.__all__
 __all__ += in_place.__all__
+__all__ += index_helpers.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
 __all__ += joining.__all__
@@ -155,4 +159,5 @@ __all__ += windows.__all__
 _register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})
 _register_functions({vars(_np.linalg)[name]: vars(linalg)[name] for name in linalg.__all__})
 _register_functions({vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all__})
+_register_functions({_np.lib.stride_tricks.sliding_window_view: _sliding_window_view})
 _register_ufunc_methods(_array_ufunc)

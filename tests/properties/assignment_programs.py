@@ -237,7 +237,7 @@ class Writer:
             f"xp.add({x}, {y}, out={z}, casting='unsafe')",
             f"xp.negative({y}, out={x})",
             f"xp.clip({x}, 0, 2, out={x})",
-            f"xp.cumsum({y}, axis={a}, out={x})",
+            f"xp.cumsum({x}, axis={self._axis(x)}, out={x})",
             f"xp.max({y}, axis={a}, out={x})",
             f"xp.take({y}, {index_texts.integers(self.source)}, axis={a}, out={x}, mode='clip')",
             f"xp.minimum({x}, {value}, out={x}[::-1])",

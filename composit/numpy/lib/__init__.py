@@ -1,6 +1,6 @@
 """numpy.lib on tensors: its tools for writers of libraries are numpy's own, what computes is ours.
 
-May import emath, stride_tricks.
+May import emath, strided_views.
 """
 
 from numpy.lib import (
@@ -13,11 +13,11 @@ from numpy.lib import (
     introspect,
     mixins,
     npyio,
-    stride_tricks,
     tracemalloc_domain,
 )
 
 from composit.numpy import emath as scimath
+from composit.numpy.lib import stride_tricks
 
 __all__ = [
     "Arrayterator",

@@ -1,0 +1,183 @@
+"""Windows and strides: views in which elements appear several times. Writes to what they are taken of show in them.
+
+What `numpy.lib.stride_tricks` has. May import movement, view_operations, assignment, layout, conversions, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import OutOfBoundsError
+from composit.handle import TensorHandle, mark_view, root_of
+from composit.numpy.assignment import is_connected
+from composit.numpy.conversions import asarray
+from composit.numpy.layout import stand_in_of
+from composit.numpy.movement import reshape, transpose
+from composit.numpy.numpy_function import rule_for, signature_of
+from composit.numpy.view_operations import ReadOnly
+from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
+
+__all__ = ["as_strided", "sliding_window_view"]
+
+# Any, everywhere here: tensors, and what numpy takes for shapes and strides.
+
+
+@dataclass(frozen=True, slots=True)
+class SlidingWindows(Operation):
+    """The windows at all positions along some axes; the axes of the windows come last.
+
+    Derivative:  each window's g added to where the window is
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.sliding_window_view.html
+    """
+
+    window_shape: Shape
+    axes: Axes
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return "sliding_window_view"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        lengths = list(operand_types[0].shape)
+        for axis, length in zip(self.axes, self.window_shape, strict=True):
+            lengths[axis] -= length - 1
+        return (tensor_type((*lengths, *self.window_shape), operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        array = np.asarray(operands[0])
+        return np.lib.stride_tricks.sliding_window_view(array, self.window_shape, self.axes, writeable=True)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,) = cotangents
+        for axis, length in zip(self.axes[::-1], self.window_shape[::-1], strict=True):
+            g = _summed(xp, g, axis, length)
+        return [g]
+
+
+def _summed(xp: Any, g: Any, axis: int, length: int) -> Any:
+    """Return g summed over the last axis, that of windows, each element where it stood along the axis."""
+    total = None
+    for position in range(length):
+        widths = [(0, 0)] * (g.ndim - 1)
+        widths[axis] = (position, length - 1 - position)
+        part = xp.pad(g[..., position], widths)
+        total = part if total is None else total + part
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Strided(Operation):
+    """Elements of one axis, chosen by an offset and by strides; both count elements. Derivative: not written yet.
+
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
+    """
+
+    shape: Shape
+    strides: tuple[int, ...]
+    offset: int
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return "as_strided"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        array = np.ascontiguousarray(operands[0])[self.offset :]
+        strides = tuple(stride * array.itemsize for stride in self.strides)
+        return np.lib.stride_tricks.as_strided(array, self.shape, strides)
+
+
+def _finished(view: Any, writeable: bool) -> Any:
+    if writeable:
+        return view
+    fixed = apply(ReadOnly(), view)
+    mark_view(fixed, view)
+    return fixed
+
+
+@rule_for(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """Return the windows of a shape at all positions. See np.lib.stride_tricks.sliding_window_view."""
+    tensor = asarray(x)
+    # numpy says what is wrong with shapes and axes.
+    np.lib.stride_tricks.sliding_window_view(np.broadcast_to(np.False_, tensor.shape), window_shape, axis)
+    window = tuple(int(length) for length in np.atleast_1d(window_shape))
+    given = range(tensor.ndim) if axis is None else np.atleast_1d(axis)
+    view = apply(SlidingWindows(window, tuple(int(number) % tensor.ndim for number in given)), tensor)
+    mark_view(view, tensor)
+    return _finished(view, writeable)
+
+
+def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:
+    """Return elements of x's memory by a shape and strides in bytes. See np.lib.stride_tricks.as_strided.
+
+    Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or do not lead
+             from element to element
+    """
+    tensor = asarray(x)
+    stand_in = stand_in_of(tensor)
+    wanted = np.lib.stride_tricks.as_strided(
+        np.empty(1, tensor.dtype),
+        stand_in.shape if shape is None else shape,
+        stand_in.strides if strides is None else strides,
+    )
+    whole, first = _memory_of(tensor)
+    steps = [stride / tensor.itemsize for stride in wanted.strides]
+    _check_reach(tensor, wanted, first, steps, whole.size)
+    view = apply(Strided(wanted.shape, tuple(int(step) for step in steps), first), whole)
+    mark_view(view, whole)
+    return _finished(view, writeable)
+
+
+def _memory_of(tensor: Any) -> tuple[Any, int]:
+    """Return all elements of the memory that a tensor is part of as one axis, and where the tensor's first is."""
+    root = _root_of(tensor)
+    stand_in = stand_in_of(root)
+    part: Array | None = stand_in
+    for step in tensor._steps if root is not tensor else ():
+        if part is not None:
+            part = step.view_without_copy(part) if step.depends_on_layout else step.view_of(part)
+    assert part is not None, "a view that is connected shares memory"
+    order = sorted(range(root.ndim), key=lambda axis: -stand_in.strides[axis])
+    first = _address(part) - _address(stand_in)
+    return reshape(transpose(root, tuple(order)), (-1,) if root.size else (0,)), first // root.itemsize
+
+
+def _root_of(tensor: TensorHandle) -> TensorHandle:
+    while (root := root_of(tensor)) is not None:
+        if is_connected(tensor):
+            return root
+    return tensor
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _check_reach(tensor: Any, wanted: Array, first: int, steps: Sequence[float], size: int) -> None:
+    reaches = [(length - 1) * step for length, step in zip(wanted.shape, steps, strict=True)]
+    lowest = first + sum(min(reach, 0) for reach in reaches)
+    highest = first + sum(max(reach, 0) for reach in reaches)
+    is_whole = all(step.is_integer() for step in steps)
+    if wanted.size and (not is_whole or lowest < 0 or highest >= size):
+        raise OutOfBoundsError(
+            f"as_strided: shape {wanted.shape} with strides {wanted.strides} was asked of {tensor!r}, whose memory holds"
+            f" {size} elements of {tensor.itemsize} bytes, its first at position {first}; each stride must be a multiple of"
+            " the element and lead to no element outside; numpy would read foreign memory"
+        )
+
+
+as_strided.__signature__ = signature_of(np.lib.stride_tricks.as_strided)  # type: ignore[attr-defined]  # for inspect
