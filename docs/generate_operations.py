@@ -15,6 +15,7 @@ import numpy as np
 import composit.numpy as cnp
 import mosaic.lowering  # noqa: F401  # registers the lowerings
 from composit.numpy import elementwise_table
+from composit.numpy.computations import computations
 from composit.numpy.elementwise import NOT_WRITTEN, Elementwise, ElementwiseFunction
 from composit.operation import Operation
 from flashlight.backend_rows import torch_callable
@@ -54,12 +55,16 @@ def operations_text() -> str:
     """Return the whole document."""
     parts = [INTRODUCTION, "## Elementwise functions\n", _table(_ELEMENTWISE_HEADER, _elementwise_rows())]
     parts += ["\n## Other operations\n", _table(_OPERATION_HEADER, _operation_rows())]
+    parts += ["\n## Computed\n", _COMPUTED_SENTENCE, _table(("Function", "Derivative"), _computed_rows())]
     parts += ["\n## Functions by module\n", _FUNCTIONS_SENTENCE, _table(("Module", "Functions"), _function_rows())]
     return "\n".join(parts) + "\n"
 
 
 _ELEMENTWISE_HEADER = ("Function", "Operands", "Results", "Derivative", "C", "torch")
 _OPERATION_HEADER = ("Operation", "Parameters", "Derivative", "C", "torch")
+_COMPUTED_SENTENCE = (
+    "What `Computed` carries: numpy's own function runs at evaluation, its type follows from the operands'.\n"
+)
 # The first has a table of its own, the second holds numpy's own dtypes and constants.
 _ELSEWHERE = ("composit.numpy.elementwise_table", "composit.numpy.constants")
 _FUNCTIONS_SENTENCE = "Each has numpy's name, arguments and errors, and is one operation or is built of several.\n"
@@ -123,6 +128,11 @@ def _operation_rows() -> Iterator[Sequence[str]]:
         yield f"`{operation.__name__}`", parameters, derivative, *places
 
 
+def _computed_rows() -> Iterator[Sequence[str]]:
+    for name, row in sorted(computations().items()):
+        yield f"`{name}`", "yes" if callable(row.derivative) else row.derivative
+
+
 def _operations() -> Iterator[type[Operation]]:
     for information in pkgutil.iter_modules(cnp.__path__, "composit.numpy."):
         for value in vars(importlib.import_module(information.name)).values():
@@ -134,8 +144,8 @@ def _operations() -> Iterator[type[Operation]]:
 def _function_rows() -> Iterator[Sequence[str]]:
     for information in pkgutil.iter_modules(cnp.__path__, "composit.numpy."):
         module = importlib.import_module(information.name)
-        names = [name for name in getattr(module, "__all__", []) if callable(vars(module)[name])]
-        public = [name for name in names if vars(cnp).get(name) is vars(module)[name]]
+        names = [name for name in getattr(module, "__all__", []) if callable(vars(module).get(name))]
+        public = [name for name in names if vars(cnp).get(name) is vars(module).get(name)]
         if public and information.name not in _ELSEWHERE:
             yield f"`{information.name}`", ", ".join(f"`{name}`" for name in sorted(public))
 
