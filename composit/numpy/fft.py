@@ -193,8 +193,8 @@ def _axes_and_lengths(tensor: Tensor, s: Lengths, axes: AxesLike | None) -> tupl
     """Return the axes, and for each its length or None where the transform decides."""
     if s is not None and axes is None:
         raise NoRuleError("axes: lengths without axes are deprecated, and numpy says so")
-    if isinstance(axes, SupportsIndex):
-        raise NoRuleError(f"axes: {axes!r} is no sequence")
+    if isinstance(axes, SupportsIndex) or not tensor.ndim:
+        raise NoRuleError(f"axes: no rule for {axes!r} of rank {tensor.ndim}")
     chosen = [normalize_axis(axis, tensor.ndim) for axis in (range(tensor.ndim) if axes is None else axes)]
     if len(set(chosen)) != len(chosen):
         raise NoRuleError("axes: an axis that is transformed twice has two lengths")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.linalg._linalg import SlogdetResult  # numpy's own class, so that isinstance and repr are numpy's
 
 from composit.apply import apply
-from composit.errors import LinearAlgebraError, NoRuleError, ParameterError, ShapeError
+from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
 from composit.numpy.matrix_arguments import check_square, inexact_dtype, matrices_shape, real_dtype
 from composit.numpy.matrix_formulas import transposed
@@ -85,10 +85,15 @@ class Solve(Operation):
         check_square("solve", a)
         dtype = inexact_dtype("solve", a, b)
         stack, rows, _ = matrices_shape(a)
-        if b.ndim == 0 or b.shape[0 if b.ndim == 1 else -2] != rows:
+        if b.ndim == 0:
+            raise NoRuleError("solve: a right-hand side without axes")
+        given, signature = (b.shape[0], "(m,m),(m)->(m)") if b.ndim == 1 else (b.shape[-2], "(m,m),(m,n)->(m,n)")
+        if given != rows:
+            name = "solve1" if b.ndim == 1 else "solve"
             raise ShapeError(
-                f"solve: Input operand 1 has a mismatch in its core dimension 0: the right-hand side has shape {b.shape}"
-                f" for matrices of shape {a.shape}; it must have {rows} rows"
+                f"{name}: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature {signature} (size"
+                f" {given} is different from {rows}): the shapes are {a.shape} and {b.shape}; the right-hand side must"
+                f" have {rows} rows"
             )
         core = (rows,) if b.ndim == 1 else (rows, b.shape[-1])
         return (tensor_type(broadcast_shapes(stack, b.shape[:-2]) + core, dtype),)
@@ -235,10 +240,7 @@ def tensorsolve(a: TensorLike, b: TensorLike, axes: Sequence[int] | None = None)
     shape = x.shape[-(x.ndim - y.ndim) :]
     size = math.prod(shape)
     if x.size != size**2:
-        raise LinearAlgebraError(
-            "Input arrays must satisfy the requirement prod(a.shape[b.ndim:]) == prod(a.shape[:b.ndim]): tensorsolve was"
-            f" given shapes {x.shape} and {y.shape}; the axes of a must form a square matrix"
-        )
+        raise NoRuleError(f"tensorsolve: shape {x.shape} is no square matrix against {y.shape}")
     return reshape(solve(reshape(x, (size, size)), ravel(y)), shape)
 
 
