@@ -74,8 +74,13 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A prepared program kept with the first node it computes, so that a second evaluation walks nothing."""
+    """A prepared program kept with the first node it computes, so that a second evaluation walks nothing.
 
+    index: which result of that node comes first
+    pairs: the outputs after the first
+    """
+
+    index: int
     pairs: tuple[Pair, ...]
     backend: Backend
     leaves: tuple[Pair, ...]
@@ -86,22 +91,22 @@ class _Plan:
 def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
     first = handles[0].node
     plan = first._plan
-    if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan.pairs, handles):
+    if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, handles):
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
     bound, _ = bind(pairs, ())
     surroundings = surroundings_of(bound.program.labels)
-    plan = _Plan(pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
+    plan = _Plan(pairs[0][1], pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
     set_plan(first, plan)
     return plan
 
 
-def _points_to(others: Sequence[Pair], handles: Sequence[TensorHandle]) -> bool:
-    # The plan hangs at the first handle's node, which therefore is not in `others`: no reference cycle for one output.
-    if len(others) != len(handles) - 1 or handles[0].output_index != 0:
+def _points_to(plan: _Plan, handles: Sequence[TensorHandle]) -> bool:
+    # The plan hangs at the first handle's node, which therefore is not in its pairs: no reference cycle for one output.
+    if len(plan.pairs) != len(handles) - 1 or handles[0].output_index != plan.index:
         return False
     rest = handles[1:]
-    return all(pair[0] is h.node and pair[1] == h.output_index for pair, h in zip(others, rest, strict=True))
+    return all(pair[0] is h.node and pair[1] == h.output_index for pair, h in zip(plan.pairs, rest, strict=True))
 
 
 _prepared: OrderedDict[tuple[int, Key], tuple[Backend, PreparedProgram]] = OrderedDict()

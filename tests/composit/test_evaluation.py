@@ -359,3 +359,10 @@ def test_evaluating_while_another_error_is_handled_leaves_that_error_as_it_is():
         cnp.evaluate(y)
         chain_rule({y: y}, [y])
     assert not hasattr(another, "__notes__")
+
+
+def test_the_results_of_one_node_are_told_apart_whichever_is_evaluated_first():
+    fraction, whole = cnp.modf(cnp.asarray([1.5, 2.25]))
+    assert cnp.evaluate(whole).tolist() == [1.0, 2.0]
+    assert cnp.evaluate(fraction).tolist() == [0.5, 0.25]
+    assert cnp.evaluate(whole).tolist() == [1.0, 2.0]
