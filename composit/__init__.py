@@ -39,6 +39,7 @@ from composit.numpy import (
     higher_order,
     histograms,
     in_place,
+    index_helpers,
     indexing,
     inspection,
     joining,
@@ -82,6 +83,7 @@ from composit.numpy.grid_positions import *
 from composit.numpy.higher_order import *
 from composit.numpy.histograms import *
 from composit.numpy.in_place import *
+from composit.numpy.index_helpers import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.joining import *
@@ -143,6 +145,7 @@ __all__ += grid_positions.__all__
 __all__ += higher_order.__all__
 __all__ += histograms.__all__
 __all__ += in_place.__all__
+__all__ += index_helpers.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
 __all__ += joining.__all__

@@ -190,7 +190,13 @@ def ones(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
 @rule_for(np.empty)
 def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array to be filled; it holds zeros, so that evaluating twice gives one result. See np.empty."""
+    _check_no_objects(dtype)
     return zeros(shape, dtype, **others)
+
+
+def _check_no_objects(dtype: Any) -> None:
+    if np.dtype(dtype).hasobject:
+        raise NoRuleError("empty: elements that are objects are None, not zero")
 
 
 @rule_for(np.full_like)
@@ -215,6 +221,7 @@ def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: 
 @rule_for(np.empty_like)
 def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array to be filled, of zeros, with another's shape and dtype. See np.empty_like."""
+    _check_no_objects(handle_of(a).dtype if dtype is None else dtype)
     return zeros_like(a, dtype, shape=shape, **others)
 
 

@@ -22,12 +22,14 @@ from composit.numpy.arguments import (
     AxisLike,
     ShapeLike,
     TensorLike,
-    broadcast_shapes,
     handle_of,
     normalize_axes,
     normalize_axis,
     resolve_shape,
     spell_shape,
+)
+from composit.numpy.arguments import (
+    broadcast_shapes as _broadcast_shapes,
 )
 from composit.numpy.layout import flags_of
 from composit.numpy.numpy_function import rule_for
@@ -383,11 +385,17 @@ def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> An
     return _view(BroadcastTo, new, tensor, array)
 
 
+@rule_for(np.broadcast_shapes)
+def broadcast_shapes(*args: ShapeLike) -> Shape:
+    """Return the shape that all broadcast to. See np.broadcast_shapes."""
+    return _broadcast_shapes(*(tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),) for shape in args))
+
+
 @rule_for(np.broadcast_arrays)
 def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
     """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
     tensors = [handle_of(value) for value in args]
-    shape = broadcast_shapes(*(tensor.shape for tensor in tensors))
+    shape = _broadcast_shapes(*(tensor.shape for tensor in tensors))
     return tuple(
         value if tensor is value and tensor.shape == shape else broadcast_to(value, shape)
         for value, tensor in zip(args, tensors, strict=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import OutOfBoundsError
+from composit.errors import NoRuleError, OutOfBoundsError
 from composit.handle import TensorHandle, mark_view, root_of
 from composit.numpy.assignment import is_connected
 from composit.numpy.conversions import asarray
@@ -111,6 +111,8 @@ def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Any:
     """Return the windows of a shape at all positions. See np.lib.stride_tricks.sliding_window_view."""
+    if subok and isinstance(x, np.ndarray):
+        raise NoRuleError("sliding_window_view: of an array whose class is kept")
     tensor = asarray(x)
     # numpy says what is wrong with shapes and axes.
     np.lib.stride_tricks.sliding_window_view(np.broadcast_to(np.False_, tensor.shape), window_shape, axis)
@@ -127,6 +129,8 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
     Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or do not lead
              from element to element
     """
+    if subok and isinstance(x, np.ndarray):
+        return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable=writeable)
     tensor = asarray(x)
     stand_in = stand_in_of(tensor)
     wanted = np.lib.stride_tricks.as_strided(
