@@ -7,7 +7,7 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -267,8 +267,9 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
     """
     views = root._views
     if views is not None:
-        present = [view for view in (reference() for reference in views) if view is not None and view._base is root]
-        connected = [view for view in present if settle(view)]
+        present = [view for view in (reference() for reference in views) if view is not None]
+        # Settling one may take others away, and some are listed twice.
+        connected = [view for view in present if view._base is root and settle(view)]
         root._views = None
         for view in connected:
             _take_node(view)
@@ -281,13 +282,19 @@ def cut_off(view: TensorHandle) -> None:
     root = view._base
     assert root is not None
     view._base = None
-    for reference in list(root._views or ()):
-        other = reference()
-        if other is not None and getattr(other, "_via", None) is view:
+    others = [other for other in (reference() for reference in root._views or ()) if other is not None]
+    _move_views(view, others)
+
+
+def _move_views(base: TensorHandle, others: Sequence[TensorHandle]) -> None:
+    """Make views of `base`, and views of these, of those that were taken of it."""
+    for other in others:
+        if getattr(other, "_via", None) is base:
             node = other._node
             del other._via
-            mark_view(other, view, other._steps[-1])
+            mark_view(other, base, other._steps[-1])
             other._node = node
+            _move_views(other, others)
 
 
 def _take_node(view: TensorHandle) -> None:

@@ -31,6 +31,11 @@ def _check_settable(tensor: TensorHandle, name: str) -> None:
         )
 
 
+def _as_array(values: Any) -> Any:
+    # An array of complex numbers is cast to real ones, with a warning; a number is an error.
+    return values if hasattr(values, "__lazy_tensor__") else np.asarray(values)
+
+
 class ArrayAttributes(TensorHandle):
     """ndarray's attributes; `size`, `ndim`, `nbytes` and `itemsize` are the handle's own."""
 
@@ -146,7 +151,7 @@ class ArrayAttributes(TensorHandle):
     @real.setter
     def real(self, values: Any) -> None:
         _check_settable(self, "real")
-        self.real[...] = values
+        self.real[...] = _as_array(values)
 
     @property
     def imag(self) -> Any:
@@ -163,7 +168,7 @@ class ArrayAttributes(TensorHandle):
                 f"array does not have imaginary part to set: {self!r} holds real numbers; convert it with"
                 " astype(complex)"
             )
-        self.imag[...] = values
+        self.imag[...] = _as_array(values)
 
     def _no_imaginary_part(self) -> Any:
         zeros = composites.imag(self)

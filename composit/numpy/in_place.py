@@ -75,6 +75,8 @@ def putmask(a: Any, /, mask: TensorLike, values: TensorLike) -> None:
     target, chosen = _target(a), _mask(mask)
     if chosen.shape != target.shape or (not _is_number(values) and handle_of(values).shape not in ((), target.shape)):
         raise NoRuleError("putmask: shapes that differ, so that values are repeated")
+    if not _is_number(values):
+        check_casting(handle_of(values).dtype, target.dtype, "safe")
     _write_where(target, chosen, values)
 
 

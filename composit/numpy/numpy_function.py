@@ -182,7 +182,7 @@ def _check_like(like: Any) -> None:
 
 def _written(result: Any, out: Any) -> Any:
     is_tensor = isinstance(out, TensorHandle) and isinstance(result, TensorHandle)
-    if not is_tensor or out.shape != result.shape or out.dtype != result.dtype:
-        raise NoRuleError("out: the result is not of the type of out, so that numpy casts it")
+    if not is_tensor or out.type.is_scalar or out.shape != result.shape or out.dtype != result.dtype:
+        raise NoRuleError("out: the result is not of the type of out, so that numpy casts it or says no")
     assign_result(out, result)
     return out

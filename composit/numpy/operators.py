@@ -15,7 +15,7 @@ from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.elementwise import ElementwiseFunction, short_path
-from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.products import matmul
 from composit.numpy.subscripts import get_item
 from composit.numpy.writing import set_item
@@ -29,11 +29,11 @@ def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: 
 
     Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
     """
+    if tensor._type.is_scalar:
+        # numpy's scalars are immutable: Python takes the operator without assignment, and the name is bound anew.
+        return NotImplemented
     try:
         result = function(tensor, other)
-        if tensor.type.is_scalar:
-            # numpy's scalars are immutable: the name is bound to a new one.
-            return result
         assign_result(tensor, cast_for_writing(tensor, result, ufunc.__name__))
     except REFUSALS as refusal:
         if ufunc is np.matmul:
@@ -84,8 +84,11 @@ def _reflected(
     lazily = _lazy_form(function)
 
     def method(self: Any, other: Value) -> Value:
-        if _defers(other):
+        if getattr(type(other), "__array_ufunc__", _defers) is None:
             return NotImplemented
+        if _defers(other):
+            # A matrix or the like, which knows arrays and no tensors.
+            return call_numpy(python_operator, (other, self), {})
         try:
             return lazily(other, self)
         except REFUSALS as refusal:

@@ -117,6 +117,8 @@ def _write(value: Any, out: Any, name: str) -> Any:
     if out is None:
         return value
     if isinstance(out, TensorHandle):
+        if out.type.is_scalar:
+            raise NoRuleError(f"{name}: out is a scalar, which never changes")
         assign_result(out, cast_for_writing(out, value, name))
     else:
         np.copyto(out, np.asarray(value), casting="same_kind")

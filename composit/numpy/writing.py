@@ -142,6 +142,8 @@ def _as_value(tensor: Any, value: Value, shape: Shape | None) -> Any:
     else:
         result = _converted(tensor, value)
     if shape is not None and result._type.shape != shape:
+        if not shape:
+            raise NoRuleError("setitem: one element from an array with axes, to which numpy has more to say")
         _check_broadcasts(result._type.shape, shape)
     if result._type.dtype.kind == "c" and tensor.dtype.kind != "c":
         raise NoRuleError("setitem: complex values lose their imaginary part, of which numpy warns")

@@ -177,7 +177,11 @@ class Writer:
     def _assignment(self) -> str:
         x = self.name(self.source.randrange(2))
         index = self._index(x)
-        return f"{x}[{index}] = {self._value_for(self._chosen_shape(x, index), x)}"
+        value = self._value_for(self._chosen_shape(x, index), x)
+        # With a mask numpy reads overlapping values while it writes: what comes out is not defined.
+        if _is_mask(index):
+            value = f"({value}) + 0"
+        return f"{x}[{index}] = {value}"
 
     def _chosen_shape(self, x: str, index: str) -> tuple[int, ...]:
         try:
@@ -215,7 +219,7 @@ class Writer:
             f"xp.put_along_axis({x}, xp.argsort({x}, axis={a}), {self.pick(SCALARS)}, axis={a})",
             f"{x}.sort()",
             f"{x}.sort(axis={a})",
-            f"{x}.fill({self.pick(SCALARS)})",
+            f"{x}[...].fill({self.pick(SCALARS)})",
             f"{x}.real = {value}",
             f"{x}.imag = {value}",
             f"{x}.T[...] = {value}",
@@ -311,13 +315,16 @@ class Writer:
         return self.some(
             f"{x}.flat[{self.source.randint(-size - 1, size)}] = {self.pick(SCALARS)}",
             f"{x}.flat[{index_texts.entry_of_slice(self.source)}] = {self.pick(SCALARS)}",
-            f"{x}.flat = {self._value_for((size,), x)}",
-            f"{x}.flat[{index_texts.integers(self.source)}] = {self.pick(SCALARS)}",
+            # As with masks: numpy writes before it has read all.
+            f"{x}.flat = ({self._value_for((size,), x)}) + 0",
+            f"{x}.flat[[0, 0]] = {self.pick(SCALARS)}",
             f"{self.new_name()} = {x}.flat[{index_texts.entry_of_slice(self.source)}]",
         )
 
     def _scatter(self) -> str:
-        x = self.name(1)
+        writable = [n for n, v in self.values.items() if v.ndim and v.flags.writeable]
+        # numpy's `at` writes to some arrays that are read-only.
+        x = self.pick(writable) if writable else self.name(1)
         index = self._index(x)
         value = self._value_for(self._chosen_shape(x, index), x)
         return self.some(
@@ -326,6 +333,10 @@ class Writer:
             f"xp.maximum.at({x}, ({index}), {value})",
             f"xp.negative.at({x}, {index_texts.integers(self.source)})",
         )
+
+
+def _is_mask(index: str) -> bool:
+    return any(sign in index for sign in "<>=Tb")
 
 
 def _is_kept(value: Any) -> bool:
