@@ -14,7 +14,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 
 from composit.apply import as_tensor
-from composit.errors import AxisError, DtypeError, ParameterError, ShapeError
+from composit.errors import AxisError, DtypeError, NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor
 from composit.operation import Axes, Dtype, Shape
 
@@ -152,8 +152,14 @@ def _cannot_broadcast(shapes: Sequence[Shape]) -> str:
 
 
 def dtype_or(dtype: object, default: Dtype) -> Dtype:
-    """Return the dtype asked for, or the default for None."""
-    return default if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # np.dtype checks it
+    """Return the dtype asked for, or the default for None.
+
+    Raises:  NoRuleError: numpy makes another dtype of it: texts get a length, subarrays become axes
+    """
+    chosen = default if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # np.dtype checks it
+    if not chosen.itemsize or chosen.subdtype is not None:
+        raise NoRuleError(f"dtype: {dtype!r:.60} is not the dtype of the result")
+    return chosen
 
 
 def check_casting(source: Dtype, target: Dtype, casting: str) -> None:

@@ -67,6 +67,11 @@ def _chosen_of(array: Array, places: Array, axis: int) -> Array:
 _chosen = Computation(_chosen_of, _chosen_types, _chosen_derivative, "take in order")
 
 
+def take_in_order(tensor: Tensor, places: Array, axis: int) -> Tensor:
+    """Return the elements at known places along an axis, lying in the order in which the tensor lies."""
+    return _chosen(tensor, positions_of(places), axis=axis)
+
+
 def _place_of(obj: Any) -> Any:
     """Return what numpy takes for positions; those of a tensor must be known already."""
     if not hasattr(obj, "__lazy_tensor__"):
@@ -94,7 +99,7 @@ def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> Tensor:
     """
     tensor, position = _along(arr, axis)
     kept = np.delete(np.arange(tensor.shape[position]), _place_of(obj))
-    return _chosen(tensor, positions_of(kept), axis=position)
+    return take_in_order(tensor, kept, position)
 
 
 @rule_for(np.insert)
@@ -113,7 +118,7 @@ def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None 
     added = _added(tensor, position, place, given)
     length, count = tensor.shape[position], added.shape[position]
     order = np.insert(np.arange(length), place, np.arange(length, length + count))
-    return _chosen(concatenate([tensor, added], position), positions_of(order), axis=position)
+    return take_in_order(concatenate([tensor, added], position), order, position)
 
 
 def _added(tensor: Tensor, axis: int, place: Any, values: Tensor) -> Tensor:

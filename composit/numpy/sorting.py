@@ -101,7 +101,7 @@ def _partitioned(row: Computation, a: TensorLike, kth: Any, axis: Any, kind: str
     places = np.asarray(kth)
     if order is not None or kind != "introselect" or tensor.dtype.kind in _UNORDERED or not tensor.ndim:
         raise NoRuleError(f"{row.name}: an order of fields, objects, no axis, or kind {kind!r}")
-    if places.dtype.kind not in "iu" or places.ndim > 1:
+    if places.dtype.kind not in "iu" or places.ndim > 1 or not places.size:
         raise NoRuleError(f"{row.name}: kth={kth!r}")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
     known = tuple(places.tolist()) if places.ndim else int(places)
