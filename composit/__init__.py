@@ -19,7 +19,7 @@ from composit.node import name_scope
 from composit.numpy import (
     LazyScalar,
     LazyTensor,
-    astype,
+    array_api,
     averages,
     bits,
     calculus,
@@ -64,6 +64,7 @@ from composit.numpy import (
     vector_products,
     windows,
 )
+from composit.numpy.array_api import *
 from composit.numpy.averages import *
 from composit.numpy.bits import *
 from composit.numpy.calculus import *
@@ -112,7 +113,6 @@ __version__ = "0.1.0"
 __all__ = [
     "LazyScalar",
     "LazyTensor",
-    "astype",
     "chain_rule",
     "evaluate",
     "fft",
@@ -127,6 +127,7 @@ __all__ = [
     "with_name",
     "wrap_as_operation",
 ]
+__all__ += array_api.__all__
 __all__ += averages.__all__
 __all__ += bits.__all__
 __all__ += calculus.__all__
