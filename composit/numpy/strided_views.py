@@ -139,7 +139,11 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
         stand_in.strides if strides is None else strides,
     )
     whole, first = _memory_of(tensor)
-    steps = [stride / tensor.itemsize for stride in wanted.strides]
+    # Along an axis of one element no step is taken.
+    steps = [
+        stride / tensor.itemsize if length > 1 else 0.0
+        for length, stride in zip(wanted.shape, wanted.strides, strict=True)
+    ]
     _check_reach(tensor, wanted, first, steps, whole.size)
     view = apply(Strided(wanted.shape, tuple(int(step) for step in steps), first), whole)
     mark_view(view, whole)
