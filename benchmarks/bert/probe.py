@@ -75,7 +75,7 @@ def probe(num_threads: int) -> dict[str, float]:
         model(np.zeros((1, Sizes().sequence), np.int64))
     buffers = model.buffers
     figures["growth_mib"] = _resident_mib() - import_mib
-    # What torch and the graph freed stays with glibc's allocator, which is theirs and not the model's.
+    # What torch and the graph freed after compiling stays with glibc, which may use it for something else.
     ctypes.CDLL(None).malloc_trim(0)
     return figures | {
         "trimmed_growth_mib": _resident_mib() - import_mib,
