@@ -42,6 +42,7 @@ from composit.numpy import (
     index_helpers,
     indexing,
     inspection,
+    iteration,
     joining,
     linalg,
     movement,
@@ -87,6 +88,7 @@ from composit.numpy.in_place import *
 from composit.numpy.index_helpers import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
+from composit.numpy.iteration import *
 from composit.numpy.joining import *
 from composit.numpy.movement import *
 from composit.numpy.nan_functions import *
@@ -149,6 +151,7 @@ __all__ += in_place.__all__
 __all__ += index_helpers.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
+__all__ += iteration.__all__
 __all__ += joining.__all__
 __all__ += movement.__all__
 __all__ += nan_functions.__all__

@@ -145,7 +145,8 @@ def _compute(handle: TensorHandle) -> KnownValue:
     for (node, index), value, reference in zip(outputs, values, bound.program.outputs, strict=True):
         keep_value(node, index, KnownValue(freeze(value), dependencies[reference[0]]))
     _drop_old_values([node for node, _ in outputs])
-    known = handle._known
+    # Of the node that was computed: a tensor whose memory is being written to points to another at each look.
+    known: KnownValue | None = wanted[0]._values.get(wanted[1])
     assert known is not None
     return known
 

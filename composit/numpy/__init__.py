@@ -32,6 +32,7 @@ from composit.numpy import (
     index_helpers,
     indexing,
     inspection,
+    iteration,
     joining,
     linalg,
     movement,
@@ -77,6 +78,7 @@ from composit.numpy.in_place import *
 from composit.numpy.index_helpers import *
 from composit.numpy.indexing import *
 from composit.numpy.inspection import *
+from composit.numpy.iteration import *
 from composit.numpy.joining import *
 from composit.numpy.methods import LazyScalar, LazyTensor, ndarray
 from composit.numpy.movement import *
@@ -135,6 +137,7 @@ __all__ += in_place.__all__
 __all__ += index_helpers.__all__
 __all__ += indexing.__all__
 __all__ += inspection.__all__
+__all__ += iteration.__all__
 __all__ += joining.__all__
 __all__ += movement.__all__
 __all__ += nan_functions.__all__

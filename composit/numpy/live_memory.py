@@ -1,0 +1,164 @@
+"""Memory of numpy's that a tensor shows while others write to it element by element, as numpy's iterators do.
+
+A tensor whose memory is held becomes a view of that memory: looking at it copies what is there at that moment, and
+assigning to it writes there. When the last holder lets go it is a tensor like any other again. May import layout,
+assignment, apply, guards, handle.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from composit.apply import input_of
+from composit.guards import read_value
+from composit.handle import TensorHandle, make_tensor, root_of
+from composit.node import Node, attach_handle
+from composit.numpy.assignment import is_connected
+from composit.numpy.layout import stand_in_of
+from composit.operation import Array
+
+
+class _NoViews:
+    """The views of live memory: none keeps the node that it was looked at with."""
+
+    __slots__ = ()
+
+    def append(self, reference: weakref.ref[TensorHandle]) -> None:
+        view = reference()
+        if view is not None:
+            del view._node
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+_NO_VIEWS: Any = _NoViews()
+
+
+class LiveMemory(TensorHandle):
+    """What a held tensor is a view of: its node is a new input at each look, holding a copy.
+
+    memory:  the array that others write to
+    holders: how many of them there are
+    """
+
+    __slots__ = ("_written", "holders", "memory")
+
+    def __init__(self, tensor: TensorHandle, memory: Array) -> None:
+        self.memory = memory
+        self.holders = 0
+        self._type = tensor._type
+        self._base = None
+        self._steps = ()
+        self._owner = weakref.ref(tensor)
+
+    @property
+    def _node(self) -> Node:  # type: ignore[override]  # elsewhere it is kept
+        return input_of(self.memory.copy(order="K"))._node
+
+    @_node.setter
+    def _node(self, node: Node) -> None:
+        self._written = node
+
+    @property
+    def _output_index(self) -> int:  # type: ignore[override]
+        return 0
+
+    @_output_index.setter
+    def _output_index(self, index: int) -> None:
+        # What a write moves a tensor on to, set after its node.
+        self.memory[...] = read_value(make_tensor(self._written, index), "")
+
+    @property
+    def _views(self) -> Any:
+        return _NO_VIEWS
+
+    @_views.setter
+    def _views(self, views: None) -> None:
+        """There are none to forget."""
+
+
+def memory_of(tensor: TensorHandle) -> Array:
+    """Return the array of a tensor as numpy would lay it out: part of the memory held for its base, if that is held."""
+    root = _base_in_memory(tensor)
+    array = root.memory if isinstance(root, LiveMemory) else _laid_out(root)
+    for step in tensor._steps if root is not tensor else ():
+        part = step.view_without_copy(array) if step.depends_on_layout else step.view_of(array)
+        assert part is not None, "a view that is connected shares memory"
+        array = part
+    return array
+
+
+def _base_in_memory(tensor: TensorHandle) -> TensorHandle:
+    while (root := root_of(tensor)) is not None:
+        if is_connected(tensor):
+            return root
+    return tensor
+
+
+def _laid_out(tensor: TensorHandle) -> Array:
+    value = np.asarray(read_value(tensor, "nditer"))
+    layout = stand_in_of(tensor)
+    if value.strides == layout.strides:
+        return value
+    array = np.empty_like(layout)
+    array[...] = value
+    array.flags.writeable = False
+    return array
+
+
+def hold(tensor: TensorHandle, memory: Array | None = None) -> LiveMemory:
+    """Return the memory of a tensor's base, to be written to, and make the tensor and all its views show it.
+
+    memory: the array that becomes the memory, by default a copy of the value
+    """
+    root = _base_in_memory(tensor)
+    if not isinstance(root, LiveMemory):
+        value = np.array(_laid_out(root), order="K", copy=True) if memory is None else memory
+        root = _made_live(root, value)
+    root.holders += 1
+    return root
+
+
+def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
+    live = LiveMemory(root, memory)
+    for reference in root._views or ():
+        view = reference()
+        if view is not None and root_of(view) is root:
+            view._base = live
+            _forget(view)
+    root._views = None
+    root._base, root._steps, root._is_connected = live, (), True
+    _forget(root)
+    return live
+
+
+def _forget(view: TensorHandle) -> None:
+    try:
+        del view._node
+    except AttributeError:
+        # It had lost its node before.
+        return
+
+
+def release(live: LiveMemory) -> None:
+    """Let go of memory; with the last holder the tensor gets what is there now."""
+    live.holders -= 1
+    root = live._owner()
+    if live.holders or root is None:
+        return
+    node = live._node
+    root._base = None
+    del root._is_connected
+    root._node = node
+    root._output_index = 0
+    attach_handle(node, root)
+    # Views of the memory are views of the tensor again: `root_of` follows one step.
+    live._base = root
