@@ -173,16 +173,23 @@ def nan_to_num(
     return result if handle.ndim else result[()]
 
 
+def _real_number(x: TensorLike) -> Tensor:
+    handle = handle_of(x)
+    if handle.dtype.kind not in "biuf":
+        raise NoRuleError("isposinf: elements without an order")
+    return handle
+
+
 @rule_for(np.isposinf)
 def isposinf(x: TensorLike, out: None = None) -> Tensor:
     """Return whether each element is positive infinity. Reference: numpy.isposinf."""
-    return table.equal(x, math.inf)
+    return table.equal(_real_number(x), math.inf)
 
 
 @rule_for(np.isneginf)
 def isneginf(x: TensorLike, out: None = None) -> Tensor:
     """Return whether each element is negative infinity. Reference: numpy.isneginf."""
-    return table.equal(x, -math.inf)
+    return table.equal(_real_number(x), -math.inf)
 
 
 @rule_for(np.isclose)
@@ -204,17 +211,22 @@ def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
 def real(val: TensorLike) -> Tensor:
     """Return the real part; a real tensor comes back as it is. Reference: numpy.real."""
     handle = handle_of(val)
-    return _part("real", table.real_part(handle), handle, val) if handle.dtype.kind == "c" else handle
+    return _part("real", table.real_part, handle, val) if handle.dtype.kind == "c" else handle
 
 
 @rule_for(np.imag)
 def imag(val: TensorLike) -> Tensor:
     """Return the imaginary part; zeros for a real tensor. Reference: numpy.imag."""
     handle = handle_of(val)
-    return _part("imag", table.imaginary_part(handle), handle, val)
+    return _part("imag", table.imaginary_part, handle, val)
 
 
-def _part(name: str, part: Tensor, whole: Tensor, given: TensorLike) -> Tensor:
+def _part(name: str, function: Callable[..., Tensor], whole: Tensor, given: TensorLike) -> Tensor:
+    if not whole.ndim and not whole.type.is_scalar:
+        # A ufunc would make a scalar of it.
+        part = apply(ComplexPart(name), whole)
+    else:
+        part = function(whole)
     # numpy's parts of complex arrays are views.
     if whole is given and whole.dtype.kind == "c" and whole is not part:
         mark_view(part, whole, ComplexPart(name))
