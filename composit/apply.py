@@ -82,7 +82,7 @@ def as_tensor(value: object) -> LazyTensor:
     protocol = getattr(value, "__lazy_tensor__", None)
     if protocol is not None:
         return protocol()  # type: ignore[no-any-return]
-    if isinstance(value, numbers.Number | list | tuple) or hasattr(value, "__array__"):
+    if isinstance(value, numbers.Number | list | tuple) or _is_array_like(value):
         return _from_array_like(value)
     raise OperandError(
         f"operand: got {value!r:.80} of type {type(value).__name__}; expected a tensor, an array, a number, a nested sequence "
@@ -112,6 +112,11 @@ def scalar_node(value: PythonScalar | np.generic) -> Node:
             _scalar_nodes.clear()
         node = _scalar_nodes[key] = new_node(Scalar(value), (), (scalar_type(value),), None)
     return node
+
+
+def _is_array_like(value: object) -> bool:
+    # What carries out numpy's functions itself is no array to be copied.
+    return hasattr(value, "__array__") and not hasattr(type(value), "__array_function__")
 
 
 def _from_array_like(value: object) -> LazyTensor:

@@ -59,6 +59,8 @@ def _write_where(target: Tensor, mask: Tensor, values: TensorLike) -> None:
 def copyto(dst: Any, src: TensorLike, casting: str = "same_kind", where: Any = True) -> None:
     """Write an array to another, at the places of a mask. See np.copyto."""
     target = _target(dst)
+    if target.dtype.kind in "iub" and handle_of(src).type.is_scalar and handle_of(src).dtype.kind in "fc":
+        raise NoRuleError("copyto: a scalar that may not fit, of which numpy warns as of an array")
     if not _is_number(src):
         check_casting(handle_of(src).dtype, target.dtype, casting)
     elif casting != "same_kind" or not np.can_cast(np.asarray(src).dtype, target.dtype, "same_kind"):

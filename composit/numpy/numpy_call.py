@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MethodDescriptorType
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class NumpyCall(Operation):
         copies = {id(operands[i]): np.array(operands[i], copy=True, order="K") for i in self.written}
         values = [copies.get(id(operand), operand) for operand in operands]
         args, kwargs = self.rebuild(values)
-        result = self.function(*args, **kwargs)
+        result = _called(self.function, args, kwargs)
         parts: list[Any] = []
         _collect_arrays(result, parts)
         return [*parts, *(values[position] for position in self.written)], result
@@ -86,6 +87,13 @@ class NumpyCall(Operation):
     def structure(self) -> Key:
         # A prepared program holds this very call, so it may be found again by nothing else.
         return digest(b"numpy_call", self.token, *(encode(value_type) for value_type in self.types))
+
+
+def _called(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    if isinstance(function, MethodDescriptorType) and args and isinstance(args[0], np.generic):
+        # A method of arrays, asked of a number: numpy's scalars have methods of the same names.
+        return getattr(args[0], function.__name__)(*args[1:], **kwargs)
+    return function(*args, **kwargs)
 
 
 # What a rule says no with. Any other exception is a fault in the rule itself and must be seen.

@@ -18,6 +18,7 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.assignment import assign_result
+from composit.numpy.duck_arrays import ask_ducks, ducks_among
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
@@ -62,13 +63,20 @@ def rule_for(
 
         @wraps(rule)
         def public(*args: Any, **kwargs: Any) -> Any:
-            if kwargs and ("out" in kwargs or "like" in kwargs):
+            if kwargs and "like" in kwargs:
+                if not _is_like_ours(kwargs["like"]):
+                    return _like(published, function, args, kwargs)
+                del kwargs["like"]
+            if kwargs and "out" in kwargs:
                 return _with_options(function, rule, args, kwargs)
             if len(args) > place_of_out and args[place_of_out] is not None:
                 return _with_options(function, rule, args[:place_of_out], _named(function, args, kwargs, place_of_out))
             try:
                 return rule(*args, **kwargs)
             except REFUSALS as refusal:
+                ducks = ducks_among((*args, *kwargs.values()))
+                if ducks:
+                    return ask_ducks(published, ducks, args, kwargs)
                 return let_numpy_decide(refusal, function, args, kwargs, writes)
 
         published: Callable[Parameters, Result] = _published(public, NumpyFunction(function, rule, writes))
@@ -85,9 +93,12 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
     written = (writes,) if isinstance(writes, str) else writes
 
     def public(*args: Any, **kwargs: Any) -> Any:
-        if "like" in kwargs and _is_like_ours(kwargs["like"]):
+        if "like" in kwargs:
+            if not _is_like_ours(kwargs["like"]):
+                return _like(published, function, args, kwargs)
             del kwargs["like"]
-        return call_numpy(function, args, kwargs, written)
+        ducks = ducks_among((*args, *kwargs.values()))
+        return ask_ducks(published, ducks, args, kwargs) if ducks else call_numpy(function, args, kwargs, written)
 
     public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")
     public.__module__ = (getattr(function, "__module__", None) or "numpy").replace("numpy", "composit.numpy", 1)
@@ -152,10 +163,9 @@ def _named(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 
 def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return the result of a call that says where it goes, or like what it should be."""
-    options = {name: value for name, value in kwargs.items() if name not in ("out", "like")}
+    options = {name: value for name, value in kwargs.items() if name != "out"}
     out = kwargs.get("out")
     try:
-        _check_like(kwargs.get("like"))
         if out is not None and options.get("dtype") is not None:
             raise NoRuleError("out, dtype: both decide, and not every function takes both")
         result = rule(*args, **options)
@@ -163,21 +173,20 @@ def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwa
             return result
         return _written(result, out)
     except REFUSALS as refusal:
-        given = options if out is None else {**options, "out": out}
-        if not isinstance(kwargs.get("like"), TensorHandle) and kwargs.get("like") is not None:
-            given = {**given, "like": kwargs["like"]}
-        return let_numpy_decide(refusal, function, args, given)
+        return let_numpy_decide(refusal, function, args, options if out is None else kwargs)
 
 
 def _is_like_ours(like: Any) -> bool:
     return like is None or isinstance(like, TensorHandle) or type(like) is np.ndarray
 
 
-def _check_like(like: Any) -> None:
-    if not _is_like_ours(like):
-        raise NoRuleError(
-            f"like: {like!r:.60} was given; tensors and arrays give tensors, anything else is numpy's to ask"
-        )
+def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what the class of `like=` makes of a creation; raises numpy's TypeError where it cannot."""
+    ducks = ducks_among([kwargs["like"]])
+    if not ducks:
+        return function(*args, **kwargs)
+    del kwargs["like"]
+    return ask_ducks(public, ducks, args, kwargs)
 
 
 def _written(result: Any, out: Any) -> Any:

@@ -19,6 +19,7 @@ SUBMODULES = {
     "ctypeslib": "numpy.ctypeslib",
     "f2py": "numpy.f2py",
     "ma": "numpy.ma",
+    "matlib": "numpy.matlib",
     "typing": "numpy.typing",
 }
 

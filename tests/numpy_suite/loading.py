@@ -54,6 +54,8 @@ def load(path: Path, redirected: bool) -> ModuleType:
     module.__file__ = str(path)
     if redirected:
         own = {"__import__": _import_for(f"numpy.{dotted}"), "repr": _repr_of_value}
+        if sys.version_info < (3, 12):
+            own["memoryview"] = _memoryview_of_value
         module.__dict__["__builtins__"] = {**vars(builtins), **own}
     sys.modules[name] = module
     try:
@@ -67,6 +69,11 @@ def load(path: Path, redirected: bool) -> ModuleType:
 def _repr_of_value(value: Any) -> str:  # Any: what a test shows
     # The repr of a tensor shows no values, so that it is cheap; a test compares that of the evaluated array.
     return repr(expectations.evaluated(value))
+
+
+def _memoryview_of_value(value: Any) -> memoryview:  # Any: what has a buffer
+    # Before Python 3.12 only C code can offer a buffer; from then on, tensors do by __buffer__.
+    return memoryview(expectations.evaluated(value))
 
 
 def _import_for(importer: str) -> Any:  # Any: the signature of __import__

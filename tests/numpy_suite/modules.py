@@ -73,6 +73,8 @@ class PublicModule(ModuleType):
         if _is_private_module(full_name):
             return module_called(full_name)
         if name.startswith("_") and not name.startswith("__"):
+            return _private_attribute(full_name)
+        if name.startswith("_") and not name.startswith("__"):
             return ours_for(getattr(importlib.import_module(self._suite_name), name))
         raise AttributeError(f"composit has no {full_name}")
 
@@ -121,6 +123,15 @@ def _is_visible(module: PublicModule, name: str) -> bool:
         return not isinstance(getattr(module, name), MissingName)
     except AttributeError:
         return False
+
+
+def _private_attribute(full_name: str) -> Any:  # Any: what numpy keeps there
+    """Return what numpy has under a private name of a public module: no name of ours could stand for it."""
+    module_name, _, name = full_name.rpartition(".")
+    try:
+        return ours_for(getattr(importlib.import_module(module_name), name))
+    except ImportError:
+        raise AttributeError(f"composit has no {full_name}") from None
 
 
 def _is_helper_module(value: object) -> bool:

@@ -1,0 +1,60 @@
+"""Arrays of other libraries among the arguments: numpy's protocol `__array_function__`, for our public functions.
+
+May import handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from composit.handle import TensorHandle
+
+# Any, everywhere here: what numpy's functions take and return.
+Function = Callable[..., Any]
+
+
+def ducks_among(values: Iterable[Any]) -> list[Any]:
+    """Return one object of each class that carries out numpy's functions itself, subclasses before their bases."""
+    found: list[Any] = []
+    for value in _flat(values):
+        if not _is_duck(value) or any(type(other) is type(value) for other in found):
+            continue
+        place = next((i for i, other in enumerate(found) if issubclass(type(value), type(other))), len(found))
+        found.insert(place, value)
+    return found
+
+
+def _flat(values: Iterable[Any]) -> Iterable[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _is_duck(value: Any) -> bool:
+    if isinstance(value, TensorHandle | type):
+        return False
+    method = getattr(type(value), "__array_function__", None)
+    # A subclass of numpy's own that changes nothing is numpy's matter.
+    return method is not None and method is not np.ndarray.__array_function__
+
+
+def ask_ducks(public: Function, ducks: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return what the first of them makes of the call.
+
+    Raises:  TypeError: none of them knows the function
+    """
+    types = tuple(type(duck) for duck in ducks)
+    for duck in ducks:
+        result = duck.__array_function__(public, types, args, dict(kwargs))
+        if result is not NotImplemented:
+            return result
+    name = getattr(public, "__name__", "function")
+    raise TypeError(
+        f"no implementation found for 'numpy.{name}' on types that implement __array_function__: {list(types)}: each"
+        " returned NotImplemented; convert the operands with asarray"
+    )
