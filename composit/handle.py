@@ -169,7 +169,7 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
 
     step: the view operation that makes one of the other, where it is not the operation of the view's own node
     """
-    if view is base:
+    if view is base or base._type.is_scalar:
         return
     made_by = view._node.operation if step is None else step
     root = base._base

@@ -18,7 +18,7 @@ from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, at_call, compute_at_call, cut_off, move_on, root_of
 from composit.node import FlatOperands, attach_handle, new_node
-from composit.numpy.layout import shares_memory
+from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -165,13 +165,20 @@ def _move_on(root: TensorHandle, operation: Assign, flat_operands: FlatOperands)
 def assign_result(tensor: Any, result: Any) -> None:
     """Move a tensor on to a result of its shape and dtype: what `x += 1` and `out=` do, through views too."""
     root, steps = _root_of(tensor)
-    if steps or result.type.is_scalar:
+    if steps or result.type.is_scalar or not _lie_alike(root, result):
         _check_writable(steps, tensor)
         flat = (root._node, root._output_index, result._node, result._output_index)
         _move_on(root, Assign(steps, EVERYTHING), flat)
         return
     attach_handle(result._node, root)
     move_on(root, result._node, result._output_index, is_connected)
+
+
+def _lie_alike(tensor: TensorHandle, result: Any) -> bool:
+    """Return whether both lie in the same order in memory, which a write does not change, as far as is easily known."""
+    if tensor.ndim < 2 or tensor._node is result._node:
+        return True
+    return is_surely_in_c_order(result) and is_surely_in_c_order(tensor)
 
 
 def is_writable(tensor: TensorHandle) -> bool:

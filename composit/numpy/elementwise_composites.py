@@ -4,6 +4,7 @@ parts of complex numbers. Their derivatives come with the parts. May import the 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np

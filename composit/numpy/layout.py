@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cmp_to_key
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -129,6 +130,19 @@ def _with_strides(value_type: TensorType, array: Array) -> Array:
 def _strided(value_type: TensorType, strides: tuple[int, ...]) -> Array:
     # One element of memory: only addresses are computed with it.
     return np.lib.stride_tricks.as_strided(np.empty(1, value_type.dtype), value_type.shape, strides, writeable=True)
+
+
+def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:
+    """Return the axes from that of the longest steps through memory to that of the shortest: numpy's order "K"."""
+    if is_surely_in_c_order(tensor):
+        return tuple(range(tensor.ndim))
+    strides = [abs(stride) for stride in strides_of(tensor)]
+
+    def compared(a: int, b: int) -> int:
+        # Axes that repeat elements stay where they are.
+        return strides[b] - strides[a] if strides[a] and strides[b] else a - b
+
+    return tuple(sorted(range(len(strides)), key=cmp_to_key(compared)))
 
 
 def is_surely_in_c_order(tensor: TensorHandle) -> bool:

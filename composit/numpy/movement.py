@@ -31,7 +31,7 @@ from composit.numpy.arguments import (
 from composit.numpy.arguments import (
     broadcast_shapes as _broadcast_shapes,
 )
-from composit.numpy.layout import flags_of
+from composit.numpy.layout import axes_in_memory, flags_of
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
@@ -353,6 +353,8 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
 def ravel(a: TensorLike, order: str = "C") -> Any:
     """Return the elements along one axis. See np.ravel."""
     tensor = handle_of(a)
+    if order == "K" and tensor.ndim > 1:
+        return ravel(transpose(a, axes_in_memory(tensor)))
     if _resolved_order(order, tensor, "ravel") == "F":
         return ravel(transpose(tensor))
     result = reshape(tensor, -1 if tensor.size else 0)
@@ -388,7 +390,9 @@ def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> An
 @rule_for(np.broadcast_shapes)
 def broadcast_shapes(*args: ShapeLike) -> Shape:
     """Return the shape that all broadcast to. See np.broadcast_shapes."""
-    return _broadcast_shapes(*(tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),) for shape in args))
+    return _broadcast_shapes(
+        *(tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),) for shape in args)
+    )
 
 
 @rule_for(np.broadcast_arrays)

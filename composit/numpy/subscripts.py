@@ -28,6 +28,7 @@ from composit.numpy.indexing import (
     check_bounds,
     known_integers,
 )
+from composit.numpy.layout import InOrder
 from composit.numpy.movement import moveaxis, reshape, squeeze
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
@@ -144,6 +145,8 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
 
 def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> Any:
     """Return the one element that integers choose as a rank-0 array: x[i, ...], where x[i] is a scalar."""
+    if tensor._type.is_scalar:
+        return apply(InOrder("C"), tensor)
     if not tensor.ndim:
         return reshape(tensor, ())
     # Each axis is kept until all are dropped at the end.
