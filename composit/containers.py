@@ -11,6 +11,8 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from composit.handle import TensorHandle
 
 Rebuild: TypeAlias = Callable[[Sequence[Any]], Any]  # Any: arrays in, the container out
@@ -37,6 +39,9 @@ class _Slot:
 
 
 def _collect(value: Any, handles: list[TensorHandle]) -> Any:
+    # By its real class: lazy scalars claim to be instances of numpy's too.
+    if issubclass(type(value), np.generic):
+        return value
     protocol = getattr(value, "__lazy_tensor__", None)
     if protocol is not None and not isinstance(value, type):
         handles.append(protocol())
