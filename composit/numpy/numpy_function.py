@@ -156,8 +156,15 @@ def _place(function: Function, argument: str) -> int:
 
 
 def _named(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], first: int) -> dict[str, Any]:
+    """Return the positional arguments from a place on by their names, with those given by name.
+
+    Raises:  TypeError: there are more than the function takes, in its own words
+    """
     signature = signature_of(function)
-    names = list(signature.parameters)[first:] if signature is not None else []
+    parameters = list(signature.parameters.values())[first:] if signature is not None else []
+    names = [each.name for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if len(args) - first > len(names):
+        function(*args, **kwargs)
     return {**dict(zip(names, args[first:], strict=False)), **kwargs}
 
 
