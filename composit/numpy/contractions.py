@@ -37,19 +37,23 @@ class Einsum(Operation):
     """Sums of products: letters of the operands that the result lacks are summed over.
 
     subscripts:  explicit, letters only, none twice in one operand: "ij,jk->ik"
+    optimize:    what numpy is told; False leaves many products to its sequence of matrix products all the same
     Derivative:  the same sum with the cotangent in the operand's place, repeated along letters that only it has
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.einsum.html
     """
 
     subscripts: str
+    optimize: bool | str = False
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _einsum_types(self.subscripts, operand_types)
 
     def evaluate(self, *operands: Array) -> Any:
         lengths = _lengths(self.subscripts, tuple(np.shape(operand) for operand in operands))
-        worth_it = len(operands) > 1 and math.prod(lengths.values()) >= MIN_PRODUCTS_FOR_PATH
-        result = np.einsum(self.subscripts, *operands, optimize=worth_it)
+        # Half precision overflows in what a sequence of products keeps in between.
+        is_wide = all(np.asarray(operand).dtype != np.float16 for operand in operands)
+        worth_it = is_wide and len(operands) > 1 and math.prod(lengths.values()) >= MIN_PRODUCTS_FOR_PATH
+        result = np.einsum(self.subscripts, *operands, optimize=self.optimize or worth_it)
         return result if result.ndim else result[()]
 
     def vjp(
@@ -114,7 +118,7 @@ def _lengths(subscripts: str, shapes: tuple[Shape, ...]) -> dict[str, int]:
 
 @rule_for(np.einsum)
 def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "safe", optimize: Any = False) -> Any:
-    """Return the sum of products that the subscripts describe. See np.einsum; `optimize` is decided at evaluation.
+    """Return the sum of products that the subscripts describe. See np.einsum.
 
     Example:
         >>> import composit as cnp
@@ -136,7 +140,7 @@ def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "
         for tensor in tensors:
             check_casting(tensor.dtype, np.dtype(dtype), casting)
         tensors = [tensor.astype(dtype) for tensor in tensors]
-    return apply(Einsum(",".join(terms) + "->" + output), *tensors)
+    return apply(Einsum(",".join(terms) + "->" + output, optimize), *tensors)
 
 
 _CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
@@ -151,7 +155,7 @@ def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = Fa
     It follows from the shapes, so nothing is evaluated.
     """
     shapes_only = [_without_values(operand) for operand in operands]
-    return np.einsum_path(*shapes_only, optimize=optimize, einsum_call=einsum_call)  # type: ignore[call-overload]  # numpy's own
+    return np.einsum_path(*shapes_only, optimize=optimize, einsum_call=einsum_call)  # type: ignore[arg-type]  # numpy takes it
 
 
 def _without_values(operand: Any) -> Any:
