@@ -184,7 +184,7 @@ class nditer:  # numpy's name
     def __copy__(self) -> nditer:
         return self.copy()
 
-    def close(self) -> None:
+    def close(self, /) -> None:
         """Write what is still to be written, and let the tensors be ordinary ones again."""
         self._numpys.close()
         self._operands.open -= self._is_open
@@ -192,31 +192,31 @@ class nditer:  # numpy's name
         if not self._operands.open:
             self._operands.let_go()
 
-    def copy(self) -> nditer:
+    def copy(self, /) -> nditer:
         """Return another iterator at the same place over the same operands. See np.nditer.copy."""
         return nditer.__new__(nditer)._follow(self._numpys.copy(), self._operands)
 
-    def debug_print(self) -> None:
+    def debug_print(self, /) -> None:
         """Print what numpy knows of the iterator. See np.nditer.debug_print."""
         self._numpys.debug_print()
 
-    def enable_external_loop(self) -> None:
+    def enable_external_loop(self, /) -> None:
         """Give whole stretches from now on, no single elements. See np.nditer.enable_external_loop."""
         self._numpys.enable_external_loop()
 
-    def iternext(self) -> bool:
+    def iternext(self, /) -> bool:
         """Move to the next element and return whether there is one. See np.nditer.iternext."""
-        return self._numpys.iternext()
+        return bool(self._numpys.iternext())
 
     def remove_axis(self, i: int, /) -> None:
         """Leave out an axis. See np.nditer.remove_axis."""
         self._numpys.remove_axis(i)
 
-    def remove_multi_index(self) -> None:
+    def remove_multi_index(self, /) -> None:
         """Stop following the position by axes. See np.nditer.remove_multi_index."""
         self._numpys.remove_multi_index()
 
-    def reset(self) -> None:
+    def reset(self, /) -> None:
         """Start again. See np.nditer.reset."""
         self._numpys.reset()
 

@@ -390,9 +390,8 @@ def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> An
 @rule_for(np.broadcast_shapes)
 def broadcast_shapes(*args: ShapeLike) -> Shape:
     """Return the shape that all broadcast to. See np.broadcast_shapes."""
-    return _broadcast_shapes(
-        *(tuple(shape) if isinstance(shape, Sequence) else (operator.index(shape),) for shape in args)
-    )
+    given = [shape if isinstance(shape, Sequence) else (shape,) for shape in args]
+    return _broadcast_shapes(*(tuple(map(operator.index, lengths)) for lengths in given))
 
 
 @rule_for(np.broadcast_arrays)
