@@ -19,6 +19,7 @@ from composit.numpy.flat_iterator import FlatIterator, set_flat
 from composit.numpy.layout import stand_in_of, strides_of
 from composit.numpy.memory import viewed_as
 from composit.numpy.movement import Reshape
+from composit.numpy.strided_views import set_strides
 from composit.numpy.view_operations import ViewAs
 from composit.operation import Dtype, Shape
 
@@ -75,13 +76,7 @@ class ArrayAttributes(TensorHandle):
     @strides.setter
     def strides(self, strides: Any) -> None:
         _check_settable(self, "strides")
-        probe: Any = stand_in_of(self)  # Any: as in shape
-        probe.strides = strides
-        if probe.strides != strides_of(self):
-            raise AttributeError(
-                f"strides: {strides} were to be set for {self!r}, whose strides are {strides_of(self)}; a lazy tensor's"
-                " follow from its operations; use numpy.lib.stride_tricks.as_strided"
-            )
+        set_strides(self, strides)
 
     @property
     def flags(self) -> Flags:

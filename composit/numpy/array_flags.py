@@ -11,6 +11,7 @@ from composit.handle import TensorHandle, reinterpret
 from composit.numpy.assignment import base_of, is_writable
 from composit.numpy.layout import flags_of
 from composit.numpy.view_operations import ReadOnly
+from composit.operation import Operation
 
 _SHORT_TO_NAME = {
     "C": "c_contiguous",
@@ -40,12 +41,16 @@ def set_writeable(tensor: TensorHandle, writeable: bool) -> None:
         reinterpret(tensor, ReadOnly(), tensor)
         return
     steps = () if tensor._base is None else tensor._steps
-    if not steps or any(step.is_read_only for step in steps if not isinstance(step, ReadOnly)):
+    if not steps or any(step.is_read_only and not _can_be_undone(step) for step in steps):
         raise ValueError(
             f"cannot set WRITEABLE flag to True of this array: {tensor!r} shows elements several times, or is a scalar;"
             " take a copy()"
         )
-    tensor._steps = tuple(step for step in steps if not isinstance(step, ReadOnly))
+    tensor._steps = tuple(step for step in steps if not step.is_read_only)
+
+
+def _can_be_undone(step: Operation) -> bool:
+    return isinstance(step, ReadOnly) and not step.forever
 
 
 class Flags:
@@ -68,6 +73,7 @@ class Flags:
         return bool(flags_of(self._tensor).f_contiguous)
 
     contiguous = c_contiguous
+    fortran = f_contiguous
 
     @property
     def fnc(self) -> bool:

@@ -52,8 +52,16 @@ def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
     writes: "self" where it changes the array in place
     """
 
+    name = method.__name__
+
+    def numpys_method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        # By name: scalars have methods of their own.
+        return getattr(self, name)(*args, **kwargs)
+
+    numpys_method.__name__ = name
+
     def public(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return call_numpy(method, (self, *args), kwargs, writes)
+        return call_numpy(numpys_method, (self, *args), kwargs, writes)
 
     public.__name__ = method.__name__
     public.__doc__ = f"Return what np.ndarray.{method.__name__} returns, computed when it is called. See its page."

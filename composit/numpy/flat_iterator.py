@@ -83,7 +83,8 @@ class FlatIterator:
 
     def __getitem__(self, index: Any) -> Any:
         plain = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-        if isinstance(plain, int | slice) and not isinstance(plain, bool):
+        has_plain_elements = self._tensor.dtype.kind not in "OSUVT"
+        if has_plain_elements and isinstance(plain, int | slice) and not isinstance(plain, bool):
             return _detached(get_item(self.copy(), plain))
         return call_numpy(_read, (self._tensor, index), {})
 

@@ -33,6 +33,7 @@ class MemoryMethods(TensorHandle):
     dumps = numpys(np.ndarray.dumps)
     tobytes = numpys(np.ndarray.tobytes)
     tofile = numpys(np.ndarray.tofile)
+    _byteswapped = numpys(np.ndarray.byteswap)
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
         """Return a view of all of the tensor, its memory read as a dtype where one is given. See np.ndarray.view.
@@ -56,7 +57,7 @@ class MemoryMethods(TensorHandle):
 
     def byteswap(self, /, inplace: bool = False) -> Any:
         """Return the elements with their bytes in reverse, in place where asked. See np.ndarray.byteswap."""
-        swapped = call_numpy(np.ndarray.byteswap, (self,), {})
+        swapped = self._byteswapped()
         if not inplace:
             return swapped
         assign_result(self, swapped)

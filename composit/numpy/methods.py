@@ -27,6 +27,10 @@ class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads,
     __slots__ = ()
 
 
+def _real(value: Any) -> Any:
+    return np.asarray(value) if isinstance(value, TensorHandle) else value
+
+
 class _ArrayClass(type):
     """What `ndarray` does as a class: makes arrays of a shape, knows numpy's own, and leaves subclasses to numpy."""
 
@@ -41,7 +45,7 @@ class _ArrayClass(type):
         if len(args) > 1 and isinstance(args[1], Node):
             return super().__call__(*args, **kwargs)
         # The elements are what the memory holds: the buffer's that is given, or zeros, so that each evaluation is alike.
-        made = np.ndarray(*args, **kwargs)
+        made = np.ndarray(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
         if len(args) > 2 or "buffer" in kwargs:
             return input_of(made.copy(order="K"))
         return input_of(np.zeros_like(made, subok=False))

@@ -20,10 +20,11 @@ from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten
 from composit.errors import CompositError, GuardError, NoRuleError
 from composit.guards import KnownValue, freeze, read_value
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, reinterpret
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
 from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.view_operations import ReadOnly
 from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
 # Any, everywhere here: what numpy's functions take and return.
@@ -195,8 +196,13 @@ def _fresh(result: Any) -> Any:
 
 
 def _input(part: Any) -> Any:
+    if isinstance(part, np.generic):
+        return as_tensor(part)
     # A copy where somebody else may hold the memory.
-    return as_tensor(part) if isinstance(part, np.generic) else input_of(np.array(part, order="K", copy=True))
+    tensor = input_of(np.array(part, order="K", copy=True))
+    if not part.flags.writeable:
+        reinterpret(tensor, ReadOnly(True), tensor)
+    return tensor
 
 
 @dataclass(frozen=True, slots=True)

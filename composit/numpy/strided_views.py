@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
-from composit.handle import TensorHandle, mark_view, root_of
+from composit.handle import TensorHandle, mark_view, reinterpret, root_of
 from composit.numpy.assignment import is_connected
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import stand_in_of
@@ -148,6 +148,22 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
     view = apply(Strided(wanted.shape, tuple(int(step) for step in steps), first), whole)
     mark_view(view, whole)
     return _finished(view, writeable)
+
+
+def set_strides(tensor: Any, strides: Any) -> None:
+    """Make a tensor show its memory by other strides in bytes from now on: `x.strides = ...`.
+
+    Raises:  ValueError: numpy's, where they lead out of the memory
+    """
+    whole, first = _memory_of(tensor)
+    memory = np.empty(whole.size, tensor.dtype)
+    present = stand_in_of(tensor).strides
+    probe: Any = np.ndarray(tensor.shape, tensor.dtype, memory, first * tensor.itemsize, present)  # Any: to be set
+    probe.strides = strides
+    view = as_strided(tensor, tensor.shape, probe.strides)
+    reinterpret(tensor, view._steps[-1], view)
+    # The way from the base is that of the memory, whatever the tensor was a view of.
+    tensor._steps = view._steps
 
 
 def _memory_of(tensor: Any) -> tuple[Any, int]:

@@ -103,10 +103,12 @@ class MemoryField(Operation):
 class ReadOnly(Operation):
     """The operand as something nobody may write to.
 
+    forever:     the memory itself is read-only, so that no setflags changes that
     Derivative:  g
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.setflags.html
     """
 
+    forever: bool = False
     is_view = True
     is_read_only = True
 
