@@ -200,6 +200,8 @@ def concatenate(
     casting: str = "same_kind",
 ) -> Any:
     """Return the tensors joined along an axis; flattened first with axis=None. See np.concatenate."""
+    if casting not in ("same_kind", "no", "equiv", "safe", "unsafe"):
+        raise NoRuleError(f"concatenate: casting {casting!r}")
     tensors = _tensors(arrays, "concatenate")
     if axis is None:
         tensors = [ravel(tensor) if tensor.type.weak is None else tensor for tensor in tensors]
