@@ -35,6 +35,7 @@ NO_DERIVATIVE = {
     "Linspace": "none: no operands",
     "Eye": "none: no operands",
     "Tri": "none: no operands",
+    "MatrixRank": "none: a rank is an integer",
 }
 
 INTRODUCTION = """# Operations
@@ -67,6 +68,8 @@ _COMPUTED_SENTENCE = (
 )
 # The first has a table of its own, the second holds numpy's own dtypes and constants.
 _ELSEWHERE = ("composit.numpy.elementwise_table", "composit.numpy.constants")
+# Their functions are public under the module's own name.
+_NAMESPACES = (cnp.linalg, cnp.fft)
 _FUNCTIONS_SENTENCE = "Each has numpy's name, arguments and errors, and is one operation or is built of several.\n"
 
 
@@ -145,7 +148,8 @@ def _function_rows() -> Iterator[Sequence[str]]:
     for information in pkgutil.iter_modules(cnp.__path__, "composit.numpy."):
         module = importlib.import_module(information.name)
         names = [name for name in getattr(module, "__all__", []) if callable(vars(module).get(name))]
-        public = [name for name in names if vars(cnp).get(name) is vars(module).get(name)]
+        namespace = module if module in _NAMESPACES else cnp
+        public = [name for name in names if vars(namespace).get(name) is vars(module).get(name)]
         if public and information.name not in _ELSEWHERE:
             yield f"`{information.name}`", ", ".join(f"`{name}`" for name in sorted(public))
 
