@@ -48,6 +48,25 @@ def eigh(
     return conjugated(xp, on_read_triangle(xp, hermitian_part(xp, outer), triangle))
 
 
+def eig(xp: Any, of_values: Value, of_vectors: Value, values: Value, vectors: Value) -> Value:
+    """Return the cotangent of x = V diag(w) V^-1 with columns of length 1; of_values or of_vectors may be None.
+
+    It is right for what does not depend on the phase that each vector leaves to choose.
+    """
+    back = adjoint(xp, vectors)
+    inner = 0
+    if of_vectors is not None:
+        projected = xp.matmul(back, conjugated(xp, of_vectors))
+        # The length stays 1: what points along a vector is taken out.
+        along = xp.real(xp.diagonal(projected, axis1=-2, axis2=-1))
+        across = projected - scaled_columns(xp, xp.matmul(back, vectors), along)
+        inner = xp.conjugate(inverse_differences(xp, values)) * across
+    outer = xp.matmul(inner, back) if of_vectors is not None else 0
+    if of_values is not None:
+        outer = outer + xp.expand_dims(conjugated(xp, of_values), -1) * back
+    return conjugated(xp, xp.linalg.solve(back, outer))
+
+
 def singular_values(xp: Any, g: Value, left: Value, right: Value) -> Value:
     """Return the cotangent of x = U diag(s) V* from that of s; right is V*."""
     return conjugated(xp, xp.matmul(scaled_columns(xp, left, g), right))

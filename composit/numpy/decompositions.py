@@ -306,6 +306,11 @@ class Eig(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return tuple(np.linalg.eig(operands[0]))
 
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [derivatives.eig(xp, cotangents[0], cotangents[1], results[0], results[1])]
+
 
 @rule_for(np.linalg.eig)
 def eig(a: TensorLike) -> Any:
@@ -326,6 +331,12 @@ class Eigenvalues(Operation):
 
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.eigvals(operands[0])
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        values, vectors = xp.linalg.eig(operands[0])
+        return [derivatives.eig(xp, cotangents[0], None, values, vectors)]
 
 
 @rule_for(np.linalg.eigvals)
