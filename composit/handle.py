@@ -180,7 +180,7 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
         followed = root_of(base)
         root = root if followed is None else followed
         view._steps = (*base._steps, made_by)
-        if any([earlier.depends_on_layout for earlier in base._steps]):
+        if any(earlier.depends_on_layout for earlier in base._steps):
             view._via = base
     view._base = root
     _add_view(root, view)

@@ -13,7 +13,9 @@ from numpy.lib import (
     introspect,
     mixins,
     npyio,
+    recfunctions,
     tracemalloc_domain,
+    user_array,
 )
 
 from composit.numpy import emath as scimath
@@ -29,7 +31,9 @@ __all__ = [
     "introspect",
     "mixins",
     "npyio",
+    "recfunctions",
     "scimath",
     "stride_tricks",
     "tracemalloc_domain",
+    "user_array",
 ]
