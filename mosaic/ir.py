@@ -1,9 +1,9 @@
 """The intermediate program: buffers, and statements that fill them.
 
 A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
-epilogue. An `Island` is a node that numpy runs. A `Group` holds definitions and matmuls that share their outer axes and
-become one kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups.
-May import the other `mosaic.ir_*` modules.
+epilogue. A `Scatter` combines elements into places that data chooses. An `Island` is a node that numpy runs. A `Group`
+holds statements that share their outer axes and become one kernel. Lowering makes one statement or a few per node;
+passes rewrite them; code generation prints groups. May import the other `mosaic.ir_*` modules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mosaic.ir_expressions import Expression, Uniform, loads, map_views, text, views
+from mosaic.ir_expressions import Expression, Gather, Uniform, loads, map_views, text, views
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
@@ -133,6 +133,49 @@ class Matmul:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Scatter:
+    """``result[rows..., lane, serial...] = combined with expression[rows..., lane, serial...]``, in memory filled before.
+
+    Every view, the result's too, has the shape of the domain: ``rows + (length,) + serial``. The gathers move the place
+    of an element by indices that are data, so that places may coincide: along the serial axes, which therefore run in
+    order, and if it `is_in_order`, along the lanes too. Elements of different rows never meet.
+    """
+
+    result: View
+    gathers: tuple[Gather, ...]
+    expression: Expression
+    origins: tuple[int, ...]
+    num_rows: int
+    is_in_order: bool
+    combiner: str = "add"
+
+    @property
+    def rows(self) -> Shape:
+        """The extents of the axes that tasks share."""
+        return self.result.shape[: self.num_rows]
+
+    @property
+    def length(self) -> int:
+        """The extent of the axis that lanes run along."""
+        return self.result.shape[self.num_rows]
+
+    @property
+    def serial(self) -> Shape:
+        """The extents of the axes that run in order."""
+        return self.result.shape[self.num_rows + 1 :]
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from, among them what it changes."""
+        yield self.result
+        yield from (gather.index.view for gather in self.gathers)
+        yield from (load.view for load in loads(self.expression))
+
+    def __str__(self) -> str:
+        moves = "".join(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in self.gathers)
+        return f"{self.result}{moves} {self.combiner}= {text(self.expression)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Island:
     """A node that numpy evaluates between compiled regions."""
 
@@ -189,7 +232,7 @@ class Group:
 
     rows: Shape
     length: int
-    stages: tuple[RowStage | Matmul, ...]
+    stages: tuple[RowStage | Matmul | Scatter, ...]
     local: frozenset[Buffer] = frozenset()
 
     @property
@@ -207,8 +250,8 @@ class Group:
         return "\n".join(lines)
 
 
-Stage = RowStage | Matmul
-Statement = Definition | Matmul | Island | Group
+Stage = RowStage | Matmul | Scatter
+Statement = Definition | Matmul | Scatter | Island | Group
 
 
 def written_views(statement: Statement) -> tuple[View, ...]:

@@ -12,7 +12,8 @@ from mosaic.codegen.kernel import KernelCode, row_indices, stage_dtypes
 from mosaic.codegen.lanes import Lanes, lanes_for
 from mosaic.codegen.matmul_kernel import LocalResult, emit_product, extra_parameters, matmul_spec
 from mosaic.codegen.operands import Operands, address, element_type
-from mosaic.codegen.row_stages import Row, RowEmitter
+from mosaic.codegen.row_loops import Row
+from mosaic.codegen.row_stages import RowEmitter
 from mosaic.ir import Group, Matmul, RowStage
 from mosaic.kernels.blocking import Blocking, num_panels
 from mosaic.kernels.helper import Helper

@@ -193,7 +193,7 @@ class Emitter:
             return self._load_lane_by_lane(load, home, where)
         place = address(self.operands.pointer(view), view.strides, where.axes)
         for gather in load.gathers:
-            place = place + self._checked(gather, where, c.literal(0)) * gather.stride
+            place = place + self.checked_index(gather, where, c.literal(0)) * gather.stride
         vector, use = self.lanes.stored_type(view.dtype), self.lanes.use
         if step == 0:
             return self.lanes.broadcast(c.dereference(place), view.dtype)
@@ -214,7 +214,7 @@ class Emitter:
             return self.lanes.from_memory(self.lanes.use(memory.load(vector))(place), dtype)
         return self.lanes.from_memory(self.lanes.use(memory.load_partial(vector))(place, where.count), dtype)
 
-    def _checked(self, gather: Gather, where: Where, lane: c.Expression) -> c.Expression:
+    def checked_index(self, gather: Gather, where: Where, lane: c.Expression) -> c.Expression:
         """Return an index loaded from memory, counted from the start and reported if it is out of bounds."""
         view = gather.index.view
         pointer = self.operands.pointer(view)
@@ -229,7 +229,7 @@ class Emitter:
         place = address(self.operands.pointer(load.view), load.view.strides, where.axes)
         place = place + lane * load.view.strides[where.lane_axis]
         for gather in load.gathers:
-            place = place + self._checked(gather, where, lane) * gather.stride
+            place = place + self.checked_index(gather, where, lane) * gather.stride
         stop = c.literal(vector.lanes) if where.count is None else where.count
         body = c.loop("lane", stop, c.Assign(c.Name(name)[lane], c.dereference(place)))
         home.statements.append(c.Declare(self.lanes.declare(vector), name, vector.zero))

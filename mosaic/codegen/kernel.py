@@ -12,8 +12,10 @@ from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.lanes import lanes_for
 from mosaic.codegen.operands import Operand, Operands
-from mosaic.codegen.row_stages import Row, RowEmitter
-from mosaic.ir import Group, RowStage
+from mosaic.codegen.row_loops import Row
+from mosaic.codegen.row_stages import RowEmitter
+from mosaic.codegen.scatters import ScatterEmitter
+from mosaic.ir import Group, RowStage, Scatter
 from mosaic.ir_expressions import Load, walk
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
@@ -45,7 +47,20 @@ def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     rows = RowEmitter(emitter, stages, stored)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
+    return _kernel(group, comment, rows, is_flat)
+
+
+def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group of one scatter."""
+    dtypes = (scatter.result.dtype, *(part.dtype for part in walk(scatter.expression)))
+    rows = ScatterEmitter(Emitter(lanes_for(dtypes, target), Operands()), scatter)
+    return _kernel(group, comment, rows, is_flat=not group.rows and not scatter.is_in_order)
+
+
+def _kernel(group: Group, comment: str, rows: RowEmitter | ScatterEmitter, is_flat: bool) -> KernelCode:
+    """Return the kernel that computes a group row by row, or in ranges of its only row."""
     num_tasks, loops = _flat_tasks(group, rows) if is_flat else _row_tasks(group, rows)
+    emitter = rows.emitter
     unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
     unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if num_tasks == 1 else ()
     body = (*unpack, *unused, *emitter.operands.declarations(), *loops)
@@ -64,7 +79,7 @@ def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
                 yield from (gather.index.dtype for gather in part.gathers if gather.index.view.strides[lane_axis])
 
 
-def _flat_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+def _flat_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tuple[c.Statement, ...]]:
     """A single long row: a task is a range of its elements, a multiple of the lanes."""
     work = _work_per_element(group)
     chunk = max(64, math.ceil(task_elements / work) // 64 * 64)
@@ -83,10 +98,10 @@ def _flat_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement,
 
 
 def _work_per_element(group: Group) -> int:
-    return max(math.prod(stage.serial) for stage in group.stages if isinstance(stage, RowStage))
+    return max(math.prod(stage.serial) for stage in group.stages if isinstance(stage, RowStage | Scatter))
 
 
-def _row_tasks(group: Group, rows: RowEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+def _row_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tuple[c.Statement, ...]]:
     """Many rows: a task is a block of them, counted through all outer axes."""
     count = math.prod(group.rows)
     per_task = max(1, min(count, task_elements // max(1, group.length * _work_per_element(group))))

@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from mosaic.codegen.block_kernel import emit_block_kernel
-from mosaic.codegen.kernel import KernelCode, emit_row_kernel
+from mosaic.codegen.kernel import KernelCode, emit_row_kernel, emit_scatter_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.signature import Signature
-from mosaic.ir import Group, Matmul
+from mosaic.ir import Group, Matmul, Scatter
 from mosaic.kernels.blocking import Blocking
 from mosaic.targets import Target
 
@@ -52,4 +52,6 @@ class KernelEmitter:
             return emit_block_kernel(group, self.choose_blocking, f"block_{number}", comment, self.target)
         if isinstance(first, Matmul):
             return emit_matmul_kernel(first, self.choose_blocking(first), f"product_{number}", comment, self.target)
+        if isinstance(first, Scatter):
+            return emit_scatter_kernel(group, first, comment, self.target)
         return emit_row_kernel(group, comment, self.target)

@@ -6,7 +6,7 @@ reduction's value is known after the loop of its phase. A value that a later pha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,27 +15,12 @@ from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.operands import element_type
 from mosaic.codegen.reducers import combine, combine_lanes, identity_of
+from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import RowStage
 from mosaic.ir_expressions import loads
 from mosaic.ir_views import Buffer
 from mosaic.kernels import lanes as lane_helpers
 from mosaic.kernels.vectors import VectorType
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Where a row is: one C expression per outer axis, and the range of the lane axis (literals, or names)."""
-
-    axes: tuple[c.Expression, ...]
-    start: c.Expression
-    stop: c.Expression
-    length: int
-
-    @property
-    def is_range(self) -> bool:
-        """Whether only a part of the row is computed, between bounds known when the kernel runs."""
-        return not isinstance(self.stop, c.IntegerLiteral)
-
 
 block_elements = 4096
 block_turns = 4
@@ -104,9 +89,6 @@ def plan_phases(stages: Sequence[RowStage], in_memory: frozenset[Buffer]) -> Pha
     return PhasePlan(tuple(stages), tuple(phases), max(phases) + 1, tuple(kept))
 
 
-LoopBody = Callable[[Scope, Where], None]
-
-
 @dataclass(slots=True)
 class _PhaseEmitter:
     """The state of emitting one row: what is known per row, which values earlier phases computed."""
@@ -135,8 +117,8 @@ class _PhaseEmitter:
                 self._emit_nested_reduction(stage)
         self.computed.update(stage.result.buffer for stage in along)
 
-    def _where(self, lane: c.Expression, count: c.Expression | None, extra: tuple[c.Expression, ...] = ()) -> Where:
-        return Where((*self.row.axes, lane, *extra), len(self.row.axes), count)
+    def _where(self, lane: c.Expression, count: c.Expression | None) -> Where:
+        return self.row.where(lane, count)
 
     def _emit_per_row(self, stage: RowStage) -> None:
         where = self._where(c.literal(0), None)
@@ -166,7 +148,12 @@ class _PhaseEmitter:
         if accumulators and self.row.length >= 2 * block_elements:
             self._emit_blocks(stages, accumulators)
         else:
-            self._loop_along_row(self.scope, lambda scope, where: self._emit_body(stages, accumulators, scope, where))
+            loop_along_row(
+                self.emitter,
+                self.row,
+                self.scope,
+                lambda scope, where: self._emit_body(stages, accumulators, scope, where),
+            )
         for stage, name in accumulators.items():
             self._finish_reduction(stage, name)
 
@@ -194,8 +181,12 @@ class _PhaseEmitter:
                 self._add_to_total(stage, totals[stage], name, outer)
         limit = blocks * block_elements
         self.scope.statements.append(c.loop(start.text, limit, *outer.statements, step=block_elements))
-        self._loop_along_row(
-            self.scope, lambda scope, where: self._emit_body(stages, accumulators, scope, where), start=limit
+        loop_along_row(
+            self.emitter,
+            self.row,
+            self.scope,
+            lambda scope, where: self._emit_body(stages, accumulators, scope, where),
+            start=limit,
         )
         for stage, name in accumulators.items():
             self._add_to_total(stage, totals[stage], name, self.scope)
@@ -225,27 +216,6 @@ class _PhaseEmitter:
         dtype = np.dtype(np.float64) if vector.element.short == "f64" else stage.result.dtype
         combined = combine(lanes, str(stage.reducer), dtype, c.Name(total), widened)
         scope.statements.append(c.Assign(c.Name(total), combined))
-
-    def _loop_along_row(
-        self, scope: Scope, body: LoopBody, extra: tuple[c.Expression, ...] = (), start: int = 0
-    ) -> None:
-        """Add a loop over whole vectors of the row, and the rest as a part of one vector."""
-        lanes, lane_axis = self.emitter.lanes.lanes, len(self.row.axes)
-        whole = self.row.length // lanes * lanes
-        first = c.literal(start) if start else self.row.start
-        stop = self.row.stop - (lanes - 1) if self.row.is_range else c.literal(whole)
-        if whole > start:
-            index = c.Name(self.emitter.fresh("i"))
-            inner = scope.inner(lane_axis)
-            body(inner, self._where(index, None, extra))
-            scope.statements.append(c.loop(index.text, stop, *inner.statements, start=first, step=lanes))
-        rest = self.row.length - whole
-        if rest:
-            inner = scope.inner(lane_axis)
-            body(inner, self._where(c.literal(whole), c.literal(rest), extra))
-            statements = tuple(inner.statements)
-            is_last = c.equal(self.row.stop, self.row.length)
-            scope.statements.append(c.If(is_last, statements) if self.row.is_range else c.Block(statements))
 
     def _emit_body(
         self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], scope: Scope, where: Where
@@ -296,7 +266,7 @@ class _PhaseEmitter:
             value = self.emitter.value(stage.expression, scope, where)
             self._accumulate(stage, partial, value, scope, where)
 
-        self._loop_along_row(outer, body, extra)
+        loop_along_row(self.emitter, self.row, outer, body, extra)
         combined = combine(self.emitter.lanes, str(stage.reducer), stage.result.dtype, c.Name(name), c.Name(partial))
         outer.statements.append(c.Assign(c.Name(name), combined))
         statements = tuple(outer.statements)

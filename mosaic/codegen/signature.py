@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from mosaic.codegen.expressions import status_buffer
-from mosaic.ir import Group, Matmul, RowStage
+from mosaic.ir import Group, Matmul, Scatter, Stage
 from mosaic.ir_expressions import Apply, Convert, Expression, Gather, Load, Position
 from mosaic.ir_views import Buffer, View
 
@@ -27,11 +27,14 @@ class Signature:
         local = tuple(sorted(self.buffers[buffer] for buffer in group.local if buffer in self.buffers))
         return (group.rows, group.length, stages, local)
 
-    def _stage(self, stage: RowStage | Matmul) -> Hashable:
+    def _stage(self, stage: Stage) -> Hashable:
         if isinstance(stage, Matmul):
             operands = (self._view(stage.left), self._view(stage.right), stage.panel_width)
             return ("matmul", *operands, self._expression(stage.epilogue), self._view(stage.result))
         value = self._expression(stage.expression)
+        if isinstance(stage, Scatter):
+            moves = tuple(self._gather(gather) for gather in stage.gathers)
+            return (stage.combiner, value, self._view(stage.result), moves, stage.num_rows, stage.is_in_order)
         return (value, self._view(stage.result), stage.reducer, stage.serial, stage.is_along_row)
 
     def _view(self, view: View) -> Hashable:

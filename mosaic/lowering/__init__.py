@@ -3,7 +3,7 @@
 Importing this package registers every family. An operation without a row is run by numpy between compiled regions.
 """
 
-from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions
+from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scatters
 from mosaic.lowering.program import lower_program
 from mosaic.lowering.registry import has_lowering, lower
 
@@ -17,4 +17,5 @@ __all__ = [
     "lower_program",
     "movement",
     "reductions",
+    "scatters",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from composit.numpy.indexing import AdvancedIndex, BasicIndex, BasicIndexAdjoint, Take, TakeAlongAxis
+from composit.numpy.indexing import AdvancedEntry, AdvancedIndex, BasicIndex, BasicIndexAdjoint, Take, TakeAlongAxis
 from mosaic.ir_expressions import Gather, Load, literal
 from mosaic.ir_views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
@@ -42,27 +42,36 @@ def _(operation: BasicIndexAdjoint, context: Context) -> Sequence[Value]:
 
 @lower.register
 def _(operation: AdvancedIndex, context: Context) -> Sequence[Value]:
-    source, place = context.view(0), operation.place
+    source = context.view(0)
     arrays = [context.view(index) for index in range(1, len(context.operands))]
+    seen, gathers = chosen_places(context, source, operation.index, arrays, operation.place)
+    return (context.define(context.result(), Load(seen, gathers)),)
+
+
+def chosen_places(
+    context: Context, source: View, entries: Sequence[AdvancedEntry], arrays: Sequence[View], place: int
+) -> tuple[View, tuple[Gather, ...]]:
+    """Return the view and the gathers that show ``source[entries]``, the axes of the arrays standing from `place` on."""
     chosen = np.broadcast_shapes(*(array.shape for array in arrays))
-    kept = [axis for axis, entry in enumerate(operation.index) if isinstance(entry, slice)]
-    domain = context.types[0].shape
+    kept = [axis for axis, entry in enumerate(entries) if isinstance(entry, slice)]
+    lengths = [source.shape[axis] for axis in kept]
+    domain = (*lengths[:place], *chosen, *lengths[place:])
     base, gathers, following = source, [], iter(arrays)
-    for axis, entry in enumerate(operation.index):
+    for axis, entry in enumerate(entries):
         if isinstance(entry, slice):
             continue
         start = entry if isinstance(entry, int) else 0
         base = base.slice_axis(axis, start, 1)
         if not isinstance(entry, int):
             index = next(following)
-            _check_index(index)
+            check_index(index)
             seen = index.broadcast_to(chosen).expand_dims(range(len(chosen), len(chosen) + len(kept) - place))
             gathers.append(
                 Gather(Load(seen.broadcast_to(domain)), source.shape[axis], source.strides[axis], context.position)
             )
     dropped = base.drop_axes([axis for axis in range(source.ndim) if axis not in kept])
     moved = dropped.expand_dims(range(place, place + len(chosen))).broadcast_to(domain)
-    return (context.define(context.result(), Load(moved, tuple(gathers))),)
+    return moved, tuple(gathers)
 
 
 @lower.register
@@ -71,7 +80,7 @@ def _(operation: Take, context: Context) -> Sequence[Value]:
     if operation.axis is None:
         source = context.dense_reshape(source, (source.size,))
     axis = operation.axis or 0
-    _check_index(indices)
+    check_index(indices)
     # x[before, index, after] over the domain before + index's axes + after
     before, after = source.shape[:axis], source.shape[axis + 1 :]
     domain = (*before, *indices.shape, *after)
@@ -85,7 +94,7 @@ def _(operation: Take, context: Context) -> Sequence[Value]:
 @lower.register
 def _(operation: TakeAlongAxis, context: Context) -> Sequence[Value]:
     source, indices = context.view(0), context.view(1)
-    _check_index(indices)
+    check_index(indices)
     axis = operation.axis
     domain = context.types[0].shape
     base = source.slice_axis(axis, 0, 1).broadcast_to(domain)
@@ -93,6 +102,7 @@ def _(operation: TakeAlongAxis, context: Context) -> Sequence[Value]:
     return (context.define(context.result(), Load(base, (gather,))),)
 
 
-def _check_index(indices: View) -> None:
+def check_index(indices: View) -> None:
+    """Raise NoLowering unless the view holds integers."""
     if indices.dtype.kind not in "iu":
         raise NoLowering(f"indexing with {indices.dtype} has no lowering to C")

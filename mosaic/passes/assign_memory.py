@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.module import AddressOf, operand_address
-from mosaic.ir import Group, IrProgram, RowStage, read_views, written_views
-from mosaic.ir_expressions import Load, walk
+from mosaic.ir import Group, IrProgram, Matmul, Scatter, Stage, read_views, written_views
+from mosaic.ir_expressions import Gather, Load, walk
 from mosaic.ir_views import Buffer, BufferKind
 from mosaic.passes.plan_buffers import BufferPlan, BufferRequest, plan_buffers, plan_without_reuse
 from mosaic.passes.split_regions import Region
@@ -76,11 +76,12 @@ def _status_origins(region: Region) -> tuple[int, ...]:
 
 
 def _gather_origins(group: Group) -> list[int]:
-    expressions = [stage.expression if isinstance(stage, RowStage) else stage.epilogue for stage in group.stages]
-    return [
-        gather.origin
-        for expression in expressions
-        for part in walk(expression)
-        if isinstance(part, Load)
-        for gather in part.gathers
-    ]
+    return [gather.origin for stage in group.stages for gather in _gathers(stage)]
+
+
+def _gathers(stage: Stage) -> Iterator[Gather]:
+    if isinstance(stage, Scatter):
+        yield from stage.gathers
+    for part in walk(stage.epilogue if isinstance(stage, Matmul) else stage.expression):
+        if isinstance(part, Load):
+            yield from part.gathers

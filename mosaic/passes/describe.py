@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composit.program import Program
-from mosaic.ir import Group, Matmul
+from mosaic.ir import Group, Matmul, Scatter, Stage
 
 
 def describe_kernel(group: Group, program: Program) -> str:
@@ -16,11 +16,12 @@ def operation_names(group: Group, program: Program) -> list[str]:
     return [program.instructions[origin].operation.name for origin in group.origins]
 
 
-def _shapes(stage: object) -> str:
+def _shapes(stage: Stage) -> str:
     if isinstance(stage, Matmul):
         rows, columns, depth = stage.sizes
         times = f"{list(stage.batch)} times " if stage.batch else ""
         return f"  product: {times}({rows}, {depth}) @ ({depth}, {columns})"
-    result = stage.result  # type: ignore[attr-defined]
-    reducer = stage.reducer  # type: ignore[attr-defined]
-    return f"  {reducer + ' into' if reducer else 'elements of'} {list(result.shape)} {result.dtype}"
+    result = stage.result
+    if isinstance(stage, Scatter):
+        return f"  {stage.combiner} {list(result.shape)} {result.dtype} at indices"
+    return f"  {stage.reducer + ' into' if stage.reducer else 'elements of'} {list(result.shape)} {result.dtype}"

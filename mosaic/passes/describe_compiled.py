@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mosaic.codegen.module import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
-from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, read_views
+from mosaic.ir import Group, IrProgram, Island, Matmul, Stage, read_views
 from mosaic.ir_views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Step
@@ -54,6 +54,6 @@ def _kernel(group: Group, launch: Launch) -> CompiledKernel:
     return CompiledKernel(launch.function, launch.num_tasks, group.origins, shapes, num_flops, num_bytes)
 
 
-def _num_flops(stage: RowStage | Matmul) -> int:
+def _num_flops(stage: Stage) -> int:
     """Return the multiplications and additions of products; elementwise work is counted by its bytes."""
     return stage.num_flops if isinstance(stage, Matmul) else 0

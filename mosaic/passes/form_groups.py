@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Statement, read_views, written_views
+from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Statement, read_views, written_views
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
@@ -19,9 +19,9 @@ most_stages = 40
 
 
 def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
-    """Return the program with every definition and matmul in a group; with `fuse`, users join what they use.
+    """Return the program with every definition, matmul and scatter in a group; with `fuse`, users join what they use.
 
-    Pre:  statements are definitions, matmuls and islands
+    Pre:  statements are definitions, matmuls, scatters and islands
     Post: statements are groups and islands
     """
     groups = list(map(alone, program.statements))
@@ -37,6 +37,8 @@ def alone(statement: Statement) -> Group | Island:
         return as_group(statement)
     if isinstance(statement, Matmul):
         return Group(statement.result.shape[:-1], statement.result.shape[-1], (statement,))
+    if isinstance(statement, Scatter):
+        return Group(statement.rows, statement.length, (statement,))
     assert not isinstance(statement, Group)
     return statement
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, read_views, written_views
+from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, Stage, read_views, written_views
 from mosaic.ir_views import Buffer
 from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.join_groups import as_definition, as_stage
@@ -62,7 +62,7 @@ def _chain(
     product = _only_product(groups[position])
     middle = _only_user(product, position, touching, delivered) if product is not None else None
     rows = None if middle is None else groups[middle]
-    if middle is None or not isinstance(rows, Group) or any(isinstance(stage, Matmul) for stage in rows.stages):
+    if middle is None or not isinstance(rows, Group) or not all(isinstance(stage, RowStage) for stage in rows.stages):
         return None
     last = _only_user(rows.stages[-1], middle, touching, delivered)
     if last is None or _only_product(groups[last]) is None:
@@ -78,7 +78,7 @@ def _only_product(group: Group | Island | None) -> Matmul | None:
 
 
 def _only_user(
-    stage: RowStage | Matmul, position: int, touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
+    stage: Stage, position: int, touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
 ) -> int | None:
     """Return the only other group that touches the result of a stage."""
     others = [place for place in touching[stage.result.buffer] if place != position]

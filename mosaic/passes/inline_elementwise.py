@@ -10,9 +10,10 @@ converts elements disappears into every user.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 
-from mosaic.ir import Definition, IrProgram, Statement
+from mosaic.ir import Definition, IrProgram, Statement, written_views
 from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, walk
 from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
@@ -25,7 +26,7 @@ largest_expression = 60
 def inline_elementwise(program: IrProgram) -> IrProgram:
     """Return the program with elementwise definitions moved into their users.
 
-    Pre:  statements are definitions, matmuls and islands
+    Pre:  statements are definitions, matmuls, scatters and islands
     Post: an elementwise definition that is left has several users, is delivered, or is read by something else
     """
     statements: list[Statement | None] = list(program.statements)
@@ -40,14 +41,11 @@ def inline_elementwise(program: IrProgram) -> IrProgram:
 
 def _sole_writers(program: IrProgram) -> dict[Buffer, int]:
     """Return the statement that fills each buffer, for buffers filled by one definition alone and entirely."""
-    counts: dict[Buffer, int] = {}
+    counts = Counter(view.buffer for statement in program.statements for view in written_views(statement))
     found: dict[Buffer, int] = {}
     for position, statement in enumerate(program.statements):
-        if isinstance(statement, Definition):
-            buffer = statement.result.buffer
-            counts[buffer] = counts.get(buffer, 0) + 1
-            if statement.result.size == buffer.num_elements:
-                found[buffer] = position
+        if isinstance(statement, Definition) and statement.result.size == statement.result.buffer.num_elements:
+            found[statement.result.buffer] = position
     return {buffer: position for buffer, position in found.items() if counts[buffer] == 1}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from mosaic.ir import Definition, Group, Matmul, RowStage
+from mosaic.ir import Definition, Group, RowStage
 from mosaic.ir_expressions import gathered_views, views
 from mosaic.ir_views import Shape, View
 from mosaic.passes.canonical_axes import without_unit_axes
@@ -21,7 +21,7 @@ longest_local_row = 16 * 1024
 
 def join(group: Group, definition: Definition) -> Group | None:
     """Return the group with the definition as its last stage, or None if it does not fit."""
-    if any(isinstance(stage, Matmul) for stage in group.stages):
+    if not all(isinstance(stage, RowStage) for stage in group.stages):
         return None
     compact = without_unit_axes(definition)
     if compact.reducer is not None and not any(stage.is_along_row for stage in row_stages(group)):

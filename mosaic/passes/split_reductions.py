@@ -25,7 +25,7 @@ most_parts = 128
 def split_reductions(program: IrProgram, memory: Memory) -> IrProgram:
     """Return the program with each long reduction as a reduction of parts and one over the parts.
 
-    Pre:  statements are definitions, matmuls and islands
+    Pre:  statements are definitions, matmuls, scatters and islands
     """
     statements: list[Statement] = []
     for statement in program.statements:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 from composit.errors import InternalError
-from mosaic.ir import Definition, Group, IrProgram, Matmul, Statement, read_views, written_views
+from mosaic.ir import Definition, Group, IrProgram, Matmul, Scatter, Statement, read_views, written_views
 from mosaic.ir_expressions import Position, views, walk
 from mosaic.ir_views import Buffer, View
 
@@ -27,6 +27,8 @@ def validate(program: IrProgram) -> IrProgram:
             _check_domain(statement)
         if isinstance(statement, Matmul):
             _check_matmul(statement)
+        if isinstance(statement, Scatter):
+            _check_scatter(statement)
     for buffer in program.delivered:
         if buffer not in written:
             raise InternalError(f"validate: the output {buffer.name} is written by no statement of\n{program}")
@@ -73,3 +75,10 @@ def _check_matmul(matmul: Matmul) -> None:
         raise InternalError(f"validate: the left operand does not fit in\n{matmul}")
     if matmul.panel_width is None and matmul.right.shape != (*matmul.batch, depth, columns):
         raise InternalError(f"validate: the right operand does not fit in\n{matmul}")
+
+
+def _check_scatter(scatter: Scatter) -> None:
+    if any(view.shape != scatter.result.shape for view in scatter.reads()):
+        raise InternalError(f"validate: a view has not the shape of the domain in\n{scatter}")
+    if scatter.is_in_order and scatter.num_rows:
+        raise InternalError(f"validate: rows that tasks share cannot be in order, as asked in\n{scatter}")

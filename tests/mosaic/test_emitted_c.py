@@ -10,6 +10,8 @@ import pytest
 
 import composit as cnp
 import mosaic
+from composit.apply import apply
+from composit.numpy.indexing import ARRAY, AdvancedIndexAdjoint, TakeAdjoint, TakeAlongAxisAdjoint
 from mosaic.executable import Executable
 from mosaic.runtime.arguments import Signature
 from mosaic.runtime.standalone import standalone_main
@@ -31,7 +33,13 @@ def everything() -> tuple[Any, list[Any]]:
     x = layer_norm(attention(x, tensors([(64, 64)] * 4), mask, 4), *tensors([(64,), (64,)]))
     x = gelu(x @ tensor(64, 100)) @ tensor(100, 64) + x
     counts = cnp.where(ids > 3, ids // 2, -ids % 5).sum(axis=1)
-    return [x, counts, (x > 0).any(axis=-1), x.sum(axis=(0, 1)), cnp.exp(ids.astype("float64") / -50)], [ids, mask]
+    numbers = [counts, (x > 0).any(axis=-1), x.sum(axis=(0, 1)), cnp.exp(ids.astype("float64") / -50)]
+    sums = [
+        apply(TakeAdjoint(0, "raise", (50, 64)), x, ids),
+        apply(TakeAlongAxisAdjoint(1, (1, 9)), cnp.exp(ids), ids % 9),
+        apply(AdvancedIndexAdjoint((ARRAY,), (50,)), ids, ids),
+    ]
+    return [x, *numbers, *sums], [ids, mask]
 
 
 def executable_of(outputs: Any, inputs: list[Any], **settings: Any) -> Executable:

@@ -1,0 +1,78 @@
+"""Scatters as C: elements are combined into places that indices choose, in one order whatever the number of threads.
+
+Loops over the serial axes stand around the loop over lanes, so that an index that is the same for all lanes is checked
+once for a whole vector. Where lanes go to places of their own, they are combined one by one, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mosaic import c
+from mosaic.codegen.expressions import Emitter, Scope, Where
+from mosaic.codegen.operands import address, element_type
+from mosaic.codegen.reducers import combine
+from mosaic.codegen.row_loops import Row, loop_along_row
+from mosaic.ir import Scatter
+from mosaic.kernels import memory
+
+_operators = {"add": "+"}
+"""How one element is combined in C, by the name of the combiner."""
+
+
+@dataclass(slots=True)
+class ScatterEmitter:
+    """Emits a scatter for one row."""
+
+    emitter: Emitter
+    scatter: Scatter
+
+    def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
+        """Return the statements for one row."""
+        variables = tuple(self.emitter.fresh("s") for _ in self.scatter.serial)
+        first = len(row.axes) + 1
+        inner = scope.inner(*range(first, first + len(variables)))
+        loop_along_row(self.emitter, row, inner, self._emit_body, tuple(c.Name(each) for each in variables))
+        statements = tuple(inner.statements)
+        for variable, extent in reversed(tuple(zip(variables, self.scatter.serial, strict=True))):
+            statements = (c.loop(variable, extent, *statements),)
+        return (*scope.statements, *statements)
+
+    def _emit_body(self, scope: Scope, where: Where) -> None:
+        value = self.emitter.value(self.scatter.expression, scope, where)
+        emit = self._emit_vector if self._is_dense(where.lane_axis) else self._emit_lane_by_lane
+        emit(value, scope, where)
+
+    def _is_dense(self, lane_axis: int) -> bool:
+        """Whether the lanes go to neighbouring places."""
+        moves = any(gather.index.view.strides[lane_axis] for gather in self.scatter.gathers)
+        return not moves and not self.scatter.is_in_order and self.scatter.result.strides[lane_axis] == 1
+
+    def _place(self, where: Where, lane: c.Expression) -> c.Expression:
+        """Return the address of a lane's element."""
+        result = self.scatter.result
+        place = address(self.emitter.operands.pointer(result, is_written=True), result.strides, where.axes)
+        place = place + lane * result.strides[where.lane_axis]
+        for gather in self.scatter.gathers:
+            place = place + self.emitter.checked_index(gather, where, lane) * gather.stride
+        return place
+
+    def _emit_vector(self, value: c.Expression, scope: Scope, where: Where) -> None:
+        lanes, dtype = self.emitter.lanes, self.scatter.result.dtype
+        place, vector = c.Name(self.emitter.fresh("place")), lanes.stored_type(dtype)
+        declared = c.Declare(c.pointer(element_type(dtype)), place.text, self._place(where, c.literal(0)))
+        if where.count is None:
+            before = lanes.use(memory.load(vector))(place)
+        else:
+            before = lanes.use(memory.load_partial(vector))(place, where.count)
+        combined = combine(lanes, self.scatter.combiner, dtype, before, value)
+        scope.statements += [declared, self.emitter.stored_densely(place, dtype, combined, where)]
+
+    def _emit_lane_by_lane(self, value: c.Expression, scope: Scope, where: Where) -> None:
+        lanes, dtype, lane = self.emitter.lanes, self.scatter.result.dtype, c.Name("lane")
+        name, vector = c.Name(self.emitter.fresh("added")), lanes.stored_type(dtype)
+        declared = c.Declare(lanes.declare(vector), name.text, value)
+        place = c.dereference(self._place(where, lane))
+        stop = c.literal(vector.lanes) if where.count is None else where.count
+        added = c.AugmentedAssign(place, _operators[self.scatter.combiner], name[lane])
+        scope.statements += [declared, c.loop("lane", stop, added)]

@@ -1,0 +1,109 @@
+"""Adjoints of indexing: zeros to which elements are added at places that integer arrays choose.
+
+The axes that the indices stand for run in order, because two of them may choose one place; all others are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from composit.numpy.indexing import AdvancedIndex, AdvancedIndexAdjoint, TakeAdjoint, TakeAlongAxisAdjoint
+from mosaic.ir import Scatter
+from mosaic.ir_expressions import Expression, Gather, Load, literal, map_load, map_views
+from mosaic.ir_views import View
+from mosaic.lowering.indexing import check_index, chosen_places
+from mosaic.lowering.registry import Context, NoLowering, Value, lower
+
+
+@lower.register
+def _(operation: AdvancedIndexAdjoint, context: Context) -> Sequence[Value]:
+    result = _zeros(context)
+    arrays = [context.view(position) for position in range(1, len(context.operands))]
+    chosen = np.broadcast_shapes(*(array.shape for array in arrays))
+    kept = [result.shape[axis] for axis, entry in enumerate(operation.index) if isinstance(entry, slice)]
+    target, gathers = chosen_places(context, result, operation.index, arrays, len(kept))
+    place = AdvancedIndex(operation.index).place
+    value = context.load(0, (*kept[:place], *chosen, *kept[place:]), result.dtype)
+    ndim = target.ndim
+    order = (*range(place), *range(place + len(chosen), ndim), *range(place, place + len(chosen)))
+    _add(context, target, gathers, map_views(value, lambda view: view.transpose(order)), len(kept))
+    return (result,)
+
+
+@lower.register
+def _(operation: TakeAdjoint, context: Context) -> Sequence[Value]:
+    result, indices = _zeros(context), context.view(1)
+    check_index(indices)
+    flat = result if operation.axis is not None else context.dense_reshape(result, (result.size,))
+    axis = operation.axis or 0
+    if flat.shape[axis] == 0:
+        return (result,)
+    before, after = flat.shape[:axis], flat.shape[axis + 1 :]
+    domain = (*before, *after, *indices.shape)
+    num_kept, ndim = flat.ndim - 1, len(domain)
+    base = flat.slice_axis(axis, 0, 1).drop_axes((axis,)).expand_dims(range(num_kept, ndim)).broadcast_to(domain)
+    index = Load(indices.broadcast_to(domain))
+    gather = Gather(index, flat.shape[axis], flat.strides[axis], context.position, operation.mode)
+    value = context.load(0, (*before, *indices.shape, *after), result.dtype)
+    order = (*range(axis), *range(axis + indices.ndim, ndim), *range(axis, axis + indices.ndim))
+    _add(context, base, (gather,), map_views(value, lambda view: view.transpose(order)), num_kept)
+    return (result,)
+
+
+@lower.register
+def _(operation: TakeAlongAxisAdjoint, context: Context) -> Sequence[Value]:
+    result, indices, axis = _zeros(context), context.view(1), operation.axis
+    check_index(indices)
+    if result.shape[axis] == 0:
+        return (result,)
+    domain = context.operand_types[0].shape
+    target = result.slice_axis(axis, 0, 1).broadcast_to(domain)
+    index = Load(indices.broadcast_to(domain))
+    gather = Gather(index, result.shape[axis], result.strides[axis], context.position)
+    # An axis that was repeated has one place for all its elements.
+    serial = [other for other in range(len(domain)) if other == axis or domain[other] != result.shape[other]]
+    order = (*(other for other in range(len(domain)) if other not in serial), *serial)
+    gather = _moved(gather, order)
+    value = map_views(context.load(0, domain, result.dtype), lambda view: view.transpose(order))
+    _add(context, target.transpose(order), (gather,), value, len(domain) - len(serial))
+    return (result,)
+
+
+def _zeros(context: Context) -> View:
+    result = context.result()
+    if result.dtype.kind == "b":
+        raise NoLowering("adding truth values at indices has no lowering to C")
+    return context.define(result, literal(0, result.dtype))
+
+
+def _moved(gather: Gather, order: Sequence[int]) -> Gather:
+    """Return a gather over some axes of its domain, in another order."""
+    index = map_load(gather.index, lambda view: _arranged(view, order))
+    return Gather(index, gather.extent, gather.stride, gather.origin, gather.mode)
+
+
+def _arranged(view: View, order: Sequence[int]) -> View:
+    """Return a view of some axes, at least one; the others have length 1."""
+    return view.transpose(order) if order else view.transpose(()).expand_dims((0,))
+
+
+def _add(context: Context, target: View, gathers: Sequence[Gather], value: Expression, num_kept: int) -> None:
+    """Append a scatter over ``kept + chosen`` axes; lanes run along the last kept axis, or else the last chosen one."""
+    if not target.size:
+        return
+    used = [axis for axis, extent in enumerate(target.shape) if extent != 1]
+    kept = [axis for axis in used if axis < num_kept]
+    chosen = [axis for axis in used if axis >= num_kept]
+    order = [*kept, *chosen] if kept else [*chosen[-1:], *chosen[:-1]]
+    context.statements.append(
+        Scatter(
+            _arranged(target, order),
+            tuple(_moved(gather, order) for gather in gathers),
+            map_views(value, lambda view: _arranged(view, order)),
+            (context.position,),
+            num_rows=max(len(kept) - 1, 0),
+            is_in_order=not kept,
+        )
+    )
