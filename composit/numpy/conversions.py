@@ -44,11 +44,16 @@ _CAST = frozenset("biufcmM")
 def _contains_tensor(value: object) -> bool:
     if isinstance(value, list | tuple):
         return any(_contains_tensor(child) for child in value)
-    return hasattr(value, "__lazy_tensor__")
+    return _is_tensor(value)
+
+
+def _is_tensor(value: object) -> bool:
+    # A scalar of numpy's is none, whatever attributes a class derived from it makes up.
+    return not isinstance(value, np.generic) and hasattr(value, "__lazy_tensor__")
 
 
 def _converted(value: Any, dtype: Any, copy: bool | None, order: Any, subok: bool = False) -> Any:
-    if hasattr(value, "__lazy_tensor__"):
+    if _is_tensor(value):
         return _of_tensor(value.__lazy_tensor__(), dtype, copy, order)
     if isinstance(value, list | tuple) and _contains_tensor(value):
         if copy is False:

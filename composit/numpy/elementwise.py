@@ -143,6 +143,9 @@ class ElementwiseFunction(ufunc):
     ) -> Any:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
+        if casting in ("no", "equiv"):
+            # Asked about Python's numbers under these rules, numpy's resolver crashes.
+            raise NoRuleError(f"{self.name}: casting={casting!r} is numpy's to check")
         if dtype is None:
             return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
         signature = (*[None] * self.nin, *[dtype] * self.nout)
