@@ -149,6 +149,43 @@ def matmul(x1: TensorLike, x2: TensorLike, /) -> Any:  # Any: LazyTensor, as eve
     return apply(_matmul, x1, x2)
 
 
+@dataclass(frozen=True, slots=True)
+class Dot(Operation):
+    """Sums of products over the last axis of the first operand and one of the second, whose other axes come last.
+
+    Unlike Matmul it pairs all axes in front with each other, and takes each sum by itself, as numpy does.
+
+    axis:        of the second operand: the last but one, as np.dot, or the last, as np.inner
+    Derivative:  the same sums with g in an operand's place, over the axes that came from the other
+    """
+
+    axis: int
+    keeps_c_order = True
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        a, b = operand_types
+        dtype = np.matmul.resolve_dtypes((a.dtype, b.dtype, None))[2]
+        if dtype.hasobject:
+            raise NoRuleError("dot: products of objects are their own")
+        return (tensor_type(a.shape[:-1] + b.shape[: self.axis] + b.shape[self.axis + 1 :], dtype),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return (np.inner if self.axis == operands[1].ndim - 1 else np.dot)(*operands)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,), (a, b) = cotangents, operands
+        rows, columns = xp.ndim(a) - 1, xp.ndim(b) - 1
+        left = right = None
+        if needs[0]:
+            others = tuple(axis for axis in range(columns + 1) if axis != self.axis)
+            left = xp.tensordot(g, b, (tuple(range(rows, rows + columns)), others))
+        if needs[1]:
+            right = xp.moveaxis(xp.tensordot(a, g, (tuple(range(rows)), tuple(range(rows)))), 0, self.axis)
+        return [left, right]
+
+
 @rule_for(np.dot)
 def dot(a: TensorLike, b: TensorLike) -> Any:
     """Return the sum of products over the last axis of a and the last but one of b. See np.dot."""
@@ -161,9 +198,7 @@ def dot(a: TensorLike, b: TensorLike) -> Any:
             f"shapes {spell_shape(x.shape)} and {spell_shape(y.shape)} not aligned: {x.shape[-1]} (dim {x.ndim - 1}) !="
             f" {y.shape[axis]} (dim {axis}); dot sums over these two axes, which must be equally long"
         )
-    if y.ndim <= 2:
-        return matmul(x, y)
-    return tensordot(x, y, ((-1,), (axis,)))
+    return matmul(x, y) if x.ndim <= 2 and y.ndim <= 2 else apply(Dot(axis), x, y)
 
 
 def _strong(x: Any) -> Any:
@@ -177,7 +212,11 @@ def inner(a: TensorLike, b: TensorLike, /) -> Any:
     x, y = handle_of(a), handle_of(b)
     if not x.ndim or not y.ndim:
         return multiply(_strong(x), _strong(y))
-    return dot(x, y if y.ndim == 1 else moveaxis(y, -1, -2 if y.ndim > 1 else -1))
+    if x.ndim > 2 or y.ndim > 2:
+        if x.shape[-1] != y.shape[-1]:
+            raise NoRuleError(f"inner: shapes {x.shape} and {y.shape}")
+        return apply(Dot(y.ndim - 1), x, y)
+    return dot(x, y if y.ndim == 1 else transpose(y))
 
 
 @rule_for(np.outer)
