@@ -184,7 +184,7 @@ class ArrayMethods(TensorHandle):
         if np.ndim(value) or not isinstance(value, int | float):
             call_numpy(np.ndarray.fill, (self, value), {}, _IN_PLACE)
         else:
-            self[...] = value  # type: ignore[index]  # Operators has it
+            self[...] = value
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return composites.round(self, ndigits or 0)
@@ -195,7 +195,7 @@ class ArrayMethods(TensorHandle):
             if self._type.is_scalar:
                 what = f"'numpy.{self.dtype}' object is not iterable"
             raise TypeError(f"{what}: {self!r} has no axis to go along; use item() for its value")
-        return (self[position] for position in range(self.shape[0]))
+        return (self[position] for position in range(self.shape[0]))  # type: ignore[index]  # Operators has it
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -211,7 +211,7 @@ def sign_methods(kind: type) -> None:
     for name, method in vars(kind).items():
         theirs = getattr(np.ndarray, name, None)
         if callable(method) and callable(theirs) and not name.startswith("__"):
-            method.__signature__ = signature_of(theirs)  # type: ignore[attr-defined]  # what inspect reads
+            method.__signature__ = signature_of(theirs)
 
 
 sign_methods(ArrayMethods)

@@ -79,7 +79,7 @@ class _ScalarClass(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) > 1 and isinstance(args[1], Node):
             return super().__call__(*args, **kwargs)
-        return args[0] if isinstance(args[0], cls) else as_tensor(np.asarray(*args, **kwargs)[()])
+        return args[0] if isinstance(args[0], TensorHandle) else as_tensor(np.asarray(*args, **kwargs)[()])
 
 
 class LazyScalar(LazyTensor, metaclass=_ScalarClass):
