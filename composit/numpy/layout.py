@@ -170,7 +170,7 @@ def _is_in_c_order(root: Node) -> bool:
                 return False
         elif isinstance(operation, InOrder) and operation.order == "C":
             continue
-        elif operation.updates_operand:
+        elif operation.updates_operand or (node is not root and _keeps_axes(node)):
             stack.append(node.operands[0][0])
         elif operation.keeps_c_order:
             stack.extend(operand for operand, index in node.operands if operand.types[index].ndim > 1)
@@ -178,6 +178,16 @@ def _is_in_c_order(root: Node) -> bool:
             return False
     _known_in_c_order[id(root)] = root
     return True
+
+
+def _keeps_axes(node: Node) -> bool:
+    """Return whether a view of an array in C order has its axes in that order too, with gaps: what is made of it has none."""
+    if not node.operation.is_view or node.operation.depends_on_layout:
+        return False
+    operand, index = node.operands[0]
+    part = node.operation.view_of(_in_c_order(operand.types[index]))
+    strides = [stride for stride, length in zip(part.strides, part.shape, strict=True) if length != 1]
+    return all(stride > 0 for stride in strides) and strides == sorted(strides, reverse=True)
 
 
 def flags_of(tensor: TensorHandle) -> Any:  # Any: numpy's flagsobj, which it does not name for types
