@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy import index_exp, ndindex, s_
 
+from composit.apply import as_tensor
 from composit.containers import flatten
 from composit.errors import NoRuleError
 from composit.guards import read_value
@@ -129,7 +130,7 @@ class Concatenator:
         numbers = [item for item in items if isinstance(item, bool | int | float | complex | np.generic)]
         parts = [item if _is_one_of(item, numbers) else _part(item) for item in items]
         dtype = np.result_type(*(part.dtype if isinstance(part, TensorHandle) else part for part in parts))
-        tensors = [part if isinstance(part, TensorHandle) else asarray(np.array(part, dtype)) for part in parts]
+        tensors = [part if isinstance(part, TensorHandle) else as_tensor(np.array(part, dtype)[()]) for part in parts]
         return concatenate([_with_axes(tensor, ndmin, start) for tensor in tensors], axis)
 
 

@@ -75,8 +75,9 @@ def _summed(xp: Any, g: Any, axis: int, length: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Strided(Operation):
-    """Elements of one axis, chosen by an offset and by strides; both count elements. Derivative: not written yet.
+    """Elements of one axis, chosen by an offset and by strides; both count elements.
 
+    Derivative:  g added at these elements, as often as they are shown
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
     """
 
@@ -96,6 +97,37 @@ class Strided(Operation):
         array = np.ascontiguousarray(operands[0])[self.offset :]
         strides = tuple(stride * array.itemsize for stride in self.strides)
         return np.lib.stride_tricks.as_strided(array, self.shape, strides)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [xp.apply(StridedAdjoint(self, xp.shape(operands[0])), cotangents[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class StridedAdjoint(Operation):
+    """Zeros of a shape, to whose elements the operand is added wherever a view shows them. Derivative: the view of g."""
+
+    view: Strided
+    shape: Shape
+
+    @property
+    def name(self) -> str:
+        return "as_strided_adjoint"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        g = np.asarray(operands[0])
+        result = np.zeros(self.shape, g.dtype)
+        np.add.at(result, self.view.evaluate(np.arange(result.size)), g)
+        return result
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [xp.apply(self.view, cotangents[0])]
 
 
 def _finished(view: Any, writeable: bool) -> Any:

@@ -49,4 +49,24 @@ MOVEMENT = (
     Sample("movement.tril", lambda xp, x: xp.tril(x, -1), (normal(4, 4),), True),
     Sample("movement.triu of booleans", lambda xp, x: xp.triu(x), (booleans(3, 5),)),
     Sample("movement.diag of a matrix", lambda xp, x: xp.diag(x, 1), (normal(4, 4),), True),
+    Sample(
+        "movement.sliding_window_view",
+        lambda xp, x: xp.lib.stride_tricks.sliding_window_view(x, (2, 3)) * 1.0,
+        (normal(4, 5),),
+        True,
+    ),
+    Sample(
+        "movement.sliding_window_view along one axis twice",
+        lambda xp, x: xp.lib.stride_tricks.sliding_window_view(x, (2, 2), (1, 1)) * 1.0,
+        (normal(2, 5),),
+        True,
+    ),
+    Sample(
+        "movement.as_strided",
+        lambda xp, x: xp.lib.stride_tricks.as_strided(x, (2, 3), (16, 8)) * 1.0,
+        (normal(6),),
+        True,
+    ),
+    Sample("movement.r_", lambda xp, x, y: xp.r_[x, 1.0, y], (normal(3), normal(2)), True),
+    Sample("movement.c_", lambda xp, x, y: xp.c_[x, y], (normal(3), normal(3)), True),
 )
