@@ -119,8 +119,21 @@ def _is_array_like(value: object) -> bool:
     return hasattr(value, "__array__") and not hasattr(type(value), "__array_function__")
 
 
+def tensor_made_by(value: object) -> Any:  # Any: LazyTensor or None
+    """Return what an object's own `__array__` gives, where that is a tensor: numpy itself takes none from there."""
+    method = getattr(type(value), "__array__", None)
+    made = None if method is None else method(value)
+    return made if isinstance(made, TensorHandle) else None
+
+
 def _from_array_like(value: object) -> LazyTensor:
-    array = np.array(value)
+    try:
+        array = np.array(value)
+    except ValueError:
+        made = tensor_made_by(value)
+        if made is None:
+            raise
+        return made  # type: ignore[no-any-return]  # checked there
     if array.dtype == object:
         raise OperandError(
             f"operand: {value!r:.80} of type {type(value).__name__} becomes an array of objects; expected numbers, "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import apply, input_of
+from composit.apply import apply, input_of, tensor_made_by
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import TensorLike
@@ -91,7 +91,13 @@ def _lies_in(tensor: TensorHandle, order: Any) -> bool:
 
 
 def _of_values(value: Any, dtype: Any, copy: bool | None, order: Any, subok: bool) -> Any:
-    values = np.array(value, dtype=dtype, copy=copy, order=order or "K", subok=subok)
+    try:
+        values = np.array(value, dtype=dtype, copy=copy, order=order or "K", subok=subok)
+    except ValueError:
+        made = tensor_made_by(value)
+        if made is None:
+            raise
+        return _of_tensor(made, dtype, copy, order)
     if type(values) is not np.ndarray:
         # Matrices, masked arrays and the like are numpy's own.
         return values
@@ -125,7 +131,7 @@ def array(
     order: Any = "K",
     subok: bool = False,
     ndmin: int = 0,
-    ndmax: int = 0,
+    ndmax: int | None = None,
 ) -> Any:  # Any: LazyTensor, as everywhere below
     """Return the values as a tensor that shares no memory with them. See np.array.
 
@@ -133,7 +139,7 @@ def array(
 
     Raises:  ValueError: copy=False and dtype or order needs one
     """
-    if ndmax:
+    if ndmax is not None:
         raise NoRuleError("array: ndmax makes objects of sequences")
     return _with_axes(_converted(object, dtype, copy, order, subok), ndmin)
 

@@ -6,6 +6,8 @@ May import nothing but by name.
 import importlib
 from types import ModuleType
 
+import numpy
+
 SUBMODULES = {
     "char": "composit.numpy.char",
     "emath": "composit.numpy.emath",
@@ -32,9 +34,12 @@ def submodule(name: str) -> ModuleType:
     Raises:  AttributeError: numpy has no module of this name
     """
     found = SUBMODULES.get(name)
-    if found is None:
-        raise AttributeError(
-            f"module 'composit.numpy' has no attribute {name!r}: expected a name of numpy's; see docs/numpy.md for the"
-            " table of all"
-        )
-    return importlib.import_module(found)
+    if found is not None:
+        return importlib.import_module(found)
+    if not name.startswith("_"):
+        # Numpy's own words for names that it has removed say what to write instead; deprecated ones it still has.
+        return numpy.__getattr__(name)  # type: ignore[no-any-return]  # numpy does not say what
+    raise AttributeError(
+        f"module 'composit.numpy' has no attribute {name!r}: expected a name of numpy's; see docs/numpy.md for the"
+        " table of all"
+    )
