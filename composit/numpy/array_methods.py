@@ -73,6 +73,10 @@ def _lengths(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 and (given[0] is None or np.ndim(given[0])) else given
 
 
+def _conjugate(array: Any, *out: Any) -> Any:
+    return array.conj(*out)
+
+
 _IN_PLACE = ("self", "out")
 # The dtypes whose size does not follow from the elements.
 _SIZED = frozenset("biufcmM")
@@ -173,9 +177,11 @@ class ArrayMethods(TensorHandle):
             return call_numpy(np.ndarray.__deepcopy__, (self, memo), {})
         return copied_in_order(self, "K")
 
-    def conj(self) -> Any:
-        """Return the complex conjugate. See np.ndarray.conj."""
-        return table.conjugate(self) if self.dtype.kind in _SIZED else call_numpy(np.ndarray.conj, (self,), {})
+    def conj(self, out: Any = None, /) -> Any:
+        """Return the complex conjugate: real numbers themselves. See np.ndarray.conj."""
+        if out is not None or self.dtype.kind not in "biufc":
+            return call_numpy(_conjugate, (self, *(() if out is None else (out,))), {}, _IN_PLACE)
+        return table.conjugate(self) if self.dtype.kind == "c" else self
 
     conjugate = conj
 

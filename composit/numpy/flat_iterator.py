@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from composit.handle import TensorHandle, make_tensor
-from composit.numpy.assignment import assign_elements
+from composit.numpy.assignment import assign_elements, is_writable
+from composit.numpy.layout import flags_of
 from composit.numpy.movement import Reshape, reshape
 from composit.numpy.numpy_call import call_numpy
 from composit.numpy.subscripts import get_item
@@ -66,7 +67,10 @@ class FlatIterator:
         return self.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.asarray(self.copy(), dtype)
+        result = np.array(self.copy(), dtype)
+        # numpy gives a copy that says so where the elements do not lie one after another.
+        result.flags.writeable = is_writable(self._tensor) and bool(flags_of(self._tensor).c_contiguous)
+        return result
 
     def __len__(self) -> int:
         return int(self._tensor.size)
@@ -99,6 +103,9 @@ class FlatIterator:
             assign_elements(tensor, (index,), value, (), (Reshape((size,)),))
         else:
             call_numpy(_write, (tensor, index, value), {}, ("a",))
+
+    def __delitem__(self, index: Any) -> None:
+        raise TypeError(f"Cannot delete iterator elements: {index!r:.40}; delete returns an array without them")
 
     def __eq__(self, other: object) -> Any:
         return self.copy() == other

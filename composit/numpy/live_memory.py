@@ -29,7 +29,8 @@ class _NoViews:
 
     def append(self, reference: weakref.ref[TensorHandle]) -> None:
         view = reference()
-        if view is not None:
+        # One that copied has what was there when it was made.
+        if view is not None and is_connected(view):
             del view._node
 
     def __len__(self) -> int:
@@ -129,11 +130,11 @@ def hold(tensor: TensorHandle, memory: Array | None = None) -> LiveMemory:
 
 def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
     live = LiveMemory(root, memory)
-    for reference in root._views or ():
-        view = reference()
-        if view is not None and root_of(view) is root:
-            view._base = live
-            _forget(view)
+    present = [view for view in (reference() for reference in root._views or ()) if view is not None]
+    # To ask of one whether it copied may take others away from the tensor.
+    for view in [view for view in present if view._base is root and is_connected(view)]:
+        view._base = live
+        _forget(view)
     root._views = None
     root._base, root._steps, root._is_connected = live, (), True
     _forget(root)
@@ -162,3 +163,15 @@ def release(live: LiveMemory) -> None:
     attach_handle(node, root)
     # Views of the memory are views of the tensor again: `root_of` follows one step.
     live._base = root
+
+
+def record_at(tensor: TensorHandle, index: tuple[Any, ...]) -> Any:  # Any: numpy's void, or its subclass for records
+    """Return one record of a tensor, which numpy lets people write to: the tensor shows what is written there."""
+    root = _base_in_memory(tensor)
+    if root._type.dtype.kind != "V":
+        # Numbers have a history that holding their memory would end: their records can be read only.
+        return np.asarray(read_value(tensor, "getitem"))[index]
+    live = hold(tensor)
+    memory = memory_of(tensor).view()
+    weakref.finalize(memory, release, live)
+    return memory[index]

@@ -72,7 +72,8 @@ class MemoryMethods(TensorHandle):
 
     def __sizeof__(self) -> int:
         owned = self.nbytes if self._base is None else 0
-        return object.__sizeof__(self) + owned
+        # A length and a stride for each axis.
+        return object.__sizeof__(self) + 16 * self.ndim + owned
 
     def __delitem__(self, index: Any, /) -> None:
         raise ValueError(

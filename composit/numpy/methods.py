@@ -48,7 +48,10 @@ class _ArrayClass(type):
         made = np.ndarray(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
         if len(args) > 2 or "buffer" in kwargs:
             return input_of(made.copy(order="K"))
-        return input_of(np.zeros_like(made, subok=False))
+        if made.dtype.hasobject:
+            return input_of(made)
+        memory = np.zeros(made.nbytes, np.uint8)
+        return input_of(np.ndarray(made.shape, made.dtype, memory, strides=made.strides).copy(order="K"))
 
     def __instancecheck__(cls, instance: object) -> bool:
         return super().__instancecheck__(instance) or isinstance(instance, np.ndarray)

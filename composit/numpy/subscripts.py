@@ -18,6 +18,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
 from composit.guards import read_value
 from composit.handle import TensorHandle, mark_view, new_tensor
+from composit.numpy.assignment import is_writable
 from composit.numpy.indexing import (
     ARRAY,
     AdvancedEntry,
@@ -29,6 +30,7 @@ from composit.numpy.indexing import (
     known_integers,
 )
 from composit.numpy.layout import InOrder
+from composit.numpy.live_memory import record_at
 from composit.numpy.movement import moveaxis, reshape, squeeze
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
@@ -137,6 +139,8 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
     if all(isinstance(entry, int) for entry in operation.index):
         if Ellipsis in entries:
             return _as_array(tensor, operation.index)
+        if tensor.dtype.kind == "V" and is_writable(tensor):
+            return record_at(tensor, operation.index)
         raise NoRuleError("getitem: one element of objects")
     result = apply(operation, tensor)
     mark_view(result, tensor)
