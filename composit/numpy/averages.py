@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,14 @@ import numpy as np
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes
+from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.movement import broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import axes_of
 from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, Tensor, max, min, sum
-from composit.operation import Dtype
+from composit.operation import Dtype, TensorType
 
 __all__ = ["average", "mean", "ptp", "std", "var"]
 
@@ -130,17 +132,36 @@ def average(
 ) -> Tensor:
     """Return the weighted mean along axes; weights have the shape of `a`, or of its axes. Reference: numpy.average."""
     handle = _of_numbers(a)
+    if not handle.size:
+        raise NoRuleError("average: no element, where numpy divides by zero")
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
         total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
     else:
         weight = _aligned_weights(handle, axis, weights)
         dtype = np.result_type(handle.dtype, weight.dtype, np.float64 if handle.dtype.kind in "iub" else np.bool)
-        total = sum(weight, axis, dtype, None, keepdims)
+        total = _not_zero(sum(weight, axis, dtype, None, keepdims))
         result = table.divide(sum(table.multiply(handle, weight, dtype=dtype), axis, None, None, keepdims), total)
     if not returned:
         return result
     return result, table.add(total, table.multiply(result, 0))
+
+
+def _checked(total: Any) -> Any:
+    if np.any(total == 0.0):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+    return total
+
+
+def _checked_types(parameters: Parameters, operand: TensorType) -> TensorType:
+    return operand
+
+
+def _checked_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, total: Any) -> Sequence[Any]:
+    return [g]
+
+
+_not_zero = Computation(_checked, _checked_types, _checked_derivative, "sum of weights")
 
 
 def _of_numbers(a: TensorLike) -> Tensor:

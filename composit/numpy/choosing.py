@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, own
+from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype, promote
 from composit.numpy.elementwise_composites import where
 from composit.numpy.indexing import known_integers, take
+from composit.numpy.layout import in_c_order
 from composit.numpy.movement import broadcast_to, ravel
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, TensorType, tensor_type
@@ -57,11 +58,13 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     if not shape or any(choice.dtype.kind not in "biufc" for choice in choices):
         raise NoRuleError("select: one element, or elements that are no numbers")
     dtype = promote([choice.type for choice in choices])
+    if any(choice.type.weak and not np.can_cast(choice.dtype, dtype, "same_kind") for choice in choices):
+        raise NoRuleError("select: a number that numpy refuses to cast")
     choices = [choice if choice.dtype == dtype else astype(choice, dtype) for choice in choices]
     result = choices.pop()
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         result = where(condition, choice, result)
-    return own(result if result.shape == shape else broadcast_to(result, shape))
+    return result if result.shape == shape else in_c_order(broadcast_to(result, shape))
 
 
 def _chosen_types(parameters: Parameters, number: TensorType, *choices: TensorType) -> TensorType:

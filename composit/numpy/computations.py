@@ -25,12 +25,21 @@ _name_to_computation: dict[str, Computation] = {}
 
 
 class Computation:
-    """A row: the function that computes, the rule of its types, its derivative or the reason why there is none."""
+    """A row: the function that computes, the rule of its types, its derivative or the reason why there is none.
 
-    __slots__ = ("_key", "derivative", "function", "name", "types")
+    keeps_c_order: operands in C order give a result in C order
+    """
+
+    __slots__ = ("_key", "derivative", "function", "keeps_c_order", "name", "types")
 
     def __init__(
-        self, function: Callable[..., Any], types: Types, derivative: Derivative | str = "", name: str = ""
+        self,
+        function: Callable[..., Any],
+        types: Types,
+        derivative: Derivative | str = "",
+        name: str = "",
+        *,
+        keeps_c_order: bool = True,
     ) -> None:
         name = name or function.__name__
         assert name not in _name_to_computation, f"{name} has a row already"
@@ -38,6 +47,7 @@ class Computation:
         self.function = function
         self.types = types
         self.derivative = derivative
+        self.keeps_c_order = keeps_c_order
         self._key = digest(b"computation", name.encode())
         _name_to_computation[name] = self
 
@@ -66,7 +76,10 @@ class Computed(Operation):
 
     row: Computation
     parameters: tuple[tuple[str, Any], ...]
-    keeps_c_order = True
+
+    @property
+    def keeps_c_order(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its row's
+        return self.row.keeps_c_order
 
     @property
     def name(self) -> str:

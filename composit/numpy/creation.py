@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import input_of, leaf
+from composit.apply import apply, input_of, leaf
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle
 from composit.keys import Key
@@ -27,11 +27,10 @@ from composit.numpy.arguments import (
     is_number,
     normalize_axis,
     normalize_shape,
-    own,
 )
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
-from composit.numpy.memory import copied_in_order
+from composit.numpy.layout import InOrder, in_c_order, is_given_in_fortran_order
 from composit.numpy.movement import broadcast_to, reshape
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
@@ -167,7 +166,7 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: 
     lengths = normalize_shape(shape)
     if hasattr(fill_value, "__lazy_tensor__") or np.ndim(fill_value):
         values = asarray(fill_value, dtype)
-        return copied_in_order(broadcast_to(values, lengths), "C")
+        return in_c_order(broadcast_to(values, lengths))
     chosen = dtype_or(dtype, np.asarray(fill_value).dtype)
     value = fill_value.item() if isinstance(fill_value, np.ndarray) else fill_value
     return leaf(Full(lengths, chosen, value))
@@ -177,7 +176,7 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: 
 def zeros(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
     """Return a new array of zeros. See np.zeros."""
     _check_layout("zeros", others)
-    return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 0))
+    return leaf(Full(normalize_shape(shape), _with_a_zero(dtype_or(dtype, np.dtype(float))), 0))
 
 
 @rule_for(np.ones)
@@ -194,6 +193,12 @@ def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
     return zeros(shape, dtype, **others)
 
 
+def _with_a_zero(dtype: Dtype) -> Dtype:
+    if dtype.kind in "SUVT":
+        raise NoRuleError("zeros: texts are empty, not 0")
+    return dtype
+
+
 def _check_no_objects(dtype: Any) -> None:
     if np.dtype(dtype).hasobject:
         raise NoRuleError("empty: elements that are objects are None, not zero")
@@ -203,12 +208,15 @@ def _check_no_objects(dtype: Any) -> None:
 def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
-    return full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
+    result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
+    keeps_order = shape is None and others.get("order", "K") in ("K", "A")
+    return apply(InOrder("F"), result) if keeps_order and is_given_in_fortran_order(tensor) else result
 
 
 @rule_for(np.zeros_like)
 def zeros_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of zeros with another's shape and dtype. See np.zeros_like."""
+    _with_a_zero(dtype_or(dtype, handle_of(a).dtype))
     return full_like(a, 0, dtype, shape=shape, **others)
 
 
@@ -292,7 +300,7 @@ def _between_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, st
     return [xp.sum(rows * share, axis=-1) for share in (1 - shares, shares)]
 
 
-_between = Computation(np.linspace, _between_types, _between_derivative)
+_between = Computation(np.linspace, _between_types, _between_derivative, keeps_c_order=False)
 
 
 def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> Any:
@@ -361,7 +369,7 @@ def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing:
     sparse_grids = [_along(vector, order[i], len(vectors)) for i, vector in enumerate(vectors)]
     lengths = tuple(vectors[position].size for position in order)
     grids = sparse_grids if sparse else [broadcast_to(grid, lengths) for grid in sparse_grids]
-    return tuple(own(grid) for grid in grids) if copy else tuple(grids)
+    return tuple(in_c_order(grid) for grid in grids) if copy else tuple(grids)
 
 
 def _along(vector: TensorHandle, axis: int, ndim: int) -> Any:

@@ -37,15 +37,14 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
     if trim.lower() not in ("f", "b", "fb", "bf") or not tensor.ndim or isinstance(filt, list | tuple):
         raise NoRuleError(f"trim_zeros: ends {trim!r}, or no array")
-    is_kept = read_value(tensor, "trim_zeros") != 0
-    if not is_kept.any():
+    places = np.nonzero(read_value(tensor, "trim_zeros"))
+    if not places[0].size:
         raise NoRuleError("trim_zeros: zeros only")
     index = [slice(None)] * tensor.ndim
     for position in axes:
-        others = tuple(other for other in range(tensor.ndim) if other != position)
-        found = np.flatnonzero(is_kept.any(axis=others))
-        start = found[0] if "f" in trim.lower() else 0
-        index[position] = slice(start, found[-1] + 1 if "b" in trim.lower() else None)
+        found = places[position]
+        start = found.min() if "f" in trim.lower() else 0
+        index[position] = slice(start, found.max() + 1 if "b" in trim.lower() else None)
     return tensor[tuple(index)]
 
 

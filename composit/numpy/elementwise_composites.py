@@ -4,6 +4,7 @@ parts of complex numbers. Their derivatives come with the parts. May import the 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -15,11 +16,11 @@ from composit.handle import TensorHandle, mark_view
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, is_number, own
 from composit.numpy.assignment import assign_result
-from composit.numpy.computations import Computation, same_type
+from composit.numpy.computations import Computation, Parameters, same_type
 from composit.numpy.elementwise import Where
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import ComplexPart
-from composit.operation import Dtype
+from composit.operation import Dtype, TensorType, tensor_type
 
 __all__ = [
     "angle",
@@ -58,6 +59,10 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
 
 
 _absent: Any = np._NoValue  # Any: stands in places of any type
+
+
+def _rounded_types(parameters: Parameters, operand: TensorType) -> TensorType:
+    return tensor_type(operand.shape, operand.dtype, is_scalar=not operand.shape)
 
 
 @rule_for(np.clip)
@@ -105,6 +110,9 @@ def _without_loose_limits(dtype: Dtype, low: Any, high: Any) -> tuple[Any, Any]:
     return low, high
 
 
+_complex_rounded = Computation(np.round, _rounded_types, "none: it is piecewise constant")
+
+
 @rule_for(np.round)
 def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     """Return the elements rounded to decimals, halves to even. Reference: numpy.round.
@@ -115,7 +123,7 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
-        return table.add(round(real(handle), decimals), table.multiply(round(imag(handle), decimals), 1j))
+        return _complex_rounded(handle, decimals=operator.index(decimals))
     if decimals == 0:
         return table.rint(handle)
     if handle.dtype.kind == "b":
@@ -157,7 +165,7 @@ def nan_to_num(
         assign_result(x, nan_to_num(x, True, nan, posinf, neginf))
         return x
     if handle.dtype.kind in "biu":
-        return own(handle)
+        return own(handle) if handle.ndim else handle[()]
     if (
         handle.dtype.kind == "c"
         and handle.ndim
@@ -261,4 +269,5 @@ def sinc(x: TensorLike) -> Tensor:
     scaled = table.multiply(x, math.pi)
     is_zero = table.equal(scaled, 0)
     safe = where(is_zero, 1, scaled)
-    return where(is_zero, 1, table.divide(table.sin(safe), safe))
+    result = where(is_zero, 1, table.divide(table.sin(safe), safe))
+    return result if result.ndim else result[()]

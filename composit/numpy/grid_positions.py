@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.numpy import reductions
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, own
 from composit.numpy.elementwise import astype
 from composit.numpy.joining import concatenate
 from composit.numpy.movement import broadcast_to
@@ -86,4 +86,4 @@ def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Any
         repeated = broadcast_to(values[:, None], (tensor.size, columns - 1))
         powers.append(reductions.cumprod(repeated, axis=1))
     result = concatenate(powers, 1)
-    return result if increasing else result[:, ::-1]
+    return result if increasing else own(result[:, ::-1])

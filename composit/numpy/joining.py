@@ -7,6 +7,7 @@ May import movement, arguments, apply, operation, errors.
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -313,8 +314,8 @@ def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -
 
 def _boundaries(indices_or_sections: Any, length: int) -> tuple[int, ...]:
     if isinstance(indices_or_sections, Iterable) and np.ndim(indices_or_sections):  # type: ignore[arg-type]
-        return tuple(slice(index.__index__()).indices(length)[1] for index in indices_or_sections)
-    sections = indices_or_sections.__index__()
+        return tuple(slice(operator.index(index)).indices(length)[1] for index in indices_or_sections)
+    sections = operator.index(indices_or_sections)
     if sections <= 0:
         raise ShapeError(
             f"number sections must be larger than 0.: {sections} was given; an axis has one section or more"
@@ -329,7 +330,7 @@ def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list
     """Return the parts of the tensor: before and between indices, or so many of equal length. See np.split."""
     if not np.ndim(indices_or_sections):
         length = handle_of(ary).shape[axis]
-        if length % indices_or_sections.__index__():
+        if length % operator.index(indices_or_sections):
             raise ShapeError(
                 f"array split does not result in an equal division: {length} elements in {indices_or_sections}"
                 " sections; use array_split for sections of unequal length"

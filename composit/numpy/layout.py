@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
+from composit.apply import apply
 from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
@@ -143,6 +144,22 @@ def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:
         return strides[b] - strides[a] if strides[a] and strides[b] else a - b
 
     return tuple(sorted(range(len(strides)), key=cmp_to_key(compared)))
+
+
+def in_c_order(tensor: TensorHandle) -> Any:  # Any: the tensors' class, which cannot be imported here
+    """Return the value as a tensor of its own that lies in C order, whatever it is a view of."""
+    if len(tensor._type.shape) < 2:
+        return make_tensor(tensor._node, tensor._output_index)
+    return apply(InOrder("C"), tensor)
+
+
+def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
+    """Return whether it is an array given in Fortran's order, or a view of given data that lies so."""
+    node = tensor._node
+    while node.operation.is_view:
+        node = node.operands[0][0]
+    is_given = isinstance(node.operation, Input) and node.operation.has_value
+    return is_given and bool(stand_in_of(tensor).flags.fnc)
 
 
 def is_surely_in_c_order(tensor: TensorHandle) -> bool:

@@ -164,6 +164,8 @@ _nanstd = Computation(np.nanstd, _variance_types, _deviation_derivative)
 
 def _reduction(row: Computation, a: TensorLike, axis: Any, keepdims: object, **parameters: Any) -> Tensor:
     tensor = _numeric(a, row.name)
+    if not tensor.ndim and axis is not None:
+        raise NoRuleError(f"{row.name}: an axis of a scalar")
     known = None if axis is None else axes_of(axis, tensor.ndim)
     if keepdims is not _absent:
         parameters["keepdims"] = bool(keepdims)
@@ -290,7 +292,7 @@ def _known_number(value: object) -> float:
     return value  # type: ignore[return-value]  # checked above
 
 
-_nanmedian = Computation(np.nanmedian, median_types)
+_nanmedian = Computation(np.nanmedian, median_types, keeps_c_order=False)
 
 
 @rule_for(np.nanmedian)

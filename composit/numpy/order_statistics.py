@@ -125,7 +125,11 @@ def quantile_rule(function: Callable[..., Any], scale: int) -> Callable[..., Any
     """Return the rule of a function of quantiles; ranks run from 0 to scale."""
     is_differentiable = not function.__name__.startswith("nan")
     row = Computation(
-        _evaluated(function), _quantile_types, _quantile_derivative if is_differentiable else "", function.__name__
+        _evaluated(function),
+        _quantile_types,
+        _quantile_derivative if is_differentiable else "",
+        function.__name__,
+        keeps_c_order=False,  # it moves axes
     )
 
     def rule(

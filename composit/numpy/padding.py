@@ -17,9 +17,10 @@ from composit.errors import MissingDerivativeError, NoRuleError, ParameterError
 from composit.numpy.arguments import TensorLike, handle_of, own
 from composit.numpy.editing import take_in_order
 from composit.numpy.indexing import take
+from composit.numpy.layout import is_given_in_fortran_order
 from composit.numpy.movement import broadcast_to
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Input, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, tensor_type
 
 __all__ = ["pad"]
 
@@ -78,7 +79,7 @@ def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: An
         raise ParameterError(
             f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it"
         )
-    if not tensor.ndim and mode in ("constant", *_REPEATING):
+    if not tensor.ndim and mode in ("constant", *_REPEATING, *_COMPUTING):
         return own(broadcast_to(tensor, ()))
     if mode == "constant":
         return _pad_constant(tensor, widths, **options)
@@ -119,22 +120,13 @@ def _pad_constant(tensor: Any, widths: tuple[tuple[int, int], ...], constant_val
     return tensor
 
 
-def _starts_in_fortran_order(tensor: Any) -> bool:
-    """Return whether it is given data, or a view of such, in another order than C's, which numpy keeps."""
-    node = tensor.node
-    while node.operation.is_view:
-        node = node.operands[0][0]
-    is_given = isinstance(node.operation, Input) and node.operation.has_value
-    return is_given and (node is not tensor.node or not np.asarray(node.operation.read()).flags.c_contiguous)
-
-
 def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: Any, options: dict[str, Any]) -> Any:
     known = {"reflect_type"} if mode in ("reflect", "symmetric") else set()
     if options.get("reflect_type", "even") != "even" or set(options) - known:
         raise ParameterError(
             f"unsupported keyword arguments for mode {mode!r}: {options}; expected reflect_type='even' or none"
         )
-    choose = take_in_order if _starts_in_fortran_order(tensor) else take
+    choose = take_in_order if is_given_in_fortran_order(tensor) else take
     for axis, width in enumerate(widths):
         if width != (0, 0):
             if not tensor.shape[axis]:

@@ -5,6 +5,7 @@ No operations of its own. May import movement, joining, indexing, creation, argu
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from composit.numpy.creation import Eye, Tri
 from composit.numpy.elementwise import Where
 from composit.numpy.indexing import take
 from composit.numpy.joining import concatenate
+from composit.numpy.layout import in_c_order
 from composit.numpy.movement import broadcast_to, expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.padding import pad
@@ -76,7 +78,7 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
     tensor = handle_of(a)
     if axis is None:
-        return own(reshape(_roll_along(ravel(tensor), shift.__index__(), 0), tensor.shape))
+        return own(reshape(_roll_along(ravel(tensor), operator.index(shift), 0), tensor.shape))
     axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
     for distance, position in np.broadcast(shift, np.asarray(axes)):
         tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
@@ -118,7 +120,8 @@ def tile(A: TensorLike, reps: Any) -> Any:
     # (a, b) tiled (m, n) times is (m, a, n, b) merged.
     split = reshape(tensor, tuple(part for length in shape for part in (1, length)))
     spread = broadcast_to(split, tuple(part for pair in zip(counts, shape, strict=True) for part in pair))
-    return own(reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True))))
+    result = reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True)))
+    return own(result) if all(count == 1 for count in counts) else in_c_order(result)
 
 
 @rule_for(np.repeat)
@@ -145,7 +148,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     count = int(counts.reshape(())) if counts.ndim == 0 else int(counts[0])
     before, after = tensor.shape[:position], tensor.shape[position + 1 :]
     spread = broadcast_to(expand_dims(tensor, position + 1), (*before, length, count, *after))
-    return own(reshape(spread, (*before, length * count, *after)))
+    return in_c_order(reshape(spread, (*before, length * count, *after)))
 
 
 @rule_for(np.append)
@@ -167,7 +170,9 @@ def resize(a: TensorLike, new_shape: Any) -> Any:
     flat = ravel(a)
     size = int(np.prod(shape))
     if not flat.size:
-        return own(broadcast_to(flat.dtype.type(0), shape))
+        if flat.dtype.kind not in "biufc":
+            raise NoRuleError("resize: no elements, and none that is zero")
+        return in_c_order(broadcast_to(flat.dtype.type(0), shape))
     return own(reshape(tile(flat, -(-size // flat.size))[:size], shape))
 
 
@@ -204,6 +209,8 @@ def _matrix(m: TensorLike, function: str) -> Any:
 def diag(v: TensorLike, k: int = 0) -> Any:
     """Return a vector as the diagonal of a matrix, or the diagonal of a matrix as a vector. See np.diag."""
     tensor = as_tensor(v)
+    if tensor.dtype.kind not in "biufcmM":
+        raise NoRuleError("diag: elements that are no numbers")
     if tensor.ndim == 2:
         return diagonal(tensor, k)
     if tensor.ndim != 1:

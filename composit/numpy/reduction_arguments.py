@@ -40,7 +40,7 @@ def axes_of(axis: AxesLike | None, ndim: int) -> Axes:
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple) else (axis,)
-    if ndim == 0 and len(axes) == 1:
+    if ndim == 0 and len(axes) == 1 and axes is not axis:
         # numpy takes axis 0 and -1 of a scalar.
         normalize_axis(axes[0], 1)
         return ()
