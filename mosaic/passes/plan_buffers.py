@@ -115,8 +115,11 @@ def _chain_in_place(requests: Sequence[BufferRequest], sizes: Sequence[int]) -> 
 def _can_take_over(
     requests: Sequence[BufferRequest], sizes: Sequence[int], position: int, source: int, taken: set[int]
 ) -> bool:
-    """Whether a request may lie exactly where its source lies: the one begins in the step where the other ends."""
-    is_handover = requests[source].last_use == requests[position].first_use
+    """Whether a request may lie exactly where its source lies: the one begins in the step where the other ends.
+
+    A source that began in that step too is left alone: what it took over is still alive then.
+    """
+    is_handover = requests[source].first_use < requests[source].last_use == requests[position].first_use
     return is_handover and sizes[source] == sizes[position] and source not in taken and source != position
 
 

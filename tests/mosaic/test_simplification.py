@@ -35,7 +35,8 @@ SPECIAL = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan])
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_an_equation_holds_for_special_values(function: Any, dtype: str) -> None:
-    y = function(cnp.asarray(SPECIAL.astype(dtype)))
+    with np.errstate(all="ignore"):  # a node carries the error state of the call that built it
+        y = function(cnp.asarray(SPECIAL.astype(dtype)))
     check(y, cnp.signbit(y) if y.dtype.kind == "f" else y)
 
 

@@ -44,6 +44,13 @@ def assert_correct(requests: list[BufferRequest], plan: BufferPlan, alignment_by
             assert not alive_together or apart or in_place or empty
 
 
+def test_memory_is_not_handed_over_twice_in_one_step() -> None:
+    requests = [BufferRequest(64, 0, 1), BufferRequest(64, 1, 1, (0,)), BufferRequest(64, 1, 2, (1,))]
+    plan = plan_buffers(requests)
+    assert_correct(requests, plan)
+    assert plan.offsets[0] == plan.offsets[1] != plan.offsets[2]
+
+
 @given(request_lists(), st.sampled_from([1, 64, 4096]))
 def test_buffers_alive_together_never_overlap(requests: list[BufferRequest], alignment_bytes: int) -> None:
     plan = plan_buffers(requests, alignment_bytes)
