@@ -118,10 +118,10 @@ def with_signature_of(method: Method) -> Callable[[Method], Method]:
 
 def permuting(method: Method) -> Any:
     """Return `permutation`: of a tensor, its elements at drawn positions, lazily."""
-    by_value = drawing(method)
+    by_value, signature = drawing(method), inspect.signature(method)
 
     def permute(self: Any, *args: Any, **kwargs: Any) -> Any:
-        named = _named(method, args, kwargs)
+        named = _named(signature, args, kwargs)
         x, axis = _produced(named.get("x")), named.get("axis", 0)
         if not _has_axis(x, axis):
             return by_value(self, *args, **kwargs)
@@ -132,9 +132,10 @@ def permuting(method: Method) -> Any:
 
 def shuffling(method: Method) -> Any:
     """Return `shuffle`: of a tensor, its elements at drawn positions, lazily; the tensor moves on to them."""
+    signature = inspect.signature(method)
 
     def shuffle(self: Any, *args: Any, **kwargs: Any) -> None:
-        named = _named(method, args, kwargs)
+        named = _named(signature, args, kwargs)
         axis = named.get("axis", 0)
         x: Any = named.get("x")
         if _has_axis(x, axis) and is_writable(x):
@@ -162,13 +163,13 @@ def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
 
 def choosing(method: Method) -> Any:
     """Return `choice`: of a tensor, its elements at drawn positions, lazily."""
-    by_value = drawing(method)
+    by_value, signature = drawing(method), inspect.signature(method)
 
     def choose(self: Any, *args: Any, **kwargs: Any) -> Any:
-        named = _named(method, args, kwargs)
+        named = _named(signature, args, kwargs)
         axis, size = named.pop("axis", 0), named.get("size")
         a: Any = named.get("a")
-        has_rows = _has_axis(a, axis) and a.shape[axis] > 0 and (a.ndim == 1 or _takes_axis(method))
+        has_rows = _has_axis(a, axis) and a.shape[axis] > 0 and (a.ndim == 1 or "axis" in signature.parameters)
         if not has_rows or size == () or a.dtype.kind == "O":
             return by_value(self, *args, **kwargs)
         # numpy draws the same positions for a number as for an array of this length.
@@ -178,10 +179,10 @@ def choosing(method: Method) -> Any:
     return _as_numpys(choose, method)
 
 
-def _named(method: Method, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments by their names; nothing for a call that numpy refuses."""
     try:
-        named = inspect.signature(method).bind(None, *args, **kwargs).arguments
+        named = signature.bind(None, *args, **kwargs).arguments
     except TypeError:
         return {}
     return {name: value for name, value in named.items() if name != "self"}
@@ -193,10 +194,6 @@ def _produced(x: Any) -> Any:
         return x
     produced = x.__array__()
     return produced if isinstance(produced, TensorHandle) else x
-
-
-def _takes_axis(method: Method) -> bool:
-    return "axis" in inspect.signature(method).parameters
 
 
 def _shuffled_positions(generator: Any, length: int) -> Array:

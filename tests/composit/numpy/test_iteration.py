@@ -1,10 +1,13 @@
 """nditer and nested_iters: numpy's iteration over tensors, which show at any moment what is written to them."""
 
 import gc
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import composit as cnp
 from tests.composit.numpy.comparison import Words
@@ -185,3 +188,43 @@ def test_a_tensor_is_its_own_again_when_numpy_refuses_to_iterate() -> None:
     assert x.base is None
     x[0] = 2
     assert x.tolist() == [2, 0, 0]
+
+
+def _program(xp: Any, choices: Random) -> list[Any]:
+    """Views of an array, one of which is iterated over and written to while others are read, written to and taken."""
+    x = xp.arange(24).reshape((2, 3, 4), order=choices.choice("CF"))
+    views, seen = [x], list[Any]()
+    for _ in range(choices.randint(1, 3)):
+        views.append(_view_of(choices.choice(views), choices))
+    target, other = choices.choice(views), choices.choice(views)
+    flags = choices.choice([[], ["external_loop"], ["buffered"], ["buffered", "external_loop"]])
+    with xp.nditer(target, flags, ["readwrite"], order=choices.choice("KCF")) as elements:
+        for element in elements:
+            element[...] = element * 2 + 1
+            if choices.random() < 0.3:
+                seen.append(int(other.sum()))
+            if choices.random() < 0.2:
+                other += 1
+            if choices.random() < 0.2:
+                other[0] = 5
+            if choices.random() < 0.1:
+                views.append(_view_of(choices.choice(views), choices))
+    seen.append([view.tolist() for view in views])
+    views[-1][...] = 3
+    return [*seen, [view.tolist() for view in views]]
+
+
+def _view_of(view: Any, choices: Random) -> Any:
+    kinds = ["transpose", "flat", "reversed", "second", *["first"] * (view.ndim > 1)]
+    kind = choices.choice(kinds)
+    if kind == "transpose":
+        return view.T
+    if kind == "flat":
+        return view.reshape(-1)
+    return view[0] if kind == "first" else view[:: -1 if kind == "reversed" else 2]
+
+
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=100, deadline=None)
+def test_programs_that_write_while_they_iterate_do_what_numpy_does(seed: int) -> None:
+    assert _program(cnp, Random(seed)) == _program(np, Random(seed))

@@ -295,9 +295,9 @@ def test_a_source_of_bits_is_numpys(name: str) -> None:
     again = pickle.loads(pickle.dumps(ours))
     assert type(again) is type(ours)
     _assert_equal(again.random_raw(3), theirs.random_raw(3))
-    jumped = getattr(theirs, "jumped", None)
-    if jumped is not None:
-        _assert_equal(again.jumped().random_raw(3), jumped().random_raw(3))
+    jumps = [getattr(source, "jumped", None) for source in (again, theirs)]
+    if all(jumps):
+        _assert_equal(*(jump().random_raw(3) for jump in jumps if jump is not None))
 
 
 def test_a_state_may_hold_tensors() -> None:
