@@ -57,7 +57,9 @@ def by_error(results: Sequence[FileResult], num_causes: int = 60) -> Iterator[st
     examples: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for result in results:
         for test_id, row in result.failed.items():
-            examples[_cause(row.get("error", ""))].append((result.path, test_id))
+            error = row.get("error", "").strip()
+            words = f"{error} {row.get('line', '').partition(': ')[2]}" if error == "AssertionError:" else error
+            examples[_cause(words)].append((result.path, test_id))
     for cause, tests in sorted(examples.items(), key=lambda item: -len(item[1]))[:num_causes]:
         files = ", ".join(f"{path} {count}" for path, count in Counter(path for path, _ in tests).most_common(4))
         yield f"{len(tests):6}  {cause}\n          {files}\n          e.g. {tests[0][1]}"
