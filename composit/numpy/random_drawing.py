@@ -83,7 +83,13 @@ def drawing_into(method: Method) -> Any:
     return _as_numpys(draw, method)
 
 
+# What holds no tensors: a program draws often, and mostly with such parameters.
+_PLAIN = frozenset((int, float, bool, str, type, type(None), np.ndarray))
+
+
 def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+        return method(generator._numpys, *args, **kwargs)
     values, named = known(method.__name__, args, dict(kwargs))
     return method(generator._numpys, *values, **named)
 
