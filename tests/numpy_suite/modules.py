@@ -74,8 +74,6 @@ class PublicModule(ModuleType):
             return module_called(full_name)
         if name.startswith("_") and not name.startswith("__"):
             return _private_attribute(full_name)
-        if name.startswith("_") and not name.startswith("__"):
-            return ours_for(getattr(importlib.import_module(self._suite_name), name))
         if hasattr(ours, "__getattr__") and full_name.count(".") == 1:
             # Names that numpy has removed: its words say what to write instead.
             ours.__getattr__(name)

@@ -30,7 +30,7 @@ def test_names_are_ours() -> None:
 
 def test_a_name_that_composit_lacks_does_not_fall_through_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cnp, "hypot")
-    with pytest.raises(AttributeError, match=r"composit has no numpy\.hypot"):
+    with pytest.raises(AttributeError, match="has no attribute 'hypot'"):
         _run("import numpy as np\nnp.hypot")
 
 
