@@ -49,7 +49,11 @@ def _contains_tensor(value: object) -> bool:
 
 def _is_tensor(value: object) -> bool:
     # A scalar of numpy's is none, whatever attributes a class derived from it makes up.
-    return not isinstance(value, np.generic) and hasattr(value, "__lazy_tensor__")
+    if isinstance(value, TensorHandle):
+        return True
+    # Not by hasattr: a wrapper that passes all names on to a tensor is to be asked for its `__array__`.
+    own = hasattr(type(value), "__lazy_tensor__") or "__lazy_tensor__" in getattr(value, "__dict__", ())
+    return own and not isinstance(value, np.generic)
 
 
 def _converted(value: Any, dtype: Any, copy: bool | None, order: Any, subok: bool = False) -> Any:
@@ -97,7 +101,7 @@ def _of_values(value: Any, dtype: Any, copy: bool | None, order: Any, subok: boo
         made = tensor_made_by(value)
         if made is None:
             raise
-        return _of_tensor(made, dtype, copy, order)
+        return array(made, dtype, copy=copy, order=order)
     if type(values) is not np.ndarray:
         # Matrices, masked arrays and the like are numpy's own.
         return values
