@@ -230,6 +230,8 @@ def outer(a: TensorLike, b: TensorLike) -> Any:
 def vdot(a: TensorLike, b: TensorLike, /) -> Any:
     """Return the sum of products of all elements, the first conjugated. See np.vdot."""
     x, y = ravel(_strong(handle_of(a))), ravel(_strong(handle_of(b)))
+    if x.dtype.hasobject or y.dtype.hasobject:
+        raise NoRuleError("vdot: products of objects are their own")
     return dot(conjugate(x) if x.dtype.kind == "c" else x, y)
 
 
@@ -274,9 +276,10 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
 @generalized(np.vecdot)
 def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
     """Return the dot products of vectors along an axis, the first conjugated. See np.vecdot."""
+    if type(axis) is not int:
+        raise NoRuleError(f"vecdot: axis={axis!r:.40} is no Python integer")
     x, y = (moveaxis(handle_of(value), axis, -1) if axis != -1 else handle_of(value) for value in (x1, x2))
-    first = conjugate(x) if x.dtype.kind == "c" else x
-    return squeeze(matmul(expand_dims(first, -2), expand_dims(y, -1)), (-2, -1))
+    return squeeze(matmul(expand_dims(_conjugated(x), -2), expand_dims(y, -1)), (-2, -1))
 
 
 @generalized(np.matvec)
@@ -288,5 +291,10 @@ def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
 @generalized(np.vecmat)
 def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
     """Return vectors, conjugated, times matrices. See np.vecmat."""
-    x = handle_of(x1)
-    return squeeze(matmul(expand_dims(conjugate(x) if x.dtype.kind == "c" else x, -2), x2), -2)
+    return squeeze(matmul(expand_dims(_conjugated(handle_of(x1)), -2), x2), -2)
+
+
+def _conjugated(x: Any) -> Any:
+    if x.dtype.kind == "O":
+        raise NoRuleError("products of objects are their own")
+    return conjugate(x) if x.dtype.kind == "c" else x
