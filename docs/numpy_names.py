@@ -36,7 +36,7 @@ OURS = (
     "strings",
     "testing",
 )
-NUMPYS = tuple(name for name, module in SUBMODULES.items() if module == f"numpy.{name}")
+NUMPYS = tuple(name for name, module in SUBMODULES.items() if module == f"numpy.{name}" and name != "matlib")
 
 # Names of numpy's modules that are no part of its interface.
 NOT_PUBLIC = {

@@ -138,13 +138,10 @@ class ElementwiseFunction(ufunc):
         typing = self._typings[types] = _Typing(results, _bounds(types, dtypes))
         return typing
 
-    def loop_dtypes(
-        self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind"
-    ) -> Any:
+    def loop_dtypes(self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind") -> Any:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
-        if casting in ("no", "equiv"):
-            # Asked about Python's numbers under these rules, numpy's resolver crashes.
+        if casting in ("no", "equiv"):  # on Python's numbers, numpy's resolver crashes
             raise NoRuleError(f"{self.name}: casting={casting!r} is numpy's to check")
         if dtype is None:
             return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
@@ -386,8 +383,10 @@ def _call_with_options(
         if name not in _UFUNC_ARGUMENTS:
             raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")
         if name != "where" or value is not True:
-            raise NoRuleError(f"{function.name}: the argument {name}= has no rule")
+            raise NoRuleError(f"{function.name}: {name}= has no rule")
     out = operands[function.nin :] or out
+    if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
+        raise NoRuleError(f"{function.name}: out=...")
     if out is not None:
         options = {"out": out, "casting": casting, "dtype": dtype}
         return call_method(function.ufunc, "__call__", operands[: function.nin], options)

@@ -57,6 +57,9 @@ def functions_with_rules() -> Mapping[Function, Function]:
 
 
 def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> Any:
+    if handle_of(array).dtype.kind == "O":
+        # `any` of objects is a truth value, `logical_or.reduce` one of the objects.
+        raise NoRuleError(f"{ufunc.__name__}.reduce: objects")
     return _UFUNC_TO_REDUCTION[ufunc](array, axis=axis, **options)
 
 
@@ -91,7 +94,7 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
     outs = outs if isinstance(outs, tuple) else (outs,)
     spelled, known = _METHODS.get(method, (None, {}))
     try:
-        if spelled is None or ufunc not in known:
+        if spelled is None or ufunc not in known or any(out is ... for out in outs):
             raise NoRuleError(f"{ufunc.__name__}.{method}: no rule")
         return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
     except OperandError:
@@ -116,6 +119,8 @@ def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
 def _write(value: Any, out: Any, name: str) -> Any:
     if out is None:
         return value
+    if not isinstance(value, TensorHandle):
+        raise NoRuleError(f"{name}: the result is an object")
     if isinstance(out, TensorHandle):
         if out.type.is_scalar:
             raise NoRuleError(f"{name}: out is a scalar, which never changes")

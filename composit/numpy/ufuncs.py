@@ -38,8 +38,10 @@ class _Universal(type):
     """Counts numpy's own universal functions among the instances."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        is_numpys = cls is ufunc and isinstance(instance, np.ufunc)
-        return is_numpys or super().__instancecheck__(instance)
+        if cls is not ufunc:
+            return super().__instancecheck__(instance)
+        # Functions such as erf, which numpy does not have, work alike and are none.
+        return isinstance(getattr(instance, "ufunc", instance), np.ufunc)
 
 
 class _Signature:
@@ -100,17 +102,21 @@ class ufunc(metaclass=_Universal):  # numpy's name
     def __repr__(self) -> str:
         return f"<ufunc {self.__name__!r}>"
 
-    def reduce(self, array: Any, /, axis: Any = 0, dtype: Any = None, out: Any = None, **kwargs: Any) -> Any:
+    def reduce(self, array: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Return the function applied along axes until one element is left. Reference: numpy.ufunc.reduce."""
-        return self._method("reduce", (array,), {"axis": axis, **_given(dtype, out), **kwargs})
+        return self._along("reduce", (array,), args, kwargs)
 
-    def accumulate(self, array: Any, /, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+    def accumulate(self, array: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Return all intermediate results of `reduce` along one axis. Reference: numpy.ufunc.accumulate."""
-        return self._method("accumulate", (array,), {"axis": axis, **_given(dtype, out)})
+        return self._along("accumulate", (array,), args, kwargs)
 
-    def reduceat(self, array: Any, /, indices: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
+    def reduceat(self, array: Any, /, indices: Any, *args: Any, **kwargs: Any) -> Any:
         """Return `reduce` of the slices between indices. Reference: numpy.ufunc.reduceat."""
-        return self._method("reduceat", (array, indices), {"axis": axis, **_given(dtype, out)})
+        return self._along("reduceat", (array, indices), args, kwargs)
+
+    reduce.__signature__ = inspect.signature(np.ufunc.reduce)  # type: ignore[attr-defined]  # what inspect reads
+    accumulate.__signature__ = inspect.signature(np.ufunc.accumulate)  # type: ignore[attr-defined]
+    reduceat.__signature__ = inspect.signature(np.ufunc.reduceat)  # type: ignore[attr-defined]
 
     def outer(self, A: Any, B: Any, /, **kwargs: Any) -> Any:  # numpy's names
         """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
@@ -129,6 +135,14 @@ class ufunc(metaclass=_Universal):  # numpy's name
         found: tuple[np.dtype[Any], ...] = self.ufunc.resolve_dtypes(dtypes, **given)
         return found
 
+    def _along(self, method: str, operands: tuple[Any, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        named = dict(zip(_OPTIONS, args, strict=False))
+        if len(args) > len(_OPTIONS) or named.get("out") is ... or named.keys() & kwargs.keys():
+            # numpy says what is wrong.
+            return call_numpy(getattr(self.ufunc, method), (*operands, *args), kwargs)
+        given = {name: value for name, value in named.items() if value is not None or name == "axis"}
+        return self._method(method, operands, {**given, **kwargs})
+
     def _method(self, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         result = call_method(self.ufunc, method, operands, options)
         if result is NotImplemented:
@@ -142,8 +156,8 @@ def _page(function: ufunc) -> str | None:
     return found
 
 
-def _given(dtype: Any, out: Any) -> dict[str, Any]:
-    return {name: value for name, value in (("dtype", dtype), ("out", out)) if value is not None}
+# What the methods along axes take after their operands, in numpy's order.
+_OPTIONS = ("axis", "dtype", "out", "keepdims", "initial", "where")
 
 
 class NumpyUfunc(ufunc):
