@@ -112,10 +112,13 @@ class ArrayMethods(TensorHandle):
     argsort = _method(sorting.argsort)
     argpartition = _method(sorting.argpartition)
     searchsorted = _method(sorting.searchsorted)
-    choose = _method(choosing.choose)
     nonzero = numpys(np.ndarray.nonzero)
     partition = numpys(np.ndarray.partition, _IN_PLACE)
     put = numpys(np.ndarray.put, _IN_PLACE)
+
+    def choose(self, /, *choices: Any, out: Any = None, mode: Any = "raise") -> Any:
+        """Return elements of the choices, by number, given as one sequence or one by one. See np.ndarray.choose."""
+        return choosing.choose(self, choices[0] if len(choices) == 1 else choices, out=out, mode=mode)
 
     def compress(self, /, condition: Any, axis: Any = None, out: Any = None) -> Any:
         """Return the slices where a condition is true. See np.ndarray.compress."""

@@ -55,6 +55,10 @@ __all__ = [
 ]
 
 
+# What a process can address: beyond it numpy's own error is the answer, at the call.
+MAX_NUM_BYTES = 2**47
+
+
 @dataclass(frozen=True, slots=True)
 class Full(Operation):
     """An array of one value. Reference: https://numpy.org/doc/stable/reference/generated/numpy.full.html"""
@@ -66,6 +70,8 @@ class Full(Operation):
     keeps_c_order = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        if math.prod(self.shape) * self.dtype.itemsize > MAX_NUM_BYTES:
+            raise NoRuleError(f"full: no machine holds an array of shape {self.shape}")
         return (tensor_type(self.shape, self.dtype),)
 
     def evaluate(self, *operands: Array) -> Array:

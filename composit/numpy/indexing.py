@@ -34,6 +34,10 @@ AdvancedEntry: TypeAlias = int | slice | str
 ARRAY: Literal["array"] = "array"
 
 
+# What numpy allows.
+MAX_NUM_AXES = 64
+
+
 @dataclass(frozen=True, slots=True)
 class BasicIndex(Operation):
     """The elements at integers and slices; None is a new axis.
@@ -58,6 +62,11 @@ class BasicIndex(Operation):
                 if not isinstance(entry, int)
             ]
         )
+        if len(shape) > MAX_NUM_AXES:
+            raise OutOfBoundsError(
+                f"number of dimensions must be within [0, {MAX_NUM_AXES}], indexing result would have {len(shape)}: each"
+                " None in an index makes an axis; leave some out"
+            )
         # numpy gives a scalar where integers are left of no axis, an array where the index has slices.
         return (tensor_type(shape, operand_types[0].dtype, not shape),)
 

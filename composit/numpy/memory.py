@@ -5,6 +5,7 @@ May import layout, view_operations, numpy_call, apply, handle.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,11 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
     """
     probe = np.zeros(0, tensor.dtype)
     probe.resize(*new_shape, refcheck=False)
+    operator.index(refcheck)
     if not new_shape or new_shape == (None,) or probe.shape == tensor.shape:
+        return
+    if probe.size == tensor.size:
+        tensor.shape = probe.shape
         return
     if base_of(tensor) is not None:
         raise ValueError(f"cannot resize this array: it does not own its data: {tensor!r} is a view; resize a copy()")

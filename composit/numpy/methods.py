@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from types import new_class
 from typing import Any
 
@@ -15,6 +16,7 @@ from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
 from composit.numpy.array_methods import ArrayMethods
 from composit.numpy.memory_methods import MemoryMethods
+from composit.numpy.numpy_call import call_numpy
 from composit.numpy.operators import Operators
 from composit.numpy.pickling import Pickling
 from composit.numpy.protocols import Protocols
@@ -94,6 +96,17 @@ class LazyScalar(LazyTensor, metaclass=_ScalarClass):
     def __class__(self) -> Any:
         """Numpy's class of such scalars: `isinstance(x.sum(), np.floating)` is as true as it is of numpy's own."""
         return self._type.dtype.type
+
+    def __mul__(self, other: Any) -> Any:
+        # A list times a number of numpy's is what Python makes of it: repeated, or an error.
+        if isinstance(other, list | tuple):
+            return call_numpy(operator.mul, (self, other), {})
+        return super().__mul__(other)
+
+    def __rmul__(self, other: Any) -> Any:
+        if isinstance(other, list | tuple):
+            return call_numpy(operator.mul, (other, self), {})
+        return super().__rmul__(other)
 
     def __getattr__(self, name: str) -> Any:
         # What only numpy's scalars have (is_integer, as_integer_ratio, numerator, ...) is asked of the number itself.

@@ -56,9 +56,23 @@ def _lazy_form(function: Callable[..., Value]) -> Callable[[Value, Value], Value
 def _defers(other: Value) -> bool:
     """Return whether numpy's arrays would leave the operator to the other operand: those that say so, and subclasses."""
     kind = type(other)
-    if getattr(kind, "__array_ufunc__", _defers) is None:
+    if kind in _NEVER_DEFERRED_TO or issubclass(kind, TensorHandle):
+        return False
+    protocol = getattr(kind, "__array_ufunc__", _defers)
+    if protocol is None:
         return True
-    return isinstance(other, np.ndarray) and kind is not np.ndarray
+    if isinstance(other, np.ndarray):
+        return kind is not np.ndarray
+    # Without the protocol, the older rule: who has a higher priority than an array's, 0, is asked first.
+    return protocol is _defers and _priority(other) > 0
+
+
+_NEVER_DEFERRED_TO = frozenset((bool, int, float, complex, list, tuple, np.ndarray))
+
+
+def _priority(other: Value) -> float:
+    priority = getattr(other, "__array_priority__", -1.0)
+    return priority if isinstance(priority, int | float) else -1.0
 
 
 def _binary(
@@ -104,6 +118,17 @@ def _updating(function: Callable[..., Value], ufunc: np.ufunc) -> Callable[[Any,
     return method
 
 
+def _root_or(power: Callable[[Any, Value], Value], root: Callable[[Any], Value]) -> Callable[[Any, Value], Value]:
+    """Return `**` as numpy's operator has it: x ** 0.5 of complex numbers is their root, bit by bit, and no power."""
+
+    def method(self: Any, exponent: Value) -> Value:
+        if exponent.__class__ is float and exponent == 0.5 and self._type.dtype.kind == "c":
+            return root(self)
+        return power(self, exponent)
+
+    return method
+
+
 def _unary(function: Callable[..., Value]) -> Callable[[Any], Value]:
     def method(self: Any) -> Value:
         return function(self)
@@ -135,8 +160,8 @@ class Operators(TensorHandle):
     __mod__, __rmod__ = _binary(table.remainder, operator.mod), _reflected(table.remainder, operator.mod)
     __imod__ = _updating(table.remainder, np.remainder)
     __divmod__, __rdivmod__ = _binary(table.divmod, divmod), _reflected(table.divmod, divmod)
-    __pow__, __rpow__ = _binary(table.power, operator.pow), _reflected(table.power, operator.pow)
-    __ipow__ = _updating(table.power, np.power)
+    __pow__, __rpow__ = _root_or(_binary(table.power, operator.pow), table.sqrt), _reflected(table.power, operator.pow)
+    __ipow__ = _root_or(_updating(table.power, np.power), lambda x: table.sqrt(x, out=x))
     __matmul__, __rmatmul__ = _binary(matmul, operator.matmul), _reflected(matmul, operator.matmul)
     __imatmul__ = _updating(matmul, np.matmul)
     __and__, __rand__ = _binary(table.bitwise_and, operator.and_), _reflected(table.bitwise_and, operator.and_)

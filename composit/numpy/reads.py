@@ -32,7 +32,7 @@ class Reads(TensorHandle):
                 "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not"
                 f" empty.: {self!r} was used as a condition"
             )
-        return bool(read_value(self, "bool").item())
+        return bool(read_value(self, "bool"))
 
     def _as_number(self, number: type, kind: str) -> Any:
         if self.size != 1 or self.ndim:
