@@ -18,6 +18,7 @@ from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
+from composit.numpy.layout import in_c_order
 from composit.numpy.movement import broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import axes_of
@@ -144,7 +145,7 @@ def average(
         result = table.divide(sum(table.multiply(handle, weight, dtype=dtype), axis, None, None, keepdims), total)
     if not returned:
         return result
-    return result, table.add(total, table.multiply(result, 0))
+    return result, total if total.shape == result.shape else in_c_order(broadcast_to(total, result.shape))
 
 
 def _checked(total: Any) -> Any:

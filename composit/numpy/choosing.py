@@ -16,7 +16,7 @@ from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype, promote
 from composit.numpy.elementwise_composites import where
 from composit.numpy.indexing import known_integers, take
-from composit.numpy.layout import in_c_order
+from composit.numpy.layout import in_c_order, is_given_in_fortran_order
 from composit.numpy.movement import broadcast_to, ravel
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, TensorType, tensor_type
@@ -49,7 +49,7 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     Derivative:  g at the elements that are chosen
     """
     conditions = [handle_of(condition) for condition in condlist]
-    choices = [handle_of(choice) for choice in (*choicelist, default)]
+    given = choices = [handle_of(choice) for choice in (*choicelist, default)]
     if not conditions or len(choices) != len(conditions) + 1:
         raise NoRuleError("select: no condition, or another number of choices")
     if any(condition.dtype.kind != "b" for condition in conditions):
@@ -64,7 +64,10 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     result = choices.pop()
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         result = where(condition, choice, result)
-    return result if result.shape == shape else in_c_order(broadcast_to(result, shape))
+    if result.shape != shape:
+        return in_c_order(broadcast_to(result, shape))
+    # Unlike where, select fills an array in C order.
+    return in_c_order(result) if any(map(is_given_in_fortran_order, (*conditions, *given))) else result
 
 
 def _chosen_types(parameters: Parameters, number: TensorType, *choices: TensorType) -> TensorType:

@@ -120,6 +120,8 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     Derivative:  0, since it is piecewise constant
     """
     handle = handle_of(a)
+    if handle.dtype.kind not in "biufc":
+        raise NoRuleError("round: elements that are no numbers")
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
