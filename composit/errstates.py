@@ -21,6 +21,15 @@ set_errstate = _state.set
 # In a context of its own: the program that imports us may have set another state already.
 DEFAULT_ERRSTATE = Context().run(_state.get)
 
+
+def _silent() -> object:
+    np.seterr(all="ignore")
+    return _state.get()
+
+
+# That of programs which know no errstate, such as torch's.
+SILENT_ERRSTATE = Context().run(_silent)
+
 _AT_CALL = frozenset(("raise", "call", "log", "print"))
 _at_call: dict[int, tuple[object, bool]] = {}
 MAX_KNOWN_STATES = 256

@@ -18,6 +18,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, register_internal_package
 from flashlight.comparison import kept_values
 from flashlight.recording import Recorder
@@ -117,7 +118,13 @@ class _RecordingMode(TorchDispatchMode):
     ) -> Any:
         if self.is_paused:
             return func(*args, **(kwargs or {}))
-        return self.recorder.run(func, args, kwargs or {})
+        before = current_errstate()
+        # Torch warns of no division by zero, so neither does what is made of its programs.
+        set_errstate(SILENT_ERRSTATE)
+        try:
+            return self.recorder.run(func, args, kwargs or {})
+        finally:
+            set_errstate(before)
 
 
 class _ReadingMode(TorchFunctionMode):
