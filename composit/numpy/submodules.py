@@ -25,7 +25,8 @@ SUBMODULES = {
     "typing": "numpy.typing",
 }
 
-__all__ = list(SUBMODULES)  # a list of the table's names
+# Without matlib: numpy warns when it is imported, so a star does not bring it.
+__all__ = [name for name in SUBMODULES if name != "matlib"]
 
 
 def submodule(name: str) -> ModuleType:

@@ -1,0 +1,64 @@
+"""Where composit.numpy differs from numpy, each with its reason: the section of docs/numpy.md that is written by hand."""
+
+DIFFERENCES: tuple[tuple[str, str], ...] = (
+    (
+        "Errors and warnings that depend on values come at evaluation, with the line that built the node in a note",
+        "nothing is computed at the call; inside `strict()` everything is, and they come at the call",
+    ),
+    (
+        "Filters of `warnings` are those in force at evaluation; `errstate` is that of the call",
+        "numpy's error state is carried with the node, Python's list of filters is not a value",
+    ),
+    (
+        "A scalar result is a `LazyScalar`, not an instance of `np.float64`; `type(x)` and `isinstance(x, np.floating)` say so",
+        "an instance of numpy's class holds its value; `x.dtype`, `x.type.is_scalar` and `evaluate(x)` tell what it is",
+    ),
+    (
+        "An unpickled universal function is composit's if composit's was pickled, numpy's if numpy's was",
+        "pickles name the module that holds the object",
+    ),
+    (
+        "`repr` of a tensor names its type and operation, not its values",
+        "`repr` never evaluates; `str` and `format` do, and are numpy's",
+    ),
+    (
+        "Memory cannot be observed: `data`, `ctypes`, `__array_interface__` and buffers show a read-only value of now",
+        "a tensor has no memory of its own; its value may be shared by nodes",
+    ),
+    (
+        "A function that numpy computes from real values gets read-only arrays; what it returns shares no memory with tensors",
+        "values of nodes never change; functions known to write get copies, and their tensors move on",
+    ),
+    (
+        "`asmatrix(x)`, `rec.array(x)`, `char.asarray(x)` of a tensor hold a copy",
+        "these classes are numpy's own and need memory that they can write to",
+    ),
+    (
+        "Coefficients of `poly1d`, `Polynomial` and its kin are arrays of numpy's; values at points and roots are tensors",
+        "numpy's classes trim, compare and print their coefficients",
+    ),
+    (
+        "numpy.ma, core, ctypeslib, f2py, typing are numpy's own modules, `import composit.numpy.ma` is not possible",
+        "masked arrays are a class of numpy's, which takes tensors; `from composit.numpy import ma` works",
+    ),
+    (
+        "Subclasses of ndarray are numpy's own, and give results of their class",
+        "numpy's rules for subclasses ask them, and they know real arrays only",
+    ),
+    (
+        "Random numbers are drawn when the call is made",
+        "they are numpy's numbers, and the same at each evaluation",
+    ),
+    (
+        "`empty` gives zeros",
+        "a value that nothing determines could not be the same at each evaluation",
+    ),
+    (
+        "`frompyfunc`, `vectorize`, `apply_along_axis`, `piecewise` call Python's function with real values, at the call",
+        "what it does with them is not known",
+    ),
+    (
+        "A module of numpy's own that is given `composit.numpy.ndarray` as a type, as in `array.view(ndarray)`, refuses it",
+        "a tensor is no subclass of numpy's ndarray",
+    ),
+)
