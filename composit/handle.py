@@ -169,9 +169,9 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
 
     step: the view operation that makes one of the other, where it is not the operation of the view's own node
     """
-    if view is base or base._type.is_scalar:
-        return
     made_by = view._node.operation if step is None else step
+    if view is base or (base._type.is_scalar and not made_by.is_read_only):
+        return
     root = base._base
     if root is None:
         root = base

@@ -159,7 +159,18 @@ def _move_on(root: TensorHandle, operation: Assign, flat_operands: FlatOperands)
     node = new_node(operation, flat_operands, (root._type,), find_source(4), None, weakref.ref(root))
     move_on(root, node, 0, is_connected)
     if at_call.strict or node.errstate is not DEFAULT_ERRSTATE:
+        _compute_or_return(root)
+
+
+def _compute_or_return(root: TensorHandle) -> None:
+    """Compute what was just written; if that raises, nothing was written."""
+    is_written = False
+    try:
         compute_at_call(root)
+        is_written = True
+    finally:
+        if not is_written:
+            root._node, root._output_index = root._node.operands[0]
 
 
 def assign_result(tensor: Any, result: Any) -> None:
@@ -183,8 +194,8 @@ def _lie_alike(tensor: TensorHandle, result: Any) -> bool:
 
 def is_writable(tensor: TensorHandle) -> bool:
     """Return whether numpy would let anybody write to the tensor."""
-    is_view = tensor._base is not None
-    return not tensor._type.is_scalar and not (is_view and any(step.is_read_only for step in tensor._steps))
+    _, steps = _root_of(tensor)
+    return not tensor._type.is_scalar and not any(step.is_read_only for step in steps)
 
 
 def base_of(tensor: TensorHandle) -> TensorHandle | None:

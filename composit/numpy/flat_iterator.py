@@ -98,6 +98,8 @@ class FlatIterator:
             isinstance(index, int) and not isinstance(index, bool) and -size <= index < size
         )
         tensor = self._tensor
+        if not is_writable(tensor):
+            raise ValueError(f"underlying array is read-only: flat of {tensor!r} was written to; take a copy() first")
         if is_known and isinstance(value, int | float) and tensor.dtype.kind == "f" and abs(value) < 2**10:
             # What repeats for fewer values than places, or has to be cast, is numpy's to say.
             assign_elements(tensor, (index,), value, (), (Reshape((size,)),))

@@ -89,6 +89,8 @@ def place(arr: Any, mask: TensorLike, vals: TensorLike) -> None:
     values = handle_of(vals)
     if chosen.shape != target.shape or values.size != 1:
         raise NoRuleError("place: values that are repeated as often as the mask is true")
+    if not _is_number(vals):
+        check_casting(values.dtype, target.dtype, "safe")
     set_item(target, chosen, vals if _is_number(vals) else values.reshape(()))
 
 

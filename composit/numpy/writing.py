@@ -58,7 +58,16 @@ def _set_item(tensor: Any, index: Any, value: Value) -> None:
     if key is None:
         entries, indices = _with_operands(entries)
     shape = _chosen_shape(tensor, key, entries, indices)
-    assign_elements(tensor, entries, _as_value(tensor, value, shape), indices)
+    given = _as_value(tensor, value, shape)
+    if shape is None and len(entries) == 1 and isinstance(given, TensorHandle) and given.ndim > 1:
+        _check_one_axis(tensor, indices[0])
+    assign_elements(tensor, entries, given, indices)
+
+
+def _check_one_axis(tensor: Any, mask: Any) -> None:
+    # What a mask of all axes chooses has one axis.
+    if mask.ndim == tensor.ndim:
+        raise NoRuleError("setitem: values of several axes for the elements of a mask")
 
 
 def _with_operands(entries: Index) -> tuple[Index, list[Any]]:

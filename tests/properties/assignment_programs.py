@@ -207,20 +207,20 @@ class Writer:
         value = self._value_for(self.values[x].shape, x)
         a = self._axis(x)
         return self.some(
-            f"xp.put({x}, {index_texts.integers(self.source)}, {value}, mode={self.some('wrap', 'clip', 'raise')!r})",
-            f"{x}.put({index_texts.integers(self.source)}, {value})",
-            f"xp.copyto({x}, {value})",
+            f"xp.put({x}, {index_texts.integers(self.source)}, {value}, mode={self.some('wrap', 'clip')!r})",
+            f"{x}.put([0, -1, 0], {value})",
+            f"xp.copyto({x}, ({value}) + 0)",
             f"xp.copyto({x}, {value}, where={mask})",
             f"xp.copyto({x}, {y}, casting='unsafe')",
             f"xp.fill_diagonal({x}, {value})",
             f"xp.fill_diagonal({x}, {self.pick(SCALARS)}, wrap=True)",
             f"xp.putmask({x}, {mask}, {value})",
-            f"xp.place({x}, {mask}, {value})",
+            f"xp.place({x}, {mask}, ({value}) + 0)",
             f"xp.put_along_axis({x}, xp.argsort({x}, axis={a}), {self.pick(SCALARS)}, axis={a})",
             f"{x}.sort()",
             f"{x}.sort(axis={a})",
             f"{x}[...].fill({self.pick(SCALARS)})",
-            f"{x}.real = {value}",
+            f"{x}[...].real = ({value}) + 0",
             f"{x}.imag = {value}",
             f"{x}.T[...] = {value}",
             f"{x}.reshape(-1)[::2] = {self.pick(SCALARS)}",
@@ -245,8 +245,8 @@ class Writer:
             f"xp.max({y}, axis={a}, out={x})",
             f"xp.take({y}, {index_texts.integers(self.source)}, axis={a}, out={x}, mode='clip')",
             f"xp.minimum({x}, {value}, out={x}[::-1])",
-            f"xp.concatenate([{y}, {y}], out={x})",
-            f"xp.stack([{y}, {y}], out={x})",
+            f"xp.concatenate([{y} + 0, {y} + 0], out={x})",
+            f"xp.stack([{y} + 0, {y} + 0], out={x})",
             f"{x}.round(out={x})",
             f"xp.add({x}, {value}, out={x}.T)",
             f"xp.greater({x}, {value}, out={z})",
@@ -326,7 +326,8 @@ class Writer:
         # numpy's `at` writes to some arrays that are read-only.
         x = self.pick(writable) if writable else self.name(1)
         index = self._index(x)
-        value = self._value_for(self._chosen_shape(x, index), x)
+        # What `at` reads while it writes is not defined either.
+        value = f"({self._value_for(self._chosen_shape(x, index), x)}) + 0"
         return self.some(
             f"xp.add.at({x}, ({index}), {value})",
             f"xp.subtract.at({x}, {index_texts.integers(self.source)}, {self.pick(SCALARS)})",

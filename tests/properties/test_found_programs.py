@@ -1,0 +1,163 @@
+"""Programs on which composit once parted from numpy, found by the random ones: each is kept as it was reported."""
+
+import pytest
+
+from tests.properties.side_by_side import LOOKS, difference, report
+
+PROGRAMS = {
+    "writing through an empty view": """
+        a = xp.arange(24.0).reshape((2, 3, 4), order='F')
+        b = a[:-3]
+        b += b * 2
+    """,
+    "windows show what is written": """
+        a = xp.array(np.array([9, 5, -3, -5]).reshape((4, 1)), 'complex128', order='F')
+        b = xp.moveaxis(a, -2, 0)
+        c = xp.lib.stride_tricks.sliding_window_view(b, 2, axis=-2)
+        a.fill(-2)
+    """,
+    "a reshape that copies takes its views along": """
+        a = xp.array(np.array([-7, 4, 0, 3, -7, 0]).reshape((2, 3)), 'int64', order='F')
+        b = a.reshape((1, 6, -1))
+        c = b[:]
+        c.reshape(-1)[::2] = 1
+    """,
+    "and the views of these": """
+        a = xp.array(np.array([-6, -9, 2, 1, 1, -1]).reshape((2, 3)), 'complex128', order='F')
+        b = xp.ravel(a)
+        c = b[:]
+        d = xp.lib.stride_tricks.sliding_window_view(c, 2, axis=0)
+        e = xp.multiply(b, 2j, out=b, where=b > 0)
+    """,
+    "a view that is listed twice and is none": """
+        a = xp.zeros((2, 3, 4), 'int64', order='F')
+        b = a.real
+        c = b.ravel('C')
+        a *= True
+    """,
+    "a strided row is copied by ravel": """
+        a = xp.array(np.array([-3, 7, 4, -3, -6, 1]).reshape((2, 3)), 'float32', order='F')
+        for b in a: b[...] = 1
+        c = b.ravel('F')
+        c *= -2
+    """,
+    "ravel in memory order is a view of permuted axes": """
+        a = xp.arange(16).reshape((2, 2, 2, 2))
+        b = a.swapaxes(2, 3)
+        c = b.ravel('K')
+        c[0] = 99
+    """,
+    "repeated axes stay where they are in memory order": """
+        a = xp.array(np.array([-7, -6, 1, 2, 9, -5]).reshape((2, 3)).T, 'int64').T
+        b = xp.broadcast_to(a, (2, 2, 3))
+        c = b.flatten('K')
+    """,
+    "a copy of repeated elements may be written to": """
+        a = xp.arange(24).reshape((2, 3, 4))
+        b = xp.broadcast_to(a, (2, 2, 3, 4)).ravel('K')
+        b *= 2
+        b *= 0.5
+    """,
+    "an in-place operator keeps the order in memory": """
+        a = xp.array(np.arange(6).reshape((2, 1, 3)), 'float64')
+        b = xp.require(xp.zeros((2, 1, 3), 'complex128'), requirements='F')
+        b += a * 2
+        c = +b
+        c.reshape(-1)[::2] = 0.5
+        d = b.ravel('K')
+    """,
+    "a matrix product in place, too": """
+        a = xp.arange(9.0).reshape((3, 3), order='F')
+        b = xp.sort(a)
+        b @= b
+        c = b.flatten('K')
+    """,
+    "parts of complex numbers without axes are arrays": """
+        a = xp.zeros((), 'complex64', order='C')
+        b = xp.real(a)
+        b[...] = 2
+        c = a.imag
+    """,
+    "an array of a scalar is one of its own": """
+        a = xp.array(np.array([0]).reshape(()), 'float64')
+        b = a[()]
+        c = xp.atleast_2d(b)
+        for d in c: d += 1
+        e = b[...]
+        e.fill(3)
+    """,
+    "a scalar shown several times is read-only": """
+        a = xp.arange(3)[1]
+        b = xp.broadcast_to(a, (2,))
+        b[0] = 1
+    """,
+    "one element is no list": """
+        a = xp.arange(9)
+        a[0] = [-9]
+        a[xp.asarray(0)] = [-9]
+    """,
+    "a scalar is no place for results": """
+        a = xp.zeros((6,), 'float32')[-2]
+        xp.clip(a, 0, 2, out=a)
+        a.round(out=a)
+        xp.add(a, 1, out=a)
+    """,
+    "a scalar in place is bound anew, with the operator's errors": """
+        a = xp.ravel(xp.array(np.array([-2]).reshape((1,)), 'float32', order='F'))
+        a[-1] |= a
+        a[-1] += 2
+    """,
+    "a list times a scalar is Python's": """
+        a = xp.arange(4)
+        b = len(a[2] * [1, 2])
+        c = a.astype(float)
+        c[-2] *= [-4]
+    """,
+    "a number of numpy's is not iterable": """
+        a = xp.array(np.array([1]).reshape((1,)).T, 'complex128').T
+        b = list(a)[0]
+        c = list(b)[1]
+        d = len(b)
+    """,
+    "the real part is cast from complex numbers": """
+        a = xp.array(np.array([3]), 'complex128')
+        a.real = 2j
+        b = xp.array(np.array([]).reshape((0, 3)), 'int64', order='F')
+        b.real = 2j
+    """,
+    "putmask and place cast safely": """
+        a = xp.array(np.array([-7, 2, -3, 0]), 'bool')
+        xp.putmask(a, a > 0, a + 1)
+        xp.place(a, a, a[:1] + 0)
+        xp.place(a, a, [2])
+    """,
+    "flat of what is read-only": """
+        a = xp.lib.stride_tricks.sliding_window_view(xp.arange(9.0).reshape((3, 3)), 2, axis=-1)
+        a.flat[4::2] = -1.5
+        b = xp.array(8).imag
+        b.flat[[0]] = 5
+    """,
+    "the root of complex numbers": """
+        a = xp.array([[1 + 2j, -3], [0.5j, -9]], 'complex64')
+        b = a ** 0.5
+        c = a[0]
+        a **= 0.5
+    """,
+    "a mask of all axes takes values of one": """
+        a = xp.zeros((4, 1), 'complex128', order='F')
+        a[np.ones((4, 1), bool)] = a.T + 0
+        a[:, 0] = 1
+    """,
+    "an index out of bounds leaves the array as it was": """
+        a = xp.arange(4) * 2
+        a[a] = 1
+        a[0] = 5
+    """,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_that_once_failed_gives_numpys_values(name: str, look: str) -> None:
+    program = [line.strip() for line in PROGRAMS[name].strip().splitlines()]
+    assert difference(program, look) is None, report(program, look)
