@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from composit import nn, numpy
 from composit.evaluation import evaluate
-from composit.handle import with_name
+from composit.handle import strict, with_name
 from composit.nn.core import wrap_as_operation
 from composit.nn.differentiate import chain_rule
 from composit.node import name_scope
@@ -108,6 +108,7 @@ from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
 from composit.numpy.vector_products import *
 from composit.numpy.windows import *
+from composit.program import count_evaluations
 from composit.visualize import visualize, visualize_graph
 
 __version__ = "0.1.0"
@@ -116,6 +117,7 @@ __all__ = [
     "LazyScalar",
     "LazyTensor",
     "chain_rule",
+    "count_evaluations",
     "evaluate",
     "fft",
     "linalg",
@@ -124,6 +126,7 @@ __all__ = [
     "nn",
     "numpy",
     "random",
+    "strict",
     "visualize",
     "visualize_graph",
     "with_name",

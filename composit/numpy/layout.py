@@ -116,6 +116,9 @@ def _laid_out(node: Node, index: int) -> Array:
 
 
 def _in_c_order(value_type: TensorType) -> Array:
+    if not value_type.size:
+        # numpy gives arrays without elements no steps.
+        return _strided(value_type, (0,) * value_type.ndim)
     strides = []
     step = value_type.dtype.itemsize
     for length in reversed(value_type.shape):
