@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_table import conjugate, multiply
-from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
+from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.ufuncs import generalized
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
@@ -155,7 +155,8 @@ class Dot(Operation):
 
     Unlike Matmul it pairs all axes in front with each other, and takes each sum by itself, as numpy does.
 
-    axis:        of the second operand: the last but one, as np.dot, or the last, as np.inner
+    axis:        of the second operand: the last but one, as np.dot, or the last, as np.inner; 0 where an operand is a
+                 number, which multiplies all elements of the other
     Derivative:  the same sums with g in an operand's place, over the axes that came from the other
     """
 
@@ -167,16 +168,20 @@ class Dot(Operation):
         dtype = np.matmul.resolve_dtypes((a.dtype, b.dtype, None))[2]
         if dtype.hasobject:
             raise NoRuleError("dot: products of objects are their own")
+        if not a.ndim or not b.ndim:
+            return (tensor_type(a.shape + b.shape, dtype, is_scalar=a.ndim == b.ndim),)
         return (tensor_type(a.shape[:-1] + b.shape[: self.axis] + b.shape[self.axis + 1 :], dtype),)
 
     def evaluate(self, *operands: Array) -> Any:
-        return (np.inner if self.axis == operands[1].ndim - 1 else np.dot)(*operands)
+        return (np.inner if self.axis == np.ndim(operands[1]) - 1 else np.dot)(*operands)
 
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
         (g,), (a, b) = cotangents, operands
         rows, columns = xp.ndim(a) - 1, xp.ndim(b) - 1
+        if rows < 0 or columns < 0:
+            return [g * b, g * a]
         left = right = None
         if needs[0]:
             others = tuple(axis for axis in range(columns + 1) if axis != self.axis)
@@ -191,14 +196,25 @@ def dot(a: TensorLike, b: TensorLike) -> Any:
     """Return the sum of products over the last axis of a and the last but one of b. See np.dot."""
     x, y = handle_of(a), handle_of(b)
     if not x.ndim or not y.ndim:
-        return multiply(_strong(x), _strong(y))
+        return apply(Dot(0), x, y)
     axis = max(y.ndim - 2, 0)
     if x.shape[-1] != y.shape[axis]:
         raise ShapeError(
             f"shapes {spell_shape(x.shape)} and {spell_shape(y.shape)} not aligned: {x.shape[-1]} (dim {x.ndim - 1}) !="
             f" {y.shape[axis]} (dim {axis}); dot sums over these two axes, which must be equally long"
         )
-    return matmul(x, y) if x.ndim <= 2 and y.ndim <= 2 else apply(Dot(axis), x, y)
+    return _product_of_matrices(x, y) if x.ndim <= 2 and y.ndim <= 2 else apply(Dot(axis), x, y)
+
+
+def _product_of_matrices(x: Any, y: Any) -> Any:
+    # Unlike np.matmul, np.dot converts both operands before it multiplies, which may differ in the last bit.
+    if x.dtype != y.dtype:
+        common = np.result_type(x.dtype, y.dtype)
+        x, y = (tensor if tensor.dtype == common else astype(tensor, common) for tensor in (x, y))
+    if x.shape[-1] == 1 and (x.dtype.kind == "c" or 1 in (x.size, y.size)):
+        # Of sums of one product np.dot makes no sums, which differ in last bits of complex numbers and in -0.
+        return apply(Dot(max(y.ndim - 2, 0)), x, y)
+    return matmul(x, y)
 
 
 def _strong(x: Any) -> Any:
@@ -211,7 +227,7 @@ def inner(a: TensorLike, b: TensorLike, /) -> Any:
     """Return the sums of products over the last axes. See np.inner."""
     x, y = handle_of(a), handle_of(b)
     if not x.ndim or not y.ndim:
-        return multiply(_strong(x), _strong(y))
+        return apply(Dot(0), x, y)
     if x.ndim > 2 or y.ndim > 2:
         if x.shape[-1] != y.shape[-1]:
             raise NoRuleError(f"inner: shapes {x.shape} and {y.shape}")
@@ -253,7 +269,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
     contracted = math.prod(lengths)
     left = reshape(transpose(x, kept_first + first), (math.prod(rows), contracted))
     right = reshape(transpose(y, second + kept_second), (contracted, math.prod(columns)))
-    return reshape(matmul(left, right), rows + columns)
+    return reshape(_product_of_matrices(left, right), rows + columns)
 
 
 def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -273,28 +289,76 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
     return first, second
 
 
+@dataclass(frozen=True, slots=True)
+class VectorProduct(Operation):
+    """Products over the last axes, one of the operands being vectors; the first operand's vectors are conjugated.
+
+    function:    vecdot: vectors times vectors; matvec: matrices times vectors; vecmat: vectors times matrices
+    Derivative:  of a product of conj(a) and b, conj(g b) and g conj(a), summed or paired as the axes are
+    """
+
+    function: Literal["vecdot", "matvec", "vecmat"]
+    keeps_c_order = True
+
+    @property
+    def name(self) -> str:
+        return self.function
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        a, b = operand_types
+        ufunc, (first, second) = _VECTOR_PRODUCTS[self.function]
+        dtype = ufunc.resolve_dtypes((a.dtype, b.dtype, None))[2]
+        fits = a.ndim >= first and b.ndim >= second and a.shape[-1] == b.shape[-second]
+        if dtype.hasobject or not fits:
+            raise NoRuleError(f"{self.function}: no rule for {a} and {b}")
+        leading = np.broadcast_shapes(a.shape[: a.ndim - first], b.shape[: b.ndim - second])
+        shape = leading + a.shape[a.ndim - first : -1] + b.shape[b.ndim - second + 1 :]
+        return (tensor_type(shape, dtype, is_scalar=not shape),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return _VECTOR_PRODUCTS[self.function][0](*operands)
+
+    def evaluator(self) -> Callable[..., Any]:
+        return _VECTOR_PRODUCTS[self.function][0]
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,), (a, b) = cotangents, operands
+        if self.function == "vecdot":
+            column = xp.expand_dims(g, -1)
+            return [_conjugated(xp, column * b), column * _conjugated(xp, a)]
+        if self.function == "matvec":
+            return [xp.expand_dims(g, -1) * xp.expand_dims(b, -2), xp.matvec(xp.swapaxes(a, -1, -2), g)]
+        return [_conjugated(xp, xp.matvec(b, g)), xp.expand_dims(_conjugated(xp, a), -1) * xp.expand_dims(g, -2)]
+
+
+def _conjugated(xp: Any, x: Any) -> Any:
+    return xp.conjugate(x) if x.dtype.kind == "c" else x
+
+
+# numpy's function and how many axes of each operand it works on.
+_VECTOR_PRODUCTS: dict[str, tuple[np.ufunc, tuple[int, int]]] = {
+    "vecdot": (np.vecdot, (1, 1)),
+    "matvec": (np.matvec, (2, 1)),
+    "vecmat": (np.vecmat, (1, 2)),
+}
+
+
 @generalized(np.vecdot)
 def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
     """Return the dot products of vectors along an axis, the first conjugated. See np.vecdot."""
-    if type(axis) is not int:
-        raise NoRuleError(f"vecdot: axis={axis!r:.40} is no Python integer")
     x, y = (moveaxis(handle_of(value), axis, -1) if axis != -1 else handle_of(value) for value in (x1, x2))
-    return squeeze(matmul(expand_dims(_conjugated(x), -2), expand_dims(y, -1)), (-2, -1))
+    return apply(VectorProduct("vecdot"), x, y)
 
 
 @generalized(np.matvec)
 def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
     """Return matrices applied to vectors. See np.matvec."""
-    return squeeze(matmul(x1, expand_dims(x2, -1)), -1)
+    return apply(VectorProduct("matvec"), x1, x2)
 
 
 @generalized(np.vecmat)
 def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
     """Return vectors, conjugated, times matrices. See np.vecmat."""
-    return squeeze(matmul(expand_dims(_conjugated(handle_of(x1)), -2), x2), -2)
-
-
-def _conjugated(x: Any) -> Any:
-    if x.dtype.kind == "O":
-        raise NoRuleError("products of objects are their own")
-    return conjugate(x) if x.dtype.kind == "c" else x
+    return apply(VectorProduct("vecmat"), x1, x2)

@@ -180,7 +180,7 @@ _PRODUCTS = (
     Sample("linalg.matmul of integers", lambda xp, x, y: x @ y, (integers(0, 5, 3, 4), integers(0, 5, 4, 2))),
     Sample("linalg.matmul of mixed dtypes", lambda xp, x, y: x @ y, (_float32(3, 4), normal(4, 2))),
     Sample("linalg.matmul by a transpose", lambda xp, x, y: x @ y.T, (normal(3, 4), normal(5, 4)), True),
-    Sample("linalg.dot", lambda xp, x, y: xp.dot(x, y), (normal(2, 3, 4), normal(5, 4, 2)), True, rtol=1e-14),
+    Sample("linalg.dot", lambda xp, x, y: xp.dot(x, y), (normal(2, 3, 4), normal(5, 4, 2)), True),
     Sample("linalg.dot with a scalar", lambda xp, x: xp.dot(x, 2.0), (normal(2, 3),), True),
     Sample("linalg.inner", lambda xp, x, y: xp.inner(x, y), (normal(2, 4), normal(3, 4)), True, rtol=1e-14),
     Sample("linalg.outer", lambda xp, x, y: xp.outer(x, y), (normal(3), normal(4)), True),
@@ -191,7 +191,13 @@ _PRODUCTS = (
         True,
         rtol=1e-14,
     ),
-    Sample("linalg.vecdot", lambda xp, x, y: xp.vecdot(x, y), (normal(2, 4), normal(4)), True, rtol=1e-14),
+    Sample("linalg.vecdot", lambda xp, x, y: xp.vecdot(x, y), (normal(2, 4), normal(4)), True),
+    Sample("linalg.vecdot of vectors", lambda xp, x, y: xp.vecdot(x, y), (normal(4), normal(4)), True),
+    Sample("linalg.vecdot along an axis", lambda xp, x, y: xp.vecdot(x, y, axis=0), (normal(4, 2), normal(4, 2)), True),
+    Sample("linalg.matvec", lambda xp, x, y: xp.matvec(x, y), (normal(2, 1, 3, 4), normal(5, 4)), True),
+    Sample("linalg.vecmat", lambda xp, x, y: xp.vecmat(x, y), (normal(5, 3), normal(2, 1, 3, 4)), True),
+    Sample("linalg.dot of mixed dtypes", lambda xp, x, y: xp.dot(x, y), (_float32(3, 4), integers(0, 9, 4, 5))),
+    Sample("linalg.inner of batches", lambda xp, x, y: xp.inner(x, y), (normal(2, 3, 4), normal(5, 2, 4)), True),
     Sample(
         "linalg.einsum of a product", lambda xp, x, y: xp.einsum("ij,jk->ik", x, y), (normal(3, 4), normal(4, 5)), True
     ),
