@@ -130,6 +130,35 @@ class StridedAdjoint(Operation):
         return [xp.apply(self.view, cotangents[0])]
 
 
+@dataclass(frozen=True, slots=True)
+class ByteStrided(Operation):
+    """Elements made of the bytes of one axis by an offset in elements and by strides in bytes. Derivative: none exists.
+
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
+    """
+
+    shape: Shape
+    strides: tuple[int, ...]
+    offset: int
+    is_view = True
+
+    @property
+    def name(self) -> str:
+        return "as_strided"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        array = np.ascontiguousarray(operands[0])[self.offset :]
+        return np.lib.stride_tricks.as_strided(array, self.shape, self.strides)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [None]
+
+
 def _finished(view: Any, writeable: bool) -> Any:
     if writeable:
         return view
@@ -158,8 +187,7 @@ def sliding_window_view(
 def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:
     """Return elements of x's memory by a shape and strides in bytes. See np.lib.stride_tricks.as_strided.
 
-    Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or do not lead
-             from element to element
+    Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or into objects
     """
     if subok and isinstance(x, np.ndarray):
         return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable=writeable)
@@ -172,12 +200,12 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
     )
     whole, first = _memory_of(tensor)
     # Along an axis of one element no step is taken.
-    steps = [
-        stride / tensor.itemsize if length > 1 else 0.0
-        for length, stride in zip(wanted.shape, wanted.strides, strict=True)
-    ]
+    steps = tuple(step if length > 1 else 0 for length, step in zip(wanted.shape, wanted.strides, strict=True))
     _check_reach(tensor, wanted, first, steps, whole.size)
-    view = apply(Strided(wanted.shape, tuple(int(step) for step in steps), first), whole)
+    if any(step % tensor.itemsize for step in steps):
+        view = apply(ByteStrided(wanted.shape, steps, first), whole)
+    else:
+        view = apply(Strided(wanted.shape, tuple(step // tensor.itemsize for step in steps), first), whole)
     mark_view(view, whole)
     return _finished(view, writeable)
 
@@ -223,16 +251,17 @@ def _address(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _check_reach(tensor: Any, wanted: Array, first: int, steps: Sequence[float], size: int) -> None:
+def _check_reach(tensor: Any, wanted: Array, first: int, steps: Sequence[int], size: int) -> None:
+    size_of_element = tensor.itemsize
     reaches = [(length - 1) * step for length, step in zip(wanted.shape, steps, strict=True)]
-    lowest = first + sum(min(reach, 0) for reach in reaches)
-    highest = first + sum(max(reach, 0) for reach in reaches)
-    is_whole = all(step.is_integer() for step in steps)
-    if wanted.size and (not is_whole or lowest < 0 or highest >= size):
+    lowest = first * size_of_element + sum(min(reach, 0) for reach in reaches)
+    highest = first * size_of_element + sum(max(reach, 0) for reach in reaches)
+    cuts_objects = tensor.dtype.hasobject and any(step % size_of_element for step in steps)
+    if wanted.size and (cuts_objects or lowest < 0 or highest > (size - 1) * size_of_element):
         raise OutOfBoundsError(
             f"as_strided: shape {wanted.shape} with strides {wanted.strides} was asked of {tensor!r}, whose memory holds"
-            f" {size} elements of {tensor.itemsize} bytes, its first at position {first}; each stride must be a multiple of"
-            " the element and lead to no element outside; numpy would read foreign memory"
+            f" {size} elements of {size_of_element} bytes, its first at position {first}; the strides must lead to no"
+            " element outside, and between objects; numpy would read foreign memory"
         )
 
 

@@ -75,6 +75,10 @@ def test_a_matrix_is_numpys() -> None:
     ours = cnp.r_["r", cnp.arange(3), cnp.arange(2)]
     assert type(ours) is np.matrix
     np.testing.assert_array_equal(ours, theirs)
+    a, b = cnp.ones((1, 2)), cnp.zeros((1, 1))
+    assert type(cnp.r_["a, b"]) is np.matrix
+    assert cnp.r_["a, b"].tolist() == [[1, 1, 0]]
+    assert (a.shape, b.shape) == ((1, 2), (1, 1))
 
 
 def test_positions_are_pythons_and_elements_follow_what_is_written() -> None:

@@ -88,7 +88,7 @@ def test_strides_choose_numpys_elements(view: Any) -> None:
         np.testing.assert_array_equal(evaluate(tensor), array)
 
 
-@pytest.mark.parametrize("strides", [(8, 104), (4, 8), (-8, 8)])
+@pytest.mark.parametrize("strides", [(8, 104), (89, 8), (-8, 8)])
 def test_strides_that_leave_the_memory_are_an_error(strides: tuple[int, int]) -> None:
     with pytest.raises(OutOfBoundsError, match="numpy would read foreign memory"):
         ours.as_strided(cnp.zeros((4, 3)), (2, 2), strides)
@@ -97,3 +97,15 @@ def test_strides_that_leave_the_memory_are_an_error(strides: tuple[int, int]) ->
 def test_wrong_strides_raise_numpys_error() -> None:
     with pytest.raises(ValueError, match="mismatch in length of strides and shape"):
         ours.as_strided(cnp.zeros(3), (2,), (8, 8))
+
+
+def test_strides_between_elements_read_their_bytes() -> None:
+    array = np.arange(6, dtype="int16")
+    expected = theirs.as_strided(array, (2, 5), (3, 1))
+    tensor = cnp.asarray(array)
+    view = ours.as_strided(tensor, (2, 5), (3, 1))
+    np.testing.assert_array_equal(evaluate(view), expected, strict=True)
+    tensor[1] = array[1] = 1000
+    np.testing.assert_array_equal(evaluate(view), expected)
+    with pytest.raises(OutOfBoundsError, match="between objects"):
+        ours.as_strided(cnp.asarray(np.array([None, 1], object)), (2,), (4,))
