@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as _np
 
 from composit.apply import apply
+from composit.handle import strict
 from composit.numpy import (
     array_api,
     averages,
@@ -103,6 +104,7 @@ from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.vector_products import *
 from composit.numpy.windows import *
+from composit.program import count_evaluations
 
 if TYPE_CHECKING:
     from numpy import core, ctypeslib, f2py, ma, typing
@@ -114,7 +116,7 @@ else:
         return _submodule(name)
 
 
-__all__ = ["LazyScalar", "LazyTensor", "fft", "linalg", "ndarray", "random"]
+__all__ = ["LazyScalar", "LazyTensor", "count_evaluations", "fft", "linalg", "ndarray", "random", "strict"]
 __all__ += array_api.__all__
 __all__ += averages.__all__
 __all__ += bits.__all__
