@@ -39,6 +39,8 @@ def is_number(value: object) -> bool:
 
 def own(tensor: Any) -> Any:
     """Return the value as a tensor of its own, as numpy's functions do that copy: writes to either leave the other."""
+    if not isinstance(tensor, TensorHandle):
+        raise NoRuleError("copy: an array of a class of its own")
     return make_tensor(tensor.node, tensor.output_index)
 
 
@@ -156,6 +158,8 @@ def dtype_or(dtype: object, default: Dtype) -> Dtype:
 
     Raises:  NoRuleError: numpy makes another dtype of it: texts get a length, subarrays become axes
     """
+    if isinstance(dtype, type) and issubclass(dtype, np.dtype):
+        raise NoRuleError(f"dtype: the class {dtype!r:.60}, of which numpy makes an instance")
     chosen = default if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # np.dtype checks it
     if not chosen.itemsize or chosen.subdtype is not None:
         raise NoRuleError(f"dtype: {dtype!r:.60} is not the dtype of the result")

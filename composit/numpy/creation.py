@@ -27,11 +27,12 @@ from composit.numpy.arguments import (
     is_number,
     normalize_axis,
     normalize_shape,
+    own,
 )
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
-from composit.numpy.layout import InOrder, in_c_order, is_given_in_fortran_order
-from composit.numpy.movement import broadcast_to, reshape
+from composit.numpy.layout import InOrder, in_c_order, order_of_axes
+from composit.numpy.movement import broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
@@ -215,8 +216,13 @@ def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
     result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
-    keeps_order = shape is None and others.get("order", "K") in ("K", "A")
-    return apply(InOrder("F"), result) if keeps_order and is_given_in_fortran_order(tensor) else result
+    wanted = others.get("order", "K")
+    order = order_of_axes(tensor) if shape is None and wanted in ("K", "A") else None
+    if order is None or (wanted == "A" and order != tuple(reversed(range(tensor.ndim)))):
+        return result
+    # In memory the axes follow each other as the other array's do.
+    packed = apply(InOrder("C"), transpose(result, order))
+    return own(transpose(packed, tuple(sorted(range(len(order)), key=order.__getitem__))))
 
 
 @rule_for(np.zeros_like)

@@ -203,19 +203,23 @@ def isneginf(x: TensorLike, out: None = None) -> Tensor:
     return table.equal(_real_number(x), -math.inf)
 
 
+def _close_types(parameters: Parameters, x: TensorType, y: TensorType) -> TensorType:
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    return tensor_type(shape, np.bool, is_scalar=not shape)
+
+
+_isclose = Computation(np.isclose, _close_types, "none: the result is boolean")
+
+
 @rule_for(np.isclose)
 def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Return whether |a - b| <= atol + rtol |b|, elementwise; infinities are close to themselves."""
     x, y = handle_of(a), handle_of(b)
-    if y.dtype.kind not in "fc":
-        y = table.multiply(y, 1.0)
-    within = table.less_equal(
-        table.absolute(table.subtract(x, y)), table.add(atol, table.multiply(rtol, table.absolute(y)))
-    )
-    close = table.logical_or(table.logical_and(within, table.isfinite(y)), table.equal(x, y))
-    if not equal_nan:
-        return close
-    return table.logical_or(close, table.logical_and(table.isnan(x), table.isnan(y)))
+    if x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc" or not is_number(rtol) or not is_number(atol):
+        raise NoRuleError("isclose: elements that are no numbers, or tolerances that are arrays")
+    if not (math.isfinite(rtol) and math.isfinite(atol)):
+        raise NoRuleError("isclose: tolerances of which numpy warns")
+    return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=bool(equal_nan))
 
 
 @rule_for(np.real)

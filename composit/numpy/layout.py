@@ -156,6 +156,25 @@ def in_c_order(tensor: TensorHandle) -> Any:  # Any: the tensors' class, which c
     return apply(InOrder("C"), tensor)
 
 
+def _known_strides(tensor: TensorHandle) -> tuple[int, ...] | None:
+    """Return the strides without gaps in the tensor's order of axes, None where that is C's or not known."""
+    if tensor.ndim < 2 or is_surely_in_c_order(tensor):
+        return None
+    node = tensor._node
+    while node.operation.is_view:
+        node = node.operands[0][0]
+    if not isinstance(node.operation, Input) and not _is_in_c_order(node):
+        return None
+    packed = np.empty_like(stand_in_of(tensor))
+    return None if packed.flags.c_contiguous else packed.strides
+
+
+def order_of_axes(tensor: TensorHandle) -> tuple[int, ...] | None:
+    """Return the axes from the slowest to the fastest, None where they are in C order or their order is not known."""
+    strides = _known_strides(tensor)
+    return None if strides is None else tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
+
+
 def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
     """Return whether it is an array given in Fortran's order, or a view of given data that lies so."""
     node = tensor._node
