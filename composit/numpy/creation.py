@@ -217,7 +217,9 @@ def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape
     tensor = handle_of(a)
     result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
     wanted = others.get("order", "K")
-    order = order_of_axes(tensor) if shape is None and wanted in ("K", "A") else None
+    order = order_of_axes(tensor) if wanted in ("K", "A") else None
+    if order is not None and shape is not None:
+        raise NoRuleError("full_like: another shape in the order of an array that does not lie in C order")
     if order is None or (wanted == "A" and order != tuple(reversed(range(tensor.ndim)))):
         return result
     # In memory the axes follow each other as the other array's do.
