@@ -176,6 +176,8 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: 
         return in_c_order(broadcast_to(values, lengths))
     chosen = dtype_or(dtype, np.asarray(fill_value).dtype)
     value = fill_value.item() if isinstance(fill_value, np.ndarray) else fill_value
+    if type(value) is int and chosen.kind in "iu":
+        np.empty((), chosen)[()] = value  # raises where it does not fit
     return leaf(Full(lengths, chosen, value))
 
 
