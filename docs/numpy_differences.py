@@ -10,8 +10,8 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "numpy's error state is carried with the node, Python's list of filters is not a value",
     ),
     (
-        "A scalar result is a `LazyScalar`, not an instance of `np.float64`; `type(x)` and `isinstance(x, np.floating)` say so",
-        "an instance of numpy's class holds its value; `x.dtype`, `x.type.is_scalar` and `evaluate(x)` tell what it is",
+        "`type(x)` of a scalar result is `LazyScalar`; `isinstance(x, np.floating)` is as true as it is of numpy's",
+        "an instance of numpy's own class holds its value, a lazy one is still to be computed",
     ),
     (
         "An unpickled universal function is composit's if composit's was pickled, numpy's if numpy's was",
@@ -22,7 +22,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "`repr` never evaluates; `str` and `format` do, and are numpy's",
     ),
     (
-        "Memory cannot be observed: `data`, `ctypes`, `__array_interface__` and buffers show a read-only value of now",
+        "Memory cannot be observed: `data`, `ctypes` and buffers show the value of now; there is no `__array_interface__`",
         "a tensor has no memory of its own; its value may be shared by nodes",
     ),
     (
@@ -58,7 +58,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "what it does with them is not known",
     ),
     (
-        "A module of numpy's own that is given `composit.numpy.ndarray` as a type, as in `array.view(ndarray)`, refuses it",
-        "a tensor is no subclass of numpy's ndarray",
+        "numpy's own classes refuse `composit.numpy.ndarray` as a type, as in `np.ma.array(x).view(ndarray)`",
+        "a tensor is no subclass of numpy's ndarray; our subclasses of it take it for numpy's",
     ),
 )

@@ -18,7 +18,7 @@ from composit.errors import MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
-from composit.numpy.ufuncs import call_method, ufunc
+from composit.numpy.ufuncs import call_method, operand_of, ufunc
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -109,7 +109,7 @@ class ElementwiseFunction(ufunc):
                     flat += (node, 0)
                     operand_types.append(node.types[0])
                     continue
-                operand = as_tensor(operand)
+                operand = operand_of(operand)
             flat += (operand._node, operand._output_index)
             operand_types.append(operand._type)
         types = tuple(operand_types)

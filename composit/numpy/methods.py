@@ -33,6 +33,15 @@ def _real(value: Any) -> Any:
     return np.asarray(value) if isinstance(value, TensorHandle) else value
 
 
+class _ExtendedArray(np.ndarray):
+    """What a subclass of ours extends: numpy's array, to which the name `ndarray` of ours means numpy's own class."""
+
+    def view(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the memory seen as another dtype or class. See np.ndarray.view."""
+        given = [np.ndarray if value is ndarray else value for value in args]
+        return super().view(*given, **{k: np.ndarray if value is ndarray else value for k, value in kwargs.items()})
+
+
 class _ArrayClass(type):
     """What `ndarray` does as a class: makes arrays of a shape, knows numpy's own, and leaves subclasses to numpy."""
 
@@ -40,7 +49,7 @@ class _ArrayClass(type):
         if not any(isinstance(base, mcs) for base in bases):
             return super().__new__(mcs, name, bases, namespace)
         # A subclass holds memory and may do anything with it: numpy's own class is what it wants to extend.
-        real = tuple(np.ndarray if isinstance(base, mcs) else base for base in bases)
+        real = tuple(_ExtendedArray if isinstance(base, mcs) else base for base in bases)
         return new_class(name, real, options, lambda empty: empty.update(namespace))
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:

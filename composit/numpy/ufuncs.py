@@ -1,7 +1,7 @@
 """numpy.ufunc's public surface: what every universal function of ours shows and does besides being called.
 
 Lives here: attributes, methods, the class that `isinstance(cnp.add, cnp.ufunc)` asks for, and functions that numpy
-alone computes. Not here: those with rules (elementwise.py, products.py). May import numpy_call, numpy_function.
+alone computes. Not here: those with rules (elementwise.py, products.py). May import numpy_call, numpy_function, apply.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from composit.apply import as_tensor
+from composit.errors import NoRuleError
 from composit.numpy.numpy_call import call_numpy
 from composit.numpy.numpy_function import rule_for
 
@@ -32,6 +34,23 @@ def register_ufunc_methods(call: Call) -> None:
 def call_method(function: Any, method: str, operands: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
     """Return the result of a method of one of numpy's universal functions, lazy where there is a rule."""
     return _method_calls[0](function, method, operands, options)
+
+
+def is_asked(value: Any) -> bool:
+    """Whether numpy asks an operand's class what to do: it is neither numpy's own nor a tensor."""
+    if getattr(type(value), "__array_ufunc__", None) is None or isinstance(value, np.ndarray | np.generic):
+        return False
+    return not hasattr(value, "__lazy_tensor__")
+
+
+def operand_of(value: Any) -> Any:
+    """Return the tensor of an operand.
+
+    Raises:  NoRuleError: its class has `__array_ufunc__`, by which numpy asks it; OperandError: it is no operand at all
+    """
+    if is_asked(value):
+        raise NoRuleError(f"{type(value).__name__}: numpy asks its __array_ufunc__")
+    return as_tensor(value)
 
 
 class _Universal(type):

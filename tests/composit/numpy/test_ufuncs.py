@@ -126,6 +126,17 @@ def test_operands_of_classes_that_are_not_ours_are_asked():
     with pytest.raises(TypeError, match="does not support ufuncs"):
         cnp.add.reduce(Alone())
 
+    class Asked:
+        def __array_ufunc__(self, ufunc, method, *operands, **options):
+            return ufunc, method
+
+        def __array__(self, dtype=None, copy=None):
+            raise AssertionError("its values were taken without asking")
+
+    assert cnp.add(Asked(), 1) == (np.add, "__call__")
+    assert cnp.add(cnp.ones(3), Asked()) == (np.add, "__call__")
+    assert cnp.add.reduce(Asked()) == (np.add, "reduce")
+
 
 def test_functions_made_from_pythons_are_objects_too():
     pair = cnp.frompyfunc(lambda x, y: x + y, 2, 1)
