@@ -113,7 +113,7 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     """
     known = handle._known
     if known is None:
-        known = _compute(handle)
+        known = _look_up(handle.node) or _compute(handle)
     if kind:
         record_read(handle, kind, known.value, known.inputs)
     return known.value
@@ -126,6 +126,22 @@ def _compute_now(handle: TensorHandle) -> None:
 
 
 at_call.compute = _compute_now
+
+
+def _look_up(node: Node) -> KnownValue | None:
+    """Return an element of an array whose values are known: no program has to run, as in a loop over an array."""
+    if not node.operation.is_view or not node.types[0].is_scalar:
+        return None
+    operand, index = node.operands[0]
+    whole = operand._values.get(index)
+    if whole is None and isinstance(operand.operation, Input):
+        whole = KnownValue(operand.operation.read(), frozenset([operand.operation]))
+    if whole is None:
+        return None
+    known = KnownValue(node.operation.evaluate(whole.value), whole.inputs)
+    keep_value(node, 0, known)
+    _drop_old_values([node])
+    return known
 
 
 def _compute(handle: TensorHandle) -> KnownValue:
@@ -250,7 +266,7 @@ def _pairs_to_keep(bound: BoundProgram, wanted: Pair) -> list[Pair]:
     kept = {
         (id(handle.node), handle.output_index): (handle.node, handle.output_index)
         for node in bound.nodes
-        if node is not None and node.operands
+        if node is not None and not isinstance(node.operation, Input)
         for handle in live_handles(node)
     }
     kept.pop((id(wanted[0]), wanted[1]), None)

@@ -16,6 +16,7 @@ import mosaic
 from composit.errors import GuardError, UnreachedInputError
 from composit.nn import chain_rule, optimize, sgd_optimizer
 from composit.operation import Input
+from composit.program import count_evaluations
 
 VALUES = np.array([1.0, 2.0, 3.0])
 OTHERS = np.array([3.0, -2.0, 1.0])
@@ -178,3 +179,28 @@ def test_threads_build_and_evaluate_at_once():
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_elements_of_a_known_array_are_looked_up_without_running_a_program() -> None:
+    x = cnp.asarray(np.arange(50.0)) + 1
+    with count_evaluations() as count:
+        total = sum(float(element) for element in x)
+        again = float(x[7])
+    assert (total, again) == (1275.0, 8.0)
+    # The first element computes the array, as far as it is needed for that element and for the array's own handle.
+    assert count.runs == 1
+
+
+def test_an_array_made_from_nothing_is_made_once_for_all_its_elements() -> None:
+    x = cnp.arange(50)
+    with count_evaluations() as count:
+        assert [int(element) for element in x] == list(range(50))
+    assert count.runs == 1
+
+
+def test_a_look_up_is_a_guard_on_the_array_too() -> None:
+    x = cnp.asarray(np.array([1.0, 2.0]))
+    if x[0] > 0 and float(x[1]) == 2:
+        y = x * 2
+    with pytest.raises(GuardError, match="float read"):
+        cnp.evaluate(y, inputs={x: np.array([1.0, 3.0])})
