@@ -62,7 +62,11 @@ class Computation:
         return f"<computation {self.name!r}>"
 
     def __reduce__(self) -> tuple[Callable[[str], Computation], tuple[str]]:
-        return _name_to_computation.__getitem__, (self.name,)
+        return _by_name, (self.name,)
+
+
+def _by_name(name: str) -> Computation:
+    return _name_to_computation[name]
 
 
 def computations() -> Mapping[str, Computation]:
