@@ -49,10 +49,16 @@ def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> in
 
     Raises:  AxisError: it is out of bounds, with numpy's text and the argument's name before it
     """
-    position = int(operator.index(axis))
+    position = _integer(axis)
     if not -ndim <= position < ndim:
         raise AxisError(position, ndim, argument)
     return position + ndim if position < 0 else position
+
+
+def _integer(number: SupportsIndex) -> int:
+    if isinstance(number, bool | np.bool):
+        raise NoRuleError(f"integer: {number} was given; numpy takes truth values for integers in few places")
+    return int(operator.index(number))
 
 
 def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Axes:
@@ -75,7 +81,7 @@ def normalize_shape(shape: ShapeLike) -> Shape:
     """
     is_one = not isinstance(shape, Sequence) and not getattr(shape, "ndim", 0)
     lengths: Sequence[SupportsIndex] = (shape,) if is_one else tuple(shape)  # type: ignore[assignment,arg-type]
-    result = tuple(operator.index(length) for length in lengths)
+    result = tuple([_integer(length) for length in lengths])
     if any(length < 0 for length in result):
         raise ShapeError(f"negative dimensions are not allowed: shape {result} was given; use lengths of 0 or more")
     return result
@@ -86,10 +92,9 @@ def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
 
     Raises:  ShapeError: the sizes differ, or several lengths are unknown
     """
-    # A bool is an index, and equals 1 where results are kept by shape.
     if isinstance(shape, Iterable):
-        return _resolved(tuple([int(operator.index(length)) for length in shape]), old)
-    return _resolved((int(operator.index(shape)),), old)
+        return _resolved(tuple([_integer(length) for length in shape]), old)
+    return _resolved((_integer(shape),), old)
 
 
 @lru_cache(maxsize=4096)

@@ -92,7 +92,7 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
     if probe.size == tensor.size:
         tensor.shape = probe.shape
         return
-    if base_of(tensor) is not None:
+    if base_of(tensor) is not None and probe.nbytes != tensor.nbytes:
         raise ValueError(f"cannot resize this array: it does not own its data: {tensor!r} is a view; resize a copy()")
     if refcheck and any(reference() is not None for reference in tensor._views or ()):
         raise ValueError(

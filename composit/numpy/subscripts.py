@@ -101,7 +101,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
 def _get_item(tensor: Any, index: Any, key: Any) -> Any:
     if tensor.dtype.kind in _WITHOUT_LAZY_SCALARS:
         return _get_item_of_objects(tensor, index)
-    entries = index if index.__class__ is tuple else (index,)
+    entries = tuple(index) if isinstance(index, tuple) else (index,)
     if not all(entry.__class__ in _BASIC for entry in entries):
         entries = tuple(_resolved(entry) for entry in entries)
         if any(isinstance(entry, _Places | list) for entry in entries):
@@ -131,7 +131,7 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
         result = apply(Field(names), tensor)
         mark_view(result, tensor)
         return result
-    entries = index if index.__class__ is tuple else (index,)
+    entries = tuple(index) if isinstance(index, tuple) else (index,)
     if any(entry.__class__ not in _BASIC for entry in entries):
         raise NoRuleError("getitem: an index array into elements that are objects")
     expanded, _ = _expanded(entries, tensor.shape)
@@ -173,7 +173,10 @@ def _resolved(entry: Any) -> Any:
     try:
         return operator.index(entry)
     except TypeError:
-        known = np.asarray(entry)
+        given = entry.__array__() if hasattr(entry, "__array__") else entry
+        if isinstance(given, TensorHandle):
+            return _resolved_tensor(given)
+        known = np.asarray(given)
         return _resolved_array(known if known.size else known.astype(np.intp), _NO_INDEX)
 
 

@@ -53,7 +53,7 @@ def _set_item(tensor: Any, index: Any, value: Value) -> None:
     if tensor.dtype.kind in "OV":
         raise NoRuleError("setitem: elements that are objects or records")
     key = basic_key(index)
-    entries = index if index.__class__ is tuple else (index,)
+    entries = tuple(index) if isinstance(index, tuple) else (index,)
     indices: list[Any] = []
     if key is None:
         entries, indices = _with_operands(entries)
