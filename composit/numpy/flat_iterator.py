@@ -98,6 +98,10 @@ class FlatIterator:
             isinstance(index, int) and not isinstance(index, bool) and -size <= index < size
         )
         tensor = self._tensor
+        if tensor.type.is_scalar:
+            # numpy writes to an array that it made of the scalar, and that nobody sees.
+            call_numpy(_write, (tensor.copy(), index, value), {}, ())
+            return
         if not is_writable(tensor):
             raise ValueError(f"underlying array is read-only: flat of {tensor!r} was written to; take a copy() first")
         if is_known and isinstance(value, int | float) and tensor.dtype.kind == "f" and abs(value) < 2**10:

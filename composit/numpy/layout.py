@@ -50,6 +50,10 @@ class InOrder(Operation):
         return [cotangents[0]]
 
 
+# Stands among view operations for a copy that keeps the order of the axes.
+_WITHOUT_GAPS = InOrder("K")
+
+
 def shares_memory(base: TensorHandle, steps: Sequence[Operation]) -> bool:
     """Return whether numpy would share memory between a tensor and what the view operations make of it."""
     if not any(step.depends_on_layout for step in steps):
@@ -82,6 +86,9 @@ def _without_gaps(array: Array) -> Array:
 
 def _after(steps: Sequence[Operation], array: Array) -> Array:
     for step in steps:
+        if step is _WITHOUT_GAPS:
+            array = _without_gaps(array)
+            continue
         (value_type,) = step.result_types(tensor_type(array.shape, array.dtype))
         part = _part(step, array)
         array = _in_c_order(value_type) if part is None else part
@@ -90,9 +97,14 @@ def _after(steps: Sequence[Operation], array: Array) -> Array:
 
 def _of_pair(node: Node, index: int) -> Array:
     steps: list[Operation] = []
+    is_written = False
     while node.operation.is_view or node.operation.updates_operand:
         if node.operation.is_view:
+            if is_written:
+                # What was written to was a copy of the view.
+                steps.append(_WITHOUT_GAPS)
             steps.append(node.operation)
+        is_written = node.operation.updates_operand
         node, index = node.operands[0]
     return _after(steps[::-1], _laid_out(node, index))
 

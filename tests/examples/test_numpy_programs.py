@@ -38,23 +38,23 @@ class Bounds:
 
 
 BOUNDS = {
-    "fft_filter": Bounds(110, 14, "six results of one signal; the places of peaks, and what is printed"),
+    "fft_filter": Bounds(110, 10, "six results of one signal; the places of peaks, and what is printed"),
     "game_of_life": Bounds(2000, 8, "40 nodes for each of 40 generations; the last picture, and what is printed"),
     "gauss_elimination": Bounds(1000, 75, "40 nodes per column or row; each pivot decides where Python goes on"),
-    "gradient_descent": Bounds(8000, 45, "300 steps and 160 batches of 15 nodes; what is printed"),
+    "gradient_descent": Bounds(8000, 12, "300 steps and 160 batches of 15 nodes; what is printed"),
     "heat_equation": Bounds(10500, 1850, "353 sweeps of 26 nodes; in each two masks, two maxima and a condition"),
     "image_convolution": Bounds(90, 12, "six results of one picture; what is drawn and printed"),
     "kmeans": Bounds(140, 22, "two rounds; in each a condition, and the members of four clusters"),
     "mandelbrot": Bounds(750, 65, "50 iterations of 13 nodes; in each a mask that decides a shape"),
     "monte_carlo": Bounds(140, 15, "six results; what is printed"),
-    "n_body": Bounds(2900, 15, "60 steps of 40 nodes; what is printed"),
-    "pagerank": Bounds(1450, 80, "57 rounds, each a condition; a walk of 200 steps, whose places are known at the end"),
+    "n_body": Bounds(2900, 12, "60 steps of 40 nodes; what is printed"),
+    "pagerank": Bounds(1450, 75, "57 rounds, each a condition; a walk of 200 steps, whose places are known at the end"),
     "percolation": Bounds(1200, 530, "21 blocks, each until the water stands still: a condition per round"),
     "primes": Bounds(1800, 500, "500 slices; conditions on numbers one by one"),
     "principal_components": Bounds(120, 8, "six results of one decomposition; what is printed"),
-    "sudoku": Bounds(1500, 7800, "1070 sets of candidates of 3 set functions, row, column and two conditions each"),
-    "word_histogram": Bounds(180, 720, "six results; the letters of a text become Python's one by one, twice"),
-    "working_days": Bounds(120, 40, "six results; masks, and each day that is printed"),
+    "sudoku": Bounds(1500, 7800, "1070 sets of candidates: three set functions, and what they look at of a grid that changes"),
+    "word_histogram": Bounds(180, 30, "six results; what is printed, and the letters of a text, one array each time"),
+    "working_days": Bounds(120, 35, "six results; masks, and each day that is printed"),
 }
 
 

@@ -137,6 +137,11 @@ PROGRAMS = {
         b = xp.array(8).imag
         b.flat[[0]] = 5
     """,
+    "flat of a scalar is of no use": """
+        a = xp.arange(3)[2]
+        a.flat[:-3:-2] = 5
+        a.flat[0] = 7
+    """,
     "the root of complex numbers": """
         a = xp.array([[1 + 2j, -3], [0.5j, -9]], 'complex64')
         b = a ** 0.5
