@@ -35,7 +35,12 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
     """Return a view without the zeros at the ends of axes, which are looked for now. See np.trim_zeros."""
     tensor = handle_of(filt)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
-    if trim.lower() not in ("f", "b", "fb", "bf") or not tensor.ndim or isinstance(filt, list | tuple):
+    if (
+        trim.lower() not in ("f", "b", "fb", "bf")
+        or not tensor.ndim
+        or tensor.dtype.kind == "O"
+        or isinstance(filt, list | tuple)
+    ):
         raise NoRuleError(f"trim_zeros: ends {trim!r}, or no array")
     places = np.nonzero(read_value(tensor, "trim_zeros"))
     if not places[0].size:

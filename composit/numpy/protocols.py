@@ -95,7 +95,9 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
     outs = outs if isinstance(outs, tuple) else (outs,)
     spelled, known = _METHODS.get(method, (None, {}))
     try:
-        if spelled is None or ufunc not in known or any(out is ... for out in outs):
+        # Under a mask the rest of what is written to stays as it is.
+        is_masked = method == "__call__" and rest.get("where", True) is not True
+        if spelled is None or ufunc not in known or is_masked or any(out is ... for out in outs):
             raise NoRuleError(f"{ufunc.__name__}.{method}: no rule")
         return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
     except OperandError:

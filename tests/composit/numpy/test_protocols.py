@@ -186,3 +186,13 @@ def test_a_fact_that_is_the_same_for_other_inputs_is_no_guard_error(backend: str
     np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: np.array([4.0, 5.0])}, backend=backend), [8, 10])
     with pytest.raises(GuardError, match=r"array_equal read True .* would read False"):
         cnp.evaluate(y, inputs={x: np.array([np.nan, 5.0])}, backend=backend)
+
+
+def test_a_masked_write_leaves_the_rest_as_it_is() -> None:
+    results = []
+    for xp in (np, cnp):
+        out = xp.asarray(np.full(4, -7.0))
+        written = np.add(xp.asarray(np.arange(4.0)), 1, out=out, where=np.array([True, False, True, False]))
+        assert written is out
+        results.append(np.asarray(out).tolist())
+    assert results[0] == results[1] == [1.0, -7.0, 3.0, -7.0]
