@@ -333,13 +333,25 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
     else:
         return first
     try:
-        return np.broadcast_shapes(*shapes)
+        return _broadcast(shapes)
     except ValueError as error:
         listed = " ".join(str(shape).replace(" ", "") for shape in shapes)
         raise ShapeError(
             f"{name}: operands could not be broadcast together with shapes {listed}; counted from the last axis, "
             "lengths must be equal or 1; insert axes with expand_dims or x[:, None] where they should repeat"
         ) from error
+
+
+# Half of the axes that arrays may have: what numpy's function for shapes takes.
+_MAX_AXES_OF_NUMPYS = 32
+
+
+def _broadcast(shapes: Sequence[Shape]) -> Shape:
+    if max(map(len, shapes)) <= _MAX_AXES_OF_NUMPYS:
+        return np.broadcast_shapes(*shapes)
+    kept = [shape[-_MAX_AXES_OF_NUMPYS:] for shape in shapes]
+    rest = [shape[:-_MAX_AXES_OF_NUMPYS] for shape in shapes]
+    return (*np.broadcast_shapes(*rest), *np.broadcast_shapes(*kept))
 
 
 def _bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Bounds | None:

@@ -43,10 +43,11 @@ def _rebuilt(value: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
 
 
 def evaluating(function: Any) -> Any:  # Any: a callable of the test
-    """Return the function with its result evaluated."""
+    """Return the function with its result evaluated, and with what it writes in place computed there."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return evaluated(function(*args, **kwargs))
+        with strict():
+            return evaluated(function(*args, **kwargs))
 
     return call
 

@@ -187,3 +187,9 @@ def test_each_function_shares_one_operation():
     assert cnp.exp(x).node.operation is cnp.exp(x).node.operation
     assert cnp.exp(x).node.operation == Elementwise(cnp.exp)
     assert cnp.exp.operation.evaluator() is np.exp
+
+
+def test_operands_with_more_axes_than_numpys_function_for_shapes_takes():
+    x = np.ones((1,) * 20 + (2,) + (1,) * 19)
+    y = np.ones((1,) * 10 + (3,) + (1,) * 29)
+    assert_same(lambda xp: xp.asarray(x) + xp.asarray(y) + x[0])
