@@ -19,6 +19,7 @@ from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.products import matmul
 from composit.numpy.subscripts import get_item
 from composit.numpy.writing import set_item
+from composit.operation import TensorType
 
 # Any: operands are tensors, arrays, numbers and what has __lazy_tensor__; results are LazyTensor.
 Value = Any
@@ -119,14 +120,18 @@ def _updating(function: Callable[..., Value], ufunc: np.ufunc) -> Callable[[Any,
 
 
 def _root_or(power: Callable[[Any, Value], Value], root: Callable[[Any], Value]) -> Callable[[Any, Value], Value]:
-    """Return `**` as numpy's operator has it: x ** 0.5 of complex numbers is their root, bit by bit, and no power."""
+    """Return `**` as numpy's operator has it: x ** 0.5 of complex arrays is their root, bit by bit, and no power."""
 
     def method(self: Any, exponent: Value) -> Value:
-        if exponent.__class__ is float and exponent == 0.5 and self._type.dtype.kind == "c":
+        if exponent.__class__ is float and exponent == 0.5 and _is_complex_array(self._type):
             return root(self)
         return power(self, exponent)
 
     return method
+
+
+def _is_complex_array(tensor_type: TensorType) -> bool:
+    return tensor_type.dtype.kind == "c" and not tensor_type.is_scalar
 
 
 def _unary(function: Callable[..., Value]) -> Callable[[Any], Value]:

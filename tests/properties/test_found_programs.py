@@ -147,6 +147,8 @@ PROGRAMS = {
         b = a ** 0.5
         c = a[0]
         a **= 0.5
+        d = a[0, 0]
+        d **= 0.5
     """,
     "a mask of all axes takes values of one": """
         a = xp.zeros((4, 1), 'complex128', order='F')
