@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import NoRuleError
+from composit.errors import MissingDerivativeError, NoRuleError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.numpy_function import rule_for
@@ -108,7 +108,10 @@ def _quantile_types(parameters: Parameters, operand: TensorType, places: TensorT
 
 def _quantile_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any, q: Any) -> Sequence[Any]:
     if parameters["method"] != "linear":
-        raise NoRuleError(f"quantile: a derivative of method {parameters['method']!r}")
+        raise MissingDerivativeError(
+            f"quantile: its derivative by method {parameters['method']!r} was asked for and is not written yet; expected"
+            " method='linear'; compute this part outside the differentiated graph"
+        )
     axes = axes_of(parameters["axis"], xp.ndim(x))
     places = q * ((_length(xp, x, axes) - 1) / parameters["scale"])
     return [_ranked(xp, g, x, axes, places), None]
