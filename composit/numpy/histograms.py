@@ -1,4 +1,4 @@
-"""Counts of values in bins. May import numpy_function."""
+"""Counts of values in bins: numpy chooses the bins by the values, at the call. May import numpy_function."""
 
 import numpy as np
 
