@@ -17,7 +17,7 @@ from composit.apply import as_tensor
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
-from composit.guards import check_guards, guards_for, leaf_value, read_value
+from composit.guards import check_guards, guards_for, known_values_behind, leaf_value, read_value
 from composit.handle import TensorHandle, at_call
 from composit.keys import Key
 from composit.node import set_plan
@@ -71,6 +71,8 @@ def evaluate(
     if at_call.strict and backend == "numpy":
         # The calls have computed all there is, and have warned.
         return rebuild(_own([read_value(handle, "") for handle in handles]))
+    if backend == "numpy" and all(handle._known is not None for handle in handles):
+        return rebuild(_own([known.value for handle in handles if (known := handle._known) is not None]))
     plan = _plan_of(handles, chosen)
     return rebuild(_own(run_in(plan.surroundings, plan.run, [leaf_value(*pair) for pair in plan.leaves])))
 
@@ -97,10 +99,14 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
     if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, handles):
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
-    bound, _ = bind(pairs, ())
+    # What the oracle has computed for a read it need not compute again; another backend is asked for its own numbers.
+    known = [pair for pair, _ in known_values_behind(pairs)] if backend is get_backend("numpy") else []
+    bound = build_program(pairs, known) if known else bind(pairs, ())[0]
     surroundings = surroundings_of(bound.program.labels)
     plan = _Plan(pairs[0][1], pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
-    set_plan(first, plan)
+    if not known:
+        # Values of reads are dropped with the last handle, so that a plan which needs them is used once.
+        set_plan(first, plan)
     return plan
 
 

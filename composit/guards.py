@@ -244,9 +244,15 @@ def _drop_old_values(fresh: Sequence[Node]) -> None:
 
 
 def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, KnownValue]]]:
+    found = known_values_behind([wanted])
+    return build_program([wanted], [pair for pair, _ in found]), found
+
+
+def known_values_behind(wanted: Sequence[Pair]) -> list[tuple[Pair, KnownValue]]:
+    """Return the nearest values that earlier reads left and that the wanted ones can be computed from."""
     cuts: dict[tuple[int, int], tuple[Pair, KnownValue]] = {}
     seen: set[int] = set()
-    stack = [wanted[0]]
+    stack = [node for node, _ in wanted]
     while stack:
         node = stack.pop()
         if id(node) in seen:
@@ -258,8 +264,7 @@ def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, K
                 cuts[id(operand), index] = ((operand, index), known)
             elif id(operand) not in seen:
                 stack.append(operand)
-    found = list(cuts.values())
-    return build_program([wanted], [pair for pair, _ in found]), found
+    return list(cuts.values())
 
 
 def _pairs_to_keep(bound: BoundProgram, wanted: Pair) -> list[Pair]:

@@ -170,7 +170,8 @@ class Dot(Operation):
             raise NoRuleError("dot: products of objects are their own")
         if not a.ndim or not b.ndim:
             return (tensor_type(a.shape + b.shape, dtype, is_scalar=a.ndim == b.ndim),)
-        return (tensor_type(a.shape[:-1] + b.shape[: self.axis] + b.shape[self.axis + 1 :], dtype),)
+        shape = a.shape[:-1] + b.shape[: self.axis] + b.shape[self.axis + 1 :]
+        return (tensor_type(shape, dtype, is_scalar=not shape),)
 
     def evaluate(self, *operands: Array) -> Any:
         return (np.inner if self.axis == np.ndim(operands[1]) - 1 else np.dot)(*operands)
