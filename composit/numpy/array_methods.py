@@ -6,6 +6,7 @@ Methods about memory are in memory_methods.py. May import the families.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,22 +47,31 @@ def _method(function: Function) -> Function:
     return method
 
 
+@dataclass(frozen=True)
+class _NumpysMethod:
+    """A method of numpy's as a function, by name: scalars have methods of their own."""
+
+    __name__: str
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return getattr(args[0], self.__name__)(*args[1:], **kwargs)
+
+    @property
+    def __signature__(self) -> Any:
+        """numpy's own, which names what a method writes to."""
+        return signature_of(getattr(np.ndarray, self.__name__))
+
+
 def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
     """Return a method that runs numpy's own on the value, when it is called.
 
     writes: "self" where it changes the array in place
     """
 
-    name = method.__name__
-
-    def numpys_method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        # By name: scalars have methods of their own.
-        return getattr(self, name)(*args, **kwargs)
-
-    numpys_method.__name__ = name
+    function = _NumpysMethod(method.__name__)
 
     def public(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return call_numpy(numpys_method, (self, *args), kwargs, writes)
+        return call_numpy(function, (self, *args), kwargs, writes)
 
     public.__name__ = method.__name__
     public.__doc__ = f"Return what np.ndarray.{method.__name__} returns, computed when it is called. See its page."

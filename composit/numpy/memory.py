@@ -84,7 +84,7 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
 
     Raises:  ValueError: it shares memory with another tensor
     """
-    probe = np.zeros(0, tensor.dtype)
+    probe = np.ndarray((0,), tensor.dtype)
     probe.resize(*new_shape, refcheck=False)
     operator.index(refcheck)
     if not new_shape or new_shape == (None,) or probe.shape == tensor.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -243,3 +244,8 @@ def test_a_subclass_of_numpys_is_given_the_value() -> None:
     matrix = cnp.arange(4).reshape(2, 2).view(np.recarray)
     assert type(matrix) is np.recarray
     np.testing.assert_array_equal(matrix, np.arange(4).reshape(2, 2))
+
+
+def test_what_numpys_own_method_gave_pickles() -> None:
+    swapped = cnp.arange(3, dtype="i2").byteswap()
+    np.testing.assert_array_equal(cnp.evaluate(pickle.loads(pickle.dumps(swapped))), [0, 256, 512])
