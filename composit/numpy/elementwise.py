@@ -18,7 +18,8 @@ from composit.errors import MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
-from composit.numpy.ufuncs import call_method, operand_of, ufunc
+from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
+from composit.numpy.ufuncs import call_method, operand_of, ufunc, with_named_results
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -27,7 +28,6 @@ Derivative: TypeAlias = Callable[..., Any]
 # What numpy's resolve_dtypes does: dtypes (or Python's int, float, complex) in, dtypes of the loop out.
 Resolver: TypeAlias = Callable[..., tuple[Dtype, ...]]
 Check: TypeAlias = Callable[..., None]
-Bounds: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 MAX_KNOWN_TYPES = 4096
 
@@ -91,7 +91,7 @@ class ElementwiseFunction(ufunc):
         try:
             return self._lazily(operands, options)
         except REFUSALS as refusal:
-            return let_numpy_decide(refusal, self.ufunc, operands, options)
+            return let_numpy_decide(refusal, self.ufunc, *with_named_results(self, operands, options))
 
     def of_two(self, first: Any, second: Any) -> Any:
         """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
@@ -135,7 +135,7 @@ class ElementwiseFunction(ufunc):
         dtypes = self.loop_dtypes(types)
         shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
         results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
-        typing = self._typings[types] = _Typing(results, _bounds(types, dtypes))
+        typing = self._typings[types] = _Typing(results, integer_bounds(types, dtypes))
         return typing
 
     def loop_dtypes(self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind") -> Any:
@@ -352,24 +352,6 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
     kept = [shape[-_MAX_AXES_OF_NUMPYS:] for shape in shapes]
     rest = [shape[:-_MAX_AXES_OF_NUMPYS] for shape in shapes]
     return (*np.broadcast_shapes(*rest), *np.broadcast_shapes(*kept))
-
-
-def _bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Bounds | None:
-    # numpy compares with integers of any size; a result of bool means a comparison or a logical function.
-    if dtypes[-1].kind == "b" or all(value_type.weak is not int for value_type in types):
-        return None
-    bounds = tuple(
-        (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if value_type.weak is int and dtype.kind in "iu" else None
-        for value_type, dtype in zip(types, dtypes, strict=False)
-    )
-    return bounds if any(bounds) else None
-
-
-def check_python_ints(operands: Sequence[object], bounds: Bounds, results: Sequence[TensorType]) -> None:
-    """Raise OverflowError, as numpy, for a Python int that the integer dtype of the computation cannot hold."""
-    for operand, bound in zip(operands, bounds, strict=True):
-        if bound is not None and type(operand) is int and not bound[0] <= operand <= bound[1]:
-            raise OverflowError(f"Python integer {operand} out of bounds for {results[0].dtype}")
 
 
 _UFUNC_ARGUMENTS = ("where", "order", "subok", "signature", "axes", "axis", "keepdims")

@@ -85,19 +85,24 @@ def rule_for(
     return declare
 
 
+# numpy's functions of this class ask their arguments by `__array_function__`; those written in Python leave it to these.
+_Dispatcher = type(np.sum)
+
+
 def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Function:
     """Return the public function for one of numpy's without a rule: it runs on the real operands when it is called.
 
     writes: the arguments it changes in place; tensors there are assigned to, views included
     """
     written = (writes,) if isinstance(writes, str) else writes
+    asks = isinstance(function, _Dispatcher)
 
     def public(*args: Any, **kwargs: Any) -> Any:
         if "like" in kwargs:
             if not _is_like_ours(kwargs["like"]):
                 return _like(published, function, args, kwargs)
             del kwargs["like"]
-        ducks = ducks_among((*args, *kwargs.values()))
+        ducks = ducks_among((*args, *kwargs.values())) if asks else ()
         return ask_ducks(published, ducks, args, kwargs) if ducks else call_numpy(function, args, kwargs, written)
 
     public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")

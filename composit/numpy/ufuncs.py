@@ -63,6 +63,17 @@ class _Universal(type):
         return isinstance(getattr(instance, "ufunc", instance), np.ufunc)
 
 
+def with_named_results(
+    function: ufunc, operands: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call with results given by place under the name `out`, where writes are looked for."""
+    results = operands[function.nin :]
+    if not results or len(results) > function.nout or "out" in options or any(each is ... for each in results):
+        return operands, options
+    padded = (*results, *[None] * (function.nout - len(results)))
+    return operands[: function.nin], {**options, "out": padded}
+
+
 class _Signature:
     """numpy's signature of an instance; the class has none of its own to show."""
 

@@ -110,6 +110,13 @@ def test_at_changes_tensors_and_arrays_in_place():
     assert array[0, 1] == -2
 
 
+def test_one_of_two_results_goes_where_its_place_says():
+    mantissas, exponents = cnp.frexp(cnp.asarray(X), None, written := cnp.zeros((2, 3), dtype="int32"), subok=False)
+    assert exponents is written
+    assert np.array_equal(cnp.evaluate(written), np.frexp(X)[1])
+    assert np.array_equal(cnp.evaluate(mantissas), np.frexp(X)[0])
+
+
 def test_results_go_where_out_says():
     out = cnp.zeros((2, 2))
     assert cnp.matmul(cnp.asarray(X), X.T, out=out) is out
