@@ -127,7 +127,10 @@ def _write(value: Any, out: Any, name: str) -> Any:
     if isinstance(out, TensorHandle):
         if out.type.is_scalar:
             raise NoRuleError(f"{name}: out is a scalar, which never changes")
-        assign_result(out, cast_for_writing(out, value, name))
+        cast = cast_for_writing(out, value, name)
+        if not isinstance(cast, TensorHandle):
+            raise NoRuleError(f"{name}: the result becomes an object")
+        assign_result(out, cast)
     else:
         np.copyto(out, np.asarray(value), casting="same_kind")
     return out
