@@ -52,7 +52,9 @@ BOUNDS = {
     "percolation": Bounds(1200, 530, "21 blocks, each until the water stands still: a condition per round"),
     "primes": Bounds(1800, 500, "500 slices; conditions on numbers one by one"),
     "principal_components": Bounds(120, 8, "six results of one decomposition; what is printed"),
-    "sudoku": Bounds(1500, 7800, "1070 sets of candidates: three set functions, and what they look at of a grid that changes"),
+    "sudoku": Bounds(
+        1500, 7800, "1070 sets of candidates: three set functions, and what they look at of a grid that changes"
+    ),
     "word_histogram": Bounds(180, 30, "six results; what is printed, and the letters of a text, one array each time"),
     "working_days": Bounds(120, 35, "six results; masks, and each day that is printed"),
 }

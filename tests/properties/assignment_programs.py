@@ -198,6 +198,9 @@ class Writer:
     def _update(self) -> str:
         x = self.name()
         operator = self.pick(OPERATORS[:3] if self.source.randrange(3) else OPERATORS)
+        if operator == "**=" and not self.values[x].ndim:
+            # The power of one number has other last bits than that of an array with axes.
+            operator = "*="
         value = self.pick(SCALARS) if operator in ("*=", "**=", "<<=") else self._value_for(self.values[x].shape, x)
         return f"{x} {operator} {value}"
 
@@ -210,8 +213,8 @@ class Writer:
             f"xp.put({x}, {index_texts.integers(self.source)}, {value}, mode={self.some('wrap', 'clip')!r})",
             f"{x}.put([0, -1, 0], {value})",
             f"xp.copyto({x}, ({value}) + 0)",
-            f"xp.copyto({x}, {value}, where={mask})",
-            f"xp.copyto({x}, {y}, casting='unsafe')",
+            f"xp.copyto({x}, ({value}) + 0, where={mask})",
+            f"xp.copyto({x}, {y} + 0, casting='unsafe')",
             f"xp.fill_diagonal({x}, {value})",
             f"xp.fill_diagonal({x}, {self.pick(SCALARS)}, wrap=True)",
             f"xp.putmask({x}, {mask}, {value})",
