@@ -82,7 +82,8 @@ class MemoryMethods(TensorHandle):
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False, /) -> Any:
         if return_scalar and not np.ndim(array):
-            return array[()]
+            # Who asks for a scalar by this protocol is numpy, which knows its own.
+            return np.asarray(array)[()]
         return array if isinstance(array, TensorHandle) else input_of(np.array(array, copy=True, order="K"))
 
     def __array_finalize__(self, obj: Any, /) -> None:
