@@ -61,4 +61,32 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "numpy's own classes refuse `composit.numpy.ndarray` as a type, as in `np.ma.array(x).view(ndarray)`",
         "a tensor is no subclass of numpy's ndarray; our subclasses of it take it for numpy's",
     ),
+    (
+        "Tensors are hashable, by identity: `set(x)` of equal scalars keeps each, and `{x.sum(): ...}` is looked up by the tensor",
+        "tensors key the dictionary that `chain_rule` takes, and a hash by value would compute the value",
+    ),
+    (
+        "`memoryview(x)`, `bytes(x)` and hashlib take a tensor from Python 3.12 on; before, write `np.asarray(x)` of numpy's",
+        "earlier versions let only C code offer a buffer",
+    ),
+    (
+        "`asarray` of a writable array of numpy's holds a copy; `copy=False` shares",
+        "a graph whose inputs change behind its back would have no value of its own",
+    ),
+    (
+        "Where the value overlaps what is written (`x[mask] = x[::-1]`, `ufunc.at`, `stack(..., out=)`), it is read first",
+        "a write is a function of the old value; numpy reads some of the places after it has written them",
+    ),
+    (
+        "A write that raises leaves the array as it was",
+        "numpy leaves it half written",
+    ),
+    (
+        "`einsum` of more than 16,384 products with `optimize=False` goes through matrix products: other last bits",
+        "sums of that length are computed many times faster by matrix products",
+    ),
+    (
+        "A float32 scalar to a power may differ in the last bit",
+        "numpy uses another function for scalars than for arrays; evaluation uses that for arrays",
+    ),
 )
