@@ -38,6 +38,7 @@ def run_costs(num_rounds: int) -> None:
     costs = [
         _numpy_unit(),
         *(_building(length) for length in (100, 1000, 10_000, 100_000)),
+        *_writing_numpy(),
         _building_bert(),
         _looking(),
         _numpy_chain(),
@@ -88,6 +89,39 @@ def _chain(length: int) -> cnp.LazyTensor:
 
 def _building(length: int) -> Cost:
     return Cost(f"build a chain of {length} adds", lambda: _chain(length), length, "20 at most, 8 is good")
+
+
+def _writing_numpy() -> list[Cost]:
+    """What ordinary numpy calls cost to build: each a thousand times on the same small arrays."""
+    x, y, matrix = cnp.asarray(_SMALL), cnp.asarray(_SMALL), cnp.ones((4, 4))
+    calls: dict[str, Callable[[], object]] = {
+        "x + 1.0": lambda: x + 1.0,
+        "np.add(x, y)": lambda: cnp.add(x, y),
+        "np.exp(x)": lambda: cnp.exp(x),
+        "np.sum(x)": lambda: cnp.sum(x),
+        "matrix.max(axis=0)": lambda: matrix.max(axis=0),
+        "x[1:3]": lambda: x[1:3],
+        "matrix[:, 1]": lambda: matrix[:, 1],
+        "matrix.T": lambda: matrix.T,
+        "matrix @ matrix": lambda: matrix @ matrix,
+    }
+    costs = [Cost(f"build {name}", _repeated(call), _CHAIN, "20 at most") for name, call in calls.items()]
+    return [*costs, Cost("assign n elements, one by one", _assign_elements, _CHAIN, "linear in n")]
+
+
+def _repeated(call: Callable[[], object]) -> Run:
+    def run() -> None:
+        for _ in range(_CHAIN):
+            call()
+
+    return run
+
+
+def _assign_elements() -> cnp.LazyTensor:
+    total: cnp.LazyTensor = cnp.zeros(_CHAIN)
+    for place in range(_CHAIN):
+        total[place] = 2.0
+    return total
 
 
 def _building_bert() -> Cost:
