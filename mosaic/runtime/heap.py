@@ -20,7 +20,8 @@ def return_freed_heap() -> bool:
 def _trim_function() -> Any:  # Any: cffi's functions have no static type
     """glibc's malloc_trim, or None: other C libraries do without it."""
     interface = foreign_interface()
-    interface.cdef("int malloc_trim(size_t pad);")
+    # Declaring it again is harmless: two threads may both be the first, and one that was interrupted comes again.
+    interface.cdef("int malloc_trim(size_t pad);", override=True)
     try:
         return interface.dlopen(None).malloc_trim
     except AttributeError:

@@ -36,8 +36,9 @@ def test_arrays_that_were_freed_go_back_to_the_system() -> None:
 class _WithoutTrim:
     """An interface to a C library that has no malloc_trim."""
 
-    def cdef(self, declaration: str) -> None:
+    def cdef(self, declaration: str, override: bool) -> None:
         assert declaration.startswith("int malloc_trim")
+        assert override
 
     def dlopen(self, path: None) -> object:
         return object()
