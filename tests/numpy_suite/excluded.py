@@ -62,6 +62,8 @@ _TESTS: dict[str, dict[str, str]] = {
     },
     ADDRESSES: {
         "_core/tests/test_deprecations.py": "TestCtypesGetter::*",
+        "_core/tests/test_mem_overlap.py": """test_may_share_memory_easy_fuzz test_may_share_memory_harder_fuzz
+            test_non_ndarray_inputs TestUFunc::test_unary_ufunc_1d_manual""",
         "_core/tests/test_multiarray.py": "TestCTypes::* test_interface_nullptr*",
         "lib/tests/test_array_utils.py": "TestByteBounds::*",
         "random/tests/test_direct.py": "*::test_ctypes *::test_cffi",
@@ -75,7 +77,8 @@ _TESTS: dict[str, dict[str, str]] = {
             TestCasting::test_structured_view_offsets_parametric TestCasting::test_object_casts_NULL_None_equivalence""",
         "_core/tests/test_dtype.py": "TestUserDType::*",
         "_core/tests/test_indexing.py": "TestCApiAccess::*",
-        "_core/tests/test_mem_overlap.py": "test_diophantine_* test_internal_overlap_*",
+        "_core/tests/test_mem_overlap.py": """test_diophantine_* test_internal_overlap_*
+            TestUFunc::test_unary_gufunc_fuzz""",
         "_core/tests/test_multiarray.py": """TestTemporaryElide::test_extension_incref_elide* TestCAPI::*
             TestNeighborhoodIter::* TestStackedNeighborhoodIter::* TestAsCArray::* TestWritebackIfCopy::test_view_*
             TestWritebackIfCopy::test_dealloc_warning test_npymath_* test_uintalignment_and_alignment
