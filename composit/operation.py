@@ -64,7 +64,7 @@ class TensorType:
 
 # Interned for the life of the process: a type is small, and programs have few. Being one object makes type caches
 # lookups by identity, which is what keeps building a node near a microsecond.
-_interned: dict[tuple[Shape, Dtype, bool, type | None], TensorType] = {}
+_interned: dict[tuple[Shape, Dtype, int, bool, type | None], TensorType] = {}
 
 
 def tensor_type(
@@ -76,10 +76,12 @@ def tensor_type(
         >>> tensor_type((2, 3), "float32") is tensor_type((2, 3), np.float32)
         True
     """
-    key = (shape, np.dtype(dtype), is_scalar, weak)
+    given = np.dtype(dtype)
+    # By number too: long and longlong are equal, and still two types to numpy where they have the same size.
+    key = (shape, given, given.num, is_scalar, weak)
     known = _interned.get(key)
     if known is None:
-        known = _interned.setdefault(key, TensorType(*key))
+        known = _interned.setdefault(key, TensorType(shape, given, is_scalar, weak))
     return known
 
 
