@@ -18,6 +18,7 @@ from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, at_call, compute_at_call, cut_off, move_on, root_of
 from composit.node import FlatOperands, attach_handle, new_node
+from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
@@ -260,8 +261,8 @@ def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:
         )
     if result.shape != tensor.shape:
         raise ShapeError(
-            f"non-broadcastable output operand with shape {str(tensor.shape).replace(' ', '')} doesn't match the"
-            f" broadcast shape {str(result.shape).replace(' ', '')}: the in-place operator keeps the shape of"
+            f"non-broadcastable output operand with shape {spell_shape(tensor.shape)} doesn't match the"
+            f" broadcast shape {spell_shape(result.shape)}: the in-place operator keeps the shape of"
             f" {tensor!r}; write x = x + y"
         )
     return result if result.dtype == tensor.dtype else result.astype(tensor.dtype)

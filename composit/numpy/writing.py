@@ -13,6 +13,7 @@ import numpy as np
 from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle
+from composit.numpy.arguments import spell_shape
 from composit.numpy.assignment import ARRAY, Index, assign_elements, with_arrays
 from composit.numpy.conversions import array
 from composit.numpy.indexing import known_integers
@@ -180,10 +181,6 @@ def _check_broadcasts(given: Shape, wanted: Shape) -> None:
     padded = (1,) * (len(wanted) - len(stripped)) + stripped
     if len(padded) > len(wanted) or any(a not in (1, b) for a, b in zip(padded, wanted, strict=True)):
         raise ShapeError(
-            f"could not broadcast input array from shape {_spelled(given)} into shape {_spelled(wanted)}: aligned at the"
+            f"could not broadcast input array from shape {spell_shape(given)} into shape {spell_shape(wanted)}: aligned at the"
             " last axis, each length of the value must be 1 or that of what is written to; reshape the value"
         )
-
-
-def _spelled(shape: Shape) -> str:
-    return str(shape).replace(" ", "")

@@ -3,9 +3,11 @@
 import mmap
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
@@ -56,6 +58,8 @@ def start_python(script: str, **environment: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell starts background jobs with Ctrl-C ignored, which children inherit.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # no other thread runs here
     )
 
 
