@@ -106,6 +106,13 @@ class LazyScalar(LazyTensor, metaclass=_ScalarClass):
         """Numpy's class of such scalars: `isinstance(x.sum(), np.floating)` is as true as it is of numpy's own."""
         return self._type.dtype.type
 
+    def __hash__(self) -> int:
+        """As numpy's, by value, where no derivative exists: integers, truth values, texts, dates are keys of dictionaries.
+
+        Floats hash by identity, as arrays do: a loss is a key of `chain_rule`, which must not compute it.
+        """
+        return object.__hash__(self) if self._type.dtype.kind in "fc" else hash(read_value(self, "hash"))
+
     def __mul__(self, other: Any) -> Any:
         # A list times a number of numpy's is what Python makes of it: repeated, or an error.
         if isinstance(other, list | tuple):

@@ -72,6 +72,10 @@ class Reads(TensorHandle):
         """Return the values as nested lists of Python scalars. See np.ndarray.tolist."""
         return read_value(self, "tolist").tolist()
 
+    def to_numpy(self) -> Array:
+        """Return the values as an array of numpy's, a copy; the name by which matplotlib and others ask for one."""
+        return np.array(read_value(self, "to_numpy"))
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         value = np.asarray(read_value(self, "array"))
         if copy is False:

@@ -1,5 +1,6 @@
 """Operators, methods and reads of tensors, against numpy's arrays."""
 
+import collections
 import copy
 import operator
 import pickle
@@ -240,6 +241,32 @@ def test_a_branch_on_a_value_is_guarded_and_a_printed_value_is_not() -> None:
 def test_tensors_hash_by_identity_and_key_dictionaries() -> None:
     x, y = cnp.asarray(X), cnp.asarray(X)
     assert {x: 1, y: 2}[x] == 1
+    with cnp.count_evaluations() as count:
+        assert {x.mean(): 1, y.mean(): 2}.keys() != {1}  # a loss is a key of chain_rule
+    assert count.runs == 0
+
+
+@pytest.mark.parametrize("values", [[3, 1, 3], [True, False], ["a", "b", "a"], ["2020-01-01", "2020-01-02"]])
+def test_scalars_of_what_has_no_derivative_hash_by_value(values: list[Any]) -> None:
+    array = np.array(values, dtype="M8[D]" if "2020-01-01" in values else None)
+    x = cnp.asarray(array)
+    assert collections.Counter(x) == collections.Counter(array)
+    assert {array[0]: "first"}[x[0]] == "first"
+
+
+def test_a_dictionary_that_is_looked_up_by_a_value_is_a_guard() -> None:
+    x = cnp.asarray(N)
+    y = x * {1: 10, 2: 20}[x[0, 0]]
+    with pytest.raises(GuardError, match="hash read 1"):
+        cnp.evaluate(y, inputs={x: N + 1})
+
+
+def test_to_numpy_is_a_copy_of_the_values() -> None:
+    x = cnp.asarray(X) + 1
+    values = x.to_numpy()
+    assert type(values) is np.ndarray
+    values[0, 0] = 100.0
+    np.testing.assert_array_equal(x.to_numpy(), X + 1)
 
 
 def test_tensors_are_pickled_with_their_graph() -> None:
