@@ -4,7 +4,7 @@ from docs.generate_numpy_table import FILE, table_rows, table_text
 
 
 def test_the_table_of_numpys_names_is_current():
-    assert FILE.read_text() == table_text(), "run python docs/generate_numpy_table.py"
+    assert FILE.read_text() == table_text(), "run python -m docs.generate_numpy_table"
 
 
 def test_no_name_of_numpys_is_missing_in_the_table():
