@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,9 @@ from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.layout import in_c_order
 from composit.numpy.movement import broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.reduction_arguments import axes_of
+from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of
 from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, Tensor, max, min, sum
-from composit.operation import Dtype, TensorType
+from composit.operation import Dtype, Shape, TensorType
 
 __all__ = ["average", "mean", "ptp", "std", "var"]
 
@@ -193,10 +194,18 @@ def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike)
 
 
 def _count(handle: Tensor, axis: AxesLike | None) -> int:
-    if axis is not None and handle.ndim == 0:
+    shape = handle.type.shape
+    return _planned_count(shape, axis) if axis.__class__ in PLAIN_AXES else _count_along(shape, axis)
+
+
+def _count_along(shape: Shape, axis: Any) -> int:
+    if axis is not None and not shape:
         # Unlike its sums, numpy's means refuse axis 0 of a scalar.
         return math.prod(normalize_axes(axis, 0))
-    return math.prod(handle.shape[position] for position in axes_of(axis, handle.ndim))
+    return math.prod([shape[position] for position in axes_of(axis, len(shape))])
+
+
+_planned_count = lru_cache(maxsize=4096, typed=True)(_count_along)
 
 
 def _sum_dtype(dtype: Dtype, asked: DtypeLike) -> Dtype | None:

@@ -12,6 +12,9 @@ from composit.numpy.arguments import AxesLike, normalize_axis
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.operation import Axes, Dtype, Shape, TensorType
 
+# The classes of axes by which what was planned once is found again.
+PLAIN_AXES = (type(None), int, tuple)
+
 
 def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
     """Return the shape without the axes, or with length 1 in their places."""

@@ -23,7 +23,7 @@ from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.reduction_arguments import axes_of, reduced_dtype, reduced_shape
+from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, reduced_dtype, reduced_shape
 from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
 
 __all__ = [
@@ -194,16 +194,13 @@ def _reduce(
 ) -> Tensor:
     handle = handle_of(a)
     is_kept = keepdims is not np._NoValue and bool(keepdims)
-    if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in _PLAIN_AXES:
+    if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in PLAIN_AXES:
         operation, types = _planned(function, axis, is_kept, dtype, handle.type)
         return tensor_of(operation, (handle.node, handle.output_index), types, 4)
     dtype = None if dtype is None else np.dtype(dtype)
     _refuse_objects(function, handle.type, dtype)
     axes = axes_of(axis, handle.ndim)
     return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
-
-
-_PLAIN_AXES = (type(None), int, tuple)
 
 
 # Programs repeat few reductions: the rest of a call is then one look at this table.
