@@ -75,7 +75,10 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
     """Return a tensor with the elements of any object that speaks DLPack; of a tensor, a view. See np.from_dlpack."""
     if not isinstance(x, TensorHandle):
-        return asarray(np.from_dlpack(x, device=device, copy=copy), copy=copy)
+        if copy is False:
+            return asarray(np.from_dlpack(x, device=device, copy=False), copy=False)
+        # Memory that numpy shows as read-only may be written to by its owner all the same.
+        return asarray(np.from_dlpack(x, device=device), copy=True)
     # numpy says no to devices and dtypes that cannot be exchanged.
     np.from_dlpack(np.empty((0,) * x.ndim, x.dtype), device=device)
     return x.copy() if copy else x.view()

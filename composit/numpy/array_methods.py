@@ -31,7 +31,7 @@ from composit.numpy.assignment import assign_result, is_writable
 from composit.numpy.elementwise import Astype
 from composit.numpy.memory import copied_in_order
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
-from composit.numpy.numpy_function import signature_of
+from composit.numpy.signatures import signature_of
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
 

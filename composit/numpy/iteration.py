@@ -17,7 +17,7 @@ from composit.guards import read_value
 from composit.handle import TensorHandle
 from composit.numpy.assignment import is_writable
 from composit.numpy.live_memory import LiveMemory, hold, memory_of, release
-from composit.numpy.numpy_function import signature_of
+from composit.numpy.signatures import signature_of
 
 __all__ = ["nditer", "nested_iters"]
 

@@ -7,7 +7,6 @@ ours refuses: numpy decides. May import assignment, apply, guards, operation, er
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +23,7 @@ from composit.handle import TensorHandle, reinterpret
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
 from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
 from composit.operation import Array, Input, Operation, TensorType, tensor_type
 
@@ -155,11 +155,9 @@ def _written_handles(
 
 @lru_cache(maxsize=1024)
 def _positional_names(function: Function) -> tuple[str, ...]:
-    try:
-        return tuple(inspect.signature(function).parameters)
-    except ValueError:
-        # Some builtins show no signature; none of them writes anywhere but to its first argument.
-        return ("a",)
+    # Some builtins show no signature; none of them writes anywhere but to its first argument.
+    signature = signature_of(function)
+    return ("a",) if signature is None else tuple(signature.parameters)
 
 
 def _is_array(value: Any) -> bool:

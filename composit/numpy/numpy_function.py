@@ -20,6 +20,7 @@ from composit.handle import TensorHandle
 from composit.numpy.assignment import assign_result
 from composit.numpy.duck_arrays import ask_ducks, ducks_among
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.signatures import signature_of
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
 Parameters = ParamSpec("Parameters")
@@ -138,14 +139,6 @@ class _Builtin:
 
     def __repr__(self) -> str:
         return f"<built-in function {self.__dict__['__name__']}>"
-
-
-def signature_of(function: Function) -> inspect.Signature | None:
-    """Return the signature that numpy shows, None for the few builtins that show none."""
-    try:
-        return inspect.signature(function)
-    except ValueError:
-        return None
 
 
 _NO_PLACE = 1 << 30

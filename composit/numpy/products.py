@@ -28,12 +28,10 @@ __all__ = [
     "dot",
     "inner",
     "matmul",
-    "matvec",
     "outer",
     "tensordot",
     "vdot",
     "vecdot",
-    "vecmat",
 ]
 
 
@@ -339,11 +337,7 @@ def _conjugated(xp: Any, x: Any) -> Any:
 
 
 # numpy's function and how many axes of each operand it works on.
-_VECTOR_PRODUCTS: dict[str, tuple[np.ufunc, tuple[int, int]]] = {
-    "vecdot": (np.vecdot, (1, 1)),
-    "matvec": (np.matvec, (2, 1)),
-    "vecmat": (np.vecmat, (1, 2)),
-}
+_VECTOR_PRODUCTS: dict[str, tuple[np.ufunc, tuple[int, int]]] = {"vecdot": (np.vecdot, (1, 1))}
 
 
 @generalized(np.vecdot)
@@ -353,13 +347,16 @@ def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
     return apply(VectorProduct("vecdot"), x, y)
 
 
-@generalized(np.matvec)
-def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
-    """Return matrices applied to vectors. See np.matvec."""
-    return apply(VectorProduct("matvec"), x1, x2)
+if hasattr(np, "matvec"):  # numpy has the two since 2.2
+    _VECTOR_PRODUCTS |= {"matvec": (np.matvec, (2, 1)), "vecmat": (np.vecmat, (1, 2))}
+    __all__ += ["matvec", "vecmat"]
 
+    @generalized(np.matvec)
+    def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
+        """Return matrices applied to vectors. See np.matvec."""
+        return apply(VectorProduct("matvec"), x1, x2)
 
-@generalized(np.vecmat)
-def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
-    """Return vectors, conjugated, times matrices. See np.vecmat."""
-    return apply(VectorProduct("vecmat"), x1, x2)
+    @generalized(np.vecmat)
+    def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
+        """Return vectors, conjugated, times matrices. See np.vecmat."""
+        return apply(VectorProduct("vecmat"), x1, x2)

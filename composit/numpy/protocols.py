@@ -15,22 +15,19 @@ import numpy as np
 from composit.errors import NoRuleError, OperandError
 from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
-from composit.numpy import products, reductions
+from composit.numpy import products, reductions  # noqa: F401  # products declares its generalized functions
 from composit.numpy.arguments import handle_of
 from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.movement import expand_dims
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
-from composit.numpy.ufuncs import is_asked
+from composit.numpy.ufuncs import generalized_functions, is_asked
 
 # Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
 Function = Callable[..., Any]
 
 _UFUNC_TO_FUNCTION: dict[Function, Function] = {
     **table.UFUNC_TO_FUNCTION,
-    np.matmul: products.matmul,
-    np.matvec: products.matvec,
-    np.vecdot: products.vecdot,
-    np.vecmat: products.vecmat,
+    **{function.ufunc: function for function in generalized_functions()},
 }
 
 _UFUNC_TO_REDUCTION: dict[Function, Function] = {

@@ -5,13 +5,13 @@ What they are seeded with and their states are stored, not computed with: states
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence, ISpawnableSeedSequence
 
 from composit.numpy.random_drawing import NumpysToo, drawn, known, with_signature_of
+from composit.numpy.signatures import signature_of
 
 __all__ = ["MT19937", "PCG64", "PCG64DXSM", "SFC64", "Philox", "SeedSequence"]
 
@@ -21,7 +21,7 @@ class SeedSequence(np.random.SeedSequence, metaclass=NumpysToo):
 
     __slots__ = ()
     _numpys_class = np.random.SeedSequence
-    __signature__ = inspect.signature(np.random.SeedSequence)
+    __signature__ = signature_of(np.random.SeedSequence)
 
     def __init__(self, entropy: Any = None, **options: Any) -> None:
         super().__init__(known("SeedSequence", entropy), **options)
@@ -78,7 +78,7 @@ class MT19937(_BitSource, np.random.MT19937):
 
     __slots__ = ()
     _numpys_class = np.random.MT19937
-    __signature__ = inspect.signature(np.random.MT19937)
+    __signature__ = signature_of(np.random.MT19937)
 
     def __init__(self, seed: Any = None) -> None:
         np.random.MT19937.__init__(self, _seed_sequence(seed))
@@ -89,7 +89,7 @@ class PCG64(_BitSource, np.random.PCG64):
 
     __slots__ = ()
     _numpys_class = np.random.PCG64
-    __signature__ = inspect.signature(np.random.PCG64)
+    __signature__ = signature_of(np.random.PCG64)
 
     def __init__(self, seed: Any = None) -> None:
         np.random.PCG64.__init__(self, _seed_sequence(seed))
@@ -100,7 +100,7 @@ class PCG64DXSM(_BitSource, np.random.PCG64DXSM):
 
     __slots__ = ()
     _numpys_class = np.random.PCG64DXSM
-    __signature__ = inspect.signature(np.random.PCG64DXSM)
+    __signature__ = signature_of(np.random.PCG64DXSM)
 
     def __init__(self, seed: Any = None) -> None:
         np.random.PCG64DXSM.__init__(self, _seed_sequence(seed))
@@ -111,7 +111,7 @@ class Philox(_BitSource, np.random.Philox):
 
     __slots__ = ()
     _numpys_class = np.random.Philox
-    __signature__ = inspect.signature(np.random.Philox)
+    __signature__ = signature_of(np.random.Philox)
 
     def __init__(self, seed: Any = None, counter: Any = None, key: Any = None) -> None:
         # A key takes the place of a seed.
@@ -124,7 +124,7 @@ class SFC64(_BitSource, np.random.SFC64):
 
     __slots__ = ()
     _numpys_class = np.random.SFC64
-    __signature__ = inspect.signature(np.random.SFC64)
+    __signature__ = signature_of(np.random.SFC64)
 
     def __init__(self, seed: Any = None) -> None:
         np.random.SFC64.__init__(self, _seed_sequence(seed))

@@ -21,6 +21,7 @@ from composit.handle import TensorHandle
 from composit.numpy.assignment import assign_result, is_writable
 from composit.numpy.indexing import take
 from composit.numpy.layout import stand_in_of
+from composit.numpy.signatures import signature_of
 from composit.operation import Array
 
 # Any, everywhere here: what numpy's methods take and return.
@@ -116,7 +117,7 @@ def with_signature_of(method: Method) -> Callable[[Method], Method]:
     """Return the decorator that shows numpy's signature for a function of ours."""
 
     def shown(ours: Method) -> Method:
-        ours.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]  # what inspect reads
+        ours.__signature__ = signature_of(method)  # type: ignore[attr-defined]  # what inspect reads
         return ours
 
     return shown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from composit.numpy.random_drawing import (
     shuffling,
     with_signature_of,
 )
+from composit.numpy.signatures import signature_of
 
 __all__ = ["Generator", "default_rng"]
 
@@ -36,7 +36,7 @@ class Generator(np.random.Generator, metaclass=NumpysToo):
     # numpy's methods call one another, so they run on an object of numpy's; both draw from one source of bits.
     __slots__ = ("_numpys",)
     _numpys_class = np.random.Generator
-    __signature__ = inspect.signature(np.random.Generator)
+    __signature__ = signature_of(np.random.Generator)
 
     def __init__(self, bit_generator: Any) -> None:
         super().__init__(bit_generator)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.random import _pickle as pickles_of_numpy
 
 from composit.numpy.random_drawing import NumpysToo, choosing, drawing, known, permuting, shuffling, with_signature_of
+from composit.numpy.signatures import signature_of
 
 __all__ = ["RandomState"]
 
@@ -26,7 +26,7 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
     # As in Generator; what was drawn and not yet given (the second normal number of a pair) is kept by numpy's object.
     __slots__ = ("_numpys",)
     _numpys_class = np.random.RandomState
-    __signature__ = inspect.signature(np.random.RandomState)
+    __signature__ = signature_of(np.random.RandomState)
 
     def __init__(self, seed: Any = None) -> None:
         self._around(np.random.RandomState(known("RandomState", seed)))

@@ -18,7 +18,8 @@ from composit.numpy.assignment import is_connected
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import stand_in_of
 from composit.numpy.movement import reshape, transpose
-from composit.numpy.numpy_function import rule_for, signature_of
+from composit.numpy.numpy_function import rule_for
+from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 

@@ -47,7 +47,6 @@ __all__ = [
     "rjust",
     "rpartition",
     "rstrip",
-    "slice",
     "startswith",
     "str_len",
     "strip",
@@ -88,7 +87,6 @@ rindex = without_rule(np.strings.rindex)
 rjust = without_rule(np.strings.rjust)
 rpartition = without_rule(np.strings.rpartition)
 rstrip = without_rule(np.strings.rstrip)
-slice = without_rule(np.strings.slice)
 startswith = without_rule(np.strings.startswith)
 str_len = NumpyUfunc(np.strings.str_len)
 strip = without_rule(np.strings.strip)
@@ -97,3 +95,7 @@ title = without_rule(np.strings.title)
 translate = without_rule(np.strings.translate)
 upper = without_rule(np.strings.upper)
 zfill = without_rule(np.strings.zfill)
+
+if hasattr(np.strings, "slice"):  # numpy has it since 2.3
+    __all__ += ["slice"]
+    slice = without_rule(np.strings.slice)

@@ -7,7 +7,7 @@ alone computes. Not here: those with rules (elementwise.py, products.py). May im
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.numpy.numpy_call import call_numpy
 from composit.numpy.numpy_function import rule_for
+from composit.numpy.signatures import signature_of
 
 __all__ = ["frompyfunc", "ufunc"]
 
@@ -77,10 +78,10 @@ def with_named_results(
 class _Signature:
     """numpy's signature of an instance; the class has none of its own to show."""
 
-    def __get__(self, instance: ufunc | None, owner: type) -> inspect.Signature:
+    def __get__(self, instance: ufunc | None, owner: type) -> inspect.Signature | None:
         if instance is None:
             raise AttributeError(f"__signature__: {owner.__name__} is a class; expected one of its functions")
-        return inspect.signature(instance.ufunc)
+        return signature_of(instance.ufunc)
 
 
 class ufunc(metaclass=_Universal):  # numpy's name
@@ -144,9 +145,9 @@ class ufunc(metaclass=_Universal):  # numpy's name
         """Return `reduce` of the slices between indices. Reference: numpy.ufunc.reduceat."""
         return self._along("reduceat", (array, indices), args, kwargs)
 
-    reduce.__signature__ = inspect.signature(np.ufunc.reduce)  # type: ignore[attr-defined]  # what inspect reads
-    accumulate.__signature__ = inspect.signature(np.ufunc.accumulate)  # type: ignore[attr-defined]
-    reduceat.__signature__ = inspect.signature(np.ufunc.reduceat)  # type: ignore[attr-defined]
+    reduce.__signature__ = signature_of(np.ufunc.reduce)  # type: ignore[attr-defined]  # what inspect reads
+    accumulate.__signature__ = signature_of(np.ufunc.accumulate)  # type: ignore[attr-defined]
+    reduceat.__signature__ = signature_of(np.ufunc.reduceat)  # type: ignore[attr-defined]
 
     def outer(self, A: Any, B: Any, /, **kwargs: Any) -> Any:  # numpy's names
         """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
@@ -226,6 +227,11 @@ class GeneralizedFunction(ufunc):
 
 
 _name_to_generalized: dict[str, GeneralizedFunction] = {}
+
+
+def generalized_functions() -> Sequence[GeneralizedFunction]:
+    """Return those that have been declared."""
+    return tuple(_name_to_generalized.values())
 
 
 def _generalized_by_name(name: str) -> GeneralizedFunction:

@@ -7,7 +7,9 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pytest
 
+from composit.numpy.signatures import signature_of
 from docs.numpy_names import Name, functions
 
 # Where the difference is meant, each with its reason.
@@ -57,3 +59,34 @@ def test_every_function_has_numpys_signature() -> None:
 def test_the_comparison_sees_a_difference() -> None:
     assert _difference(Name("sum", np.sum, np.sum)) is None
     assert "axis" in str(_difference(Name("sum", np.sum, lambda a: a)))
+
+
+class _WithoutSignature:
+    """A function that shows no signature, as those written in C before numpy 2.4."""
+
+    __name__ = "f"
+    __call__ = min
+
+    def __init__(self, doc: str) -> None:
+        self.__doc__ = doc
+
+
+@pytest.mark.parametrize(
+    ("doc", "signature"),
+    [
+        ("f(a, /, b=2.0, *, c='x', d=<no value>)\n\nWhat it does.", "(a, /, b=2.0, *, c='x', d=<no value>)"),
+        ("\n    f(x, dtype=float,\n      order='C')", "(x, dtype=<class 'float'>, order='C')"),
+        ("a.f(x, (1, 2), [y])", None),
+        ("f(x, out=None[, subok])", "(x, out=None, subok=None)"),
+        ("What it does, f(x).", None),
+    ],
+)
+def test_a_function_without_a_signature_has_that_of_its_docstring(doc: str, signature: str | None) -> None:
+    found = signature_of(_WithoutSignature(doc))
+    assert (None if found is None else str(found)) == signature
+
+
+def test_no_place_of_a_method_is_lost() -> None:
+    signature = signature_of(np.ufunc.reduce)
+    assert signature is not None
+    assert list(signature.parameters)[:3] == ["self", "array", "axis"]

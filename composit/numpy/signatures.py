@@ -1,0 +1,92 @@
+"""The signatures of numpy's functions: what `inspect` says, or what their docstrings say.
+
+Before numpy 2.4 what is written in C has no signature, but most docstrings begin with one. May import nothing of ours.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from types import MethodDescriptorType
+from typing import Any
+
+import numpy as np
+
+Function = Callable[..., Any]  # Any: what numpy's functions take and return
+
+
+@lru_cache(maxsize=4096)
+def signature_of(function: Function) -> inspect.Signature | None:
+    """Return the signature that numpy shows, None for the few functions that show none."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return _documented_signature(function)
+
+
+def _documented_signature(function: Function) -> inspect.Signature | None:
+    text = _documented_arguments(function)
+    if text is None:
+        return None
+    try:
+        declared = ast.parse(f"lambda {text}: None", mode="eval").body
+        assert isinstance(declared, ast.Lambda)
+        parameters = list(_parameters(declared.args))
+    except (SyntaxError, ValueError, KeyError):
+        # Words for people: (a1, a2, ...), [start,] stop.
+        return None
+    if isinstance(function, MethodDescriptorType):
+        parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
+    return _signature(parameters)
+
+
+def _signature(parameters: list[inspect.Parameter]) -> inspect.Signature | None:
+    try:
+        return inspect.Signature(parameters)
+    except ValueError:
+        # A method's own parameters by place may follow `self` only if they are so too: the order of kinds is numpy's.
+        return None
+
+
+def _documented_arguments(function: Function) -> str | None:
+    """Return what stands between the parentheses of the signature that a docstring begins with."""
+    name = getattr(function, "__name__", None)
+    doc = getattr(function, "__doc__", None)
+    begin = re.match(rf"\s*(?:\w+\.)?{name}\(", doc) if isinstance(name, str) and isinstance(doc, str) else None
+    if begin is None or not isinstance(doc, str):
+        return None
+    depth = 1
+    for position in range(begin.end(), len(doc)):
+        depth += {"(": 1, ")": -1}.get(doc[position], 0)
+        if not depth:
+            text = " ".join(doc[begin.end() : position].split())
+            return re.sub(r"\[, (\w+)\]", r", \1=None", text.replace("<no value>", "_NoValue"))
+    return None
+
+
+_NAMED_DEFAULTS = {"_NoValue": np._NoValue, "float": float, "int": int, "bool": bool}
+
+
+def _parameters(arguments: ast.arguments) -> Iterator[inspect.Parameter]:
+    kind = inspect.Parameter
+    by_place = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(by_place) - len(arguments.defaults)) + [*arguments.defaults]
+    for number, (argument, default) in enumerate(zip(by_place, defaults, strict=True)):
+        is_by_place_only = number < len(arguments.posonlyargs)
+        each = kind.POSITIONAL_ONLY if is_by_place_only else kind.POSITIONAL_OR_KEYWORD
+        yield kind(argument.arg, each, default=_default(default))
+    if arguments.vararg is not None:
+        yield kind(arguments.vararg.arg, kind.VAR_POSITIONAL)
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield kind(argument.arg, kind.KEYWORD_ONLY, default=_default(default))
+    if arguments.kwarg is not None:
+        yield kind(arguments.kwarg.arg, kind.VAR_KEYWORD)
+
+
+def _default(node: ast.expr | None) -> Any:
+    if node is None:
+        return inspect.Parameter.empty
+    return _NAMED_DEFAULTS[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node)
