@@ -6,9 +6,6 @@ May import handle, program, backends, operation, source, errors.
 from __future__ import annotations
 
 import sys
-import threading
-import weakref
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +16,7 @@ from composit.backends import get_backend
 from composit.errors import GuardError
 from composit.handle import TensorHandle, at_call
 from composit.interpreter import OwnedValues
+from composit.kept_values import KnownValue, drop_old_values, mark_used
 from composit.node import Node, drop_values, keep_value, live_handles, newest_serial
 from composit.operation import Array, Input
 from composit.program import BoundProgram, Pair, ancestors_in_order, build_program, run_in, surroundings_of
@@ -26,14 +24,6 @@ from composit.source import Source, describe_source, find_source
 
 NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
 _CHOOSING = ("bool", "index")
-
-
-@dataclass(frozen=True, slots=True)
-class KnownValue:
-    """A value that was read, with the inputs it depends on."""
-
-    value: Array
-    inputs: frozenset[Input]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,27 +130,30 @@ def _look_up(node: Node) -> KnownValue | None:
         return None
     known = KnownValue(node.operation.evaluate(whole.value), whole.inputs)
     keep_value(node, 0, known)
-    _drop_old_values([node])
+    drop_old_values([node])
     return known
 
 
 def _compute(handle: TensorHandle) -> KnownValue:
     wanted = (handle.node, handle.output_index)
-    bound, cuts = _program_up_to_known(wanted)
-    outputs = [wanted, *_pairs_to_keep(bound, wanted)]
-    bound = build_program(outputs, [pair for pair, _ in cuts])
+    cuts = known_values_behind([wanted])
+    pairs = [pair for pair, _ in cuts]
+    outputs = [wanted, *_pairs_to_keep(ancestors_in_order([wanted[0]], pairs), wanted)]
+    bound = build_program(outputs, pairs)
     known_by_pair = {(id(node), index): known for (node, index), known in cuts}
     dependencies = _dependencies(bound, known_by_pair)
     given = _values(bound, known_by_pair)
     consumed = _given_up(bound, cuts)
     del cuts, known_by_pair
+    mark_used(pairs)
+    del pairs
     for pair in consumed:
         release_value(*pair)
     run = get_backend("numpy").prepare(bound.program)
     values = run_in(surroundings_of(bound.program.labels), run, given)
     for (node, index), value, reference in zip(outputs, values, bound.program.outputs, strict=True):
         keep_value(node, index, KnownValue(freeze(value), dependencies[reference[0]]))
-    _drop_old_values([node for node, _ in outputs])
+    drop_old_values([node for node, _ in outputs])
     # Of the node that was computed: a tensor whose memory is being written to points to another at each look.
     known: KnownValue | None = wanted[0]._values.get(wanted[1])
     assert known is not None
@@ -208,46 +201,6 @@ def _updated(bound: BoundProgram) -> set[tuple[int, int]]:
     }
 
 
-class _RecentReads(threading.local):
-    """The nodes that hold values, oldest first, and how many reads there have been in this thread."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.nodes: deque[tuple[int, weakref.ref[Node]]] = deque()
-
-
-_recent = _RecentReads()
-_READS_THAT_OUTLIVE_A_HANDLE = 2
-
-
-def _drop_old_values(fresh: Sequence[Node]) -> None:
-    """Drop the values of nodes that no handle points to any more, two reads after they were last looked at.
-
-    In `while error(x) > tolerance: x = step(x)` the handle of the old x is gone when the new one is first read, and its
-    value is what the new one is computed from: so values outlive their handles by a little. A few entries are looked at
-    per read, more than are added, so that a loop stays linear and holds a constant number of arrays.
-    """
-    _recent.count += 1
-    for _ in range(min(2 * len(fresh) + 2, len(_recent.nodes))):
-        seen, reference = _recent.nodes[0]
-        if seen + _READS_THAT_OUTLIVE_A_HANDLE > _recent.count:
-            break
-        _recent.nodes.popleft()
-        node = reference()
-        if node is None:
-            continue
-        if next(live_handles(node), None) is None:
-            drop_values(node)
-        else:
-            _recent.nodes.append((_recent.count, reference))
-    _recent.nodes.extend((_recent.count, weakref.ref(node)) for node in fresh)
-
-
-def _program_up_to_known(wanted: Pair) -> tuple[BoundProgram, list[tuple[Pair, KnownValue]]]:
-    found = known_values_behind([wanted])
-    return build_program([wanted], [pair for pair, _ in found]), found
-
-
 def known_values_behind(wanted: Sequence[Pair]) -> list[tuple[Pair, KnownValue]]:
     """Return the nearest values that earlier reads left and that the wanted ones can be computed from."""
     cuts: dict[tuple[int, int], tuple[Pair, KnownValue]] = {}
@@ -267,11 +220,11 @@ def known_values_behind(wanted: Sequence[Pair]) -> list[tuple[Pair, KnownValue]]
     return list(cuts.values())
 
 
-def _pairs_to_keep(bound: BoundProgram, wanted: Pair) -> list[Pair]:
+def _pairs_to_keep(nodes: Sequence[Node], wanted: Pair) -> list[Pair]:
     kept = {
         (id(handle.node), handle.output_index): (handle.node, handle.output_index)
-        for node in bound.nodes
-        if node is not None and not isinstance(node.operation, Input)
+        for node in nodes
+        if not isinstance(node.operation, Input)
         for handle in live_handles(node)
     }
     kept.pop((id(wanted[0]), wanted[1]), None)

@@ -18,7 +18,7 @@ from composit.operation import Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
 
 if TYPE_CHECKING:
-    from composit.guards import KnownValue
+    from composit.kept_values import KnownValue
     from composit.multidigraph import MultiDiGraph
 
 
@@ -28,6 +28,7 @@ class TensorHandle:
     __slots__ = (
         "__weakref__",
         "_base",
+        "_before",
         "_is_connected",
         "_node",
         "_output_index",
@@ -50,6 +51,8 @@ class TensorHandle:
     _is_connected: bool
     # Of a base that no user holds: the tensor that it was before `reinterpret` made that one a view.
     _owner: weakref.ref[TensorHandle]
+    # The node with the last known value, where writes have moved the tensor on since; else of no meaning.
+    _before: weakref.ref[Node]
     # The views of this tensor that point to a node of its present value.
     _views: list[weakref.ref[TensorHandle]] | None
 
@@ -273,6 +276,8 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
         root._views = None
         for view in connected:
             _take_node(view)
+    if root._node._values:
+        root._before = weakref.ref(root._node)
     root._node = node
     root._output_index = output_index
 

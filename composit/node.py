@@ -23,8 +23,8 @@ from composit.source import Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composit.guards import KnownValue
     from composit.handle import TensorHandle
+    from composit.kept_values import KnownValue
     from composit.multidigraph import MultiDiGraph
 
 Operands: TypeAlias = tuple[tuple["Node", int], ...]
@@ -225,6 +225,24 @@ def live_handles(node: Node) -> Iterator[TensorHandle]:
         handle = reference()
         if handle is not None and _has_node(handle, node):
             yield handle
+
+
+def is_awaited(node: Node) -> bool:
+    """Return whether a handle that pointed to the node, and wants its value to go on from, has none of its own yet."""
+    for reference in node._handles:
+        handle = reference()
+        before = None if handle is None else getattr(handle, "_before", None)
+        if before is not None and before() is node and handle is not None and not _has_value(handle):
+            return True
+    return False
+
+
+def _has_value(handle: TensorHandle) -> bool:
+    try:
+        now = object.__getattribute__(handle, "_node")
+    except AttributeError:
+        return False
+    return handle._output_index in now._values
 
 
 def _has_node(handle: TensorHandle, node: Node) -> bool:

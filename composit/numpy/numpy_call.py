@@ -18,8 +18,9 @@ import numpy as np
 from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten
 from composit.errors import CompositError, GuardError, NoRuleError
-from composit.guards import KnownValue, freeze, read_value
+from composit.guards import freeze, read_value
 from composit.handle import TensorHandle, reinterpret
+from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
 from composit.numpy.assignment import assign_result, is_writable

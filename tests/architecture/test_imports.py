@@ -26,7 +26,7 @@ _LAYERS = (
     ("composit.multidigraph", "composit.visualize"),
     ("composit.operation", "composit.node"),
     ("composit.handle", "composit.apply", "composit.program", "composit.graph", "composit.containers"),
-    ("composit.backends", "composit.interpreter", "composit.guards", "composit.evaluation"),
+    ("composit.backends", "composit.interpreter", "composit.kept_values", "composit.guards", "composit.evaluation"),
     ("composit.numpy",),
     ("composit.numpy.methods", "composit.pictures"),
     ("composit.types",),

@@ -156,6 +156,40 @@ def test_ten_thousand_rounds_of_a_loop_that_reads_hold_few_arrays():
     np.testing.assert_allclose(cnp.evaluate(x), 0.99999**10_000, rtol=1e-9)
 
 
+def _assign(x: Any, value: Any) -> Any:
+    x[0] = value
+    return x
+
+
+NEXT: dict[str, Callable[[Any, Any], Any]] = {"by a new name": lambda x, value: x * 0 + value, "by writing": _assign}
+
+
+@pytest.mark.parametrize("name", NEXT)
+def test_a_loop_goes_on_from_its_last_value_however_much_else_it_reads(name: str):
+    runs = []
+
+    @cnp.wrap_as_operation(result_types=lambda x: x)
+    def halve(x):
+        runs.append(1)
+        return x / 2
+
+    others = [cnp.asarray(np.arange(4.0)) for _ in range(5)]
+    x = cnp.asarray(np.array([2.0**50, 0.0])) + 0
+    while x[0] > 1:
+        x = NEXT[name](x, halve(x[0]))
+        assert all(cnp.sum(other * other) > 13 for other in others)
+    assert len(runs) == 50
+
+
+def test_values_that_nothing_was_computed_from_are_not_kept_for_ever():
+    values = []
+    for number in range(20):
+        x = cnp.asarray(np.full(1 << 20, 1.0)) * number
+        assert x[7] == number
+        values.append(weakref.ref(x._known.value))
+    assert sum(value() is not None for value in values) <= 8
+
+
 def test_threads_build_and_evaluate_at_once():
     shared = cnp.asarray(np.arange(100.0))
     base = cnp.sin(shared)
