@@ -18,6 +18,10 @@ class DtypeError(CompositError, TypeError):
     """A dtype does not fit the operation, or would be lost."""
 
 
+class ScalarError(CompositError, TypeError, AttributeError):
+    """A scalar was used as an array; `hasattr` takes it for the answer no."""
+
+
 class AxisError(CompositError, np.exceptions.AxisError):
     """An axis is out of range or given twice."""
 

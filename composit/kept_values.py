@@ -43,7 +43,7 @@ class _Waiting:
     largest: int = 0
 
     def add(self, node: Node) -> None:
-        size = _BYTES_OF_A_NODE + sum(known.value.nbytes for known in node._values.values())
+        size = _BYTES_OF_A_NODE + sum(node.types[index].num_bytes for index in node._values)
         self.entries.append((size, weakref.ref(node)))
         self.num_bytes += size
         self.largest = max(self.largest, size)

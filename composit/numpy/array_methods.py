@@ -205,23 +205,14 @@ class ArrayMethods(TensorHandle):
         else:
             self[...] = value
 
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return composites.round(self, ndigits or 0)
-
     def __iter__(self) -> Any:
         if not self.ndim:
-            what = "iteration over a 0-d array"
-            if self._type.is_scalar:
-                what = f"'numpy.{self.dtype}' object is not iterable"
-            raise TypeError(f"{what}: {self!r} has no axis to go along; use item() for its value")
+            raise TypeError(f"iteration over a 0-d array: {self!r} has no axis to go along; use item() for its value")
         return (self[position] for position in range(self.shape[0]))  # type: ignore[index]  # Operators has it
 
     def __len__(self) -> int:
         if not self.ndim:
-            what = "len() of unsized object"
-            if self._type.is_scalar:
-                what = f"object of type 'numpy.{self.dtype}' has no len()"
-            raise TypeError(f"{what}: {self!r} has no axes; use size for the number of elements")
+            raise TypeError(f"len() of unsized object: {self!r} has no axes; use size for the number of elements")
         return self.shape[0]
 
 

@@ -6,7 +6,8 @@ here: the rows (`elementwise_table.py`), their derivatives (`elementwise_derivat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -64,6 +65,7 @@ class ElementwiseFunction(ufunc):
         "nin",
         "nout",
         "operation",
+        "scalar_operation",
         "ufunc",
     )
 
@@ -81,6 +83,7 @@ class ElementwiseFunction(ufunc):
         self.nout = nout
         self.derivatives = tuple(derivatives)
         self.operation = Elementwise(self)
+        self.scalar_operation = Elementwise(self, None, True)
         self.check: Check | None = None
         self._resolve = resolve
         self._typings: dict[tuple[TensorType, ...], _Typing] = {}
@@ -97,7 +100,11 @@ class ElementwiseFunction(ufunc):
         """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
         return self._lazily((first, second), {})
 
-    def _lazily(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def of_scalars(self, *operands: Any) -> Any:
+        """Return the lazy result of Python's operator on scalars, which numpy's scalars compute; raises as `of_two`."""
+        return self._lazily(operands, {}, self.scalar_operation)
+
+    def _lazily(self, operands: tuple[Any, ...], options: dict[str, Any], operation: Elementwise | None = None) -> Any:
         if options or len(operands) != self.nin:
             return _call_with_options(self, operands, **options)
         flat: list[Any] = []  # node, output index, node, output index, ...
@@ -119,8 +126,8 @@ class ElementwiseFunction(ufunc):
             if self.check is not None:
                 self.check(*operands)
         if self.nout == 1:
-            return new_tensor(self.operation, tuple(flat), typing.results, find_source(3))
-        return tensor_of(self.operation, tuple(flat), typing.results, 3)
+            return new_tensor(operation or self.operation, tuple(flat), typing.results, find_source(3))
+        return tensor_of(operation or self.operation, tuple(flat), typing.results, 3)
 
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
         """Return what the function does with operands of these types, from numpy itself and then from memory."""
@@ -202,10 +209,15 @@ def _by_name(name: str) -> ElementwiseFunction:
 
 @dataclass(frozen=True, slots=True)
 class Elementwise(Operation):
-    """One function applied to each element of operands that broadcast; `dtype` is numpy's dtype argument."""
+    """One function applied to each element of operands that broadcast.
+
+    dtype:          numpy's dtype argument
+    is_scalar_math: whether Python's operator was applied to scalars of numpy's, which compute and warn by themselves
+    """
 
     function: ElementwiseFunction
     dtype: Dtype | None = None
+    is_scalar_math: bool = False
     keeps_c_order = True
 
     @property
@@ -230,7 +242,7 @@ class Elementwise(Operation):
     def evaluator(self) -> Callable[..., Any]:
         if self.dtype is None:
             compute: Callable[..., Any] = self.function.ufunc
-            return compute
+            return _SCALAR_MATH[compute] if self.is_scalar_math else compute
         # The cast was checked when the call was made.
         return partial(self.function.ufunc, dtype=self.dtype, casting="unsafe")
 
@@ -251,7 +263,22 @@ class Elementwise(Operation):
 
     def key(self) -> Key:
         # Shared by all nodes of the function, so it is worth a short cut.
-        return self.function.key() if self.dtype is None else Operation.key(self)
+        return Operation.key(self) if self.dtype is not None or self.is_scalar_math else self.function.key()
+
+
+# Of scalars numpy's operators are no ufuncs: integers that overflow are warned of, and powers are those of C.
+_SCALAR_MATH: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.divmod: divmod,
+    np.power: operator.pow,
+    np.negative: operator.neg,
+    np.absolute: operator.abs,
+}
 
 
 NOT_WRITTEN = "not written"

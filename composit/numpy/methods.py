@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from types import new_class
 from typing import Any
 
@@ -16,11 +15,11 @@ from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
 from composit.numpy.array_methods import ArrayMethods
 from composit.numpy.memory_methods import MemoryMethods
-from composit.numpy.numpy_call import call_numpy
 from composit.numpy.operators import Operators
 from composit.numpy.pickling import Pickling
 from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
+from composit.numpy.scalar_methods import ScalarMethods
 
 
 class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, ArrayApi, Pickling):
@@ -96,7 +95,7 @@ class _ScalarClass(type):
         return args[0] if isinstance(args[0], TensorHandle) else as_tensor(np.asarray(*args, **kwargs)[()])
 
 
-class LazyScalar(LazyTensor, metaclass=_ScalarClass):
+class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
     """One number where numpy gives a scalar and no array: immutable, and an instance of numpy's scalar class too."""
 
     __slots__ = ()
@@ -113,16 +112,13 @@ class LazyScalar(LazyTensor, metaclass=_ScalarClass):
         """
         return object.__hash__(self) if self._type.dtype.kind in "fc" else hash(read_value(self, "hash"))
 
-    def __mul__(self, other: Any) -> Any:
-        # A list times a number of numpy's is what Python makes of it: repeated, or an error.
-        if isinstance(other, list | tuple):
-            return call_numpy(operator.mul, (self, other), {})
-        return super().__mul__(other)
+    # None keeps Python from trying x[0], x[1], ..., and tells `collections.abc` that nothing is to be gone through.
+    __iter__ = None  # type: ignore[assignment]  # arrays have it
 
-    def __rmul__(self, other: Any) -> Any:
-        if isinstance(other, list | tuple):
-            return call_numpy(operator.mul, (other, self), {})
-        return super().__rmul__(other)
+    def view(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the number whose bytes are these, read as another dtype. See np.generic.view."""
+        result = super().view(*args, **kwargs)
+        return result[()] if isinstance(result, LazyTensor) and not result.ndim else result
 
     def __getattr__(self, name: str) -> Any:
         # What only numpy's scalars have (is_integer, as_integer_ratio, numerator, ...) is asked of the number itself.

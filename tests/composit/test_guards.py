@@ -13,6 +13,7 @@ import pytest
 
 import composit as cnp
 import mosaic
+from composit.apply import as_tensor
 from composit.errors import GuardError, UnreachedInputError
 from composit.nn import chain_rule, optimize, sgd_optimizer
 from composit.operation import Input
@@ -188,6 +189,10 @@ def test_values_that_nothing_was_computed_from_are_not_kept_for_ever():
         assert x[7] == number
         values.append(weakref.ref(x._known.value))
     assert sum(value() is not None for value in values) <= 8
+
+
+def test_numbers_of_pythons_are_read_and_forgotten_like_arrays():
+    assert [int(as_tensor(number)) for number in range(9)] == list(range(9))
 
 
 def test_threads_build_and_evaluate_at_once():

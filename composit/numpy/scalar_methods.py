@@ -1,0 +1,115 @@
+"""What numpy's scalars do in a way of their own, and what they cannot do although arrays can.
+
+May import elementwise_table, elementwise_composites, operators, guards, handle, errors.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from composit.errors import ScalarError
+from composit.guards import read_value
+from composit.handle import TensorHandle
+from composit.numpy import elementwise_composites as composites
+from composit.numpy import elementwise_table as table
+from composit.numpy.elementwise import ElementwiseFunction
+from composit.numpy.numpy_call import REFUSALS, call_numpy
+from composit.numpy.operators import Operators
+
+Value = Any  # operands are tensors, arrays and numbers; results are LazyScalar
+_NUMBERS = (int, float, complex, np.generic)
+
+
+def _is_scalar(value: Value) -> bool:
+    return value._type.is_scalar if isinstance(value, TensorHandle) else isinstance(value, _NUMBERS)
+
+
+def _of_scalars(function: ElementwiseFunction, of_arrays: Callable[..., Value], reflected: bool = False) -> Any:
+    """Return the method for an operator: numpy's arithmetic of scalars where both are some, else that of arrays."""
+
+    def method(self: Any, *others: Value) -> Value:
+        if all(map(_is_scalar, others)):
+            try:
+                return function.of_scalars(*others, self) if reflected else function.of_scalars(self, *others)
+            except REFUSALS:
+                # Numpy's word on it is asked for below.
+                pass
+        return of_arrays(self, *others)
+
+    return method
+
+
+def _of_lists(
+    method: Callable[[Any, Value], Value], python_operator: Callable[[Any, Any], Any], reflected: bool
+) -> Any:
+    """Return the method for `*`: a list times a number of numpy's is what Python makes of it, repeated or an error."""
+
+    def times(self: Any, other: Value) -> Value:
+        if isinstance(other, list | tuple):
+            return call_numpy(python_operator, (other, self) if reflected else (self, other), {})
+        return method(self, other)
+
+    return times
+
+
+class _Absent:
+    """A method that arrays have and scalars have not: `hasattr` says so, and what Python does with it is numpy's error."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get__(self, scalar: Any, owner: type | None = None) -> Any:
+        if scalar is None:
+            return self
+        raise ScalarError(f"{self.text.format(scalar.dtype)}: {scalar!r} is one number; use item() for its value")
+
+
+class ScalarMethods(Operators):
+    """The methods that scalars have in place of those of arrays."""
+
+    __slots__ = ()
+
+    __add__ = _of_scalars(table.add, Operators.__add__)
+    __radd__ = _of_scalars(table.add, Operators.__radd__, True)
+    __sub__ = _of_scalars(table.subtract, Operators.__sub__)
+    __rsub__ = _of_scalars(table.subtract, Operators.__rsub__, True)
+    __mul__ = _of_lists(_of_scalars(table.multiply, Operators.__mul__), operator.mul, False)
+    __rmul__ = _of_lists(_of_scalars(table.multiply, Operators.__rmul__, True), operator.mul, True)
+    __truediv__ = _of_scalars(table.divide, Operators.__truediv__)
+    __rtruediv__ = _of_scalars(table.divide, Operators.__rtruediv__, True)
+    __floordiv__ = _of_scalars(table.floor_divide, Operators.__floordiv__)
+    __rfloordiv__ = _of_scalars(table.floor_divide, Operators.__rfloordiv__, True)
+    __mod__ = _of_scalars(table.remainder, Operators.__mod__)
+    __rmod__ = _of_scalars(table.remainder, Operators.__rmod__, True)
+    __divmod__ = _of_scalars(table.divmod, Operators.__divmod__)
+    __rdivmod__ = _of_scalars(table.divmod, Operators.__rdivmod__, True)
+    __pow__ = _of_scalars(table.power, Operators.__pow__)
+    __rpow__ = _of_scalars(table.power, Operators.__rpow__, True)
+    __neg__ = _of_scalars(table.negative, Operators.__neg__)
+    __abs__ = _of_scalars(table.absolute, Operators.__abs__)
+
+    __len__ = _Absent("object of type 'numpy.{}' has no len()")
+    __contains__ = _Absent("argument of type 'numpy.{}' is not iterable")
+    __setitem__ = _Absent("'numpy.{}' object does not support item assignment")
+    __delitem__ = _Absent("'numpy.{}' object does not support item deletion")
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        if not hasattr(self.dtype.type, "__round__"):
+            self._refuse("__round__")
+        # Without digits it is an integer of Python's.
+        return builtins.round(read_value(self, "round")) if ndigits is None else composites.round(self, ndigits)
+
+    def __trunc__(self) -> int:
+        if not hasattr(self.dtype.type, "__trunc__"):
+            self._refuse("__trunc__")
+        truncated: int = math.trunc(read_value(self, "trunc"))
+        return truncated
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise TypeError(f"type numpy.{self.dtype} doesn't define {name} method: it was asked of {self!r}; use item()")
