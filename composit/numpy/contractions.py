@@ -23,7 +23,7 @@ from composit.handle import TensorHandle, make_tensor, mark_view
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.view_operations import DiagonalView
+from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 
 __all__ = ["diagonal", "einsum", "einsum_path", "trace"]
@@ -277,7 +277,7 @@ def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
                 f" {tensor.shape[second]}): einsum subscripts {term!r} with shape {tensor.shape}; a diagonal needs"
                 " equal lengths"
             )
-        tensor = diagonal(tensor, 0, first, second)
+        tensor = _diagonal_view(tensor, WritableDiagonalView(0, first, second))
         term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
     return term, tensor
 
@@ -291,6 +291,20 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     first, second = normalize_axis(axis1, tensor.ndim, "axis1"), normalize_axis(axis2, tensor.ndim, "axis2")
     if first == second:
         raise ShapeError(f"axis1 and axis2 cannot be the same: diagonal was given axis {first} twice; name two axes")
+    view = DiagonalView(offset, first, second)
+    return _diagonal_view(tensor, view) if tensor is a else _elements_of(tensor, view)
+
+
+def _diagonal_view(tensor: Any, view: DiagonalView) -> Any:
+    """Return the diagonals as a view of the tensor itself, whatever the layout of what is reshaped on the way."""
+    result = _elements_of(tensor, view)
+    shown = make_tensor(result.node, result.output_index)
+    mark_view(shown, tensor, view)
+    return shown
+
+
+def _elements_of(tensor: Any, view: DiagonalView) -> Any:
+    offset, first, second = view.offset, view.axis1, view.axis2
     moved = moveaxis(tensor, (first, second), (-2, -1))
     rows, columns = moved.shape[-2:]
     start = offset if offset >= 0 else -offset * columns
@@ -298,13 +312,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     flat = reshape(moved, (*moved.shape[:-2], rows * columns))
     # Along the flattened matrix the next element of a diagonal is one row and one column on.
     start = start if length else 0
-    result = flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
-    if tensor is not a:
-        return result
-    # A view of the tensor itself, whatever the layout of what was reshaped on the way.
-    shown = make_tensor(result.node, result.output_index)
-    mark_view(shown, tensor, DiagonalView(offset, first, second))
-    return shown
+    return flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
 
 
 @rule_for(np.trace)

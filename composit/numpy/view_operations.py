@@ -153,3 +153,15 @@ class DiagonalView(Operation):
 
     def evaluate(self, *operands: Array) -> Array:
         return np.asarray(operands[0]).diagonal(self.offset, self.axis1, self.axis2)
+
+
+@dataclass(frozen=True, slots=True)
+class WritableDiagonalView(DiagonalView):
+    """The diagonals as einsum shows them, for anybody to write to."""
+
+    is_read_only = False
+
+    def view_of(self, array: Array) -> Array:
+        shown = self.evaluate(array)
+        shown.flags.writeable = array.flags.writeable
+        return shown

@@ -155,6 +155,14 @@ PROGRAMS = {
         a[np.ones((4, 1), bool)] = a.T + 0
         a[:, 0] = 1
     """,
+    "einsum shows a diagonal to write to": """
+        a = xp.arange(24.0).reshape((2, 3, 4))[:, :, 1:]
+        b = xp.einsum('kii->ik', a)
+        b += 100
+        xp.einsum('ii->i', a[1])[1:] = xp.einsum('ii->i', a[0])[:2]
+        c = xp.diagonal(a, 0, 1, 2)
+        c[0] = 1
+    """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2
         a[a] = 1
