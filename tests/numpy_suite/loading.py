@@ -57,6 +57,7 @@ def load(path: Path, redirected: bool) -> ModuleType:
         if sys.version_info < (3, 12):
             own["memoryview"] = _memoryview_of_value
         module.__dict__["__builtins__"] = {**vars(builtins), **own}
+    _register_parents(name)
     sys.modules[name] = module
     try:
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), module.__dict__)
@@ -64,6 +65,14 @@ def load(path: Path, redirected: bool) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _register_parents(name: str) -> None:
+    # By its packages pickle finds a module again.
+    for end in [i for i, letter in enumerate(name) if letter == "."]:
+        package = ModuleType(name[:end])
+        package.__path__ = []
+        sys.modules.setdefault(package.__name__, package)
 
 
 def _repr_of_value(value: Any) -> str:  # Any: what a test shows
