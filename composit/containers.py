@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from composit.apply import tensor_made_by
 from composit.handle import TensorHandle
 
 Rebuild: TypeAlias = Callable[[Sequence[Any]], Any]  # Any: arrays in, the container out
@@ -27,6 +28,23 @@ def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tenso
     handles: list[TensorHandle] = []
     # A partial of a function of this module, unlike a closure, pickles with the operation that keeps it.
     return handles, partial(_fill, _collect(container, handles))
+
+
+def with_made_tensors(container: Any) -> tuple[Any, bool]:
+    """Return the container with the tensors that objects in it make of themselves, and whether there are any.
+
+    numpy itself takes no tensor from an object's `__array__`.
+    """
+    made: list[Any] = []
+    return _made_in(container, made), bool(made)
+
+
+def _made_in(value: Any, made: list[Any]) -> Any:
+    tensor = None if isinstance(value, TensorHandle | np.ndarray | np.generic) else tensor_made_by(value)
+    if tensor is not None:
+        made.append(tensor)
+        return tensor
+    return _map_children(value, lambda child: _made_in(child, made))
 
 
 class _Slot:

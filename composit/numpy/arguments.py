@@ -158,14 +158,22 @@ def _cannot_broadcast(shapes: Sequence[Shape]) -> str:
     )
 
 
+def named_dtype(dtype: object) -> Dtype:
+    """Return the dtype that was asked for.
+
+    Raises:  NoRuleError: a class of dtypes, of which numpy makes an instance that suits the values
+    """
+    if isinstance(dtype, type) and issubclass(dtype, np.dtype):
+        raise NoRuleError(f"dtype: the class {dtype!r:.60}, of which numpy makes an instance")
+    return np.dtype(dtype)  # type: ignore[call-overload,no-any-return]  # np.dtype checks it
+
+
 def dtype_or(dtype: object, default: Dtype) -> Dtype:
     """Return the dtype asked for, or the default for None.
 
     Raises:  NoRuleError: numpy makes another dtype of it: texts get a length, subarrays become axes
     """
-    if isinstance(dtype, type) and issubclass(dtype, np.dtype):
-        raise NoRuleError(f"dtype: the class {dtype!r:.60}, of which numpy makes an instance")
-    chosen = default if dtype is None else np.dtype(dtype)  # type: ignore[call-overload]  # np.dtype checks it
+    chosen = default if dtype is None else named_dtype(dtype)
     if not chosen.itemsize or chosen.subdtype is not None:
         raise NoRuleError(f"dtype: {dtype!r:.60} is not the dtype of the result")
     return chosen

@@ -26,8 +26,9 @@ from composit.numpy import (
 )
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import check_casting
+from composit.numpy.arguments import check_casting, named_dtype
 from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.conversions import lies_in
 from composit.numpy.elementwise import Astype
 from composit.numpy.memory import copied_in_order
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
@@ -167,14 +168,14 @@ class ArrayMethods(TensorHandle):
     ) -> Any:
         """Return the elements in another dtype. See np.ndarray.astype."""
         try:
-            target = np.dtype(dtype)
+            target = named_dtype(dtype)
             check_casting(self.dtype, target, casting)
         except REFUSALS as refusal:
             return let_numpy_decide(refusal, np.ndarray.astype, (self, dtype, order, casting, subok, copy), {})
         if target.kind not in _SIZED or self.dtype.kind not in _SIZED:
             return call_numpy(np.ndarray.astype, (self, dtype, order, casting, subok, copy), {})
         if self.dtype == target:
-            return copied_in_order(self, order) if copy else self
+            return self if not copy and lies_in(self, order) else copied_in_order(self, order)
         result = apply(Astype(target), self)
         return result if order == "K" else copied_in_order(result, order)
 

@@ -20,7 +20,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor, mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
@@ -138,7 +138,7 @@ def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "
         return transpose(tensors[0], tuple(terms[0].index(letter) for letter in output))
     if dtype is not None:
         for tensor in tensors:
-            check_casting(tensor.dtype, np.dtype(dtype), casting)
+            check_casting(tensor.dtype, named_dtype(dtype), casting)
         tensors = [tensor.astype(dtype) for tensor in tensors]
     return apply(Einsum(",".join(terms) + "->" + output, optimize), *tensors)
 

@@ -5,22 +5,26 @@ Arrays made from nothing are in creation.py. May import joining, movement, layou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from composit.apply import apply, input_of, tensor_made_by
+from composit.apply import apply, as_tensor, input_of
+from composit.containers import with_made_tensors
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
-from composit.numpy.arguments import TensorLike
+from composit.numpy.arguments import TensorLike, named_dtype
 from composit.numpy.assignment import base_of, is_writable
 from composit.numpy.elementwise import Astype
 from composit.numpy.joining import stack
 from composit.numpy.layout import InOrder, flags_of, is_surely_in_c_order
 from composit.numpy.memory import copied_in_order
 from composit.numpy.movement import reshape
+from composit.numpy.numpy_call import MADE_NO_ARRAY
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Dtype
+from composit.operation import Array, Dtype, Operation, TensorType, tensor_type
 
 __all__ = [
     "array",
@@ -32,18 +36,42 @@ __all__ = [
     "require",
 ]
 
+
+@dataclass(frozen=True, slots=True)
+class IntegersOf(Operation):
+    """An array of signed integers made of scalars, which numpy asks for their integers: what does not fit is an error."""
+
+    dtype: Dtype
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((len(operand_types),), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.array(list(operands), self.dtype)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        return [None] * len(operands)
+
+
+_SCALARS = (np.generic, bool, int, float, complex)
+
 _NEEDS_COPY = (
     "Unable to avoid copy while creating an array as requested.\nIf using `np.array(obj, copy=False)` replace it with"
     " `np.asarray(obj)` to allow a copy when needed (no behavior change in NumPy 1.x).\nFor more details, see"
     " https://numpy.org/devdocs/numpy_2_0_migration_guide.html#adapting-to-changes-in-the-copy-keyword."
 )
+# As many as numpy's arrays may have; it looks no deeper into lists.
+MAX_AXES = 64
 # The dtypes that a cast of ours gives without looking at elements.
 _CAST = frozenset("biufcmM")
 
 
-def _contains_tensor(value: object) -> bool:
+def _contains_tensor(value: object, depth: int = MAX_AXES) -> bool:
     if isinstance(value, list | tuple):
-        return any(_contains_tensor(child) for child in value)
+        # A list may contain itself.
+        return depth > 0 and any(_contains_tensor(child, depth - 1) for child in value)
     return _is_tensor(value)
 
 
@@ -62,20 +90,33 @@ def _converted(value: Any, dtype: Any, copy: bool | None, order: Any, subok: boo
     if isinstance(value, list | tuple) and _contains_tensor(value):
         if copy is False:
             raise ValueError(f"{_NEEDS_COPY} A sequence of tensors was given; stack makes one of them")
-        result = stack([_converted(child, None, None, None) for child in value])
-        return _of_tensor(result, dtype, None, order)
+        return _of_tensor(_of_sequence(value, dtype), dtype, None, order)
     return _of_values(value, dtype, copy, order, subok)
 
 
+def _of_sequence(value: Sequence[Any], dtype: Any) -> Any:
+    target = None if dtype is None else named_dtype(dtype)
+    if target is None or target.kind != "i":
+        return stack([_converted(child, None, None, None) for child in value])
+    scalars = [as_tensor(child) for child in value if _is_scalar(child)]
+    if len(scalars) == len(value) and not all(np.can_cast(scalar.dtype, target) for scalar in scalars):
+        return apply(IntegersOf(target), *scalars)
+    return stack([_converted(child, target, None, None) for child in value])
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, _SCALARS) or (isinstance(value, TensorHandle) and value.type.is_scalar)
+
+
 def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
-    target: Dtype = tensor.dtype if dtype is None else np.dtype(dtype)
+    target: Dtype = tensor.dtype if dtype is None else named_dtype(dtype)
     is_same = target == tensor.dtype
     if not is_same and (target.kind not in _CAST or tensor.dtype.kind not in _CAST):
         raise NoRuleError(f"array: a cast from {tensor.dtype} to {target} has no rule")
     if tensor._type.is_scalar:
         is_needed, chosen = True, "C"
     else:
-        is_needed, chosen = not is_same or not _lies_in(tensor, order), order or "K"
+        is_needed, chosen = not is_same or not lies_in(tensor, order), order or "K"
     if copy is False and is_needed:
         raise ValueError(f"{_NEEDS_COPY} {tensor!r} was to be of {target} in order {order}")
     if not is_needed and not copy:
@@ -84,7 +125,8 @@ def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
     return apply(InOrder("C"), result) if result._type.is_scalar else copied_in_order(result, chosen)
 
 
-def _lies_in(tensor: TensorHandle, order: Any) -> bool:
+def lies_in(tensor: TensorHandle, order: Any) -> bool:
+    """Return whether the elements lie in numpy's order already."""
     name = str(order or "K").upper()[:1]
     if name in "KA" or tensor.ndim < 1:
         return True
@@ -97,9 +139,9 @@ def _lies_in(tensor: TensorHandle, order: Any) -> bool:
 def _of_values(value: Any, dtype: Any, copy: bool | None, order: Any, subok: bool) -> Any:
     try:
         values = np.array(value, dtype=dtype, copy=copy, order=order or "K", subok=subok)
-    except ValueError:
-        made = tensor_made_by(value)
-        if made is None:
+    except ValueError as error:
+        made, is_changed = with_made_tensors(value) if str(error) == MADE_NO_ARRAY else (value, False)
+        if not is_changed:
             raise
         return array(made, dtype, copy=copy, order=order)
     if type(values) is not np.ndarray:
@@ -213,6 +255,9 @@ def require(a: TensorLike, dtype: Any = None, requirements: Any = None) -> Any:
         raise ValueError(f"Cannot specify both 'C' and 'F' order: require was given {requirements!r}; name one of them")
     order = "F" if "F" in wanted else "C" if "C" in wanted else "A"
     result = _converted(a, dtype, None, order, requirements is not None and "E" not in wanted)
+    if not isinstance(result, TensorHandle):
+        raise NoRuleError("require: an array of a class of its own")
+    lacks_place = "A" in wanted and not flags_of(result).aligned
     lacks_memory = "O" in wanted and base_of(result) is not None
     lacks_writing = "W" in wanted and not is_writable(result)
-    return copied_in_order(result, order) if lacks_memory or lacks_writing else result
+    return copied_in_order(result, order) if lacks_memory or lacks_writing or lacks_place else result

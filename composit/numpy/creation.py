@@ -17,6 +17,7 @@ import numpy as np
 
 from composit.apply import apply, input_of, leaf
 from composit.errors import NoRuleError, ParameterError, ShapeError
+from composit.guards import read_value
 from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.numpy.arguments import (
@@ -250,16 +251,22 @@ def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others:
 
 
 def _known_scalar(value: Any) -> Any:
-    # Lengths are part of a type, so a tensor that decides one is read now.
-    return value.item() if hasattr(value, "__lazy_tensor__") or isinstance(value, np.ndarray) else value
+    # Lengths are part of a type, so a tensor that decides one is read now; its dtype takes part in the promotion.
+    if hasattr(value, "__lazy_tensor__"):
+        return np.asarray(read_value(value.__lazy_tensor__(), "arange"))[()]
+    return value[()] if isinstance(value, np.ndarray) else value
 
 
 @rule_for(np.arange)
-def arange(start: Any = None, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> Any:
+def arange(*given: Any, **named: Any) -> Any:
     """Return evenly spaced values from start up to, without, stop. See np.arange."""
+    # One value by its place is where to stop, one by its name is what it is called.
+    is_stop = len(given) == 1 and not named.keys() & {"start", "stop"}
+    return _evenly_spaced(*((0, *given) if is_stop else given), **named)
+
+
+def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> Any:
     _check_layout("arange", others)
-    if stop is None:
-        start, stop = 0, start
     if stop is None:
         raise TypeError("arange() requires stop to be specified.")
     parts = start, stop, step = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]

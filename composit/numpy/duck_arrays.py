@@ -18,9 +18,14 @@ Function = Callable[..., Any]
 
 def ducks_among(values: Iterable[Any]) -> list[Any]:
     """Return one object of each class that carries out numpy's functions itself, subclasses before their bases."""
+    return one_of_each_class(value for value in _flat(values) if _is_duck(value))
+
+
+def one_of_each_class(values: Iterable[Any]) -> list[Any]:
+    """Return the first object of each class, subclasses before their bases: the order in which numpy asks."""
     found: list[Any] = []
-    for value in _flat(values):
-        if not _is_duck(value) or any(type(other) is type(value) for other in found):
+    for value in values:
+        if any(type(other) is type(value) for other in found):
             continue
         place = next((i for i, other in enumerate(found) if issubclass(type(value), type(other))), len(found))
         found.insert(place, value)

@@ -18,9 +18,10 @@ from composit.apply import apply, as_tensor, scalar_node, tensor_of
 from composit.errors import MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
+from composit.numpy.arguments import named_dtype
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
-from composit.numpy.ufuncs import call_method, operand_of, ufunc, with_named_results
+from composit.numpy.ufuncs import asked, call_method, operand_of, ufunc, with_named_results
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -94,7 +95,9 @@ class ElementwiseFunction(ufunc):
         try:
             return self._lazily(operands, options)
         except REFUSALS as refusal:
-            return let_numpy_decide(refusal, self.ufunc, *with_named_results(self, operands, options))
+            given, named = with_named_results(self, operands, options)
+            result, is_answered = asked(self, "__call__", given, named)
+            return result if is_answered else let_numpy_decide(refusal, self.ufunc, given, named)
 
     def of_two(self, first: Any, second: Any) -> Any:
         """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
@@ -413,7 +416,8 @@ def _call_with_options(
         return call_method(function.ufunc, "__call__", operands[: function.nin], options)
     handles = [as_tensor(operand) for operand in operands]
     # What the casting rule forbids is an error; what it allows, it does not change.
-    function.loop_dtypes([handle.type for handle in handles], None if dtype is None else np.dtype(dtype), casting)
-    if dtype is None:
+    chosen = None if dtype is None else named_dtype(dtype)
+    function.loop_dtypes([handle.type for handle in handles], chosen, casting)
+    if chosen is None:
         return function(*operands)
-    return apply(Elementwise(function, np.dtype(dtype)), *handles)
+    return apply(Elementwise(function, chosen), *handles)

@@ -17,7 +17,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
@@ -46,7 +46,8 @@ __all__ = [
 def common_dtype(operand_types: Sequence[TensorType]) -> Dtype:
     """Return the dtype that arrays of these types are joined in; weak types do not decide (NEP 50)."""
     first = operand_types[0]
-    if all(operand.dtype is first.dtype and operand.weak is None for operand in operand_types):
+    # Records are packed where they are joined, be they of one dtype.
+    if first.dtype.names is None and all(op.dtype is first.dtype and op.weak is None for op in operand_types):
         return first.dtype
     return np.result_type(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
 
@@ -215,7 +216,7 @@ def concatenate(
             " use stack, or concatenate(..., axis=None)"
         )
     if dtype is not None:
-        tensors = [_cast(tensor, np.dtype(dtype), casting) for tensor in tensors]
+        tensors = [_cast(tensor, named_dtype(dtype), casting) for tensor in tensors]
     return apply(Concatenate(normalize_axis(axis, tensors[0].ndim)), *tensors)
 
 
@@ -236,7 +237,7 @@ def stack(
     """Return the tensors side by side along a new axis. See np.stack."""
     tensors = _tensors(arrays, "stack")
     if dtype is not None:
-        tensors = [_cast(tensor, np.dtype(dtype), casting) for tensor in tensors]
+        tensors = [_cast(tensor, named_dtype(dtype), casting) for tensor in tensors]
     return apply(Stack(normalize_axis(axis, tensors[0].ndim + 1)), *tensors)
 
 

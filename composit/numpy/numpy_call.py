@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply, as_tensor, input_of
-from composit.containers import flatten
+from composit.containers import flatten, with_made_tensors
 from composit.errors import CompositError, GuardError, NoRuleError
 from composit.guards import freeze, read_value
 from composit.handle import TensorHandle, reinterpret
@@ -122,6 +122,10 @@ def let_numpy_decide(
         raise
 
 
+# What numpy says of an object whose `__array__` gives a tensor.
+MADE_NO_ARRAY = "object __array__ method not producing an array"
+
+
 def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str] = ()) -> Any:
     """Return the result of a numpy function on tensors: tensors for arrays, anything else as it is.
 
@@ -135,7 +139,15 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
     # What is read-only stays as it is read, so that numpy says so in its own words.
     places = tuple(i for i, h in enumerate(handles) if any(h is target for target in written) and is_writable(h))
     call = NumpyCall(function, rebuild, (), fresh_token(), places)
-    parts, result = call.run(values)
+    try:
+        parts, result = call.run(values)
+    except ValueError as error:
+        if str(error) != MADE_NO_ARRAY:
+            raise
+        (args, kwargs), is_changed = with_made_tensors((args, dict(kwargs)))
+        if not is_changed:
+            raise
+        return call_numpy(function, args, kwargs, writes)
     if not handles:
         return _fresh(result)
     return _Results(call, handles, parts, result).tensors()

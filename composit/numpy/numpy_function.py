@@ -23,6 +23,8 @@ from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.signatures import signature_of
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
+# numpy's functions of this class ask their arguments by `__array_function__`; those written in Python leave it to these.
+_Dispatcher: Any = type(np.sum)
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -86,10 +88,6 @@ def rule_for(
     return declare
 
 
-# numpy's functions of this class ask their arguments by `__array_function__`; those written in Python leave it to these.
-_Dispatcher = type(np.sum)
-
-
 def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Function:
     """Return the public function for one of numpy's without a rule: it runs on the real operands when it is called.
 
@@ -119,6 +117,9 @@ def _published(public: Function, row: NumpyFunction) -> Any:
         public.__signature__ = signature  # type: ignore[attr-defined]  # what inspect reads
     if inspect.isbuiltin(row.function):
         public = _Builtin(public)
+    if isinstance(row.function, _Dispatcher):
+        # What ndarray's own `__array_function__` calls, where a subclass hands on what it was asked.
+        public._implementation = row.function._implementation  # type: ignore[attr-defined]
     _public_to_row[public] = row
     return public
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,14 +18,16 @@ from composit.numpy.elementwise import ElementwiseFunction, short_path
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.products import matmul
 from composit.numpy.subscripts import get_item
+from composit.numpy.ufuncs import GeneralizedFunction, is_asked
 from composit.numpy.writing import set_item
 from composit.operation import TensorType
 
 # Any: operands are tensors, arrays, numbers and what has __lazy_tensor__; results are LazyTensor.
 Value = Any
+Universal: TypeAlias = ElementwiseFunction | GeneralizedFunction
 
 
-def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: np.ufunc) -> Value:
+def _in_place(function: Universal, tensor: Any, other: Value, ufunc: np.ufunc) -> Value:
     """Return the tensor, moved on to the result: numpy's rules for `x += y`.
 
     Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
@@ -34,9 +36,11 @@ def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: 
         # numpy's scalars are immutable: Python takes the operator without assignment, and the name is bound anew.
         return NotImplemented
     try:
-        result = function(tensor, other)
+        result = function.of_two(tensor, other)
         assign_result(tensor, cast_for_writing(tensor, result, ufunc.__name__))
     except REFUSALS as refusal:
+        if is_asked(other):
+            return function(tensor, other, out=(tensor,))
         if ufunc is np.matmul:
             # Its operator has rules of its own, for vectors.
             let_numpy_decide(refusal, _multiply_in_place, (), {"out": tensor, "other": other})
@@ -47,11 +51,6 @@ def _in_place(function: Callable[..., Value], tensor: Any, other: Value, ufunc: 
 
 def _multiply_in_place(out: Any, other: Any) -> None:
     out @= other
-
-
-def _lazy_form(function: Callable[..., Value]) -> Callable[[Value, Value], Value]:
-    """Return what builds the node and raises where it cannot, without asking numpy: the operator asks it itself."""
-    return function.of_two if isinstance(function, ElementwiseFunction) else function
 
 
 def _defers(other: Value) -> bool:
@@ -76,10 +75,8 @@ def _priority(other: Value) -> float:
     return priority if isinstance(priority, int | float) else -1.0
 
 
-def _binary(
-    function: Callable[..., Value], python_operator: Callable[[Any, Any], Any]
-) -> Callable[[Any, Value], Value]:
-    lazily = _lazy_form(function)
+def _binary(function: Universal, python_operator: Callable[[Any, Any], Any]) -> Callable[[Any, Value], Value]:
+    lazily = function.of_two
 
     def method(self: Any, other: Value) -> Value:
         if _defers(other):
@@ -87,16 +84,16 @@ def _binary(
         try:
             return lazily(self, other)
         except REFUSALS as refusal:
+            if is_asked(other):
+                return function(self, other)
             return let_numpy_decide(refusal, python_operator, (self, other), {})
 
     is_short = isinstance(function, ElementwiseFunction) and function.nout == 1
     return short_path(function, method) if is_short else method  # type: ignore[arg-type]  # checked above
 
 
-def _reflected(
-    function: Callable[..., Value], python_operator: Callable[[Any, Any], Any]
-) -> Callable[[Any, Value], Value]:
-    lazily = _lazy_form(function)
+def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) -> Callable[[Any, Value], Value]:
+    lazily = function.of_two
 
     def method(self: Any, other: Value) -> Value:
         if getattr(type(other), "__array_ufunc__", _defers) is None:
@@ -107,12 +104,14 @@ def _reflected(
         try:
             return lazily(other, self)
         except REFUSALS as refusal:
+            if is_asked(other):
+                return function(other, self)
             return let_numpy_decide(refusal, python_operator, (other, self), {})
 
     return method
 
 
-def _updating(function: Callable[..., Value], ufunc: np.ufunc) -> Callable[[Any, Value], Value]:
+def _updating(function: Universal, ufunc: np.ufunc) -> Callable[[Any, Value], Value]:
     def method(self: Any, other: Value) -> Value:
         return _in_place(function, self, other, ufunc)
 

@@ -82,8 +82,10 @@ _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
     """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know."""
-    if any(_is_subclass(value) or is_asked(value) for value in inputs):
-        # Numpy's rules for subclasses and for classes that it asks: the result is of their class.
+    if any(is_asked(value) for value in inputs):
+        return NotImplemented
+    if any(_is_subclass(value) for value in inputs):
+        # Numpy's rules for subclasses: the result is of their class.
         return call_numpy(getattr(ufunc, method), tuple(inputs), options, ("out", "a"))
     if method == "at":
         return call_numpy(ufunc.at, tuple(inputs), options, ("a",))

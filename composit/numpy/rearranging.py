@@ -167,7 +167,7 @@ def resize(a: TensorLike, new_shape: Any) -> Any:
         raise ShapeError(
             f"all elements of `new_shape` must be non-negative: resize was given {shape}; use lengths of 0 or more"
         )
-    flat = ravel(a)
+    flat = ravel(handle_of(a))
     size = int(np.prod(shape))
     if not flat.size:
         if flat.dtype.kind not in "biufc":

@@ -18,7 +18,7 @@ from composit.apply import apply, tensor_of
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
-from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, named_dtype, normalize_axis
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
@@ -197,7 +197,7 @@ def _reduce(
     if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in PLAIN_AXES:
         operation, types = _planned(function, axis, is_kept, dtype, handle.type)
         return tensor_of(operation, (handle.node, handle.output_index), types, 4)
-    dtype = None if dtype is None else np.dtype(dtype)
+    dtype = None if dtype is None else named_dtype(dtype)
     _refuse_objects(function, handle.type, dtype)
     axes = axes_of(axis, handle.ndim)
     return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
@@ -208,7 +208,7 @@ def _reduce(
 def _planned(
     function: ElementwiseFunction, axis: Any, is_kept: bool, dtype: DtypeLike, operand: TensorType
 ) -> tuple[Reduce, tuple[TensorType, ...]]:
-    dtype = None if dtype is None else np.dtype(dtype)
+    dtype = None if dtype is None else named_dtype(dtype)
     _refuse_objects(function, operand, dtype)
     operation = Reduce(function, axes_of(axis, operand.ndim), is_kept, dtype)
     return operation, operation.result_types(operand)
@@ -347,7 +347,7 @@ def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | N
         normalize_axis(axis or 0, 1)
         handle = reshape(handle, (-1,)) if handle.ndim != 1 else handle
         axis = 0
-    dtype = None if dtype is None else np.dtype(dtype)
+    dtype = None if dtype is None else named_dtype(dtype)
     return apply(Accumulate(function, normalize_axis(axis, handle.ndim), dtype), handle)
 
 

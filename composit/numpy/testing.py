@@ -1,6 +1,6 @@
 """numpy.testing on tensors: what compares evaluates first; what manages tests is numpy's own.
 
-May import evaluation, containers.
+May import evaluation, numpy_call, containers.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from composit.containers import flatten
+from composit.containers import flatten, with_made_tensors
 from composit.evaluation import evaluate
+from composit.numpy.numpy_call import MADE_NO_ARRAY
 
 # Which names there are besides differs between versions of numpy.
 __all__ = list(np.testing.__all__)
@@ -26,11 +27,16 @@ def _evaluating(function: Function) -> Function:
     @wraps(function)
     def compared(*args: Any, **kwargs: Any) -> Any:
         handles, rebuild = flatten((args, kwargs))
-        if not handles:
-            return function(*args, **kwargs)
-        values = evaluate(handles)
-        given, named = rebuild(values)
-        return function(*given, **named)
+        given, named = rebuild(evaluate(handles)) if handles else (args, kwargs)
+        try:
+            return function(*given, **named)
+        except ValueError as error:
+            if str(error) != MADE_NO_ARRAY:
+                raise
+            (args, kwargs), is_changed = with_made_tensors((args, kwargs))
+            if not is_changed:
+                raise
+        return compared(*args, **kwargs)
 
     return compared  # type: ignore[return-value]  # the same signature
 

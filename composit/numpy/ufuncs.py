@@ -14,6 +14,8 @@ import numpy as np
 
 from composit.apply import as_tensor
 from composit.errors import NoRuleError
+from composit.handle import TensorHandle
+from composit.numpy.duck_arrays import one_of_each_class
 from composit.numpy.numpy_call import call_numpy
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.signatures import signature_of
@@ -42,6 +44,36 @@ def is_asked(value: Any) -> bool:
     if getattr(type(value), "__array_ufunc__", None) is None or isinstance(value, np.ndarray | np.generic):
         return False
     return not hasattr(value, "__lazy_tensor__")
+
+
+def _asked_among(operands: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
+    """Return one operand or result of each class that is asked, subclasses before their bases."""
+    out = options.get("out")
+    given = (*operands, *(out if isinstance(out, tuple) else (out,)), options.get("where"))
+    return one_of_each_class(value for value in given if is_asked(value))
+
+
+def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, bool]:
+    """Return what operands' own classes make of a call by `__array_ufunc__`, and whether there is such an operand.
+
+    They see our functions and tensors, so that what they do with them may stay lazy.
+
+    Raises:  TypeError: each of them returned NotImplemented
+    """
+    values = _asked_among(operands, options)
+    if not values:
+        return None, False
+    if "out" in options and not isinstance(options["out"], tuple):
+        options = {**options, "out": (options["out"],)}
+    for value in values:
+        result = value.__array_ufunc__(function, method, *operands, **options)
+        if result is not NotImplemented:
+            return result, True
+    shown = ", ".join([repr(function), repr(method), *map(repr, operands)])
+    raise TypeError(
+        f"operand type(s) all returned NotImplemented from __array_ufunc__({shown}):"
+        f" {', '.join(repr(type(value).__name__) for value in operands)}; convert the operands with asarray"
+    )
 
 
 def operand_of(value: Any) -> Any:
@@ -130,6 +162,13 @@ class ufunc(metaclass=_Universal):  # numpy's name
 
     __signature__ = _Signature()
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same function, be it numpy's own: tables of programs and libraries are keyed by either."""
+        return other is self or other is self.ufunc
+
+    def __hash__(self) -> int:
+        return hash(self.ufunc)
+
     def __repr__(self) -> str:
         return f"<ufunc {self.__name__!r}>"
 
@@ -175,9 +214,12 @@ class ufunc(metaclass=_Universal):  # numpy's name
         return self._method(method, operands, {**given, **kwargs})
 
     def _method(self, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        result, is_answered = asked(self, method, operands, options)
+        if is_answered:
+            return result
         result = call_method(self.ufunc, method, operands, options)
         if result is NotImplemented:
-            # An operand of a class that is not ours to know: numpy asks it.
+            # An operand of a class that is not ours to know: numpy has a word for it.
             return getattr(self.ufunc, method)(*operands, **options)
         return result
 
@@ -202,7 +244,8 @@ class NumpyUfunc(ufunc):
         self.__name__ = self.__qualname__ = function.__name__
 
     def __call__(self, *operands: Any, **options: Any) -> Any:
-        return call_numpy(self.ufunc, operands, options, ("out",))
+        result, is_answered = asked(self, "__call__", *with_named_results(self, operands, options))
+        return result if is_answered else call_numpy(self.ufunc, operands, options, ("out",))
 
     def __reduce__(self) -> tuple[type, tuple[np.ufunc]]:
         return NumpyUfunc, (self.ufunc,)
@@ -211,15 +254,21 @@ class NumpyUfunc(ufunc):
 class GeneralizedFunction(ufunc):
     """A universal function over core axes, with a rule."""
 
-    __slots__ = ("__name__", "__qualname__", "_public", "nin", "nout", "ufunc")
+    __slots__ = ("__name__", "__qualname__", "_public", "nin", "nout", "of_two", "ufunc")
 
     def __init__(self, function: np.ufunc, rule: Call) -> None:
         self.ufunc = function
         self.nin, self.nout = function.nin, function.nout
         self.__name__ = self.__qualname__ = function.__name__
+        # What builds the node and raises where it cannot, without asking numpy: operators ask it themselves.
+        self.of_two = rule
         self._public = rule_for(function)(rule)
 
     def __call__(self, *operands: Any, **options: Any) -> Any:
+        if any(not isinstance(operand, TensorHandle) for operand in operands) or "out" in options:
+            result, is_answered = asked(self, "__call__", *with_named_results(self, operands, options))
+            if is_answered:
+                return result
         return self._public(*operands, **options)
 
     def __reduce__(self) -> tuple[Call, tuple[str]]:
