@@ -101,8 +101,8 @@ class Flags:
 
     @property
     def aligned(self) -> bool:
-        """Always: each element lies where the machine wants it."""
-        return True
+        """Whether each element lies where the machine wants it: fields of records may not."""
+        return bool(flags_of(self._tensor).aligned)
 
     @aligned.setter
     def aligned(self, value: Any) -> None:
@@ -123,17 +123,17 @@ class Flags:
     @property
     def behaved(self) -> bool:
         """Whether elements are aligned and can be assigned to."""
-        return self.writeable
+        return self.writeable and self.aligned
 
     @property
     def carray(self) -> bool:
         """Whether it is behaved and in C order."""
-        return self.writeable and self.c_contiguous
+        return self.behaved and self.c_contiguous
 
     @property
     def farray(self) -> bool:
         """Whether it is behaved and in Fortran order, not C's."""
-        return self.writeable and self.fnc
+        return self.behaved and self.fnc
 
     @property
     def num(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 
 from composit.apply import tensor_of
 from composit.errors import AxisError, NoRuleError, ShapeError
-from composit.handle import mark_view
+from composit.handle import mark_view, root_of
 from composit.numpy.arguments import (
     AxesLike,
     AxisLike,
@@ -25,13 +25,14 @@ from composit.numpy.arguments import (
     handle_of,
     normalize_axes,
     normalize_axis,
+    own,
     resolve_shape,
     spell_shape,
 )
 from composit.numpy.arguments import (
     broadcast_shapes as _broadcast_shapes,
 )
-from composit.numpy.layout import axes_in_memory, flags_of
+from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
@@ -343,10 +344,25 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
     """
     tensor = handle_of(a)
     chosen = _resolved_order(order, tensor, "reshape")
+    if copy:
+        tensor = own(tensor)
     if chosen == "C":
-        return _view(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
-    reversed_shape = resolve_shape(shape, tensor.shape)[::-1]
-    return transpose(reshape(transpose(tensor), reversed_shape))
+        result = _view(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
+    else:
+        reversed_shape = resolve_shape(shape, tensor.shape)[::-1]
+        result = transpose(reshape(transpose(tensor), reversed_shape))
+    if copy is False:
+        _check_shared(result)
+    return own(result) if copy else result
+
+
+def _check_shared(view: Any) -> None:
+    root = root_of(view)
+    if root is not None and not shares_memory(root, view._steps):
+        raise ValueError(
+            f"Unable to avoid creating a copy while reshaping.: {view!r} of elements that lie in another order; leave out"
+            " copy=False"
+        )
 
 
 @rule_for(np.ravel)

@@ -162,6 +162,59 @@ PROGRAMS = {
         xp.einsum('ii->i', a[1])[1:] = xp.einsum('ii->i', a[0])[:2]
         c = xp.diagonal(a, 0, 1, 2)
         c[0] = 1
+    "a reshape that is asked to copy shares nothing": """
+        a = xp.asfortranarray(np.arange(6.0).reshape((2, 3)))
+        b = xp.reshape(a, (3, 2), order='F', copy=True)
+        b[0] = 9
+    """,
+    "a reshape that must not copy is a view": """
+        a = xp.asfortranarray(np.arange(6.0).reshape((2, 3)))
+        b = xp.reshape(a, (3, 2), order='F', copy=False)
+        b[0] = 9
+    """,
+    "or an error": """
+        a = xp.arange(6.0).reshape((2, 3))
+        b = xp.reshape(a, (3, 2), order='F', copy=False)
+    """,
+    "of a view, too": """
+        a = xp.arange(6.0).reshape((2, 3))
+        b = a.T.reshape(-1, copy=False)
+    """,
+    "a cast that changes nothing keeps the order asked for": """
+        a = xp.arange(6.0).reshape((2, 3))
+        b = a.astype('f8', order='F', copy=False)
+        b[0] = 9
+        c = a.astype('f8', order='C', copy=False)
+        c[1] = 8
+    """,
+    "a list of scalars becomes integers one by one": """
+        a = xp.asarray([1.5, 300.0])
+        b = xp.array([a.max(), 1], dtype='i2')
+        c = xp.array([[a.min(), a.max()], [2.9, 3]], dtype='i4')
+        d = xp.array([a.max(), 1], dtype='i1')
+    """,
+    "and what is no number is no integer": """
+        a = xp.asarray([1.5, np.nan])
+        b = xp.array([a.max(), 1], dtype='i4')
+    """,
+    "days count in days": """
+        a = xp.array(3, 'm8[D]')
+        b = xp.arange(a)
+        c = xp.arange(a, a + 2)
+        d = xp.arange(xp.array('2020-01-01', 'M8[D]'), xp.array('2020-01-05', 'M8[D]'), a - 1)
+        e = xp.arange(xp.array(3, 'u8'))
+    """,
+    "arange by name has to be told where to stop": """
+        a = xp.arange(start=4)
+    """,
+    "records are packed when they are joined": """
+        a = xp.ones(3, np.dtype({'names': ['x'], 'formats': ['i4'], 'offsets': [8]}))
+        b = xp.concatenate([a, a])
+    """,
+    "a class of dtypes is given an instance that suits": """
+        a = xp.array(['12', '3'], dtype=object)
+        b = xp.array(a, dtype=np.dtypes.StrDType)
+        c = xp.add([1, 2], 1, dtype=np.dtypes.Float32DType)
     """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2

@@ -249,3 +249,19 @@ def test_a_subclass_of_numpys_is_given_the_value() -> None:
 def test_what_numpys_own_method_gave_pickles() -> None:
     swapped = cnp.arange(3, dtype="i2").byteswap()
     np.testing.assert_array_equal(cnp.evaluate(pickle.loads(pickle.dumps(swapped))), [0, 256, 512])
+
+
+def test_fields_that_do_not_lie_where_the_machine_wants_them_are_not_aligned() -> None:
+    def flags(xp: Any) -> list[bool]:
+        field = xp.zeros((2, 2), [("first", "i1"), ("second", "f8")])["second"]
+        views = [field, field.T, field[0], field + 1, field.copy(), xp.require(field, None, "A")]
+        facts = [array.flags.aligned for array in views]
+        return [*facts, field.flags.behaved, field.flags.carray, xp.zeros(9, "u1")[1:].view("f8").flags.aligned]
+
+    assert flags(cnp) == flags(np)
+
+
+def test_lists_that_contain_themselves_end_where_numpys_axes_do() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    assert cnp.array([endless, endless], dtype=object).shape == np.array([endless, endless], dtype=object).shape
