@@ -20,6 +20,8 @@ OURS = (
     "emath",
     "fft",
     "lib",
+    "lib.mixins",
+    "lib.recfunctions",
     "lib.scimath",
     "lib.stride_tricks",
     "linalg",

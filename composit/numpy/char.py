@@ -6,7 +6,7 @@ Arrays of class chararray stay numpy's own. May import strings, numpy_function.
 import numpy as np
 from numpy.char import chararray
 
-from composit.numpy.numpy_function import without_rule
+from composit.numpy.numpy_function import with_own_memory, without_rule
 from composit.numpy.strings import (
     add,
     capitalize,
@@ -103,7 +103,7 @@ __all__ = [
 ]
 
 array = without_rule(np.char.array)
-asarray = without_rule(np.char.asarray)
+asarray = without_rule(with_own_memory(np.char.asarray))
 compare_chararrays = without_rule(np.char.compare_chararrays)
 equal = without_rule(np.char.equal)
 greater = without_rule(np.char.greater)

@@ -111,6 +111,17 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
     return published
 
 
+def with_own_memory(function: Function) -> Function:
+    """Return a function that makes arrays of numpy's classes, which nobody could write to where they show a tensor's value."""
+
+    @wraps(function)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return result if result.flags.writeable else result.copy()
+
+    return made
+
+
 def _published(public: Function, row: NumpyFunction) -> Any:
     signature = signature_of(row.function)
     if signature is not None:

@@ -12,22 +12,12 @@ import numpy as np
 from numpy import matrix, memmap, recarray, test
 
 from composit.numpy.numpy_call import call_numpy
-from composit.numpy.numpy_function import without_rule
+from composit.numpy.numpy_function import with_own_memory, without_rule
 
 __all__ = ["asmatrix", "bmat", "matrix", "memmap", "recarray", "test"]
 
 
-def _matrix_of(data: Any, dtype: Any = None) -> Any:
-    # A tensor's value is read only: its matrix is one that can be written to.
-    return (
-        np.matrix(data, dtype)
-        if isinstance(data, np.ndarray) and not data.flags.writeable
-        else np.asmatrix(data, dtype)
-    )
-
-
-_matrix_of.__name__ = "asmatrix"
-asmatrix = without_rule(_matrix_of)
+asmatrix = without_rule(with_own_memory(np.asmatrix))
 
 
 def bmat(obj: Any, ldict: Any = None, gdict: Any = None) -> Any:

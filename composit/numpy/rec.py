@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.rec import format_parser, recarray, record
 
-from composit.numpy.numpy_function import without_rule
+from composit.numpy.numpy_function import with_own_memory, without_rule
 
 __all__ = [
     "array",
@@ -17,7 +17,7 @@ __all__ = [
     "record",
 ]
 
-array = without_rule(np.rec.array)
+array = without_rule(with_own_memory(np.rec.array))
 find_duplicate = without_rule(np.rec.find_duplicate)
 fromarrays = without_rule(np.rec.fromarrays)
 fromfile = without_rule(np.rec.fromfile)

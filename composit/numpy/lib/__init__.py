@@ -1,6 +1,6 @@
 """numpy.lib on tensors: its tools for writers of libraries are numpy's own, what computes is ours.
 
-May import emath, strided_views.
+May import emath, mixins, recfunctions, stride_tricks.
 """
 
 from numpy.lib import (
@@ -11,15 +11,13 @@ from numpy.lib import (
     array_utils,
     format,
     introspect,
-    mixins,
     npyio,
-    recfunctions,
     tracemalloc_domain,
     user_array,
 )
 
 from composit.numpy import emath as scimath
-from composit.numpy.lib import stride_tricks
+from composit.numpy.lib import mixins, recfunctions, stride_tricks
 
 __all__ = [
     "Arrayterator",
