@@ -6,6 +6,7 @@ May import handle, node, operation, source, errors.
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,7 +127,40 @@ def tensor_made_by(value: object) -> Any:  # Any: LazyTensor or None
     return made if isinstance(made, TensorHandle) else None
 
 
+# As many as numpy's arrays may have; it looks no deeper into lists.
+MAX_NUM_AXES = 64
+
+
+def contains_tensor(value: object, depth: int = MAX_NUM_AXES) -> bool:
+    """Return whether it is a tensor, or a nested sequence with one in it."""
+    if isinstance(value, list | tuple):
+        # A list may contain itself.
+        return depth > 0 and any(contains_tensor(child, depth - 1) for child in value)
+    return is_tensor(value)
+
+
+def is_tensor(value: object) -> bool:
+    """Return whether it is a tensor, be it another library's."""
+    if isinstance(value, TensorHandle):
+        return True
+    # Not by hasattr: a wrapper that passes all names on to a tensor is to be asked for its `__array__`.
+    own = hasattr(type(value), "__lazy_tensor__") or "__lazy_tensor__" in getattr(value, "__dict__", ())
+    # A scalar of numpy's is none, whatever attributes a class derived from it makes up.
+    return own and not isinstance(value, np.generic)
+
+
+_joins: list[Callable[[object], Any]] = []
+
+
+def register_join(join: Callable[[object], Any]) -> None:
+    """Set what makes one tensor of a nested sequence with tensors in it: it needs the families."""
+    assert not _joins, "what joins tensors is registered once"
+    _joins.append(join)
+
+
 def _from_array_like(value: object) -> LazyTensor:
+    if isinstance(value, list | tuple) and contains_tensor(value):
+        return _joins[0](value)  # type: ignore[no-any-return]
     try:
         array = np.array(value)
     except ValueError:

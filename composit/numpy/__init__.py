@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as _np
 
 from composit.apply import apply
+from composit.apply import register_join as _register_join
 from composit.handle import strict
 from composit.numpy import (
     array_api,
@@ -18,6 +19,7 @@ from composit.numpy import (
     comparing,
     constants,
     contractions,
+    conversions,
     correlations,
     creation,
     dates,
@@ -166,3 +168,4 @@ _register_functions({vars(_np.linalg)[name]: vars(linalg)[name] for name in lina
 _register_functions({vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all__})
 _register_functions({_np.lib.stride_tricks.sliding_window_view: _sliding_window_view})
 _register_ufunc_methods(_array_ufunc)
+_register_join(conversions.asarray)

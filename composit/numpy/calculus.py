@@ -77,7 +77,7 @@ def ediff1d(ary: TensorLike, to_end: Any = None, to_begin: Any = None) -> Tensor
     """Return the differences of neighbours in the flattened array. See np.ediff1d."""
     if to_end is not None or to_begin is not None:
         raise NoRuleError("ediff1d: elements for the ends, which numpy casts")
-    flat = ravel(ary)
+    flat = ravel(handle_of(ary))
     return table.subtract(flat[1:], flat[:-1])
 
 

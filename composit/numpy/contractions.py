@@ -318,4 +318,4 @@ def _elements_of(tensor: Any, view: DiagonalView) -> Any:
 @rule_for(np.trace)
 def trace(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1, dtype: Any = None) -> Any:
     """Return the sums along the diagonals over two axes. See np.trace."""
-    return diagonal(a, offset, axis1, axis2).sum(axis=-1, dtype=dtype)
+    return diagonal(handle_of(a), offset, axis1, axis2).sum(axis=-1, dtype=dtype)

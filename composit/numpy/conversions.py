@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import apply, as_tensor, input_of
+from composit.apply import apply, as_tensor, contains_tensor, input_of, is_tensor
 from composit.containers import with_made_tensors
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
@@ -62,32 +62,14 @@ _NEEDS_COPY = (
     " `np.asarray(obj)` to allow a copy when needed (no behavior change in NumPy 1.x).\nFor more details, see"
     " https://numpy.org/devdocs/numpy_2_0_migration_guide.html#adapting-to-changes-in-the-copy-keyword."
 )
-# As many as numpy's arrays may have; it looks no deeper into lists.
-MAX_AXES = 64
 # The dtypes that a cast of ours gives without looking at elements.
 _CAST = frozenset("biufcmM")
 
 
-def _contains_tensor(value: object, depth: int = MAX_AXES) -> bool:
-    if isinstance(value, list | tuple):
-        # A list may contain itself.
-        return depth > 0 and any(_contains_tensor(child, depth - 1) for child in value)
-    return _is_tensor(value)
-
-
-def _is_tensor(value: object) -> bool:
-    # A scalar of numpy's is none, whatever attributes a class derived from it makes up.
-    if isinstance(value, TensorHandle):
-        return True
-    # Not by hasattr: a wrapper that passes all names on to a tensor is to be asked for its `__array__`.
-    own = hasattr(type(value), "__lazy_tensor__") or "__lazy_tensor__" in getattr(value, "__dict__", ())
-    return own and not isinstance(value, np.generic)
-
-
 def _converted(value: Any, dtype: Any, copy: bool | None, order: Any, subok: bool = False) -> Any:
-    if _is_tensor(value):
+    if is_tensor(value):
         return _of_tensor(value.__lazy_tensor__(), dtype, copy, order)
-    if isinstance(value, list | tuple) and _contains_tensor(value):
+    if isinstance(value, list | tuple) and contains_tensor(value):
         if copy is False:
             raise ValueError(f"{_NEEDS_COPY} A sequence of tensors was given; stack makes one of them")
         return _of_tensor(_of_sequence(value, dtype), dtype, None, order)
@@ -254,7 +236,7 @@ def require(a: TensorLike, dtype: Any = None, requirements: Any = None) -> Any:
     if {"C", "F"} <= wanted:
         raise ValueError(f"Cannot specify both 'C' and 'F' order: require was given {requirements!r}; name one of them")
     order = "F" if "F" in wanted else "C" if "C" in wanted else "A"
-    result = _converted(a, dtype, None, order, requirements is not None and "E" not in wanted)
+    result = _converted(a, dtype, None, order, "E" not in wanted)
     if not isinstance(result, TensorHandle):
         raise NoRuleError("require: an array of a class of its own")
     lacks_place = "A" in wanted and not flags_of(result).aligned

@@ -7,6 +7,7 @@ here: the rows (`elementwise_table.py`), their derivatives (`elementwise_derivat
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -384,6 +385,13 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
     return (*np.broadcast_shapes(*rest), *np.broadcast_shapes(*kept))
 
 
+# Python's functions of these names take as many operands as they are given; numpy warns of a third.
+_ONCE_REDUCED_SEVERAL = (np.maximum, np.minimum)
+_RESULT_BY_PLACE = (
+    "Passing more than 2 positional arguments to np.maximum and np.minimum is deprecated. If you meant to use the third"
+    " argument as an output, use the `out` keyword argument instead. If you hoped to work with more than 2 inputs,"
+    " combine them into a single array and get the extrema for the relevant axis."
+)
 _UFUNC_ARGUMENTS = ("where", "order", "subok", "signature", "axes", "axis", "keepdims")
 
 
@@ -408,12 +416,17 @@ def _call_with_options(
             raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")
         if name != "where" or value is not True:
             raise NoRuleError(f"{function.name}: {name}= has no rule")
+    if len(operands) > function.nin and function.ufunc in _ONCE_REDUCED_SEVERAL:
+        warnings.warn(_RESULT_BY_PLACE, DeprecationWarning, stacklevel=4)
     out = operands[function.nin :] or out
     if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
         raise NoRuleError(f"{function.name}: out=...")
     if out is not None:
         options = {"out": out, "casting": casting, "dtype": dtype}
-        return call_method(function.ufunc, "__call__", operands[: function.nin], options)
+        result = call_method(function.ufunc, "__call__", operands[: function.nin], options)
+        if result is NotImplemented:
+            raise NoRuleError(f"{function.name}: operands of classes that have a say")
+        return result
     handles = [as_tensor(operand) for operand in operands]
     # What the casting rule forbids is an error; what it allows, it does not change.
     chosen = None if dtype is None else named_dtype(dtype)

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply
+from composit.apply import MAX_NUM_AXES, apply
 from composit.errors import DtypeError, OutOfBoundsError, ParameterError, ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis, spell_shape
@@ -32,10 +32,6 @@ AdvancedEntry: TypeAlias = int | slice | str
 
 # Stands for the next index operand in AdvancedIndex.index.
 ARRAY: Literal["array"] = "array"
-
-
-# What numpy allows.
-MAX_NUM_AXES = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -343,7 +343,9 @@ _VECTOR_PRODUCTS: dict[str, tuple[np.ufunc, tuple[int, int]]] = {"vecdot": (np.v
 @generalized(np.vecdot)
 def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
     """Return the dot products of vectors along an axis, the first conjugated. See np.vecdot."""
-    x, y = (moveaxis(handle_of(value), axis, -1) if axis != -1 else handle_of(value) for value in (x1, x2))
+    x, y = (handle_of(value) for value in (x1, x2))
+    if axis != -1:
+        x, y = (moveaxis(value, normalize_axis(axis, value.ndim), -1) for value in (x, y))
     return apply(VectorProduct("vecdot"), x, y)
 
 

@@ -155,7 +155,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
 def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) -> Any:
     """Return the values joined to the end of a tensor. See np.append."""
     if axis is None:
-        return concatenate([ravel(arr), ravel(values)])
+        return concatenate([ravel(handle_of(arr)), ravel(handle_of(values))])
     return concatenate([arr, values], axis)
 
 

@@ -162,6 +162,7 @@ PROGRAMS = {
         xp.einsum('ii->i', a[1])[1:] = xp.einsum('ii->i', a[0])[:2]
         c = xp.diagonal(a, 0, 1, 2)
         c[0] = 1
+    """,
     "a reshape that is asked to copy shares nothing": """
         a = xp.asfortranarray(np.arange(6.0).reshape((2, 3)))
         b = xp.reshape(a, (3, 2), order='F', copy=True)
@@ -215,6 +216,15 @@ PROGRAMS = {
         a = xp.array(['12', '3'], dtype=object)
         b = xp.array(a, dtype=np.dtypes.StrDType)
         c = xp.add([1, 2], 1, dtype=np.dtypes.Float32DType)
+    """,
+    "a list of long numbers keeps their last bits": """
+        a = xp.nextafter(xp.longdouble(0.1), xp.longdouble(1))
+        b = xp.fmax([xp.longdouble(0.1)], [a])
+        c = xp.add([[a, 1], [xp.float32(3), a]], 0)
+    """,
+    "vectors lie along an axis that is an integer": """
+        a = xp.ones((3, 3))
+        b = xp.vecdot(a, a, axis=[0])
     """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_a_subclass_may_hand_a_function_on_to_ndarray(program: Any) -> None:
         return xp.asarray(result).ravel().tolist(), calls
 
     assert_agree(asked)
+
+
+def test_functions_of_a_matrix_are_numpys() -> None:
+    def kinds(xp: Any) -> list[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            array = xp.matrix([[1, 2], [3, 4]])
+            with pytest.raises(ValueError, match="must match exactly"):
+                xp.append(array, 1)
+            made = [xp.ediff1d(array), xp.require(array), xp.append(array, array)]
+            return [type(each).__name__ for each in made]
+
+    assert_agree(kinds)
+    assert not isinstance(cnp.trace(cnp.ones((2, 2)).view(type("Own", (np.ndarray,), {}))), np.ndarray)
 
 
 def test_functions_that_make_arrays_of_a_subclass_keep_it() -> None:
@@ -164,6 +179,21 @@ def _refused(program: Any) -> tuple[str, str]:
     with pytest.raises(TypeError) as caught:
         program()
     return type(caught.value).__name__, str(caught.value)[:60]
+
+
+def test_operators_of_the_mixin_ask_for_the_functions_of_the_program() -> None:
+    def asked(xp: Any) -> list[Any]:
+        class Asked(xp.lib.mixins.NDArrayOperatorsMixin):
+            def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
+                known = [name for name in ("add", "negative", "divmod", "matmul", "less") if ufunc is getattr(xp, name)]
+                return known, [type(each).__name__ for each in operands], "out" in options
+
+        one, ones = Asked(), xp.ones(3)
+        results = [one + 1, 1 + one, ones + one, one + ones, -one, divmod(one, 2), one @ ones, one < 1, ones < one]
+        one += 1
+        return [*results, one]
+
+    assert_agree(asked)
 
 
 def test_functions_are_equal_to_numpys_own() -> None:

@@ -150,3 +150,11 @@ def test_functions_made_from_pythons_are_objects_too():
     assert isinstance(pair, cnp.ufunc)
     assert (pair.nin, pair.nout, pair.types, pair.identity) == (2, 1, ["OO->O"], None)
     assert pair.reduce([1, 2, 3]) == 6
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_a_third_operand_by_its_place_is_warned_of(name):
+    for xp in (np, cnp):
+        with pytest.warns(DeprecationWarning, match="Passing more than 2 positional arguments to np.maximum") as caught:
+            getattr(xp, name)(xp.ones(2), 0, xp.zeros(2))
+        assert caught[0].filename == __file__
