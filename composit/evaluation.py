@@ -6,7 +6,8 @@ May import guards, program, backends, containers.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -17,7 +18,7 @@ from composit.apply import as_tensor
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
-from composit.guards import check_guards, guards_for, known_values_behind, leaf_value, read_value
+from composit.guards import Guard, check_guards, guards_for, known_values_behind, leaf_value, read_value
 from composit.handle import TensorHandle, at_call
 from composit.keys import Key
 from composit.node import set_plan
@@ -182,12 +183,40 @@ def _evaluate_on(
             raise UnreachedInputError(unreached_message(handle))
     if checked:
         bound, reached = bind([*outputs, *(guard.pair for guard in checked)], cuts)
-    given = {(id(node.operation), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
-    given |= {(id(node), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
-    leaves = [_leaf_or_given(pair, given) for pair in bound.leaves]
-    values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
+    leaves = _leaves(bound, cuts, arrays)
+    with reads_checked_first(checked, cuts, arrays):
+        values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
     check_guards(checked, values[len(outputs) :])
     return _own(values[: len(outputs)])
+
+
+# What numpy, and functions of users, raise for values that do not suit them.
+_ERRORS_OF_VALUES = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
+@contextmanager
+def reads_checked_first(guards: Sequence[Guard], cuts: Sequence[Pair], arrays: Sequence[Any]) -> Iterator[None]:
+    """Raise GuardError for what the block raises, if a read would differ: the error is one of a path not taken.
+
+    arrays: the values in place of the cuts; each read is computed by itself, for what follows it may raise too
+    """
+    try:
+        yield
+    except _ERRORS_OF_VALUES as error:
+        for guard in guards:
+            bound, _ = bind([guard.pair], cuts)
+            try:
+                (value,) = get_backend("numpy").prepare(bound.program)(_leaves(bound, cuts, arrays))
+            except _ERRORS_OF_VALUES:
+                break
+            guard.check(value, error)
+        raise
+
+
+def _leaves(bound: BoundProgram, cuts: Sequence[Pair], arrays: Sequence[Any]) -> list[Array]:
+    given = {(id(node.operation), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
+    given |= {(id(node), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
+    return [_leaf_or_given(pair, given) for pair in bound.leaves]
 
 
 def _leaf_or_given(pair: Pair, given: Mapping[tuple[int, int], Array]) -> Array:

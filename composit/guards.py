@@ -46,7 +46,7 @@ class Guard:
         """Return whether a value whose newest node has this serial may be there because of the read."""
         return self.after <= newest or (self.kind in _CHOOSING and self.after < NEVER)
 
-    def check(self, value: Array) -> None:
+    def check(self, value: Array, cause: Exception | None = None) -> None:
         """Raise GuardError if the value differs from the one that was read."""
         if values_agree(self.kind, self.value, value):
             return
@@ -54,7 +54,7 @@ class Guard:
             f"guard: {self.kind} read {_short(self.value)} when this graph was built and would read {_short(value)} for the inputs "
             f"given now, so Python might have taken another path; build the graph again for these inputs, or pass "
             f"guards='ignore' if the value does not matter. The read:\n  {describe_source(self.source)}"
-        )
+        ) from cause
 
 
 def _short(value: Array) -> str:

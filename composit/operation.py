@@ -80,7 +80,10 @@ def tensor_type(
     # By number too: long and longlong are equal, and still two types to numpy where they have the same size.
     key = (shape, given, given.num, is_scalar, weak)
     known = _interned.get(key)
-    if known is None:
+    if known is None and is_scalar and not given.isnative and given.names is None:
+        # A scalar has the machine's byte order, wherever it comes from.
+        known = _interned[key] = tensor_type(shape, given.newbyteorder("="), is_scalar, weak)
+    elif known is None:
         known = _interned.setdefault(key, TensorType(shape, given, is_scalar, weak))
     return known
 

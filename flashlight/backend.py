@@ -64,7 +64,9 @@ class _Step:
         """Compute the results, and forget what nobody reads again."""
         pairs = zip(self.operands, self.operand_types, strict=True)
         with noting(self.describe):
-            value = self.function(*(self.take(memory[reference], kind) for reference, kind in pairs))
+            # A function that writes to an operand wants one array for an operand that is given twice.
+            taken = {reference: self.take(memory[reference], kind) for reference, kind in pairs}
+            value = self.function(*[taken[reference] for reference in self.operands])
         for reference, part in zip(self.results, value if self.has_several else (value,), strict=True):
             memory[reference] = part
         for reference in self.dying:

@@ -87,7 +87,8 @@ def tensor_of(array: Array) -> torch.Tensor:
             "backend='numpy'"
         )
     if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
-        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+        # A copy also where one element or none lies in order whatever the strides.
+        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if not array.flags.writeable:
         array = np.asarray(_Writeable(array))
     return torch.from_numpy(array)

@@ -12,12 +12,12 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.containers import Rebuild, flatten
 from composit.errors import OperandError, ParameterError, UnreachedInputError
-from composit.evaluation import bind, unreached_message
+from composit.evaluation import bind, reads_checked_first, unreached_message
 from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
 from composit.operation import Array, Input
-from composit.program import BoundProgram, Program
-from mosaic.executable import Executable
+from composit.program import BoundProgram, Pair, Program
+from mosaic.executable import Executable, program_signature
 from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
@@ -30,6 +30,7 @@ from mosaic.report import (
     kernel_records,
     profile_report,
 )
+from mosaic.runtime.arguments import adapt_inputs
 from mosaic.runtime.heap import return_freed_heap
 from mosaic.runtime.threads import num_available_cores
 from mosaic.targets import Target, check_runs_here, get_target
@@ -46,6 +47,7 @@ class CompiledModel:
     _rebuild: Rebuild
     _num_outputs: int
     _guards: tuple[Guard, ...]
+    _inputs: tuple[Pair, ...]  # only where there are guards: they hold the graph too
     options: Options
     num_threads: int
 
@@ -62,19 +64,25 @@ class CompiledModel:
         return self._rebuild(self._executable.run(arrays))
 
     def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:
-        if out is None:
-            values = self._executable.run(arrays)
-        else:
-            types = self._executable.output_types[self._num_outputs :]
-            places = [np.empty(each.shape, each.dtype) for each in types]
-            if len(out) != self._num_outputs:
-                raise TypeError(
-                    f"call: out has {len(out)} arrays; expected one for each of the {self._num_outputs} outputs; "
-                    "leave it away to get fresh arrays"
-                )
-            values = self._executable.run(arrays, [*out, *places])
+        executable = self._executable
+        # First what is wrong with the call itself, for reads are computed from arrays that fit.
+        given = adapt_inputs(program_signature(executable.program, executable.compiled.input_positions), arrays)
+        with reads_checked_first(self._guards, self._inputs, given):
+            values = self._run(given, out)
         check_guards(self._guards, values[self._num_outputs :])
         return self._rebuild(values[: self._num_outputs])
+
+    def _run(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> list[Array]:
+        """Return the outputs and what guards read."""
+        if out is None:
+            return self._executable.run(arrays)
+        if len(out) != self._num_outputs:
+            raise TypeError(
+                f"call: out has {len(out)} arrays; expected one for each of the {self._num_outputs} outputs; "
+                "leave it away to get fresh arrays"
+            )
+        places = [np.empty(each.shape, each.dtype) for each in self._executable.output_types[self._num_outputs :]]
+        return self._executable.run(arrays, [*out, *places])
 
     def __repr__(self) -> str:
         types = self._executable.output_types[: self._num_outputs]
@@ -150,7 +158,8 @@ def compile(
     executable = build(request, threads, report)
     return_freed_heap()  # what capturing and compiling needed for a while: 12 MiB of BERT-base's
     report("done", 1.0)
-    return CompiledModel(executable, rebuild, len(handles), tuple(checked), options, threads)
+    cuts = tuple((handle.node, handle.output_index) for handle in given) if checked else ()
+    return CompiledModel(executable, rebuild, len(handles), tuple(checked), cuts, options, threads)
 
 
 def emit(

@@ -67,9 +67,9 @@ CompiledStep = CompiledRegion | Island
 @dataclass(frozen=True, slots=True)
 class ConstantPlace:
     """Where in the block of constants a buffer starts, in bytes, and whose value fills it: an instruction's, as it is
-    or packed."""
+    or packed. A value of a dtype that C does not compute with has no start: it stays the array it is."""
 
-    start: int
+    start: int | None
     position: int
     packing: Packing | None = None
 

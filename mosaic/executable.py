@@ -12,17 +12,17 @@ import numpy as np
 
 from composit.errors import GuardError, OutOfBoundsError
 from composit.operation import Array, Operation, TensorType, tensor_type
-from composit.program import Program, labels_of
+from composit.program import Program, Reference, labels_of
 from composit.source import describe_source, noting
 from mosaic.codegen.module import run_symbol
 from mosaic.compiled import CompiledProgram, CompiledRegion
 from mosaic.ir import Island
 from mosaic.ir_expressions import Uniform
-from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.ir_views import Buffer, View
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import Report, Request
 from mosaic.runtime.arena import aligned_bytes
-from mosaic.runtime.arguments import Signature, adapt_input
+from mosaic.runtime.arguments import Signature, adapt_inputs
 from mosaic.runtime.execute import PreparedFunction, prepare_function
 from mosaic.runtime.threads import num_available_cores
 from mosaic.stored_programs import compile_and_link
@@ -51,13 +51,19 @@ class KeptPanels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Executable:
-    """The loaded functions of a compiled program, one per region."""
+    """The loaded functions of a compiled program, one per region.
+
+    kept:          the constants outside the block
+    is_one_region: the only region takes and gives what the program does
+    """
 
     program: Program
     compiled: CompiledProgram
     functions: tuple[PreparedFunction, ...]
     constants: Array
+    kept: Values
     signature: Signature
+    is_one_region: bool
     panels: KeptPanels = field(default_factory=KeptPanels)
 
     @property
@@ -67,12 +73,7 @@ class Executable:
 
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
-        steps = self.compiled.steps
-        if (
-            len(steps) == 1
-            and isinstance(steps[0], CompiledRegion)
-            and len(steps[0].outputs) == len(self.program.outputs)
-        ):
+        if self.is_one_region:
             return self._run_only_region(arrays, out)
         results = self._run_steps(arrays)
         if out is None:
@@ -94,12 +95,7 @@ class Executable:
         return results
 
     def _run_steps(self, arrays: Sequence[Any], watch: Watch | None = None) -> list[Array]:
-        inputs = self.compiled.inputs
-        if len(arrays) != len(inputs):
-            raise self.signature.wrong_count("inputs", len(arrays), len(inputs))
-        values: Values = {
-            buffer: adapt_input(self.signature, position, arrays[position]) for position, buffer in enumerate(inputs)
-        }
+        values: Values = dict(zip(self.compiled.inputs, adapt_inputs(self.signature, arrays), strict=True))
         functions = iter(self.functions)
         for step in self.compiled.steps:
             if isinstance(step, Island):
@@ -136,10 +132,12 @@ class Executable:
     def _run_island(self, island: Island, values: Values) -> None:
         """Run one operation through numpy, on read-only views."""
         instruction = self.program.instructions[island.origins[0]]
-        operands = [self._seen(value, values) for value in island.operands]
-        for index, (source, output) in enumerate(instruction.operands):
-            if self.program.instructions[source].types[output].weak is not None:
-                operands[index] = operands[index].item()  # Python's own scalar, so that numpy promotes it as such
+        # A function that writes to an operand wants one array for an operand that is given twice.
+        seen = {
+            reference: self._operand(reference, value, values)
+            for reference, value in zip(instruction.operands, island.operands, strict=True)
+        }
+        operands = [seen[reference] for reference in instruction.operands]
         results = self._evaluate(instruction.operation, operands, island.origins[0])
         if instruction.operation.num_results == 1:
             results = (results,)
@@ -148,6 +146,13 @@ class Executable:
             if array.shape != view.shape:
                 raise self._wrong_shape(island, array.shape, view.shape)
             values[view.buffer] = np.ascontiguousarray(array, view.dtype).reshape(-1)
+
+    def _operand(self, reference: Reference, value: View | Uniform, values: Values) -> Any:
+        source, output = reference
+        value_type, seen = self.program.instructions[source].types[output], self._seen(value, values)
+        if value_type.weak is not None:
+            return seen.item()  # Python's own scalar, so that numpy promotes it as such
+        return seen[()] if value_type.is_scalar else seen
 
     def _evaluate(self, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
         """Return what numpy computes; what it raises gets a note with the user's line."""
@@ -161,13 +166,20 @@ class Executable:
             return np.broadcast_to(np.frombuffer(view.literal.bits, view.literal.dtype)[0], view.shape)
         if view.size == 0:
             return np.empty(view.shape, view.dtype)
-        if view.buffer.kind is BufferKind.CONSTANT:
-            start = self.compiled.constants[view.buffer].start
-            flat = self.constants[start : start + view.buffer.num_bytes].view(view.dtype)
-        else:
-            flat = values[view.buffer].reshape(-1)
-        strides = tuple(stride * view.dtype.itemsize for stride in view.strides)
-        return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)
+        flat = self._elements(view.buffer, values)
+        if view.dtype.char == np.dtypes.StringDType().char:
+            # as_strided makes its dtype again from a name, which this one has not.
+            return flat[_strided(np.arange(flat.size), view)]
+        return _strided(flat, view)
+
+    def _elements(self, buffer: Buffer, values: Values) -> Array:
+        """Return the memory of a buffer as an array of one axis."""
+        place = self.compiled.constants.get(buffer)
+        if place is None:
+            return values[buffer].reshape(-1)
+        if place.start is None:
+            return self.kept[buffer]
+        return self.constants[place.start :][: buffer.num_bytes].view(buffer.dtype)
 
     def _check_indices(self, origins: Sequence[int], status: Array) -> None:
         if not status.any():
@@ -200,7 +212,15 @@ def build_executable(request: Request, num_threads: int, report: Report) -> Exec
             prepare_function(library, run_symbol(index), _signature(program, compiled, region), block, num_threads)
             for index, region in enumerate(compiled.regions)
         )
-    return Executable(program, compiled, functions, block, program_signature(program, compiled.input_positions))
+    kept, signature = _constants_outside(compiled, request.known), program_signature(program, compiled.input_positions)
+    return Executable(program, compiled, functions, block, kept, signature, _is_one_region(compiled))
+
+
+def _is_one_region(compiled: CompiledProgram) -> bool:
+    if len(compiled.steps) != 1 or not compiled.regions:
+        return False
+    (region,) = compiled.regions
+    return region.inputs == compiled.inputs and len(region.outputs) == len(compiled.outputs)
 
 
 def program_signature(program: Program, inputs: Sequence[int]) -> Signature:
@@ -216,7 +236,7 @@ def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegi
     whole = program_signature(program, compiled.input_positions)
     types = dict(zip(compiled.inputs, whole.inputs, strict=True))
     inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
-    is_only = len(compiled.steps) == 1
+    is_only = _is_one_region(compiled)
     outputs = [
         tensor_type(shapes[buffer] if is_only else (buffer.num_elements,), buffer.dtype) for buffer in region.outputs
     ]
@@ -225,14 +245,25 @@ def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegi
     return Signature(inputs, tuple(outputs), region.arena.arena_bytes, whole.input_names if is_only else ())
 
 
+def _strided(flat: Array, view: View) -> Array:
+    strides = tuple(stride * flat.itemsize for stride in view.strides)
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)
+
+
+def _constants_outside(compiled: CompiledProgram, known: Mapping[int, Array]) -> Values:
+    """Return the values of constants that the block does not hold, for islands and as outputs."""
+    places = compiled.constants.items()
+    return {buffer: known[place.position].reshape(-1) for buffer, place in places if place.start is None}
+
+
 def constant_block(compiled: CompiledProgram, known: Mapping[int, Array]) -> Array:
     """Return one block with every constant where its place says, filled from the values of instructions."""
-    stop = max((place.start + buffer.num_bytes for buffer, place in compiled.constants.items()), default=0)
-    block = aligned_bytes(max(stop, 1))
+    starts = {buffer: place.start for buffer, place in compiled.constants.items() if place.start is not None}
+    block = aligned_bytes(max((start + buffer.num_bytes for buffer, start in starts.items()), default=1))
 
     def fill(buffer: Buffer) -> None:
         place = compiled.constants[buffer]
-        target = block[place.start :][: buffer.num_bytes].view(buffer.dtype)
+        target = block[starts[buffer] :][: buffer.num_bytes].view(buffer.dtype)
         if place.packing is None:
             target[:] = known[place.position].reshape(-1)
         else:
@@ -240,5 +271,5 @@ def constant_block(compiled: CompiledProgram, known: Mapping[int, Array]) -> Arr
 
     # numpy copies without the interpreter's lock, so threads share the work.
     with ThreadPoolExecutor(num_available_cores()) as pool:
-        list(pool.map(fill, compiled.constants))
+        list(pool.map(fill, starts))
     return block

@@ -16,7 +16,7 @@ from composit.program import Program
 from mosaic.compiled import CompiledProgram
 from mosaic.executable import Executable, build_executable, program_signature
 from mosaic.passes.pipeline import Report, Request, compile_program
-from mosaic.runtime.arguments import adapt_input, place_outputs
+from mosaic.runtime.arguments import adapt_inputs, place_outputs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,11 +40,8 @@ class InterpretedExecutable:
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
         signature = program_signature(self.program, self.compiled.input_positions)
-        if len(arrays) != len(signature.inputs):
-            raise signature.wrong_count("inputs", len(arrays), len(signature.inputs))
-        given = dict(self.values)
-        for index, position in enumerate(self.compiled.input_positions):
-            given[position] = adapt_input(signature, index, arrays[index])
+        adapted = adapt_inputs(signature, arrays)
+        given = {**self.values, **dict(zip(self.compiled.input_positions, adapted, strict=True))}
         results = NumpyBackend().prepare(self.program)([given[position] for position in self.program.inputs])
         if out is None:
             return [np.array(result) for result in results]

@@ -117,6 +117,8 @@ def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None 
     given = handle_of(values)
     if tensor.dtype.kind not in "biufc" or given.dtype.kind not in "biufc":
         raise NoRuleError("insert: elements that are no numbers")
+    if not tensor.dtype.isnative:
+        raise NoRuleError("insert: another byte order, which joining would change")
     if given.dtype.kind == "c" and tensor.dtype.kind != "c":
         raise NoRuleError("insert: complex numbers into real ones, of which numpy warns")
     added = _added(tensor, position, place, given)

@@ -46,9 +46,10 @@ __all__ = [
 def common_dtype(operand_types: Sequence[TensorType]) -> Dtype:
     """Return the dtype that arrays of these types are joined in; weak types do not decide (NEP 50)."""
     first = operand_types[0]
-    # Records are packed where they are joined, be they of one dtype.
-    if first.dtype.names is None and all(op.dtype is first.dtype and op.weak is None for op in operand_types):
-        return first.dtype
+    if all(operand.dtype is first.dtype and operand.weak is None for operand in operand_types):
+        # Joining makes numpy's own byte order, and packs records.
+        is_plain = first.dtype.isnative and first.dtype.names is None
+        return first.dtype if is_plain else np.promote_types(first.dtype, first.dtype)
     return np.result_type(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
 
 

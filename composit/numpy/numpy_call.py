@@ -1,8 +1,8 @@
 """numpy functions without a type rule: run on their real operands at the call, as one node that remembers the function.
 
-The node keeps the value, so that evaluation does not run the function again. The result's shape may depend on values,
-so on other inputs it is computed again and another shape is refused. The same is what happens to a call that a rule of
-ours refuses: numpy decides. May import assignment, apply, guards, operation, errors.
+The node keeps the value, so that evaluation does not run the function again. The result's shape and the width of its
+strings may depend on values, so on other inputs it is computed again and another type is refused. The same is what
+happens to a call that a rule of ours refuses: numpy decides. May import assignment, apply, guards, operation, errors.
 """
 
 from __future__ import annotations
@@ -64,13 +64,17 @@ class NumpyCall(Operation):
         if not parts:
             parts = [np.asarray(result)[()]]  # a number of Python's
         for part, expected in zip(parts, self.types, strict=False):
-            if np.shape(part) != expected.shape:
-                raise GuardError(
-                    f"{self.name}: the result has shape {np.shape(part)} for the inputs given now and had"
-                    f" {expected.shape} when this graph was built; its shape depends on values; build the graph again"
-                    " for these inputs"
-                )
+            self._check("shape", np.shape(part), expected.shape)
+            # The width of strings depends on values.
+            self._check("dtype", part.dtype, expected.dtype)
         return parts if len(self.types) > 1 else parts[0]
+
+    def _check(self, what: str, now: object, before: object) -> None:
+        if now != before:
+            raise GuardError(
+                f"{self.name}: the result has {what} {now} for the inputs given now and had {before} when this graph was"
+                f" built; its {what} depends on values; build the graph again for these inputs"
+            )
 
     def run(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
         """Return the arrays among the results and the new values of what was written, and the result as it came."""

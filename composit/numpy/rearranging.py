@@ -91,7 +91,8 @@ def _roll_along(tensor: Any, distance: int, axis: int) -> Any:
     if not cut:
         return tensor
     before = (slice(None),) * axis
-    return concatenate([tensor[(*before, slice(cut, None))], tensor[(*before, slice(None, cut))]], axis)
+    parts = [tensor[(*before, slice(cut, None))], tensor[(*before, slice(None, cut))]]
+    return concatenate(parts, axis, dtype=tensor.dtype)
 
 
 @rule_for(np.rot90)

@@ -10,6 +10,7 @@ from mosaic.codegen.module import AddressOf, operand_address
 from mosaic.ir import Group, IrProgram, Matmul, Scatter, Stage, read_views, written_views
 from mosaic.ir_expressions import Gather, Load, walk
 from mosaic.ir_views import Buffer, BufferKind
+from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.plan_buffers import BufferPlan, BufferRequest, plan_buffers, plan_without_reuse
 from mosaic.passes.split_regions import Region
 
@@ -31,19 +32,23 @@ class MemoryPlan:
         return len(self.status_origins)
 
 
-def constant_offsets(program: IrProgram) -> dict[Buffer, int]:
-    """Return where in the block each constant that is still read starts, in bytes."""
-    offsets: dict[Buffer, int] = {}
+def constant_offsets(program: IrProgram) -> dict[Buffer, int | None]:
+    """Return where in the block each constant that is still read starts, in bytes; None for one that C never reads."""
+    offsets: dict[Buffer, int | None] = {}
     stop = 0
     read = [view.buffer for statement in program.statements for view in read_views(statement)]
     for buffer in (*read, *program.delivered):
-        if buffer.kind is BufferKind.CONSTANT and buffer not in offsets:
-            offsets[buffer] = stop
-            stop += -(-buffer.num_bytes // constant_alignment_bytes) * constant_alignment_bytes
+        if buffer.kind is not BufferKind.CONSTANT or buffer in offsets:
+            continue
+        if buffer.dtype not in compiled_dtypes:
+            offsets[buffer] = None
+            continue
+        offsets[buffer] = stop
+        stop += -(-buffer.num_bytes // constant_alignment_bytes) * constant_alignment_bytes
     return offsets
 
 
-def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer, int]) -> MemoryPlan:
+def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer, int | None]) -> MemoryPlan:
     """Return the places of everything the region touches."""
     inputs = {buffer: position for position, buffer in enumerate(region.inputs)}
     outputs = {buffer: position for position, buffer in enumerate(region.outputs)}
@@ -52,7 +57,8 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
     arena = dict(zip(requests, plan.offsets, strict=True))
     origins = _status_origins(region)
     slots = {origin: slot for slot, origin in enumerate(origins)}
-    address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, constants, arena, slots)
+    in_block = {buffer: start for buffer, start in constants.items() if start is not None}
+    address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, in_block, arena, slots)
     return MemoryPlan(address, plan, origins)
 
 

@@ -29,7 +29,7 @@ def describe_steps(
 
 
 def constant_places(
-    program: IrProgram, offsets: Mapping[Buffer, int], known: Collection[int]
+    program: IrProgram, offsets: Mapping[Buffer, int | None], known: Collection[int]
 ) -> dict[Buffer, ConstantPlace]:
     """Return what fills each constant buffer; lowering numbers those that are not packed by the known instructions."""
     positions = sorted(known)

@@ -10,6 +10,7 @@ much larger than their operands are left too.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from composit.numpy.indexing import BasicIndex
 from composit.numpy.joining import Split
 from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
 from composit.operation import Input, Scalar
-from composit.program import Instruction, Program
+from composit.program import Instruction, Program, Reference
 
 movements = (BasicIndex, BroadcastTo, ExpandDims, Reshape, Split, Squeeze, Transpose)
 always_folded_bytes = 1 << 20
@@ -43,13 +44,21 @@ def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dic
             known[position] = (np.broadcast_to(np.asarray(operation.fill_value, value_type.dtype), value_type.shape),)
             continue
         if all(source in known for source, _ in instruction.operands) and _is_worth(instruction, known):
-            values = _evaluate(instruction, known)
+            values = _evaluate(program, instruction, known)
             if values is None:
                 continue
             known[position] = values
             if len(values) == 1 and not isinstance(operation, movements):
                 folded[position] = values[0]
     return folded
+
+
+def _operand(program: Program, reference: Reference, known: Mapping[int, tuple[np.ndarray, ...]]) -> Any:
+    """Return an operand as numpy would have it: a scalar where it has scalars."""
+    source, index = reference
+    is_scalar = program.instructions[source].types[index].is_scalar
+    value = known[source][index]
+    return value[()] if is_scalar and isinstance(value, np.ndarray) else value
 
 
 def _is_worth(instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ...]]) -> bool:
@@ -60,8 +69,10 @@ def _is_worth(instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ..
     return given <= max(taken, always_folded_bytes)
 
 
-def _evaluate(instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...] | None:
-    operands = [known[source][index] for source, index in instruction.operands]
+def _evaluate(
+    program: Program, instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ...]]
+) -> tuple[np.ndarray, ...] | None:
+    operands = [_operand(program, reference, known) for reference in instruction.operands]
     try:
         with np.errstate(all="ignore"):
             results = instruction.operation.evaluator()(*operands)

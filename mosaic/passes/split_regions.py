@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mosaic.ir import Group, IrProgram, Island, read_views, written_views
 from mosaic.ir_views import Buffer, BufferKind
+from mosaic.lowering.registry import compiled_dtypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ Step = Region | Island
 
 
 def split_regions(program: IrProgram) -> tuple[Step, ...]:
-    """Return the steps in order. A program without islands is one region with the program's inputs and outputs."""
+    """Return the steps in order. A program of which C computes all is one region with the program's inputs and outputs."""
     packing = _packing_regions(program)
     packed = {id(group) for region in packing for group in region.groups}
     runs: list[list[Group] | Island] = []
@@ -43,13 +44,17 @@ def split_regions(program: IrProgram) -> tuple[Step, ...]:
         assert isinstance(run, list)
         run.append(statement)
     outputs = program.delivered
-    if all(isinstance(run, list) for run in runs):
+    if all(isinstance(run, list) for run in runs) and _are_compiled((*program.inputs, *outputs)):
         inputs = (*program.inputs, *program.packed_inputs)
         return (*packing, *(Region(tuple(run), inputs, outputs) for run in runs if isinstance(run, list)))
     parts = (
         run if isinstance(run, Island) else _region(run, runs[index + 1 :], outputs) for index, run in enumerate(runs)
     )
     return (*packing, *parts)
+
+
+def _are_compiled(buffers: Sequence[Buffer]) -> bool:
+    return all(buffer.dtype in compiled_dtypes for buffer in buffers)
 
 
 def _packing_regions(program: IrProgram) -> tuple[Region, ...]:

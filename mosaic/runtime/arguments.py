@@ -68,7 +68,19 @@ def adapt_input(signature: Signature, position: int, value: Any) -> Array:
             return value
     array = _as_array(value)
     _check(signature.input_name(position), array, expected)
-    return np.require(array, expected.dtype, ["C", "A"]).view(expected.dtype, np.ndarray)
+    plain = np.require(array, expected.dtype, ["C", "A"]).view(np.ndarray)
+    # A dtype with references keeps their memory itself: another of its kind would read elsewhere.
+    return plain if expected.dtype.hasobject else plain.view(expected.dtype)
+
+
+def adapt_inputs(signature: Signature, arrays: Sequence[Any]) -> list[Array]:
+    """The values of all inputs as arrays that fit.
+
+    Raises: TypeError: there are more or fewer; ShapeError, DtypeError: one does not fit
+    """
+    if len(arrays) != len(signature.inputs):
+        raise signature.wrong_count("inputs", len(arrays), len(signature.inputs))
+    return [adapt_input(signature, position, array) for position, array in enumerate(arrays)]
 
 
 def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[Any]) -> list[Array]:

@@ -14,7 +14,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.apply import as_tensor
-from composit.errors import GuardError, UnreachedInputError
+from composit.errors import GuardError, ShapeError, UnreachedInputError
 from composit.nn import chain_rule, optimize, sgd_optimizer
 from composit.operation import Input
 from composit.program import count_evaluations
@@ -243,3 +243,36 @@ def test_a_look_up_is_a_guard_on_the_array_too() -> None:
         y = x * 2
     with pytest.raises(GuardError, match="float read"):
         cnp.evaluate(y, inputs={x: np.array([1.0, 3.0])})
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_text_that_would_become_wider_is_an_error(backend: str) -> None:
+    x = cnp.asarray(np.array(["abc", "xyz"]))
+    replaced = cnp.strings.replace(x, "a", "bb")
+    same = cnp.evaluate(replaced, inputs={x: np.array(["qqq", "aqq"])}, backend=backend)
+    assert same.tolist() == ["qqq", "bbqq"]
+    with pytest.raises(GuardError, match="dtype <U6 for the inputs given now and had <U4"):
+        cnp.evaluate(replaced, inputs={x: np.array(["aaa", "aab"])}, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_an_error_of_a_path_that_would_not_be_taken_is_a_guard_error(backend: str) -> None:
+    x = cnp.asarray(np.array([1.0, -1.0, 2.0]))
+    y = x.copy()
+    y[y > 0] += 3  # two elements are chosen
+    with pytest.raises(GuardError, match="mask read") as raised:
+        cnp.evaluate(y, inputs={x: np.array([1.0, 1.0, 2.0])}, backend=backend)
+    assert isinstance(raised.value.__cause__, ValueError)
+    with pytest.raises(ValueError, match="cannot assign"):
+        cnp.evaluate(y, inputs={x: np.array([1.0, 1.0, 2.0])}, backend=backend, guards="ignore")
+    with pytest.raises(GuardError, match="mask read"):
+        mosaic.compile(y, inputs=[x])(np.ones(3))
+    with pytest.raises(ShapeError):
+        mosaic.compile(y, inputs=[x])(np.ones(4))
+
+
+def test_an_error_that_no_read_explains_is_the_one_that_was_raised() -> None:
+    x, i = cnp.asarray(np.arange(3.0)), cnp.asarray(np.array([0]))
+    y = cnp.take(x, i) * 2 if x.sum() > 1 else x
+    with pytest.raises(IndexError, match="out of bounds"):
+        cnp.evaluate(y, inputs={x: np.arange(3.0), i: np.array([9])})

@@ -48,6 +48,14 @@ def test_results_share_no_memory_with_inputs() -> None:
     np.testing.assert_array_equal(cnp.evaluate(x), np.arange(4.0))
 
 
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0), (1, 4), (1, 1)])
+def test_arrays_that_run_backwards_may_be_empty(shape: tuple[int, ...]) -> None:
+    backwards = np.arange(float(np.prod(shape))).reshape(shape)[::-1, ::-1]
+    np.testing.assert_array_equal(tensor_of(backwards).numpy(), backwards)
+    x = cnp.asarray(np.arange(24).reshape(2, 3, 4))[:-3:2, 0:3:-2, -2::-2]
+    assert cnp.evaluate(x + 1, backend="torch").shape == (0, 0, 2)
+
+
 def test_an_error_shows_the_line_that_built_the_operation() -> None:
     x, index = cnp.asarray(np.arange(4.0)), cnp.asarray(np.array([9]))
     taken = cnp.take(x, index * 1)

@@ -157,6 +157,55 @@ def test_dtypes_that_c_has_not_run_through_numpy() -> None:
         np.testing.assert_array_equal(given, expected)
 
 
+def odd_arrays() -> dict[str, np.ndarray]:
+    """Arrays of dtypes that generated C does not compute with."""
+    return {
+        "complex": np.array([1 + 2j, 3]),
+        "half": np.array([1.5, 2], "float16"),
+        "another byte order": np.array([1.5, 2], ">f8"),
+        "text": np.array(["ab", "c"]),
+        "text of any length": np.array(["ab", "d" * 40], np.dtypes.StringDType()),
+        "dates": np.array(["2020-01-01", "NaT"], "M8[D]"),
+        "records": np.array([(1, 2.5), (3, 4.5)], [("a", "i4"), ("b", "f8")]),
+        "objects": np.array([None, "a"], object),
+    }
+
+
+def seen(x: Any) -> list[Any]:
+    return [x, x[::-1], cnp.stack([x, x]).T, cnp.concatenate([x, x[:1]])]
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["constant", "given"])
+@pytest.mark.parametrize("name", odd_arrays())
+def test_values_of_dtypes_that_c_has_not_pass_by_what_is_compiled(name: str, others: bool) -> None:
+    array = odd_arrays()[name]
+    x, y = cnp.asarray(array), cnp.asarray(np.arange(6.0).reshape(2, 3))
+    for value in seen(x):
+        model = mosaic.compile([value, cnp.exp(y)], inputs=[x, y] if others else [y])
+        first, second = model(*[array] * others, np.zeros((2, 3)))
+        assert_same_values(first, cnp.evaluate(value))
+        np.testing.assert_array_equal(second, np.ones((2, 3)))
+        assert_same_values(cnp.evaluate((value, y + 1), backend="mosaic")[0], cnp.evaluate(value))
+
+
+def test_an_island_that_writes_to_an_operand_given_twice_gets_one_array() -> None:
+    x = cnp.asarray(np.arange(4.0))
+    y = x * 2
+    y.put([0, -1, 0], y)
+    expected = np.arange(4.0) + 1
+    expected.put([0, -1, 0], expected)
+    for backend in ("mosaic", "torch"):
+        assert_same_values(cnp.evaluate(y, inputs={x: (np.arange(4.0) + 1) / 2}, backend=backend), expected)
+
+
+def test_numpys_scalars_reach_islands_as_scalars() -> None:
+    x = cnp.asarray(np.arange(3, dtype="int32"))
+    number = cnp.zeros((), int) + 1
+    y = x.copy()
+    cnp.place(y, x > 0, number + 0)  # numpy casts no array of int64 to int32
+    assert_same_values(mosaic.compile(y, inputs=[x])(np.arange(3, dtype="int32")), np.array([0, 1, 1], "int32"))
+
+
 def test_what_numpy_raises_in_an_island_names_the_line() -> None:
     x = cnp.asarray(np.array([2, 3]))
     model = mosaic.compile(cnp.power(x, x), inputs=[x])

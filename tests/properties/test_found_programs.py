@@ -225,6 +225,13 @@ PROGRAMS = {
     "vectors lie along an axis that is an integer": """
         a = xp.ones((3, 3))
         b = xp.vecdot(a, a, axis=[0])
+    "joined arrays and elements have the machine's byte order": """
+        a = xp.array(np.arange(6.0).reshape(2, 3), '>f8')
+        b = xp.concatenate([a, a])
+        c = a[0, 1]
+        d = xp.roll(a, 1)
+        e = xp.insert(a, 1, 5, axis=1)
+        f = xp.append(a, a)
     """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2
