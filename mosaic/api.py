@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,7 +60,9 @@ class CompiledModel:
                 another path; TypeError: the wrong number of arrays
         """
         if self._guards or out is not None:
-            return self._checked_call(arrays, [out] if isinstance(out, np.ndarray) else out)
+            return self._checked_call(
+                arrays, out if out is None or isinstance(out, tuple | list) else [cast(Array, out)]
+            )
         return self._rebuild(self._executable.run(arrays))
 
     def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from composit.errors import ParameterError
 from mosaic.executable import Executable
 from mosaic.interpreted import InterpretedExecutable
 from mosaic.ir import Island
@@ -160,9 +161,14 @@ def _without_kernel(executable: AnyExecutable, position: int) -> str:
 
 
 def profile_report(executable: AnyExecutable, arrays: Sequence[Any], repeat: int) -> ProfileReport:
-    """Return the median time of each kernel over `repeat` runs, after one that is not counted."""
+    """Return the median time of each kernel over `repeat` runs, after one that is not counted.
+
+    Raises: ParameterError: no run is asked for
+    """
+    if repeat < 1:
+        raise ParameterError(f"profile: repeat={repeat!r} was given; expected at least one run")
     executable.run(arrays)
-    runs = [list(_kernel_times(executable, arrays)) for _ in range(max(1, repeat))]
+    runs = [list(_kernel_times(executable, arrays)) for _ in range(repeat)]
     medians = [sorted(times)[len(times) // 2] for times in zip(*runs, strict=True)]
     records = kernel_records(executable)
     return ProfileReport(tuple(KernelTime(record, time) for record, time in zip(records, medians, strict=True)))

@@ -119,7 +119,8 @@ def _check(name: str, array: Array, expected: ArrayType) -> None:
 
 def _check_writable(position: int, array: object) -> None:
     if not isinstance(array, np.ndarray) or not array.flags.writeable:
-        given = "read-only" if isinstance(array, np.ndarray) else f"of type {type(array).__name__}"
+        kind = type(array)
+        given = "read-only" if isinstance(array, np.ndarray) else f"of type {kind.__module__}.{kind.__qualname__}"
         raise TypeError(
             f"call: out[{position}] is {given} and must be a writable numpy array; leave out away to get fresh arrays"
         )

@@ -8,7 +8,8 @@ import os
 import platform
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex, cast
 
 from composit.errors import ParameterError
 from mosaic.runtime.abi import RUNTIME_SOURCE
@@ -41,7 +42,9 @@ def new_runtime(num_threads: object) -> Any:  # object: the number comes from th
 
     The result is a cffi pointer that owns its memory: keep it as long as generated code may use it.
     """
-    if not isinstance(num_threads, int) or num_threads < 1:
+    is_number = isinstance(num_threads, SupportsIndex) and not isinstance(num_threads, bool)
+    count = index(cast(SupportsIndex, num_threads)) if is_number else 0
+    if count < 1:
         raise ParameterError(
             f"threads: num_threads={num_threads!r} was asked for; it must be an integer of at least 1, "
             f"and {num_available_cores()} uses every core this process may run on"
@@ -50,5 +53,5 @@ def new_runtime(num_threads: object) -> Any:  # object: the number comes from th
         "void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads)", "mosaic_pool_fill"
     )
     runtime = foreign_interface().new("struct mosaic_runtime *")
-    fill(runtime, num_threads)
+    fill(runtime, count)
     return runtime

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from composit.errors import ShapeError
+from composit.errors import ParameterError, ShapeError
 
 Shape = tuple[int, ...]
 
@@ -23,6 +23,14 @@ class TileLevel:
     """
 
     tile_shape: tuple[int | None, ...]
+
+    def __post_init__(self) -> None:
+        is_shape = isinstance(self.tile_shape, tuple)
+        if not is_shape or any(size is not None and not isinstance(size, int) for size in self.tile_shape):
+            raise ParameterError(
+                f"TileLevel: tile_shape={self.tile_shape!r:.80} was given; expected a tuple with one length, or None for the whole "
+                "axis, per axis, such as (768, 64)"
+            )
 
     def resolved(self, shape: Shape) -> Shape:
         """Return the tile's extents for an array of that shape."""

@@ -112,9 +112,14 @@ def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
 
 
 def _levels(layout: Any) -> tuple[TileLevel, ...]:
-    if isinstance(layout, Layout):
-        return layout.levels
-    return (layout,) if isinstance(layout, TileLevel) else tuple(layout)
+    given = layout.levels if isinstance(layout, Layout) else layout
+    levels = tuple(given) if isinstance(given, tuple | list) else (given,)
+    if levels and all(isinstance(level, TileLevel) for level in levels):
+        return levels
+    raise ParameterError(
+        f"tile_scheme: {layout!r:.80} was given for a tensor; expected a TileLevel, several of them from the outermost in, or a "
+        "Layout of some; write TileLevel((768, 64)) for tiles of that shape"
+    )
 
 
 def _positions(node: Any, bound: BoundProgram) -> list[int]:
