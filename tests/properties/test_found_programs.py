@@ -225,6 +225,7 @@ PROGRAMS = {
     "vectors lie along an axis that is an integer": """
         a = xp.ones((3, 3))
         b = xp.vecdot(a, a, axis=[0])
+    """,
     "joined arrays and elements have the machine's byte order": """
         a = xp.array(np.arange(6.0).reshape(2, 3), '>f8')
         b = xp.concatenate([a, a])
