@@ -66,12 +66,12 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "a tensor is no subclass of numpy's ndarray; our subclasses of it take it for numpy's",
     ),
     (
-        "Arrays are hashable, and they and scalars of floats hash by identity: `set(x)` of equal floats keeps each; write `x.tolist()`",
+        "Arrays are hashable, by identity, and so are floats that were computed: `{x.sum(): ...}` is looked up by the tensor",
         "tensors key the dictionary that `chain_rule` takes, and a hash by value would compute a loss before its gradient",
     ),
     (
-        "pandas asks masks, group keys and single numbers for numpy's own C types: give it `x.to_numpy()`, or `x.item()`",
-        "a tensor holds no memory in numpy's layout; functions that convert what they are given take it",
+        "Code that wants Python's float or numpy's own memory (`decimal`, PIL, pandas' masks and keys) is given `x.item()`, `x.to_numpy()`",
+        "a tensor holds neither; functions that convert what they are given take it as it is",
     ),
     (
         "`memoryview(x)`, `bytes(x)` and hashlib take a tensor from Python 3.12 on; before, write `np.asarray(x)` of numpy's",

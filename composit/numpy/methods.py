@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from types import new_class
 from typing import Any
 
@@ -20,6 +21,7 @@ from composit.numpy.pickling import Pickling
 from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
 from composit.numpy.scalar_methods import ScalarMethods
+from composit.operation import Input, Scalar
 
 
 class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, ArrayApi, Pickling):
@@ -92,7 +94,11 @@ class _ScalarClass(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) > 1 and isinstance(args[1], Node):
             return super().__call__(*args, **kwargs)
-        return args[0] if isinstance(args[0], TensorHandle) else as_tensor(np.asarray(*args, **kwargs)[()])
+        if isinstance(args[0], TensorHandle):
+            return args[0]
+        # A number of Python's library, as `statistics` makes of a mean, is made a float.
+        is_other = isinstance(args[0], Real) and not isinstance(args[0], int | np.generic)
+        return as_tensor(np.asarray(float(args[0]) if is_other else args[0], *args[1:], **kwargs)[()])
 
 
 class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
@@ -106,11 +112,14 @@ class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
         return self._type.dtype.type
 
     def __hash__(self) -> int:
-        """As numpy's, by value, where no derivative exists: integers, truth values, texts, dates are keys of dictionaries.
+        """As numpy's, by value: elements of arrays, integers, texts, dates are keys of dictionaries.
 
-        Floats hash by identity, as arrays do: a loss is a key of `chain_rule`, which must not compute it.
+        Floats that were computed hash by identity: a loss is a key of `chain_rule`, which must not compute it.
         """
-        return object.__hash__(self) if self._type.dtype.kind in "fc" else hash(read_value(self, "hash"))
+        operation = self.node.operation
+        if self._type.dtype.kind in "fc" and not (operation.is_view or isinstance(operation, Scalar | Input)):
+            return object.__hash__(self)
+        return hash(read_value(self, "hash"))
 
     # None keeps Python from trying x[0], x[1], ..., and tells `collections.abc` that nothing is to be gone through.
     __iter__ = None  # type: ignore[assignment]  # arrays have it

@@ -1,4 +1,4 @@
-"""What is recorded of the last full run: per file how many tests count, and which of them fail.
+"""What is recorded of the last full run: per file how many tests count and pass, which fail, and what was compared.
 
 A test that is not named here passes. A name without parameters stands for all of the function's tests.
 """
@@ -22,6 +22,10 @@ class Recorded:
     """What is recorded of one file."""
 
     counted: int
+    passed: int
+    left_out: int
+    lazy: int  # comparisons that saw a tensor of ours
+    real: int  # comparisons that saw only numpy's values
     failing: frozenset[str]
 
     def expects_failure(self, test_id: str) -> bool:
@@ -32,7 +36,8 @@ class Recorded:
 
 def recorded(mode: str) -> dict[str, Recorded]:
     """Return what is recorded of each file in the mode, lazy or strict."""
-    return {path: Recorded(row["counted"], frozenset(row["failing"])) for path, row in _read().get(mode, {}).items()}
+    rows = _read().get(mode, {}).items()
+    return {path: Recorded(**row | {"failing": frozenset(row["failing"])}) for path, row in rows}
 
 
 def _read() -> dict[str, Any]:
@@ -44,7 +49,14 @@ def update(results: Sequence[FileResult], mode: str) -> None:
     rows = _read()
     files = rows.setdefault(mode, {})
     for result in results:
-        files[result.path] = {"counted": len(result.passed) + len(result.failed), "failing": _failing_names(result)}
+        files[result.path] = {
+            "counted": len(result.passed) + len(result.failed),
+            "passed": len(result.passed),
+            "left_out": len(result.left_out),
+            "lazy": result.num_lazy,
+            "real": result.num_real,
+            "failing": _failing_names(result),
+        }
     RECORD.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

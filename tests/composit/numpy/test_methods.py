@@ -4,6 +4,8 @@ import collections
 import copy
 import operator
 import pickle
+import statistics
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -247,12 +249,20 @@ def test_tensors_hash_by_identity_and_key_dictionaries() -> None:
     assert count.runs == 0
 
 
-@pytest.mark.parametrize("values", [[3, 1, 3], [True, False], ["a", "b", "a"], ["2020-01-01", "2020-01-02"]])
-def test_scalars_of_what_has_no_derivative_hash_by_value(values: list[Any]) -> None:
+@pytest.mark.parametrize(
+    "values", [[3, 1, 3], [True, False], ["a", "b", "a"], ["2020-01-01", "2020-01-02"], [1.5, 2.5, 1.5], [1j, 1j]]
+)
+def test_elements_and_what_has_no_derivative_hash_by_value(values: list[Any]) -> None:
     array = np.array(values, dtype="M8[D]" if "2020-01-01" in values else None)
     x = cnp.asarray(array)
     assert collections.Counter(x) == collections.Counter(array)
     assert {array[0]: "first"}[x[0]] == "first"
+
+
+@pytest.mark.parametrize("function", [statistics.mean, statistics.mode, statistics.pvariance, statistics.median])
+def test_pythons_statistics_of_a_tensor_are_those_of_numpys_array(function: Callable[[Any], float]) -> None:
+    array = np.array([0.5, 1.5, 1.5, 4.0])
+    assert float(function(cnp.asarray(array))) == function(array)
 
 
 def test_a_dictionary_that_is_looked_up_by_a_value_is_a_guard() -> None:
