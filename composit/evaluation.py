@@ -18,7 +18,15 @@ from composit.apply import as_tensor
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
-from composit.guards import Guard, check_guards, guards_for, known_values_behind, leaf_value, read_value
+from composit.guards import (
+    Guard,
+    check_guards,
+    from_outside,
+    guards_for,
+    known_values_behind,
+    leaf_value,
+    read_value,
+)
 from composit.handle import TensorHandle, at_call
 from composit.keys import Key
 from composit.node import set_plan
@@ -156,7 +164,7 @@ def _own(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
             value.base is not None or not value.flags.writeable or not value.flags.owndata or id(value) in seen
         )
         seen.add(id(value))
-        owned.append(value.copy(order="K") if shared else _as_numpy(value))
+        owned.append(from_outside(value.copy(order="K") if shared else _as_numpy(value)))
     return owned
 
 

@@ -290,6 +290,18 @@ def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are alre
     return array
 
 
+def from_outside(value: Any) -> Any:  # Any: as freeze
+    """Return the value as it is shown outside: an array of objects that holds tensors with their values in their places."""
+    if not isinstance(value, np.ndarray) or value.dtype != object:
+        return value
+    places = [i for i, element in enumerate(value.ravel().tolist()) if isinstance(element, TensorHandle)]
+    if places:
+        value = value.copy(order="K")
+    for place in places:
+        value.flat[place] = from_outside(read_value(value.flat[place], ""))
+    return value
+
+
 def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]:
     """Return the reads that may have steered the building of the outputs and depend on the replaced leaves."""
     newest = max((node.serial for node, _ in outputs), default=-1)

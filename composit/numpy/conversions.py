@@ -79,7 +79,10 @@ def _converted(value: Any, dtype: Any, copy: bool | None, order: Any, subok: boo
 def _of_sequence(value: Sequence[Any], dtype: Any) -> Any:
     target = None if dtype is None else named_dtype(dtype)
     if target is None or target.kind != "i":
-        return stack([_converted(child, None, None, None) for child in value])
+        parts = [_converted(child, None, None, None) for child in value]
+        if any(part.dtype == object for part in parts):
+            raise NoRuleError("array: elements that are objects, among which numpy finds out how deep the lists go")
+        return stack(parts)
     scalars = [as_tensor(child) for child in value if _is_scalar(child)]
     if len(scalars) == len(value) and not all(np.can_cast(scalar.dtype, target) for scalar in scalars):
         return apply(IntegersOf(target), *scalars)

@@ -7,7 +7,7 @@ happens to a call that a rule of ours refuses: numpy decides. May import assignm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MethodDescriptorType
@@ -220,6 +220,14 @@ def _input(part: Any) -> Any:
     return tensor
 
 
+def _hold(objects: Array, handles: Iterable[TensorHandle]) -> None:
+    """Put tensors in the places of their values: an array of objects holds the object, which may move on later."""
+    held = {id(known.value): handle for handle in handles if (known := handle._known) is not None}
+    for place, element in enumerate(objects.ravel().tolist() if held else ()):
+        if type(element) is np.ndarray and id(element) in held:
+            objects.flat[place] = held[id(element)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Results:
     """What a call gave: its arrays become results of one node, which keeps their values."""
@@ -267,5 +275,7 @@ class _Results:
         for tensor, part in zip(together, parts, strict=True):
             # A copy: what a function returns may be an array that somebody else holds.
             value = part.copy(order="K") if isinstance(part, np.ndarray) else part
+            if isinstance(value, np.ndarray) and value.dtype == object:
+                _hold(value, [handle for i, handle in enumerate(self.handles) if i not in self.call.written])
             keep_value(tensor.node, tensor.output_index, KnownValue(freeze(value), inputs))
         return together

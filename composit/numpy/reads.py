@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.guards import read_value
+from composit.guards import from_outside, read_value
 from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
@@ -77,7 +77,7 @@ class Reads(TensorHandle):
         return np.array(read_value(self, "to_numpy"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        value = np.asarray(read_value(self, "array"))
+        value = np.asarray(from_outside(read_value(self, "array")))
         if copy is False:
             # Shared with the node's own value, so it stays read-only.
             return np.asarray(value, dtype, copy=False)
@@ -87,7 +87,7 @@ class Reads(TensorHandle):
         return bool(reductions.any(table.equal(self, value)))
 
     def __str__(self) -> str:
-        return str(read_value(self, ""))
+        return str(from_outside(read_value(self, "")))
 
     def __format__(self, format_spec: str) -> str:
-        return format(read_value(self, ""), format_spec)
+        return format(from_outside(read_value(self, "")), format_spec)

@@ -47,10 +47,17 @@ def is_asked(value: Any) -> bool:
 
 
 def _asked_among(operands: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
-    """Return one operand or result of each class that is asked, subclasses before their bases."""
+    """Return one operand or result of each class that is asked, subclasses before their bases.
+
+    Raises:  TypeError: there is one, beside another of a class that takes part in no universal function
+    """
     out = options.get("out")
     given = (*operands, *(out if isinstance(out, tuple) else (out,)), options.get("where"))
-    return one_of_each_class(value for value in given if is_asked(value))
+    found = one_of_each_class(value for value in given if is_asked(value))
+    refusing = [value for value in given if found and getattr(type(value), "__array_ufunc__", found) is None]
+    if refusing:
+        raise TypeError(f"operand {type(refusing[0]).__name__!r} does not support ufuncs (__array_ufunc__=None)")
+    return found
 
 
 def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, bool]:
@@ -72,7 +79,7 @@ def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict
     shown = ", ".join([repr(function), repr(method), *map(repr, operands)])
     raise TypeError(
         f"operand type(s) all returned NotImplemented from __array_ufunc__({shown}):"
-        f" {', '.join(repr(type(value).__name__) for value in operands)}; convert the operands with asarray"
+        f" {', '.join(repr(type(value).__name__) for value in operands)}"
     )
 
 

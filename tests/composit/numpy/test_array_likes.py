@@ -175,6 +175,18 @@ def test_a_function_that_no_operand_knows_is_numpys_error() -> None:
     assert_agree(lambda xp: _refused(lambda: xp.ones(3) * type("OwnLength", (Length,), {"xp": xp})(xp.arange(3.0))))
 
 
+def test_an_operand_that_takes_part_in_nothing_is_refused() -> None:
+    none = type("Alone", (), {"__array_ufunc__": None})()
+    for program in (
+        lambda xp: xp.add(Answering(), none),
+        lambda xp: xp.add(Answering(), 1, out=none),
+        lambda xp: xp.matmul(none, Answering()),
+        lambda xp: xp.negative(none),
+        lambda xp: xp.add(xp.ones(3), none),
+    ):
+        assert_agree(program)
+
+
 def _refused(program: Any) -> tuple[str, str]:
     with pytest.raises(TypeError) as caught:
         program()
