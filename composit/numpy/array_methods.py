@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -217,12 +218,13 @@ class ArrayMethods(TensorHandle):
         return self.shape[0]
 
 
+# These make tensors of ours, with arguments of their own.
+_OWN_SIGNATURES = ("__init__", "__new__")
+
+
 def sign_methods(kind: type) -> None:
     """Give each method the signature that numpy's has."""
     for name, method in vars(kind).items():
         theirs = getattr(np.ndarray, name, None)
-        if callable(method) and callable(theirs) and not name.startswith("__"):
-            method.__signature__ = signature_of(theirs)
-
-
-sign_methods(ArrayMethods)
+        if isinstance(method, FunctionType) and callable(theirs) and name not in _OWN_SIGNATURES:
+            method.__signature__ = signature_of(theirs)  # type: ignore[attr-defined]  # what inspect reads

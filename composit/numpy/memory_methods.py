@@ -13,7 +13,7 @@ import numpy as np
 from composit.apply import input_of
 from composit.guards import read_value
 from composit.handle import TensorHandle, become
-from composit.numpy.array_methods import numpys, sign_methods
+from composit.numpy.array_methods import numpys
 from composit.numpy.assignment import assign_result
 from composit.numpy.memory import field_at, resize_in_place, viewed_as
 from composit.numpy.movement import reshape
@@ -106,6 +106,3 @@ def _view_arguments(dtype: Any = None, type: Any = None) -> tuple[Any, Any]:  # 
     if type is not None and not _is_array_class(type):
         raise ValueError(f"Type must be a sub-type of ndarray type: view was given {type!r:.60}; give numpy.ndarray")
     return dtype, type
-
-
-sign_methods(MemoryMethods)

@@ -14,7 +14,7 @@ from composit.handle import TensorHandle, register_tensor_classes
 from composit.node import Node
 from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
-from composit.numpy.array_methods import ArrayMethods
+from composit.numpy.array_methods import ArrayMethods, sign_methods
 from composit.numpy.memory_methods import MemoryMethods
 from composit.numpy.operators import Operators
 from composit.numpy.pickling import Pickling
@@ -136,4 +136,6 @@ class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
         return super().__getattr__(name)
 
 
+for _kind in ndarray.__mro__[1:-1]:
+    sign_methods(_kind)
 register_tensor_classes(ndarray, LazyScalar)

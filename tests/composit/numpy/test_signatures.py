@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import composit.numpy as cnp
 from composit.numpy.signatures import signature_of
 from docs.numpy_names import Name, functions
 
@@ -90,3 +91,14 @@ def test_no_place_of_a_method_is_lost() -> None:
     signature = signature_of(np.ufunc.reduce)
     assert signature is not None
     assert list(signature.parameters)[:3] == ["self", "array", "axis"]
+
+
+def test_special_methods_have_numpys_signatures_too() -> None:
+    own = {"__new__", "__init__", "__class__", "__class_getitem__", "__init_subclass__", "__subclasshook__"}
+    names = [name for name in dir(np.ndarray) if name.startswith("__") and name not in own]
+    shared = [name for name in names if callable(getattr(np.ndarray, name)) and hasattr(cnp.ndarray, name)]
+    pairs = [(name, getattr(np.ndarray, name), getattr(cnp.ndarray, name)) for name in shared]
+    different = [
+        name for name, theirs, ours in pairs if _parameters(theirs, False) not in (None, _parameters(ours, False))
+    ]
+    assert different == []
