@@ -290,16 +290,25 @@ def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are alre
     return array
 
 
-def from_outside(value: Any) -> Any:  # Any: as freeze
-    """Return the value as it is shown outside: an array of objects that holds tensors with their values in their places."""
-    if not isinstance(value, np.ndarray) or value.dtype != object:
-        return value
+def from_outside(value: Any, held: dict[int, TensorHandle] | None = None) -> Any:  # Any: as freeze
+    """Return the value as it is shown outside: an array of objects that holds tensors with their values in their places.
+
+    held: takes these tensors, by the ids of their values
+    """
+    return _shown(value, {} if held is None else held, {})
+
+
+def _shown(value: Any, held: dict[int, TensorHandle], seen: dict[int, Array]) -> Any:
+    # seen: what stands for an array of objects, by its id, since one may hold itself
+    if not isinstance(value, np.ndarray) or value.dtype != object or id(value) in seen:
+        return seen.get(id(value), value)
     places = [i for i, element in enumerate(value.ravel().tolist()) if isinstance(element, TensorHandle)]
-    if places:
-        value = value.copy(order="K")
+    shown = seen[id(value)] = value.copy(order="K") if places else value
     for place in places:
-        value.flat[place] = from_outside(read_value(value.flat[place], ""))
-    return value
+        tensor = shown.flat[place]
+        part = shown.flat[place] = _shown(read_value(tensor, ""), held, seen)
+        held[id(part)] = tensor
+    return shown
 
 
 def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]:

@@ -7,7 +7,7 @@ happens to a call that a rule of ours refuses: numpy decides. May import assignm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MethodDescriptorType
@@ -18,7 +18,7 @@ import numpy as np
 from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten, with_made_tensors
 from composit.errors import CompositError, GuardError, NoRuleError
-from composit.guards import freeze, read_value
+from composit.guards import freeze, from_outside, read_value
 from composit.handle import TensorHandle, reinterpret
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
@@ -79,13 +79,12 @@ class NumpyCall(Operation):
     def run(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
         """Return the arrays among the results and the new values of what was written, and the result as it came."""
         # An operand that is given twice is one array.
+        operands = [from_outside(operand) for operand in operands]
         copies = {id(operands[i]): np.array(operands[i], copy=True, order="K") for i in self.written}
         values = [copies.get(id(operand), operand) for operand in operands]
         args, kwargs = self.rebuild(values)
         result = _called(self.function, args, kwargs)
-        parts: list[Any] = []
-        _collect_arrays(result, parts)
-        return [*parts, *(values[position] for position in self.written)], result
+        return [*_arrays_in(result), *(values[position] for position in self.written)], result
 
     def key(self) -> Key:
         return self.token
@@ -139,7 +138,8 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
     """
     handles, rebuild = flatten((args, dict(kwargs)))
     written = _written_handles(function, args, kwargs, writes) if writes else []
-    values = [read_value(handle, "") for handle in handles]
+    inner: dict[int, TensorHandle] = {}
+    values = [from_outside(read_value(handle, ""), inner) for handle in handles]
     # What is read-only stays as it is read, so that numpy says so in its own words.
     places = tuple(i for i, h in enumerate(handles) if any(h is target for target in written) and is_writable(h))
     call = NumpyCall(function, rebuild, (), fresh_token(), places)
@@ -154,7 +154,14 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
         return call_numpy(function, args, kwargs, writes)
     if not handles:
         return _fresh(result)
-    return _Results(call, handles, parts, result).tensors()
+    if inner:
+        # What was taken out of an array of objects is the tensor that it holds.
+        result = _with_held(result, inner)
+        parts = [*_arrays_in(result), *parts[len(parts) - len(places) :]]
+    held = {id(value): handle for i, (value, handle) in enumerate(zip(values, handles, strict=True)) if i not in places}
+    written_parts = parts[len(parts) - len(places) :]
+    held |= {id(part): handles[place] for place, part in zip(places, written_parts, strict=True)}
+    return _Results(call, handles, parts, result, {**held, **inner}).tensors()
 
 
 def _written_handles(
@@ -184,12 +191,11 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, np.generic) and value.dtype.kind not in "OUSVT"
 
 
-def _collect_arrays(value: Any, found: list[Any]) -> None:
+def _arrays_in(value: Any) -> list[Any]:
+    """Return the arrays of a result, in order."""
     if _is_array(value):
-        found.append(value)
-    elif isinstance(value, tuple | list):
-        for part in value:
-            _collect_arrays(part, found)
+        return [value]
+    return [array for part in value for array in _arrays_in(part)] if isinstance(value, tuple | list) else []
 
 
 def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
@@ -205,37 +211,50 @@ def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
 
 def _fresh(result: Any) -> Any:
     """Return the result of a call without tensors: a creation, whose arrays are inputs."""
-    parts: list[Any] = []
-    _collect_arrays(result, parts)
-    return _with_tensors(result, iter([_input(part) for part in parts]))
+    return _with_tensors(result, iter([_input(part) for part in _arrays_in(result)]))
 
 
 def _input(part: Any) -> Any:
     if isinstance(part, np.generic):
         return as_tensor(part)
     # A copy where somebody else may hold the memory.
-    tensor = input_of(np.array(part, order="K", copy=True))
+    array = np.array(part, order="K", copy=True)
+    if array.dtype == object:
+        _hold(array, {})
+    tensor = input_of(array)
     if not part.flags.writeable:
         reinterpret(tensor, ReadOnly(True), tensor)
     return tensor
 
 
-def _hold(objects: Array, handles: Iterable[TensorHandle]) -> None:
-    """Put tensors in the places of their values: an array of objects holds the object, which may move on later."""
-    held = {id(known.value): handle for handle in handles if (known := handle._known) is not None}
-    for place, element in enumerate(objects.ravel().tolist() if held else ()):
-        if type(element) is np.ndarray and id(element) in held:
-            objects.flat[place] = held[id(element)]
+def _with_held(value: Any, held: Mapping[int, TensorHandle]) -> Any:
+    if type(value) in (tuple, list):
+        return type(value)([_with_held(part, held) for part in value])
+    return held.get(id(value), value) if type(value) is np.ndarray else value
+
+
+def _hold(objects: Array, held: Mapping[int, TensorHandle]) -> None:
+    """Put tensors in the places of arrays: an array of objects holds the objects, which may move on later."""
+    known = dict(held)
+    for place, element in enumerate(objects.ravel().tolist()):
+        if type(element) is np.ndarray:
+            if id(element) not in known:
+                known[id(element)] = _input(element)
+            objects.flat[place] = known[id(element)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """What a call gave: its arrays become results of one node, which keeps their values."""
+    """What a call gave: its arrays become results of one node, which keeps their values.
+
+    held: tensors by the ids of the values that stood for them, which arrays of objects hold
+    """
 
     call: NumpyCall
     handles: Sequence[TensorHandle]
     parts: Sequence[Any]
     result: Any
+    held: Mapping[int, TensorHandle]
 
     def tensors(self) -> Any:
         """Return the result with tensors for arrays, after the operands that were written to have moved on."""
@@ -276,6 +295,6 @@ class _Results:
             # A copy: what a function returns may be an array that somebody else holds.
             value = part.copy(order="K") if isinstance(part, np.ndarray) else part
             if isinstance(value, np.ndarray) and value.dtype == object:
-                _hold(value, [handle for i, handle in enumerate(self.handles) if i not in self.call.written])
+                _hold(value, self.held)
             keep_value(tensor.node, tensor.output_index, KnownValue(freeze(value), inputs))
         return together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,26 @@ def _copied(xp: Any) -> Any:
     return _lists(objects), _lists(copied)
 
 
+def _in_itself(xp: Any) -> Any:
+    objects = xp.empty(2, dtype=object)
+    objects[0] = objects
+    return objects[0] is objects, str(objects)
+
+
+def _made_by_numpy(xp: Any) -> Any:
+    doubled = _ragged(xp) * 2
+    doubled[0][1] = 5
+    deep = copy.deepcopy(doubled)
+    deep[1][0] = 7
+    return _lists(doubled), _lists(deep)
+
+
+def _as_texts(xp: Any) -> Any:
+    objects = xp.empty(2, dtype=object)
+    objects[0], objects[1] = xp.array("long text"), "text"
+    return xp.array([objects], dtype="S")
+
+
 def _shuffled(xp: Any) -> Any:
     objects = _ragged(xp)
     xp.random.default_rng(0).shuffle(objects)
@@ -84,6 +105,9 @@ PROGRAMS: list[Program] = [
     _written_through,
     _held_twice,
     _copied,
+    _made_by_numpy,
+    _in_itself,
+    _as_texts,
     _shuffled,
     _same_one,
     _in_a_field,
