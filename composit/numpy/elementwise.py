@@ -22,7 +22,7 @@ from composit.keys import Key, digest
 from composit.numpy.arguments import named_dtype
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
-from composit.numpy.ufuncs import asked, call_method, operand_of, ufunc, with_named_results
+from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -422,11 +422,7 @@ def _call_with_options(
     if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
         raise NoRuleError(f"{function.name}: out=...")
     if out is not None:
-        options = {"out": out, "casting": casting, "dtype": dtype}
-        result = call_method(function.ufunc, "__call__", operands[: function.nin], options)
-        if result is NotImplemented:
-            raise NoRuleError(f"{function.name}: operands of classes that have a say")
-        return result
+        return _written_to(function, operands[: function.nin], out, casting, dtype)
     handles = [as_tensor(operand) for operand in operands]
     # What the casting rule forbids is an error; what it allows, it does not change.
     chosen = None if dtype is None else named_dtype(dtype)
@@ -434,3 +430,16 @@ def _call_with_options(
     if chosen is None:
         return function(*operands)
     return apply(Elementwise(function, chosen), *handles)
+
+
+def _written_to(function: ElementwiseFunction, operands: tuple[Any, ...], out: Any, casting: str, dtype: Any) -> Any:
+    options = {"out": out} if casting == "same_kind" else {"out": out, "casting": casting}
+    results = out if isinstance(out, tuple) else (out,)
+    if any(is_asked(value) for value in (*operands, *results)):
+        raise NoRuleError(f"{function.name}: operands of classes that have a say")
+    result = call_method(
+        function.ufunc, "__call__", operands, options if dtype is None else {**options, "dtype": dtype}
+    )
+    if result is NotImplemented:
+        raise NoRuleError(f"{function.name}: operands of which numpy makes no arrays")
+    return result

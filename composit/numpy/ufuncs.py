@@ -70,17 +70,40 @@ def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict
     values = _asked_among(operands, options)
     if not values:
         return None, False
-    if "out" in options and not isinstance(options["out"], tuple):
-        options = {**options, "out": (options["out"],)}
+    named = _as_asked(function, options)
     for value in values:
-        result = value.__array_ufunc__(function, method, *operands, **options)
+        result = value.__array_ufunc__(function, method, *operands, **named)
         if result is not NotImplemented:
             return result, True
-    shown = ", ".join([repr(function), repr(method), *map(repr, operands)])
+    shown = [
+        repr(function),
+        repr(method),
+        *map(repr, operands),
+        *(f"{name}={value!r}" for name, value in named.items()),
+    ]
+    kinds = [repr(type(value).__name__) for value in (*operands, *named.get("out", ()))]
     raise TypeError(
-        f"operand type(s) all returned NotImplemented from __array_ufunc__({shown}):"
-        f" {', '.join(repr(type(value).__name__) for value in operands)}"
+        f"operand type(s) all returned NotImplemented from __array_ufunc__({', '.join(shown)}): {', '.join(kinds)}"
     )
+
+
+_NAMES = frozenset(
+    "out where casting order dtype subok signature sig axes axis keepdims initial indices".split()  # of any method
+)
+
+
+def _as_asked(function: ufunc, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return named arguments as an operand's class is given them: results are a tuple, and left out where there is none.
+
+    Raises:  TypeError: no universal function has such an argument
+    """
+    unknown = [name for name in options if name not in _NAMES]
+    if unknown:
+        raise TypeError(f"{function.__name__}() got an unexpected keyword argument {unknown[0]!r}")
+    named = dict(options)
+    out = named.pop("out", None)
+    results = out if isinstance(out, tuple) else (out,)
+    return named if all(result is None for result in results) else {**named, "out": results}
 
 
 def operand_of(value: Any) -> Any:

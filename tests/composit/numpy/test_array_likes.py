@@ -175,6 +175,32 @@ def test_a_function_that_no_operand_knows_is_numpys_error() -> None:
     assert_agree(lambda xp: _refused(lambda: xp.ones(3) * type("OwnLength", (Length,), {"xp": xp})(xp.arange(3.0))))
 
 
+class Recording:
+    """Returns how it was asked."""
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
+        return method, len(operands), sorted(options), [type(each).__name__ for each in options.get("out", ())]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda xp, x: xp.sin(x, None),
+        lambda xp, x: xp.modf(x, out=(None, None)),
+        lambda xp, x: xp.modf(x, xp.ones(1), None),
+        lambda xp, x: xp.multiply(1, x, subok=False, where=True, dtype="f4"),
+        lambda xp, x: xp.multiply(1, x, unknown=1),
+        lambda xp, x: xp.multiply([1], [2], out=x),
+        lambda xp, x: xp.multiply(xp.ones(2), 2, x),
+        lambda xp, x: xp.multiply(xp.ones(2).view(type("Own", (xp.ndarray,), {})), 2, out=x),
+        lambda xp, x: xp.add.reduce(x, axis=0, keepdims=True),
+        lambda xp, x: xp.add(object(), 1, out=xp.ones(1)),
+    ],
+)
+def test_a_class_is_asked_with_the_arguments_that_were_given(program: Any) -> None:
+    assert_agree(lambda xp: program(xp, Recording()))
+
+
 def test_an_operand_that_takes_part_in_nothing_is_refused() -> None:
     none = type("Alone", (), {"__array_ufunc__": None})()
     for program in (
