@@ -232,4 +232,5 @@ def imported_name(module: Any, name: str) -> Any:  # Any: a stand-in for a modul
         return getattr(module, name)
     except AttributeError:
         full_name = f"{getattr(module, '_suite_name', '?')}.{name}"
-        return MissingName(full_name)
+        # A submodule that nobody has imported yet is no attribute.
+        return module_called(full_name) if _is_private_module(full_name) else MissingName(full_name)
