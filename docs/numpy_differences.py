@@ -18,6 +18,18 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "numpy's float64 is a float of Python's, which holds its value",
     ),
     (
+        "A truth value is no singleton: `x.all() is np.True_` is false; `==` and `if` are numpy's",
+        "a lazy one is still to be computed, and is one of many nodes",
+    ),
+    (
+        "`datetime64(x)` and `timedelta64(x)` do not take a tensor; `x.astype('M8[s]')` does, and `evaluate(x)` gives one",
+        "these classes are numpy's own and take numpy's own arrays only",
+    ),
+    (
+        "`__array_wrap__` is asked of subclasses of ndarray only, not of other objects that have an `__array__`",
+        "the result is a tensor and lazy; a class that wants a say in it has `__array_ufunc__`",
+    ),
+    (
         "An unpickled universal function is composit's if composit's was pickled, numpy's if numpy's was",
         "pickles name the module that holds the object",
     ),
