@@ -202,19 +202,33 @@ def is_surely_in_c_order(tensor: TensorHandle) -> bool:
     return is_plain and _is_in_c_order(tensor._node)
 
 
-# Nodes whose values lie in C order, by id: a program that asks again and again walks each node once.
+# Nodes whose values lie in C order, and those of which that is not sure, by id: a program that asks again and again walks
+# each node once.
 _known_in_c_order: WeakValueDictionary[int, Node] = WeakValueDictionary()
+_known_unsure: WeakValueDictionary[int, Node] = WeakValueDictionary()
 
 
 def _is_in_c_order(root: Node) -> bool:
     """Return whether the value lies in C order for sure: made by operations that keep it, of leaves that have it."""
-    seen: set[int] = set()
+    walked: dict[int, Node] = {}
+    answer = _follows_in_c_order(root, walked)
+    # Of a view that is asked itself more is wanted than of one on the way.
+    if answer:
+        _known_in_c_order.update({key: node for key, node in walked.items() if not node.operation.is_view})
+    elif not root.operation.is_view:
+        _known_unsure[id(root)] = root
+    return answer
+
+
+def _follows_in_c_order(root: Node, walked: dict[int, Node]) -> bool:
     stack = [root]
     while stack:
         node = stack.pop()
-        if id(node) in seen or _known_in_c_order.get(id(node)) is node:
+        if id(node) in walked or _known_in_c_order.get(id(node)) is node:
             continue
-        seen.add(id(node))
+        if _known_unsure.get(id(node)) is node:
+            return False
+        walked[id(node)] = node
         operation = node.operation
         if isinstance(operation, Input):
             if operation.has_value and not np.asarray(operation.read()).flags.c_contiguous:
@@ -227,7 +241,6 @@ def _is_in_c_order(root: Node) -> bool:
             stack.extend(operand for operand, index in node.operands if operand.types[index].ndim > 1)
         elif any(value_type.ndim > 1 for value_type in node.types):
             return False
-    _known_in_c_order[id(root)] = root
     return True
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
+from composit.numpy import layout
 from composit.numpy.layout import shares_memory
 from composit.numpy.movement import Reshape, Transpose
 from tests.composit.numpy.side_by_side import assert_agree
@@ -265,3 +266,23 @@ def test_lists_that_contain_themselves_end_where_numpys_axes_do() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert cnp.array([endless, endless], dtype=object).shape == np.array([endless, endless], dtype=object).shape
+
+
+def test_each_node_is_looked_at_a_few_times_for_its_layout_however_long_a_loop_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+    follow = layout._follows_in_c_order
+
+    def counted(root: Any, walked: dict[int, Any]) -> bool:
+        answer = follow(root, walked)
+        looked_at.append(len(walked))
+        return answer
+
+    monkeypatch.setattr(layout, "_follows_in_c_order", counted)
+    x, weights, bias = cnp.ones((4, 3)), cnp.ones((3, 2)), cnp.zeros((1, 2))
+    for _ in range(100):
+        error = cnp.tanh(x @ weights + bias)
+        weights -= 0.1 * (x.T @ error)
+        bias -= error.sum(axis=0, keepdims=True)
+    assert sum(looked_at) < 15 * 100
