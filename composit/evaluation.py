@@ -109,7 +109,7 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
     # What the oracle has computed for a read it need not compute again; another backend is asked for its own numbers.
-    known = [pair for pair, _ in known_values_behind(pairs)] if backend is get_backend("numpy") else []
+    known = known_values_behind(pairs).pairs if backend is get_backend("numpy") else []
     bound = build_program(pairs, known) if known else bind(pairs, ())[0]
     surroundings = surroundings_of(bound.program.labels)
     plan = _Plan(pairs[0][1], pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))

@@ -19,7 +19,15 @@ from composit.interpreter import OwnedValues
 from composit.kept_values import KnownValue, drop_old_values, mark_used
 from composit.node import Node, drop_values, keep_value, live_handles, newest_serial
 from composit.operation import Array, Input
-from composit.program import BoundProgram, Pair, ancestors_in_order, build_program, run_in, surroundings_of
+from composit.program import (
+    BoundProgram,
+    Pair,
+    ancestors_in_order,
+    build_program,
+    program_of_nodes,
+    run_in,
+    surroundings_of,
+)
 from composit.source import Source, describe_source, find_source
 
 NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
@@ -136,17 +144,14 @@ def _look_up(node: Node) -> KnownValue | None:
 
 def _compute(handle: TensorHandle) -> KnownValue:
     wanted = (handle.node, handle.output_index)
-    cuts = known_values_behind([wanted])
-    pairs = [pair for pair, _ in cuts]
-    outputs = [wanted, *_pairs_to_keep(ancestors_in_order([wanted[0]], pairs), wanted)]
-    bound = build_program(outputs, pairs)
-    known_by_pair = {(id(node), index): known for (node, index), known in cuts}
-    dependencies = _dependencies(bound, known_by_pair)
-    given = _values(bound, known_by_pair)
-    consumed = _given_up(bound, cuts)
-    del cuts, known_by_pair
-    mark_used(pairs)
-    del pairs
+    behind = known_values_behind([wanted])
+    outputs = [wanted, *_pairs_to_keep(behind.order, wanted)]
+    bound = program_of_nodes(behind.order, outputs, behind.pairs)
+    dependencies = _dependencies(bound, behind)
+    given = _values(bound, behind)
+    consumed = _given_up(bound, behind)
+    mark_used(behind.pairs)
+    del behind
     for pair in consumed:
         release_value(*pair)
     run = get_backend("numpy").prepare(bound.program)
@@ -161,16 +166,18 @@ def _compute(handle: TensorHandle) -> KnownValue:
 
 
 # A node that only a write refers to: from the operands of that node, the cut, the leaf and the local names on the way.
-def _given_up(bound: BoundProgram, cuts: Sequence[tuple[Pair, KnownValue]]) -> list[Pair]:
+def _given_up(bound: BoundProgram, behind: Behind) -> list[Pair]:
     """Return the known values that nobody can ask for any more, once the write that reads them has been computed.
 
     In `while ...: x[i] = f(x[i - 1])` each round reads the array as the last round left it. Its handle has moved on, and
     the write is its only reader: so its array may be updated in place, and n writes copy nothing.
     """
     updated = _updated(bound)
+    if not updated:
+        return []
     return [
         (node, index)
-        for (node, index), known in cuts
+        for (node, index), known in behind.cuts.values()
         if (id(node), index) in updated
         and not isinstance(node.operation, Input)
         and not node.operation.runs_at_call
@@ -201,23 +208,47 @@ def _updated(bound: BoundProgram) -> set[tuple[int, int]]:
     }
 
 
-def known_values_behind(wanted: Sequence[Pair]) -> list[tuple[Pair, KnownValue]]:
-    """Return the nearest values that earlier reads left and that the wanted ones can be computed from."""
-    cuts: dict[tuple[int, int], tuple[Pair, KnownValue]] = {}
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a value is to be computed from.
+
+    cuts:  the nearest values that earlier reads left, by node and result
+    order: the nodes between these and the value itself, operands first
+    """
+
+    cuts: dict[tuple[int, int], tuple[Pair, KnownValue]]
+    order: list[Node]
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The cuts without their values."""
+        return [pair for pair, _ in self.cuts.values()]
+
+
+def known_values_behind(wanted: Sequence[Pair]) -> Behind:
+    """Return the nearest known values from which the wanted ones can be computed, and the nodes that do it."""
+    found = Behind({}, [])
     seen: set[int] = set()
-    stack = [node for node, _ in wanted]
+    stack: list[Node | None] = [node for node, _ in reversed(wanted)]
+    open_nodes: list[Node] = []
     while stack:
         node = stack.pop()
+        if node is None:
+            # All that the last one opened depends on has been put in order.
+            found.order.append(open_nodes.pop())
+            continue
         if id(node) in seen:
             continue
         seen.add(id(node))
-        for operand, index in node.operands:
+        stack.append(None)
+        open_nodes.append(node)
+        for operand, index in reversed(node.operands):
             known = operand._values.get(index)
             if known is not None:
-                cuts[id(operand), index] = ((operand, index), known)
+                found.cuts[id(operand), index] = ((operand, index), known)
             elif id(operand) not in seen:
                 stack.append(operand)
-    return list(cuts.values())
+    return found
 
 
 def _pairs_to_keep(nodes: Sequence[Node], wanted: Pair) -> list[Pair]:
@@ -231,11 +262,11 @@ def _pairs_to_keep(nodes: Sequence[Node], wanted: Pair) -> list[Pair]:
     return list(kept.values())
 
 
-def _values(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> list[Array]:
+def _values(bound: BoundProgram, behind: Behind) -> list[Array]:
     values = []
     for node, index in bound.leaves:
-        value = known.get((id(node), index))
-        values.append(value.value if value is not None else leaf_value(node))
+        cut = behind.cuts.get((id(node), index))
+        values.append(cut[1].value if cut is not None else leaf_value(node))
     return OwnedValues(values)
 
 
@@ -253,14 +284,14 @@ def leaf_value(node: Node, index: int = 0) -> Array:
     return node._values[index].value
 
 
-def _dependencies(bound: BoundProgram, known: dict[tuple[int, int], KnownValue]) -> list[frozenset[Input]]:
+def _dependencies(bound: BoundProgram, behind: Behind) -> list[frozenset[Input]]:
     leaves = dict(zip(bound.program.inputs, bound.leaves, strict=True))
     result: list[frozenset[Input]] = []
     for position, instruction in enumerate(bound.program.instructions):
         if position in leaves:
             node, index = leaves[position]
-            value = known.get((id(node), index))
-            result.append(value.inputs if value is not None else frozenset([_input(node)]))
+            cut = behind.cuts.get((id(node), index))
+            result.append(cut[1].inputs if cut is not None else frozenset([_input(node)]))
             continue
         parts = {id(part): part for part in (result[source] for source, _ in instruction.operands)}
         result.append(_union(list(parts.values())))

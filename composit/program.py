@@ -289,14 +289,18 @@ def build_program(outputs: Sequence[Pair], cuts: Collection[Pair] = ()) -> Bound
 
     Input leaves come in topological order; cut pairs that are reached come first, in the order given.
     """
-    builder = _Builder()
     is_cut = _identities(cuts)
     roots = [node for node, index in outputs if (id(node), index) not in is_cut]
     order = ancestors_in_order(roots, cuts)
-    needed = _pairs_read(order, outputs)
+    needed = _pairs_read(order, outputs) if cuts else ()
+    return program_of_nodes(order, outputs, [pair for pair in cuts if (id(pair[0]), pair[1]) in needed])
+
+
+def program_of_nodes(order: Sequence[Node], outputs: Sequence[Pair], cuts: Iterable[Pair]) -> BoundProgram:
+    """Return the program of nodes that have been put in order, of which the cut pairs are given."""
+    builder = _Builder()
     for pair in cuts:
-        if (id(pair[0]), pair[1]) in needed:
-            builder.add_cut(pair)
+        builder.add_cut(pair)
     for node in order:
         builder.add_node(node)
     references = tuple(builder.references[id(node), index] for node, index in outputs)
