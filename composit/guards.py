@@ -16,7 +16,7 @@ from composit.backends import get_backend
 from composit.errors import GuardError
 from composit.handle import TensorHandle, at_call
 from composit.interpreter import OwnedValues
-from composit.kept_values import KnownValue, drop_old_values, mark_used
+from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
 from composit.node import Node, drop_values, keep_value, live_handles, newest_serial
 from composit.operation import Array, Input
 from composit.program import (
@@ -258,6 +258,8 @@ def _pairs_to_keep(nodes: Sequence[Node], wanted: Pair) -> list[Pair]:
         if not isinstance(node.operation, Input)
         for handle in live_handles(node)
     }
+    for node in read_elsewhere(nodes):
+        kept.setdefault((id(node), 0), (node, 0))
     kept.pop((id(wanted[0]), wanted[1]), None)
     return list(kept.values())
 

@@ -5,10 +5,11 @@ May import handle, node, operation.
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from composit.node import Node, drop_values, is_awaited, keep_value, live_handles
@@ -80,6 +81,40 @@ _READS_THAT_OUTLIVE_A_HANDLE = 2
 
 def _is_unheld(node: Node) -> bool:
     return next(live_handles(node), None) is None and not is_awaited(node)
+
+
+# What refers to a node besides those that read it: the list of nodes, the name in the loop, the argument of getrefcount.
+_OWN_REFERENCES = 3
+
+
+def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
+    """Yield those of the nodes that others will be computed from too, the last ones: as many as may well be kept.
+
+    In `losses.append(loss(x)); x = step(x)` the losses may be read one by one when the loop is over, and each goes on from
+    the x of the one before. No handle points to that, but nodes outside the program do.
+
+    nodes: what a program computes, operands first
+    """
+    reads: Counter[int] = Counter()
+    updated: set[int] = set()
+    for node in nodes:
+        reads.update(map(id, node._flat_operands[::2]))
+        if node.operation.updates_operand:
+            updated.add(id(node._flat_operands[0]))
+    num_bytes = 0
+    shown: set[int] = set()
+    for node in reversed(nodes):
+        is_shown = id(node) in shown
+        if not is_shown and sys.getrefcount(node) - reads[id(node)] <= _OWN_REFERENCES:
+            continue
+        if node.operation.is_view:
+            # It is made again at no cost, of what it shows.
+            shown.add(id(node._flat_operands[0]))
+        elif node._flat_operands and len(node.types) == 1 and id(node) not in updated:
+            num_bytes += node.types[0].num_bytes
+            if num_bytes > max(_MOST_BYTES, node.types[0].num_bytes):
+                return
+            yield node
 
 
 def mark_used(pairs: Iterable[Pair]) -> None:

@@ -17,7 +17,7 @@ from composit.apply import as_tensor
 from composit.errors import GuardError, ShapeError, UnreachedInputError
 from composit.nn import chain_rule, optimize, sgd_optimizer
 from composit.operation import Input
-from composit.program import count_evaluations
+from composit.program import ancestors_in_order, count_evaluations
 
 VALUES = np.array([1.0, 2.0, 3.0])
 OTHERS = np.array([3.0, -2.0, 1.0])
@@ -180,6 +180,34 @@ def test_a_loop_goes_on_from_its_last_value_however_much_else_it_reads(name: str
         x = NEXT[name](x, halve(x[0]))
         assert all(cnp.sum(other * other) > 13 for other in others)
     assert len(runs) == 50
+
+
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_losses_that_are_read_after_the_loop_go_on_from_each_other(is_backwards: bool):
+    runs = []
+
+    @cnp.wrap_as_operation(result_types=lambda x: x)
+    def halve(x):
+        runs.append(1)
+        return x / 2
+
+    x, losses = cnp.asarray(np.array([2.0**50, 0.0])) + 0, []
+    for _ in range(50):
+        x = halve(x[::-1])
+        losses.append(cnp.sum(x))
+    read = [float(loss) for loss in (reversed(losses) if is_backwards else losses)]
+    assert sorted(read) == [2.0**exponent for exponent in range(50)]
+    assert len(runs) == 50
+
+
+def test_what_only_the_value_that_is_read_is_computed_from_is_not_kept():
+    x = cnp.asarray(np.arange(6.0).reshape(2, 3))
+    inner = x * 2
+    y = cnp.sum(cnp.exp(inner + 1).T)
+    nodes = [weakref.ref(node) for node in ancestors_in_order([y.node])]
+    del inner
+    float(y)
+    assert [node.name for node in (reference() for reference in nodes) if node._values] == ["sum"]
 
 
 def test_values_that_nothing_was_computed_from_are_not_kept_for_ever():
