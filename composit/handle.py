@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from composit.errors import OperandError
 from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
 from composit.node import FlatOperands, Node, attach_handle, check_label, new_node, relabelled
-from composit.operation import Dtype, Operation, Shape, TensorType
+from composit.operation import Array, Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class TensorHandle:
         "_node",
         "_output_index",
         "_owner",
+        "_stand_in",
         "_steps",
         "_type",
         "_via",
@@ -53,6 +54,8 @@ class TensorHandle:
     _owner: weakref.ref[TensorHandle]
     # The node with the last known value, where writes have moved the tensor on since; else of no meaning.
     _before: weakref.ref[Node]
+    # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
+    _stand_in: Array
     # The views of this tensor that point to a node of its present value.
     _views: list[weakref.ref[TensorHandle]] | None
 
@@ -244,6 +247,8 @@ def become(tensor: TensorHandle, other: TensorHandle) -> None:
     tensor._node, tensor._output_index, tensor._type = other._node, other._output_index, other._type
     tensor._base = None
     tensor._views = None
+    if hasattr(tensor, "_stand_in"):
+        del tensor._stand_in
     attach_handle(tensor._node, tensor)
 
 

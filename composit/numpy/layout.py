@@ -73,11 +73,15 @@ def strides_of(tensor: TensorHandle) -> tuple[int, ...]:
 def stand_in_of(tensor: TensorHandle) -> Array:
     """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements."""
     root = root_of(tensor)
-    if root is None:
+    if root is not None:
+        return _after(tensor._steps, stand_in_of(root))
+    # Writes leave an array where it is, so what is found out of a tensor stays true.
+    known: Array | None = getattr(tensor, "_stand_in", None)
+    if known is None:
         array = _of_pair(tensor._node, tensor._output_index)
         # A view's node in a tensor that is no view is a copy: in the same order, without gaps.
-        return _without_gaps(array) if tensor._node.operation.is_view else array
-    return _after(tensor._steps, stand_in_of(root))
+        known = tensor._stand_in = _without_gaps(array) if tensor._node.operation.is_view else array
+    return known
 
 
 def _without_gaps(array: Array) -> Array:

@@ -286,3 +286,29 @@ def test_each_node_is_looked_at_a_few_times_for_its_layout_however_long_a_loop_w
         weights -= 0.1 * (x.T @ error)
         bias -= error.sum(axis=0, keepdims=True)
     assert sum(looked_at) < 15 * 100
+
+
+def test_the_layout_of_a_tensor_is_found_out_once_however_often_it_is_written_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    of_pair = layout._of_pair
+
+    def counted(node: Any, index: int) -> Any:
+        asked.append(node.name)
+        return of_pair(node, index)
+
+    monkeypatch.setattr(layout, "_of_pair", counted)
+    x = cnp.zeros(12)
+    for position in range(50):
+        x.reshape(3, 4)[position % 3] += 1
+    np.testing.assert_array_equal(cnp.evaluate(x), np.repeat([17.0, 17.0, 16.0], 4))
+    assert asked == ["full"]
+
+
+def test_the_layout_of_a_tensor_that_was_resized_is_another() -> None:
+    for xp in (np, cnp):
+        x = xp.zeros((2, 3)).T.copy("K")
+        assert x.strides == (8, 24)
+        x.resize((4, 2), refcheck=False)
+        assert x.strides == (8, 32)
