@@ -6,6 +6,8 @@ puts it back. May import nothing of ours.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any
 
@@ -37,6 +39,8 @@ MAX_KNOWN_STATES = 256
 
 def acts_at_call(state: object) -> bool:
     """Return whether the present state, `state`, wants to be told of an error where the operation is written."""
+    if id(state) in _made:
+        return False
     known = _at_call.get(id(state))
     if known is not None:
         return known[1]
@@ -46,3 +50,50 @@ def acts_at_call(state: object) -> bool:
     # The state is kept beside its answer, so that its id is not given to another.
     _at_call[id(state)] = (state, answer)
     return answer
+
+
+class _Reporter:
+    """What numpy writes to, in place of warning; `composit/warning_lines.py` sets what becomes of it."""
+
+    __slots__ = ("warn",)
+
+    def __init__(self) -> None:
+        self.warn: Callable[[str], None] = lambda text: warnings.warn(text, RuntimeWarning, stacklevel=3)
+
+    def write(self, said: str) -> None:
+        self.warn(said.removeprefix("Warning: ").rstrip("\n"))
+
+
+reporter = _Reporter()
+
+# A state with the one that writes in place of warning, by identity; and those that were made so.
+_reporting: dict[int, tuple[object, object]] = {}
+_made: set[int] = set()
+
+
+def reporting(state: object) -> object:
+    """Return the errstate in which `reporter` is told of what this one would warn of."""
+    known = _reporting.get(id(state))
+    if known is not None:
+        return known[1]
+    if len(_reporting) >= MAX_KNOWN_STATES:
+        _reporting.clear()
+        _made.clear()
+    made = Context().run(_made_reporting, state)
+    # Both are kept, so that their ids are not given to others.
+    _reporting[id(state)] = (state, made)
+    if made is not state:
+        _reporting[id(made)] = (made, made)
+        _made.add(id(made))
+    return made
+
+
+def _made_reporting(state: object) -> object:
+    set_errstate(state)
+    modes: dict[str, Any] = dict(np.geterr())  # Any: words of which numpy's types want to know which
+    if "warn" not in modes.values() or np.geterrcall() is not None:
+        # Nothing to be told of, or somebody else is told already.
+        return state
+    np.seterrcall(reporter)
+    np.seterr(**{name: "log" if mode == "warn" else mode for name, mode in modes.items()})
+    return current_errstate()

@@ -6,17 +6,18 @@ May import program, operation, source.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from composit.backends import PreparedProgram
-from composit.errstates import set_errstate
+from composit.errstates import reporting, set_errstate
 from composit.operation import Array, Input
 from composit.program import Program, Reference, errstates_of, labels_of
-from composit.source import describe_source
+from composit.source import Source, describe_source
+from composit.warning_lines import register_runner
 
 # (function or _Update, operand slots, result slot or slots, slots that are dead afterwards, position for errors)
 _Step: TypeAlias = tuple[Any, tuple[int, ...], "int | tuple[int, ...]", tuple[int, ...], int]
@@ -147,7 +148,7 @@ def _run_with_care(
     for step in steps:
         function, _, results, dying, position = step
         if errstates is not None:
-            set_errstate(errstates[position])
+            set_errstate(reporting(errstates[position]))
         if function.__class__ is not _Update:
             _run_steps((step,), memory, program)
             continue
@@ -158,6 +159,16 @@ def _run_with_care(
             raise
         for slot in dying:
             memory[slot] = None
+
+
+def _source_in(names: Mapping[str, Any]) -> Source | None:
+    program: Program = names["program"]
+    position: int = names["position"]
+    return labels_of(program)[position].source
+
+
+register_runner(_run_steps, _source_in)
+register_runner(_run_with_care, _source_in)
 
 
 def _where(program: Program, position: int) -> str:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from composit.errstates import DEFAULT_ERRSTATE, current_errstate, set_errstate
+from composit.errstates import DEFAULT_ERRSTATE, current_errstate, reporting, set_errstate
 from composit.keys import Key, digest
 from composit.node import Node
 from composit.operation import Input, Operation, TensorType
@@ -106,10 +106,10 @@ def run_in(surroundings: Surroundings, run: Callable[[Any], Any], values: Any) -
     """Return what a prepared program makes of values; what it raises names these labels, by `labels_of`."""
     _count_run()
     token = _running.set(surroundings)
-    before = current_errstate()
+    before, state = current_errstate(), reporting(surroundings.errstate)
     try:
-        if before is not surroundings.errstate:
-            set_errstate(surroundings.errstate)
+        if before is not state:
+            set_errstate(state)
         return run(values)
     finally:
         if before is not current_errstate():

@@ -1,0 +1,67 @@
+"""numpy's floating-point warnings, shown at the user's line that built the operation and not at ours that runs it.
+
+numpy itself warns of whatever line of Python calls it, so that all evaluations would warn of one line, and Python, which
+shows a warning once per line, would show the first only. So evaluation asks numpy to write instead of to warn, and what is
+written becomes the warning. May import errstates, source.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
+from typing import Any
+
+from composit.errstates import reporter
+from composit.source import Source, find_source, line_number
+
+# The functions that run operations, each with what finds the user's line among its local names.
+_runners: dict[CodeType, Callable[[Mapping[str, Any]], Source | None]] = {}
+
+
+def register_runner(run: Any, source_in: Callable[[Mapping[str, Any]], Source | None]) -> None:
+    """Say how to find the user's line in the local names of a function that runs operations."""
+    _runners[run.__code__] = source_in
+
+
+def _warn(text: str) -> None:
+    _warn_at(_running_source(), text)
+
+
+reporter.warn = _warn
+
+
+def _running_source() -> Source | None:
+    frame: FrameType | None = sys._getframe(3)
+    while frame is not None:
+        source_in = _runners.get(frame.f_code)
+        if source_in is not None:
+            return source_in(frame.f_locals)
+        frame = frame.f_back
+    return find_source(4)
+
+
+def _warn_at(source: Source | None, text: str) -> None:
+    if source is None:
+        warnings.warn(text, RuntimeWarning, stacklevel=1)
+        return
+    code, line = source[0], line_number(source)
+    names = _names_of(code.co_filename)
+    registry = names.setdefault("__warningregistry__", {})
+    module = names.get("__name__", code.co_filename.removesuffix(".py"))
+    warnings.warn_explicit(text, RuntimeWarning, code.co_filename, line, module, registry)
+
+
+# What Python keeps per module of the warnings it has shown; of files that are no modules we keep it.
+_others: dict[str, dict[str, Any]] = {}
+MAX_OTHER_FILES = 256
+
+
+def _names_of(filename: str) -> dict[str, Any]:
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == filename:
+            return vars(module)
+    if len(_others) >= MAX_OTHER_FILES:
+        _others.clear()
+    return _others.setdefault(filename, {})
