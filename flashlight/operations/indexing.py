@@ -101,14 +101,10 @@ def _add_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
 
 
 def _put_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
-    # Torch leaves open which of several writes to one place wins: here their mean does.
-    counts = _sums_at(x, places, cnp.asarray(np.ones((), dtype=np.int64)))
-    sums = _sums_at(x, places, values)
-    if sums.dtype.kind == "f":
-        sums = sums / cast(cnp.maximum(counts, 1), sums.dtype)
-    elif sums.dtype.kind in "iu":
-        sums = cast(cnp.floor_divide(sums, cnp.maximum(counts, 1)), sums.dtype)
-    return cnp.where(counts > 0, sums, x)
+    # Of several writes to one place the last one stays, as torch does it unless its threads share the work.
+    written = cnp.array(cnp.reshape(x, (-1,)))
+    written[places] = values
+    return cnp.reshape(written, x.shape)
 
 
 def _sums_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:

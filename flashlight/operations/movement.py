@@ -61,7 +61,7 @@ def _reverse_axes(call: Call, x: Lazy) -> Lazy:
     return cnp.transpose(x) if x.ndim > 1 else x
 
 
-@register(aten.transpose.int, aten.swapaxes, aten.swapdims)
+@register(aten.transpose.int, aten.transpose_, aten.swapaxes, aten.swapdims)
 def _swap_axes(call: Call, x: Lazy, first: int, second: int) -> Lazy:
     return cnp.swapaxes(x, first, second) if x.ndim else x
 

@@ -55,6 +55,22 @@ def assign_slices(x: torch.Tensor) -> list[torch.Tensor]:
     return [y]
 
 
+def write_twice_to_one_place(x: torch.Tensor) -> list[torch.Tensor]:
+    y = x.clone()
+    y[torch.tensor([0, 0, 2])] = x[1:] * 2
+    z = x.scatter(1, torch.tensor([[0, 0, 1]]), x + 100)
+    flags = x > 1000
+    flags[torch.tensor([1, 1]), torch.tensor([2, 2])] = torch.tensor([True, False])
+    return [y, z, flags]
+
+
+def turn_in_place(x: torch.Tensor) -> list[torch.Tensor]:
+    y = x.clone()
+    y.transpose_(0, 1)
+    y[0] = 1
+    return [y, y.swapaxes_(0, 1) + 1]
+
+
 def assign_by_tensors(x: torch.Tensor) -> list[torch.Tensor]:
     y = x.clone()
     y[torch.tensor([0, 2])] = 1.0
@@ -139,6 +155,8 @@ WRITES: list[Callable[[torch.Tensor], list[torch.Tensor]]] = [
     write_through_views_of_views,
     assign_slices,
     assign_by_tensors,
+    write_twice_to_one_place,
+    turn_in_place,
     copy_and_fill,
     fill_a_buffer_in_steps,
     write_to_the_argument,
