@@ -40,6 +40,13 @@ def test_a_function_of_one_operand_is_numpys_for_every_dtype(name: str) -> None:
         check(*results)
 
 
+@pytest.mark.parametrize("name", ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"])
+def test_signed_and_unsigned_integers_compare_by_value(name: str) -> None:
+    unsigned = cnp.asarray(np.array([0, 1, 2**63, 2**64 - 1], "uint64"))[:, None]
+    signed = cnp.asarray(np.array([0, -1, 1, -(2**63), 2**63 - 1]))
+    check(getattr(cnp, name)(unsigned, signed), getattr(cnp, name)(signed, unsigned))
+
+
 @pytest.mark.parametrize("name", BINARY)
 def test_a_function_of_two_operands_is_numpys_for_every_dtype(name: str) -> None:
     if name in ("power", "float_power"):
