@@ -117,9 +117,8 @@ def _describe(program: Program, position: int, types: Sequence[TensorType]) -> s
 def _as_torch(value: _Value, kind: TensorType) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
-    if isinstance(value, np.ndarray):
-        return tensor_of(value)
-    return torch.tensor(value, dtype=NUMPY_TO_TORCH[kind.dtype])
+    # Torch makes no unsigned tensor of numpy's scalars itself.
+    return tensor_of(value if isinstance(value, np.ndarray) else np.asarray(value, kind.dtype))
 
 
 def _as_numpy(value: _Value, kind: TensorType) -> _Value:

@@ -48,6 +48,14 @@ def test_results_share_no_memory_with_inputs() -> None:
     np.testing.assert_array_equal(cnp.evaluate(x), np.arange(4.0))
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_scalars_of_every_dtype_reach_torch(dtype: str) -> None:
+    x = cnp.asarray(np.arange(6, dtype=dtype).reshape(2, 3))
+    value = cnp.evaluate(cnp.tril(x) + x[1, 2], backend="torch")
+    np.testing.assert_array_equal(value, cnp.evaluate(cnp.tril(x) + x[1, 2]))
+    assert value.dtype == dtype
+
+
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (1, 4), (1, 1)])
 def test_arrays_that_run_backwards_may_be_empty(shape: tuple[int, ...]) -> None:
     backwards = np.arange(float(np.prod(shape))).reshape(shape)[::-1, ::-1]
