@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,11 +59,16 @@ class InterpretedExecutable:
         )
 
 
+@lru_cache(maxsize=16)
+def _warn_once(reason: str) -> None:
+    # Python's own rule of once per place is forgotten whenever anybody changes a filter of warnings.
+    warnings.warn(f"mosaic runs programs through numpy, because there is no C compiler: {reason}", stacklevel=1)
+
+
 def build(request: Request, num_threads: int, report: Report) -> Executable | InterpretedExecutable:
     """Return the program compiled and loaded; without a C compiler, the program as numpy runs it."""
     try:
         return build_executable(request, num_threads, report)
     except CompilerNotFoundError as error:
-        # Python shows a warning of one place and text once.
-        warnings.warn(f"mosaic runs programs through numpy, because there is no C compiler: {error}", stacklevel=1)
+        _warn_once(str(error))
         return InterpretedExecutable(request.program, compile_program(request, report), request.known)

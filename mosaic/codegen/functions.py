@@ -26,7 +26,9 @@ def is_compiled(name: str, dtypes: Sequence[np.dtype]) -> bool:
     if any(dtype.kind == "f" and dtype.itemsize not in (4, 8) for dtype in dtypes):
         return False
     if len(set(dtypes)) > 1:
-        return False  # numpy compares int64 with uint64 by value, ldexp takes a float and an integer: C has no such loops
+        return (
+            False  # numpy compares int64 with uint64 by value, ldexp takes a float and an integer: C has no such loops
+        )
     kind = dtypes[0].kind
     return (name, kind) in _rows or (kind == "f" and name in vector_math.names) or (name, kind) in scalar_names
 

@@ -79,8 +79,9 @@ def _candidates(path: str) -> list[tuple[str, ...]]:
     return candidates
 
 
+@lru_cache(maxsize=16)
 def _identify(argv: tuple[str, ...]) -> Compiler | None:
-    """The compiler behind a command, or None if it does not run."""
+    """The compiler behind a command, or None if it does not run; asked once, because one that hangs takes its time."""
     try:
         finished = run_program([*argv, "--version"], timeout_s=_VERSION_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):

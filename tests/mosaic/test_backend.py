@@ -1,6 +1,7 @@
 """The backend "mosaic" of `evaluate`: every array is an input, and what is packed from one is kept with it."""
 
 import gc
+import warnings
 
 import numpy as np
 import pytest
@@ -106,6 +107,16 @@ def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: 
         model(array[:2])
     with pytest.raises(CompilerNotFoundError, match="no kernels to time"):
         model.profile(array)
+
+
+def test_the_warning_comes_once_whatever_becomes_of_filters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "/nowhere/another/cc")
+    x = cnp.zeros(3)
+    with warnings.catch_warnings(record=True) as seen:
+        for number in range(3):
+            warnings.simplefilter("always")
+            mosaic.compile(x + number, inputs=[x])
+    assert len([each for each in seen if "no C compiler" in str(each.message)]) == 1
 
 
 def test_an_error_names_the_line_of_the_program_that_runs_and_not_of_an_equal_one() -> None:

@@ -47,3 +47,12 @@ def test_a_cc_that_does_not_run_is_an_error_and_not_replaced(monkeypatch: pytest
     with pytest.raises(CompilerNotFoundError, match=r"CC='no-such-compiler -O2' was asked for"):
         find_compiler()
     assert issubclass(CompilerNotFoundError, CompileError)
+
+
+def test_a_command_that_does_not_run_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "asked"
+    monkeypatch.setenv("CC", write_program(tmp_path / "mycc", f"echo once >> {asked}; exit 1\n"))
+    for _ in range(3):
+        with pytest.raises(CompilerNotFoundError):
+            find_compiler()
+    assert asked.read_text() == "once\n"
