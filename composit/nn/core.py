@@ -90,7 +90,7 @@ class UserFunction(Operation):
 
 
 def wrap_as_operation(
-    result_types: ResultTypes | None = None, vjp: Vjp | None = None
+    function: object = None, /, *, result_types: ResultTypes | None = None, vjp: Vjp | None = None
 ) -> Callable[[Callable[_Parameters, Any]], Callable[_Parameters, Any]]:
     """Return a decorator that makes a numpy function build one node when it is called on tensors.
 
@@ -112,9 +112,9 @@ def wrap_as_operation(
         >>> len(y.graph), cnp.evaluate(y)
         (2, array([0., 2.]))
     """
-    if callable(result_types) and vjp is None and not _takes_types(result_types):
+    if function is not None:
         raise OperandError(
-            f"wrap_as_operation: it was given the function {result_types!r} itself; expected to be called first: write "
+            f"wrap_as_operation: it was given {function!r:.80} itself; expected to be called first: write "
             "@wrap_as_operation() with parentheses"
         )
 
@@ -130,13 +130,6 @@ def wrap_as_operation(
         return build
 
     return decorate
-
-
-def _takes_types(function: object) -> bool:
-    # `@wrap_as_operation` without parentheses hands us a plain function under the name result_types. A rule is told
-    # apart by its annotations or by being a lambda or a callable object; a plain annotated numpy function is not a rule.
-    annotations = getattr(function, "__annotations__", {})
-    return not any(value in (np.ndarray, "np.ndarray", "numpy.ndarray", "ndarray") for value in annotations.values())
 
 
 def _types_of(

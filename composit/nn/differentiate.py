@@ -6,7 +6,7 @@ composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,6 +51,7 @@ def chain_rule(
     """
     if unreached not in ("raise", "zeros"):
         raise ParameterError(f"chain_rule: unreached={unreached!r} was given; expected 'raise' or 'zeros'")
+    _check_arguments(output_to_cotangent, inputs)
     wanted = [handle for each in inputs for handle in _handles_of(each)]
     for handle in wanted:
         _check_inexact(handle)
@@ -60,6 +61,19 @@ def chain_rule(
         sweep.seed(handle, _incoming(handle, output, value))
     sweep.run()
     return [sweep.gradient(handle, unreached) for handle in wanted]
+
+
+def _check_arguments(outputs: object, inputs: object) -> None:
+    if not isinstance(outputs, Mapping):
+        raise OperandError(
+            f"chain_rule: outputs={outputs!r:.60} of type {type(outputs).__name__} was given; expected a mapping from outputs to "
+            "their incoming gradients; for the gradient of a loss write {loss: loss}"
+        )
+    if not isinstance(inputs, Iterable) or getattr(inputs, "__lazy_tensor__", None) is not None:
+        raise OperandError(
+            f"chain_rule: inputs={inputs!r:.60} of type {type(inputs).__name__} was given; expected a list of tensors; for one write "
+            "[x]"
+        )
 
 
 def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a container of them

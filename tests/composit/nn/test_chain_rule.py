@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.errors import DerivativeError, MissingDerivativeError, ParameterError, ShapeError, UnreachedInputError
+from composit.errors import (
+    DerivativeError,
+    MissingDerivativeError,
+    OperandError,
+    ParameterError,
+    ShapeError,
+    UnreachedInputError,
+)
 from composit.nn import chain_rule
 
 
@@ -211,3 +218,14 @@ def test_gradient_nodes_stand_in_the_scope_of_what_they_differentiate():
     loss = cnp.sum(y)
     (dx,) = chain_rule({loss: loss}, [x])
     assert any(node.scope == "encoder" and node.serial > loss.node.serial for node in dx.graph.nodes)
+
+
+def test_arguments_of_another_form_are_refused_with_what_to_write():
+    x = cnp.asarray([1.0, 2.0])
+    loss = cnp.sum(x * x)
+    with pytest.raises(OperandError, match=r"write \{loss: loss\}"):
+        chain_rule(loss, [x])
+    with pytest.raises(OperandError, match=r"for one write \[x\]"):
+        chain_rule({loss: loss}, x)
+    (gradient,) = chain_rule({loss: loss}, (each for each in [x]))
+    np.testing.assert_array_equal(cnp.evaluate(gradient), [2.0, 4.0])

@@ -124,3 +124,11 @@ def test_a_function_that_returns_no_array_is_an_error():
 
     with pytest.raises(OperandError, match="text: the function returned 'text'"):
         text(cnp.ones(2))
+
+
+def test_a_function_without_annotations_is_not_taken_for_a_rule_of_types():
+    with pytest.raises(OperandError, match="with parentheses"):
+
+        @wrap_as_operation
+        def double(x):
+            return x * 2
