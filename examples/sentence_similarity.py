@@ -94,12 +94,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"there is no file {options.file}")
     if options.rounds < 1 or options.threads < 1:
         parser.error("--rounds and --threads are at least 1")
+    if options.picture is not None and options.picture.suffix not in (".svg", ".png", ".pdf", ".dot"):
+        parser.error(f"--picture {options.picture} ends in none of .svg, .png, .pdf, .dot")
+    for path in (options.picture, options.source):
+        if path is not None and not path.absolute().parent.is_dir():
+            parser.error(f"there is no directory {path.parent} to write {path.name} to")
     return options
 
 
 def read_sentences(file: Path | None) -> list[str]:
     """Return the lines of the file that say something, or our own sentences."""
-    lines = SENTENCES if file is None else file.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = SENTENCES if file is None else file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        sys.exit(f"{file} is no text in UTF-8 ({error})")
     sentences = [line.strip() for line in lines if line.strip()]
     if not sentences:
         sys.exit(f"{file} has no sentence in it; expected one per line")

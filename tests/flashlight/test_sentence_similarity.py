@@ -38,3 +38,17 @@ def test_a_file_that_is_not_there_is_a_message(tmp_path: Path) -> None:
     ran = run(str(tmp_path / "nothing.txt"))
     assert ran.returncode == 2
     assert "there is no file" in ran.stderr
+
+
+def test_what_cannot_be_written_or_read_is_a_message_before_the_work(tmp_path: Path) -> None:
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_bytes(b"\xff\xfe")
+    for arguments, words in (
+        ([str(sentences)], "no text in UTF-8"),
+        (["--source", str(tmp_path / "nowhere" / "model.c")], "there is no directory"),
+        (["--picture", str(tmp_path / "layer.xyz")], "ends in none of .svg"),
+    ):
+        ran = run(*arguments)
+        assert ran.returncode != 0
+        assert words in ran.stderr
+        assert "Traceback" not in ran.stderr
