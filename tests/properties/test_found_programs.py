@@ -234,6 +234,12 @@ PROGRAMS = {
         e = xp.insert(a, 1, 5, axis=1)
         f = xp.append(a, a)
     """,
+    "an element that only Python can hold": """
+        a = xp.array([2**100, 3], dtype=object)
+        b = int(a[0]) // 2**90
+        c = [int(d) % 7 for d in a * 2]
+        a[1] = a[0] + 1
+    """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2
         a[a] = 1
