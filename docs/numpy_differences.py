@@ -66,6 +66,10 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "they are numpy's numbers, and the same at each evaluation",
     ),
     (
+        "A loop that adds drawn numbers to an array holds all that it drew, while the array is not made anew from its value",
+        "they are constants of the graph; `x = asarray(x.to_numpy())` ends the history, and memory stays what numpy's is",
+    ),
+    (
         "`empty` gives zeros",
         "a value that nothing determines could not be the same at each evaluation",
     ),
@@ -82,8 +86,8 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "tensors key the dictionary that `chain_rule` takes, and a hash by value would compute a loss before its gradient",
     ),
     (
-        "Code that wants Python's float or numpy's own memory (`decimal`, PIL, pandas' masks and keys) is given `x.item()`, `x.to_numpy()`",
-        "a tensor holds neither; functions that convert what they are given take it as it is",
+        "Code that wants numpy's own ndarray (PIL, masks and keys of pandas) is given `x.to_numpy()`, or `x.item()` of a scalar",
+        "a tensor holds no memory; functions that convert what they are given take it as it is",
     ),
     (
         "`memoryview(x)`, `bytes(x)` and hashlib take a tensor from Python 3.12 on; before, write `np.asarray(x)` of numpy's",

@@ -277,7 +277,7 @@ class _Results:
             for place, value in zip(self.call.written, nodes, strict=True):
                 assign_result(self.handles[place], value)
             return self.result
-        number = np.asarray(self.result)[()] if type(self.result) in (bool, int, float, complex) else None
+        number: object = np.asarray(self.result)[()] if type(self.result) in (bool, int, float, complex) else None
         # Not so an integer of Python's that is too large for numpy's.
         if isinstance(number, np.generic):
             (tensor,) = self._apply(self.call, [number])
