@@ -55,7 +55,7 @@ def mean(
     used = _sum_dtype(handle.dtype, dtype)
     if dtype is None and handle.dtype == np.float16:
         total = sum(handle, axis, np.float32, None, keepdims)
-        return astype(table.divide(total, count), np.float16)
+        return astype(_divided(total, count), np.float16)
     return _quotient(sum(handle, axis, used, None, keepdims), count)
 
 
@@ -229,5 +229,10 @@ def _quotient(total: Tensor, count: float) -> Tensor:
     """Return total / count in total's dtype, rounded as numpy does: through the dtype that holds the count."""
     is_exact = total.dtype.itemsize >= 8 and total.dtype.kind == "f"
     if is_exact or (total.dtype == np.float32 and count < _EXACT_IN_FLOAT32):
-        return table.divide(total, count)
-    return astype(table.divide(total, np.asarray(count)[()]), total.dtype)
+        return _divided(total, count)
+    return astype(_divided(total, np.asarray(count)[()]), total.dtype)
+
+
+def _divided(total: Tensor, count: Any) -> Tensor:
+    # Numpy divides one number by another with an operator, which warns in words of its own.
+    return table.divide.of_scalars(total, count) if total.type.is_scalar else table.divide(total, count)

@@ -89,6 +89,16 @@ def test_arithmetic_of_scalars_warns_as_numpys(warning: str) -> None:
     np.testing.assert_array_equal(*results)
 
 
+def test_a_mean_of_nothing_warns_as_numpys() -> None:
+    said = []
+    for xp in (np, cnp):
+        with pytest.warns(RuntimeWarning) as caught:
+            assert np.isnan(float(xp.mean(xp.zeros(0))))
+            assert np.isnan(float(xp.std(xp.ones(1), ddof=1)))
+        said.append([str(each.message) for each in caught])
+    assert said[0] == said[1]
+
+
 def test_a_power_of_a_scalar_is_that_of_numpys_scalars_bit_by_bit() -> None:
     for value in np.random.default_rng(0).random(50).astype(np.float32):
         scalar = cnp.asarray(np.array([value]))[0]
