@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import input_of
-from composit.guards import read_value
+from composit.guards import from_outside, read_value
 from composit.handle import TensorHandle, become
 from composit.numpy.array_methods import numpys
 from composit.numpy.assignment import assign_result
@@ -42,7 +42,7 @@ class MemoryMethods(TensorHandle):
         """
         dtype, kind = _view_arguments(*args, **kwargs)
         if kind is not None and not issubclass(kind, TensorHandle) and kind is not np.ndarray:
-            return np.array(read_value(self, "view")).view(*([] if dtype is None else [dtype]), type=kind)
+            return np.array(from_outside(read_value(self, "view"))).view(*([] if dtype is None else [dtype]), type=kind)
         if dtype is not None:
             return viewed_as(self, dtype)
         return reshape(self, self.shape)

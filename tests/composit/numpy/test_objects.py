@@ -128,7 +128,7 @@ def test_arrays_of_objects_hold_tensors_as_numpys_hold_arrays(program: Program) 
 
 def test_outside_there_are_values() -> None:
     objects = _ragged(cnp)
-    for array in (cnp.evaluate(objects), np.asarray(objects)):
+    for array in (cnp.evaluate(objects), np.asarray(objects), objects.view(type("Own", (np.ndarray,), {}))):
         assert [type(part) for part in array] == [np.ndarray, np.ndarray]
     objects[0][0] = 5
     assert cnp.evaluate(objects)[0].tolist() == [5, 1, 1]
