@@ -22,7 +22,7 @@ from composit.keys import Key, digest
 from composit.numpy.arguments import named_dtype
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
-from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results
+from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results, wrong_number
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
@@ -404,13 +404,8 @@ def _call_with_options(
     dtype: Any = None,
     **others: Any,
 ) -> Any:
-    at_most = function.nin + function.nout
-    if not function.nin <= len(operands) <= at_most:
-        was = "was" if len(operands) == 1 else "were"
-        raise TypeError(
-            f"{function.name}() takes from {function.nin} to {at_most} positional arguments but "
-            f"{len(operands)} {was} given"
-        )
+    if not function.nin <= len(operands) <= function.nargs:
+        raise wrong_number(function, len(operands))
     for name, value in others.items():
         if name not in _UFUNC_ARGUMENTS:
             raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")

@@ -70,6 +70,8 @@ def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict
     values = _asked_among(operands, options)
     if not values:
         return None, False
+    if method == "__call__":
+        _check_numbers(function, operands, options)
     named = _as_asked(function, options)
     for value in values:
         result = value.__array_ufunc__(function, method, *operands, **named)
@@ -85,6 +87,25 @@ def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict
     raise TypeError(
         f"operand type(s) all returned NotImplemented from __array_ufunc__({', '.join(shown)}): {', '.join(kinds)}"
     )
+
+
+def wrong_number(function: ufunc, count: int) -> TypeError:
+    """Return numpy's error for a call with so many operands and results by place."""
+    given = f"{count} {'was' if count == 1 else 'were'} given"
+    return TypeError(
+        f"{function.__name__}() takes from {function.nin} to {function.nargs} positional arguments but {given}"
+    )
+
+
+def _check_numbers(function: ufunc, operands: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+    """Raise numpy's errors for a call with too many operands or results, or too few."""
+    if len(operands) != function.nin:
+        raise wrong_number(function, len(operands))
+    out = options.get("out", (None,) * function.nout)
+    if function.nout > 1 and not isinstance(out, tuple):
+        raise TypeError("'out' must be a tuple of arrays")
+    if isinstance(out, tuple) and len(out) != function.nout:
+        raise ValueError("The 'out' tuple must have exactly one entry per ufunc output")
 
 
 _NAMES = frozenset(
