@@ -36,6 +36,7 @@ from composit.program import (
     Pair,
     Program,
     Surroundings,
+    ancestors_in_order,
     build_program,
     run_in,
     surroundings_of,
@@ -188,7 +189,7 @@ def _evaluate_on(
     bound, reached = bind(outputs, cuts)
     for handle, is_reached in zip(replacements, reached, strict=True):
         if not is_reached:
-            raise UnreachedInputError(unreached_message(handle))
+            raise UnreachedInputError(unreached_message(handle, outputs))
     if checked:
         bound, reached = bind([*outputs, *(guard.pair for guard in checked)], cuts)
     leaves = _leaves(bound, cuts, arrays)
@@ -267,13 +268,39 @@ def _is_input(pair: Pair) -> bool:
     return isinstance(pair[0].operation, Input)
 
 
-def unreached_message(handle: TensorHandle) -> str:
+def unreached_message(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
     """Return what to say of an input that nothing depends on, naming the reads that dropped it."""
     operation = handle.node.operation
     reads = operation.guards if isinstance(operation, Input) else []
     dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads[:3])
     because = f"; its value was read by Python, which took it out of the graph:{dropped}" if reads else ""
-    return f"inputs: no output depends on {handle!r}; give tensors that the outputs are computed from{because}"
+    return (
+        f"inputs: no output depends on {handle!r}; give tensors that the outputs are computed from"
+        f"{why_unreached(handle, outputs)}{because}"
+    )
+
+
+def why_unreached(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
+    """Return what the outputs depend on in place of the tensor: its earlier value or an equal expression; "" if nothing."""
+    for node in ancestors_in_order([node for node, _ in outputs]):
+        if _identity((node, 0)) == _identity((handle.node, 0)):
+            return "; they depend on it only through other tensors that are given as well"
+        if any(reference() is handle for reference in node._handles):
+            return (
+                "; it was assigned to after the output was built, and only its earlier value feeds the output: take the "
+                f"output, or a copy of the tensor, before. The assignment:\n  {describe_source(handle.node.source)}"
+            )
+        if node == handle.node:
+            return (
+                "; they depend on another tensor of the same expression, which is the one to give. It was built at\n  "
+                f"{describe_source(node.source)}"
+            )
+    return ""
+
+
+def _identity(pair: Pair) -> int:
+    # Leaves are known by their operation: a relabelled input is the same input.
+    return id(pair[0]) if pair[0].operands else id(pair[0].operation)
 
 
 def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-like

@@ -220,7 +220,7 @@ def _bound(
     bound, reached = bind(pairs, cuts)
     for handle, is_reached in zip(given, reached, strict=True):
         if not is_reached:
-            raise UnreachedInputError(unreached_message(handle))
+            raise UnreachedInputError(unreached_message(handle, pairs))
     checked = guards_for(pairs, cuts) if guards == "check" else []
     if checked:
         bound, _ = bind([*pairs, *(guard.pair for guard in checked)], cuts)

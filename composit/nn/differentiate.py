@@ -6,7 +6,7 @@ composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ import composit.numpy as cnp
 from composit.apply import apply, as_tensor
 from composit.containers import flatten
 from composit.errors import DerivativeError, OperandError, ParameterError, ShapeError, UnreachedInputError
+from composit.evaluation import why_unreached
 from composit.handle import TensorHandle, make_tensor
 from composit.node import Node, inside_scope
 from composit.numpy.elementwise import Astype
@@ -189,23 +190,10 @@ class _Sweep:
         )
 
     def _unreached_message(self, handle: TensorHandle) -> str:
-        earlier = list(_earlier_nodes(handle, self._outputs))
-        if earlier:
-            return (
-                f"chain_rule: {handle!r} was assigned to after the output was built, and only its earlier value feeds the output; "
-                f"differentiate before the assignment, or with respect to a tensor that kept the earlier value. The assignment:\n"
-                f"  {describe_source(handle.node.source)}"
-            )
         return (
             f"chain_rule: no output depends on the input {handle!r}; expected an input that the outputs are computed from; "
-            "pass unreached='zeros' if its gradient is meant to be zero"
+            f"pass unreached='zeros' if its gradient is meant to be zero{why_unreached(handle, self._outputs)}"
         )
-
-
-def _earlier_nodes(handle: TensorHandle, outputs: Sequence[Pair]) -> Iterator[Node]:
-    for node in ancestors_in_order([node for node, _ in outputs]):
-        if any(reference() is handle for reference in node._handles):
-            yield node
 
 
 def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[bool]) -> Sequence[Any]:

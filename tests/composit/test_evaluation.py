@@ -366,3 +366,18 @@ def test_the_results_of_one_node_are_told_apart_whichever_is_evaluated_first():
     assert cnp.evaluate(whole).tolist() == [1.0, 2.0]
     assert cnp.evaluate(fraction).tolist() == [0.5, 0.25]
     assert cnp.evaluate(whole).tolist() == [1.0, 2.0]
+
+
+def test_what_stands_in_place_of_an_input_that_is_not_reached_is_said():
+    x = cnp.asarray(np.ones(3))
+    middle = cnp.exp(x)
+    loss = cnp.sum(middle * 2)
+    with pytest.raises(UnreachedInputError, match=r"only through other tensors that are given"):
+        cnp.evaluate(loss, inputs={middle: np.ones(3), x: np.ones(3)})
+    with pytest.raises(UnreachedInputError, match=r"another tensor of the same expression[\s\S]*middle = cnp\.exp"):
+        cnp.evaluate(loss, inputs={cnp.exp(x): np.ones(3)})
+    with pytest.raises(UnreachedInputError, match=r"another tensor of the same expression[\s\S]*middle = cnp\.exp"):
+        chain_rule({loss: loss}, [cnp.exp(x)])
+    x += 1  # the assignment
+    with pytest.raises(UnreachedInputError, match=r"was assigned to after[\s\S]*# the assignment"):
+        cnp.evaluate(loss, inputs={x: np.ones(3)})
