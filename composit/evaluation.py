@@ -316,6 +316,9 @@ def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-li
             "its shapes; build the graph again for other shapes"
         )
     _check_dtype(handle, array, expected)
+    # A view that nobody may write to: what comes out is a copy where the program returns what it was given.
+    array = array.view()
+    array.flags.writeable = False
     return array
 
 

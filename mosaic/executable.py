@@ -145,7 +145,8 @@ class Executable:
             array = np.asarray(result)
             if array.shape != view.shape:
                 raise self._wrong_shape(island, array.shape, view.shape)
-            values[view.buffer] = np.ascontiguousarray(array, view.dtype).reshape(-1)
+            # Memory of its own: the operation may return what it was given, and the result may leave the program.
+            values[view.buffer] = np.require(array, view.dtype, ["C", "O", "W"]).reshape(-1)
 
     def _operand(self, reference: Reference, value: View | Uniform, values: Values) -> Any:
         source, output = reference

@@ -381,3 +381,13 @@ def test_what_stands_in_place_of_an_input_that_is_not_reached_is_said():
     x += 1  # the assignment
     with pytest.raises(UnreachedInputError, match=r"was assigned to after[\s\S]*# the assignment"):
         cnp.evaluate(loss, inputs={x: np.ones(3)})
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+def test_results_share_no_memory_with_the_arrays_that_are_given(backend):
+    x = cnp.asarray(np.zeros(3))
+    given = np.ones(3)
+    for value in (x, x.copy(), x.real, cnp.ascontiguousarray(x), x.reshape(3, 1)):
+        result = cnp.evaluate(value, inputs={x: given}, backend=backend)
+        result[...] = 7
+        np.testing.assert_array_equal(given, np.ones(3))

@@ -9,6 +9,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import DtypeError, GuardError, ParameterError, ShapeError, UnreachedInputError
+from composit.nn.core import wrap_as_operation
 from tests.mosaic.comparison import assert_same_values, tensor
 
 
@@ -44,6 +45,19 @@ def test_results_share_memory_with_nothing() -> None:
     np.testing.assert_array_equal(given, 1)
     np.testing.assert_array_equal(second, 1)
     np.testing.assert_array_equal(model(given)[0], 1)
+
+
+def test_results_of_islands_share_memory_with_nothing() -> None:
+    @wrap_as_operation()
+    def same(array: np.ndarray) -> np.ndarray:
+        return array
+
+    x, given = cnp.zeros(3), np.ones(3)
+    for value in (same(x), cnp.lib.stride_tricks.sliding_window_view(x, 3), x.view("int64")):
+        model = mosaic.compile(value, inputs=[x])
+        model(given)[...] = 7
+        np.testing.assert_array_equal(given, 1)
+        np.testing.assert_array_equal(model(given), cnp.evaluate(value, inputs={x: given}))
 
 
 def test_out_is_filled_and_returned() -> None:
