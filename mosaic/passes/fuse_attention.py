@@ -105,8 +105,10 @@ def _joined(first: Group, middle: Group, last: Group) -> Group | None:
         return None
     if known[-1].result.dtype != after.left.dtype or any(stage.serial for stage in known):
         return None
-    inner = frozenset([before.result.buffer, known[-1].result.buffer])
-    return Group(rows, length, (before, *known, after), middle.local | inner)
+    local = middle.local | {before.result.buffer, known[-1].result.buffer}
+    if sum(view.buffer in local for view in after.reads()) != 1:
+        return None  # it reads the block's rows elsewhere than as its left operand: a residual connection, p @ p.T
+    return Group(rows, length, (before, *known, after), local)
 
 
 def _over(stage: RowStage, rows: tuple[int, ...], length: int) -> RowStage | None:
