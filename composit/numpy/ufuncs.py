@@ -121,7 +121,7 @@ def _as_asked(function: ufunc, options: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [name for name in options if name not in _NAMES]
     if unknown:
         raise TypeError(f"{function.__name__}() got an unexpected keyword argument {unknown[0]!r}")
-    named = dict(options)
+    named = {"signature" if name == "sig" else name: value for name, value in options.items()}
     out = named.pop("out", None)
     results = out if isinstance(out, tuple) else (out,)
     return named if all(result is None for result in results) else {**named, "out": results}

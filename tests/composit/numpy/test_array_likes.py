@@ -189,6 +189,7 @@ class Recording:
         lambda xp, x: xp.modf(x, out=(None, None)),
         lambda xp, x: xp.modf(x, xp.ones(1), None),
         lambda xp, x: xp.multiply(1, x, subok=False, where=True, dtype="f4"),
+        lambda xp, x: xp.multiply(1, x, sig="dd->d"),
         lambda xp, x: xp.multiply(1, x, unknown=1),
         lambda xp, x: xp.multiply(x),
         lambda xp, x: xp.multiply(1, x, out=(x, x)),
