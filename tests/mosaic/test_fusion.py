@@ -172,9 +172,8 @@ def test_a_long_unrolled_loop_calls_its_polynomials_in_place_of_copying_them():
 
 def test_rows_that_the_second_product_reads_twice_are_kept() -> None:
     # Only a left operand is at hand a block of rows at a time.
-    scores = tensor(2, 8, 4) @ tensor(2, 4, 8)
-    exponentials = cnp.exp(scores - cnp.max(scores, axis=-1, keepdims=True))
-    rows = exponentials / cnp.sum(exponentials, axis=-1, keepdims=True)
-    check(rows @ rows, rows @ cnp.swapaxes(rows, -1, -2), rows @ tensor(2, 8, 8) + rows)
-    for result in (rows @ rows, rows @ cnp.swapaxes(rows, -1, -2), rows @ tensor(2, 8, 8) + rows):
-        check(result)
+    rows = softmax(tensor(2, 8, 4) @ tensor(2, 4, 8))
+    outputs = [rows @ rows, rows @ cnp.swapaxes(rows, -1, -2), rows @ tensor(2, 8, 8) + rows]
+    for output in outputs:
+        check(output)
+    check(*outputs)
