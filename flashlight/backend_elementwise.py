@@ -21,6 +21,14 @@ Run: TypeAlias = Callable[..., Any]  # Any: a tensor, or several
 # Kinds of dtypes: b truth values, i and u integers, f floats.
 _NUMBERS, _FLOATS, _INTEGERS, _ALL = "iuf", "f", "biu", "biuf"
 
+
+
+def _clip(x: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    # Not by torch.clamp, whose zeros lose their signs.
+    raised = torch.where((x < low) | low.isnan(), low, x)
+    return torch.where((raised > high) | high.isnan(), high, raised)
+
+
 _ROWS: dict[ElementwiseFunction, tuple[Run, str]] = {
     table.add: (torch.add, _NUMBERS),
     table.subtract: (torch.sub, _NUMBERS),
@@ -64,6 +72,7 @@ _ROWS: dict[ElementwiseFunction, tuple[Run, str]] = {
     table.minimum: (torch.minimum, _ALL),
     table.fmax: (torch.fmax, _FLOATS),
     table.fmin: (torch.fmin, _FLOATS),
+    table.clip_between: (_clip, _NUMBERS),
     table.copysign: (torch.copysign, _FLOATS),
     table.equal: (torch.eq, _ALL),
     table.not_equal: (torch.ne, _ALL),

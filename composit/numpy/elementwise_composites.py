@@ -84,10 +84,9 @@ def clip(
     low, high = _without_loose_limits(result.dtype, low, high)
     if low is None and high is None:
         return table.positive(result)
-    # The order of numpy's loop: the upper limit wins where the interval is empty.
-    if low is not None:
-        result = table.maximum(result, low)
-    return result if high is None else table.minimum(result, high)
+    if low is None:
+        return table.minimum(result, high)
+    return table.maximum(result, low) if high is None else table.clip_between(result, low, high)
 
 
 def _limits(a_min: Any, a_max: Any, low: Any, high: Any) -> tuple[Any, Any]:

@@ -113,6 +113,23 @@ def extremum_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
     return xp.where(b == z, xp.where(a == z, g * 0.5, g), 0)
 
 
+def clip_of_x(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
+    """g inside the interval, half of it at its borders; that of the minimum of the upper limit and the maximum with the lower"""
+    raised = xp.maximum(x, low)
+    return extremum_of_a(xp, extremum_of_a(xp, g, z, raised, high), raised, x, low)
+
+
+def clip_of_low(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
+    """g below the lower limit, half of it there"""
+    raised = xp.maximum(x, low)
+    return extremum_of_b(xp, extremum_of_a(xp, g, z, raised, high), raised, x, low)
+
+
+def clip_of_high(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
+    """g above the upper limit, half of it there"""
+    return extremum_of_b(xp, g, z, xp.maximum(x, low), high)
+
+
 def logaddexp_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
     """g exp(a - z), and g / 2 at a tie, of infinities too"""
     return g * xp.where(a == b, 0.5, xp.exp(_below(xp, a, z)))

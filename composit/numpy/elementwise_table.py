@@ -129,6 +129,14 @@ maximum = elementwise("maximum", np.maximum, d.extremum_of_a, d.extremum_of_b)
 minimum = elementwise("minimum", np.minimum, d.extremum_of_a, d.extremum_of_b)
 fmax = elementwise("fmax", np.fmax, d.extremum_of_a, d.extremum_of_b)
 fmin = elementwise("fmin", np.fmin, d.extremum_of_a, d.extremum_of_b)
+# numpy's own, since its zeros keep their signs where those of maximum and minimum need not.
+clip_between = elementwise(
+    "clip",
+    np._core.umath.clip,  # type: ignore[attr-defined]  # numpy's stubs leave it out
+    d.clip_of_x,
+    d.clip_of_low,
+    d.clip_of_high,
+)
 
 # Comparisons and logic
 

@@ -124,6 +124,18 @@ def _extremum_without_nan(operator: str) -> Emit:
     return emit
 
 
+def _clip(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+    x, low, high = args
+    raised = _limited(lanes, dtype, "<", x, low)
+    return _limited(lanes, dtype, ">", raised, high)
+
+
+def _limited(lanes: Lanes, dtype: np.dtype, beyond: str, x: c.Expression, limit: c.Expression) -> c.Expression:
+    """The limit where x lies beyond it, and where it is NaN itself."""
+    wins = c.Binary(beyond, x, limit)
+    return _select(lanes, dtype, wins | c.not_equal(limit, limit) if dtype.kind == "f" else wins, limit, x)
+
+
 def _magnitude_bits(lanes: Lanes, dtype: np.dtype, value: c.Expression) -> c.Expression:
     bits = lanes.type(dtype).mask
     lanes.declare(bits)
@@ -227,6 +239,7 @@ _numbers = {
     "sign": _sign,
     "maximum": _extremum("maximum"),
     "minimum": _extremum("minimum"),
+    "clip": _clip,
     "logical_and": _logical("&"),
     "logical_or": _logical("|"),
     "logical_xor": _logical("^"),

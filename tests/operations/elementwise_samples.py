@@ -83,6 +83,14 @@ SHAPES_OF_TWO: tuple[tuple[tuple[int, ...], ...], ...] = (
     ((), ()),
     ((0, 4), (4,)),
 )
+SHAPES_OF_THREE: tuple[tuple[tuple[int, ...], ...], ...] = (
+    ((3, 4), (3, 4), (3, 4)),
+    ((3, 4), (), ()),
+    ((4,), (3, 1), (4,)),
+    ((), (), ()),
+    ((0, 4), (4,), ()),
+)
+SHAPES = {1: SHAPES_OF_ONE, 2: SHAPES_OF_TWO, 3: SHAPES_OF_THREE}
 MIXED_DTYPES = ((np.float32, np.float64), (np.float32, np.int8), (np.int16, np.float16), (np.uint8, np.int64))
 SINGLE_DTYPES = (np.float32, np.float16, np.int32, np.uint8, np.bool, np.complex64)
 
@@ -132,7 +140,7 @@ def _rows(function: ElementwiseFunction) -> Iterator[Sample]:
         tolerance = {**row, "rtol": row["rtol"] if is_half else min(row["rtol"], 5e-7 if "32" in words else 5e-16)}
         return Sample(f"elementwise.{function.name} {words}", compute, makers, differentiable, **tolerance)
 
-    for shapes in SHAPES_OF_ONE if function.nin == 1 else SHAPES_OF_TWO:
+    for shapes in SHAPES[function.nin]:
         makers = tuple(domain(*shape) for domain, shape in zip(domains, shapes, strict=True))
         yield sample(f"of {' '.join(map(str, shapes))}", makers, _has_rule(function))
     if function.name == "isnat":
