@@ -22,7 +22,6 @@ Run: TypeAlias = Callable[..., Any]  # Any: a tensor, or several
 _NUMBERS, _FLOATS, _INTEGERS, _ALL = "iuf", "f", "biu", "biuf"
 
 
-
 def _clip(x: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
     # Not by torch.clamp, whose zeros lose their signs.
     raised = torch.where((x < low) | low.isnan(), low, x)
