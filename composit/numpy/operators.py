@@ -20,7 +20,6 @@ from composit.numpy.products import matmul
 from composit.numpy.subscripts import get_item
 from composit.numpy.ufuncs import GeneralizedFunction, is_asked
 from composit.numpy.writing import set_item
-from composit.operation import TensorType
 
 # Any: operands are tensors, arrays, numbers and what has __lazy_tensor__; results are LazyTensor.
 Value = Any
@@ -118,19 +117,24 @@ def _updating(function: Universal, ufunc: np.ufunc) -> Callable[[Any, Value], Va
     return method
 
 
-def _root_or(power: Callable[[Any, Value], Value], root: Callable[[Any], Value]) -> Callable[[Any, Value], Value]:
+# Where numpy's operator is another function than power, with other bits or another dtype: by exponent and kind of dtype.
+_INSTEAD_OF_POWER = {(float, 0.5, "c"): table.sqrt, (int, 2, "b"): table.square}
+
+
+def _power_or(
+    power: Callable[[Any, Value], Value], instead: Callable[[Universal, Any], Value]
+) -> Callable[[Any, Value], Value]:
     """Return `**` as numpy's operator has it: x ** 0.5 of complex arrays is their root, bit by bit, and no power."""
 
     def method(self: Any, exponent: Value) -> Value:
-        if exponent.__class__ is float and exponent == 0.5 and _is_complex_array(self._type):
-            return root(self)
+        kind = exponent.__class__
+        if (kind is float or kind is int) and not self._type.is_scalar:
+            function = _INSTEAD_OF_POWER.get((kind, exponent, self._type.dtype.kind))
+            if function is not None:
+                return instead(function, self)
         return power(self, exponent)
 
     return method
-
-
-def _is_complex_array(tensor_type: TensorType) -> bool:
-    return tensor_type.dtype.kind == "c" and not tensor_type.is_scalar
 
 
 def _unary(function: Callable[..., Value]) -> Callable[[Any], Value]:
@@ -164,8 +168,9 @@ class Operators(TensorHandle):
     __mod__, __rmod__ = _binary(table.remainder, operator.mod), _reflected(table.remainder, operator.mod)
     __imod__ = _updating(table.remainder, np.remainder)
     __divmod__, __rdivmod__ = _binary(table.divmod, divmod), _reflected(table.divmod, divmod)
-    __pow__, __rpow__ = _root_or(_binary(table.power, operator.pow), table.sqrt), _reflected(table.power, operator.pow)
-    __ipow__ = _root_or(_updating(table.power, np.power), lambda x: table.sqrt(x, out=x))
+    __pow__ = _power_or(_binary(table.power, operator.pow), lambda function, x: function(x))
+    __rpow__ = _reflected(table.power, operator.pow)
+    __ipow__ = _power_or(_updating(table.power, np.power), lambda function, x: function(x, out=x))
     __matmul__, __rmatmul__ = _binary(matmul, operator.matmul), _reflected(matmul, operator.matmul)
     __imatmul__ = _updating(matmul, np.matmul)
     __and__, __rand__ = _binary(table.bitwise_and, operator.and_), _reflected(table.bitwise_and, operator.and_)

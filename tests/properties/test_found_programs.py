@@ -240,6 +240,19 @@ PROGRAMS = {
         c = [int(d) % 7 for d in a * 2]
         a[1] = a[0] + 1
     """,
+    "the square of truth values": """
+        a = xp.array([True, False])
+        b = a ** 2
+        c = a ** 2.0
+        d = xp.power(a, 2)
+        a **= 2
+    """,
+    "zeros that are clipped keep their signs": """
+        a = xp.array([-0.0, 0.0, 1, xp.nan, -xp.inf], 'float32')
+        b = a.clip(0, 2)
+        c = a.clip(-0.0, 0.0)
+        d = a.clip(xp.nan, 1)
+    """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2
         a[a] = 1
