@@ -19,6 +19,8 @@ PROGRAMS_PER_TEST = 250
 # Where numpy leaves the sign of a zero to the library it calls (BLAS), or to the order of two equal bounds.
 # Where composit says that it combines in another order than numpy: `initial` last, all elements where a mask chooses.
 REORDERED = ("initial=", "where=")
+# Whose last bits in numpy itself differ between an array that runs backwards and its copy, which a read leaves.
+DEPENDENT_ON_LAYOUT = ("cbrt",)
 SIGNLESS = ("@", "matmul", "dot", "inner")
 
 
@@ -62,7 +64,7 @@ def _fault(line: Line, tensor: Any, error: Exception | None) -> str | None:
     expected = list(parts(line.value))
     if not len(tensors) == len(values) == len(expected):
         return f"{len(values)} results instead of {len(expected)}"
-    if any(word in line.text for word in REORDERED):
+    if any(word in line.text for word in (*REORDERED, *DEPENDENT_ON_LAYOUT)):
         return None if np.allclose(values[0], expected[0], rtol=1e-6, atol=1e-6, equal_nan=True) else f"{values[0]!r}"
     is_signed = not any(word in line.text for word in SIGNLESS)
     faults = (_fault_of_value(*trio, is_signed) for trio in zip(tensors, values, expected, strict=True))
