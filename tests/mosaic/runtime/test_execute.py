@@ -149,7 +149,7 @@ def test_out_that_cannot_hold_the_result_is_refused(add: PreparedFunction) -> No
     frozen.flags.writeable = False
     with pytest.raises(TypeError, match=r"out\[0\] is read-only"):
         add.run_into([X, Y], [frozen])
-    with pytest.raises(TypeError, match=r"out\[0\] is of type list"):
+    with pytest.raises(TypeError, match=r"out\[0\] is of type builtins.list"):
         add.run_into([X, Y], [[0.0] * 4])
     with pytest.raises(DtypeError, match=r"out\[0\] has dtype int32"):
         add.run_into([X, Y], [np.zeros(4, np.int32)])
