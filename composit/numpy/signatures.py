@@ -40,15 +40,7 @@ def _documented_signature(function: Function) -> inspect.Signature | None:
         return None
     if isinstance(function, MethodDescriptorType):
         parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
-    return _signature(parameters)
-
-
-def _signature(parameters: list[inspect.Parameter]) -> inspect.Signature | None:
-    try:
-        return inspect.Signature(parameters)
-    except ValueError:
-        # A method's own parameters by place may follow `self` only if they are so too: the order of kinds is numpy's.
-        return None
+    return inspect.Signature(parameters)
 
 
 def _documented_arguments(function: Function) -> str | None:

@@ -13,10 +13,7 @@ BELOW_80_PERCENT = ["_core/tests/test_mem_overlap.py", "matrixlib/tests/test_reg
 
 
 def test_the_record_reaches_what_is_promised():
-    least = {"lazy": 0.95, "strict": 0.92}
-    for mode, share in least.items():
-        rows = recorded(mode).values()
-        assert sum(row.passed for row in rows) >= share * sum(row.counted for row in rows), mode
     lazy = recorded("lazy")
+    assert sum(row.passed for row in lazy.values()) >= 0.95 * sum(row.counted for row in lazy.values()) > 0
     assert sorted(path for path, row in lazy.items() if row.passed < 0.8 * row.counted) == BELOW_80_PERCENT
     assert sum(row.lazy for row in lazy.values()) >= 0.85 * sum(row.lazy + row.real for row in lazy.values())
