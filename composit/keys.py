@@ -10,6 +10,7 @@ import itertools
 import os
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from types import EllipsisType, FunctionType
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -36,10 +37,6 @@ def digest(*parts: bytes) -> Key:
     return hashlib.blake2b(joined, digest_size=DIGEST_BYTES).digest()
 
 
-def _tagged(tag: bytes, payload: bytes = b"") -> bytes:
-    return tag + struct.pack("<Q", len(payload)) + payload
-
-
 def _encode_dtype(value: np.dtype[np.generic]) -> bytes:
     return repr(value.descr if value.names else value.str).encode()
 
@@ -48,9 +45,12 @@ def _encode_generic(value: np.generic) -> bytes:
     return _encode_dtype(value.dtype) + b"\0" + value.tobytes()
 
 
-def _encode_sequence(values: object) -> bytes:
-    assert isinstance(values, tuple | list)
-    return b"".join(encode(value) for value in values)
+def _encode_class(value: type) -> bytes:
+    return f"{value.__module__}.{value.__qualname__}".encode()
+
+
+def _encode_sequence(values: tuple[object, ...] | list[object]) -> bytes:
+    return b"".join([encode(value) for value in values])
 
 
 def _encode_slice(value: slice) -> bytes:
@@ -85,23 +85,26 @@ def encode(value: object) -> bytes:
         >>> encode(1) == encode(1.0)
         False
     """
-    row = _ENCODERS.get(type(value))
-    if row is not None:
-        return _tagged(row[0], row[1](value))
-    if isinstance(value, np.generic):
-        return _tagged(b"g", _encode_generic(value))
-    if isinstance(value, np.dtype):
-        return _tagged(b"d", _encode_dtype(value))
-    if isinstance(value, type):
-        return _tagged(b"t", f"{value.__module__}.{value.__qualname__}".encode())
-    if isinstance(value, HasKey):
-        return _tagged(b"k", value.key())
-    raise IdentityError(_no_identity(value))
+    tag, encoder = _ENCODERS.get(type(value)) or _encoder_of(type(value))
+    payload = encoder(value)
+    return tag + _LENGTH(len(payload)) + payload
 
 
-def _no_identity(value: object) -> str:
+@lru_cache(maxsize=4096)
+def _encoder_of(kind: type) -> tuple[bytes, Callable[..., bytes]]:
+    """Return the tag and the encoder of a class that no row names: by the class it derives from, or by its own key."""
+    if issubclass(kind, np.generic):
+        return b"g", _encode_generic
+    if issubclass(kind, np.dtype):
+        return b"d", _encode_dtype
+    if issubclass(kind, type):
+        return b"t", _encode_class
+    return (b"k", kind.key) if issubclass(kind, HasKey) else (b"", _refuse)
+
+
+def _refuse(value: object) -> bytes:
     kind = "function" if isinstance(value, FunctionType) else type(value).__name__
-    return (
+    raise IdentityError(
         f"key: a parameter of type {kind} was given ({value!r:.60}); expected None, a number, a string, a dtype, a slice or "
         "a tuple of these; pass arrays as operands, and functions through wrap_as_operation"
     )

@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -160,16 +161,13 @@ class Operation:
 
     def key(self) -> Key:
         """Return the identity of class and parameters; equal keys on equal operands are one expression."""
-        return digest(_class_name(self), *self._encoded_fields(identity=True))
+        name, fields, _ = _fields_of(type(self))
+        return digest(name, *[encode(getattr(self, field)) for field in fields])
 
     def structure(self) -> Key:
         """Return what a compiled program depends on: as `key`, but without serials, equal in every process."""
-        return digest(_class_name(self), *self._encoded_fields(identity=False))
-
-    def _encoded_fields(self, identity: bool) -> list[bytes]:
-        # Subclasses are dataclasses; that the base is none is all that mypy sees.
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return [encode(getattr(self, field.name)) for field in fields if identity or not field.metadata.get("identity")]
+        name, _, fields = _fields_of(type(self))
+        return digest(name, *[encode(getattr(self, field)) for field in fields])
 
 
 def serial_field() -> Any:  # Any: dataclasses.field's own declared type
@@ -177,9 +175,13 @@ def serial_field() -> Any:  # Any: dataclasses.field's own declared type
     return dataclasses.field(default_factory=fresh_token, metadata={"identity": True}, repr=False)
 
 
-def _class_name(operation: Operation) -> bytes:
-    kind = type(operation)
-    return f"{kind.__module__}.{kind.__qualname__}".encode()
+@lru_cache(maxsize=4096)
+def _fields_of(kind: type[Operation]) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
+    """Return the name of a class of operations, its fields, and those of them that are not for identity alone."""
+    # Subclasses are dataclasses; that the base is none is all that mypy sees.
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    structural = tuple(field.name for field in fields if not field.metadata.get("identity"))
+    return f"{kind.__module__}.{kind.__qualname__}".encode(), tuple(field.name for field in fields), structural
 
 
 class Input(Operation):

@@ -44,6 +44,14 @@ def own(tensor: Any) -> Any:
     return make_tensor(tensor.node, tensor.output_index)
 
 
+def several(given: Any) -> tuple[Any, ...]:  # Any: numbers, and tensors that hold them
+    """Return the numbers of an argument that takes one or several: those of a sequence or of an array with axes, or the one."""
+    if type(given) is tuple:
+        return given
+    is_one = getattr(given, "ndim", None) == 0 or not isinstance(given, Iterable)
+    return (given,) if is_one else tuple(given)
+
+
 def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> int:
     """Return the axis counted from the front.
 
@@ -66,7 +74,7 @@ def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Ax
 
     Raises:  AxisError: one is out of bounds; ShapeError: one is given twice
     """
-    given = tuple(axes) if isinstance(axes, Iterable) else (axes,)
+    given = several(axes)
     result = tuple(normalize_axis(axis, ndim, argument) for axis in given)
     if len(set(result)) != len(result):
         where = f" in `{argument}` argument" if argument else ""
@@ -79,9 +87,7 @@ def normalize_shape(shape: ShapeLike) -> Shape:
 
     Raises:  ShapeError: a length is negative; TypeError: a length is no integer
     """
-    is_one = not isinstance(shape, Sequence) and not getattr(shape, "ndim", 0)
-    lengths: Sequence[SupportsIndex] = (shape,) if is_one else tuple(shape)  # type: ignore[assignment,arg-type]
-    result = tuple([_integer(length) for length in lengths])
+    result = tuple([_integer(length) for length in several(shape)])
     if any(length < 0 for length in result):
         raise ShapeError(f"negative dimensions are not allowed: shape {result} was given; use lengths of 0 or more")
     return result
@@ -92,9 +98,7 @@ def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
 
     Raises:  ShapeError: the sizes differ, or several lengths are unknown
     """
-    if isinstance(shape, Iterable):
-        return _resolved(tuple([_integer(length) for length in shape]), old)
-    return _resolved((_integer(shape),), old)
+    return _resolved(tuple([_integer(length) for length in several(shape)]), old)
 
 
 @lru_cache(maxsize=4096)

@@ -27,6 +27,7 @@ from composit.numpy.arguments import (
     normalize_axis,
     own,
     resolve_shape,
+    several,
     spell_shape,
 )
 from composit.numpy.arguments import (
@@ -265,7 +266,7 @@ permute_dims = transpose
 
 
 def _permutation(axes: AxesLike, shape: Shape) -> Axes:
-    given = tuple(axes) if isinstance(axes, Sequence | np.ndarray) else (axes,)
+    given = several(axes)
     ndim = len(shape)
     if len(given) != ndim:
         raise ShapeError(
@@ -398,16 +399,14 @@ def _resolved_order(order: str, tensor: Any, function: str) -> str:
 def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
     """Return the tensor repeated to a shape. See np.broadcast_to."""
     tensor = handle_of(array)
-    lengths = shape if isinstance(shape, Sequence) else (shape,)
-    new = tuple([int(operator.index(length)) for length in lengths])
+    new = tuple([int(operator.index(length)) for length in several(shape)])
     return _view(BroadcastTo, new, tensor, array)
 
 
 @rule_for(np.broadcast_shapes)
 def broadcast_shapes(*args: ShapeLike) -> Shape:
     """Return the shape that all broadcast to. See np.broadcast_shapes."""
-    given = [shape if isinstance(shape, Sequence) else (shape,) for shape in args]
-    return _broadcast_shapes(*(tuple(map(operator.index, lengths)) for lengths in given))
+    return _broadcast_shapes(*(tuple(map(operator.index, several(shape))) for shape in args))
 
 
 @rule_for(np.broadcast_arrays)
@@ -425,8 +424,8 @@ def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
 def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
     """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
     tensor = handle_of(a)
-    added = len(axis) if isinstance(axis, Sequence) else 1
-    positions = normalize_axes(axis, tensor.ndim + added)
+    given = several(axis)
+    positions = normalize_axes(given, tensor.ndim + len(given))
     return _view(ExpandDims, tuple(sorted(positions)), tensor, a)
 
 
@@ -442,7 +441,7 @@ def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
 
 
 def _squeezed_axes(axis: AxesLike, ndim: int) -> Axes:
-    given = tuple(axis) if isinstance(axis, Sequence) else (axis,)
+    given = axis if isinstance(axis, tuple) else (axis,)
     if not ndim and len(given) == 1:
         # numpy takes axis 0 and -1 of a scalar.
         normalize_axis(given[0], 1)

@@ -264,10 +264,9 @@ class _Results:
         count = len(self.parts) - len(self.call.written)
         for place, value in zip(self.call.written, nodes[count:], strict=True):
             assign_result(self.handles[place], value)
-        written = {
-            id(value): self.handles[place] for place, value in zip(self.call.written, self.parts[count:], strict=True)
-        }
-        given = [written.get(id(part), node) for part, node in zip(self.parts[:count], nodes, strict=False)]
+        parts = zip(self.parts[:count], nodes, strict=False)
+        # What comes back as it was given is the operand itself; numbers are not told apart by identity (np.True_ is one object).
+        given = [self.held.get(id(part), node) if isinstance(part, np.ndarray) else node for part, node in parts]
         return _with_tensors(self.result, iter(given))
 
     def _facts(self) -> Any:

@@ -7,7 +7,7 @@ operation, errors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -16,7 +16,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis, spell_shape
+from composit.numpy.arguments import TensorLike, handle_of, normalize_axis, several, spell_shape
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
@@ -272,9 +272,8 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
 
 
 def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if isinstance(axes, Sequence | np.ndarray):
-        pair: Sequence[AxesLike] = tuple(axes)
-        given = [tuple(part) if isinstance(part, Sequence | np.ndarray) else (part,) for part in pair]
+    if isinstance(axes, Iterable):
+        given = [several(part) for part in axes]
         if len(given) != 2 or len(given[0]) != len(given[1]):
             raise ShapeError(
                 f"shape-mismatch for sum: tensordot was given axes {axes!r}; expected one sequence for each operand,"

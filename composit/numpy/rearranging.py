@@ -6,14 +6,22 @@ No operations of its own. May import movement, joining, indexing, creation, argu
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from composit.apply import apply, as_tensor, leaf
 from composit.errors import NoRuleError, ParameterError, ShapeError
-from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis, own
+from composit.numpy.arguments import (
+    AxesLike,
+    AxisLike,
+    TensorLike,
+    handle_of,
+    normalize_axes,
+    normalize_axis,
+    own,
+    several,
+)
 from composit.numpy.contractions import diagonal
 from composit.numpy.creation import Eye, Tri
 from composit.numpy.elementwise import Where
@@ -79,8 +87,7 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     tensor = handle_of(a)
     if axis is None:
         return own(reshape(_roll_along(ravel(tensor), operator.index(shift), 0), tensor.shape))
-    axes = tuple(axis) if isinstance(axis, Sequence) else (axis,)
-    for distance, position in np.broadcast(shift, np.asarray(axes)):
+    for distance, position in np.broadcast(shift, np.asarray(several(axis))):
         tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
     return own(tensor)
 

@@ -5,6 +5,28 @@ import pytest
 from tests.properties.side_by_side import LOOKS, difference, report
 
 PROGRAMS = {
+    "arrays of axes and of lengths give views": """
+        a = xp.arange(12.0).reshape((3, 4))
+        b = a.transpose(xp.array([1, 0]))
+        c = xp.permute_dims(a, xp.array([1, 0]))
+        d = xp.expand_dims(a, xp.array(0))
+        e = xp.broadcast_to(a, xp.array([2, 3, 4]))
+        f = xp.flip(a, xp.array(0))
+        g = a.reshape(xp.array([2, 6]))
+        a[1] = -1.0
+        b[0] = 7.0
+        d[0, 2] = 8.0
+    """,
+    "a function that gives back what it was given": """
+        a = xp.arange(4.0)
+        b = xp.asarray_chkfinite(a)
+        b[1] = 9.0
+        a[2] = 8.0
+    """,
+    "the axis of squeeze is a number or a tuple": """
+        a = xp.ones((1, 2))
+        b = xp.squeeze(a, [0])
+    """,
     "writing through an empty view": """
         a = xp.arange(24.0).reshape((2, 3, 4), order='F')
         b = a[:-3]
