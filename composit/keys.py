@@ -85,7 +85,7 @@ def encode(value: object) -> bytes:
         >>> encode(1) == encode(1.0)
         False
     """
-    tag, encoder = _ENCODERS.get(type(value)) or _encoder_of(type(value))
+    tag, encoder = _ENCODERS.get(type(value)) or _encoder_of(type(value))  # type: ignore[arg-type]  # a class is hashable
     payload = encoder(value)
     return tag + _LENGTH(len(payload)) + payload
 

@@ -161,13 +161,15 @@ class Operation:
 
     def key(self) -> Key:
         """Return the identity of class and parameters; equal keys on equal operands are one expression."""
-        name, fields, _ = _fields_of(type(self))
-        return digest(name, *[encode(getattr(self, field)) for field in fields])
+        return self._encoded(identity=True)
 
     def structure(self) -> Key:
         """Return what a compiled program depends on: as `key`, but without serials, equal in every process."""
-        name, _, fields = _fields_of(type(self))
-        return digest(name, *[encode(getattr(self, field)) for field in fields])
+        return self._encoded(identity=False)
+
+    def _encoded(self, identity: bool) -> Key:
+        name, fields, structural = _fields_of(type(self))  # type: ignore[arg-type]  # a class is hashable
+        return digest(name, *[encode(getattr(self, field)) for field in (fields if identity else structural)])
 
 
 def serial_field() -> Any:  # Any: dataclasses.field's own declared type
