@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,8 +20,8 @@ from composit.program import Program, Reference, errstates_of, labels_of
 from composit.source import Source, describe_source
 from composit.warning_lines import register_runner
 
-# (function or _Update, operand slots, result slot or slots, slots that are dead afterwards, position for errors)
-_Step: TypeAlias = tuple[Any, tuple[int, ...], "int | tuple[int, ...]", tuple[int, ...], int]
+# (function or _Update, what takes the operands out of memory, result slot or slots, slots to clear afterwards, position)
+_Step: TypeAlias = tuple[Any, Callable[[list[Any]], Any], "int | tuple[int, ...]", tuple[int, ...], int]
 
 
 class OwnedValues(list[Any]):
@@ -34,11 +35,15 @@ class NumpyBackend:
 
     def prepare(self, program: Program) -> PreparedProgram:
         """Return a function that runs the program on arrays."""
-        slots = _number_slots(program)
-        input_slots = tuple(slots[position, 0] for position in program.inputs)
-        output_slots = tuple(slots[reference] for reference in program.outputs)
-        steps = _steps(program, slots)
-        num_slots = len(slots)
+        slots = _Slots(program)
+        input_slots = tuple(slots.of[position, 0] for position in program.inputs)
+        steps = [
+            _step(program, position, slots)
+            for position, instruction in enumerate(program.instructions)
+            if not isinstance(instruction.operation, Input)
+        ]
+        output_slots = tuple(slots.of[reference] for reference in program.outputs)
+        num_slots = slots.count
         updates = any(step[0].__class__ is _Update for step in steps)
 
         def run(values: Sequence[Array]) -> list[Array]:
@@ -57,42 +62,64 @@ class NumpyBackend:
         return run
 
 
-def _number_slots(program: Program) -> dict[Reference, int]:
-    references = (
-        (position, index)
-        for position, instruction in enumerate(program.instructions)
-        for index in range(len(instruction.types))
-    )
-    return {reference: slot for slot, reference in enumerate(references)}
+class _Slots:
+    """Where values lie while a program runs: a result takes the place of an operand that nothing reads later.
+
+    of:    the slot of each reference; that of a result is known once `place_results` was asked
+    count: how many there are
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.of: dict[Reference, int] = {(position, 0): slot for slot, position in enumerate(program.inputs)}
+        self.count = len(self.of)
+        self._free: list[int] = []
+        last_use = {
+            reference: position for position, one in enumerate(program.instructions) for reference in one.operands
+        }
+        self._read = {*last_use, *program.outputs}
+        for reference in program.outputs:
+            last_use.pop(reference, None)
+        self._dying: dict[int, list[Reference]] = {}
+        for reference, position in last_use.items():
+            self._dying.setdefault(position, []).append(reference)
+
+    def dying(self, position: int) -> list[int]:
+        """Return the slots that are read by this instruction and by none after it."""
+        return [self.of[reference] for reference in self._dying.get(position, ())]
+
+    def place_results(self, position: int, count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the slots of an instruction's results, and those that it leaves to be cleared."""
+        self._free += (dying := self.dying(position))
+        for index in range(count):
+            self.of[position, index] = self._take()
+        results = tuple([self.of[position, index] for index in range(count)])
+        unread = [slot for index, slot in enumerate(results) if (position, index) not in self._read]
+        self._free += unread
+        return results, (*[slot for slot in dying if slot not in results], *unread)
+
+    def _take(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self.count += 1
+        return self.count - 1
 
 
-def _steps(program: Program, slots: dict[Reference, int]) -> list[_Step]:
-    last_use: dict[int, int] = {}
-    for position, instruction in enumerate(program.instructions):
-        for reference in instruction.operands:
-            last_use[slots[reference]] = position
-    kept = {slots[reference] for reference in program.outputs}
-    dying: dict[int, list[int]] = {}
-    for slot, position in last_use.items():
-        if slot not in kept:
-            dying.setdefault(position, []).append(slot)
-    return [
-        _step(program, position, slots, tuple(dying.get(position, ())))
-        for position, instruction in enumerate(program.instructions)
-        if not isinstance(instruction.operation, Input)
-    ]
-
-
-def _step(program: Program, position: int, slots: dict[Reference, int], dying: tuple[int, ...]) -> _Step:
+def _step(program: Program, position: int, slots: _Slots) -> _Step:
     instruction = program.instructions[position]
-    operands = tuple(slots[reference] for reference in instruction.operands)
-    results: int | tuple[int, ...] = slots[position, 0]
-    if instruction.operation.num_results != 1:
-        results = tuple(slots[position, index] for index in range(len(instruction.types)))
-    function: Any = instruction.operation.evaluator()
-    if instruction.operation.updates_operand and operands[0] in dying and operands.count(operands[0]) == 1:
-        function = _Update(function, instruction.operation.update_in_place, operands[0], operands[1:])
-    return function, operands, results, dying, position
+    operation = instruction.operation
+    operands = tuple([slots.of[reference] for reference in instruction.operands])
+    function: Any = operation.evaluator()
+    if operation.updates_operand and operands.count(operands[0]) == 1 and operands[0] in slots.dying(position):
+        function = _Update(function, operation.update_in_place, operands[0], operands[1:])
+    results, cleared = slots.place_results(position, len(instruction.types))
+    return function, _taker(operands), results[0] if operation.num_results == 1 else results, cleared, position
+
+
+def _taker(operands: tuple[int, ...]) -> Callable[[list[Any]], Any]:
+    """Return what takes the operands out of memory, as a sequence."""
+    if len(operands) > 1:
+        return itemgetter(*operands)
+    return itemgetter(slice(operands[0], operands[0] + 1) if operands else slice(0))
 
 
 # How often an array is referred to by `_Update.run` itself: its name there, and the argument of getrefcount.
@@ -126,12 +153,13 @@ class _Update:
 def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> None:
     try:
         for function, operands, results, dying, position in steps:  # noqa: B007  # position is read by the except
-            value = function(*[memory[slot] for slot in operands])
+            value = function(*operands(memory))
             if results.__class__ is int:
                 memory[results] = value
             else:
                 for slot, part in zip(results, value, strict=True):  # type: ignore[arg-type]  # a tuple here
                     memory[slot] = part
+                part = None
             for slot in dying:
                 memory[slot] = None
             value = None

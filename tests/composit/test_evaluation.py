@@ -205,6 +205,23 @@ def test_intermediate_arrays_are_freed_when_nothing_reads_them():
     assert max(most) <= 2
 
 
+def test_results_that_nothing_reads_are_freed_at_once():
+    parts = []
+
+    @cnp.wrap_as_operation(result_types=lambda x: (x, x))
+    def both(x):
+        two = (x + 1, x + 2)
+        parts.append(weakref.ref(two[1]))
+        return two
+
+    @cnp.wrap_as_operation(result_types=lambda x: x)
+    def later(x):
+        return x + sum(part() is not None for part in parts)
+
+    first, _ = both(cnp.zeros((1000,)))
+    assert cnp.evaluate(later(first))[0] == 1.0
+
+
 def test_an_unknown_backend_is_named_with_those_that_exist():
     with pytest.raises(UnknownBackendError, match=r"'fortran' is not known; available: .*numpy"):
         cnp.evaluate(cnp.ones(2), backend="fortran")
