@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,9 +181,15 @@ def _zeros(xp: Any, like: Any) -> Any:
     return xp.broadcast_to(like.dtype.type(0), xp.shape(like))
 
 
+# numpy counts them in a C int.
+_MOST_ARRAYS = np.iinfo(np.intc).max
+
+
 def _tensors(arrays: Iterable[TensorLike], function: str) -> list[Any]:
     if not hasattr(arrays, "__getitem__"):
         raise NoRuleError(f"{function}: arrays that are no sequence")
+    if isinstance(arrays, Sized) and len(arrays) > _MOST_ARRAYS:
+        raise ValueError(f"{function}() only supports up to {_MOST_ARRAYS} arrays but got {len(arrays)}.")
     tensors = [handle_of(array) for array in arrays]
     if not tensors:
         raise ShapeError(

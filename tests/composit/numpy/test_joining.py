@@ -97,3 +97,14 @@ def test_a_split_is_one_node_with_several_results() -> None:
     first, second = cnp.split(cnp.asarray(X), 2, axis=1)
     assert first.node is second.node
     assert (first.output_index, second.output_index) == (0, 1)
+
+
+def test_more_arrays_than_numpy_can_count_are_refused_at_once():
+    class Many(list):
+        def __len__(self):
+            return 2**31
+
+    with pytest.raises(
+        ValueError, match=r"^concatenate\(\) only supports up to 2147483647 arrays but got 2147483648\.$"
+    ):
+        cnp.concatenate(Many([cnp.ones(1)]))
