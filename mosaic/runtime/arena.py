@@ -49,13 +49,15 @@ class Block:
 
 
 def allocate_block(num_bytes: int) -> Block:
-    """A block whose start is aligned to a page, or to a huge page if it is that long."""
+    """A block whose start is aligned to a page, or to a huge page if it is that long; its end fills half a huge page or none."""
     if num_bytes < HUGE_PAGE_BYTES:
         return Block(mmap.mmap(-1, max(num_bytes, 1), flags=_PRIVATE), 0, num_bytes)
-    mapping = mmap.mmap(-1, num_bytes + HUGE_PAGE_BYTES, flags=_PRIVATE)
+    huge_bytes = round(num_bytes / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES
+    mapping = mmap.mmap(-1, max(num_bytes, huge_bytes) + HUGE_PAGE_BYTES, flags=_PRIVATE)
+    offset_bytes = -_address(mapping) % HUGE_PAGE_BYTES
     with contextlib.suppress(OSError):  # a kernel without huge pages
-        mapping.madvise(mmap.MADV_HUGEPAGE)
-    return Block(mapping, -_address(mapping) % HUGE_PAGE_BYTES, num_bytes)
+        mapping.madvise(mmap.MADV_HUGEPAGE, offset_bytes, huge_bytes)
+    return Block(mapping, offset_bytes, num_bytes)
 
 
 def aligned_bytes(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

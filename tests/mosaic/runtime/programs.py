@@ -80,6 +80,18 @@ def num_mapped_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 
+def num_huge_bytes() -> int:
+    """How much of this process's address space asks for huge pages."""
+    total = size = 0
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if name == "Size":
+            size = int(rest.split()[0]) << 10
+        elif name == "VmFlags" and "hg" in rest.split():
+            total += size
+    return total
+
+
 def ends_soon(process_id: int) -> bool:
     """Whether a process that was killed is gone, waiting for the kernel to finish it."""
     try:

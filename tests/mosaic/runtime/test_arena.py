@@ -10,7 +10,7 @@ import pytest
 
 from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes, allocate_block, touch_huge_pages
 from mosaic.runtime.library import foreign_interface
-from tests.mosaic.runtime.programs import num_mapped_bytes
+from tests.mosaic.runtime.programs import num_huge_bytes, num_mapped_bytes
 
 
 def address(pointer: object) -> int:
@@ -84,3 +84,11 @@ for num_bytes in (100, HUGE_PAGE_BYTES):
 def test_a_forked_child_writes_to_memory_of_its_own() -> None:
     finished = subprocess.run([sys.executable, "-c", _FORK], capture_output=True, text=True, timeout=60, check=False)
     assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(("num_bytes", "num_pages"), [(2_300_000, 1), (3_300_000, 2), (4_300_000, 2), (2**21, 1)])
+def test_huge_pages_are_asked_for_where_half_of_one_is_used(num_bytes: int, num_pages: int) -> None:
+    before = num_huge_bytes()
+    block = allocate_block(num_bytes)
+    assert num_huge_bytes() - before == num_pages * HUGE_PAGE_BYTES
+    assert not block.array().any()
