@@ -16,12 +16,12 @@ import numpy as np
 from composit.backends import PreparedProgram
 from composit.errstates import reporting, set_errstate
 from composit.operation import Array, Input
-from composit.program import Program, Reference, errstates_of, labels_of
+from composit.program import Instruction, Program, Reference, errstates_of, labels_of
 from composit.source import Source, describe_source
 from composit.warning_lines import register_runner
 
 # (function or _Update, what takes the operands out of memory, result slot or slots, slots to clear afterwards, position)
-_Step: TypeAlias = tuple[Any, Callable[[list[Any]], Any], "int | tuple[int, ...]", tuple[int, ...], int]
+_Step: TypeAlias = tuple[Any, Callable[[list[Any]], Any], int | list[int], list[int], int]
 
 
 class OwnedValues(list[Any]):
@@ -65,7 +65,7 @@ class NumpyBackend:
 class _Slots:
     """Where values lie while a program runs: a result takes the place of an operand that nothing reads later.
 
-    of:    the slot of each reference; that of a result is known once `place_results` was asked
+    of:    the slot of each reference, from the time its instruction was placed
     count: how many there are
     """
 
@@ -73,53 +73,58 @@ class _Slots:
         self.of: dict[Reference, int] = {(position, 0): slot for slot, position in enumerate(program.inputs)}
         self.count = len(self.of)
         self._free: list[int] = []
-        last_use = {
-            reference: position for position, one in enumerate(program.instructions) for reference in one.operands
-        }
-        self._read = {*last_use, *program.outputs}
-        for reference in program.outputs:
-            last_use.pop(reference, None)
-        self._dying: dict[int, list[Reference]] = {}
-        for reference, position in last_use.items():
-            self._dying.setdefault(position, []).append(reference)
+        self._last_use: dict[Reference, int] = {}
+        for position, instruction in enumerate(program.instructions):
+            for reference in instruction.operands:
+                self._last_use[reference] = position
+        self._last_use |= dict.fromkeys(program.outputs, len(program.instructions))
 
-    def dying(self, position: int) -> list[int]:
-        """Return the slots that are read by this instruction and by none after it."""
-        return [self.of[reference] for reference in self._dying.get(position, ())]
+    def place(self, instruction: Instruction, position: int) -> tuple[list[int], list[int], list[int]]:
+        """Return the slots of an instruction's operands, those of them that nothing reads later, and those of its results."""
+        of, free, last_use = self.of, self._free, self._last_use
+        operands, ending, results = [], [], []
+        for reference in instruction.operands:
+            operands.append(slot := of[reference])
+            if last_use[reference] == position and slot not in ending:
+                ending.append(slot)
+        free += ending
+        for index in range(len(instruction.types)):
+            if free:
+                slot = free.pop()
+            else:
+                slot = self.count
+                self.count += 1
+            of[position, index] = slot
+            results.append(slot)
+        return operands, ending, results
 
-    def place_results(self, position: int, count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the slots of an instruction's results, and those that it leaves to be cleared."""
-        self._free += (dying := self.dying(position))
-        for index in range(count):
-            self.of[position, index] = self._take()
-        results = tuple([self.of[position, index] for index in range(count)])
-        unread = [slot for index, slot in enumerate(results) if (position, index) not in self._read]
-        self._free += unread
-        return results, (*[slot for slot in dying if slot not in results], *unread)
+    def unread(self, position: int, results: list[int]) -> list[int]:
+        """Return those of an instruction's results that nothing reads, free for others from now on."""
+        slots = [slot for index, slot in enumerate(results) if (position, index) not in self._last_use]
+        self._free += slots
+        return slots
 
-    def _take(self) -> int:
-        if self._free:
-            return self._free.pop()
-        self.count += 1
-        return self.count - 1
+
+def _one_or_none(places: list[int]) -> slice:
+    return slice(places[0], places[0] + 1) if places else slice(0)
 
 
 def _step(program: Program, position: int, slots: _Slots) -> _Step:
     instruction = program.instructions[position]
     operation = instruction.operation
-    operands = tuple([slots.of[reference] for reference in instruction.operands])
+    operands, ending, results = slots.place(instruction, position)
     function: Any = operation.evaluator()
-    if operation.updates_operand and operands.count(operands[0]) == 1 and operands[0] in slots.dying(position):
+    if operation.updates_operand and operands[0] in ending and operands.count(operands[0]) == 1:
         function = _Update(function, operation.update_in_place, operands[0], operands[1:])
-    results, cleared = slots.place_results(position, len(instruction.types))
-    return function, _taker(operands), results[0] if operation.num_results == 1 else results, cleared, position
-
-
-def _taker(operands: tuple[int, ...]) -> Callable[[list[Any]], Any]:
-    """Return what takes the operands out of memory, as a sequence."""
-    if len(operands) > 1:
-        return itemgetter(*operands)
-    return itemgetter(slice(operands[0], operands[0] + 1) if operands else slice(0))
+    # Of one place, itemgetter would give no sequence.
+    taken: Callable[[list[Any]], Any] = (
+        itemgetter(*operands) if len(operands) > 1 else itemgetter(_one_or_none(operands))
+    )
+    if operation.num_results == 1:
+        # What the result took the place of is the last that ended.
+        return function, taken, results[0], ending[:-1], position
+    cleared = ending[: -len(results)] + slots.unread(position, results)
+    return function, taken, results, cleared, position
 
 
 # How often an array is referred to by `_Update.run` itself: its name there, and the argument of getrefcount.
@@ -133,7 +138,7 @@ class _Update:
     evaluate: Callable[..., Any]
     update: Callable[..., Any]
     target: int
-    others: tuple[int, ...]
+    others: list[int]
 
     def run(self, memory: list[Any]) -> Any:
         target = memory[self.target]
