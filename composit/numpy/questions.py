@@ -77,10 +77,11 @@ def isfortran(a: TensorLike) -> bool:
 
 def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
     """Return stand-ins for two tensors in the memory of the one that both are views of, None where there is none."""
-    if not isinstance(a, TensorHandle) or not isinstance(b, TensorHandle):
-        if isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
+    are_tensors = [isinstance(value, TensorHandle) for value in (a, b)]
+    if not all(are_tensors):
+        if any(are_tensors) and isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
             return None
-        raise NoRuleError("shares_memory: what is no array")
+        raise NoRuleError("shares_memory: two arrays of numpy's own, or what is no array")
     owners = [tensor if owner is None else owner for tensor, owner in ((a, base_of(a)), (b, base_of(b)))]
     if owners[0] is not owners[1]:
         return None

@@ -183,6 +183,8 @@ def _shared(xp: Any) -> list[bool]:
         xp.may_share_memory(x, x.copy()),
         xp.shares_memory(x.reshape(3, 4).T, x[3:4]),
         xp.may_share_memory(x, np.ones(3)),
+        xp.may_share_memory(X, X[1:]),
+        xp.shares_memory(X, X.T[1:]),
         xp.isfortran(x.reshape(3, 4).T),
         xp.isscalar(x[0]),
         xp.isscalar(x),
