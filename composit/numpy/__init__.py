@@ -38,6 +38,7 @@ from composit.numpy import (
     iteration,
     joining,
     linalg,
+    matrices,
     movement,
     nan_functions,
     numpys_classes,
@@ -83,6 +84,7 @@ from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.iteration import *
 from composit.numpy.joining import *
+from composit.numpy.matrices import *
 from composit.numpy.methods import LazyScalar, LazyTensor, ndarray
 from composit.numpy.movement import *
 from composit.numpy.nan_functions import *
@@ -143,6 +145,7 @@ __all__ += indexing.__all__
 __all__ += inspection.__all__
 __all__ += iteration.__all__
 __all__ += joining.__all__
+__all__ += matrices.__all__
 __all__ += movement.__all__
 __all__ += nan_functions.__all__
 __all__ += numpys_classes.__all__

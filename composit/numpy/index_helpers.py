@@ -1,7 +1,7 @@
 """What builds indices and grids out of subscripts: `ix_`, `r_`, `c_`, `mgrid`, `ogrid`, `indices`.
 
 Joining tensors by a subscript is lazy; what only says how long something is, is read. May import conversions, joining,
-movement, numpy_function, numpy_call, guards, errors.
+matrices, movement, numpy_function, numpy_call, guards, errors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from composit.handle import TensorHandle
 from composit.numpy.arguments import TensorLike
 from composit.numpy.conversions import asarray
 from composit.numpy.joining import concatenate
+from composit.numpy.matrices import bmat, of_matrices
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.numpy_function import rule_for, without_rule
@@ -117,7 +118,7 @@ class Concatenator:
         if isinstance(key, str):
             # A matrix whose text names variables of the caller.
             caller = sys._getframe(1)
-            return np.bmat(key, caller.f_globals, caller.f_locals)
+            return bmat(key, caller.f_globals, caller.f_locals)
         known = _known_slices(key)
         if not flatten(known)[0]:
             return call_numpy(self._numpys, (known,), {})
@@ -160,10 +161,12 @@ def _with_axes(tensor: Any, ndmin: int, start: int) -> Any:
     return reshape(tensor, (1,) * before + tensor.shape + (1,) * (added - before))
 
 
+@of_matrices
 def _rows(key: Any) -> Any:
     return np.r_[key]
 
 
+@of_matrices
 def _columns(key: Any) -> Any:
     return np.c_[key]
 

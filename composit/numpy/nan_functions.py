@@ -18,6 +18,7 @@ from composit.numpy import reductions
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import where as choose_where
+from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.order_statistics import median_of, median_types, quantile_rule
 from composit.numpy.reduction_arguments import axes_of, reduced_shape
@@ -248,6 +249,7 @@ def nanmean(
 
 
 @rule_for(np.nanvar)
+@numpys_for_matrices(np.nanvar)
 def nanvar(
     a: TensorLike,
     axis: AxesLike | None = None,
@@ -269,6 +271,7 @@ def nanvar(
 
 
 @rule_for(np.nanstd)
+@numpys_for_matrices(np.nanstd)
 def nanstd(
     a: TensorLike,
     axis: AxesLike | None = None,

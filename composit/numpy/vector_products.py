@@ -1,6 +1,6 @@
 """Products of vectors that are no sums of products: cross and kron.
 
-May import movement, elementwise_table, arguments, apply, operation, errors.
+May import matrices, movement, elementwise_table, arguments, apply, operation, errors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
 from composit.numpy.elementwise_table import multiply
+from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.movement import expand_dims, moveaxis, reshape
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, TensorType, tensor_type
@@ -75,6 +76,7 @@ def cross(
 
 
 @rule_for(np.kron)
+@numpys_for_matrices(np.kron)
 def kron(a: TensorLike, b: TensorLike) -> Any:
     """Return the Kronecker product: b in blocks, each multiplied by an element of a. See np.kron."""
     x, y = handle_of(a), handle_of(b)
