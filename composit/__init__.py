@@ -178,7 +178,7 @@ __all__ += vector_products.__all__
 __all__ += windows.__all__
 
 if TYPE_CHECKING:
-    from numpy import core, ctypeslib, f2py, ma, typing
+    from numpy import core, ctypeslib, f2py, ma, matrixlib, typing, version
 
     from composit.numpy import char, emath, lib, polynomial, rec, strings, testing
 else:

@@ -54,8 +54,8 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "numpy's classes trim, compare and print their coefficients",
     ),
     (
-        "numpy.ma, core, ctypeslib, f2py, typing are numpy's own modules, `import composit.numpy.ma` is not possible",
-        "masked arrays are a class of numpy's, which takes tensors; `from composit.numpy import ma` works",
+        "numpy.ma, core, ctypeslib, f2py, typing are numpy's own modules; `import composit.numpy.ma` gives them",
+        "masked arrays are a class of numpy's, which takes tensors",
     ),
     (
         "Subclasses of ndarray are numpy's own, and give results of their class",

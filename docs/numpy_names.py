@@ -38,7 +38,7 @@ OURS = (
     "strings",
     "testing",
 )
-NUMPYS = tuple(name for name, module in SUBMODULES.items() if module == f"numpy.{name}" and name != "matlib")
+NUMPYS = tuple(name for name, module in SUBMODULES.items() if module == f"numpy.{name}" and name in np.__all__)
 
 # Names of numpy's modules that are no part of its interface.
 NOT_PUBLIC = {

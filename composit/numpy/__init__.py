@@ -103,6 +103,7 @@ from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
+from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
@@ -111,7 +112,7 @@ from composit.numpy.windows import *
 from composit.program import count_evaluations
 
 if TYPE_CHECKING:
-    from numpy import core, ctypeslib, f2py, ma, typing
+    from numpy import core, ctypeslib, f2py, ma, matrixlib, typing, version
 
     from composit.numpy import char, emath, lib, polynomial, rec, strings, testing
 else:
@@ -172,3 +173,4 @@ _register_functions({vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all_
 _register_functions({_np.lib.stride_tricks.sliding_window_view: _sliding_window_view})
 _register_ufunc_methods(_array_ufunc)
 _register_join(conversions.asarray)
+_serve_numpys_modules()

@@ -16,6 +16,9 @@ from composit.numpy.random_drawing import known, with_signature_of
 from composit.numpy.random_generator import Generator, default_rng
 from composit.numpy.random_state import RandomState
 
+# Numpy's own modules of the sources of numbers are imported below this one.
+__path__: list[str] = []
+
 __all__ = [
     "BitGenerator",
     "Generator",

@@ -1,9 +1,16 @@
 """numpy's submodules under their names, imported when they are first asked for: ours, or numpy's own where it has to do.
 
-May import nothing but by name.
+An attribute `composit.numpy.ma` is found by `submodule`, a statement `import composit.numpy.ma` by `NumpysModules`. May
+import nothing but by name.
 """
 
 import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from types import ModuleType
 
 import numpy
@@ -22,11 +29,15 @@ SUBMODULES = {
     "f2py": "numpy.f2py",
     "ma": "numpy.ma",
     "matlib": "numpy.matlib",
+    "matrixlib": "numpy.matrixlib",
     "typing": "numpy.typing",
+    "version": "numpy.version",
 }
 
-# Without matlib: numpy warns when it is imported, so a star does not bring it.
-__all__ = [name for name in SUBMODULES if name != "matlib"]
+__all__ = [name for name in SUBMODULES if name in numpy.__all__]
+
+_PACKAGE = "composit.numpy"
+_DIRECTORY = os.path.dirname(__file__) + os.sep
 
 
 def submodule(name: str) -> ModuleType:
@@ -41,6 +52,35 @@ def submodule(name: str) -> ModuleType:
         # Numpy's own words for names that it has removed say what to write instead; deprecated ones it still has.
         return numpy.__getattr__(name)  # type: ignore[no-any-return]  # numpy does not say what
     raise AttributeError(
-        f"module 'composit.numpy' has no attribute {name!r}: expected a name of numpy's; see docs/numpy.md for the"
-        " table of all"
+        f"module {_PACKAGE!r} has no attribute {name!r}: expected a name of numpy's; see docs/numpy.md for the table of all"
     )
+
+
+class NumpysModules(MetaPathFinder, Loader):
+    """Finds numpy's own module where a name below composit.numpy is imported for which there is none of ours."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how to load it, None for modules elsewhere, of ours, and for those that numpy does not have either."""
+        if not fullname.startswith(f"{_PACKAGE}."):
+            return None
+        found = PathFinder.find_spec(fullname, path)
+        # A file of numpy's, found by the path of one of its packages, must not be loaded a second time.
+        if found is not None and str(found.origin).startswith(_DIRECTORY):
+            return None
+        return None if find_spec(_in_numpy(fullname)) is None else ModuleSpec(fullname, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put numpy's module in the place of the new one, which is what the statement binds then."""
+        sys.modules[module.__name__] = importlib.import_module(_in_numpy(module.__name__))
+
+
+def _in_numpy(fullname: str) -> str:
+    return "numpy" + fullname.removeprefix(_PACKAGE)
+
+
+def serve_numpys_modules() -> None:
+    """Let `import composit.numpy.<module>` find numpy's own modules; called by `composit/numpy/__init__.py`."""
+    if not any(isinstance(finder, NumpysModules) for finder in sys.meta_path):
+        sys.meta_path.insert(0, NumpysModules())
