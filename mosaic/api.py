@@ -15,9 +15,9 @@ from composit.errors import OperandError, ParameterError, UnreachedInputError
 from composit.evaluation import bind, reads_checked_first, unreached_message
 from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
-from composit.operation import Array, Input
+from composit.operation import Array, Input, TensorType
 from composit.program import BoundProgram, Pair, Program
-from mosaic.executable import Executable, program_signature
+from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
@@ -45,6 +45,7 @@ class CompiledModel:
 
     _executable: Executable | InterpretedExecutable
     _rebuild: Rebuild
+    _returned: Rebuild  # as _rebuild, for arrays that are nobody's yet: what numpy has as scalars becomes them
     _num_outputs: int
     _guards: tuple[Guard, ...]
     _inputs: tuple[Pair, ...]  # only where there are guards: they hold the graph too
@@ -53,6 +54,8 @@ class CompiledModel:
 
     def __call__(self, *arrays: Any, out: Array | Sequence[Array] | None = None) -> Any:
         """Return the outputs for arrays given in the order of `inputs`, in the containers they were compiled in.
+
+        They are scalars where `evaluate` gives scalars, as a sum of all elements.
 
         out: arrays to fill, one per output in order; for a single output, the array itself will do
 
@@ -63,7 +66,7 @@ class CompiledModel:
             return self._checked_call(
                 arrays, out if out is None or isinstance(out, tuple | list) else [cast(Array, out)]
             )
-        return self._rebuild(self._executable.run(arrays))
+        return self._returned(self._executable.run(arrays))
 
     def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:
         executable = self._executable
@@ -72,7 +75,8 @@ class CompiledModel:
         with reads_checked_first(self._guards, self._inputs, given):
             values = self._run(given, out)
         check_guards(self._guards, values[self._num_outputs :])
-        return self._rebuild(values[: self._num_outputs])
+        put_together = self._returned if out is None else self._rebuild
+        return put_together(values[: self._num_outputs])
 
     def _run(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> list[Array]:
         """Return the outputs and what guards read."""
@@ -161,7 +165,15 @@ def compile(
     return_freed_heap()  # what capturing and compiling needed for a while: 12 MiB of BERT-base's
     report("done", 1.0)
     cuts = tuple((handle.node, handle.output_index) for handle in given) if checked else ()
-    return CompiledModel(executable, rebuild, len(handles), tuple(checked), cuts, options, threads)
+    returned = _rebuild_with_scalars(rebuild, [handle.type for handle in handles])
+    return CompiledModel(executable, rebuild, returned, len(handles), tuple(checked), cuts, options, threads)
+
+
+def _rebuild_with_scalars(rebuild: Rebuild, types: Sequence[TensorType]) -> Rebuild:
+    """Return the same function where no output is a scalar, so that nobody else pays for them."""
+    if not any(each.is_scalar for each in types):
+        return rebuild
+    return lambda arrays: rebuild(with_scalars(arrays, types))
 
 
 def emit(

@@ -9,6 +9,7 @@ import numpy as np
 
 from composit.operation import Array
 from composit.program import Program
+from mosaic.executable import with_scalars
 from mosaic.interpreted import build
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request
@@ -36,11 +37,7 @@ class MosaicBackend:
             given = list(arrays)
             for index in weak:  # a rate or a step count comes as a Python number
                 given[index] = np.asarray(given[index], types[index].dtype)
-            results = executable.run(given)
-            return [
-                result[()] if value_type.is_scalar else result
-                for result, value_type in zip(results, executable.output_types, strict=True)
-            ]
+            return with_scalars(executable.run(given), executable.output_types)
 
         return run
 

@@ -201,6 +201,11 @@ class Executable:
         )
 
 
+def with_scalars(results: Sequence[Array], types: Sequence[TensorType]) -> list[Any]:
+    """Return results as numpy gives them: a scalar where the type says so, which no array of rank 0 is."""
+    return [result[()] if each.is_scalar else result for result, each in zip(results, types, strict=True)]
+
+
 def build_executable(request: Request, num_threads: int, report: Report) -> Executable:
     """Return the program compiled by the C compiler, or found in the cache, with its constants in one block."""
     program = request.program

@@ -67,6 +67,32 @@ def test_out_is_filled_and_returned() -> None:
     assert_same_values(place, expected)
 
 
+def test_outputs_are_scalars_where_numpy_gives_scalars() -> None:
+    x, given = cnp.zeros(4), np.arange(4.0)
+    outputs = {
+        "scalars": [x.sum(), x[1], cnp.argmax(x)],
+        "arrays": (x[1, ...], x.sum(keepdims=True), x.reshape(2, 2)[0]),
+    }
+    found = mosaic.compile(outputs, inputs=[x])(given)
+    expected = cnp.evaluate(outputs, inputs={x: given})
+    for kind in outputs:
+        assert [type(one) for one in found[kind]] == [type(one) for one in expected[kind]]
+        for one, other in zip(found[kind], expected[kind], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_scalar_is_written_to_the_array_that_is_given() -> None:
+    x, place = cnp.zeros(4), np.zeros(())
+    assert mosaic.compile(x.sum(), inputs=[x])(np.arange(4.0), out=place) is place
+    assert place == 6.0
+
+
+def test_guarded_outputs_are_scalars_too() -> None:
+    x = cnp.ones(4)
+    total = x.sum() if x[0] > 0 else x
+    assert type(mosaic.compile(total, inputs=[x])(np.ones(4))) is np.float64
+
+
 def test_an_array_that_is_not_contiguous_is_read_as_it_is() -> None:
     model, _ = small_model()
     array = np.arange(24, dtype="float32").reshape(4, 6)[:, ::2].T
