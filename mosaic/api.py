@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle
 from composit.operation import Array, Input, TensorType
 from composit.program import BoundProgram, Pair, Program
+from composit.source import describe_source
 from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.fold_constants import fold_constants
@@ -41,7 +43,10 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledModel:
-    """A compiled function of arrays. Calls may come from several threads at once; results share memory with nothing."""
+    """A compiled function of arrays. Calls may come from several threads at once; results share memory with nothing.
+
+    It is pickled as its C text and its constants, for machines that can run code for its target.
+    """
 
     _executable: Executable | InterpretedExecutable
     _rebuild: Rebuild
@@ -89,6 +94,16 @@ class CompiledModel:
             )
         places = [np.empty(each.shape, each.dtype) for each in self._executable.output_types[self._num_outputs :]]
         return self._executable.run(arrays, [*out, *places])
+
+    def __reduce__(self) -> tuple[type[CompiledModel], tuple[object, ...]]:
+        if self._guards:
+            raise TypeError(
+                f"pickle: {self!r} checks values that Python read while its graph was built, which are checked with the graph;"
+                " expected a model without such reads; compile with guards='ignore', or pickle the tensors and compile"
+                f" where they are loaded. The first read:\n  {describe_source(self._guards[0].source)}"
+            )
+        parts = (self._executable, self._rebuild, self._returned, self._num_outputs, (), (), self.options)
+        return CompiledModel, (*parts, self.num_threads)
 
     def __repr__(self) -> str:
         types = self._executable.output_types[: self._num_outputs]
@@ -173,7 +188,12 @@ def _rebuild_with_scalars(rebuild: Rebuild, types: Sequence[TensorType]) -> Rebu
     """Return the same function where no output is a scalar, so that nobody else pays for them."""
     if not any(each.is_scalar for each in types):
         return rebuild
-    return lambda arrays: rebuild(with_scalars(arrays, types))
+    # No closure: it is pickled with the model.
+    return partial(_rebuilt_with_scalars, rebuild, types)
+
+
+def _rebuilt_with_scalars(rebuild: Rebuild, types: Sequence[TensorType], arrays: Sequence[Any]) -> Any:
+    return rebuild(with_scalars(arrays, types))
 
 
 def emit(

@@ -23,9 +23,12 @@ from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import Report, Request
 from mosaic.runtime.arena import aligned_bytes
 from mosaic.runtime.arguments import Signature, adapt_inputs
+from mosaic.runtime.compilation import compile_and_load
 from mosaic.runtime.execute import PreparedFunction, prepare_function
+from mosaic.runtime.library import Library
 from mosaic.runtime.threads import num_available_cores
 from mosaic.stored_programs import compile_and_link
+from mosaic.targets import Target, check_runs_here
 
 Values = dict[Buffer, Array]
 Watch = Callable[[CompiledRegion, list[Any]], None]
@@ -54,6 +57,7 @@ class Executable:
     """The loaded functions of a compiled program, one per region.
 
     kept:          the constants outside the block
+    target:        what the functions were compiled for
     is_one_region: the only region takes and gives what the program does
     """
 
@@ -62,6 +66,8 @@ class Executable:
     functions: tuple[PreparedFunction, ...]
     constants: Array
     kept: Values
+    target: Target
+    num_threads: int
     signature: Signature
     is_one_region: bool
     panels: KeptPanels = field(default_factory=KeptPanels)
@@ -70,6 +76,11 @@ class Executable:
     def output_types(self) -> tuple[TensorType, ...]:
         """The types of what a run returns."""
         return tuple(self.program.instructions[source].types[index] for source, index in self.program.outputs)
+
+    def __reduce__(self) -> tuple[Callable[..., Executable], tuple[object, ...]]:
+        # Machine code stays in its process; where this is loaded, the text is found in the cache or compiled again.
+        stored = (self.program, self.compiled, self.constants, self.kept, self.target, self.num_threads)
+        return load_executable, stored
 
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
@@ -211,15 +222,41 @@ def build_executable(request: Request, num_threads: int, report: Report) -> Exec
     program = request.program
     compiled, library = compile_and_link(request, report)
     report("pack constants", 0.6)
-    block = constant_block(compiled, request.known)
+    block, kept = constant_block(compiled, request.known), _constants_outside(compiled, request.known)
+    return _linked(program, compiled, library, block, kept, request.options.target, num_threads)
+
+
+def load_executable(
+    program: Program, compiled: CompiledProgram, constants: Array, kept: Values, target: Target, num_threads: int
+) -> Executable:
+    """Return what was pickled, with machine code for its C text.
+
+    Raises: ParameterError: this machine cannot run code for the target; CompilerNotFoundError, CompileError
+    """
+    check_runs_here(target)
+    library = compile_and_load(compiled.source, target=target) if compiled.regions else None
+    block = aligned_bytes(constants.size)
+    block[:] = constants
+    return _linked(program, compiled, library, block, kept, target, num_threads)
+
+
+def _linked(
+    program: Program,
+    compiled: CompiledProgram,
+    library: Library | None,
+    block: Array,
+    kept: Values,
+    target: Target,
+    num_threads: int,
+) -> Executable:
     functions: tuple[PreparedFunction, ...] = ()
     if library is not None:
         functions = tuple(
             prepare_function(library, run_symbol(index), _signature(program, compiled, region), block, num_threads)
             for index, region in enumerate(compiled.regions)
         )
-    kept, signature = _constants_outside(compiled, request.known), program_signature(program, compiled.input_positions)
-    return Executable(program, compiled, functions, block, kept, signature, _is_one_region(compiled))
+    signature, is_one_region = program_signature(program, compiled.input_positions), _is_one_region(compiled)
+    return Executable(program, compiled, functions, block, kept, target, num_threads, signature, is_one_region)
 
 
 def _is_one_region(compiled: CompiledProgram) -> bool:

@@ -1,6 +1,11 @@
 """`mosaic.compile` as people use it: containers, inputs, errors, guards, threads, islands, reports."""
 
+import copy
+import pickle
+import subprocess
+import sys
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -332,3 +337,41 @@ def test_memory_is_shared_between_intermediate_results() -> None:
     assert shared.buffers.arena_bytes <= 1.1 * shared.buffers.lower_bound_bytes
     assert shared.buffers.arena_bytes < separate.buffers.arena_bytes
     np.testing.assert_array_equal(shared(cnp.evaluate(x)), separate(cnp.evaluate(x)))
+
+
+def test_a_pickled_model_is_the_same_where_it_is_loaded() -> None:
+    x, weight = cnp.zeros((3, 4), dtype="float32"), tensor(4, 5)
+    hidden = cnp.tanh(x @ weight)
+    # numpy sorts, C adds.
+    outputs = {"rows": cnp.sort(hidden, axis=1) + weight[0], "all": hidden.sum()}
+    model = mosaic.compile(outputs, inputs=[x], num_threads=1)
+    stored = pickle.dumps(model)
+    program = (
+        "import pickle, sys; model, x = pickle.load(sys.stdin.buffer); sys.stdout.buffer.write(pickle.dumps(model(x)))"
+    )
+    given = np.ones((3, 4), "float32")
+    message = pickle.dumps((model, given))
+    answer = subprocess.run([sys.executable, "-c", program], input=message, capture_output=True, check=True).stdout
+    expected = model(given)
+    for found in (pickle.loads(answer), pickle.loads(stored)(given), copy.deepcopy(model)(given)):
+        np.testing.assert_array_equal(found["rows"], expected["rows"])
+        assert type(found["all"]) is np.float32
+        assert found["all"] == expected["all"]
+    loaded = pickle.loads(stored)
+    assert (loaded.source, repr(loaded)) == (model.source, repr(model))
+    assert (loaded.explain(), loaded.buffers) == (model.explain(), model.buffers)
+
+
+def test_a_pickled_model_refuses_a_machine_that_cannot_run_it() -> None:
+    model, _ = small_model()
+    elsewhere = replace(model.options.target, name="other", required_features=("made_up",))
+    executable = replace(model._executable, target=elsewhere)
+    with pytest.raises(ParameterError, match="code for other was asked for and this machine lacks made_up"):
+        pickle.loads(pickle.dumps(executable))
+
+
+def test_a_model_with_guards_says_what_to_pickle_instead() -> None:
+    x = cnp.asarray(np.ones(4))
+    model = mosaic.compile(x * 2 if x[0] > 0 else x, inputs=[x])
+    with pytest.raises(TypeError, match="(?s)checks values that Python read.*guards='ignore'.*x\\[0\\] > 0"):
+        pickle.dumps(model)
