@@ -38,6 +38,9 @@ from composit.numpy.signatures import signature_of
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
 
 
+_IN_PLACE = ("self", "out")
+
+
 def _method(function: Function) -> Function:
     """Return the function as a method: the tensor is its first argument."""
 
@@ -80,6 +83,22 @@ def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
     return public
 
 
+def _truth_method(function: Function) -> Function:
+    """Return a reduction to truth values as a method, which has a dtype where the function has none."""
+    by_numpy = numpys(getattr(np.ndarray, function.__name__), _IN_PLACE)
+
+    def method(
+        self: Any, /, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+    ) -> Any:
+        if dtype is None:
+            return function(self, axis, out, keepdims, where=where)
+        return by_numpy(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, where=where)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"Return {function.__name__}(self, ...). See np.ndarray.{function.__name__}."
+    return method
+
+
 def _lengths(given: tuple[Any, ...]) -> Any:
     """Return the one sequence given, or the numbers given one by one."""
     return given[0] if len(given) == 1 and (given[0] is None or np.ndim(given[0])) else given
@@ -89,7 +108,6 @@ def _conjugate(array: Any, *out: Any) -> Any:
     return array.conj(*out)
 
 
-_IN_PLACE = ("self", "out")
 # The dtypes whose size does not follow from the elements.
 _SIZED = frozenset("biufcmM")
 
@@ -103,8 +121,8 @@ class ArrayMethods(TensorHandle):
     prod = _method(reductions.prod)
     max = _method(reductions.max)
     min = _method(reductions.min)
-    all = _method(reductions.all)
-    any = _method(reductions.any)
+    all = _truth_method(reductions.all)
+    any = _truth_method(reductions.any)
     argmax = _method(reductions.argmax)
     argmin = _method(reductions.argmin)
     cumsum = _method(reductions.cumsum)

@@ -81,9 +81,14 @@ def var(
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
+    return _variance(a, axis, dtype, _degrees(ddof, correction), keepdims, mean)
+
+
+def _variance(
+    a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, ddof: float, keepdims: object, mean: TensorLike
+) -> Tensor:
     handle = _of_numbers(a)
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
-    ddof = _degrees(ddof, correction)
     if ddof >= count:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
     if mean is np._NoValue:
@@ -113,7 +118,7 @@ def std(
 
     Derivative:  g (x - mean) / ((count - ddof) std); NaN where all elements are equal, since none exists there
     """
-    return table.sqrt(var(a, axis, dtype, None, ddof, keepdims, mean=mean, correction=correction))
+    return table.sqrt(_variance(a, axis, dtype, _degrees(ddof, correction), keepdims, mean))
 
 
 @rule_for(np.ptp)
@@ -210,7 +215,10 @@ _planned_count = lru_cache(maxsize=4096, typed=True)(_count_along)
 
 def _sum_dtype(dtype: Dtype, asked: DtypeLike) -> Dtype | None:
     if asked is not None:
-        return np.dtype(asked)
+        used = np.dtype(asked)
+        if used.kind not in "fc":
+            raise NoRuleError(f"averages: steps in {used}, to which numpy rounds or which it leaves on the way")
+        return used
     return np.dtype(np.float64) if dtype.kind in "iub" else None
 
 

@@ -16,7 +16,7 @@ from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
 from composit.numpy.computations import Computation, Parameters
-from composit.numpy.elementwise import astype
+from composit.numpy.elementwise import in_dtype
 from composit.numpy.elementwise_composites import where
 from composit.numpy.indexing import TakeAdjoint
 from composit.numpy.joining import concatenate
@@ -104,8 +104,8 @@ def _gradient_along(values: Tensor, axis: int, step: Any, edge_order: int) -> Te
     inner = table.divide(table.subtract(_part(values, axis, 2, None), _part(values, axis, None, -2)), 2.0 * step)
     first, last = _short_edges(values, axis, step) if edge_order == 1 else _long_edges(values, axis, step)
     # Each is rounded to the dtype of the result where numpy writes it there.
-    parts = [part if part.dtype == values.dtype else astype(part, values.dtype) for part in (first, inner, last)]
-    return concatenate(parts, axis)
+    parts = [in_dtype(part, values.dtype) for part in (first, inner, last)]
+    return in_dtype(concatenate(parts, axis), values.dtype)
 
 
 def _short_edges(values: Tensor, axis: int, step: Any) -> tuple[Tensor, Tensor]:

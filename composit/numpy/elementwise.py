@@ -319,6 +319,11 @@ def astype(
     return apply(Astype(np.dtype(dtype)), x)
 
 
+def in_dtype(tensor: Any, dtype: Dtype) -> Any:  # Any: LazyTensor
+    """Return the tensor in a dtype, byte order and all: itself where it has it."""
+    return tensor if tensor.dtype == dtype else apply(Astype(dtype), tensor)
+
+
 @dataclass(frozen=True, slots=True)
 class Where(Operation):
     """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast."""

@@ -17,7 +17,7 @@ from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, is_number, own
 from composit.numpy.assignment import assign_result
 from composit.numpy.computations import Computation, Parameters, same_type
-from composit.numpy.elementwise import Where
+from composit.numpy.elementwise import Where, in_dtype
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import ComplexPart
 from composit.operation import Dtype, TensorType, tensor_type
@@ -180,7 +180,9 @@ def nan_to_num(
     result = where(table.isnan(handle), nan, handle)
     result = where(isposinf(handle), above, result)
     result = where(isneginf(handle), below, result)
-    return result if handle.ndim else result[()]
+    if not np.can_cast(result.dtype, handle.dtype, "same_kind"):
+        raise NoRuleError("nan_to_num: what replaces elements is of another kind")
+    return in_dtype(result, handle.dtype) if handle.ndim else result[()]
 
 
 def _real_number(x: TensorLike) -> Tensor:

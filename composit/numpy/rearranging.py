@@ -24,7 +24,7 @@ from composit.numpy.arguments import (
 )
 from composit.numpy.contractions import diagonal
 from composit.numpy.creation import Eye, Tri
-from composit.numpy.elementwise import Where
+from composit.numpy.elementwise import Where, in_dtype
 from composit.numpy.indexing import take
 from composit.numpy.joining import concatenate
 from composit.numpy.layout import in_c_order
@@ -181,7 +181,9 @@ def resize(a: TensorLike, new_shape: Any) -> Any:
         if flat.dtype.kind not in "biufc":
             raise NoRuleError("resize: no elements, and none that is zero")
         return in_c_order(broadcast_to(flat.dtype.type(0), shape))
-    return own(reshape(tile(flat, -(-size // flat.size))[:size], shape))
+    # As what numpy joins, in the machine's byte order.
+    native = in_dtype(flat, flat.dtype.newbyteorder("="))
+    return own(reshape(tile(native, -(-size // flat.size))[:size], shape))
 
 
 def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
@@ -227,7 +229,7 @@ def diag(v: TensorLike, k: int = 0) -> Any:
     # Element (i, j) of the diagonal is entry j - max(k, 0) of the vector, so a padded row vector broadcasts to it.
     row = pad(tensor, (max(k, 0), max(-k, 0)))
     mask = leaf(Eye(size, size, k, np.dtype(bool), _NO_SERIAL))
-    return _where(mask, row, tensor.dtype.type(0))
+    return in_dtype(_where(mask, row, tensor.dtype.type(0)), tensor.dtype)
 
 
 @rule_for(np.diagflat)

@@ -274,6 +274,37 @@ PROGRAMS = {
         c = a.clip(-0.0, 0.0)
         d = a.clip(xp.nan, 1)
     """,
+    "means and variances in dtypes that are no floats": """
+        a = xp.arange(6.0).reshape(2, 3)
+        b = [a.std(dtype=int), xp.var(a, 1, dtype=bool), a.std(dtype=bool)]
+        e = xp.std(a, 0, int)
+        c = [xp.mean(a, dtype=object), xp.var(a, 0, dtype=object), a.std(dtype=object)]
+        d = [xp.mean(a, 0, dtype=int), a.mean(dtype=bool)]
+    """,
+    "the methods any and all have a dtype": """
+        a = xp.array([[0.0, 2.0], [3.0, 4.0]])
+        b = [a.any(dtype=object), a.all(0, object), a.any(0, None, None, True), a.all(0, bool)]
+        c = xp.zeros(2, bool)
+        d = a.all(0, None, c)
+        e = a.any(1, out=c, where=xp.array([True, False]))
+        f = a.any(0, c)
+    """,
+    "a byte order that stays, and one that does not": """
+        a = xp.array(np.arange(6).reshape(2, 3), '>i4')
+        b = [xp.diag(a[0]), xp.diagflat(a), xp.diag(a), xp.tril(a)]
+        c = [xp.resize(a, (2, 2)), xp.resize(a[:0], (2, 2)), xp.resize(xp.array(a[0], '>f8'), 4)]
+        d = xp.gradient(xp.array(a, '>f8'))
+        e = xp.nan_to_num(xp.array([1, xp.nan, xp.inf], '>f8'))
+        f = xp.nan_to_num(xp.array([1, xp.nan], '>c16'))
+        g = [xp.nan_to_num(xp.array([1, xp.nan], '>f4')[1]), xp.nan_to_num(a)]
+    """,
+    "what replaces NaN takes the dtype of the elements": """
+        a = xp.array([1, xp.nan, xp.inf, -xp.inf], 'float32')
+        b = xp.nan_to_num(a, nan=xp.float64(3))
+        c = xp.nan_to_num(a, nan=xp.arange(4.0), posinf=xp.float64(1e300))
+        d = xp.nan_to_num(a, nan=xp.array([1, 2, 3, 4]))
+        e = xp.nan_to_num(a, neginf=1j)
+    """,
     "an index out of bounds leaves the array as it was": """
         a = xp.arange(4) * 2
         a[a] = 1
