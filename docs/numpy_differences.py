@@ -98,6 +98,10 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "a graph whose inputs change behind its back would have no value of its own",
     ),
     (
+        "`operator.concat(x, y)` adds; numpy raises a TypeError that names concatenate",
+        "Python takes it for `x + y` where both have `__getitem__` and the class is not written in C",
+    ),
+    (
         "Where the value overlaps what is written (`x[mask] = x[::-1]`, `ufunc.at`, `stack(..., out=)`), it is read first",
         "a write is a function of the old value; numpy reads some of the places after it has written them",
     ),

@@ -2,7 +2,7 @@
 
 All other names of the standard are numpy's, and stand with their families.
 Reference: https://data-apis.org/array-api/2024.12/
-May import guards, conversions, view_operations, numpy_call, handle.
+May import guards, assignment, conversions, view_operations, numpy_call, handle.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.handle import TensorHandle
+from composit.numpy.assignment import is_writable
 from composit.numpy.conversions import asarray
 from composit.numpy.numpy_function import rule_for
 
@@ -52,10 +53,14 @@ class ArrayApi(TensorHandle):
     ) -> Any:
         """Return a capsule with the value, which is computed now: a copy, or read-only memory with copy=False.
 
+        The copy of what is read-only is marked so, and consumers that cannot be told are refused, as by numpy's arrays.
+
         Raises:  BufferError: the consumer cannot take the dtype, or read-only memory; RuntimeError: a stream
         """
         value = np.asarray(read_value(self, "dlpack"))
         shared = value if copy is False else np.array(value, order="K", copy=True)
+        if copy is None and not self._type.is_scalar:
+            shared.flags.writeable = is_writable(self)
         return shared.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -111,6 +111,23 @@ def test_other_libraries_take_a_tensor_by_dlpack() -> None:
     assert not shared.flags.writeable
 
 
+def test_read_only_tensors_are_exchanged_as_read_only_memory() -> None:
+    def exchanged(xp: Any) -> list[Any]:
+        frozen = xp.arange(3.0)
+        frozen.flags.writeable = False
+        shown = [
+            np.from_dlpack(frozen),
+            np.from_dlpack(xp.broadcast_to(frozen, (2, 3))),
+            np.from_dlpack(frozen, copy=True),
+        ]
+        with pytest.raises(BufferError, match="Cannot export readonly array"):
+            frozen.__dlpack__()
+        return [(array.flags.writeable, array.tolist()) for array in shown]
+
+    assert exchanged(cnp) == exchanged(np)
+    assert float(np.from_dlpack(cnp.arange(3.0).sum())) == 3.0
+
+
 def test_memory_of_others_is_copied_from_dlpack_unless_it_is_shared() -> None:
     array = np.arange(3.0)
     copied, shared = cnp.from_dlpack(array), cnp.from_dlpack(array, copy=False)
