@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,7 @@ def _operations() -> Iterator[type[Operation]]:
     for information in pkgutil.iter_modules(cnp.__path__, "composit.numpy."):
         for value in vars(importlib.import_module(information.name)).values():
             is_ours = isinstance(value, type) and value.__module__ == information.name
-            if is_ours and issubclass(value, Operation) and value is not Elementwise:
+            if is_ours and issubclass(value, Operation) and is_dataclass(value) and value is not Elementwise:
                 yield value
 
 

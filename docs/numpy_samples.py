@@ -56,6 +56,7 @@ CALLS: Mapping[str, Call] = {
     "put_along_axis": _writing(N[:, None], 1.0, 1),
     "place": _writing(A > 1, [1.0, 2.0]),
     "putmask": _writing(A > 1, A),
+    "extract": lambda function: function(B, V),
     "broadcast_to": lambda function: function(A, (2, 3, 3)),
     "choose": lambda function: function(N, [V, V, V]),
     "dsplit": lambda function: function(T, 2),

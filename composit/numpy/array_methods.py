@@ -18,6 +18,7 @@ from composit.numpy import (
     averages,
     choosing,
     contractions,
+    in_place,
     indexing,
     movement,
     products,
@@ -143,8 +144,7 @@ class ArrayMethods(TensorHandle):
     argpartition = _method(sorting.argpartition)
     searchsorted = _method(sorting.searchsorted)
     nonzero = numpys(np.ndarray.nonzero)
-    partition = numpys(np.ndarray.partition, _IN_PLACE)
-    put = numpys(np.ndarray.put, _IN_PLACE)
+    put = _method(in_place.put)
 
     def choose(self, /, *choices: Any, out: Any = None, mode: Any = "raise") -> Any:
         """Return elements of the choices, by number, given as one sequence or one by one. See np.ndarray.choose."""
@@ -161,6 +161,14 @@ class ArrayMethods(TensorHandle):
             call_numpy(np.ndarray.sort, (self,), options, _IN_PLACE)
         else:
             assign_result(self, sorting.sort(self, **options))
+
+    def partition(self, /, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> None:
+        """Put the kth elements in their places, smaller ones before, larger ones after. See np.ndarray.partition."""
+        if axis is None or not is_writable(self):
+            options = {"axis": axis, "kind": kind, "order": order}
+            call_numpy(np.ndarray.partition, (self, kth), options, _IN_PLACE)
+        else:
+            assign_result(self, sorting.partition(self, kth, axis, kind, order))
 
     def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
         """Return the elements with those outside of bounds replaced by them. See np.ndarray.clip."""

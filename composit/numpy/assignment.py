@@ -1,13 +1,14 @@
 """Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it; views follow.
 
-The node of a write is `Assign`: all of the base, with the elements that a view and an index choose replaced. Evaluation
-updates the old array in place when nobody else reads it. May import layout, apply, handle, operation, errors.
+The node of a write is `Assign`: all of the base, with the elements that a view and an index choose replaced; or `AddAt`,
+where they are added to. Evaluation updates the old array in place when nobody else reads it. May import layout, apply,
+handle, operation, errors.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -29,23 +30,17 @@ ARRAY = "array"
 EVERYTHING: Index = (Ellipsis,)
 
 
-@dataclass(frozen=True, slots=True)
-class Assign(Operation):
-    """The first operand with some elements replaced by the second, which broadcasts; then come the index arrays.
+class _Write(Operation):
+    """The first operand with the second, which broadcasts, written to some elements; then come the index arrays.
 
-    steps:       view operations from the first operand to the view that was written to
-    index:       which elements of the view; index arrays (integers or masks) are operands
-    Derivative:  g with zeros at these elements; g at these elements, where each was written last
-    Reference:   https://numpy.org/doc/stable/user/basics.indexing.html#assigning-values-to-indexed-arrays
+    steps: view operations from the first operand to the view that was written to
+    index: which elements of the view; index arrays (integers or masks) are operands
     """
 
+    __slots__ = ()
     steps: tuple[Operation, ...]
     index: Index
     updates_operand = True
-
-    @property
-    def name(self) -> str:
-        return "setitem"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
@@ -59,42 +54,92 @@ class Assign(Operation):
         parts = [target]
         for step in self.steps:
             parts.append(step.view_of(parts[-1]))
-        parts[-1][with_arrays(self.index, indices)] = value
+        self.write(parts[-1], with_arrays(self.index, indices), value)
         for whole, part in zip(parts[-2::-1], parts[:0:-1], strict=True):
             if part.size and not np.may_share_memory(part, whole):
                 # Reshaped by copying: this target is laid out in another way than what the view was taken of.
                 whole[...] = part.reshape(whole.shape)
         return target
 
+    def write(self, part: Array, index: Index, value: Any) -> None:
+        """Write to elements of an array of numpy's."""
+        raise TypeError(f"{type(self).__name__}: a write must define write(part, index, value)")
+
+    def reader(self, xp: Any, base: Any, indices: Sequence[Any]) -> Chosen:
+        """Return the operation that reads the elements that this one writes to."""
+        stand_in = _through(self.steps, np.broadcast_to(np.False_, xp.shape(base)))
+        shape = stand_in[with_arrays(self.index, [np.asarray(index) for index in indices])].shape
+        return Chosen(self.steps, self.index, shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(_Write):
+    """Elements replaced.
+
+    Derivative:  g with zeros at these elements; g at these elements, where each was written last
+    Reference:   https://numpy.org/doc/stable/user/basics.indexing.html#assigning-values-to-indexed-arrays
+    """
+
+    steps: tuple[Operation, ...]
+    index: Index
+
+    @property
+    def name(self) -> str:
+        return "setitem"
+
+    def write(self, part: Array, index: Index, value: Any) -> None:
+        part[index] = value
+
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
         (g,), (base, _, *indices) = cotangents, operands
         to_base = xp.apply(self, g, 0, *indices) if needs[0] else None
-        shape = xp.shape(xp.apply(self.chosen(xp.shape(base), indices), base, *indices)) if needs[1] else ()
-        to_value = self._to_value(xp, g, indices, shape) if needs[1] else None
+        to_value = self._to_value(xp, g, indices, self.reader(xp, base, indices)) if needs[1] else None
         return [to_base, to_value, *[None] * len(indices)]
 
-    def chosen(self, base: Shape, indices: Sequence[Any]) -> Chosen:
-        """Return the operation that reads what this one writes."""
-        stand_in = _through(self.steps, np.broadcast_to(np.False_, base))
-        shape = stand_in[with_arrays(self.index, [np.asarray(index) for index in indices])].shape
-        return Chosen(self.steps, self.index, shape)
-
-    def _to_value(self, xp: Any, g: Any, indices: Sequence[Any], shape: Shape) -> Any:
-        read = Chosen(self.steps, self.index, shape)
+    def _to_value(self, xp: Any, g: Any, indices: Sequence[Any], read: Chosen) -> Any:
         result = xp.apply(read, g, *indices)
         if not indices:
             return result
         # An element that is chosen twice keeps the value written last: only that one gets the gradient.
-        numbers = np.arange(result.size).reshape(shape)
+        numbers = np.arange(result.size).reshape(read.shape)
         written = xp.apply(self, np.full(xp.shape(g), -1), numbers, *indices)
         return xp.where(xp.equal(xp.apply(read, written, *indices), numbers), result, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class AddAt(_Write):
+    """Elements added to, once for each time that one is chosen.
+
+    Derivative:  g; g at these elements
+    Reference:   numpy.ufunc.at
+    """
+
+    steps: tuple[Operation, ...]
+    index: Index
+
+    @property
+    def name(self) -> str:
+        return "add_at"
+
+    def write(self, part: Array, index: Index, value: Any) -> None:
+        np.add.at(part, index, value)
+
+    def vjp(
+        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
+    ) -> Sequence[Any]:
+        (g,), (base, _, *indices) = cotangents, operands
+        to_value = xp.apply(self.reader(xp, base, indices), g, *indices) if needs[1] else None
+        return [g, to_value, *[None] * len(indices)]
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen(Operation):
-    """The elements that `Assign` of the same steps and index writes to. Derivative: not written yet."""
+    """The elements that a write of the same steps and index writes to.
+
+    Derivative:  g added to zeros at these elements
+    """
 
     steps: tuple[Operation, ...]
     index: Index
@@ -110,10 +155,11 @@ class Chosen(Operation):
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
     ) -> Sequence[Any]:
-        if len(operands) > 1:
-            return Operation.vjp(self, xp, cotangents, operands, results, needs)
-        zeros = xp.zeros_like(operands[0], dtype=cotangents[0].dtype)
-        return [xp.apply(Assign(self.steps, self.index), zeros, cotangents[0])]
+        base, *indices = operands
+        zeros = xp.zeros_like(base, dtype=cotangents[0].dtype)
+        # A basic index chooses no element twice.
+        write = AddAt(self.steps, self.index) if indices else Assign(self.steps, self.index)
+        return [xp.apply(write, zeros, cotangents[0], *indices), *[None] * len(indices)]
 
 
 def copied(array: Any) -> Array:
@@ -134,11 +180,17 @@ def with_arrays(index: Index, arrays: Sequence[Array]) -> Index:
 
 
 def assign_elements(
-    tensor: Any, index: Index, value: Any, indices: Sequence[Any] = (), further: tuple[Operation, ...] = ()
+    tensor: Any,
+    index: Index,
+    value: Any,
+    indices: Sequence[Any] = (),
+    further: tuple[Operation, ...] = (),
+    write: Callable[[tuple[Operation, ...], Index], Assign | AddAt] = Assign,
 ) -> None:
-    """Replace elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
+    """Write to elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
 
     further: view operations from the tensor to what the index belongs to
+    write:   what is done with the elements; they are replaced
 
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
@@ -153,10 +205,10 @@ def assign_elements(
         else:
             handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
             flat += (handle._node, handle._output_index)
-    _move_on(root, Assign(steps, index), tuple(flat))
+    _move_on(root, write(steps, index), tuple(flat))
 
 
-def _move_on(root: TensorHandle, operation: Assign, flat_operands: FlatOperands) -> None:
+def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands) -> None:
     node = new_node(operation, flat_operands, (root._type,), find_source(4), None, weakref.ref(root))
     move_on(root, node, 0, is_connected)
     if at_call.strict or node.errstate is not DEFAULT_ERRSTATE:

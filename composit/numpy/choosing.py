@@ -26,7 +26,6 @@ __all__ = ["argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero"
 Tensor = Any  # LazyTensor, which is defined above this module
 
 argwhere = without_rule(np.argwhere)
-extract = without_rule(np.extract)
 flatnonzero = without_rule(np.flatnonzero)
 nonzero = without_rule(np.nonzero)
 
@@ -40,6 +39,12 @@ def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None,
         raise NoRuleError("compress: a condition that is not known, or no vector")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
     return take(flat, np.flatnonzero(chosen), position)
+
+
+@rule_for(np.extract)
+def extract(condition: TensorLike, arr: TensorLike) -> Tensor:
+    """Return the elements where a condition is true, one after another. See np.extract; a known condition is lazy."""
+    return compress(np.ravel(condition) if isinstance(condition, np.ndarray | list) else ravel(condition), ravel(arr))
 
 
 @rule_for(np.select)

@@ -21,6 +21,7 @@ from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.movement import expand_dims
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.ufuncs import generalized_functions, is_asked
+from composit.numpy.writing import add_at
 
 # Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
 Function = Callable[..., Any]
@@ -88,7 +89,7 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
         # Numpy's rules for subclasses: the result is of their class.
         return call_numpy(getattr(ufunc, method), tuple(inputs), options, ("out", "a"))
     if method == "at":
-        return call_numpy(ufunc.at, tuple(inputs), options, ("a",))
+        return _at(ufunc, inputs)
     rest = dict(options)
     outs = rest.pop("out", (None,))
     outs = outs if isinstance(outs, tuple) else (outs,)
@@ -103,6 +104,15 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
         return NotImplemented
     except REFUSALS as refusal:
         return let_numpy_decide(refusal, getattr(ufunc, method), tuple(inputs), options)
+
+
+def _at(ufunc: np.ufunc, operands: Sequence[Any]) -> Any:
+    try:
+        if ufunc not in (np.add, np.subtract) or len(operands) != 3:
+            raise NoRuleError(f"{ufunc.__name__}.at: no rule")
+        return add_at(ufunc, *operands)
+    except REFUSALS as refusal:
+        return let_numpy_decide(refusal, ufunc.at, tuple(operands), {}, ("a",))
 
 
 def _is_subclass(value: Any) -> bool:

@@ -92,7 +92,14 @@ def _argpartition_types(parameters: Parameters, operand: TensorType) -> TensorTy
     return tensor_type(_partition_types(parameters, operand).shape, np.intp)
 
 
-_partition = Computation(np.partition, _partition_types)
+def _partition_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
+    # Where each element went follows from the values alone: what is i-th in order before is so afterwards.
+    axis = parameters["axis"]
+    before, after = (xp.argsort(values, axis=axis, kind="stable") for values in (x, result))
+    return [xp.take_along_axis(xp.take_along_axis(g, after, axis), xp.argsort(before, axis=axis), axis)]
+
+
+_partition = Computation(np.partition, _partition_types, _partition_derivative)
 _argpartition = Computation(np.argpartition, _argpartition_types, "none: a position is an integer")
 
 

@@ -243,9 +243,11 @@ class ufunc(metaclass=_Universal):  # numpy's name
         """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
         return self._method("outer", (A, B), kwargs)
 
-    def at(self, a: Any, indices: Any, b: Any = None, /) -> None:
+    def at(self, a: Any, indices: Any, /, *b: Any) -> None:
         """Apply the function in place at indices, once for each time one is listed. Reference: numpy.ufunc.at."""
-        self._method("at", (a, indices) if b is None else (a, indices, b), {})
+        self._method("at", (a, indices, *b), {})
+
+    at.__signature__ = signature_of(np.ufunc.at)  # type: ignore[attr-defined]  # what inspect reads
 
     def resolve_dtypes(
         self, dtypes: Any, *, signature: Any = None, casting: Any = None, reduction: Any = False

@@ -14,8 +14,10 @@ from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
-from composit.numpy.assignment import ARRAY, Index, assign_elements, with_arrays
+from composit.numpy.assignment import ARRAY, AddAt, Assign, Index, assign_elements, is_writable, with_arrays
 from composit.numpy.conversions import array
+from composit.numpy.elementwise import in_dtype
+from composit.numpy.elementwise_table import negative
 from composit.numpy.indexing import known_integers
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
@@ -46,11 +48,27 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
         let_numpy_decide(refusal, _write, (tensor, index, value), {})
 
 
+def add_at(ufunc: Any, tensor: Any, index: Any, value: Value) -> None:
+    """Carry out `ufunc.at(tensor, index, value)` of add and subtract.
+
+    Raises:  NoRuleError: numpy computes in another dtype than the tensor's, or the call is numpy's to refuse
+    """
+    if not isinstance(tensor, TensorHandle) or not is_writable(tensor) or tensor.dtype.kind not in "iufc":
+        raise NoRuleError(f"{ufunc.__name__}.at: what is changed is no tensor of numbers that can be written to")
+    # A number of Python's is an array here, of a dtype of its own.
+    given = value if isinstance(value, TensorHandle) else as_tensor(np.asarray(value))
+    loops = [*ufunc.resolve_dtypes((tensor.dtype, given.dtype, None))]
+    if loops != [tensor.dtype] * 3:
+        raise NoRuleError(f"{ufunc.__name__}.at: the loop of {loops} is not of {tensor.dtype}")
+    added = in_dtype(given, tensor.dtype)
+    _set_item(tensor, index, added if ufunc is np.add else negative(added), AddAt)
+
+
 def _write(out: Array, index: Any, value: Any) -> None:
     out[index] = value
 
 
-def _set_item(tensor: Any, index: Any, value: Value) -> None:
+def _set_item(tensor: Any, index: Any, value: Value, write: Any = Assign) -> None:
     if tensor.dtype.kind in "OV":
         raise NoRuleError("setitem: elements that are objects or records")
     key = basic_key(index)
@@ -62,7 +80,7 @@ def _set_item(tensor: Any, index: Any, value: Value) -> None:
     given = _as_value(tensor, value, shape)
     if shape is None and len(entries) == 1 and isinstance(given, TensorHandle) and given.ndim > 1:
         _check_one_axis(tensor, indices[0])
-    assign_elements(tensor, entries, given, indices)
+    assign_elements(tensor, entries, given, indices, (), write)
 
 
 def _check_one_axis(tensor: Any, mask: Any) -> None:
