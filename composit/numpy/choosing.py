@@ -44,7 +44,10 @@ def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None,
 @rule_for(np.extract)
 def extract(condition: TensorLike, arr: TensorLike) -> Tensor:
     """Return the elements where a condition is true, one after another. See np.extract; a known condition is lazy."""
-    return compress(np.ravel(condition) if isinstance(condition, np.ndarray | list) else ravel(condition), ravel(arr))
+    known = known_integers(condition)
+    if known is None:
+        raise NoRuleError("extract: a condition that is not known")
+    return compress(known.ravel(), ravel(arr))
 
 
 @rule_for(np.select)
