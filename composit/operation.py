@@ -105,6 +105,8 @@ class Operation:
     # the result shows elements of the only operand, none computed; and nobody may write to it.
     is_view: ClassVar[bool] = False
     is_read_only: ClassVar[bool] = False
+    # What numpy says, as a DeprecationWarning, to who writes to the result; "" for nothing.
+    warning_of_writes: ClassVar[str] = ""
     # The result shows the operand's elements only if they lie in the right order, and holds copies of them otherwise.
     depends_on_layout: ClassVar[bool] = False
     # The result is the first operand, changed: `update_in_place` does it in the operand's own memory.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -49,6 +50,16 @@ def find_source(depth: int = 1) -> Source | None:
             return (code, frame.f_lasti)
         frame = frame.f_back
     return None
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn of the innermost line outside our packages, as numpy's C code warns of the line that called it."""
+    frame: FrameType | None = _frame_at(1)
+    level = 2
+    while frame is not None and _is_internal(frame.f_code):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def line_number(source: Source) -> int:

@@ -42,7 +42,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "a tensor has no memory of its own; its value may be shared by nodes",
     ),
     (
-        "A function that numpy computes from real values gets read-only arrays; what it returns shares no memory with tensors",
+        "A function that numpy computes from real values gets read-only arrays",
         "values of nodes never change; functions known to write get copies, and their tensors move on",
     ),
     (

@@ -88,6 +88,7 @@ from composit.numpy.matrices import *
 from composit.numpy.methods import LazyScalar, LazyTensor, ndarray
 from composit.numpy.movement import *
 from composit.numpy.nan_functions import *
+from composit.numpy.numpy_call import register_views as _register_views
 from composit.numpy.numpys_classes import *
 from composit.numpy.old_polynomials import *
 from composit.numpy.order_statistics import *
@@ -104,6 +105,7 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
 from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
+from composit.numpy.strided_views import view_of_part as _view_of_part
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
@@ -174,3 +176,4 @@ _register_functions({_np.lib.stride_tricks.sliding_window_view: _sliding_window_
 _register_ufunc_methods(_array_ufunc)
 _register_join(conversions.asarray)
 _serve_numpys_modules()
+_register_views(_view_of_part)

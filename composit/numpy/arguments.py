@@ -57,13 +57,14 @@ def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> in
 
     Raises:  AxisError: it is out of bounds, with numpy's text and the argument's name before it
     """
-    position = _integer(axis)
+    position = integer(axis)
     if not -ndim <= position < ndim:
         raise AxisError(position, ndim, argument)
     return position + ndim if position < 0 else position
 
 
-def _integer(number: SupportsIndex) -> int:
+def integer(number: SupportsIndex) -> int:
+    """Return the integer as Python's; leaves truth values to numpy."""
     if isinstance(number, bool | np.bool):
         raise NoRuleError(f"integer: {number} was given; numpy takes truth values for integers in few places")
     return int(operator.index(number))
@@ -87,7 +88,7 @@ def normalize_shape(shape: ShapeLike) -> Shape:
 
     Raises:  ShapeError: a length is negative; TypeError: a length is no integer
     """
-    result = tuple([_integer(length) for length in several(shape)])
+    result = tuple([integer(length) for length in several(shape)])
     if any(length < 0 for length in result):
         raise ShapeError(f"negative dimensions are not allowed: shape {result} was given; use lengths of 0 or more")
     return result
@@ -98,7 +99,7 @@ def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
 
     Raises:  ShapeError: the sizes differ, or several lengths are unknown
     """
-    return _resolved(tuple([_integer(length) for length in several(shape)]), old)
+    return _resolved(tuple([integer(length) for length in several(shape)]), old)
 
 
 @lru_cache(maxsize=4096)
@@ -169,6 +170,8 @@ def named_dtype(dtype: object) -> Dtype:
     """
     if isinstance(dtype, type) and issubclass(dtype, np.dtype):
         raise NoRuleError(f"dtype: the class {dtype!r:.60}, of which numpy makes an instance")
+    if isinstance(dtype, TensorHandle):
+        raise NoRuleError("dtype: a tensor, which has one and is none")
     return np.dtype(dtype)  # type: ignore[call-overload,no-any-return]  # np.dtype checks it
 
 

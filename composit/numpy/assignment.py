@@ -22,7 +22,7 @@ from composit.node import FlatOperands, attach_handle, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
-from composit.source import find_source
+from composit.source import find_source, warn_user
 
 # An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
 Index: TypeAlias = tuple[Any, ...]
@@ -298,6 +298,9 @@ def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
             f"assignment destination is read-only: {tensor!r} shows elements several times, is a"
             " diagonal of another tensor or was made read-only; take a copy() and assign to that"
         )
+    for step in steps:
+        if step.warning_of_writes:
+            warn_user(step.warning_of_writes, DeprecationWarning)
 
 
 def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:

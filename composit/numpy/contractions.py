@@ -8,6 +8,7 @@ apply, operation, errors.
 from __future__ import annotations
 
 import math
+import operator
 import string
 from collections import Counter
 from collections.abc import Sequence
@@ -291,8 +292,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     first, second = normalize_axis(axis1, tensor.ndim, "axis1"), normalize_axis(axis2, tensor.ndim, "axis2")
     if first == second:
         raise ShapeError(f"axis1 and axis2 cannot be the same: diagonal was given axis {first} twice; name two axes")
-    view = DiagonalView(offset, first, second)
-    return _diagonal_view(tensor, view) if tensor is a else _elements_of(tensor, view)
+    return _diagonal_view(tensor, DiagonalView(operator.index(offset), first, second))
 
 
 def _diagonal_view(tensor: Any, view: DiagonalView) -> Any:

@@ -63,7 +63,7 @@ def cov(
     if fweights is not None or aweights is not None:
         raise NoRuleError("cov: weights, whose values numpy checks")
     rows = _variables(m, y, rowvar, dtype)
-    lost = ddof if ddof is not None else (1 if not bias else 0)
+    lost = ddof if ddof is not None else (1 if bias == 0 else 0)
     count = rows.shape[1] - lost
     if count <= 0 or count != int(count):
         raise NoRuleError("cov: no degrees of freedom, of which numpy warns")

@@ -33,7 +33,7 @@ from composit.numpy.arguments import (
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import InOrder, in_c_order, order_of_axes
-from composit.numpy.movement import broadcast_to, reshape, transpose
+from composit.numpy.movement import broadcast_arrays, broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
@@ -363,7 +363,7 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     """Return a matrix with ones on a diagonal. See np.eye."""
     _check_layout("eye", others)
     rows, columns = normalize_shape((N, N if M is None else M))
-    return leaf(Eye(rows, columns, operator.index(k), np.dtype(dtype)))
+    return leaf(Eye(rows, columns, operator.index(k), dtype_or(dtype, np.dtype(float))))
 
 
 @rule_for(np.identity)
@@ -377,7 +377,7 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     """Return a matrix with ones on and below a diagonal. See np.tri."""
     _check_layout("tri", others)
     rows, columns = normalize_shape((N, N if M is None else M))
-    return leaf(Tri(rows, columns, operator.index(k), np.dtype(dtype)))
+    return leaf(Tri(rows, columns, operator.index(k), dtype_or(dtype, np.dtype(float))))
 
 
 @rule_for(np.meshgrid)
@@ -390,8 +390,7 @@ def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing:
     if indexing == "xy" and len(vectors) > 1:
         order[0], order[1] = 1, 0
     sparse_grids = [_along(vector, order[i], len(vectors)) for i, vector in enumerate(vectors)]
-    lengths = tuple(vectors[position].size for position in order)
-    grids = sparse_grids if sparse else [broadcast_to(grid, lengths) for grid in sparse_grids]
+    grids = sparse_grids if sparse else broadcast_arrays(*sparse_grids)
     return tuple(in_c_order(grid) for grid in grids) if copy else tuple(grids)
 
 

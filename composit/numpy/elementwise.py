@@ -418,7 +418,9 @@ def _call_with_options(
             raise NoRuleError(f"{function.name}: {name}= has no rule")
     if len(operands) > function.nin and function.ufunc in _ONCE_REDUCED_SEVERAL:
         warnings.warn(_RESULT_BY_PLACE, DeprecationWarning, stacklevel=4)
-    out = operands[function.nin :] or out
+    if len(operands) > function.nin:
+        # By place, the last may be left out.
+        out = (*operands[function.nin :], *[None] * (function.nargs - len(operands)))
     if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
         raise NoRuleError(f"{function.name}: out=...")
     if out is not None:

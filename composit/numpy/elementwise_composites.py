@@ -121,10 +121,11 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError("round: elements that are no numbers")
+    decimals = operator.index(decimals)
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
-        return _complex_rounded(handle, decimals=operator.index(decimals))
+        return _complex_rounded(handle, decimals=decimals)
     if decimals == 0:
         return table.rint(handle)
     if handle.dtype.kind == "b":

@@ -6,7 +6,6 @@ is in rearranging.py. May import arguments, apply, operation, errors.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import tensor_of
+from composit.apply import apply, tensor_of
 from composit.errors import AxisError, NoRuleError, ShapeError
 from composit.handle import mark_view, root_of
 from composit.numpy.arguments import (
@@ -23,6 +22,7 @@ from composit.numpy.arguments import (
     ShapeLike,
     TensorLike,
     handle_of,
+    integer,
     normalize_axes,
     normalize_axis,
     own,
@@ -33,7 +33,7 @@ from composit.numpy.arguments import (
 from composit.numpy.arguments import (
     broadcast_shapes as _broadcast_shapes,
 )
-from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
+from composit.numpy.layout import InOrder, axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
@@ -158,6 +158,21 @@ class BroadcastTo(Operation):
         return [cotangents[0]]
 
 
+@dataclass(frozen=True, slots=True)
+class WritableBroadcast(BroadcastTo):
+    """What `broadcast_arrays` shows: as `broadcast_to`, but who writes to it is only warned, as by numpy until it refuses."""
+
+    is_read_only = False
+    warning_of_writes = (
+        "Numpy has detected that you (may be) writing to an array with\noverlapping memory from np.broadcast_arrays."
+        " If this is intentional\nset the WRITEABLE flag True or make a copy immediately before writing."
+    )
+
+    def view_of(self, array: Array) -> Array:
+        shown = np.broadcast_to(array, self.shape)
+        return np.lib.stride_tricks.as_strided(array, self.shape, shown.strides)
+
+
 def _check_broadcast(old: Shape, new: Shape) -> None:
     if len(old) > len(new):
         raise ShapeError(
@@ -245,7 +260,8 @@ def _view(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: An
     """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
     operation, types = _planned(kind, parameter, base.type)
     result = tensor_of(operation, (base.node, base.output_index), types, 3)
-    if base is given:
+    # What shows elements several times is read-only, whatever it is made of.
+    if base is given or operation.is_read_only:
         mark_view(result, base)
     return result
 
@@ -399,14 +415,14 @@ def _resolved_order(order: str, tensor: Any, function: str) -> str:
 def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
     """Return the tensor repeated to a shape. See np.broadcast_to."""
     tensor = handle_of(array)
-    new = tuple([int(operator.index(length)) for length in several(shape)])
+    new = tuple(map(integer, several(shape)))
     return _view(BroadcastTo, new, tensor, array)
 
 
 @rule_for(np.broadcast_shapes)
 def broadcast_shapes(*args: ShapeLike) -> Shape:
     """Return the shape that all broadcast to. See np.broadcast_shapes."""
-    return _broadcast_shapes(*(tuple(map(operator.index, several(shape))) for shape in args))
+    return np.broadcast_shapes(*(tuple(map(integer, several(shape))) for shape in args))
 
 
 @rule_for(np.broadcast_arrays)
@@ -414,17 +430,24 @@ def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
     """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
     tensors = [handle_of(value) for value in args]
     shape = _broadcast_shapes(*(tensor.shape for tensor in tensors))
-    return tuple(
-        value if tensor is value and tensor.shape == shape else broadcast_to(value, shape)
-        for value, tensor in zip(args, tensors, strict=True)
-    )
+    return tuple(_broadcast_with_others(tensor, shape) for tensor in tensors)
+
+
+def _broadcast_with_others(tensor: Any, shape: Shape) -> Any:
+    if tensor.type.is_scalar:
+        tensor = apply(InOrder("C"), tensor)
+    if tensor.shape == shape:
+        return tensor
+    result = own(broadcast_to(tensor, shape))
+    mark_view(result, tensor, WritableBroadcast(shape))
+    return result
 
 
 @rule_for(np.expand_dims)
 def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
     """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
     tensor = handle_of(a)
-    given = several(axis)
+    given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     positions = normalize_axes(given, tensor.ndim + len(given))
     return _view(ExpandDims, tuple(sorted(positions)), tensor, a)
 

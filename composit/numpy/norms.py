@@ -16,6 +16,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError
+from composit.handle import TensorHandle
 from composit.numpy import norm_derivatives as derivatives
 from composit.numpy.arguments import TensorLike, handle_of, normalize_axes, normalize_axis
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, real_dtype, refuse_empty
@@ -73,6 +74,7 @@ class Norm(Operation):
 def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the norm of vectors or matrices. See np.linalg.norm."""
     tensor = handle_of(x)
+    _check_plain(ord)
     order: Order = "fro" if isinstance(ord, str) and ord == "f" else ord
     if axis is None:
         if order is None or (order == "fro" and tensor.ndim == 2) or (order == 2 and tensor.ndim == 1):
@@ -83,6 +85,12 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
         axes = normalize_axes(axis if isinstance(axis, tuple) else operator.index(axis), tensor.ndim)
     _check_order(order, axes, tensor.type)
     return apply(Norm(order, axes, bool(keepdims)), tensor)
+
+
+def _check_plain(order: Any) -> None:
+    """Leave to numpy what holds a number and is none of Python's: its dtype takes part in that of the result."""
+    if isinstance(order, np.ndarray | np.generic | TensorHandle):
+        raise NoRuleError("norm: the order is an array or a number of numpy's")
 
 
 def _check_order(order: Order, axes: Axes, operand: TensorType) -> None:
@@ -166,6 +174,7 @@ class ConditionNumber(Operation):
 def cond(x: TensorLike, p: Any = None) -> Any:
     """Return the condition number of each matrix. See np.linalg.cond."""
     tensor = handle_of(x)
+    _check_plain(p)
     if p not in _MATRIX_ORDERS:
         raise NoRuleError(f"cond: no rule for order {p!r}")
     return apply(ConditionNumber(p), tensor)

@@ -19,7 +19,7 @@ from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten, with_made_tensors
 from composit.errors import CompositError, GuardError, NoRuleError
 from composit.guards import freeze, from_outside, read_value
-from composit.handle import TensorHandle, reinterpret
+from composit.handle import TensorHandle, reinterpret, root_of
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
@@ -81,7 +81,8 @@ class NumpyCall(Operation):
         # An operand that is given twice is one array.
         operands = [from_outside(operand) for operand in operands]
         copies = {id(operands[i]): np.array(operands[i], copy=True, order="K") for i in self.written}
-        values = [copies.get(id(operand), operand) for operand in operands]
+        # Not so a copy of it, which may have the same value.
+        values = [copies[id(operand)] if i in self.written else operand for i, operand in enumerate(operands)]
         args, kwargs = self.rebuild(values)
         result = _called(self.function, args, kwargs)
         return [*_arrays_in(result), *(values[position] for position in self.written)], result
@@ -125,6 +126,15 @@ def let_numpy_decide(
         raise
 
 
+_views: list[Callable[[TensorHandle, Any, Array], Any]] = []
+
+
+def register_views(view_of_part: Callable[[TensorHandle, Any, Array], Any]) -> None:
+    """Set what makes the view of a tensor that a part of its value shows: it needs the families."""
+    assert not _views, "what makes views is registered once"
+    _views.append(view_of_part)
+
+
 # What numpy says of an object whose `__array__` gives a tensor.
 MADE_NO_ARRAY = "object __array__ method not producing an array"
 
@@ -139,7 +149,7 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
     handles, rebuild = flatten((args, dict(kwargs)))
     written = _written_handles(function, args, kwargs, writes) if writes else []
     inner: dict[int, TensorHandle] = {}
-    values = [from_outside(read_value(handle, ""), inner) for handle in handles]
+    values = _apart(handles, [from_outside(read_value(handle, ""), inner) for handle in handles])
     # What is read-only stays as it is read, so that numpy says so in its own words.
     places = tuple(i for i, h in enumerate(handles) if any(h is target for target in written) and is_writable(h))
     call = NumpyCall(function, rebuild, (), fresh_token(), places)
@@ -158,10 +168,27 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
         # What was taken out of an array of objects is the tensor that it holds.
         result = _with_held(result, inner)
         parts = [*_arrays_in(result), *parts[len(parts) - len(places) :]]
-    held = {id(value): handle for i, (value, handle) in enumerate(zip(values, handles, strict=True)) if i not in places}
-    written_parts = parts[len(parts) - len(places) :]
-    held |= {id(part): handles[place] for place, part in zip(places, written_parts, strict=True)}
-    return _Results(call, handles, parts, result, {**held, **inner}).tensors()
+    for place, part in zip(places, parts[len(parts) - len(places) :], strict=True):
+        values[place] = part
+    held = {id(value): handle for value, handle in zip(values, handles, strict=True)}
+    return _Results(call, handles, values, parts, result, {**held, **inner}).tensors()
+
+
+def _apart(handles: Sequence[TensorHandle], values: list[Any]) -> list[Any]:
+    """Return the values, none in the memory of another tensor's: a copy of a tensor has the very value of what it is of."""
+    roots: dict[int, TensorHandle] = {}
+    for place, (handle, value) in enumerate(zip(handles, values, strict=True)):
+        root = root_of(handle)
+        root = handle if root is None else root
+        if isinstance(value, np.ndarray) and roots.setdefault(id(_owner(value)), root) is not root:
+            values[place] = value.copy(order="K")
+    return values
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def _written_handles(
@@ -247,11 +274,13 @@ def _hold(objects: Array, held: Mapping[int, TensorHandle]) -> None:
 class _Results:
     """What a call gave: its arrays become results of one node, which keeps their values.
 
-    held: tensors by the ids of the values that stood for them, which arrays of objects hold
+    values: what the function was given for the tensors, and left in those that it wrote to
+    held:   tensors by the ids of the values that stood for them, which arrays of objects hold
     """
 
     call: NumpyCall
     handles: Sequence[TensorHandle]
+    values: Sequence[Any]
     parts: Sequence[Any]
     result: Any
     held: Mapping[int, TensorHandle]
@@ -264,10 +293,24 @@ class _Results:
         count = len(self.parts) - len(self.call.written)
         for place, value in zip(self.call.written, nodes[count:], strict=True):
             assign_result(self.handles[place], value)
-        parts = zip(self.parts[:count], nodes, strict=False)
-        # What comes back as it was given is the operand itself; numbers are not told apart by identity (np.True_ is one object).
-        given = [self.held.get(id(part), node) if isinstance(part, np.ndarray) else node for part, node in parts]
-        return _with_tensors(self.result, iter(given))
+        given = [self._operand_or_view(part) for part in self.parts[:count]]
+        chosen = [node if tensor is None else tensor for tensor, node in zip(given, nodes, strict=False)]
+        return _with_tensors(self.result, iter(chosen))
+
+    def _operand_or_view(self, part: Any) -> Any:
+        """Return the operand that came back as it was given, or the view of one; None for what the function computed."""
+        # Numbers are not told apart by identity: np.True_ is one object.
+        if not isinstance(part, np.ndarray):
+            return None
+        if id(part) in self.held:
+            return self.held[id(part)]
+        views = (_views[0](*pair, part) for pair in zip(self.handles, self.values, strict=True))
+        view = next((view for view in views if view is not None), None)
+        if view is not None:
+            # What it shows may follow from any of the values.
+            for handle in self.handles:
+                read_value(handle, self.call.name)
+        return view
 
     def _facts(self) -> Any:
         """Return what is no array: a number is a read of a node that computes it, anything else a read of the operands."""

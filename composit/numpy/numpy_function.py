@@ -91,9 +91,9 @@ def rule_for(
 def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Function:
     """Return the public function for one of numpy's without a rule: it runs on the real operands when it is called.
 
-    writes: the arguments it changes in place; tensors there are assigned to, views included
+    writes: the arguments it changes in place, besides `out`; tensors there are assigned to, views included
     """
-    written = (writes,) if isinstance(writes, str) else writes
+    written = ("out", *((writes,) if isinstance(writes, str) else writes))
     asks = isinstance(function, _Dispatcher)
 
     def public(*args: Any, **kwargs: Any) -> Any:

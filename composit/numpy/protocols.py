@@ -17,7 +17,7 @@ from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import products, reductions  # noqa: F401  # products declares its generalized functions
 from composit.numpy.arguments import handle_of
-from composit.numpy.assignment import assign_result, cast_for_writing
+from composit.numpy.assignment import assign_result, cast_for_writing, is_writable
 from composit.numpy.movement import expand_dims
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.ufuncs import generalized_functions, is_asked
@@ -124,24 +124,34 @@ def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
     if all(out is None for out in outs):
         return result
     results = result if isinstance(result, tuple) else (result,)
-    written = tuple(_write(value, out, name) for value, out in zip(results, outs, strict=True))
+    # All are known to fit before the first is written: a refusal leaves everything as it was.
+    fitting = [_fitting(value, out, name) for value, out in zip(results, outs, strict=True)]
+    written = tuple(map(_write, fitting, outs))
     return written if isinstance(result, tuple) else written[0]
 
 
-def _write(value: Any, out: Any, name: str) -> Any:
+def _fitting(value: Any, out: Any, name: str) -> Any:
     if out is None:
         return value
     if not isinstance(value, TensorHandle):
         raise NoRuleError(f"{name}: the result is an object")
+    if not isinstance(out, TensorHandle):
+        return np.asarray(value)
+    if not is_writable(out):
+        raise NoRuleError(f"{name}: out is a scalar or a view that never changes")
+    cast = cast_for_writing(out, value, name)
+    if not isinstance(cast, TensorHandle):
+        raise NoRuleError(f"{name}: the result becomes an object")
+    return cast
+
+
+def _write(value: Any, out: Any) -> Any:
+    if out is None:
+        return value
     if isinstance(out, TensorHandle):
-        if out.type.is_scalar:
-            raise NoRuleError(f"{name}: out is a scalar, which never changes")
-        cast = cast_for_writing(out, value, name)
-        if not isinstance(cast, TensorHandle):
-            raise NoRuleError(f"{name}: the result becomes an object")
-        assign_result(out, cast)
+        assign_result(out, value)
     else:
-        np.copyto(out, np.asarray(value), casting="same_kind")
+        np.copyto(out, value, casting="same_kind")
     return out
 
 

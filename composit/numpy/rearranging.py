@@ -194,7 +194,7 @@ def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
 def tril(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
     tensor = _matrix(m, "tril")
-    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], k, np.dtype(bool), _NO_SERIAL))
+    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], operator.index(k), np.dtype(bool), _NO_SERIAL))
     return _where(mask, tensor, tensor.dtype.type(0))
 
 
@@ -202,7 +202,7 @@ def tril(m: TensorLike, k: int = 0) -> Any:
 def triu(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
     tensor = _matrix(m, "triu")
-    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], k - 1, np.dtype(bool), _NO_SERIAL))
+    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], operator.index(k) - 1, np.dtype(bool), _NO_SERIAL))
     return _where(mask, tensor.dtype.type(0), tensor)
 
 
@@ -225,6 +225,7 @@ def diag(v: TensorLike, k: int = 0) -> Any:
         return diagonal(tensor, k)
     if tensor.ndim != 1:
         raise ShapeError(f"Input must be 1- or 2-d.: diag was given shape {tensor.shape}; use diagonal for more axes")
+    k = operator.index(k)
     size = tensor.shape[0] + abs(k)
     # Element (i, j) of the diagonal is entry j - max(k, 0) of the vector, so a padded row vector broadcasts to it.
     row = pad(tensor, (max(k, 0), max(-k, 0)))

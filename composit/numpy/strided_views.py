@@ -5,6 +5,7 @@ What `numpy.lib.stride_tricks` has. May import movement, view_operations, assign
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,14 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
 from composit.handle import TensorHandle, mark_view, reinterpret, root_of
-from composit.numpy.assignment import is_connected
+from composit.numpy.assignment import is_connected, is_writable
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import stand_in_of
 from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
-from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
 
 __all__ = ["as_strided", "sliding_window_view"]
 
@@ -133,11 +134,12 @@ class StridedAdjoint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ByteStrided(Operation):
-    """Elements made of the bytes of one axis by an offset in elements and by strides in bytes. Derivative: none exists.
+    """Elements of a dtype made of bytes on one axis, by an offset and by strides in bytes. Derivative: none exists.
 
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
     """
 
+    dtype: Dtype
     shape: Shape
     strides: tuple[int, ...]
     offset: int
@@ -148,11 +150,11 @@ class ByteStrided(Operation):
         return "as_strided"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(self.shape, operand_types[0].dtype),)
+        return (tensor_type(self.shape, self.dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
-        array = np.ascontiguousarray(operands[0])[self.offset :]
-        return np.lib.stride_tricks.as_strided(array, self.shape, self.strides)
+        array = np.ascontiguousarray(operands[0])
+        return np.ndarray(self.shape, self.dtype, array.data, self.offset, self.strides)
 
     def vjp(
         self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
@@ -202,13 +204,69 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
     whole, first = _memory_of(tensor)
     # Along an axis of one element no step is taken.
     steps = tuple(step if length > 1 else 0 for length, step in zip(wanted.shape, wanted.strides, strict=True))
-    _check_reach(tensor, wanted, first, steps, whole.size)
-    if any(step % tensor.itemsize for step in steps):
-        view = apply(ByteStrided(wanted.shape, steps, first), whole)
+    _check_reach(tensor, wanted, first, steps, whole)
+    size = tensor.itemsize
+    if whole.dtype != tensor.dtype or any(number % size for number in (first, *steps)):
+        whole = whole.view(np.uint8)
+        view = apply(ByteStrided(tensor.dtype, wanted.shape, steps, first), whole)
     else:
-        view = apply(Strided(wanted.shape, tuple(step // tensor.itemsize for step in steps), first), whole)
+        view = apply(Strided(wanted.shape, tuple(step // size for step in steps), first // size), whole)
     mark_view(view, whole)
-    return _finished(view, writeable)
+    return _finished(view, writeable and is_writable(tensor))
+
+
+def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
+    """Return the view of a tensor that shows what a part of its value shows; None where the part shows nothing of it."""
+    if not isinstance(value, np.ndarray) or not part.size or not np.may_share_memory(part, value):
+        return None
+    if part.dtype != value.dtype:
+        try:
+            shown = value.view(part.dtype)
+        except (TypeError, ValueError):
+            return None
+        return view_of_part(tensor.view(part.dtype), shown, part)
+    found = _affine_index(value, part)
+    if found is None:
+        return None
+    first, steps = found
+    start = tensor[tuple([slice(position, None) for position in first])] if any(first) else tensor
+    # Where numpy's array lies in memory, which may be another way than the value does.
+    strides = stand_in_of(tensor).strides
+    return as_strided(start, part.shape, [sum(map(operator.mul, step, strides)) for step in steps])
+
+
+def _affine_index(value: Array, part: Array) -> tuple[list[int], list[list[int]]] | None:
+    """Return the index in the value of a part's first element, and by how much it grows along each of the part's axes."""
+    first = _index_at(value, _address(part))
+    if first is None:
+        return None
+    steps = []
+    for length, stride in zip(part.shape, part.strides, strict=True):
+        following = first if length == 1 else _index_at(value, _address(part) + stride)
+        if following is None:
+            return None
+        steps.append(list(map(operator.sub, following, first)))
+    reaches = [[(length - 1) * number for number in step] for length, step in zip(part.shape, steps, strict=True)]
+    for axis, length in enumerate(value.shape):
+        moves = [reach[axis] for reach in reaches]
+        lowest = first[axis] + sum(min(move, 0) for move in moves)
+        if lowest < 0 or first[axis] + sum(max(move, 0) for move in moves) >= length:
+            return None
+    return first, steps
+
+
+def _index_at(value: Array, address: int) -> list[int] | None:
+    """Return the index of the element at an address, None where there is none or the elements do not lie one in another."""
+    backwards = [min(stride, 0) * (length - 1) for stride, length in zip(value.strides, value.shape, strict=True)]
+    rest = address - _address(value) - sum(backwards)
+    index = [0] * value.ndim
+    for axis in sorted(range(value.ndim), key=lambda axis: -abs(value.strides[axis])):
+        stride, length = value.strides[axis], value.shape[axis]
+        if length > 1 and stride:
+            count, rest = divmod(rest, abs(stride))
+            index[axis] = count if stride > 0 else length - 1 - count
+    fits = all(0 <= position < length for position, length in zip(index, value.shape, strict=True))
+    return index if fits and rest == 0 else None
 
 
 def set_strides(tensor: Any, strides: Any) -> None:
@@ -217,9 +275,9 @@ def set_strides(tensor: Any, strides: Any) -> None:
     Raises:  ValueError: numpy's, where they lead out of the memory
     """
     whole, first = _memory_of(tensor)
-    memory = np.empty(whole.size, tensor.dtype)
+    memory = np.empty(-(-whole.nbytes // tensor.itemsize), tensor.dtype)
     present = stand_in_of(tensor).strides
-    probe: Any = np.ndarray(tensor.shape, tensor.dtype, memory, first * tensor.itemsize, present)  # Any: to be set
+    probe: Any = np.ndarray(tensor.shape, tensor.dtype, memory, first, present)  # Any: to be set
     probe.strides = strides
     view = as_strided(tensor, tensor.shape, probe.strides)
     reinterpret(tensor, view._steps[-1], view)
@@ -228,7 +286,7 @@ def set_strides(tensor: Any, strides: Any) -> None:
 
 
 def _memory_of(tensor: Any) -> tuple[Any, int]:
-    """Return all elements of the memory that a tensor is part of as one axis, and where the tensor's first is."""
+    """Return all elements of the memory that a tensor is part of as one axis, and at which byte the tensor's first is."""
     root = _root_of(tensor)
     stand_in = stand_in_of(root)
     part: Array | None = stand_in
@@ -237,8 +295,8 @@ def _memory_of(tensor: Any) -> tuple[Any, int]:
             part = step.view_without_copy(part) if step.depends_on_layout else step.view_of(part)
     assert part is not None, "a view that is connected shares memory"
     order = sorted(range(root.ndim), key=lambda axis: -stand_in.strides[axis])
-    first = _address(part) - _address(stand_in)
-    return reshape(transpose(root, tuple(order)), (-1,) if root.size else (0,)), first // root.itemsize
+    whole: Any = reshape(transpose(root, tuple(order)), (-1,) if root.size else (0,))
+    return whole, _address(part) - _address(stand_in)
 
 
 def _root_of(tensor: TensorHandle) -> TensorHandle:
@@ -252,16 +310,16 @@ def _address(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def _check_reach(tensor: Any, wanted: Array, first: int, steps: Sequence[int], size: int) -> None:
-    size_of_element = tensor.itemsize
+def _check_reach(tensor: Any, wanted: Array, first: int, steps: Sequence[int], whole: Any) -> None:
+    size = tensor.itemsize
     reaches = [(length - 1) * step for length, step in zip(wanted.shape, steps, strict=True)]
-    lowest = first * size_of_element + sum(min(reach, 0) for reach in reaches)
-    highest = first * size_of_element + sum(max(reach, 0) for reach in reaches)
-    cuts_objects = tensor.dtype.hasobject and any(step % size_of_element for step in steps)
-    if wanted.size and (cuts_objects or lowest < 0 or highest > (size - 1) * size_of_element):
+    lowest = first + sum(min(reach, 0) for reach in reaches)
+    highest = first + sum(max(reach, 0) for reach in reaches)
+    cuts_objects = tensor.dtype.hasobject and any(step % size for step in steps)
+    if wanted.size and (cuts_objects or lowest < 0 or highest + size > whole.nbytes):
         raise OutOfBoundsError(
             f"as_strided: shape {wanted.shape} with strides {wanted.strides} was asked of {tensor!r}, whose memory holds"
-            f" {size} elements of {size_of_element} bytes, its first at position {first}; the strides must lead to no"
+            f" {whole.size} elements of {whole.itemsize} bytes, its first at byte {first}; the strides must lead to no"
             " element outside, and between objects; numpy would read foreign memory"
         )
 
