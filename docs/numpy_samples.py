@@ -57,6 +57,7 @@ CALLS: Mapping[str, Call] = {
     "place": _writing(A > 1, [1.0, 2.0]),
     "putmask": _writing(A > 1, A),
     "extract": lambda function: function(B, V),
+    "astype": lambda function: function(A, np.float64),
     "broadcast_to": lambda function: function(A, (2, 3, 3)),
     "choose": lambda function: function(N, [V, V, V]),
     "dsplit": lambda function: function(T, 2),

@@ -163,6 +163,26 @@ def _cannot_broadcast(shapes: Sequence[Shape]) -> str:
     )
 
 
+def named_order(order: object, default: str) -> str:
+    """Return the order in memory that was asked for: "C", "F", "A" or "K"; the default for None.
+
+    Raises:  TypeError, ParameterError: there is no such order, with numpy's text
+    """
+    if order is None:
+        return default
+    if not isinstance(order, str):
+        raise TypeError(
+            f"order must be str, not {type(order).__name__}: 'C', 'F', 'A' or 'K', and {order!r:.40} was given"
+        )
+    name = order.upper()
+    if name not in ("C", "F", "A", "K"):
+        raise ParameterError(
+            f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r}): the last keeps elements as they lie; leave it out for"
+            " the function's own"
+        )
+    return name
+
+
 def named_dtype(dtype: object) -> Dtype:
     """Return the dtype that was asked for.
 

@@ -208,7 +208,7 @@ class ArrayMethods(TensorHandle):
 
     def copy(self, order: Any = "C") -> Any:
         """Return the same value as a tensor of its own: assigning to either leaves the other alone."""
-        return copied_in_order(self, order)
+        return copied_in_order(self, "C" if order is None else order)
 
     def __copy__(self) -> Any:
         return copied_in_order(self, "K")

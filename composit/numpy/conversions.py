@@ -15,7 +15,7 @@ from composit.apply import apply, as_tensor, contains_tensor, input_of, is_tenso
 from composit.containers import with_made_tensors
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
-from composit.numpy.arguments import TensorLike, named_dtype
+from composit.numpy.arguments import TensorLike, named_dtype, named_order
 from composit.numpy.assignment import base_of, is_writable
 from composit.numpy.elementwise import Astype
 from composit.numpy.joining import stack
@@ -99,9 +99,9 @@ def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
     if not is_same and (target.kind not in _CAST or tensor.dtype.kind not in _CAST):
         raise NoRuleError(f"array: a cast from {tensor.dtype} to {target} has no rule")
     if tensor._type.is_scalar:
-        is_needed, chosen = True, "C"
+        is_needed, chosen = True, named_order(order, "C")
     else:
-        is_needed, chosen = not is_same or not lies_in(tensor, order), order or "K"
+        is_needed, chosen = not is_same or not lies_in(tensor, order), named_order(order, "K")
     if copy is False and is_needed:
         raise ValueError(f"{_NEEDS_COPY} {tensor!r} was to be of {target} in order {order}")
     if not is_needed and not copy:
@@ -112,7 +112,7 @@ def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
 
 def lies_in(tensor: TensorHandle, order: Any) -> bool:
     """Return whether the elements lie in numpy's order already."""
-    name = str(order or "K").upper()[:1]
+    name = named_order(order, "K")
     if name in "KA" or tensor.ndim < 1:
         return True
     if name == "C" and is_surely_in_c_order(tensor):

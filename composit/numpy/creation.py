@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,11 +156,20 @@ class Tri(Operation):
         return np.tri(self.N, self.M, self.k, self.dtype)
 
 
+# What is no different from leaving an argument out, where the result is a tensor.
+_TO_LEAVE_OUT: Mapping[str, tuple[object, ...]] = {
+    "order": (None, "K", "A", "C"),
+    "subok": (False, True),
+    "like": (None,),
+    "device": (None, "cpu"),
+}
+
+
 def _check_layout(function: str, others: dict[str, Any]) -> None:
     for name, value in others.items():
-        if name not in ("order", "subok", "like", "device"):
+        if name not in _TO_LEAVE_OUT:
             raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
-        if value not in (None, False, "K", "A", "C", "cpu"):
+        if not any(type(value) is type(known) and value == known for known in _TO_LEAVE_OUT[name]):
             raise ParameterError(
                 f"{function}: {name}={value!r} was given; a lazy tensor has no memory layout, subclass or device of its"
                 " own; leave the argument out"

@@ -181,8 +181,8 @@ def nan_to_num(
     result = where(table.isnan(handle), nan, handle)
     result = where(isposinf(handle), above, result)
     result = where(isneginf(handle), below, result)
-    if not np.can_cast(result.dtype, handle.dtype, "same_kind"):
-        raise NoRuleError("nan_to_num: what replaces elements is of another kind")
+    if result.shape != handle.shape or not np.can_cast(result.dtype, handle.dtype, "same_kind"):
+        raise NoRuleError("nan_to_num: replaced by what numpy casts or refuses")
     return in_dtype(result, handle.dtype) if handle.ndim else result[()]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.handle import TensorHandle, become, make_tensor, mark_view
+from composit.numpy.arguments import named_order
 from composit.numpy.assignment import base_of
 from composit.numpy.layout import InOrder, stand_in_of
 from composit.numpy.view_operations import MemoryField, ViewAs
@@ -38,18 +39,16 @@ class Resized(Operation):
 
 def copied_in_order(tensor: Any, order: Any) -> Any:
     """Return the value as a tensor of its own in numpy's order: a new handle, and a node only where elements move."""
-    # numpy checks the order, and says whether a copy in it lies as the tensor would.
-    wanted = np.empty_like(np.empty((0, 0)), order=order)
-    chosen = _resolved(tensor, order) if tensor.ndim > 1 and wanted is not None else "K"
+    name = named_order(order, "K")
+    chosen = _resolved(tensor, name) if tensor.ndim > 1 else "K"
     if chosen == "K":
         return make_tensor(tensor.node, tensor.output_index)
     return apply(InOrder(chosen), tensor)
 
 
-def _resolved(tensor: TensorHandle, order: Any) -> str:
+def _resolved(tensor: TensorHandle, name: str) -> str:
     """Return "K" where the copy keeps the axes as they lie, else the order they are to have."""
     packed = np.empty_like(stand_in_of(tensor))
-    name = str(order).upper()[:1]
     if name == "K":
         return "K"
     fortran = name == "F" or (name == "A" and stand_in_of(tensor).flags.fnc)

@@ -23,6 +23,7 @@ from composit.numpy.arguments import (
     TensorLike,
     handle_of,
     integer,
+    named_order,
     normalize_axes,
     normalize_axis,
     own,
@@ -386,7 +387,7 @@ def _check_shared(view: Any) -> None:
 def ravel(a: TensorLike, order: str = "C") -> Any:
     """Return the elements along one axis. See np.ravel."""
     tensor = handle_of(a)
-    if order == "K" and tensor.ndim > 1:
+    if tensor.ndim > 1 and named_order(order, "C") == "K":
         return ravel(transpose(a, axes_in_memory(tensor)))
     if _resolved_order(order, tensor, "ravel") == "F":
         return ravel(transpose(tensor))
@@ -398,16 +399,18 @@ def ravel(a: TensorLike, order: str = "C") -> Any:
 
 def _resolved_order(order: str, tensor: Any, function: str) -> str:
     """Return "C" or "F" for an order that depends on where the elements lie."""
-    if order in ("C", "F"):
-        return order
-    if order in ("A", "K"):
-        flags = flags_of(tensor)
-        if flags.c_contiguous:
-            return "C"
-        if flags.f_contiguous:
-            return "F"
-        if order == "A":
-            return "C"
+    name = named_order(order, "C")
+    if name in "CF":
+        return name
+    if name == "K" and function == "reshape":
+        raise NoRuleError("reshape: the order 'K', which numpy does not permit")
+    flags = flags_of(tensor)
+    if flags.c_contiguous:
+        return "C"
+    if flags.f_contiguous:
+        return "F"
+    if name == "A":
+        return "C"
     raise NoRuleError(f"{function}: the order {order!r} of elements that lie in another one")
 
 

@@ -20,8 +20,8 @@ from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import where as choose_where
 from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.order_statistics import median_of, median_types, quantile_rule
-from composit.numpy.reduction_arguments import axes_of, reduced_shape
+from composit.numpy.order_statistics import median_of, median_types, quantiles_of
+from composit.numpy.reduction_arguments import axes_of, is_set, reduced_shape
 from composit.operation import TensorType, tensor_type
 
 __all__ = [
@@ -169,12 +169,12 @@ def _reduction(row: Computation, a: TensorLike, axis: Any, keepdims: object, **p
         raise NoRuleError(f"{row.name}: an axis of a scalar")
     known = None if axis is None else axes_of(axis, tensor.ndim)
     if keepdims is not _absent:
-        parameters["keepdims"] = bool(keepdims)
+        parameters["keepdims"] = is_set(keepdims)
     return row(tensor, axis=known, **parameters)
 
 
 def _refuse(function: str, *options: object) -> None:
-    if any(option is not _absent and option is not None for option in options):
+    if any(option is not _absent for option in options):
         raise NoRuleError(f"{function}: options among dtype, initial, where, mean and correction")
 
 
@@ -214,7 +214,7 @@ def _position(row: Computation, a: TensorLike, axis: Any, keepdims: object) -> T
     if isinstance(axis, tuple | list):
         raise NoRuleError(f"{row.name}: several axes")
     known = None if axis is None else axes_of(axis, tensor.ndim)[0]
-    options = {} if keepdims is _absent else {"keepdims": bool(keepdims)}
+    options = {} if keepdims is _absent else {"keepdims": is_set(keepdims)}
     return row(tensor, axis=known, **options)
 
 
@@ -244,7 +244,7 @@ def nanmean(
 
     Derivative:  g / count at every element that is not NaN
     """
-    _refuse("nanmean", dtype, where)
+    _refuse("nanmean", _absent if dtype is None else dtype, where)
     return _reduction(_nanmean, a, axis, keepdims)
 
 
@@ -266,7 +266,7 @@ def nanvar(
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
-    _refuse("nanvar", dtype, where, mean, correction)
+    _refuse("nanvar", _absent if dtype is None else dtype, where, mean, correction)
     return _reduction(_nanvar, a, axis, keepdims, ddof=_known_number(ddof))
 
 
@@ -285,7 +285,7 @@ def nanstd(
     correction: Any = _absent,
 ) -> Tensor:
     """Return the standard deviation along axes of what is not NaN. See np.nanstd."""
-    _refuse("nanstd", dtype, where, mean, correction)
+    _refuse("nanstd", _absent if dtype is None else dtype, where, mean, correction)
     return _reduction(_nanstd, a, axis, keepdims, ddof=_known_number(ddof))
 
 
@@ -312,5 +312,5 @@ def nanmedian(
     return median_of(_nanmedian, a, axis, keepdims is not _absent and bool(keepdims))
 
 
-nanquantile = rule_for(np.nanquantile)(quantile_rule(np.nanquantile, 1))
-nanpercentile = rule_for(np.nanpercentile)(quantile_rule(np.nanpercentile, 100))
+nanquantile = quantiles_of(np.nanquantile, 1)
+nanpercentile = quantiles_of(np.nanpercentile, 100)

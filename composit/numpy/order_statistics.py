@@ -124,8 +124,8 @@ def _evaluated(function: Callable[..., Any]) -> Callable[..., Any]:
     return compute
 
 
-def quantile_rule(function: Callable[..., Any], scale: int) -> Callable[..., Any]:
-    """Return the rule of a function of quantiles; ranks run from 0 to scale."""
+def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]:
+    """Return the public function of quantiles for one of numpy's; ranks run from 0 to scale."""
     is_differentiable = not function.__name__.startswith("nan")
     row = Computation(
         _evaluated(function),
@@ -150,6 +150,9 @@ def quantile_rule(function: Callable[..., Any], scale: int) -> Callable[..., Any
 
         Derivative:  g at the elements on both sides, by their shares; methods other than linear have none yet
         """
+        if overwrite_input:
+            # What may be overwritten need not be.
+            return published(a, q, axis, None, False, method, keepdims, weights=weights)
         tensor, places = handle_of(a), _places(q, scale)
         if not tensor.size or not tensor.ndim or tensor.dtype.kind not in "biuf":
             raise NoRuleError(f"{row.name}: no elements, no axis, or elements that are no real numbers")
@@ -160,7 +163,8 @@ def quantile_rule(function: Callable[..., Any], scale: int) -> Callable[..., Any
         return row(tensor, places, axis=axes, method=method, keepdims=is_kept, scale=scale)
 
     rule.__name__ = rule.__qualname__ = function.__name__
-    return rule
+    published: Callable[..., Any] = rule_for(function)(rule)
+    return published
 
 
 def _places(q: TensorLike, scale: int) -> Tensor:
@@ -173,5 +177,5 @@ def _places(q: TensorLike, scale: int) -> Tensor:
     return handle_of(q) if isinstance(q, int | float | np.generic) else positions_of(values)
 
 
-quantile = rule_for(np.quantile)(quantile_rule(np.quantile, 1))
-percentile = rule_for(np.percentile)(quantile_rule(np.percentile, 100))
+quantile = quantiles_of(np.quantile, 1)
+percentile = quantiles_of(np.percentile, 100)

@@ -5,6 +5,9 @@ May import elementwise, arguments.
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
 import numpy as np
 
 from composit.errors import ShapeError
@@ -14,6 +17,11 @@ from composit.operation import Axes, Dtype, Shape, TensorType
 
 # The classes of axes by which what was planned once is found again.
 PLAIN_AXES = (type(None), int, tuple)
+
+
+def is_set(keepdims: Any) -> bool:
+    """Return whether axes are kept; raises TypeError for what is no integer, of which numpy asks no truth value."""
+    return bool(keepdims if keepdims.__class__ is bool else operator.index(keepdims))
 
 
 def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:

@@ -23,7 +23,7 @@ from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, reduced_dtype, reduced_shape
+from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, is_set, reduced_dtype, reduced_shape
 from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
 
 __all__ = [
@@ -193,7 +193,7 @@ def _reduce(
     where: Any = np._NoValue,
 ) -> Tensor:
     handle = handle_of(a)
-    is_kept = keepdims is not np._NoValue and bool(keepdims)
+    is_kept: Any = keepdims if keepdims.__class__ is bool else keepdims is not np._NoValue and is_set(keepdims)
     if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in PLAIN_AXES:
         operation, types = _planned(function, axis, is_kept, dtype, handle.type)
         return tensor_of(operation, (handle.node, handle.output_index), types, 4)
@@ -324,7 +324,7 @@ def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any,
     position = None if axis is None else normalize_axis(axis, handle.ndim or 1)
     if handle.ndim == 0:
         position = None
-    return apply(ArgReduce(function, position, keepdims is not np._NoValue and bool(keepdims)), handle)
+    return apply(ArgReduce(function, position, keepdims is not np._NoValue and is_set(keepdims)), handle)
 
 
 @rule_for(np.argmax)

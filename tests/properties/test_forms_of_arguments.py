@@ -1,0 +1,146 @@
+"""Programs whose arguments come in unusual but legal forms, and what numpy says of those that are not, found side by side."""
+
+import numpy.lib.recfunctions  # noqa: F401  # numpy's own namespace has it from then on
+import pytest
+
+from tests.properties.side_by_side import LOOKS, difference, report
+
+PROGRAMS = {
+    "what numpy's function shows of an operand is a view": """
+        a = xp.arange(6.0)
+        b, c = xp.array_split(a, 2.5)
+        a[...] = 9.0
+        b[0] = 4.0
+        d = a[::-1]
+        e, f = xp.array_split(d, 2.5)
+        a[0] = 8.0
+        e[1] = 5.0
+        g = xp.arange(12.0).reshape((3, 4))[:, ::2].T
+        h, i = xp.array_split(g, 2.5)
+        g[1] = -1.0
+        i[0, 1] = -2.0
+        j = xp.frombuffer(a)
+        a[3] = 7.0
+        j[2] = 6.0
+    """,
+    "memory shown as another dtype by numpy's function is a view": """
+        a = xp.arange(9.0).reshape((3, 3)).copy()
+        b = xp.lib.recfunctions.unstructured_to_structured(a)
+        c = xp.lib.recfunctions.structured_to_unstructured(b)
+        a[0] = 5.0
+        c[1] = 7.0
+        d = xp.zeros(3, [('f', 'f8'), ('g', 'i4')])
+        e = xp.lib.stride_tricks.as_strided(d['g'], (2,), (24,))
+        e[1] = 3
+        f = xp.lib.stride_tricks.as_strided(a.view('i4'), (2, 2), (8, 4))
+        f[1] = 6
+    """,
+    "two tensors of one value are told apart by numpy's function": """
+        a = xp.arange(3.0)
+        b = a.copy()
+        c, d, e = xp.atleast_2d(a, b, 'text')
+        a[0] = 9.0
+        b[1] = 8.0
+        c[0, 2] = -1.0
+        del e
+    """,
+    "a view of what is read-only is read-only": """
+        a = xp.broadcast_to(xp.arange(4.0), (3, 4))
+        b = xp.lib.stride_tricks.as_strided(a, (2, 2))
+        c, d = xp.array_split(a, 2.5)
+        e = [part.flags.writeable for part in (b, c, d)]
+        b[0] = 1.0
+    """,
+    "what shows elements several times is read-only": """
+        a = xp.broadcast_to(3, (2, 3))
+        b = xp.diagonal([[1, 2], [3, 4]])
+        c = xp.array([part.flags.writeable for part in (a, b)])
+        b[0] = 1
+    """,
+    "writing to what broadcast_arrays shows": """
+        a = xp.arange(3.0)
+        b, c = xp.broadcast_arrays(a, xp.ones((2, 1)))
+        b[0] = [5.0, 6.0, 7.0]
+        c[1, 1] = 9.0
+        a[0] = -1.0
+        b += 1
+        d = b.T
+        d[1] = 4.0
+        e, f = xp.broadcast_arrays([1, 2], 3)
+        f[0] = 4
+        g, h = xp.meshgrid(a, xp.arange(4.0), copy=False)
+        g[...] = 2.0
+        h[1, 1] = 3.0
+    """,
+    "fewer results by place than a universal function has": """
+        a = xp.array([5.5, 6.0, 7.0])
+        b, c = xp.divmod(a, xp.array([2, 4, 3]), a)
+        d, e = xp.frexp(a, a)
+    """,
+    "one of two results cannot be written": """
+        a = xp.ones(3)
+        b = xp.broadcast_to(xp.zeros(3), (3,))
+        c = a.copy()
+        xp.divmod(c * 5, 2, out=(a, b))
+    """,
+    "an error leaves both results as they were": """
+        a = xp.ones(3)
+        b = xp.broadcast_to(xp.zeros(3), (3,))
+        with np.testing.assert_raises(ValueError): xp.divmod(a * 5, 2, out=(a, b))
+    """,
+    "arrays and lazy scalars for offsets, orders and decimals": """
+        a = xp.arange(12.0).reshape((3, 4))
+        b = xp.diagonal(a, xp.array(1))
+        c = xp.tril(a, xp.array(1))
+        d = xp.triu(a, xp.arange(3)[1])
+        e = xp.diagflat(a, np.array(-1))
+        f = xp.linalg.norm(a, xp.arange(3)[1])
+        g = xp.linalg.cond(a[:, :3] + xp.eye(3), xp.array(2))
+        h = xp.round(a / 7, xp.array(2))
+        i = xp.trace(a, xp.array(1))
+        j = xp.cov(a, bias=None)
+        k = xp.eye(2, dtype='S')
+        l = xp.is_busday(xp.array(['2020-01-01', '2020-01-04'], 'M8[D]'), out=xp.array([False, True]))
+    """,
+    "orders in memory by any name": """
+        a = xp.array(np.arange(12.0).reshape(3, 4), order='F')
+        b = xp.array([part.strides[0] for part in (a.copy(None), a.copy('a'), xp.copy(a, 'c'), a.astype('f4', 'c'))])
+        c = a.ravel('f')
+        d = a.reshape((4, 3), order='a')
+        a[0] = 9.0
+        c[1] = 7.0
+    """,
+    "no order of a reshape": """
+        a = xp.reshape(xp.ones((2, 3)), (3, 2), order='K')
+    """,
+    "axes are kept or not": """
+        a = xp.arange(12.0).reshape((3, 4))
+        b = xp.sum(a, axis=1, keepdims=1)
+        c = xp.nanmax(a, axis=1, keepdims=np.int64(1))
+        d = xp.argmax(a, axis=1, keepdims=0)
+        e = xp.sum(a, axis=1, keepdims=None)
+    """,
+    "NaN is replaced by numbers of any kind": """
+        a = xp.array([1.0, xp.nan], 'float32')
+        b = xp.nan_to_num(a, nan=np.float64(3))
+        c = xp.nan_to_num(a, nan=xp.array([[5.0, 6.0]]))
+        d = xp.nanmean(a, where=None)
+        e = xp.nanpercentile(a, [20, 30], overwrite_input=True, method='weibull')
+    """,
+    "a shape is no truth value": """
+        a = xp.broadcast_to(3, True)
+    """,
+    "no axis to be put in is an array with axes": """
+        a = xp.expand_dims(xp.ones(3), xp.array([0]))
+    """,
+    "the elements of a tensor are of no dtype": """
+        a = xp.arange(3, dtype=xp.array(0))
+    """,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_arguments_of_any_form_give_numpys_values(name: str, look: str) -> None:
+    program = [line.strip() for line in PROGRAMS[name].strip().splitlines()]
+    assert difference(program, look) is None, report(program, look)
