@@ -104,8 +104,8 @@ from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
-from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
 from composit.numpy.strided_views import view_of_part as _view_of_part
+from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
 from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods

@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axes
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, named_dtype, normalize_axes
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
@@ -94,6 +94,8 @@ def _variance(
     if mean is np._NoValue:
         mean = _quotient(sum(handle, axis, used, None, True), count)
     deviation = table.subtract(handle, mean)
+    if deviation.dtype.kind == "c" and handle.dtype.kind != "c":
+        raise NoRuleError("var: a complex mean of real numbers")
     squares = table.square(deviation)
     if deviation.dtype.kind == "c":
         squares = table.add(table.square(real(deviation)), table.square(imag(deviation)))
@@ -215,7 +217,7 @@ _planned_count = lru_cache(maxsize=4096, typed=True)(_count_along)
 
 def _sum_dtype(dtype: Dtype, asked: DtypeLike) -> Dtype | None:
     if asked is not None:
-        used = np.dtype(asked)
+        used = named_dtype(asked)
         if used.kind not in "fc":
             raise NoRuleError(f"averages: steps in {used}, to which numpy rounds or which it leaves on the way")
         return used

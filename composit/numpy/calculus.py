@@ -133,16 +133,17 @@ def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: A
     """Return the integral along an axis by the trapezoidal rule. See np.trapezoid."""
     values = handle_of(y)
     position = normalize_axis(axis, values.ndim)
-    distance = dx if x is None else _distances(handle_of(x), values.ndim, position)
+    distance = dx if x is None else _distances(handle_of(x), values.ndim, position, axis)
     heights = table.add(_part(values, position, 1, None), _part(values, position, None, -1))
-    return reductions.sum(table.divide(table.multiply(distance, heights), 2.0), position)
+    # Distances may have more axes than the values.
+    return reductions.sum(table.divide(table.multiply(distance, heights), 2.0), axis)
 
 
-def _distances(x: Tensor, ndim: int, axis: int) -> Tensor:
+def _distances(x: Tensor, ndim: int, position: int, axis: AxisLike) -> Tensor:
     if x.ndim != 1:
         return diff(x, axis=axis)
     distances = diff(x)
-    return reshape(distances, tuple(distances.shape[0] if place == axis else 1 for place in range(ndim)))
+    return reshape(distances, tuple(distances.shape[0] if place == position else 1 for place in range(ndim)))
 
 
 @rule_for(np.unwrap)

@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, integer, normalize_axis
 from composit.numpy.creation import arange
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.joining import concatenate
@@ -131,7 +131,7 @@ def _transform(function: Any, a: TensorLike, n: SupportsIndex | None, axis: Supp
     tensor = handle_of(a)
     position = normalize_axis(axis, tensor.ndim)
     given = tensor.shape[position]
-    length = (2 * (given - 1) if function == "irfft" else given) if n is None else n.__index__()
+    length = (2 * (given - 1) if function == "irfft" else given) if n is None else integer(n)
     if length < 1:
         raise ParameterError(
             f"Invalid number of FFT data points ({length}) specified.: {function} was given n={n} and shape"
@@ -207,7 +207,7 @@ def _axes_and_lengths(tensor: Tensor, s: Lengths, axes: AxesLike | None) -> tupl
         raise ParameterError(
             f"Shape and axes have different lengths.: s={lengths} and axes={chosen} were given; each axis has a length"
         )
-    found = [length.__index__() for length in lengths]
+    found = [integer(length) for length in lengths]
     return chosen, [tensor.shape[axis] if length == -1 else length for axis, length in zip(chosen, found, strict=True)]
 
 

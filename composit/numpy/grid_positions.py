@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.numpy import reductions
-from composit.numpy.arguments import TensorLike, handle_of, own
+from composit.numpy.arguments import TensorLike, handle_of, integer, own
 from composit.numpy.elementwise import astype
 from composit.numpy.joining import concatenate
 from composit.numpy.movement import broadcast_to
@@ -76,7 +76,7 @@ def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Any
     Derivative:  from running products
     """
     tensor = handle_of(x)
-    columns = tensor.size if N is None else N
+    columns = tensor.size if N is None else integer(N)
     if tensor.ndim != 1 or tensor.dtype.kind not in "biufc" or columns < 1:
         raise NoRuleError("vander: no vector of numbers, or no column")
     dtype = np.promote_types(tensor.dtype, int)

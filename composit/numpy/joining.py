@@ -222,12 +222,18 @@ def concatenate(
             f"zero-dimensional arrays cannot be concatenated: the shapes are {[tensor.shape for tensor in tensors]};"
             " use stack, or concatenate(..., axis=None)"
         )
-    if dtype is not None:
-        tensors = [_cast(tensor, named_dtype(dtype), casting) for tensor in tensors]
-    return apply(Concatenate(normalize_axis(axis, tensors[0].ndim)), *tensors)
+    return apply(Concatenate(normalize_axis(axis, tensors[0].ndim)), *_all_cast(tensors, dtype, casting))
 
 
 concat = concatenate
+
+
+def _all_cast(tensors: list[Any], dtype: Any, casting: str) -> list[Any]:
+    """Return the tensors in the dtype asked for, or in the one they are joined in where the rule may forbid that."""
+    if dtype is None and casting == "same_kind":
+        return tensors
+    target = common_dtype([tensor.type for tensor in tensors]) if dtype is None else named_dtype(dtype)
+    return [_cast(tensor, target, casting) for tensor in tensors]
 
 
 def _cast(tensor: Any, dtype: Dtype, casting: str) -> Any:
@@ -243,9 +249,7 @@ def stack(
 ) -> Any:
     """Return the tensors side by side along a new axis. See np.stack."""
     tensors = _tensors(arrays, "stack")
-    if dtype is not None:
-        tensors = [_cast(tensor, named_dtype(dtype), casting) for tensor in tensors]
-    return apply(Stack(normalize_axis(axis, tensors[0].ndim + 1)), *tensors)
+    return apply(Stack(normalize_axis(axis, tensors[0].ndim + 1)), *_all_cast(tensors, dtype, casting))
 
 
 def _at_least(arys: Sequence[TensorLike], raised: Any) -> Any:

@@ -6,6 +6,7 @@ is in rearranging.py. May import arguments, apply, operation, errors.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -345,7 +346,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
     tensor = handle_of(a)
     ndim = tensor.ndim
     origin = normalize_axis(axis, ndim)
-    place = start.__index__()
+    place = operator.index(start)
     if not -ndim <= place <= ndim:
         raise AxisError(f"'start' arg requires {-ndim} <= start < {ndim + 1}, but {place} was passed in; use moveaxis")
     place += ndim if place < 0 else 0

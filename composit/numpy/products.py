@@ -7,6 +7,7 @@ operation, errors.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -280,7 +281,7 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
                 " equally long"
             )
     else:
-        number = axes.__index__()
+        number = operator.index(axes)
         given = [tuple(range(-number, 0)), tuple(range(number))]
     first = tuple(normalize_axis(axis, x.ndim) for axis in given[0])
     second = tuple(normalize_axis(axis, y.ndim) for axis in given[1])

@@ -87,7 +87,10 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     tensor = handle_of(a)
     if axis is None:
         return own(reshape(_roll_along(ravel(tensor), operator.index(shift), 0), tensor.shape))
-    for distance, position in np.broadcast(shift, np.asarray(several(axis))):
+    moves = np.broadcast(shift, np.asarray(several(axis)))
+    if moves.ndim > 1:
+        raise NoRuleError("roll: shifts or axes in more than one row")
+    for distance, position in moves:
         tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
     return own(tensor)
 
@@ -121,7 +124,7 @@ def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
 def tile(A: TensorLike, reps: Any) -> Any:
     """Return the tensor repeated whole along axes. See np.tile."""
     tensor = handle_of(A)
-    counts = tuple(int(count) for count in np.atleast_1d(np.asarray(reps)))
+    counts = tuple(operator.index(count) for count in np.atleast_1d(np.asarray(reps)).tolist())
     ndim = max(tensor.ndim, len(counts))
     shape = (1,) * (ndim - tensor.ndim) + tensor.shape
     counts = (1,) * (ndim - len(counts)) + counts
@@ -142,6 +145,8 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
     counts = np.asarray(repeats)
+    if counts.size and counts.dtype.kind not in "biu":
+        raise NoRuleError("repeat: counts that are no integers")
     if counts.ndim > 1 or (counts.size not in (1, length)):
         raise ShapeError(
             f"operands could not be broadcast together with shape {(length,)} {counts.shape}: repeat takes one count,"

@@ -196,10 +196,11 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
         return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable=writeable)
     tensor = asarray(x)
     stand_in = stand_in_of(tensor)
+    if strides is None and not stand_in.flags.c_contiguous:
+        # Of what lies in C order the strides follow from the new shape.
+        strides = stand_in.strides
     wanted = np.lib.stride_tricks.as_strided(
-        np.empty(1, tensor.dtype),
-        stand_in.shape if shape is None else shape,
-        stand_in.strides if strides is None else strides,
+        np.empty(1, tensor.dtype), stand_in.shape if shape is None else shape, strides
     )
     whole, first = _memory_of(tensor)
     # Along an axis of one element no step is taken.

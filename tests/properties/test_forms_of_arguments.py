@@ -6,6 +6,48 @@ import pytest
 from tests.properties.side_by_side import LOOKS, difference, report
 
 PROGRAMS = {
+    "counts, shifts and starts that are no integers": """
+        a = xp.arange(3)
+        b = xp.repeat(a, True)
+        c = xp.tile(a, xp.array([2, 1]))
+        d = xp.rollaxis(xp.ones((2, 3, 4)), 2, 1.0)
+        d[0, 0] = 5
+        e = xp.roll(xp.eye(3), 1.7, 0)
+        f = xp.repeat(a, 2.0)
+    """,
+    "tiles come in whole numbers": """
+        a = xp.tile(xp.arange(3), 2.5)
+    """,
+    "shifts in two rows": """
+        a = xp.roll(xp.eye(3), [[1, 2]], 1)
+    """,
+    "a transform of no whole length": """
+        a = xp.fft.irfft(xp.ones(3), 4.0)
+    """,
+    "axes of a product that are no integer": """
+        a = xp.tensordot(xp.eye(2), xp.eye(2), 1.0)
+    """,
+    "deviations in integers": """
+        a = xp.arange(6.0).reshape((2, 3))
+        b = xp.std(a, dtype=int)
+        c = xp.std(a, 1, dtype=int)
+    """,
+    "strides that follow from the shape": """
+        a = xp.arange(12.0).reshape((3, 4)).copy()
+        b = xp.lib.stride_tricks.as_strided(a, (2, 6))
+        c = xp.lib.stride_tricks.as_strided(a, xp.array([4]))
+        b[1] = 7.0
+        d = xp.lib.stride_tricks.as_strided(a.T, (2, 2))
+        d[1] = 5.0
+    """,
+    "distances with more axes than the values": """
+        a = xp.trapezoid(xp.array([0.25, 0.5, 0.75]), xp.array([[0, 1]]))
+    """,
+    "joining without a cast": """
+        a = xp.concatenate((xp.ones(2), xp.ones(2)), casting='no')
+        b = xp.stack((xp.ones(2), xp.ones(2, int)), casting='safe')
+        c = xp.stack((xp.ones(2), xp.ones(2, int)), casting='equiv')
+    """,
     "what numpy's function shows of an operand is a view": """
         a = xp.arange(6.0)
         b, c = xp.array_split(a, 2.5)
