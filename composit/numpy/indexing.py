@@ -15,7 +15,7 @@ import numpy as np
 from composit.apply import MAX_NUM_AXES, apply
 from composit.errors import DtypeError, OutOfBoundsError, ParameterError, ShapeError
 from composit.handle import TensorHandle
-from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis, spell_shape
+from composit.numpy.arguments import AxisLike, TensorLike, handle_of, is_number, normalize_axis, spell_shape
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
@@ -380,10 +380,7 @@ def take(
     # numpy takes axis 0 and -1 of a scalar.
     position = None if axis is None else normalize_axis(axis, tensor.ndim or 1)
     position = position if tensor.ndim else None
-    # An empty list says nothing of its dtype; numpy reads it as integers.
-    is_empty_list = isinstance(indices, list | tuple) and not np.size(indices)
-    known = np.zeros(np.shape(indices), np.intp) if is_empty_list else indices
-    places = handle_of(known) if hasattr(known, "__lazy_tensor__") else positions_of(np.asarray(known))
+    places = _places_of(indices)
     if not np.can_cast(places.dtype, np.intp, "same_kind"):
         raise DtypeError(
             f"Cannot cast array data from {places.dtype!r} to {np.dtype(np.intp)!r} according to the rule 'same_kind':"
@@ -392,8 +389,19 @@ def take(
     result = apply(Take(position, mode), tensor, places)
     if mode == "raise" and result.size:
         length = tensor.size if position is None else tensor.shape[position]
-        check_bounds(known_integers(known), position, length)
+        check_bounds(known_integers(places), position, length)
     return result
+
+
+def _places_of(indices: TensorLike) -> Any:
+    """Return the indices as a tensor; a number becomes an integer as by astype, which numpy refuses to arrays."""
+    if hasattr(indices, "__lazy_tensor__"):
+        tensor = handle_of(indices)
+        return tensor.astype(np.intp) if tensor.type.is_scalar and tensor.dtype.kind == "f" else tensor
+    # An empty list says nothing of its dtype; numpy reads it as integers.
+    is_empty_list = isinstance(indices, list | tuple) and not np.size(indices)
+    values = np.zeros(np.shape(indices), np.intp) if is_empty_list else np.asarray(indices)
+    return positions_of(values.astype(np.intp) if is_number(indices) and values.dtype.kind == "f" else values)
 
 
 @rule_for(np.take_along_axis)

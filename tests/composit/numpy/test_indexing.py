@@ -101,6 +101,10 @@ def test_errors_are_numpys_and_come_at_the_call(index: Any) -> None:
         lambda xp: xp.take(X, [7, -9], axis=0, mode="clip"),
         lambda xp: xp.take(np.float64(3), 0),
         lambda xp: xp.take(X, np.uint8(2), axis=-1),
+        # Numbers become integers; arrays of them are refused, below.
+        lambda xp: xp.take(X, -58.9),
+        lambda xp: xp.take(X, np.float32(2.5), axis=-1),
+        lambda xp: xp.take(X, xp.max(np.array([1.5, -2])), axis=1),
         lambda xp: xp.take_along_axis(X, np.argsort(-X, axis=1), axis=1),
         lambda xp: xp.take_along_axis(X, np.zeros((1, 1, 4), int), axis=1),
         lambda xp: xp.take_along_axis(X, np.array([3, 1]), axis=None),
@@ -116,6 +120,7 @@ def test_take_is_numpys(words: Words) -> None:
         lambda xp: xp.take(X, 9, 0),
         lambda xp: xp.take(X, [1], 5),
         lambda xp: xp.take(X, np.array([1.5])),
+        lambda xp: xp.take(X, np.array(1.5)),
         lambda xp: xp.take(X, 1, mode="foo"),
         lambda xp: xp.take(np.zeros((0, 3)), [0], 0),
         lambda xp: xp.take_along_axis(X, np.zeros((5, 1), int), 1),
@@ -140,6 +145,8 @@ def test_derivatives_of_indexing_are_those_of_finite_differences(index: Any) -> 
         lambda x: cnp.take(x, [[0, 1], [58, -60]]),
         lambda x: cnp.take(x, [7, -9], axis=0, mode="wrap"),
         lambda x: cnp.take(x, [7, -9], axis=0, mode="clip"),
+        lambda x: cnp.take(x, 1.5, axis=0),
+        lambda x: cnp.take(x, cnp.mean(np.array([1, 2])), axis=0),
         lambda x: cnp.take_along_axis(
             x, np.array([[[2]], [[0]], [[1]], [[1]], [[2]]]) + np.zeros((5, 2, 4), int), axis=1
         ),
