@@ -18,6 +18,7 @@ SHAPES = ((), (1,), (3,), (4,), (2, 3), (3, 1), (1, 4), (3, 4), (2, 1, 3), (2, 3
 DTYPES = ("float32", "float64", "int32", "int64", "bool")
 SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 1e-40, 1e30, 0.5)
 LARGEST_SIZE = 600
+LARGEST_INDEX = 10**6
 PAD_MODES = ("constant", "edge", "reflect", "wrap")
 
 
@@ -270,8 +271,14 @@ class Writer:
             f"{x}[..., {indices[:1]}]",
         ]
         if i is not None:
-            options += [f"xp.take({x}, {i}, mode={self._pick(['wrap', 'clip'])!r}, axis={self._axis(x)})", f"{x}[{i}]"]
+            mode = self._pick(["wrap", "clip"] if self._may_wrap(x, i) else ["clip", "clip"])
+            options += [f"xp.take({x}, {i}, mode={mode!r}, axis={self._axis(x)})", f"{x}[{i}]"]
         return self._pick(options)
+
+    def _may_wrap(self, x: str, i: str) -> bool:
+        """numpy wraps by taking the length away again and again: 2**60 takes it years, a length of 0 for ever."""
+        index = self.values[i]
+        return self.values[x].size > 0 and bool(np.all((index > -LARGEST_INDEX) & (index < LARGEST_INDEX)))
 
     def _entry(self) -> str:
         def bound() -> str:

@@ -102,14 +102,19 @@ def _check_second_derivatives(seed: int) -> int:
 
 
 def _float64_program(seed: int) -> tuple[RandomProgram, Values]:
-    """Return a program, and float64 inputs with no two elements alike where it has floats."""
+    """Return a program, and float64 inputs with no two elements alike where it has floats, else everywhere.
+
+    Integers as they are drawn would be ties and exact zeros: points where `where(x, x, 0)` takes the branch that none of
+    its neighbours takes, where `minimum` has two operands to choose from, and where differences may still look smooth.
+    """
     source = random.Random(seed)
     program = random_program(source, source.randint(3, 10), safe=source.randrange(2) > 0)
     generator = np.random.default_rng(seed)
-    floats = {n: generator.normal(size=v.shape) + 0.1 for n, v in program.inputs.items() if v.dtype.kind == "f"}
-    inputs = {**program.inputs, **floats}
+    # Arrays, also those without axes, which numpy's sum makes scalars.
+    generic = {n: np.asarray(generator.normal(size=v.shape) + 0.1) for n, v in program.inputs.items()}
+    floats = {name: generic[name] for name, value in program.inputs.items() if value.dtype.kind == "f"}
     # One float64 input at least, so that there is something to differentiate by.
-    return program, inputs if floats else {name: value.astype(np.float64) for name, value in inputs.items()}
+    return program, {**program.inputs, **floats} if floats else generic
 
 
 def _run(program: RandomProgram, xp: Any, inputs: Values) -> Values:
