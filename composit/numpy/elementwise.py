@@ -411,10 +411,10 @@ def _call_with_options(
 ) -> Any:
     if not function.nin <= len(operands) <= function.nargs:
         raise wrong_number(function, len(operands))
-    for name, value in others.items():
+    for name in others:
         if name not in _UFUNC_ARGUMENTS:
             raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")
-        if name != "where" or value is not True:
+        if name != "where":
             raise NoRuleError(f"{function.name}: {name}= has no rule")
     if len(operands) > function.nin and function.ufunc in _ONCE_REDUCED_SEVERAL:
         warnings.warn(_RESULT_BY_PLACE, DeprecationWarning, stacklevel=4)
@@ -423,8 +423,13 @@ def _call_with_options(
         out = (*operands[function.nin :], *[None] * (function.nargs - len(operands)))
     if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
         raise NoRuleError(f"{function.name}: out=...")
+    options = {} if others.get("where", True) is True else others
     if out is not None:
-        return _written_to(function, operands[: function.nin], out, casting, dtype)
+        options = options if casting == "same_kind" else {**options, "casting": casting}
+        options = options if dtype is None else {**options, "dtype": dtype}
+        return _written_to(function, operands[: function.nin], {**options, "out": out})
+    if options:
+        raise NoRuleError(f"{function.name}: where= without out=")
     handles = [as_tensor(operand) for operand in operands]
     # What the casting rule forbids is an error; what it allows, it does not change.
     chosen = None if dtype is None else named_dtype(dtype)
@@ -434,14 +439,12 @@ def _call_with_options(
     return apply(Elementwise(function, chosen), *handles)
 
 
-def _written_to(function: ElementwiseFunction, operands: tuple[Any, ...], out: Any, casting: str, dtype: Any) -> Any:
-    options = {"out": out} if casting == "same_kind" else {"out": out, "casting": casting}
+def _written_to(function: ElementwiseFunction, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    out = options["out"]
     results = out if isinstance(out, tuple) else (out,)
     if any(is_asked(value) for value in (*operands, *results)):
         raise NoRuleError(f"{function.name}: operands of classes that have a say")
-    result = call_method(
-        function.ufunc, "__call__", operands, options if dtype is None else {**options, "dtype": dtype}
-    )
+    result = call_method(function.ufunc, "__call__", operands, options)
     if result is NotImplemented:
         raise NoRuleError(f"{function.name}: operands of which numpy makes no arrays")
     return result

@@ -18,6 +18,7 @@ from composit.numpy import elementwise_table as table
 from composit.numpy import products, reductions  # noqa: F401  # products declares its generalized functions
 from composit.numpy.arguments import handle_of
 from composit.numpy.assignment import assign_result, cast_for_writing, is_writable
+from composit.numpy.masked_elementwise import write_where
 from composit.numpy.movement import expand_dims
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.ufuncs import generalized_functions, is_asked
@@ -95,10 +96,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
     outs = outs if isinstance(outs, tuple) else (outs,)
     spelled, known = _METHODS.get(method, (None, {}))
     try:
-        # Under a mask the rest of what is written to stays as it is.
-        is_masked = method == "__call__" and rest.get("where", True) is not True
-        if spelled is None or ufunc not in known or is_masked or any(out is ... for out in outs):
+        if spelled is None or ufunc not in known or any(out is ... for out in outs):
             raise NoRuleError(f"{ufunc.__name__}.{method}: no rule")
+        if method == "__call__" and rest.get("where", True) is not True:
+            return write_where(known[ufunc], inputs, outs, rest)
         return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
     except OperandError:
         return NotImplemented
