@@ -1,6 +1,6 @@
 """`x.flat`: the elements one after another in C order, to read, to iterate over and to write to.
 
-May import subscripts, assignment, movement, numpy_call, handle.
+May import subscripts, assignment, in_place, indexing, movement, numpy_call, handle.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from composit.errors import NoRuleError
 from composit.handle import TensorHandle, make_tensor
 from composit.numpy.assignment import assign_elements, is_writable
+from composit.numpy.in_place import repeated, write_flat
+from composit.numpy.indexing import known_integers
 from composit.numpy.layout import flags_of
 from composit.numpy.movement import Reshape, reshape
-from composit.numpy.numpy_call import call_numpy
+from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.subscripts import get_item
 from composit.operation import Array
 
@@ -105,10 +108,12 @@ class FlatIterator:
         if not is_writable(tensor):
             raise ValueError(f"underlying array is read-only: flat of {tensor!r} was written to; take a copy() first")
         if is_known and isinstance(value, int | float) and tensor.dtype.kind == "f" and abs(value) < 2**10:
-            # What repeats for fewer values than places, or has to be cast, is numpy's to say.
             assign_elements(tensor, (index,), value, (), (Reshape((size,)),))
-        else:
-            call_numpy(_write, (tensor, index, value), {}, ("a",))
+            return
+        try:
+            _set(tensor, index, value)
+        except REFUSALS as refusal:
+            let_numpy_decide(refusal, _write, (tensor, index, value), {}, ("a",))
 
     def __delitem__(self, index: Any) -> None:
         raise TypeError(f"Cannot delete iterator elements: {index!r:.40}; delete returns an array without them")
@@ -139,8 +144,18 @@ def _detached(part: TensorHandle) -> Any:
 
 def set_flat(tensor: Any, value: Any) -> None:
     """Carry out `x.flat = value`: the elements in C order, values repeating where there are fewer."""
-    call_numpy(_fill, (tensor, value), {}, ("a",))
+    FlatIterator(tensor)[:] = value
 
 
-def _fill(a: Any, value: Any) -> None:
-    a.flat = value
+def _set(tensor: Any, index: Any, value: Any) -> None:
+    """Write one value to each position, from the first again where they end."""
+    if tensor.dtype.kind not in "biufcmM":
+        raise NoRuleError("flat: elements that are objects or texts")
+    plain = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    if isinstance(plain, slice):
+        write_flat(tensor, plain, repeated(value, len(range(tensor.size)[plain])))
+        return
+    places = known_integers(plain)
+    if places is None or places.ndim > 1 or places.dtype.kind not in "iu" or (not places.ndim and np.size(value) != 1):
+        raise NoRuleError("flat: positions that are no known integers, or several values for one")
+    write_flat(tensor, places.reshape(-1), repeated(value, places.size))

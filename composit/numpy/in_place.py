@@ -75,7 +75,7 @@ def copyto(dst: Any, src: TensorLike, casting: str = "same_kind", where: Any = T
         _write_where(target, broadcast_to(_mask(where), target.shape), src)
 
 
-def _repeated(values: TensorLike, count: int) -> Any:
+def repeated(values: TensorLike, count: int) -> Any:
     """Return values one after another, from the first again where there are fewer than places; one is for all of them."""
     if _is_number(values):
         return values
@@ -95,7 +95,7 @@ def putmask(a: Any, /, mask: TensorLike, values: TensorLike) -> None:
         raise NoRuleError("putmask: a mask of another shape")
     if not _is_number(values):
         check_casting(handle_of(values).dtype, target.dtype, "safe")
-        values = _repeated(values, target.size)
+        values = repeated(values, target.size)
     _write_where(target, chosen, values if _is_number(values) or not values.ndim else values.reshape(target.shape))
 
 
@@ -133,7 +133,7 @@ def put(a: Any, ind: TensorLike, v: TensorLike, mode: str = "raise") -> None:
     if mode not in _INTO_RANGE or places.dtype.kind not in "iu" or not target.size:
         raise NoRuleError(f"put: mode {mode!r}, positions that are no integers, or nothing to write to")
     within = _INTO_RANGE[mode](places.reshape(-1), target.size)
-    write_flat(target, within, _repeated(v, within.size))
+    write_flat(target, within, repeated(v, within.size))
 
 
 def write_flat(target: Tensor, places: Any, values: Any) -> None:
@@ -158,7 +158,7 @@ def fill_diagonal(a: Any, val: TensorLike, wrap: bool = False) -> None:
     # From one element of the diagonal to the next it is one step along each axis.
     step = sum(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     end = target.size if wrap or target.ndim > 2 else min(shape[1] ** 2, target.size)
-    write_flat(target, slice(None, end, step), _repeated(val, len(range(0, end, step))))
+    write_flat(target, slice(None, end, step), repeated(val, len(range(0, end, step))))
 
 
 @rule_for(np.put_along_axis, writes=("arr",))
