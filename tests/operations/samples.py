@@ -15,6 +15,7 @@ from tests.operations.movement_samples import MOVEMENT
 from tests.operations.reduction_samples import REDUCTIONS
 from tests.operations.sample import Sample
 from tests.operations.sorting_samples import SORTING
+from tests.operations.writing_samples import WRITING
 
 SAMPLES: tuple[Sample, ...] = (
     *ELEMENTWISE,
@@ -26,4 +27,5 @@ SAMPLES: tuple[Sample, ...] = (
     *CREATION,
     *SORTING,
     *CALCULUS,
+    *WRITING,
 )
