@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from composit.numpy.arguments import AxesLike, TensorLike, handle_of, named_dtyp
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
+from composit.numpy.indexing import known_integers
 from composit.numpy.layout import in_c_order
 from composit.numpy.movement import broadcast_to, reshape, transpose
 from composit.numpy.numpy_function import rule_for
@@ -74,6 +75,7 @@ def var(
     ddof: float = 0,
     keepdims: object = np._NoValue,
     *,
+    where: Any = np._NoValue,
     mean: TensorLike = np._NoValue,
     correction: float | Any = np._NoValue,
 ) -> Tensor:
@@ -81,7 +83,8 @@ def var(
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
-    return _variance(a, axis, dtype, _degrees(ddof, correction), keepdims, mean)
+    found = _variance if where is np._NoValue or where is True else partial(_variance_where, where)
+    return found(a, axis, dtype, _degrees(ddof, correction), keepdims, mean)
 
 
 def _variance(
@@ -96,12 +99,39 @@ def _variance(
     deviation = table.subtract(handle, mean)
     if deviation.dtype.kind == "c" and handle.dtype.kind != "c":
         raise NoRuleError("var: a complex mean of real numbers")
-    squares = table.square(deviation)
     if deviation.dtype.kind == "c":
-        squares = table.add(table.square(real(deviation)), table.square(imag(deviation)))
         used = None if dtype is None else used
     rest = count - ddof
-    return _quotient(sum(squares, axis, used, None, keepdims), rest if rest > 0 else 0)
+    return _quotient(sum(_squares(deviation), axis, used, None, keepdims), rest if rest > 0 else 0)
+
+
+def _squares(deviation: Tensor) -> Tensor:
+    if deviation.dtype.kind == "c":
+        return table.add(table.square(real(deviation)), table.square(imag(deviation)))
+    return table.square(deviation)
+
+
+def _variance_where(
+    where: Any,
+    a: TensorLike,
+    axis: AxesLike | None,
+    dtype: DtypeLike,
+    ddof: float,
+    keepdims: object,
+    mean: TensorLike,
+) -> Tensor:
+    handle, mask = _of_numbers(a), known_integers(where)
+    if mask is None or mask.dtype.kind != "b" or handle.dtype.kind == "c" or mean is not np._NoValue:
+        raise NoRuleError("var: a mask that is not known, complex numbers, or a mean")
+    if np.any(np.sum(np.broadcast_to(mask, handle.shape), axis) <= ddof):
+        raise NoRuleError("var: too few elements, of which numpy warns")
+    used = _sum_dtype(handle.dtype, dtype)
+    count = sum(broadcast_to(where, handle.shape), axis, np.intp, None, True)
+    total = sum(handle, axis, used, None, True, where=where)
+    squares = _squares(table.subtract(handle, astype(table.divide(total, count), total.dtype)))
+    result = sum(squares, axis, used, None, keepdims, where=where)
+    rest = table.subtract(count if result.shape == count.shape else reshape(count, result.shape), ddof)
+    return astype(table.divide(result, rest), result.dtype)
 
 
 @rule_for(np.std)
@@ -113,6 +143,7 @@ def std(
     ddof: float = 0,
     keepdims: object = np._NoValue,
     *,
+    where: Any = np._NoValue,
     mean: TensorLike = np._NoValue,
     correction: float | Any = np._NoValue,
 ) -> Tensor:
@@ -120,7 +151,8 @@ def std(
 
     Derivative:  g (x - mean) / ((count - ddof) std); NaN where all elements are equal, since none exists there
     """
-    return table.sqrt(_variance(a, axis, dtype, _degrees(ddof, correction), keepdims, mean))
+    found = _variance if where is np._NoValue or where is True else partial(_variance_where, where)
+    return table.sqrt(found(a, axis, dtype, _degrees(ddof, correction), keepdims, mean))
 
 
 @rule_for(np.ptp)

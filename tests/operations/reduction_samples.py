@@ -18,6 +18,7 @@ AXES: tuple[dict[str, Any], ...] = (
     {"axis": ()},
     {"keepdims": True},
 )
+_MOST = np.array([[True, True, False, True], [True, False, True, True], [True, True, True, True]])
 SMOOTH = ("sum", "prod", "mean", "var", "std", "max", "min", "ptp")
 TRUTH = ("any", "all", "count_nonzero")
 DTYPES = (np.float32, np.float16, np.int8, np.uint8, np.int64, np.complex64)
@@ -76,6 +77,18 @@ OTHERS = (
     Sample("reductions.max of nothing with initial", _call("max", {"initial": 0.5, "axis": 0}), (normal(0, 4),)),
     Sample(
         "reductions.sum where", lambda xp, x, mask: xp.sum(x, axis=0, where=mask), (normal(3, 4), booleans(4)), True
+    ),
+    Sample("reductions.var where", lambda xp, x, m: xp.var(x, 0, ddof=1, where=m), (normal(3, 4), given(_MOST)), True),
+    Sample(
+        "reductions.std where",
+        lambda xp, x, m: xp.std(x, where=m, keepdims=True),
+        (normal(3, 4), given(_MOST[:, :1])),
+        True,
+    ),
+    Sample(
+        "reductions.var where of int8",
+        lambda xp, x, m: x.var(1, where=m),
+        (integers(-9, 9, 3, 4, dtype="i1"), given(_MOST)),
     ),
     Sample(
         "reductions.mean where",
