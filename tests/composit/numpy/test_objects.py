@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,14 @@ def _without_axes(xp: Any) -> Any:
     return objects[0] is number, objects.dtype == object
 
 
+def _pickled(xp: Any) -> Any:
+    x = xp.arange(3.0)
+    loaded = pickle.loads(pickle.dumps(xp.array([x, x * 2, None], dtype=object)))
+    again = pickle.loads(pickle.dumps(loaded[:2]))
+    again[0][1] = 7
+    return [type(each).__name__ for each in (*loaded, *again)], again[0].tolist(), loaded[0].tolist(), x.tolist()
+
+
 PROGRAMS: list[Program] = [
     _filled_one_by_one,
     _written_through,
@@ -112,6 +121,7 @@ PROGRAMS: list[Program] = [
     _same_one,
     _in_a_field,
     _without_axes,
+    _pickled,
     lambda xp: _lists(_ragged(xp) * 2),
     lambda xp: xp.concatenate(_ragged(xp)),
     lambda xp: (str(_ragged(xp)), f"{_ragged(xp)}", xp.array_repr(arr=_ragged(xp)), xp.array2string(_ragged(xp))),
