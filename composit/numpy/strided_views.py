@@ -221,11 +221,7 @@ def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
     if not isinstance(value, np.ndarray) or not part.size or not np.may_share_memory(part, value):
         return None
     if part.dtype != value.dtype:
-        try:
-            shown = value.view(part.dtype)
-        except (TypeError, ValueError):
-            return None
-        return view_of_part(tensor.view(part.dtype), shown, part)
+        return _view_as_another_dtype(tensor, value, part)
     found = _affine_index(value, part)
     if found is None:
         return None
@@ -234,6 +230,25 @@ def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
     # Where numpy's array lies in memory, which may be another way than the value does.
     strides = stand_in_of(tensor).strides
     return as_strided(start, part.shape, [sum(map(operator.mul, step, strides)) for step in steps])
+
+
+def _view_as_another_dtype(tensor: Any, value: Array, part: Array) -> Any:
+    whole = _both_as(part.dtype, tensor, value)
+    found = None if whole is None else view_of_part(*whole, part)
+    # Else each element of the part may lie within one of the value's.
+    inner = _both_as(np.dtype(np.uint8), tensor[..., None], value[..., None]) if found is None else None
+    if inner is not None:
+        shown = view_of_part(*inner, part[..., None].view(np.uint8))
+        found = None if shown is None else shown.view(part.dtype)[..., 0]
+    return found
+
+
+def _both_as(dtype: Dtype, tensor: Any, value: Array) -> tuple[Any, Array] | None:
+    """Return a tensor and its value read as another dtype, None where numpy does not do that."""
+    try:
+        return tensor.view(dtype), value.view(dtype)
+    except (TypeError, ValueError):
+        return None
 
 
 def _affine_index(value: Array, part: Array) -> tuple[list[int], list[list[int]]] | None:

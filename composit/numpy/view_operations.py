@@ -70,7 +70,8 @@ class ViewAs(Operation):
 
     def evaluate(self, *operands: Array) -> Array:
         array = np.asarray(operands[0])
-        if array.dtype.itemsize != self.dtype.itemsize and array.strides[-1] != array.dtype.itemsize:
+        is_resized = array.dtype.itemsize != self.dtype.itemsize and array.shape[-1] != 1
+        if is_resized and array.strides[-1] != array.dtype.itemsize:
             # Another layout than the one that the view was taken of: the elements of a row must be neighbours.
             array = np.ascontiguousarray(array)
         return array.view(self.dtype)

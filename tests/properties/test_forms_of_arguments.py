@@ -76,6 +76,19 @@ PROGRAMS = {
         e[1] = 3
         f = xp.lib.stride_tricks.as_strided(a.view('i4'), (2, 2), (8, 4))
         f[1] = 6
+        g = xp.array([(1, [2, 3], 9), (4, [5, 6], 9)], dtype=[('x', 'i4'), ('y', 'i4', (2,)), ('z', 'u1')])[::-1]
+        h = xp.lib.recfunctions.structured_to_unstructured(g[['x', 'y']])
+        h[0] = 7
+        g['x'][1] = 8
+        i = g['x']
+    """,
+    "an axis of one element lies in one piece": """
+        a = xp.arange(4.0)
+        b = a[::-1][:, None].view('uint8')
+        b[0] = 1
+        a[1] = 7.0
+        c = a[::2][:, None].view('int32')
+        c[0] = 1
     """,
     "two tensors of one value are told apart by numpy's function": """
         a = xp.arange(3.0)
