@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from composit.apply import MAX_NUM_AXES, apply
-from composit.errors import DtypeError, OutOfBoundsError, ParameterError, ShapeError
+from composit.errors import DtypeError, NoRuleError, OutOfBoundsError, ParameterError, ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import AxisLike, TensorLike, handle_of, is_number, normalize_axis, spell_shape
 from composit.numpy.movement import ravel
@@ -29,6 +29,9 @@ __all__ = [
 # Start, stop and step of a slice are as `range` takes them: a stop of -1 means "down to the first element".
 BasicEntry: TypeAlias = int | slice | None
 AdvancedEntry: TypeAlias = int | slice | str
+
+# One element of these is a Python object or has methods of its own: numpy's own scalar is what a program wants.
+WITHOUT_LAZY_SCALARS = "OSUVT"
 
 # Stands for the next index operand in AdvancedIndex.index.
 ARRAY: Literal["array"] = "array"
@@ -387,6 +390,8 @@ def take(
             " take needs integers as indices; convert them with astype(int)"
         )
     result = apply(Take(position, mode), tensor, places)
+    if result.type.is_scalar and tensor.dtype.kind in WITHOUT_LAZY_SCALARS:
+        raise NoRuleError("take: one element of objects")
     if mode == "raise" and result.size:
         length = tensor.size if position is None else tensor.shape[position]
         check_bounds(known_integers(places), position, length)

@@ -21,6 +21,7 @@ from composit.handle import TensorHandle, mark_view, new_tensor
 from composit.numpy.assignment import is_writable
 from composit.numpy.indexing import (
     ARRAY,
+    WITHOUT_LAZY_SCALARS,
     AdvancedEntry,
     AdvancedIndex,
     BasicEntry,
@@ -99,7 +100,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
 
 
 def _get_item(tensor: Any, index: Any, key: Any) -> Any:
-    if tensor.dtype.kind in _WITHOUT_LAZY_SCALARS:
+    if tensor.dtype.kind in WITHOUT_LAZY_SCALARS:
         return _get_item_of_objects(tensor, index)
     entries = tuple(index) if isinstance(index, tuple) else (index,)
     if not all(entry.__class__ in _BASIC for entry in entries):
@@ -118,10 +119,6 @@ def _get_item(tensor: Any, index: Any, key: Any) -> Any:
     if not result._type.is_scalar:
         mark_view(result, tensor)
     return result
-
-
-# One element of these is a Python object or has methods of its own: numpy's own scalar is what a program wants.
-_WITHOUT_LAZY_SCALARS = "OSUVT"
 
 
 def _get_item_of_objects(tensor: Any, index: Any) -> Any:

@@ -262,6 +262,14 @@ PROGRAMS = {
         c = [int(d) % 7 for d in a * 2]
         a[1] = a[0] + 1
     """,
+    "an object that is taken is the object": """
+        a = xp.array([2, 'x', None, 2**100], dtype=object)
+        b = xp.take(a, 0)
+        c = a.take(1) + 'y'
+        d = int(xp.take(a, -1)) // 2**90
+        e = xp.take(a, [0, 2])
+        f = xp.take(xp.array(-4, dtype=object), 0, mode='clip')
+    """,
     "the square of truth values": """
         a = xp.array([True, False])
         b = a ** 2
