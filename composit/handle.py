@@ -252,11 +252,15 @@ def become(tensor: TensorHandle, other: TensorHandle) -> None:
     attach_handle(tensor._node, tensor)
 
 
+def _settled(step: Operation) -> Operation:
+    return step.settled()
+
+
 def _derive_again(view: TensorHandle) -> Node:
     root = root_of(view)
     assert root is not None, "only views lose their node"
     node, index = root._node, root._output_index
-    for step in view._steps:
+    for step in map(_settled, view._steps):
         node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
     view._node = node
     view._output_index = 0

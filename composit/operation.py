@@ -139,6 +139,10 @@ class Operation:
         """Return the result as a view, None where the layout asks for a copy; of operations that depend on it only."""
         raise TypeError(f"{type(self).__name__}: an operation that depends on layout must define view_without_copy")
 
+    def settled(self) -> Operation:
+        """Return the same view operation without tensors among its parameters: what they hold is read now."""
+        return self
+
     def update_in_place(self, target: Array, *operands: Any) -> Array:
         """Return the first operand, changed in its own memory; of operations that update an operand only."""
         raise TypeError(f"{type(self).__name__}: an operation that updates its operand must define update_in_place")

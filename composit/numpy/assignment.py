@@ -195,9 +195,7 @@ def assign_elements(
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
     root, steps = _root_of(tensor)
-    steps = (*steps, *further)
-    if steps:
-        _check_writable(steps, tensor)
+    steps = _settled((*steps, *further), tensor)
     flat: list[Any] = [root._node, root._output_index]
     for operand in (value, *indices):
         if operand.__class__ is float or operand.__class__ is int:
@@ -230,7 +228,7 @@ def assign_result(tensor: Any, result: Any) -> None:
     """Move a tensor on to a result of its shape and dtype: what `x += 1` and `out=` do, through views too."""
     root, steps = _root_of(tensor)
     if steps or result.type.is_scalar or not _lie_alike(root, result):
-        _check_writable(steps, tensor)
+        steps = _settled(steps, tensor)
         flat = (root._node, root._output_index, result._node, result._output_index)
         _move_on(root, Assign(steps, EVERYTHING), flat)
         return
@@ -301,6 +299,14 @@ def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
     for step in steps:
         if step.warning_of_writes:
             warn_user(step.warning_of_writes, DeprecationWarning)
+
+
+def _settled(steps: tuple[Operation, ...], tensor: TensorHandle) -> tuple[Operation, ...]:
+    """Return the steps to what is written to, without tensors among their parameters; raises where numpy lets nobody write."""
+    if not steps:
+        return steps
+    _check_writable(steps, tensor)
+    return tuple([step.settled() for step in steps])
 
 
 def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:

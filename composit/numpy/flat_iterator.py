@@ -108,7 +108,11 @@ class FlatIterator:
         if not is_writable(tensor):
             raise ValueError(f"underlying array is read-only: flat of {tensor!r} was written to; take a copy() first")
         if is_known and isinstance(value, int | float) and tensor.dtype.kind == "f" and abs(value) < 2**10:
-            assign_elements(tensor, (index,), value, (), (Reshape((size,)),))
+            if isinstance(index, int):
+                # Of elements that are shown several times, too, this is the one.
+                assign_elements(tensor, tuple(map(int, np.unravel_index(index % size, tensor.shape))), value)
+            else:
+                assign_elements(tensor, (index,), value, (), (Reshape((size,)),))
             return
         try:
             _set(tensor, index, value)

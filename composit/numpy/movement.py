@@ -388,8 +388,8 @@ def _check_shared(view: Any) -> None:
 def ravel(a: TensorLike, order: str = "C") -> Any:
     """Return the elements along one axis. See np.ravel."""
     tensor = handle_of(a)
-    if tensor.ndim > 1 and named_order(order, "C") == "K":
-        return ravel(transpose(a, axes_in_memory(tensor)))
+    if named_order(order, "C") == "K":
+        return ravel(transpose(a, axes_in_memory(tensor)) if tensor.ndim > 1 else a)
     if _resolved_order(order, tensor, "ravel") == "F":
         return ravel(transpose(tensor))
     result = reshape(tensor, -1 if tensor.size else 0)
@@ -403,16 +403,10 @@ def _resolved_order(order: str, tensor: Any, function: str) -> str:
     name = named_order(order, "C")
     if name in "CF":
         return name
-    if name == "K" and function == "reshape":
-        raise NoRuleError("reshape: the order 'K', which numpy does not permit")
+    if name == "K":
+        raise NoRuleError(f"{function}: the order 'K', which numpy does not permit")
     flags = flags_of(tensor)
-    if flags.c_contiguous:
-        return "C"
-    if flags.f_contiguous:
-        return "F"
-    if name == "A":
-        return "C"
-    raise NoRuleError(f"{function}: the order {order!r} of elements that lie in another one")
+    return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
 
 
 @rule_for(np.broadcast_to)

@@ -222,6 +222,9 @@ def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
         return None
     if part.dtype != value.dtype:
         return _view_as_another_dtype(tensor, value, part)
+    order = _order_of_one_piece(value, stand_in_of(tensor))
+    if order is not None and value.ndim > 1:
+        return view_of_part(reshape(transpose(tensor, order), (-1,)), value.transpose(order).reshape(-1), part)
     found = _affine_index(value, part)
     if found is None:
         return None
@@ -230,6 +233,12 @@ def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
     # Where numpy's array lies in memory, which may be another way than the value does.
     strides = stand_in_of(tensor).strides
     return as_strided(start, part.shape, [sum(map(operator.mul, step, strides)) for step in steps])
+
+
+def _order_of_one_piece(*arrays: Array) -> tuple[int, ...] | None:
+    """Return an order of axes in which all of them lie in C order without gaps, None where there is none."""
+    order = tuple(sorted(range(arrays[0].ndim), key=lambda axis: -arrays[0].strides[axis]))
+    return order if all(array.transpose(order).flags.c_contiguous for array in arrays) else None
 
 
 def _view_as_another_dtype(tensor: Any, value: Array, part: Array) -> Any:

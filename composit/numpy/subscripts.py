@@ -35,7 +35,7 @@ from composit.numpy.live_memory import record_at
 from composit.numpy.movement import moveaxis, reshape, squeeze
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.operation import Array, TensorType
+from composit.operation import Array, Operation, Shape, TensorType
 from composit.source import find_source
 
 _BASIC = (int, slice, type(None), EllipsisType)
@@ -106,7 +106,7 @@ def _get_item(tensor: Any, index: Any, key: Any) -> Any:
     if not all(entry.__class__ in _BASIC for entry in entries):
         entries = tuple(_resolved(entry) for entry in entries)
         if any(isinstance(entry, _Places | list) for entry in entries):
-            return _get_advanced(tensor, entries)
+            return _get_by_places(tensor, entries)
     expanded, _ = _expanded(entries, tensor.shape)
     operation = BasicIndex(tuple(_normalized(expanded, tensor.shape)))
     if Ellipsis in entries and all(isinstance(entry, int) for entry in operation.index):
@@ -119,6 +119,60 @@ def _get_item(tensor: Any, index: Any, key: Any) -> Any:
     if not result._type.is_scalar:
         mark_view(result, tensor)
     return result
+
+
+def _get_by_places(tensor: Any, entries: tuple[Any, ...]) -> Any:
+    result = _get_advanced(tensor, entries)
+    is_view = all(map(_is_basic, entries))
+    if result._type.is_scalar:
+        if Ellipsis not in entries:
+            return result
+        # With an Ellipsis numpy gives an array: of an integer a view, of an array of rank 0 a copy.
+        return get_item(tensor, tuple(map(_read_integer, entries))) if is_view else apply(InOrder("C"), result)
+    if is_view:
+        expanded, _ = _expanded(entries, tensor.shape)
+        mark_view(result, tensor, LazyIndex(tuple(map(_given, expanded)), tensor.shape))
+    return result
+
+
+def _is_basic(entry: Any) -> bool:
+    """Return whether numpy makes a view by an entry: a lazy scalar is an integer, an array of rank 0 is none."""
+    if not isinstance(entry, _Places):
+        return not isinstance(entry, list)
+    return not entry.new and isinstance(entry.values, TensorHandle) and entry.values.type.is_scalar
+
+
+def _given(entry: Any) -> Any:
+    return entry.values if isinstance(entry, _Places) else entry
+
+
+def _read_integer(entry: Any) -> Any:
+    value = _given(entry)
+    return int(read_value(value, "index")) if isinstance(value, TensorHandle) else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LazyIndex(Operation):
+    """A basic index with lazy integers, which are read only when the view or what it is of is written to.
+
+    Stands among the steps of views, in no node. Derivative: that of the index that it becomes.
+    """
+
+    entries: tuple[Any, ...]
+    shape: Shape
+    is_view = True
+
+    def settled(self) -> BasicIndex:
+        return BasicIndex(tuple(_normalized(tuple(map(_read_integer, self.entries)), self.shape)))
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return self.settled().result_types(*operand_types)
+
+    def evaluate(self, *operands: Array) -> Any:
+        return self.settled().evaluate(*operands)
+
+    def view_of(self, array: Array) -> Array:
+        return self.settled().view_of(array)
 
 
 def _get_item_of_objects(tensor: Any, index: Any) -> Any:

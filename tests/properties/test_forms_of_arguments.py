@@ -6,6 +6,53 @@ import pytest
 from tests.properties.side_by_side import LOOKS, difference, report
 
 PROGRAMS = {
+    "an index that is computed shows a view": """
+        a = xp.arange(24.0).reshape((2, 3, 4))
+        b = a.sum((1, 2)).argmax()
+        c = a[b]
+        c[0] = 5.0
+        d = a[0, :, a[0, 0].argmax()]
+        d[:] = 9.0
+        e = a[..., b]
+        a[1, 2] = -1.0
+        e[1] = 4.0
+        f = c[1:, b]
+        f += 1
+        g = c.reshape((4, 3))
+        g[0] = 8.0
+    """,
+    "an element that is computed is chosen in place": """
+        a = xp.arange(12.0).reshape((3, 4))
+        b = a.sum(1).argmax()
+        a[b][1] = 77.0
+        a[b][:2] += 1
+        a[b] += xp.array([1.0, 2.0, 3.0, 4.0])
+        a[b, 1:][::2] *= 2
+        c = a[0][..., b]
+        c[()] = 6.0
+        d = a[0][..., xp.array(1)]
+        d[...] = 7.0
+    """,
+    "an array of rank 0 as an index makes a copy": """
+        a = xp.arange(12.0).reshape((3, 4))
+        b = a[xp.array(2)]
+        b[0] = 5.0
+        a[2] = 6.0
+    """,
+    "one element of a flat iterator over repeated elements": """
+        a = xp.arange(4.0)
+        b = xp.broadcast_arrays(a, xp.ones((2, 1)))[0]
+        b.flat[1] = -3
+        b.flat[-1] = -4
+    """,
+    "a function of all memory shows it whatever the axes": """
+        a = xp.arange(24.0).reshape((2, 3, 4)).copy()
+        b = xp.frombuffer(a)
+        b[3] = 7.0
+        a[1, 2] = 8.0
+        c = a[0, 0, ::2].ravel('K')
+        c[0] = 9.0
+    """,
     "counts, shifts and starts that are no integers": """
         a = xp.arange(3)
         b = xp.repeat(a, True)
