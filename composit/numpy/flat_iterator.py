@@ -19,7 +19,7 @@ from composit.numpy.layout import flags_of
 from composit.numpy.movement import Reshape, reshape
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.subscripts import get_item
-from composit.operation import Array
+from composit.operation import Array, Dtype
 
 # Any, everywhere here: indices and values in all of numpy's forms, and tensors.
 
@@ -107,7 +107,7 @@ class FlatIterator:
             return
         if not is_writable(tensor):
             raise ValueError(f"underlying array is read-only: flat of {tensor!r} was written to; take a copy() first")
-        if is_known and isinstance(value, int | float) and tensor.dtype.kind == "f" and abs(value) < 2**10:
+        if is_known and _is_taken_as_it_is(value, tensor.dtype):
             if isinstance(index, int):
                 # Of elements that are shown several times, too, this is the one.
                 assign_elements(tensor, tuple(map(int, np.unravel_index(index % size, tensor.shape))), value)
@@ -139,6 +139,13 @@ class FlatIterator:
 
     def __ge__(self, other: Any) -> Any:
         return self.copy() >= other
+
+
+def _is_taken_as_it_is(value: Any, dtype: Dtype) -> bool:
+    """Return whether it is a number that elements of the dtype surely hold, as far as is easily known."""
+    if dtype.kind == "f":
+        return isinstance(value, int | float) and abs(value) < 2**10
+    return type(value) is int and dtype.kind in "iu" and (-(2**7) if dtype.kind == "i" else 0) <= value < 2**7
 
 
 def _detached(part: TensorHandle) -> Any:

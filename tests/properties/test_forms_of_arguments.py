@@ -44,6 +44,8 @@ PROGRAMS = {
         b = xp.broadcast_arrays(a, xp.ones((2, 1)))[0]
         b.flat[1] = -3
         b.flat[-1] = -4
+        c = xp.broadcast_arrays(xp.arange(4), xp.ones((2, 1)))[0]
+        c.flat[1] = -3
     """,
     "a function of all memory shows it whatever the axes": """
         a = xp.arange(24.0).reshape((2, 3, 4)).copy()
