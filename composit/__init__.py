@@ -11,8 +11,9 @@ The families are named one by one, as in composit.numpy: type checkers do not lo
 from typing import TYPE_CHECKING
 
 from composit import nn, numpy
+from composit.at_call import strict
 from composit.evaluation import evaluate
-from composit.handle import strict, with_name
+from composit.handle import with_name
 from composit.nn.core import wrap_as_operation
 from composit.nn.differentiate import chain_rule
 from composit.node import name_scope
@@ -22,6 +23,7 @@ from composit.numpy import (
     array_api,
     averages,
     bits,
+    broadcasting,
     calculus,
     choosing,
     comparing,
@@ -40,7 +42,6 @@ from composit.numpy import (
     histograms,
     in_place,
     index_helpers,
-    indexing,
     inspection,
     iteration,
     joining,
@@ -62,6 +63,7 @@ from composit.numpy import (
     set_functions,
     settings,
     sorting,
+    taking,
     ufuncs,
     vector_products,
     windows,
@@ -69,6 +71,7 @@ from composit.numpy import (
 from composit.numpy.array_api import *
 from composit.numpy.averages import *
 from composit.numpy.bits import *
+from composit.numpy.broadcasting import *
 from composit.numpy.calculus import *
 from composit.numpy.choosing import *
 from composit.numpy.comparing import *
@@ -87,7 +90,6 @@ from composit.numpy.higher_order import *
 from composit.numpy.histograms import *
 from composit.numpy.in_place import *
 from composit.numpy.index_helpers import *
-from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.iteration import *
 from composit.numpy.joining import *
@@ -107,6 +109,7 @@ from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.submodules import submodule as _submodule
+from composit.numpy.taking import *
 from composit.numpy.ufuncs import *
 from composit.numpy.vector_products import *
 from composit.numpy.windows import *
@@ -154,7 +157,8 @@ __all__ += higher_order.__all__
 __all__ += histograms.__all__
 __all__ += in_place.__all__
 __all__ += index_helpers.__all__
-__all__ += indexing.__all__
+__all__ += broadcasting.__all__
+__all__ += taking.__all__
 __all__ += inspection.__all__
 __all__ += iteration.__all__
 __all__ += joining.__all__

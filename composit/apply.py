@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from composit.at_call import at_call, compute_at_call
 from composit.errors import NoRuleError, OperandError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, at_call, compute_at_call, make_tensor, new_tensor
+from composit.handle import TensorHandle, make_tensor, new_tensor
 from composit.node import FlatOperands, Node, current_scope, new_node
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source

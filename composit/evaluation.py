@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import as_tensor
+from composit.at_call import at_call
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
@@ -27,7 +28,7 @@ from composit.guards import (
     leaf_value,
     read_value,
 )
-from composit.handle import TensorHandle, at_call
+from composit.handle import TensorHandle
 from composit.keys import Key
 from composit.node import set_plan
 from composit.operation import Array, Dtype, Input, TensorType

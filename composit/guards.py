@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from composit.at_call import at_call
 from composit.backends import get_backend
 from composit.errors import GuardError
-from composit.handle import TensorHandle, at_call
+from composit.handle import TensorHandle
 from composit.interpreter import OwnedValues
 from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
 from composit.node import Node, drop_values, keep_value, live_handles, newest_serial

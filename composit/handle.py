@@ -7,12 +7,12 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from composit.at_call import at_call, compute_at_call
 from composit.errors import OperandError
-from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
+from composit.errstates import DEFAULT_ERRSTATE
 from composit.node import FlatOperands, Node, attach_handle, check_label, new_node, relabelled
 from composit.operation import Array, Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
@@ -339,49 +339,6 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._views = None
     attach_handle(node, handle)
     return handle
-
-
-class _AtCall:
-    """Whether operations compute their results where they are written: inside `strict()`, or for an errstate.
-
-    strict:  how many `strict()` are entered
-    compute: reads a tensor's value, set by `composit/guards.py`
-    """
-
-    __slots__ = ("compute", "strict")
-
-    def __init__(self) -> None:
-        self.strict = 0
-        self.compute: Callable[[Any], object] = repr
-
-
-at_call = _AtCall()
-
-
-def compute_at_call(handle: Any) -> None:
-    """Compute a result that was just written, if what surrounds the call wants errors and warnings there."""
-    if at_call.strict or acts_at_call(handle._node.errstate):
-        at_call.compute(handle)
-
-
-@contextmanager
-def strict() -> Iterator[None]:
-    """Evaluate each operation where it is written: errors and warnings that depend on values come at the call, as numpy's.
-
-    Example:
-        >>> import composit as cnp
-        >>> with strict():
-        ...     try:
-        ...         inverse = cnp.linalg.inv(cnp.zeros((2, 2)))
-        ...     except cnp.linalg.LinAlgError as error:
-        ...         print(error)
-        Singular matrix
-    """
-    at_call.strict += 1
-    try:
-        yield
-    finally:
-        at_call.strict -= 1
 
 
 _new_handle = object.__new__

@@ -12,15 +12,18 @@ from typing import Any, TypeAlias
 import torch
 
 from composit.numpy import elementwise_table as table
+from composit.numpy.broadcasting import BroadcastTo
+from composit.numpy.casting import Astype, Where
 from composit.numpy.contractions import Einsum
 from composit.numpy.creation import Full
-from composit.numpy.elementwise import Astype, Elementwise, ElementwiseFunction, Where
-from composit.numpy.indexing import AdvancedIndex, BasicIndex, Take, TakeAlongAxis
+from composit.numpy.elementwise import Elementwise, ElementwiseFunction
+from composit.numpy.indexing import AdvancedIndex, BasicIndex
 from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
 from composit.numpy.products import Matmul
 from composit.numpy.reductions import Accumulate, Reduce
+from composit.numpy.taking import Take, TakeAlongAxis
 from composit.operation import Operation, TensorType
 from flashlight.backend_elementwise import elementwise_callable, is_computable
 from flashlight.conversion import NUMPY_TO_TORCH

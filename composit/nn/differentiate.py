@@ -18,7 +18,7 @@ from composit.errors import DerivativeError, OperandError, ParameterError, Shape
 from composit.evaluation import why_unreached
 from composit.handle import TensorHandle, make_tensor
 from composit.node import Node, inside_scope
-from composit.numpy.elementwise import Astype
+from composit.numpy.casting import Astype
 from composit.operation import TensorType
 from composit.program import Pair, ancestors_in_order
 from composit.source import describe_source, noting

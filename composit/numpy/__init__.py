@@ -9,11 +9,12 @@ import numpy as _np
 
 from composit.apply import apply
 from composit.apply import register_join as _register_join
-from composit.handle import strict
+from composit.at_call import strict
 from composit.numpy import (
     array_api,
     averages,
     bits,
+    broadcasting,
     calculus,
     choosing,
     comparing,
@@ -33,7 +34,6 @@ from composit.numpy import (
     histograms,
     in_place,
     index_helpers,
-    indexing,
     inspection,
     iteration,
     joining,
@@ -55,6 +55,7 @@ from composit.numpy import (
     settings,
     sorting,
     submodules,
+    taking,
     ufuncs,
     vector_products,
     windows,
@@ -62,6 +63,7 @@ from composit.numpy import (
 from composit.numpy.array_api import *
 from composit.numpy.averages import *
 from composit.numpy.bits import *
+from composit.numpy.broadcasting import *
 from composit.numpy.calculus import *
 from composit.numpy.choosing import *
 from composit.numpy.comparing import *
@@ -80,7 +82,6 @@ from composit.numpy.higher_order import *
 from composit.numpy.histograms import *
 from composit.numpy.in_place import *
 from composit.numpy.index_helpers import *
-from composit.numpy.indexing import *
 from composit.numpy.inspection import *
 from composit.numpy.iteration import *
 from composit.numpy.joining import *
@@ -107,6 +108,7 @@ from composit.numpy.strided_views import sliding_window_view as _sliding_window_
 from composit.numpy.strided_views import view_of_part as _view_of_part
 from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
 from composit.numpy.submodules import submodule as _submodule
+from composit.numpy.taking import *
 from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.vector_products import *
@@ -144,7 +146,8 @@ __all__ += higher_order.__all__
 __all__ += histograms.__all__
 __all__ += in_place.__all__
 __all__ += index_helpers.__all__
-__all__ += indexing.__all__
+__all__ += broadcasting.__all__
+__all__ += taking.__all__
 __all__ += inspection.__all__
 __all__ += iteration.__all__
 __all__ += joining.__all__

@@ -19,19 +19,19 @@ from composit.numpy import (
     choosing,
     contractions,
     in_place,
-    indexing,
     movement,
     products,
     rearranging,
     reductions,
     sorting,
+    taking,
 )
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import check_casting, named_dtype
 from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.casting import Astype
 from composit.numpy.conversions import lies_in
-from composit.numpy.elementwise import Astype
 from composit.numpy.memory import copied_in_order
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.signatures import signature_of
@@ -135,7 +135,7 @@ class ArrayMethods(TensorHandle):
     dot = _method(products.dot)
     diagonal = _method(contractions.diagonal)
     trace = _method(contractions.trace)
-    take = _method(indexing.take)
+    take = _method(taking.take)
     repeat = _method(rearranging.repeat)
     swapaxes = _method(movement.swapaxes)
     squeeze = _method(movement.squeeze)

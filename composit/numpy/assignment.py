@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.apply import as_tensor, scalar_node
+from composit.at_call import at_call, compute_at_call
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, at_call, compute_at_call, cut_off, move_on, root_of
+from composit.handle import TensorHandle, cut_off, move_on, root_of
 from composit.node import FlatOperands, attach_handle, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory

@@ -16,12 +16,13 @@ import numpy as np
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, named_dtype, normalize_axes
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
-from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.indexing import known_integers
 from composit.numpy.layout import in_c_order
-from composit.numpy.movement import broadcast_to, reshape, transpose
+from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of
 from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, Tensor, max, min, sum

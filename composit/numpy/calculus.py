@@ -15,13 +15,14 @@ from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import in_dtype
 from composit.numpy.computations import Computation, Parameters
-from composit.numpy.elementwise import in_dtype
 from composit.numpy.elementwise_composites import where
-from composit.numpy.indexing import TakeAdjoint
 from composit.numpy.joining import concatenate
-from composit.numpy.movement import broadcast_to, ravel, reshape
+from composit.numpy.movement import ravel, reshape
 from composit.numpy.numpy_function import rule_for
+from composit.numpy.taking import TakeAdjoint
 from composit.operation import TensorType, tensor_type
 
 __all__ = [

@@ -12,13 +12,16 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
-from composit.numpy.elementwise import astype, promote
+from composit.numpy.elementwise import promote
 from composit.numpy.elementwise_composites import where
-from composit.numpy.indexing import known_integers, take
+from composit.numpy.indexing import known_integers
 from composit.numpy.layout import in_c_order, is_given_in_fortran_order
-from composit.numpy.movement import broadcast_to, ravel
+from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for, without_rule
+from composit.numpy.taking import take
 from composit.operation import Array, TensorType, tensor_type
 
 __all__ = ["argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "select"]

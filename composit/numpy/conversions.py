@@ -17,7 +17,7 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import TensorLike, named_dtype, named_order
 from composit.numpy.assignment import base_of, is_writable
-from composit.numpy.elementwise import Astype
+from composit.numpy.casting import Astype
 from composit.numpy.joining import stack
 from composit.numpy.layout import InOrder, flags_of, is_surely_in_c_order
 from composit.numpy.memory import copied_in_order

@@ -15,8 +15,8 @@ from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.averages import mean
+from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
-from composit.numpy.elementwise import astype
 from composit.numpy.elementwise_composites import clip
 from composit.numpy.joining import atleast_2d, concatenate
 from composit.numpy.movement import squeeze, transpose

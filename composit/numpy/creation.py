@@ -30,10 +30,11 @@ from composit.numpy.arguments import (
     normalize_shape,
     own,
 )
+from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import InOrder, in_c_order, order_of_axes
-from composit.numpy.movement import broadcast_arrays, broadcast_to, reshape, transpose
+from composit.numpy.movement import transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
 
@@ -48,7 +49,6 @@ __all__ = [
     "identity",
     "linspace",
     "logspace",
-    "meshgrid",
     "ones",
     "ones_like",
     "tri",
@@ -387,22 +387,3 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     _check_layout("tri", others)
     rows, columns = normalize_shape((N, N if M is None else M))
     return leaf(Tri(rows, columns, operator.index(k), dtype_or(dtype, np.dtype(float))))
-
-
-@rule_for(np.meshgrid)
-def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
-    """Return coordinate matrices of coordinate vectors. See np.meshgrid."""
-    if indexing not in ("xy", "ij"):
-        raise ParameterError(f"Valid values for `indexing` are 'xy' and 'ij'.: meshgrid was given {indexing!r}")
-    vectors = [handle_of(x) for x in xi]
-    order = list(range(len(vectors)))
-    if indexing == "xy" and len(vectors) > 1:
-        order[0], order[1] = 1, 0
-    sparse_grids = [_along(vector, order[i], len(vectors)) for i, vector in enumerate(vectors)]
-    grids = sparse_grids if sparse else broadcast_arrays(*sparse_grids)
-    return tuple(in_c_order(grid) for grid in grids) if copy else tuple(grids)
-
-
-def _along(vector: TensorHandle, axis: int, ndim: int) -> Any:
-    shape: Sequence[int] = [-1 if position == axis else 1 for position in range(ndim)]
-    return reshape(vector, tuple(shape))

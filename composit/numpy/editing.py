@@ -14,13 +14,15 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
-from composit.numpy.elementwise import astype
-from composit.numpy.indexing import TakeAdjoint, known_integers
+from composit.numpy.indexing import known_integers
 from composit.numpy.joining import concatenate
-from composit.numpy.movement import broadcast_to, moveaxis, ravel, reshape
+from composit.numpy.movement import moveaxis, ravel, reshape
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.positions import positions_of
+from composit.numpy.taking import TakeAdjoint
 from composit.operation import Array, TensorType, tensor_type
 
 __all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]

@@ -16,8 +16,8 @@ from composit.handle import TensorHandle, mark_view
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, is_number, own
 from composit.numpy.assignment import assign_result
+from composit.numpy.casting import Where, in_dtype
 from composit.numpy.computations import Computation, Parameters, same_type
-from composit.numpy.elementwise import Where, in_dtype
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import ComplexPart
 from composit.operation import Dtype, TensorType, tensor_type

@@ -13,9 +13,9 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.numpy import reductions
 from composit.numpy.arguments import TensorLike, handle_of, integer, own
-from composit.numpy.elementwise import astype
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import astype
 from composit.numpy.joining import concatenate
-from composit.numpy.movement import broadcast_to
 from composit.numpy.numpy_function import rule_for, without_rule
 
 __all__ = [

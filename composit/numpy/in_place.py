@@ -15,13 +15,14 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
 from composit.numpy.assignment import is_connected
-from composit.numpy.elementwise import astype
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import astype
 from composit.numpy.elementwise_composites import clip
 from composit.numpy.elementwise_composites import where as choose_where
-from composit.numpy.indexing import known_integers, take
-from composit.numpy.movement import broadcast_to
+from composit.numpy.indexing import known_integers
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reductions import cumsum
+from composit.numpy.taking import take
 from composit.numpy.writing import set_item
 
 __all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"]

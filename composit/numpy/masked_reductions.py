@@ -19,8 +19,8 @@ from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy.arguments import handle_of, is_number
+from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.elementwise import ElementwiseFunction
-from composit.numpy.movement import broadcast_to
 from composit.numpy.reduction_arguments import reduced_dtype, reduced_shape
 from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
 

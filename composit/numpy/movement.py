@@ -1,7 +1,7 @@
-"""Axes moved, merged, split, added and repeated without touching an element: transpose, reshape, broadcast_to and kin.
+"""Axes moved, merged, split and added without touching an element: transpose, reshape, expand_dims and kin.
 
-Joining and splitting live in joining.py, pad in padding.py; what is made of these and of indexing (flip, roll, tile)
-is in rearranging.py. May import arguments, apply, operation, errors.
+Repeating lives in broadcasting.py, joining and splitting in joining.py, pad in padding.py; what is made of these and of
+indexing (flip, roll, tile) is in rearranging.py. May import arguments, apply, operation, errors.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import apply, tensor_of
+from composit.apply import tensor_of
 from composit.errors import AxisError, NoRuleError, ShapeError
 from composit.handle import mark_view, root_of
 from composit.numpy.arguments import (
@@ -23,26 +23,18 @@ from composit.numpy.arguments import (
     ShapeLike,
     TensorLike,
     handle_of,
-    integer,
     named_order,
     normalize_axes,
     normalize_axis,
     own,
     resolve_shape,
     several,
-    spell_shape,
 )
-from composit.numpy.arguments import (
-    broadcast_shapes as _broadcast_shapes,
-)
-from composit.numpy.layout import InOrder, axes_in_memory, flags_of, shares_memory
+from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
 
 __all__ = [
-    "broadcast_arrays",
-    "broadcast_shapes",
-    "broadcast_to",
     "expand_dims",
     "matrix_transpose",
     "moveaxis",
@@ -126,71 +118,6 @@ class Ravel(Reshape):
 
 
 @dataclass(frozen=True, slots=True)
-class BroadcastTo(Operation):
-    """The elements repeated along new axes and axes of length 1.
-
-    Derivative:  g summed over the repeated axes (by the sweep)
-    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.broadcast_to.html
-    """
-
-    shape: Shape
-    is_view = True
-    is_read_only = True
-
-    @property
-    def name(self) -> str:
-        return "broadcast_to"
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        old = operand_types[0].shape
-        if any(length < 0 for length in self.shape):
-            raise ShapeError(
-                f"all elements of broadcast shape must be non-negative: {self.shape} was given for an array of shape"
-                f" {old}; -1 has no meaning here, name the length"
-            )
-        _check_broadcast(old, self.shape)
-        return (tensor_type(self.shape, operand_types[0].dtype),)
-
-    def evaluate(self, *operands: Array) -> Array:
-        return np.broadcast_to(operands[0], self.shape)
-
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [cotangents[0]]
-
-
-@dataclass(frozen=True, slots=True)
-class WritableBroadcast(BroadcastTo):
-    """What `broadcast_arrays` shows: as `broadcast_to`, but who writes to it is only warned, as by numpy until it refuses."""
-
-    is_read_only = False
-    warning_of_writes = (
-        "Numpy has detected that you (may be) writing to an array with\noverlapping memory from np.broadcast_arrays."
-        " If this is intentional\nset the WRITEABLE flag True or make a copy immediately before writing."
-    )
-
-    def view_of(self, array: Array) -> Array:
-        shown = np.broadcast_to(array, self.shape)
-        return np.lib.stride_tricks.as_strided(array, self.shape, shown.strides)
-
-
-def _check_broadcast(old: Shape, new: Shape) -> None:
-    if len(old) > len(new):
-        raise ShapeError(
-            f"input operand has more dimensions than allowed by the axis remapping: an array of shape {old} cannot be"
-            f" broadcast to {new}; the new shape needs at least {len(old)} axes"
-        )
-    aligned = new[len(new) - len(old) :]
-    if any(length not in (1, wanted) for length, wanted in zip(old, aligned, strict=True)):
-        raise ShapeError(
-            f"operands could not be broadcast together with remapped shapes [original->remapped]: {spell_shape(old)} "
-            f" and requested shape {spell_shape(new)}; aligned at the last axis, each length must be 1 or the"
-            " requested one"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class ExpandDims(Operation):
     """The same elements with axes of length 1 put in; `axes` are positions in the result, ascending.
 
@@ -258,7 +185,7 @@ def _planned(
     return operation, operation.result_types(operand)
 
 
-def _view(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> Any:
+def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> Any:
     """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
     operation, types = _planned(kind, parameter, base.type)
     result = tensor_of(operation, (base.node, base.output_index), types, 3)
@@ -277,7 +204,7 @@ def transpose(a: TensorLike, axes: AxesLike | None = None) -> Any:  # Any: LazyT
         order: Axes = tuple(range(ndim - 1, -1, -1))
     else:
         order = _permutation(axes, tensor.shape)
-    return _view(Transpose, order, tensor, a)
+    return view_by(Transpose, order, tensor, a)
 
 
 permute_dims = transpose
@@ -320,7 +247,7 @@ def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
     second = normalize_axis(axis2, tensor.ndim, "axis2")
     order = list(range(tensor.ndim))
     order[first], order[second] = second, first
-    return _view(Transpose, tuple(order), tensor, a)
+    return view_by(Transpose, tuple(order), tensor, a)
 
 
 @rule_for(np.moveaxis)
@@ -337,7 +264,7 @@ def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
     order = [axis for axis in range(tensor.ndim) if axis not in origins]
     for target, origin in sorted(zip(targets, origins, strict=True)):
         order.insert(target, origin)
-    return _view(Transpose, tuple(order), tensor, a)
+    return view_by(Transpose, tuple(order), tensor, a)
 
 
 @rule_for(np.rollaxis)
@@ -352,7 +279,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
     place += ndim if place < 0 else 0
     order = [other for other in range(ndim) if other != origin]
     order.insert(place - (1 if origin < place else 0), origin)
-    return _view(Transpose, tuple(order), tensor, a)
+    return view_by(Transpose, tuple(order), tensor, a)
 
 
 @rule_for(np.reshape)
@@ -366,7 +293,7 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
     if copy:
         tensor = own(tensor)
     if chosen == "C":
-        result = _view(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
+        result = view_by(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
     else:
         reversed_shape = resolve_shape(shape, tensor.shape)[::-1]
         result = transpose(reshape(transpose(tensor), reversed_shape))
@@ -409,45 +336,13 @@ def _resolved_order(order: str, tensor: Any, function: str) -> str:
     return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
 
 
-@rule_for(np.broadcast_to)
-def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
-    """Return the tensor repeated to a shape. See np.broadcast_to."""
-    tensor = handle_of(array)
-    new = tuple(map(integer, several(shape)))
-    return _view(BroadcastTo, new, tensor, array)
-
-
-@rule_for(np.broadcast_shapes)
-def broadcast_shapes(*args: ShapeLike) -> Shape:
-    """Return the shape that all broadcast to. See np.broadcast_shapes."""
-    return np.broadcast_shapes(*(tuple(map(integer, several(shape))) for shape in args))
-
-
-@rule_for(np.broadcast_arrays)
-def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
-    """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
-    tensors = [handle_of(value) for value in args]
-    shape = _broadcast_shapes(*(tensor.shape for tensor in tensors))
-    return tuple(_broadcast_with_others(tensor, shape) for tensor in tensors)
-
-
-def _broadcast_with_others(tensor: Any, shape: Shape) -> Any:
-    if tensor.type.is_scalar:
-        tensor = apply(InOrder("C"), tensor)
-    if tensor.shape == shape:
-        return tensor
-    result = own(broadcast_to(tensor, shape))
-    mark_view(result, tensor, WritableBroadcast(shape))
-    return result
-
-
 @rule_for(np.expand_dims)
 def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
     """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
     tensor = handle_of(a)
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     positions = normalize_axes(given, tensor.ndim + len(given))
-    return _view(ExpandDims, tuple(sorted(positions)), tensor, a)
+    return view_by(ExpandDims, tuple(sorted(positions)), tensor, a)
 
 
 @rule_for(np.squeeze)
@@ -458,7 +353,7 @@ def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
         axes = tuple(position for position, length in enumerate(tensor.shape) if length == 1)
     else:
         axes = _squeezed_axes(axis, tensor.ndim)
-    return _view(Squeeze, axes, tensor, a)
+    return view_by(Squeeze, axes, tensor, a)
 
 
 def _squeezed_axes(axis: AxesLike, ndim: int) -> Axes:

@@ -15,11 +15,11 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import MissingDerivativeError, NoRuleError, ParameterError
 from composit.numpy.arguments import TensorLike, handle_of, own
+from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.editing import take_in_order
-from composit.numpy.indexing import take
 from composit.numpy.layout import is_given_in_fortran_order
-from composit.numpy.movement import broadcast_to
 from composit.numpy.numpy_function import rule_for
+from composit.numpy.taking import take
 from composit.operation import Array, Operation, TensorType, tensor_type
 
 __all__ = ["pad"]

@@ -18,7 +18,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments import TensorLike, handle_of, normalize_axis, several, spell_shape
-from composit.numpy.elementwise import astype
+from composit.numpy.casting import astype
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for

@@ -19,9 +19,9 @@ from composit.containers import flatten
 from composit.guards import read_value
 from composit.handle import TensorHandle
 from composit.numpy.assignment import assign_result, is_writable
-from composit.numpy.indexing import take
 from composit.numpy.layout import stand_in_of
 from composit.numpy.signatures import signature_of
+from composit.numpy.taking import take
 from composit.operation import Array
 
 # Any, everywhere here: what numpy's methods take and return.

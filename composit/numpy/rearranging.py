@@ -22,15 +22,16 @@ from composit.numpy.arguments import (
     own,
     several,
 )
+from composit.numpy.broadcasting import broadcast_to
+from composit.numpy.casting import Where, in_dtype
 from composit.numpy.contractions import diagonal
 from composit.numpy.creation import Eye, Tri
-from composit.numpy.elementwise import Where, in_dtype
-from composit.numpy.indexing import take
 from composit.numpy.joining import concatenate
 from composit.numpy.layout import in_c_order
-from composit.numpy.movement import broadcast_to, expand_dims, ravel, reshape, transpose
+from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.padding import pad
+from composit.numpy.taking import take
 
 __all__ = [
     "append",

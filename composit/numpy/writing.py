@@ -15,8 +15,8 @@ from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
 from composit.numpy.assignment import ARRAY, AddAt, Assign, Index, assign_elements, is_writable, with_arrays
+from composit.numpy.casting import in_dtype
 from composit.numpy.conversions import array
-from composit.numpy.elementwise import in_dtype
 from composit.numpy.elementwise_table import negative
 from composit.numpy.indexing import known_integers
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide

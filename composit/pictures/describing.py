@@ -5,24 +5,18 @@ from typing import Any
 
 import numpy as np
 
+from composit.numpy.broadcasting import BroadcastTo
+from composit.numpy.casting import Astype, Where
 from composit.numpy.contractions import Einsum
 from composit.numpy.creation import Arange, Eye, Full, Linspace, Tri
-from composit.numpy.elementwise import Astype, Elementwise, Where
-from composit.numpy.indexing import (
-    AdvancedIndex,
-    AdvancedIndexAdjoint,
-    BasicIndex,
-    BasicIndexAdjoint,
-    Take,
-    TakeAdjoint,
-    TakeAlongAxis,
-    TakeAlongAxisAdjoint,
-)
+from composit.numpy.elementwise import Elementwise
+from composit.numpy.indexing import AdvancedIndex, AdvancedIndexAdjoint, BasicIndex, BasicIndexAdjoint
 from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
 from composit.numpy.products import Matmul
 from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
+from composit.numpy.taking import Take, TakeAdjoint, TakeAlongAxis, TakeAlongAxisAdjoint
 from composit.operation import Input, Operation, Scalar
 from composit.pictures.sketch import Kind
 

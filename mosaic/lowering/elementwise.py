@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from composit.numpy.elementwise import Astype, Elementwise, Where
+from composit.numpy.casting import Astype, Where
+from composit.numpy.elementwise import Elementwise
 from composit.operation import TensorType
 from mosaic.codegen.functions import is_compiled
 from mosaic.ir_expressions import Apply, Uniform, convert

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from composit.numpy.broadcasting import BroadcastTo
 from composit.numpy.joining import Concatenate, Split, Stack
 from composit.numpy.layout import InOrder
-from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.padding import Pad
 from mosaic.ir_expressions import Uniform, literal
 from mosaic.lowering.registry import Context, NoLowering, Value, lower

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from composit.numpy.broadcasting import BroadcastTo
 from composit.numpy.creation import Full
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.joining import Split
-from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
 from composit.operation import Input, Scalar
 from composit.program import Instruction, Program, Reference
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from composit.apply import as_tensor
 from composit.errors import ParameterError
+from composit.numpy.broadcasting import BroadcastTo
 from composit.numpy.contractions import Einsum
-from composit.numpy.movement import BroadcastTo, ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.products import Matmul as MatmulOperation
 from composit.operation import Input
 from composit.program import BoundProgram

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.handle import at_call
+from composit.at_call import at_call
 
 
 def test_an_error_that_depends_on_values_comes_at_the_call() -> None:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
+from composit.at_call import strict
 from composit.evaluation import evaluate
-from composit.handle import TensorHandle, strict
+from composit.handle import TensorHandle
 
 Values = dict[str, Any]
 
