@@ -21,7 +21,14 @@ _DERIVING = {"composit.multidigraph.failures": {"networkx"}, "composit.pictures.
 
 # The order of DESIGN 5, from the ground up. A module belongs to the longest prefix that fits it.
 _LAYERS = (
-    ("composit.errors", "composit.errstates", "composit.keys", "composit.source", "composit.warning_lines"),
+    (
+        "composit.errors",
+        "composit.errstates",
+        "composit.at_call",
+        "composit.keys",
+        "composit.source",
+        "composit.warning_lines",
+    ),
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
     ("composit.multidigraph", "composit.visualize"),
     ("composit.operation", "composit.node"),
