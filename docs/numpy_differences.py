@@ -62,6 +62,10 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "numpy's rules for subclasses ask them, and they know real arrays only",
     ),
     (
+        "A write through `x[i]` reads a lazy integer `i`: `x[i] += v` for rows; evaluated with another `i`, a GuardError says so",
+        "numpy's `x[i]` is a view, and where it lies depends on `i`; `x[i]` that is only read stays lazy",
+    ),
+    (
         "Random numbers are drawn when the call is made",
         "they are numpy's numbers, and the same at each evaluation",
     ),
