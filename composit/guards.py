@@ -29,6 +29,7 @@ from composit.program import (
     run_in,
     surroundings_of,
 )
+from composit.same_values import look_the_same
 from composit.source import Source, describe_source, find_source
 
 NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
@@ -57,7 +58,7 @@ class Guard:
 
     def check(self, value: Array, cause: Exception | None = None) -> None:
         """Raise GuardError if the value differs from the one that was read."""
-        if values_agree(self.kind, self.value, value):
+        if look_the_same(self.kind, self.value, value):
             return
         raise GuardError(
             f"guard: {self.kind} read {_short(self.value)} when this graph was built and would read {_short(value)} for the inputs "
@@ -68,17 +69,6 @@ class Guard:
 
 def _short(value: Array) -> str:
     return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
-
-
-def values_agree(kind: str, before: Array, now: Array) -> bool:
-    """Return whether the read gives Python the same thing: truth for bool, else all values, NaN equal to NaN."""
-    if kind == "bool":
-        return bool(before) == bool(now)
-    before, now = np.asarray(before), np.asarray(now)
-    if before.shape != now.shape:
-        return False
-    can_be_nan = before.dtype.kind in "fc"
-    return bool(np.array_equal(before, now, equal_nan=can_be_nan))
 
 
 def record_read(handle: TensorHandle, kind: str, value: Array, inputs: Iterable[Input]) -> None:

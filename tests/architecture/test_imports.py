@@ -31,7 +31,7 @@ _LAYERS = (
     ),
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
     ("composit.multidigraph", "composit.visualize"),
-    ("composit.operation", "composit.node"),
+    ("composit.operation", "composit.node", "composit.same_values"),
     ("composit.handle", "composit.apply", "composit.program", "composit.graph", "composit.containers"),
     ("composit.backends", "composit.interpreter", "composit.kept_values", "composit.guards", "composit.evaluation"),
     ("composit.numpy",),

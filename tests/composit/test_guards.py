@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import weakref
 from collections.abc import Callable
@@ -63,6 +64,33 @@ def test_a_compiled_model_checks_the_reads_too(name: str):
     np.testing.assert_allclose(model(VALUES), READS[name](VALUES), rtol=1e-12)
     with pytest.raises(GuardError, match=r"test_guards\.py"):
         model(OTHERS)
+
+
+SIGN_READS: dict[str, Callable[[Any], Any]] = {
+    "float": lambda x: math.copysign(1.0, float(x[0])),
+    "item": lambda x: math.copysign(1.0, x[0].item()),
+    "complex": lambda x: math.copysign(1.0, complex(x[0]).real),
+    "imaginary part": lambda x: math.copysign(1.0, complex(cnp.multiply(x[0], 1j)).imag),
+    "tolist": lambda x: math.copysign(1.0, x.tolist()[0]),
+    "asarray": lambda x: math.copysign(1.0, np.asarray(x)[0]),
+    "text": lambda x: -1.0 if repr(x[0].item()).startswith("-") else 1.0,
+}
+
+
+@pytest.mark.parametrize("name", SIGN_READS)
+def test_a_read_of_zero_differs_from_one_of_minus_zero(name: str):
+    zero, minus_zero = np.array([0.0, 1.0]), np.array([-0.0, 1.0])
+    x = cnp.asarray(zero)
+    y = x + 5 * SIGN_READS[name](x)
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: zero.copy()}), [5.0, 6.0])
+    with pytest.raises(GuardError, match=r"read (\(?0\.|\[0\.|0\.).* would read .*-0\."):
+        cnp.evaluate(y, inputs={x: minus_zero})
+
+
+def test_a_condition_on_zero_holds_for_minus_zero_too():
+    x = cnp.asarray(np.array([0.0, 1.0]))
+    y = x + 5 if not x[0] else x
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: np.array([-0.0, 1.0])}), [5.0, 6.0])
 
 
 def test_the_last_test_of_a_loop_is_checked_although_nothing_is_built_after_it():
