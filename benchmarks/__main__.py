@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks [SUITE ...] [--rounds N] [--threads 1 2] [--batches 1 8]`."""
+"""The command line: `python -m benchmarks [SUITE ...] [--rounds N] [--threads 1 2] [--batches 1 8] [--programs NAME ...]`."""
 
 import argparse
 import os
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="batch sizes of BERT (1 8)")
     parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT by name (all)")
+    parser.add_argument("--programs", nargs="+", default=None, help="programs of the suite first by name (all)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -57,6 +58,8 @@ def _run_child(suite: str, num_threads: int, options: argparse.Namespace) -> int
     ]
     if options.contenders:
         command += ["--contenders", *options.contenders]
+    if options.programs:
+        command += ["--programs", *options.programs]
     cores = sorted(os.sched_getaffinity(0))[:num_threads]
     environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(num_threads)) | _ENVIRONMENT
     return subprocess.run(
@@ -85,6 +88,12 @@ def _compiling(options: argparse.Namespace) -> None:
     run_compiling(options.threads[0])
 
 
+def _first(options: argparse.Namespace) -> None:
+    from benchmarks.first import run_first
+
+    run_first(max(1, options.rounds // _ROUNDS_PER_PROCESS), options.programs)
+
+
 def _gemm(options: argparse.Namespace) -> None:
     from benchmarks.gemm import run_gemm
 
@@ -96,7 +105,9 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "gemm": _gemm,
     "costs": _costs,
     "compiling": _compiling,
+    "first": _first,
 }
+_ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
 _THREADED = frozenset({"bert"})  # these run once for each number of threads
 _NUM_THREADS = {"compiling": 2}  # the others use one core, or so many
 
