@@ -25,6 +25,7 @@ from composit.numpy import (
     bits,
     broadcasting,
     calculus,
+    cardinal_sine,
     choosing,
     comparing,
     constants,
@@ -73,6 +74,7 @@ from composit.numpy.averages import *
 from composit.numpy.bits import *
 from composit.numpy.broadcasting import *
 from composit.numpy.calculus import *
+from composit.numpy.cardinal_sine import *
 from composit.numpy.choosing import *
 from composit.numpy.comparing import *
 from composit.numpy.constants import *
@@ -142,6 +144,7 @@ __all__ += averages.__all__
 __all__ += bits.__all__
 __all__ += broadcasting.__all__
 __all__ += calculus.__all__
+__all__ += cardinal_sine.__all__
 __all__ += choosing.__all__
 __all__ += comparing.__all__
 __all__ += constants.__all__

@@ -20,6 +20,7 @@ from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import imag, real
+from composit.numpy.elementwise_composites import where as choose_where
 from composit.numpy.indexing import known_integers
 from composit.numpy.layout import in_c_order
 from composit.numpy.movement import reshape, transpose
@@ -127,6 +128,8 @@ def _variance_where(
     if np.any(np.sum(np.broadcast_to(mask, handle.shape), axis) <= ddof):
         raise NoRuleError("var: too few elements, of which numpy warns")
     used = _sum_dtype(handle.dtype, dtype)
+    # What is left out may be NaN, by which the derivative of a square would multiply.
+    handle = choose_where(where, handle, handle.dtype.type(0))
     count = sum(broadcast_to(where, handle.shape), axis, np.intp, None, True)
     total = sum(handle, axis, used, None, True, where=where)
     squares = _squares(table.subtract(handle, astype(table.divide(total, count), total.dtype)))

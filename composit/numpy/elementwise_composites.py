@@ -36,7 +36,6 @@ __all__ = [
     "nan_to_num",
     "real",
     "round",
-    "sinc",
     "where",
 ]
 
@@ -269,13 +268,3 @@ def isreal(x: TensorLike) -> Tensor:
 def iscomplex(x: TensorLike) -> Tensor:
     """Return whether each element has an imaginary part. Reference: numpy.iscomplex."""
     return table.not_equal(imag(x), 0)
-
-
-@rule_for(np.sinc)
-def sinc(x: TensorLike) -> Tensor:
-    """Return sin(pi x) / (pi x), 1 at 0. Reference: numpy.sinc."""
-    scaled = table.multiply(x, math.pi)
-    is_zero = table.equal(scaled, 0)
-    safe = where(is_zero, 1, scaled)
-    result = where(is_zero, 1, table.divide(table.sin(safe), safe))
-    return result if result.ndim else result[()]

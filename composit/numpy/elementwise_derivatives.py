@@ -58,6 +58,15 @@ def absolute(xp: Any, g: Value, y: Value, x: Value) -> Value:
     return g * (xp.conjugate(xp.sign(x)) if _is_complex(x) else xp.sign(x))
 
 
+def sign(xp: Any, g: Value, y: Value, x: Value) -> Value:
+    """0 for real x; of complex x = r y, whose sign y turns with it, (g - Re(g y) conj(y)) / r, and 0 where x is 0"""
+    if not _is_complex(x):
+        return zero(xp, g, y)
+    length = xp.absolute(x)
+    across = g - xp.real(g * y) * xp.conjugate(y)
+    return xp.where(length == 0, 0, across / xp.where(length == 0, 1, length))
+
+
 def imag(xp: Any, g: Value, y: Value, x: Value) -> Value:
     """-i g: without conjugation, since x = a + ib and g is dotted with db"""
     return g * -1j if _is_complex(x) else zero(xp, g, y)
@@ -87,10 +96,12 @@ def to_radians(xp: Any, g: Value, y: Value, x: Value) -> Value:
 
 
 def power_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g b a ** (b - 1), and 0 where b is 0"""
+    """g b a ** (b - 1), and 0 where b and a are 0"""
     exponent = known_scalar(b)
     if exponent is None:
-        return xp.where(b == 0, 0, g * b * a ** xp.where(b == 0, 1, b - 1))
+        # NaN ** 0 is 1. Elsewhere the factor b makes the 0, so that the derivative of this rule by b is right there, too.
+        is_constant = (b == 0) & xp.logical_not(xp.absolute(a) > 0)
+        return xp.where(is_constant, 0, g * b * a ** xp.where(is_constant, 1, b - 1))
     if exponent == 0:
         return zero(xp, g, z)
     if exponent == 1:
@@ -131,19 +142,35 @@ def clip_of_high(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value)
 
 
 def logaddexp_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g exp(a - z), and g / 2 at a tie, of infinities too"""
-    return g * xp.where(a == b, 0.5, xp.exp(_below(xp, a, z)))
+    """g exp(a - z), and g / 2 at a tie of infinities"""
+    return g * xp.where(_is_infinite_tie(xp, a, b), 0.5, xp.exp(_below(xp, a, z)))
 
 
 def logaddexp2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g 2 ** (a - z), and g / 2 at a tie, of infinities too"""
-    return g * xp.where(a == b, 0.5, xp.exp2(_below(xp, a, z)))
+    """g 2 ** (a - z), and g / 2 at a tie of infinities"""
+    return g * xp.where(_is_infinite_tie(xp, a, b), 0.5, xp.exp2(_below(xp, a, z)))
+
+
+def _is_infinite_tie(xp: Any, a: Value, b: Value) -> Value:
+    # A tie of finite numbers needs nothing of its own: a constant 1/2 would take its slope from the derivative.
+    return (a == b) & xp.isinf(a)
 
 
 def _below(xp: Any, a: Value, z: Value) -> Value:
     # a - z, which is 0 or less; equal ones are taken out first, since inf - inf is NaN and warns.
     is_equal = a == z
     return xp.where(is_equal, 0, a) - xp.where(is_equal, 0, z)
+
+
+def arctan2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+    """g b / (a * a + b * b), by the length, whose square may overflow or vanish where it does not"""
+    length = xp.hypot(a, b)
+    return g * (b / length) / length
+
+
+def arctan2_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+    """-g a / (a * a + b * b)"""
+    return -arctan2_of_a(xp, g, z, b, a)
 
 
 def hypot_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:

@@ -60,7 +60,7 @@ reciprocal = elementwise("reciprocal", np.reciprocal, lambda xp, g, y, x: -g * y
 square = elementwise("square", np.square, lambda xp, g, y, x: g * (2 * x))
 sqrt = elementwise("sqrt", np.sqrt, lambda xp, g, y, x: g * 0.5 / y)
 cbrt = elementwise("cbrt", np.cbrt, lambda xp, g, y, x: g / (3 * y * y))
-sign = elementwise("sign", np.sign, d.zero)
+sign = elementwise("sign", np.sign, d.sign)
 gcd = elementwise("gcd", np.gcd, INTEGER, INTEGER)
 lcm = elementwise("lcm", np.lcm, INTEGER, INTEGER)
 
@@ -97,8 +97,8 @@ atan = arctan
 arctan2 = elementwise(
     "arctan2",
     np.arctan2,
-    lambda xp, g, z, a, b: g * b / (a * a + b * b),
-    lambda xp, g, z, a, b: -g * a / (a * a + b * b),
+    d.arctan2_of_a,
+    d.arctan2_of_b,
 )
 atan2 = arctan2
 hypot = elementwise("hypot", np.hypot, d.hypot_of_a, lambda xp, g, z, a, b: g * (b / xp.where(z == 0, 1, z)))

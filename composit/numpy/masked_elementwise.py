@@ -62,7 +62,8 @@ class MaskedElementwise(Operation):
         (g,), (_, mask, *given) = cotangents, operands
         # Elements that were left out may be anything, a logarithm's negative ones too: they get no part in the rule.
         inside = [xp.where(mask, each, _HARMLESS) if _has_elements(each) else each for each in given]
-        parts = self.operation.vjp(xp, [xp.where(mask, g, 0)], inside, results, needs[2:])
+        made = [xp.where(mask, result, _HARMLESS) for result in results]
+        parts = self.operation.vjp(xp, [xp.where(mask, g, 0)], inside, made, needs[2:])
         to_given = [None if part is None else xp.where(mask, part, 0) for part in parts]
         return [xp.where(mask, 0, g) if needs[0] else None, None, *to_given]
 

@@ -132,21 +132,29 @@ def _extremum_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x
     return [derivatives.share_among_extrema(xp, g, result, x, axes, parameters.get("keepdims", False))]
 
 
-def _mean_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
+def _share(xp: Any, g: Any, parameters: Parameters, x: Any, ddof: float = 0) -> tuple[Any, Any]:
+    """Return where x is a number, and g / (count - ddof), with the reduced axes in place."""
     axes = axes_of(parameters["axis"], xp.ndim(x))
     is_number = xp.logical_not(xp.isnan(x))
     count = xp.sum(is_number, axis=axes, keepdims=True, dtype=g.dtype)
-    return [xp.where(is_number, derivatives.kept(xp, g, axes, parameters.get("keepdims", False)) / count, 0)]
+    # Where nothing is a number, nothing is asked of the quotient, which must not be NaN then.
+    rest = xp.where(count == 0, 1, count - ddof)
+    return is_number, derivatives.kept(xp, g, axes, parameters.get("keepdims", False)) / rest
+
+
+def _mean_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
+    is_number, share = _share(xp, g, parameters, x)
+    return [xp.where(is_number, share, 0)]
 
 
 def _variance_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
     # d var / dx = 2 (x - mean) / (count - ddof)
     axes = axes_of(parameters["axis"], xp.ndim(x))
-    is_number = xp.logical_not(xp.isnan(x))
-    count = xp.sum(is_number, axis=axes, keepdims=True, dtype=g.dtype)
-    deviation = x - xp.nanmean(x, axis=axes, keepdims=True)
-    kept = derivatives.kept(xp, g, axes, parameters.get("keepdims", False))
-    return [xp.where(is_number, kept * 2 * deviation / (count - parameters["ddof"]), 0)]
+    is_number, share = _share(xp, g, parameters, x, parameters["ddof"])
+    mean = xp.nanmean(x, axis=axes, keepdims=True)
+    # NaN is taken out before anything is multiplied: the derivative of this rule multiplies by the deviation once more.
+    deviation = xp.where(is_number, xp.where(is_number, x, 0) - mean, 0)
+    return [share * 2 * (xp.conjugate(deviation) if deviation.dtype.kind == "c" else deviation)]
 
 
 def _deviation_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:

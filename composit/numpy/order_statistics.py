@@ -46,13 +46,31 @@ def _ranked(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
     shape = xp.shape(x)
     others = tuple(axis for axis in range(len(shape)) if axis not in axes)
     order = (*others, *axes)
-    rows = xp.reshape(xp.transpose(x, order), (*[shape[axis] for axis in others], -1))
-    ranks = xp.argsort(xp.argsort(rows, axis=-1, kind="stable"), axis=-1)
+    _, ranks = _rows_and_ranks(xp, x, order, len(others))
     # Linear interpolation gives each rank what a hat of width 2 around the place gives.
     hats = xp.maximum(1 - xp.absolute(ranks - xp.reshape(places, (-1,) + (1,) * (len(others) + 1))), 0)
     g = xp.reshape(g, (-1, *[shape[axis] for axis in others], 1))
     spread = xp.reshape(xp.sum(g * hats, axis=0), tuple(shape[axis] for axis in order))
     return xp.transpose(spread, tuple(order.index(axis) for axis in range(len(shape))))
+
+
+def _rows_and_ranks(xp: Any, x: Any, order: Axes, num_others: int) -> tuple[Any, Any]:
+    """Return the elements with the axes that are ordered as one, the last, and the rank of each in its row."""
+    shape = xp.shape(x)
+    rows = xp.reshape(xp.transpose(x, order), (*[shape[axis] for axis in order[:num_others]], -1))
+    return rows, xp.argsort(xp.argsort(rows, axis=-1, kind="stable"), axis=-1)
+
+
+def _of_places(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
+    """Return the cotangent of the places: g times the difference of the elements on both sides, the upper ones at a rank."""
+    shape = xp.shape(x)
+    others = tuple(axis for axis in range(len(shape)) if axis not in axes)
+    rows, ranks = _rows_and_ranks(xp, x, (*others, *axes), len(others))
+    last = max(xp.shape(rows)[-1] - 2, 0)
+    below = xp.reshape(xp.clip(xp.floor(places), 0, last), (-1,) + (1,) * (len(others) + 1))
+    slopes = xp.where(ranks == below + 1, rows, 0) - xp.where(ranks == below, rows, 0)
+    each = xp.reshape(g, (-1, *[shape[axis] for axis in others], 1)) * slopes
+    return xp.reshape(xp.sum(each, axis=tuple(range(1, len(others) + 2))), xp.shape(places))
 
 
 def _length(xp: Any, x: Any, axes: Axes) -> int:
@@ -113,8 +131,9 @@ def _quantile_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x
             " method='linear'; compute this part outside the differentiated graph"
         )
     axes = axes_of(parameters["axis"], xp.ndim(x))
-    places = q * ((_length(xp, x, axes) - 1) / parameters["scale"])
-    return [_ranked(xp, g, x, axes, places), None]
+    places_per_unit = (_length(xp, x, axes) - 1) / parameters["scale"]
+    places = q * places_per_unit
+    return [_ranked(xp, g, x, axes, places), _of_places(xp, g, x, axes, places) * places_per_unit]
 
 
 def _evaluated(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,7 +167,8 @@ def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]
     ) -> Tensor:
         """Return elements by their rank along axes, interpolated between two.
 
-        Derivative:  g at the elements on both sides, by their shares; methods other than linear have none yet
+        Derivative:  g at the elements on both sides, by their shares, and their difference for q, where the rule is on the
+                     upper side of a kink; methods other than linear have none yet
         """
         if overwrite_input:
             # What may be overwritten need not be.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from composit.numpy.cardinal_sine import Sinc
 from composit.numpy.casting import Astype, Where
 from composit.numpy.elementwise import Elementwise
 from composit.operation import TensorType
 from mosaic.codegen.functions import is_compiled
-from mosaic.ir_expressions import Apply, Uniform, convert
+from mosaic.ir_expressions import Apply, Uniform, convert, literal
 from mosaic.lowering.algebra import simplified
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
@@ -51,3 +53,16 @@ def _(operation: Where, context: Context) -> Sequence[Value]:
     condition = context.load(0, shape, np.dtype(bool))
     arguments = (condition, context.load(1, shape, dtype), context.load(2, shape, dtype))
     return (context.computed(simplified(Apply("where", arguments, dtype))),)
+
+
+@lower.register
+def _(operation: Sinc, context: Context) -> Sequence[Value]:
+    shape, dtype = context.types[0].shape, context.types[0].dtype
+    if operation.order or not is_compiled("sin", (dtype,)):
+        raise NoLowering(f"the derivative of order {operation.order} of sinc of {dtype} has no expression in C")
+    one, zero = literal(1, dtype), literal(0, dtype)
+    scaled = Apply("multiply", (context.load(0, shape, dtype), literal(math.pi, dtype)), dtype)
+    is_zero = Apply("equal", (scaled, zero), np.dtype(np.bool))
+    safe = Apply("where", (is_zero, one, scaled), dtype)
+    quotient = Apply("divide", (Apply("sin", (safe,), dtype), safe), dtype)
+    return (context.computed(Apply("where", (is_zero, one, quotient), dtype)),)
