@@ -94,7 +94,7 @@ class _Writer:
     def step(self, step: CompiledStep) -> Json:
         if isinstance(step, Island):
             results, operands = ([self.value(one) for one in values] for values in (step.results, step.operands))
-            return ["island", results, operands, step.origins, step.reason]
+            return ["island", results, operands, step.origins, step.reason, step.updates_operand]
         inputs, outputs = ([self.buffer(one) for one in buffers] for buffers in (step.inputs, step.outputs))
         arena = [step.arena.arena_bytes, step.arena.unshared_bytes, step.arena.lower_bound_bytes]
         kernels = [
@@ -137,8 +137,9 @@ class _Reader:
         return self.island(rest) if kind == "island" else self.region(rest)
 
     def island(self, row: Json) -> Island:
-        results, operands, origins, reason = row
-        return Island(tuple(map(self.view, results)), tuple(map(self.value, operands)), tuple(origins), reason)
+        results, operands, origins, reason, updates_operand = row
+        values = tuple(map(self.view, results)), tuple(map(self.value, operands))
+        return Island(*values, tuple(origins), reason, updates_operand)
 
     def region(self, row: Json) -> CompiledRegion:
         inputs, outputs, is_packing, status_origins, arena, kernels = row

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import GuardError, OutOfBoundsError
-from composit.operation import Array, Operation, TensorType, tensor_type
-from composit.program import Program, Reference, labels_of
-from composit.source import describe_source, noting
+from composit.errors import OutOfBoundsError
+from composit.operation import Array, TensorType, tensor_type
+from composit.program import Program, labels_of
+from composit.source import describe_source
 from mosaic.codegen.module import run_symbol
 from mosaic.compiled import CompiledProgram, CompiledRegion
 from mosaic.ir import Island
 from mosaic.ir_expressions import Uniform
 from mosaic.ir_views import Buffer, View
+from mosaic.islands import IslandRunner, Values
+from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import Report, Request
 from mosaic.runtime.arena import aligned_bytes
@@ -30,7 +32,6 @@ from mosaic.runtime.threads import num_available_cores
 from mosaic.stored_programs import compile_and_link
 from mosaic.targets import Target, check_runs_here
 
-Values = dict[Buffer, Array]
 Watch = Callable[[CompiledRegion, list[Any]], None]
 
 
@@ -58,6 +59,8 @@ class Executable:
 
     kept:          the constants outside the block
     target:        what the functions were compiled for
+    islands:       runs the steps between the regions
+    ending:        for each step the buffers that nothing reads after it
     is_one_region: the only region takes and gives what the program does
     """
 
@@ -69,6 +72,8 @@ class Executable:
     target: Target
     num_threads: int
     signature: Signature
+    islands: IslandRunner
+    ending: tuple[frozenset[Buffer], ...]
     is_one_region: bool
     panels: KeptPanels = field(default_factory=KeptPanels)
 
@@ -108,25 +113,31 @@ class Executable:
     def _run_steps(self, arrays: Sequence[Any], watch: Watch | None = None) -> list[Array]:
         values: Values = dict(zip(self.compiled.inputs, adapt_inputs(self.signature, arrays), strict=True))
         functions = iter(self.functions)
-        for step in self.compiled.steps:
+        for step, ending in zip(self.compiled.steps, self.ending, strict=True):
             if isinstance(step, Island):
-                self._run_island(step, values)
-                continue
-            function = next(functions)
-            given = [values[buffer] for buffer in step.inputs]
-            if watch is not None:
-                watch(step, given)
-            results = self.panels.run(step, function, given) if step.is_packing else function.run(given)
-            if step.num_status:
-                self._check_indices(step.status_origins, results.pop())
-            values.update(zip(step.outputs, results, strict=True))
+                self.islands.run(step, values, ending)
+            else:
+                self._run_region(step, next(functions), values, watch)
+            for buffer in ending:
+                values.pop(buffer, None)
         return [self._output(view, values) for view in self.compiled.outputs]
+
+    def _run_region(
+        self, region: CompiledRegion, function: PreparedFunction, values: Values, watch: Watch | None
+    ) -> None:
+        given = [values[buffer] for buffer in region.inputs]
+        if watch is not None:
+            watch(region, given)
+        results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
+        if region.num_status:
+            self._check_indices(region.status_origins, results.pop())
+        values.update(zip(region.outputs, results, strict=True))
 
     def _output(self, value: View | Uniform, values: Values) -> Array:
         """Return an output; one of a dtype that C does not compute with may be a view of an operand."""
         if isinstance(value, View) and value.size and value.dtype in compiled_dtypes:
             return values[value.buffer].reshape(value.shape)
-        return np.array(self._seen(value, values))
+        return self.islands.output(value, values)
 
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
         """Return the nanoseconds spent in each kernel during one run."""
@@ -140,59 +151,6 @@ class Executable:
         self._run_steps(arrays, timed)
         return totals
 
-    def _run_island(self, island: Island, values: Values) -> None:
-        """Run one operation through numpy, on read-only views."""
-        instruction = self.program.instructions[island.origins[0]]
-        # A function that writes to an operand wants one array for an operand that is given twice.
-        seen = {
-            reference: self._operand(reference, value, values)
-            for reference, value in zip(instruction.operands, island.operands, strict=True)
-        }
-        operands = [seen[reference] for reference in instruction.operands]
-        results = self._evaluate(instruction.operation, operands, island.origins[0])
-        if instruction.operation.num_results == 1:
-            results = (results,)
-        for view, result in zip(island.results, results, strict=True):
-            array = np.asarray(result)
-            if array.shape != view.shape:
-                raise self._wrong_shape(island, array.shape, view.shape)
-            # Memory of its own: the operation may return what it was given, and the result may leave the program.
-            values[view.buffer] = np.require(array, view.dtype, ["C", "O", "W"]).reshape(-1)
-
-    def _operand(self, reference: Reference, value: View | Uniform, values: Values) -> Any:
-        source, output = reference
-        value_type, seen = self.program.instructions[source].types[output], self._seen(value, values)
-        if value_type.weak is not None:
-            return seen.item()  # Python's own scalar, so that numpy promotes it as such
-        return seen[()] if value_type.is_scalar else seen
-
-    def _evaluate(self, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
-        """Return what numpy computes; what it raises gets a note with the user's line."""
-        where = f"while evaluating {operation.name}, built at:\n  "
-        with noting(lambda: where + describe_source(labels_of(self.program)[origin].source)):
-            return operation.evaluator()(*operands)
-
-    def _seen(self, view: View | Uniform, values: Values) -> Any:
-        """Return what a view shows, read-only."""
-        if isinstance(view, Uniform):
-            return np.broadcast_to(np.frombuffer(view.literal.bits, view.literal.dtype)[0], view.shape)
-        if view.size == 0:
-            return np.empty(view.shape, view.dtype)
-        flat = self._elements(view.buffer, values)
-        if view.dtype.char == np.dtypes.StringDType().char:
-            # as_strided makes its dtype again from a name, which this one has not.
-            return flat[_strided(np.arange(flat.size), view)]
-        return _strided(flat, view)
-
-    def _elements(self, buffer: Buffer, values: Values) -> Array:
-        """Return the memory of a buffer as an array of one axis."""
-        place = self.compiled.constants.get(buffer)
-        if place is None:
-            return values[buffer].reshape(-1)
-        if place.start is None:
-            return self.kept[buffer]
-        return self.constants[place.start :][: buffer.num_bytes].view(buffer.dtype)
-
     def _check_indices(self, origins: Sequence[int], status: Array) -> None:
         if not status.any():
             return
@@ -201,14 +159,6 @@ class Executable:
         raise OutOfBoundsError(
             f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
             f"built at\n{describe_source(labels_of(self.program)[origin].source)}"
-        )
-
-    def _wrong_shape(self, island: Island, given: tuple[int, ...], expected: tuple[int, ...]) -> GuardError:
-        origin = island.origins[0]
-        name = self.program.instructions[origin].operation.name
-        return GuardError(
-            f"{name}: its result has shape {given} for these inputs, and had {expected} when the graph was built; "
-            f"build the graph again; built at\n{describe_source(labels_of(self.program)[origin].source)}"
         )
 
 
@@ -255,8 +205,12 @@ def _linked(
             prepare_function(library, run_symbol(index), _signature(program, compiled, region), block, num_threads)
             for index, region in enumerate(compiled.regions)
         )
-    signature, is_one_region = program_signature(program, compiled.input_positions), _is_one_region(compiled)
-    return Executable(program, compiled, functions, block, kept, target, num_threads, signature, is_one_region)
+    signature, islands = (
+        program_signature(program, compiled.input_positions),
+        IslandRunner(program, compiled, block, kept),
+    )
+    parts = (signature, islands, buffers_read_last(compiled), _is_one_region(compiled))
+    return Executable(program, compiled, functions, block, kept, target, num_threads, *parts)
 
 
 def _is_one_region(compiled: CompiledProgram) -> bool:
@@ -286,11 +240,6 @@ def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegi
     if region.num_status:
         outputs.append(tensor_type((region.num_status,), np.int64))
     return Signature(inputs, tuple(outputs), region.arena.arena_bytes, whole.input_names if is_only else ())
-
-
-def _strided(flat: Array, view: View) -> Array:
-    strides = tuple(stride * flat.itemsize for stride in view.strides)
-    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)
 
 
 def _constants_outside(compiled: CompiledProgram, known: Mapping[int, Array]) -> Values:

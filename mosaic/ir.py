@@ -177,12 +177,16 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Island:
-    """A node that numpy evaluates between compiled regions."""
+    """A node that numpy evaluates between compiled regions.
+
+    updates_operand: the result is the first operand, changed
+    """
 
     results: tuple[View, ...]
     operands: tuple[View | Uniform, ...]
     origins: tuple[int, ...]
     reason: str
+    updates_operand: bool = False
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.results))} = numpy({', '.join(map(str, self.operands))})  # {self.reason}"

@@ -108,14 +108,14 @@ def _lower_instruction(
         results = tuple(lower(instruction.operation, context))
     except NoLowering as reason:
         own.clear()
-        results = _island(context, str(reason))
+        results = _island(context, str(reason), instruction.operation.updates_operand)
     statements.extend(own)
     return results
 
 
-def _island(context: Context, reason: str) -> tuple[Value, ...]:
+def _island(context: Context, reason: str, updates_operand: bool) -> tuple[Value, ...]:
     results = tuple(context.result(index) for index in range(len(context.types)))
-    context.statements.append(Island(results, context.operands, (context.position,), reason))
+    context.statements.append(Island(results, context.operands, (context.position,), reason, updates_operand))
     return results
 
 

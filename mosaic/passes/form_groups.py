@@ -14,6 +14,7 @@ from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Sta
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
+from mosaic.passes.uses import updated_buffer
 
 most_stages = 40
 
@@ -26,8 +27,9 @@ def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     """
     groups = list(map(alone, program.statements))
     if fuse:
-        groups = _Fusion().fused(groups, program.statements)
-        groups = _with_locals(groups, frozenset(program.delivered))
+        delivered = frozenset(program.delivered)
+        groups = _Fusion(delivered=delivered).fused(groups, program.statements)
+        groups = _with_locals(groups, delivered)
     return replace(program, statements=tuple(groups))
 
 
@@ -56,6 +58,7 @@ class _Fusion:
     places: dict[int, int] = field(default_factory=dict)
     writers: dict[Buffer, list[int]] = field(default_factory=dict)
     scattered: frozenset[Buffer] = frozenset()
+    delivered: frozenset[Buffer] = frozenset()
 
     def fused(self, groups: Sequence[Group | Island], statements: Sequence[Statement]) -> list[Group | Island]:
         """Return the groups after each statement has joined the latest group it can."""
@@ -94,13 +97,17 @@ class _Fusion:
         if number == last:
             return True
         start, stop = self.places[number], self.places[last]
-        written = {view.buffer for view in written_views(self.groups[number])}
+        moved = self.groups[number]
+        written = {view.buffer for view in written_views(moved)}
         between = self.order[start + 1 : stop + 1]
         if written & self.scattered and self._has_island(between):
             return False
+        read = {view.buffer for view in read_views(moved)}
         for other in between:
             group = self.groups[other]
             if any(view.buffer in written for view in (*read_views(group), *written_views(group))):
+                return False
+            if isinstance(group, Island) and updated_buffer(group, self.delivered) in read:
                 return False
         self.order[start : stop + 1] = [*between, number]
         self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})

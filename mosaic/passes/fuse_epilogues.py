@@ -12,7 +12,7 @@ from mosaic.ir import Definition, IrProgram, Matmul, Statement
 from mosaic.ir_expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.inline_elementwise import largest_expression
-from mosaic.passes.uses import readers
+from mosaic.passes.uses import moves_behind_update, readers, updates
 
 
 def fuse_epilogues(program: IrProgram) -> IrProgram:
@@ -22,12 +22,14 @@ def fuse_epilogues(program: IrProgram) -> IrProgram:
     """
     statements: list[Statement | None] = list(program.statements)
     users = readers(program.statements)
-    protected = frozenset(program.delivered)
+    updated, protected = updates(program), frozenset(program.delivered)
     for position, statement in enumerate(statements):
         if not isinstance(statement, Matmul) or statement.result.buffer in protected:
             continue
         places = users.get(statement.result.buffer, [])
-        user = statements[places[0]] if len(places) == 1 else None
+        if len(places) != 1 or moves_behind_update(statement.reads(), updated, position, places[0]):
+            continue
+        user = statements[places[0]]
         fused = with_epilogue(statement, user) if isinstance(user, Definition) else None
         if fused is not None:
             # At the user's place, where all that the epilogue reads is known.

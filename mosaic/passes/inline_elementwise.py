@@ -17,7 +17,7 @@ from mosaic.ir import Definition, IrProgram, Statement, written_views
 from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, walk
 from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
-from mosaic.passes.uses import readers
+from mosaic.passes.uses import moves_behind_update, readers, updates
 
 largest_expression = 60
 """Records in one expression: beyond this, compile time grows and registers spill."""
@@ -33,9 +33,10 @@ def inline_elementwise(program: IrProgram) -> IrProgram:
     writers = _sole_writers(program)
     protected = frozenset(program.delivered)
     users = {buffer: set(positions) for buffer, positions in readers(program.statements).items()}
+    updated = updates(program)
     # Users before what they use: a chain collapses into its last definition in one sweep.
     for position in range(len(statements) - 1, -1, -1):
-        _inline_one(position, statements, writers, protected, users)
+        _inline_one(position, statements, writers, protected, users, updated)
     return replace(program, statements=tuple(each for each in statements if each is not None))
 
 
@@ -55,6 +56,7 @@ def _inline_one(
     writers: dict[Buffer, int],
     protected: frozenset[Buffer],
     users: dict[Buffer, set[int]],
+    updated: dict[Buffer, int],
 ) -> None:
     """Inline the definition at a position into all of its users, or leave it."""
     producer = statements[position]
@@ -65,6 +67,8 @@ def _inline_one(
         return
     places = sorted(users.get(buffer, ()))
     if len(places) != 1 and not is_movement(producer.expression):
+        return
+    if places and moves_behind_update(producer.reads(), updated, position, places[-1]):
         return
     replaced = {place: _inlined(producer, statements[place]) for place in places}
     if not replaced or any(each is None for each in replaced.values()):

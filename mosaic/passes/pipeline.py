@@ -20,6 +20,7 @@ from mosaic.passes.form_groups import form_groups
 from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
+from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import Region, split_regions
@@ -66,6 +67,7 @@ def compile_program(request: Request, report: Report) -> CompiledProgram:
     ir = validate(lower_program(program, known, request.inputs, memory))
     lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
     ir = validate(remove_unused(ir))
+    ir = validate(read_before_updates(ir, memory))
     report("fuse", 0.1)
     if options.fuse:
         ir = validate(inline_elementwise(ir))

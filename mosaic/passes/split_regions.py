@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mosaic.ir import Group, IrProgram, Island, read_views, written_views
@@ -47,10 +47,18 @@ def split_regions(program: IrProgram) -> tuple[Step, ...]:
     if all(isinstance(run, list) for run in runs) and _are_compiled((*program.inputs, *outputs)):
         inputs = (*program.inputs, *program.packed_inputs)
         return (*packing, *(Region(tuple(run), inputs, outputs) for run in runs if isinstance(run, list)))
-    parts = (
-        run if isinstance(run, Island) else _region(run, runs[index + 1 :], outputs) for index, run in enumerate(runs)
-    )
-    return (*packing, *parts)
+    return (*packing, *_with_borders(runs, outputs))
+
+
+def _with_borders(runs: Sequence[list[Group] | Island], outputs: Sequence[Buffer]) -> list[Step]:
+    """Return the steps, each region with what it hands on: what an output or a later step reads."""
+    needed = set(outputs)
+    steps: list[Step] = []
+    for run in reversed(runs):
+        steps.append(run if isinstance(run, Island) else _region(run, needed))
+        for statement in [run] if isinstance(run, Island) else run:
+            needed.update(view.buffer for view in read_views(statement))
+    return steps[::-1]
 
 
 def _are_compiled(buffers: Sequence[Buffer]) -> bool:
@@ -71,12 +79,8 @@ def _packing_regions(program: IrProgram) -> tuple[Region, ...]:
     return tuple(regions)
 
 
-def _region(groups: list[Group], after: Sequence[list[Group] | Island], outputs: tuple[Buffer, ...]) -> Region:
+def _region(groups: list[Group], needed: Collection[Buffer]) -> Region:
     written = dict.fromkeys(view.buffer for group in groups for view in written_views(group))
     read = dict.fromkeys(view.buffer for group in groups for view in read_views(group))
-    needed = set(outputs)
-    for run in after:
-        for statement in [run] if isinstance(run, Island) else run:
-            needed.update(view.buffer for view in read_views(statement))
     inputs = tuple(buffer for buffer in read if buffer not in written and buffer.kind is not BufferKind.CONSTANT)
     return Region(tuple(groups), inputs, tuple(buffer for buffer in written if buffer in needed))

@@ -1,0 +1,137 @@
+"""Runs one operation of a compiled program through numpy, between regions of machine code.
+
+numpy sees the memory of buffers as read-only views, with one exception: an operation that returns its first operand
+changed, such as setitem, changes the buffer itself when no later step reads the old value. n writes to an array then
+cost n writes, not n copies. May import the compiled program, `mosaic.ir*` and `mosaic.lowering.registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.errors import GuardError
+from composit.operation import Array, Operation
+from composit.program import Program, Reference, labels_of
+from composit.source import describe_source, noting
+from mosaic.compiled import CompiledProgram
+from mosaic.ir import Island
+from mosaic.ir_expressions import Uniform
+from mosaic.ir_views import Buffer, BufferKind, View
+
+Values = dict[Buffer, Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IslandRunner:
+    """Runs islands on the values of buffers; constants lie in one block, or are `kept` as arrays outside it."""
+
+    program: Program
+    compiled: CompiledProgram
+    constants: Array
+    kept: Values
+
+    def run(self, island: Island, values: Values, ending: Collection[Buffer]) -> None:
+        """Compute the results of an island into `values`; no later step reads the buffers in `ending`."""
+        instruction = self.program.instructions[island.origins[0]]
+        operation, operands = instruction.operation, self._operands(island, values)
+        target = self._target(island, operation, values, ending)
+        if target is not None:
+            # A value that shows the target itself, as in a[1:] = a[:-1], is what it was before the write.
+            others = [_apart(each, target) for each in operands[1:]]
+            del operands
+            self._call(operation.update_in_place, operation, [target, *others], island.origins[0])
+            values[island.results[0].buffer] = target.reshape(-1)
+            return
+        results = self._call(operation.evaluator(), operation, operands, island.origins[0])
+        self._keep(island, results if operation.num_results != 1 else (results,), values)
+
+    def output(self, value: View | Uniform, values: Values) -> Array:
+        """Return a copy of a value."""
+        return np.array(self.seen(value, values))
+
+    def seen(self, view: View | Uniform, values: Values) -> Any:
+        """Return what a view shows, read-only."""
+        if isinstance(view, Uniform):
+            return np.broadcast_to(np.frombuffer(view.literal.bits, view.literal.dtype)[0], view.shape)
+        if view.size == 0:
+            return np.empty(view.shape, view.dtype)
+        flat = self._elements(view.buffer, values)
+        if view.dtype.char == np.dtypes.StringDType().char:
+            # as_strided makes its dtype again from a name, which this one has not.
+            return flat[_strided(np.arange(flat.size), view)]
+        return _strided(flat, view)
+
+    def _operands(self, island: Island, values: Values) -> list[Any]:
+        references = self.program.instructions[island.origins[0]].operands
+        # A function that writes to an operand wants one array for an operand that is given twice.
+        seen = {
+            reference: self._operand(reference, value, values)
+            for reference, value in zip(references, island.operands, strict=True)
+        }
+        return [seen[reference] for reference in references]
+
+    def _operand(self, reference: Reference, value: View | Uniform, values: Values) -> Any:
+        source, output = reference
+        value_type, seen = self.program.instructions[source].types[output], self.seen(value, values)
+        if value_type.weak is not None:
+            return seen.item()  # Python's own scalar, so that numpy promotes it as such
+        return seen[()] if value_type.is_scalar else seen
+
+    def _target(self, island: Island, operation: Operation, values: Values, ending: Collection[Buffer]) -> Array | None:
+        """Return the array of the first operand, if the operation changes that one and may do it in place."""
+        view = island.operands[0] if operation.updates_operand else None
+        if not isinstance(view, View) or view.buffer not in ending or not view.covers_buffer or not view.size:
+            return None
+        # Inputs and constants are the caller's: only what this run has computed may be changed.
+        array = values[view.buffer] if view.buffer.kind is BufferKind.TEMPORARY else None
+        return None if array is None or not array.flags.writeable else array.reshape(view.shape)
+
+    def _call(self, function: Any, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
+        """Return what numpy computes; what it raises gets a note with the user's line."""
+        where = f"while evaluating {operation.name}, built at:\n  "
+        with noting(lambda: where + describe_source(labels_of(self.program)[origin].source)):
+            return function(*operands)
+
+    def _keep(self, island: Island, results: Sequence[Any], values: Values) -> None:
+        """Put results into `values`, each in memory of its own: later writes change it, or it leaves the program."""
+        kept: list[Array] = []
+        for view, result in zip(island.results, results, strict=True):
+            array = np.asarray(result)
+            if array.shape != view.shape:
+                raise self._wrong_shape(island, array.shape, view.shape)
+            own = np.require(array, view.dtype, ["C", "O", "W"])
+            kept.append(own.copy() if any(own is other for other in kept) else own)
+        for view, array in zip(island.results, kept, strict=True):
+            values[view.buffer] = array.reshape(-1)
+
+    def _elements(self, buffer: Buffer, values: Values) -> Array:
+        """Return the memory of a buffer as an array of one axis."""
+        place = self.compiled.constants.get(buffer)
+        if place is None:
+            return values[buffer].reshape(-1)
+        if place.start is None:
+            return self.kept[buffer]
+        return self.constants[place.start :][: buffer.num_bytes].view(buffer.dtype)
+
+    def _wrong_shape(self, island: Island, given: tuple[int, ...], expected: tuple[int, ...]) -> GuardError:
+        origin = island.origins[0]
+        name = self.program.instructions[origin].operation.name
+        return GuardError(
+            f"{name}: its result has shape {given} for these inputs, and had {expected} when the graph was built; "
+            f"build the graph again; built at\n{describe_source(labels_of(self.program)[origin].source)}"
+        )
+
+
+def _apart(operand: Any, target: Array) -> Any:
+    """Return the operand, copied if it shows memory that is about to be written to."""
+    shares = isinstance(operand, np.ndarray) and np.may_share_memory(operand, target)
+    return operand.copy() if shares else operand
+
+
+def _strided(flat: Array, view: View) -> Array:
+    strides = tuple(stride * flat.itemsize for stride in view.strides)
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides, writeable=False)

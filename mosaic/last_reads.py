@@ -1,0 +1,38 @@
+"""Which buffers no later step reads: their arrays are let go, and a write may change them in place.
+
+May import `mosaic.compiled`, `mosaic.ir` and `mosaic.ir_views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mosaic.compiled import CompiledProgram, CompiledStep
+from mosaic.ir import Island, read_views
+from mosaic.ir_views import Buffer, View
+
+
+def buffers_read_last(compiled: CompiledProgram) -> tuple[frozenset[Buffer], ...]:
+    """Return for each step the buffers that neither a later step nor an output reads.
+
+    Results that nothing reads are among those of the step that makes them, inputs that nothing reads among no one's.
+
+    Example, of a program that returns d:
+        b = sin(a)         a
+        c = setitem(b, 0)  b: written in place
+        d = exp(c)         c
+    """
+    later = {output.buffer for output in compiled.outputs if isinstance(output, View)}
+    result: list[frozenset[Buffer]] = []
+    for step in reversed(compiled.steps):
+        ending = frozenset(buffer for buffer in _touched(step) if buffer not in later)
+        later |= ending
+        result.append(ending)
+    return tuple(reversed(result))
+
+
+def _touched(step: CompiledStep) -> Iterator[Buffer]:
+    if isinstance(step, Island):
+        yield from (view.buffer for view in (*read_views(step), *step.results))
+    else:
+        yield from (*step.inputs, *step.outputs)

@@ -1,0 +1,160 @@
+"""Moves what reads the old value of an array before the write that replaces it, so that the write needs no copy.
+
+Before:  b = numpy setitem(a, 0); s = sum(a[3])          a is still read: numpy must copy all of it
+After:   s = sum(a[3]); b = numpy setitem(a, 0)          nothing reads a any more: numpy writes to a's own memory
+
+Where a reader needs the written array too, the part of the old value that it reads is copied first:
+
+Before:  b = numpy setitem(a, 0); d = a[3] - b[4]
+After:   row = a[3]; b = numpy setitem(a, 0); d = row - b[4]
+
+The order of a program is that of its operands, depth first: without this pass a loop that writes and sums in turn runs
+all writes first, and each keeps a copy. Whether a write is done in place is decided when everything else is
+(`mosaic/last_reads.py`); later passes leave reads where this one puts them (`moves_behind_update`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mosaic.ir import Definition, IrProgram, Island, Matmul, Scatter, Statement, read_views, written_views
+from mosaic.ir_expressions import Load, Uniform, gathered_views, map_views
+from mosaic.ir_views import Buffer, View
+from mosaic.lowering.registry import Memory, compiled_dtypes
+from mosaic.passes.uses import readers, updates
+
+# Statements that one reader may bring along; a longer way is left alone, so that the pass stays linear.
+_MOST_MOVED = 64
+
+
+def read_before_updates(program: IrProgram, memory: Memory) -> IrProgram:
+    """Return the program with old values read before writes replace them.
+
+    Pre:  statements are definitions, matmuls, scatters and islands, and each buffer is filled before it is read
+    Post: the same, and the same values
+    """
+    updated = updates(program)
+    if not updated:
+        return program
+    return replace(program, statements=_Order(program, memory, updated).ordered())
+
+
+@dataclass(slots=True)
+class _Order:
+    """The statements by position, and which of them stand in the new order already."""
+
+    program: IrProgram
+    memory: Memory
+    updated: dict[Buffer, int]
+    statements: list[Statement] = field(default_factory=list)
+    writers: dict[Buffer, list[int]] = field(default_factory=dict)
+    is_placed: list[bool] = field(default_factory=list)
+    order: list[Statement] = field(default_factory=list)
+
+    def ordered(self) -> tuple[Statement, ...]:
+        self.statements = list(self.program.statements)
+        self.is_placed = [False] * len(self.statements)
+        for position, statement in enumerate(self.statements):
+            for view in written_views(statement):
+                self.writers.setdefault(view.buffer, []).append(position)
+        users = readers(self.statements)
+        taken_over = {position: buffer for buffer, position in self.updated.items()}
+        for position in range(len(self.statements)):
+            buffer = taken_over.get(position)
+            if buffer is not None:
+                self._read_first(buffer, [each for each in users[buffer] if each > position])
+            self._place(position)
+        return tuple(self.order)
+
+    def _place(self, position: int) -> None:
+        if not self.is_placed[position]:
+            self.is_placed[position] = True
+            self.order.append(self.statements[position])
+
+    def _read_first(self, buffer: Buffer, late: Sequence[int]) -> None:
+        """Place what reads the buffer, or a copy of what is left to be read."""
+        left = []
+        for position in late:
+            if self.is_placed[position]:
+                continue
+            moved = self._behind(position)
+            if moved is None:
+                left.append(position)
+            for each in moved or ():
+                self._place(each)
+        if left:
+            self._copy_parts(buffer, left)
+
+    def _behind(self, position: int) -> list[int] | None:
+        """Return the statement with all that it still needs, in order; None if a write is among these."""
+        found = {position}
+        stack = [position]
+        while stack:
+            statement = self.statements[stack.pop()]
+            for view in read_views(statement):
+                for each in self.writers.get(view.buffer, ()):
+                    if self.is_placed[each] or each in found:
+                        continue
+                    needed = self.statements[each]
+                    if (isinstance(needed, Island) and needed.updates_operand) or len(found) == _MOST_MOVED:
+                        return None
+                    found.add(each)
+                    stack.append(each)
+        return sorted(found)
+
+    def _copy_parts(self, buffer: Buffer, positions: Sequence[int]) -> None:
+        """Copy what the statements read of the buffer, unless that is as much as a copy of the whole."""
+        if buffer.dtype not in compiled_dtypes or any(self._is_gathered(buffer, each) for each in positions):
+            return
+        parts: dict[View, View] = {}
+        for position in positions:
+            for view in read_views(self.statements[position]):
+                if view.buffer is buffer and view.size:
+                    parts.setdefault(_without_repetition(view), view)
+        if not sum(part.size for part in parts) < buffer.num_elements:
+            return
+        origins = self.statements[self.updated[buffer]].origins
+        copies: dict[View, View] = {}
+        for part in parts:
+            copies[part] = copy = self.memory.temporary(part.shape, buffer.dtype)
+            self.order.append(Definition(copy, Load(part), origins))
+
+        def from_copy(view: View) -> View:
+            if view.buffer is not buffer or not view.size:
+                return view
+            copy = copies[_without_repetition(view)]
+            steps = zip(view.shape, view.strides, copy.strides, strict=True)
+            strides = tuple(dense if stride and extent > 1 else 0 for extent, stride, dense in steps)
+            return View(copy.buffer, 0, view.shape, strides)
+
+        for position in positions:
+            self.statements[position] = with_views(self.statements[position], from_copy)
+
+    def _is_gathered(self, buffer: Buffer, position: int) -> bool:
+        """Whether data decides which elements the statement reads."""
+        statement = self.statements[position]
+        if isinstance(statement, Scatter):
+            return True
+        if isinstance(statement, Definition):
+            return any(view.buffer is buffer for view in gathered_views(statement.expression))
+        return False
+
+
+def _without_repetition(view: View) -> View:
+    """Return the view with one element along axes on which it repeats itself."""
+    shape = tuple(extent if stride else 1 for extent, stride in zip(view.shape, view.strides, strict=True))
+    strides = tuple(stride if extent > 1 else 0 for extent, stride in zip(shape, view.strides, strict=True))
+    return View(view.buffer, view.offset, shape, strides)
+
+
+def with_views(statement: Statement, change: Callable[[View], View]) -> Statement:
+    """Return a definition, matmul or island that reads other views."""
+    if isinstance(statement, Definition):
+        return replace(statement, expression=map_views(statement.expression, change))
+    if isinstance(statement, Matmul):
+        epilogue = map_views(statement.epilogue, change)
+        return replace(statement, left=change(statement.left), right=change(statement.right), epilogue=epilogue)
+    assert isinstance(statement, Island)
+    operands = tuple(one if isinstance(one, Uniform) else change(one) for one in statement.operands)
+    return replace(statement, operands=operands)
