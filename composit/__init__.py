@@ -10,7 +10,7 @@ The families are named one by one, as in composit.numpy: type checkers do not lo
 
 from typing import TYPE_CHECKING
 
-from composit import nn, numpy
+from composit import backends, errors, multidigraph, nn, numpy, types
 from composit.at_call import strict
 from composit.evaluation import evaluate
 from composit.handle import with_name
@@ -110,7 +110,8 @@ from composit.numpy.reductions import *
 from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
-from composit.numpy.submodules import submodule as _submodule
+from composit.numpy.submodules import LATE_NAMES as _LATE_NAMES
+from composit.numpy.submodules import late_name as _late_name
 from composit.numpy.taking import *
 from composit.numpy.ufuncs import *
 from composit.numpy.vector_products import *
@@ -128,12 +129,14 @@ __all__ = [
     "evaluate",
     "fft",
     "linalg",
+    "multidigraph",
     "name_scope",
     "ndarray",
     "nn",
     "numpy",
     "random",
     "strict",
+    "types",
     "visualize",
     "visualize_graph",
     "with_name",
@@ -191,4 +194,8 @@ if TYPE_CHECKING:
 else:
     # Imported when first asked for.
     def __getattr__(name):
-        return _submodule(name)
+        return _late_name(name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE_NAMES})

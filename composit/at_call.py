@@ -40,7 +40,7 @@ def strict() -> Iterator[None]:
     """Evaluate each operation where it is written: errors and warnings that depend on values come at the call, as numpy's.
 
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> with strict():
         ...     try:
         ...         inverse = cnp.linalg.inv(cnp.zeros((2, 2)))

@@ -63,7 +63,7 @@ def evaluate(
     Raises:  UnreachedInputError: no output depends on a key of inputs; ShapeError, DtypeError: its array does not fit;
              GuardError; UnknownBackendError; and what the operations raise, with a note that shows the user's line
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> x = cnp.ones((2,))
         >>> evaluate(x + 1)
         array([2., 2.])

@@ -284,6 +284,9 @@ def relabelled(node: Node, label: str) -> Node:
     copy = Node(node.operation, node.operands, node.types, node.source, label)
     _set_scope(copy, node.scope)
     _set_errstate(copy, node.errstate)
+    if node.operation.runs_at_call:
+        # It has run, once; what came out is kept with its nodes for good.
+        _set_values(copy, node._values)
     return copy
 
 

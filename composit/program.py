@@ -150,7 +150,7 @@ def count_evaluations() -> Iterator[EvaluationCount]:
     """Count the programs that are run inside, by `evaluate` and by reads of values; `.runs` is the number so far.
 
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> with count_evaluations() as count:
         ...     x = cnp.ones(3) + 1
         ...     before = count.runs
@@ -319,7 +319,7 @@ def program_of(outputs: Sequence[object]) -> Program:
     """Return the program of tensors: what a backend would be given for `evaluate(*outputs)`.
 
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> print(program_of([cnp.ones((2,)) + 1]))
         %0 = full() : float64[2]
         %1 = 1() : int64[]

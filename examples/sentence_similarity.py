@@ -26,7 +26,7 @@ import transformers
 from numpy.typing import NDArray
 from torch import nn
 
-import composit as cnp
+import composit.numpy as cnp
 import flashlight
 import mosaic
 

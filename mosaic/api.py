@@ -161,7 +161,7 @@ def compile(
 
     Raises:      UnreachedInputError: no output depends on an input; CompileError; ParameterError
     Example:
-        >>> import composit as cnp, mosaic
+        >>> import composit.numpy as cnp, mosaic
         >>> x = cnp.ones((2,), dtype="float32")
         >>> mosaic.compile(x + 1, inputs=[x])(np.zeros(2, "float32"))
         array([1., 1.], dtype=float32)

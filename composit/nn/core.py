@@ -104,7 +104,7 @@ def wrap_as_operation(
                   entry per operand
 
     Example:
-        >>> import composit as cnp, numpy as np
+        >>> import composit.numpy as cnp, numpy as np
         >>> @wrap_as_operation(vjp=lambda xp, g, x, y, needs: [g[0] * (x[0] > 0)])
         ... def relu(input_tensor):
         ...     return np.maximum(input_tensor, 0)

@@ -43,7 +43,7 @@ def chain_rule(
              DerivativeError: outputs depend on an input only through something that has no derivative;
              MissingDerivativeError: an operation's derivative is not written yet; the user's line is in the note
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> x = cnp.asarray([1.0, 2.0, 3.0])
         >>> loss = cnp.sum(x * x)
         >>> (gradient,) = chain_rule({loss: loss}, [x])

@@ -36,7 +36,7 @@ def optimize(
     Raises:  ShapeError: numbers or shapes of parameters and gradients differ;
              ParameterError: the optimizer has a state, which this function would lose: use optimize_step
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> from composit.nn import chain_rule
         >>> weight = cnp.asarray([1.0, 2.0])
         >>> loss = cnp.sum(weight * weight)
@@ -65,7 +65,7 @@ def optimize_step(
 
     Raises:  ShapeError: numbers or shapes of parameters and gradients differ
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> optimizer = sgd_optimizer(learning_rate=0.5)
         >>> weight = cnp.asarray([1.0, 2.0])
         >>> (weight,), state = optimize_step([weight], [cnp.ones((2,))], optimizer.init([weight]), optimizer)

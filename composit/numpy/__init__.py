@@ -1,4 +1,4 @@
-"""Lazy numpy: numpy's names, arguments, dtypes and errors on tensors.
+"""Lazy numpy: numpy's names, arguments, dtypes and errors on tensors; and all that `import composit` gives.
 
 This module only gathers the families; what a function does is said where it is defined.
 """
@@ -6,10 +6,15 @@ This module only gathers the families; what a function does is said where it is 
 from typing import TYPE_CHECKING
 
 import numpy as _np
+from numpy import __version__
 
+from composit import multidigraph
 from composit.apply import apply
 from composit.apply import register_join as _register_join
 from composit.at_call import strict
+from composit.evaluation import evaluate
+from composit.handle import with_name
+from composit.node import name_scope
 from composit.numpy import (
     array_api,
     averages,
@@ -108,26 +113,51 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
 from composit.numpy.strided_views import view_of_part as _view_of_part
+from composit.numpy.submodules import LATE_NAMES as _LATE_NAMES
+from composit.numpy.submodules import late_name as _late_name
 from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
-from composit.numpy.submodules import submodule as _submodule
 from composit.numpy.taking import *
 from composit.numpy.ufuncs import *
 from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.vector_products import *
 from composit.numpy.windows import *
 from composit.program import count_evaluations
+from composit.visualize import visualize, visualize_graph
 
 if TYPE_CHECKING:
     from numpy import core, ctypeslib, f2py, ma, matrixlib, typing, version
 
+    from composit import backends, errors, nn, numpy, types
+    from composit.nn import chain_rule, wrap_as_operation
     from composit.numpy import char, emath, lib, polynomial, rec, strings, testing
 else:
     # Imported when first asked for.
     def __getattr__(name):
-        return _submodule(name)
+        return _late_name(name)
 
 
-__all__ = ["LazyScalar", "LazyTensor", "count_evaluations", "fft", "linalg", "ndarray", "random", "strict"]
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE_NAMES})
+
+
+# What is no name of numpy's; modules above this package are left to attribute access, so that a star binds no `numpy`.
+__all__ = [
+    "LazyScalar",
+    "LazyTensor",
+    "chain_rule",
+    "count_evaluations",
+    "evaluate",
+    "fft",
+    "linalg",
+    "name_scope",
+    "ndarray",
+    "random",
+    "strict",
+    "visualize",
+    "visualize_graph",
+    "with_name",
+    "wrap_as_operation",
+]
 __all__ += array_api.__all__
 __all__ += averages.__all__
 __all__ += bits.__all__

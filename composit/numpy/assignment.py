@@ -274,10 +274,12 @@ def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]
 def is_connected(view: TensorHandle) -> bool:
     """Return whether numpy shares memory between a view and its base: asked of the layout once, by a write.
 
-    A view that is none, as a reshape of what does not lie in one piece, is cut off: it is a tensor of its own.
+    A view that is none, as a reshape of what does not lie in one piece, is cut off: it is a tensor of its own. One that was
+    cut off before, as of live memory each is when it is taken, shares nothing.
     """
     root = root_of(view)
-    assert root is not None
+    if root is None:
+        return False
     known: bool | None = getattr(view, "_is_connected", None)
     if known is not None:
         return known

@@ -122,7 +122,7 @@ def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "
     """Return the sum of products that the subscripts describe. See np.einsum.
 
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> cnp.einsum("ij,jk", cnp.ones((2, 3)), cnp.ones((3, 4))).shape
         (2, 4)
     """

@@ -163,8 +163,9 @@ def array(
     subok: bool = False,
     ndmin: int = 0,
     ndmax: int | None = None,
+    name: str | None = None,
 ) -> Any:  # Any: LazyTensor, as everywhere below
-    """Return the values as a tensor that shares no memory with them. See np.array.
+    """Return the values as a tensor that shares no memory with them, with a label if `name` is given. See np.array.
 
     A nested sequence with tensors in it is stacked. The copy of a tensor is a new handle.
 
@@ -182,9 +183,15 @@ def _check_device(device: Any) -> None:
 
 @rule_for(np.asarray)
 def asarray(
-    a: TensorLike, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None
+    a: TensorLike,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    name: str | None = None,
 ) -> Any:
-    """Return the values as a tensor. See np.asarray.
+    """Return the values as a tensor, with a label if `name` is given. See np.asarray.
 
     Tensors come back as they are, read-only memory is shared, writable memory is copied. With copy=False the memory is
     shared even if it is writable: what is written to it later is seen at evaluation.

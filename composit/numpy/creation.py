@@ -177,8 +177,11 @@ def _check_layout(function: str, others: dict[str, Any]) -> None:
 
 
 @rule_for(np.full)
-def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: Any) -> Any:
-    """Return a new array of one value; a fill value that is no scalar is broadcast. See np.full."""
+def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> Any:
+    """Return a new array of one value, with a label if `name` is given. See np.full.
+
+    A fill value that is no scalar is broadcast.
+    """
     _check_layout("full", others)
     lengths = normalize_shape(shape)
     if hasattr(fill_value, "__lazy_tensor__") or np.ndim(fill_value):
@@ -192,15 +195,20 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, **others: 
 
 
 @rule_for(np.zeros)
-def zeros(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
-    """Return a new array of zeros. See np.zeros."""
+def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> Any:
+    """Return a new array of zeros, with a label if `name` is given. See np.zeros.
+
+    Example:
+        >>> zeros((2, 3), name="bias").name
+        'bias'
+    """
     _check_layout("zeros", others)
     return leaf(Full(normalize_shape(shape), _with_a_zero(dtype_or(dtype, np.dtype(float))), 0))
 
 
 @rule_for(np.ones)
-def ones(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
-    """Return a new array of ones. See np.ones."""
+def ones(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> Any:
+    """Return a new array of ones, with a label if `name` is given. See np.ones."""
     _check_layout("ones", others)
     return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 1))
 

@@ -31,7 +31,7 @@ class _NoViews:
         view = reference()
         # One that copied has what was there when it was made.
         if view is not None and is_connected(view):
-            del view._node
+            _forget(view)
 
     def __len__(self) -> int:
         return 0
@@ -152,10 +152,14 @@ def _forget(view: TensorHandle) -> None:
 def release(live: LiveMemory) -> None:
     """Let go of memory; with the last holder the tensor gets what is there now."""
     live.holders -= 1
-    root = live._owner()
-    if live.holders or root is None:
+    if live.holders:
         return
     node = live._node
+    root = live._owner()
+    if root is None:
+        # Only views of the tensor are left, as in `x = ones((3, 3)).T`: they become views of the value.
+        live._base = make_tensor(node)
+        return
     root._base = None
     del root._is_connected
     root._node = node

@@ -1,21 +1,23 @@
 """The same memory read in another way: `x.view(dtype)`, fields by offset, sizes changed in place, orders of copies.
 
-May import layout, view_operations, numpy_call, apply, handle.
+May import layout, movement, view_operations, numpy_call, apply, handle.
 """
 
 from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from composit.apply import apply
-from composit.handle import TensorHandle, become, make_tensor, mark_view
+from composit.handle import TensorHandle, become, make_tensor, mark_view, reinterpret
 from composit.numpy.arguments import named_order
 from composit.numpy.assignment import base_of
 from composit.numpy.layout import InOrder, stand_in_of
+from composit.numpy.movement import reshape, transpose
 from composit.numpy.view_operations import MemoryField, ViewAs
 from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
 
@@ -24,7 +26,7 @@ from composit.operation import Array, Dtype, Operation, Shape, TensorType, tenso
 
 @dataclass(frozen=True, slots=True)
 class Resized(Operation):
-    """The elements as they lie in memory, as many as fit into a shape, then zeros. Derivative: not written yet."""
+    """The elements in C order, as many as fit into a shape, then zeros. Derivative: not written yet."""
 
     shape: Shape
 
@@ -32,7 +34,7 @@ class Resized(Operation):
         return (tensor_type(self.shape, operand_types[0].dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
-        result = np.array(operands[0], order="K", copy=True)
+        result = np.array(operands[0], order="C", copy=True)
         result.resize(self.shape, refcheck=False)
         return result
 
@@ -81,21 +83,44 @@ def field_at(tensor: TensorHandle, dtype: Any, offset: int = 0) -> Any:
 def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> None:
     """Give a tensor another number of elements, zeros at the end. See np.ndarray.resize.
 
-    Raises:  ValueError: it shares memory with another tensor
+    Raises:  ValueError: it shares memory with another tensor, or has gaps between its elements
     """
     probe = np.ndarray((0,), tensor.dtype)
     probe.resize(*new_shape, refcheck=False)
     operator.index(refcheck)
-    if not new_shape or new_shape == (None,) or probe.shape == tensor.shape:
+    if not new_shape or new_shape == (None,):
         return
-    if probe.size == tensor.size:
-        tensor.shape = probe.shape
+    flags = stand_in_of(tensor).flags
+    if not flags.forc:
+        raise ValueError(
+            f"resize only works on single-segment arrays: {tensor!r} has gaps between its elements or another order than C"
+            " and Fortran; resize a copy()"
+        )
+    if probe.shape == tensor.shape:
         return
     if base_of(tensor) is not None and probe.nbytes != tensor.nbytes:
         raise ValueError(f"cannot resize this array: it does not own its data: {tensor!r} is a view; resize a copy()")
+    if probe.size == tensor.size:
+        _reshape_in_place(tensor, probe.shape, flags.fnc)
+        return
     if refcheck and any(reference() is not None for reference in tensor._views or ()):
         raise ValueError(
             "cannot resize an array that references or is referenced\nby another array in this way.\nUse the np.resize"
             f" function or refcheck=False: {tensor!r} has views"
         )
-    become(tensor, apply(Resized(probe.shape), tensor))
+    # Fortran's order stays, for new lengths too: elements follow each other as they lie in memory.
+    resized = (
+        transpose(apply(Resized(probe.shape[::-1]), transpose(tensor)))
+        if flags.fnc
+        else apply(Resized(probe.shape), tensor)
+    )
+    become(tensor, resized)
+
+
+def _reshape_in_place(tensor: Any, shape: Shape, is_fortran: bool) -> None:
+    if not is_fortran:
+        tensor.shape = shape
+        return
+    for shown in (transpose, partial(reshape, shape=shape[::-1]), transpose):
+        result = shown(tensor)
+        reinterpret(tensor, result.node.operation, result)

@@ -64,8 +64,9 @@ class MemoryMethods(TensorHandle):
         return self
 
     def resize(self, /, *new_shape: Any, refcheck: bool = True) -> None:
-        """Change the number of elements in place. See np.ndarray.resize."""
-        resize_in_place(self, new_shape, refcheck)
+        """Change the number of elements in place; of a scalar numpy changes nothing. See np.ndarray.resize."""
+        if not self._type.is_scalar:
+            resize_in_place(self, new_shape, refcheck)
 
     def __buffer__(self, flags: int, /) -> memoryview:
         return np.array(read_value(self, "buffer"), copy=True, order="K").data

@@ -11,7 +11,7 @@ import numpy as np
 from composit.apply import as_tensor, input_of
 from composit.guards import read_value
 from composit.handle import TensorHandle, register_tensor_classes
-from composit.node import Node
+from composit.node import Node, check_label
 from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
 from composit.numpy.array_methods import ArrayMethods, sign_methods
@@ -21,7 +21,7 @@ from composit.numpy.pickling import Pickling
 from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
 from composit.numpy.scalar_methods import ScalarMethods
-from composit.operation import Input, Scalar
+from composit.operation import Array, Input, Scalar
 
 
 class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, ArrayApi, Pickling):
@@ -43,6 +43,20 @@ class _ExtendedArray(np.ndarray):
         return super().view(*given, **{k: np.ndarray if value is ndarray else value for k, value in kwargs.items()})
 
 
+def _memory_for(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
+    """Return what numpy's constructor makes, with the elements of the buffer that is given, else zeros.
+
+    Memory as it is found would make no two evaluations alike.
+    """
+    made = np.ndarray(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
+    if len(args) > 2 or "buffer" in kwargs:
+        return made.copy(order="K")
+    if made.dtype.hasobject:
+        return made
+    memory = np.zeros(made.nbytes, np.uint8)
+    return np.ndarray(made.shape, made.dtype, memory, strides=made.strides).copy(order="K")
+
+
 class _ArrayClass(type):
     """What `ndarray` does as a class: makes arrays of a shape, knows numpy's own, and leaves subclasses to numpy."""
 
@@ -56,14 +70,10 @@ class _ArrayClass(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) > 1 and isinstance(args[1], Node):
             return super().__call__(*args, **kwargs)
-        # The elements are what the memory holds: the buffer's that is given, or zeros, so that each evaluation is alike.
-        made = np.ndarray(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
-        if len(args) > 2 or "buffer" in kwargs:
-            return input_of(made.copy(order="K"))
-        if made.dtype.hasobject:
-            return input_of(made)
-        memory = np.zeros(made.nbytes, np.uint8)
-        return input_of(np.ndarray(made.shape, made.dtype, memory, strides=made.strides).copy(order="K"))
+        label = kwargs.pop("name", None)
+        if label is not None:
+            check_label("ndarray", label)
+        return input_of(_memory_for(args, kwargs), label)
 
     def __instancecheck__(cls, instance: object) -> bool:
         return super().__instancecheck__(instance) or isinstance(instance, np.ndarray)
@@ -75,8 +85,8 @@ class _ArrayClass(type):
 class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
     """An array of known shape and dtype whose elements are computed when they are needed.
 
-    `ndarray(shape, dtype, ...)` makes one, as numpy's. Numpy's own arrays are instances too; a subclass is one of numpy's
-    class, since it extends memory and not values.
+    `ndarray(shape, dtype, ..., name=None)` makes one, as numpy's, with a label if `name` is given. Numpy's own arrays are
+    instances too; a subclass is one of numpy's class, since it extends memory and not values.
     """
 
     __slots__ = ()

@@ -320,7 +320,7 @@ def ravel(a: TensorLike, order: str = "C") -> Any:
     if _resolved_order(order, tensor, "ravel") == "F":
         return ravel(transpose(tensor))
     result = reshape(tensor, -1 if tensor.size else 0)
-    if tensor is a:
+    if tensor is a and result._base is not None:
         mark_view(result, tensor, Ravel(result.shape))
     return result
 

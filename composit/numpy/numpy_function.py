@@ -15,8 +15,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from composit.apply import is_tensor
 from composit.errors import NoRuleError
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, labelled, with_name
+from composit.node import check_label
 from composit.numpy.assignment import assign_result
 from composit.numpy.duck_arrays import ask_ducks, ducks_among
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
@@ -58,14 +60,19 @@ def rule_for(
 
     writes: the arguments that it changes in place
 
-    `like=` chooses nothing here, and `out=` is written to when the result is there: rules need neither.
+    `like=` chooses nothing here, and `out=` is written to when the result is there: rules need neither. Nor do they look at
+    `name=`, which those declare whose results can be given a label.
     """
 
     def declare(rule: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         place_of_out = _place(function, "out")
+        has_label = "name" in inspect.signature(rule).parameters
 
         @wraps(rule)
         def public(*args: Any, **kwargs: Any) -> Any:
+            if has_label and kwargs and "name" in kwargs:
+                label = kwargs.pop("name")
+                return _with_label(public, label, args, kwargs)
             if kwargs and "like" in kwargs:
                 if not _is_like_ours(kwargs["like"]):
                     return _like(published, function, args, kwargs)
@@ -86,6 +93,16 @@ def rule_for(
         return published
 
     return declare
+
+
+def _with_label(public: Function, label: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return the result under a name; a tensor that was given and comes back itself keeps its own."""
+    if label is None:
+        return public(*args, **kwargs)
+    check_label(public.__name__, label)
+    result = public(*args, **kwargs)
+    given = (value.__lazy_tensor__() for value in (*args, *kwargs.values()) if is_tensor(value))
+    return with_name(result, label) if any(tensor is result for tensor in given) else labelled(result, label)
 
 
 def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Function:

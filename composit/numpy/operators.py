@@ -1,6 +1,6 @@
 """Python's operators on tensors, as numpy defines them on arrays.
 
-May import elementwise_table, products, subscripts, handle, errors.
+May import elementwise_table, power_operator, products, subscripts, handle, errors.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from composit.numpy import elementwise_table as table
 from composit.numpy.assignment import assign_result, cast_for_writing
 from composit.numpy.elementwise import ElementwiseFunction, short_path
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.power_operator import power_in_place, power_operator
 from composit.numpy.products import matmul
 from composit.numpy.subscripts import get_item
 from composit.numpy.ufuncs import GeneralizedFunction, is_asked
@@ -117,26 +118,6 @@ def _updating(function: Universal, ufunc: np.ufunc) -> Callable[[Any, Value], Va
     return method
 
 
-# Where numpy's operator is another function than power, with other bits or another dtype: by exponent and kind of dtype.
-_INSTEAD_OF_POWER = {(float, 0.5, "c"): table.sqrt, (int, 2, "b"): table.square}
-
-
-def _power_or(
-    power: Callable[[Any, Value], Value], instead: Callable[[Universal, Any], Value]
-) -> Callable[[Any, Value], Value]:
-    """Return `**` as numpy's operator has it: x ** 0.5 of complex arrays is their root, bit by bit, and no power."""
-
-    def method(self: Any, exponent: Value) -> Value:
-        kind = exponent.__class__
-        if (kind is float or kind is int) and not self._type.is_scalar:
-            function = _INSTEAD_OF_POWER.get((kind, exponent, self._type.dtype.kind))
-            if function is not None:
-                return instead(function, self)
-        return power(self, exponent)
-
-    return method
-
-
 def _unary(function: Callable[..., Value]) -> Callable[[Any], Value]:
     def method(self: Any) -> Value:
         return function(self)
@@ -168,9 +149,9 @@ class Operators(TensorHandle):
     __mod__, __rmod__ = _binary(table.remainder, operator.mod), _reflected(table.remainder, operator.mod)
     __imod__ = _updating(table.remainder, np.remainder)
     __divmod__, __rdivmod__ = _binary(table.divmod, divmod), _reflected(table.divmod, divmod)
-    __pow__ = _power_or(_binary(table.power, operator.pow), lambda function, x: function(x))
+    __pow__ = power_operator(_binary(table.power, operator.pow))
     __rpow__ = _reflected(table.power, operator.pow)
-    __ipow__ = _power_or(_updating(table.power, np.power), lambda function, x: function(x, out=x))
+    __ipow__ = power_in_place(_updating(table.power, np.power))
     __matmul__, __rmatmul__ = _binary(matmul, operator.matmul), _reflected(matmul, operator.matmul)
     __imatmul__ = _updating(matmul, np.matmul)
     __and__, __rand__ = _binary(table.bitwise_and, operator.and_), _reflected(table.bitwise_and, operator.and_)

@@ -28,7 +28,7 @@ class Generator(np.random.Generator, metaclass=NumpysToo):
     """numpy's random generator with tensors as results: every distribution of np.random.Generator, drawn at the call.
 
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> cnp.random.default_rng(0).normal(size=(2, 3)).shape
         (2, 3)
     """

@@ -18,7 +18,7 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
     """numpy's older random generator with tensors as results: every method of np.random.RandomState, drawn at the call.
 
     Example:
-        >>> import composit as cnp
+        >>> import composit.numpy as cnp
         >>> cnp.random.RandomState(0).randint(0, 10, size=3).tolist()
         [5, 0, 3]
     """

@@ -1,7 +1,8 @@
-"""numpy's submodules under their names, imported when they are first asked for: ours, or numpy's own where it has to do.
+"""Names of composit.numpy that are imported when they are first asked for.
 
-An attribute `composit.numpy.ma` is found by `submodule`, a statement `import composit.numpy.ma` by `NumpysModules`. May
-import nothing but by name.
+These are numpy's submodules (ours, or numpy's own where we have none), modules of composit such as `nn` and `types`, and
+`chain_rule` and `wrap_as_operation`, which live above this package. An attribute `composit.numpy.ma` is found by `late_name`, a statement
+`import composit.numpy.ma` by `NumpysModules`. May import nothing but by name.
 """
 
 import importlib
@@ -12,6 +13,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
 import numpy
 
@@ -36,21 +38,28 @@ SUBMODULES = {
 
 __all__ = [name for name in SUBMODULES if name in numpy.__all__]
 
+# Modules of composit, and functions of `composit.nn`, which imports composit.numpy.
+_MODULES_OF_COMPOSIT = {name: f"composit.{name}" for name in ("backends", "errors", "nn", "numpy", "types")}
+_FUNCTIONS_OF_NN = ("chain_rule", "wrap_as_operation")
+LATE_NAMES = (*SUBMODULES, *_MODULES_OF_COMPOSIT, *_FUNCTIONS_OF_NN)
+
 _PACKAGE = "composit.numpy"
 _DIRECTORY = os.path.dirname(__file__) + os.sep
 
 
-def submodule(name: str) -> ModuleType:
-    """Return a submodule by its name in numpy; the `__getattr__` of the package.
+def late_name(name: str) -> Any:  # Any: a module, or a function of composit.nn
+    """Return a submodule of numpy's, or what composit has above this package; the `__getattr__` of composit.numpy.
 
-    Raises:  AttributeError: numpy has no module of this name
+    Raises:  AttributeError: there is nothing of this name
     """
-    found = SUBMODULES.get(name)
-    if found is not None:
-        return importlib.import_module(found)
+    module = SUBMODULES.get(name) or _MODULES_OF_COMPOSIT.get(name)
+    if module is not None:
+        return importlib.import_module(module)
+    if name in _FUNCTIONS_OF_NN:
+        return vars(importlib.import_module("composit.nn"))[name]
     if not name.startswith("_"):
         # Numpy's own words for names that it has removed say what to write instead; deprecated ones it still has.
-        return numpy.__getattr__(name)  # type: ignore[no-any-return]  # numpy does not say what
+        return numpy.__getattr__(name)
     raise AttributeError(
         f"module {_PACKAGE!r} has no attribute {name!r}: expected a name of numpy's; see docs/numpy.md for the table of all"
     )

@@ -1,4 +1,4 @@
-"""Reads the Python blocks of a Markdown file and runs them in order, as one session."""
+"""Reads the Python blocks of a Markdown file and runs them: in order, as one session, or each alone."""
 
 import doctest
 import re
@@ -28,24 +28,34 @@ def python_blocks(document: Path) -> Iterator[Block]:
 
 
 def run_document(document: Path, folder: Path) -> int:
-    """Runs every block in one namespace and returns how many there were.
-
-    A block that begins with `# file: NAME` is written to that file of `folder` instead; one with prompts (`>>>`) is a
-    doctest; any other is executed.
-    """
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    """Runs every block in one namespace and returns how many there were."""
+    namespace = _fresh_namespace()
     blocks = list(python_blocks(document))
     for block in blocks:
-        named = _FILE.match(block.text)
-        if named:
-            (folder / named.group(1)).write_text(block.text)
-        elif ">>> " in block.text:
-            _run_doctest(block, document, namespace)
-        else:
-            # Leading newlines make the line numbers of a traceback those of the document.
-            code = compile("\n" * (block.line - 1) + block.text, str(document), "exec")
-            exec(code, namespace)
+        _run(block, document, folder, namespace)
     return len(blocks)
+
+
+def run_alone(block: Block, document: Path, folder: Path) -> None:
+    """Runs a block in a namespace of its own, as somebody does who copies it out of the document."""
+    _run(block, document, folder, _fresh_namespace())
+
+
+def _fresh_namespace() -> dict[str, Any]:
+    return {"__name__": "__main__"}
+
+
+def _run(block: Block, document: Path, folder: Path, namespace: dict[str, Any]) -> None:
+    """Executes a block; one with prompts (`>>>`) is a doctest, one that begins with `# file: NAME` is written to a file."""
+    named = _FILE.match(block.text)
+    if named:
+        (folder / named.group(1)).write_text(block.text)
+    elif ">>> " in block.text:
+        _run_doctest(block, document, namespace)
+    else:
+        # Leading newlines make the line numbers of a traceback those of the document.
+        code = compile("\n" * (block.line - 1) + block.text, str(document), "exec")
+        exec(code, namespace)
 
 
 def _run_doctest(block: Block, document: Path, namespace: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """nditer and nested_iters: numpy's iteration over tensors, which show at any moment what is written to them."""
 
 import gc
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -228,3 +229,52 @@ def _view_of(view: Any, choices: Random) -> Any:
 @settings(max_examples=100, deadline=None)
 def test_programs_that_write_while_they_iterate_do_what_numpy_does(seed: int) -> None:
     assert _program(cnp, Random(seed)) == _program(np, Random(seed))
+
+
+BASES: dict[str, Callable[[Any], Any]] = {
+    "transposed, base gone": lambda np: np.ones((3, 3)).T,
+    "own": lambda np: np.arange(9.0).reshape(3, 3).copy(),
+    "part": lambda np: np.arange(30.0).reshape(5, 6)[1:4, 2:5],
+    "strided": lambda np: np.arange(36.0).reshape(6, 6)[::2, ::2],
+    "plane": lambda np: np.arange(27.0).reshape(3, 3, 3).swapaxes(0, 2)[1],
+}
+WRITES: dict[str, Callable[[Any, Any], Any]] = {
+    "fill_diagonal": lambda np, x: np.fill_diagonal(x, 2.0),
+    "put": lambda np, x: np.put(x, [0, 4, 5], [1, 2, 3]),
+    "place": lambda np, x: np.place(x, x > 3, [7, 8]),
+    "flat": lambda np, x: x.flat.__setitem__(slice(1, 5), 9),
+    "ravel": lambda np, x: x.ravel().__setitem__(0, 5),
+    "reshape": lambda np, x: x.reshape(-1).__setitem__(1, 5),
+    "sort": lambda np, x: x.sort(axis=0),
+    "add": lambda np, x: x.__iadd__(1),
+    "copyto": lambda np, x: np.copyto(x, x.T),
+}
+
+
+def _halved_and_written(np: Any, base: str, write: str, is_inside: bool) -> Any:
+    x = BASES[base](np)
+    view = x[1:]
+    with np.nditer(x, op_flags=["readwrite"]) as elements:
+        for element in elements:
+            element[...] = element * 0.5
+        if is_inside:
+            WRITES[write](np, x)
+    if not is_inside:
+        WRITES[write](np, x)
+    view[0, 0] = 77
+    return x.tolist(), view.tolist()
+
+
+@pytest.mark.parametrize("is_inside", [True, False], ids=["while it iterates", "after it"])
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("base", BASES)
+def test_an_array_that_was_iterated_over_is_written_to_as_numpys(base: str, write: str, is_inside: bool) -> None:
+    assert _halved_and_written(cnp, base, write, is_inside) == _halved_and_written(np, base, write, is_inside)
+
+
+def test_a_view_is_an_ordinary_one_again_when_its_base_is_gone() -> None:
+    x = cnp.ones((3, 3)).T
+    with cnp.nditer(x, op_flags=["readwrite"]) as elements:
+        for element in elements:
+            element[...] = 2
+    assert x.node is x.node

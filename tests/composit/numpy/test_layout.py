@@ -170,6 +170,19 @@ def _resize(xp: Any) -> Any:
     return x, y
 
 
+def _resize_in_fortrans_order(xp: Any) -> Any:
+    made = []
+    for shape in ((2, 3), (3, 2), (6,), (2, 1, 3), (2, 2), (4, 3), (1,)):
+        for whole in (xp.arange(6).reshape(2, 3).T, xp.array(F[0], order="F"), xp.arange(6).reshape(3, 2)):
+            x = whole if whole.size == np.prod(shape) else whole.copy("K")
+            x.resize(shape, refcheck=False)
+            x[0] += 10
+            made.append((x, x.flags.c_contiguous, x.flags.f_contiguous, whole))
+    scalar = xp.ones(3).sum()
+    scalar.resize((2, 2))
+    return made, scalar
+
+
 def _flat(xp: Any) -> Any:
     x = xp.asarray(F[0])
     flat = x.flat
@@ -181,7 +194,9 @@ def _flat(xp: Any) -> Any:
     return first, facts, read, x
 
 
-@pytest.mark.parametrize("program", [_set_shape, _set_dtype, _views_of_memory, _set_field, _resize, _flat])
+@pytest.mark.parametrize(
+    "program", [_set_shape, _set_dtype, _views_of_memory, _set_field, _resize, _resize_in_fortrans_order, _flat]
+)
 def test_attributes_and_methods_about_memory_are_numpys(program: Any) -> None:
     assert_agree(program)
 
@@ -210,6 +225,11 @@ def _setting(name: str, value: Any, shape: tuple[int, ...] = (2, 3), order: Any 
         lambda xp: xp.ones(3).__delitem__(0),
         lambda xp: xp.ones(3).astype(int, casting="safe"),
         lambda xp: xp.ones(3)[:2].resize(5),
+        lambda xp: xp.ones(6)[::2].resize(3),
+        lambda xp: xp.ones(6)[::-1].resize((2, 3)),
+        lambda xp: xp.ones((3, 4))[:, 1:3].resize((3, 2)),
+        lambda xp: xp.ones((2, 3, 4)).transpose(0, 2, 1).copy("K").resize(0, refcheck=False),
+        lambda xp: xp.broadcast_to(xp.ones(3), (2, 3)).resize((2, 3)),
         lambda xp: iter(xp.ones(())),
     ],
 )
