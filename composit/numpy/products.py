@@ -207,14 +207,20 @@ def dot(a: TensorLike, b: TensorLike) -> Any:
 
 
 def _product_of_matrices(x: Any, y: Any) -> Any:
-    # Unlike np.matmul, np.dot converts both operands before it multiplies, which may differ in the last bit.
-    if x.dtype != y.dtype:
-        common = np.result_type(x.dtype, y.dtype)
-        x, y = (tensor if tensor.dtype == common else astype(tensor, common) for tensor in (x, y))
+    x, y = _with_common_dtype(x, y)
     if x.shape[-1] == 1 and (x.dtype.kind == "c" or 1 in (x.size, y.size)):
-        # Of sums of one product np.dot makes no sums, which differ in last bits of complex numbers and in -0.
+        # With one term np.dot multiplies without adding to 0, so complex results can differ in the last bit and -0.0
+        # stays -0.0.
         return apply(Dot(max(y.ndim - 2, 0)), x, y)
     return matmul(x, y)
+
+
+def _with_common_dtype(x: Any, y: Any) -> tuple[Any, Any]:
+    # Unlike np.matmul, np.dot converts both operands before it multiplies, which may differ in the last bit.
+    if x.dtype == y.dtype:
+        return x, y
+    common = np.result_type(x.dtype, y.dtype)
+    return astype(x, common) if x.dtype != common else x, astype(y, common) if y.dtype != common else y
 
 
 def _strong(x: Any) -> Any:
@@ -248,7 +254,9 @@ def vdot(a: TensorLike, b: TensorLike, /) -> Any:
     x, y = ravel(_strong(handle_of(a))), ravel(_strong(handle_of(b)))
     if x.dtype.hasobject or y.dtype.hasobject:
         raise NoRuleError("vdot: products of objects are their own")
-    return dot(conjugate(x) if x.dtype.kind == "c" else x, y)
+    x, y = _with_common_dtype(x, y)
+    # Not dot, which keeps -0.0 where there is one term: np.vdot always adds to 0.
+    return matmul(conjugate(x) if x.dtype.kind == "c" else x, y)
 
 
 @rule_for(np.tensordot)

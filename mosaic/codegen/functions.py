@@ -12,9 +12,8 @@ import numpy as np
 
 from mosaic import c
 from mosaic.codegen.lanes import Lanes, bool_dtype
-from mosaic.codegen.scalar_functions import lane_by_lane, scalar_names
 from mosaic.kernels import lanes as lane_helpers
-from mosaic.kernels import vector_math
+from mosaic.kernels import vector_division, vector_math
 from mosaic.kernels.vectors import vector_type
 
 Arguments = Sequence[c.Expression]
@@ -30,7 +29,7 @@ def is_compiled(name: str, dtypes: Sequence[np.dtype]) -> bool:
             False  # numpy compares int64 with uint64 by value, ldexp takes a float and an integer: C has no such loops
         )
     kind = dtypes[0].kind
-    return (name, kind) in _rows or (kind == "f" and name in vector_math.names) or (name, kind) in scalar_names
+    return (name, kind) in _rows or (kind == "f" and name in vector_math.names) or (name, kind) in vector_division.names
 
 
 def emit_function(lanes: Lanes, name: str, dtypes: Sequence[np.dtype], arguments: Arguments) -> c.Expression:
@@ -43,7 +42,7 @@ def emit_function(lanes: Lanes, name: str, dtypes: Sequence[np.dtype], arguments
         return row(lanes, dtype, arguments)
     if dtype.kind == "f" and name in vector_math.names:
         return lanes.use(vector_math.vector_function(name, lanes.type(dtype), lanes.target))(*arguments)
-    return lanes.use(lane_by_lane(name, lanes.type(dtype)))(*arguments)
+    return lanes.use(vector_division.division(name, lanes.type(dtype), lanes.target))(*arguments)
 
 
 def emit_conversion(lanes: Lanes, value: c.Expression, source: np.dtype, target: np.dtype) -> c.Expression:

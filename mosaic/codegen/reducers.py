@@ -10,8 +10,16 @@ from mosaic.codegen.lanes import Lanes, bool_dtype
 from mosaic.ir_expressions import Literal, literal
 from mosaic.kernels.lanes import horizontal
 
+SUM_OF_SOME = "sum of some"
+"""Adds like "add", but starts at -0.0, which no addition notices: of some terms, the first starts the sum.
+
+numpy's scans begin with the first element, so that cumsum([-0.0]) is -0.0; its sums begin with 0.0.
+"""
+
+_reducer_to_function = {SUM_OF_SOME: "add"}
 _lane_combiners = {
     "add": "sum",
+    SUM_OF_SOME: "sum",
     "multiply": "product",
     "maximum": "maximum",
     "minimum": "minimum",
@@ -28,6 +36,8 @@ def is_reducer(name: str) -> bool:
 
 def identity_of(name: str, dtype: np.dtype) -> Literal:
     """Return the value that changes nothing."""
+    if name == SUM_OF_SOME:
+        return literal(-0.0, dtype)
     if name in ("add", "logical_or"):
         return literal(0, dtype)
     if name in ("multiply", "logical_and"):
@@ -42,7 +52,7 @@ def identity_of(name: str, dtype: np.dtype) -> Literal:
 
 def combine(lanes: Lanes, name: str, dtype: np.dtype, left: c.Expression, right: c.Expression) -> c.Expression:
     """Return two vectors combined lane by lane."""
-    return emit_function(lanes, name, (dtype, dtype), (left, right))
+    return emit_function(lanes, _reducer_to_function.get(name, name), (dtype, dtype), (left, right))
 
 
 def combine_lanes(lanes: Lanes, name: str, dtype: np.dtype, value: c.Expression) -> c.Expression:

@@ -16,7 +16,6 @@ from mosaic.kernels.vectors import VectorType
 class FloatFormat:
     """Where the parts of a floating-point number are."""
 
-    integer: str
     mantissa_bits: int
     bias: int
     sign_mask: int
@@ -25,15 +24,15 @@ class FloatFormat:
 
 
 formats = {
-    "f32": FloatFormat("i32", 23, 127, -(2**31), 1.5 * 2**23, 2.0**-126),
-    "f64": FloatFormat("i64", 52, 1023, -(2**63), 1.5 * 2**52, 2.0**-1022),
+    "f32": FloatFormat(23, 127, -(2**31), 1.5 * 2**23, 2.0**-126),
+    "f64": FloatFormat(52, 1023, -(2**63), 1.5 * 2**52, 2.0**-1022),
 }
 """`round_constant`: adding it leaves the nearest integer in the low bits of the sum (|x| < 2**22, 2**51)."""
 
 
 @dataclass(slots=True)
 class Formula:
-    """The statements of one function ``name_V(x)`` so far, and what they call."""
+    """The statements of one function ``name_V(...)`` so far, and what they call."""
 
     vector: VectorType
     has_fma: bool
@@ -48,7 +47,7 @@ class Formula:
     @property
     def integers(self) -> VectorType:
         """Return the type of the lanes' bits, which is also that of comparisons."""
-        return self.vector.of(self.format.integer)
+        return self.vector.mask
 
     def number(self, value: float) -> c.Expression:
         """Return a constant of the element type."""
@@ -108,11 +107,11 @@ class Formula:
         """Return a lane's non-negative magnitude with the sign of x."""
         return self.from_bits(self.bits(magnitude) | (self.bits(x) & self.integer(self.format.sign_mask)))
 
-    def finish(self, name: str, result: c.Expression, comment: str) -> Helper:
-        """Return the finished function ``name_V``."""
+    def finish(self, name: str, result: c.Expression, comment: str, *, parameters: tuple[str, ...] = ("x",)) -> Helper:
+        """Return the finished function ``name_V`` of the parameters."""
         full_name = f"{name}_{self.vector.name}"
         body = (*self.statements, c.Return(result))
-        parameters = (c.Parameter(self.vector.ctype, "x"),)
-        function = inline_function(full_name, self.vector.ctype, parameters, body, comment)
+        declared = tuple(c.Parameter(self.vector.ctype, each) for each in parameters)
+        function = inline_function(full_name, self.vector.ctype, declared, body, comment)
         requires = (self.vector.helper, self.integers.helper, *self.helpers.values())
         return Helper(full_name, (function,), requires)

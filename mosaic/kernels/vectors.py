@@ -25,6 +25,11 @@ class Element:
     mask_short: str
     is_float: bool = False
 
+    @property
+    def is_signed(self) -> bool:
+        """Return whether it has negative numbers."""
+        return not self.short.startswith("u")
+
 
 _elements = {
     each.short: each

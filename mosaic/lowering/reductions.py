@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
-from mosaic.codegen.reducers import identity_of, is_reducer
+from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
 from mosaic.ir_expressions import Apply, Load, Position, convert, literal, map_views
 from mosaic.ir_views import Buffer, BufferKind, View, row_major_strides
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
@@ -77,5 +77,6 @@ def _(operation: Accumulate, context: Context) -> Sequence[Value]:
     own = Position(View(_positions, 0, domain, tuple(int(other == axis) for other in range(count + 1))))
     before = Position(View(_positions, 0, domain, tuple(int(other == count) for other in range(count + 1))))
     is_before = Apply("less_equal", (before, own), np.dtype(bool))
-    value = Apply("where", (is_before, convert(source, dtype), identity_of(name, dtype)), dtype)
-    return (context.define(context.result(), value, name, (length,)),)
+    reducer = SUM_OF_SOME if name == "add" else name
+    value = Apply("where", (is_before, convert(source, dtype), identity_of(reducer, dtype)), dtype)
+    return (context.define(context.result(), value, reducer, (length,)),)

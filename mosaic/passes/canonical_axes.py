@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mosaic.codegen.reducers import identity_of
 from mosaic.ir import Definition, Group, RowStage
-from mosaic.ir_expressions import Load, Position, map_views, views, walk
+from mosaic.ir_expressions import Apply, Load, Position, map_views, views, walk
 from mosaic.ir_views import Shape, View
+from mosaic.lowering.algebra import simplified
 
 
 def canonical(definition: Definition) -> Definition:
@@ -35,8 +37,16 @@ def without_unit_axes(definition: Definition) -> Definition:
 
 
 def without_idle_reducer(definition: Definition) -> Definition:
-    """Return the definition without a reduction over no axis: one element reduced is itself."""
-    return definition if definition.reduced else replace(definition, reducer=None)
+    """Return the definition without a reduction over no axis: one element, combined with where the reduction starts.
+
+    That is the element itself, except that a sum starts at 0.0: the sum of -0.0 alone is 0.0, as numpy has it.
+    """
+    if definition.reducer is None or definition.reduced:
+        return definition
+    expression, dtype = definition.expression, definition.result.dtype
+    if definition.reducer == "add" and dtype.kind == "f":
+        expression = simplified(Apply("add", (expression, identity_of("add", dtype)), dtype))
+    return replace(definition, expression=expression, reducer=None)
 
 
 def _merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
