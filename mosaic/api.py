@@ -19,6 +19,7 @@ from composit.handle import TensorHandle
 from composit.operation import Array, Input, TensorType
 from composit.program import BoundProgram, Pair, Program
 from composit.source import describe_source
+from mosaic.emitted import check_no_reads, emitted_text
 from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.fold_constants import fold_constants
@@ -166,8 +167,7 @@ def compile(
         >>> mosaic.compile(x + 1, inputs=[x])(np.zeros(2, "float32"))
         array([1., 1.], dtype=float32)
     """
-    if guards not in ("check", "ignore"):
-        raise ParameterError(f"compile: guards={guards!r} was given; expected 'check' or 'ignore'")
+    _check_guards_word("compile", guards)
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
     given = _given(inputs)
@@ -203,12 +203,35 @@ def emit(
     tile_scheme: Any = None,
     fuse: bool = True,
     target: str | Target | None = None,
+    guards: str = "check",
 ) -> str:
-    """Return the C that `compile` would compile, for a processor that need not be this machine's."""
+    """Return the C that `compile` would compile, for a processor that need not be this machine's.
+
+    Its function computes all outputs from the inputs; the comment at the top says what it takes and gives.
+
+    guards:  "check" raises if Python read values while the graph was built, since C does not compare them; "ignore"
+             emits the path that was taken
+
+    Raises:  UnsupportedOperationError: an operation or dtype has no C, or Python read values; UnreachedInputError
+    Example:
+        >>> import composit as cnp, mosaic
+        >>> x = cnp.ones((2,), dtype="float32")
+        >>> for line in mosaic.emit(x + 1, inputs=[x]).splitlines()[2:4]:
+        ...     print(line)
+         * inputs[0]: float32[2]
+         * outputs[0]: float32[2]
+    """
+    _check_guards_word("emit", guards)
     given = _given(inputs)
     options = Options(get_target(target), fuse)
-    request, _ = _request(flatten(outputs)[0], given, options, tile_scheme, "ignore")
-    return compile_program(request, _say_nothing).source
+    request, checked = _request(flatten(outputs)[0], given, options, tile_scheme, guards)
+    check_no_reads(checked)
+    return emitted_text(request.program, compile_program(request, _say_nothing))
+
+
+def _check_guards_word(function: str, guards: str) -> None:
+    if guards not in ("check", "ignore"):
+        raise ParameterError(f"{function}: guards={guards!r} was given; expected 'check' or 'ignore'")
 
 
 def _given(inputs: Any) -> list[TensorHandle]:

@@ -112,7 +112,7 @@ class Context:
 @singledispatch
 def lower(operation: Operation, context: Context) -> Sequence[Value]:
     """Return the values of a node's results, appending what computes them to the context's statements."""
-    raise NoLowering(f"{type(operation).__name__} has no lowering to C")
+    raise NoLowering(f"{operation.name} has no lowering to C")
 
 
 def has_lowering(operation: Operation) -> bool:
