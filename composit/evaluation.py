@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from typing import Any
 
@@ -18,19 +19,20 @@ from composit.apply import as_tensor
 from composit.at_call import at_call
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
+from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.guards import (
     Guard,
     check_guards,
     from_outside,
     guards_for,
-    known_values_behind,
     leaf_value,
     read_value,
+    reads_of,
 )
 from composit.handle import TensorHandle
 from composit.keys import Key
-from composit.node import set_plan
+from composit.node import Node, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
     BoundProgram,
@@ -82,10 +84,32 @@ def evaluate(
     if at_call.strict and backend == "numpy":
         # The calls have computed all there is, and have warned.
         return rebuild(_own([read_value(handle, "") for handle in handles]))
-    if backend == "numpy" and all(handle._known is not None for handle in handles):
-        return rebuild(_own([known.value for handle in handles if (known := handle._known) is not None]))
-    plan = _plan_of(handles, chosen)
-    return rebuild(_own(run_in(plan.surroundings, plan.run, [leaf_value(*pair) for pair in plan.leaves])))
+    if chosen is get_backend("numpy"):
+        return rebuild(_own(_computed(handles)))
+    return rebuild(_own(_plan_of(handles, chosen).values()))
+
+
+def _computed(handles: Sequence[TensorHandle]) -> Sequence[Any]:  # Any: arrays and numpy scalars
+    """Return the values by numpy: node by node the first time, and by a prepared program when they are asked for again."""
+    if all(handle._known is not None for handle in handles):
+        return [known.value for handle in handles if (known := handle._known) is not None]
+    first = handles[0]._node
+    if (
+        isinstance(first._plan, _Plan)
+        and _points_to(first._plan, handles)
+        and first._plan.backend is get_backend("numpy")
+    ):
+        return first._plan.values()
+    pairs = [(handle._node, handle._output_index) for handle in handles]
+    memory = Memory()
+    order = nodes_behind(pairs, memory)
+    places = tuple([key_of(*pair) for pair in pairs])
+    # With values that reads have left there is less to do than a program would, and they are dropped with their handles.
+    if not memory.known and first._plan == places:
+        return _plan_of(handles, get_backend("numpy")).values()
+    set_plan(first, places)
+    run_nodes(order, memory, places)
+    return [memory.values[place] for place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +127,10 @@ class _Plan:
     surroundings: Surroundings
     run: PreparedProgram
 
+    def values(self) -> Sequence[Any]:  # Any: arrays and numpy scalars
+        """Return the outputs for what the leaves hold."""
+        return run_in(self.surroundings, self.run, [leaf_value(*pair) for pair in self.leaves])  # type: ignore[no-any-return]
+
 
 def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
     first = handles[0].node
@@ -110,14 +138,10 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
     if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, handles):
         return plan
     pairs = tuple((handle.node, handle.output_index) for handle in handles)
-    # What the oracle has computed for a read it need not compute again; another backend is asked for its own numbers.
-    known = known_values_behind(pairs).pairs if backend is get_backend("numpy") else []
-    bound = build_program(pairs, known) if known else bind(pairs, ())[0]
+    bound = bind(pairs, ())[0]
     surroundings = surroundings_of(bound.program.labels)
     plan = _Plan(pairs[0][1], pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
-    if not known:
-        # Values of reads are dropped with the last handle, so that a plan which needs them is used once.
-        set_plan(first, plan)
+    set_plan(first, plan)
     return plan
 
 
@@ -271,9 +295,8 @@ def _is_input(pair: Pair) -> bool:
 
 def unreached_message(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
     """Return what to say of an input that nothing depends on, naming the reads that dropped it."""
-    operation = handle.node.operation
-    reads = operation.guards if isinstance(operation, Input) else []
-    dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads[:3])
+    reads = list(islice(reads_of(handle.node), 3)) if _is_input((handle.node, 0)) else []
+    dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads)
     because = f"; its value was read by Python, which took it out of the graph:{dropped}" if reads else ""
     return (
         f"inputs: no output depends on {handle!r}; give tensors that the outputs are computed from"
@@ -286,7 +309,7 @@ def why_unreached(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
     for node in ancestors_in_order([node for node, _ in outputs]):
         if _identity((node, 0)) == _identity((handle.node, 0)):
             return "; they depend on it only through other tensors that are given as well"
-        if any(reference() is handle for reference in node._handles):
+        if node is not handle.node and _has_pointed_to(handle, node):
             return (
                 "; it was assigned to after the output was built, and only its earlier value feeds the output: take the "
                 f"output, or a copy of the tensor, before. The assignment:\n  {describe_source(handle.node.source)}"
@@ -297,6 +320,14 @@ def why_unreached(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
                 f"{describe_source(node.source)}"
             )
     return ""
+
+
+def _has_pointed_to(handle: TensorHandle, node: Node) -> bool:
+    """Return whether writes have moved a tensor on from a node: each has what was before as its first operand."""
+    earlier: Node | None = handle.node if getattr(handle, "_has_moved", False) else None
+    while earlier is not None and earlier is not node and earlier.operands:
+        earlier = earlier.operands[0][0]
+    return earlier is node
 
 
 def _identity(pair: Pair) -> int:

@@ -6,29 +6,22 @@ May import handle, program, backends, operation, source, errors.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from composit.at_call import at_call
-from composit.backends import get_backend
+from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.errors import GuardError
 from composit.handle import TensorHandle
-from composit.interpreter import OwnedValues
 from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
-from composit.node import Node, drop_values, keep_value, live_handles, newest_serial
-from composit.operation import Array, Input
-from composit.program import (
-    BoundProgram,
-    Pair,
-    ancestors_in_order,
-    build_program,
-    program_of_nodes,
-    run_in,
-    surroundings_of,
-)
+from composit.node import Node, drop_values, newest_serial
+from composit.operation import Array, Input, Scalar
+from composit.origins import PASSED, Origin, joined
+from composit.program import Pair, ancestors_in_order
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source, find_source
 
@@ -40,9 +33,8 @@ _CHOOSING = ("bool", "index")
 class Guard:
     """One read of a value by Python: what was read, by which kind of read, where, and what came out.
 
-    after:  the newest serial when it was read; a number that is read can steer only what is built later, but a
-            condition or an index also chooses among what is there, as the last test of a loop does
-    inputs: what the value depends on; each holds the guard
+    after: the newest serial when it was read; a number that is read can steer only what is built later, but a
+           condition or an index also chooses among what is there, as the last test of a loop does
     """
 
     pair: Pair
@@ -50,7 +42,6 @@ class Guard:
     source: Source | None
     value: Array
     after: int
-    inputs: tuple[Input, ...] = ()
 
     def may_have_steered(self, newest: int) -> bool:
         """Return whether a value whose newest node has this serial may be there because of the read."""
@@ -71,13 +62,21 @@ def _short(value: Array) -> str:
     return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
 
 
-def record_read(handle: TensorHandle, kind: str, value: Array, inputs: Iterable[Input]) -> None:
-    """Note on each input the value depends on that Python has seen it: the mark that a later run checks."""
-    newest = newest_serial()
-    dependencies = tuple(inputs)
-    guard = Guard((handle.node, handle.output_index), kind, find_source(2), np.array(value), newest, dependencies)
-    for operation in dependencies:
-        operation.guards.append(guard)
+def record_read(handle: TensorHandle, kind: str, value: Array, origin: Origin) -> None:
+    """Note that Python has seen a value, with what it depends on: the mark that a later run checks."""
+    origin.note(Guard((handle._node, handle._output_index), kind, find_source(2), np.array(value), newest_serial()))
+
+
+def reads_of(node: Node) -> Iterator[Guard]:
+    """Yield the reads of values that depend on a node, as far as they are noted with it."""
+    return iter(()) if node._origin is None else node._origin.reads()
+
+
+def mention_read(node: Node, kind: str, source: Source | None, value: Array) -> None:
+    """Let errors tell of a read that took a leaf's value out of the graph; it steered nothing and is not checked."""
+    origin = root_origin(node)
+    if origin is not None:
+        origin.note(Guard((node, 0), kind, source, value, NEVER))
 
 
 def end_history(superseded: Iterable[TensorHandle]) -> None:
@@ -86,13 +85,28 @@ def end_history(superseded: Iterable[TensorHandle]) -> None:
     A guard holds the graph of what was read, and so the arrays: a loop that reads its loss would keep all the weights
     it ever had.
     """
-    ended = {id(guard): guard for handle in superseded for guard in _guards_of(handle.node)}
-    for operation in {part for guard in ended.values() for part in guard.inputs}:
-        operation.guards[:] = [guard for guard in operation.guards if id(guard) not in ended]
+    for handle in superseded:
+        if handle.node._origin is not None:
+            handle.node._origin.forget()
 
 
-def _guards_of(node: Node) -> Sequence[Guard]:
-    return node.operation.guards if isinstance(node.operation, Input) else ()
+def root_origin(node: Node) -> Origin | None:
+    """Return the origin of a node that a tensor points to; None where a read has passed it while none did."""
+    origin = node._origin
+    if origin is None:
+        origin = node._origin = Origin()
+        origin.is_permanent = isinstance(node._operation, Input) and node._operation.outlives_handles
+    return None if origin is PASSED else origin
+
+
+def origin_of(node: Node, known: KnownValue | None) -> Origin | None:
+    """Return what can still be replaced of what a value depends on, the value itself included; None for nothing."""
+    origin = None if known is None or known.origin is None else known.origin.alive()
+    if origin is None and (node._num_handles or (node._origin is not None and not node._origin.is_dead)):
+        origin = root_origin(node)
+        if known is not None:
+            known.origin = origin
+    return origin
 
 
 def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or numpy scalar
@@ -100,11 +114,14 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
 
     kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
     """
-    known = handle._known
+    node = handle._node
+    known = node._values.get(handle._output_index)
     if known is None:
-        known = _look_up(handle.node) or _compute(handle)
+        known = _look_up(node, kind) or _compute(node, handle._output_index, kind)
     if kind:
-        record_read(handle, kind, known.value, known.inputs)
+        origin = origin_of(node, known)
+        if origin is not None:
+            record_read(handle, kind, known.value, origin)
     return known.value
 
 
@@ -117,191 +134,85 @@ def _compute_now(handle: TensorHandle) -> None:
 at_call.compute = _compute_now
 
 
-def _look_up(node: Node) -> KnownValue | None:
-    """Return an element of an array whose values are known: no program has to run, as in a loop over an array."""
-    if not node.operation.is_view or not node.types[0].is_scalar:
+def _look_up(node: Node, kind: str) -> KnownValue | None:
+    """Return the value of a leaf, or an element of an array whose values are known: nothing has to run."""
+    operation = node._operation
+    if isinstance(operation, Scalar):
+        return KnownValue(operation.value, None)
+    if isinstance(operation, Input):
+        # Not kept: an input that shares memory checks it at each look.
+        return KnownValue(operation.read(), _origin_of_leaf(node, kind))
+    operand = node._left
+    if not operation.is_view or operand is None or not node._types[0].is_scalar:
         return None
-    operand, index = node.operands[0]
-    whole = operand._values.get(index)
-    if whole is None and isinstance(operand.operation, Input):
-        whole = KnownValue(operand.operation.read(), frozenset([operand.operation]))
+    whole = operand._values.get(node._left_index)
     if whole is None:
+        if not isinstance(operand._operation, Input):
+            return None
+        whole = KnownValue(operand._operation.read(), _origin_of_leaf(operand, kind))
+    return KnownValue(operation.evaluate(whole.value), origin_of(operand, whole))
+
+
+def _origin_of_leaf(node: Node, kind: str) -> Origin | None:
+    origin = node._origin
+    if origin is None:
+        if node._num_handles or node._operation.outlives_handles:  # type: ignore[attr-defined]  # it is an Input
+            return root_origin(node)
+        if kind:
+            node._origin = PASSED
         return None
-    known = KnownValue(node.operation.evaluate(whole.value), whole.inputs)
-    keep_value(node, 0, known)
-    drop_old_values([node])
-    return known
+    return None if origin.is_dead else origin
 
 
-def _compute(handle: TensorHandle) -> KnownValue:
-    wanted = (handle.node, handle.output_index)
-    behind = known_values_behind([wanted])
-    outputs = [wanted, *_pairs_to_keep(behind.order, wanted)]
-    bound = program_of_nodes(behind.order, outputs, behind.pairs)
-    dependencies = _dependencies(bound, behind)
-    given = _values(bound, behind)
-    consumed = _given_up(bound, behind)
-    mark_used(behind.pairs)
-    del behind
-    for pair in consumed:
-        release_value(*pair)
-    run = get_backend("numpy").prepare(bound.program)
-    values = run_in(surroundings_of(bound.program.labels), run, given)
-    for (node, index), value, reference in zip(outputs, values, bound.program.outputs, strict=True):
-        keep_value(node, index, KnownValue(freeze(value), dependencies[reference[0]]))
-    drop_old_values([node for node, _ in outputs])
-    # Of the node that was computed: a tensor whose memory is being written to points to another at each look.
-    known: KnownValue | None = wanted[0]._values.get(wanted[1])
-    assert known is not None
-    return known
+def _compute(node: Node, index: int, kind: str) -> KnownValue:
+    memory = Memory()
+    order = nodes_behind([(node, index)], memory)
+    origin = joined(
+        [
+            *[_origin_of_leaf(leaf, kind) for leaf in memory.inputs],
+            *[origin_of(cut, known) for cut in memory.known for known in cut._values.values()],
+        ]
+    )
+    kept = [each for each in order if each._num_handles or each is node]
+    kept += read_elsewhere(order)
+    mark_used(memory.known)
+    run_nodes(order, memory, [key_of(each, i) for each in kept for i in range(len(each._types))], _give_up)
+    for each in kept:
+        keys = [key_of(each, i) for i in range(len(each._types))]
+        each._values = {i: KnownValue(freeze(memory.values[key]), origin) for i, key in enumerate(keys)}
+    drop_old_values(kept)
+    return node._values[index]
 
 
-# A node that only a write refers to: from the operands of that node, the cut, the leaf and the local names on the way.
-def _given_up(bound: BoundProgram, behind: Behind) -> list[Pair]:
-    """Return the known values that nobody can ask for any more, once the write that reads them has been computed.
+# What refers to a node with a known value besides its readers: the list of such nodes, two local names on the way, and the
+# argument of getrefcount.
+_OWN_REFERENCES = 4
+
+
+def _give_up(node: Node, num_readers: int) -> None:
+    """Let a known value go, writable again, if nobody can ask for it once the write that reads it has been computed.
 
     In `while ...: x[i] = f(x[i - 1])` each round reads the array as the last round left it. Its handle has moved on, and
     the write is its only reader: so its array may be updated in place, and n writes copy nothing.
     """
-    updated = _updated(bound)
-    if not updated:
-        return []
-    return [
-        (node, index)
-        for (node, index), known in behind.cuts.values()
-        if (id(node), index) in updated
-        and not isinstance(node.operation, Input)
-        and not node.operation.runs_at_call
-        and next(live_handles(node), None) is None
-        and known.value.__class__ is np.ndarray
-        and sys.getrefcount(node) - _references_inside(bound, node) <= _REFERENCES_OF_A_RUN
-    ]
-
-
-# What refers to a cut besides the nodes that read it: the pairs of cuts and of leaves, and names on the way.
-_REFERENCES_OF_A_RUN = 3
-
-
-def _references_inside(bound: BoundProgram, node: Node) -> int:
-    return sum(operand is node for reader in bound.nodes if reader is not None for operand, _ in reader.operands)
-
-
-def _updated(bound: BoundProgram) -> set[tuple[int, int]]:
-    """Return the leaves that a write changes and that are no results themselves."""
-    leaves = dict(zip(bound.program.inputs, bound.leaves, strict=True))
-    outputs = {position for position, _ in bound.program.outputs}
-    return {
-        (id(leaves[source][0]), leaves[source][1])
-        for instruction in bound.program.instructions
-        if instruction.operation.updates_operand
-        for source, _ in instruction.operands[:1]
-        if source in leaves and source not in outputs
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """What a value is to be computed from.
-
-    cuts:  the nearest values that earlier reads left, by node and result
-    order: the nodes between these and the value itself, operands first
-    """
-
-    cuts: dict[tuple[int, int], tuple[Pair, KnownValue]]
-    order: list[Node]
-
-    @property
-    def pairs(self) -> list[Pair]:
-        """The cuts without their values."""
-        return [pair for pair, _ in self.cuts.values()]
-
-
-def known_values_behind(wanted: Sequence[Pair]) -> Behind:
-    """Return the nearest known values from which the wanted ones can be computed, and the nodes that do it."""
-    found = Behind({}, [])
-    seen: set[int] = set()
-    stack: list[Node | None] = [node for node, _ in reversed(wanted)]
-    open_nodes: list[Node] = []
-    while stack:
-        node = stack.pop()
-        if node is None:
-            # All that the last one opened depends on has been put in order.
-            found.order.append(open_nodes.pop())
-            continue
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        stack.append(None)
-        open_nodes.append(node)
-        for operand, index in reversed(node.operands):
-            known = operand._values.get(index)
-            if known is not None:
-                found.cuts[id(operand), index] = ((operand, index), known)
-            elif id(operand) not in seen:
-                stack.append(operand)
-    return found
-
-
-def _pairs_to_keep(nodes: Sequence[Node], wanted: Pair) -> list[Pair]:
-    kept = {
-        (id(handle.node), handle.output_index): (handle.node, handle.output_index)
-        for node in nodes
-        if not isinstance(node.operation, Input)
-        for handle in live_handles(node)
-    }
-    for node in read_elsewhere(nodes):
-        kept.setdefault((id(node), 0), (node, 0))
-    kept.pop((id(wanted[0]), wanted[1]), None)
-    return list(kept.values())
-
-
-def _values(bound: BoundProgram, behind: Behind) -> list[Array]:
-    values = []
-    for node, index in bound.leaves:
-        cut = behind.cuts.get((id(node), index))
-        values.append(cut[1].value if cut is not None else leaf_value(node))
-    return OwnedValues(values)
-
-
-def release_value(node: Node, index: int) -> None:
-    """Let the value of a node go, writable again for the one program that still holds it."""
-    array = node._values[index].value
+    if (
+        node._num_handles
+        or len(node._types) != 1
+        or node._operation.runs_at_call
+        or sys.getrefcount(node) - num_readers > _OWN_REFERENCES
+    ):
+        return
+    array = node._values[0].value
     drop_values(node)
-    array.flags.writeable = True
+    if isinstance(array, np.ndarray):
+        array.flags.writeable = True
 
 
 def leaf_value(node: Node, index: int = 0) -> Array:
     """Return the array of an Input node, or the value that a node keeps because its operation ran at the call."""
     if isinstance(node.operation, Input):
         return node.operation.read()  # type: ignore[no-any-return]
-    return node._values[index].value
-
-
-def _dependencies(bound: BoundProgram, behind: Behind) -> list[frozenset[Input]]:
-    leaves = dict(zip(bound.program.inputs, bound.leaves, strict=True))
-    result: list[frozenset[Input]] = []
-    for position, instruction in enumerate(bound.program.instructions):
-        if position in leaves:
-            node, index = leaves[position]
-            cut = behind.cuts.get((id(node), index))
-            result.append(cut[1].inputs if cut is not None else frozenset([_input(node)]))
-            continue
-        parts = {id(part): part for part in (result[source] for source, _ in instruction.operands)}
-        result.append(_union(list(parts.values())))
-    return result
-
-
-def _input(node: Node) -> Input:
-    assert isinstance(node.operation, Input)
-    return node.operation
-
-
-def _union(parts: Sequence[frozenset[Input]]) -> frozenset[Input]:
-    # One shared set where all agree: a long chain then holds one set, not one per node.
-    if not parts:
-        return frozenset()
-    largest = max(parts, key=len)
-    return largest if all(part <= largest for part in parts) else largest.union(*parts)
+    return node._values[index].value  # type: ignore[no-any-return]  # of an array
 
 
 def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are already
@@ -336,15 +247,32 @@ def _shown(value: Any, held: dict[int, TensorHandle], seen: dict[int, Array]) ->
 
 
 def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]:
-    """Return the reads that may have steered the building of the outputs and depend on the replaced leaves."""
+    """Return the reads that may have steered the building of the outputs and depend on the replaced values.
+
+    Raises:  GuardError: a replaced value was passed by a read while no tensor pointed to it, so that the read was not noted
+    """
     newest = max((node.serial for node, _ in outputs), default=-1)
-    every = build_program(outputs)
-    candidates = {
-        id(guard): guard for node, _ in every.leaves for guard in _input(node).guards if guard.may_have_steered(newest)
-    }
+    found: dict[int, Guard] = {}
+    for node, index in replaced:
+        if node._origin is PASSED:
+            raise GuardError(_passed_message(node))
+        known = node._values.get(index)
+        for origin in (node._origin, None if known is None else known.origin):
+            if origin is not None:
+                found |= {id(guard): guard for guard in origin.reads() if guard.may_have_steered(newest)}
+    # In the order of the reads: the first that differs is the one to tell of.
+    candidates = sorted(found.values(), key=attrgetter("after"))
     given = {_place(pair) for pair in replaced}
-    reached = _dependents([guard.pair for guard in candidates.values()], replaced, given)
-    return [guard for guard in candidates.values() if _place(guard.pair) in given or id(guard.pair[0]) in reached]
+    reached = _dependents([guard.pair for guard in candidates], replaced, given)
+    return [guard for guard in candidates if _place(guard.pair) in given or id(guard.pair[0]) in reached]
+
+
+def _passed_message(node: Node) -> str:
+    return (
+        f"guard: other values were given for {node!r}, built at\n  {describe_source(node.source)}\nPython has read a value that"
+        " depends on it while no tensor pointed to it, so nobody can say whether that read would differ; expected a tensor that"
+        " was held while the graph was built; hold it in a name, or pass guards='ignore' if no read matters"
+    )
 
 
 def _place(pair: Pair) -> tuple[int, int]:

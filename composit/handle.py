@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from composit.at_call import at_call, compute_at_call
 from composit.errors import OperandError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.node import FlatOperands, Node, attach_handle, check_label, new_node, relabelled
+from composit.node import FlatOperands, Node, check_label, new_node, relabelled, remember_awaiting
 from composit.operation import Array, Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
 
@@ -29,6 +29,7 @@ class TensorHandle:
         "__weakref__",
         "_base",
         "_before",
+        "_has_moved",
         "_is_connected",
         "_node",
         "_output_index",
@@ -54,6 +55,8 @@ class TensorHandle:
     _owner: weakref.ref[TensorHandle]
     # The node with the last known value, where writes have moved the tensor on since; else of no meaning.
     _before: weakref.ref[Node]
+    # Set where a write has moved the tensor on to another node.
+    _has_moved: bool
     # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
     _stand_in: Array
     # The views of this tensor that point to a node of its present value.
@@ -69,6 +72,17 @@ class TensorHandle:
 
             node = node_in_graph(graph, node)
         _point(self, node, output_index)
+
+    def __del__(self) -> None:
+        """Let the node know that one tensor fewer points to it: values of reads are kept for those that have one."""
+        try:
+            node = _node_of(self)
+        except AttributeError:
+            # A view that a write took the node from.
+            return
+        count = node._num_handles = node._num_handles - 1
+        if not count and node._origin is not None:
+            node._origin = node._origin.ended()
 
     def __getattr__(self, name: str) -> Any:
         """Return the node of a view whose base has been written to; a write takes it away from the views."""
@@ -161,13 +175,38 @@ class TensorHandle:
         return make_tensor, (self._node, self._output_index)
 
 
+# The slot itself: a view without a node has none to show, where the attribute would derive it again.
+_node_of = TensorHandle.__dict__["_node"].__get__
+
+
 def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._node = node
     handle._output_index = output_index
-    handle._type = node.types[output_index]
+    handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
-    attach_handle(node, handle)
+    node._num_handles += 1
+
+
+def give_node(handle: TensorHandle, node: Node, output_index: int = 0) -> None:
+    """Point a tensor at a node of its type, away from the one it may have pointed to."""
+    node._num_handles += 1
+    take_node(handle)
+    handle._node = node
+    handle._output_index = output_index
+
+
+def take_node(handle: TensorHandle) -> None:
+    """Leave a tensor without a node; a view derives another when it is next looked at."""
+    try:
+        node = _node_of(handle)
+    except AttributeError:
+        # A write has taken it before.
+        return
+    count = node._num_handles = node._num_handles - 1
+    if not count and node._origin is not None:
+        node._origin = node._origin.ended()
+    del handle._node
 
 
 def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = None) -> None:
@@ -237,19 +276,19 @@ def reinterpret(tensor: TensorHandle, step: Operation, result: TensorHandle) -> 
     elif hasattr(tensor, "_is_connected"):
         del tensor._is_connected
     tensor._steps = (*tensor._steps, step)
-    tensor._node, tensor._output_index, tensor._type = result._node, result._output_index, result._type
-    attach_handle(tensor._node, tensor)
+    tensor._type = result._type
+    give_node(tensor, result._node, result._output_index)
     _add_view(root, tensor)
 
 
 def become(tensor: TensorHandle, other: TensorHandle) -> None:
     """Make a tensor the same as another, type and all, as `x.resize(...)` does; what it was a view of stays behind."""
-    tensor._node, tensor._output_index, tensor._type = other._node, other._output_index, other._type
+    tensor._type = other._type
+    give_node(tensor, other._node, other._output_index)
     tensor._base = None
     tensor._views = None
     if hasattr(tensor, "_stand_in"):
         del tensor._stand_in
-    attach_handle(tensor._node, tensor)
 
 
 def _settled(step: Operation) -> Operation:
@@ -262,9 +301,7 @@ def _derive_again(view: TensorHandle) -> Node:
     node, index = root._node, root._output_index
     for step in map(_settled, view._steps):
         node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
-    view._node = node
-    view._output_index = 0
-    attach_handle(node, view)
+    give_node(view, node)
     _add_view(root, view)
     return node
 
@@ -273,7 +310,7 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
     """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
 
     Each view loses its node now and derives it again on demand, so that writing costs nothing for views that nobody reads
-    in between, and reading a tensor costs nothing at all. The caller sees to it that the node knows the handle.
+    in between, and reading a tensor costs nothing at all.
 
     settle: whether numpy would share memory with a view; one that it would not share with is taken from the tensor
     """
@@ -284,11 +321,13 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
         connected = [view for view in present if view._base is root and settle(view)]
         root._views = None
         for view in connected:
-            _take_node(view)
-    if root._node._values:
-        root._before = weakref.ref(root._node)
-    root._node = node
-    root._output_index = output_index
+            take_node(view)
+    before = root._node
+    if before._values:
+        root._before = weakref.ref(before)
+        remember_awaiting(before, root)
+    root._has_moved = True
+    give_node(root, node, output_index)
 
 
 def cut_off(view: TensorHandle) -> None:
@@ -307,16 +346,8 @@ def _move_views(base: TensorHandle, others: Sequence[TensorHandle]) -> None:
             node = other._node
             del other._via
             mark_view(other, base, other._steps[-1])
-            other._node = node
+            give_node(other, node)
             _move_views(other, others)
-
-
-def _take_node(view: TensorHandle) -> None:
-    try:
-        del view._node
-    except AttributeError:
-        # It was listed twice, or has none to lose.
-        return
 
 
 # The class of arrays and that of scalars: numpy tells the two apart, and so do we.
@@ -331,13 +362,13 @@ def register_tensor_classes(array: type[TensorHandle], scalar: type[TensorHandle
 
 def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registered class, which cannot be imported here
     """Return a new handle to one output of a node."""
-    handle: Any = _new_handle(_classes[node.types[output_index].is_scalar])
+    handle: Any = _new_handle(_classes[node._types[output_index].is_scalar])
     handle._node = node
     handle._output_index = output_index
-    handle._type = node.types[output_index]
+    handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
-    attach_handle(node, handle)
+    node._num_handles += 1
     return handle
 
 
@@ -349,12 +380,12 @@ def new_tensor(
 ) -> Any:
     """Return the handle of a new node's only result: `make_tensor(Node(...))` in one step, where building is measured."""
     handle: Any = _new_handle(_classes[types[0].is_scalar])
-    handle._node = new_node(operation, flat_operands, types, source, None, weakref.ref(handle))
+    node = handle._node = new_node(operation, flat_operands, types, source, None, 1)
     handle._output_index = 0
     handle._type = types[0]
     handle._base = None
     handle._views = None
-    if at_call.strict or handle._node.errstate is not DEFAULT_ERRSTATE:
+    if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
         compute_at_call(handle)
     return handle
 

@@ -24,10 +24,6 @@ from composit.warning_lines import register_runner
 _Step: TypeAlias = tuple[Any, Callable[[list[Any]], Any], int | list[int], list[int], int]
 
 
-class OwnedValues(list[Any]):
-    """Values that the caller gives away: the run empties the list, so that an array nobody else holds can be reused."""
-
-
 class NumpyBackend:
     """Evaluates with numpy itself; intermediate arrays are freed as soon as nothing reads them."""
 
@@ -52,8 +48,6 @@ class NumpyBackend:
                 memory[slot] = values[position]
             errstates = errstates_of(program)
             if updates or errstates is not None:
-                if isinstance(values, OwnedValues):
-                    values.clear()
                 _run_with_care(steps, memory, program, errstates)
             else:
                 _run_steps(steps, memory, program)

@@ -11,23 +11,22 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from composit.node import Node, drop_values, is_awaited, keep_value, live_handles
-from composit.operation import Array, Input
-
-# A node of which only one value is meant, as in `composit/program.py`.
-Pair = tuple[Node, int]
+from composit.node import Node, drop_values, is_awaited
+from composit.origins import Origin
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KnownValue:
-    """A value that was read, with the inputs it depends on.
+    """A value that was read.
 
+    origin:  what can still be replaced of what it depends on
     is_used: whether another value was computed from it after its last handle had gone
     """
 
-    value: Array
-    inputs: frozenset[Input]
+    value: Any  # Any: an array or a scalar
+    origin: Origin | None
     is_used: bool = False
 
 
@@ -80,7 +79,7 @@ _READS_THAT_OUTLIVE_A_HANDLE = 2
 
 
 def _is_unheld(node: Node) -> bool:
-    return next(live_handles(node), None) is None and not is_awaited(node)
+    return not node._num_handles and not is_awaited(node)
 
 
 # What refers to a node besides those that read it: the list of nodes, the name in the loop, the argument of getrefcount.
@@ -93,38 +92,53 @@ def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
     In `losses.append(loss(x)); x = step(x)` the losses may be read one by one when the loop is over, and each goes on from
     the x of the one before. No handle points to that, but nodes outside the program do.
 
-    nodes: what a program computes, operands first
+    nodes: what a program computes, operands first; those that handles point to are left out
     """
-    reads: Counter[int] = Counter()
-    updated: set[int] = set()
-    for node in nodes:
-        reads.update(map(id, node._flat_operands[::2]))
-        if node.operation.updates_operand:
-            updated.add(id(node._flat_operands[0]))
+    readers, updated = Counter[int](), set[int]()
     num_bytes = 0
     shown: set[int] = set()
     for node in reversed(nodes):
-        is_shown = id(node) in shown
-        if not is_shown and sys.getrefcount(node) - reads[id(node)] <= _OWN_REFERENCES:
+        # All but the last have a reader in the program: with one reference more than that, nobody else reads the node.
+        count = sys.getrefcount(node) - _OWN_REFERENCES
+        if count <= 1 and id(node) not in shown:
             continue
-        if node.operation.is_view:
+        if not readers:
+            readers, updated = _readers_of(nodes)
+        if id(node) not in shown and count <= readers[id(node)]:
+            continue
+        # No local name may hold an operand here: it would count as a reference from elsewhere.
+        if node._operation.is_view and node._left is not None:
             # It is made again at no cost, of what it shows.
-            shown.add(id(node._flat_operands[0]))
-        elif node._flat_operands and len(node.types) == 1 and id(node) not in updated:
-            num_bytes += node.types[0].num_bytes
-            if num_bytes > max(_MOST_BYTES, node.types[0].num_bytes):
+            shown.add(id(node._left))
+        elif (node._left is not None or node._all) and len(node._types) == 1 and id(node) not in updated:
+            num_bytes += node._types[0].num_bytes
+            if num_bytes > max(_MOST_BYTES, node._types[0].num_bytes):
                 return
-            yield node
+            if not node._num_handles:
+                yield node
 
 
-def mark_used(pairs: Iterable[Pair]) -> None:
-    """Remember that something was computed from these values: those without a handle are no longer waited for."""
-    for node, index in pairs:
-        known = node._values.get(index)
-        if known is None or known.is_used or node.operation.runs_at_call:
+def _readers_of(nodes: Sequence[Node]) -> tuple[Counter[int], set[int]]:
+    """Return how many operands of the nodes each node is, and which of them a write changes."""
+    readers: Counter[int] = Counter()
+    updated: set[int] = set()
+    for node in nodes:
+        operands = node.operands
+        readers.update([id(operand) for operand, _ in operands])
+        if node._operation.updates_operand:
+            updated.add(id(operands[0][0]))
+    return readers, updated
+
+
+def mark_used(nodes: Iterable[Node]) -> None:
+    """Remember that something was computed from these nodes: those without a handle are no longer waited for."""
+    for node in nodes:
+        if node._num_handles or node._operation.runs_at_call:
             continue
-        if next(live_handles(node), None) is None:
-            keep_value(node, index, KnownValue(known.value, known.inputs, True))
+        fresh = [known for known in node._values.values() if not known.is_used]
+        for known in fresh:
+            known.is_used = True
+        if fresh:
             _kept.recent.append((_kept.count, weakref.ref(node)))
 
 

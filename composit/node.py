@@ -12,12 +12,14 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from composit.errors import ParameterError
 from composit.errstates import current_errstate
 from composit.keys import Key, digest
 from composit.operation import Operation, TensorType
+from composit.origins import Origin
 from composit.source import Source
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 Operands: TypeAlias = tuple[tuple["Node", int], ...]
 FlatOperands: TypeAlias = tuple["Node | int", ...]
-_Reference: TypeAlias = "weakref.ref[TensorHandle]"
 
 _serials = itertools.count()
 _NO_VALUES: dict[int, KnownValue] = {}
@@ -42,57 +43,75 @@ def newest_serial() -> int:
     return next(_serials)
 
 
-class _Draft:
-    """A node while it is being made: its slots are set as plain attributes, then its class becomes Node.
+def _read_only(slot: str) -> Any:  # Any: a property, declared at each use as what it gives
+    return property(attrgetter(slot), _refuse_to_change)
 
-    Setting ten slots around a `__setattr__` that refuses costs 400 ns, this way 100. What a node holds is few objects:
-    the garbage collector's work on all of them is most of the cost of building 100,000 nodes.
 
-    _flat_operands: node, output index, node, output index, ...
-    _references:    a weak reference to the one handle, as nearly all nodes have it, or several
+def _refuse_to_change(node: Node, value: object) -> NoReturn:
+    raise AttributeError(f"node: {node!r} cannot be given {value!r:.60}; nodes never change, build a new one")
+
+
+class Node:
+    """An operation applied to operands `(node, output index)`; never changed after it is made.
+
+    types:  one TensorType per result
+    serial: order of creation in this process: operands are older than what reads them, and a read of a value cannot have
+            steered what was built before it
+    source: the user's line; scope and label: words for people; errstate: numpy's there; no part of the identity
+
+    What people read are properties without setters; our own passes read the slots, which is faster. Up to two operands
+    lie in slots of their own: a tuple beside each node would double the work of Python's garbage collector, which visits
+    all nodes again and again while a large graph is built.
+
+    _left, _left_index, _right, _right_index: the operands, None where there are fewer than two
+    _all:         node, output index, node, output index, ... where there are more than two, else None
+    _num_handles: how many tensors point to the node now
+    _origin:      what reads of values that depend on this one are noted with (`composit/origins.py`)
+    _awaited_by:  tensors that were written to since the node's value was read, weakly; None for no such
     """
 
     __slots__ = (
         "__weakref__",
-        "_flat_operands",
+        "_all",
+        "_awaited_by",
+        "_errstate",
         "_graph",
         "_key",
+        "_label",
+        "_left",
+        "_left_index",
+        "_num_handles",
+        "_operation",
+        "_origin",
         "_plan",
-        "_references",
+        "_right",
+        "_right_index",
+        "_scope",
+        "_serial",
+        "_source",
+        "_types",
         "_values",
-        "errstate",
-        "label",
-        "operation",
-        "scope",
-        "serial",
-        "source",
-        "types",
     )
 
-    operation: Operation
-    _flat_operands: FlatOperands
-    types: tuple[TensorType, ...]
-    serial: int
-    source: Source | None
-    scope: str
-    label: str | None
-    errstate: object
+    _operation: Operation
+    _left: Node | None
+    _left_index: int
+    _right: Node | None
+    _right_index: int
+    _all: FlatOperands | None
+    _types: tuple[TensorType, ...]
+    _serial: int
+    _source: Source | None
+    _scope: str
+    _label: str | None
+    _errstate: object
     _key: Key | None
-    _references: _Reference | tuple[_Reference, ...]
+    _num_handles: int
+    _awaited_by: tuple[weakref.ref[TensorHandle], ...] | None
+    _origin: Origin | None
     _graph: MultiDiGraph | None
     _values: dict[int, KnownValue]
     _plan: Any  # Any: evaluation's own record of the prepared program, a cache
-
-
-class Node(_Draft):
-    """An operation applied to operands `(node, output index)`; never changed after it is made.
-
-    types:  one TensorType per result
-    serial: order of creation in this process (a read of a value cannot have steered what was built before it)
-    source: the user's line; scope and label: words for people; errstate: numpy's there; no part of the identity
-    """
-
-    __slots__ = ()
 
     def __new__(
         cls,
@@ -104,23 +123,22 @@ class Node(_Draft):
     ) -> Node:
         return new_node(operation, tuple(chain.from_iterable(operands)), types, source, label)
 
-    def __setattr__(self, attribute: str, value: object) -> None:
-        raise AttributeError(f"node: {attribute} cannot be set to {value!r:.60}; nodes never change, build a new one")
-
-    __delattr__ = None  # type: ignore[assignment]  # deleting an attribute is a TypeError
+    operation: Operation = _read_only("_operation")
+    types: tuple[TensorType, ...] = _read_only("_types")
+    serial: int = _read_only("_serial")
+    source: Source | None = _read_only("_source")
+    scope: str = _read_only("_scope")
+    label: str | None = _read_only("_label")
+    errstate: object = _read_only("_errstate")
 
     @property
     def operands(self) -> Operands:
         """The values the operation is applied to, as pairs (node, output index)."""
-        flat = self._flat_operands
-        if len(flat) == 4:
-            return (flat[0], flat[1]), (flat[2], flat[3])  # type: ignore[return-value]  # nodes and indices alternate
-        return tuple(zip(flat[::2], flat[1::2], strict=True))  # type: ignore[arg-type]  # as above
-
-    @property
-    def _handles(self) -> tuple[_Reference, ...]:
-        references = self._references
-        return references if isinstance(references, tuple) else (references,)
+        if self._all is not None:
+            return tuple(zip(self._all[::2], self._all[1::2], strict=True))  # type: ignore[arg-type]  # they alternate
+        if self._right is not None:
+            return (self._left, self._left_index), (self._right, self._right_index)  # type: ignore[return-value]
+        return () if self._left is None else ((self._left, self._left_index),)
 
     @property
     def name(self) -> str:
@@ -152,7 +170,7 @@ class Node(_Draft):
 
 def _rebuild(operation: Operation, operands: Operands, types: tuple[TensorType, ...], scope: str, label: str) -> Node:
     node = Node(operation, operands, types, None, label)
-    _set_scope(node, scope)
+    node._scope = scope
     return node
 
 
@@ -162,77 +180,76 @@ def new_node(
     types: tuple[TensorType, ...],
     source: Source | None,
     label: str | None = None,
-    references: _Reference | tuple[_Reference, ...] = (),
+    num_handles: int = 0,
 ) -> Node:
-    """Return a new node; what `Node(...)` does, without a class call's overhead, with the operands' pairs in one row."""
-    node = _Draft()
-    node.operation = operation
-    node._flat_operands = flat_operands
-    node.types = types
-    node.source = source
-    node.serial = next(_serials)
-    node.scope = _current_scope()
-    node.label = label
-    node.errstate = current_errstate()
+    """Return a new node; what `Node(...)` does, without a class call's overhead, with the operands' pairs in one row.
+
+    num_handles: how many tensors the caller is about to point to it
+    """
+    node = _new(Node)
+    node._operation = operation
+    node._all = None
+    count = len(flat_operands)
+    if count == 4:
+        node._left, node._left_index, node._right, node._right_index = flat_operands  # type: ignore[assignment]
+    elif count == 2:
+        node._left, node._left_index = flat_operands  # type: ignore[assignment]  # nodes and indices alternate
+        node._right = None
+    else:
+        node._left = node._right = None
+        if count:
+            node._all = flat_operands
+    node._types = types
+    node._source = source
+    node._serial = next(_serials)
+    node._scope = _current_scope()
+    node._label = label
+    node._errstate = current_errstate()
     node._key = None
-    node._references = references
+    node._num_handles = num_handles
+    node._awaited_by = None
+    node._origin = None
     node._graph = None
     node._values = _NO_VALUES
     node._plan = None
-    node.__class__ = Node
-    return node  # type: ignore[return-value]  # its class has just become Node
+    return node
 
 
-# The slots' own setters pass by __setattr__, for the few that are caches or are known only later.
-_set_scope = _Draft.__dict__["scope"].__set__
-_set_errstate = _Draft.__dict__["errstate"].__set__
-_set_key = _Draft.__dict__["_key"].__set__
-_set_references = _Draft.__dict__["_references"].__set__
-_set_graph = _Draft.__dict__["_graph"].__set__
-_set_values = _Draft.__dict__["_values"].__set__
-_set_plan = _Draft.__dict__["_plan"].__set__
+_new = object.__new__
 
 
 def set_plan(node: Node, plan: object) -> None:
     """Keep evaluation's prepared program with the node it computes."""
-    _set_plan(node, plan)
-
-
-def keep_value(node: Node, index: int, known: KnownValue) -> None:
-    """Keep a value that was read with the node it belongs to; `composit/guards.py` decides for how long."""
-    _set_values(node, {**node._values, index: known})
-
-
-def drop_values(node: Node) -> None:
-    """Forget the values that reads left."""
-    _set_values(node, _NO_VALUES)
+    node._plan = plan
 
 
 def set_graph(node: Node, graph: MultiDiGraph) -> None:
     """Keep the graph with the node it ends in; the two refer to each other, which the garbage collector resolves."""
-    _set_graph(node, graph)
+    node._graph = graph
 
 
-def attach_handle(node: Node, handle: TensorHandle) -> None:
-    """Remember, weakly, that the handle points to the node: forced reads keep values only for such nodes."""
-    alive = [reference for reference in node._handles if reference() is not None]
-    _set_references(node, (*alive, weakref.ref(handle)) if alive else weakref.ref(handle))
+def keep_value(node: Node, index: int, known: KnownValue) -> None:
+    """Keep a value that was read with the node it belongs to; `composit/guards.py` decides for how long."""
+    node._values = {**node._values, index: known} if node._values else {index: known}
 
 
-def live_handles(node: Node) -> Iterator[TensorHandle]:
-    """Yield the handles that point to the node now."""
-    for reference in node._handles:
-        handle = reference()
-        if handle is not None and _has_node(handle, node):
-            yield handle
+def drop_values(node: Node) -> None:
+    """Forget the values that reads left."""
+    node._values = _NO_VALUES
+
+
+def remember_awaiting(node: Node, handle: TensorHandle) -> None:
+    """Remember that a tensor was written to after its value at this node was read, and may go on from it."""
+    # By identity: to compare tensors would build a node.
+    others = [each for each in node._awaited_by or () if each() is not None and each() is not handle]
+    node._awaited_by = (*others, weakref.ref(handle))
 
 
 def is_awaited(node: Node) -> bool:
     """Return whether a handle that pointed to the node, and wants its value to go on from, has none of its own yet."""
-    for reference in node._handles:
+    for reference in node._awaited_by or ():
         handle = reference()
-        before = None if handle is None else getattr(handle, "_before", None)
-        if before is not None and before() is node and handle is not None and not _has_value(handle):
+        if handle is not None and handle._before() is node and not _has_value(handle):
             return True
     return False
 
@@ -243,14 +260,6 @@ def _has_value(handle: TensorHandle) -> bool:
     except AttributeError:
         return False
     return handle._output_index in now._values
-
-
-def _has_node(handle: TensorHandle, node: Node) -> bool:
-    try:
-        return object.__getattribute__(handle, "_node") is node
-    except AttributeError:
-        # A view that lost its node by a write to its base: asking the handle itself would derive it again.
-        return False
 
 
 def _compute_keys(root: Node) -> None:
@@ -265,7 +274,7 @@ def _compute_keys(root: Node) -> None:
             continue
         stack.pop()
         if node._key is None:
-            _set_key(node, _key_of(node, operation_keys))
+            node._key = _key_of(node, operation_keys)
 
 
 def _key_of(node: Node, operation_keys: dict[int, Key]) -> Key:
@@ -282,11 +291,19 @@ def _key_of(node: Node, operation_keys: dict[int, Key]) -> Key:
 def relabelled(node: Node, label: str) -> Node:
     """Return the same expression under another label; the operation object, and so a leaf's identity, is shared."""
     copy = Node(node.operation, node.operands, node.types, node.source, label)
-    _set_scope(copy, node.scope)
-    _set_errstate(copy, node.errstate)
-    if node.operation.runs_at_call:
+    copy._scope = node._scope
+    copy._errstate = node._errstate
+    # What reads either is younger than both.
+    copy._serial = node._serial
+    if node._operation.runs_at_call:
         # It has run, once; what came out is kept with its nodes for good.
-        _set_values(copy, node._values)
+        copy._values = node._values
+    if node._left is None and node._all is None:
+        # Both are the same leaf: whoever replaces one replaces the other.
+        if node._origin is None:
+            node._origin = Origin()
+            node._origin.is_permanent = True
+        copy._origin = node._origin
     return copy
 
 

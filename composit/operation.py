@@ -11,15 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from composit.errors import DtypeError, MissingDerivativeError
 from composit.keys import Key, digest, encode, fresh_token
-
-if TYPE_CHECKING:
-    from composit.guards import Guard
 
 Shape: TypeAlias = tuple[int, ...]
 Axes: TypeAlias = tuple[int, ...]
@@ -193,18 +190,16 @@ def _fields_of(kind: type[Operation]) -> tuple[bytes, tuple[str, ...], tuple[str
 
 
 class Input(Operation):
-    """A leaf whose value comes from outside: a created array, a torch parameter, a placeholder. Equal only to itself.
+    """A leaf whose value comes from outside: a created array, a torch parameter, a placeholder. Equal only to itself."""
 
-    `guards` holds the reads of values that depended on this input (`composit/guards.py`); it grows, the rest is fixed.
-    """
-
-    __slots__ = ("__weakref__", "_array", "_token", "_type", "guards")
+    __slots__ = ("__weakref__", "_array", "_token", "_type")
+    # Whether somebody can give other values for it although no tensor points to it now: reads are noted with it for ever.
+    outlives_handles: ClassVar[bool] = False
 
     def __init__(self, array: Array | PythonScalar | None, array_type: TensorType) -> None:
         self._array = array
         self._type = array_type
         self._token = fresh_token()
-        self.guards: list[Guard] = []
 
     @property
     def name(self) -> str:

@@ -104,7 +104,7 @@ _running: ContextVar[Surroundings | None] = ContextVar("composit_running", defau
 
 def run_in(surroundings: Surroundings, run: Callable[[Any], Any], values: Any) -> Any:  # Any: arrays, as prepared
     """Return what a prepared program makes of values; what it raises names these labels, by `labels_of`."""
-    _count_run()
+    count_run()
     token = _running.set(surroundings)
     before, state = current_errstate(), reporting(surroundings.errstate)
     try:
@@ -166,7 +166,8 @@ def count_evaluations() -> Iterator[EvaluationCount]:
         _counts.reset(token)
 
 
-def _count_run() -> None:
+def count_run() -> None:
+    """Note that a program is run, for `count_evaluations`."""
     for count in _counts.get():
         count.runs += 1
 
@@ -203,8 +204,11 @@ def _identities(pairs: Iterable[Pair]) -> set[tuple[int, int]]:
     return {(id(node), index) for node, index in pairs}
 
 
-def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Pair] = ()) -> list[Node]:
-    """Return the roots and all they depend on, operands first, each object once; cut pairs are not looked behind."""
+def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Pair] = (), oldest: int = 0) -> list[Node]:
+    """Return the roots and all they depend on, operands first, each object once; cut pairs are not looked behind.
+
+    oldest: the serial below which operands are left out; what depends on a node is younger than the node
+    """
     seen: set[int] = set()
     order: list[Node] = []
     is_cut = _identities(cuts)
@@ -219,7 +223,7 @@ def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Pair] = ()) -> li
         seen.add(id(node))
         stack.append((node, True))
         for operand, index in reversed(node.operands):
-            if id(operand) not in seen and (id(operand), index) not in is_cut:
+            if operand._serial >= oldest and id(operand) not in seen and (id(operand), index) not in is_cut:
                 stack.append((operand, False))
     return order
 
@@ -293,14 +297,10 @@ def build_program(outputs: Sequence[Pair], cuts: Collection[Pair] = ()) -> Bound
     roots = [node for node, index in outputs if (id(node), index) not in is_cut]
     order = ancestors_in_order(roots, cuts)
     needed = _pairs_read(order, outputs) if cuts else ()
-    return program_of_nodes(order, outputs, [pair for pair in cuts if (id(pair[0]), pair[1]) in needed])
-
-
-def program_of_nodes(order: Sequence[Node], outputs: Sequence[Pair], cuts: Iterable[Pair]) -> BoundProgram:
-    """Return the program of nodes that have been put in order, of which the cut pairs are given."""
     builder = _Builder()
     for pair in cuts:
-        builder.add_cut(pair)
+        if (id(pair[0]), pair[1]) in needed:
+            builder.add_cut(pair)
     for node in order:
         builder.add_node(node)
     references = tuple(builder.references[id(node), index] for node, index in outputs)

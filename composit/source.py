@@ -18,7 +18,11 @@ from typing import TypeAlias
 Source: TypeAlias = tuple[CodeType, int]
 
 _internal_prefixes: list[str] = [os.path.dirname(os.path.abspath(__file__)) + os.sep]
-_is_internal_code: dict[CodeType, bool] = {}
+# By the id of a code object, whose own hash reads all of its constants and takes longer than building a node. The code
+# objects are kept beside, so that no id is given to another.
+_is_internal_code: dict[int, bool] = {}
+_known_code: list[CodeType] = []
+MAX_KNOWN_CODE = 1 << 16
 _frame_at = sys._getframe
 
 
@@ -27,14 +31,23 @@ def register_internal_package(directory: str) -> None:
     prefix = os.path.abspath(directory) + os.sep
     if prefix not in _internal_prefixes:
         _internal_prefixes.append(prefix)
-        _is_internal_code.clear()
+        _forget_code()
+
+
+def _forget_code() -> None:
+    # The answers first: without its code object, an id could mean another one.
+    _is_internal_code.clear()
+    _known_code.clear()
 
 
 def _is_internal(code: CodeType) -> bool:
-    known = _is_internal_code.get(code)
+    known = _is_internal_code.get(id(code))
     if known is None:
+        if len(_known_code) >= MAX_KNOWN_CODE:
+            _forget_code()
         known = code.co_filename.startswith(tuple(_internal_prefixes))
-        _is_internal_code[code] = known
+        _known_code.append(code)
+        _is_internal_code[id(code)] = known
     return known
 
 
@@ -43,7 +56,7 @@ def find_source(depth: int = 1) -> Source | None:
     frame: FrameType | None = _frame_at(depth)
     while frame is not None:
         code = frame.f_code
-        internal = _is_internal_code.get(code)
+        internal = _is_internal_code.get(id(code))
         if internal is None:
             internal = _is_internal(code)
         if not internal:

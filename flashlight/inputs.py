@@ -23,6 +23,8 @@ class TorchInput(Input):
     """
 
     __slots__ = ("_tensor", "_version")
+    # A trace lets go of its tensors when it ends, and people name them as inputs later.
+    outlives_handles = True
 
     _array: Array
 

@@ -8,15 +8,15 @@ asked for it. May import carrying, inputs, views and composit's core.
 from __future__ import annotations
 
 import math
-import sys
 import weakref
+from itertools import islice
 from typing import Any, TypeAlias
 
 import torch
 
 from composit.apply import leaf
 from composit.errors import AssignmentError, StaleTensorError
-from composit.guards import Guard
+from composit.guards import mention_read, reads_of
 from composit.handle import make_tensor
 from composit.node import Node
 from composit.operation import Array, Input, Shape
@@ -156,7 +156,7 @@ class Record(Carried):
         # What Python read of it before says, in errors, why nothing depends on it; no graph is checked against it.
         leaf_node = handle.node
         for kind, source, value in self.reads:
-            leaf_node.operation.guards.append(Guard((leaf_node, 0), kind, source, value, sys.maxsize))
+            mention_read(leaf_node, kind, source, value)
         self.node, self.index = weakref.ref(leaf_node), 0
         return handle
 
@@ -219,7 +219,7 @@ class Record(Carried):
         if self.handle is not None:
             operation = self.handle.node.operation
             if isinstance(operation, Input) and not self.reads:
-                guards = operation.guards[:MAX_REMEMBERED_READS]
+                guards = islice(reads_of(self.handle.node), MAX_REMEMBERED_READS)
                 self.reads = tuple((guard.kind, guard.source, guard.value) for guard in guards)
             self.node, self.index = weakref.ref(self.handle.node), self.handle.output_index
             self.handle = None

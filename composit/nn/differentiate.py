@@ -127,6 +127,8 @@ class _Sweep:
 
     def __init__(self, wanted: Sequence[TensorHandle]) -> None:
         self._wanted = {_identity(handle.node, handle.output_index) for handle in wanted}
+        # What is older than all inputs depends on none of them: a loop's gradient walks back to its weights and no further.
+        self._oldest = min((handle.node.serial for handle in wanted), default=0)
         self._outputs: list[Pair] = []
         self._cotangents: dict[_Identity, Any] = {}
         self._stopped_at: dict[_Identity, Node] = {}
@@ -138,7 +140,7 @@ class _Sweep:
 
     def run(self) -> None:
         """Carry the cotangents from the outputs to the wanted inputs."""
-        order = ancestors_in_order([node for node, _ in self._outputs])
+        order = ancestors_in_order([node for node, _ in self._outputs], oldest=self._oldest)
         self._mark_reached(order)
         for node in reversed(order):
             if node.operands:

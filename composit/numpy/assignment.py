@@ -7,7 +7,6 @@ handle, operation, errors.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,8 +17,8 @@ from composit.apply import as_tensor, scalar_node
 from composit.at_call import at_call, compute_at_call
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, cut_off, move_on, root_of
-from composit.node import FlatOperands, attach_handle, new_node
+from composit.handle import TensorHandle, cut_off, give_node, move_on, root_of
+from composit.node import FlatOperands, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
@@ -208,7 +207,7 @@ def assign_elements(
 
 
 def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands) -> None:
-    node = new_node(operation, flat_operands, (root._type,), find_source(4), None, weakref.ref(root))
+    node = new_node(operation, flat_operands, (root._type,), find_source(4))
     move_on(root, node, 0, is_connected)
     if at_call.strict or node.errstate is not DEFAULT_ERRSTATE:
         _compute_or_return(root)
@@ -222,7 +221,7 @@ def _compute_or_return(root: TensorHandle) -> None:
         is_written = True
     finally:
         if not is_written:
-            root._node, root._output_index = root._node.operands[0]
+            give_node(root, *root._node.operands[0])
 
 
 def assign_result(tensor: Any, result: Any) -> None:
@@ -233,7 +232,6 @@ def assign_result(tensor: Any, result: Any) -> None:
         flat = (root._node, root._output_index, result._node, result._output_index)
         _move_on(root, Assign(steps, EVERYTHING), flat)
         return
-    attach_handle(result._node, root)
     move_on(root, result._node, result._output_index, is_connected)
 
 

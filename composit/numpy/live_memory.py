@@ -15,8 +15,8 @@ import numpy as np
 
 from composit.apply import input_of
 from composit.guards import read_value
-from composit.handle import TensorHandle, make_tensor, root_of
-from composit.node import Node, attach_handle
+from composit.handle import TensorHandle, give_node, make_tensor, root_of, take_node
+from composit.node import Node
 from composit.numpy.assignment import is_connected
 from composit.numpy.layout import stand_in_of
 from composit.operation import Array
@@ -31,7 +31,7 @@ class _NoViews:
         view = reference()
         # One that copied has what was there when it was made.
         if view is not None and is_connected(view):
-            _forget(view)
+            take_node(view)
 
     def __len__(self) -> int:
         return 0
@@ -134,19 +134,11 @@ def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
     # To ask of one whether it copied may take others away from the tensor.
     for view in [view for view in present if view._base is root and is_connected(view)]:
         view._base = live
-        _forget(view)
+        take_node(view)
     root._views = None
     root._base, root._steps, root._is_connected = live, (), True
-    _forget(root)
+    take_node(root)
     return live
-
-
-def _forget(view: TensorHandle) -> None:
-    try:
-        del view._node
-    except AttributeError:
-        # It had lost its node before.
-        return
 
 
 def release(live: LiveMemory) -> None:
@@ -162,9 +154,7 @@ def release(live: LiveMemory) -> None:
         return
     root._base = None
     del root._is_connected
-    root._node = node
-    root._output_index = 0
-    attach_handle(node, root)
+    give_node(root, node)
     # Views of the memory are views of the tensor again: `root_of` follows one step.
     live._base = root
 

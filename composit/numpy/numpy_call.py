@@ -18,7 +18,7 @@ import numpy as np
 from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten, with_made_tensors
 from composit.errors import CompositError, GuardError, NoRuleError
-from composit.guards import freeze, from_outside, read_value
+from composit.guards import freeze, from_outside, origin_of, read_value
 from composit.handle import TensorHandle, reinterpret, root_of
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
@@ -26,7 +26,8 @@ from composit.node import keep_value
 from composit.numpy.assignment import assign_result, is_writable
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
-from composit.operation import Array, Input, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.origins import joined
 
 # Any, everywhere here: what numpy's functions take and return.
 Function = Callable[..., Any]
@@ -333,12 +334,11 @@ class _Results:
         types = tuple(tensor_type(np.shape(part), part.dtype, isinstance(part, np.generic)) for part in parts)
         tensors = apply(replace(call, types=types), *self.handles)
         together = tensors if isinstance(tensors, tuple) else (tensors,)
-        known = [handle._known for handle in self.handles]
-        inputs = frozenset[Input]().union(*(value.inputs for value in known if value is not None))
+        origin = joined([origin_of(handle.node, handle._known) for handle in self.handles])
         for tensor, part in zip(together, parts, strict=True):
             # A copy: what a function returns may be an array that somebody else holds.
             value = part.copy(order="K") if isinstance(part, np.ndarray) else part
             if isinstance(value, np.ndarray) and value.dtype == object:
                 _hold(value, self.held)
-            keep_value(tensor.node, tensor.output_index, KnownValue(freeze(value), inputs))
+            keep_value(tensor.node, tensor.output_index, KnownValue(freeze(value), origin))
         return together

@@ -1,0 +1,260 @@
+"""Runs nodes where they stand, each once, by age: no program is made of them. What reads and first evaluations do.
+
+    memory = Memory()
+    order = nodes_behind([(node, 0)], memory)     # known values and leaves are in memory now
+    run_nodes(order, memory, {key_of(node, 0)})
+    memory.values[key_of(node, 0)]
+
+Arrays are let go with their last reader, and a write changes the array it is given where nothing else holds it. Most
+programs are evaluated once; what prepares a program for many runs is `composit/interpreter.py`, which gives the same
+results. May import node, operation, program, errstates, source, warning_lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from composit.errstates import current_errstate, reporting, set_errstate
+from composit.node import Node
+from composit.operation import Input, Scalar
+from composit.program import Pair, count_run
+from composit.source import Source, describe_source
+from composit.warning_lines import register_runner
+
+# One result of one node. A node is an object of more than 128 bytes, so that the numbers after its id are nobody's id.
+Key: TypeAlias = "int | tuple[int, int]"
+_ROOM = 128
+
+by_age = attrgetter("_serial")
+
+
+def key_of(node: Node, index: int) -> Key:
+    """Return what one result of a node is kept under, as long as the node lives."""
+    return id(node) + index if index < _ROOM else (id(node), index)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Values while nodes run.
+
+    values: by `key_of`
+    known:  the nodes whose values an earlier read has left
+    inputs: the leaves that hold arrays
+    """
+
+    values: dict[Key, Any] = field(default_factory=dict)  # Any: arrays and scalars
+    known: list[Node] = field(default_factory=list)
+    inputs: list[Node] = field(default_factory=list)
+
+
+def nodes_behind(wanted: Iterable[Pair], memory: Memory) -> list[Node]:
+    """Return the nodes that compute the wanted values, operands first, and put what is known already into memory."""
+    values = memory.values
+    order: list[Node] = []
+    seen: set[int] = set()
+    stack = [node for node, _ in wanted]
+    while stack:
+        node = stack.pop()
+        key = id(node)
+        if key in seen:
+            continue
+        seen.add(key)
+        if node._values and len(node._values) == len(node._types):
+            memory.known.append(node)
+            for index, known in node._values.items():
+                values[key_of(node, index)] = known.value
+            continue
+        left = node._left
+        if left is not None:
+            stack.append(left)
+            right = node._right
+            if right is not None:
+                stack.append(right)
+        elif node._all is not None:
+            stack.extend(node._all[::2])  # type: ignore[arg-type]  # nodes and indices alternate
+        else:
+            operation = node._operation
+            if operation.__class__ is Scalar:
+                values[key] = operation.value
+                continue
+            if isinstance(operation, Input):
+                memory.inputs.append(node)
+                values[key] = operation.read()
+                continue
+        order.append(node)
+    # Operands are older than what reads them.
+    order.sort(key=by_age)
+    return order
+
+
+def _keys_of_operands(node: Node) -> list[Key]:
+    return [key_of(operand, index) for operand, index in node.operands]
+
+
+def _last_readers(order: Sequence[Node], kept: Iterable[Key]) -> dict[Key, Node | None]:
+    last: dict[Key, Node | None] = {}
+    for node in order:
+        left = node._left
+        if left is not None:
+            last[id(left) if not node._left_index else key_of(left, node._left_index)] = node
+            right = node._right
+            if right is not None:
+                last[id(right) if not node._right_index else key_of(right, node._right_index)] = node
+        elif node._all is not None:
+            last.update(dict.fromkeys(_keys_of_operands(node), node))
+    last.update(dict.fromkeys(kept))
+    return last
+
+
+def _keep_all(node: Node, num_readers: int) -> None:
+    """Let no known value go."""
+
+
+def run_nodes(
+    order: Sequence[Node], memory: Memory, kept: Iterable[Key], give_up: Callable[[Node, int], None] = _keep_all
+) -> None:
+    """Compute the nodes and leave the values that are to be kept in memory.
+
+    give_up: told of a node of `memory.known` that only a write still reads, and of how many readers it has in the program;
+             lets its value go, writable, if nobody needs it any more
+
+    Raises:  what the operations raise, with a note that shows the user's line
+    """
+    run = _Run(memory.values, _last_readers(order, kept), order, give_up, {id(node) for node in memory.known})
+    count_run()
+    before = current_errstate()
+    try:
+        _run(order, run)
+    finally:
+        if before is not current_errstate():
+            set_errstate(before)
+
+
+def _run(order: Sequence[Node], run: _Run) -> None:
+    values, last = run.values, run.last
+    # An elementwise operation is one object in thousands of nodes.
+    functions: dict[int, Callable[..., Any]] = {}
+    state: object = None
+    node: Any = None  # Any: read by the except, which nothing reaches without one
+    try:
+        for node in order:
+            if node._errstate is not state:
+                state = node._errstate
+                set_errstate(reporting(state))
+            operation = node._operation
+            function = functions.get(id(operation))
+            if function is None:
+                if operation.updates_operand or len(node._types) != 1:
+                    run.store(node, run.updated(node) if operation.updates_operand else run.evaluated(node))
+                    continue
+                function = functions[id(operation)] = operation.evaluator()
+            left = node._left
+            if left is None:
+                values[id(node)] = function(*run.operands(node))
+                run.free(node)
+                continue
+            first = id(left) if not node._left_index else key_of(left, node._left_index)
+            right = node._right
+            if right is None:
+                # No local name may hold an operand: it would live until the next node has been computed.
+                values[id(node)] = function(values[first])
+            else:
+                second = id(right) if not node._right_index else key_of(right, node._right_index)
+                values[id(node)] = function(values[first], values[second])
+                if last[second] is node:
+                    del values[second]
+                    if second == first:
+                        continue
+            if last[first] is node:
+                del values[first]
+    except BaseException as error:
+        # The error keeps its class and text, as numpy raised it; the note adds the user's line.
+        error.add_note(where_of(node))
+        raise
+
+
+# How often an array is referred to by `_Run.updated` itself: its name there, and the argument of getrefcount.
+_OWN_REFERENCES = 2
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one run works on, and what it does with nodes that are not one function of one or two operands."""
+
+    values: dict[Key, Any]
+    last: dict[Key, Node | None]
+    order: Sequence[Node]
+    give_up: Callable[[Node, int], None]
+    known: set[int]
+    _readers: Counter[int] = field(default_factory=Counter)
+
+    def operands(self, node: Node) -> list[Any]:
+        return [self.values[key] for key in _keys_of_operands(node)]
+
+    def evaluated(self, node: Node) -> Any:
+        return node._operation.evaluate(*self.operands(node))
+
+    def store(self, node: Node, value: Any) -> None:
+        """Put the results of a node where its readers find them, and let go of operands that nobody reads later."""
+        self.free(node)
+        if len(node._types) == 1:
+            self.values[id(node)] = value
+            return
+        for index, part in zip(range(len(node._types)), value, strict=True):
+            key = key_of(node, index)
+            if key in self.last:
+                self.values[key] = part
+
+    def free(self, node: Node) -> None:
+        for key in _keys_of_operands(node):
+            if self.last[key] is node:
+                self.values.pop(key, None)
+
+    def updated(self, node: Node) -> Any:
+        """Return the first operand with a write applied: in its own memory, where nothing else holds the array."""
+        target_key, *others = _keys_of_operands(node)
+        is_last = self.last[target_key] is node and target_key not in others
+        target = self.values.pop(target_key) if is_last else self.values[target_key]
+        given = [self.values[key] for key in others]
+        operation = node._operation
+        if is_last and id(node._left or node._all[0]) in self.known:  # type: ignore[index]  # a write has operands
+            self._give_up(node)
+        # A view of the array, the caller's own, a value that a read has kept: each would be one more reference.
+        if (
+            is_last
+            and sys.getrefcount(target) == _OWN_REFERENCES
+            and target.__class__ is np.ndarray
+            and target.flags.owndata
+            and target.flags.writeable
+        ):
+            return operation.update_in_place(target, *given)
+        return operation.evaluate(target, *given)
+
+    def _give_up(self, node: Node) -> None:
+        if not self._readers:
+            for reader in self.order:
+                self._readers.update(id(operand) for operand, _ in reader.operands)
+        operand: Any = node._left or node._all[0]  # type: ignore[index]  # a write has operands
+        self.give_up(operand, self._readers[id(operand)])
+
+
+def _source_in(names: Mapping[str, Any]) -> Source | None:
+    node: Node = names["node"]
+    return node._source
+
+
+register_runner(_run, _source_in)
+
+
+def where_of(node: Node) -> str:
+    """Return what to say of an error: the operation, the types of its operands, and the user's line."""
+    operands = ", ".join(str(operand._types[index]) for operand, index in node.operands)
+    scope = f" in {node._scope}" if node._scope else ""
+    return f"while evaluating {node._operation.name}({operands}){scope}, built at:\n  {describe_source(node._source)}"

@@ -1,0 +1,121 @@
+"""What a value that was read depends on, as far as somebody can still put other values in its place.
+
+`evaluate(y, inputs={x: array})` has to check every read that `x` could have changed, so reads are found from `x` on. An
+`Origin` stands for a tensor that can be replaced, or joins several of them:
+
+    a = asarray(...); b = asarray(...)     # nothing is noted yet
+    if a.sum() > 0: ...                    # origin(a) holds the read
+    if (a + b).sum() > 0: ...              # join(origin(a), origin(b)) holds it; both list the join
+
+Structure is shared: a loop that adds an array in each round makes one join a round, however many arrays came before. When
+the last tensor that points to a node is gone nobody can replace its value, and the origin lets its reads go. Imports
+nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from composit.guards import Guard
+
+
+class Origin:
+    """Reads that depend on one replaceable tensor, or on all of several.
+
+    guards:       the reads noted here
+    parents:      what a join depends on; none for a single tensor
+    later:        joins that depend on this one and hold reads
+    is_permanent: whether reads are kept although no tensor points to the node: another library will ask for it again
+    is_dead:      whether nobody can replace the value any more
+    """
+
+    __slots__ = ("_is_listed", "guards", "is_dead", "is_permanent", "later", "parents")
+
+    def __init__(self, parents: tuple[Origin, ...] = ()) -> None:
+        self.parents = parents
+        self.guards: list[Guard] = []
+        self.later: list[Origin] = []
+        self.is_permanent = False
+        self.is_dead = False
+        self._is_listed = False
+
+    def note(self, guard: Guard) -> None:
+        """Keep a read, so that it is found from all that this origin depends on."""
+        self.guards.append(guard)
+        stack = [self]
+        while stack:
+            origin = stack.pop()
+            if origin.parents and not origin._is_listed:
+                origin._is_listed = True
+                for parent in origin.parents:
+                    _add(parent.later, origin)
+                stack.extend(origin.parents)
+
+    def ended(self) -> Origin | None:
+        """Return what stays at a node when the last tensor that points to it is gone; the reads are let go."""
+        if self.is_permanent:
+            return self
+        self.is_dead = True
+        has_reads = bool(self.guards or self.later)
+        self.guards, self.later = [], []
+        return PASSED if has_reads else None
+
+    def forget(self) -> None:
+        """Let go of all reads that depend on this, in joins with others too."""
+        for origin in list(self._reached()):
+            origin.guards, origin.later = [], []
+            origin._is_listed = False
+
+    def reads(self) -> Iterator[Guard]:
+        """Yield the reads that depend on this, each once."""
+        for origin in self._reached():
+            yield from origin.guards
+
+    def _reached(self) -> Iterator[Origin]:
+        seen = {id(self)}
+        stack = [self]
+        while stack:
+            origin = stack.pop()
+            yield origin
+            for child in origin.later:
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    stack.append(child)
+
+    def alive(self) -> Origin | None:
+        """Return what is left of it: itself, the only parent that can still be replaced, or None."""
+        if not self.parents:
+            return None if self.is_dead else self
+        left = [parent for parent in self.parents if not parent.is_dead]
+        if len(left) > 1:
+            return self
+        if left:
+            return left[0].alive()
+        self.is_dead = True
+        return None
+
+
+# Of a node: values that depend on it were read while no tensor pointed to it, and the reads were noted nowhere.
+PASSED = Origin()
+PASSED.is_dead = True
+PASSED.is_permanent = True
+
+_MANY = 16
+
+
+def _add(later: list[Origin], origin: Origin) -> None:
+    later.append(origin)
+    count = len(later)
+    if count >= _MANY and not count & (count - 1):
+        # At each power of two, so that it costs a constant per join: those whose reads were let go are dropped.
+        later[:] = [each for each in later if each._is_listed]
+
+
+def joined(origins: Iterable[Origin | None]) -> Origin | None:
+    """Return the origin of a value that depends on all of these: None for none, a join only where they differ."""
+    distinct = {id(origin): origin for origin in origins if origin is not None}
+    if len(distinct) < 2:
+        return next(iter(distinct.values()), None)
+    return Origin(tuple(distinct.values()))
