@@ -171,9 +171,6 @@ class TensorHandle:
         shape, dtype = self._type.shape, self._type.dtype
         return f"<LazyTensor {self.name}: shape={shape}, dtype={dtype}>"
 
-    def __reduce__(self) -> tuple[Callable[..., TensorHandle], tuple[object, ...]]:
-        return make_tensor, (self._node, self._output_index)
-
 
 # The slot itself: a view without a node has none to show, where the attribute would derive it again.
 _node_of = TensorHandle.__dict__["_node"].__get__

@@ -1,72 +1,68 @@
-"""Tensors as rows that pickle without recursion, however deep their graph is.
+"""Tensors are pickled as numpy's arrays are: their value, laid out as numpy would have it, and nothing that led to it.
 
-The user's lines are left out: they hold code. May import handle, node, program, operation, guards, kept_values.
+A graph is pickled where a graph is asked for: `x.graph`, `x.node`. May import guards, layout, array_flags, apply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from typing import Any, SupportsIndex
 
-from composit.guards import freeze
-from composit.handle import TensorHandle, make_tensor
-from composit.kept_values import KnownValue
-from composit.node import Node, inside_scope, keep_value
-from composit.operation import Operation, TensorType
-from composit.program import ancestors_in_order
+import numpy as np
 
+from composit.apply import as_tensor, input_of
+from composit.guards import read_value
+from composit.handle import TensorHandle
+from composit.numpy.array_flags import set_writeable
+from composit.numpy.assignment import is_writable
+from composit.numpy.layout import stand_in_of
+from composit.operation import Array
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One node: its operands are positions of earlier rows with output indices.
-
-    objects: the results that are arrays of objects, which may hold tensors; computed again they would hold their values
-    """
-
-    operation: Operation
-    operands: tuple[tuple[int, int], ...]
-    types: tuple[TensorType, ...]
-    scope: str
-    label: str | None
-    objects: tuple[tuple[int, KnownValue], ...]
+# From this protocol on, numpy's arrays remember that they are read-only, if they lie in one piece.
+_PROTOCOL_OF_BUFFERS = 5
 
 
 class Pickling(TensorHandle):
-    """The method by which pickle takes a tensor apart."""
+    """The methods by which pickle takes a tensor apart."""
 
     __slots__ = ()
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        order = ancestors_in_order([self.node])
-        positions = {id(node): position for position, node in enumerate(order)}
-        rows = tuple(
-            _Row(
-                node.operation,
-                tuple((positions[id(operand)], index) for operand, index in node.operands),
-                node.types,
-                node.scope,
-                node.label,
-                _objects_of(node),
-            )
-            for node in order
-        )
-        return rebuild, (rows, self.output_index)
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self.__reduce_ex__(2)
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        value = read_value(self, "")
+        if self._type.is_scalar:
+            return scalar_of_value, (value,)
+        layout = stand_in_of(self)
+        has_buffer = int(protocol) >= _PROTOCOL_OF_BUFFERS and _lies_in_one_piece(layout) and not layout.dtype.hasobject
+        return tensor_of_value, (_laid_out(np.asarray(value), layout), has_buffer and not is_writable(self))
 
 
-def _objects_of(node: Node) -> tuple[tuple[int, KnownValue], ...]:
-    if not node.operation.runs_at_call:
-        return ()
-    return tuple((index, known) for index, known in node._values.items() if node.types[index].dtype == object)
+def _lies_in_one_piece(layout: Array) -> bool:
+    first, last = np.lib.array_utils.byte_bounds(layout)
+    return bool(last - first == layout.nbytes)
 
 
-def rebuild(rows: Sequence[_Row], output_index: int) -> Any:  # Any: the tensor class, which derives from Pickling
-    """Return the tensor of the last row."""
-    nodes: list[Node] = []
-    for row in rows:
-        operands = tuple((nodes[position], index) for position, index in row.operands)
-        with inside_scope(row.scope):
-            nodes.append(Node(row.operation, operands, row.types, None, row.label))
-        for index, known in row.objects:
-            keep_value(nodes[-1], index, replace(known, value=freeze(known.value)))
-    return make_tensor(nodes[-1], output_index)
+def _laid_out(value: Array, layout: Array) -> Array:
+    """Return the value in the order of a layout, in C order where that has gaps."""
+    if value.strides == layout.strides:
+        return value
+    array: Array = np.empty_like(layout) if _lies_in_one_piece(layout) else np.empty(layout.shape, layout.dtype)
+    array[...] = value
+    return array
+
+
+def tensor_of_value(array: Array, is_read_only: bool = False) -> Any:  # Any: LazyTensor
+    """Return a tensor of an array that was loaded; one that shows memory of somebody else, as of a buffer, is copied."""
+    owner = array.base
+    is_own = type(array) is np.ndarray and (owner is None or isinstance(owner, bytes | bytearray))
+    tensor = input_of(array if is_own else np.array(array, order="K", copy=True))
+    if is_read_only:
+        set_writeable(tensor, False)
+    return tensor
+
+
+def scalar_of_value(value: Any) -> Any:  # Any: a scalar of numpy's, and ours of it
+    """Return a scalar of one that was loaded."""
+    return as_tensor(value)

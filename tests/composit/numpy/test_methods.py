@@ -280,13 +280,6 @@ def test_to_numpy_is_a_copy_of_the_values() -> None:
     np.testing.assert_array_equal(x.to_numpy(), X + 1)
 
 
-def test_tensors_are_pickled_with_their_graph() -> None:
-    x = cnp.asarray(X)
-    again = pickle.loads(pickle.dumps(cnp.exp(x) + 1))
-    assert isinstance(again, LazyTensor)
-    np.testing.assert_array_equal(cnp.evaluate(again), np.exp(X) + 1)
-
-
 def test_a_chain_of_100_000_adds_is_built_evaluated_pickled_and_deleted() -> None:
     x = total = cnp.zeros(())
     for _ in range(100_000):
