@@ -13,7 +13,6 @@ import pytest
 
 import composit as cnp
 from composit.errors import GuardError
-from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words, assert_close, assert_same, assert_same_error
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
