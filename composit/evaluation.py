@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from composit.guards import (
 )
 from composit.handle import TensorHandle
 from composit.keys import Key
+from composit.locks import fork_safe_lock
 from composit.node import Node, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
@@ -154,7 +154,7 @@ def _points_to(plan: _Plan, handles: Sequence[TensorHandle]) -> bool:
 
 
 _prepared: OrderedDict[tuple[int, Key], tuple[Backend, PreparedProgram]] = OrderedDict()
-_prepared_lock = Lock()
+_prepared_lock = fork_safe_lock()
 
 
 def prepare(program: Program, backend: Backend) -> PreparedProgram:

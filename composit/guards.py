@@ -202,10 +202,13 @@ def _give_up(node: Node, num_readers: int) -> None:
         or sys.getrefcount(node) - num_readers > _OWN_REFERENCES
     ):
         return
-    array = node._values[0].value
+    known = node._values.get(0)
+    if known is None:
+        # Another thread has dropped it; the program copies what it writes to.
+        return
     drop_values(node)
-    if isinstance(array, np.ndarray):
-        array.flags.writeable = True
+    if isinstance(known.value, np.ndarray):
+        known.value.flags.writeable = True
 
 
 def leaf_value(node: Node, index: int = 0) -> Array:

@@ -7,15 +7,17 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
 from composit.errors import OperandError
 from composit.errstates import DEFAULT_ERRSTATE
+from composit.locks import WriteLock
 from composit.node import FlatOperands, Node, check_label, new_node, relabelled, remember_awaiting
 from composit.operation import Array, Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
+from composit.view_lists import add_view, present_views, taken_views, views_lock
 
 if TYPE_CHECKING:
     from composit.kept_values import KnownValue
@@ -31,6 +33,7 @@ class TensorHandle:
         "_before",
         "_has_moved",
         "_is_connected",
+        "_lock",
         "_node",
         "_output_index",
         "_owner",
@@ -59,8 +62,13 @@ class TensorHandle:
     _has_moved: bool
     # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
     _stand_in: Array
-    # The views of this tensor that point to a node of its present value.
+    # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
+    # to it take no lock.
     _views: list[weakref.ref[TensorHandle]] | None
+    # Held by the thread that writes to this tensor or a view of it; None until the first write (`write_lock`).
+    _lock: WriteLock | None
+    # Whether the node is a new one at each look, because the tensor shows memory that others write to.
+    shows_memory = False
 
     def __init__(self, graph: MultiDiGraph | None, node: Node, output_index: int = 0) -> None:
         """Make a tensor of a node in a graph, rebuilding the nodes whose surroundings the graph changed.
@@ -182,28 +190,41 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
+    handle._lock = None
     node._num_handles += 1
 
 
 def give_node(handle: TensorHandle, node: Node, output_index: int = 0) -> None:
-    """Point a tensor at a node of its type, away from the one it may have pointed to."""
+    """Point a tensor at a node of its type, away from the one it may have pointed to.
+
+    A tensor that is no view is never without a node, for other threads may look at it. The caller holds its `write_lock`.
+    """
     node._num_handles += 1
-    take_node(handle)
-    handle._node = node
-    handle._output_index = output_index
-
-
-def take_node(handle: TensorHandle) -> None:
-    """Leave a tensor without a node; a view derives another when it is next looked at."""
     try:
-        node = _node_of(handle)
+        before = _node_of(handle)
     except AttributeError:
-        # A write has taken it before.
-        return
+        before = None
+    handle._node, handle._output_index = node, output_index
+    if before is not None:
+        _leave(before)
+
+
+def _leave(node: Node) -> None:
     count = node._num_handles = node._num_handles - 1
     if not count and node._origin is not None:
         node._origin = node._origin.ended()
-    del handle._node
+
+
+def take_node(view: TensorHandle) -> None:
+    """Leave a view without a node; it derives another when it is next looked at."""
+    with views_lock:
+        try:
+            node = _node_of(view)
+            del view._node
+        except AttributeError:
+            # A write has taken it before.
+            return
+        _leave(node)
 
 
 def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = None) -> None:
@@ -211,7 +232,8 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
 
     step: the view operation that makes one of the other, where it is not the operation of the view's own node
     """
-    made_by = view._node.operation if step is None else step
+    node = view._node
+    made_by = node.operation if step is None else step
     if view is base or (base._type.is_scalar and not made_by.is_read_only):
         return
     root = base._base
@@ -225,22 +247,27 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
         if any(earlier.depends_on_layout for earlier in base._steps):
             view._via = base
     view._base = root
-    _add_view(root, view)
+    add_view(root, view)
+    if step is None and base._node is not node._left and not root.shows_memory:
+        # Another thread has written to the base since the view's node was made, and may not have found the view.
+        take_node(view)
 
 
-_FEW_VIEWS = 16
+def write_lock(tensor: TensorHandle) -> WriteLock:
+    """Return the lock that a thread holds while it writes to a tensor: one for all tensors that share memory.
 
-
-def _add_view(root: TensorHandle, view: TensorHandle) -> None:
-    views = root._views
-    if views is None:
-        root._views = [weakref.ref(view)]
-        return
-    views.append(weakref.ref(view))
-    count = len(views)
-    if count >= _FEW_VIEWS and not count & (count - 1):
-        # At each power of two: the views that are gone are dropped at constant cost per view.
-        views[:] = [reference for reference in views if reference() is not None]
+    A write reads the tensor's node, makes the next one and points the tensor to it: between these steps no other thread
+    may write. Reading takes no lock. What a tensor becomes, such as a view of another base, keeps its lock.
+    """
+    root = tensor if tensor._base is None else root_of(tensor)
+    assert root is not None
+    lock = root._lock
+    if lock is None or lock.born != WriteLock.forks:
+        with views_lock:
+            lock = root._lock
+            if lock is None or lock.born != WriteLock.forks:
+                lock = root._lock = WriteLock()
+    return lock
 
 
 def root_of(view: TensorHandle) -> TensorHandle | None:
@@ -263,23 +290,23 @@ def reinterpret(tensor: TensorHandle, step: Operation, result: TensorHandle) -> 
     if root is None:
         root = make_tensor(tensor._node, tensor._output_index)
         root._owner = weakref.ref(tensor)
+        root._lock = write_lock(tensor)
         root._views, tensor._views = tensor._views, None
-        for reference in root._views or ():
-            view = reference()
-            if view is not None:
-                root_of(view)
-                view._base = root if view._base is tensor else view._base
+        for view in present_views(root):
+            root_of(view)
+            view._base = root if view._base is tensor else view._base
         tensor._base, tensor._steps = root, ()
     elif hasattr(tensor, "_is_connected"):
         del tensor._is_connected
     tensor._steps = (*tensor._steps, step)
     tensor._type = result._type
     give_node(tensor, result._node, result._output_index)
-    _add_view(root, tensor)
+    add_view(root, tensor)
 
 
 def become(tensor: TensorHandle, other: TensorHandle) -> None:
     """Make a tensor the same as another, type and all, as `x.resize(...)` does; what it was a view of stays behind."""
+    tensor._lock = write_lock(tensor)
     tensor._type = other._type
     give_node(tensor, other._node, other._output_index)
     tensor._base = None
@@ -293,50 +320,63 @@ def _settled(step: Operation) -> Operation:
 
 
 def _derive_again(view: TensorHandle) -> Node:
-    root = root_of(view)
-    assert root is not None, "only views lose their node"
-    node, index = root._node, root._output_index
-    for step in map(_settled, view._steps):
-        node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
-    give_node(view, node)
-    _add_view(root, view)
-    return node
+    while True:
+        root = root_of(view)
+        assert root is not None, "only views lose their node"
+        newest, index = root._node, root._output_index
+        node = newest
+        for step in map(_settled, view._steps):
+            node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
+        if root.shows_memory:
+            view._output_index = 0
+            return node
+        with views_lock:
+            give_node(view, node)
+        add_view(root, view)
+        if root._node is newest:
+            return node
+        # Another thread has written to the base meanwhile, and may not have found the view.
+        take_node(view)
 
 
 def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[[TensorHandle], bool]) -> None:
     """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
+
+    The caller holds the tensor's `write_lock`.
 
     Each view loses its node now and derives it again on demand, so that writing costs nothing for views that nobody reads
     in between, and reading a tensor costs nothing at all.
 
     settle: whether numpy would share memory with a view; one that it would not share with is taken from the tensor
     """
-    views = root._views
-    if views is not None:
-        present = [view for view in (reference() for reference in views) if view is not None]
-        # Settling one may take others away, and some are listed twice.
-        connected = [view for view in present if view._base is root and settle(view)]
-        root._views = None
-        for view in connected:
-            take_node(view)
+    if root._views:
+        # Settling a view may take others away from the tensor, and computes: all is done before anything is changed.
+        for view in present_views(root):
+            if view._base is root:
+                settle(view)
     before = root._node
     if before._values:
         root._before = weakref.ref(before)
         remember_awaiting(before, root)
     root._has_moved = True
+    # The node first: a view that is added from now on, by another thread, is of the new one or finds out that it is not.
     give_node(root, node, output_index)
+    if root._views:
+        for view in taken_views(root):
+            if view._base is root and settle(view):
+                take_node(view)
 
 
 def cut_off(view: TensorHandle) -> None:
     """Make a view that turned out to be a copy a tensor of its own; the views taken of it become views of it."""
     root = view._base
     assert root is not None
+    view._lock = write_lock(root)
     view._base = None
-    others = [other for other in (reference() for reference in root._views or ()) if other is not None]
-    _move_views(view, others)
+    _move_views(view, present_views(root))
 
 
-def _move_views(base: TensorHandle, others: Sequence[TensorHandle]) -> None:
+def _move_views(base: TensorHandle, others: list[TensorHandle]) -> None:
     """Make views of `base`, and views of these, of those that were taken of it."""
     for other in others:
         if getattr(other, "_via", None) is base:
@@ -365,6 +405,7 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
+    handle._lock = None
     node._num_handles += 1
     return handle
 
@@ -382,6 +423,7 @@ def new_tensor(
     handle._type = types[0]
     handle._base = None
     handle._views = None
+    handle._lock = None
     if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
         compute_at_call(handle)
     return handle
@@ -406,7 +448,7 @@ def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
         result._base, result._steps = (handle, ()) if root is None else (root, handle._steps)
         if hasattr(handle, "_via"):
             result._via = handle._via
-        _add_view(result._base, result)
+        add_view(result._base, result)
     return result
 
 

@@ -14,7 +14,7 @@ from composit.handle import TensorHandle, reinterpret
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import movement
 from composit.numpy.array_flags import Flags, set_flags
-from composit.numpy.assignment import base_of
+from composit.numpy.assignment import base_of, writing_to
 from composit.numpy.flat_iterator import FlatIterator, set_flat
 from composit.numpy.layout import stand_in_of, strides_of
 from composit.numpy.memory import viewed_as
@@ -53,7 +53,8 @@ class ArrayAttributes(TensorHandle):
         probe: Any = stand_in_of(self)  # Any: numpy types its attributes as read-only
         probe.shape = lengths
         if probe.shape != self._type.shape:
-            reinterpret(self, Reshape(probe.shape), movement.reshape(self, probe.shape))
+            with writing_to(self):
+                reinterpret(self, Reshape(probe.shape), movement.reshape(self, probe.shape))
 
     @property
     def dtype(self) -> Dtype:
@@ -66,7 +67,8 @@ class ArrayAttributes(TensorHandle):
         probe: Any = stand_in_of(self)  # Any: as in shape
         probe.dtype = dtype
         if probe.dtype != self._type.dtype or probe.shape != self._type.shape:
-            reinterpret(self, ViewAs(probe.dtype), viewed_as(self, probe.dtype))
+            with writing_to(self):
+                reinterpret(self, ViewAs(probe.dtype), viewed_as(self, probe.dtype))
 
     @property
     def strides(self) -> tuple[int, ...]:

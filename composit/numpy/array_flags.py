@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from composit.handle import TensorHandle, reinterpret
-from composit.numpy.assignment import base_of, is_writable
+from composit.numpy.assignment import base_of, is_writable, writing_to
 from composit.numpy.layout import flags_of
 from composit.numpy.view_operations import ReadOnly
 from composit.operation import Operation
@@ -38,7 +38,8 @@ def set_writeable(tensor: TensorHandle, writeable: bool) -> None:
     if writeable == is_writable(tensor):
         return
     if not writeable:
-        reinterpret(tensor, ReadOnly(), tensor)
+        with writing_to(tensor):
+            reinterpret(tensor, ReadOnly(), tensor)
         return
     steps = () if tensor._base is None else tensor._steps
     if not steps or any(step.is_read_only and not _can_be_undone(step) for step in steps):

@@ -29,7 +29,7 @@ from composit.numpy import (
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import check_casting, named_dtype
-from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.assignment import assign_result, is_writable, writing_to
 from composit.numpy.casting import Astype
 from composit.numpy.conversions import lies_in
 from composit.numpy.memory import copied_in_order
@@ -160,7 +160,8 @@ class ArrayMethods(TensorHandle):
         if axis is None or not is_writable(self):
             call_numpy(np.ndarray.sort, (self,), options, _IN_PLACE)
         else:
-            assign_result(self, sorting.sort(self, **options))
+            with writing_to(self):
+                assign_result(self, sorting.sort(self, **options))
 
     def partition(self, /, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> None:
         """Put the kth elements in their places, smaller ones before, larger ones after. See np.ndarray.partition."""
@@ -168,7 +169,8 @@ class ArrayMethods(TensorHandle):
             options = {"axis": axis, "kind": kind, "order": order}
             call_numpy(np.ndarray.partition, (self, kth), options, _IN_PLACE)
         else:
-            assign_result(self, sorting.partition(self, kth, axis, kind, order))
+            with writing_to(self):
+                assign_result(self, sorting.partition(self, kth, axis, kind, order))
 
     def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
         """Return the elements with those outside of bounds replaced by them. See np.ndarray.clip."""

@@ -7,7 +7,8 @@ handle, operation, errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ from composit.apply import as_tensor, scalar_node
 from composit.at_call import at_call, compute_at_call
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, cut_off, give_node, move_on, root_of
+from composit.handle import TensorHandle, cut_off, give_node, move_on, root_of, write_lock
 from composit.node import FlatOperands, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
@@ -194,16 +195,21 @@ def assign_elements(
 
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
-    root, steps = _root_of(tensor)
-    steps = _settled((*steps, *further), tensor)
-    flat: list[Any] = [root._node, root._output_index]
-    for operand in (value, *indices):
-        if operand.__class__ is float or operand.__class__ is int:
-            flat += (scalar_node(operand), 0)
-        else:
-            handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
-            flat += (handle._node, handle._output_index)
-    _move_on(root, write(steps, index), tuple(flat))
+    lock = write_lock(tensor)
+    lock.acquire()
+    try:
+        root, steps = _root_of(tensor)
+        steps = _settled((*steps, *further), tensor)
+        flat: list[Any] = [root._node, root._output_index]
+        for operand in (value, *indices):
+            if operand.__class__ is float or operand.__class__ is int:
+                flat += (scalar_node(operand), 0)
+            else:
+                handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
+                flat += (handle._node, handle._output_index)
+        _move_on(root, write(steps, index), tuple(flat))
+    finally:
+        lock.release()
 
 
 def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands) -> None:
@@ -225,7 +231,16 @@ def _compute_or_return(root: TensorHandle) -> None:
 
 
 def assign_result(tensor: Any, result: Any) -> None:
-    """Move a tensor on to a result of its shape and dtype: what `x += 1` and `out=` do, through views too."""
+    """Move a tensor on to a result of its shape and dtype: what `x += 1` and `out=` do, through views too.
+
+    Who computes the result from the tensor itself holds its lock meanwhile (`writing_to`).
+    """
+    with write_lock(tensor):
+        assign_result_locked(tensor, result)
+
+
+def assign_result_locked(tensor: Any, result: Any) -> None:
+    """Do what `assign_result` does for a caller that holds the tensor's lock."""
     root, steps = _root_of(tensor)
     if steps or result.type.is_scalar or not _lie_alike(root, result):
         steps = _settled(steps, tensor)
@@ -233,6 +248,17 @@ def assign_result(tensor: Any, result: Any) -> None:
         _move_on(root, Assign(steps, EVERYTHING), flat)
         return
     move_on(root, result._node, result._output_index, is_connected)
+
+
+@contextmanager
+def writing_to(*targets: Any) -> Iterator[None]:
+    """Let no other thread write to the tensors among the targets while their new values are found out and written."""
+    locks = {id(lock): lock for lock in [write_lock(each) for each in targets if isinstance(each, TensorHandle)]}
+    with ExitStack() as stack:
+        # In one order, so that two threads which write to the same tensors cannot wait for each other.
+        for _, lock in sorted(locks.items()):
+            stack.enter_context(lock)
+        yield
 
 
 def _lie_alike(tensor: TensorHandle, result: Any) -> bool:

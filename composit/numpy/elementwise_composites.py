@@ -15,7 +15,7 @@ from composit.errors import DtypeError, NoRuleError, ParameterError
 from composit.handle import TensorHandle, mark_view
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, is_number, own
-from composit.numpy.assignment import assign_result
+from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.casting import Where, in_dtype
 from composit.numpy.computations import Computation, Parameters, same_type
 from composit.numpy.numpy_function import rule_for
@@ -163,7 +163,8 @@ def nan_to_num(
     """Return the elements with NaN and infinities replaced, by default by 0 and the largest numbers."""
     handle = handle_of(x)
     if not copy and isinstance(x, TensorHandle) and not x.type.is_scalar:
-        assign_result(x, nan_to_num(x, True, nan, posinf, neginf))
+        with writing_to(x):
+            assign_result(x, nan_to_num(x, True, nan, posinf, neginf))
         return x
     if handle.dtype.kind in "biu":
         return own(handle) if handle.ndim else handle[()]

@@ -15,11 +15,19 @@ import numpy as np
 
 from composit.apply import input_of
 from composit.guards import read_value
-from composit.handle import TensorHandle, give_node, make_tensor, root_of, take_node
+from composit.handle import (
+    TensorHandle,
+    give_node,
+    make_tensor,
+    root_of,
+    take_node,
+    write_lock,
+)
 from composit.node import Node
 from composit.numpy.assignment import is_connected
 from composit.numpy.layout import stand_in_of
 from composit.operation import Array
+from composit.view_lists import present_views, taken_views
 
 
 class _NoViews:
@@ -51,6 +59,7 @@ class LiveMemory(TensorHandle):
     """
 
     __slots__ = ("_written", "holders", "memory")
+    shows_memory = True
 
     def __init__(self, tensor: TensorHandle, memory: Array) -> None:
         self.memory = memory
@@ -58,6 +67,7 @@ class LiveMemory(TensorHandle):
         self._type = tensor._type
         self._base = None
         self._steps = ()
+        self._lock = write_lock(tensor)
         self._owner = weakref.ref(tensor)
 
     @property
@@ -74,8 +84,13 @@ class LiveMemory(TensorHandle):
 
     @_output_index.setter
     def _output_index(self, index: int) -> None:
-        # What a write moves a tensor on to, set after its node.
-        self.memory[...] = read_value(make_tensor(self._written, index), "")
+        # What a write moves a tensor on to, set after its node. Elements that are not written to may be another thread's.
+        operation = self._written.operation
+        if operation.updates_operand:
+            others = [read_value(make_tensor(*pair), "") for pair in self._written.operands[1:]]
+            operation.update_in_place(self.memory, *others)
+        else:
+            self.memory[...] = read_value(make_tensor(self._written, index), "")
 
     @property
     def _views(self) -> Any:
@@ -120,41 +135,51 @@ def hold(tensor: TensorHandle, memory: Array | None = None) -> LiveMemory:
 
     memory: the array that becomes the memory, by default a copy of the value
     """
-    root = _base_in_memory(tensor)
-    if not isinstance(root, LiveMemory):
-        value = np.array(_laid_out(root), order="K", copy=True) if memory is None else memory
-        root = _made_live(root, value)
-    root.holders += 1
-    return root
+    with write_lock(tensor):
+        root = _base_in_memory(tensor)
+        if not isinstance(root, LiveMemory):
+            value = np.array(_laid_out(root), order="K", copy=True) if memory is None else memory
+            root = _made_live(root, value)
+        root.holders += 1
+        return root
 
 
 def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
+    # To ask of a view whether it copied may take others away from the tensor.
+    for view in present_views(root):
+        if view._base is root:
+            is_connected(view)
     live = LiveMemory(root, memory)
-    present = [view for view in (reference() for reference in root._views or ()) if view is not None]
-    # To ask of one whether it copied may take others away from the tensor.
-    for view in [view for view in present if view._base is root and is_connected(view)]:
-        view._base = live
-        take_node(view)
-    root._views = None
     root._base, root._steps, root._is_connected = live, (), True
     take_node(root)
+    for view in taken_views(root):
+        if view._base is root and is_connected(view):
+            view._base = live
+            take_node(view)
     return live
 
 
 def release(live: LiveMemory) -> None:
     """Let go of memory; with the last holder the tensor gets what is there now."""
-    live.holders -= 1
-    if live.holders:
-        return
+    with write_lock(live):
+        live.holders -= 1
+        if not live.holders:
+            _end(live)
+
+
+def _end(live: LiveMemory) -> None:
     node = live._node
     root = live._owner()
     if root is None:
         # Only views of the tensor are left, as in `x = ones((3, 3)).T`: they become views of the value.
-        live._base = make_tensor(node)
+        root = make_tensor(node)
+        root._lock = live._lock
+        live._base = root
         return
+    # The node first: another thread may look at the tensor at any step.
+    give_node(root, node)
     root._base = None
     del root._is_connected
-    give_node(root, node)
     # Views of the memory are views of the tensor again: `root_of` follows one step.
     live._base = root
 

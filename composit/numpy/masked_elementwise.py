@@ -14,7 +14,7 @@ import numpy as np
 from composit.apply import apply, as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
-from composit.numpy.assignment import assign_result, copied, is_writable
+from composit.numpy.assignment import assign_result, copied, is_writable, writing_to
 from composit.numpy.elementwise import Elementwise, ElementwiseFunction, broadcast_shapes
 from composit.operation import Array, Operation, TensorType, tensor_type
 
@@ -82,6 +82,7 @@ def write_where(function: Any, operands: Sequence[Any], out: Sequence[Any], opti
         raise NoRuleError("where: a function of several results, or options beside it")
     if not isinstance(target, TensorHandle) or not is_writable(target):
         raise NoRuleError(f"{function.name}: out is no tensor that can be written to")
-    given = [as_tensor(operand) for operand in (mask, *operands)]
-    assign_result(target, apply(MaskedElementwise(function.operation), target, *given))
+    with writing_to(target):
+        given = [as_tensor(operand) for operand in (mask, *operands)]
+        assign_result(target, apply(MaskedElementwise(function.operation), target, *given))
     return target

@@ -15,7 +15,7 @@ import numpy as np
 from composit.apply import apply
 from composit.handle import TensorHandle, become, make_tensor, mark_view, reinterpret
 from composit.numpy.arguments import named_order
-from composit.numpy.assignment import base_of
+from composit.numpy.assignment import base_of, writing_to
 from composit.numpy.layout import InOrder, stand_in_of
 from composit.numpy.movement import reshape, transpose
 from composit.numpy.view_operations import MemoryField, ViewAs
@@ -109,12 +109,13 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
             f" function or refcheck=False: {tensor!r} has views"
         )
     # Fortran's order stays, for new lengths too: elements follow each other as they lie in memory.
-    resized = (
-        transpose(apply(Resized(probe.shape[::-1]), transpose(tensor)))
-        if flags.fnc
-        else apply(Resized(probe.shape), tensor)
-    )
-    become(tensor, resized)
+    with writing_to(tensor):
+        resized = (
+            transpose(apply(Resized(probe.shape[::-1]), transpose(tensor)))
+            if flags.fnc
+            else apply(Resized(probe.shape), tensor)
+        )
+        become(tensor, resized)
 
 
 def _reshape_in_place(tensor: Any, shape: Shape, is_fortran: bool) -> None:
@@ -122,5 +123,6 @@ def _reshape_in_place(tensor: Any, shape: Shape, is_fortran: bool) -> None:
         tensor.shape = shape
         return
     for shown in (transpose, partial(reshape, shape=shape[::-1]), transpose):
-        result = shown(tensor)
-        reinterpret(tensor, result.node.operation, result)
+        with writing_to(tensor):
+            result = shown(tensor)
+            reinterpret(tensor, result.node.operation, result)

@@ -14,7 +14,7 @@ from composit.apply import input_of
 from composit.guards import from_outside, read_value
 from composit.handle import TensorHandle, become
 from composit.numpy.array_methods import numpys
-from composit.numpy.assignment import assign_result
+from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.memory import field_at, resize_in_place, viewed_as
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import call_numpy
@@ -57,10 +57,10 @@ class MemoryMethods(TensorHandle):
 
     def byteswap(self, /, inplace: bool = False) -> Any:
         """Return the elements with their bytes in reverse, in place where asked. See np.ndarray.byteswap."""
-        swapped = self._byteswapped()
         if not inplace:
-            return swapped
-        assign_result(self, swapped)
+            return self._byteswapped()
+        with writing_to(self):
+            assign_result(self, self._byteswapped())
         return self
 
     def resize(self, /, *new_shape: Any, refcheck: bool = True) -> None:

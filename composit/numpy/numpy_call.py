@@ -23,7 +23,7 @@ from composit.handle import TensorHandle, reinterpret, root_of
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
-from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.assignment import assign_result, is_writable, writing_to
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
 from composit.operation import Array, Operation, TensorType, tensor_type
@@ -147,8 +147,25 @@ def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, A
 
     writes: the arguments that the function changes in place; tensors there are assigned to
     """
+    written = written_handles(function, args, kwargs, writes) if writes else []
+    if not written:
+        return _call(function, args, kwargs, writes, [])
+    handles, _ = flatten((args, dict(kwargs)))
+    for handle in handles:
+        # Before the locks are taken: what users wrote may run here, and may wait for other threads.
+        read_value(handle, "")
+    with writing_to(*written):
+        return _call(function, args, kwargs, writes, written)
+
+
+def _call(
+    function: Function,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    writes: Sequence[str],
+    written: Sequence[TensorHandle],
+) -> Any:
     handles, rebuild = flatten((args, dict(kwargs)))
-    written = _written_handles(function, args, kwargs, writes) if writes else []
     inner: dict[int, TensorHandle] = {}
     values = _apart(handles, [from_outside(read_value(handle, ""), inner) for handle in handles])
     # What is read-only stays as it is read, so that numpy says so in its own words.
@@ -192,7 +209,7 @@ def _owner(array: Array) -> Array:
     return array
 
 
-def _written_handles(
+def written_handles(
     function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str]
 ) -> list[TensorHandle]:
     """Return the tensors among the arguments that are changed in place."""

@@ -19,9 +19,9 @@ from composit.apply import is_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle, labelled, with_name
 from composit.node import check_label
-from composit.numpy.assignment import assign_result
+from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.duck_arrays import ask_ducks, ducks_among
-from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide, written_handles
 from composit.numpy.signatures import signature_of
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
@@ -82,6 +82,9 @@ def rule_for(
             if len(args) > place_of_out and args[place_of_out] is not None:
                 return _with_options(function, rule, args[:place_of_out], _named(function, args, kwargs, place_of_out))
             try:
+                if writes:
+                    with writing_to(*written_handles(function, args, kwargs, writes)):
+                        return rule(*args, **kwargs)
                 return rule(*args, **kwargs)
             except REFUSALS as refusal:
                 ducks = ducks_among((*args, *kwargs.values()))
@@ -202,10 +205,10 @@ def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwa
     try:
         if out is not None and options.get("dtype") is not None:
             raise NoRuleError("out, dtype: both decide, and not every function takes both")
-        result = rule(*args, **options)
         if out is None:
-            return result
-        return _written(result, out)
+            return rule(*args, **options)
+        with writing_to(out):
+            return _written(rule(*args, **options), out)
     except REFUSALS as refusal:
         return let_numpy_decide(refusal, function, args, options if out is None else kwargs)
 

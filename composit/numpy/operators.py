@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, write_lock
 from composit.numpy import elementwise_table as table
-from composit.numpy.assignment import assign_result, cast_for_writing
+from composit.numpy.assignment import assign_result_locked, cast_for_writing
 from composit.numpy.elementwise import ElementwiseFunction, short_path
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.power_operator import power_in_place, power_operator
@@ -35,9 +35,14 @@ def _in_place(function: Universal, tensor: Any, other: Value, ufunc: np.ufunc) -
     if tensor._type.is_scalar:
         # numpy's scalars are immutable: Python takes the operator without assignment, and the name is bound anew.
         return NotImplemented
+    lock = write_lock(tensor)
     try:
-        result = function.of_two(tensor, other)
-        assign_result(tensor, cast_for_writing(tensor, result, ufunc.__name__))
+        lock.acquire()
+        try:
+            result = function.of_two(tensor, other)
+            assign_result_locked(tensor, cast_for_writing(tensor, result, ufunc.__name__))
+        finally:
+            lock.release()
     except REFUSALS as refusal:
         if is_asked(other):
             return function(tensor, other, out=(tensor,))

@@ -1,12 +1,11 @@
 """Known integer positions as operands: the same positions are the same leaf, so that equal selections stay equal.
 
 An index such as `[0, 2]` or the border of a pad is a parameter of the call, not an array that somebody created; it is
-an operand because it may be long. May import apply, operation, keys.
+an operand because it may be long. May import apply, operation, keys, locks.
 """
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -14,13 +13,14 @@ import numpy as np
 
 from composit.apply import input_of, leaf
 from composit.keys import Key, digest, encode
+from composit.locks import fork_safe_lock
 from composit.operation import Array, Input
 
 # Reading more than this to find an equal one costs more than holding it twice.
 MAX_SHARED_POSITIONS = 65536
 
 _shared: WeakValueDictionary[Key, Input] = WeakValueDictionary()
-_shared_lock = Lock()
+_shared_lock = fork_safe_lock()
 
 
 def positions_of(values: Array) -> Any:  # Any: LazyTensor, which is defined above this module

@@ -17,7 +17,7 @@ from composit.handle import TensorHandle
 from composit.numpy import elementwise_table as table
 from composit.numpy import products, reductions  # noqa: F401  # products declares its generalized functions
 from composit.numpy.arguments import handle_of
-from composit.numpy.assignment import assign_result, cast_for_writing, is_writable
+from composit.numpy.assignment import assign_result, cast_for_writing, is_writable, writing_to
 from composit.numpy.masked_elementwise import write_where
 from composit.numpy.movement import expand_dims
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
@@ -100,7 +100,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
             raise NoRuleError(f"{ufunc.__name__}.{method}: no rule")
         if method == "__call__" and rest.get("where", True) is not True:
             return write_where(known[ufunc], inputs, outs, rest)
-        return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
+        if all(out is None for out in outs):
+            return spelled(ufunc, *inputs, **rest)
+        with writing_to(*outs):
+            return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
     except OperandError:
         return NotImplemented
     except REFUSALS as refusal:
@@ -122,8 +125,6 @@ def _is_subclass(value: Any) -> bool:
 
 def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
     """Return the results, written to the `out` arguments that are given: tensors move on, arrays take the values."""
-    if all(out is None for out in outs):
-        return result
     results = result if isinstance(result, tuple) else (result,)
     # All are known to fit before the first is written: a refusal leaves everything as it was.
     fitting = [_fitting(value, out, name) for value, out in zip(results, outs, strict=True)]

@@ -18,7 +18,7 @@ from composit.apply import as_tensor, input_of
 from composit.containers import flatten
 from composit.guards import read_value
 from composit.handle import TensorHandle
-from composit.numpy.assignment import assign_result, is_writable
+from composit.numpy.assignment import assign_result, is_writable, writing_to
 from composit.numpy.layout import stand_in_of
 from composit.numpy.signatures import signature_of
 from composit.numpy.taking import take
@@ -147,7 +147,8 @@ def shuffling(method: Method) -> Any:
         x: Any = named.get("x")
         if _has_axis(x, axis) and is_writable(x):
             if x.size:
-                assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
+                with writing_to(x):
+                    assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
         elif isinstance(x, TensorHandle):
             # What has no such axis or cannot be written to is numpy's to refuse.
             method(self._numpys, **{**named, "x": _memory_for(x)})

@@ -15,7 +15,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
 from composit.handle import TensorHandle, mark_view, reinterpret, root_of
-from composit.numpy.assignment import is_connected, is_writable
+from composit.numpy.assignment import is_connected, is_writable, writing_to
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import stand_in_of
 from composit.numpy.movement import reshape, transpose
@@ -304,10 +304,11 @@ def set_strides(tensor: Any, strides: Any) -> None:
     present = stand_in_of(tensor).strides
     probe: Any = np.ndarray(tensor.shape, tensor.dtype, memory, first, present)  # Any: to be set
     probe.strides = strides
-    view = as_strided(tensor, tensor.shape, probe.strides)
-    reinterpret(tensor, view._steps[-1], view)
-    # The way from the base is that of the memory, whatever the tensor was a view of.
-    tensor._steps = view._steps
+    with writing_to(tensor):
+        view = as_strided(tensor, tensor.shape, probe.strides)
+        reinterpret(tensor, view._steps[-1], view)
+        # The way from the base is that of the memory, whatever the tensor was a view of.
+        tensor._steps = view._steps
 
 
 def _memory_of(tensor: Any) -> tuple[Any, int]:

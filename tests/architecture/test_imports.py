@@ -26,6 +26,7 @@ _LAYERS = (
         "composit.errstates",
         "composit.at_call",
         "composit.keys",
+        "composit.locks",
         "composit.origins",
         "composit.source",
         "composit.warning_lines",
@@ -33,7 +34,14 @@ _LAYERS = (
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
     ("composit.multidigraph", "composit.visualize"),
     ("composit.operation", "composit.node", "composit.same_values"),
-    ("composit.handle", "composit.apply", "composit.program", "composit.graph", "composit.containers"),
+    (
+        "composit.view_lists",
+        "composit.handle",
+        "composit.apply",
+        "composit.program",
+        "composit.graph",
+        "composit.containers",
+    ),
     (
         "composit.backends",
         "composit.interpreter",
