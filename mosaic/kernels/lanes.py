@@ -1,6 +1,6 @@
 """Operations lane by lane that C has no operator for: fma, sqrt, rounding, select, conversion, minimum and maximum.
 
-gcc vectorises a loop over lanes around a scalar builtin into one instruction; clang has builtins for whole vectors.
+clang has builtins for whole vectors; for gcc it is a builtin of the processor, or a loop over lanes around a scalar builtin.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from mosaic import c
 from mosaic.kernels.helper import Helper, inline_function
+from mosaic.kernels.instructions import instruction
 from mosaic.kernels.vectors import VectorType
 
 _a, _b, _c, _x, _lane, _mask, _result = (c.Name(name) for name in ("a", "b", "c", "x", "lane", "mask", "result"))
@@ -21,7 +22,7 @@ def _parameters(vector: VectorType, *names: str) -> tuple[c.Parameter, ...]:
 
 
 def _by_builtin(vector: VectorType, name: str, arguments: tuple[c.Name, ...]) -> Helper:
-    """Return ``name_V``: clang's builtin for vectors where there is one, else a loop over lanes for gcc."""
+    """Return ``name_V``: the compiler's builtin for whole vectors where there is one, else a loop over lanes."""
     full_name = f"{name}_{vector.name}"
     parameters = _parameters(vector, *(argument.text for argument in arguments))
     suffix = "f" if vector.element.num_bytes == 4 else ""
@@ -38,12 +39,19 @@ def _by_builtin(vector: VectorType, name: str, arguments: tuple[c.Name, ...]) ->
         ),
         c.Return(_result),
     )
-    whole = (c.Return(c.Name(elementwise)(*arguments)),)
-    item = c.CompiledIf(
-        f"__has_builtin({elementwise})",
-        (inline_function(full_name, vector.ctype, parameters, whole),),
-        (inline_function(full_name, vector.ctype, parameters, lanes),),
-    )
+
+    def function(*body: c.Statement) -> tuple[c.TopLevel, ...]:
+        return (inline_function(full_name, vector.ctype, parameters, body),)
+
+    otherwise = function(*lanes)
+    found = instruction(name, vector)
+    if found is not None:
+        call = c.Call(
+            found.builtin, tuple(c.Name(each) if isinstance(each, str) else c.literal(each) for each in found.operands)
+        )
+        otherwise = (c.CompiledIf(f"defined({found.macro})", function(c.Return(call)), otherwise),)
+    whole = function(c.Return(c.Name(elementwise)(*arguments)))
+    item = c.CompiledIf(f"__has_builtin({elementwise})", whole, otherwise)
     return Helper(full_name, (item,), (vector.helper,))
 
 
