@@ -29,6 +29,11 @@ static inline __attribute__((always_inline, unused)) f32x8 fma_f32x8(f32x8 a, f3
     return __builtin_elementwise_fma(a, b, c);
 }
 #else
+#if defined(__FMA__)
+static inline __attribute__((always_inline, unused)) f32x8 fma_f32x8(f32x8 a, f32x8 b, f32x8 c) {
+    return __builtin_ia32_vfmaddps256(a, b, c);
+}
+#else
 static inline __attribute__((always_inline, unused)) f32x8 fma_f32x8(f32x8 a, f32x8 b, f32x8 c) {
     f32x8 result;
     for (int lane = 0; lane < 8; ++lane) {
@@ -36,6 +41,7 @@ static inline __attribute__((always_inline, unused)) f32x8 fma_f32x8(f32x8 a, f3
     }
     return result;
 }
+#endif
 #endif
 
 static inline __attribute__((always_inline, unused)) f32x8 load_partial_f32x8(const float *p, int64_t n) {
