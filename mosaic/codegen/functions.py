@@ -7,14 +7,18 @@ What is not in a table runs through numpy.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from mosaic import c
+from mosaic.c.walk import Part, parts
 from mosaic.codegen.lanes import Lanes, bool_dtype
 from mosaic.kernels import lanes as lane_helpers
 from mosaic.kernels import vector_division, vector_math
-from mosaic.kernels.vectors import vector_type
+from mosaic.kernels.helper import Helper, inline_function
+from mosaic.kernels.vectors import VectorType, vector_type
+from mosaic.targets import Target
 
 Arguments = Sequence[c.Expression]
 Emit = Callable[[Lanes, np.dtype, Arguments], c.Expression]
@@ -32,17 +36,59 @@ def is_compiled(name: str, dtypes: Sequence[np.dtype]) -> bool:
     return (name, kind) in _rows or (kind == "f" and name in vector_math.names) or (name, kind) in vector_division.names
 
 
-def emit_function(lanes: Lanes, name: str, dtypes: Sequence[np.dtype], arguments: Arguments) -> c.Expression:
-    """Return the function applied to vectors; `dtypes` are those of its loop's operands."""
+def emit_function(
+    lanes: Lanes, name: str, dtypes: Sequence[np.dtype], result: np.dtype, arguments: Arguments
+) -> c.Expression:
+    """Return the function applied to vectors; `dtypes` and `result` are those of its loop."""
     dtype = dtypes[0]
-    if name == "where":
-        return _where(lanes, dtypes[1], arguments)
-    row = _rows.get((name, dtype.kind))
-    if row is not None:
-        return row(lanes, dtype, arguments)
+    if (name, dtype.kind) in _rows:
+        return _from_row(lanes, name, tuple(dtypes), result, arguments)
     if dtype.kind == "f" and name in vector_math.names:
         return lanes.use(vector_math.vector_function(name, lanes.type(dtype), lanes.target))(*arguments)
     return lanes.use(vector_division.division(name, lanes.type(dtype), lanes.target))(*arguments)
+
+
+def _from_row(
+    lanes: Lanes, name: str, dtypes: tuple[np.dtype, ...], result: np.dtype, arguments: Arguments
+) -> c.Expression:
+    helper = row_helper(name, dtypes, result, lanes.lanes, lanes.target)
+    if helper is not None:
+        return lanes.use(helper)(*arguments)
+    return _emit_row(lanes, name, dtypes, arguments)
+
+
+def _emit_row(lanes: Lanes, name: str, dtypes: tuple[np.dtype, ...], arguments: Arguments) -> c.Expression:
+    if name == "where":
+        return _where(lanes, dtypes[1], arguments)
+    return _rows[name, dtypes[0].kind](lanes, dtypes[0], arguments)
+
+
+_largest_in_line = 2
+"""Operations of a row that are written where the value is used; more of them are a function with the row's name."""
+
+
+@lru_cache(maxsize=1024)
+def row_helper(
+    name: str, dtypes: tuple[np.dtype, ...], result: np.dtype, num_lanes: int, target: Target
+) -> Helper | None:
+    """Return a row as the function ``name_V(a, b, c)``, which can be called, or None if it is a mere operator."""
+    lanes = Lanes(target, num_lanes)
+    operands = tuple(map(c.Name, "abc"[: len(dtypes)]))
+    value = _emit_row(lanes, name, dtypes, operands)
+    if _num_operations(value) <= _largest_in_line:
+        return None
+    types = tuple(map(lanes.type, dtypes))
+    parameters = tuple(
+        c.Parameter(lanes.declare(vector), operand.text) for vector, operand in zip(types, operands, strict=True)
+    )
+    full_name = f"{name}_{types[-1].name}"
+    function = inline_function(full_name, lanes.declare(lanes.type(result)), parameters, (c.Return(value),))
+    return Helper(full_name, (function,), tuple(lanes.helpers.values()))
+
+
+def _num_operations(expression: Part) -> int:
+    own = isinstance(expression, c.Unary | c.Binary | c.Call)
+    return own + sum(map(_num_operations, parts(expression)))
 
 
 def emit_conversion(lanes: Lanes, value: c.Expression, source: np.dtype, target: np.dtype) -> c.Expression:
@@ -52,8 +98,17 @@ def emit_conversion(lanes: Lanes, value: c.Expression, source: np.dtype, target:
     if target == bool_dtype:
         return lanes.as_mask(c.not_equal(value, lanes.type(source).literal(0)), lanes.type(source))
     if source == bool_dtype:
-        return lanes.converted(-value, lanes.mask, lanes.type(target))
+        return _number_of_truth(lanes, value, lanes.type(target))
     return lanes.converted(value, lanes.type(source), lanes.type(target))
+
+
+def _number_of_truth(lanes: Lanes, mask: c.Expression, target: VectorType) -> c.Expression:
+    """Return 1 where the mask holds, else 0."""
+    if not target.element.is_float or target.mask != lanes.mask:
+        return lanes.converted(-mask, lanes.mask, target)
+    lanes.declare(target)
+    one = int.from_bytes(np.ones(1, f"f{target.element.num_bytes}").tobytes(), "little")
+    return target.bits(mask & lanes.mask.literal(one))
 
 
 def _binary(operator: str) -> Emit:
@@ -65,11 +120,6 @@ def _comparison(operator: str) -> Emit:
         return lanes.as_mask(c.Binary(operator, args[0], args[1]), lanes.type(dtype))
 
     return emit
-
-
-def _truth_comparison(operator: str) -> Emit:
-    # False < True, but as masks 0 > -1: the operands change sides.
-    return lambda lanes, dtype, args: c.Binary(operator, args[1], args[0])
 
 
 def _is_true(lanes: Lanes, dtype: np.dtype, value: c.Expression) -> c.Expression:
@@ -289,7 +339,13 @@ _truths = {
     "isinf": _always(False),
     "isfinite": _always(True),
     "where": _where,
-    **{name: _truth_comparison(operator) for name, operator in _comparisons.items()},
+    # Of masks, where true is -1: as bits, which is less work for processor and compiler than a comparison.
+    "less": lambda lanes, dtype, args: ~args[0] & args[1],
+    "less_equal": lambda lanes, dtype, args: ~args[0] | args[1],
+    "greater": lambda lanes, dtype, args: args[0] & ~args[1],
+    "greater_equal": lambda lanes, dtype, args: args[0] | ~args[1],
+    "equal": lambda lanes, dtype, args: ~(args[0] ^ args[1]),
+    "not_equal": _binary("^"),
 }
 _bits = {
     "bitwise_and": _binary("&"),

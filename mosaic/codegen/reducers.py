@@ -52,7 +52,7 @@ def identity_of(name: str, dtype: np.dtype) -> Literal:
 
 def combine(lanes: Lanes, name: str, dtype: np.dtype, left: c.Expression, right: c.Expression) -> c.Expression:
     """Return two vectors combined lane by lane."""
-    return emit_function(lanes, _reducer_to_function.get(name, name), (dtype, dtype), (left, right))
+    return emit_function(lanes, _reducer_to_function.get(name, name), (dtype, dtype), dtype, (left, right))
 
 
 def combine_lanes(lanes: Lanes, name: str, dtype: np.dtype, value: c.Expression) -> c.Expression:

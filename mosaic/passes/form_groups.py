@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Statement, read_views, written_views
+from mosaic.ir_expressions import size
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
 from mosaic.passes.uses import updated_buffer
 
-most_stages = 40
+most_records = 128
+"""Records in the expressions of one group: beyond this, compilers take more than linear time for its function."""
 
 
 def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
@@ -81,7 +83,7 @@ class _Fusion:
         producers = sorted(numbers, key=self.places.__getitem__)
         for number in reversed(producers):
             group = self.groups[number]
-            if not isinstance(group, Group) or len(group.stages) >= most_stages:
+            if not isinstance(group, Group) or num_records(group) + size(definition.expression) > most_records:
                 continue
             if definition.result.buffer in self.scattered and self._has_island(self.order[self.places[number] :]):
                 continue
@@ -115,6 +117,11 @@ class _Fusion:
 
     def _has_island(self, numbers: Sequence[int]) -> bool:
         return any(isinstance(self.groups[number], Island) for number in numbers)
+
+
+def num_records(group: Group) -> int:
+    """Return how many records the expressions of a group have."""
+    return sum(size(stage.epilogue if isinstance(stage, Matmul) else stage.expression) for stage in group.stages)
 
 
 def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
