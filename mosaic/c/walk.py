@@ -83,7 +83,12 @@ def changed(record: Part, change: Change) -> Part:
             is_same = before is after
         if not is_same:
             fields[name] = after
-    return change(replace(record, **fields) if fields else record)
+    return change(_replaced(record, fields) if fields else record)
+
+
+def _replaced(record: Any, fields: dict[str, Any]) -> Part:  # Any: the records are dataclasses, their bases are not
+    found: Part = replace(record, **fields)
+    return found
 
 
 def _is(left: object, right: object) -> bool:
@@ -92,6 +97,9 @@ def _is(left: object, right: object) -> bool:
 
 def changed_body(body: Body, change: Change) -> Body:
     """Return statements with `change` applied to each record inside them, innermost first."""
-    statements = tuple(changed(statement, change) for statement in body)
-    assert all(isinstance(each, Statement) for each in statements), "a change keeps statements statements"
-    return statements  # type: ignore[return-value]
+    statements = []
+    for statement in body:
+        after = changed(statement, change)
+        assert isinstance(after, Statement), "a change keeps statements statements"
+        statements.append(after)
+    return tuple(statements)

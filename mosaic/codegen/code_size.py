@@ -14,15 +14,15 @@ from mosaic.c.walk import Part, parts
 size_of_call = 8
 """Of a call that stays one: arguments are moved, and what is in registers is spilled around it."""
 
-unrolled_turns, unrolled_size = 16, 64
-"""gcc unrolls a loop completely up to so many turns, and up to so much code (max-completely-peel-times, -peeled-insns)."""
+unrolled_turns = 16
+"""gcc unrolls a loop completely up to so many turns (max-completely-peel-times)."""
 
 _lane_instructions = frozenset(
     f"__builtin_{name}{suffix}"
     for name in ("fma", "sqrt", "floor", "ceil", "trunc", "rint", "copysign", "fabs")
     for suffix in ("", "f")
 )
-_operations = (c.Unary, c.Binary, c.Index, c.Conditional, c.CompoundLiteral, c.CallPointer, c.If)
+_operations = (c.Unary, c.Binary, c.Index, c.Conditional, c.CompoundLiteral, c.CallPointer, c.If, c.AugmentedAssign)
 
 
 def code_size(body: c.Body, inlined: Mapping[str, int]) -> int:

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 
 from mosaic import c
 from mosaic.c.walk import Change, Part, changed_body
-from mosaic.codegen.code_size import calls, code_size, num_turns, unrolled_size
+from mosaic.codegen.code_size import calls, code_size, num_turns
 
 largest_inlined = 500
 """Operations of one helper: beyond these a call is hardly noticed (see `benchmarks/compile_time.py`)."""
 
-most_inlined = 700
+most_inlined = 800
 """Operations of all copies of helpers in one function, such as five exp in a loop and again for the rest of the row."""
 
 most_inlined_per_file = 4000
@@ -30,6 +30,10 @@ most_inlined_per_file = 4000
 
 smallest_called = 5
 """Operations that are never worth a call: a comparison and a select."""
+
+
+smallest_kept_in_loop = 16
+"""Operations of copies in a short loop: gcc would unroll it and multiply them, and registers would spill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +101,22 @@ def _roots(settled: Sequence[c.TopLevel]) -> Iterator[Kernel]:
             yield Kernel(item, 1 << 30)
 
 
+def _copies(body: c.Body, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the operations of all copies of each helper that is worth a call."""
+    found = calls(body).items()
+    return {name: count * sizes[name] for name, count in found if sizes.get(name, 0) >= smallest_called}
+
+
+def _size_of_copies(body: c.Body, sizes: Mapping[str, int]) -> int:
+    return sum(_copies(body, sizes).values())
+
+
 def _changes(roots: Sequence[Kernel], sizes: Mapping[str, int]) -> dict[str, set[str]]:
     """Return which helpers each function calls."""
     changes: dict[str, set[str]] = {}
     left = most_inlined_per_file
     for root in sorted(roots, key=lambda each: -each.num_tasks):
-        copies = {
-            name: count * sizes[name]
-            for name, count in calls(root.function.body or ()).items()
-            if sizes.get(name, 0) >= smallest_called
-        }
+        copies = _copies(root.function.body or (), sizes)
         called = _largest(copies, sizes, min(left, most_inlined))
         changes[root.function.name] = called
         left -= sum(size for name, size in copies.items() if name not in called)
@@ -163,11 +173,15 @@ def _calling(called: set[str]) -> Change:
 
 
 def _changed(function: c.Function, called: set[str], sizes: Mapping[str, int]) -> c.Function:
-    """Return the function with its calls, and with short loops kept as loops where unrolling would make much code."""
+    """Return the function with its calls, and with short loops around large copies kept as loops."""
     replace_call = _calling(called)
 
     def change(part: Part) -> Part:
-        if isinstance(part, c.For) and num_turns(part) > 1 and code_size((part,), sizes) > unrolled_size:
+        if (
+            isinstance(part, c.For)
+            and num_turns(part) > 1
+            and _size_of_copies(part.body, sizes) >= smallest_kept_in_loop
+        ):
             return replace(part, pragmas=(*part.pragmas, "GCC unroll 1"))
         return replace_call(part)
 

@@ -17,7 +17,7 @@ from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
 from mosaic.passes.uses import updated_buffer
 
-most_records = 128
+most_records = 192
 """Records in the expressions of one group: beyond this, compilers take more than linear time for its function."""
 
 
