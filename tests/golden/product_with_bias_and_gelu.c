@@ -22,6 +22,7 @@ void product_0(
             } else {
                 multiply_4x16_f32x8(50, a + row * 50, 50, 1, b_panel, 24, sums, 24, 0);
             }
+#pragma GCC unroll 1
             for (int64_t r = 0; r < 4; ++r) {
                 for (int64_t offset = 0; offset < columns; offset += 8) {
                     f32x8 value = load_f32x8(sums + r * 24 + offset);

@@ -21,6 +21,7 @@ static void kernel_0(void *context, long task) {
         }
         reduced2 = broadcast_f32x8(horizontal_maximum_f32x8(reduced2));
         f32x8 sum6 = broadcast_f32x8(0.0f);
+#pragma GCC unroll 1
         for (int64_t i7 = 0; i7 < 48; i7 += 8) {
             f32x8 v8 = load_f32x8(p0 + row * 50 + i7);
             f32x8 v9 = v8 - reduced2;
