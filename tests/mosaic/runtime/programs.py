@@ -49,12 +49,13 @@ COMPILE_ADD = """
 """
 
 
-def start_python(script: str, **environment: str) -> "subprocess.Popen[str]":
+def start_python(script: str, *, stdin: int | None = None, **environment: str) -> "subprocess.Popen[str]":
     """A child process that runs the script in the repository's root, with output and errors in one pipe."""
     return subprocess.Popen(
         [sys.executable, "-c", dedent(script)],
         cwd=REPOSITORY,
         env={**os.environ, **environment},
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
