@@ -86,6 +86,10 @@ class CompilerNotFoundError(CompileError):
     """There is no C compiler on this machine."""
 
 
+class CodeStorageError(CompileError):
+    """No place of this machine takes compiled code, or lets it be executed."""
+
+
 class InternalError(CompositError, AssertionError):
     """One of our own invariants does not hold: a bug in composit, never the caller's fault."""
 

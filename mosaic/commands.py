@@ -1,9 +1,12 @@
 """The commands that mosaic adds to `python -m composit`: `doctor` and `cache`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
-from mosaic.runtime.cache import open_cache
+from composit.errors import CodeStorageError, ParameterError
+from mosaic.runtime.cache import Cache, open_caches
+from mosaic.runtime.cache_directory import shown_path
 from mosaic.runtime.doctor import examine, report
 from mosaic.targets import detect
 
@@ -22,14 +25,21 @@ def cache(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m composit cache", description=cache.__doc__)
     parser.add_argument("--clear", action="store_true", help="remove every stored program")
     options = parser.parse_args(arguments)
-    store = open_cache()
+    try:
+        for store in open_caches():
+            _show_cache(store, options.clear)
+    except (CodeStorageError, ParameterError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show_cache(store: Cache, is_cleared: bool) -> None:
     summary = store.summary()
-    if options.clear:
-        store.clear()
-    print(f"location   {summary.location}")
+    print(f"location   {shown_path(summary.location)}")
     print(f"programs   {summary.num_programs}")
     print(f"libraries  {summary.num_libraries}")
     print(f"size       {summary.num_bytes / 2**20:.1f} of {summary.max_bytes / 2**20:.0f} MiB")
-    if options.clear:
+    if is_cleared:
+        store.clear()
         print(f"cleared    {summary.num_entries} entries")
-    return 0

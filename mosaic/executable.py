@@ -184,7 +184,8 @@ def load_executable(
     Raises: ParameterError: this machine cannot run code for the target; CompilerNotFoundError, CompileError
     """
     check_runs_here(target)
-    library = compile_and_load(compiled.source, target=target) if compiled.regions else None
+    symbols = [run_symbol(index) for index in range(len(compiled.regions))]
+    library = compile_and_load(compiled.source, target=target, symbols=symbols) if symbols else None
     block = aligned_bytes(constants.size)
     block[:] = constants
     return _linked(program, compiled, library, block, kept, target, num_threads)

@@ -1,4 +1,4 @@
-"""What runs a program where there is no C compiler: the numpy backend, after one warning."""
+"""What runs a program where there is no C compiler, or no place for compiled code: numpy, after one warning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import CompilerNotFoundError
+from composit.errors import CodeStorageError, CompilerNotFoundError
 from composit.interpreter import NumpyBackend
 from composit.operation import Array, TensorType
 from composit.program import Program
@@ -54,21 +54,23 @@ class InterpretedExecutable:
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
         """Raise: there are no kernels to time."""
         raise CompilerNotFoundError(
-            "profile: this model runs through numpy because no C compiler was found, so it has no kernels to time; "
-            "install a compiler (see `python -m composit doctor`) and compile again"
+            "profile: this model runs through numpy because nothing could be compiled here, so it has no kernels to time; "
+            "see what is missing by `python -m composit doctor`, and compile again"
         )
 
 
 @lru_cache(maxsize=16)
 def _warn_once(reason: str) -> None:
     # Python's own rule of once per place is forgotten whenever anybody changes a filter of warnings.
-    warnings.warn(f"mosaic runs programs through numpy, because there is no C compiler: {reason}", stacklevel=1)
+    warnings.warn(f"mosaic runs programs through numpy, because {reason}", stacklevel=1)
 
 
 def build(request: Request, num_threads: int, report: Report) -> Executable | InterpretedExecutable:
-    """Return the program compiled and loaded; without a C compiler, the program as numpy runs it."""
+    """Return the program compiled and loaded; where that is impossible, the program as numpy runs it."""
     try:
         return build_executable(request, num_threads, report)
     except CompilerNotFoundError as error:
-        _warn_once(str(error))
-        return InterpretedExecutable(request.program, compile_program(request, report), request.known)
+        _warn_once(f"there is no C compiler: {error}")
+    except CodeStorageError as error:
+        _warn_once(f"there is no place for compiled code: {error}")
+    return InterpretedExecutable(request.program, compile_program(request, report), request.known)

@@ -2,25 +2,30 @@
 
 The key is all that the C text and the description depend on: the structure of the program with its types and scalars,
 which instructions are inputs, which are known beforehand (but not their values: those go to the block of constants,
-never into the text), the options, the compiler with its arguments, and the sources of composit and mosaic.
+never into the text), the options, and the sources of composit and mosaic; and the compiler with its arguments, if there
+is one. Without a compiler, what any compiler made is taken.
 """
 
 from __future__ import annotations
 
-from composit.errors import CompileError, CompilerNotFoundError
+import contextlib
+
+from composit.errors import CodeStorageError, CompileError, CompilerNotFoundError
 from composit.nn.core import UserFunction
 from composit.operation import Operation
 from composit.program import Program
+from mosaic.codegen.module import run_symbol
 from mosaic.compiled import CompiledProgram
 from mosaic.compiled_json import can_be_stored, from_json, to_json
 from mosaic.lowering.registry import lower
 from mosaic.passes.pipeline import Report, Request, compile_program
 from mosaic.runtime.abi import ABI_VERSION
-from mosaic.runtime.cache import content_key, open_cache
-from mosaic.runtime.compilation import compile_and_load, compiler_arguments
+from mosaic.runtime.cache import Key, content_key, open_caches
+from mosaic.runtime.compilation import compile_and_load, compiler_arguments, maker_digest
 from mosaic.runtime.compiler import find_compiler
 from mosaic.runtime.fingerprint import installation_digest
 from mosaic.runtime.library import Library, load_library
+from mosaic.targets import Target
 
 
 def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram, Library | None]:
@@ -28,7 +33,7 @@ def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram,
 
     A program that numpy runs alone has no library.
 
-    Raises: CompilerNotFoundError, CompileError: as `compile_library`
+    Raises: CompilerNotFoundError, CodeStorageError, CompileError: as `compile_and_load`
     """
     key = program_key(request)
     found = None if key is None else _find(key)
@@ -38,26 +43,30 @@ def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram,
     if not compiled.regions:
         return compiled, None
     report("compile C", 0.3)
-    library = compile_and_load(compiled.source, target=request.options.target)
-    if key is not None and can_be_stored(compiled):
-        open_cache().publish_program(key, to_json(compiled), library.path, compiled.source)
+    library = compile_and_load(compiled.source, target=request.options.target, symbols=_symbols(compiled))
+    if key is not None and key.maker is not None and can_be_stored(compiled):
+        with contextlib.suppress(OSError):  # the disk does not take it; it is found as a library, if that was stored
+            open_caches()[-1].publish_program(key, to_json(compiled), library.path, compiled.source)
     return compiled, library
 
 
-def program_key(request: Request) -> bytes | None:
+def program_key(request: Request) -> Key | None:
     """Return the name under which the compiled program is stored; None if no other process could ask for it."""
     program, options = request.program, request.options
     if not all(_is_known_by_name(instruction.operation) for instruction in program.instructions):
         return None
+    known = [(position, array.shape, array.dtype) for position, array in sorted(request.known.items())]
+    words = [repr(options), repr(request.inputs), repr(known), str(ABI_VERSION)]
+    texts = (each.encode() for each in words)
+    return Key(content_key(installation_digest(), program.digest, _types(program), *texts), _maker(options.target))
+
+
+def _maker(target: Target) -> bytes | None:
     try:
         compiler = find_compiler()
     except CompilerNotFoundError:
         return None
-    known = [(position, array.shape, array.dtype) for position, array in sorted(request.known.items())]
-    words = [repr(options), repr(request.inputs), repr(known), compiler.identity, str(ABI_VERSION)]
-    arguments = compiler_arguments(compiler, options.target)
-    texts = (each.encode() for each in (*words, *arguments))
-    return content_key(installation_digest(), program.digest, _types(program), *texts)
+    return maker_digest(compiler, compiler_arguments(compiler, target))
 
 
 def _is_known_by_name(operation: Operation) -> bool:
@@ -73,13 +82,19 @@ def _types(program: Program) -> bytes:
     return content_key(*(keys[value_type] for value_type in types))
 
 
-def _find(key: bytes) -> tuple[CompiledProgram, Library] | None:
-    cache = open_cache()
-    stored = cache.lookup_program(key)
-    if stored is None:
-        return None
-    try:
-        return from_json(stored.description, stored.source), load_library(stored.library)
-    except (CompileError, ValueError, KeyError, IndexError, TypeError):
-        cache.discard(stored.library)  # evicted since it was found, or written by something else
-        return None
+def _find(key: Key) -> tuple[CompiledProgram, Library] | None:
+    for cache in open_caches():
+        for stored in cache.programs(key):
+            try:
+                compiled = from_json(stored.description, stored.source)
+                return compiled, load_library(stored.library, _symbols(compiled))
+            except CodeStorageError:
+                raise
+            except (CompileError, ValueError, KeyError, IndexError, TypeError):
+                cache.discard(stored.library)  # evicted since it was found, or written by something else
+    return None
+
+
+def _symbols(compiled: CompiledProgram) -> list[str]:
+    """Return what the library of a program exports: a function for each region."""
+    return [run_symbol(index) for index in range(len(compiled.regions))]

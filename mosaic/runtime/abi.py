@@ -33,3 +33,9 @@ RUN_PARAMETERS: Final = (
 def run_declaration(symbol: str = RUN_SYMBOL) -> str:
     """The C declaration, without semicolon, of an exported function of this interface."""
     return f"void {symbol}({RUN_PARAMETERS})"
+
+
+ABI_SYMBOL: Final = "mosaic_abi"
+
+ABI_MARK: Final = f"\nconst int {ABI_SYMBOL} = {ABI_VERSION};\n"
+"""What every compiled text ends with, so that a library says which interface it was made for."""

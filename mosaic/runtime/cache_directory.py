@@ -1,83 +1,230 @@
-"""The directory that compiled programs are kept in, and whether it is safe to load code from it.
+"""The directories that compiled programs are kept in, and whether it is safe to load code from them.
 
-Code that another user could have written must never be loaded, so a directory that is not ours, or that others may
-write to, is refused with one warning and replaced by a fresh private one for the life of the process. `mkdir` does not
-correct the mode of a directory that exists, hence the check at every start.
+The first is the one that the environment asks for. Code that another user could have written must never be loaded, so
+it is refused if others may write to it or may rename what leads to it; this is asked at every use, because `mkdir` does
+not correct the mode of a directory that exists, and modes change. A stand-in, a fresh private directory for the life of
+the process, takes its place where it is refused, and takes new programs where it is full or read-only. One warning says
+why.
 """
 
 import atexit
+import contextlib
+import errno
 import os
+import pwd
+import re
 import shutil
 import stat
 import tempfile
 import warnings
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from composit.errors import CodeStorageError
+from mosaic.runtime.ownership import why_untrusted, why_way_untrusted
+from mosaic.runtime.private_directory import is_abandoned, make_private_directory, new_owned_directory
+
+FORMAT: Final = "v1"
+"""The directory in a root that everything lies in."""
+
+NO_ROOT: Final = "the user's cache directory"
+
+_STAND_IN_PREFIX: Final = "composit-stand-in-"
+# Enough for one large program: the library, its objects, its text.
+_PROBE_BYTES: Final = 4 << 20
 
 
-def cache_root() -> Path:
-    """The verified directory that this process keeps compiled programs in."""
-    return _verified_root(configured_root())
+@dataclass(frozen=True, slots=True)
+class _StandIn:
+    """A private directory of the process that made it, marked as in use by an open descriptor."""
+
+    root: Path
+    process_id: int
+    descriptor: int
+
+    def is_usable(self) -> bool:
+        """Whether it is this process's and still there: a fork has its parent's, and tidy systems empty /tmp."""
+        try:
+            is_safe = why_way_untrusted(self.root) is None
+        except OSError:
+            return False
+        return is_safe and self.process_id == os.getpid()
+
+
+# The stand-ins of this process by the place they lie in, and what stands in for a root or for another stand-in.
+_STAND_INS: Final[dict[Path, _StandIn]] = {}
+_REPLACED_BY: Final[dict[str, _StandIn]] = {}
+
+
+def cache_roots() -> tuple[Path, ...]:
+    """The verified directories in which compiled programs are looked for; new ones go to the last.
+
+    Raises: CodeStorageError: neither the configured directory nor a temporary one can be used
+    """
+    configured = configured_root()
+    reason = why_refused(configured)
+    usable = configured if reason is None else None
+    roots = [usable or stand_in_root(configured or NO_ROOT, str(reason))]
+    while (stand_in := _REPLACED_BY.get(str(roots[-1]))) is not None and stand_in.is_usable():
+        roots.append(stand_in.root)
+    return tuple(roots)
 
 
 def configured_root() -> Path | None:
     """The directory that the environment asks for, or None if there is no home to put one in."""
-    explicit = os.environ.get("COMPOSIT_CACHE_DIR")
-    if explicit:
-        return Path(explicit).absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base and os.path.isabs(base):
-        return Path(base) / "composit"
-    try:
-        return Path.home() / ".cache" / "composit"
-    except RuntimeError:
+    explicit, home = os.environ.get("COMPOSIT_CACHE_DIR", ""), _home()
+    if explicit.strip():
+        first, _, rest = explicit.partition("/")
+        if first == "~" and home is not None:
+            return home / rest
+        with contextlib.suppress(OSError):  # the current directory was removed
+            return Path(explicit).absolute()
         return None
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(base):
+        return Path(base) / "composit"
+    return None if home is None else home / ".cache" / "composit"
 
 
-def why_unsafe(directory: Path) -> str | None:
-    """What speaks against loading code from an existing directory, or None."""
-    status = directory.stat()
+def _home() -> Path | None:
+    home = os.environ.get("HOME", "")
+    if not os.path.isabs(home):
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            return None
+    return Path(home) if os.path.isabs(home) else None
+
+
+def why_refused(root: Path | None) -> str | None:
+    """What speaks against keeping programs in a directory, which is made if it is missing, or None.
+
+    A directory that takes no files is not refused: what lies in it can be used.
+    """
+    if root is None:
+        return "there is no home directory, and no current one for a relative path"
+    try:
+        return _why_unsafe(root)
+    except OSError as error:
+        return str(error)
+
+
+def _why_unsafe(root: Path) -> str | None:
+    missing = []
+    existing = root
+    while not os.path.lexists(existing):
+        missing.append(existing)
+        existing = existing.parent
+    reason = why_way_untrusted(existing)
+    if reason is not None:
+        return reason
+    for directory in reversed(missing):
+        make_private_directory(directory)
+    status = root.stat()
     if not stat.S_ISDIR(status.st_mode):
         return "it is not a directory"
-    if status.st_uid != os.geteuid():
-        return f"it belongs to user {status.st_uid} and this process runs as user {os.geteuid()}"
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"its mode {stat.S_IMODE(status.st_mode):04o} lets other users write to it"
-    return None
+    # Again for all of it: somebody may have been faster than mkdir.
+    reason = why_untrusted(status) or (why_way_untrusted(root) if missing else None)
+    if reason is None and status.st_uid == os.geteuid() and status.st_mode & 0o077:
+        with contextlib.suppress(OSError):  # read-only
+            root.chmod(0o700)
+    return reason
 
 
-@lru_cache(maxsize=16)
-def _verified_root(configured: Path | None) -> Path:
-    if configured is None:
-        return _private_root("the user cache", "there is no home directory")
-    try:
-        configured.mkdir(mode=0o700, parents=True, exist_ok=True)
-        reason = why_unsafe(configured)
-        if reason is None:
-            configured.chmod(0o700)
-            reason = None if os.access(configured, os.W_OK | os.X_OK) else "it cannot be written to"
-    except OSError as error:
-        reason = str(error)
-    return configured if reason is None else _private_root(str(configured), reason)
+def check_takes_files(directory: Path) -> None:
+    """Raise unless the directory has room for a compiled program.
+
+    Raises: OSError: the disk or a quota is exhausted, it is read-only, or it is gone
+    """
+    with tempfile.TemporaryFile(dir=directory) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, _PROBE_BYTES)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system can tell
+                raise
 
 
-def stand_in_root(refused: Path, reason: OSError) -> Path:
-    """A private directory instead of one that turned out not to take files; the same one for the whole process."""
-    return _private_root(str(refused), str(reason))
+def shown_path(path: Path) -> str:
+    """A path as text that every stream takes: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-@lru_cache(maxsize=16)
-def _private_root(refused: str, reason: str) -> Path:
-    """A fresh directory that only this process uses, with a warning that says why."""
-    root = Path(tempfile.mkdtemp(prefix="composit-"))
-    atexit.register(_remove_in_process, root, os.getpid())
-    warnings.warn(
-        f"cache: {refused} is not used to keep compiled programs: {reason}; it must be a writable directory of yours "
-        f"with mode 0700, so this process uses a temporary one; correct it, or set COMPOSIT_CACHE_DIR to another",
-        RuntimeWarning,
-        stacklevel=2,
+def stand_in_root(refused: Path | str, reason: str) -> Path:
+    """A private directory instead of one that cannot be used; the same one for the whole process.
+
+    Raises: CodeStorageError: no temporary directory can be used either
+    """
+    known = _REPLACED_BY.get(str(refused))
+    if known is not None and known.is_usable():
+        return known.root
+    found = _find_stand_in(str(refused), reason)
+    _REPLACED_BY[str(refused)] = found
+    if known is None and all(str(one.root) != str(refused) for one in _STAND_INS.values()):
+        warnings.warn(
+            f"cache: {refused} is not used to keep compiled programs: {reason}; it must be a writable directory of "
+            f"yours with mode 0700 that nobody else can rename, so this process uses a temporary one; correct it, or "
+            f"set COMPOSIT_CACHE_DIR to another",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return found.root
+
+
+def _find_stand_in(refused: str, reason: str) -> _StandIn:
+    """A stand-in in the first place for temporary files that is safe and takes files, but for those that were refused."""
+    reasons = [f"{refused}: {reason}"]
+    for place in _temporary_places():
+        known = _STAND_INS.get(place)
+        if known is not None and known.is_usable():
+            if str(known.root) == refused or str(known.root) in _REPLACED_BY:
+                continue
+            return known
+        try:
+            refusal = why_way_untrusted(place)
+            if refusal is None:
+                _sweep_stand_ins(place)
+                _STAND_INS[place] = _stand_in_at(place)
+                return _STAND_INS[place]
+        except OSError as error:
+            refusal = str(error)
+        reasons.append(f"{place}: {refusal}")
+    raise CodeStorageError(
+        f"cache: no directory of this machine can be used to keep compiled programs ({'; '.join(reasons)}); expected a "
+        f"writable one with {_PROBE_BYTES >> 20} MiB of room that only you can write to; set COMPOSIT_CACHE_DIR or TMPDIR to one"
     )
-    return root
+
+
+def _stand_in_at(place: Path) -> _StandIn:
+    root, descriptor = new_owned_directory(place, _STAND_IN_PREFIX)
+    try:
+        check_takes_files(root)
+    except OSError:
+        os.close(descriptor)
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+    atexit.register(_remove_in_process, root, os.getpid())
+    return _StandIn(root, os.getpid(), descriptor)
+
+
+def _temporary_places() -> Iterator[Path]:
+    """Where programs put temporary files, in order of preference."""
+    names = [os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")]
+    names += ["/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm"]
+    yield from dict.fromkeys(Path(name) for name in names if os.path.isabs(name))
+
+
+def _sweep_stand_ins(place: Path) -> None:
+    """Remove stand-ins of processes that were killed: what bears such a name and holds nothing but our format."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(place):
+            if re.fullmatch(f"{_STAND_IN_PREFIX}[a-z0-9_]{{8}}", entry.name) is None:
+                continue
+            with contextlib.suppress(OSError):  # another process sweeps too
+                directory = Path(entry.path)
+                if is_abandoned(directory) and {*os.listdir(directory)} <= {FORMAT}:
+                    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _remove_in_process(root: Path, process_id: int) -> None:

@@ -10,21 +10,23 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
-from composit.errors import CompileError
-from mosaic.runtime.abi import ABI_VERSION
-from mosaic.runtime.cache import LIBRARY_FILE, SOURCE_FILE, Cache, content_key, open_cache
-from mosaic.runtime.cache_directory import stand_in_root
-from mosaic.runtime.compiler import Compiler, find_compiler
+from composit.errors import CodeStorageError, CompileError, CompilerNotFoundError
+from mosaic.runtime.abi import ABI_MARK, ABI_VERSION, RUN_SYMBOL
+from mosaic.runtime.cache import LIBRARY_FILE, SOURCE_FILE, Cache, Key, content_key, open_caches
+from mosaic.runtime.cache_directory import check_takes_files, stand_in_root
+from mosaic.runtime.compiler import Compiler, compiler_environment, find_compiler
 from mosaic.runtime.library import Library, load_library
 from mosaic.runtime.processes import Finished, run_program
 from mosaic.runtime.settings import number_from_environment
 
 Progress = Callable[[str], None]
+Checked = TypeVar("Checked")
 
 BASE_FLAGS: Final = (
     "-std=gnu11",
@@ -41,6 +43,7 @@ KIND_TO_FLAGS: Final = {
     "zig": ("-fno-sanitize=undefined",),
 }
 DEFAULT_TIMEOUT_S: Final = 600.0
+_LARGEST_TIMEOUT_S: Final = 1e6
 _MAX_SHOWN_OUTPUT: Final = 6000
 
 
@@ -65,49 +68,59 @@ def compile_library(
     compiler: Compiler | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """The shared library of a C text: from the cache, or compiled and put there.
+    """The path of the shared library of a C text, which need not be for this machine and is not loaded.
 
-    Raises: CompilerNotFoundError: there is no compiler
-            CompileError: the compiler fails or does not finish; shows its command and output
+    Raises: as `compile_and_load`
     """
-    compiler = find_compiler() if compiler is None else compiler
-    cache = open_cache()
-    arguments = compiler_arguments(compiler, target, flags)
-    key = library_key(source, compiler, arguments, target)
-    found = cache.lookup_library(key)
-    if found is not None:
-        return found
-    timeout_s = number_from_environment("COMPOSIT_COMPILE_TIMEOUT", DEFAULT_TIMEOUT_S)
-    job = _Job(source, (*arguments, SOURCE_FILE, "-o", LIBRARY_FILE, "-lm"), timeout_s, progress)
-    try:
-        return _compile_into(cache, key, job)
-    except OSError as error:  # a full or broken disk must not stop the program
-        stand_in = replace(cache, root=stand_in_root(cache.root, error))
-        return stand_in.lookup_library(key) or _compile_into(stand_in, key, job)
+    job = _new_job(source, target, flags, compiler, progress)
+    for cache in open_caches():
+        for stored in cache.libraries(job.key):
+            return stored
+    return _compile_somewhere(job, lambda staged: staged, lambda _, published: published)
 
 
 def compile_and_load(
     source: str,
     *,
     target: CompileTarget,
+    symbols: Sequence[str] = (RUN_SYMBOL,),
     flags: Sequence[str] = (),
     compiler: Compiler | None = None,
     progress: Progress | None = None,
+    stays: bool = False,
 ) -> Library:
-    """The loaded library of a C text; a stored one that does not load is compiled again.
+    """The loaded library of a C text, which exports the symbols: from the cache, or compiled and put there.
 
-    Raises: CompilerNotFoundError, CompileError: as `compile_library`
+    A stored one that cannot be loaded is compiled again. A new one is loaded before it is published, so no process finds
+    one that lacks a symbol, and nobody can take it away before it is loaded.
+
+    stays: the library is never unloaded
+
+    Raises: CompilerNotFoundError: there is no compiler, and the cache has nothing that fits
+            CompileError: the compiler fails or does not finish; shows its command and output
+            CodeStorageError: no directory of this machine takes the library, or it may not be executed
     """
+    job = _new_job(source, target, flags, compiler, progress)
+    found = load_first(((cache, path) for cache in open_caches() for path in cache.libraries(job.key)), symbols, stays)
+    if found is not None:
+        return found
+    load = partial(load_library, symbols=symbols, stays=stays)
+    return _compile_somewhere(job, load, lambda library, published: replace(library, path=published))
 
-    def path() -> Path:
-        return compile_library(source, target=target, flags=flags, compiler=compiler, progress=progress)
 
-    stored = path()
-    try:
-        return load_library(stored)
-    except CompileError:  # evicted by another process since it was found, or made for another system
-        open_cache().discard(stored)
-        return load_library(path())
+def load_first(stored: Iterable[tuple[Cache, Path]], symbols: Sequence[str], stays: bool = False) -> Library | None:
+    """The first of some stored libraries that can be loaded; those before it are forgotten.
+
+    Raises: CodeStorageError: nothing may be executed here
+    """
+    for cache, path in stored:
+        try:
+            return load_library(path, symbols, stays=stays)
+        except CodeStorageError:
+            raise
+        except CompileError:  # evicted since it was found, broken when it was compiled, or made for another system
+            cache.discard(path)
+    return None
 
 
 def compiler_arguments(compiler: Compiler, target: CompileTarget, flags: Sequence[str] = ()) -> tuple[str, ...]:
@@ -116,19 +129,34 @@ def compiler_arguments(compiler: Compiler, target: CompileTarget, flags: Sequenc
     return (*compiler.argv, *BASE_FLAGS, *KIND_TO_FLAGS[compiler.kind], *target_flags, *flags)
 
 
-def library_key(source: str, compiler: Compiler, arguments: Sequence[str], target: CompileTarget) -> bytes:
+def library_key(source: str, target: CompileTarget, flags: Sequence[str] = (), compiler: Compiler | None = None) -> Key:
     """The name under which the library of a C text is stored: everything its machine code depends on."""
-    parts = [source, compiler.identity, target.name, str(ABI_VERSION), *arguments]
-    return content_key(*(part.encode() for part in parts))
+    content = [source, target.name, str(ABI_VERSION), *BASE_FLAGS, *target.flags, *flags]
+    maker = None if compiler is None else maker_digest(compiler, compiler_arguments(compiler, target, flags))
+    return Key(content_key(*map(os.fsencode, content)), maker)
+
+
+def compile_timeout_s() -> float:
+    """How long a compiler may run.
+
+    Raises: ParameterError: the setting is no number of seconds
+    """
+    return number_from_environment("COMPOSIT_COMPILE_TIMEOUT", DEFAULT_TIMEOUT_S, _LARGEST_TIMEOUT_S)
+
+
+def maker_digest(compiler: Compiler, arguments: Sequence[str]) -> bytes:
+    """The sum over the compiler and its arguments."""
+    return content_key(*map(os.fsencode, (compiler.identity, *arguments)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One run of the compiler."""
+    """What is to be compiled; without a command, because there is no compiler, it can only be looked up."""
 
     source: str
+    key: Key
     command: tuple[str, ...]
-    timeout_s: float
+    missing: CompilerNotFoundError | None
     progress: Progress | None
 
     def say(self, message: str) -> None:
@@ -137,21 +165,52 @@ class _Job:
             self.progress(message)
 
 
-def _compile_into(cache: Cache, key: bytes, job: _Job) -> Path:
-    """The library, compiled and stored under its key."""
+def _new_job(
+    source: str, target: CompileTarget, flags: Sequence[str], compiler: Compiler | None, progress: Progress | None
+) -> _Job:
+    try:
+        chosen = find_compiler() if compiler is None else compiler
+    except CompilerNotFoundError as error:
+        return _Job(source, library_key(source, target, flags), (), error, progress)
+    command = (*compiler_arguments(chosen, target, flags), SOURCE_FILE, "-o", LIBRARY_FILE, "-lm")
+    return _Job(source, library_key(source, target, flags, chosen), command, None, progress)
+
+
+def _compile_somewhere(
+    job: _Job, check: Callable[[Path], Checked], published: Callable[[Checked, Path], Checked]
+) -> Checked:
+    """What `check` makes of the new library, once that is stored; the first directory that takes it is used."""
+    if job.missing is not None:
+        raise job.missing
+    cache = open_caches()[-1]
+    while True:
+        try:
+            return _compile_into(cache, job, check, published)
+        except OSError as error:  # a full or broken disk must not stop the program
+            cache = replace(cache, root=stand_in_root(cache.root, str(error)))
+
+
+def _compile_into(
+    cache: Cache, job: _Job, check: Callable[[Path], Checked], published: Callable[[Checked, Path], Checked]
+) -> Checked:
     started = time.monotonic()
     with cache.staging() as directory:
-        (directory / SOURCE_FILE).write_text(job.source, encoding="utf-8")
+        (directory / SOURCE_FILE).write_text(job.source + ABI_MARK, encoding="utf-8")
         job.say(f"compiling {len(job.source) // 1024 + 1} KiB of C with {job.command[0]}")
         _compile(job, directory)
+        checked = check(directory / LIBRARY_FILE)
         job.say(f"compiled in {time.monotonic() - started:.1f} s")
-        return cache.publish_library(key, directory)
+        return published(checked, cache.publish_library(job.key, directory))
 
 
 def _compile(job: _Job, directory: Path) -> None:
-    """Run the compiler in a directory that ends up with the library and nothing but the library and its source."""
+    """Run the compiler in a directory that ends up with the library and nothing but the library and its source.
+
+    Raises: OSError: it failed, and the directory has no room; CompileError: it failed for another reason
+    """
     finished = _run_compiler(job, directory)
     if finished.exit_status != 0 or not (directory / LIBRARY_FILE).is_file():
+        check_takes_files(directory)
         raise CompileError(
             f"compile: the C compiler ended with status {finished.exit_status} and should have written a shared "
             f"library; check the compiler with `python -m composit doctor`\n{_shown(job.command, finished.output)}"
@@ -164,17 +223,17 @@ def _compile(job: _Job, directory: Path) -> None:
 
 
 def _run_compiler(job: _Job, directory: Path) -> Finished:
-    # Its temporary files go where ours go, so that killing it leaves none behind.
-    environment = {**os.environ, "TMPDIR": str(directory), "ZIG_LOCAL_CACHE_DIR": str(directory / "zig"), "LC_ALL": "C"}
+    timeout_s = compile_timeout_s()
+    environment = compiler_environment(directory)
     try:
-        return run_program(job.command, timeout_s=job.timeout_s, directory=directory, environment=environment)
+        return run_program(job.command, timeout_s=timeout_s, directory=directory, environment=environment)
     except subprocess.TimeoutExpired as error:
         raise CompileError(
-            f"compile: the C compiler was given {job.timeout_s:g} s, has not finished, and was stopped with all its "
+            f"compile: the C compiler was given {timeout_s:g} s, has not finished, and was stopped with all its "
             f"children; set COMPOSIT_COMPILE_TIMEOUT (seconds) to wait longer\n{_shown(job.command, '')}"
         ) from error
     except OSError as error:
-        raise CompileError(
+        raise CompilerNotFoundError(
             f"compile: the C compiler cannot be started: {error}; check it with `python -m composit doctor`\n"
             f"{_shown(job.command, '')}"
         ) from error

@@ -1,7 +1,11 @@
-"""Finding a C compiler and saying exactly which one it is.
+"""Finding a C compiler, saying exactly which one it is, and the environment it runs in.
 
 The order is: the command in `CC`; then `cc`, `gcc`, `clang` on the path; then the `ziglang` wheel. What it is follows
 from its own `--version`, never from its name, because `cc` may be anything.
+
+A compiler reads many variables that change what it makes (CPATH, LIBRARY_PATH, GCC_EXEC_PREFIX, LD_RUN_PATH, and what
+its wrappers add). Such a variable would make a library that another process must not find, so the compiler gets only
+what it needs to run. Whoever wants it to see more writes so in CC, which is part of every key: CC="env CPATH=/x gcc".
 """
 
 import importlib.util
@@ -10,8 +14,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from composit.errors import CompilerNotFoundError
@@ -21,6 +28,11 @@ COMPILER_NAMES: Final = ("cc", "gcc", "clang")
 
 # A compiler that cannot say its version in this time will not compile either.
 _VERSION_TIMEOUT_S: Final = 30.0
+
+# Where programs lie, where compilers and their wrappers keep caches, and where a compiler outside the system's
+# directories finds its own libraries. LD_LIBRARY_PATH is part of the compiler's identity, because it decides which
+# assembler's or optimiser's library runs.
+_HANDED_ON: Final = ("PATH", "HOME", "XDG_CACHE_HOME", "ZIG_GLOBAL_CACHE_DIR", "CCACHE_DIR", "LD_LIBRARY_PATH")
 
 HOW_TO_GET_ONE: Final = (
     "install gcc (`apt-get install gcc`) or the wheel that brings a compiler along (`pip install ziglang`), "
@@ -47,21 +59,35 @@ def find_compiler() -> Compiler:
 
     Raises: CompilerNotFoundError: there is none, or the one that CC names does not run
     """
-    return _find_compiler(os.environ.get("CC", "").strip(), os.environ.get("PATH", ""))
+    variables = tuple((name, os.environ[name]) for name in _HANDED_ON if name in os.environ)
+    return _find_compiler(os.environ.get("CC", "").strip(), variables)
+
+
+def compiler_environment(directory: Path) -> dict[str, str]:
+    """All variables that a compiler sees; its temporary files go to the directory, so that killing it leaves none."""
+    private = {"TMPDIR": str(directory), "ZIG_LOCAL_CACHE_DIR": str(directory / "zig"), "LC_ALL": "C"}
+    handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    if not _can_write_user_cache(handed_on):  # zig then waits for ever
+        private["ZIG_GLOBAL_CACHE_DIR"] = str(directory / "zig")
+    return {**handed_on, **private}
+
+
+def _can_write_user_cache(variables: Mapping[str, str]) -> bool:
+    """Whether zig finds a place for what it keeps, where it looks for one."""
+    place = variables.get("ZIG_GLOBAL_CACHE_DIR") or variables.get("XDG_CACHE_HOME") or variables.get("HOME", "")
+    if not os.path.isabs(place):
+        return False
+    nearest = next(each for each in (Path(place), *Path(place).parents) if each.exists())
+    return os.access(nearest, os.W_OK | os.X_OK, effective_ids=True)
 
 
 @lru_cache(maxsize=16)
-def _find_compiler(cc: str, path: str) -> Compiler:
+def _find_compiler(cc: str, variables: tuple[tuple[str, str], ...]) -> Compiler:
+    environment = dict(variables)
     if cc:
-        found = _identify(tuple(shlex.split(cc)))
-        if found is None:
-            raise CompilerNotFoundError(
-                f"compile: CC={cc!r} was asked for and does not run as a C compiler (`{cc} --version` failed); "
-                f"CC must be a command that does, or be unset so that {', '.join(COMPILER_NAMES)} are tried"
-            )
-        return found
-    for argv in _candidates(path):
-        found = _identify(argv)
+        return _named_by_cc(cc, environment)
+    for argv in _candidates(environment.get("PATH", os.defpath)):
+        found = _identify(argv, variables)
         if found is not None:
             return found
     raise CompilerNotFoundError(
@@ -70,25 +96,49 @@ def _find_compiler(cc: str, path: str) -> Compiler:
     )
 
 
+def _named_by_cc(cc: str, environment: Mapping[str, str]) -> Compiler:
+    try:
+        words = shlex.split(cc)
+    except ValueError as error:
+        raise CompilerNotFoundError(
+            f"compile: CC={cc!r} was asked for and is not a command: {error}; CC must be a command with its arguments as "
+            f"a shell reads them, or be unset so that {', '.join(COMPILER_NAMES)} are tried"
+        ) from error
+    command = shutil.which(words[0], path=environment.get("PATH", os.defpath))
+    argv = None if command is None else (os.path.abspath(command), *words[1:])
+    found = None if argv is None else _identify(argv, tuple(environment.items()))
+    if found is None:
+        raise CompilerNotFoundError(
+            f"compile: CC={cc!r} was asked for and does not run as a C compiler (`{cc} --version` failed); "
+            f"CC must be a command that does, or be unset so that {', '.join(COMPILER_NAMES)} are tried"
+        )
+    return found
+
+
 def _candidates(path: str) -> list[tuple[str, ...]]:
-    """The commands worth trying, in order of preference."""
+    """The commands worth trying, in order of preference; absolute, because the compiler runs in another directory."""
     located = [shutil.which(name, path=path) for name in COMPILER_NAMES]
-    candidates: list[tuple[str, ...]] = [(command,) for command in located if command is not None]
+    candidates: list[tuple[str, ...]] = [(os.path.abspath(command),) for command in located if command is not None]
     if importlib.util.find_spec("ziglang") is not None:
         candidates.append((sys.executable, "-m", "ziglang", "cc"))
     return candidates
 
 
 @lru_cache(maxsize=16)
-def _identify(argv: tuple[str, ...]) -> Compiler | None:
+def _identify(argv: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> Compiler | None:
     """The compiler behind a command, or None if it does not run; asked once, because one that hangs takes its time."""
+    command = (*argv, "--version")
     try:
-        finished = run_program([*argv, "--version"], timeout_s=_VERSION_TIMEOUT_S)
+        with tempfile.TemporaryDirectory() as directory:
+            environment = compiler_environment(Path(directory))
+            finished = run_program(command, timeout_s=_VERSION_TIMEOUT_S, environment=environment)
     except (OSError, subprocess.TimeoutExpired):
         return None
     if finished.exit_status != 0 or not finished.output.strip():
         return None
-    return Compiler(argv, finished.output.strip(), _kind(argv, finished.output))
+    libraries = dict(variables).get("LD_LIBRARY_PATH", "")
+    identity = f"{finished.output.strip()}\nLD_LIBRARY_PATH={libraries}" if libraries else finished.output.strip()
+    return Compiler(argv, identity, _kind(argv, finished.output))
 
 
 def _kind(argv: tuple[str, ...], version_text: str) -> str:

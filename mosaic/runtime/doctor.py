@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from composit.errors import CompileError, CompilerNotFoundError
-from mosaic.runtime.cache import open_cache
-from mosaic.runtime.cache_directory import configured_root
-from mosaic.runtime.compilation import CompileTarget
+from composit.errors import CodeStorageError, CompileError, CompilerNotFoundError, ParameterError
+from mosaic.runtime.cache import Cache, open_caches
+from mosaic.runtime.cache_directory import NO_ROOT, check_takes_files, configured_root, shown_path, why_refused
+from mosaic.runtime.compilation import CompileTarget, compile_timeout_s
 from mosaic.runtime.compiler import find_compiler
 from mosaic.runtime.threads import new_runtime, num_available_cores
 
@@ -53,6 +53,7 @@ def examine(target: DescribedTarget) -> tuple[Finding, ...]:
         *_examine_compiler(),
         *_examine_target(target),
         *cache,
+        *_examine_settings(),
         Finding("threads", f"{num_available_cores()} cores for this process, {os.cpu_count()} in the machine"),
         *(_examine_package(name) for name in _PACKAGES),
         _examine_dot(),
@@ -81,7 +82,7 @@ def _examine_compiler() -> list[Finding]:
     started = time.monotonic()
     try:
         new_runtime(num_available_cores())
-    except CompileError as error:
+    except (CompileError, ParameterError) as error:
         return [found, Finding("compiles", str(error), is_needed_and_missing=True)]
     return [found, Finding("compiles", f"yes; the runtime library is there after {time.monotonic() - started:.2f} s")]
 
@@ -95,19 +96,43 @@ def _examine_target(target: DescribedTarget) -> list[Finding]:
 
 
 def _examine_cache() -> list[Finding]:
-    with warnings.catch_warnings(record=True) as refusals:
-        warnings.simplefilter("always")
-        summary = open_cache().summary()
+    configured = configured_root()
+    refusal = why_refused(configured)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the report says it
+        try:
+            caches = open_caches()
+        except (CodeStorageError, ParameterError) as error:
+            return [Finding("cache", str(error), is_needed_and_missing=True)]
+    refused = [] if refusal is None else [Finding("", f"{configured or NO_ROOT} is not used: {refusal}")]
+    return [finding for cache in caches for finding in _examine_one_cache(cache)] + refused
+
+
+def _examine_one_cache(cache: Cache) -> list[Finding]:
+    summary = cache.summary()
     mode = stat.S_IMODE(summary.location.stat().st_mode)
     size = f"{summary.num_bytes / 2**20:.1f} of {summary.max_bytes / 2**20:.0f} MiB"
-    found = Finding(
-        "cache",
-        f"{summary.location}, mode {mode:04o}, {size}, {summary.num_programs} programs, "
-        f"{summary.num_libraries} libraries",
-    )
-    refused = summary.location != configured_root()
-    reason = str(refusals[0].message) if refusals else "a temporary directory stands in for the one that was refused"
-    return [found, Finding("", reason)] if refused else [found]
+    findings = [
+        Finding(
+            "cache",
+            f"{shown_path(summary.location)}, mode {mode:04o}, {size}, {summary.num_programs} programs, "
+            f"{summary.num_libraries} libraries",
+        )
+    ]
+    try:
+        check_takes_files(cache.root)
+    except OSError as error:
+        findings.append(Finding("", f"it takes no new programs: {error.strerror}; a temporary directory does"))
+    if os.statvfs(cache.root).f_flag & os.ST_NOEXEC:
+        findings.append(Finding("", "it is mounted noexec, so code is executed from a copy in memory"))
+    return findings
+
+
+def _examine_settings() -> list[Finding]:
+    try:
+        return [Finding("time limit", f"{compile_timeout_s():g} s for the compiler")]
+    except ParameterError as error:
+        return [Finding("time limit", str(error), is_needed_and_missing=True)]
 
 
 def _examine_package(name: str) -> Finding:

@@ -34,7 +34,8 @@ def num_available_cores() -> int:
 @lru_cache(maxsize=1)
 def runtime_library() -> Library:
     """The loaded runtime library, compiled if the cache does not have it."""
-    return compile_and_load(RUNTIME_SOURCE, target=_BaselineTarget(), flags=("-pthread",))
+    symbols = ("mosaic_pool_fill", "mosaic_invoke")
+    return compile_and_load(RUNTIME_SOURCE, target=_BaselineTarget(), symbols=symbols, flags=("-pthread",), stays=True)
 
 
 def new_runtime(num_threads: object) -> Any:  # object: the number comes from the user as it is

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from composit.errors import ParameterError
 from mosaic.targets.detection import check_runs_here, choose_target, detect
 from mosaic.targets.table import named_targets
 from mosaic.targets.target import CacheSizes, Target, arithmetic_flags
 
 
-def get_target(target: str | Target | None = None) -> Target:
+def get_target(target: object = None) -> Target:  # object: it comes from the user as it is
     """Return the target of that name, a target as it is, or this machine's for None.
 
-    Raises:      ValueError: no target has that name
+    Raises:      ParameterError: no target has that name
     """
     if target is None:
         return detect()
     if isinstance(target, Target):
         return target
-    if target not in named_targets:
-        raise ValueError(
+    if not isinstance(target, str) or target not in named_targets:
+        raise ParameterError(
             f"get_target: no target is called {target!r}; expected one of {', '.join(named_targets)}, a Target, or "
             "None for this machine; pass one of these, or build a mosaic.targets.Target"
         )

@@ -2,6 +2,7 @@
 
 import gc
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +92,13 @@ def test_an_array_that_may_change_is_packed_each_time() -> None:
     np.testing.assert_allclose(run([left, right])[0], left @ right, rtol=1e-4, atol=1e-4)
 
 
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache where nothing lies that would make a compiler unnecessary."""
+    monkeypatch.setenv("COMPOSIT_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("empty_cache")
 def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "/nowhere/cc")
     x = cnp.zeros((3, 4), dtype="float32")
@@ -109,6 +117,7 @@ def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: 
         model.profile(array)
 
 
+@pytest.mark.usefixtures("empty_cache")
 def test_the_warning_comes_once_whatever_becomes_of_filters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "/nowhere/another/cc")
     x = cnp.zeros(3)

@@ -6,7 +6,7 @@ import pytest
 
 from composit.__main__ import main
 from mosaic.commands import cache, doctor
-from mosaic.runtime.cache import open_cache
+from mosaic.runtime.cache import Key, open_caches
 from mosaic.runtime.threads import runtime_library
 
 
@@ -16,11 +16,11 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CC", raising=False)
 
 
-def fill_cache(key: bytes = b"k" * 32) -> None:
-    store = open_cache()
+def fill_cache() -> None:
+    (store,) = open_caches()
     with store.staging() as staging:
         (staging / "library.so").write_bytes(b"x" * 2**20)
-        store.publish_library(key, staging)
+        store.publish_library(Key(b"k" * 32, b"m" * 32), staging)
 
 
 def test_doctor_names_what_the_compiled_path_uses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_cache_clear_removes_everything(capsys: pytest.CaptureFixture[str]) -> N
     fill_cache()
     assert cache(["--clear"]) == 0
     assert "cleared    1 entries" in capsys.readouterr().out
-    assert open_cache().summary().num_entries == 0
+    assert open_caches()[0].summary().num_entries == 0
 
 
 def test_an_unknown_option_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import composit as cnp
 import mosaic
 from mosaic import stored_programs
 from mosaic.passes.pipeline import CompiledProgram, Report, Request, compile_program
-from mosaic.runtime.cache import DESCRIPTION_FILE, open_cache
+from mosaic.runtime.cache import DESCRIPTION_FILE, open_caches
 from mosaic.tiling.layout import TileLevel
 from tests.mosaic.comparison import assert_same_values, tensor
 
@@ -148,7 +148,7 @@ def test_a_tile_scheme_is_in_the_key(compiled: Compiled) -> None:
 @pytest.mark.parametrize("text", ["{}", "not JSON"])
 def test_an_altered_entry_is_compiled_again(compiled: Compiled, text: str) -> None:
     model()
-    (description,) = (open_cache().root / "v1" / "programs").glob(f"*/{DESCRIPTION_FILE}")
+    (description,) = (open_caches()[0].root / "v1" / "programs").glob(f"*/{DESCRIPTION_FILE}")
     description.write_text(text)
     assert_right(*model())
     assert_right(*model())
@@ -177,7 +177,7 @@ def test_a_users_function_is_not_looked_up(compiled: Compiled) -> None:
         model = mosaic.compile(doubled(x) + 1, inputs=[x])
         np.testing.assert_array_equal(model(np.ones(4, "float32")), 3)
     assert len(compiled) == 2
-    assert open_cache().summary().num_programs == 0
+    assert open_caches()[0].summary().num_programs == 0
 
 
 def test_a_lowering_from_elsewhere_is_not_looked_up(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,4 +190,4 @@ def test_a_lowering_from_elsewhere_is_not_looked_up(compiled: Compiled, monkeypa
     for _ in range(2):
         mosaic.compile(x + 1, inputs=[x])
     assert len(compiled) == 2
-    assert open_cache().summary().num_programs == 0
+    assert open_caches()[0].summary().num_programs == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from composit.operation import TensorType, tensor_type
-from mosaic.runtime.cache import Cache, open_cache
+from mosaic.runtime.cache import Cache, open_caches
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.execute import PreparedFunction, Signature, prepare_function
 from mosaic.runtime.library import load_library
@@ -33,7 +33,8 @@ def _use_shared_cache(shared_cache_directory: Path, monkeypatch: pytest.MonkeyPa
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """An empty cache that only this test uses."""
     monkeypatch.setenv("COMPOSIT_CACHE_DIR", str(tmp_path / "own-cache"))
-    return open_cache()
+    (opened,) = open_caches()
+    return opened
 
 
 @pytest.fixture

@@ -6,16 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.runtime.cache import Cache, content_key, open_cache
+from mosaic.runtime.cache import Cache, Key, content_key, open_caches
 from mosaic.runtime.compilation import compile_library
 from mosaic.runtime.library import load_library
 from mosaic.targets import Target
 from tests.mosaic.runtime.programs import ADD_SOURCE, files_below
 
-KEY = content_key(b"a program")
+MAKER = content_key(b"a compiler")
+KEY = Key(content_key(b"a program"), MAKER)
 
 
-def publish(cache: Cache, key: bytes, num_bytes: int = 100) -> Path:
+def numbered(number: int) -> Key:
+    return Key(content_key(bytes([number])), MAKER)
+
+
+def first_library(cache: Cache, key: Key) -> Path | None:
+    return next(cache.libraries(key), None)
+
+
+def publish(cache: Cache, key: Key, num_bytes: int = 100) -> Path:
     with cache.staging() as staging:
         (staging / "library.so").write_bytes(b"x" * num_bytes)
         (staging / "source.c").write_text("")
@@ -28,14 +37,13 @@ def test_a_key_separates_its_parts() -> None:
 
 
 def test_a_program_comes_back_as_it_was_published(cache: Cache, target: Target) -> None:
-    assert cache.lookup_program(KEY) is None
+    assert list(cache.programs(KEY)) == []
     library = compile_library(ADD_SOURCE, target=target)
-    published = cache.publish_program(KEY, '{"arena_bytes": 64}', library, ADD_SOURCE)
-    found = cache.lookup_program(KEY)
-    assert found == published
+    cache.publish_program(KEY, '{"arena_bytes": 64}', library, ADD_SOURCE)
+    (found,) = cache.programs(KEY)
     assert (found.description, found.source) == ('{"arena_bytes": 64}', ADD_SOURCE)
     assert load_library(found.library).run_function() is not None
-    assert cache.lookup_program(content_key(b"another")) is None
+    assert list(cache.programs(Key(content_key(b"another"), MAKER))) == []
 
 
 @pytest.mark.parametrize(
@@ -66,9 +74,9 @@ def test_a_damaged_entry_is_a_miss_and_is_compiled_again(damage: str, cache: Cac
 
 def test_an_entry_moved_to_another_key_is_a_miss(cache: Cache) -> None:
     library = publish(cache, KEY)
-    other = content_key(b"another")
-    library.parent.rename(library.parent.parent / other.hex())
-    assert cache.lookup_library(other) is None
+    other = Key(content_key(b"another"), MAKER)
+    library.parent.rename(library.parent.parent / other.name)
+    assert first_library(cache, other) is None
 
 
 def test_publishing_what_another_process_has_published_keeps_theirs(cache: Cache) -> None:
@@ -80,44 +88,35 @@ def test_publishing_what_another_process_has_published_keeps_theirs(cache: Cache
 
 def test_the_least_recently_used_entries_go_first(cache: Cache) -> None:
     bounded = Cache(cache.root, max_bytes=3000)
-    keys = [content_key(bytes([number])) for number in range(4)]
+    keys = [numbered(number) for number in range(4)]
     for age, key in zip((40, 30, 20, 10), keys, strict=True):
         manifest = publish(bounded, key, num_bytes=600).parent / "manifest.json"
         os.utime(manifest, ns=(10**18 - age, 10**18 - age))
-    assert bounded.lookup_library(keys[0]) is not None, "which makes it the most recently used"
+    assert first_library(bounded, keys[0]) is not None, "which makes it the most recently used"
     bounded.evict()
-    assert [bounded.lookup_library(key) is not None for key in keys] == [True, False, True, True]
+    assert [first_library(bounded, key) is not None for key in keys] == [True, False, True, True]
     assert bounded.summary().num_bytes <= 3000
 
 
 def test_publishing_evicts_now_and_then(cache: Cache) -> None:
     bounded = Cache(cache.root, max_bytes=10_000)
     for number in range(200):
-        publish(bounded, content_key(bytes([number])), num_bytes=1000)
+        publish(bounded, numbered(number), num_bytes=1000)
     assert bounded.summary().num_bytes <= 10_000 + 100 * 1200
-    publish(bounded, bytes(32), num_bytes=1000)
+    publish(bounded, Key(bytes(32), MAKER), num_bytes=1000)
     assert bounded.summary().num_bytes <= 10_000
 
 
 def test_the_bound_can_be_set_by_the_environment(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPOSIT_CACHE_MAX_BYTES", "12345")
-    assert open_cache() == Cache(cache.root, 12345)
+    assert open_caches() == (Cache(cache.root, 12345),)
 
 
 def test_clearing_leaves_nothing(cache: Cache) -> None:
     publish(cache, KEY)
-    with cache.staging() as staging:
-        (staging / "of-a-killed-process").write_text("")
-        cache.clear()
+    cache.clear()
     assert files_below(cache.root) == []
     assert cache.summary().num_bytes == 0
-
-
-def test_staging_of_killed_processes_is_swept_when_it_is_old(cache: Cache) -> None:
-    with cache.staging() as old, cache.staging() as young:
-        os.utime(old, (0, 0))
-        cache.evict()
-        assert (old.exists(), young.exists()) == (False, True)
 
 
 def test_a_staged_directory_is_removed_when_something_goes_wrong(cache: Cache) -> None:

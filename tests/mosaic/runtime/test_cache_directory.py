@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.runtime.cache_directory import cache_root, configured_root
+from mosaic.runtime.cache_directory import cache_roots, configured_root
 from tests.mosaic.runtime.programs import start_python
 
 
@@ -28,14 +28,14 @@ def foreign_directory(parent: Path) -> Path:
 
 def test_a_new_directory_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = use(tmp_path / "new" / "cache", monkeypatch)
-    assert cache_root() == root
+    assert cache_roots() == (root,)
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
 
 
 def test_a_directory_that_others_may_read_becomes_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = use(tmp_path / "cache", monkeypatch)
     root.mkdir(mode=0o755)
-    assert cache_root() == root
+    assert cache_roots() == (root,)
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
 
 
@@ -49,26 +49,26 @@ def test_a_directory_that_others_may_write_is_refused_once(
     with pytest.warns(
         RuntimeWarning, match=rf"its mode {mode:04o} lets other users write.*mode 0700.*COMPOSIT_CACHE_DIR"
     ):
-        used = cache_root()
+        (used,) = cache_roots()
     assert used != root
     assert stat.S_IMODE(used.stat().st_mode) == 0o700
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert cache_root() == used, "one warning for the life of the process"
+        assert cache_roots() == (used,), "one warning for the life of the process"
     assert list(root.iterdir()) == []
 
 
 def test_a_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = use(foreign_directory(tmp_path), monkeypatch)
     with pytest.warns(RuntimeWarning, match=r"belongs to user \d+ and this process runs as user \d+"):
-        assert cache_root() != root
+        assert root not in cache_roots()
 
 
 def test_a_file_in_the_way_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = use(tmp_path / "cache", monkeypatch)
     root.write_text("")
-    with pytest.warns(RuntimeWarning, match=r"File exists"):
-        assert cache_root() != root
+    with pytest.warns(RuntimeWarning, match=r"it is not a directory"):
+        assert root not in cache_roots()
 
 
 def test_the_temporary_directory_is_gone_after_the_process(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_the_temporary_directory_is_gone_after_the_process(tmp_path: Path) -> No
     script = """
         import os, sys, warnings
         warnings.simplefilter("ignore")
-        from mosaic.runtime.cache_directory import cache_root
-        root = cache_root()
+        from mosaic.runtime.cache_directory import cache_roots
+        (root,) = cache_roots()
         child = os.fork()
         if child == 0:
             sys.exit(0)  # runs the exit functions that it inherited

@@ -10,7 +10,7 @@ import pytest
 
 from composit.errors import CompileError
 from mosaic.runtime.abi import RUNTIME_SOURCE
-from mosaic.runtime.cache import Cache
+from mosaic.runtime.cache import Cache, Key
 from mosaic.runtime.compilation import compile_and_load, compile_library, compiler_arguments, library_key
 from mosaic.runtime.compiler import Compiler, find_compiler
 from mosaic.runtime.library import load_library
@@ -26,6 +26,10 @@ from tests.mosaic.runtime.programs import (
 )
 
 GCC = Compiler(("gcc",), "gcc 12", "gcc")
+
+
+def key_of(library: Path) -> Key:
+    return Key(*(bytes.fromhex(part) for part in library.parent.name.split("-")))
 
 
 def zig() -> Compiler:
@@ -46,7 +50,7 @@ def test_a_stored_library_that_does_not_load_is_compiled_again(cache: Cache, tar
     with cache.staging() as staging:
         (staging / "library.so").write_text("of another system")
         shutil.rmtree(stored.parent)
-        assert cache.publish_library(bytes.fromhex(stored.parent.name), staging) == stored
+        assert cache.publish_library(key_of(stored), staging) == stored
     messages: list[str] = []
     assert compile_and_load(ADD_SOURCE, target=target, progress=messages.append).run_function() is not None
     assert len(messages) == 2
@@ -54,13 +58,12 @@ def test_a_stored_library_that_does_not_load_is_compiled_again(cache: Cache, tar
 
 def test_a_cache_that_takes_no_files_does_not_stop_the_program(cache: Cache, target: Target) -> None:
     (cache.root / "v1").write_text("in the way")
-    with pytest.warns(RuntimeWarning, match=r"Not a directory.*this process uses a temporary one"):
+    with pytest.warns(RuntimeWarning, match=r"File exists.*this process uses a temporary one"):
         first = compile_library(ADD_SOURCE, target=target)
     assert cache.root not in first.parents
     messages: list[str] = []
     assert compile_library(ADD_SOURCE, target=target, progress=messages.append) == first
     assert messages == [], "the stand-in is a cache, too"
-    assert cache.publish_program(b"k" * 32, "{}", first, ADD_SOURCE).library == first
 
 
 def test_the_ziglang_wheel_compiles_and_its_library_loads(cache: Cache, target: Target) -> None:
@@ -82,14 +85,16 @@ def test_the_key_changes_with_everything_the_machine_code_depends_on() -> None:
     v3, v4 = named_targets["x86-64-v3"], named_targets["x86-64-v4"]
     other = Compiler(("gcc",), "gcc 13", "gcc")
     keys = [
-        library_key("int x;", GCC, ("gcc", "-O3"), v4),
-        library_key("int y;", GCC, ("gcc", "-O3"), v4),
-        library_key("int x;", other, ("gcc", "-O3"), v4),
-        library_key("int x;", GCC, ("gcc", "-O2"), v4),
-        library_key("int x;", GCC, ("gcc-O3",), v4),
-        library_key("int x;", GCC, ("gcc", "-O3"), v3),
+        library_key("int x;", v4, ("-O3",), GCC),
+        library_key("int y;", v4, ("-O3",), GCC),
+        library_key("int x;", v4, ("-O3",), other),
+        library_key("int x;", v4, ("-O2",), GCC),
+        library_key("int x;", v4, ("-O3", "-g"), GCC),
+        library_key("int x;", v4, ("-O3-g",), GCC),
+        library_key("int x;", v3, ("-O3",), GCC),
     ]
-    assert len(set(keys)) == len(keys)
+    assert len({key.name for key in keys}) == len(keys)
+    assert keys[0].content == keys[2].content == library_key("int x;", v4, ("-O3",)).content
 
 
 def test_a_compile_error_shows_the_command_and_its_output(cache: Cache, target: Target) -> None:
@@ -160,16 +165,16 @@ def test_ctrl_c_ends_the_compiler_and_leaves_no_file(cache: Cache, tmp_path: Pat
 def test_two_processes_may_compile_the_same_program_at_once(cache: Cache, tmp_path: Path) -> None:
     text = f"""
         if [ "$1" = --version ]; then echo "slow gcc 1.0"; exit 0; fi
-        read word < "$GO"
+        pipe={tmp_path}/second
+        mkdir {tmp_path}/taken && pipe={tmp_path}/first
+        read word < $pipe
         exec {shutil.which("cc") or find_compiler().argv[0]} "$@"
     """
     command = write_program(tmp_path / "slow-cc", text)
     pipes = [tmp_path / "first", tmp_path / "second"]
     for pipe in pipes:
         os.mkfifo(pipe)
-    children = [
-        start_python(COMPILE_ADD, CC=command, GO=str(pipe), COMPOSIT_CACHE_DIR=str(cache.root)) for pipe in pipes
-    ]
+    children = [start_python(COMPILE_ADD, CC=command, COMPOSIT_CACHE_DIR=str(cache.root)) for pipe in pipes]
     opened = [pipe.open("w") for pipe in pipes]  # each blocks until that process is inside its compiler
     for pipe in opened:
         pipe.write("go\n")
