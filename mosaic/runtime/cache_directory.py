@@ -34,6 +34,7 @@ NO_ROOT: Final = "the user's cache directory"
 _STAND_IN_PREFIX: Final = "composit-stand-in-"
 # Enough for one large program: the library, its objects, its text.
 _PROBE_BYTES: Final = 4 << 20
+_PROBE_FILES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +139,11 @@ def check_takes_files(directory: Path) -> None:
 
     Raises: OSError: the disk or a quota is exhausted, it is read-only, or it is gone
     """
-    with tempfile.TemporaryFile(dir=directory) as file:
+    with contextlib.ExitStack() as stack:
+        probe = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=directory)))
+        files = [stack.enter_context((probe / str(number)).open("xb")) for number in range(_PROBE_FILES)]
         try:
-            os.posix_fallocate(file.fileno(), 0, _PROBE_BYTES)
+            os.posix_fallocate(files[0].fileno(), 0, _PROBE_BYTES)
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system can tell
                 raise

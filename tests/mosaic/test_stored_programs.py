@@ -1,5 +1,6 @@
 """A program that was compiled before comes from the cache, and is the same in all that can be asked of it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,8 @@ import composit as cnp
 import mosaic
 from mosaic import stored_programs
 from mosaic.passes.pipeline import CompiledProgram, Report, Request, compile_program
-from mosaic.runtime.cache import DESCRIPTION_FILE, open_caches
+from mosaic.runtime.cache import DESCRIPTION_FILE, Cache, Key, open_caches
+from mosaic.runtime.threads import runtime_library
 from mosaic.tiling.layout import TileLevel
 from tests.mosaic.comparison import assert_same_values, tensor
 
@@ -143,6 +145,51 @@ def test_a_tile_scheme_is_in_the_key(compiled: Compiled) -> None:
     for scheme in (None, {weight: TileLevel((32, 32))}):
         assert_same_values(mosaic.compile(x @ weight, inputs=[x], tile_scheme=scheme)(cnp.evaluate(x)), expected)
     assert len(compiled) == 2
+
+
+def test_without_a_compiler_what_any_made_is_found(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _, _ = model()
+    monkeypatch.setenv("CC", "/nowhere/cc")
+    second, outputs, inputs = model()
+    assert len(compiled) == 1
+    assert everything_said(first) == everything_said(second)
+    assert_right(second, outputs, inputs)
+
+
+def test_a_program_that_lost_its_entry_is_linked_without_a_compiler(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model()
+    shutil.rmtree(open_caches()[0].root / "v1" / "programs")
+    monkeypatch.setenv("CC", "/nowhere/cc")
+    assert_right(*model())
+    assert len(compiled) == 2
+
+
+def test_another_compiler_compiles_again(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    model()
+    monkeypatch.setenv("CC", "cc -g")
+    assert_right(*model())
+    assert len(compiled) == 2
+
+
+def test_a_stored_program_whose_library_lacks_a_function_is_compiled_again(
+    compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Cache, "publish_program", publish_the_runtime_library)
+        model()
+    assert_right(*model())
+    assert_right(*model())
+    assert len(compiled) == 2
+
+
+def publish_the_runtime_library(cache: Cache, key: Key, description: str, library: Path, source: str) -> None:
+    """Store the wrong library with a program."""
+    publish_program(cache, key, description, runtime_library().path, source)
+
+
+publish_program = Cache.publish_program
 
 
 @pytest.mark.parametrize("text", ["{}", "not JSON"])

@@ -1,19 +1,25 @@
 """From C text to a loaded library, and what happens when the compiler does not do its part."""
 
+import errno
 import os
+import re
 import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from composit.errors import CompileError
-from mosaic.runtime.abi import RUNTIME_SOURCE
+from composit.errors import CompileError, CompilerNotFoundError, ParameterError
+from mosaic.runtime import cache as cache_module
+from mosaic.runtime import compilation
+from mosaic.runtime.abi import ABI_VERSION, RUNTIME_SOURCE
 from mosaic.runtime.cache import Cache, Key
 from mosaic.runtime.compilation import compile_and_load, compile_library, compiler_arguments, library_key
 from mosaic.runtime.compiler import Compiler, find_compiler
 from mosaic.runtime.library import load_library
+from mosaic.runtime.private_directory import owned_directory
 from mosaic.targets import Target, get_target, named_targets
 from tests.mosaic.runtime.programs import (
     ADD_SOURCE,
@@ -193,3 +199,200 @@ def test_the_runtime_library_compiles_without_warnings(
     compiler = zig() if compiler_name == "zig" else find_compiler()
     flags = ("-Wall", "-Wextra", "-Werror", "-pthread")
     assert compile_library(RUNTIME_SOURCE, target=get_target(target_name), compiler=compiler, flags=flags).is_file()
+
+
+POISON = "#error somebody else's header\n"
+
+
+@pytest.mark.parametrize("name", ["CPATH", "C_INCLUDE_PATH"])
+def test_headers_of_the_environment_are_not_compiled(
+    name: str, cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "math.h").write_text(POISON)
+    monkeypatch.setenv(name, str(tmp_path))
+    assert compile_and_load(f"#include <math.h>\n{ADD_SOURCE}", target=target).run_function() is not None
+    monkeypatch.setenv("CC", f"env {name}={tmp_path} cc")
+    with pytest.raises(CompileError, match="somebody else's header"):
+        compile_and_load(f"#include <math.h>\n{ADD_SOURCE}", target=target)
+
+
+def test_nothing_of_the_environment_steers_the_linker(
+    cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_RUN_PATH", "/run/path/of/somebody")
+    monkeypatch.setenv("DEPENDENCIES_OUTPUT", str(tmp_path / "dependencies"))
+    monkeypatch.setenv("LIBRARY_PATH", str(tmp_path))
+    (tmp_path / "libm.so").write_text("INPUT(no-such-file)")
+    library = compile_library(ADD_SOURCE, target=target)
+    assert b"/run/path/of/somebody" not in library.read_bytes()
+    assert not (tmp_path / "dependencies").exists()
+
+
+def moody_compiler(directory: Path) -> tuple[str, Path]:
+    """A compiler that compiles something else as long as a file exists."""
+    mood = directory / "mood"
+    mood.write_text("")
+    text = f"""
+        [ "$1" != --version ] && [ -e {mood} ] && echo 'const int mosaic_abi = {ABI_VERSION};' > source.c
+        exec {shutil.which("cc")} "$@"
+    """
+    return write_program(directory / "moody-cc", text), mood
+
+
+def test_a_library_without_its_function_is_not_published(
+    cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, mood = moody_compiler(tmp_path)
+    monkeypatch.setenv("CC", command)
+    with pytest.raises(CompileError, match=r"mosaic_run was asked of .*, which does not export it"):
+        compile_and_load(ADD_SOURCE, target=target)
+    assert files_below(cache.root) == []
+    mood.unlink()
+    assert compile_and_load(ADD_SOURCE, target=target).run_function() is not None
+
+
+def test_a_stored_library_without_its_function_is_replaced(
+    cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, mood = moody_compiler(tmp_path)
+    monkeypatch.setenv("CC", command)
+    broken = compile_library(ADD_SOURCE, target=target)
+    mood.unlink()
+    loaded = compile_and_load(ADD_SOURCE, target=target)
+    assert (loaded.path, loaded.run_function() is not None) == (broken, True)
+    assert load_library(broken, ["mosaic_run"]).run_function() is not None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("when", ["before compiling", "while compiling", "after compiling"])
+def test_a_disk_that_refuses_at_any_time_has_a_stand_in(
+    when: str, number: int, cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = OSError(number, os.strerror(number))
+    compiled_with = find_compiler().argv[0]
+
+    def is_refused(directory: Path) -> bool:
+        return cache.root in (directory, *directory.parents)
+
+    def owned(parent: Path) -> Any:
+        if when == "before compiling" and is_refused(parent):
+            raise refusal
+        return owned_directory(parent)
+
+    def check(directory: Path) -> None:
+        if is_refused(directory):
+            raise refusal
+
+    def write_manifest(directory: Path, name: str) -> None:
+        if when == "after compiling" and is_refused(directory):
+            raise refusal
+        write(directory, name)
+
+    write = cache_module._write_manifest
+    monkeypatch.setattr(cache_module, "owned_directory", owned)
+    monkeypatch.setattr(cache_module, "_write_manifest", write_manifest)
+    monkeypatch.setattr(compilation, "check_takes_files", check)
+    if when == "while compiling":
+        text = f'case $PWD in {cache.root}/*) echo "cannot write" >&2; exit 1;; esac\nexec {compiled_with} "$@"'
+        monkeypatch.setenv("CC", write_program(tmp_path / "cc", text))
+    source = ADD_SOURCE + f"/* {when} {number} */"
+    with pytest.warns(RuntimeWarning, match=rf"{re.escape(str(refusal))}.*uses a temporary one"):
+        library = compile_and_load(source, target=target)
+    assert cache.root not in library.path.parents
+    messages: list[str] = []
+    assert compile_and_load(source, target=target, progress=messages.append).path == library.path
+    assert messages == []
+    assert files_below(cache.root) == []
+
+
+def test_a_compiler_that_fails_for_want_of_nothing_is_an_error_at_once(
+    cache: Cache, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f'[ "$1" = --version ] && echo "cc 1" && exit 0; echo once >> {tmp_path}/asked; exit 1'
+    monkeypatch.setenv("CC", write_program(tmp_path / "cc", text))
+    with pytest.raises(CompileError, match="status 1"):
+        compile_and_load(ADD_SOURCE, target=target)
+    assert (tmp_path / "asked").read_text() == "once\n"
+
+
+def waiting_compiler(directory: Path) -> tuple[str, Path]:
+    """A compiler that waits for somebody to write to a pipe."""
+    pipe = directory / "pipe"
+    os.mkfifo(pipe)
+    text = f"""
+        if [ "$1" = --version ]; then echo "slow cc 1.0"; exit 0; fi
+        read word < {pipe}
+        exec {shutil.which("cc")} "$@"
+    """
+    return write_program(directory / "waiting-cc", text), pipe
+
+
+def test_clearing_does_not_disturb_what_another_process_compiles(cache: Cache, tmp_path: Path) -> None:
+    command, pipe = waiting_compiler(tmp_path)
+    child = start_python(COMPILE_ADD, CC=command, COMPOSIT_CACHE_DIR=str(cache.root))
+    with pipe.open("w") as opened:  # blocks until it is inside its compiler
+        for directory in (cache.root / "v1" / "staging").iterdir():
+            os.utime(directory, (0, 0))
+        cache.clear()
+        cache.evict()
+        opened.write("go\n")
+    output, _ = child.communicate(timeout=PATIENCE_S)
+    assert (child.returncode, output) == (0, "compiled and loaded\n")
+    assert cache.summary().num_libraries == 1
+
+
+def test_clearing_removes_what_a_killed_process_left(cache: Cache, tmp_path: Path) -> None:
+    command, pipe = waiting_compiler(tmp_path)
+    child = start_python(COMPILE_ADD, CC=command, COMPOSIT_CACHE_DIR=str(cache.root))
+    with pipe.open("w"):
+        child.kill()
+        child.communicate(timeout=PATIENCE_S)
+    (left,) = (cache.root / "v1" / "staging").iterdir()
+    cache.clear()
+    assert left.exists(), "it could be one that another process has just made"
+    os.utime(left, (0, 0))
+    cache.clear()
+    assert not left.exists()
+
+
+def test_a_library_is_loaded_even_if_it_is_cleared_as_soon_as_it_is_published(
+    cache: Cache, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Cache.publish_library
+
+    def publish_and_clear(self: Cache, key: Key, staging: Path) -> Path:
+        path = publish(self, key, staging)
+        self.clear()
+        return path
+
+    monkeypatch.setattr(Cache, "publish_library", publish_and_clear)
+    assert compile_and_load(ADD_SOURCE, target=target).run_function() is not None
+
+
+@pytest.mark.parametrize("cc", ["/nowhere/cc", 'gcc "'])
+def test_without_a_compiler_what_any_made_is_found(
+    cc: str, cache: Cache, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = compile_and_load(ADD_SOURCE, target=target)
+    monkeypatch.setenv("CC", cc)
+    assert compile_and_load(ADD_SOURCE, target=target).path == made.path
+    with pytest.raises(CompilerNotFoundError):
+        compile_and_load(ADD_SOURCE + "/* another */", target=target)
+
+
+def test_another_compiler_compiles_again(cache: Cache, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = compile_and_load(ADD_SOURCE, target=target)
+    monkeypatch.setenv("CC", "cc -g")
+    assert compile_and_load(ADD_SOURCE, target=target).path != made.path
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-1", "abc", "1e300"])
+def test_a_time_limit_that_is_none_is_an_error_of_four_parts(
+    text: str, cache: Cache, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOSIT_COMPILE_TIMEOUT", text)
+    with pytest.raises(
+        ParameterError, match=r"COMPOSIT_COMPILE_TIMEOUT=.* must be a positive number of at most 1e\+06"
+    ):
+        compile_and_load(ADD_SOURCE, target=target)
+    assert files_below(cache.root) == []

@@ -206,7 +206,8 @@ def test_the_child_of_a_fork_runs_what_was_loaded_before(tmp_path: Path) -> None
         model = mosaic.compile(x * 3, inputs=[x])
         shutil.rmtree(os.environ["COMPOSIT_CACHE_DIR"])
         child = os.fork()
-        print(model(np.ones(4)), mosaic.compile(x * 4, inputs=[x])(np.ones(4)), flush=True)
+        line = f"{model(np.ones(4))} {mosaic.compile(x * 4, inputs=[x])(np.ones(4))}\\n"
+        os.write(1, line.encode())  # whole, while the other process writes too
         if child:
             os.waitpid(child, 0)
     """

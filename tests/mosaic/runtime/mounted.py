@@ -1,0 +1,43 @@
+"""Programs in a mount namespace of their own, where file systems are full, read-only or noexec; nothing is left mounted."""
+
+import os
+import subprocess
+import sys
+from functools import cache
+from textwrap import dedent
+
+import pytest
+
+from tests.mosaic.runtime.programs import PATIENCE_S, REPOSITORY
+
+_UNSHARE = ("unshare", "--mount", "--propagation", "private", "/bin/sh", "-e", "-c")
+
+
+@cache
+def can_mount() -> bool:
+    """Whether this process may mount file systems: root in most machines, nobody in some containers."""
+    try:
+        command = [*_UNSHARE, "mount -t tmpfs none /mnt"]
+        return subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+needs_mounts = pytest.mark.skipif(not can_mount(), reason="needs `unshare` and the right to mount")
+
+
+def run_mounted(mounts: str, script: str, **environment: str) -> list[str]:
+    """What a Python script prints and warns of, line by line, after shell commands that mount."""
+    command = [*_UNSHARE, f'{mounts}\nexec "$@"', "sh", sys.executable, "-c", dedent(script)]
+    finished = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout
+    return finished.stdout.splitlines()
