@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks [SUITE ...] [--rounds N] [--threads 1 2] [--batches 1 8] [--programs NAME ...]`."""
+"""The command line: `python -m benchmarks [SUITE ...] [--rounds N] [--threads 1 2] [--programs NAME ...] [--only PATTERN]`."""
 
 import argparse
 import os
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="batch sizes of BERT (1 8)")
     parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT by name (all)")
     parser.add_argument("--programs", nargs="+", default=None, help="programs of the suite first by name (all)")
+    parser.add_argument("--only", default="", help="operations whose name matches this regular expression (all)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -56,6 +57,8 @@ def _run_child(suite: str, num_threads: int, options: argparse.Namespace) -> int
         "--batches",
         *map(str, options.batches),
     ]
+    if options.only:
+        command += ["--only", options.only]
     if options.contenders:
         command += ["--contenders", *options.contenders]
     if options.programs:
@@ -100,12 +103,19 @@ def _gemm(options: argparse.Namespace) -> None:
     run_gemm(options.rounds)
 
 
+def _operations(options: argparse.Namespace) -> None:
+    from benchmarks.operations import run_operations
+
+    run_operations(options.rounds, options.only)
+
+
 _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "bert": _bert,
     "gemm": _gemm,
     "costs": _costs,
     "compiling": _compiling,
     "first": _first,
+    "operations": _operations,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
 _THREADED = frozenset({"bert"})  # these run once for each number of threads

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -40,6 +40,7 @@ from mosaic.targets import Target, check_runs_here, get_target
 from mosaic.tiling.scheme import tile_scheme_of
 
 Progress = Callable[[str, float], None]
+_MARK = object()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +58,11 @@ class CompiledModel:
     _inputs: tuple[Pair, ...]  # only where there are guards: they hold the graph too
     options: Options
     num_threads: int
+    _run_single: Callable[[Sequence[Any]], Any] | None = field(init=False)  # where a call is nothing but that
+
+    def __post_init__(self) -> None:
+        is_bare = self._num_outputs == 1 and not self._guards and self._rebuild([_MARK]) is _MARK
+        object.__setattr__(self, "_run_single", self._executable.run_single if is_bare else None)
 
     def __call__(self, *arrays: Any, out: Array | Sequence[Array] | None = None) -> Any:
         """Return the outputs for arrays given in the order of `inputs`, in the containers they were compiled in.
@@ -68,6 +74,8 @@ class CompiledModel:
         Raises: ShapeError, DtypeError: an array is not of the type compiled for; GuardError: Python would have taken
                 another path; TypeError: the wrong number of arrays
         """
+        if out is None and self._run_single is not None:
+            return self._run_single(arrays)
         if self._guards or out is not None:
             return self._checked_call(
                 arrays, out if out is None or isinstance(out, tuple | list) else [cast(Array, out)]

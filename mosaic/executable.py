@@ -32,7 +32,7 @@ from mosaic.runtime.threads import num_available_cores
 from mosaic.stored_programs import compile_and_link
 from mosaic.targets import Target, check_runs_here
 
-Watch = Callable[[CompiledRegion, list[Any]], None]
+Watch = Callable[[CompiledRegion, Sequence[Any]], None]
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class KeptPanels:
 
     latest: dict[Buffer, tuple[weakref.ref[Array], list[Array]]] = field(default_factory=dict)
 
-    def run(self, region: CompiledRegion, function: PreparedFunction, given: list[Array]) -> list[Array]:
+    def run(self, region: CompiledRegion, function: PreparedFunction, given: Sequence[Array]) -> list[Array]:
         """Return the results of a packing region, without running it again for an array that cannot have changed."""
         (source,), (array,) = region.inputs, given
         known = self.latest.get(source)
@@ -87,6 +87,13 @@ class Executable:
         stored = (self.program, self.compiled, self.constants, self.kept, self.target, self.num_threads)
         return load_executable, stored
 
+    @property
+    def run_single(self) -> Callable[[Sequence[Any]], Any] | None:
+        """A function from a tuple of arrays to the only output, as numpy returns it; None where more is to do."""
+        if not self.is_one_region or self.compiled.regions[0].num_status or len(self.compiled.outputs) != 1:
+            return None
+        return self.functions[0].run_single
+
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
         if self.is_one_region:
@@ -125,7 +132,7 @@ class Executable:
     def _run_region(
         self, region: CompiledRegion, function: PreparedFunction, values: Values, watch: Watch | None
     ) -> None:
-        given = [values[buffer] for buffer in region.inputs]
+        given = tuple(values[buffer] for buffer in region.inputs)
         if watch is not None:
             watch(region, given)
         results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
@@ -144,7 +151,7 @@ class Executable:
         totals = [0] * num_kernels
         functions = dict(zip(self.compiled.regions, self.functions, strict=True))
 
-        def timed(region: CompiledRegion, values: list[Any]) -> None:
+        def timed(region: CompiledRegion, values: Sequence[Any]) -> None:
             for kernel, elapsed in enumerate(functions[region].profile(values, num_kernels)):
                 totals[kernel] += elapsed
 
@@ -230,14 +237,12 @@ def program_signature(program: Program, inputs: Sequence[int]) -> Signature:
 
 
 def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegion) -> Signature:
-    shapes = {view.buffer: view.shape for view in compiled.outputs if isinstance(view, View)}
     whole = program_signature(program, compiled.input_positions)
     types = dict(zip(compiled.inputs, whole.inputs, strict=True))
     inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
     is_only = _is_one_region(compiled)
-    outputs = [
-        tensor_type(shapes[buffer] if is_only else (buffer.num_elements,), buffer.dtype) for buffer in region.outputs
-    ]
+    buffers = (tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.outputs)
+    outputs = list(whole.outputs if is_only else buffers)
     if region.num_status:
         outputs.append(tensor_type((region.num_status,), np.int64))
     return Signature(inputs, tuple(outputs), region.arena.arena_bytes, whole.input_names if is_only else ())

@@ -38,6 +38,11 @@ class InterpretedExecutable:
         """The types of what a run returns."""
         return tuple(self.program.instructions[source].types[index] for source, index in self.program.outputs)
 
+    @property
+    def run_single(self) -> None:
+        """No function that goes straight to machine code."""
+        return
+
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
         signature = program_signature(self.program, self.compiled.input_positions)

@@ -1,8 +1,8 @@
 """Calling a compiled function on arrays.
 
-The path of a call is short because a tiny program must cost little more than numpy's own operation: Python hands over
-the addresses of the array objects, and C checks their types and reads their data pointers (`invoke.c`). What one call
-needs is leased from a list, which is atomic, so that two Python threads may call one model at once.
+A tiny program must cost no more than numpy's own operation, so a call whose arrays fit as they are is a builtin function
+(`builtin.py`). The others come here: inputs are adapted, outputs are given. What such a call needs is leased from a list,
+which is atomic, so that two Python threads may call one model at once.
 
 Known weakness: it relies on where CPython and numpy keep an array's fields, which is checked once per process.
 """
@@ -17,6 +17,7 @@ from composit.errors import InternalError
 from mosaic.runtime.arena import allocate_block
 from mosaic.runtime.arguments import Array, Signature, adapt_input, place_outputs
 from mosaic.runtime.array_layout import address_of_fields, input_types, verify_layout
+from mosaic.runtime.builtin import MOST_ARRAYS, Code, Fallbacks, Run, builtin_functions
 from mosaic.runtime.library import Library, foreign_interface
 from mosaic.runtime.outputs import output_maker
 from mosaic.runtime.threads import new_runtime, runtime_library
@@ -37,7 +38,9 @@ class PreparedFunction:
 
     signature: Signature
     run: Callable[[Sequence[Any]], list[Array]]
-    """Fresh output arrays from input arrays, one for each of the signature."""
+    """Fresh output arrays from input arrays, one for each of the signature; fastest from a tuple."""
+    run_single: Callable[[Sequence[Any]], Any]
+    """The only output, a scalar where the signature says so."""
     _leases: "_Leases"
 
     def run_into(self, arrays: Sequence[Any], out: Sequence[Array]) -> None:
@@ -46,7 +49,7 @@ class PreparedFunction:
         Raises: ShapeError, DtypeError, TypeError: an array cannot hold its output
         """
         places = place_outputs(self.signature, out, arrays)
-        self._run_in(arrays, places, self._leases.runtime)
+        self._leases.run_in(arrays, places)
         for place, array in zip(places, out, strict=True):
             if place is not array:
                 np.copyto(array, place)
@@ -57,22 +60,9 @@ class PreparedFunction:
         runtime = interface.new("struct mosaic_runtime *", self._leases.runtime[0])
         kernel_ns = interface.new("long long[]", max(num_kernels, 1))
         runtime.kernel_ns = kernel_ns
-        self._run_in(arrays, [np.empty(one.shape, one.dtype) for one in self.signature.outputs], runtime)
+        self._leases.run_in(arrays, [np.empty(one.shape, one.dtype) for one in self.signature.outputs], runtime)
         return tuple(kernel_ns)[:num_kernels]
 
-    def _run_in(self, arrays: Sequence[Any], places: Sequence[Array], runtime: Any) -> None:
-        """Run once with given output arrays and a given runtime."""
-        if len(arrays) != len(self.signature.inputs):
-            raise self.signature.wrong_count("inputs", len(arrays), len(self.signature.inputs))
-        lease = self._leases.take()
-        try:
-            lease.call.runtime = runtime
-            for position, place in enumerate(places):
-                lease.outputs[position] = address_of_fields(place)
-            self._leases.invoke_adapted(lease, arrays)
-        finally:
-            lease.call.runtime = self._leases.runtime
-            self._leases.free.append(lease)
 
 
 def prepare_function(
@@ -84,13 +74,14 @@ def prepare_function(
     """
     verify_layout()
     leases = _Leases(library, symbol, signature, constants, num_threads)
-    return PreparedFunction(signature, _fast_run(signature, leases), leases)
+    run, run_single = _builtin_run(signature, leases)
+    return PreparedFunction(signature, run, run_single, leases)
 
 
 class _Leases:
     """The free leases of one function, with everything that must live as long as they do."""
 
-    __slots__ = ("_constants", "_function", "_input_types", "_library", "_signature", "free", "invoke", "runtime")
+    __slots__ = ("_constants", "_free", "_function", "_input_types", "_invoke", "_library", "_signature", "runtime")
 
     def __init__(
         self, library: Library, symbol: str, signature: Signature, constants: Array | None, num_threads: int
@@ -102,22 +93,49 @@ class _Leases:
         self._constants = interface.NULL if constants is None else interface.from_buffer("unsigned char[]", constants)
         self._input_types = input_types(signature.inputs)
         self.runtime = new_runtime(num_threads)
-        self.invoke = runtime_library().function("int mosaic_invoke(const struct mosaic_call *call)", "mosaic_invoke")
-        self.free: list[_Lease] = []
+        self._invoke = runtime_library().function("int mosaic_invoke(const struct mosaic_call *call)", "mosaic_invoke")
+        self._free: list[_Lease] = []
 
-    def take(self) -> _Lease:
+    def _take(self) -> _Lease:
         """A lease that nobody uses, made if all are in use."""
         try:
-            return self.free.pop()
+            return self._free.pop()
         except IndexError:
             return self._make()
 
-    def invoke_adapted(self, lease: _Lease, arrays: Sequence[Any]) -> None:
+    def run_in(self, arrays: Sequence[Any], places: Sequence[Array], runtime: Any = None) -> None:
+        """Run once with given output arrays, and with another runtime if one is given."""
+        if len(arrays) != len(self._signature.inputs):
+            raise self._signature.wrong_count("inputs", len(arrays), len(self._signature.inputs))
+        lease = self._take()
+        try:
+            lease.call.runtime = self.runtime if runtime is None else runtime
+            for position, place in enumerate(places):
+                lease.outputs[position] = address_of_fields(place)
+            self._invoke_adapted(lease, arrays)
+        finally:
+            self._free.append(lease)
+
+    def code(self) -> Code:
+        """What the builtin functions run, with all that must live as long as they do."""
+        return Code(self._function, self._constants, self.runtime, (self._library, self._constants))
+
+    def arena_maker(self) -> Callable[[], int]:
+        """A function that makes one more arena, which lives as long as the function, and returns its address."""
+        arenas, num_bytes, interface = [], self._signature.arena_bytes, foreign_interface()
+
+        def make() -> int:
+            arenas.append(allocate_block(max(num_bytes, 64)).pointer())
+            return int(interface.cast("intptr_t", arenas[-1]))
+
+        return make
+
+    def _invoke_adapted(self, lease: _Lease, arrays: Sequence[Any]) -> None:
         """Call on inputs of any layout, converted where that is needed."""
         adapted = [adapt_input(self._signature, position, array) for position, array in enumerate(arrays)]
         for position, array in enumerate(adapted):
             lease.inputs[position] = address_of_fields(array)
-        if not self.invoke(lease.call):
+        if not self._invoke(lease.call):
             raise InternalError(
                 f"call: {self._signature.inputs} does not describe {adapted}, which were made to fit it"
             )
@@ -137,33 +155,20 @@ class _Leases:
         return _Lease(inputs, outputs, call, (arena, *tables))
 
 
-def _fast_run(signature: Signature, leases: _Leases) -> Callable[[Sequence[Any]], list[Array]]:
-    """The shortest way through a call, as a closure: a variable of a closure costs less than an attribute."""
-    makers = [(position, output_maker(one)) for position, one in enumerate(signature.outputs)]
-    num_inputs = len(signature.inputs)
-    positions = tuple(range(num_inputs))
-    ndarray, head_bytes = np.ndarray, object.__basicsize__
-    take, give_back, invoke = leases.take, leases.free.append, leases.invoke
+def _builtin_run(signature: Signature, leases: _Leases) -> tuple[Run, Run]:
+    """The two functions that run on a tuple of arrays, in C where everything fits at once."""
+    makers = [output_maker(one) for one in signature.outputs]
 
     def run(arrays: Sequence[Any]) -> list[Array]:
-        if len(arrays) != num_inputs:
-            raise signature.wrong_count("inputs", len(arrays), num_inputs)
-        lease = inputs, outputs, call, _ = take()
-        results = []
-        try:
-            for position, make in makers:
-                result = make()
-                outputs[position] = id(result) + head_bytes
-                results.append(result)
-            are_arrays = True
-            for position in positions:
-                array = arrays[position]
-                are_arrays = are_arrays and type(array) is ndarray
-                inputs[position] = id(array) + head_bytes
-            if not are_arrays or not invoke(call):
-                leases.invoke_adapted(lease, arrays)
-        finally:
-            give_back(lease)
+        results = [make() for make in makers]
+        leases.run_in(arrays, results)
         return results
 
-    return run
+    def run_single(arrays: Sequence[Any]) -> Any:
+        (result,) = run(arrays)
+        return result[()] if getattr(signature.outputs[0], "is_scalar", False) else result
+
+    if max(len(signature.inputs), len(signature.outputs)) > MOST_ARRAYS:
+        return run, run_single
+    make_arena = leases.arena_maker() if signature.arena_bytes else None
+    return builtin_functions(signature, leases.code(), Fallbacks(run, run_single, make_arena))

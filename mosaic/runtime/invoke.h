@@ -32,3 +32,51 @@ struct mosaic_call {
     unsigned char *arena;
     const struct mosaic_runtime *runtime;
 };
+
+/* Functions of CPython and of numpy, found in the running process; objects are opaque. */
+struct mosaic_python {
+    void *(*tuple_item)(void *tuple, intptr_t index);
+    intptr_t (*tuple_size)(void *tuple);
+    void *(*as_pointer)(void *number);
+    void *(*call_with)(void *callable, void *arguments);
+    void *(*new_tuple)(intptr_t size);
+    int (*set_tuple_item)(void *tuple, intptr_t index, void *item);
+    void *(*new_list)(intptr_t size);
+    int (*set_list_item)(void *list, intptr_t index, void *item);
+    void *(*leave)(void);
+    void (*enter)(void *thread);
+    void (*hold)(void *object);
+    void (*drop)(void *object);
+    void *(*empty_array)(int ndim, const intptr_t *shape, void *dtype, int is_fortran);
+    void *(*as_returned)(void *array);
+    const void *array_class;
+    const void *tuple_class;
+    intptr_t head_bytes;
+};
+
+/* The type of an output, and a Python function that makes its array, or NULL where numpy makes it. */
+struct mosaic_result {
+    void *dtype;
+    const intptr_t *shape;
+    int ndim;
+    int is_scalar;
+    void *maker;
+};
+
+/* A compiled function as the builtin function of its calls sees it; Python keeps alive what this points to. */
+struct mosaic_builtin {
+    const struct mosaic_python *python;
+    void (*run)(void *const *inputs, void *const *outputs, const unsigned char *constants, unsigned char *arena,
+                const struct mosaic_runtime *runtime);
+    const struct mosaic_type *input_types;
+    const struct mosaic_result *results;
+    int num_inputs;
+    int num_outputs;
+    const unsigned char *constants;
+    const struct mosaic_runtime *runtime;
+    void *fallback;
+    void *single_fallback;
+    void *arena_maker;
+    void *free_arenas;
+    int is_locked;
+};

@@ -21,12 +21,20 @@ MIN_RECYCLED_BYTES: Final = 4 << 20
 _MAX_FREE: Final = 2
 
 
+def recycles(one: ArrayType) -> bool:
+    """Whether the memory of such an array comes back here; malloc keeps smaller pieces by itself."""
+    return _num_bytes(one) >= MIN_RECYCLED_BYTES
+
+
 def output_maker(one: ArrayType) -> Callable[[], Array]:
     """A function that makes an array of that type, with arbitrary values, at each call."""
-    num_bytes = int(np.prod(one.shape, dtype=np.int64)) * one.dtype.itemsize
-    if num_bytes < MIN_RECYCLED_BYTES:
+    if not recycles(one):
         return partial(np.empty, one.shape, one.dtype)
-    return partial(_recycled, one.shape, one.dtype, num_bytes, [])
+    return partial(_recycled, one.shape, one.dtype, _num_bytes(one), [])
+
+
+def _num_bytes(one: ArrayType) -> int:
+    return int(np.prod(one.shape, dtype=np.int64)) * one.dtype.itemsize
 
 
 def _recycled(shape: tuple[int, ...], dtype: np.dtype[Any], num_bytes: int, free: list[Any]) -> Array:

@@ -1,0 +1,148 @@
+/*
+ * The bodies of builtin functions of Python that call a compiled function on a tuple of arrays: what `invoke.c` does,
+ * without the foreign function interface and without a line of Python, each of which costs as much as a small kernel.
+ * What does not fit at once (a list, an array of another layout, a wrong type) goes to a Python function.
+ */
+
+enum { MOST_ARRAYS = 32 };
+
+static const void *class_of(const struct mosaic_python *python, const void *object) {
+    return *(const void *const *)((const char *)object + python->head_bytes - sizeof(void *)); /* the head's last field */
+}
+
+static const struct numpy_array *fields_of(const struct mosaic_python *python, const void *array) {
+    return (const struct numpy_array *)((const char *)array + python->head_bytes);
+}
+
+/* Whether every array can be read as it is; their data pointers go to `data`. */
+static int takes(const struct mosaic_builtin *builtin, void *arrays, void **data) {
+    const struct mosaic_python *python = builtin->python;
+    if (class_of(python, arrays) != python->tuple_class || python->tuple_size(arrays) != builtin->num_inputs) return 0;
+    for (int i = 0; i < builtin->num_inputs; i++) {
+        const void *array = python->tuple_item(arrays, i);
+        if (class_of(python, array) != python->array_class) return 0;
+        if (!fits(fields_of(python, array), &builtin->input_types[i])) return 0;
+        data[i] = fields_of(python, array)->data;
+    }
+    return 1;
+}
+
+static void *new_array(const struct mosaic_python *python, const struct mosaic_result *result) {
+    if (result->maker) return python->call_with(result->maker, 0);
+    python->hold(result->dtype); /* the array takes this reference over */
+    return python->empty_array(result->ndim, result->shape, result->dtype, 0);
+}
+
+/* Fresh arrays, or 0 with an error set in Python. */
+static int make_results(const struct mosaic_builtin *builtin, void **made, void **data) {
+    for (int i = 0; i < builtin->num_outputs; i++) {
+        made[i] = new_array(builtin->python, &builtin->results[i]);
+        if (!made[i]) {
+            while (i--) builtin->python->drop(made[i]);
+            return 0;
+        }
+        data[i] = fields_of(builtin->python, made[i])->data;
+    }
+    return 1;
+}
+
+static void lock(struct mosaic_builtin *builtin) {
+    while (__atomic_exchange_n(&builtin->is_locked, 1, __ATOMIC_ACQUIRE)) continue;
+}
+
+static void unlock(struct mosaic_builtin *builtin) { __atomic_store_n(&builtin->is_locked, 0, __ATOMIC_RELEASE); }
+
+/* An arena that no call uses, or NULL with an error set. Free ones are a list through their first bytes. */
+static void *take_arena(struct mosaic_builtin *builtin) {
+    lock(builtin);
+    void *arena = builtin->free_arenas;
+    if (arena) builtin->free_arenas = *(void **)arena;
+    unlock(builtin);
+    if (arena) return arena;
+    void *address = builtin->python->call_with(builtin->arena_maker, 0);
+    if (!address) return 0;
+    arena = builtin->python->as_pointer(address);
+    builtin->python->drop(address);
+    return arena;
+}
+
+static void give_back(struct mosaic_builtin *builtin, void *arena) {
+    lock(builtin);
+    *(void **)arena = builtin->free_arenas;
+    builtin->free_arenas = arena;
+    unlock(builtin);
+}
+
+/* Runs on inputs that fit, with fresh results in `made`; 0 with an error set if there is no memory. */
+static int run_on(struct mosaic_builtin *builtin, void *const *inputs, void **made) {
+    const struct mosaic_python *python = builtin->python;
+    void *outputs[MOST_ARRAYS], *arena = 0;
+    if (!make_results(builtin, made, outputs)) return 0;
+    if (builtin->arena_maker && !(arena = take_arena(builtin))) {
+        for (int i = 0; i < builtin->num_outputs; i++) python->drop(made[i]);
+        return 0;
+    }
+    void *thread = python->leave(); /* other threads of Python may go on meanwhile */
+    builtin->run(inputs, outputs, builtin->constants, arena, builtin->runtime);
+    python->enter(thread);
+    if (arena) give_back(builtin, arena);
+    return 1;
+}
+
+static const struct mosaic_python *python_of_process;
+
+static struct mosaic_builtin *builtin_of(void *self) {
+    return (struct mosaic_builtin *)python_of_process->as_pointer(python_of_process->tuple_item(self, 0));
+}
+
+static void *call_fallback(const struct mosaic_python *python, void *fallback, void *arrays) {
+    void *packed = python->new_tuple(1);
+    if (!packed) return 0;
+    python->hold(arrays);
+    python->set_tuple_item(packed, 0, arrays);
+    void *result = python->call_with(fallback, packed);
+    python->drop(packed);
+    return result;
+}
+
+static void *call_for_list(void *self, void *arrays) {
+    struct mosaic_builtin *builtin = builtin_of(self);
+    const struct mosaic_python *python = builtin->python;
+    void *inputs[MOST_ARRAYS], *made[MOST_ARRAYS];
+    if (!takes(builtin, arrays, inputs)) return call_fallback(python, builtin->fallback, arrays);
+    if (!run_on(builtin, inputs, made)) return 0;
+    void *list = python->new_list(builtin->num_outputs);
+    for (int i = 0; i < builtin->num_outputs; i++) {
+        if (list) python->set_list_item(list, i, made[i]); /* takes the reference over */
+        else python->drop(made[i]);
+    }
+    return list;
+}
+
+/* For a function of one result: the array itself, or the scalar that numpy returns in its place. */
+static void *call_for_one(void *self, void *arrays) {
+    struct mosaic_builtin *builtin = builtin_of(self);
+    void *inputs[MOST_ARRAYS], *made[1];
+    if (!takes(builtin, arrays, inputs)) return call_fallback(builtin->python, builtin->single_fallback, arrays);
+    if (!run_on(builtin, inputs, made)) return 0;
+    return builtin->results[0].is_scalar ? builtin->python->as_returned(made[0]) : made[0];
+}
+
+/* CPython's PyMethodDef; METH_O: one argument. */
+struct method {
+    const char *name;
+    void *(*call)(void *self, void *argument);
+    int flags;
+    const char *doc;
+};
+enum { METH_O = 8 };
+static const struct method methods[] = {
+    {"run", call_for_list, METH_O, "Fresh outputs, as a list, for a tuple of inputs."},
+    {"run_single", call_for_one, METH_O, "The fresh output for a tuple of inputs."},
+};
+
+/* The definitions of both builtin functions. There is one Python per process. */
+const void *mosaic_builtin_method(const struct mosaic_python *python, int number) {
+    python_of_process = python;
+    return &methods[number];
+}
