@@ -57,7 +57,7 @@ def emit_block_kernel(group: Group, choose: ChooseBlocking, name: str, comment: 
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
     block = _Block(group, before, stages, after, choose, target, block_rows(group, target))
     emitter = Emitter(Lanes(target, target.lanes(before.left.dtype.itemsize)), Operands())
-    along = Emitter(lanes_for(stage_dtypes(stages), target), emitter.operands)
+    along = Emitter(lanes_for(stage_dtypes(stages), target, group.length), emitter.operands)
     axes, declarations = row_indices(before.batch, c.Name("batch"))
     lefts = emitter.operands.pointer(before.left)
     rights = [emitter.operands.pointer(matmul.right) for matmul in (before, after)]

@@ -10,10 +10,11 @@ import numpy as np
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
+from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.lanes import lanes_for
 from mosaic.codegen.operands import Operand, Operands
 from mosaic.codegen.row_loops import Row
-from mosaic.codegen.row_stages import RowEmitter
+from mosaic.codegen.row_stages import RowEmitter, most_wide_vectors
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.ir import Group, RowStage, Scatter
 from mosaic.ir_expressions import Load, walk
@@ -43,7 +44,7 @@ class KernelCode:
 def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    emitter = Emitter(lanes_for(stage_dtypes(stages), target), Operands())
+    emitter = Emitter(lanes_for(stage_dtypes(stages), target, group.length), Operands())
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     rows = RowEmitter(emitter, stages, stored)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
@@ -53,7 +54,7 @@ def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
 def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of one scatter."""
     dtypes = (scatter.result.dtype, *(part.dtype for part in walk(scatter.expression)))
-    rows = ScatterEmitter(Emitter(lanes_for(dtypes, target), Operands()), scatter)
+    rows = ScatterEmitter(Emitter(lanes_for(dtypes, target, group.length), Operands()), scatter)
     return _kernel(group, comment, rows, is_flat=not group.rows and not scatter.is_in_order)
 
 
@@ -71,7 +72,10 @@ def _kernel(group: Group, comment: str, rows: RowEmitter | ScatterEmitter, is_fl
 def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
     """Yield the dtypes that stand in lanes; an index that is the same for all lanes is a scalar."""
     for stage in stages:
-        yield stage.result.dtype
+        if stage.reducer == "first":
+            yield from () if stage.is_along_row else (position_dtype(stage),)
+        else:
+            yield stage.result.dtype
         lane_axis = stage.result.ndim - 1
         for part in walk(stage.expression):
             yield part.dtype
@@ -82,9 +86,11 @@ def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
 def _flat_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tuple[c.Statement, ...]]:
     """A single long row: a task is a range of its elements, a multiple of the lanes."""
     work = _work_per_element(group)
-    chunk = max(64, math.ceil(task_elements / work) // 64 * 64)
+    # Reductions across rows read several vectors of a row at once.
+    least = 64 if work == 1 else most_wide_vectors * rows.emitter.lanes.lanes
+    chunk = max(least, math.ceil(task_elements / work) // least * least)
     num_tasks = max(1, math.ceil(group.length / chunk))
-    chunk = math.ceil(group.length / num_tasks / 64) * 64
+    chunk = math.ceil(group.length / num_tasks / least) * least
     num_tasks = max(1, math.ceil(group.length / chunk))
     scope = Scope(frozenset())
     if num_tasks == 1:

@@ -32,7 +32,7 @@ class Lanes:
     @property
     def mask(self) -> VectorType:
         """Return the type that truth values have in registers."""
-        return vector_type(np.dtype(f"i{max(4, min(8, self.target.vector_bytes // self.lanes))}"), self.lanes)
+        return vector_type(np.dtype(f"i{min(8, self.target.vector_bytes // self.lanes)}"), self.lanes)
 
     def type(self, dtype: np.dtype) -> VectorType:
         """Return the type that a value of `dtype` has in registers."""
@@ -87,7 +87,9 @@ class Lanes:
         return self.use(memory.broadcast(vector))(vector.literal(value))
 
 
-def lanes_for(dtypes: Iterable[np.dtype], target: Target) -> Lanes:
-    """Return lanes as wide as the widest of the dtypes allows, at least as for four-byte elements."""
-    widest = max([4, *(dtype.itemsize for dtype in dtypes)])
-    return Lanes(target, target.vector_bytes // widest)
+def lanes_for(dtypes: Iterable[np.dtype], target: Target, length: int) -> Lanes:
+    """Return lanes as wide as the widest of the dtypes allows; short rows of small elements leave no vector half empty."""
+    widest = max(dtype.itemsize for dtype in dtypes)
+    fewest = target.vector_bytes // max(4, widest)
+    needed = max(fewest, 1 << (length - 1).bit_length())
+    return Lanes(target, min(target.vector_bytes // widest, needed))

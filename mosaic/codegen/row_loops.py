@@ -36,14 +36,14 @@ def loop_along_row(
     scope: Scope,
     body: LoopBody,
     serial: tuple[c.Expression, ...] = (),
-    start: int = 0,
+    start: c.Operand = 0,
 ) -> None:
     """Add a loop over whole vectors of the row, and the rest as a part of one vector."""
     lanes, lane_axis = emitter.lanes.lanes, len(row.axes)
     whole = row.length // lanes * lanes
-    first = c.literal(start) if start else row.start
+    first = row.start if start == 0 else c.as_expression(start)
     stop = row.stop - (lanes - 1) if row.is_range else c.literal(whole)
-    if whole > start:
+    if not isinstance(start, int) or whole > start:
         index = c.Name(emitter.fresh("i"))
         inner = scope.inner(lane_axis)
         body(inner, row.where(index, None, serial))

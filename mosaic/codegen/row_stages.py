@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where
-from mosaic.codegen.operands import element_type
-from mosaic.codegen.reducers import combine, combine_lanes, identity_of
+from mosaic.codegen.operands import address, element_type
+from mosaic.codegen.accumulators import accumulate, accumulator, add_to_total, is_decided, merge, take_total, total
+from mosaic.codegen.first_true import keep_position, linear, position_type, search_along_row, settle_position, start_position
+from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import RowStage
-from mosaic.ir_expressions import loads
+from mosaic.ir_expressions import loads, size
 from mosaic.ir_views import Buffer
-from mosaic.kernels import lanes as lane_helpers
-from mosaic.kernels.vectors import VectorType
 
 block_elements = 4096
 block_turns = 4
+most_records_in_turns = 8
+most_wide_vectors = 8
 """A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
 
 
@@ -109,7 +109,7 @@ class _PhaseEmitter:
         for stage in before:
             self._emit_per_row(stage)
         along = [stage for stage in stages if not stage.is_per_row]
-        together = [stage for stage in along if not (stage.is_along_row and stage.serial)]
+        together = [stage for stage in along if not (stage.is_along_row and (stage.serial or stage.reducer == "first"))]
         if together:
             self._emit_loop(together)
         for stage in along:
@@ -144,78 +144,110 @@ class _PhaseEmitter:
                 scope.places[buffer] = place + lane
 
     def _emit_loop(self, stages: Sequence[RowStage]) -> None:
-        accumulators = {stage: self._accumulator(stage, self.scope) for stage in stages if stage.is_along_row}
+        accumulators = {stage: accumulator(self.emitter, stage, self.scope) for stage in stages if stage.is_along_row}
         if accumulators and self.row.length >= 2 * block_elements:
             self._emit_blocks(stages, accumulators)
         else:
-            loop_along_row(
-                self.emitter,
-                self.row,
-                self.scope,
-                lambda scope, where: self._emit_body(stages, accumulators, scope, where),
-            )
+            start: c.Operand = 0
+            if accumulators:
+                start = self._emit_turns(stages, accumulators)
+            elif len(stages) == 1 and stages[0].serial:
+                start = self._emit_wide(stages[0])
+            self._emit_rest(stages, accumulators, start)
         for stage, name in accumulators.items():
             self._finish_reduction(stage, name)
 
-    def _emit_blocks(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str]) -> None:
-        """A long row: each block has accumulators of its own, so that no sum grows by more than one block's additions.
+    def _emit_rest(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], start: c.Operand) -> None:
+        """Vector after vector from `start` on."""
 
-        Several accumulators take turns within a block, because each waits for its own last addition.
+        def body(scope: Scope, where: Where) -> None:
+            self._emit_body(stages, accumulators, scope, where)
+
+        loop_along_row(self.emitter, self.row, self.scope, body, start=start)
+
+    def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str]) -> int:
+        """Several accumulators take turns, because each waits for its own last combination; return where they end.
+
+        Long expressions fill the time by themselves, and copies of them would cost the compiler more.
         """
+        step = block_turns * self.emitter.lanes.lanes
+        if self.row.length < 2 * step or sum(size(stage.expression) for stage in stages) > most_records_in_turns:
+            return 0
+        stop = self.row.length // step * step
+        others = [
+            {stage: accumulator(self.emitter, stage, self.scope) for stage in accumulators}
+            for _ in range(block_turns - 1)
+        ]
+        self.scope.statements.append(self._turns(stages, [accumulators, *others], self.scope, c.literal(0), stop))
+        for other in others:
+            for stage, name in other.items():
+                merge(self.emitter, stage, accumulators[stage], name, self.scope)
+        return stop
+
+    def _emit_wide(self, stage: RowStage) -> c.Operand:
+        """Reduce several vectors per turn of the loops over the serial axes; return where they end.
+
+        Memory is then read in longer pieces, and a vector's combination does not wait for the one before.
+        """
+        row, lanes = self.row, self.emitter.lanes.lanes
+        turns = 1 << (min(most_wide_vectors, row.length // lanes).bit_length() - 1) if row.length >= lanes else 1
+        if turns == 1 or size(stage.expression) > most_records_in_turns:
+            return 0
+        step = turns * lanes
+        index, inner = c.Name(self.emitter.fresh("i")), self.scope.inner()
+        places = [self._where(index + turn * lanes, None) for turn in range(turns)]
+        names = self._reduce_serially(stage, inner, places)
+        for name, where in zip(names, places, strict=True):
+            self._deliver(stage, self._reduced_lanes(stage, name), inner, where)
+        stop = row.stop - (step - 1) if row.is_range else c.literal(row.length // step * step)
+        self.scope.statements.append(c.loop(index.text, stop, *inner.statements, start=row.start, step=step))
+        return row.start + (row.stop - row.start) / step * step if row.is_range else row.length // step * step
+
+    def _turns(
+        self,
+        stages: Sequence[RowStage],
+        turns: Sequence[Mapping[RowStage, str]],
+        scope: Scope,
+        start: c.Expression,
+        stop: c.Operand,
+    ) -> c.Statement:
+        """Return a loop in which each turn handles one vector with accumulators of its own."""
         lanes, lane_axis = self.emitter.lanes.lanes, len(self.row.axes)
-        blocks = self.row.length // block_elements
-        start, index = c.Name(self.emitter.fresh("block")), c.Name(self.emitter.fresh("i"))
-        outer = self.scope.inner()
-        turns = [{stage: self._accumulator(stage, outer) for stage in accumulators} for _ in range(block_turns)]
-        inner = outer.inner()
+        index = c.Name(self.emitter.fresh("i"))
+        inner = scope.inner()
         for turn, partial in enumerate(turns):
             body = inner.inner(lane_axis)
             self._emit_body(stages, partial, body, self._where(index + turn * lanes, None))
             inner.statements.extend(body.statements)
-        stop = start + block_elements
-        loop = c.loop(index.text, stop, *inner.statements, start=start, step=block_turns * lanes)
-        outer.statements.append(loop)
-        totals = {stage: self._total(stage, name) for stage, name in accumulators.items()}
+        return c.loop(index.text, stop, *inner.statements, start=start, step=len(turns) * lanes)
+
+    def _emit_blocks(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str]) -> None:
+        """A long row: each block has accumulators of its own, so that no sum grows by more than one block's additions.
+
+        A block after which nothing can change any more is the last.
+        """
+        emitter = self.emitter
+        limit = self.row.length // block_elements * block_elements
+        start = c.Name(emitter.fresh("block"))
+        outer = self.scope.inner()
+        turns = [{stage: accumulator(emitter, stage, outer) for stage in accumulators} for _ in range(block_turns)]
+        outer.statements.append(self._turns(stages, turns, outer, start, start + block_elements))
+        totals = {stage: total(emitter, stage, name, self.scope) for stage, name in accumulators.items()}
         for partial in turns:
             for stage, name in partial.items():
-                self._add_to_total(stage, totals[stage], name, outer)
-        limit = blocks * block_elements
+                add_to_total(emitter, stage, totals[stage], name, outer)
+        outer.statements.extend(self._leave_if_decided(stages, totals))
         self.scope.statements.append(c.loop(start.text, limit, *outer.statements, step=block_elements))
-        loop_along_row(
-            self.emitter,
-            self.row,
-            self.scope,
-            lambda scope, where: self._emit_body(stages, accumulators, scope, where),
-            start=limit,
-        )
+        self._emit_rest(stages, accumulators, limit)
         for stage, name in accumulators.items():
-            self._add_to_total(stage, totals[stage], name, self.scope)
-            total = c.Name(totals[stage])
-            narrow = self.emitter.lanes.converted(total, self._total_type(stage), self._type(stage))
-            self.scope.statements.append(c.Assign(c.Name(name), narrow))
+            add_to_total(emitter, stage, totals[stage], name, self.scope)
+            take_total(emitter, stage, name, totals[stage], self.scope)
 
-    def _type(self, stage: RowStage) -> VectorType:
-        return self.emitter.lanes.type(stage.result.dtype)
-
-    def _total_type(self, stage: RowStage) -> VectorType:
-        """Totals of blocks of float32 are kept in float64: a sum of millions then loses nothing between blocks."""
-        own = self._type(stage)
-        return own.of("f64") if stage.result.dtype == np.float32 else own
-
-    def _total(self, stage: RowStage, name: str) -> str:
-        """Declare the total of a reduction over blocks; it starts where the accumulator `name` starts."""
-        vector, own = self._total_type(stage), self._type(stage)
-        total = self.emitter.fresh("total")
-        start = self.emitter.lanes.converted(c.Name(name), own, vector)
-        self.scope.statements.append(c.Declare(self.emitter.lanes.declare(vector), total, start))
-        return total
-
-    def _add_to_total(self, stage: RowStage, total: str, name: str, scope: Scope) -> None:
-        lanes, vector = self.emitter.lanes, self._total_type(stage)
-        widened = lanes.converted(c.Name(name), self._type(stage), vector)
-        dtype = np.dtype(np.float64) if vector.element.short == "f64" else stage.result.dtype
-        combined = combine(lanes, str(stage.reducer), dtype, c.Name(total), widened)
-        scope.statements.append(c.Assign(c.Name(total), combined))
+    def _leave_if_decided(self, stages: Sequence[RowStage], totals: Mapping[RowStage, str]) -> tuple[c.Statement, ...]:
+        if len(stages) != 1:
+            return ()
+        decided = is_decided(self.emitter.lanes, stages[0], totals[stages[0]])
+        return () if decided is None else (c.If(decided, (c.Break(),)),)
 
     def _emit_body(
         self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], scope: Scope, where: Where
@@ -224,75 +256,109 @@ class _PhaseEmitter:
         for stage in stages:
             if stage in accumulators:
                 value = self.emitter.value(stage.expression, scope, where)
-                self._accumulate(stage, accumulators[stage], value, scope, where)
+                accumulate(self.emitter, stage, accumulators[stage], value, scope, where.count)
                 continue
             value = self._vector_value(stage, scope, where)
-            buffer = stage.result.buffer
-            scope.bound[buffer] = value
-            if buffer in self.stored:
-                self.emitter.store(stage.result, value, scope, where)
-            if buffer in self.local:
-                place = self.local[buffer] + where.axes[where.lane_axis]
-                scope.statements.append(self.emitter.stored_densely(place, buffer.dtype, value, where))
+            scope.bound[stage.result.buffer] = value
+            self._deliver(stage, value, scope, where)
+
+    def _deliver(self, stage: RowStage, value: c.Expression, scope: Scope, where: Where) -> None:
+        """Store a vector of a stage's result in memory, in a local row, or in both."""
+        buffer = stage.result.buffer
+        if buffer in self.stored:
+            self.emitter.store(stage.result, value, scope, where)
+        if buffer in self.local:
+            place = self.local[buffer] + where.axes[where.lane_axis]
+            scope.statements.append(self.emitter.stored_densely(place, buffer.dtype, value, where))
 
     def _vector_value(self, stage: RowStage, scope: Scope, where: Where) -> c.Expression:
         """Return the lanes of a value per element; axes reduced besides the row are loops inside."""
         if not stage.serial:
             return self.emitter.value(stage.expression, scope, where)
-        name = self._accumulator(stage, scope)
+        (name,) = self._reduce_serially(stage, scope, [where])
+        return self._reduced_lanes(stage, name)
+
+    def _reduced_lanes(self, stage: RowStage, name: str) -> c.Expression:
+        """Return the lanes of a reduction over axes besides the row, in the form of its result."""
+        if stage.reducer != "first":
+            return c.Name(name)
+        vector, lanes = position_type(self.emitter, stage), self.emitter.lanes
+        return lanes.converted(c.Name(name), vector, lanes.type(stage.result.dtype))
+
+    def _reduce_serially(self, stage: RowStage, scope: Scope, places: Sequence[Where]) -> tuple[str, ...]:
+        """Add loops over the serial axes that reduce several vectors at once, and return the accumulators' names."""
+        is_first = stage.reducer == "first"
+        start = start_position if is_first else accumulator
+        names = tuple(start(self.emitter, stage, scope) for _ in places)
         variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
+        extra = tuple(c.Name(each) for each in variables)
         first = len(self.row.axes) + 1
         inner = scope.inner(*range(first, first + len(variables)))
-        place = Where((*where.axes, *(c.Name(each) for each in variables)), where.lane_axis, where.count)
-        value = self.emitter.value(stage.expression, inner, place)
-        self._accumulate(stage, name, value, inner, Where(where.axes, where.lane_axis, None))
-        body = tuple(inner.statements)
-        for variable, extent in reversed(tuple(zip(variables, stage.serial, strict=True))):
-            body = (c.loop(variable, extent, *body),)
-        scope.statements.extend(body)
-        return c.Name(name)
+        for name, where in zip(names, places, strict=True):
+            body = inner
+            if len(places) > 1:
+                body = inner.inner(where.lane_axis)
+                self._bind_rows(body, where)
+            place = Where((*where.axes, *extra), where.lane_axis, where.count)
+            value = self.emitter.value(stage.expression, body, place)
+            if is_first:
+                keep_position(self.emitter, stage, name, value, linear(extra, stage.serial), body)
+            else:
+                accumulate(self.emitter, stage, name, value, body, None)
+            if body is not inner:
+                inner.statements.extend(body.statements)
+        scope.statements.extend(_nest(variables, stage.serial, inner.statements))
+        if is_first:
+            for name in names:
+                settle_position(self.emitter, stage, name, scope)
+        return names
 
     def _emit_nested_reduction(self, stage: RowStage) -> None:
         """A reduction along the row and further axes: loops over these around the loop along the row."""
-        name = self._accumulator(stage, self.scope)
+        if stage.reducer == "first":
+            self._emit_search(stage)
+            return
+        name = accumulator(self.emitter, stage, self.scope)
         variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
         extra = tuple(c.Name(each) for each in variables)
         first = len(self.row.axes) + 1
         outer = self.scope.inner(*range(first, first + len(variables)))
-        partial = self._accumulator(stage, outer)
+        partial = accumulator(self.emitter, stage, outer)
 
         def body(scope: Scope, where: Where) -> None:
             self._bind_rows(scope, where)
             value = self.emitter.value(stage.expression, scope, where)
-            self._accumulate(stage, partial, value, scope, where)
+            accumulate(self.emitter, stage, partial, value, scope, where.count)
 
         loop_along_row(self.emitter, self.row, outer, body, extra)
-        combined = combine(self.emitter.lanes, str(stage.reducer), stage.result.dtype, c.Name(name), c.Name(partial))
-        outer.statements.append(c.Assign(c.Name(name), combined))
-        statements = tuple(outer.statements)
-        for variable, extent in reversed(tuple(zip(variables, stage.serial, strict=True))):
-            statements = (c.loop(variable, extent, *statements),)
-        self.scope.statements.extend(statements)
+        merge(self.emitter, stage, name, partial, outer)
+        self.scope.statements.extend(_nest(variables, stage.serial, outer.statements))
         self._finish_reduction(stage, name)
 
-    def _accumulator(self, stage: RowStage, scope: Scope) -> str:
-        lanes, dtype = self.emitter.lanes, stage.result.dtype
-        name = self.emitter.fresh("sum" if stage.reducer == "add" else "reduced")
-        start = lanes.constant(identity_of(str(stage.reducer), dtype).value, dtype)
-        scope.statements.append(c.Declare(lanes.declare(lanes.type(dtype)), name, start))
-        return name
+    def _emit_search(self, stage: RowStage) -> None:
+        """The position of the first true element, counted through the axes around the row and the row."""
+        variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
+        extra = tuple(c.Name(each) for each in variables)
+        first = len(self.row.axes) + 1
+        outer = self.scope.inner(*range(first, first + len(variables)))
 
-    def _accumulate(self, stage: RowStage, name: str, value: c.Expression, scope: Scope, where: Where) -> None:
-        """Add the statement that combines a vector into the accumulator, without the lanes beyond the row's end."""
-        lanes, dtype = self.emitter.lanes, stage.result.dtype
-        combined = combine(lanes, str(stage.reducer), dtype, c.Name(name), value)
-        if where.count is not None:
-            vector = lanes.type(dtype)
-            ramp = c.CompoundLiteral(vector.mask.ctype, tuple(c.literal(lane) for lane in range(lanes.lanes)))
-            lanes.declare(vector.mask)
-            is_valid = ramp < c.Cast(vector.mask.element.ctype, where.count)
-            combined = lanes.use(lane_helpers.select(vector))(is_valid, combined, c.Name(name))
-        scope.statements.append(c.Assign(c.Name(name), combined))
+        def truth(scope: Scope, where: Where) -> c.Expression:
+            self._bind_rows(scope, where)
+            return self.emitter.value(stage.expression, scope, where)
+
+        found = c.Name(search_along_row(self.emitter, self.row, outer, truth, extra))
+        result = c.Name(self.emitter.fresh("position"))
+        self.scope.statements.append(c.Declare(c.int64, result.text, c.literal(-1)))
+        before = linear(extra, stage.serial) * self.row.length
+        outer.statements.append(c.If(found >= 0, (c.Assign(result, before + found),)))
+        searched = (c.If(result < 0, tuple(outer.statements)),) if variables else tuple(outer.statements)
+        self.scope.statements.extend(_nest(variables, stage.serial, searched))
+        self.scope.statements.append(c.If(result < 0, (c.Assign(result, c.literal(0)),)))
+        self.per_row[stage.result.buffer] = self.emitter.lanes.broadcast_register(result, stage.result.dtype)
+        if stage.result.buffer in self.stored:
+            pointer = self.emitter.operands.pointer(stage.result, is_written=True)
+            place = address(pointer, stage.result.strides, self._where(c.literal(0), None).axes)
+            self.scope.statements.append(c.Assign(c.dereference(place), result))
 
     def _finish_reduction(self, stage: RowStage, name: str) -> None:
         """Combine the lanes of an accumulator and keep the result in every lane."""
@@ -300,3 +366,11 @@ class _PhaseEmitter:
         scalar = combine_lanes(lanes, str(stage.reducer), dtype, c.Name(name))
         self.scope.statements.append(c.Assign(c.Name(name), lanes.broadcast_register(scalar, dtype)))
         self._finish_per_row(stage, c.Name(name))
+
+
+def _nest(variables: Sequence[str], extents: Sequence[int], body: Sequence[c.Statement]) -> tuple[c.Statement, ...]:
+    """Return loops around a body, the first variable outermost."""
+    statements = tuple(body)
+    for variable, extent in reversed(tuple(zip(variables, extents, strict=True))):
+        statements = (c.loop(variable, extent, *statements),)
+    return statements

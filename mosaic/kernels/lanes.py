@@ -87,11 +87,42 @@ def select(vector: VectorType) -> Helper:
 
 @lru_cache(maxsize=256)
 def convert(source: VectorType, target: VectorType) -> Helper:
-    """Return ``convert_V_W(x)``: each lane converted as C converts the scalar."""
+    """Return ``convert_V_W(x)``: each lane converted as C converts the scalar.
+
+    Integers change their width by a factor of two per step: gcc 12 takes a vector that comes from memory apart into
+    scalars if it is widened or narrowed by more at once.
+    """
     name = f"convert_{source.name}_{target.name}"
-    body = (c.Return(c.Call("__builtin_convertvector", (_x, c.TypeArgument(target.ctype)))),)
-    function = inline_function(name, target.ctype, _parameters(source, "x"), body)
-    return Helper(name, (function,), (source.helper, target.helper))
+    types = (*_widths_between(source, target), target)
+    value: c.Expression = _x
+    for each in types:
+        value = c.Call("__builtin_convertvector", (value, c.TypeArgument(each.ctype)))
+    function = inline_function(name, target.ctype, _parameters(source, "x"), (c.Return(value),))
+    return Helper(name, (function,), (source.helper, *(each.helper for each in types)))
+
+
+def _widths_between(source: VectorType, target: VectorType) -> tuple[VectorType, ...]:
+    """Return the integers between two types; to and from floats, those of less than four bytes go by way of int32."""
+    if source.element.is_float and target.element.is_float:
+        return ()
+    if target.element.is_float:
+        widest = 4 if source.element.num_bytes < 4 else source.element.num_bytes
+        return _widths(source, source.element.num_bytes, widest, is_last_included=True)
+    if source.element.is_float:
+        whole = source.of("i32")
+        narrow = target.element.num_bytes < 4
+        return (whole, *_widths(target, 4, target.element.num_bytes, is_last_included=False)) if narrow else ()
+    like = source if target.element.num_bytes > source.element.num_bytes else target
+    return _widths(like, source.element.num_bytes, target.element.num_bytes, is_last_included=False)
+
+
+def _widths(like: VectorType, start: int, stop: int, is_last_included: bool) -> tuple[VectorType, ...]:
+    """Return the integers like a type whose sizes lie between two sizes, start excluded, in order."""
+    sizes = [size for size in (1, 2, 4, 8) if min(start, stop) < size < max(start, stop)]
+    ordered = sizes if start < stop else sizes[::-1]
+    if is_last_included and start != stop:
+        ordered = [*ordered, stop]
+    return tuple(like.of(f"{like.element.short[0]}{8 * size}") for size in ordered)
 
 
 @lru_cache(maxsize=256)
@@ -137,14 +168,16 @@ def horizontal(vector: VectorType, name: str) -> Helper:
 
 @lru_cache(maxsize=256)
 def any_lane(mask: VectorType) -> Helper:
-    """Return ``any_V(mask)``: whether the condition holds in some lane."""
+    """Return ``any_V(mask)``: whether the condition holds in some lane. Halves are combined, 64 bits at a time."""
     name = f"any_{mask.name}"
-    body: list[c.Statement] = []
-    half = mask.lanes // 2
+    wide = mask if mask.num_bytes < 8 else VectorType(mask.of("i64").element, mask.num_bytes // 8)
+    bits = c.Name("bits")
+    body: list[c.Statement] = [c.Declare(wide.ctype, "bits", wide.bits(_mask) if wide != mask else _mask)]
+    half = wide.lanes // 2
     while half >= 1:
-        order = tuple(c.literal((lane + half) % mask.lanes) for lane in range(mask.lanes))
-        body.append(c.AugmentedAssign(_mask, "|", c.Call("__builtin_shufflevector", (_mask, _mask, *order))))
+        order = tuple(c.literal((lane + half) % wide.lanes) for lane in range(wide.lanes))
+        body.append(c.AugmentedAssign(bits, "|", c.Call("__builtin_shufflevector", (bits, bits, *order))))
         half //= 2
-    body.append(c.Return(c.not_equal(_mask[0], 0)))
+    body.append(c.Return(c.not_equal(bits[0], 0)))
     function = inline_function(name, c.int_, _parameters(mask, "mask"), tuple(body))
-    return Helper(name, (function,), (mask.helper,))
+    return Helper(name, (function,), (mask.helper, wide.helper))

@@ -40,7 +40,7 @@ _positions = Buffer(BufferKind.LOCAL, 0, 0, np.dtype(np.int64))
 
 @lower.register
 def _(operation: ArgReduce, context: Context) -> Sequence[Value]:
-    """The first position where x is the extremum, or NaN: least i where x[i] == m or x[i] != x[i], m = max of x."""
+    """The first position where x is the extremum, or NaN: the first i where x[i] == m or x[i] != x[i], m = max of x."""
     shape, dtype = context.operand_types[0].shape, context.operand_types[0].dtype
     axes = tuple(range(len(shape))) if operation.axis is None else (operation.axis,)
     kept = [axis for axis in range(len(shape)) if axis not in axes]
@@ -48,16 +48,16 @@ def _(operation: ArgReduce, context: Context) -> Sequence[Value]:
     source = map_views(context.load(0, shape, dtype), lambda view: view.transpose((*kept, *axes)))
     extremum = context.memory.temporary(domain[: len(kept)], dtype)
     result = context.memory.temporary(extremum.shape, context.types[0].dtype)
+    if all(extent == 1 for extent in reduced):
+        context.define(result, literal(0, result.dtype))
+        return (result.expand_dims(axes) if operation.keepdims else result,)
     context.define(extremum, source, "maximum" if operation.function == "argmax" else "minimum", reduced)
     own = Load(extremum.expand_dims(range(len(kept), len(domain))).broadcast_to(domain))
     truth = np.dtype(bool)
     is_found = Apply("equal", (source, own), truth)
     if dtype.kind == "f":
         is_found = Apply("logical_or", (is_found, Apply("isnan", (source,), truth)), truth)
-    strides = (*(0 for _ in kept), *row_major_strides(reduced))
-    position = Position(View(_positions, 0, domain, strides))
-    chosen = Apply("where", (is_found, position, literal(np.iinfo(np.int64).max, position.dtype)), position.dtype)
-    context.define(result, chosen, "minimum", reduced)
+    context.define(result, is_found, "first", reduced)
     return (result.expand_dims(axes) if operation.keepdims else result,)
 
 

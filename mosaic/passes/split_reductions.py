@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from mosaic.ir import Definition, IrProgram, Statement
 from mosaic.ir_expressions import Load
 from mosaic.lowering.registry import Memory
@@ -34,7 +36,8 @@ def split_reductions(program: IrProgram, memory: Memory) -> IrProgram:
 
 
 def _split(definition: Definition, memory: Memory) -> tuple[Statement, ...]:
-    if definition.reducer is None:
+    # A truth or a first position is mostly known long before the end, where one search stops.
+    if definition.reducer in (None, "first") or definition.result.dtype == np.bool_:
         return (definition,)
     flat = canonical(definition)
     length = math.prod(flat.reduced)
