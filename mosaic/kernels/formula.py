@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mosaic import c
 from mosaic.kernels.helper import Helper, inline_function
-from mosaic.kernels.lanes import fma, select
+from mosaic.kernels.lanes import convert, fma, select
 from mosaic.kernels.memory import broadcast
 from mosaic.kernels.vectors import VectorType
 
@@ -90,6 +90,11 @@ class Formula:
     def from_bits(self, x: c.Expression) -> c.Expression:
         """Return the floating lanes with these bits."""
         return c.Cast(self.vector.ctype, x)
+
+    def third_of_bits(self, name: str, x: c.Expression) -> c.Name:
+        """Name a third of the bits of x as an integer, right in its first 23 or 52 bits."""
+        number = self.call(convert(self.integers, self.vector), self.bits(x)) * self.number(1 / 3)
+        return self.let(name, self.call(convert(self.vector, self.integers), number), self.integers)
 
     def polynomial(self, name: str, x: c.Expression, coefficients: Sequence[float]) -> c.Name:
         """Evaluate a polynomial, lowest order first, by Horner's scheme."""

@@ -16,6 +16,7 @@ _x = c.Name("x")
 _exp_coefficients = {"f32": table.exp_f32, "f64": table.exp_f64}
 _ln2 = {"f32": table.ln2_f32, "f64": table.ln2_f64}
 _exp_range = {"f32": (-104.0, 89.0), "f64": (-746.0, 710.0)}
+_exp2_range = {"f32": (-151.0, 130.0), "f64": (-1080.0, 1030.0)}
 """Beyond these the result is 0 or infinity."""
 
 _tanh_coefficients = {"f32": table.tanh_f32, "f64": table.tanh_f64}
@@ -29,7 +30,7 @@ def exp(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``exp_V(x)``."""
     f = Formula(vector, has_fma)
     low, high = _exp_range[vector.element.short]
-    clamped = _clamp(f, low, high)
+    clamped = _clamp(f, _x, low, high)
     count, rounded = _nearest(f, f.fma(clamped, f.constant(1.4426950408889634), f.constant(f.format.round_constant)))
     r = _remainder(f, clamped, rounded)
     p = f.polynomial("p", r, _exp_coefficients[vector.element.short])
@@ -40,7 +41,8 @@ def exp(vector: VectorType, has_fma: bool) -> Helper:
 def exp2(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``exp2_V(x)``."""
     f = Formula(vector, has_fma)
-    clamped = _clamp(f, -1080.0, 1030.0)
+    low, high = _exp2_range[vector.element.short]
+    clamped = _clamp(f, _x, low, high)
     count, rounded = _nearest(f, clamped + f.number(f.format.round_constant))
     r = f.let("r", (clamped - rounded) * f.number(0.6931471805599453))
     p = f.polynomial("p", r, _exp_coefficients[vector.element.short])
@@ -52,7 +54,7 @@ def expm1(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``expm1_V(x)``: 2**n expm1(r) + (2**n - 1), at half scale so that n = 1024 does not overflow."""
     f = Formula(vector, has_fma)
     _, high = _exp_range[vector.element.short]
-    clamped = _clamp(f, -50.0, high)
+    clamped = _clamp(f, _x, -50.0, high)
     count, rounded = _nearest(f, f.fma(clamped, f.constant(1.4426950408889634), f.constant(f.format.round_constant)))
     r = _remainder(f, clamped, rounded)
     p = f.polynomial("p", r, _exp_coefficients[vector.element.short])
@@ -109,9 +111,20 @@ def _far_erf_f32(f: Formula, x: c.Expression) -> c.Expression:
     return f.fma(-p, f.from_bits(f.bits(shifted) << f.format.mantissa_bits), f.constant(1))
 
 
-def _clamp(f: Formula, low: float, high: float) -> c.Name:
+def half_exp(f: Formula, a: c.Expression) -> c.Expression:
+    """Return exp(a) / 2 of numbers that are not negative; it overflows where 2 exp(a) would."""
+    _, high = _exp_range[f.vector.element.short]
+    clamped = _clamp(f, a, 0.0, high + 2)
+    count, rounded = _nearest(f, f.fma(clamped, f.constant(1.4426950408889634), f.constant(f.format.round_constant)))
+    r = _remainder(f, clamped, rounded)
+    p = f.polynomial("p", r, _exp_coefficients[f.vector.element.short])
+    f.statements.append(c.Assign(p, f.fma(r * r, p, r) + f.number(1)))
+    return _scaled(f, p, f.let("less", count - f.integer(1), f.integers))
+
+
+def _clamp(f: Formula, x: c.Expression, low: float, high: float) -> c.Name:
     """Name x cut to a range; a NaN passes, since it compares false."""
-    below = f.let("below", f.select(_x > f.number(high), f.constant(high), _x))
+    below = f.let("below", f.select(x > f.number(high), f.constant(high), x))
     return f.let("clamped", f.select(below < f.number(low), f.constant(low), below))
 
 

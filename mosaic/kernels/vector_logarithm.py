@@ -7,6 +7,7 @@ bases.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mosaic import c
@@ -33,15 +34,12 @@ def log(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``log_V(x)``."""
     f = Formula(vector, has_fma)
     parts = _split(f, _x)
-    if vector.element.short == "f32":
-        result = _log_f32(f, parts)
-    else:
-        result = _log_f64(f, parts, f.vector.zero)
+    result = _natural[vector.element.short](f, parts, f.vector.zero)
     return f.finish("log", _special(f, result, _x), "log: at most 1 ulp")
 
 
 def log1p(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``log1p_V(x)`` for float64: log(u) + c / u, where c is what rounding u = 1 + x lost."""
+    """Return ``log1p_V(x)``: log(u) + c / u, where c is what rounding u = 1 + x lost."""
     f = Formula(vector, has_fma)
     u = f.let("u", f.number(1) + _x)
     parts = _split(f, u)
@@ -49,18 +47,23 @@ def log1p(vector: VectorType, has_fma: bool) -> Helper:
     is_near = f.let("is_near", c.equal(parts.exponent, f.number(0)), f.integers)
     fraction = f.let("fraction", f.select(is_near, _x, parts.fraction))
     correction = f.let("correction", f.select(is_near, f.vector.zero, lost / u))
-    result = _log_f64(f, _Split(parts.exponent, fraction), correction)
+    result = _natural[vector.element.short](f, _Split(parts.exponent, fraction), correction)
     keep_sign = f.let("finite", f.select(c.equal(_x, f.number(0)), _x, result))
     return f.finish("log1p", _special(f, keep_sign, u), "log1p: at most 1.5 ulp")
 
 
 def log2(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``log2_V(x)`` for float64; exact at powers of two."""
+    """Return ``log2_V(x)``; exact at powers of two."""
+    if vector.element.short == "f32":
+        return _other_base_f32(Formula(vector, has_fma), "log2", table.log2_f32, table.inverse_ln2_f32, (1.0, 0.0))
     return _other_base(Formula(vector, has_fma), "log2", table.inverse_ln2_f64, (1.0, 0.0))
 
 
 def log10(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``log10_V(x)`` for float64."""
+    """Return ``log10_V(x)``."""
+    if vector.element.short == "f32":
+        formula = Formula(vector, has_fma)
+        return _other_base_f32(formula, "log10", table.log10_f32, table.inverse_ln10_f32, table.log10_2_f32)
     return _other_base(Formula(vector, has_fma), "log10", table.inverse_ln10_f64, table.log10_2_f64)
 
 
@@ -81,12 +84,12 @@ def _split(f: Formula, x: c.Expression) -> _Split:
     return _Split(f.let("e", f.from_bits(count + f.bits(offset)) - offset), fraction)
 
 
-def _log_f32(f: Formula, parts: _Split) -> c.Name:
+def _log_f32(f: Formula, parts: _Split, correction: c.Expression) -> c.Name:
     e, fraction = parts.exponent, parts.fraction
     high, low = table.ln2_f32
     z = f.let("z", fraction * fraction)
     p = f.polynomial("p", fraction, table.log_f32)
-    r = f.let("r", f.fma(e, f.constant(low), p * z * fraction))
+    r = f.let("r", f.fma(e, f.constant(low), f.fma(p * z, fraction, correction)))
     f.statements.append(c.Assign(r, f.fma(f.constant(-0.5), z, r)))
     return f.let("result", f.fma(e, f.constant(high), fraction + r))
 
@@ -106,6 +109,34 @@ def _log_f64(f: Formula, parts: _Split, correction: c.Expression) -> c.Name:
     half_square, tail = _series(f, fraction)
     small = f.let("small", tail + f.fma(e, f.constant(low), correction))
     return f.let("result", e * f.number(high) - (half_square - small - fraction))
+
+
+_natural = {"f32": _log_f32, "f64": _log_f64}
+
+
+def _other_base_f32(
+    f: Formula, name: str, coefficients: tuple[float, ...], inverse: tuple[float, float], unit: tuple[float, float]
+) -> Helper:
+    """Return the logarithm to another base: the products with the base's constants are kept in two numbers each."""
+    parts = _split(f, _x)
+    e, fraction = parts.exponent, parts.fraction
+    p = f.polynomial("p", fraction, coefficients)
+    leading = f.let("leading", f.from_bits(f.bits(fraction) & f.integer(-(2**12))))
+    trailing = f.let("trailing", fraction - leading)
+    high, low = split_in_halves(inverse[0])
+    whole = f.let("whole", f.fma(e, f.constant(unit[0]), leading * f.number(high)))
+    lost = f.let("lost", f.fma(e, f.constant(unit[0]), -whole) + leading * f.number(high))
+    rest = f.let("rest", f.fma(leading, f.constant(low + inverse[1]), trailing * f.number(inverse[0])))
+    small = f.let("small", f.fma(fraction * fraction, p, f.fma(e, f.constant(unit[1]), rest)))
+    result = f.let("result", whole + (small + lost))
+    return f.finish(name, _special(f, result, _x), f"{name}: at most 1 ulp")
+
+
+def split_in_halves(value: float) -> tuple[float, float]:
+    """Return a float32 as a sum of two numbers of 12 bits."""
+    mantissa, exponent = math.frexp(value)
+    high = math.ldexp(round(mantissa * 2**12), exponent - 12)
+    return high, value - high
 
 
 def _other_base(f: Formula, name: str, inverse: tuple[float, float], unit: tuple[float, float]) -> Helper:

@@ -1,21 +1,31 @@
 """Functions of vectors by their numpy names: own polynomials first, then the C library lane by lane.
 
-float32 has polynomials of its own where networks spend time (exp, log, tanh, erf); the others convert to float64 lanes
-and back, which costs twice the registers and is right to half a unit of the last place.
+Most have a formula for both types. A few of float32 are computed in float64 lanes, with polynomials that are as exact as
+float32 asks for: reduction by pi and products of logarithms need the digits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from mosaic import c
-from mosaic.kernels import vector_exponential, vector_logarithm, vector_trigonometry
+from mosaic.kernels import (
+    vector_exponential,
+    vector_hyperbolic,
+    vector_inverse_trigonometry,
+    vector_logarithm,
+    vector_power,
+    vector_trigonometry,
+)
 from mosaic.kernels.helper import Helper, inline_function
 from mosaic.kernels.lanes import convert, rounding
 from mosaic.kernels.vectors import VectorType
 from mosaic.targets import Target
 
-_float64 = {
+Builder = Callable[[VectorType, bool], Helper]
+
+_both: dict[str, Builder] = {
     "exp": vector_exponential.exp,
     "exp2": vector_exponential.exp2,
     "expm1": vector_exponential.expm1,
@@ -25,25 +35,34 @@ _float64 = {
     "log1p": vector_logarithm.log1p,
     "log2": vector_logarithm.log2,
     "log10": vector_logarithm.log10,
+    "arcsin": vector_inverse_trigonometry.arcsin,
+    "arccos": vector_inverse_trigonometry.arccos,
+    "arctan": vector_inverse_trigonometry.arctan,
+    "arctan2": vector_inverse_trigonometry.arctan2,
+    "sinh": vector_hyperbolic.sinh,
+    "cosh": vector_hyperbolic.cosh,
+    "arcsinh": vector_hyperbolic.arcsinh,
+    "arccosh": vector_hyperbolic.arccosh,
+    "arctanh": vector_hyperbolic.arctanh,
+    "cbrt": vector_power.cbrt,
+}
+_float64: dict[str, Builder] = {
+    **_both,
     "sin": vector_trigonometry.sin,
     "cos": vector_trigonometry.cos,
+    "tan": vector_trigonometry.tan,
 }
-_float32 = {name: _float64[name] for name in ("exp", "tanh", "erf", "log")}
+_rough: dict[str, Builder] = {
+    "sin": vector_trigonometry.rough_sin,
+    "cos": vector_trigonometry.rough_cos,
+    "tan": vector_trigonometry.rough_tan,
+    "power": vector_power.rough_power,
+}
+"""float32 in float64 lanes, as exact as float32 asks for."""
 _rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
 _library = {
-    "tan": ("tan", 1),
-    "arcsin": ("asin", 1),
-    "arccos": ("acos", 1),
-    "arctan": ("atan", 1),
-    "sinh": ("sinh", 1),
-    "cosh": ("cosh", 1),
-    "arcsinh": ("asinh", 1),
-    "arccosh": ("acosh", 1),
-    "arctanh": ("atanh", 1),
-    "cbrt": ("cbrt", 1),
     "erfc": ("erfc", 1),
     "power": ("pow", 2),
-    "arctan2": ("atan2", 2),
     "hypot": ("hypot", 2),
     "fmod": ("fmod", 2),
     "copysign": ("copysign", 2),
@@ -68,34 +87,49 @@ def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
         )
     if name in _rounding:
         return rounding(vector, name)
-    if name in _library:
-        return _by_lane(name, vector)
-    if vector.element.short == "f64":
-        return _float64[name](vector, target.has_fma)
-    if name in _float32:
-        return _float32[name](vector, target.has_fma)
-    return _through_float64(name, vector, target)
+    is_single = vector.element.short == "f32"
+    if is_single and name in _rough:
+        wide = _through_float64(name, vector, target)
+        return _settled_power(wide, vector) if name == "power" else wide
+    builder = (_both if is_single else _float64).get(name)
+    return _by_lane(name, vector) if builder is None else builder(vector, target.has_fma)
 
 
 def _through_float64(name: str, vector: VectorType, target: Target) -> Helper:
-    """Return the function of float64 around conversions, half a vector at a time where a whole one does not fit."""
+    """Return the rough function of float64 around conversions, half a vector at a time where a whole one does not fit."""
     is_whole = vector.lanes * 8 <= target.vector_bytes
     part = vector if is_whole else VectorType(vector.element, vector.lanes // 2)
-    wide, x = part.of("f64"), c.Name("x")
-    function, widen, narrow = vector_function(name, wide, target), convert(part, wide), convert(wide, part)
+    wide = part.of("f64")
+    function, widen, narrow = _rough[name](wide, target.has_fma), convert(part, wide), convert(wide, part)
+    operands = tuple(c.Name(each) for each in ("x", "y")[: _num_operands(name)])
     if is_whole:
-        result: c.Expression = narrow(function(widen(x)))
+        result: c.Expression = narrow(function(*map(widen, operands)))
     else:
         order = [c.literal(lane) for lane in range(vector.lanes)]
         halves = [
-            c.Call("__builtin_shufflevector", (x, x, *order[start : start + part.lanes])) for start in (0, part.lanes)
+            [c.Call("__builtin_shufflevector", (x, x, *order[start : start + part.lanes])) for x in operands]
+            for start in (0, part.lanes)
         ]
-        results = tuple(narrow(function(widen(half))) for half in halves)
+        results = tuple(narrow(function(*map(widen, half))) for half in halves)
         result = c.Call("__builtin_shufflevector", (*results, *order))
-    full_name = f"{name}_{vector.name}"
+    full_name = f"{'wide_' if name == 'power' else ''}{name}_{vector.name}"
     comment = f"{name}: computed in float64"
-    item = inline_function(full_name, vector.ctype, (c.Parameter(vector.ctype, "x"),), (c.Return(result),), comment)
+    parameters = tuple(c.Parameter(vector.ctype, operand.text) for operand in operands)
+    item = inline_function(full_name, vector.ctype, parameters, (c.Return(result),), comment)
     return Helper(full_name, (item,), (vector.helper, function, widen, narrow))
+
+
+def _num_operands(name: str) -> int:
+    return 2 if name == "power" else 1
+
+
+def _settled_power(wide: Helper, vector: VectorType) -> Helper:
+    """Return ``power_V(x, y)``: the wide function, with sign and special values put right."""
+    x, y = c.Name("x"), c.Name("y")
+    settle, name = vector_power.settle_power(vector), f"power_{vector.name}"
+    parameters = (c.Parameter(vector.ctype, "x"), c.Parameter(vector.ctype, "y"))
+    item = inline_function(name, vector.ctype, parameters, (c.Return(settle(x, y, wide(x, y))),), "power: at most 1 ulp")
+    return Helper(name, (item,), (wide, settle))
 
 
 def _by_lane(name: str, vector: VectorType) -> Helper:

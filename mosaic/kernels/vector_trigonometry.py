@@ -1,4 +1,4 @@
-"""sin and cos of float64 vectors.
+"""sin, cos and tan of float64 vectors, and rough ones of float64 lanes that hold float32 numbers.
 
 Method: Cody and Waite's reduction by pi/2 in three parts with the rest kept in two numbers, then polynomials chosen by
 quadrant. Lanes beyond 1e6 are rare: if there is one, all lanes go through the C library.
@@ -28,18 +28,85 @@ def cos(vector: VectorType, has_fma: bool) -> Helper:
     return _circular(Formula(vector, has_fma), "cos", 1)
 
 
-def _circular(f: Formula, name: str, quadrants: int) -> Helper:
-    _far_away(f, name)
-    shifted = f.let("shifted", f.fma(_x, f.constant(0.6366197723675814), f.constant(f.format.round_constant)))
-    quadrant = f.let("quadrant", f.bits(shifted) + f.integer(quadrants), f.integers)
-    n = f.let("n", shifted - f.number(f.format.round_constant))
+def tan(vector: VectorType, has_fma: bool) -> Helper:
+    """Return ``tan_V(x)``: sine over cosine, in odd quadrants cosine over minus sine."""
+    f = Formula(vector, has_fma)
+    _far_away(f, "tan")
+    quadrant, n = _quadrant(f, 0)
     r, low = _reduced(f, n)
     sine = f.let("sine", _sine(f, r, low))
     cosine = f.let("cosine", _cosine(f, r, low))
+    return f.finish("tan", f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine)), "tan: at most 2.5 ulp")
+
+
+def _tangent(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Expression:
+    is_odd = f.let("is_odd", -(quadrant & f.integer(1)), f.integers)
+    top, bottom = f.select(is_odd, cosine, sine), f.select(is_odd, -sine, cosine)
+    return f.let("quotient", top / bottom)
+
+
+def rough_sin(vector: VectorType, has_fma: bool) -> Helper:
+    """Return ``rough_sin_V(x)``: to 2**-28."""
+    return _rough(Formula(vector, has_fma), "sin", 0)
+
+
+def rough_cos(vector: VectorType, has_fma: bool) -> Helper:
+    """Return ``rough_cos_V(x)``: to 2**-28."""
+    return _rough(Formula(vector, has_fma), "cos", 1)
+
+
+def rough_tan(vector: VectorType, has_fma: bool) -> Helper:
+    """Return ``rough_tan_V(x)``: to 2**-27."""
+    f = Formula(vector, has_fma)
+    _far_away(f, "tan")
+    quadrant, n = _quadrant(f, 0)
+    sine, cosine = _rough_pair(f, n)
+    quotient = _tangent(f, quadrant, sine, cosine)
+    return f.finish("rough_tan", f.select(c.equal(_x, f.number(0)), _x, quotient), "tan for float32")
+
+
+def _rough(f: Formula, name: str, quadrants: int) -> Helper:
+    _far_away(f, name)
+    quadrant, n = _quadrant(f, quadrants)
+    sine, cosine = _rough_pair(f, n)
+    result = _in_quadrant(f, quadrant, sine, cosine)
+    if name == "sin":
+        result = f.select(c.equal(_x, f.number(0)), _x, result)
+    return f.finish(f"rough_{name}", result, f"{name} for float32")
+
+
+def _rough_pair(f: Formula, n: c.Name) -> tuple[c.Name, c.Name]:
+    """Name sine and cosine of x - n pi/2."""
+    first, second, third = table.half_pi_f64
+    near = f.let("near", f.fma(n, f.constant(-second), f.fma(n, f.constant(-first), _x)))
+    r = f.let("r", f.fma(n, f.constant(-third), near))
+    z = f.let("z", r * r)
+    p = f.polynomial("p", z, table.sin_rough)
+    q = f.polynomial("q", z, table.cos_rough)
+    return f.let("sine", f.fma(r * z, p, r)), f.let("cosine", f.fma(z, q, f.constant(1)))
+
+
+def _quadrant(f: Formula, quadrants: int) -> tuple[c.Name, c.Name]:
+    """Name the nearest multiple of pi/2, its low bits moved on by some quadrants, and the multiple as a number."""
+    shifted = f.let("shifted", f.fma(_x, f.constant(0.6366197723675814), f.constant(f.format.round_constant)))
+    quadrant = f.let("quadrant", f.bits(shifted) + f.integer(quadrants), f.integers)
+    return quadrant, f.let("n", shifted - f.number(f.format.round_constant))
+
+
+def _in_quadrant(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Expression:
     is_odd = f.let("is_odd", -(quadrant & f.integer(1)), f.integers)
     value = f.let("value", f.select(is_odd, cosine, sine))
     f.comment("Quadrants 2 and 3 are negative: bit 1 moves to the sign.")
-    result = f.from_bits(f.bits(value) ^ ((quadrant & f.integer(2)) << 62))
+    return f.from_bits(f.bits(value) ^ ((quadrant & f.integer(2)) << 62))
+
+
+def _circular(f: Formula, name: str, quadrants: int) -> Helper:
+    _far_away(f, name)
+    quadrant, n = _quadrant(f, quadrants)
+    r, low = _reduced(f, n)
+    sine = f.let("sine", _sine(f, r, low))
+    cosine = f.let("cosine", _cosine(f, r, low))
+    result = _in_quadrant(f, quadrant, sine, cosine)
     if name == "sin":
         result = f.select(c.equal(_x, f.number(0)), _x, result)
     return f.finish(name, result, f"{name}: at most 1 ulp")
