@@ -121,7 +121,7 @@ def _reductions(count: int) -> Iterator[Case]:
         x = _values(side * side, dtype, -1, 1).reshape(side, side)
         cube = _values(edge**3, dtype, -1, 1).reshape(edge, edge, edge)
         if name in ("any", "all"):  # nothing is decided before the end
-            x, cube = ((np.zeros_like if name == "any" else np.ones_like)(each) for each in (x, cube))
+            x[:], cube[:] = name == "all", name == "all"
         for axis in (None, 0, 1):
             yield Case(f"{name} {dtype} axis {axis}", lambda m, x, n=name, a=axis: getattr(m, n)(x, axis=a), (x,))
         yield Case(f"{name} {dtype} middle axis", lambda m, x, n=name: getattr(m, n)(x, axis=1), (cube,))
@@ -149,7 +149,9 @@ def _movements(count: int) -> Iterator[Case]:
     for dtype, order in product(("f4", "f8", "u1", "i2"), _ORDERS):
         x = _values(int(np.prod(shapes[len(order)])), dtype).reshape(shapes[len(order)])
         name = f"transpose {dtype} {''.join(map(str, order))}"
-        yield Case(f"{name} copied", lambda m, x, o=order: m.ascontiguousarray(m.transpose(x, o)) + x.dtype.type(0), (x,))
+        yield Case(
+            f"{name} copied", lambda m, x, o=order: m.ascontiguousarray(m.transpose(x, o)) + x.dtype.type(0), (x,)
+        )
         yield Case(f"{name} + 1", lambda m, x, o=order: m.transpose(x, o) + x.dtype.type(1), (x,))
     x = _values(shapes[2][0] * shapes[2][1], "f4").reshape(shapes[2])
     square = _values(round(count**0.5) ** 2, "f4").reshape(round(count**0.5), -1)

@@ -179,7 +179,7 @@ def compile(
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
     given = _given(inputs)
-    options = Options(get_target(target), fuse, reuse_buffers)
+    options = Options(get_target(target), fuse, reuse_buffers, as_numpy=True)
     check_runs_here(options.target)
     report("simplify", 0.0)
     request, checked = _request(handles, given, options, tile_scheme, guards)

@@ -24,7 +24,7 @@ from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import Report, Request
 from mosaic.runtime.arena import aligned_bytes
-from mosaic.runtime.arguments import Signature, adapt_inputs
+from mosaic.runtime.arguments import Order, Signature, adapt_inputs
 from mosaic.runtime.compilation import compile_and_load
 from mosaic.runtime.execute import PreparedFunction, prepare_function
 from mosaic.runtime.library import Library
@@ -143,7 +143,9 @@ class Executable:
     def _output(self, value: View | Uniform, values: Values) -> Array:
         """Return an output; one of a dtype that C does not compute with may be a view of an operand."""
         if isinstance(value, View) and value.size and value.dtype in compiled_dtypes:
-            return values[value.buffer].reshape(value.shape)
+            order = _order(value) or tuple(range(value.ndim))
+            places = tuple(order.index(axis) for axis in range(value.ndim))
+            return values[value.buffer].reshape([value.shape[axis] for axis in order]).transpose(places)
         return self.islands.output(value, values)
 
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
@@ -245,7 +247,16 @@ def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegi
     outputs = list(whole.outputs if is_only else buffers)
     if region.num_status:
         outputs.append(tensor_type((region.num_status,), np.int64))
-    return Signature(inputs, tuple(outputs), region.arena.arena_bytes, whole.input_names if is_only else ())
+    orders = tuple(map(_order, compiled.outputs)) if is_only else ()
+    names = whole.input_names if is_only else ()
+    return Signature(inputs, tuple(outputs), region.arena.arena_bytes, names, orders)
+
+
+def _order(output: View | Uniform) -> Order:
+    """Return the axes of an output from the outermost in memory inward, None where they lie in row-major order."""
+    if isinstance(output, Uniform) or output.is_contiguous:
+        return None
+    return tuple(sorted(range(output.ndim), key=lambda axis: -output.strides[axis]))
 
 
 def _constants_outside(compiled: CompiledProgram, known: Mapping[int, Array]) -> Values:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mosaic import c
-from mosaic.codegen.expressions import Emitter, Scope, Where
+from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.lanes import Lanes, bool_dtype
 from mosaic.codegen.reducers import combine, identity_of
 from mosaic.ir import RowStage
@@ -33,7 +33,9 @@ def accumulate(
     combined = combine(lanes, str(stage.reducer), dtype, c.Name(name), value)
     if count is not None:
         vector = lanes.type(dtype)
-        combined = lanes.use(lane_helpers.select(vector))(first_lanes(lanes, vector.mask, count), combined, c.Name(name))
+        combined = lanes.use(lane_helpers.select(vector))(
+            first_lanes(lanes, vector.mask, count), combined, c.Name(name)
+        )
     scope.statements.append(c.Assign(c.Name(name), combined))
 
 

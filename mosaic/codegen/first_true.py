@@ -90,9 +90,7 @@ def search_along_row(emitter: Emitter, row: Row, scope: Scope, truth: Truth, ext
         index = c.Name(emitter.fresh("i"))
         inner = scope.inner(lane_axis)
         _note_first(emitter, truth(inner, row.where(index, None, extra)), index, c.Name(found), inner)
-        scope.statements.append(
-            c.loop(index.text, whole, *inner.statements, start=c.Name(start), step=lanes)
-        )
+        scope.statements.append(c.loop(index.text, whole, *inner.statements, start=c.Name(start), step=lanes))
     if row.length > whole:
         rest = c.literal(row.length - whole)
         inner = scope.inner(lane_axis)

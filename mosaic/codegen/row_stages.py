@@ -10,10 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mosaic import c
-from mosaic.codegen.expressions import Emitter, Scope, Where
-from mosaic.codegen.operands import address, element_type
 from mosaic.codegen.accumulators import accumulate, accumulator, add_to_total, is_decided, merge, take_total, total
-from mosaic.codegen.first_true import keep_position, linear, position_type, search_along_row, settle_position, start_position
+from mosaic.codegen.expressions import Emitter, Scope, Where
+from mosaic.codegen.first_true import (
+    keep_position,
+    linear,
+    position_type,
+    search_along_row,
+    settle_position,
+    start_position,
+)
+from mosaic.codegen.operands import address, element_type
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import RowStage

@@ -83,8 +83,8 @@ def arctan2(vector: VectorType, has_fma: bool) -> Helper:
         f.select(is_steep, f.constant(part), f.select(is_left, f.constant(2 * part), f.vector.zero))
         for part in (high, low)
     )
-    result = _angle(f, smaller, larger, is_steep ^ is_left, (base[0], base[1]), is_left)
-    result = f.select(c.not_equal(_y, _y), _y, f.with_sign_of(result, _x))
+    angle = _angle(f, smaller, larger, is_steep ^ is_left, (base[0], base[1]), is_left)
+    result = f.select(c.not_equal(_y, _y), _y, f.with_sign_of(angle, _x))
     return f.finish("arctan2", result, "arctan2: at most 2.5 ulp", parameters=("x", "y"))
 
 

@@ -56,7 +56,6 @@ _rough: dict[str, Builder] = {
     "sin": vector_trigonometry.rough_sin,
     "cos": vector_trigonometry.rough_cos,
     "tan": vector_trigonometry.rough_tan,
-    "power": vector_power.rough_power,
 }
 """float32 in float64 lanes, as exact as float32 asks for."""
 _rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
@@ -89,8 +88,9 @@ def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
         return rounding(vector, name)
     is_single = vector.element.short == "f32"
     if is_single and name in _rough:
-        wide = _through_float64(name, vector, target)
-        return _settled_power(wide, vector) if name == "power" else wide
+        return _through_float64(name, vector, target)
+    if is_single and name == "power":
+        return vector_power.power_f32(vector, target.has_fma, target.vector_bytes)
     builder = (_both if is_single else _float64).get(name)
     return _by_lane(name, vector) if builder is None else builder(vector, target.has_fma)
 
@@ -101,35 +101,20 @@ def _through_float64(name: str, vector: VectorType, target: Target) -> Helper:
     part = vector if is_whole else VectorType(vector.element, vector.lanes // 2)
     wide = part.of("f64")
     function, widen, narrow = _rough[name](wide, target.has_fma), convert(part, wide), convert(wide, part)
-    operands = tuple(c.Name(each) for each in ("x", "y")[: _num_operands(name)])
+    x = c.Name("x")
     if is_whole:
-        result: c.Expression = narrow(function(*map(widen, operands)))
+        result: c.Expression = narrow(function(widen(x)))
     else:
         order = [c.literal(lane) for lane in range(vector.lanes)]
         halves = [
-            [c.Call("__builtin_shufflevector", (x, x, *order[start : start + part.lanes])) for x in operands]
-            for start in (0, part.lanes)
+            c.Call("__builtin_shufflevector", (x, x, *order[start : start + part.lanes])) for start in (0, part.lanes)
         ]
-        results = tuple(narrow(function(*map(widen, half))) for half in halves)
+        results = tuple(narrow(function(widen(half))) for half in halves)
         result = c.Call("__builtin_shufflevector", (*results, *order))
-    full_name = f"{'wide_' if name == 'power' else ''}{name}_{vector.name}"
+    full_name = f"{name}_{vector.name}"
     comment = f"{name}: computed in float64"
-    parameters = tuple(c.Parameter(vector.ctype, operand.text) for operand in operands)
-    item = inline_function(full_name, vector.ctype, parameters, (c.Return(result),), comment)
+    item = inline_function(full_name, vector.ctype, (c.Parameter(vector.ctype, "x"),), (c.Return(result),), comment)
     return Helper(full_name, (item,), (vector.helper, function, widen, narrow))
-
-
-def _num_operands(name: str) -> int:
-    return 2 if name == "power" else 1
-
-
-def _settled_power(wide: Helper, vector: VectorType) -> Helper:
-    """Return ``power_V(x, y)``: the wide function, with sign and special values put right."""
-    x, y = c.Name("x"), c.Name("y")
-    settle, name = vector_power.settle_power(vector), f"power_{vector.name}"
-    parameters = (c.Parameter(vector.ctype, "x"), c.Parameter(vector.ctype, "y"))
-    item = inline_function(name, vector.ctype, parameters, (c.Return(settle(x, y, wide(x, y))),), "power: at most 1 ulp")
-    return Helper(name, (item,), (wide, settle))
 
 
 def _by_lane(name: str, vector: VectorType) -> Helper:

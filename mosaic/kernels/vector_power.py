@@ -10,32 +10,82 @@ from mosaic import c
 from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
 from mosaic.kernels.helper import Helper
-from mosaic.kernels.lanes import rounding
+from mosaic.kernels.lanes import any_lane, convert, rounding
 from mosaic.kernels.vectors import VectorType
 
 _x, _y = c.Name("x"), c.Name("y")
 _infinity, _nan = float("inf"), float("nan")
 
 
-def rough_power(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``rough_power_V(x, y)`` of float64 lanes that hold float32 numbers: |x|**y to 2**-27, x not zero."""
+def power_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
+    """Return ``power_V(x, y)`` of float32: y log2 |x| in float64 lanes, its power of two in float32 again."""
     f = Formula(vector, has_fma)
     layout = f.format
-    bits = f.let("bits", f.bits(f.magnitude("a", _x)), f.integers)
-    power = f.let("power", (bits - f.integer(0x3FE6A09E667F3BCD)) >> layout.mantissa_bits, f.integers)
-    fraction = f.let("f", f.from_bits(bits - (power << layout.mantissa_bits)) - f.number(1))
-    offset = f.let("offset", f.constant(layout.round_constant))
-    exponent = f.let("e", f.from_bits(power + f.bits(offset)) - offset)
-    p = f.polynomial("p", fraction, table.log2_rough)
-    w = f.let("w", _y * f.fma(fraction, p, exponent))
-    f.comment("Beyond these powers the result is 0 or infinity in float32.")
-    below = f.let("below", f.select(w > f.number(200.0), f.constant(200.0), w))
-    clamped = f.let("clamped", f.select(below < f.number(-200.0), f.constant(-200.0), below))
-    shifted = f.let("shifted", clamped + offset)
-    r = f.let("r", clamped - (shifted - offset))
+    a = f.magnitude("a", _x)
+    is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
+    scaled = f.let("scaled", f.select(is_small, a * f.number(2.0**layout.mantissa_bits), a))
+    power = f.let("power", (f.bits(scaled) - f.integer(0x3F3504F3)) >> layout.mantissa_bits, f.integers)
+    mantissa = f.from_bits(f.bits(scaled) - (power << layout.mantissa_bits))
+    fraction = f.let("f", mantissa - f.number(1))
+    count = power - (is_small & f.integer(layout.mantissa_bits))
+    exponent = f.let("e", f.call(convert(f.integers, vector), count))
+    is_whole = vector.lanes * 8 <= vector_bytes
+    parts = [(0, vector.lanes)] if is_whole else [(0, vector.lanes // 2), (vector.lanes // 2, vector.lanes)]
+    pieces = [_rounded_product(f, fraction, exponent, start, stop) for start, stop in parts]
+    n = f.let("n", _joined(vector, [piece[0] for piece in pieces]), f.integers)
+    r = f.let("r", _joined(vector, [piece[1] for piece in pieces]))
     q = f.polynomial("q", r, table.exp2_rough)
-    scale = f.from_bits((f.bits(shifted) - f.bits(offset) + f.integer(layout.bias)) << layout.mantissa_bits)
-    return f.finish("rough_power", f.fma(r, q, f.constant(1)) * scale, "|x|**y for float32", parameters=("x", "y"))
+    half = f.let("half", n >> 1, f.integers)
+    shift, bias = layout.mantissa_bits, f.integer(layout.bias)
+    first, second = f.from_bits((half + bias) << shift), f.from_bits((n - half + bias) << shift)
+    z = f.let("z", f.fma(r, q, f.constant(1)) * first * second)
+    infinity = f.number(_infinity)
+    is_plain = (_x > f.number(0)) & (_x < infinity) & (f.magnitude("b", _y) < infinity)
+    settled = f.call(settle_power(vector), _x, _y, z)
+    f.statements.append(c.If(f.call(any_lane(f.integers), ~is_plain), (c.Return(settled),)))
+    return f.finish("power", z, "power: at most 1.5 ulp", parameters=("x", "y"))
+
+
+def _rounded_product(
+    f: Formula, fraction: c.Name, exponent: c.Name, start: int, stop: int
+) -> tuple[c.Expression, c.Expression]:
+    """Return y (e + log2(1 + f)) of some lanes as the nearest integer and the rest, kept within 2**-200 and 2**200."""
+    wide, narrow = (
+        Formula(VectorType(f.vector.of("f64").element, stop - start), f.has_fma),
+        VectorType(f.vector.element, stop - start),
+    )
+    values = [_lanes(f, x, start, stop) for x in (fraction, exponent, _y)]
+    parts = [f.call(convert(narrow, wide.vector), value) for value in values]
+    function = _product_function(wide)
+    w = f.let(f"w{start}", f.call(function, *parts), wide.vector)
+    offset = wide.constant(wide.format.round_constant)
+    whole = f.let(f"whole{start}", w + offset - offset, wide.vector)
+    f.helpers.update(wide.helpers)
+    count = f.call(convert(wide.vector, narrow.of("i32")), whole)
+    return count, f.call(convert(wide.vector, narrow), w - whole)
+
+
+def _product_function(f: Formula) -> Helper:
+    """Return ``log2_product_V(f, e, y)`` of float64 lanes: y (e + log2(1 + f)), the logarithm to 2**-30."""
+    fraction, exponent, y = c.Name("f"), c.Name("e"), c.Name("y")
+    own = Formula(f.vector, f.has_fma)
+    p = own.polynomial("p", fraction, table.log2_rough)
+    w = own.let("w", y * own.fma(fraction, p, exponent))
+    below = own.let("below", own.select(w > own.number(200.0), own.constant(200.0), w))
+    clamped = own.select(below < own.number(-200.0), own.constant(-200.0), below)
+    return own.finish("log2_product", clamped, "y log2(x) for float32", parameters=("f", "e", "y"))
+
+
+def _lanes(f: Formula, x: c.Expression, start: int, stop: int) -> c.Expression:
+    if stop - start == f.vector.lanes:
+        return x
+    return c.Call("__builtin_shufflevector", (x, x, *(c.literal(lane) for lane in range(start, stop))))
+
+
+def _joined(vector: VectorType, parts: list[c.Expression]) -> c.Expression:
+    if len(parts) == 1:
+        return parts[0]
+    return c.Call("__builtin_shufflevector", (*parts, *(c.literal(lane) for lane in range(vector.lanes))))
 
 
 def settle_power(vector: VectorType) -> Helper:
@@ -61,7 +111,9 @@ def settle_power(vector: VectorType) -> Helper:
     f.comment("1**y and x**0 are 1, even of NaN; (-1)**y is 1 for infinite y.")
     is_infinite = c.equal(f.magnitude("b", _y), f.number(_infinity))
     is_one = c.equal(_x, one) | c.equal(_y, f.number(0)) | (c.equal(a, one) & is_infinite)
-    return f.finish("settle_power", f.select(is_one, f.constant(1), result), "x**y of |x|**y", parameters=("x", "y", "z"))
+    return f.finish(
+        "settle_power", f.select(is_one, f.constant(1), result), "x**y of |x|**y", parameters=("x", "y", "z")
+    )
 
 
 _cbrt_magic = {"f32": 0x54A2FA8C, "f64": 0x553EF0FF289DD796}

@@ -36,7 +36,9 @@ def tan(vector: VectorType, has_fma: bool) -> Helper:
     r, low = _reduced(f, n)
     sine = f.let("sine", _sine(f, r, low))
     cosine = f.let("cosine", _cosine(f, r, low))
-    return f.finish("tan", f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine)), "tan: at most 2.5 ulp")
+    return f.finish(
+        "tan", f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine)), "tan: at most 2.5 ulp"
+    )
 
 
 def _tangent(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Expression:

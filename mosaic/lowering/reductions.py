@@ -9,7 +9,7 @@ import numpy as np
 from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
 from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
 from mosaic.ir_expressions import Apply, Load, Position, convert, literal, map_views
-from mosaic.ir_views import Buffer, BufferKind, View, row_major_strides
+from mosaic.ir_views import Buffer, BufferKind, View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 most_scan_steps = 1 << 22

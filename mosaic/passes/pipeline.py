@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from composit.numpy.layout import InOrder
 from composit.program import Program
 from mosaic.codegen.kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
@@ -14,6 +15,7 @@ from mosaic.compiled import CompiledProgram
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
 from mosaic.passes.assign_memory import assign_memory, constant_offsets
+from mosaic.passes.choose_output_layouts import choose_output_layouts
 from mosaic.passes.describe import describe_kernel
 from mosaic.passes.describe_compiled import constant_places, describe_steps
 from mosaic.passes.form_groups import form_groups
@@ -36,6 +38,7 @@ Report = Callable[[str, float], None]
 class Options:
     """What decides how a program is compiled, apart from the program.
 
+    as_numpy:    outputs lie in memory as numpy's would, else in row-major order
     keep_packed: the panels of an input are kept as long as its array, if that is read-only
     """
 
@@ -43,6 +46,7 @@ class Options:
     fuse: bool = True
     reuse_buffers: bool = True
     keep_packed: bool = False
+    as_numpy: bool = False
     tile_scheme: TileScheme = field(default_factory=TileScheme)
 
 
@@ -71,6 +75,8 @@ def compile_program(request: Request, report: Report) -> CompiledProgram:
     report("fuse", 0.1)
     if options.fuse:
         ir = validate(inline_elementwise(ir))
+        if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in program.instructions):
+            ir = validate(choose_output_layouts(ir))
         ir = validate(split_reductions(ir, memory))
         ir = validate(fuse_epilogues(ir))
     ir = validate(form_groups(ir, options.fuse))

@@ -18,7 +18,10 @@ CALL_HEADER: Final = (_DIRECTORY / "invoke.h").read_text(encoding="utf-8")
 """What only the process that runs the code needs: `struct mosaic_call`."""
 
 RUNTIME_SOURCE: Final = "\n".join(
-    [(_DIRECTORY / name).read_text(encoding="utf-8") for name in ("abi.h", "pool.c", "invoke.h", "invoke.c", "builtin.c")]
+    [
+        (_DIRECTORY / name).read_text(encoding="utf-8")
+        for name in ("abi.h", "pool.c", "invoke.h", "invoke.c", "builtin.c")
+    ]
 )
 """The C text of the runtime library."""
 

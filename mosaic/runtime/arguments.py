@@ -19,6 +19,9 @@ Array = np.ndarray[Any, Any]  # of any shape and dtype: both are checked when it
 PLAIN: Final = 0x0001 | 0x0100
 
 
+Order = tuple[int, ...] | None
+
+
 class ArrayType(Protocol):
     """The shape and dtype that an array must have; a TensorType is one."""
 
@@ -40,12 +43,20 @@ class _ExportsDLPack(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a compiled function takes and gives, and how much memory it needs meanwhile."""
+    """What a compiled function takes and gives, and how much memory it needs meanwhile.
+
+    output_orders: for each output its axes from the outermost in memory inward, or None for row-major order
+    """
 
     inputs: tuple[ArrayType, ...]
     outputs: tuple[ArrayType, ...]
     arena_bytes: int = 0
     input_names: tuple[str, ...] = ()
+    output_orders: tuple[Order, ...] = ()
+
+    def order(self, position: int) -> Order:
+        """The order in memory of an output's axes."""
+        return self.output_orders[position] if position < len(self.output_orders) else None
 
     def input_name(self, position: int) -> str:
         """How messages call an input."""
@@ -92,10 +103,19 @@ def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[A
         _check_writable(position, array)
         _check(f"out[{position}]", array, expected)
         others = [*map(_as_array, arrays), *out[:position], *out[position + 1 :]]
-        is_plain = array.flags.num & PLAIN == PLAIN
+        order = signature.order(position)
+        is_plain = (array if order is None else array.transpose(order)).flags.num & PLAIN == PLAIN
         is_alone = not any(np.may_share_memory(array, other) for other in others)
-        places.append(array if is_plain and is_alone else np.empty(expected.shape, expected.dtype))
+        places.append(array if is_plain and is_alone else empty_in_order(expected, order))
     return places
+
+
+def empty_in_order(one: ArrayType, order: Order) -> Array:
+    """An array of that type whose axes lie in memory in that order, with arbitrary values."""
+    if order is None:
+        return np.empty(one.shape, one.dtype)
+    places = tuple(order.index(axis) for axis in range(len(order)))
+    return np.empty(tuple(one.shape[axis] for axis in order), one.dtype).transpose(places)
 
 
 def _as_array(value: Any) -> Array:

@@ -30,7 +30,7 @@ static int takes(const struct mosaic_builtin *builtin, void *arrays, void **data
 static void *new_array(const struct mosaic_python *python, const struct mosaic_result *result) {
     if (result->maker) return python->call_with(result->maker, 0);
     python->hold(result->dtype); /* the array takes this reference over */
-    return python->empty_array(result->ndim, result->shape, result->dtype, 0);
+    return python->empty_array(result->ndim, result->shape, result->dtype, result->is_fortran);
 }
 
 /* Fresh arrays, or 0 with an error set in Python. */

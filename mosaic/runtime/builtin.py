@@ -80,8 +80,10 @@ def builtin_functions(signature: Signature, code: Code, fallbacks: Fallbacks) ->
         entry, described = results[position], outputs.table[position]
         entry.dtype, entry.shape, entry.ndim = interface.cast("void *", id(one.dtype)), described.shape, described.ndim
         entry.is_scalar = bool(getattr(one, "is_scalar", False))
-        if recycles(one):
-            makers.append(output_maker(one))
+        order = signature.order(position)
+        entry.is_fortran = order is not None and order == tuple(reversed(range(len(one.shape))))
+        if recycles(one) or (order is not None and not entry.is_fortran):
+            makers.append(output_maker(one, order))
             entry.maker = interface.cast("void *", id(makers[-1]))
     python = _python()
     builtin = interface.new("struct mosaic_builtin *")
@@ -130,6 +132,9 @@ def _python() -> Any:
         )
     for field, place in _NUMPY_FUNCTIONS.items():
         setattr(python, field, interface.cast(interface.typeof(getattr(python, field)), table[place]))
-    python.array_class, python.tuple_class = interface.cast("void *", id(np.ndarray)), interface.cast("void *", id(tuple))
+    python.array_class, python.tuple_class = (
+        interface.cast("void *", id(np.ndarray)),
+        interface.cast("void *", id(tuple)),
+    )
     python.head_bytes = object.__basicsize__
     return python

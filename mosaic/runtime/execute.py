@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.errors import InternalError
 from mosaic.runtime.arena import allocate_block
-from mosaic.runtime.arguments import Array, Signature, adapt_input, place_outputs
+from mosaic.runtime.arguments import Array, Signature, adapt_input, empty_in_order, place_outputs
 from mosaic.runtime.array_layout import address_of_fields, input_types, verify_layout
 from mosaic.runtime.builtin import MOST_ARRAYS, Code, Fallbacks, Run, builtin_functions
 from mosaic.runtime.library import Library, foreign_interface
@@ -60,9 +60,13 @@ class PreparedFunction:
         runtime = interface.new("struct mosaic_runtime *", self._leases.runtime[0])
         kernel_ns = interface.new("long long[]", max(num_kernels, 1))
         runtime.kernel_ns = kernel_ns
-        self._leases.run_in(arrays, [np.empty(one.shape, one.dtype) for one in self.signature.outputs], runtime)
+        orders = map(self.signature.order, range(len(self.signature.outputs)))
+        self._leases.run_in(
+            arrays,
+            [empty_in_order(one, order) for one, order in zip(self.signature.outputs, orders, strict=True)],
+            runtime,
+        )
         return tuple(kernel_ns)[:num_kernels]
-
 
 
 def prepare_function(
@@ -157,7 +161,7 @@ class _Leases:
 
 def _builtin_run(signature: Signature, leases: _Leases) -> tuple[Run, Run]:
     """The two functions that run on a tuple of arrays, in C where everything fits at once."""
-    makers = [output_maker(one) for one in signature.outputs]
+    makers = [output_maker(one, signature.order(position)) for position, one in enumerate(signature.outputs)]
 
     def run(arrays: Sequence[Any]) -> list[Array]:
         results = [make() for make in makers]

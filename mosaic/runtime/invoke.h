@@ -60,6 +60,7 @@ struct mosaic_result {
     const intptr_t *shape;
     int ndim;
     int is_scalar;
+    int is_fortran;
     void *maker;
 };
 

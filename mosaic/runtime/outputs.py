@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from mosaic.runtime.arena import allocate_block
-from mosaic.runtime.arguments import Array, ArrayType
+from mosaic.runtime.arguments import Array, ArrayType, Order, empty_in_order
 from mosaic.runtime.library import foreign_interface
 
 # Below this, malloc keeps memory by itself.
@@ -26,18 +26,23 @@ def recycles(one: ArrayType) -> bool:
     return _num_bytes(one) >= MIN_RECYCLED_BYTES
 
 
-def output_maker(one: ArrayType) -> Callable[[], Array]:
+def output_maker(one: ArrayType, order: Order = None) -> Callable[[], Array]:
     """A function that makes an array of that type, with arbitrary values, at each call."""
     if not recycles(one):
-        return partial(np.empty, one.shape, one.dtype)
-    return partial(_recycled, one.shape, one.dtype, _num_bytes(one), [])
+        return partial(empty_in_order, one, order)
+    axes = tuple(range(len(one.shape))) if order is None else order
+    places = tuple(axes.index(axis) for axis in range(len(axes)))
+    shape = tuple(one.shape[axis] for axis in axes)
+    return partial(_recycled, shape, one.dtype, _num_bytes(one), [], places)
 
 
 def _num_bytes(one: ArrayType) -> int:
     return int(np.prod(one.shape, dtype=np.int64)) * one.dtype.itemsize
 
 
-def _recycled(shape: tuple[int, ...], dtype: np.dtype[Any], num_bytes: int, free: list[Any]) -> Array:
+def _recycled(
+    shape: tuple[int, ...], dtype: np.dtype[Any], num_bytes: int, free: list[Any], places: tuple[int, ...]
+) -> Array:
     """An array on memory that nobody uses; a view of it anywhere keeps it from coming back."""
     interface = foreign_interface()
     try:
@@ -50,4 +55,4 @@ def _recycled(shape: tuple[int, ...], dtype: np.dtype[Any], num_bytes: int, free
             free.append(pointer)
 
     owner = interface.gc(interface.cast("unsigned char *", pointer), come_back)
-    return np.frombuffer(interface.buffer(owner, num_bytes), dtype).reshape(shape)
+    return np.frombuffer(interface.buffer(owner, num_bytes), dtype).reshape(shape).transpose(places)

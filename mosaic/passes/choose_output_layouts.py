@@ -1,0 +1,79 @@
+"""Lays outputs out in the order of axes that numpy gives results of elementwise functions.
+
+Before:  t[1000, 1000] = x.T + 1, which reads columns and writes rows
+After:   t.T[1000, 1000] = x.T + 1, one pass over memory in order
+
+Reference: numpy.nditer, order "K".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from mosaic.ir import Definition, IrProgram, read_views, written_views
+from mosaic.ir_expressions import Uniform, views
+from mosaic.ir_views import Buffer, View, dense_view
+from mosaic.passes.inline_elementwise import is_movement
+
+
+def choose_output_layouts(program: IrProgram) -> IrProgram:
+    """Return the program with outputs that one elementwise definition fills, and nothing reads, in numpy's order.
+
+    Pre:  statements are definitions, matmuls, scatters and islands
+    """
+    delivered = Counter(output.buffer for output in program.outputs if isinstance(output, View))
+    read = {view.buffer for statement in program.statements for view in read_views(statement)}
+    writers = Counter(view.buffer for statement in program.statements for view in written_views(statement))
+    statements, moved = [], dict[Buffer, View]()
+    for statement in program.statements:
+        if isinstance(statement, Definition) and _is_free(statement):
+            buffer = statement.result.buffer
+            order = memory_order(statement)
+            is_only = delivered[buffer] == 1 and writers[buffer] == 1 and buffer not in read
+            if is_only and order != tuple(range(len(order))):
+                moved[buffer] = _in_order(statement.result, order)
+                statement = replace(statement, result=moved[buffer])
+        statements.append(statement)
+    outputs = tuple(_moved(output, moved) for output in program.outputs)
+    return replace(program, statements=tuple(statements), outputs=outputs)
+
+
+def _is_free(definition: Definition) -> bool:
+    """Whether it computes each element from elements: what only moves them decides where they lie."""
+    return definition.reducer is None and definition.result.covers_buffer and not is_movement(definition.expression)
+
+
+def _moved(output: View | Uniform, moved: dict[Buffer, View]) -> View | Uniform:
+    return moved.get(output.buffer, output) if isinstance(output, View) else output
+
+
+def _in_order(result: View, order: tuple[int, ...]) -> View:
+    """Return the whole of a buffer as an array whose axes lie in memory in that order, outermost first."""
+    places = tuple(order.index(axis) for axis in range(len(order)))
+    return dense_view(result.buffer, tuple(result.shape[axis] for axis in order)).transpose(places)
+
+
+def memory_order(definition: Definition) -> tuple[int, ...]:
+    """Return the axes from the outermost in memory inward, by the strides of what is read; ties stay in row-major order."""
+    order: list[int] = []
+    for axis in range(len(definition.result.shape)):
+        place = len(order)
+        for other in range(len(order) - 1, -1, -1):
+            is_outside = _lies_outside(definition, axis, order[other])
+            if is_outside is False:
+                break
+            if is_outside:
+                place = other
+        order.insert(place, axis)
+    return tuple(order)
+
+
+def _lies_outside(definition: Definition, axis: int, other: int) -> bool | None:
+    """Whether all that is read has the axis outside of the other; None where nothing moves along both."""
+    found = [
+        abs(view.strides[axis]) > abs(view.strides[other])
+        for view in views(definition.expression)
+        if view.strides[axis] and view.strides[other]
+    ]
+    return all(found) if found else None
