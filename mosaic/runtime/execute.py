@@ -60,12 +60,9 @@ class PreparedFunction:
         runtime = interface.new("struct mosaic_runtime *", self._leases.runtime[0])
         kernel_ns = interface.new("long long[]", max(num_kernels, 1))
         runtime.kernel_ns = kernel_ns
-        orders = map(self.signature.order, range(len(self.signature.outputs)))
-        self._leases.run_in(
-            arrays,
-            [empty_in_order(one, order) for one, order in zip(self.signature.outputs, orders, strict=True)],
-            runtime,
-        )
+        outputs = enumerate(self.signature.outputs)
+        places = [empty_in_order(one, self.signature.order(position)) for position, one in outputs]
+        self._leases.run_in(arrays, places, runtime)
         return tuple(kernel_ns)[:num_kernels]
 
 
