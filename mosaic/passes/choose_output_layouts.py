@@ -1,7 +1,7 @@
 """Lays outputs out in the order of axes that numpy gives results of elementwise functions.
 
 Before:  t[1000, 1000] = x.T + 1, which reads columns and writes rows
-After:   t.T[1000, 1000] = x.T + 1, one pass over memory in order
+After:   t.T[1000, 1000] = x + 1 over axes in the order of memory: one pass
 
 Reference: numpy.nditer, order "K".
 """
@@ -33,7 +33,7 @@ def choose_output_layouts(program: IrProgram) -> IrProgram:
             is_only = delivered[buffer] == 1 and writers[buffer] == 1 and buffer not in read
             if is_only and order != tuple(range(len(order))):
                 moved[buffer] = _in_order(statement.result, order)
-                statement = replace(statement, result=moved[buffer])
+                statement = replace(statement, result=moved[buffer]).transposed(order)
         statements.append(statement)
     outputs = tuple(_moved(output, moved) for output in program.outputs)
     return replace(program, statements=tuple(statements), outputs=outputs)

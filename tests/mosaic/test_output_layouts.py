@@ -1,0 +1,71 @@
+"""Compiled results lie in memory as numpy's do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit.numpy as cnp
+import mosaic
+
+Array = np.ndarray[Any, Any]
+Expression = Callable[..., Any]
+
+cube = np.arange(24_000.0, dtype=np.float32).reshape(20, 30, 40)
+table = np.arange(600.0).reshape(20, 30)
+wide = np.arange(600.0)[::-1].reshape(30, 20)
+cases: dict[str, tuple[Expression, tuple[Array, ...]]] = {
+    "reversed axes": (lambda x: x.T * 2, (cube,)),
+    "rotated axes": (lambda x: x.transpose(2, 0, 1) + 1, (cube,)),
+    "six axes": (lambda x: x.reshape(4, 5, 5, 6, 5, 8).transpose(5, 1, 3, 0, 4, 2) + 1, (cube,)),
+    "two transposed operands": (lambda x, y: x.T + y.T, (table, table[::-1].copy())),
+    "one operand in row-major order decides": (lambda x, y: x.T + y, (table, wide)),
+    "a reversed axis": (lambda x: x.T[::-1] + 1, (table,)),
+    "a chain": (lambda x: np.sqrt(x.T * x.T) + 1, (table,)),
+}
+
+
+@pytest.mark.parametrize("name", cases)
+def test_a_result_has_numpys_values_and_strides(name: str) -> None:
+    function, arrays = cases[name]
+    tensors = [cnp.asarray(array) for array in arrays]
+    model = mosaic.compile(function(*tensors), inputs=tensors)
+    result, expected = model(*arrays), function(*arrays)
+    np.testing.assert_array_equal(result, expected)
+    sizes = np.argsort(np.abs(expected.strides))
+    np.testing.assert_array_equal(np.argsort(result.strides), sizes)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_out_is_filled_in_any_order(order: str) -> None:
+    tensor = cnp.asarray(table)
+    model = mosaic.compile(tensor.T + 1, inputs=[tensor])
+    out = np.empty((30, 20), order=order)
+    assert model(table, out=out) is out
+    np.testing.assert_array_equal(out, table.T + 1)
+
+
+def test_a_result_that_is_read_again_keeps_row_major_order() -> None:
+    tensor = cnp.asarray(table)
+    doubled = tensor.T * 2
+    first, second = mosaic.compile([doubled, doubled @ tensor], inputs=[tensor])(table)
+    np.testing.assert_array_equal(first, table.T * 2)
+    np.testing.assert_array_equal(second, (table.T * 2) @ table)
+
+
+def test_ascontiguousarray_gives_row_major_order() -> None:
+    tensor = cnp.asarray(table)
+    result = mosaic.compile(cnp.ascontiguousarray(tensor.T), inputs=[tensor])(table)
+    assert result.flags.c_contiguous
+    np.testing.assert_array_equal(result, table.T)
+
+
+def test_results_of_large_models_are_recycled_in_their_order() -> None:
+    x = np.arange(1_200_000.0).reshape(1000, 1200)
+    tensor = cnp.asarray(x)
+    model = mosaic.compile(tensor.T + 1, inputs=[tensor])
+    for _ in range(3):
+        result = model(x)
+        assert result.flags.f_contiguous
+        np.testing.assert_array_equal(result, x.T + 1)
