@@ -7,7 +7,7 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
@@ -15,7 +15,7 @@ from composit.errors import OperandError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.locks import WriteLock
 from composit.node import FlatOperands, Node, check_label, new_node, relabelled, remember_awaiting
-from composit.operation import Array, Dtype, Operation, Shape, TensorType
+from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
 from composit.source import Source, find_source
 from composit.view_lists import add_view, present_views, taken_views, views_lock
 
@@ -96,7 +96,7 @@ class TensorHandle:
         """Return the node of a view whose base has been written to; a write takes it away from the views."""
         if name == "_node":
             return _derive_again(self)
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+        raise AttributeError(f"'composit.{type(self).__qualname__}' object has no attribute {name!r}")
 
     @property
     def node(self) -> Node:
@@ -387,19 +387,19 @@ def _move_views(base: TensorHandle, others: list[TensorHandle]) -> None:
             _move_views(other, others)
 
 
-# The class of arrays and that of scalars: numpy tells the two apart, and so do we.
+# The classes of arrays and of scalars, by `TensorType.handle`: numpy tells them apart, and so do we.
 _classes: list[type[TensorHandle]] = []
 
 
-def register_tensor_classes(array: type[TensorHandle], scalar: type[TensorHandle]) -> None:
-    """Set the classes whose instances `apply` hands out; called once, by `composit/numpy/methods.py`."""
+def register_tensor_classes(classes: Mapping[str, type[TensorHandle]]) -> None:
+    """Set the classes whose instances `apply` hands out, by the names in HANDLE_KINDS; called once, by composit.numpy."""
     assert not _classes, "the tensor classes are registered once"
-    _classes[:] = (array, scalar)
+    _classes[:] = [classes[kind] for kind in HANDLE_KINDS]
 
 
 def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registered class, which cannot be imported here
     """Return a new handle to one output of a node."""
-    handle: Any = _new_handle(_classes[node._types[output_index].is_scalar])
+    handle: Any = _new_handle(_classes[node._types[output_index].handle])
     handle._node = node
     handle._output_index = output_index
     handle._type = node._types[output_index]
@@ -417,7 +417,7 @@ def new_tensor(
     operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], source: Source | None
 ) -> Any:
     """Return the handle of a new node's only result: `make_tensor(Node(...))` in one step, where building is measured."""
-    handle: Any = _new_handle(_classes[types[0].is_scalar])
+    handle: Any = _new_handle(_classes[types[0].handle])
     node = handle._node = new_node(operation, flat_operands, types, source, None, 1)
     handle._output_index = 0
     handle._type = types[0]

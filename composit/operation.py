@@ -31,12 +31,14 @@ class TensorType:
 
     is_scalar: numpy would give a scalar (np.float64), not a rank-0 array
     weak:      int, float or complex for a Python scalar, which does not decide a result's dtype (NEP 50), else None
+    handle:    the kind of handle that tensors of this type have, a place in HANDLE_KINDS
     """
 
     shape: Shape
     dtype: Dtype
     is_scalar: bool
     weak: type | None
+    handle: int
 
     @property
     def ndim(self) -> int:
@@ -58,6 +60,11 @@ class TensorType:
 
     def key(self) -> Key:
         return encode((self.shape, self.dtype, self.is_scalar, self.weak))
+
+
+# Arrays, scalars that are no numbers (truth values, dates, ...), and numbers by the character of their dtype.
+HANDLE_KINDS = ("array", "scalar", *"efdgFDGbBhHiIlLqQ")
+_HANDLE_OF_NUMBERS = {char: place for place, char in enumerate(HANDLE_KINDS) if len(char) == 1}
 
 
 # Interned for the life of the process: a type is small, and programs have few. Being one object makes type caches
@@ -82,7 +89,8 @@ def tensor_type(
         # A scalar has the machine's byte order, wherever it comes from.
         known = _interned[key] = tensor_type(shape, given.newbyteorder("="), is_scalar, weak)
     elif known is None:
-        known = _interned.setdefault(key, TensorType(shape, given, is_scalar, weak))
+        handle = _HANDLE_OF_NUMBERS.get(given.char, 1) if is_scalar else 0
+        known = _interned.setdefault(key, TensorType(shape, given, is_scalar, weak, handle))
     return known
 
 

@@ -19,6 +19,9 @@ from composit.numpy.memory import field_at, resize_in_place, viewed_as
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import call_numpy
 
+# inspect.BufferFlags.WRITABLE, which Python has from 3.12 on: only there it calls `__buffer__`.
+_WRITABLE = 1
+
 
 def _is_array_class(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, np.ndarray | TensorHandle)
@@ -69,7 +72,12 @@ class MemoryMethods(TensorHandle):
             resize_in_place(self, new_shape, refcheck)
 
     def __buffer__(self, flags: int, /) -> memoryview:
-        return np.array(read_value(self, "buffer"), copy=True, order="K").data
+        if flags & _WRITABLE:
+            raise BufferError(
+                f"buffer: memory to write to was asked of {self!r}, which would not see what is written; give x.to_numpy(), a"
+                " copy, and assign it to x[...] afterwards"
+            )
+        return np.asarray(self).data
 
     def __sizeof__(self) -> int:
         owned = self.nbytes if self._base is None else 0

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from composit.apply import as_tensor, input_of
+from composit.errors import OperandError
 from composit.guards import read_value
 from composit.handle import TensorHandle, register_tensor_classes
 from composit.node import Node, check_label
 from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
+from composit.numpy.array_callers import is_array_for_caller
 from composit.numpy.array_methods import ArrayMethods, sign_methods
 from composit.numpy.memory_methods import MemoryMethods
 from composit.numpy.operators import Operators
@@ -21,7 +23,7 @@ from composit.numpy.pickling import Pickling
 from composit.numpy.protocols import Protocols
 from composit.numpy.reads import Reads
 from composit.numpy.scalar_methods import ScalarMethods
-from composit.operation import Array, Input, Scalar
+from composit.operation import HANDLE_KINDS, Array, Dtype, Input, Scalar
 
 
 class LazyTensor(Operators, ArrayAttributes, ArrayMethods, MemoryMethods, Reads, Protocols, ArrayApi, Pickling):
@@ -91,6 +93,19 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
 
     __slots__ = ()
 
+    @property  # type: ignore[misc]  # of an instance it is read only
+    def __class__(self) -> Any:
+        """The class, which `isinstance` asks for; numpy's for functions of other libraries that take no other array."""
+        return np.ndarray if is_array_for_caller(1) else type(self)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba asks of a value that it does not know: it compiles for numpy's own arrays."""
+        raise OperandError(
+            f"numba: a compiled function was called with {self!r}, a composit tensor; expected an array of numpy's: call"
+            " np.asarray or .to_numpy() first"
+        )
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         wanted: Any = cls  # Any: a subclass of numpy's own, where `__new__` of one calls ours
         if not issubclass(wanted, TensorHandle):
@@ -99,7 +114,24 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
 
 
 class _ScalarClass(type):
-    """What `type(s)(value)` does where `s` is a scalar: it makes one, as the classes of numpy's scalars do."""
+    """What `type(s)(value)` and `dtype(type(s))` do where `s` is a scalar: what the classes of numpy's scalars do.
+
+    A class of numbers has numpy's abstract class of such numbers among its own, without being derived from it: C code that
+    asks for a number (pandas: "is it an np.floating?") finds one, and reads it through `__float__`. Were np.generic there
+    as well, numpy's C code would read the value from the memory of the object, where there is none.
+
+    char: the character of the dtype
+    """
+
+    def mro(cls) -> list[type]:
+        *ours, last = super().mro()
+        numbers = [kind for kind in _ABSTRACT if issubclass(_dtype_of(cls).type, kind)]
+        return [*ours, *numbers, last]
+
+    @property
+    def dtype(cls) -> Dtype:
+        """The dtype of the scalars; objects for a class of several kinds, as numpy has it of any class."""
+        return _dtype_of(cls)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) > 1 and isinstance(args[1], Node):
@@ -109,6 +141,14 @@ class _ScalarClass(type):
         # A number of Python's library, as `statistics` makes of a mean, is made a float.
         is_other = isinstance(args[0], Real) and not isinstance(args[0], int | np.generic)
         return as_tensor(np.asarray(float(args[0]) if is_other else args[0], *args[1:], **kwargs)[()])
+
+
+_ABSTRACT = (np.floating, np.integer, np.complexfloating)
+
+
+def _dtype_of(scalars: type) -> Dtype:
+    char: str = scalars.__dict__.get("_char", "O")
+    return np.dtype(char)
 
 
 class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
@@ -146,6 +186,21 @@ class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
         return super().__getattr__(name)
 
 
+def _numbers(char: str) -> Any:  # Any: a class of scalars, which type checkers do not see in its metaclass
+    """Return the class of the scalars of a dtype."""
+    name = f"Lazy{np.dtype(char).type.__name__.capitalize()}"
+    return _ScalarClass(name, (LazyScalar,), {"__slots__": (), "__module__": __name__, "_char": char})
+
+
 for _kind in ndarray.__mro__[1:-1]:
     sign_methods(_kind)
-register_tensor_classes(ndarray, LazyScalar)
+_classes: dict[str, Any] = {
+    "array": ndarray,
+    "scalar": LazyScalar,
+    **{char: _numbers(char) for char in HANDLE_KINDS if len(char) == 1},
+}
+register_tensor_classes(_classes)
+# What other libraries call a value whose class they do not know: "expected np.ndarray (got ...)".
+for _class in _classes.values():
+    _class.__name__ = "composit scalar: call float(), int() or .item() first"
+ndarray.__name__ = "composit tensor: call np.asarray or .to_numpy() first"

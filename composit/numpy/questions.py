@@ -17,7 +17,7 @@ from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.assignment import base_of
 from composit.numpy.layout import flags_of, stand_in_of
 from composit.numpy.numpy_function import rule_for, without_rule
-from composit.operation import Array
+from composit.operation import Array, Input
 
 __all__ = [
     "broadcast",
@@ -76,11 +76,15 @@ def isfortran(a: TensorLike) -> bool:
 
 
 def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
-    """Return stand-ins for two tensors in the memory of the one that both are views of, None where there is none."""
+    """Return stand-ins for two tensors in the memory of the one that both are views of, None where there is none.
+
+    A tensor and an array of numpy's share what `np.asarray` of the tensor hands out: the value, where it is known.
+    """
     are_tensors = [isinstance(value, TensorHandle) for value in (a, b)]
     if not all(are_tensors):
         if any(are_tensors) and isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
-            return None
+            first, second = _known_value(a), _known_value(b)
+            return None if first is None or second is None else (first, second)
         raise NoRuleError("shares_memory: two arrays of numpy's own, or what is no array")
     owners = [tensor if owner is None else owner for tensor, owner in ((a, base_of(a)), (b, base_of(b)))]
     if owners[0] is not owners[1]:
@@ -93,6 +97,16 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
             part = step.view_of(part)
         parts.append(part)
     return parts[0], parts[1]
+
+
+def _known_value(array: Any) -> Array | None:
+    if not isinstance(array, TensorHandle):
+        return np.asarray(array)
+    operation = array.node.operation
+    if isinstance(operation, Input):
+        return operation.read() if operation.has_value else None
+    known = array._known
+    return None if known is None else np.asarray(known.value)
 
 
 @rule_for(np.shares_memory)

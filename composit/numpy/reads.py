@@ -77,11 +77,13 @@ class Reads(TensorHandle):
         return np.array(read_value(self, "to_numpy"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """Return the value in memory that nobody can write to, since the tensor would not see it; a copy is the caller's."""
         value = np.asarray(from_outside(read_value(self, "array")))
-        if copy is False:
-            # Shared with the node's own value, so it stays read-only.
-            return np.asarray(value, dtype, copy=False)
-        return np.array(value, dtype, copy=True)
+        if copy:
+            return np.array(value, dtype, copy=True)
+        array = np.asarray(value, dtype, copy=copy).view()
+        array.flags.writeable = False
+        return array
 
     def __contains__(self, value: Any) -> bool:
         return bool(reductions.any(table.equal(self, value)))

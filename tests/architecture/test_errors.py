@@ -15,6 +15,7 @@ _ELSEWHERE = {
 # What Python's own protocols and numpy's functions prescribe.
 _PRESCRIBED = {
     "AttributeError",
+    "BufferError",
     "IndexError",
     "KeyError",
     "OverflowError",

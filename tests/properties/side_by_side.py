@@ -93,7 +93,8 @@ def _error_difference(expected: Exception | None, given: Exception | None) -> st
         return None if expected is given else f"composit raises {given!r}, numpy nothing"
     # Numpy's private classes are shown as the public one they derive from.
     public = next(kind for kind in type(expected).__mro__ if not kind.__name__.startswith("_"))
-    text = _TYPE_OF_A_SCALAR.sub("'LazyScalar' object is not iterable", str(expected).strip())
+    ours = cnp.LazyScalar.__name__
+    text = _TYPE_OF_A_SCALAR.sub(f"'{ours}' object is not iterable", str(expected).strip())
     if isinstance(given, public) and (text in str(given) or any(part in text for part in _SAYS_TOO_MUCH)):
         return None
     return f"numpy raises {expected!r}, composit {given!r}"

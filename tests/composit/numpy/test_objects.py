@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from tests.composit.numpy.side_by_side import Program, assert_agree
+from tests.composit.numpy.side_by_side import Program, assert_agree, kind_of
 
 
 def _ragged(xp: Any) -> Any:
@@ -106,7 +106,7 @@ def _pickled(xp: Any) -> Any:
     loaded = pickle.loads(pickle.dumps(xp.array([x, x * 2, None], dtype=object)))
     again = pickle.loads(pickle.dumps(loaded[:2]))
     again[0][1] = 7
-    return [type(each).__name__ for each in (*loaded, *again)], again[0].tolist(), loaded[0].tolist(), x.tolist()
+    return [kind_of(each) for each in (*loaded, *again)], again[0].tolist(), loaded[0].tolist(), x.tolist()
 
 
 PROGRAMS: list[Program] = [

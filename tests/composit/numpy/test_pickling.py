@@ -159,7 +159,7 @@ def test_another_process_is_sent_a_value_and_sends_one_back() -> None:
 
 
 def test_a_pickle_is_loaded_by_a_fresh_process() -> None:
-    program = "import pickle, sys; x = pickle.load(sys.stdin.buffer); print(type(x).__name__, (x + 1).tolist())"
+    program = "import pickle, sys; x = pickle.load(sys.stdin.buffer); print(type(x).__qualname__, (x + 1).tolist())"
     stored = pickle.dumps(cnp.ones(2) * 3)
     shown = subprocess.run([sys.executable, "-c", program], input=stored, capture_output=True, check=True).stdout
     assert shown.decode().strip() == "ndarray [4.0, 4.0]"

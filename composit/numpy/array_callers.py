@@ -1,0 +1,34 @@
+"""Says whether a function of another library is calling that takes nothing but numpy's own arrays.
+
+`series[mask]`, `frame.groupby(keys)`, `pandas.unique(x)`, the grids of scikit-learn ask `isinstance(x, np.ndarray)` before
+anything else, and treat what is none as a label or refuse it. Having asked, they call `np.asarray` or take the elements one
+by one, so that a tensor does as well as an array. Elsewhere libraries ask and then hand the array to C code: there a tensor
+is none, and is converted first.
+"""
+
+import sys
+
+# The functions with their modules. Where a library renames one, its calls become what they are without this table.
+_FUNCTION_TO_MODULE = {
+    "is_bool_indexer": "pandas.core.common",
+    "is_array_like_deprecate_non_pandas": "pandas.core.dtypes.common",
+    "_ensure_arraylike": "pandas.core.algorithms",
+    "factorize": "pandas.core.algorithms",
+    "Grouping.__init__": "pandas.core.groupby.grouper",
+    "get_grouper": "pandas.core.groupby.grouper",
+    "_convert_grouper": "pandas.core.groupby.grouper",
+    "length_of_indexer": "pandas.core.indexers.utils",
+    "DataFrame.set_index": "pandas.core.frame",
+    "ParameterGrid.__init__": "sklearn.model_selection._search",
+    "ParameterSampler.__init__": "sklearn.model_selection._search",
+    "_InstancesOf.is_satisfied_by": "sklearn.utils._param_validation",
+    "aslinearoperator": "scipy.sparse.linalg._interface",
+}
+
+
+def is_array_for_caller(depth: int) -> bool:
+    """Return whether the frame `depth` calls above the caller of this function runs one of these functions."""
+    frame = sys._getframe(depth + 1)
+    # Inside a function there may be a comprehension: get_grouper.<locals>.<genexpr>.
+    module = _FUNCTION_TO_MODULE.get(frame.f_code.co_qualname.partition(".<locals>")[0])
+    return module is not None and frame.f_globals.get("__name__") == module
