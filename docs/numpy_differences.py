@@ -10,11 +10,11 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "numpy's error state is carried with the node, Python's list of filters is not a value",
     ),
     (
-        "`type(x)` of a scalar result is `LazyScalar`, so errors of Python's own say; `isinstance(x, np.floating)` is numpy's",
-        "an instance of numpy's own class holds its value, a lazy one is still to be computed",
+        "`type(x)` is a class of ours, and its name says what to call first; `isinstance(x.sum(), np.floating)` is numpy's",
+        "errors of other libraries show the name of the class; an instance of numpy's own class holds its value",
     ),
     (
-        "C code that looks into numbers takes no scalar: `json.dumps(x.mean())` needs `float(x.mean())` or `x.mean().item()`",
+        "C code that wants Python's float (`json.dumps`, `timedelta`, `time.sleep`, `Decimal`) is given `float(x.mean())`",
         "numpy's float64 is a float of Python's, which holds its value",
     ),
     (
@@ -90,8 +90,16 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "tensors key the dictionary that `chain_rule` takes, and a hash by value would compute a loss before its gradient",
     ),
     (
-        "Code that wants numpy's own ndarray (PIL, masks and keys of pandas) is given `x.to_numpy()`, or `x.item()` of a scalar",
+        "Code that wants numpy's own ndarray (PIL, `torch.from_numpy`, numba) is given `x.to_numpy()` or `np.asarray(x)`",
         "a tensor holds no memory; functions that convert what they are given take it as it is",
+    ),
+    (
+        "`np.asarray(x)` of numpy's is read-only, and so is what scipy's `output=x` is given; `np.array(x)` is a copy",
+        "what others write to memory that a tensor handed out would not reach it",
+    ),
+    (
+        "Truth values and dates in rows make columns of objects in pandas; numbers make columns of numbers",
+        "pandas looks for numpy's own classes of these in memory",
     ),
     (
         "`memoryview(x)`, `bytes(x)` and hashlib take a tensor from Python 3.12 on; before, write `np.asarray(x)` of numpy's",
