@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from mosaic.islands import IslandRunner, Values
 from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.pipeline import Report, Request
+from mosaic.recompiles import record_compilation
 from mosaic.runtime.arena import aligned_bytes
 from mosaic.runtime.arguments import Order, Signature, adapt_inputs
 from mosaic.runtime.compilation import compile_and_load
@@ -178,8 +180,9 @@ def with_scalars(results: Sequence[Array], types: Sequence[TensorType]) -> list[
 
 def build_executable(request: Request, num_threads: int, report: Report) -> Executable:
     """Return the program compiled by the C compiler, or found in the cache, with its constants in one block."""
-    program = request.program
-    compiled, library = compile_and_link(request, report)
+    program, started = request.program, perf_counter()
+    compiled, library, outcome = compile_and_link(request, report)
+    record_compilation(request, num_threads, outcome, perf_counter() - started)
     report("pack constants", 0.6)
     block, kept = constant_block(compiled, request.known), _constants_outside(compiled, request.known)
     return _linked(program, compiled, library, block, kept, request.options.target, num_threads)

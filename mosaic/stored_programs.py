@@ -28,8 +28,8 @@ from mosaic.runtime.library import Library, load_library
 from mosaic.targets import Target
 
 
-def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram, Library | None]:
-    """Return the compiled program and its loaded library: from the cache, or compiled and put there.
+def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram, Library | None, str]:
+    """Return the compiled program, its loaded library, and how they came about: from the cache, or compiled and put there.
 
     A program that numpy runs alone has no library.
 
@@ -38,16 +38,18 @@ def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram,
     key = program_key(request)
     found = None if key is None else _find(key)
     if found is not None:
-        return found
+        return *found, "found in the cache"
     compiled = compile_program(request, report)
     if not compiled.regions:
-        return compiled, None
+        return compiled, None, "left to numpy"
     report("compile C", 0.3)
-    library = compile_and_load(compiled.source, target=request.options.target, symbols=_symbols(compiled))
+    said: list[str] = []  # the compiler says something only if it runs
+    target, symbols = request.options.target, _symbols(compiled)
+    library = compile_and_load(compiled.source, target=target, symbols=symbols, progress=said.append)
     if key is not None and key.maker is not None and can_be_stored(compiled):
         with contextlib.suppress(OSError):  # the disk does not take it; it is found as a library, if that was stored
             open_caches()[-1].publish_program(key, to_json(compiled), library.path, compiled.source)
-    return compiled, library
+    return compiled, library, "compiled" if said else "C found in the cache"
 
 
 def program_key(request: Request) -> Key | None:
