@@ -93,6 +93,9 @@ def say(xp: Any, text: str, values: dict[str, Any]) -> Any:
 class Writer:
     """Draws the lines of a program one after another."""
 
+    dtypes: tuple[str, ...] = DTYPES
+    kinds = "fib"  # of the values that a line may have
+
     def __init__(self, source: random.Random, safe: bool, errors: bool) -> None:
         self.source = source
         self.safe = safe
@@ -103,19 +106,23 @@ class Writer:
     def write(self, num_lines: int) -> RandomProgram:
         for position in range(self.source.randint(1, 3)):
             self._add_input(f"a{position}")
-        makers = [self._elementwise, self._elementwise, self._unary, self._scalar, self._reduction, self._movement]
-        makers += [self._joining, self._indexing, self._choosing, self._matmul, self._creation, self._rest]
+        makers = self._makers()
         attempts = 0
         while len(self.program.lines) < num_lines and attempts < 20 * num_lines:
             attempts += 1
             self._try(self._pick(makers)())
         return self.program
 
+    def _makers(self) -> list[Callable[[], str | None]]:
+        """Return what draws lines, as often as it shall."""
+        makers = [self._elementwise, self._elementwise, self._unary, self._scalar, self._reduction, self._movement]
+        return [*makers, self._joining, self._indexing, self._choosing, self._matmul, self._creation, self._rest]
+
     def _pick(self, options: Sequence[Any]) -> Any:
         return options[self.source.randrange(len(options))]
 
     def _add_input(self, name: str) -> None:
-        shape, dtype = self._pick(SHAPES), np.dtype(self._pick(DTYPES))
+        shape, dtype = self._pick(SHAPES), np.dtype(self._pick(self.dtypes))
         size = math.prod(shape)
         if dtype.kind == "f":
             numbers = [self.source.randint(-40, 40) / 8 for _ in range(size)]
@@ -142,7 +149,7 @@ class Writer:
             if (
                 not isinstance(part, np.ndarray | np.generic)
                 or part.size > LARGEST_SIZE
-                or part.dtype.kind not in "fib"
+                or part.dtype.kind not in self.kinds
             ):
                 return
             if self.safe and part.dtype not in ("float32", "float64", "int32", "int64", "bool"):
@@ -152,8 +159,8 @@ class Writer:
             return
         self.values[name] = value
 
-    def _value(self, kinds: str = "fib", ndim: int = 0) -> str | None:
-        names = [n for n, v in self.values.items() if v.dtype.kind in kinds and v.ndim >= ndim]
+    def _value(self, kinds: str = "", ndim: int = 0) -> str | None:
+        names = [n for n, v in self.values.items() if v.dtype.kind in (kinds or self.kinds) and v.ndim >= ndim]
         return self._pick(names[-6:] if self.source.randrange(2) else names) if names else None
 
     def _axis(self, x: str, several: bool = False) -> Any:
