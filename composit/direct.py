@@ -95,6 +95,10 @@ def nodes_behind(wanted: Iterable[Pair], memory: Memory) -> list[Node]:
 
 
 def _keys_of_operands(node: Node) -> list[Key]:
+    left, right = node._left, node._right
+    if right is not None:
+        assert left is not None
+        return [key_of(left, node._left_index), key_of(right, node._right_index)]
     return [key_of(operand, index) for operand, index in node.operands]
 
 
@@ -139,7 +143,7 @@ def run_nodes(
 
 def _run(order: Sequence[Node], run: _Run) -> None:
     values, last = run.values, run.last
-    # An elementwise operation is one object in thousands of nodes.
+    # Of operations that are one object in thousands of nodes.
     functions: dict[int, Callable[..., Any]] = {}
     state: object = None
     node: Any = None  # Any: read by the except, which nothing reaches without one
@@ -151,10 +155,16 @@ def _run(order: Sequence[Node], run: _Run) -> None:
             operation = node._operation
             function = functions.get(id(operation))
             if function is None:
-                if operation.updates_operand or len(node._types) != 1:
-                    run.store(node, run.updated(node) if operation.updates_operand else run.evaluated(node))
+                if operation.updates_operand:
+                    run.update(node)
                     continue
-                function = functions[id(operation)] = operation.evaluator()
+                if len(node._types) != 1:
+                    run.store(node, operation.evaluate(*run.operands(node)))
+                    continue
+                if operation.is_shared:
+                    function = functions[id(operation)] = operation.evaluator()
+                else:
+                    function = operation.evaluate
             left = node._left
             if left is None:
                 values[id(node)] = function(*run.operands(node))
@@ -180,7 +190,7 @@ def _run(order: Sequence[Node], run: _Run) -> None:
         raise
 
 
-# How often an array is referred to by `_Run.updated` itself: its name there, and the argument of getrefcount.
+# How often an array is referred to by `_Run.update` itself: its name there, and the argument of getrefcount.
 _OWN_REFERENCES = 2
 
 
@@ -198,16 +208,10 @@ class _Run:
     def operands(self, node: Node) -> list[Any]:
         return [self.values[key] for key in _keys_of_operands(node)]
 
-    def evaluated(self, node: Node) -> Any:
-        return node._operation.evaluate(*self.operands(node))
-
-    def store(self, node: Node, value: Any) -> None:
-        """Put the results of a node where its readers find them, and let go of operands that nobody reads later."""
+    def store(self, node: Node, results: Sequence[Any]) -> None:
+        """Put several results where their readers find them, and let go of operands that nobody reads later."""
         self.free(node)
-        if len(node._types) == 1:
-            self.values[id(node)] = value
-            return
-        for index, part in zip(range(len(node._types)), value, strict=True):
+        for index, part in zip(range(len(node._types)), results, strict=True):
             key = key_of(node, index)
             if key in self.last:
                 self.values[key] = part
@@ -217,25 +221,31 @@ class _Run:
             if self.last[key] is node:
                 self.values.pop(key, None)
 
-    def updated(self, node: Node) -> Any:
-        """Return the first operand with a write applied: in its own memory, where nothing else holds the array."""
-        target_key, *others = _keys_of_operands(node)
-        is_last = self.last[target_key] is node and target_key not in others
-        target = self.values.pop(target_key) if is_last else self.values[target_key]
-        given = [self.values[key] for key in others]
-        operation = node._operation
-        if is_last and id(node._left or node._all[0]) in self.known:  # type: ignore[index]  # a write has operands
-            self._give_up(node)
-        # A view of the array, the caller's own, a value that a read has kept: each would be one more reference.
-        if (
-            is_last
-            and sys.getrefcount(target) == _OWN_REFERENCES
-            and target.__class__ is np.ndarray
-            and target.flags.owndata
-            and target.flags.writeable
-        ):
-            return operation.update_in_place(target, *given)
-        return operation.evaluate(target, *given)
+    def update(self, node: Node) -> None:
+        """Apply a write to the first operand: in its own memory, where nothing else holds the array."""
+        values, last, operation = self.values, self.last, node._operation
+        keys = _keys_of_operands(node)
+        target_key = keys[0]
+        given = [values[key] for key in keys[1:]]
+        if last[target_key] is not node or target_key in keys[1:]:
+            values[id(node)] = operation.evaluate(values[target_key], *given)
+        else:
+            target = values.pop(target_key)
+            if self.known and id(node._left or node._all[0]) in self.known:  # type: ignore[index]  # writes have operands
+                self._give_up(node)
+            # A view of the array, the caller's own, a value that a read has kept: each would be one more reference.
+            if (
+                sys.getrefcount(target) == _OWN_REFERENCES
+                and target.__class__ is np.ndarray
+                and target.flags.owndata
+                and target.flags.writeable
+            ):
+                values[id(node)] = operation.update_in_place(target, *given)
+            else:
+                values[id(node)] = operation.evaluate(target, *given)
+        for key in keys:
+            if last[key] is node:
+                values.pop(key, None)
 
     def _give_up(self, node: Node) -> None:
         if not self._readers:

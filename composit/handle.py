@@ -360,7 +360,13 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
         remember_awaiting(before, root)
     root._has_moved = True
     # The node first: a view that is added from now on, by another thread, is of the new one or finds out that it is not.
-    give_node(root, node, output_index)
+    # As `give_node` does, without its question whether there is a node: a write is measured.
+    count = before._num_handles = before._num_handles - 1
+    if not count and before._origin is not None:
+        before._origin = before._origin.ended()
+    node._num_handles += 1
+    root._node = node
+    root._output_index = output_index
     if root._views:
         for view in taken_views(root):
             if view._base is root and settle(view):

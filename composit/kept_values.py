@@ -120,14 +120,18 @@ def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
 
 def _readers_of(nodes: Sequence[Node]) -> tuple[Counter[int], set[int]]:
     """Return how many operands of the nodes each node is, and which of them a write changes."""
-    readers: Counter[int] = Counter()
+    operands: list[int] = []
     updated: set[int] = set()
     for node in nodes:
-        operands = node.operands
-        readers.update([id(operand) for operand, _ in operands])
+        if node._left is not None:
+            operands.append(id(node._left))
+            if node._right is not None:
+                operands.append(id(node._right))
+        elif node._all is not None:
+            operands.extend(map(id, node._all[::2]))
         if node._operation.updates_operand:
-            updated.add(id(operands[0][0]))
-    return readers, updated
+            updated.add(id(node.operands[0][0]))
+    return Counter(operands), updated
 
 
 def mark_used(nodes: Iterable[Node]) -> None:
@@ -151,7 +155,7 @@ def drop_old_values(fresh: Sequence[Node]) -> None:
     """
     recent = _kept.recent
     _kept.count += 1
-    for _ in range(min(2 * len(fresh) + 2, len(recent))):
+    for _ in range(min(4 * len(fresh) + 8, len(recent))):
         seen, reference = recent[0]
         if seen + _READS_THAT_OUTLIVE_A_HANDLE > _kept.count:
             break

@@ -116,6 +116,8 @@ class Operation:
     depends_on_layout: ClassVar[bool] = False
     # The result is the first operand, changed: `update_in_place` does it in the operand's own memory.
     updates_operand: ClassVar[bool] = False
+    # One object stands in many nodes, so that what is found out about it is worth keeping.
+    is_shared: ClassVar[bool] = False
     # Operands in C order give results in C order.
     keeps_c_order: ClassVar[bool] = False
 

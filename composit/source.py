@@ -18,11 +18,12 @@ from typing import TypeAlias
 Source: TypeAlias = tuple[CodeType, int]
 
 _internal_prefixes: list[str] = [os.path.dirname(os.path.abspath(__file__)) + os.sep]
-# By the id of a code object, whose own hash reads all of its constants and takes longer than building a node. The code
-# objects are kept beside, so that no id is given to another.
-_is_internal_code: dict[int, bool] = {}
+# The sources seen in each code object, None for code of our own. By the id of the code object, whose own hash reads all of
+# its constants and takes longer than building a node; the code objects are kept beside, so that no id is given to another.
+# Nodes of one line share one source: thousands of small tuples would cost more to collect than to build.
+_sources_in: dict[int, dict[int, Source] | None] = {}
 _known_code: list[CodeType] = []
-MAX_KNOWN_CODE = 1 << 16
+MAX_KNOWN_CODE = 1 << 14
 _frame_at = sys._getframe
 
 
@@ -36,19 +37,27 @@ def register_internal_package(directory: str) -> None:
 
 def _forget_code() -> None:
     # The answers first: without its code object, an id could mean another one.
-    _is_internal_code.clear()
+    _sources_in.clear()
     _known_code.clear()
 
 
 def _is_internal(code: CodeType) -> bool:
-    known = _is_internal_code.get(id(code))
-    if known is None:
-        if len(_known_code) >= MAX_KNOWN_CODE:
-            _forget_code()
-        known = code.co_filename.startswith(tuple(_internal_prefixes))
-        _known_code.append(code)
-        _is_internal_code[id(code)] = known
-    return known
+    return _look_at(code) is None
+
+
+def _look_at(code: CodeType) -> dict[int, Source] | None:
+    known = _sources_in.get(id(code), _UNKNOWN)
+    if known is not _UNKNOWN:
+        return known
+    if len(_known_code) >= MAX_KNOWN_CODE:
+        _forget_code()
+    sources: dict[int, Source] | None = None if code.co_filename.startswith(tuple(_internal_prefixes)) else {}
+    _known_code.append(code)
+    _sources_in[id(code)] = sources
+    return sources
+
+
+_UNKNOWN: dict[int, Source] = {}
 
 
 def find_source(depth: int = 1) -> Source | None:
@@ -56,11 +65,15 @@ def find_source(depth: int = 1) -> Source | None:
     frame: FrameType | None = _frame_at(depth)
     while frame is not None:
         code = frame.f_code
-        internal = _is_internal_code.get(id(code))
-        if internal is None:
-            internal = _is_internal(code)
-        if not internal:
-            return (code, frame.f_lasti)
+        sources = _sources_in.get(id(code), _UNKNOWN)
+        if sources is _UNKNOWN:
+            sources = _look_at(code)
+        if sources is not None:
+            offset = frame.f_lasti
+            source = sources.get(offset)
+            if source is None:
+                source = sources[offset] = (code, offset)
+            return source
         frame = frame.f_back
     return None
 

@@ -19,7 +19,7 @@ from composit.at_call import at_call, compute_at_call
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, cut_off, give_node, move_on, root_of, write_lock
-from composit.node import FlatOperands, new_node
+from composit.node import FlatOperands, Node, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, Shape, TensorType, tensor_type
@@ -52,10 +52,15 @@ class _Write(Operation):
     def update_in_place(self, target: Array, *operands: Any) -> Array:
         """Write to the target itself and return it."""
         value, *indices = operands
+        if not self.steps:
+            self.write(target, with_arrays(self.index, indices) if indices else self.index, value)
+            return target
         parts = [target]
         for step in self.steps:
             parts.append(step.view_of(parts[-1]))
-        self.write(parts[-1], with_arrays(self.index, indices), value)
+        self.write(parts[-1], with_arrays(self.index, indices) if indices else self.index, value)
+        if not any(step.depends_on_layout for step in self.steps):
+            return target
         for whole, part in zip(parts[-2::-1], parts[:0:-1], strict=True):
             if part.size and not np.may_share_memory(part, whole):
                 # Reshaped by copying: this target is laid out in another way than what the view was taken of.
@@ -198,24 +203,40 @@ def assign_elements(
     lock = write_lock(tensor)
     lock.acquire()
     try:
-        root, steps = _root_of(tensor)
-        steps = _settled((*steps, *further), tensor)
-        flat: list[Any] = [root._node, root._output_index]
-        for operand in (value, *indices):
-            if operand.__class__ is float or operand.__class__ is int:
-                flat += (scalar_node(operand), 0)
-            else:
-                handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
-                flat += (handle._node, handle._output_index)
-        _move_on(root, write(steps, index), tuple(flat))
+        root, steps = (tensor, further) if tensor._base is None else _root_and_steps(tensor, further)
+        if steps:
+            steps = _settled(steps, tensor)
+        if isinstance(value, TensorHandle):
+            flat: FlatOperands = (root._node, root._output_index, value._node, value._output_index)
+        else:
+            flat = (root._node, root._output_index, *_value_to_write(value))
+        if indices:
+            flat = (*flat, *[part for operand in indices for part in _value_to_write(operand)])
+        _move_on(root, write(steps, index), flat)
     finally:
         lock.release()
 
 
+def _root_and_steps(tensor: TensorHandle, further: tuple[Operation, ...]) -> tuple[TensorHandle, tuple[Operation, ...]]:
+    root, steps = _root_of(tensor)
+    return root, (*steps, *further)
+
+
+def _value_to_write(value: Any) -> tuple[Node, int]:
+    if isinstance(value, TensorHandle):
+        return value._node, value._output_index
+    if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        return scalar_node(value), 0
+    handle = as_tensor(value)
+    return handle._node, handle._output_index
+
+
 def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands) -> None:
-    node = new_node(operation, flat_operands, (root._type,), find_source(4))
+    # A write has the type of what was there: one tuple of it serves a whole loop.
+    before = root._node._types
+    node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), find_source(4))
     move_on(root, node, 0, is_connected)
-    if at_call.strict or node.errstate is not DEFAULT_ERRSTATE:
+    if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
         _compute_or_return(root)
 
 

@@ -187,19 +187,41 @@ def elementwise(
     return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
 
 
-def short_path(function: ElementwiseFunction, otherwise: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Return a method for an operator such as `+` that is quick where both sides are tensors."""
-    typings, operation = function._typings, function.operation
+def short_path(
+    function: ElementwiseFunction,
+    otherwise: Callable[[Any, Any], Any],
+    is_reflected: bool = False,
+    of_scalars: bool = False,
+) -> Callable[[Any, Any], Any]:
+    """Return a method for an operator such as `+` that is quick where the other side is a tensor or a number of Python's.
+
+    otherwise:    the method for everything else: the first of its kind, and what only numpy can answer
+    is_reflected: whether the other side stands on the left
+    of_scalars:   whether it is the operator of numpy's scalars, which other scalars take part in
+    """
+    typings = function._typings
+    operation = function.scalar_operation if of_scalars else function.operation
 
     def operator(self: Any, other: Any) -> Any:
-        if not isinstance(other, TensorHandle):
+        # Not its `__class__`: that of our scalars is a property, numpy's class.
+        kind = type(other)
+        if kind is float or kind is int:
+            node, index = scalar_node(other), 0
+            other_type = node._types[0]
+        elif isinstance(other, TensorHandle):
+            other_type = other._type
+            if of_scalars and not other_type.is_scalar:
+                return otherwise(self, other)
+            node, index = other._node, other._output_index
+        else:
             return otherwise(self, other)
-        types = (self._type, other._type)
-        typing = typings.get(types)
-        if typing is None:
-            # The first of its kind, or one that only numpy can answer.
+        typing = typings.get((other_type, self._type) if is_reflected else (self._type, other_type))
+        if typing is None or typing.bounds is not None:
             return otherwise(self, other)
-        flat = (self._node, self._output_index, other._node, other._output_index)
+        if is_reflected:
+            flat = (node, index, self._node, self._output_index)
+        else:
+            flat = (self._node, self._output_index, node, index)
         return new_tensor(operation, flat, typing.results, find_source(2))
 
     return operator
@@ -223,6 +245,7 @@ class Elementwise(Operation):
     dtype: Dtype | None = None
     is_scalar_math: bool = False
     keeps_c_order = True
+    is_shared = True
 
     @property
     def name(self) -> str:

@@ -62,7 +62,8 @@ class BasicIndex(Operation):
         return (tensor_type(shape, operand_types[0].dtype, not shape),)
 
     def evaluate(self, *operands: Array) -> Any:
-        return np.asarray(operands[0])[_as_python(self.index)]
+        array = operands[0]
+        return (array if array.__class__ is np.ndarray else np.asarray(array))[_as_python(self.index)]
 
     def view_of(self, array: Array) -> Array:
         # With an Ellipsis, integers for all axes give a rank-0 array that shows the element.
@@ -75,10 +76,59 @@ class BasicIndex(Operation):
 
 
 def _as_python(index: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...]:
+    for entry in index:
+        if entry.__class__ is slice and entry.stop < 0:
+            break
+    else:
+        return index
     return tuple(
         slice(entry.start, None, entry.step) if entry.__class__ is slice and entry.stop < 0 else entry
         for entry in index
     )
+
+
+_PLAIN = frozenset((int, type(None)))
+
+
+def plain_places(index: Any, shape: Shape) -> tuple[tuple[BasicEntry, ...], Shape] | None:
+    """Return a basic index as `BasicIndex` takes it, and the shape it chooses; None unless it is plain.
+
+    Plain are integers within bounds and slices of integers, alone or in a tuple: what loops over arrays are made of.
+    """
+    entries: list[BasicEntry] = []
+    chosen: list[int] = []
+    given = index if index.__class__ is tuple else (index,)
+    if len(given) > len(shape):
+        return None
+    # Not strict: what the index leaves out is taken whole.
+    for entry, length in zip(given, shape, strict=False):
+        kind = entry.__class__
+        if kind is int and -length <= entry < length:
+            entries.append(entry if entry >= 0 else entry + length)
+        elif kind is slice and entry.step != 0 and _PLAIN.issuperset(map(type, (entry.start, entry.stop, entry.step))):
+            selected = normalized_slice(entry, length)
+            entries.append(selected)
+            chosen.append(len(range(selected.start, selected.stop, selected.step)))
+        else:
+            return None
+    for length in shape[len(given) :]:
+        entries.append(normalized_slice(_FULL, length))
+        chosen.append(length)
+    return tuple(entries), tuple(chosen)
+
+
+_FULL = slice(None)
+
+
+def normalized_slice(entry: slice, length: int) -> slice:
+    """Return the slice with numbers for its ends, one form for each selection, so that equal ones are equal operations."""
+    start, stop, step = entry.indices(length)
+    selected = range(start, stop, step)
+    if not selected:
+        return slice(0, 0, 1)
+    if len(selected) == 1:
+        return slice(start, start + 1, 1)
+    return slice(start, selected[-1] + (1 if step > 0 else -1), step)
 
 
 @dataclass(frozen=True, slots=True)

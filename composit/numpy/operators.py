@@ -27,8 +27,12 @@ Value = Any
 Universal: TypeAlias = ElementwiseFunction | GeneralizedFunction
 
 
-def _in_place(function: Universal, tensor: Any, other: Value, ufunc: np.ufunc) -> Value:
+def _in_place(
+    function: Universal, tensor: Any, other: Value, ufunc: np.ufunc, lazily: Callable[[Any, Value], Value]
+) -> Value:
     """Return the tensor, moved on to the result: numpy's rules for `x += y`.
+
+    lazily: the function of two operands, which leaves to its caller what is no matter of rules
 
     Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
     """
@@ -39,8 +43,10 @@ def _in_place(function: Universal, tensor: Any, other: Value, ufunc: np.ufunc) -
     try:
         lock.acquire()
         try:
-            result = function.of_two(tensor, other)
-            assign_result_locked(tensor, cast_for_writing(tensor, result, ufunc.__name__))
+            result = lazily(tensor, other)
+            if result._type is not tensor._type:
+                result = cast_for_writing(tensor, result, ufunc.__name__)
+            assign_result_locked(tensor, result)
         finally:
             lock.release()
     except REFUSALS as refusal:
@@ -93,8 +99,15 @@ def _binary(function: Universal, python_operator: Callable[[Any, Any], Any]) -> 
                 return function(self, other)
             return let_numpy_decide(refusal, python_operator, (self, other), {})
 
-    is_short = isinstance(function, ElementwiseFunction) and function.nout == 1
-    return short_path(function, method) if is_short else method  # type: ignore[arg-type]  # checked above
+    return _shortened(function, method, False)
+
+
+def _shortened(
+    function: Universal, method: Callable[[Any, Value], Value], is_reflected: bool
+) -> Callable[[Any, Value], Value]:
+    if isinstance(function, ElementwiseFunction) and function.nout == 1:
+        return short_path(function, method, is_reflected)
+    return method
 
 
 def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) -> Callable[[Any, Value], Value]:
@@ -113,12 +126,14 @@ def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) 
                 return function(other, self)
             return let_numpy_decide(refusal, python_operator, (other, self), {})
 
-    return method
+    return _shortened(function, method, True)
 
 
 def _updating(function: Universal, ufunc: np.ufunc) -> Callable[[Any, Value], Value]:
+    lazily = _shortened(function, function.of_two, False)
+
     def method(self: Any, other: Value) -> Value:
-        return _in_place(function, self, other, ufunc)
+        return _in_place(function, self, other, ufunc, lazily)
 
     return method
 

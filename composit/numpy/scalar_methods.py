@@ -15,13 +15,12 @@ import numpy as np
 
 from composit.errors import ScalarError
 from composit.guards import read_value
-from composit.handle import TensorHandle, new_tensor
+from composit.handle import TensorHandle
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
-from composit.numpy.elementwise import ElementwiseFunction
+from composit.numpy.elementwise import ElementwiseFunction, short_path
 from composit.numpy.numpy_call import REFUSALS, call_numpy
 from composit.numpy.operators import Operators
-from composit.source import find_source
 
 Value = Any  # operands are tensors, arrays and numbers; results are LazyScalar
 _NUMBERS = (int, float, complex, np.generic)
@@ -43,26 +42,9 @@ def _of_scalars(function: ElementwiseFunction, of_arrays: Callable[..., Value], 
                 pass
         return of_arrays(self, *others)
 
-    return method if reflected or function.nin != 2 or function.nout != 1 else _short_path(function, method)
-
-
-def _short_path(
-    function: ElementwiseFunction, otherwise: Callable[[Any, Value], Value]
-) -> Callable[[Any, Value], Value]:
-    """Return a method that is quick where both sides are scalars of ours, as that of arrays is."""
-    typings, operation = function._typings, function.scalar_operation
-
-    def method(self: Any, other: Value) -> Value:
-        if not isinstance(other, TensorHandle) or not other._type.is_scalar:
-            return otherwise(self, other)
-        typing = typings.get((self._type, other._type))
-        if typing is None:
-            # The first of its kind, or one that only numpy can answer.
-            return otherwise(self, other)
-        flat = (self._node, self._output_index, other._node, other._output_index)
-        return new_tensor(operation, flat, typing.results, find_source(2))
-
-    return method
+    if function.nin != 2 or function.nout != 1:
+        return method
+    return short_path(function, method, reflected, of_scalars=True)
 
 
 def _of_lists(

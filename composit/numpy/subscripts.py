@@ -9,8 +9,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,13 +30,15 @@ from composit.numpy.indexing import (
     Field,
     check_bounds,
     known_integers,
+    normalized_slice,
+    plain_places,
 )
 from composit.numpy.layout import InOrder
 from composit.numpy.live_memory import record_at
 from composit.numpy.movement import moveaxis, reshape, squeeze
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.operation import Array, Operation, Shape, TensorType
+from composit.operation import Array, Operation, Shape, TensorType, tensor_type
 from composit.source import find_source
 
 _BASIC = (int, slice, type(None), EllipsisType)
@@ -51,7 +54,8 @@ class _Places:
 
 
 # What a basic index does to a type: programs repeat few of them.
-_basic_plans: dict[tuple[TensorType, Any], tuple[BasicIndex, tuple[TensorType, ...]]] = {}
+_BasicPlan: TypeAlias = tuple[BasicIndex, tuple[TensorType, ...]]
+_basic_plans: dict[tuple[TensorType, Any], _BasicPlan] = {}
 MAX_BASIC_PLANS = 4096
 _PLAIN = frozenset((int, type(None)))
 
@@ -85,11 +89,19 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
 
     Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
     """
+    whole = tensor._type
+    if index.__class__ is int and is_element(whole, index):
+        # As quickly made as found among plans, which loops over long vectors would fill.
+        element = BasicIndex((index if index >= 0 else index + whole.shape[0],))
+        flat = (tensor._node, tensor._output_index)
+        return new_tensor(element, flat, _types_of_parts(whole, ()), find_source(2))
     key = basic_key(index)
-    plan = None if key is None else _basic_plans.get((tensor._type, key))
+    plan = None if key is None else _basic_plans.get((whole, key))
+    if plan is None:
+        plan = _plain_plan(whole, index, key)
     if plan is None:
         try:
-            return _get_item(tensor, index, key)
+            return _get_item(tensor, index)
         except REFUSALS as refusal:
             return let_numpy_decide(refusal, operator.getitem, (tensor, index), {})
     operation, types = plan
@@ -99,7 +111,33 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     return result
 
 
-def _get_item(tensor: Any, index: Any, key: Any) -> Any:
+def is_element(whole: TensorType, index: int) -> bool:
+    """Return whether an integer chooses a number out of an array with one axis."""
+    shape = whole.shape
+    return len(shape) == 1 and -shape[0] <= index < shape[0] and whole.dtype.kind not in WITHOUT_LAZY_SCALARS
+
+
+def _plain_plan(whole: TensorType, index: Any, key: Any) -> _BasicPlan | None:
+    """Return the operation and result types of a plain index, kept by its key if it has one; None for other indices."""
+    if whole.dtype.kind in WITHOUT_LAZY_SCALARS:
+        return None
+    places = plain_places(index, whole.shape)
+    if places is None:
+        return None
+    plan = BasicIndex(places[0]), _types_of_parts(whole, places[1])
+    if key is not None:
+        if len(_basic_plans) >= MAX_BASIC_PLANS:
+            _basic_plans.clear()
+        _basic_plans[whole, key] = plan
+    return plan
+
+
+@lru_cache(maxsize=MAX_BASIC_PLANS)
+def _types_of_parts(whole: TensorType, shape: Shape) -> tuple[TensorType, ...]:
+    return (tensor_type(shape, whole.dtype, not shape),)
+
+
+def _get_item(tensor: Any, index: Any) -> Any:
     if tensor.dtype.kind in WITHOUT_LAZY_SCALARS:
         return _get_item_of_objects(tensor, index)
     entries = tuple(index) if isinstance(index, tuple) else (index,)
@@ -112,10 +150,6 @@ def _get_item(tensor: Any, index: Any, key: Any) -> Any:
     if Ellipsis in entries and all(isinstance(entry, int) for entry in operation.index):
         return _as_array(tensor, operation.index)
     result = apply(operation, tensor)
-    if key is not None:
-        if len(_basic_plans) >= MAX_BASIC_PLANS:
-            _basic_plans.clear()
-        _basic_plans[tensor._type, key] = (operation, (result._type,))
     if not result._type.is_scalar:
         mark_view(result, tensor)
     return result
@@ -304,14 +338,7 @@ def _normalized_slice(entry: slice, length: int) -> slice:
         raise ParameterError(
             f"slice step cannot be zero: {entry} was given for an axis of length {length}; use 1, or -1 to go back"
         )
-    start, stop, step = entry.indices(length)
-    # One form for each selection, so that equal selections are equal operations.
-    selected = range(start, stop, step)
-    if not selected:
-        return slice(0, 0, 1)
-    if len(selected) == 1:
-        return slice(start, start + 1, 1)
-    return slice(start, selected[-1] + (1 if step > 0 else -1), step)
+    return normalized_slice(entry, length)
 
 
 def _normalized_integer(entry: int, axis: int, length: int) -> int:

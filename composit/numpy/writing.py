@@ -6,6 +6,7 @@ May import subscripts, indexing, assignment, numpy_call, apply, errors.
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,24 @@ from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
-from composit.numpy.assignment import ARRAY, AddAt, Assign, Index, assign_elements, is_writable, with_arrays
+from composit.numpy.assignment import (
+    ARRAY,
+    AddAt,
+    Assign,
+    Index,
+    assign_elements,
+    is_connected,
+    is_writable,
+    with_arrays,
+)
 from composit.numpy.casting import in_dtype
 from composit.numpy.conversions import array
 from composit.numpy.elementwise_table import negative
-from composit.numpy.indexing import known_integers
+from composit.numpy.indexing import BasicIndex, known_integers, plain_places
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.numpy.subscripts import basic_key
-from composit.operation import Array, Shape, TensorType
+from composit.numpy.subscripts import basic_key, is_element
+from composit.operation import Array, Dtype, Shape, TensorType
 
 # Any: tensors and what numpy takes for an index or a value.
 Value = Any
@@ -37,15 +47,76 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
 
     Raises:  IndexError, ValueError, TypeError: numpy's, at the call where index and shapes are known
     """
-    if tensor._type.is_scalar:
+    whole = tensor._type
+    if whole.is_scalar:
         raise TypeError(
             f"'numpy.{tensor.dtype}' object does not support item assignment: {tensor!r} is a scalar, which never"
             " changes; assign to the array that it came from"
         )
+    if index.__class__ is int and is_element(whole, index) and _fits(whole, (), value):
+        assign_elements(tensor, (index,), value)
+        return
+    places = plain_places(index, whole.shape) if whole.dtype.kind in _NUMBERS else None
+    if places is not None:
+        if _is_shown_there(tensor, places[0], value):
+            return
+        if _fits(whole, places[1], value):
+            assign_elements(tensor, index if index.__class__ is tuple else (index,), value)
+            return
     try:
         _set_item(tensor, index, value)
     except REFUSALS as refusal:
         let_numpy_decide(refusal, _write, (tensor, index, value), {})
+
+
+_NUMBERS = frozenset("biufc")
+
+
+def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool:
+    """Return whether a value is the view of exactly these elements, which `x[a:b] += v` writes where it stands already.
+
+    Python spells that as `t = x[a:b]; t += v; x[a:b] = t`: the second line has written to x.
+    """
+    if not isinstance(value, TensorHandle) or value._base is None:
+        return False
+    step = value._steps[-1]
+    if step.__class__ is not BasicIndex or step.index != entries:
+        return False
+    if tensor._base is None:
+        return value._base is tensor and len(value._steps) == 1
+    return value._base is tensor._base and value._steps[:-1] == tensor._steps and is_connected(tensor)
+
+
+def _fits(whole: TensorType, shape: Shape, value: Value) -> bool:
+    """Return whether a value can be written to elements of this shape as it is, with nothing for numpy to say to it."""
+    kind = type(value)
+    if kind is float:
+        return whole.dtype.kind in "fc"
+    if kind is int or kind is bool:
+        # An integer that does not fit the dtype is numpy's error.
+        return kind is bool or _is_within(whole.dtype, value)
+    if not isinstance(value, TensorHandle):
+        return False
+    given = value._type
+    if given.shape != shape or given.dtype.kind not in _NUMBERS:
+        return False
+    return (given.dtype.kind != "c" or whole.dtype.kind == "c") and whole.dtype.kind in _NUMBERS
+
+
+def _is_within(dtype: Dtype, value: int) -> bool:
+    least, most = _limits(dtype)
+    return least <= value <= most
+
+
+@lru_cache(maxsize=64)
+def _limits(dtype: Dtype) -> tuple[int, int]:
+    if dtype.kind == "b":
+        return 0, 1
+    if dtype.kind in "fc":
+        # Every floating dtype holds these.
+        return -(2**15), 2**15
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
 
 
 def add_at(ufunc: Any, tensor: Any, index: Any, value: Value) -> None:
