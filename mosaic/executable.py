@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -37,7 +38,7 @@ from mosaic.targets import Target, check_runs_here
 Watch = Callable[[CompiledRegion, Sequence[Any]], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class KeptPanels:
     """The panels packed from each input in the latest run, as long as the array they were packed from lives."""
 
@@ -51,8 +52,15 @@ class KeptPanels:
             return known[1]
         results = function.run(given)
         if not array.flags.writeable and array.base is None:
-            self.latest[source] = (weakref.ref(array, lambda _: self.latest.pop(source, None)), results)
+            self.latest[source] = (weakref.ref(array, partial(_forget, weakref.ref(self), source)), results)
         return results
+
+
+def _forget(kept: weakref.ref[KeptPanels], source: Buffer, _: object) -> None:
+    """Drop the panels of an array that died. A strong reference would keep all panels until a garbage collection."""
+    panels = kept()
+    if panels is not None:
+        panels.latest.pop(source, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

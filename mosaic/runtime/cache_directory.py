@@ -118,7 +118,7 @@ def _why_unsafe(root: Path) -> str | None:
     while not os.path.lexists(existing):
         missing.append(existing)
         existing = existing.parent
-    reason = why_way_untrusted(existing)
+    reason = why_way_untrusted(existing, root)
     if reason is not None:
         return reason
     for directory in reversed(missing):
@@ -147,6 +147,11 @@ def check_takes_files(directory: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # not every file system can tell
                 raise
+
+
+def without_name(error: OSError) -> str:
+    """What the system says, without the name of a temporary file: equal faults have equal texts, and warn once."""
+    return f"[Errno {error.errno}] {error.strerror}"
 
 
 def shown_path(path: Path) -> str:
@@ -191,7 +196,7 @@ def _find_stand_in(refused: str, reason: str) -> _StandIn:
                 _STAND_INS[place] = _stand_in_at(place)
                 return _STAND_INS[place]
         except OSError as error:
-            refusal = str(error)
+            refusal = without_name(error)
         reasons.append(f"{place}: {refusal}")
     raise CodeStorageError(
         f"cache: no directory of this machine can be used to keep compiled programs ({'; '.join(reasons)}); expected a "

@@ -19,7 +19,7 @@ from typing import Final, Protocol, TypeVar
 from composit.errors import CodeStorageError, CompileError, CompilerNotFoundError
 from mosaic.runtime.abi import ABI_MARK, ABI_VERSION, RUN_SYMBOL
 from mosaic.runtime.cache import LIBRARY_FILE, SOURCE_FILE, Cache, Key, content_key, open_caches
-from mosaic.runtime.cache_directory import check_takes_files, stand_in_root
+from mosaic.runtime.cache_directory import check_takes_files, stand_in_root, without_name
 from mosaic.runtime.compiler import Compiler, compiler_environment, find_compiler
 from mosaic.runtime.library import Library, load_library
 from mosaic.runtime.processes import Finished, run_program
@@ -187,7 +187,7 @@ def _compile_somewhere(
         try:
             return _compile_into(cache, job, check, published)
         except OSError as error:  # a full or broken disk must not stop the program
-            cache = replace(cache, root=stand_in_root(cache.root, str(error)))
+            cache = replace(cache, root=stand_in_root(cache.root, without_name(error)))
 
 
 def _compile_into(

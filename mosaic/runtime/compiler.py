@@ -69,7 +69,15 @@ def compiler_environment(directory: Path) -> dict[str, str]:
     handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
     if not _can_write_user_cache(handed_on):  # zig then waits for ever
         private["ZIG_GLOBAL_CACHE_DIR"] = str(directory / "zig")
-    return {**handed_on, **private}
+    return {**handed_on, **private, "PATH": _absolute_path(handed_on.get("PATH", os.defpath))}
+
+
+def _absolute_path(path: str) -> str:
+    """The same directories for a program that runs elsewhere; an empty word is the current directory."""
+    try:
+        return os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
+    except FileNotFoundError:  # the current directory was removed, so no relative one exists
+        return path
 
 
 def _can_write_user_cache(variables: Mapping[str, str]) -> bool:

@@ -139,14 +139,23 @@ def _handle(path: Path, descriptor: int, stays: bool) -> Any:
 
 
 def _load(path: Path, descriptor: int, stays: bool) -> Any:
-    # The loader takes two libraries of one name for the same, and numbers of descriptors are used again. So each name
-    # spells the same path in another way: the bits of a number as `/` and `/.`.
-    spelling = f"{next(_LOAD_NUMBERS):b}".replace("0", "/").replace("1", "/.")
     flags = os.RTLD_NOW | os.RTLD_LOCAL | (os.RTLD_NODELETE if stays else 0)
-    handle = _DLOPEN(f"/proc/self/fd{spelling}/{descriptor}".encode(), flags)
+    handle = _DLOPEN(_name_for_loader(path, descriptor), flags)
     if handle == _INTERFACE.NULL:
         raise _refusal(path, f"the dynamic loader says: {_loader_error()}")
     return _INTERFACE.gc(handle, _DLCLOSE)
+
+
+def _name_for_loader(path: Path, descriptor: int) -> bytes:
+    """A name of the open file that no library was loaded under before.
+
+    The loader takes two libraries of one name for the same, and numbers of descriptors are used again. So each name
+    spells the way to the descriptor in another way: the bits of a number as `/` and `/.`.
+    """
+    if not os.path.exists(f"/proc/self/fd/{descriptor}"):  # a bare machine; others cannot change what the path means
+        return os.fsencode(path)
+    spelling = f"{next(_LOAD_NUMBERS):b}".replace("0", "/").replace("1", "/.")
+    return f"/proc/self/fd{spelling}/{descriptor}".encode()
 
 
 def _loader_error() -> str:
@@ -172,7 +181,7 @@ def _copy_in_memory(path: Path, descriptor: int) -> Iterator[int]:
     try:
         copy = os.memfd_create(path.name, os.MFD_CLOEXEC)
     except OSError as error:
-        raise _not_executable(path, str(error)) from error
+        raise _not_executable(path, str(error.strerror)) from error
     try:
         with open(descriptor, "rb", closefd=False) as file, open(copy, "wb", closefd=False) as memory:
             memory.write(file.read())
@@ -191,7 +200,8 @@ def _refusal(path: Path, reason: str) -> CompileError:
 
 
 def _not_executable(path: Path, reason: str) -> CodeStorageError:
+    place = next(each for each in path.absolute().parents if os.path.ismount(each))
     return CodeStorageError(
-        f"load: {path} must not be executed where it is, and neither may its copy in memory: {reason}; expected a "
-        f"directory on a file system that is not mounted noexec; set COMPOSIT_CACHE_DIR to one"
+        f"load: compiled code must not be executed on the file system at {place}, and neither may a copy in memory: "
+        f"{reason}; expected a directory on one that is not mounted noexec; set COMPOSIT_CACHE_DIR to it"
     )

@@ -30,8 +30,10 @@ def why_untrusted(status: os.stat_result) -> str | None:
     return None
 
 
-def why_way_untrusted(directory: Path) -> str | None:
+def why_way_untrusted(directory: Path, goal: Path | None = None) -> str | None:
     """What speaks against an existing directory and all that leads to it, symbolic links included, or None.
+
+    The reason speaks of the way to the goal, which is the directory unless it is to be made below it.
 
     Raises: OSError: a step does not exist or is no directory, or links go in a circle
     """
@@ -46,7 +48,7 @@ def why_way_untrusted(directory: Path) -> str | None:
         else:
             reason = why_untrusted(status)
         if reason is not None:
-            return reason if step == directory else f"{step} is on the way to it, and {reason}"
+            return reason if step == (goal or directory) else f"{step} is on the way to it, and {reason}"
     return None
 
 

@@ -98,8 +98,9 @@ def _watched_group() -> Iterator[int]:
 def _limit_processor_time(process_id: int, timeout_s: float) -> None:
     """End the process, and each child that it starts from now on, after so many seconds of processor time."""
     limit_s = math.ceil(timeout_s) + 1
-    # The system refuses where real and effective user differ, and where the program has ended already.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    # The system refuses where real and effective user differ, and where the program has ended already. Sandboxes
+    # refuse too.
+    with contextlib.suppress(OSError):
         soft, hard = (_smaller(limit_s, each) for each in resource.prlimit(process_id, resource.RLIMIT_CPU))
         resource.prlimit(process_id, resource.RLIMIT_CPU, (soft, hard))
 

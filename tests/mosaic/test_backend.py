@@ -2,6 +2,7 @@
 
 import gc
 import warnings
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from composit.evaluation import evaluate, prepare
 from composit.program import program_of
 from mosaic.backend import MosaicBackend
 from mosaic.executable import Executable, KeptPanels
+from mosaic.runtime import library
+from mosaic.runtime.threads import runtime_library
 from tests.mosaic.comparison import assert_same_values, tensor
 
 
@@ -83,6 +86,25 @@ def test_weights_are_packed_once_and_forgotten_with_their_array(monkeypatch: pyt
     assert not kept[-1].latest
 
 
+def test_panels_end_with_their_program_without_a_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, packings = kept_panels(monkeypatch)
+    x, weight = tensor(64, 40), tensor(40, 48)
+    run = MosaicBackend().prepare(program_of([cnp.tanh(x @ weight)]))
+    right = evaluate(weight)
+    right.flags.writeable = False
+    run([evaluate(x), right])
+    assert packings
+    ((_, (panels, *_)),) = kept[-1].latest.values()
+    dead = weakref.ref(panels)
+    kept.clear()
+    gc.disable()
+    try:
+        del run, panels
+        assert dead() is None
+    finally:
+        gc.enable()
+
+
 def test_an_array_that_may_change_is_packed_each_time() -> None:
     x, weight = tensor(64, 40), cnp.asarray(np.ones((40, 48), "float32"))
     run = MosaicBackend().prepare(program_of([x @ weight]))
@@ -115,6 +137,17 @@ def test_without_a_compiler_numpy_runs_the_program_after_a_warning(monkeypatch: 
         model(array[:2])
     with pytest.raises(CompilerNotFoundError, match="no kernels to time"):
         model.profile(array)
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_where_nothing_may_be_executed_numpy_runs_the_program_after_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime_library()
+    monkeypatch.setattr(library, "_may_execute", lambda descriptor: False)
+    x = cnp.zeros((3, 4), dtype="float32")
+    with pytest.warns(UserWarning, match=r"there is no place for compiled code: .*not be executed.*mounted noexec"):
+        model = mosaic.compile(cnp.exp(x) + 5, inputs=[x])
+    np.testing.assert_array_equal(model(np.zeros((3, 4), "float32")), np.full((3, 4), 6, "float32"))
+    assert cnp.evaluate(x + 5, backend="mosaic").tolist() == [[5.0] * 4] * 3
 
 
 @pytest.mark.usefixtures("empty_cache")

@@ -1,5 +1,6 @@
 """`python -m composit doctor` and `cache`, as a person types them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,38 @@ def test_doctor_shows_a_refused_cache_and_goes_on(capsys: pytest.CaptureFixture[
     (tmp_path / "cache").chmod(0o777)
     assert doctor([]) == 0
     assert "lets other users write to it" in capsys.readouterr().out
+
+
+def test_doctor_names_the_directory_on_the_way_that_others_may_write(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setenv("COMPOSIT_CACHE_DIR", str(tmp_path / "open" / "cache"))
+    assert doctor([]) == 0
+    report = capsys.readouterr().out
+    assert f"{tmp_path / 'open' / 'cache'} is not used: {tmp_path / 'open'} is on the way to it, and its mode" in report
+
+
+@pytest.mark.parametrize("name", ["COMPOSIT_COMPILE_TIMEOUT", "COMPOSIT_CACHE_MAX_BYTES"])
+def test_doctor_and_cache_show_a_setting_that_is_no_number(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "inf")
+    assert doctor([]) == 1
+    assert f"settings: {name}='inf' is set in the environment and must be a positive" in capsys.readouterr().out
+    monkeypatch.setenv("COMPOSIT_CACHE_MAX_BYTES", "much")
+    assert cache([]) == 1
+    assert "COMPOSIT_CACHE_MAX_BYTES='much'" in capsys.readouterr().err
+
+
+def test_cache_shows_a_place_whose_name_is_no_text(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOSIT_CACHE_DIR", f"{tmp_path}/no-" + os.fsdecode(b"\xff"))
+    assert cache([]) == 0
+    assert doctor([]) == 0
+    assert capsys.readouterr().out.count("no-\\xff") == 2
 
 
 def test_cache_shows_its_place_and_size(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

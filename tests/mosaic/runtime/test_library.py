@@ -192,7 +192,10 @@ def test_where_nothing_is_executed_the_error_says_what_to_do(
 ) -> None:
     monkeypatch.setattr(library_module, "_may_execute", lambda descriptor: False)
     before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(CodeStorageError, match=r"must not be executed.*not mounted noexec; set COMPOSIT_CACHE_DIR"):
+    with pytest.raises(
+        CodeStorageError,
+        match=r"must not be executed on the file system at /.*not mounted noexec; set COMPOSIT_CACHE_DIR",
+    ):
         load_library(own_library)
     assert len(os.listdir("/proc/self/fd")) == before
 

@@ -92,6 +92,12 @@ def test_a_cache_mounted_noexec_is_used_through_memory(tmp_path: Path) -> None:
 
 
 @needs_mounts
+def test_a_machine_without_proc_compiles(tmp_path: Path) -> None:
+    lines = run_mounted("mount -t tmpfs none /proc", COMPUTE, COMPOSIT_CACHE_DIR=str(tmp_path / "cache"))
+    assert results_and_warnings(lines) == (COMPILED, [])
+
+
+@needs_mounts
 def test_a_warm_cache_serves_read_only_and_without_a_compiler(tmp_path: Path) -> None:
     warm, free = tmp_path / "warm", tmp_path / "free"
     free.mkdir()
