@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.at_call import at_call, compute_at_call
-from composit.errors import NoRuleError, OperandError
+from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, make_tensor, new_tensor
 from composit.node import FlatOperands, Node, current_scope, new_node
@@ -169,10 +169,13 @@ def _from_array_like(value: object) -> LazyTensor:
         return _joins[0](value)  # type: ignore[no-any-return]
     try:
         array = np.array(value)
-    except ValueError:
+    except ValueError as error:
         made = tensor_made_by(value)
         if made is None:
-            raise
+            raise ParameterError(
+                f"{error}: got {value!r:.80} of type {type(value).__name__} as an operand; expected a nested sequence of numbers"
+                " whose rows are of one length; make an array of it with np.array first"
+            ) from error
         return made  # type: ignore[no-any-return]  # checked there
     if array.dtype == object:
         raise OperandError(

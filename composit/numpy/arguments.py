@@ -64,10 +64,26 @@ def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> in
 
 
 def integer(number: SupportsIndex) -> int:
-    """Return the integer as Python's; leaves truth values to numpy."""
+    """Return the integer as Python's; leaves truth values, and what is no integer, to numpy."""
     if isinstance(number, bool | np.bool):
         raise NoRuleError(f"integer: {number} was given; numpy takes truth values for integers in few places")
-    return int(operator.index(number))
+    return whole(number)
+
+
+def whole(number: SupportsIndex) -> int:
+    """Return the integer as Python's, truth values as 0 and 1; leaves what is no integer to numpy."""
+    try:
+        return operator.index(number)
+    except TypeError as error:
+        raise NoRuleError(f"integer: {number!r:.40} was given: {error}") from error
+
+
+def truth(value: object) -> bool:
+    """Return the truth value of an argument; leaves what has none, as an array of several elements, to numpy."""
+    try:
+        return bool(value)
+    except ValueError as error:
+        raise NoRuleError(f"truth value: {value!r:.40} was given: {error}") from error
 
 
 def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Axes:

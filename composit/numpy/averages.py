@@ -179,6 +179,9 @@ def average(
     handle = _of_numbers(a)
     if not handle.size:
         raise NoRuleError("average: no element, where numpy divides by zero")
+    if isinstance(axis, list):
+        # Its means and sums take no lists.
+        axis = tuple(axis)
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
         total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])

@@ -30,7 +30,7 @@ class Astype(Operation):
     def evaluate(self, *operands: Array) -> Any:
         operand: Any = operands[0]  # Any: an array, or a Python scalar
         if not isinstance(operand, np.ndarray | np.generic):
-            operand = np.asarray(operand)[()]
+            return np.asarray(operand).astype(self.dtype)[()]
         return operand.astype(self.dtype)
 
     def vjp(

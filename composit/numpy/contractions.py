@@ -8,7 +8,6 @@ apply, operation, errors.
 from __future__ import annotations
 
 import math
-import operator
 import string
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor, mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis, whole
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
@@ -292,7 +291,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     first, second = normalize_axis(axis1, tensor.ndim, "axis1"), normalize_axis(axis2, tensor.ndim, "axis2")
     if first == second:
         raise ShapeError(f"axis1 and axis2 cannot be the same: diagonal was given axis {first} twice; name two axes")
-    return _diagonal_view(tensor, DiagonalView(operator.index(offset), first, second))
+    return _diagonal_view(tensor, DiagonalView(whole(offset), first, second))
 
 
 def _diagonal_view(tensor: Any, view: DiagonalView) -> Any:

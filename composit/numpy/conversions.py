@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply, as_tensor, contains_tensor, input_of, is_tensor
 from composit.containers import with_made_tensors
-from composit.errors import NoRuleError
+from composit.errors import NoRuleError, ParameterError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import TensorLike, named_dtype, named_order
 from composit.numpy.assignment import base_of, is_writable
@@ -102,8 +102,10 @@ def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
         is_needed, chosen = True, named_order(order, "C")
     else:
         is_needed, chosen = not is_same or not lies_in(tensor, order), named_order(order, "K")
+    if copy not in (None, False, True):
+        raise NoRuleError(f"array: copy={copy!r} is numpy's to read")
     if copy is False and is_needed:
-        raise ValueError(f"{_NEEDS_COPY} {tensor!r} was to be of {target} in order {order}")
+        raise ParameterError(f"{_NEEDS_COPY} {tensor!r} was to be of {target} in order {order}")
     if not is_needed and not copy:
         return tensor
     result = tensor if is_same else apply(Astype(target), tensor)

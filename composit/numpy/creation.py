@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +28,8 @@ from composit.numpy.arguments import (
     normalize_axis,
     normalize_shape,
     own,
+    truth,
+    whole,
 )
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.computations import Computation, Parameters
@@ -308,15 +309,15 @@ def linspace(
     axis: int = 0,
 ) -> Any:
     """Return `num` evenly spaced values from start to stop. See np.linspace."""
-    number = operator.index(num)
+    number = whole(num)
     if number < 0:
         raise ShapeError(f"Number of samples, {number}, must be non-negative.: linspace makes as many as num says")
     divisions = number - 1 if endpoint else number
     if is_number(start) and is_number(stop):
         chosen = dtype_or(dtype, np.result_type(start, stop, float(number)))
-        values = leaf(Linspace(start, stop, number, bool(endpoint), chosen))
+        values = leaf(Linspace(start, stop, number, truth(endpoint), chosen))
     else:
-        values = _linspace_between(start, stop, number, bool(endpoint), dtype, axis)
+        values = _linspace_between(start, stop, number, truth(endpoint), dtype, axis)
     if not retstep:
         return values
     return values, (stop - start) / divisions if divisions > 0 else math.nan
@@ -380,7 +381,7 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     """Return a matrix with ones on a diagonal. See np.eye."""
     _check_layout("eye", others)
     rows, columns = normalize_shape((N, N if M is None else M))
-    return leaf(Eye(rows, columns, operator.index(k), dtype_or(dtype, np.dtype(float))))
+    return leaf(Eye(rows, columns, whole(k), dtype_or(dtype, np.dtype(float))))
 
 
 @rule_for(np.identity)
@@ -394,4 +395,4 @@ def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
     """Return a matrix with ones on and below a diagonal. See np.tri."""
     _check_layout("tri", others)
     rows, columns = normalize_shape((N, N if M is None else M))
-    return leaf(Tri(rows, columns, operator.index(k), dtype_or(dtype, np.dtype(float))))
+    return leaf(Tri(rows, columns, whole(k), dtype_or(dtype, np.dtype(float))))

@@ -18,7 +18,7 @@ from numpy.linalg._linalg import EighResult, EigResult, QRResult, SVDResult
 from composit.apply import apply
 from composit.errors import DerivativeError, NoRuleError, ParameterError
 from composit.numpy import decomposition_derivatives as derivatives
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, truth
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, matrices_shape, real_dtype
 from composit.numpy.matrix_formulas import hermitian_part, on_read_triangle
 from composit.numpy.numpy_function import rule_for
@@ -54,7 +54,7 @@ class Cholesky(Operation):
 @rule_for(np.linalg.cholesky)
 def cholesky(a: TensorLike, /, *, upper: bool = False) -> Any:  # Any: LazyTensor, as everywhere below
     """Return the triangular factor of each positive definite matrix. See np.linalg.cholesky."""
-    return apply(Cholesky(bool(upper)), handle_of(a))
+    return apply(Cholesky(truth(upper)), handle_of(a))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +205,8 @@ class SingularValues(Operation):
 def svd(a: TensorLike, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """Return the singular value decomposition of each matrix, or the values alone. See np.linalg.svd."""
     if not compute_uv:
-        return apply(SingularValues(bool(hermitian)), handle_of(a))
-    return SVDResult(*apply(Svd(bool(full_matrices), bool(hermitian)), handle_of(a)))
+        return apply(SingularValues(truth(hermitian)), handle_of(a))
+    return SVDResult(*apply(Svd(truth(full_matrices), truth(hermitian)), handle_of(a)))
 
 
 @rule_for(np.linalg.svdvals)

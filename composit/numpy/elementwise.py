@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply, as_tensor, scalar_node, tensor_of
-from composit.errors import MissingDerivativeError, NoRuleError, ShapeError
+from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.numpy.arguments import named_dtype
@@ -154,10 +154,14 @@ class ElementwiseFunction(ufunc):
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
         if casting in ("no", "equiv"):  # on Python's numbers, numpy's resolver crashes
             raise NoRuleError(f"{self.name}: casting={casting!r} is numpy's to check")
-        if dtype is None:
-            return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
-        signature = (*[None] * self.nin, *[dtype] * self.nout)
-        return self._resolve(given, signature=signature, casting=casting)
+        try:
+            if dtype is None:
+                return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
+            signature = (*[None] * self.nin, *[dtype] * self.nout)
+            return self._resolve(given, signature=signature, casting=casting)
+        except TypeError as error:
+            listed = ", ".join(str(value_type.dtype) for value_type in types)
+            raise DtypeError(f"{error}: {self.name} was given {listed}; convert the operands with astype") from error
 
     def key(self) -> Key:
         return self._key

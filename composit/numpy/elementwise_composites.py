@@ -4,7 +4,6 @@ parts of complex numbers. Their derivatives come with the parts. May import the 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError, ParameterError
 from composit.handle import TensorHandle, mark_view
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import TensorLike, handle_of, is_number, own
+from composit.numpy.arguments import TensorLike, handle_of, is_number, own, truth, whole
 from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.casting import Where, in_dtype
 from composit.numpy.computations import Computation, Parameters, same_type
@@ -120,7 +119,7 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError("round: elements that are no numbers")
-    decimals = operator.index(decimals)
+    decimals = whole(decimals)
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
@@ -219,9 +218,9 @@ def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
     x, y = handle_of(a), handle_of(b)
     if x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc" or not is_number(rtol) or not is_number(atol):
         raise NoRuleError("isclose: elements that are no numbers, or tolerances that are arrays")
-    if not (math.isfinite(rtol) and math.isfinite(atol)):
-        raise NoRuleError("isclose: tolerances of which numpy warns")
-    return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=bool(equal_nan))
+    if not (np.isfinite(rtol) and np.isfinite(atol)) or np.iscomplexobj(rtol) or np.iscomplexobj(atol):
+        raise NoRuleError("isclose: tolerances of which numpy warns, or complex ones")
+    return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=truth(equal_nan))
 
 
 @rule_for(np.real)
@@ -262,10 +261,17 @@ def angle(z: TensorLike, deg: bool = False) -> Tensor:
 @rule_for(np.isreal)
 def isreal(x: TensorLike) -> Tensor:
     """Return whether each element has no imaginary part. Reference: numpy.isreal."""
-    return table.equal(imag(x), 0)
+    return table.equal(_imaginary(x, "isreal"), 0)
 
 
 @rule_for(np.iscomplex)
 def iscomplex(x: TensorLike) -> Tensor:
     """Return whether each element has an imaginary part. Reference: numpy.iscomplex."""
-    return table.not_equal(imag(x), 0)
+    return table.not_equal(_imaginary(x, "iscomplex"), 0)
+
+
+def _imaginary(x: TensorLike, function: str) -> Tensor:
+    handle = handle_of(x)
+    if handle.dtype.kind not in "biufc":
+        raise NoRuleError(f"{function}: elements that are no numbers")
+    return imag(handle)

@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, normalize_axis, truth
 from composit.numpy.assignment import is_connected
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
@@ -158,7 +158,7 @@ def fill_diagonal(a: Any, val: TensorLike, wrap: bool = False) -> None:
         raise NoRuleError("fill_diagonal: one axis, or axes of different lengths")
     # From one element of the diagonal to the next it is one step along each axis.
     step = sum(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
-    end = target.size if wrap or target.ndim > 2 else min(shape[1] ** 2, target.size)
+    end = target.size if truth(wrap) or target.ndim > 2 else min(shape[1] ** 2, target.size)
     write_flat(target, slice(None, end, step), repeated(val, len(range(0, end, step))))
 
 

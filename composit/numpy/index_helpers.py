@@ -130,7 +130,10 @@ class Concatenator:
     def _joined(self, items: tuple[Any, ...]) -> Any:
         axis, ndmin, start = self.axis, self.ndmin, self.trans1d
         if isinstance(items[0], str):
-            given = [int(number) for number in items[0].split(",")]
+            numbers_given = items[0].split(",")
+            if not all(number.strip().removeprefix("-").isdecimal() for number in numbers_given):
+                raise NoRuleError(f"concatenation: {items[0]!r:.40} asks for a matrix, or is numpy's to refuse")
+            given = [int(number) for number in numbers_given]
             axis, ndmin, start = (*given, *(axis, ndmin, start)[len(given) :])
             items = items[1:]
         numbers = [item for item in items if isinstance(item, bool | int | float | complex | np.generic)]

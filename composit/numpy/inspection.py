@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis
+from composit.errors import NoRuleError
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, normalize_axis
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Dtype, Shape
 
@@ -28,11 +29,14 @@ def ndim(a: TensorLike) -> int:
 
 
 @rule_for(np.size)
-def size(a: TensorLike, axis: AxisLike | None = None) -> int:
-    """Return the number of elements, or of those along an axis. See np.size."""
+def size(a: TensorLike, axis: AxesLike | None = None) -> int:
+    """Return the number of elements, or of those along axes. See np.size."""
     tensor = handle_of(a)
     if axis is None:
         return tensor.size  # type: ignore[no-any-return]
+    if isinstance(axis, tuple):
+        # numpy takes several since 2.4, and has its own word on none and on one that is given twice.
+        raise NoRuleError("size: several axes")
     return tensor.shape[normalize_axis(axis, tensor.ndim)]  # type: ignore[no-any-return]
 
 
@@ -47,7 +51,11 @@ def _typed(value: Any) -> Any:
 @rule_for(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Dtype:
     """Return the dtype that numpy promotes all to. See np.result_type."""
-    return np.result_type(*map(_typed, arrays_and_dtypes))
+    try:
+        return np.result_type(*map(_typed, arrays_and_dtypes))
+    except TypeError as error:
+        # numpy may promote values where it does not promote their dtypes.
+        raise NoRuleError(f"result_type: {error}") from error
 
 
 @rule_for(np.can_cast)

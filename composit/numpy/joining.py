@@ -7,7 +7,6 @@ May import movement, arguments, apply, operation, errors.
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis, whole
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
@@ -326,8 +325,8 @@ def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -
 
 def _boundaries(indices_or_sections: Any, length: int) -> tuple[int, ...]:
     if isinstance(indices_or_sections, Iterable) and np.ndim(indices_or_sections):  # type: ignore[arg-type]
-        return tuple(slice(operator.index(index)).indices(length)[1] for index in indices_or_sections)
-    sections = operator.index(indices_or_sections)
+        return tuple(slice(whole(index)).indices(length)[1] for index in indices_or_sections)
+    sections = whole(indices_or_sections)
     if sections <= 0:
         raise ShapeError(
             f"number sections must be larger than 0.: {sections} was given; an axis has one section or more"
@@ -342,7 +341,7 @@ def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list
     """Return the parts of the tensor: before and between indices, or so many of equal length. See np.split."""
     if not np.ndim(indices_or_sections):
         length = handle_of(ary).shape[axis]
-        if length % operator.index(indices_or_sections):
+        if length % whole(indices_or_sections):
             raise ShapeError(
                 f"array split does not result in an equal division: {length} elements in {indices_or_sections}"
                 " sections; use array_split for sections of unequal length"

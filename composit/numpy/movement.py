@@ -6,7 +6,6 @@ indexing (flip, roll, tile) is in rearranging.py. May import arguments, apply, o
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +28,7 @@ from composit.numpy.arguments import (
     own,
     resolve_shape,
     several,
+    whole,
 )
 from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
@@ -273,7 +273,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
     tensor = handle_of(a)
     ndim = tensor.ndim
     origin = normalize_axis(axis, ndim)
-    place = operator.index(start)
+    place = whole(start)
     if not -ndim <= place <= ndim:
         raise AxisError(f"'start' arg requires {-ndim} <= start < {ndim + 1}, but {place} was passed in; use moveaxis")
     place += ndim if place < 0 else 0

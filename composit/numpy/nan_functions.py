@@ -15,7 +15,7 @@ from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy import reductions
-from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of
+from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, truth
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import where as choose_where
 from composit.numpy.matrices import numpys_for_matrices
@@ -317,7 +317,7 @@ def nanmedian(
     """Return the median along axes of what is not NaN. See np.nanmedian."""
     if overwrite_input:
         return nanmedian(a, axis, None, False, keepdims)
-    return median_of(_nanmedian, a, axis, keepdims is not _absent and bool(keepdims))
+    return median_of(_nanmedian, a, axis, keepdims is not _absent and truth(keepdims))
 
 
 nanquantile = quantiles_of(np.nanquantile, 1)

@@ -7,7 +7,6 @@ nothing, are left to it. May import movement, matrix_arguments, norm_derivatives
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy import norm_derivatives as derivatives
-from composit.numpy.arguments import TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.arguments import TensorLike, handle_of, normalize_axes, normalize_axis, truth, whole
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, real_dtype, refuse_empty
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.norm_derivatives import Order
@@ -79,12 +78,12 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     if axis is None:
         if order is None or (order == "fro" and tensor.ndim == 2) or (order == 2 and tensor.ndim == 1):
             # Over all elements in the order of memory: numpy's own short way, whose sums differ in the last bit.
-            return apply(Norm(None, None, bool(keepdims)), tensor)
+            return apply(Norm(None, None, truth(keepdims)), tensor)
         axes: Axes = tuple(range(tensor.ndim))
     else:
-        axes = normalize_axes(axis if isinstance(axis, tuple) else operator.index(axis), tensor.ndim)
+        axes = normalize_axes(axis if isinstance(axis, tuple) else whole(axis), tensor.ndim)
     _check_order(order, axes, tensor.type)
-    return apply(Norm(order, axes, bool(keepdims)), tensor)
+    return apply(Norm(order, axes, truth(keepdims)), tensor)
 
 
 def _check_plain(order: Any) -> None:

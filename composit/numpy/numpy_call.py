@@ -7,7 +7,10 @@ happens to a call that a rule of ours refuses: numpy decides. May import assignm
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MethodDescriptorType
@@ -17,7 +20,22 @@ import numpy as np
 
 from composit.apply import apply, as_tensor, input_of
 from composit.containers import flatten, with_made_tensors
-from composit.errors import CompositError, GuardError, NoRuleError
+from composit.errors import (
+    AssignmentError,
+    AxisError,
+    CompositError,
+    DtypeError,
+    GuardError,
+    IdentityError,
+    InternalError,
+    LinearAlgebraError,
+    NoRuleError,
+    OperandError,
+    OutOfBoundsError,
+    ParameterError,
+    ScalarError,
+    ShapeError,
+)
 from composit.guards import freeze, from_outside, origin_of, read_value
 from composit.handle import TensorHandle, reinterpret, root_of
 from composit.kept_values import KnownValue
@@ -103,9 +121,45 @@ def _called(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     return function(*args, **kwargs)
 
 
-# What a rule says no with. Any other exception is a fault in the rule itself and must be seen.
-REFUSALS = (CompositError, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError)
-_ERRORS = (*REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
+# What a rule says no with: it does not cover the call, or an argument is wrong, which the rule has checked.
+DECLINES = (
+    NoRuleError,
+    ShapeError,
+    DtypeError,
+    ScalarError,
+    AxisError,
+    ParameterError,
+    OperandError,
+    IdentityError,
+    AssignmentError,
+    OutOfBoundsError,
+    LinearAlgebraError,
+)
+# What is brought before `let_numpy_decide`: besides, errors of Python's and numpy's own, which follow from a call that
+# numpy refuses as well, or from a fault in the rule. Any other exception is a fault and goes on to the user.
+REFUSALS = (*DECLINES, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError)
+_ERRORS = (CompositError, *REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
+
+_counts: ContextVar[tuple[Counter[str], ...]] = ContextVar("fallback_counts", default=())
+
+
+@contextmanager
+def count_fallbacks() -> Iterator[Counter[str]]:
+    """Count the calls inside that rules declined and numpy decided, by the names of numpy's functions.
+
+    Example:
+        >>> import composit as cnp
+        >>> with count_fallbacks() as counted:
+        ...     value = cnp.sum(cnp.ones(3), dtype="O")
+        >>> dict(counted)
+        {'sum': 1}
+    """
+    counted: Counter[str] = Counter()
+    token = _counts.set((*_counts.get(), counted))
+    try:
+        yield counted
+    finally:
+        _counts.reset(token)
 
 
 def let_numpy_decide(
@@ -115,16 +169,28 @@ def let_numpy_decide(
     kwargs: Mapping[str, Any],
     writes: tuple[str, ...] = (),
 ) -> Any:
-    """Return numpy's result for a call that a rule refused, or raise its error: ours where it says the same and more."""
+    """Return numpy's result for a call that a rule declined, or raise its error: ours where it says the same and more.
+
+    Raises:  InternalError: the rule did not decline but failed, and numpy's function takes the call
+    """
+    name = str(getattr(function, "__name__", function))
+    for counted in _counts.get():
+        counted[name] += 1
     try:
         result = call_numpy(function, args, kwargs, ("out", *writes))
-        return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
     except _ERRORS as theirs:
         if not isinstance(refusal, NoRuleError):
             if isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal):
                 raise refusal from None
             theirs.add_note(str(refusal))
         raise
+    if not isinstance(refusal, DECLINES):
+        raise InternalError(
+            f"{name}: composit's rule failed with {type(refusal).__name__}: {refusal}; numpy's function takes the same call,"
+            " of which a rule is expected to make a result, or to decline it with NoRuleError; report the call, and until"
+            " then compute this part with numpy's own function on arrays"
+        ) from refusal
+    return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
 
 
 _views: list[Callable[[TensorHandle, Any, Array], Any]] = []

@@ -90,7 +90,7 @@ def rule_for(
                 ducks = ducks_among((*args, *kwargs.values()))
                 if ducks:
                     return ask_ducks(published, ducks, args, kwargs)
-                return let_numpy_decide(refusal, function, args, kwargs, writes)
+                return let_numpy_decide(_declined(refusal, rule, args, kwargs), function, args, kwargs, writes)
 
         published: Callable[Parameters, Result] = _published(public, NumpyFunction(function, rule, writes))
         return published
@@ -198,6 +198,19 @@ def _named(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any],
     return {**dict(zip(names, args[first:], strict=False)), **kwargs}
 
 
+def _declined(error: Exception, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exception:
+    """Return what a rule said no with: NoRuleError where it has no parameter for an argument of the call."""
+    if type(error) is not TypeError:
+        return error
+    signature = signature_of(rule)
+    assert signature is not None, f"{rule.__name__} is written in Python"
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError:
+        return NoRuleError(f"{rule.__name__}: {error}")
+    return error
+
+
 def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return the result of a call that says where it goes, or like what it should be."""
     options = {name: value for name, value in kwargs.items() if name != "out"}
@@ -210,7 +223,8 @@ def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwa
         with writing_to(out):
             return _written(rule(*args, **options), out)
     except REFUSALS as refusal:
-        return let_numpy_decide(refusal, function, args, options if out is None else kwargs)
+        given = options if out is None else kwargs
+        return let_numpy_decide(_declined(refusal, rule, args, options), function, args, given)
 
 
 def _is_like_ours(like: Any) -> bool:

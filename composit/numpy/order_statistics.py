@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import MissingDerivativeError, NoRuleError
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, truth
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
@@ -104,7 +104,7 @@ def median(
     if overwrite_input:
         # What may be overwritten need not be: numpy, too, gets an array of its own.
         return median(a, axis, None, False, keepdims)
-    return median_of(_median, a, axis, bool(keepdims))
+    return median_of(_median, a, axis, truth(keepdims))
 
 
 def _quantile_dtype(parameters: Parameters, operand: TensorType, places: TensorType) -> Dtype:
@@ -179,7 +179,7 @@ def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]
         if weights is not None or (method != "linear" and method not in _CHOOSING) or places.ndim > 1:
             raise NoRuleError(f"{row.name}: weights, method {method!r}, or a matrix of quantiles")
         axes = None if axis is None else axes_of(axis, tensor.ndim)
-        is_kept = keepdims is not np._NoValue and bool(keepdims)
+        is_kept = keepdims is not np._NoValue and truth(keepdims)
         return row(tensor, places, axis=axes, method=method, keepdims=is_kept, scale=scale)
 
     rule.__name__ = rule.__qualname__ = function.__name__

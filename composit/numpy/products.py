@@ -7,7 +7,6 @@ operation, errors.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
-from composit.numpy.arguments import TensorLike, handle_of, normalize_axis, several, spell_shape
+from composit.numpy.arguments import TensorLike, handle_of, normalize_axis, several, spell_shape, whole
 from composit.numpy.casting import astype
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
@@ -289,7 +288,7 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
                 " equally long"
             )
     else:
-        number = operator.index(axes)
+        number = whole(axes)
         given = [tuple(range(-number, 0)), tuple(range(number))]
     first = tuple(normalize_axis(axis, x.ndim) for axis in given[0])
     second = tuple(normalize_axis(axis, y.ndim) for axis in given[1])

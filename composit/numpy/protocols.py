@@ -68,7 +68,10 @@ def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> A
 
 
 def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> Any:
-    ndim = handle_of(second).ndim
+    one, other = handle_of(first), handle_of(second)
+    if "O" in (one.dtype.kind, other.dtype.kind):
+        raise NoRuleError(f"{ufunc.__name__}.outer: objects, to which integers beyond 64 bits belong")
+    ndim = other.ndim
     widened = expand_dims(first, tuple(range(-ndim, 0))) if ndim else first
     return _UFUNC_TO_FUNCTION[ufunc](widened, second, **options)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, truth
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, matrices_shape, refuse_empty
 from composit.numpy.matrix_formulas import (
     adjoint,
@@ -89,7 +89,7 @@ def pinv(
     tensor = handle_of(a)
     if is_relative and rtol is None and tensor.dtype.kind not in "fc":
         raise NoRuleError(f"pinv: {tensor.dtype} has no precision to derive rtol from")
-    return apply(PseudoInverse(rcond, relative, is_relative, bool(hermitian)), tensor)
+    return apply(PseudoInverse(rcond, relative, is_relative, truth(hermitian)), tensor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +129,4 @@ def matrix_rank(
     """Return the rank of each matrix. See np.linalg.matrix_rank."""
     if not all(value is None or type(value) is float for value in (tol, rtol)) or None not in (tol, rtol):
         raise NoRuleError(f"matrix_rank: no rule for the tolerances {tol!r} and {rtol!r}; one float has one")
-    return apply(MatrixRank(tol, rtol, bool(hermitian)), handle_of(A))
+    return apply(MatrixRank(tol, rtol, truth(hermitian)), handle_of(A))

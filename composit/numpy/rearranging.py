@@ -5,7 +5,6 @@ No operations of its own. May import movement, joining, indexing, creation, argu
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from composit.numpy.arguments import (
     normalize_axis,
     own,
     several,
+    whole,
 )
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import Where, in_dtype
@@ -87,7 +87,7 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
     tensor = handle_of(a)
     if axis is None:
-        return own(reshape(_roll_along(ravel(tensor), operator.index(shift), 0), tensor.shape))
+        return own(reshape(_roll_along(ravel(tensor), whole(shift), 0), tensor.shape))
     moves = np.broadcast(shift, np.asarray(several(axis)))
     if moves.ndim > 1:
         raise NoRuleError("roll: shifts or axes in more than one row")
@@ -125,7 +125,7 @@ def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
 def tile(A: TensorLike, reps: Any) -> Any:
     """Return the tensor repeated whole along axes. See np.tile."""
     tensor = handle_of(A)
-    counts = tuple(operator.index(count) for count in np.atleast_1d(np.asarray(reps)).tolist())
+    counts = tuple(whole(count) for count in np.atleast_1d(np.asarray(reps)).tolist())
     ndim = max(tensor.ndim, len(counts))
     shape = (1,) * (ndim - tensor.ndim) + tensor.shape
     counts = (1,) * (ndim - len(counts)) + counts
@@ -200,16 +200,16 @@ def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
 def tril(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
     tensor = _matrix(m, "tril")
-    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], operator.index(k), np.dtype(bool), _NO_SERIAL))
-    return _where(mask, tensor, tensor.dtype.type(0))
+    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], whole(k), np.dtype(bool), _NO_SERIAL))
+    return _where(mask, tensor, np.zeros((), tensor.dtype)[()])
 
 
 @rule_for(np.triu)
 def triu(m: TensorLike, k: int = 0) -> Any:
     """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
     tensor = _matrix(m, "triu")
-    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], operator.index(k) - 1, np.dtype(bool), _NO_SERIAL))
-    return _where(mask, tensor.dtype.type(0), tensor)
+    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], whole(k) - 1, np.dtype(bool), _NO_SERIAL))
+    return _where(mask, np.zeros((), tensor.dtype)[()], tensor)
 
 
 def _matrix(m: TensorLike, function: str) -> Any:
@@ -231,12 +231,12 @@ def diag(v: TensorLike, k: int = 0) -> Any:
         return diagonal(tensor, k)
     if tensor.ndim != 1:
         raise ShapeError(f"Input must be 1- or 2-d.: diag was given shape {tensor.shape}; use diagonal for more axes")
-    k = operator.index(k)
+    k = whole(k)
     size = tensor.shape[0] + abs(k)
     # Element (i, j) of the diagonal is entry j - max(k, 0) of the vector, so a padded row vector broadcasts to it.
     row = pad(tensor, (max(k, 0), max(-k, 0)))
     mask = leaf(Eye(size, size, k, np.dtype(bool), _NO_SERIAL))
-    return in_dtype(_where(mask, row, tensor.dtype.type(0)), tensor.dtype)
+    return in_dtype(_where(mask, row, np.zeros((), tensor.dtype)[()]), tensor.dtype)
 
 
 @rule_for(np.diagflat)

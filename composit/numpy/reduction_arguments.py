@@ -5,13 +5,12 @@ May import elementwise, arguments.
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from composit.errors import ShapeError
-from composit.numpy.arguments import AxesLike, normalize_axis
+from composit.numpy.arguments import AxesLike, normalize_axis, whole
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.operation import Axes, Dtype, Shape, TensorType
 
@@ -20,8 +19,8 @@ PLAIN_AXES = (type(None), int, tuple)
 
 
 def is_set(keepdims: Any) -> bool:
-    """Return whether axes are kept; raises TypeError for what is no integer, of which numpy asks no truth value."""
-    return bool(keepdims if keepdims.__class__ is bool else operator.index(keepdims))
+    """Return whether axes are kept; leaves what is no integer to numpy, which asks no truth value of it."""
+    return bool(keepdims if keepdims.__class__ is bool else whole(keepdims))
 
 
 def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:

@@ -316,7 +316,10 @@ def any(
 @rule_for(np.count_nonzero)
 def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> Tensor:
     """Return how many elements along axes are not zero. Reference: numpy.count_nonzero."""
-    return _reduce(table.add, table.not_equal(a, 0), axis, np.intp, keepdims)
+    handle = handle_of(a)
+    if handle.dtype.kind not in "biufc":
+        raise NoRuleError("count_nonzero: elements that are no numbers")
+    return _reduce(table.add, table.not_equal(handle, 0), axis, np.intp, keepdims)
 
 
 def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any, keepdims: object) -> Tensor:

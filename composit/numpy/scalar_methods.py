@@ -19,7 +19,7 @@ from composit.handle import TensorHandle
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.elementwise import ElementwiseFunction, short_path
-from composit.numpy.numpy_call import REFUSALS, call_numpy
+from composit.numpy.numpy_call import DECLINES, call_numpy
 from composit.numpy.operators import Operators
 
 Value = Any  # operands are tensors, arrays and numbers; results are LazyScalar
@@ -37,7 +37,7 @@ def _of_scalars(function: ElementwiseFunction, of_arrays: Callable[..., Value], 
         if all(map(_is_scalar, others)):
             try:
                 return function.of_scalars(*others, self) if reflected else function.of_scalars(self, *others)
-            except REFUSALS:
+            except DECLINES:
                 # Numpy's word on it is asked for below.
                 pass
         return of_arrays(self, *others)

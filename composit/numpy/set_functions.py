@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, truth
 from composit.numpy.computations import Computation, Parameters
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.positions import positions_of
@@ -62,4 +62,4 @@ def isin(
     tested = handle_of(test_elements) if is_tensor else positions_of(np.asarray(test_elements))
     if kind is not None or not tensor.ndim or any(part.dtype.kind not in "biuf" for part in (tensor, tested)):
         raise NoRuleError("isin: a way of computing, no axis, or elements that are no real numbers")
-    return _isin(tensor, tested, assume_unique=bool(assume_unique), invert=bool(invert))
+    return _isin(tensor, tested, assume_unique=truth(assume_unique), invert=truth(invert))

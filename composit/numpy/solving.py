@@ -7,7 +7,6 @@ May import movement, products, arguments, apply, operation, errors.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.linalg._linalg import SlogdetResult  # numpy's own class, so that isi
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError, ShapeError
-from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, whole
 from composit.numpy.matrix_arguments import check_square, inexact_dtype, matrices_shape, real_dtype
 from composit.numpy.matrix_formulas import transposed
 from composit.numpy.movement import ravel, reshape, transpose
@@ -211,7 +210,7 @@ def matrix_power(a: TensorLike, n: AxisLike) -> Any:
     """Return each matrix to an integer power, by repeated squaring. See np.linalg.matrix_power."""
     x = handle_of(a)
     check_square("matrix_power", x.type)
-    power = operator.index(n)
+    power = whole(n)
     if power == 0 or x.dtype.kind not in "biufc":
         raise NoRuleError(f"matrix_power: no rule for power {power} of dtype {x.dtype}")
     if power < 0:

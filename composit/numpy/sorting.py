@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis, truth
 from composit.numpy.computations import Computation, Parameters, same_type
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
@@ -58,7 +58,7 @@ def _sorted(row: Computation, a: TensorLike, axis: Any, options: tuple[Any, Any,
         raise NoRuleError(f"{row.name}: kind {kind!r} with stable {stable!r}")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
     if stable is not None:
-        return row(flat, axis=position, kind=kind, stable=bool(stable))
+        return row(flat, axis=position, kind=kind, stable=truth(stable))
     return row(flat, axis=position, kind=kind)
 
 
@@ -175,7 +175,7 @@ def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> Any:
     values, edges = handle_of(x), handle_of(bins)
     if edges.ndim != 1 or values.dtype.kind not in "biuf" or edges.dtype.kind not in "biuf":
         raise NoRuleError("digitize: bins that are no vector, or elements that are not real numbers")
-    return _digitize_in(values, edges, right=bool(right))
+    return _digitize_in(values, edges, right=truth(right))
 
 
 def _sort_complex_types(parameters: Parameters, operand: TensorType) -> TensorType:

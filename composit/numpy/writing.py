@@ -5,7 +5,6 @@ May import subscripts, indexing, assignment, numpy_call, apply, errors.
 
 from __future__ import annotations
 
-import operator
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle
-from composit.numpy.arguments import spell_shape
+from composit.numpy.arguments import spell_shape, whole
 from composit.numpy.assignment import (
     ARRAY,
     AddAt,
@@ -174,7 +173,7 @@ def _with_operands(entries: Index) -> tuple[Index, list[Any]]:
             indices.append(_index_array(entry))
             plain.append(ARRAY)
         else:
-            plain.append(operator.index(entry))
+            plain.append(whole(entry))
     return tuple(plain), indices
 
 
@@ -182,7 +181,7 @@ def _plain_slice(entry: Any) -> Any:
     if not isinstance(entry, slice):
         return entry
     parts = (entry.start, entry.stop, entry.step)
-    return slice(*(None if part is None else operator.index(part) for part in parts))
+    return slice(*(None if part is None else whole(part) for part in parts))
 
 
 def _index_tensor(tensor: Any) -> Any:
@@ -261,7 +260,10 @@ def _converted(tensor: Any, value: Any) -> Any:
         return as_tensor(value)
     if tensor.dtype.kind in "biufcmM" and isinstance(value, list | tuple):
         return array(value)
-    return as_tensor(np.asarray(value, dtype=tensor.dtype))
+    try:
+        return as_tensor(np.asarray(value, dtype=tensor.dtype))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise NoRuleError(f"setitem: numpy makes no array of {value!r:.40}: {error}") from error
 
 
 def _check_broadcasts(given: Shape, wanted: Shape) -> None:

@@ -27,6 +27,11 @@ def _parser() -> argparse.ArgumentParser:
         "--group-by-error", action="store_true", help="print the causes of failure, most frequent first"
     )
     parser.add_argument("--update", action="store_true", help="record the outcomes in recorded.json")
+    parser.add_argument(
+        "--update-fallbacks",
+        action="store_true",
+        help="run the sample that the tests run, and record how many calls rules decline, in sampled_fallbacks.json",
+    )
     parser.add_argument("--debug", metavar="ID", help="run one file or test id under pytest here, with tracebacks")
     return parser
 
@@ -44,6 +49,9 @@ def main() -> int:
     if arguments.debug:
         return _debug(arguments.debug, mode)
     paths = arguments.files or running.all_files()
+    if arguments.update_fallbacks:
+        recording.update_fallbacks(running.run_files(paths, mode, recording.SAMPLE_ONE_IN))
+        return 0
     results = [running.read_result(path, mode) for path in paths] if arguments.last else running.run_files(paths, mode)
     if mode == "reference" and not arguments.files:
         counts = {result.path: len(result.passed) for result in results}

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import pytest
 
+from composit.numpy.numpy_call import count_fallbacks
 from tests.numpy_suite import comparisons, expectations
 from tests.numpy_suite.excluded import reason_left_out
 from tests.numpy_suite.loading import NUMPY_ROOT, load
@@ -81,6 +82,15 @@ def _opened(path: str) -> TextIO:
 
 def _stop_test(*_: object) -> None:
     raise TestTimeoutError("the test used up its processor time")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Write how often each of numpy's functions decided a call that a rule of ours declined."""
+    with count_fallbacks() as counted:
+        result = yield
+    _write(session.config, {"fallbacks": dict(counted)})
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,9 @@ from typing import Any
 from tests.numpy_suite.running import FileResult
 
 RECORD = Path(__file__).with_name("recorded.json")
+SAMPLED_FALLBACKS = Path(__file__).with_name("sampled_fallbacks.json")
+# The sample of numpy's tests that is run each time: of files with many tests one in so many.
+SAMPLE_ONE_IN = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,17 @@ def update(results: Sequence[FileResult], mode: str) -> None:
             "failing": _failing_names(result),
         }
     RECORD.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def sampled_fallbacks() -> dict[str, dict[str, int]]:
+    """Return for each file how often each of numpy's functions decided, in its sample, a call that a rule declined."""
+    return json.loads(SAMPLED_FALLBACKS.read_text(encoding="utf-8")) if SAMPLED_FALLBACKS.exists() else {}
+
+
+def update_fallbacks(results: Sequence[FileResult]) -> None:
+    """Write these counts of samples in place of what was recorded of the files."""
+    rows = sampled_fallbacks() | {result.path: dict(result.fallbacks) for result in results}
+    SAMPLED_FALLBACKS.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _failing_names(result: FileResult) -> list[str]:

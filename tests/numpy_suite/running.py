@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy
 
@@ -43,6 +45,9 @@ class FileResult:
     num_lazy: int = 0
     num_real: int = 0
     num_other: int = 0
+    fallbacks: Counter[str] = field(
+        default_factory=Counter
+    )  # numpy's functions that decided a call that a rule declined
     finished: bool = False
 
 
@@ -118,7 +123,7 @@ def _run(arguments: list[str], directory: str) -> None:
         )
 
 
-def _rows(out: Path) -> Iterable[dict[str, str]]:
+def _rows(out: Path) -> Iterable[dict[str, Any]]:
     if out.exists():
         for line in out.read_text(encoding="utf-8").splitlines():
             yield json.loads(line)
@@ -143,6 +148,8 @@ def read_outcomes(path: str, out: Path) -> FileResult:
             result.num_lazy += int(row["lazy"])
             result.num_real += int(row["real"])
             result.num_other += int(row["other"])
+        elif "fallbacks" in row:
+            result.fallbacks.update(row["fallbacks"])
         elif row["outcome"] == "uncollected":
             result.uncollected = row["error"]
         elif row["id"] not in last or last[row["id"]]["outcome"] != "failed":
@@ -166,7 +173,7 @@ def _sort_in(result: FileResult, test_id: str, row: dict[str, str]) -> None:
         result.failed[test_id] = {"error": "CRASH: the process died in this test", "line": "", "raised": ""}
 
 
-def run_files(paths: Sequence[str], mode: str) -> list[FileResult]:
-    """Return the outcomes of the files, run on two cores."""
+def run_files(paths: Sequence[str], mode: str, one_in: int = 1) -> list[FileResult]:
+    """Return the outcomes of the files, or of samples of their tests, run on two cores."""
     with ThreadPoolExecutor(NUM_WORKERS) as pool:
-        return list(pool.map(lambda path: run_file(path, mode), paths))
+        return list(pool.map(lambda path: run_file(path, mode, one_in), paths))

@@ -15,7 +15,7 @@ import pytest
 from tests.numpy_suite import recording, running
 
 RECORDED = recording.recorded("lazy")
-ONE_IN = 25
+FALLBACKS = recording.sampled_fallbacks()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def outcome_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str], runni
         def outcome(path: str) -> running.FileResult:
             for other in [path] if num_workers == 1 else wanted:
                 if other not in futures:
-                    futures[other] = pool.submit(running.run_file, other, "lazy", one_in=ONE_IN)
+                    futures[other] = pool.submit(running.run_file, other, "lazy", one_in=recording.SAMPLE_ONE_IN)
             return futures[path].result()
 
         yield outcome
@@ -41,4 +41,13 @@ def test_file_of_numpys_suite_passes_as_recorded(path: str, outcome_of: Callable
     different = recording.differences(outcome_of(path), RECORDED[path])
     assert not different, "\n".join(
         [*different, f"when this is right, record it: python -m tests.numpy_suite --update {path}"]
+    )
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED))
+def test_rules_decline_as_many_calls_as_recorded(path: str, outcome_of: Callable[[str], running.FileResult]) -> None:
+    # A fault in a rule is an error; a rule that newly declines, for whatever reason, shows as a changed count.
+    counted = dict(outcome_of(path).fallbacks)
+    assert counted == FALLBACKS[path], (
+        f"when this is right, record it: python -m tests.numpy_suite --update-fallbacks {path}"
     )
