@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def size(a: TensorLike, axis: AxesLike | None = None) -> int:
     tensor = handle_of(a)
     if axis is None:
         return tensor.size  # type: ignore[no-any-return]
-    if isinstance(axis, tuple):
+    if not isinstance(axis, SupportsIndex):
         # numpy takes several since 2.4, and has its own word on none and on one that is given twice.
         raise NoRuleError("size: several axes")
     return tensor.shape[normalize_axis(axis, tensor.ndim)]  # type: ignore[no-any-return]

@@ -140,11 +140,11 @@ def operand_of(value: Any) -> Any:
 class _Universal(type):
     """Counts numpy's own universal functions among the instances."""
 
-    def __instancecheck__(cls, instance: object) -> bool:
+    def __instancecheck__(cls, instance: Any) -> bool:
         if cls is not ufunc:
             return super().__instancecheck__(instance)
         # Functions such as erf, which numpy does not have, work alike and are none.
-        return isinstance(getattr(instance, "ufunc", instance), np.ufunc)
+        return isinstance(instance.ufunc if super().__instancecheck__(instance) else instance, np.ufunc)
 
 
 def with_named_results(
