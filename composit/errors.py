@@ -108,3 +108,7 @@ class OutOfBoundsError(CompositError, IndexError):
 
 class LinearAlgebraError(CompositError, np.linalg.LinAlgError):
     """Operands are no matrices, or no square ones, where a function of linear algebra needs them."""
+
+
+class ReadNumberWarning(CompositError, UserWarning):
+    """A gradient takes a number for a constant that Python read from one of its inputs; a warning, not an error."""

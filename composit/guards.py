@@ -22,6 +22,7 @@ from composit.node import Node, drop_values, newest_serial
 from composit.operation import Array, Input, Scalar
 from composit.origins import PASSED, Origin, joined
 from composit.program import Pair, ancestors_in_order
+from composit.read_places import Place, note_place
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source, find_source
 
@@ -35,6 +36,7 @@ class Guard:
 
     after: the newest serial when it was read; a number that is read can steer only what is built later, but a
            condition or an index also chooses among what is there, as the last test of a loop does
+    place: of a number that Python may compute with, where it was read, and the calls that led there
     """
 
     pair: Pair
@@ -42,6 +44,7 @@ class Guard:
     source: Source | None
     value: Array
     after: int
+    place: Place = ()
 
     def may_have_steered(self, newest: int) -> bool:
         """Return whether a value whose newest node has this serial may be there because of the read."""
@@ -64,7 +67,11 @@ def _short(value: Array) -> str:
 
 def record_read(handle: TensorHandle, kind: str, value: Array, origin: Origin) -> None:
     """Note that Python has seen a value, with what it depends on: the mark that a later run checks."""
-    origin.note(Guard((handle._node, handle._output_index), kind, find_source(2), np.array(value), newest_serial()))
+    read = np.array(value)
+    is_number = kind not in _CHOOSING and read.dtype.kind in "fc"
+    place = note_place(2) if is_number else ()
+    source = place[0] if place else find_source(2)
+    origin.note(Guard((handle._node, handle._output_index), kind, source, read, newest_serial(), place))
 
 
 def reads_of(node: Node) -> Iterator[Guard]:

@@ -78,6 +78,17 @@ def find_source(depth: int = 1) -> Source | None:
     return None
 
 
+def find_sources(depth: int, count: int) -> tuple[Source, ...]:
+    """Return up to `count` frames outside our packages, the innermost first, seen from `depth` callers up."""
+    found: list[Source] = []
+    frame: FrameType | None = _frame_at(depth)
+    while frame is not None and len(found) < count:
+        if not _is_internal(frame.f_code):
+            found.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(found)
+
+
 def warn_user(message: str, category: type[Warning]) -> None:
     """Warn of the innermost line outside our packages, as numpy's C code warns of the line that called it."""
     frame: FrameType | None = _frame_at(1)

@@ -17,6 +17,7 @@ from composit.containers import flatten
 from composit.errors import DerivativeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.evaluation import why_unreached
 from composit.handle import TensorHandle, make_tensor
+from composit.nn.read_numbers import warn_of_read_numbers
 from composit.node import Node, inside_scope
 from composit.numpy.casting import Astype
 from composit.operation import TensorType
@@ -42,6 +43,8 @@ def chain_rule(
     Raises:  UnreachedInputError: no output depends on an input (unreached="zeros" gives zeros instead);
              DerivativeError: outputs depend on an input only through something that has no derivative;
              MissingDerivativeError: an operation's derivative is not written yet; the user's line is in the note
+    Warns:   ReadNumberWarning: Python read a number from an input (float(x), math.exp(x), x.item(), x.tolist(), a parameter
+             of a random generator) and it seems to have come back into an output, where it is a constant
     Example:
         >>> import composit.numpy as cnp
         >>> x = cnp.asarray([1.0, 2.0, 3.0])
@@ -60,7 +63,7 @@ def chain_rule(
     for output, value in output_to_cotangent.items():
         handle = as_tensor(output)
         sweep.seed(handle, _incoming(handle, output, value))
-    sweep.run()
+    warn_of_read_numbers(wanted, sweep.run())
     return [sweep.gradient(handle, unreached) for handle in wanted]
 
 
@@ -138,13 +141,14 @@ class _Sweep:
         self._outputs.append((handle.node, handle.output_index))
         self._accumulate(_identity(handle.node, handle.output_index), cotangent)
 
-    def run(self) -> None:
-        """Carry the cotangents from the outputs to the wanted inputs."""
+    def run(self) -> Sequence[Node]:
+        """Carry the cotangents from the outputs to the wanted inputs; return the nodes on the way, operands first."""
         order = ancestors_in_order([node for node, _ in self._outputs], oldest=self._oldest)
         self._mark_reached(order)
         for node in reversed(order):
             if node.operands:
                 self._pass_through(node)
+        return order
 
     def _mark_reached(self, order: Sequence[Node]) -> None:
         for node in order:

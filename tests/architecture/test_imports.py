@@ -29,6 +29,7 @@ _LAYERS = (
         "composit.locks",
         "composit.origins",
         "composit.source",
+        "composit.read_places",
         "composit.warning_lines",
     ),
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.

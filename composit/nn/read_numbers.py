@@ -1,0 +1,138 @@
+"""Warns of numbers that Python read from an input of `chain_rule` and that may have come back into the output.
+
+`x[0] * math.exp(x[1])` reads x[1] and multiplies by a number: for the derivative that number is a constant. The graph does
+not know where a number comes from, so bytecode decides (`number_flow.py`): a read is told of if a node that was built after
+it, from a number or from a fresh array, stands in a statement that the number may reach. Tests, texts and printing reach
+none. May import number_flow, and what composit's core offers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from composit.errors import ReadNumberWarning
+from composit.guards import Guard, reads_of
+from composit.handle import TensorHandle
+from composit.nn.number_flow import Flow, flow_of_parameters, flow_of_read, statement_at
+from composit.node import Node
+from composit.operation import Scalar
+from composit.program import ancestors_in_order
+from composit.read_places import Key, Place, key_of, places
+from composit.source import Source, describe_source, warn_user
+
+# What reads to know a fact, to show something, or to round: numbers that come out have no derivative, or enter no graph.
+_KINDS_WITHOUT_SLOPE = frozenset("int round trunc hash mask arange trim_zeros is_integer as_integer_ratio hex".split())
+_MAX_SHOWN = 3
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An instruction that built nodes from numbers or fresh arrays, and the serial of the newest of them."""
+
+    source: Source
+    newest: int
+
+
+def warn_of_read_numbers(wanted: Sequence[TensorHandle], order: Sequence[Node]) -> None:
+    """Warn if a number that was read from a wanted value may be a constant among the nodes of the outputs, operands first."""
+    if not any(_has_reads(handle.node) for handle in wanted):
+        return
+    entries = _entries(order)
+    suspicious = {key_of(place): newest for place in places() if (newest := _newest_reached(place, entries)) >= 0}
+    if not suspicious:
+        return
+    found = _first_reads(wanted, suspicious)
+    reads = [guard for guard in found if _depends(guard, wanted)]
+    if reads:
+        warn_user(_message(reads), ReadNumberWarning)
+
+
+def _has_reads(node: Node) -> bool:
+    return next(_reads_behind(node), None) is not None
+
+
+def _reads_behind(node: Node) -> Iterator[Guard]:
+    yield from reads_of(node)
+    for known in node._values.values():
+        if known.origin is not None:
+            yield from known.origin.reads()
+
+
+def _entries(order: Sequence[Node]) -> Mapping[tuple[int, int], _Entry]:
+    found: dict[tuple[int, int], _Entry] = {}
+    for node in order:
+        if node.source is None or not _takes_numbers(node):
+            continue
+        code, offset = node.source
+        entry = found.setdefault((id(code), offset), _Entry(node.source, node.serial))
+        entry.newest = max(entry.newest, node.serial)
+    return found
+
+
+def _takes_numbers(node: Node) -> bool:
+    """Return whether a number of Python's may be in it: as an operand, or as the elements of a fresh array."""
+    if not node.operands:
+        return node.types[0].dtype.kind in "fc"
+    return any(
+        isinstance(operand.operation, Scalar) and operand.types[0].dtype.kind in "fc" for operand, _ in node.operands
+    )
+
+
+def _newest_reached(place: Place, entries: Mapping[tuple[int, int], _Entry]) -> int:
+    """Return the serial of the newest node that a number read at the place may be in, -1 for none."""
+    newest = -1
+    for code, offset in place:
+        flow = flow_of_read(code, offset)
+        for entry in entries.values():
+            if entry.newest > newest and _is_reached(flow, (code, offset), entry.source):
+                newest = entry.newest
+        if not flow.leaves:
+            break
+    return newest
+
+
+def _is_reached(flow: Flow, read: Source, entry: Source) -> bool:
+    (code, offset), (other, other_offset) = read, entry
+    if other is not code:
+        # By an argument, or by a name that both know: a global, a variable of an enclosing function, an attribute.
+        shared = Flow(frozenset(name for name in flow.names if name in other.co_names or name in other.co_freevars))
+        attributes = Flow(frozenset(name for name in flow.names if name.startswith(".")))
+        return (
+            (other.co_name in flow.called and flow_of_parameters(other).reaches(other, other_offset))
+            or (other.co_filename == code.co_filename and shared.reaches(other, other_offset))
+            or attributes.reaches(other, other_offset)
+        )
+    statement = statement_at(code, offset)
+    is_same = statement is not None and not statement.is_test and offset <= other_offset <= statement.stop
+    return is_same or flow.reaches(other, other_offset)
+
+
+def _first_reads(wanted: Sequence[TensorHandle], suspicious: Mapping[Key, int]) -> list[Guard]:
+    """Return of each place the first read of a number that depends on a wanted value, and that nodes there may be later than."""
+    left, found = dict(suspicious), []
+    for handle in wanted:
+        for guard in _reads_behind(handle.node):
+            key = key_of(guard.place)
+            if key in left and guard.kind not in _KINDS_WITHOUT_SLOPE and guard.after <= left[key]:
+                found.append(guard)
+                del left[key]
+            if not left:
+                return found
+    return found
+
+
+def _depends(guard: Guard, wanted: Sequence[TensorHandle]) -> bool:
+    sources = {id(handle.node) if handle.node.operands else id(handle.node.operation) for handle in wanted}
+    return any(id(node) in sources or id(node.operation) in sources for node in ancestors_in_order([guard.pair[0]]))
+
+
+def _message(reads: Sequence[Guard]) -> str:
+    shown = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads[:_MAX_SHOWN])
+    more = f"\n  and {len(reads) - _MAX_SHOWN} more" if len(reads) > _MAX_SHOWN else ""
+    return (
+        "chain_rule: Python read numbers that depend on the inputs, and they seem to have come back into the outputs, where the"
+        f" derivative takes them for constants. The reads:{shown}{more}\nexpected a computation on tensors, as composit.numpy.exp"
+        " in place of math.exp; if constants are meant, silence this with"
+        " warnings.filterwarnings('ignore', category=composit.errors.ReadNumberWarning)"
+    )
