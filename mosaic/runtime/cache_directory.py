@@ -128,10 +128,16 @@ def _why_unsafe(root: Path) -> str | None:
         return "it is not a directory"
     # Again for all of it: somebody may have been faster than mkdir.
     reason = why_untrusted(status) or (why_way_untrusted(root) if missing else None)
-    if reason is None and status.st_uid == os.geteuid() and status.st_mode & 0o077:
-        with contextlib.suppress(OSError):  # read-only
-            root.chmod(0o700)
+    if reason is None:
+        _close_to_readers(root / FORMAT)
     return reason
+
+
+def _close_to_readers(directory: Path) -> None:
+    """Let nobody else read what we keep. The root stays as it is: it may be a directory that holds other things, too."""
+    with contextlib.suppress(OSError):  # not there yet, or read-only
+        if directory.stat().st_uid == os.geteuid() and directory.stat().st_mode & 0o077:
+            directory.chmod(0o700)
 
 
 def check_takes_files(directory: Path) -> None:
@@ -172,7 +178,7 @@ def stand_in_root(refused: Path | str, reason: str) -> Path:
     if known is None and all(str(one.root) != str(refused) for one in _STAND_INS.values()):
         warnings.warn(
             f"cache: {refused} is not used to keep compiled programs: {reason}; it must be a writable directory of "
-            f"yours with mode 0700 that nobody else can rename, so this process uses a temporary one; correct it, or "
+            f"yours (such as one with mode 0700) that nobody else can rename, so this process uses a temporary one; correct it, or "
             f"set COMPOSIT_CACHE_DIR to another",
             RuntimeWarning,
             stacklevel=2,

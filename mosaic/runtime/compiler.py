@@ -8,6 +8,7 @@ its wrappers add). Such a variable would make a library that another process mus
 what it needs to run. Whoever wants it to see more writes so in CC, which is part of every key: CC="env CPATH=/x gcc".
 """
 
+import contextlib
 import importlib.util
 import os
 import shlex
@@ -73,11 +74,11 @@ def compiler_environment(directory: Path) -> dict[str, str]:
 
 
 def _absolute_path(path: str) -> str:
-    """The same directories for a program that runs elsewhere; an empty word is the current directory."""
-    try:
-        return os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
-    except FileNotFoundError:  # the current directory was removed, so no relative one exists
-        return path
+    """The same directories for a program that runs elsewhere, without the current one, which anybody could have filled."""
+    words = [word for word in path.split(os.pathsep) if word not in ("", ".")]
+    with contextlib.suppress(FileNotFoundError):  # the current directory was removed, so no relative one exists
+        words = [os.path.abspath(word) for word in words]
+    return os.pathsep.join(words) or os.defpath
 
 
 def _can_write_user_cache(variables: Mapping[str, str]) -> bool:

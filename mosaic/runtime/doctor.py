@@ -109,7 +109,10 @@ def _examine_cache() -> list[Finding]:
 
 
 def _examine_one_cache(cache: Cache) -> list[Finding]:
-    summary = cache.summary()
+    try:
+        summary = cache.summary()
+    except OSError as error:
+        return [Finding("cache", f"it cannot be read: {error}", is_needed_and_missing=True)]
     mode = stat.S_IMODE(summary.location.stat().st_mode)
     size = f"{summary.num_bytes / 2**20:.1f} of {summary.max_bytes / 2**20:.0f} MiB"
     findings = [
@@ -122,7 +125,7 @@ def _examine_one_cache(cache: Cache) -> list[Finding]:
     try:
         check_takes_files(cache.root)
     except OSError as error:
-        findings.append(Finding("", f"it takes no new programs: {error.strerror}; a temporary directory does"))
+        findings.append(Finding("", f"it takes no new programs: {error.strerror}"))
     if os.statvfs(cache.root).f_flag & os.ST_NOEXEC:
         findings.append(Finding("", "it is mounted noexec, so code is executed from a copy in memory"))
     return findings

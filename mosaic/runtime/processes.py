@@ -96,8 +96,8 @@ def _watched_group() -> Iterator[int]:
 
 
 def _limit_processor_time(process_id: int, timeout_s: float) -> None:
-    """End the process, and each child that it starts from now on, after so many seconds of processor time."""
-    limit_s = math.ceil(timeout_s) + 1
+    """End the process, and each child that it starts from now on, after so many seconds of every processor's time."""
+    limit_s = (math.ceil(timeout_s) + 1) * (os.cpu_count() or 1)
     # The system refuses where real and effective user differ, and where the program has ended already. Sandboxes
     # refuse too.
     with contextlib.suppress(OSError):

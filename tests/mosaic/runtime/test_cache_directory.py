@@ -35,11 +35,16 @@ def test_a_new_directory_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
 
 
-def test_a_directory_that_others_may_read_becomes_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_directory_that_others_may_read_only_what_is_ours_becomes_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = use(tmp_path / "cache", monkeypatch)
-    root.mkdir(mode=0o755)
+    (root / "v1").mkdir(parents=True)
+    for directory in (root, root / "v1"):
+        directory.chmod(0o755)
     assert cache_roots() == (root,)
-    assert stat.S_IMODE(root.stat().st_mode) == 0o700
+    assert stat.S_IMODE(root.stat().st_mode) == 0o755, "it may be somebody's home, or even /"
+    assert stat.S_IMODE((root / "v1").stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])

@@ -110,6 +110,18 @@ def test_a_relative_directory_of_the_path_is_found_from_everywhere(
     assert find_compiler().argv == (command,)
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/bin:tools", "/bin:{cwd}/tools"), (":/bin:.", "/bin"), ("", os.defpath), ("./a/../b", "{cwd}/b")],
+)
+def test_the_path_of_a_compiler_is_absolute_and_without_the_current_directory(
+    path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", path)
+    assert compiler_environment(tmp_path)["PATH"] == expected.format(cwd=tmp_path)
+
+
 def test_a_compiler_sees_no_variable_that_changes_what_it_makes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

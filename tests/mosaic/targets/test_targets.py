@@ -45,6 +45,12 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         get_target("z80")
 
 
+@pytest.mark.parametrize("name", ["", "X86-64-V4", "x86-64-v4 ", 4, ["x86-64-v4"], {}])
+def test_what_is_no_name_is_an_error_too(name: object) -> None:
+    with pytest.raises(ParameterError, match=r"no target is called .*; expected one of .*; pass one of these"):
+        get_target(name)
+
+
 def test_the_generic_target_names_no_processor() -> None:
     generic = named_targets["generic"]
     assert not any(flag.startswith(("-m", "-target")) for flag in (*generic.flags, *generic.zig_flags))
