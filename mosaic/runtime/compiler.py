@@ -9,6 +9,7 @@ what it needs to run. Whoever wants it to see more writes so in CC, which is par
 """
 
 import contextlib
+import errno
 import importlib.util
 import os
 import shlex
@@ -16,19 +17,24 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from composit.errors import CompilerNotFoundError
-from mosaic.runtime.processes import run_program
+from mosaic.runtime.processes import Finished, run_program
 
 COMPILER_NAMES: Final = ("cc", "gcc", "clang")
 
 # A compiler that cannot say its version in this time will not compile either.
 _VERSION_TIMEOUT_S: Final = 30.0
+
+# What the system says of a command that is no program. Other refusals, as of too many processes, may pass.
+_NOT_A_PROGRAM: Final = frozenset(
+    (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ELOOP, errno.ENAMETOOLONG)
+)
 
 # Where programs lie, where compilers and their wrappers keep caches, and where a compiler outside the system's
 # directories finds its own libraries. LD_LIBRARY_PATH is part of the compiler's identity, because it decides which
@@ -135,19 +141,35 @@ def _candidates(path: str) -> list[tuple[str, ...]]:
 
 @lru_cache(maxsize=16)
 def _identify(argv: tuple[str, ...], variables: tuple[tuple[str, str], ...]) -> Compiler | None:
-    """The compiler behind a command, or None if it does not run; asked once, because one that hangs takes its time."""
-    command = (*argv, "--version")
+    """The compiler behind a command, or None if it does not run; asked once, because one that hangs takes its time.
+
+    Raises: CompilerNotFoundError: no program can be started now
+    """
     try:
-        with tempfile.TemporaryDirectory() as directory:
-            environment = compiler_environment(Path(directory))
-            finished = run_program(command, timeout_s=_VERSION_TIMEOUT_S, environment=environment)
-    except (OSError, subprocess.TimeoutExpired):
+        finished = _ask_for_version(argv)
+    except subprocess.TimeoutExpired:
         return None
+    except OSError as error:
+        if error.errno in _NOT_A_PROGRAM:
+            return None
+        raise CompilerNotFoundError(
+            f"compile: {shlex.join(argv)} cannot be started: {error}; compiled code needs a process for the compiler; "
+            f"raise the limits of this process (`ulimit -a`)"
+        ) from error
     if finished.exit_status != 0 or not finished.output.strip():
         return None
     libraries = dict(variables).get("LD_LIBRARY_PATH", "")
     identity = f"{finished.output.strip()}\nLD_LIBRARY_PATH={libraries}" if libraries else finished.output.strip()
     return Compiler(argv, identity, _kind(argv, finished.output))
+
+
+def _ask_for_version(argv: Sequence[str]) -> Finished:
+    with contextlib.ExitStack() as stack:
+        directory = "/"
+        with contextlib.suppress(OSError):  # only zig writes something
+            directory = stack.enter_context(tempfile.TemporaryDirectory())
+        environment = compiler_environment(Path(directory))
+        return run_program([*argv, "--version"], timeout_s=_VERSION_TIMEOUT_S, environment=environment)
 
 
 def _kind(argv: tuple[str, ...], version_text: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,20 @@ def test_a_program_comes_back_as_it_was_published(cache: Cache, target: Target) 
 
 
 @pytest.mark.parametrize(
-    "damage", ["truncated", "altered", "missing file", "extra file", "no manifest", "manifest is junk"]
+    "damage",
+    [
+        *("truncated", "altered", "missing file", "extra file", "no manifest", "manifest is junk", "empty manifest"),
+        *(
+            "empty library",
+            "deep manifest",
+            "binary manifest",
+            "pipe",
+            "directory",
+            "link",
+            "file",
+            "link to elsewhere",
+        ),
+    ],
 )
 def test_a_damaged_entry_is_a_miss_and_is_compiled_again(damage: str, cache: Cache, target: Target) -> None:
     library = compile_library(ADD_SOURCE, target=target)
@@ -65,6 +79,29 @@ def test_a_damaged_entry_is_a_miss_and_is_compiled_again(damage: str, cache: Cac
             manifest.unlink()
         case "manifest is junk":
             manifest.write_text("[]")
+        case "empty manifest":
+            manifest.write_text("")
+        case "empty library":
+            library.write_bytes(b"")
+        case "deep manifest":
+            manifest.write_text("[" * 100_000)
+        case "binary manifest":
+            manifest.write_bytes(bytes(range(256)))
+        case "pipe":
+            library.unlink()
+            os.mkfifo(library)
+        case "directory":
+            library.unlink()
+            library.mkdir()
+        case "link":
+            library.rename(cache.root / "moved.so")
+            library.symlink_to(cache.root / "moved.so")
+        case "file":
+            shutil.rmtree(library.parent)
+            library.parent.write_text("")
+        case "link to elsewhere":
+            library.parent.rename(cache.root / "moved")
+            library.parent.symlink_to(cache.root / "moved")
     messages: list[str] = []
     assert compile_library(ADD_SOURCE, target=target, progress=messages.append) == library
     assert messages, "it was compiled again"

@@ -1,5 +1,6 @@
 """Which compiler is found, and what is said when there is none."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from composit.errors import CompileError, CompilerNotFoundError
 from mosaic.runtime import compiler as compiler_module
 from mosaic.runtime.compiler import compiler_environment, find_compiler
+from mosaic.runtime.processes import Finished
 from tests.mosaic.runtime.programs import write_program
 
 
@@ -48,6 +50,21 @@ def test_a_cc_that_does_not_run_is_an_error_and_not_replaced(monkeypatch: pytest
     with pytest.raises(CompilerNotFoundError, match=r"CC='no-such-compiler -O2' was asked for"):
         find_compiler()
     assert issubclass(CompilerNotFoundError, CompileError)
+
+
+def test_a_machine_that_starts_no_program_now_may_do_so_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setenv("CC", "cc -some-option-of-this-test")
+    with monkeypatch.context() as patched:
+        patched.setattr(compiler_module, "run_program", refuse)
+        with pytest.raises(
+            CompilerNotFoundError, match=r"cc -some-option.* cannot be started: .*temporarily unavail.*ulimit"
+        ):
+            find_compiler()
+    monkeypatch.setattr(compiler_module, "run_program", lambda *args, **options: Finished(0, "cc 1"))
+    assert find_compiler().version == "cc 1"
 
 
 def test_a_command_that_does_not_run_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,35 @@ def test_clearing_a_read_only_cache_says_that_it_cannot(tmp_path: Path) -> None:
     assert any("Read-only file system" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("resource.RLIMIT_FSIZE, (4096, 4096)", "there is no place for compiled code"),
+        pytest.param("resource.RLIMIT_NOFILE, (8, 8)", "Too many open files", marks=pytest.mark.slow),
+    ],
+)
+def test_where_limits_forbid_compiling_numpy_runs_the_program(limit: str, words: str, tmp_path: Path) -> None:
+    # What is imported late is imported before: the limit is for files of ours.
+    script = dedent(COMPUTE).replace(", mosaic\n", ", mosaic, mosaic.backend, resource, concurrent.futures.thread\n")
+    script = script.replace("x = cnp", f"resource.setrlimit({limit})\nx = cnp")
+    child = start_python(script, COMPOSIT_CACHE_DIR=str(tmp_path / "cache"))
+    output, _ = child.communicate(timeout=PATIENCE_S)
+    results, warned = results_and_warnings(output.splitlines())
+    assert results == INTERPRETED, output
+    assert len(warned) == 1
+    assert words in warned[0]
+
+
+@needs_mounts
+def test_the_first_place_that_has_room_is_taken(tmp_path: Path) -> None:
+    mounts = "\n".join(f"mount -t tmpfs -o size=64k,mode=1777 none {place}" for place in ("/tmp", "/var/tmp"))
+    environment = {"COMPOSIT_CACHE_DIR": "/tmp/cache", "TMPDIR": "/tmp", "XDG_RUNTIME_DIR": ""}
+    results, warned = results_and_warnings(run_mounted(mounts, COMPUTE, **environment))
+    assert results == COMPILED
+    (warning,) = warned
+    assert warning.startswith("RuntimeWarning: cache: /tmp/cache is not used")
+
+
 @pytest.mark.parametrize("home", [None, *slow("", "/proc/nowhere", "relative")])
 def test_a_user_without_a_home_has_a_stand_in(home: str | None, tmp_path: Path) -> None:
     script = f"""
