@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.at_call import at_call, compute_at_call
+from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, make_tensor, new_tensor
@@ -38,7 +38,15 @@ def apply(operation: Operation, *operands: object) -> Any:  # Any: LazyTensor, o
         handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
         flat += (handle._node, handle._output_index)
         types.append(handle._type)
-    return tensor_of(operation, tuple(flat), operation.result_types(*types), 3)
+    result = tensor_of(operation, tuple(flat), operation.result_types(*types), 3)
+    if operation.raises_by_value and operation.may_raise(types, [is_given(node) for node in flat[::2]]):
+        compute_if_caught(result[0] if isinstance(result, tuple) else result)
+    return result
+
+
+def is_given(node: Node) -> bool:
+    """Return whether it is a number or an array that a call was given, whose values it has looked at where that matters."""
+    return isinstance(node.operation, Input | Scalar)
 
 
 def tensor_of(

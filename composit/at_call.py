@@ -1,6 +1,6 @@
-"""Whether results are computed where they are written: inside `strict()`, or for an errstate.
+"""Whether results are computed where they are written: inside `strict()`, for an errstate, or inside a `try`.
 
-May import errstates.
+May import errstates, errors, exception_handlers.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from composit.errstates import acts_at_call
+from composit.errors import NoValueError
+from composit.errstates import SILENT_ERRSTATE, acts_at_call
+from composit.exception_handlers import is_caught
 
 
 class _AtCall:
-    """Whether operations compute their results where they are written: inside `strict()`, or for an errstate.
+    """Whether operations compute their results where they are written, and how.
 
     strict:  how many `strict()` are entered
     compute: reads a tensor's value, set by `composit/guards.py`
@@ -33,6 +35,18 @@ def compute_at_call(handle: Any) -> None:
     """Compute a result that was just written, if what surrounds the call wants errors and warnings there."""
     if at_call.strict or acts_at_call(handle._node.errstate):
         at_call.compute(handle)
+
+
+def compute_if_caught(handle: Any) -> None:
+    """Compute a result that values may keep from being computed, if the call stands in a `try` that would catch the error."""
+    if handle._node.errstate is SILENT_ERRSTATE or not is_caught():
+        # The first: programs of torch's, which has raised already.
+        return
+    try:
+        at_call.compute(handle)
+    except NoValueError:
+        # A placeholder is behind it: there is nothing to compute until it gets a value.
+        return
 
 
 @contextmanager

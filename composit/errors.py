@@ -18,6 +18,10 @@ class DtypeError(CompositError, TypeError):
     """A dtype does not fit the operation, or would be lost."""
 
 
+class NoValueError(DtypeError):
+    """A placeholder was to be computed with, which has no value."""
+
+
 class ScalarError(CompositError, TypeError, AttributeError):
     """A scalar was used as an array; `hasattr` takes it for the answer no."""
 

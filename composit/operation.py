@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from composit.errors import DtypeError, MissingDerivativeError
+from composit.errors import MissingDerivativeError, NoValueError
 from composit.keys import Key, digest, encode, fresh_token
 
 Shape: TypeAlias = tuple[int, ...]
@@ -120,6 +120,9 @@ class Operation:
     is_shared: ClassVar[bool] = False
     # Operands in C order give results in C order.
     keeps_c_order: ClassVar[bool] = False
+    # Values of operands, and not only types and parameters, may make numpy raise: an index out of bounds, a matrix that is
+    # singular. `may_raise` says it of one call.
+    raises_by_value: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -137,6 +140,13 @@ class Operation:
     def evaluate(self, *operands: Array) -> Any:  # Any: an array, a scalar, or a tuple of them
         """Return the result as numpy computes it."""
         raise TypeError(f"{type(self).__name__}: an operation must define evaluate(*operands)")
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        """Return whether values may make numpy raise; asked only of an operation that `raises_by_value`.
+
+        are_known: which operands are given arrays, whose values the call has looked at
+        """
+        return True
 
     def view_of(self, array: Array) -> Array:
         """Return the elements as a view of the array, also where `evaluate` gives a scalar; of view operations only."""
@@ -230,7 +240,7 @@ class Input(Operation):
     def read(self) -> Any:  # Any: an array, or the Python scalar of a weak input
         """Return the value; callers must not write to it."""
         if self._array is None:
-            raise DtypeError(
+            raise NoValueError(
                 f"input: a placeholder of type {self._type} has no value of its own; "
                 "give one, as in evaluate(..., inputs={placeholder: array})"
             )

@@ -41,7 +41,8 @@ def _forget_code() -> None:
     _known_code.clear()
 
 
-def _is_internal(code: CodeType) -> bool:
+def is_internal(code: CodeType) -> bool:
+    """Return whether a function is of our packages, so that its caller is who is spoken of."""
     return _look_at(code) is None
 
 
@@ -83,7 +84,7 @@ def find_sources(depth: int, count: int) -> tuple[Source, ...]:
     found: list[Source] = []
     frame: FrameType | None = _frame_at(depth)
     while frame is not None and len(found) < count:
-        if not _is_internal(frame.f_code):
+        if not is_internal(frame.f_code):
             found.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return tuple(found)
@@ -93,7 +94,7 @@ def warn_user(message: str, category: type[Warning]) -> None:
     """Warn of the innermost line outside our packages, as numpy's C code warns of the line that called it."""
     frame: FrameType | None = _frame_at(1)
     level = 2
-    while frame is not None and _is_internal(frame.f_code):
+    while frame is not None and is_internal(frame.f_code):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -119,11 +120,12 @@ def _measured(name: Name) -> Row:
 
 def _lazily(function: Any, call: Any) -> tuple[str, str, str] | None:
     """Return what a call is, None where it computed something or was refused."""
-    try:
-        with count_evaluations() as counted, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            handles, _ = flatten(call(function))
-    except (*REFUSALS, AttributeError):
+    handles: Sequence[TensorHandle] | None = None
+    # Not `except`, inside which what can raise by value computes at the call.
+    with suppress(*REFUSALS, AttributeError), count_evaluations() as counted, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        handles, _ = flatten(call(function))
+    if handles is None:
         return None
     operations = [node.operation for handle in handles for node in handle.graph]
     if counted.runs or any(isinstance(operation, NumpyCall) for operation in operations):

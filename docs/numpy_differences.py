@@ -3,7 +3,7 @@
 DIFFERENCES: tuple[tuple[str, str], ...] = (
     (
         "Errors and warnings that depend on values come at evaluation, with the line that built the node in a note",
-        "nothing is computed at the call; inside `strict()` everything is, and they come at the call",
+        "nothing is computed at the call; inside `strict()` everything is, and inside a `try` what can raise by value",
     ),
     (
         "Filters of `warnings` are those in force at evaluation; `errstate` is that of the call",

@@ -47,6 +47,7 @@ class UserFunction(Operation):
     arguments: tuple[tuple[str, Any], ...]  # Any: keyword arguments of the user's choice
     types: tuple[TensorType, ...]
     token: Key = field(default_factory=fresh_token, repr=False)
+    raises_by_value = True
 
     @property
     def name(self) -> str:

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from composit.apply import as_tensor, scalar_node
-from composit.at_call import at_call, compute_at_call
+from composit.apply import as_tensor, is_given, scalar_node
+from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, cut_off, give_node, move_on, root_of, write_lock
@@ -42,6 +42,12 @@ class _Write(Operation):
     steps: tuple[Operation, ...]
     index: Index
     updates_operand = True
+    raises_by_value = True
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        # An index out of bounds, or a mask that chooses another number of elements than there are values.
+        masks = [each.dtype.kind == "b" for each in operand_types[2:]]
+        return any(masks) or not all(are_known[2:])
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
@@ -237,14 +243,18 @@ def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatO
     node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), find_source(4))
     move_on(root, node, 0, is_connected)
     if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
-        _compute_or_return(root)
+        _compute_or_return(root, compute_at_call)
+    elif len(flat_operands) > 4:
+        pairs = node.operands
+        if operation.may_raise([each.types[i] for each, i in pairs], [is_given(each) for each, _ in pairs]):
+            _compute_or_return(root, compute_if_caught)
 
 
-def _compute_or_return(root: TensorHandle) -> None:
+def _compute_or_return(root: TensorHandle, compute: Callable[[TensorHandle], None]) -> None:
     """Compute what was just written; if that raises, nothing was written."""
     is_written = False
     try:
-        compute_at_call(root)
+        compute(root)
         is_written = True
     finally:
         if not is_written:

@@ -209,7 +209,7 @@ def _checked_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, to
     return [g]
 
 
-_not_zero = Computation(_checked, _checked_types, _checked_derivative, "sum of weights")
+_not_zero = Computation(_checked, _checked_types, _checked_derivative, "sum of weights", raises_by_value=True)
 
 
 def _of_numbers(a: TensorLike) -> Tensor:

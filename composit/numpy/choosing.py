@@ -98,7 +98,7 @@ def _chosen_of(number: Array, *choices: Array, mode: Any) -> Any:
     return np.choose(number, choices, mode=mode)
 
 
-_choose = Computation(_chosen_of, _chosen_types, _choose_derivative, "choose")
+_choose = Computation(_chosen_of, _chosen_types, _choose_derivative, "choose", raises_by_value=True)
 
 
 @rule_for(np.choose)

@@ -27,10 +27,11 @@ _name_to_computation: dict[str, Computation] = {}
 class Computation:
     """A row: the function that computes, the rule of its types, its derivative or the reason why there is none.
 
-    keeps_c_order: operands in C order give a result in C order
+    keeps_c_order:   operands in C order give a result in C order
+    raises_by_value: values may make the function raise
     """
 
-    __slots__ = ("_key", "derivative", "function", "keeps_c_order", "name", "types")
+    __slots__ = ("_key", "derivative", "function", "keeps_c_order", "name", "raises_by_value", "types")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Computation:
         name: str = "",
         *,
         keeps_c_order: bool = True,
+        raises_by_value: bool = False,
     ) -> None:
         name = name or function.__name__
         assert name not in _name_to_computation, f"{name} has a row already"
@@ -48,6 +50,7 @@ class Computation:
         self.types = types
         self.derivative = derivative
         self.keeps_c_order = keeps_c_order
+        self.raises_by_value = raises_by_value
         self._key = digest(b"computation", name.encode())
         _name_to_computation[name] = self
 
@@ -84,6 +87,10 @@ class Computed(Operation):
     @property
     def keeps_c_order(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its row's
         return self.row.keeps_c_order
+
+    @property
+    def raises_by_value(self) -> bool:  # type: ignore[override]  # as above
+        return self.row.raises_by_value
 
     @property
     def name(self) -> str:

@@ -42,6 +42,7 @@ class IntegersOf(Operation):
     """An array of signed integers made of scalars, which numpy asks for their integers: what does not fit is an error."""
 
     dtype: Dtype
+    raises_by_value = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((len(operand_types),), self.dtype),)

@@ -36,6 +36,7 @@ class Cholesky(Operation):
 
     upper: bool
     keeps_c_order = True
+    raises_by_value = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
@@ -139,6 +140,7 @@ class Svd(Operation):
     full_matrices: bool
     hermitian: bool
     num_results_of_class = 3
+    raises_by_value = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
@@ -182,6 +184,7 @@ class SingularValues(Operation):
     """The singular values of each matrix, from the largest down."""
 
     hermitian: bool
+    raises_by_value = True
 
     @property
     def name(self) -> str:
@@ -225,6 +228,7 @@ class Eigh(Operation):
     triangle: Literal["L", "U"]
     num_results_of_class = 2
     keeps_c_order = True
+    raises_by_value = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
@@ -247,6 +251,7 @@ class HermitianEigenvalues(Operation):
 
     triangle: Literal["L", "U"]
     keeps_c_order = True
+    raises_by_value = True
 
     @property
     def name(self) -> str:
@@ -294,6 +299,7 @@ class Eig(Operation):
     """Eigenvalues and vectors of complex matrices; those of real ones are real or complex, as the values are."""
 
     num_results_of_class = 2
+    raises_by_value = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
@@ -321,6 +327,8 @@ def eig(a: TensorLike) -> Any:
 @dataclass(frozen=True, slots=True)
 class Eigenvalues(Operation):
     """Eigenvalues of complex matrices."""
+
+    raises_by_value = True
 
     @property
     def name(self) -> str:

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply, as_tensor, scalar_node, tensor_of
+from composit.apply import apply, as_tensor, is_given, scalar_node, tensor_of
+from composit.at_call import compute_if_caught
 from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
@@ -58,6 +59,7 @@ class ElementwiseFunction(ufunc):
     __slots__ = (
         "__name__",
         "__qualname__",
+        "_checked_typings",
         "_key",
         "_resolve",
         "_typings",
@@ -89,6 +91,8 @@ class ElementwiseFunction(ufunc):
         self.check: Check | None = None
         self._resolve = resolve
         self._typings: dict[tuple[TensorType, ...], _Typing] = {}
+        # Those of integers that the function may refuse by their values: the short paths of operators do not see them.
+        self._checked_typings: dict[tuple[TensorType, ...], _Typing] = {}
         self._key = digest(b"elementwise", name.encode())
 
     def __call__(self, *operands: Any, **options: Any) -> Any:
@@ -128,25 +132,46 @@ class ElementwiseFunction(ufunc):
         if typing.bounds is not None:
             check_python_ints(operands, typing.bounds, typing.results)
             if self.check is not None:
-                self.check(*operands)
+                return self._checked(operands, operation or self.operation, tuple(flat), types, typing)
         if self.nout == 1:
             return new_tensor(operation or self.operation, tuple(flat), typing.results, find_source(3))
         return tensor_of(operation or self.operation, tuple(flat), typing.results, 3)
 
+    def _checked(
+        self,
+        operands: tuple[Any, ...],
+        operation: Elementwise,
+        flat: tuple[Any, ...],
+        types: tuple[TensorType, ...],
+        typing: _Typing,
+    ) -> Any:
+        """Return the result of a function that refuses values: those of Python ints at once, others when they are known."""
+        assert self.check is not None
+        self.check(*operands)
+        result = new_tensor(operation, flat, typing.results, find_source(4))
+        if operation.may_raise(types, [is_given(node) for node in flat[::2]]):
+            compute_if_caught(result)
+        return result
+
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
         """Return what the function does with operands of these types, from numpy itself and then from memory."""
-        known = self._typings.get(types)
+        known = self._typings.get(types) or self._checked_typings.get(types)
         if known is not None:
             return known
-        if len(self._typings) >= MAX_KNOWN_TYPES:
+        if len(self._typings) + len(self._checked_typings) >= MAX_KNOWN_TYPES:
             self._typings.clear()
+            self._checked_typings.clear()
         if any(value_type.dtype.kind in _WITHOUT_RULES for value_type in types):
             raise NoRuleError(f"{self.name}: elements that are objects, strings or records")
         # Before the shapes, as numpy: of two faults it names the dtypes.
         dtypes = self.loop_dtypes(types)
         shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
         results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
-        typing = self._typings[types] = _Typing(results, integer_bounds(types, dtypes))
+        bounds = integer_bounds(types, dtypes)
+        if self.check is not None and dtypes[-1].kind in "iu":
+            typing = self._checked_typings[types] = _Typing(results, bounds or (None,) * self.nin)
+        else:
+            typing = self._typings[types] = _Typing(results, bounds)
         return typing
 
     def loop_dtypes(self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind") -> Any:
@@ -250,6 +275,15 @@ class Elementwise(Operation):
     is_scalar_math: bool = False
     keeps_c_order = True
     is_shared = True
+
+    @property
+    def raises_by_value(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its function's
+        return self.function.check is not None
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        # An integer to the power of a negative one.
+        base, exponent = operand_types[0].dtype.kind, operand_types[-1].dtype.kind
+        return exponent == "i" and base in "biu" and not are_known[-1]
 
     @property
     def name(self) -> str:

@@ -191,6 +191,10 @@ class AdvancedIndex(Operation):
     """
 
     index: tuple[AdvancedEntry, ...]
+    raises_by_value = True
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        return not all(are_known[1:])
 
     @property
     def name(self) -> str:

@@ -34,6 +34,13 @@ class MaskedElementwise(Operation):
     updates_operand = True
 
     @property
+    def raises_by_value(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its own
+        return self.operation.raises_by_value
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        return self.operation.may_raise(operand_types[2:], are_known[2:])
+
+    @property
     def name(self) -> str:
         return self.operation.name
 

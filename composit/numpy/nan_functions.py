@@ -164,8 +164,8 @@ def _deviation_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, 
 
 _nanmax = Computation(np.nanmax, _extremum_types, _extremum_derivative)
 _nanmin = Computation(np.nanmin, _extremum_types, _extremum_derivative)
-_nanargmax = Computation(np.nanargmax, _position_types, "none: a position is an integer")
-_nanargmin = Computation(np.nanargmin, _position_types, "none: a position is an integer")
+_nanargmax = Computation(np.nanargmax, _position_types, "none: a position is an integer", raises_by_value=True)
+_nanargmin = Computation(np.nanargmin, _position_types, "none: a position is an integer", raises_by_value=True)
 _nanmean = Computation(np.nanmean, _mean_types, _mean_derivative)
 _nanvar = Computation(np.nanvar, _variance_types, _variance_derivative)
 _nanstd = Computation(np.nanstd, _variance_types, _deviation_derivative)

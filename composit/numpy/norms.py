@@ -43,6 +43,11 @@ class Norm(Operation):
     axes: Axes | None
     keepdims: bool
     keeps_c_order = True
+    raises_by_value = True
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        # Of singular values, which are searched for.
+        return self.order in ("nuc", 2, -2) and len(self.axes or ()) == 2
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
@@ -131,6 +136,7 @@ class ConditionNumber(Operation):
     """
 
     order: Order
+    raises_by_value = True
 
     @property
     def name(self) -> str:

@@ -152,6 +152,7 @@ def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]
         _quantile_derivative if is_differentiable else "",
         function.__name__,
         keeps_c_order=False,  # it moves axes
+        raises_by_value=True,
     )
 
     def rule(

@@ -42,6 +42,7 @@ class PseudoInverse(Operation):
     rtol: float | None
     is_relative: bool
     hermitian: bool
+    raises_by_value = True
 
     @property
     def name(self) -> str:
@@ -99,6 +100,7 @@ class MatrixRank(Operation):
     tol: float | None
     rtol: float | None
     hermitian: bool
+    raises_by_value = True
 
     @property
     def name(self) -> str:

@@ -35,6 +35,7 @@ class Inverse(Operation):
     """
 
     keeps_c_order = True
+    raises_by_value = True
 
     @property
     def name(self) -> str:
@@ -78,6 +79,7 @@ class Solve(Operation):
     """
 
     keeps_c_order = True
+    raises_by_value = True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         a, b = operand_types

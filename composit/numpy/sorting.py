@@ -149,7 +149,12 @@ def lexsort(keys: Any, axis: AxisLike = -1) -> Any:
 
 
 _searchsorted = Computation(np.searchsorted, _positions_like, "none: a position is an integer")
-_digitize_in = Computation(np.digitize, lambda parameters, x, bins: _positions_like(parameters, x), "none: an integer")
+_digitize_in = Computation(
+    np.digitize,
+    lambda parameters, x, bins: _positions_like(parameters, x),
+    "none: an integer",
+    raises_by_value=True,
+)
 
 _COMPARABLE = ("biufc", "mM", "S", "U")
 

@@ -34,6 +34,10 @@ class Take(Operation):
 
     axis: int | None
     mode: str
+    raises_by_value = True
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        return self.mode == "raise" and not are_known[1]
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         x, indices = operand_types
@@ -99,6 +103,10 @@ class TakeAlongAxis(Operation):
     """
 
     axis: int
+    raises_by_value = True
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        return not all(are_known[1:])
 
     @property
     def name(self) -> str:

@@ -245,6 +245,8 @@ def _as_value(tensor: Any, value: Value, shape: Shape | None) -> Any:
         _check_broadcasts(result._type.shape, shape)
     if result._type.dtype.kind == "c" and tensor.dtype.kind != "c":
         raise NoRuleError("setitem: complex values lose their imaginary part, of which numpy warns")
+    if result._type.dtype.kind in "SUT" and tensor.dtype.kind not in "SUT":
+        raise NoRuleError("setitem: texts that numpy reads as numbers, or does not")
     return result
 
 

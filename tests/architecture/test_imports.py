@@ -24,6 +24,7 @@ _LAYERS = (
     (
         "composit.errors",
         "composit.errstates",
+        "composit.exception_handlers",
         "composit.at_call",
         "composit.keys",
         "composit.locks",
