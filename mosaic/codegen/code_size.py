@@ -32,7 +32,8 @@ def code_size(body: c.Body, inlined: Mapping[str, int]) -> int:
 
 def _size(part: Part, inlined: Mapping[str, int]) -> int:
     if isinstance(part, c.For):
-        return num_turns(part) * code_size(part.body, inlined) + 1
+        turns = num_turns(part) if any(name not in inlined for name in calls(part.body)) else 1
+        return turns * code_size(part.body, inlined) + 1
     inner = sum(_size(each, inlined) for each in parts(part))
     if isinstance(part, c.Call):
         return inner + inlined.get(part.function, _size_of_outer_call(part.function))

@@ -59,7 +59,9 @@ def emit_module(
         launches.append(tuple(calls))
     helpers = in_dependency_order(helper for region in regions for kernel in region for helper in kernel.helpers)
     runs = tuple(
-        _run_function(index, calls, addresses[index], num_status[index]) for index, calls in enumerate(launches)
+        function
+        for index, calls in enumerate(launches)
+        for function in _run_functions(index, calls, addresses[index], num_status[index])
     )
     helpers, kernels = inline_or_call(helpers, tuple(functions.values()))
     unit = c.TranslationUnit((*helpers, *kernels, _launch_function, *runs))
@@ -116,24 +118,44 @@ _launch_function = c.Function(
         ),
     ),
     is_static=True,
-    attributes=("unused",),
+    attributes=("noinline", "unused"),
     comment="Runs the tasks of one kernel, on all threads if there are several; keeps the time while profiling.",
 )
 
 
-def _run_function(region: int, launches: Sequence[Launch], address_of: AddressOf, num_status: int) -> c.Function:
-    parameters = (
-        c.Parameter(c.Pointer(c.Pointer(c.void, is_const=True)), "inputs"),
-        c.Parameter(c.Pointer(c.Pointer(c.void, is_const=True)), "outputs"),
-        c.Parameter(c.pointer(c.const(c.NamedType("unsigned char"))), "constants"),
-        c.Parameter(byte_pointer, "arena"),
-        c.Parameter(_runtime_type, "runtime"),
-    )
-    unused = tuple(c.ExpressionStatement(c.Cast(c.void, c.Name(parameter.name))) for parameter in parameters)
+_run_parameters = (
+    c.Parameter(c.Pointer(c.Pointer(c.void, is_const=True)), "inputs"),
+    c.Parameter(c.Pointer(c.Pointer(c.void, is_const=True)), "outputs"),
+    c.Parameter(c.pointer(c.const(c.NamedType("unsigned char"))), "constants"),
+    c.Parameter(byte_pointer, "arena"),
+    c.Parameter(_runtime_type, "runtime"),
+)
+most_launches = 64
+"""Launches in one C function: compilers take more than linear time for hundreds of tables of operands in one."""
+
+
+def _run_functions(
+    region: int, launches: Sequence[Launch], address_of: AddressOf, num_status: int
+) -> tuple[c.Function, ...]:
+    """Return the function that runs a region, after the functions that run its parts if there are many launches."""
     first_status = c.Cast(c.pointer(c.int64), address_of(Operand(status_buffer, FIRST_STATUS, True)))
     clear = tuple(c.Assign(first_status[slot], c.literal(0)) for slot in range(num_status))
-    body = tuple(_launch(launch, address_of) for launch in launches)
-    return c.Function(run_symbol(region), c.void, parameters, (*unused, *clear, *body))
+    name, body = run_symbol(region), tuple(_launch(launch, address_of) for launch in launches)
+    parts: tuple[c.Function, ...] = ()
+    if len(body) > most_launches:
+        arguments = tuple(c.Name(parameter.name) for parameter in _run_parameters)
+        parts = tuple(
+            _run_function(f"{name}_part_{start // most_launches}", body[start : start + most_launches], is_static=True)
+            for start in range(0, len(body), most_launches)
+        )
+        body = tuple(c.call(part.name, *arguments) for part in parts)
+    return (*parts, _run_function(name, (*clear, *body)))
+
+
+def _run_function(name: str, body: c.Body, is_static: bool = False) -> c.Function:
+    unused = tuple(c.ExpressionStatement(c.Cast(c.void, c.Name(parameter.name))) for parameter in _run_parameters)
+    attributes = ("noinline",) if is_static else ()
+    return c.Function(name, c.void, _run_parameters, (*unused, *body), is_static=is_static, attributes=attributes)
 
 
 def _launch(launch: Launch, address_of: AddressOf) -> c.Statement:

@@ -7,15 +7,21 @@ After:   for each row: m = max(x); e = exp(x - m); s = sum(e); y = e / s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Statement, read_views, written_views
+from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Stage, Statement, read_views, written_views
 from mosaic.ir_expressions import size
-from mosaic.ir_views import Buffer, View
+from mosaic.ir_views import Buffer
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
 from mosaic.passes.uses import updated_buffer
+
+most_candidates = 16
+"""Groups that a definition tries to join: with all that it reads from, time would grow with the square."""
+
+farthest_move = 64
+"""Groups that another is moved behind, for the same reason."""
 
 most_records = 192
 """Records in the expressions of one group: beyond this, compilers take more than linear time for its function."""
@@ -51,6 +57,8 @@ def alone(statement: Statement) -> Group | Island:
 class _Fusion:
     """Groups by number, the numbers in the order in which the groups run, and which groups write each buffer.
 
+    latest:    of the groups that write a buffer, the one that runs last
+    records:   how many records the expressions of each group have
     scattered: buffers of which several statements write a part each, as concatenate does; no island may come between
                these, since a region hands on whole buffers
     """
@@ -59,6 +67,9 @@ class _Fusion:
     order: list[int] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     writers: dict[Buffer, list[int]] = field(default_factory=dict)
+    latest: dict[Buffer, int] = field(default_factory=dict)
+    records: dict[int, int] = field(default_factory=dict)
+    last_island: int | None = None
     scattered: frozenset[Buffer] = frozenset()
     delivered: frozenset[Buffer] = frozenset()
 
@@ -67,42 +78,64 @@ class _Fusion:
         self.scattered = _scattered(statements)
         for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
             if not (isinstance(statement, Definition) and self._join_one(statement)):
-                self.groups[number] = group
-                self.places[number] = len(self.order)
-                self.order.append(number)
-                self._note_writers(number, written_views(group))
+                self._append(number, group)
         return [self.groups[number] for number in self.order]
 
-    def _note_writers(self, number: int, views: Sequence[View]) -> None:
-        for view in views:
+    def _append(self, number: int, group: Group | Island) -> None:
+        self.groups[number] = group
+        self.places[number] = len(self.order)
+        self.order.append(number)
+        if isinstance(group, Island):
+            self.last_island = number
+        else:
+            self.records[number] = sum(map(_num_records, group.stages))
+        for view in written_views(group):
             self.writers.setdefault(view.buffer, []).append(number)
+            self.latest[view.buffer] = number
 
     def _join_one(self, definition: Definition) -> bool:
-        touched = dict.fromkeys(view.buffer for view in (*read_views(definition), definition.result))
-        numbers = {number for buffer in touched for number in self.writers.get(buffer, ())}
-        producers = sorted(numbers, key=self.places.__getitem__)
-        for number in reversed(producers):
+        read = dict.fromkeys(view.buffer for view in read_views(definition))
+        touched = (*read, definition.result.buffer)
+        # A group that writes another part of the same buffer cannot take this one in, but comes before it.
+        last = max((self.latest[each] for each in touched if each in self.latest), key=self._place, default=-1)
+        num_new = size(definition.expression)
+        for number in self._candidates(read):
             group = self.groups[number]
-            if not isinstance(group, Group) or num_records(group) + size(definition.expression) > most_records:
+            if not isinstance(group, Group) or self.records[number] + num_new > most_records:
                 continue
-            if definition.result.buffer in self.scattered and self._has_island(self.order[self.places[number] :]):
+            if definition.result.buffer in self.scattered and self._is_before_island(number):
                 continue
             joined = join(group, definition)
-            if joined is not None and self._can_run_at(number, producers[-1]):
-                self.groups[number] = joined
-                self._note_writers(number, (definition.result,))
+            if joined is not None and self._can_run_at(number, last):
+                self._replace(number, joined, num_new, definition.result.buffer)
                 return True
         return False
 
+    def _place(self, number: int) -> int:
+        return self.places[number]
+
+    def _candidates(self, read: Iterable[Buffer]) -> list[int]:
+        """Return the groups that compute what is read, those that run last first, and not more than are worth a try."""
+        numbers = {number for buffer in read for number in self.writers.get(buffer, ())[-most_candidates:]}
+        return sorted(numbers, key=self._place, reverse=True)[:most_candidates]
+
+    def _replace(self, number: int, joined: Group, num_new: int, written: Buffer) -> None:
+        self.groups[number] = joined
+        self.records[number] += num_new
+        self.writers.setdefault(written, []).append(number)
+        self.latest[written] = number
+
     def _can_run_at(self, number: int, last: int) -> bool:
         """Move a group behind the last producer of what joins it, unless something between depends on the group."""
-        if number == last:
-            return True
         start, stop = self.places[number], self.places[last]
+        if stop <= start:
+            return True
+        if stop - start > farthest_move:
+            return False
         moved = self.groups[number]
         written = {view.buffer for view in written_views(moved)}
         between = self.order[start + 1 : stop + 1]
-        if written & self.scattered and self._has_island(between):
+        if written & self.scattered and any(isinstance(self.groups[each], Island) for each in between):
             return False
         read = {view.buffer for view in read_views(moved)}
         for other in between:
@@ -113,15 +146,15 @@ class _Fusion:
                 return False
         self.order[start : stop + 1] = [*between, number]
         self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})
+        self.latest.update({buffer: max(number, self.latest[buffer], key=self._place) for buffer in written})
         return True
 
-    def _has_island(self, numbers: Sequence[int]) -> bool:
-        return any(isinstance(self.groups[number], Island) for number in numbers)
+    def _is_before_island(self, number: int) -> bool:
+        return self.last_island is not None and self.places[self.last_island] > self.places[number]
 
 
-def num_records(group: Group) -> int:
-    """Return how many records the expressions of a group have."""
-    return sum(size(stage.epilogue if isinstance(stage, Matmul) else stage.expression) for stage in group.stages)
+def _num_records(stage: Stage) -> int:
+    return size(stage.epilogue if isinstance(stage, Matmul) else stage.expression)
 
 
 def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
