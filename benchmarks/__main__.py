@@ -91,6 +91,12 @@ def _compiling(options: argparse.Namespace) -> None:
     run_compiling(options.threads[0])
 
 
+def _compile_time(options: argparse.Namespace) -> None:
+    from benchmarks.compile_time import run_compile_time
+
+    run_compile_time(options.rounds)
+
+
 def _first(options: argparse.Namespace) -> None:
     from benchmarks.first import run_first
 
@@ -116,6 +122,7 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "compiling": _compiling,
     "first": _first,
     "operations": _operations,
+    "compile_time": _compile_time,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
 _THREADED = frozenset({"bert"})  # these run once for each number of threads
