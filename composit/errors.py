@@ -94,6 +94,10 @@ class CodeStorageError(CompileError):
     """No place of this machine takes compiled code, or lets it be executed."""
 
 
+class OutOfMemoryError(CompositError, MemoryError):
+    """A program needs more memory than this process can have."""
+
+
 class InternalError(CompositError, AssertionError):
     """One of our own invariants does not hold: a bug in composit, never the caller's fault."""
 

@@ -33,9 +33,9 @@ from mosaic.report import (
     kernel_records,
     profile_report,
 )
-from mosaic.runtime.arguments import adapt_inputs
+from mosaic.runtime.arguments import adapt_inputs, check_outputs
 from mosaic.runtime.heap import return_freed_heap
-from mosaic.runtime.threads import num_available_cores
+from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from mosaic.targets import Target, check_runs_here, get_target
 from mosaic.tiling.scheme import tile_scheme_of
 
@@ -86,23 +86,20 @@ class CompiledModel:
         executable = self._executable
         # First what is wrong with the call itself, for reads are computed from arrays that fit.
         given = adapt_inputs(program_signature(executable.program, executable.compiled.input_positions), arrays)
+        if out is not None:
+            check_outputs(executable.output_types[: self._num_outputs], out)
+            if not self._guards:
+                return self._rebuild(executable.run(given, out))
         with reads_checked_first(self._guards, self._inputs, given):
-            values = self._run(given, out)
+            values = executable.run(given)
         check_guards(self._guards, values[self._num_outputs :])
-        put_together = self._returned if out is None else self._rebuild
-        return put_together(values[: self._num_outputs])
-
-    def _run(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> list[Array]:
-        """Return the outputs and what guards read."""
+        results = values[: self._num_outputs]
         if out is None:
-            return self._executable.run(arrays)
-        if len(out) != self._num_outputs:
-            raise TypeError(
-                f"call: out has {len(out)} arrays; expected one for each of the {self._num_outputs} outputs; "
-                "leave it away to get fresh arrays"
-            )
-        places = [np.empty(each.shape, each.dtype) for each in self._executable.output_types[self._num_outputs :]]
-        return self._executable.run(arrays, [*out, *places])
+            return self._returned(results)
+        # Only now: what was given is untouched where a guard does not hold.
+        for place, result in zip(out, results, strict=True):
+            np.copyto(place, result)
+        return self._rebuild(list(out))
 
     def __reduce__(self) -> tuple[type[CompiledModel], tuple[object, ...]]:
         if self._guards:
@@ -176,6 +173,7 @@ def compile(
         array([1., 1.], dtype=float32)
     """
     _check_guards_word("compile", guards)
+    threads = num_available_cores() if num_threads is None else checked_num_threads(num_threads)
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
     given = _given(inputs)
@@ -183,7 +181,6 @@ def compile(
     check_runs_here(options.target)
     report("simplify", 0.0)
     request, checked = _request(handles, given, options, tile_scheme, guards)
-    threads = num_available_cores() if num_threads is None else num_threads
     executable = build(request, threads, report)
     return_freed_heap()  # what capturing and compiling needed for a while: 12 MiB of BERT-base's
     report("done", 1.0)

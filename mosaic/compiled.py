@@ -19,7 +19,8 @@ from mosaic.tiling.packing import Packing
 class CompiledKernel:
     """One launch of a kernel: the function, how many tasks it has, what it computes.
 
-    num_bytes: of the buffers it reads and writes, each counted once; local results count nothing
+    num_bytes:     of the buffers it reads and writes, each counted once; local results count nothing
+    scratch_bytes: what each thread that runs it needs of the arena to itself
     """
 
     function: str
@@ -28,15 +29,20 @@ class CompiledKernel:
     shapes: tuple[Shape, ...]
     num_flops: int
     num_bytes: int
+    scratch_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class ArenaSize:
-    """Bytes of a region's intermediate results: with sharing, without, and what liveness asks for at least."""
+    """Bytes of a region's intermediate results: with sharing, without, and what liveness asks for at least.
+
+    largest: the buffers that take most, outputs too: the instruction that computes each, and its bytes
+    """
 
     arena_bytes: int
     unshared_bytes: int
     lower_bound_bytes: int
+    largest: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +65,11 @@ class CompiledRegion:
     def num_status(self) -> int:
         """How many places for index errors there are."""
         return len(self.status_origins)
+
+    def num_arena_bytes(self, num_threads: int) -> int:
+        """Return the size of its arena: intermediate results, and what each thread needs to itself."""
+        scratch = (kernel.scratch_bytes * min(kernel.num_tasks, num_threads) for kernel in self.kernels)
+        return self.arena.arena_bytes + max(scratch, default=0)
 
 
 CompiledStep = CompiledRegion | Island

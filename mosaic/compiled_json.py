@@ -96,9 +96,11 @@ class _Writer:
             results, operands = ([self.value(one) for one in values] for values in (step.results, step.operands))
             return ["island", results, operands, step.origins, step.reason, step.updates_operand]
         inputs, outputs = ([self.buffer(one) for one in buffers] for buffers in (step.inputs, step.outputs))
-        arena = [step.arena.arena_bytes, step.arena.unshared_bytes, step.arena.lower_bound_bytes]
+        sizes = step.arena
+        arena = [sizes.arena_bytes, sizes.unshared_bytes, sizes.lower_bound_bytes, sizes.largest]
         kernels = [
-            [one.function, one.num_tasks, one.origins, one.shapes, one.num_flops, one.num_bytes] for one in step.kernels
+            [one.function, one.num_tasks, one.origins, one.shapes, one.num_flops, one.num_bytes, one.scratch_bytes]
+            for one in step.kernels
         ]
         return ["region", inputs, outputs, step.is_packing, step.status_origins, arena, kernels]
 
@@ -148,11 +150,17 @@ class _Reader:
             self.buffers(outputs),
             is_packing,
             tuple(status_origins),
-            ArenaSize(*arena),
+            _arena_size(arena),
             tuple(map(_kernel, kernels)),
         )
 
 
+def _arena_size(row: Json) -> ArenaSize:
+    arena_bytes, unshared_bytes, lower_bound_bytes, largest = row
+    pairs = tuple((position, num_bytes) for position, num_bytes in largest)
+    return ArenaSize(arena_bytes, unshared_bytes, lower_bound_bytes, pairs)
+
+
 def _kernel(row: Json) -> CompiledKernel:
-    function, num_tasks, origins, shapes, num_flops, num_bytes = row
-    return CompiledKernel(function, num_tasks, tuple(origins), tuple(map(tuple, shapes)), num_flops, num_bytes)
+    function, num_tasks, origins, shapes, *numbers = row
+    return CompiledKernel(function, num_tasks, tuple(origins), tuple(map(tuple, shapes)), *numbers)

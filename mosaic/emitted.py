@@ -102,7 +102,10 @@ def _interface(program: Program, compiled: CompiledProgram, region: CompiledRegi
     if sizes:
         lines.append(f"constants: {max(sizes)} bytes, whose values are not in this text, from:")
         lines += [f"  byte {start}: {words}" for start, words in sorted(_constants(program, compiled))]
-    lines.append(f"arena: {region.arena.arena_bytes} bytes aligned to 64")
+    for_one = region.num_arena_bytes(1)
+    scratch = for_one - region.arena.arena_bytes
+    more = f", and {scratch} more for each thread beyond the first" if scratch else ""
+    lines.append(f"arena: {for_one} bytes aligned to 64{more}")
     return "".join(["/*\n", *(f" * {line}\n" for line in lines), " */\n"])
 
 

@@ -24,18 +24,20 @@ from mosaic.ir_views import Buffer, View
 from mosaic.islands import IslandRunner, Values
 from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
+from mosaic.memory_needs import arena_bytes, describe_largest, describe_nodes, peak_bytes
 from mosaic.passes.pipeline import Report, Request
 from mosaic.recompiles import record_compilation
 from mosaic.runtime.arena import aligned_bytes
-from mosaic.runtime.arguments import Order, Signature, adapt_inputs
+from mosaic.runtime.arguments import Order, Signature, adapt_inputs, check_outputs
+from mosaic.runtime.call_memory import CallMemory
 from mosaic.runtime.compilation import compile_and_load
 from mosaic.runtime.execute import PreparedFunction, prepare_function
 from mosaic.runtime.library import Library
+from mosaic.runtime.memory_limit import check_memory
+from mosaic.runtime.outputs import FreeBlocks
 from mosaic.runtime.threads import num_available_cores
 from mosaic.stored_programs import compile_and_link
 from mosaic.targets import Target, check_runs_here
-
-Watch = Callable[[CompiledRegion, Sequence[Any]], None]
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -71,6 +73,8 @@ class Executable:
     target:        what the functions were compiled for
     islands:       runs the steps between the regions
     ending:        for each step the buffers that nothing reads after it
+    memory:        what all functions lease their memory from
+    peak_bytes:    what a run in steps needs at once
     is_one_region: the only region takes and gives what the program does
     """
 
@@ -84,6 +88,8 @@ class Executable:
     signature: Signature
     islands: IslandRunner
     ending: tuple[frozenset[Buffer], ...]
+    memory: CallMemory
+    peak_bytes: int
     is_one_region: bool
     panels: KeptPanels = field(default_factory=KeptPanels)
 
@@ -105,46 +111,47 @@ class Executable:
         return self.functions[0].run_single
 
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
-        """Return fresh outputs for the arrays of all inputs, or fill `out`."""
-        if self.is_one_region:
-            return self._run_only_region(arrays, out)
-        results = self._run_steps(arrays)
-        if out is None:
-            return results
-        for place, result in zip(out, results, strict=True):
+        """Return fresh outputs for the arrays of all inputs, or fill `out`, which is untouched if the run fails."""
+        if out is not None:
+            return self._run_into(arrays, out)
+        return self._run_only_region(arrays) if self.is_one_region else self._run_steps(arrays)
+
+    def _run_into(self, arrays: Sequence[Any], out: Sequence[Array]) -> list[Array]:
+        check_outputs(self.output_types, out)
+        if self.is_one_region and not self.compiled.regions[0].num_status:
+            self.functions[0].run_into(arrays, out)
+            return list(out)
+        for place, result in zip(out, self.run(arrays), strict=True):
             np.copyto(place, result)
         return list(out)
 
-    def _run_only_region(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> list[Array]:
-        region, function = self.compiled.regions[0], self.functions[0]
-        if out is None:
-            results = function.run(arrays)
-        else:
-            status = [np.empty(region.num_status, np.int64)] if region.num_status else []
-            results = [*out, *status]
-            function.run_into(arrays, results)
+    def _run_only_region(self, arrays: Sequence[Any]) -> list[Array]:
+        region, results = self.compiled.regions[0], self.functions[0].run(arrays)
         if region.num_status:
             self._check_indices(region.status_origins, results.pop())
         return results
 
-    def _run_steps(self, arrays: Sequence[Any], watch: Watch | None = None) -> list[Array]:
+    def _run_steps(self, arrays: Sequence[Any], totals: list[int] | None = None) -> list[Array]:
+        """Run step by step; with `totals`, add the time of each kernel to them."""
+        check_memory(self.peak_bytes, "a run, for intermediate results and outputs,", self.memory.largest)
         values: Values = dict(zip(self.compiled.inputs, adapt_inputs(self.signature, arrays), strict=True))
         functions = iter(self.functions)
         for step, ending in zip(self.compiled.steps, self.ending, strict=True):
             if isinstance(step, Island):
                 self.islands.run(step, values, ending)
             else:
-                self._run_region(step, next(functions), values, watch)
+                self._run_region(step, next(functions), values, totals)
             for buffer in ending:
                 values.pop(buffer, None)
         return [self._output(view, values) for view in self.compiled.outputs]
 
     def _run_region(
-        self, region: CompiledRegion, function: PreparedFunction, values: Values, watch: Watch | None
+        self, region: CompiledRegion, function: PreparedFunction, values: Values, totals: list[int] | None
     ) -> None:
         given = tuple(values[buffer] for buffer in region.inputs)
-        if watch is not None:
-            watch(region, given)
+        if totals is not None:
+            for kernel, elapsed in enumerate(function.profile(given, len(totals))):
+                totals[kernel] += elapsed
         results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
         if region.num_status:
             self._check_indices(region.status_origins, results.pop())
@@ -161,13 +168,7 @@ class Executable:
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
         """Return the nanoseconds spent in each kernel during one run."""
         totals = [0] * num_kernels
-        functions = dict(zip(self.compiled.regions, self.functions, strict=True))
-
-        def timed(region: CompiledRegion, values: Sequence[Any]) -> None:
-            for kernel, elapsed in enumerate(functions[region].profile(values, num_kernels)):
-                totals[kernel] += elapsed
-
-        self._run_steps(arrays, timed)
+        self._run_steps(arrays, totals)
         return totals
 
     def _check_indices(self, origins: Sequence[int], status: Array) -> None:
@@ -192,7 +193,7 @@ def build_executable(request: Request, num_threads: int, report: Report) -> Exec
     compiled, library, outcome = compile_and_link(request, report)
     record_compilation(request, num_threads, outcome, perf_counter() - started)
     report("pack constants", 0.6)
-    block, kept = constant_block(compiled, request.known), _constants_outside(compiled, request.known)
+    block, kept = constant_block(program, compiled, request.known), _constants_outside(compiled, request.known)
     return _linked(program, compiled, library, block, kept, request.options.target, num_threads)
 
 
@@ -220,18 +221,24 @@ def _linked(
     target: Target,
     num_threads: int,
 ) -> Executable:
+    ending, is_one_region = buffers_read_last(compiled), _is_one_region(compiled)
+    largest, most_outputs = partial(describe_largest, program, compiled), _most_outputs(compiled)
+    memory = CallMemory(arena_bytes(compiled, num_threads), largest, FreeBlocks(2 * most_outputs))
+    signature = program_signature(program, compiled.input_positions)
     functions: tuple[PreparedFunction, ...] = ()
     if library is not None:
+        owns = [_signature(signature, compiled, each, each.num_arena_bytes(num_threads)) for each in compiled.regions]
         functions = tuple(
-            prepare_function(library, run_symbol(index), _signature(program, compiled, region), block, num_threads)
-            for index, region in enumerate(compiled.regions)
+            prepare_function(library, run_symbol(index), own, block, num_threads, memory)
+            for index, own in enumerate(owns)
         )
-    signature, islands = (
-        program_signature(program, compiled.input_positions),
-        IslandRunner(program, compiled, block, kept),
-    )
-    parts = (signature, islands, buffers_read_last(compiled), _is_one_region(compiled))
+    islands, peak = IslandRunner(program, compiled, block, kept), peak_bytes(compiled, ending, num_threads)
+    parts = (signature, islands, ending, memory, peak, is_one_region)
     return Executable(program, compiled, functions, block, kept, target, num_threads, *parts)
+
+
+def _most_outputs(compiled: CompiledProgram) -> int:
+    return max((len(region.outputs) for region in compiled.regions), default=1)
 
 
 def _is_one_region(compiled: CompiledProgram) -> bool:
@@ -249,8 +256,8 @@ def program_signature(program: Program, inputs: Sequence[int]) -> Signature:
     return Signature(types, outputs, 0, tuple("" if name == "input" else name for name in names))
 
 
-def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegion) -> Signature:
-    whole = program_signature(program, compiled.input_positions)
+def _signature(whole: Signature, compiled: CompiledProgram, region: CompiledRegion, num_bytes: int) -> Signature:
+    """Return what a region takes and gives, and the bytes of its arena; `whole` is the signature of the program."""
     types = dict(zip(compiled.inputs, whole.inputs, strict=True))
     inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
     is_only = _is_one_region(compiled)
@@ -259,8 +266,7 @@ def _signature(program: Program, compiled: CompiledProgram, region: CompiledRegi
     if region.num_status:
         outputs.append(tensor_type((region.num_status,), np.int64))
     orders = tuple(map(_order, compiled.outputs)) if is_only else ()
-    names = whole.input_names if is_only else ()
-    return Signature(inputs, tuple(outputs), region.arena.arena_bytes, names, orders)
+    return Signature(inputs, tuple(outputs), num_bytes, whole.input_names if is_only else (), orders)
 
 
 def _order(output: View | Uniform) -> Order:
@@ -276,10 +282,17 @@ def _constants_outside(compiled: CompiledProgram, known: Mapping[int, Array]) ->
     return {buffer: known[place.position].reshape(-1) for buffer, place in places if place.start is None}
 
 
-def constant_block(compiled: CompiledProgram, known: Mapping[int, Array]) -> Array:
+def _largest_constants(program: Program, compiled: CompiledProgram) -> str:
+    sizes = [(place.position, buffer.num_bytes) for buffer, place in compiled.constants.items()]
+    return describe_nodes(program, sizes)
+
+
+def constant_block(program: Program, compiled: CompiledProgram, known: Mapping[int, Array]) -> Array:
     """Return one block with every constant where its place says, filled from the values of instructions."""
     starts = {buffer: place.start for buffer, place in compiled.constants.items() if place.start is not None}
-    block = aligned_bytes(max((start + buffer.num_bytes for buffer, start in starts.items()), default=1))
+    num_bytes = max((start + buffer.num_bytes for buffer, start in starts.items()), default=1)
+    check_memory(num_bytes, "a program, for its constants,", lambda: _largest_constants(program, compiled))
+    block = aligned_bytes(num_bytes)
 
     def fill(buffer: Buffer) -> None:
         place = compiled.constants[buffer]

@@ -17,7 +17,7 @@ from composit.program import Program
 from mosaic.compiled import CompiledProgram
 from mosaic.executable import Executable, build_executable, program_signature
 from mosaic.passes.pipeline import Report, Request, compile_program
-from mosaic.runtime.arguments import adapt_inputs, place_outputs
+from mosaic.runtime.arguments import adapt_inputs, check_outputs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +27,7 @@ class InterpretedExecutable:
     program: Program
     compiled: CompiledProgram
     values: Mapping[int, Array]
+    num_threads: int = 1
 
     @property
     def constants(self) -> Array:
@@ -46,12 +47,13 @@ class InterpretedExecutable:
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:
         """Return fresh outputs for the arrays of all inputs, or fill `out`."""
         signature = program_signature(self.program, self.compiled.input_positions)
+        if out is not None:
+            check_outputs(signature.outputs, out)
         adapted = adapt_inputs(signature, arrays)
         given = {**self.values, **dict(zip(self.compiled.input_positions, adapted, strict=True))}
         results = NumpyBackend().prepare(self.program)([given[position] for position in self.program.inputs])
         if out is None:
             return [np.array(result) for result in results]
-        place_outputs(signature, out, arrays)
         for place, result in zip(out, results, strict=True):
             np.copyto(place, result)
         return list(out)

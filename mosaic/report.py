@@ -111,14 +111,14 @@ def kernel_records(executable: AnyExecutable) -> tuple[KernelRecord, ...]:
 
 
 def buffer_report(executable: AnyExecutable) -> BufferReport:
-    """Return the bytes of all regions together."""
-    arenas = [region.arena for region in executable.compiled.regions]
-    return BufferReport(
-        sum(arena.arena_bytes for arena in arenas),
-        sum(arena.unshared_bytes for arena in arenas),
-        sum(arena.lower_bound_bytes for arena in arenas),
-        executable.constants.nbytes,
-    )
+    """Return the bytes of the arena in which all regions take turns, with what each thread needs to itself."""
+    sizes = [(0, 0, 0)]
+    for region in executable.compiled.regions:
+        arena = region.arena
+        scratch = region.num_arena_bytes(executable.num_threads) - arena.arena_bytes
+        sizes.append((arena.arena_bytes + scratch, arena.unshared_bytes + scratch, arena.lower_bound_bytes + scratch))
+    most, unshared, least = zip(*sizes, strict=True)
+    return BufferReport(max(most), sum(unshared), max(least), executable.constants.nbytes)
 
 
 def explain(executable: AnyExecutable) -> str:

@@ -10,6 +10,7 @@ from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.kernel import KernelCode, row_indices, stage_dtypes
 from mosaic.codegen.lanes import Lanes, lanes_for
+from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.matmul_kernel import LocalResult, emit_product, extra_parameters, matmul_spec
 from mosaic.codegen.operands import Operands, address, element_type
 from mosaic.codegen.row_loops import Row
@@ -17,13 +18,14 @@ from mosaic.codegen.row_stages import RowEmitter
 from mosaic.ir import Group, Matmul, RowStage
 from mosaic.kernels.blocking import Blocking, num_panels
 from mosaic.kernels.helper import Helper
+from mosaic.kernels.matmul import num_sums
 from mosaic.targets import Target
 
 ChooseBlocking = Callable[[Matmul], Blocking]
 
 
 def block_rows(group: Group, target: Target) -> int:
-    """Return how many rows a block has: its local arrays take at most a quarter of L2, and never much of the stack."""
+    """Return how many rows a block has: its local arrays take at most a quarter of L2."""
     rows = group.rows[-1]
     fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
     return min(rows, max(8, fitting // 8 * 8))
@@ -57,46 +59,50 @@ def emit_block_kernel(group: Group, choose: ChooseBlocking, name: str, comment: 
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
     block = _Block(group, before, stages, after, choose, target, block_rows(group, target))
     emitter = Emitter(Lanes(target, target.lanes(before.left.dtype.itemsize)), Operands())
-    along = Emitter(lanes_for(stage_dtypes(stages), target, group.length), emitter.operands)
+    along = Emitter(lanes_for(stage_dtypes(stages), target, group.length), emitter.operands, emitter.local)
     axes, declarations = row_indices(before.batch, c.Name("batch"))
     lefts = emitter.operands.pointer(before.left)
     rights = [emitter.operands.pointer(matmul.right) for matmul in (before, after)]
+    arrays = _local_arrays(block, emitter.local)
     rows = _rows(block, along, axes)
-    # Both before either is called: each may add pointers that both are given.
     local = LocalResult(_scores, group.length)
     blockings = [_in_blocks(choose(matmul), block.num_rows) for matmul in (before, after)]
+    # One after the other, both products keep their sums in the same place.
+    most_sums = max(map(num_sums, map(matmul_spec, (before, after)), blockings))
+    sums = emitter.local.place(before.left.dtype, most_sums)
+    given = () if sums is None else (sums,)
+    # Emit both products before either is called: emitting one can add pointers to the shared argument list.
     emit_product(after, blockings[1], f"{name}_values", emitter, axes)
-    first = emit_product(before, blockings[0], f"{name}_scores", emitter, axes, local)
-    second = emit_product(after, blockings[1], f"{name}_values", emitter, axes)
+    first = emit_product(before, blockings[0], f"{name}_scores", emitter, axes, local, takes_sums=bool(given))
+    second = emit_product(after, blockings[1], f"{name}_values", emitter, axes, takes_sums=bool(given))
     shared = tuple(c.Name(parameter.name) for parameter in extra_parameters(emitter, axes))
-    count = len(before.batch)
+    operands = emitter.operands.listed()
+    left = address(lefts, before.left.strides[: len(before.batch)], axes)
     body = (
         c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context")),
         *emitter.operands.declarations(),
+        *emitter.local.declarations(len(operands)),
         c.Declare(c.const(c.int64), "batch", c.Name("task") / block.num_blocks),
         c.Declare(c.const(c.int64), "block", c.Name("task") % block.num_blocks),
         *declarations,
-        *_local_arrays(block),
-        _call(
-            block, first, before, address(lefts, before.left.strides[:count], axes), rights[0], axes, (*shared, _scores)
-        ),
+        *arrays,
+        _call(block, first, before, left, rights[0], axes, (*shared, _scores, *given)),
         rows,
-        _call(block, second, after, _weights, rights[1], axes, shared),
+        _call(block, second, after, _weights, rights[1], axes, (*shared, *given)),
     )
     helpers = (*emitter.lanes.helpers.values(), *along.lanes.helpers.values(), first, second)
     num_tasks = math.prod(before.batch) * block.num_blocks
-    return KernelCode(body, comment, helpers, emitter.operands.listed(), num_tasks)
+    return KernelCode(body, comment, helpers, operands, num_tasks, emitter.local.scratch_bytes)
 
 
-def _local_arrays(block: _Block) -> tuple[c.Statement, ...]:
+def _local_arrays(block: _Block, local: LocalArrays) -> tuple[c.Statement, ...]:
     """Declare the block's rows; pointers are to row 0 of the whole, so that rows keep their numbers."""
-    length = block.group.length
-    own = c.ArrayType(element_type(block.before.result.dtype), block.num_rows * length)
-    pointer = c.pointer(element_type(block.before.result.dtype))
+    length, dtype = block.group.length, block.before.result.dtype
+    pointer = c.pointer(element_type(dtype))
     start = c.Name("block") * block.num_rows
     return (
-        c.Declare(own, "score_rows", attributes=("aligned(64)",)),
-        c.Declare(own, "weight_rows", attributes=("aligned(64)",)),
+        local.declare("score_rows", dtype, block.num_rows * length),
+        local.declare("weight_rows", dtype, block.num_rows * length),
         c.Declare(c.const(c.int64), "row_start", start),
         c.Declare(c.const(c.int64), "row_stop", c.minimum(_start + block.num_rows, block.group.rows[-1])),
         c.Declare(pointer, "scores", c.Name("score_rows") - _start * length),

@@ -15,6 +15,7 @@ from mosaic import c
 from mosaic.codegen.functions import emit_conversion, emit_function
 from mosaic.codegen.index_checks import checked_index
 from mosaic.codegen.lanes import Lanes
+from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.operands import Operands, address
 from mosaic.ir_expressions import (
     Accumulated,
@@ -138,6 +139,7 @@ class Emitter:
 
     lanes: Lanes
     operands: Operands
+    local: LocalArrays = field(default_factory=LocalArrays)
     num_names: int = 0
     numbers: Numbers = field(default_factory=Numbers)
 

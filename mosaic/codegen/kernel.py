@@ -27,17 +27,27 @@ task_elements = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class KernelCode:
-    """A kernel before it has a name: body, helpers, what its table of operands holds, and its number of tasks."""
+    """A kernel before it has a name: body, helpers, what its table of operands holds, and its number of tasks.
+
+    scratch_bytes: what each thread needs of the arena to itself; its start stands behind the operands
+    """
 
     body: c.Body
     comment: str
     helpers: tuple[Helper, ...]
     operands: tuple[Operand, ...]
     num_tasks: int
+    scratch_bytes: int = 0
 
     def function(self, name: str) -> c.Function:
         """Return the C function."""
-        parameters = (c.Parameter(c.pointer(c.void), "context"), c.Parameter(c.NamedType("long"), "task"))
+        unused = () if self.scratch_bytes else ("unused",)
+        number = c.NamedType("long")
+        parameters = (
+            c.Parameter(c.pointer(c.void), "context"),
+            c.Parameter(number, "task"),
+            c.Parameter(number, "thread", unused),
+        )
         return c.Function(name, c.void, parameters, self.body, is_static=True, comment=self.comment)
 
 
@@ -64,9 +74,10 @@ def _kernel(group: Group, comment: str, rows: RowEmitter | ScatterEmitter, is_fl
     emitter = rows.emitter
     unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
     unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if num_tasks == 1 else ()
-    body = (*unpack, *unused, *emitter.operands.declarations(), *loops)
+    operands, local = emitter.operands.listed(), emitter.local
+    body = (*unpack, *unused, *emitter.operands.declarations(), *local.declarations(len(operands)), *loops)
     helpers = tuple(emitter.lanes.helpers.values())
-    return KernelCode(body, comment, helpers, emitter.operands.listed(), num_tasks)
+    return KernelCode(body, comment, helpers, operands, num_tasks, local.scratch_bytes)
 
 
 def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:

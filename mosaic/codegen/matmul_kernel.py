@@ -32,7 +32,8 @@ def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: s
     emitter = Emitter(Lanes(target, target.lanes(matmul.left.dtype.itemsize)), Operands())
     left, right = emitter.operands.pointer(matmul.left), emitter.operands.pointer(matmul.right)
     batch_axes, declarations = row_indices(matmul.batch, c.Name("batch"))
-    product = emit_product(matmul, blocking, name, emitter, batch_axes)
+    sums = emitter.local.place(matmul.left.dtype, gemm.num_sums(matmul_spec(matmul), blocking))
+    product = emit_product(matmul, blocking, name, emitter, batch_axes, takes_sums=sums is not None)
     tasks = num_tasks(matmul_spec(matmul), blocking)
     batch = math.prod(matmul.batch)
     count = matmul.result.ndim - 2
@@ -45,6 +46,7 @@ def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: s
             address(left, matmul.left.strides[:count], batch_axes),
             address(right, matmul.right.strides[:count], batch_axes),
             *(c.Name(parameter.name) for parameter in extra_parameters(emitter, batch_axes)),
+            *(() if sums is None else (sums,)),
         )
     )
     which = () if batch == 1 else (c.Declare(c.const(c.int64), "batch", task / tasks), *declarations)
@@ -52,9 +54,10 @@ def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: s
         tuple(c.Declare(c.const(c.int64), axis.text, c.literal(0)) for axis in _names(batch_axes)) if batch == 1 else ()
     )
     unpack = c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context"))
-    body = (unpack, *emitter.operands.declarations(), *zeros, *which, call)
+    operands, local = emitter.operands.listed(), emitter.local
+    body = (unpack, *emitter.operands.declarations(), *local.declarations(len(operands)), *zeros, *which, call)
     helpers = (*emitter.lanes.helpers.values(), product)
-    return KernelCode(body, comment, helpers, emitter.operands.listed(), tasks * batch)
+    return KernelCode(body, comment, helpers, operands, tasks * batch, local.scratch_bytes)
 
 
 def _names(axes: Sequence[c.Expression]) -> list[c.Name]:
@@ -87,8 +90,12 @@ def emit_product(
     emitter: Emitter,
     batch_axes: tuple[c.Expression, ...],
     local: LocalResult | None = None,
+    takes_sums: bool = False,
 ) -> Helper:
-    """Return the C function that multiplies one pair of matrices and stores the epilogue's values."""
+    """Return the C function that multiplies one pair of matrices and stores the epilogue's values.
+
+    takes_sums: its last argument is memory for the sums
+    """
 
     def epilogue(
         row: c.Expression, column: c.Expression, sums: c.Expression, lanes: c.Expression | None
@@ -111,6 +118,5 @@ def emit_product(
         pointer = c.pointer(element_type(matmul.result.dtype))
         parameters = (*parameters, c.Parameter(pointer, local.pointer.text))
     helpers = tuple(emitter.lanes.helpers.values())
-    return gemm.emit_matmul(
-        gemm.Matmul(matmul_spec(matmul), blocking, emitter.lanes.target, name, epilogue, parameters, helpers)
-    )
+    parts = (matmul_spec(matmul), blocking, emitter.lanes.target, name, epilogue, parameters, helpers, takes_sums)
+    return gemm.emit_matmul(gemm.Matmul(*parts))

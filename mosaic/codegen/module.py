@@ -9,6 +9,7 @@ from mosaic import c
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.inlining import Kernel, inline_or_call
 from mosaic.codegen.kernel import KernelCode
+from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.operands import Operand
 from mosaic.ir_views import Buffer
 from mosaic.kernels.helper import in_dependency_order
@@ -21,12 +22,13 @@ byte_pointer = c.pointer(c.NamedType("unsigned char"))
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One call of a kernel: which function, on what, as which kernel of the profile."""
+    """One call of a kernel: which function, on what, as which kernel of the profile, with how much scratch per thread."""
 
     function: str
     operands: tuple[Operand, ...]
     num_tasks: int
     number: int
+    scratch_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def emit_module(
             name = names.setdefault((kernel.body, kernel.num_tasks), f"kernel_{len(names)}")
             if name not in functions:
                 functions[name] = Kernel(kernel.function(name), kernel.num_tasks)
-            calls.append(Launch(name, kernel.operands, kernel.num_tasks, number))
+            calls.append(Launch(name, kernel.operands, kernel.num_tasks, number, kernel.scratch_bytes))
             number += 1
         launches.append(tuple(calls))
     helpers = in_dependency_order(helper for region in regions for kernel in region for helper in kernel.helpers)
@@ -80,7 +82,7 @@ _runtime, _kernel, _body, _operands, _num_tasks = (
     c.Name(name) for name in ("runtime", "kernel", "body", "operands", "num_tasks")
 )
 _runtime_type = c.Pointer(c.NamedType("struct mosaic_runtime", is_const=True))
-_kernel_type = c.Pointer(c.FunctionType(c.void, (c.pointer(c.void), c.NamedType("long"))))
+_kernel_type = c.Pointer(c.FunctionType(c.void, (c.pointer(c.void), c.NamedType("long"), c.NamedType("long"))))
 
 
 def _member(name: str) -> c.Expression:
@@ -103,11 +105,7 @@ _launch_function = c.Function(
             "start_ns",
             c.Conditional(_member("kernel_ns"), c.CallPointer(_member("clock_ns")), c.literal(0)),
         ),
-        c.If(
-            c.equal(_num_tasks, 1),
-            (c.ExpressionStatement(c.CallPointer(_body, (_operands, c.literal(0)))),),
-            (c.ExpressionStatement(c.CallPointer(_member("parallel_for"), (_runtime, _body, _operands, _num_tasks))),),
-        ),
+        c.ExpressionStatement(c.CallPointer(_member("parallel_for"), (_runtime, _body, _operands, _num_tasks))),
         c.If(
             _member("kernel_ns"),
             (
@@ -159,7 +157,8 @@ def _run_function(name: str, body: c.Body, is_static: bool = False) -> c.Functio
 
 
 def _launch(launch: Launch, address_of: AddressOf) -> c.Statement:
-    values = tuple(c.Cast(c.pointer(c.void), address_of(operand)) for operand in launch.operands)
+    scratch = (Operand(scratch_buffer, 0, True),) if launch.scratch_bytes else ()
+    values = tuple(c.Cast(c.pointer(c.void), address_of(operand)) for operand in (*launch.operands, *scratch))
     table = c.ArrayType(c.pointer(c.void), len(values))
     call = c.call(
         "launch", c.Name("runtime"), launch.number, c.Name(launch.function), c.Name("operands"), launch.num_tasks

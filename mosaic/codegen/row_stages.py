@@ -20,7 +20,7 @@ from mosaic.codegen.first_true import (
     settle_position,
     start_position,
 )
-from mosaic.codegen.operands import address, element_type
+from mosaic.codegen.operands import address
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import RowStage
@@ -60,7 +60,7 @@ class RowEmitter:
     def _local_row(self, buffer: Buffer, name: str, length: int) -> c.Statement:
         lanes = self.emitter.lanes.lanes
         padded = -(-length // lanes) * lanes
-        return c.Declare(c.ArrayType(element_type(buffer.dtype), padded), name, attributes=("aligned(64)",))
+        return self.emitter.local.declare(name, buffer.dtype, padded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class Matmul:
     """A matrix product to emit: what, in which blocks, for which processor, under which name, and what follows.
 
     `extra_parameters` are the parameters that the statements of `epilogue` use, `epilogue_helpers` what they call.
+    With `takes_sums`, the last parameter is memory for `num_sums` sums; otherwise they lie on the stack.
     """
 
     spec: MatmulSpec
@@ -35,6 +36,7 @@ class Matmul:
     epilogue: Epilogue
     extra_parameters: tuple[c.Parameter, ...] = ()
     epilogue_helpers: tuple[Helper, ...] = ()
+    takes_sums: bool = False
 
     @property
     def vector(self) -> VectorType:
@@ -49,28 +51,30 @@ _b_panel, _depth = c.Name("b_panel"), c.Name("depth")
 
 
 def emit_matmul(matmul: Matmul) -> Helper:
-    """Return ``name(task_start, task_stop, a, b, extra...)``, which computes a range of tasks.
+    """Return ``name(task_start, task_stop, a, b, extra...[, sums])``, which computes a range of tasks.
 
     A task is one block of rows times one panel of columns; all panels of a block of rows are neighbours. Each sum is
     computed by one task in the order of k, so the bits do not depend on how tasks are spread over threads.
     """
     spec, blocking = matmul.spec, matmul.blocking
-    source = c.const_pointer(matmul.vector.element.ctype)
+    element = matmul.vector.element.ctype
+    source = c.const_pointer(element)
+    given = (c.Parameter(c.pointer(element), "sums"),) if matmul.takes_sums else ()
     parameters = (
         c.Parameter(c.int64, "task_start"),
         c.Parameter(c.int64, "task_stop"),
         c.Parameter(source, "a"),
         c.Parameter(source, "b"),
         *matmul.extra_parameters,
+        *given,
     )
-    scratch_rows = blocking.mr if _is_whole_depth(matmul) else blocking.row_block
-    scratch = c.ArrayType(matmul.vector.element.ctype, scratch_rows * blocking.nr)
+    on_stack = c.Declare(c.ArrayType(element, num_sums(spec, blocking)), "sums", attributes=("aligned(64)",))
     tasks = c.For("task", c.Name("task_start"), c.Name("task_stop"), (*_locate(matmul), *_rows_of_task(matmul)))
     function = c.Function(
         matmul.name,
         c.void,
         parameters,
-        (c.Declare(scratch, "sums", attributes=("aligned(64)",)), tasks),
+        (tasks,) if matmul.takes_sums else (on_stack, tasks),
         comment=(
             f"({spec.rows}, {spec.depth}) @ ({spec.depth}, {spec.columns}): {num_tasks(spec, blocking)} tasks of "
             f"{min(blocking.row_block, spec.rows)} rows x {blocking.nr} columns, in tiles of {blocking.mr} rows"
@@ -78,6 +82,11 @@ def emit_matmul(matmul: Matmul) -> Helper:
     )
     tiles = tuple(tile_function(tile) for tile in _tiles(matmul).values())
     return Helper(matmul.name, (function,), (*tiles, load(matmul.vector), *matmul.epilogue_helpers))
+
+
+def num_sums(spec: MatmulSpec, blocking: Blocking) -> int:
+    """Return how many sums a task keeps: those of a tile, or those of all its rows where depth comes in blocks."""
+    return (blocking.mr if blocking.depth_block >= spec.depth else blocking.row_block) * blocking.nr
 
 
 def _is_whole_depth(matmul: Matmul) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mosaic.codegen.expressions import status_buffer
+from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.module import AddressOf, operand_address
 from mosaic.ir import Group, IrProgram, Matmul, Scatter, Stage, read_views, written_views
 from mosaic.ir_expressions import Gather, Load, walk
@@ -54,7 +55,8 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
     outputs = {buffer: position for position, buffer in enumerate(region.outputs)}
     requests = _requests(region, {*inputs, *outputs, *constants})
     plan = (plan_buffers if reuse_buffers else plan_without_reuse)(list(requests.values()))
-    arena = dict(zip(requests, plan.offsets, strict=True))
+    # What threads have to themselves begins where the buffers end: its size depends on their number.
+    arena = {**dict(zip(requests, plan.offsets, strict=True)), scratch_buffer: plan.arena_bytes}
     origins = _status_origins(region)
     slots = {origin: slot for slot, origin in enumerate(origins)}
     in_block = {buffer: start for buffer, start in constants.items() if start is not None}

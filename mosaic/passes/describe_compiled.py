@@ -12,6 +12,9 @@ from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Step
 from mosaic.tiling.packing import Packing
 
+# How many nodes an error for too little memory names.
+_NUM_LARGEST = 3
+
 
 def describe_steps(
     steps: Sequence[Step], plans: Sequence[MemoryPlan], launches: Sequence[Sequence[Launch]]
@@ -23,9 +26,11 @@ def describe_steps(
             yield step
             continue
         plan, calls = next(facts)
-        sizes = ArenaSize(plan.buffers.arena_bytes, plan.buffers.unshared_bytes, plan.buffers.lower_bound_bytes)
+        planned = plan.buffers
+        sizes = (planned.arena_bytes, planned.unshared_bytes, planned.lower_bound_bytes)
+        arena = ArenaSize(*sizes, _largest_buffers(step.groups))
         kernels = tuple(_kernel(group, launch) for group, launch in zip(step.groups, calls, strict=True))
-        yield CompiledRegion(step.inputs, step.outputs, step.is_packing, plan.status_origins, sizes, kernels)
+        yield CompiledRegion(step.inputs, step.outputs, step.is_packing, plan.status_origins, arena, kernels)
 
 
 def constant_places(
@@ -51,7 +56,19 @@ def _kernel(group: Group, launch: Launch) -> CompiledKernel:
     )
     shapes = tuple(stage.result.shape for stage in group.stages)
     num_flops = sum(map(_num_flops, group.stages))
-    return CompiledKernel(launch.function, launch.num_tasks, group.origins, shapes, num_flops, num_bytes)
+    facts = (group.origins, shapes, num_flops, num_bytes, launch.scratch_bytes)
+    return CompiledKernel(launch.function, launch.num_tasks, *facts)
+
+
+def _largest_buffers(groups: Sequence[Group]) -> tuple[tuple[int, int], ...]:
+    """Return the instruction and the bytes of each of the largest buffers that the groups fill."""
+    sizes = {
+        stage.result.buffer: (stage.origins[-1], stage.result.buffer.num_bytes)
+        for group in groups
+        for stage in group.stages
+        if stage.result.buffer not in group.local
+    }
+    return tuple(sorted(sizes.values(), key=lambda one: -one[1])[:_NUM_LARGEST])
 
 
 def _num_flops(stage: Stage) -> int:

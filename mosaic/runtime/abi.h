@@ -1,12 +1,15 @@
 /* What generated code may ask of the process that runs it. A stand-alone program fills it with a serial loop. */
 struct mosaic_runtime {
-    /* Runs body(context, task) once for every task in [0, num_tasks), on up to num_threads threads, in any order. */
-    void (*parallel_for)(const struct mosaic_runtime *runtime, void (*body)(void *context, long task), void *context,
-                         long num_tasks);
+    /* Runs body(context, task, thread) once for every task in [0, num_tasks), on up to num_threads threads, in any order.
+     * Tasks that run at the same time have different threads, which are less than num_threads and than num_tasks. */
+    void (*parallel_for)(const struct mosaic_runtime *runtime, void (*body)(void *context, long task, long thread),
+                         void *context, long num_tasks);
     /* Nanoseconds of a monotonic clock. */
     long long (*clock_ns)(void);
     /* One counter per kernel while profiling, otherwise NULL. */
     long long *kernel_ns;
     /* How many threads parallel_for may use, the caller included. Results must not depend on it. */
     int num_threads;
+    /* How a run that takes long hears of Ctrl-C; NULL where it does not. Generated code leaves it alone. */
+    struct mosaic_watch *watch;
 };

@@ -7,7 +7,7 @@ the three cannot drift apart. `ABI_VERSION` is part of every cache key and chang
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 
 _DIRECTORY: Final = Path(__file__).parent
 
@@ -15,12 +15,18 @@ RUNTIME_HEADER: Final = (_DIRECTORY / "abi.h").read_text(encoding="utf-8")
 """What emitted C includes: `struct mosaic_runtime`."""
 
 CALL_HEADER: Final = (_DIRECTORY / "invoke.h").read_text(encoding="utf-8")
-"""What only the process that runs the code needs: `struct mosaic_call`."""
+"""What only the process that runs the code needs: `struct mosaic_call` and `struct mosaic_watch`."""
+
+# The headers are without includes, because cffi reads them too.
+_INCLUDES: Final = "#define _GNU_SOURCE\n#include <stdint.h>"
 
 RUNTIME_SOURCE: Final = "\n".join(
     [
-        (_DIRECTORY / name).read_text(encoding="utf-8")
-        for name in ("abi.h", "pool.c", "invoke.h", "invoke.c", "builtin.c")
+        _INCLUDES,
+        *(
+            (_DIRECTORY / name).read_text(encoding="utf-8")
+            for name in ("abi.h", "invoke.h", "pool.c", "invoke.c", "builtin.c")
+        ),
     ]
 )
 """The C text of the runtime library."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from mosaic.runtime.library import foreign_interface
+from mosaic.runtime.memory_limit import out_of_memory
 from mosaic.runtime.threads import num_available_cores
 
 HUGE_PAGE_BYTES: Final = 2 << 20
@@ -49,15 +50,25 @@ class Block:
 
 
 def allocate_block(num_bytes: int) -> Block:
-    """A block whose start is aligned to a page, or to a huge page if it is that long; its end fills half a huge page or none."""
+    """A block whose start is aligned to a page, or to a huge page if it is that long; its end fills half a huge page or none.
+
+    Raises: OutOfMemoryError: the system refuses
+    """
     if num_bytes < HUGE_PAGE_BYTES:
-        return Block(mmap.mmap(-1, max(num_bytes, 1), flags=_PRIVATE), 0, num_bytes)
+        return Block(_mapped(max(num_bytes, 1)), 0, num_bytes)
     huge_bytes = round(num_bytes / HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES
-    mapping = mmap.mmap(-1, max(num_bytes, huge_bytes) + HUGE_PAGE_BYTES, flags=_PRIVATE)
+    mapping = _mapped(max(num_bytes, huge_bytes) + HUGE_PAGE_BYTES)
     offset_bytes = -_address(mapping) % HUGE_PAGE_BYTES
     with contextlib.suppress(OSError):  # a kernel without huge pages
         mapping.madvise(mmap.MADV_HUGEPAGE, offset_bytes, huge_bytes)
     return Block(mapping, offset_bytes, num_bytes)
+
+
+def _mapped(num_bytes: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(-1, num_bytes, flags=_PRIVATE)
+    except (OSError, OverflowError) as error:
+        raise out_of_memory(num_bytes, "a block of memory", f"the system refused ({error})") from error
 
 
 def aligned_bytes(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:

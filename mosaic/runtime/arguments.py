@@ -96,12 +96,9 @@ def adapt_inputs(signature: Signature, arrays: Sequence[Any]) -> list[Array]:
 
 def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[Any]) -> list[Array]:
     """Where to compute: in the caller's arrays where their layout allows it and nothing else lies there."""
-    if len(out) != len(signature.outputs):
-        raise signature.wrong_count("out", len(out), len(signature.outputs))
+    check_outputs(signature.outputs, out)
     places = []
     for position, (expected, array) in enumerate(zip(signature.outputs, out, strict=True)):
-        _check_writable(position, array)
-        _check(f"out[{position}]", array, expected)
         others = [*map(_as_array, arrays), *out[:position], *out[position + 1 :]]
         order = signature.order(position)
         is_plain = (array if order is None else array.transpose(order)).flags.num & PLAIN == PLAIN
@@ -116,6 +113,21 @@ def empty_in_order(one: ArrayType, order: Order) -> Array:
         return np.empty(one.shape, one.dtype)
     places = tuple(order.index(axis) for axis in range(len(order)))
     return np.empty(tuple(one.shape[axis] for axis in order), one.dtype).transpose(places)
+
+
+def check_outputs(expected: Sequence[ArrayType], out: Sequence[Array]) -> None:
+    """Return if results of these types can be written to the caller's arrays.
+
+    Raises: TypeError: there are more or fewer, or one is no writable array; ShapeError, DtypeError: one does not fit
+    """
+    if len(out) != len(expected):
+        raise TypeError(
+            f"call: out has {len(out)} arrays; expected one for each of the {len(expected)} outputs; "
+            "leave it away to get fresh arrays"
+        )
+    for position, (one, array) in enumerate(zip(expected, out, strict=True)):
+        _check_writable(position, array)
+        _check(f"out[{position}]", array, one)
 
 
 def _as_array(value: Any) -> Array:

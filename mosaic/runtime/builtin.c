@@ -46,18 +46,19 @@ static int make_results(const struct mosaic_builtin *builtin, void **made, void 
     return 1;
 }
 
-static void lock(struct mosaic_builtin *builtin) {
-    while (__atomic_exchange_n(&builtin->is_locked, 1, __ATOMIC_ACQUIRE)) continue;
+static void lock(struct mosaic_arenas *arenas) {
+    while (__atomic_exchange_n(&arenas->is_locked, 1, __ATOMIC_ACQUIRE)) continue;
 }
 
-static void unlock(struct mosaic_builtin *builtin) { __atomic_store_n(&builtin->is_locked, 0, __ATOMIC_RELEASE); }
+static void unlock(struct mosaic_arenas *arenas) { __atomic_store_n(&arenas->is_locked, 0, __ATOMIC_RELEASE); }
 
-/* An arena that no call uses, or NULL with an error set. Free ones are a list through their first bytes. */
-static void *take_arena(struct mosaic_builtin *builtin) {
-    lock(builtin);
-    void *arena = builtin->free_arenas;
-    if (arena) builtin->free_arenas = *(void **)arena;
-    unlock(builtin);
+/* An arena that no call uses, or NULL with an error set. */
+static void *take_arena(const struct mosaic_builtin *builtin) {
+    struct mosaic_arenas *arenas = builtin->arenas;
+    lock(arenas);
+    void *arena = arenas->free;
+    if (arena) arenas->free = *(void **)arena;
+    unlock(arenas);
     if (arena) return arena;
     void *address = builtin->python->call_with(builtin->arena_maker, 0);
     if (!address) return 0;
@@ -66,27 +67,32 @@ static void *take_arena(struct mosaic_builtin *builtin) {
     return arena;
 }
 
-static void give_back(struct mosaic_builtin *builtin, void *arena) {
-    lock(builtin);
-    *(void **)arena = builtin->free_arenas;
-    builtin->free_arenas = arena;
-    unlock(builtin);
+static void give_back(struct mosaic_arenas *arenas, void *arena) {
+    lock(arenas);
+    *(void **)arena = arenas->free;
+    arenas->free = arena;
+    unlock(arenas);
 }
 
-/* Runs on inputs that fit, with fresh results in `made`; 0 with an error set if there is no memory. */
-static int run_on(struct mosaic_builtin *builtin, void *const *inputs, void **made) {
+/* Runs on inputs that fit, with fresh results in `made`; 0 with an error set if there is no memory, or a signal's handler
+ * raised. */
+static int run_on(const struct mosaic_builtin *builtin, void *const *inputs, void **made) {
     const struct mosaic_python *python = builtin->python;
     void *outputs[MOST_ARRAYS], *arena = 0;
     if (!make_results(builtin, made, outputs)) return 0;
-    if (builtin->arena_maker && !(arena = take_arena(builtin))) {
-        for (int i = 0; i < builtin->num_outputs; i++) python->drop(made[i]);
-        return 0;
+    int has_run = !builtin->arena_maker || (arena = take_arena(builtin));
+    if (has_run) {
+        struct mosaic_watch watch = {builtin->hear, coarse_clock_ns(), 0};
+        struct mosaic_runtime runtime = *builtin->runtime;
+        runtime.watch = &watch;
+        void *thread = python->leave(); /* other threads of Python may go on meanwhile */
+        builtin->run(inputs, outputs, builtin->constants, arena, &runtime);
+        python->enter(thread);
+        if (arena) give_back(builtin->arenas, arena);
+        if (watch.is_stopped) has_run = 0, python->call_with(builtin->stopper, 0);
     }
-    void *thread = python->leave(); /* other threads of Python may go on meanwhile */
-    builtin->run(inputs, outputs, builtin->constants, arena, builtin->runtime);
-    python->enter(thread);
-    if (arena) give_back(builtin, arena);
-    return 1;
+    for (int i = 0; i < builtin->num_outputs && !has_run; i++) python->drop(made[i]);
+    return has_run;
 }
 
 static const struct mosaic_python *python_of_process;

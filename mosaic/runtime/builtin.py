@@ -18,6 +18,8 @@ import numpy as np
 from composit.errors import InternalError
 from mosaic.runtime.arguments import Signature
 from mosaic.runtime.array_layout import input_types
+from mosaic.runtime.call_memory import CallMemory
+from mosaic.runtime.interrupts import listener
 from mosaic.runtime.library import foreign_interface
 from mosaic.runtime.outputs import output_maker, recycles
 from mosaic.runtime.threads import runtime_library
@@ -63,14 +65,15 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Fallbacks:
-    """Python functions of a tuple of arrays for calls that do not fit at once; `make_arena` returns an address."""
+    """Python functions of a tuple of arrays for calls that do not fit at once."""
 
     run: Callable[[Sequence[Any]], Any]
     run_single: Callable[[Sequence[Any]], Any]
-    make_arena: Callable[[], int] | None
 
 
-def builtin_functions(signature: Signature, code: Code, fallbacks: Fallbacks) -> tuple[Run, Run]:
+def builtin_functions(
+    signature: Signature, code: Code, memory: CallMemory, fallbacks: Fallbacks
+) -> tuple[Run, Run]:
     """Two functions of a tuple of arrays: one returns the list of results, the other the only result."""
     interface = foreign_interface()
     types, makers = input_types(signature.inputs), []
@@ -83,7 +86,7 @@ def builtin_functions(signature: Signature, code: Code, fallbacks: Fallbacks) ->
         order = signature.order(position)
         entry.is_fortran = order is not None and order == tuple(reversed(range(len(one.shape))))
         if recycles(one) or (order is not None and not entry.is_fortran):
-            makers.append(output_maker(one, order))
+            makers.append(output_maker(one, memory.blocks, order))
             entry.maker = interface.cast("void *", id(makers[-1]))
     python = _python()
     builtin = interface.new("struct mosaic_builtin *")
@@ -92,11 +95,13 @@ def builtin_functions(signature: Signature, code: Code, fallbacks: Fallbacks) ->
     builtin.constants, builtin.runtime = code.constants, code.runtime
     builtin.fallback = interface.cast("void *", id(fallbacks.run))
     builtin.single_fallback = interface.cast("void *", id(fallbacks.run_single))
-    if fallbacks.make_arena is not None:
-        builtin.arena_maker = interface.cast("void *", id(fallbacks.make_arena))
+    builtin.arenas, make_arena, stop = memory.in_c, memory.make_arena, listener().stop
+    if signature.arena_bytes:
+        builtin.arena_maker = interface.cast("void *", id(make_arena))
+    builtin.hear, builtin.stopper = listener().callback, interface.cast("void *", id(stop))
     address = int(interface.cast("intptr_t", builtin))
     # What C points to lives as long as the builtin function, which holds this tuple.
-    owned = (address, builtin, types, outputs, results, tuple(makers), fallbacks, code)
+    owned = (address, builtin, types, outputs, results, tuple(makers), fallbacks, code, make_arena, stop, memory)
     return _new_function(0, owned), _new_function(1, owned)
 
 

@@ -18,7 +18,7 @@ from mosaic.runtime.cache import Cache, open_caches
 from mosaic.runtime.cache_directory import NO_ROOT, check_takes_files, configured_root, shown_path, why_refused
 from mosaic.runtime.compilation import CompileTarget, compile_timeout_s
 from mosaic.runtime.compiler import find_compiler
-from mosaic.runtime.threads import new_runtime, num_available_cores
+from mosaic.runtime.threads import num_available_cores, runtime_library
 
 _PACKAGES: Final = ("numpy", "cffi", "networkx", "pyrsistent", "graphviz", "torch", "ziglang")
 _OPTIONAL: Final = frozenset({"torch", "ziglang"})
@@ -81,7 +81,7 @@ def _examine_compiler() -> list[Finding]:
     found = Finding("compiler", f"{compiler.version} ({' '.join(compiler.argv)})")
     started = time.monotonic()
     try:
-        new_runtime(num_available_cores())
+        runtime_library()
     except (CompileError, ParameterError) as error:
         return [found, Finding("compiles", str(error), is_needed_and_missing=True)]
     return [found, Finding("compiles", f"yes; the runtime library is there after {time.monotonic() - started:.2f} s")]

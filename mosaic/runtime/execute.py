@@ -9,18 +9,24 @@ Known weakness: it relies on where CPython and numpy keep an array's fields, whi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from composit.errors import InternalError
-from mosaic.runtime.arena import allocate_block
 from mosaic.runtime.arguments import Array, Signature, adapt_input, empty_in_order, place_outputs
 from mosaic.runtime.array_layout import address_of_fields, input_types, verify_layout
 from mosaic.runtime.builtin import MOST_ARRAYS, Code, Fallbacks, Run, builtin_functions
+from mosaic.runtime.call_memory import CallMemory
+from mosaic.runtime.interrupts import listener
 from mosaic.runtime.library import Library, foreign_interface
-from mosaic.runtime.outputs import output_maker
+from mosaic.runtime.memory_limit import check_memory, is_compared
+from mosaic.runtime.outputs import num_output_bytes, output_maker
 from mosaic.runtime.threads import new_runtime, runtime_library
+
+# What mosaic_invoke returns, besides 0 for arrays that do not fit.
+_HAS_RUN: Final = 1
+_WAS_STOPPED: Final = 2
 
 
 class _Lease(NamedTuple):
@@ -29,7 +35,8 @@ class _Lease(NamedTuple):
     inputs: Any  # uintptr_t[]: the input arrays
     outputs: Any  # uintptr_t[]: the output arrays
     call: Any  # struct mosaic_call *
-    owned: tuple[Any, ...]  # what the call points to
+    runtime: Any  # struct mosaic_runtime *
+    owned: tuple[Any, ...]  # what these point to
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +63,28 @@ class PreparedFunction:
 
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> tuple[int, ...]:
         """Nanoseconds spent in each kernel during one run, as generated code counts them."""
-        interface = foreign_interface()
-        runtime = interface.new("struct mosaic_runtime *", self._leases.runtime[0])
-        kernel_ns = interface.new("long long[]", max(num_kernels, 1))
-        runtime.kernel_ns = kernel_ns
+        kernel_ns = foreign_interface().new("long long[]", max(num_kernels, 1))
         outputs = enumerate(self.signature.outputs)
         places = [empty_in_order(one, self.signature.order(position)) for position, one in outputs]
-        self._leases.run_in(arrays, places, runtime)
+        self._leases.run_in(arrays, places, kernel_ns)
         return tuple(kernel_ns)[:num_kernels]
 
 
 def prepare_function(
-    library: Library, symbol: str, signature: Signature, constants: Array | None = None, num_threads: int = 1
+    library: Library,
+    symbol: str,
+    signature: Signature,
+    constants: Array | None = None,
+    num_threads: int = 1,
+    memory: CallMemory | None = None,
 ) -> PreparedFunction:
     """The exported function `symbol`, ready to be called.
 
-    `constants` is a contiguous array of bytes whose alignment is the caller's promise to generated code.
+    `constants` is a contiguous array of bytes whose alignment is the caller's promise to generated code. `memory` is
+    what the function shares with the others of its program.
     """
     verify_layout()
-    leases = _Leases(library, symbol, signature, constants, num_threads)
+    leases = _Leases(library, symbol, signature, constants, num_threads, memory or CallMemory(signature.arena_bytes))
     run, run_single = _builtin_run(signature, leases)
     return PreparedFunction(signature, run, run_single, leases)
 
@@ -82,10 +92,27 @@ def prepare_function(
 class _Leases:
     """The free leases of one function, with everything that must live as long as they do."""
 
-    __slots__ = ("_constants", "_free", "_function", "_input_types", "_invoke", "_library", "_signature", "runtime")
+    __slots__ = (
+        "_constants",
+        "_free",
+        "_function",
+        "_input_types",
+        "_invoke",
+        "_library",
+        "_num_bytes",
+        "_num_threads",
+        "_signature",
+        "memory",
+    )
 
     def __init__(
-        self, library: Library, symbol: str, signature: Signature, constants: Array | None, num_threads: int
+        self,
+        library: Library,
+        symbol: str,
+        signature: Signature,
+        constants: Array | None,
+        num_threads: int,
+        memory: CallMemory,
     ) -> None:
         interface = foreign_interface()
         self._library = library  # keeps the code mapped
@@ -93,7 +120,9 @@ class _Leases:
         self._function = library.run_function(symbol)
         self._constants = interface.NULL if constants is None else interface.from_buffer("unsigned char[]", constants)
         self._input_types = input_types(signature.inputs)
-        self.runtime = new_runtime(num_threads)
+        self._num_threads = num_threads
+        self._num_bytes = signature.arena_bytes + sum(map(num_output_bytes, signature.outputs))
+        self.memory = memory
         self._invoke = runtime_library().function("int mosaic_invoke(const struct mosaic_call *call)", "mosaic_invoke")
         self._free: list[_Lease] = []
 
@@ -104,39 +133,45 @@ class _Leases:
         except IndexError:
             return self._make()
 
-    def run_in(self, arrays: Sequence[Any], places: Sequence[Array], runtime: Any = None) -> None:
-        """Run once with given output arrays, and with another runtime if one is given."""
+    @property
+    def is_large(self) -> bool:
+        """Whether a call needs so much memory that it is compared with what there is."""
+        return is_compared(self._num_bytes)
+
+    def check_memory(self) -> None:
+        """Return if there is memory for a call."""
+        check_memory(self._num_bytes, "a call, for intermediate results and outputs,", self.memory.largest)
+
+    def run_in(self, arrays: Sequence[Any], places: Sequence[Array], kernel_ns: Any = None) -> None:
+        """Run once with given output arrays, and counters of times if they are given."""
         if len(arrays) != len(self._signature.inputs):
             raise self._signature.wrong_count("inputs", len(arrays), len(self._signature.inputs))
-        lease = self._take()
+        self.check_memory()
+        lease, arena = self._take(), self.memory.take_arena()
         try:
-            lease.call.runtime = self.runtime if runtime is None else runtime
+            lease.call.arena = arena
+            lease.runtime.kernel_ns = foreign_interface().NULL if kernel_ns is None else kernel_ns
             for position, place in enumerate(places):
                 lease.outputs[position] = address_of_fields(place)
             self._invoke_adapted(lease, arrays)
         finally:
+            self.memory.give_back(arena)
             self._free.append(lease)
 
     def code(self) -> Code:
         """What the builtin functions run, with all that must live as long as they do."""
-        return Code(self._function, self._constants, self.runtime, (self._library, self._constants))
-
-    def arena_maker(self) -> Callable[[], int]:
-        """A function that makes one more arena, which lives as long as the function, and returns its address."""
-        arenas, num_bytes, interface = [], self._signature.arena_bytes, foreign_interface()
-
-        def make() -> int:
-            arenas.append(allocate_block(max(num_bytes, 64)).pointer())
-            return int(interface.cast("intptr_t", arenas[-1]))
-
-        return make
+        runtime = new_runtime(self._num_threads, foreign_interface().NULL)
+        return Code(self._function, self._constants, runtime, (self._library, self._constants, self.memory))
 
     def _invoke_adapted(self, lease: _Lease, arrays: Sequence[Any]) -> None:
         """Call on inputs of any layout, converted where that is needed."""
         adapted = [adapt_input(self._signature, position, array) for position, array in enumerate(arrays)]
         for position, array in enumerate(adapted):
             lease.inputs[position] = address_of_fields(array)
-        if not self._invoke(lease.call):
+        outcome = self._invoke(lease.call)
+        if outcome == _WAS_STOPPED:
+            listener().stop()
+        if outcome != _HAS_RUN:
             raise InternalError(
                 f"call: {self._signature.inputs} does not describe {adapted}, which were made to fit it"
             )
@@ -146,21 +181,25 @@ class _Leases:
         num_inputs, num_outputs = len(signature.inputs), len(signature.outputs)
         inputs, outputs = (interface.new("uintptr_t[]", max(count, 1)) for count in (num_inputs, num_outputs))
         tables = [interface.new("void *[]", max(count, 1)) for count in (num_inputs, num_outputs)]
-        arena = allocate_block(signature.arena_bytes).pointer() if signature.arena_bytes else interface.NULL
+        watch = interface.new("struct mosaic_watch *")
+        watch.hear = listener().callback
+        runtime = new_runtime(self._num_threads, watch)
         call = interface.new("struct mosaic_call *")
         call.run, call.input_types = self._function, self._input_types.table
         call.input_arrays, call.output_arrays = inputs, outputs
         call.inputs, call.outputs = tables
         call.num_inputs, call.num_outputs = num_inputs, num_outputs
-        call.constants, call.arena, call.runtime = self._constants, arena, self.runtime
-        return _Lease(inputs, outputs, call, (arena, *tables))
+        call.constants, call.runtime = self._constants, runtime
+        return _Lease(inputs, outputs, call, runtime, (watch, *tables))
 
 
 def _builtin_run(signature: Signature, leases: _Leases) -> tuple[Run, Run]:
     """The two functions that run on a tuple of arrays, in C where everything fits at once."""
-    makers = [output_maker(one, signature.order(position)) for position, one in enumerate(signature.outputs)]
+    blocks = leases.memory.blocks
+    makers = [output_maker(one, blocks, signature.order(position)) for position, one in enumerate(signature.outputs)]
 
     def run(arrays: Sequence[Any]) -> list[Array]:
+        leases.check_memory()
         results = [make() for make in makers]
         leases.run_in(arrays, results)
         return results
@@ -169,7 +208,6 @@ def _builtin_run(signature: Signature, leases: _Leases) -> tuple[Run, Run]:
         (result,) = run(arrays)
         return result[()] if getattr(signature.outputs[0], "is_scalar", False) else result
 
-    if max(len(signature.inputs), len(signature.outputs)) > MOST_ARRAYS:
+    if leases.is_large or max(len(signature.inputs), len(signature.outputs)) > MOST_ARRAYS:
         return run, run_single
-    make_arena = leases.arena_maker() if signature.arena_bytes else None
-    return builtin_functions(signature, leases.code(), Fallbacks(run, run_single, make_arena))
+    return builtin_functions(signature, leases.code(), leases.memory, Fallbacks(run, run_single))

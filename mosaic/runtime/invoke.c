@@ -13,15 +13,20 @@ static int fits(const struct numpy_array *array, const struct mosaic_type *type)
     return 1;
 }
 
-/* Whether it ran: if an input is not a plain array of its type, nothing happens. */
+enum { DOES_NOT_FIT, HAS_RUN, WAS_STOPPED };
+
+/* What became of it: if an input is not a plain array of its type, nothing happens. */
 int mosaic_invoke(const struct mosaic_call *call) {
     for (int i = 0; i < call->num_inputs; i++) {
         const struct numpy_array *array = (const struct numpy_array *)call->input_arrays[i];
-        if (!fits(array, &call->input_types[i])) return 0;
+        if (!fits(array, &call->input_types[i])) return DOES_NOT_FIT;
         call->inputs[i] = array->data;
     }
     for (int i = 0; i < call->num_outputs; i++)
         call->outputs[i] = ((const struct numpy_array *)call->output_arrays[i])->data;
+    struct mosaic_watch *watch = call->runtime->watch;
+    watch->is_stopped = 0;
+    watch->heard_ns = coarse_clock_ns();
     call->run(call->inputs, call->outputs, call->constants, call->arena, call->runtime);
-    return 1;
+    return watch->is_stopped ? WAS_STOPPED : HAS_RUN;
 }

@@ -17,6 +17,14 @@ struct mosaic_type {
     int ndim;
 };
 
+/* Whether a run is to stop. Between tasks the thread that called asks `hear`, not more often than every few hundredths of
+ * a second: 0 means go on, 1 stop, 2 go on and do not ask again. */
+struct mosaic_watch {
+    int (*hear)(void);
+    long long heard_ns;
+    int is_stopped;
+};
+
 /* One call in progress. The first two tables hold addresses of arrays, the next two what generated code gets. */
 struct mosaic_call {
     void (*run)(void *const *inputs, void *const *outputs, const unsigned char *constants, unsigned char *arena,
@@ -64,6 +72,12 @@ struct mosaic_result {
     void *maker;
 };
 
+/* The arenas of a program that no call uses: a list through their first bytes. */
+struct mosaic_arenas {
+    void *free;
+    int is_locked;
+};
+
 /* A compiled function as the builtin function of its calls sees it; Python keeps alive what this points to. */
 struct mosaic_builtin {
     const struct mosaic_python *python;
@@ -78,6 +92,7 @@ struct mosaic_builtin {
     void *fallback;
     void *single_fallback;
     void *arena_maker;
-    void *free_arenas;
-    int is_locked;
+    struct mosaic_arenas *arenas;
+    int (*hear)(void);
+    void *stopper; /* a function of Python that raises what ended a run */
 };

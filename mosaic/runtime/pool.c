@@ -10,24 +10,27 @@
  * Waiting is a short spin, bounded in time, then a futex. A second caller, and a call from inside a task, finds the pool
  * busy and runs its tasks itself. After fork the child starts with an empty pool.
  *
+ * Between two tasks the caller asks now and then whether the run is to stop (Ctrl-C); from then on the tasks of the run
+ * are counted and skipped, so that every loop ends as usual.
+ *
  * Known weaknesses: Linux only; a second caller gets one thread; waking n sleeping workers is n system calls.
  */
-#define _GNU_SOURCE
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 256, SPINS_PER_CLOCK_READ = 32 };
+enum { MAX_THREADS = 1024, SPINS_PER_CLOCK_READ = 32 };
 
 static const long long SPIN_NS = 30000;
-static const size_t STACK_BYTES = (size_t)16 << 20;
+static const long long HEAR_NS = 50000000;
+/* What a kernel keeps on the stack is bounded (mosaic/codegen/local_arrays.py); the rest lies in its arena. */
+static const size_t STACK_BYTES = (size_t)1 << 20;
 
 /* One participant; number 0 is whoever calls. Each has a cache line of its own. */
 struct participant {
@@ -43,8 +46,9 @@ static _Alignas(64) atomic_flag is_busy = ATOMIC_FLAG_INIT;
 
 /* The current job. Workers read the fields between reading a share and claiming from it. */
 static _Alignas(64) struct {
-    _Atomic(void (*)(void *, long)) body;
+    _Atomic(void (*)(void *, long, long)) body;
     _Atomic(void *) context;
+    _Atomic(const struct mosaic_runtime *) runtime;
     _Atomic uint32_t num_tasks;
     _Atomic uint32_t num_threads;
     _Atomic uint32_t float_mode; /* the caller's, so that results do not depend on who runs a task */
@@ -74,6 +78,28 @@ long long mosaic_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The same within some milliseconds, for a few nanoseconds. */
+static long long coarse_clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int is_stopped(const struct mosaic_runtime *runtime) {
+    return runtime->watch != NULL && __atomic_load_n(&runtime->watch->is_stopped, __ATOMIC_RELAXED);
+}
+
+static _Thread_local int is_worker;
+
+/* Asks whether the run is to stop, if it is time to ask. */
+static void listen(const struct mosaic_runtime *runtime) {
+    struct mosaic_watch *watch = runtime->watch;
+    if (watch == NULL || is_worker || coarse_clock_ns() - watch->heard_ns < HEAR_NS) return;
+    const int answer = watch->hear();
+    watch->heard_ns = answer == 2 ? LLONG_MAX : coarse_clock_ns();
+    if (answer == 1) __atomic_store_n(&watch->is_stopped, 1, __ATOMIC_RELAXED);
 }
 
 /* How the calling thread rounds and whether it flushes denormals, without the flags of what has happened. */
@@ -117,22 +143,27 @@ static uint32_t first_task(uint32_t index, uint32_t num_tasks, uint32_t num_thre
     return (uint32_t)((uint64_t)num_tasks * index / num_threads);
 }
 
-/* Runs tasks of one share until it is empty; how many. */
-static uint32_t run_share(uint32_t index) {
+/* Runs tasks of one share as participant `self` until it is empty; how many. */
+static uint32_t run_share(uint32_t index, uint32_t self) {
     _Atomic uint64_t *share = &participants[index].share;
     uint32_t num_done = 0;
     uint64_t seen = atomic_load_explicit(share, memory_order_acquire);
     while ((uint32_t)seen != 0) {
-        void (*body)(void *, long) = atomic_load_explicit(&job.body, memory_order_relaxed);
+        void (*body)(void *, long, long) = atomic_load_explicit(&job.body, memory_order_relaxed);
         void *context = atomic_load_explicit(&job.context, memory_order_relaxed);
+        const struct mosaic_runtime *runtime = atomic_load_explicit(&job.runtime, memory_order_relaxed);
         const uint32_t num_tasks = atomic_load_explicit(&job.num_tasks, memory_order_relaxed);
         const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_relaxed);
+        /* Late for an earlier job of more threads: this one has no place for it. */
+        if (self >= num_threads) return num_done;
         const uint32_t mode = atomic_load_explicit(&job.float_mode, memory_order_relaxed);
         if (!atomic_compare_exchange_weak_explicit(share, &seen, seen - 1, memory_order_acq_rel, memory_order_acquire))
             continue;
         /* The claim succeeded, so the job of that generation is unfinished and the fields above are its own. */
         set_float_mode(mode);
-        body(context, (long)(first_task(index + 1, num_tasks, num_threads) - (uint32_t)seen));
+        if (self == 0) listen(runtime);
+        if (!is_stopped(runtime))
+            body(context, (long)(first_task(index + 1, num_tasks, num_threads) - (uint32_t)seen), (long)self);
         num_done++;
         seen = atomic_load_explicit(share, memory_order_acquire);
     }
@@ -143,7 +174,7 @@ static uint32_t run_share(uint32_t index) {
 static void take_part(uint32_t self) {
     const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_acquire);
     uint32_t num_done = 0;
-    for (uint32_t step = 0; step < num_threads; step++) num_done += run_share((self + step) % num_threads);
+    for (uint32_t step = 0; step < num_threads; step++) num_done += run_share((self + step) % num_threads, self);
     if (num_done == 0) return;
     if (atomic_fetch_sub(&num_unfinished, num_done) == num_done && atomic_load(&is_caller_asleep))
         futex_wake(&num_unfinished);
@@ -153,6 +184,7 @@ static void *work(void *argument) {
     const uint32_t self = (uint32_t)(uintptr_t)argument;
     struct participant *me = &participants[self];
     uint32_t seen = 0;
+    is_worker = 1;
     for (;;) {
         if (!spin_while_equal(&me->generation, seen, spin_ns)) {
             atomic_store(&me->is_asleep, 1);
@@ -200,10 +232,12 @@ static int grow_to(int num_threads) {
 }
 
 /* Tells the workers of the new job, then works, then waits for the tasks that others took. */
-static void run_job(void (*body)(void *, long), void *context, uint32_t num_tasks, uint32_t num_threads) {
+static void run_job(const struct mosaic_runtime *runtime, void (*body)(void *, long, long), void *context,
+                    uint32_t num_tasks, uint32_t num_threads) {
     const uint32_t generation = ++job.generation == 0 ? ++job.generation : job.generation;
     atomic_store_explicit(&job.body, body, memory_order_relaxed);
     atomic_store_explicit(&job.context, context, memory_order_relaxed);
+    atomic_store_explicit(&job.runtime, runtime, memory_order_relaxed);
     atomic_store_explicit(&job.num_tasks, num_tasks, memory_order_relaxed);
     atomic_store_explicit(&job.num_threads, num_threads, memory_order_relaxed);
     atomic_store_explicit(&job.float_mode, float_mode(), memory_order_relaxed);
@@ -226,22 +260,27 @@ static void run_job(void (*body)(void *, long), void *context, uint32_t num_task
     }
 }
 
-static void run_alone(void (*body)(void *, long), void *context, long num_tasks) {
-    for (long task = 0; task < num_tasks; task++) body(context, task);
+static void run_alone(const struct mosaic_runtime *runtime, void (*body)(void *, long, long), void *context,
+                      long num_tasks) {
+    for (long task = 0; task < num_tasks; task++) {
+        listen(runtime);
+        if (is_stopped(runtime)) return;
+        body(context, task, 0);
+    }
 }
 
-void mosaic_parallel_for(const struct mosaic_runtime *runtime, void (*body)(void *context, long task), void *context,
-                         long num_tasks) {
+void mosaic_parallel_for(const struct mosaic_runtime *runtime, void (*body)(void *context, long task, long thread),
+                         void *context, long num_tasks) {
     int num_threads = num_tasks < runtime->num_threads ? (int)num_tasks : runtime->num_threads;
     if (num_threads <= 1 || num_tasks > INT_MAX || atomic_flag_test_and_set_explicit(&is_busy, memory_order_acquire)) {
-        run_alone(body, context, num_tasks);
+        run_alone(runtime, body, context, num_tasks);
         return;
     }
     num_threads = grow_to(num_threads);
     if (num_threads <= 1)
-        run_alone(body, context, num_tasks);
+        run_alone(runtime, body, context, num_tasks);
     else
-        run_job(body, context, (uint32_t)num_tasks, (uint32_t)num_threads);
+        run_job(runtime, body, context, (uint32_t)num_tasks, (uint32_t)num_threads);
     atomic_flag_clear_explicit(&is_busy, memory_order_release);
 }
 
@@ -254,11 +293,12 @@ static void forget_workers(void) {
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
 
-void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads) {
+void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads, struct mosaic_watch *watch) {
     runtime->parallel_for = mosaic_parallel_for;
     runtime->clock_ns = mosaic_clock_ns;
     runtime->kernel_ns = NULL;
     runtime->num_threads = num_threads;
+    runtime->watch = watch;
 }
 
 int mosaic_pool_num_workers(void) { return num_workers; }

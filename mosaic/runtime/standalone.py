@@ -18,10 +18,10 @@ _SUPPORT: Final = dedent("""
     #include <time.h>
 
     /* The runtime of a program with one thread. */
-    static void run_serially(const struct mosaic_runtime *runtime, void (*body)(void *context, long task),
-                             void *context, long num_tasks) {
+    static void run_serially(const struct mosaic_runtime *runtime,
+                             void (*body)(void *context, long task, long thread), void *context, long num_tasks) {
         (void)runtime;
-        for (long task = 0; task < num_tasks; task++) body(context, task);
+        for (long task = 0; task < num_tasks; task++) body(context, task, 0);
     }
 
     static long long clock_ns(void) {
@@ -69,7 +69,7 @@ _MAIN: Final = dedent("""
         for (int i = 0; i < NUM_INPUTS; i++) inputs[i] = read_file(*paths++, input_bytes[i]);
         for (int i = 0; i < NUM_OUTPUTS; i++) outputs[i] = allocate(output_bytes[i]);
         unsigned char *arena = allocate({arena_bytes});
-        const struct mosaic_runtime runtime = {{run_serially, clock_ns, NULL, 1}};
+        const struct mosaic_runtime runtime = {{run_serially, clock_ns, NULL, 1, NULL}};
         {symbol}(inputs, outputs, constants, arena, &runtime);
         for (int i = 0; i < NUM_OUTPUTS; i++) write_file(*paths++, outputs[i], output_bytes[i]);
         free(arena);

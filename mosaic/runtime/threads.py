@@ -9,12 +9,17 @@ import platform
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
-from typing import Any, SupportsIndex, cast
+from typing import Any, Final, SupportsIndex, cast
+
+import numpy as np
 
 from composit.errors import ParameterError
 from mosaic.runtime.abi import RUNTIME_SOURCE
 from mosaic.runtime.compilation import compile_and_load
 from mosaic.runtime.library import Library, foreign_interface
+
+MAX_THREADS: Final = 1024
+"""How many threads a pool has at most, as pool.c says too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,8 @@ class _BaselineTarget:
 
 
 def num_available_cores() -> int:
-    """How many cores this process may run on, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0))
+    """How many cores this process may run on, which may be fewer than the machine has, and no more than a pool uses."""
+    return min(len(os.sched_getaffinity(0)), MAX_THREADS)
 
 
 @lru_cache(maxsize=1)
@@ -38,21 +43,31 @@ def runtime_library() -> Library:
     return compile_and_load(RUNTIME_SOURCE, target=_BaselineTarget(), symbols=symbols, flags=("-pthread",), stays=True)
 
 
-def new_runtime(num_threads: object) -> Any:  # object: the number comes from the user as it is
+def checked_num_threads(num_threads: object) -> int:  # object: the number comes from the user as it is
+    """The number of threads that was asked for.
+
+    Raises: ParameterError: it is no integer, or none that a pool can have
+    """
+    is_number = isinstance(num_threads, SupportsIndex) and not isinstance(num_threads, bool | np.bool)
+    count = index(cast(SupportsIndex, num_threads)) if is_number else 0
+    if not 1 <= count <= MAX_THREADS:
+        raise ParameterError(
+            f"threads: num_threads={num_threads!r} was asked for; it must be an integer from 1 to {MAX_THREADS}, "
+            f"and {num_available_cores()} uses every core this process may run on; leave it away for that number"
+        )
+    return count
+
+
+def new_runtime(num_threads: int, watch: Any) -> Any:
     """A fresh `struct mosaic_runtime` whose parallel_for uses up to that many threads of the pool.
 
-    The result is a cffi pointer that owns its memory: keep it as long as generated code may use it.
+    It is a cffi pointer that owns its memory: keep it, and the `struct mosaic_watch` of the call, as long as generated
+    code may use it.
     """
-    is_number = isinstance(num_threads, SupportsIndex) and not isinstance(num_threads, bool)
-    count = index(cast(SupportsIndex, num_threads)) if is_number else 0
-    if count < 1:
-        raise ParameterError(
-            f"threads: num_threads={num_threads!r} was asked for; it must be an integer of at least 1, "
-            f"and {num_available_cores()} uses every core this process may run on"
-        )
     fill = runtime_library().function(
-        "void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads)", "mosaic_pool_fill"
+        "void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads, struct mosaic_watch *watch)",
+        "mosaic_pool_fill",
     )
     runtime = foreign_interface().new("struct mosaic_runtime *")
-    fill(runtime, count)
+    fill(runtime, num_threads, watch)
     return runtime

@@ -153,7 +153,7 @@ def test_out_that_cannot_hold_the_result_is_refused(add: PreparedFunction) -> No
         add.run_into([X, Y], [[0.0] * 4])
     with pytest.raises(DtypeError, match=r"out\[0\] has dtype int32"):
         add.run_into([X, Y], [np.zeros(4, np.int32)])
-    with pytest.raises(TypeError, match=r"2 arrays were given as out"):
+    with pytest.raises(TypeError, match=r"out has 2 arrays; expected one for each of the 1 outputs"):
         add.run_into([X, Y], [Y, Y])
 
 

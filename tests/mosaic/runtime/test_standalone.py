@@ -39,7 +39,8 @@ def test_constants_arena_and_parallel_loops_work_without_python(tmp_path: Path) 
         """,
         before="""
         struct task { const float *x, *scale; float *result; };
-        static void multiply(void *context, long i) {
+        static void multiply(void *context, long i, long thread) {
+            (void)thread;
             const struct task *task = context;
             task->result[i] = task->x[i] * task->scale[i];
         }

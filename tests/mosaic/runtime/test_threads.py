@@ -9,7 +9,7 @@ import pytest
 from composit.errors import ParameterError
 from composit.operation import tensor_type
 from mosaic.runtime.execute import PreparedFunction
-from mosaic.runtime.threads import new_runtime, num_available_cores
+from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from tests.mosaic.runtime.programs import PATIENCE_S, run_source, start_python
 
 NUM_TASKS = 1000
@@ -24,7 +24,7 @@ COUNT_SOURCE = run_source(
     for (long round = 0; round < num_rounds; round++)
         runtime->parallel_for(runtime, add_once, outputs[0], num_tasks);
     """,
-    before="static void add_once(void *context, long task) { ((long *)context)[task] += task + 1; }",
+    before="static void add_once(void *context, long task, long thread) { (void)thread; ((long *)context)[task] += task + 1; }",
 )
 
 NESTED_SOURCE = run_source(
@@ -36,11 +36,11 @@ NESTED_SOURCE = run_source(
     before="""
     struct pair { const struct mosaic_runtime *runtime; long *counts; };
     struct row { long *counts; long start; };
-    static void inner(void *context, long task) {
+    static void inner(void *context, long task, long thread) { (void)thread;
         const struct row *row = context;
         row->counts[row->start + task] += row->start + task + 1;
     }
-    static void outer(void *context, long task) {
+    static void outer(void *context, long task, long thread) { (void)thread;
         const struct pair *pair = context;
         struct row row = {pair->counts, 100 * task};
         pair->runtime->parallel_for(pair->runtime, inner, &row, 100);
@@ -70,7 +70,7 @@ DENORMAL_SOURCE = run_source(
     static unsigned long get_mode(void) { unsigned long mode; __asm__("mrs %0, fpcr" : "=r"(mode)); return mode; }
     static void set_mode(unsigned long mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
     #endif
-    static void halve(void *context, long task) {
+    static void halve(void *context, long task, long thread) { (void)thread;
         volatile double smallest = 0x1p-1022;
         for (volatile int i = 0; i < 1000; i++) ((double *)context)[task] = smallest * 0.5;
     }
@@ -159,9 +159,9 @@ def test_the_pool_works_again_in_the_child_of_a_fork(shared_cache_directory: obj
     assert output.splitlines() == ["parent True 1", "child True 1", "parent True 0"]
 
 
-@pytest.mark.parametrize("num_threads", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("num_threads", [0, -1, 1.5, "2", True, np.True_, None, 1025, 2**40])
 def test_a_number_of_threads_that_is_no_positive_integer_is_refused(num_threads: int) -> None:
     with pytest.raises(
-        ParameterError, match=rf"num_threads=.* integer of at least 1, and {num_available_cores()} uses every"
+        ParameterError, match=rf"num_threads=.* integer from 1 to 1024, and {num_available_cores()} uses every"
     ):
-        new_runtime(num_threads)
+        checked_num_threads(num_threads)
