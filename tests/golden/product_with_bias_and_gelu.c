@@ -42,7 +42,7 @@ void product_0(
 
 /* matmul, add, multiply, multiply, erf, add, multiply
  *   product: (24, 50) @ (50, 40) */
-static void kernel_0(void *context, long task) {
+static void kernel_0(void *context, long task, long thread __attribute__((unused))) {
     void **operands = context;
     const float *p0 = operands[0];
     const float *p1 = operands[1];

@@ -3,7 +3,7 @@
  *   elements of [24, 50] float32
  *   add into [24, 1] float32
  *   elements of [24, 50] float32 */
-static void kernel_0(void *context, long task) {
+static void kernel_0(void *context, long task, long thread __attribute__((unused))) {
     void **operands = context;
     (void)task;
     const float *p0 = operands[0];

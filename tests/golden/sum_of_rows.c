@@ -1,6 +1,6 @@
 /* sum
  *   add into [50] float32 */
-static void kernel_0(void *context, long task) {
+static void kernel_0(void *context, long task, long thread __attribute__((unused))) {
     void **operands = context;
     (void)task;
     const float *p0 = operands[0];
