@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -41,12 +42,18 @@ class Block:
 
     def pointer(self) -> Any:
         """The aligned start as a cffi `unsigned char *` that keeps the memory alive."""
-        view = memoryview(self.mapping)[self.offset_bytes :]
-        return foreign_interface().from_buffer("unsigned char[]", view)
+        interface = foreign_interface()
+        whole = interface.from_buffer("unsigned char[]", self.mapping)
+        # Not a memoryview of a part: one that is exported crashes CPython when a reference cycle with it is collected.
+        return interface.gc(whole + self.offset_bytes, partial(_let_go, whole))
 
     def array(self) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
         """The block as bytes; it and its views keep the memory alive."""
         return np.frombuffer(self.mapping, np.uint8, self.num_bytes, self.offset_bytes)
+
+
+def _let_go(whole: Any, start: Any) -> None:
+    """Do nothing: the pointer kept its memory by keeping this function's first argument."""
 
 
 def allocate_block(num_bytes: int) -> Block:

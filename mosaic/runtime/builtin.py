@@ -71,9 +71,7 @@ class Fallbacks:
     run_single: Callable[[Sequence[Any]], Any]
 
 
-def builtin_functions(
-    signature: Signature, code: Code, memory: CallMemory, fallbacks: Fallbacks
-) -> tuple[Run, Run]:
+def builtin_functions(signature: Signature, code: Code, memory: CallMemory, fallbacks: Fallbacks) -> tuple[Run, Run]:
     """Two functions of a tuple of arrays: one returns the list of results, the other the only result."""
     interface = foreign_interface()
     types, makers = input_types(signature.inputs), []

@@ -61,9 +61,9 @@ def kept_panels(monkeypatch: pytest.MonkeyPatch) -> tuple[list[KeptPanels], list
         kept.append(self.panels)
         return run_steps(self, *arguments)
 
-    def noting_runs(self, region, function, given, arena):  # type: ignore[no-untyped-def]
+    def noting_runs(self, region, function, given):  # type: ignore[no-untyped-def]
         before = dict(self.latest)
-        results = run(self, region, function, given, arena)
+        results = run(self, region, function, given)
         if self.latest != before:
             runs.append(1)
         return results

@@ -10,7 +10,7 @@ import pytest
 
 from mosaic.runtime.arena import HUGE_PAGE_BYTES, aligned_bytes, allocate_block, touch_huge_pages
 from mosaic.runtime.library import foreign_interface
-from tests.mosaic.runtime.programs import num_huge_bytes, num_mapped_bytes
+from tests.mosaic.runtime.programs import PATIENCE_S, num_huge_bytes, num_mapped_bytes, start_python
 
 
 def address(pointer: object) -> int:
@@ -26,7 +26,9 @@ def test_small_blocks_start_at_a_page(num_bytes: int) -> None:
 def test_large_blocks_start_at_a_huge_page(num_bytes: int) -> None:
     block = allocate_block(num_bytes)
     assert address(block.pointer()) % HUGE_PAGE_BYTES == 0
-    assert len(block.pointer()) >= num_bytes
+    block.pointer()[num_bytes - 1] = 7
+    assert block.array()[num_bytes - 1] == 7
+    assert len(block.array()) == num_bytes
 
 
 def test_bytes_for_constants_are_writable_zeros_of_the_right_length() -> None:
@@ -92,3 +94,19 @@ def test_huge_pages_are_asked_for_where_half_of_one_is_used(num_bytes: int, num_
     block = allocate_block(num_bytes)
     assert num_huge_bytes() - before == num_pages * HUGE_PAGE_BYTES
     assert not block.array().any()
+
+
+@pytest.mark.parametrize("num_bytes", [64, HUGE_PAGE_BYTES])
+def test_memory_in_a_reference_cycle_is_collected(num_bytes: int) -> None:
+    script = f"""
+        import gc
+        from mosaic.runtime.arena import allocate_block
+        cycle = [allocate_block({num_bytes}).pointer()]
+        cycle[0][{num_bytes - 1}] = 1
+        cycle.append(cycle)
+        del cycle
+        gc.collect()
+        print("collected")
+    """
+    output, _ = start_python(script).communicate(timeout=PATIENCE_S)
+    assert output == "collected\n"

@@ -88,8 +88,29 @@ def test_a_handler_that_raises_ends_the_run_and_the_next_one_is_whole(
         sender.join()
     assert len(handled) >= 3, "handlers that raise nothing run too, and the run goes on"
     assert 0 < out.sum() < NUM_TASKS
-    (counts,) = function.run([np.array([0])])
-    assert (counts == 1).all()
+    for arrays in ([np.array([0])], (np.array([0]),)):
+        (counts,) = function.run(arrays)
+        assert (counts == 1).all()
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_every_way_of_calling_hears_a_signal(
+    kind: type, prepare: Callable[..., PreparedFunction], handled: list[int]
+) -> None:
+    function = prepare(SLEEPING.replace("{step}", "2000"), (NUMBER,), (COUNTS,), 2, arena_bytes=1 << 10)
+    for _ in range(2):
+        handled.clear()
+        done = threading.Event()
+        sender = signalling(done)
+        sender.start()
+        try:
+            with pytest.raises(StopError):
+                function.run(kind([np.array([100])]))
+        finally:
+            done.set()
+            sender.join()
+        (counts,) = function.run(kind([np.array([0])]))
+        assert (counts == 1).all()
 
 
 def test_another_thread_runs_on_while_the_main_thread_handles_signals(

@@ -46,12 +46,12 @@ def test_results_that_are_alive_share_nothing() -> None:
 
 
 def test_at_most_two_free_blocks_are_kept() -> None:
-    make = output_maker(LARGE, FreeBlocks())
+    blocks = FreeBlocks()
+    make = output_maker(LARGE, blocks)
     arrays = [make() for _ in range(5)]
     addresses = {address(array) for array in arrays}
-    free = make.args[-1].entries
     arrays.clear()
-    assert len(free) == 2
+    assert len(blocks.entries) == 2
     assert {address(make()), address(make())} <= addresses
 
 
