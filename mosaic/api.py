@@ -210,9 +210,9 @@ def emit(
     target: str | Target | None = None,
     guards: str = "check",
 ) -> str:
-    """Return the C that `compile` would compile, for a processor that need not be this machine's.
+    """Return C for the program, for a processor that need not be this machine's.
 
-    Its function computes all outputs from the inputs; the comment at the top says what it takes and gives.
+    Its function computes all outputs from the inputs, all in C order; the comment at the top says what it takes and gives.
 
     guards:  "check" raises if Python read values while the graph was built, since C does not compare them; "ignore"
              emits the path that was taken

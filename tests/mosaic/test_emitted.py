@@ -120,6 +120,15 @@ def test_the_comment_says_what_the_function_takes_and_gives() -> None:
     ]
 
 
+def test_outputs_lie_in_c_order_whatever_order_numpy_would_give_them(tmp_path: Path) -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    x = cnp.asarray(array)
+    text = mosaic.emit(x.T + 1, [x], target="generic")
+    signature = Signature((tensor_type((2, 3), "float64"),), (tensor_type((3, 2), "float64"),), 0)
+    built = build_sanitized(standalone_main(text, signature), tmp_path)
+    np.testing.assert_array_equal(run_standalone(built, signature, b"", [array])[0], array.T + 1)
+
+
 @pytest.mark.parametrize("index", [1, 7])
 def test_the_emitted_function_computes_all_outputs_and_reports_indices_out_of_bounds(
     index: int, tmp_path: Path
