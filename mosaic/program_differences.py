@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from composit.keys import Key
+from composit.nn.core import UserFunction
 from composit.operation import Input, Operation, Scalar
 from composit.program import Instruction, Program
 from composit.source import describe_source, line_number
@@ -26,8 +28,8 @@ _LONGEST_WORD = 60
 class Difference:
     """One thing that differs, from the earlier program to the later one.
 
-    what:   "constant", "shape", "dtype", "parameter", "operation", "number of operations", "operands", "option NAME" or
-            "nothing"
+    what:   "constant", "shape", "dtype", "parameter", "call", "operation", "number of operations", "operands",
+            "option NAME" or "nothing"
     place:  the line that built it, as a traceback shows it; empty for options
     advice: what to write instead
     """
@@ -37,6 +39,29 @@ class Difference:
     now: str
     place: str
     advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall(Operation):
+    """Stands for a call that is equal only to itself, without the function and what that closes over."""
+
+    function_name: str
+    token: Key
+
+    @property
+    def name(self) -> str:
+        return self.function_name
+
+
+def without_functions(program: Program) -> Program:
+    """Return the program for a record: it holds no functions of users."""
+    instructions = tuple(
+        dataclasses.replace(each, operation=FunctionCall(each.operation.name, each.operation.structure()))
+        if isinstance(each.operation, UserFunction) or each.operation.runs_at_call
+        else each
+        for each in program.instructions
+    )
+    return dataclasses.replace(program, instructions=instructions)
 
 
 def lines_of(program: Program) -> frozenset[Line]:
@@ -156,6 +181,13 @@ def _constant_advice(user: Instruction, program: Program) -> str:
 
 
 def _parameter_differences(first: Operation, second: Operation, place: str) -> Iterator[Difference]:
+    if isinstance(second, FunctionCall):
+        advice = (
+            "each call of a wrapped or numpy function is an operation of its own: build the graph once and evaluate it with"
+            " inputs={x: array}, or compile it once"
+        )
+        yield Difference("call", f"{first.name}()", f"another {second.name}()", place, advice)
+        return
     advice = "a parameter is part of the code: compile once for each, or compute it from an input"
     pairs = list(_fields_that_differ(first, second)) or [(first.name, second.name)]
     for old, new in pairs:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from mosaic.passes.pipeline import Request
-from mosaic.program_differences import Difference, differences, lines_of
+from mosaic.program_differences import Difference, differences, lines_of, without_functions
 
 most_kept = 64
 _most_compared = 8
@@ -77,8 +77,8 @@ _record = _Record()
 
 
 def record_compilation(request: Request, num_threads: int, outcome: str, elapsed_s: float) -> None:
-    """Note that a program was made runnable. The values of its constants are not kept."""
-    light = Request(request.program, {}, request.options, request.inputs)
+    """Note that a program was made runnable. Values of constants, and functions of users, are not kept."""
+    light = Request(without_functions(request.program), {}, request.options, request.inputs)
     _record.kept.append(Compilation(next(_record.numbers), light, num_threads, outcome, elapsed_s))
 
 

@@ -1,5 +1,7 @@
 """`mosaic.explain_recompiles`: what differs from the nearest earlier program, where, and what to write instead."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.evaluation import clear_prepared_programs
+from composit.nn.core import wrap_as_operation
 from mosaic.recompiles import Recompile, most_kept
 
 
@@ -165,6 +168,35 @@ def test_a_scalar_that_becomes_equal_to_another_is_one_constant_that_differs() -
         cnp.evaluate(x * factor + 0.5, backend="mosaic")
     (recompile,) = recompiles()
     assert [(each.what, each.before, each.now) for each in recompile.differences] == [("constant", "0.25", "0.5")]
+
+
+def test_a_wrapped_function_is_another_call_each_time_and_the_record_does_not_hold_it() -> None:
+    class Table:
+        """What the function closes over."""
+
+    def program(x: Any) -> tuple[Any, weakref.ref[Table]]:
+        table = Table()
+
+        @wrap_as_operation()
+        def looked_up(array: np.ndarray) -> np.ndarray:
+            assert table is not None
+            return np.asarray(array * 2)
+
+        return looked_up(x) + 1, weakref.ref(table)
+
+    x = ones(3)
+    held = []
+    for _ in range(2):
+        y, reference = program(x)
+        cnp.evaluate(y, backend="mosaic")
+        held.append(reference)
+    del y
+    (recompile,) = recompiles()
+    assert [(each.what, each.now) for each in recompile.differences] == [("call", "another looked_up()")]
+    assert "build the graph once" in recompile.differences[0].advice
+    clear_prepared_programs()
+    gc.collect()
+    assert [reference() for reference in held] == [None, None]
 
 
 def test_the_record_is_bounded_and_can_be_cleared() -> None:
