@@ -46,10 +46,7 @@ def _by_builtin(vector: VectorType, name: str, arguments: tuple[c.Name, ...]) ->
     otherwise = function(*lanes)
     found = instruction(name, vector)
     if found is not None:
-        call = c.Call(
-            found.builtin, tuple(c.Name(each) if isinstance(each, str) else c.literal(each) for each in found.operands)
-        )
-        otherwise = (c.CompiledIf(f"defined({found.macro})", function(c.Return(call)), otherwise),)
+        otherwise = (c.CompiledIf(f"defined({found.macro})", function(c.Return(found.call())), otherwise),)
     whole = function(c.Return(c.Name(elementwise)(*arguments)))
     item = c.CompiledIf(f"__has_builtin({elementwise})", whole, otherwise)
     return Helper(full_name, (item,), (vector.helper,))
@@ -133,13 +130,24 @@ def extremum(vector: VectorType, name: str) -> Helper:
     """
     if name not in ("minimum", "maximum"):
         raise ValueError(f"extremum: {name!r} was asked for; expected minimum or maximum; see vector_math")
-    wins = _a < _b if name == "minimum" else _a > _b
-    if vector.element.is_float:
-        wins = wins | c.not_equal(_a, _a)  # a NaN on the left wins; one on the right is what is left over
     full_name, choose = f"{name}_{vector.name}", select(vector)
-    body = (c.Return(choose(wins, _a, _b)),)
-    function = inline_function(full_name, vector.ctype, _parameters(vector, "a", "b"), body)
-    return Helper(full_name, (function,), (choose,))
+    is_nan = c.not_equal(_a, _a)  # a NaN on the left wins; one on the right is what is left over
+    wins = _a < _b if name == "minimum" else _a > _b
+    function = _extremum_function(
+        vector, full_name, choose((wins | is_nan) if vector.element.is_float else wins, _a, _b)
+    )
+    item: c.TopLevel = function
+    found = instruction(name, vector)
+    if found is not None:
+        call = found.call()
+        whole = choose(is_nan, _a, call) if vector.element.is_float else call
+        condition = f"defined({found.macro}) && !defined(__clang__)"
+        item = c.CompiledIf(condition, (_extremum_function(vector, full_name, whole),), (function,))
+    return Helper(full_name, (item,), (choose,))
+
+
+def _extremum_function(vector: VectorType, name: str, result: c.Expression) -> c.Function:
+    return inline_function(name, vector.ctype, _parameters(vector, "a", "b"), (c.Return(result),))
 
 
 _combiners = {"sum": "+", "product": "*"}

@@ -16,6 +16,7 @@ from mosaic.kernels import (
     vector_inverse_trigonometry,
     vector_logarithm,
     vector_power,
+    vector_power_double,
     vector_trigonometry,
 )
 from mosaic.kernels.helper import Helper, inline_function
@@ -89,6 +90,8 @@ def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
     is_single = vector.element.short == "f32"
     if is_single and name in _rough:
         return _through_float64(name, vector, target)
+    if name == "power" and not is_single and target.has_fma:
+        return vector_power_double.power_f64(vector)
     if is_single and name == "power":
         return vector_power.power_f32(vector, target.has_fma, target.vector_bytes)
     builder = (_both if is_single else _float64).get(name)

@@ -39,7 +39,8 @@ def append_product(context: Context, result: View, left: View, right: View, dtyp
     """Append ``result[..., m, n] = left[..., m, k] @ right[..., k, n]``."""
     depth = left.shape[-1]
     is_tiled = dtype in (np.float32, np.float64) and left.dtype == right.dtype == dtype and depth > 0
-    if is_tiled and prod(result.shape[-2:]) > 1:
+    # A product with one column reads the matrix once: a sum per row, as fast as memory, and no tile to fill.
+    if is_tiled and result.shape[-1] > 1:
         origins = (context.position,)
         context.statements.append(ir.Matmul(result, left, right, Accumulated(dtype), origins))
         return
