@@ -70,7 +70,7 @@ def _rows_of(short: str, letters: str) -> dict[tuple[str, str, int], Instruction
 
 
 def _rows_of_int32() -> dict[tuple[str, str, int], Instruction]:
-    rows = {}
+    rows = {("i32", 64, "any"): Instruction("__builtin_ia32_ptestmd512", "__AVX512F__", ("x", "x", _all_lanes))}
     for name, word in _extrema.items():
         rows["i32", 64, name] = Instruction(
             f"__builtin_ia32_p{word}sd512_mask", "__AVX512F__", ("a", "b", "a", _all_lanes)

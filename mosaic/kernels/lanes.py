@@ -187,5 +187,12 @@ def any_lane(mask: VectorType) -> Helper:
         body.append(c.AugmentedAssign(bits, "|", c.Call("__builtin_shufflevector", (bits, bits, *order))))
         half //= 2
     body.append(c.Return(c.not_equal(bits[0], 0)))
-    function = inline_function(name, c.int_, _parameters(mask, "mask"), tuple(body))
-    return Helper(name, (function,), (mask.helper, wide.helper))
+    item: c.TopLevel = inline_function(name, c.int_, _parameters(mask, "mask"), tuple(body))
+    words = VectorType(mask.of("i32").element, max(mask.num_bytes // 4, 1))
+    found = instruction("any", words)
+    if found is not None:
+        declared = c.Declare(words.ctype, "x", words.bits(_mask) if words != mask else _mask)
+        tested = (declared, c.Return(c.not_equal(found.call(), 0)))
+        whole = inline_function(name, c.int_, _parameters(mask, "mask"), tested)
+        item = c.CompiledIf(f"defined({found.macro}) && !defined(__clang__)", (whole,), (item,))
+    return Helper(name, (item,), (mask.helper, wide.helper, words.helper))

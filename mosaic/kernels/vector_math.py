@@ -1,7 +1,7 @@
 """Functions of vectors by their numpy names: own polynomials first, then the C library lane by lane.
 
-Most have a formula for both types. A few of float32 are computed in float64 lanes, with polynomials that are as exact as
-float32 asks for: reduction by pi and products of logarithms need the digits.
+Most have a formula for both types. A few of float32 take a step in float64 lanes: reduction by pi and products of
+logarithms need the digits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mosaic.kernels import (
     vector_trigonometry,
 )
 from mosaic.kernels.helper import Helper, inline_function
-from mosaic.kernels.lanes import convert, rounding
+from mosaic.kernels.lanes import rounding
 from mosaic.kernels.vectors import VectorType
 from mosaic.targets import Target
 
@@ -53,12 +53,13 @@ _float64: dict[str, Builder] = {
     "cos": vector_trigonometry.cos,
     "tan": vector_trigonometry.tan,
 }
-_rough: dict[str, Builder] = {
-    "sin": vector_trigonometry.rough_sin,
-    "cos": vector_trigonometry.rough_cos,
-    "tan": vector_trigonometry.rough_tan,
+_partly_wide: dict[str, Callable[[VectorType, bool, int], Helper]] = {
+    "sin": vector_trigonometry.sin_f32,
+    "cos": vector_trigonometry.cos_f32,
+    "tan": vector_trigonometry.tan_f32,
+    "power": vector_power.power_f32,
 }
-"""float32 in float64 lanes, as exact as float32 asks for."""
+"""Functions of float32 with steps in float64 lanes, which depend on how many bytes a register has."""
 _rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
 _library = {
     "erfc": ("erfc", 1),
@@ -88,36 +89,12 @@ def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
     if name in _rounding:
         return rounding(vector, name)
     is_single = vector.element.short == "f32"
-    if is_single and name in _rough:
-        return _through_float64(name, vector, target)
+    if is_single and name in _partly_wide:
+        return _partly_wide[name](vector, target.has_fma, target.vector_bytes)
     if name == "power" and not is_single and target.has_fma:
         return vector_power_double.power_f64(vector)
-    if is_single and name == "power":
-        return vector_power.power_f32(vector, target.has_fma, target.vector_bytes)
     builder = (_both if is_single else _float64).get(name)
     return _by_lane(name, vector) if builder is None else builder(vector, target.has_fma)
-
-
-def _through_float64(name: str, vector: VectorType, target: Target) -> Helper:
-    """Return the rough function of float64 around conversions, half a vector at a time where a whole one does not fit."""
-    is_whole = vector.lanes * 8 <= target.vector_bytes
-    part = vector if is_whole else VectorType(vector.element, vector.lanes // 2)
-    wide = part.of("f64")
-    function, widen, narrow = _rough[name](wide, target.has_fma), convert(part, wide), convert(wide, part)
-    x = c.Name("x")
-    if is_whole:
-        result: c.Expression = narrow(function(widen(x)))
-    else:
-        order = [c.literal(lane) for lane in range(vector.lanes)]
-        halves = [
-            c.Call("__builtin_shufflevector", (x, x, *order[start : start + part.lanes])) for start in (0, part.lanes)
-        ]
-        results = tuple(narrow(function(widen(half))) for half in halves)
-        result = c.Call("__builtin_shufflevector", (*results, *order))
-    full_name = f"{name}_{vector.name}"
-    comment = f"{name}: computed in float64"
-    item = inline_function(full_name, vector.ctype, (c.Parameter(vector.ctype, "x"),), (c.Return(result),), comment)
-    return Helper(full_name, (item,), (vector.helper, function, widen, narrow))
 
 
 def _by_lane(name: str, vector: VectorType) -> Helper:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mosaic import c
 from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
+from mosaic.kernels.halves import Part, halves, joined
 from mosaic.kernels.helper import Helper
 from mosaic.kernels.lanes import any_lane, convert, rounding
 from mosaic.kernels.vectors import VectorType
@@ -29,11 +30,9 @@ def power_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     fraction = f.let("f", mantissa - f.number(1))
     count = power - (is_small & f.integer(layout.mantissa_bits))
     exponent = f.let("e", f.call(convert(f.integers, vector), count))
-    is_whole = vector.lanes * 8 <= vector_bytes
-    parts = [(0, vector.lanes)] if is_whole else [(0, vector.lanes // 2), (vector.lanes // 2, vector.lanes)]
-    pieces = [_rounded_product(f, fraction, exponent, start, stop) for start, stop in parts]
-    n = f.let("n", _joined(vector, [piece[0] for piece in pieces]), f.integers)
-    r = f.let("r", _joined(vector, [piece[1] for piece in pieces]))
+    pieces = [_rounded_product(f, fraction, exponent, part) for part in halves(vector, vector_bytes)]
+    n = f.let("n", joined(vector, [piece[0] for piece in pieces]), f.integers)
+    r = f.let("r", joined(vector, [piece[1] for piece in pieces]))
     q = f.polynomial("q", r, table.exp2_rough)
     half = f.let("half", n >> 1, f.integers)
     shift, bias = layout.mantissa_bits, f.integer(layout.bias)
@@ -46,23 +45,16 @@ def power_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     return f.finish("power", z, "power: at most 1.25 ulp", parameters=("x", "y"))
 
 
-def _rounded_product(
-    f: Formula, fraction: c.Name, exponent: c.Name, start: int, stop: int
-) -> tuple[c.Expression, c.Expression]:
+def _rounded_product(f: Formula, fraction: c.Name, exponent: c.Name, part: Part) -> tuple[c.Expression, c.Expression]:
     """Return y (e + log2(1 + f)) of some lanes as the nearest integer and the rest, kept within 2**-200 and 2**200."""
-    wide, narrow = (
-        Formula(VectorType(f.vector.of("f64").element, stop - start), f.has_fma),
-        VectorType(f.vector.element, stop - start),
-    )
-    values = [_lanes(f, x, start, stop) for x in (fraction, exponent, _y)]
-    parts = [f.call(convert(narrow, wide.vector), value) for value in values]
-    function = _product_function(wide)
-    w = f.let(f"w{start}", f.call(function, *parts), wide.vector)
+    wide = Formula(part.vector.of("f64"), f.has_fma)
+    values = [f.call(convert(part.vector, wide.vector), part.of(x)) for x in (fraction, exponent, _y)]
+    w = f.let(f"w{part.start}", f.call(_product_function(wide), *values), wide.vector)
     offset = wide.constant(wide.format.round_constant)
-    whole = f.let(f"whole{start}", w + offset - offset, wide.vector)
+    whole = f.let(f"whole{part.start}", w + offset - offset, wide.vector)
     f.helpers.update(wide.helpers)
-    count = f.call(convert(wide.vector, narrow.of("i32")), whole)
-    return count, f.call(convert(wide.vector, narrow), w - whole)
+    count = f.call(convert(wide.vector, part.vector.of("i32")), whole)
+    return count, f.call(convert(wide.vector, part.vector), w - whole)
 
 
 def _product_function(f: Formula) -> Helper:
@@ -74,18 +66,6 @@ def _product_function(f: Formula) -> Helper:
     below = own.let("below", own.select(w > own.number(200.0), own.constant(200.0), w))
     clamped = own.select(below < own.number(-200.0), own.constant(-200.0), below)
     return own.finish("log2_product", clamped, "y log2(x) for float32", parameters=("f", "e", "y"))
-
-
-def _lanes(f: Formula, x: c.Expression, start: int, stop: int) -> c.Expression:
-    if stop - start == f.vector.lanes:
-        return x
-    return c.Call("__builtin_shufflevector", (x, x, *(c.literal(lane) for lane in range(start, stop))))
-
-
-def _joined(vector: VectorType, parts: list[c.Expression]) -> c.Expression:
-    if len(parts) == 1:
-        return parts[0]
-    return c.Call("__builtin_shufflevector", (*parts, *(c.literal(lane) for lane in range(vector.lanes))))
 
 
 def settle_power(vector: VectorType) -> Helper:

@@ -1,4 +1,4 @@
-"""sin, cos and tan of float64 vectors, and rough ones of float64 lanes that hold float32 numbers.
+"""sin, cos and tan of vectors.
 
 Method: Cody and Waite's reduction by pi/2 in three parts with the rest kept in two numbers, then polynomials chosen by
 quadrant. Lanes beyond 1e6 are rare: if there is one, all lanes go through the C library.
@@ -9,13 +9,15 @@ from __future__ import annotations
 from mosaic import c
 from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
+from mosaic.kernels.halves import Part, halves, joined
 from mosaic.kernels.helper import Helper
-from mosaic.kernels.lanes import any_lane
+from mosaic.kernels.lanes import any_lane, convert
 from mosaic.kernels.vectors import VectorType
 
 _x, _lane = c.Name("x"), c.Name("lane")
-_limit = 1e6
-"""A multiple of pi/2 up to this takes 20 bits; with the 33 of each part it is exact."""
+_limit = {"f32": 3e5, "f64": 1e6}
+"""A multiple of pi/2 up to this takes 20 bits; with the 33 of each part it is exact. In float32, the nearest multiple is
+known to a fiftieth of one, which the polynomials allow for."""
 
 
 def sin(vector: VectorType, has_fma: bool) -> Helper:
@@ -47,45 +49,51 @@ def _tangent(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Ex
     return f.let("quotient", top / bottom)
 
 
-def rough_sin(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``rough_sin_V(x)``: to 2**-28."""
-    return _rough(Formula(vector, has_fma), "sin", 0)
-
-
-def rough_cos(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``rough_cos_V(x)``: to 2**-28."""
-    return _rough(Formula(vector, has_fma), "cos", 1)
-
-
-def rough_tan(vector: VectorType, has_fma: bool) -> Helper:
-    """Return ``rough_tan_V(x)``: to 2**-27."""
+def sin_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
+    """Return ``sin_V(x)`` of float32: the reduction in float64 lanes, the polynomials in float32."""
     f = Formula(vector, has_fma)
-    _far_away(f, "tan")
-    quadrant, n = _quadrant(f, 0)
-    sine, cosine = _rough_pair(f, n)
-    quotient = _tangent(f, quadrant, sine, cosine)
-    return f.finish("rough_tan", f.select(c.equal(_x, f.number(0)), _x, quotient), "tan for float32")
+    quadrant, sine, cosine = _pair_f32(f, "sin", 0, vector_bytes)
+    result = f.select(c.equal(_x, f.number(0)), _x, _in_quadrant(f, quadrant, sine, cosine))
+    return f.finish("sin", result, "sin: at most 1.5 ulp")
 
 
-def _rough(f: Formula, name: str, quadrants: int) -> Helper:
+def cos_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
+    """Return ``cos_V(x)`` of float32."""
+    f = Formula(vector, has_fma)
+    quadrant, sine, cosine = _pair_f32(f, "cos", 1, vector_bytes)
+    return f.finish("cos", _in_quadrant(f, quadrant, sine, cosine), "cos: at most 1.5 ulp")
+
+
+def tan_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
+    """Return ``tan_V(x)`` of float32."""
+    f = Formula(vector, has_fma)
+    quadrant, sine, cosine = _pair_f32(f, "tan", 0, vector_bytes)
+    result = f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine))
+    return f.finish("tan", result, "tan: at most 3 ulp")
+
+
+def _pair_f32(f: Formula, name: str, quadrants: int, vector_bytes: int) -> tuple[c.Name, c.Name, c.Name]:
+    """Name the quadrant, and sine and cosine of what is left of x; lanes beyond the limit go through the C library."""
     _far_away(f, name)
     quadrant, n = _quadrant(f, quadrants)
-    sine, cosine = _rough_pair(f, n)
-    result = _in_quadrant(f, quadrant, sine, cosine)
-    if name == "sin":
-        result = f.select(c.equal(_x, f.number(0)), _x, result)
-    return f.finish(f"rough_{name}", result, f"{name} for float32")
-
-
-def _rough_pair(f: Formula, n: c.Name) -> tuple[c.Name, c.Name]:
-    """Name sine and cosine of x - n pi/2."""
-    first, second, third = table.half_pi_f64
-    near = f.let("near", f.fma(n, f.constant(-second), f.fma(n, f.constant(-first), _x)))
-    r = f.let("r", f.fma(n, f.constant(-third), near))
+    rests = [_rest_f32(f, n, part) for part in halves(f.vector, vector_bytes)]
+    r = f.let("r", joined(f.vector, rests))
     z = f.let("z", r * r)
     p = f.polynomial("p", z, table.sin_rough)
     q = f.polynomial("q", z, table.cos_rough)
-    return f.let("sine", f.fma(r * z, p, r)), f.let("cosine", f.fma(z, q, f.constant(1)))
+    return quadrant, f.let("sine", f.fma(r * z, p, r)), f.let("cosine", f.fma(z, q, f.constant(1)))
+
+
+def _rest_f32(f: Formula, n: c.Name, part: Part) -> c.Expression:
+    """Return x - n pi/2 of some lanes, computed in float64."""
+    wide = Formula(part.vector.of("f64"), f.has_fma)
+    x, whole = (f.call(convert(part.vector, wide.vector), part.of(each)) for each in (_x, n))
+    multiple = f.let(f"n{part.start}", whole, wide.vector)
+    first, second, third = (wide.constant(-each) for each in table.half_pi_f64)
+    near = wide.fma(multiple, second, wide.fma(multiple, first, x))
+    rest = wide.fma(multiple, third, near)
+    f.helpers.update(wide.helpers)
+    return f.call(convert(wide.vector, part.vector), rest)
 
 
 def _quadrant(f: Formula, quadrants: int) -> tuple[c.Name, c.Name]:
@@ -99,7 +107,7 @@ def _in_quadrant(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> 
     is_odd = f.let("is_odd", -(quadrant & f.integer(1)), f.integers)
     value = f.let("value", f.select(is_odd, cosine, sine))
     f.comment("Quadrants 2 and 3 are negative: bit 1 moves to the sign.")
-    return f.from_bits(f.bits(value) ^ ((quadrant & f.integer(2)) << 62))
+    return f.from_bits(f.bits(value) ^ ((quadrant & f.integer(2)) << (8 * f.vector.element.num_bytes - 2)))
 
 
 def _circular(f: Formula, name: str, quadrants: int) -> Helper:
@@ -116,7 +124,7 @@ def _circular(f: Formula, name: str, quadrants: int) -> Helper:
 
 def _far_away(f: Formula, name: str) -> None:
     a = f.magnitude("a", _x)
-    scalar = c.Name(f"__builtin_{name}")
+    scalar = c.Name(f"__builtin_{name}{'f' if f.vector.element.short == 'f32' else ''}")
     loop = c.For(
         "lane",
         c.literal(0),
@@ -124,7 +132,9 @@ def _far_away(f: Formula, name: str) -> None:
         (c.Assign(_x[_lane], scalar(_x[_lane])),),
         ctype=c.int_,
     )
-    f.statements.append(c.If(f.call(any_lane(f.integers), a > f.number(_limit)), (loop, c.Return(_x))))
+    f.statements.append(
+        c.If(f.call(any_lane(f.integers), a > f.number(_limit[f.vector.element.short])), (loop, c.Return(_x)))
+    )
 
 
 def _reduced(f: Formula, n: c.Expression) -> tuple[c.Name, c.Name]:
