@@ -1,7 +1,7 @@
 """sin, cos and tan of vectors.
 
 Method: Cody and Waite's reduction by pi/2 in three parts with the rest kept in two numbers, then polynomials chosen by
-quadrant. Lanes beyond 1e6 are rare: if there is one, all lanes go through the C library.
+quadrant. Lanes beyond a limit are rare and go through the C library.
 """
 
 from __future__ import annotations
@@ -33,14 +33,12 @@ def cos(vector: VectorType, has_fma: bool) -> Helper:
 def tan(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``tan_V(x)``: sine over cosine, in odd quadrants cosine over minus sine."""
     f = Formula(vector, has_fma)
-    _far_away(f, "tan")
     quadrant, n = _quadrant(f, 0)
     r, low = _reduced(f, n)
     sine = f.let("sine", _sine(f, r, low))
     cosine = f.let("cosine", _cosine(f, r, low))
-    return f.finish(
-        "tan", f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine)), "tan: at most 2.5 ulp"
-    )
+    result = f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine))
+    return f.finish("tan", _with_far_lanes(f, "tan", result), "tan: at most 2.5 ulp")
 
 
 def _tangent(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Expression:
@@ -52,29 +50,29 @@ def _tangent(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Ex
 def sin_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     """Return ``sin_V(x)`` of float32: the reduction in float64 lanes, the polynomials in float32."""
     f = Formula(vector, has_fma)
-    quadrant, sine, cosine = _pair_f32(f, "sin", 0, vector_bytes)
+    quadrant, sine, cosine = _pair_f32(f, 0, vector_bytes)
     result = f.select(c.equal(_x, f.number(0)), _x, _in_quadrant(f, quadrant, sine, cosine))
-    return f.finish("sin", result, "sin: at most 1.5 ulp")
+    return f.finish("sin", _with_far_lanes(f, "sin", result), "sin: at most 1.6 ulp")
 
 
 def cos_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     """Return ``cos_V(x)`` of float32."""
     f = Formula(vector, has_fma)
-    quadrant, sine, cosine = _pair_f32(f, "cos", 1, vector_bytes)
-    return f.finish("cos", _in_quadrant(f, quadrant, sine, cosine), "cos: at most 1.5 ulp")
+    quadrant, sine, cosine = _pair_f32(f, 1, vector_bytes)
+    result = _in_quadrant(f, quadrant, sine, cosine)
+    return f.finish("cos", _with_far_lanes(f, "cos", result), "cos: at most 1.6 ulp")
 
 
 def tan_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     """Return ``tan_V(x)`` of float32."""
     f = Formula(vector, has_fma)
-    quadrant, sine, cosine = _pair_f32(f, "tan", 0, vector_bytes)
+    quadrant, sine, cosine = _pair_f32(f, 0, vector_bytes)
     result = f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine))
-    return f.finish("tan", result, "tan: at most 3 ulp")
+    return f.finish("tan", _with_far_lanes(f, "tan", result), "tan: at most 3 ulp")
 
 
-def _pair_f32(f: Formula, name: str, quadrants: int, vector_bytes: int) -> tuple[c.Name, c.Name, c.Name]:
-    """Name the quadrant, and sine and cosine of what is left of x; lanes beyond the limit go through the C library."""
-    _far_away(f, name)
+def _pair_f32(f: Formula, quadrants: int, vector_bytes: int) -> tuple[c.Name, c.Name, c.Name]:
+    """Name the quadrant, and sine and cosine of what is left of x."""
     quadrant, n = _quadrant(f, quadrants)
     rests = [_rest_f32(f, n, part) for part in halves(f.vector, vector_bytes)]
     r = f.let("r", joined(f.vector, rests))
@@ -111,7 +109,6 @@ def _in_quadrant(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> 
 
 
 def _circular(f: Formula, name: str, quadrants: int) -> Helper:
-    _far_away(f, name)
     quadrant, n = _quadrant(f, quadrants)
     r, low = _reduced(f, n)
     sine = f.let("sine", _sine(f, r, low))
@@ -119,22 +116,21 @@ def _circular(f: Formula, name: str, quadrants: int) -> Helper:
     result = _in_quadrant(f, quadrant, sine, cosine)
     if name == "sin":
         result = f.select(c.equal(_x, f.number(0)), _x, result)
-    return f.finish(name, result, f"{name}: at most 1 ulp")
+    return f.finish(name, _with_far_lanes(f, name, result), f"{name}: at most 1 ulp")
 
 
-def _far_away(f: Formula, name: str) -> None:
-    a = f.magnitude("a", _x)
+def _with_far_lanes(f: Formula, name: str, value: c.Expression) -> c.Name:
+    """Name the result of all lanes: those beyond the limit, which are rare, come from the C library.
+
+    A lane's bits must not depend on its neighbours: they would depend on how many lanes a vector has.
+    """
+    result = f.let("result", value)
+    is_far = f.let("is_far", f.magnitude("a", _x) > f.number(_limit[f.vector.element.short]), f.integers)
     scalar = c.Name(f"__builtin_{name}{'f' if f.vector.element.short == 'f32' else ''}")
-    loop = c.For(
-        "lane",
-        c.literal(0),
-        c.literal(f.vector.lanes),
-        (c.Assign(_x[_lane], scalar(_x[_lane])),),
-        ctype=c.int_,
-    )
-    f.statements.append(
-        c.If(f.call(any_lane(f.integers), a > f.number(_limit[f.vector.element.short])), (loop, c.Return(_x)))
-    )
+    one = c.If(is_far[_lane], (c.Assign(result[_lane], scalar(_x[_lane])),))
+    loop = c.For("lane", c.literal(0), c.literal(f.vector.lanes), (one,), ctype=c.int_)
+    f.statements.append(c.If(f.call(any_lane(f.integers), is_far), (loop,)))
+    return result
 
 
 def _reduced(f: Formula, n: c.Expression) -> tuple[c.Name, c.Name]:
