@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from mosaic.runtime.cache_directory import FORMAT, cache_roots
+from mosaic.runtime.ownership import why_untrusted
 from mosaic.runtime.private_directory import is_abandoned, make_private_directory, owned_directory
 from mosaic.runtime.settings import number_from_environment
 
@@ -108,8 +109,8 @@ class Cache:
         """The programs stored under the key, verified, the latest used first."""
         for entry in self._intact_entries(_PROGRAMS, key):
             with contextlib.suppress(OSError):  # evicted by another process since it was verified
-                description = (entry / DESCRIPTION_FILE).read_text(encoding="utf-8")
-                source = (entry / SOURCE_FILE).read_text(encoding="utf-8")
+                description = _content(entry / DESCRIPTION_FILE).decode()
+                source = _content(entry / SOURCE_FILE).decode()
                 yield StoredProgram(description, entry / LIBRARY_FILE, source)
 
     def publish_library(self, key: Key, staging: Path) -> Path:
@@ -252,9 +253,10 @@ def _matching(directory: Path, pattern: str) -> Sequence[Path]:
 
 
 def _is_intact(entry: Path) -> bool:
-    """Whether the entry is a directory that is complete, and every file is what its manifest says."""
+    """Whether the entry is a directory of ours that is complete, and every file is ours and what its manifest says."""
     try:
-        if not stat.S_ISDIR(entry.lstat().st_mode):
+        status = entry.lstat()
+        if not stat.S_ISDIR(status.st_mode) or why_untrusted(status) is not None:
             return False
         manifest = json.loads(_content(entry / _MANIFEST_FILE))
         return bool(manifest["key"] == entry.name) and manifest["sha256"] == _sums(entry)
@@ -263,10 +265,11 @@ def _is_intact(entry: Path) -> bool:
 
 
 def _write_manifest(directory: Path, name: str) -> None:
-    text = json.dumps({"key": name, "sha256": _sums(directory)}, indent=1)
-    (directory / _MANIFEST_FILE).write_text(text, encoding="utf-8")
     for file in _children(directory):
-        file.chmod(0o600)  # whatever our umask is: what others may write is not loaded
+        file.chmod(0o600)  # whatever our umask is: what others may write is not read
+    manifest = directory / _MANIFEST_FILE
+    manifest.write_text(json.dumps({"key": name, "sha256": _sums(directory)}, indent=1), encoding="utf-8")
+    manifest.chmod(0o600)
 
 
 def _sums(directory: Path) -> dict[str, str]:
@@ -275,13 +278,14 @@ def _sums(directory: Path) -> dict[str, str]:
 
 
 def _content(file: Path) -> bytes:
-    """The bytes of a regular file, and of nothing else: a link leads elsewhere, and a pipe blocks.
+    """The bytes of a regular file of ours, and of nothing else: a link leads elsewhere, a pipe blocks, others may lie.
 
     Raises: OSError: there is none
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(descriptor, "rb") as opened:
-        return opened.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        status = os.fstat(descriptor)
+        return opened.read() if stat.S_ISREG(status.st_mode) and why_untrusted(status) is None else b""
 
 
 def _num_bytes(entry: Path) -> int:

@@ -128,9 +128,17 @@ def _why_unsafe(root: Path) -> str | None:
         return "it is not a directory"
     # Again for all of it: somebody may have been faster than mkdir.
     reason = why_untrusted(status) or (why_way_untrusted(root) if missing else None)
-    if reason is None:
-        _close_to_readers(root / FORMAT)
-    return reason
+    return reason or _why_kept_untrusted(root / FORMAT)
+
+
+def _why_kept_untrusted(directory: Path) -> str | None:
+    """What speaks against the directory of our files, if it is there; the root may have been open to others once."""
+    _close_to_readers(directory)
+    try:
+        reason = why_untrusted(directory.lstat())
+    except FileNotFoundError:
+        return None
+    return None if reason is None else f"{directory.name} in it cannot be trusted: {reason}"
 
 
 def _close_to_readers(directory: Path) -> None:

@@ -7,9 +7,9 @@ exec, where another thread's lock could be held for ever.
 
 The time limit is also a limit of the processor time (RLIMIT_CPU), which holds even where nobody is left to look.
 
-Known weaknesses: a child that leaves the group by `setsid` is not reached. A process that was forked from us during the
-call, without exec, holds the pipe open, so only the limit of processor time ends the program if we are killed then. The
-same holds on a machine without /bin/sh.
+Known weaknesses: a child that leaves the group by `setsid` is not reached. On a machine without /bin/sh only the limit of
+processor time ends the program if we are killed. A process that C code forks from us during the call, without exec, holds
+the pipe open; one that Python forks closes it.
 """
 
 import contextlib
@@ -20,11 +20,15 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 # `kill 0` reaches every process of the group, the watcher included.
 _WATCHER: Final = ("/bin/sh", "-c", "read nothing; kill -KILL 0")
+
+# Our ends of the pipes that watchers read now. The child of a fork must not keep them open.
+_PIPES: Final[set[int]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +78,51 @@ def run_program(
 @contextlib.contextmanager
 def _watched_group() -> Iterator[int]:
     """The number of a process group that is killed when the context or this process ends; 0 without a shell."""
-    try:
-        watcher = subprocess.Popen(
-            _WATCHER,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={},
-            process_group=0,
-        )
-    except FileNotFoundError:
-        yield 0  # the program then leads a group of its own
-        return
-    with watcher:  # closes the pipe and waits
+    with _pipe_of_ours() as read_end:
         try:
-            yield watcher.pid
-        finally:
-            # Also when Popen was interrupted after it had forked. The watcher has not been waited for, so the number
-            # of the group still belongs to it.
-            _kill_group(watcher.pid)
+            watcher = subprocess.Popen(
+                _WATCHER,
+                stdin=read_end,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                process_group=0,
+            )
+        except FileNotFoundError:
+            yield 0  # the program then leads a group of its own
+            return
+        with watcher:
+            try:
+                yield watcher.pid
+            finally:
+                # Also when Popen was interrupted after it had forked. The watcher has not been waited for, so the
+                # number of the group still belongs to it.
+                _kill_group(watcher.pid)
+
+
+@contextlib.contextmanager
+def _pipe_of_ours() -> Iterator[int]:
+    """The end of a pipe whose other end only this process has, until it ends or the context does."""
+    _close_pipes_in_forks()
+    read_end, write_end = os.pipe()
+    _PIPES.add(write_end)
+    try:
+        yield read_end
+    finally:
+        os.close(read_end)
+        if write_end in _PIPES:  # else this is the child of a fork
+            _PIPES.remove(write_end)
+            os.close(write_end)
+
+
+@lru_cache(maxsize=1)
+def _close_pipes_in_forks() -> None:
+    os.register_at_fork(after_in_child=_close_pipes)
+
+
+def _close_pipes() -> None:
+    while _PIPES:
+        os.close(_PIPES.pop())
 
 
 def _limit_processor_time(process_id: int, timeout_s: float) -> None:

@@ -47,6 +47,17 @@ def test_in_a_directory_that_others_may_read_only_what_is_ours_becomes_private(
     assert stat.S_IMODE((root / "v1").stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_another_user_has_made_in_our_directory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = use(tmp_path / "cache", monkeypatch)
+    (root / "v1").mkdir(parents=True)
+    os.chown(root / "v1", 12345, 12345)
+    with pytest.warns(RuntimeWarning, match=r"v1 in it cannot be trusted: it belongs to user 12345"):
+        assert root not in cache_roots()
+
+
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
 def test_a_directory_that_others_may_write_is_refused_once(
     mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

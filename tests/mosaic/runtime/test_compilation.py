@@ -396,3 +396,19 @@ def test_a_time_limit_that_is_none_is_an_error_of_four_parts(
     ):
         compile_and_load(ADD_SOURCE, target=target)
     assert files_below(cache.root) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("what", ["library", "entry", "manifest"])
+def test_an_entry_that_another_user_could_have_written_is_compiled_again(
+    what: str, cache: Cache, target: Target
+) -> None:
+    stored = compile_library(ADD_SOURCE, target=target)
+    os.chown(
+        {"library": stored, "entry": stored.parent, "manifest": stored.parent / "manifest.json"}[what], 12345, 12345
+    )
+    messages: list[str] = []
+    loaded = compile_and_load(ADD_SOURCE, target=target, progress=messages.append)
+    assert loaded.path == stored
+    assert messages, "it was compiled again"
+    assert {path.stat().st_uid for path in (stored, *stored.parent.iterdir())} == {0}

@@ -76,6 +76,33 @@ def test_a_program_ends_when_another_thread_exits_the_process(hanging: str, anno
     assert all(map(ends_soon, process_ids))
 
 
+def test_a_program_ends_with_us_though_a_fork_of_ours_lives_on(hanging: str, announcement: Path) -> None:
+    script = f"""
+        import os, signal, sys, threading, time
+        from mosaic.runtime.processes import run_program
+        threading.Thread(target=run_program, args=([{hanging!r}],), kwargs={{"timeout_s": 1000}}, daemon=True).start()
+        sys.stdin.readline()
+        child = os.fork()
+        if child == 0:
+            time.sleep(1000)
+        os.write(1, str(child).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    us = start_python(script, stdin=subprocess.PIPE)
+    process_ids = announced(announcement)
+    assert us.stdin is not None
+    assert us.stdout is not None
+    us.stdin.write("go\n")
+    us.stdin.flush()
+    us.wait(PATIENCE_S)
+    fork = int(os.read(us.stdout.fileno(), 100))
+    try:
+        assert all(map(ends_soon, process_ids))
+    finally:
+        os.kill(fork, signal.SIGKILL)
+        us.communicate()
+
+
 def test_a_program_ends_when_another_program_takes_our_place(hanging: str, announcement: Path) -> None:
     script = f"""
         import os, sys, threading
