@@ -82,7 +82,7 @@ static int run_on(const struct mosaic_builtin *builtin, void *const *inputs, voi
     if (!make_results(builtin, made, outputs)) return 0;
     int has_run = !builtin->arena_maker || (arena = take_arena(builtin));
     if (has_run) {
-        struct mosaic_watch watch = {builtin->hear, coarse_clock_ns(), 0};
+        struct mosaic_watch watch = {builtin->hear, 0, 0, 0};
         struct mosaic_runtime runtime = *builtin->runtime;
         runtime.watch = &watch;
         void *thread = python->leave(); /* other threads of Python may go on meanwhile */

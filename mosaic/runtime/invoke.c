@@ -25,8 +25,8 @@ int mosaic_invoke(const struct mosaic_call *call) {
     for (int i = 0; i < call->num_outputs; i++)
         call->outputs[i] = ((const struct numpy_array *)call->output_arrays[i])->data;
     struct mosaic_watch *watch = call->runtime->watch;
-    watch->is_stopped = 0;
-    watch->heard_ns = coarse_clock_ns();
+    watch->is_stopped = watch->num_quiet = 0;
+    watch->heard_ns = 0;
     call->run(call->inputs, call->outputs, call->constants, call->arena, call->runtime);
     return watch->is_stopped ? WAS_STOPPED : HAS_RUN;
 }

@@ -21,7 +21,8 @@ struct mosaic_type {
  * a second: 0 means go on, 1 stop, 2 go on and do not ask again. */
 struct mosaic_watch {
     int (*hear)(void);
-    long long heard_ns;
+    long long heard_ns; /* 0 before it was asked first */
+    int num_quiet;      /* tasks of this run that passed without a look at the clock */
     int is_stopped;
 };
 
