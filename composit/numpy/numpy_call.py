@@ -173,7 +173,7 @@ def let_numpy_decide(
 
     Raises:  InternalError: the rule did not decline but failed, and numpy's function takes the call
     """
-    name = str(getattr(function, "__name__", function))
+    name = _name_for_people(function)
     for counted in _counts.get():
         counted[name] += 1
     try:
@@ -191,6 +191,13 @@ def let_numpy_decide(
             " then compute this part with numpy's own function on arrays"
         ) from refusal
     return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
+
+
+def _name_for_people(function: Function) -> str:
+    name, owner = str(getattr(function, "__name__", function)), getattr(function, "__self__", None)
+    if not isinstance(owner, np.ufunc):
+        return name
+    return owner.__name__ if name == "__call__" else f"{owner.__name__}.{name}"
 
 
 _views: list[Callable[[TensorHandle, Any, Array], Any]] = []

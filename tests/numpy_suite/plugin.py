@@ -10,6 +10,7 @@ import json
 import signal
 import zlib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -85,15 +86,6 @@ def _stop_test(*_: object) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
-    """Write how often each of numpy's functions decided a call that a rule of ours declined."""
-    with count_fallbacks() as counted:
-        result = yield
-    _write(session.config, {"fallbacks": dict(counted)})
-    return result
-
-
-@pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Write that the test starts, so that a crash is seen."""
     _write(item.config, {"id": item.nodeid, "outcome": "started"})
@@ -102,17 +94,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Run the test under the time limit, in strict mode inside cnp.strict()."""
+    """Run the test under the time limit, in strict mode inside cnp.strict(), and write which calls rules declined."""
     previous = signal.signal(signal.SIGPROF, _stop_test)
     signal.setitimer(signal.ITIMER_PROF, item.config.getoption("--suite-timeout"))
+    is_strict = item.config.getoption("--suite-mode") == "strict"
     try:
-        if item.config.getoption("--suite-mode") == "strict":
-            with expectations.strict():
-                return (yield)
-        return (yield)
+        with count_fallbacks() as counted, expectations.strict() if is_strict else nullcontext():
+            result = yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, previous)
+    # Of a test that fails, or is stopped, nobody knows how far it came.
+    if counted:
+        _write(item.config, {"fallbacks": dict(counted)})
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

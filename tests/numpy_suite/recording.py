@@ -64,7 +64,7 @@ def update(results: Sequence[FileResult], mode: str) -> None:
 
 
 def sampled_fallbacks() -> dict[str, dict[str, int]]:
-    """Return for each file how often each of numpy's functions decided, in its sample, a call that a rule declined."""
+    """Return for each file how often numpy's functions decided, in the tests of its sample that pass, what rules declined."""
     return json.loads(SAMPLED_FALLBACKS.read_text(encoding="utf-8")) if SAMPLED_FALLBACKS.exists() else {}
 
 
