@@ -14,7 +14,7 @@ import numpy as np
 from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, make_tensor, new_tensor
+from composit.handle import TensorHandle, described, make_tensor, new_tensor
 from composit.node import FlatOperands, Node, current_scope, new_node
 from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
 from composit.source import find_source
@@ -95,7 +95,7 @@ def as_tensor(value: object) -> LazyTensor:
     if isinstance(value, numbers.Number | list | tuple) or _is_array_like(value):
         return _from_array_like(value)
     raise OperandError(
-        f"operand: got {value!r:.80} of type {type(value).__name__}; expected a tensor, an array, a number, a nested sequence "
+        f"operand: got {described(value):.80} of type {type(value).__name__}; expected a tensor, an array, a number, a nested sequence "
         "of numbers or an object with __lazy_tensor__ or __array__; convert it with np.asarray first"
     )
 
@@ -181,13 +181,13 @@ def _from_array_like(value: object) -> LazyTensor:
         made = tensor_made_by(value)
         if made is None:
             raise ParameterError(
-                f"{error}: got {value!r:.80} of type {type(value).__name__} as an operand; expected a nested sequence of numbers"
+                f"{error}: got {described(value):.80} of type {type(value).__name__} as an operand; expected a nested sequence of numbers"
                 " whose rows are of one length; make an array of it with np.array first"
             ) from error
         return made  # type: ignore[no-any-return]  # checked there
     if array.dtype == object:
         raise OperandError(
-            f"operand: {value!r:.80} of type {type(value).__name__} becomes an array of objects; expected numbers, "
+            f"operand: {described(value):.80} of type {type(value).__name__} becomes an array of objects; expected numbers, "
             "strings or dates; build tensors out of tensors with stack or concatenate"
         )
     return input_of(array)

@@ -29,7 +29,7 @@ from composit.guards import (
     read_value,
     reads_of,
 )
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.keys import Key
 from composit.locks import fork_safe_lock
 from composit.node import Node, set_plan
@@ -203,7 +203,7 @@ def _evaluate_on(
 ) -> list[Array]:
     if not isinstance(inputs, Mapping):
         raise OperandError(
-            f"inputs: got {inputs!r:.80} of type {type(inputs).__name__}; expected a mapping from tensors to arrays; write "
+            f"inputs: got {described(inputs):.80} of type {type(inputs).__name__}; expected a mapping from tensors to arrays; write "
             "inputs={tensor: array}"
         )
     replacements = [as_tensor(key) for key in inputs]
@@ -299,7 +299,7 @@ def unreached_message(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
     dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads)
     because = f"; its value was read by Python, which took it out of the graph:{dropped}" if reads else ""
     return (
-        f"inputs: no output depends on {handle!r}; give tensors that the outputs are computed from"
+        f"inputs: no output depends on {described(handle)}; give tensors that the outputs are computed from"
         f"{why_unreached(handle, outputs)}{because}"
     )
 
@@ -344,7 +344,7 @@ def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-li
         array = np.asarray(value, dtype=expected.dtype)
     if array.shape != expected.shape:
         raise ShapeError(
-            f"inputs: {handle!r} was given an array of shape {array.shape}; expected {expected.shape}: a program is built for "
+            f"inputs: {described(handle)} was given an array of shape {array.shape}; expected {expected.shape}: a program is built for "
             "its shapes; build the graph again for other shapes"
         )
     _check_dtype(handle, array, expected)
@@ -363,6 +363,6 @@ def _is_of_kind(array: Array, dtype: Dtype) -> bool:
 def _check_dtype(handle: TensorHandle, array: Array, expected: TensorType) -> None:
     if array.dtype != expected.dtype:
         raise DtypeError(
-            f"inputs: {handle!r} was given an array of dtype {array.dtype}; expected {expected.dtype}; convert it, for example "
+            f"inputs: {described(handle)} was given an array of dtype {array.dtype}; expected {expected.dtype}; convert it, for example "
             f"with array.astype({expected.dtype.name!r})"
         )

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from composit.errors import ShapeError
+from composit.handle import described
 from composit.node import Node, Operands, set_graph
 from composit.operation import Operation, TensorType
 from composit.program import ancestors_in_order
@@ -100,7 +101,7 @@ def node_in_graph(graph: MultiDiGraph, label: Any) -> Node:  # Any: a graph's no
     from composit.multidigraph import topological_traversal
 
     if label not in graph:
-        raise KeyError(f"tensor: {label!r:.80} is not a node of the graph, which has {len(graph)} nodes")
+        raise KeyError(f"tensor: {described(label):.80} is not a node of the graph, which has {len(graph)} nodes")
     built: dict[Any, Node] = {}
     needed = _ancestors(graph, label)
     for current in topological_traversal(graph):
@@ -126,7 +127,7 @@ def _operands(graph: MultiDiGraph, label: Any, built: dict[Any, Node]) -> Operan
         by_position[data["sink_input_index"]] = (built[source], data["source_output_index"])
     if sorted(by_position) != list(range(graph.in_degree(label))):
         raise ShapeError(
-            f"tensor: the edges into {label!r:.80} have the operand positions {sorted(by_position)}; expected 0 to "
+            f"tensor: the edges into {described(label):.80} have the operand positions {sorted(by_position)}; expected 0 to "
             f"{graph.in_degree(label) - 1}, each once, in the edge attribute sink_input_index"
         )
     return tuple(by_position[position] for position in range(len(by_position)))

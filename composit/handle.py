@@ -175,13 +175,26 @@ class TensorHandle:
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        """The type and the operation; never evaluates."""
+        """The type and the operation; never evaluates. `composit/numpy/reads.py` shows values that are known."""
         shape, dtype = self._type.shape, self._type.dtype
         return f"<LazyTensor {self.name}: shape={shape}, dtype={dtype}>"
 
 
 # The slot itself: a view without a node has none to show, where the attribute would derive it again.
 _node_of = TensorHandle.__dict__["_node"].__get__
+
+
+def described(value: object) -> str:
+    """Return what errors say of a value: of tensors the type and the operation, since `repr` may compute them."""
+    if isinstance(value, TensorHandle):
+        return TensorHandle.__repr__(value)
+    if type(value) is list:
+        return f"[{', '.join(map(described, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(described, value))}{',' if len(value) == 1 else ''})"
+    if type(value) is dict:
+        return f"{{{', '.join(f'{described(key)}: {described(part)}' for key, part in value.items())}}}"
+    return repr(value)
 
 
 def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
@@ -468,7 +481,7 @@ def _handle_to_name(tensor: TensorHandle, name: str) -> TensorHandle:
     protocol = getattr(tensor, "__lazy_tensor__", None)
     if protocol is None:
         raise OperandError(
-            f"with_name: {tensor!r:.80} of type {type(tensor).__name__} was to be called {name!r:.40}; expected a tensor; "
+            f"with_name: {described(tensor):.80} of type {type(tensor).__name__} was to be called {name!r:.40}; expected a tensor; "
             "make it one with asarray first"
         )
     check_label("with_name", name)

@@ -34,8 +34,8 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "pickles name the module that holds the object",
     ),
     (
-        "`repr` of a tensor names its type and operation, not its values",
-        "`repr` never evaluates; `str` and `format` do, and are numpy's",
+        "`repr` of an array that is not computed yet names its type and operation; of a scalar and of a known array it is numpy's",
+        "looking at a graph does not compute it; `str` and `format` do, and are numpy's",
     ),
     (
         "Memory cannot be observed: `data`, `ctypes` and buffers show the value of now; there is no `__array_interface__`",

@@ -16,7 +16,7 @@ from composit.backends import Backend
 from composit.containers import flatten
 from composit.errors import OperandError
 from composit.evaluation import evaluate
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle, described, make_tensor
 from composit.node import Node
 from composit.operation import Array
 from composit.program import Pair, ancestors_in_order
@@ -116,7 +116,7 @@ def compare(
     kept = kept_values.of(nodes)
     if not kept:
         raise OperandError(
-            f"compare: {output!r:.80} has no torch values; expected the output of a model that ran inside "
+            f"compare: {described(output):.80} has no torch values; expected the output of a model that ran inside "
             "flashlight.tracer.trace(run_torch=True)"
         )
     tensors = [make_tensor(*pair) for pair, _ in kept]

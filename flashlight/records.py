@@ -17,7 +17,7 @@ import torch
 from composit.apply import leaf
 from composit.errors import AssignmentError, StaleTensorError
 from composit.guards import mention_read, reads_of
-from composit.handle import make_tensor
+from composit.handle import described, make_tensor
 from composit.node import Node
 from composit.operation import Array, Input, Shape
 from composit.source import Source
@@ -227,7 +227,7 @@ class Record(Carried):
 
 def _overlapping(value: Lazy) -> str:
     return (
-        f"capture: a write of {value!r} into memory that the trace met through several tensors, none of which contains the "
+        f"capture: a write of {described(value)} into memory that the trace met through several tensors, none of which contains the "
         "others; expected one tensor that the others are views of; use that tensor, or clones of its parts, inside the trace"
     )
 

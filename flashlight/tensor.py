@@ -6,6 +6,7 @@ from typing import Any
 
 from composit.containers import flatten
 from composit.errors import OperandError
+from composit.handle import described
 
 
 def lazy_tensor(output: Any) -> Any:  # Any: torch tensors in containers of any kind, and lazy tensors in the same
@@ -16,7 +17,7 @@ def lazy_tensor(output: Any) -> Any:  # Any: torch tensors in containers of any 
     handles, rebuild = flatten(output)
     if not handles:
         raise OperandError(
-            f"lazy_tensor: {output!r:.80} of type {type(output).__name__} carries no lazy tensor; expected a tensor that was "
+            f"lazy_tensor: {described(output):.80} of type {type(output).__name__} carries no lazy tensor; expected a tensor that was "
             "computed or used inside flashlight.tracer.trace(), or a container of such; run the model inside a trace"
         )
     return rebuild(handles)

@@ -15,7 +15,7 @@ from composit.containers import Rebuild, flatten
 from composit.errors import OperandError, ParameterError, UnreachedInputError
 from composit.evaluation import bind, reads_checked_first, unreached_message
 from composit.guards import Guard, check_guards, guards_for, leaf_value
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.operation import Array, Input, TensorType
 from composit.program import BoundProgram, Pair, Program
 from composit.source import describe_source
@@ -243,7 +243,7 @@ def _given(inputs: Any) -> list[TensorHandle]:
     if isinstance(inputs, Sequence) and not isinstance(inputs, str):
         return [as_tensor(each) for each in inputs]
     raise OperandError(
-        f"compile: inputs={inputs!r:.80} of type {type(inputs).__name__} was given; expected a list of the tensors whose values "
+        f"compile: inputs={described(inputs):.80} of type {type(inputs).__name__} was given; expected a list of the tensors whose values "
         "a call gives, in order; for one write inputs=[x]"
     )
 

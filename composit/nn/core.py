@@ -13,6 +13,7 @@ import numpy as np
 from composit.apply import apply, as_tensor
 from composit.errors import DtypeError, MissingDerivativeError, OperandError, ShapeError
 from composit.guards import read_value
+from composit.handle import described
 from composit.keys import Key, digest, encode, fresh_token
 from composit.operation import Array, Operation, TensorType, tensor_type
 
@@ -205,6 +206,6 @@ def _type_of_value(wrapped: WrappedFunction, value: object) -> TensorType:
     if isinstance(value, np.generic | bool | int | float | complex):
         return tensor_type((), np.asarray(value).dtype, is_scalar=True)
     raise OperandError(
-        f"{wrapped.name}: the function returned {value!r:.60} of type {type(value).__name__}; expected an array, a scalar or a "
+        f"{wrapped.name}: the function returned {described(value):.60} of type {type(value).__name__}; expected an array, a scalar or a "
         "tuple of these; return np.asarray(...) of it"
     )

@@ -16,7 +16,7 @@ from composit.apply import apply, as_tensor
 from composit.containers import flatten
 from composit.errors import DerivativeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.evaluation import why_unreached
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle, described, make_tensor
 from composit.nn.read_numbers import warn_of_read_numbers
 from composit.node import Node, inside_scope
 from composit.numpy.casting import Astype
@@ -70,13 +70,13 @@ def chain_rule(
 def _check_arguments(outputs: object, inputs: object) -> None:
     if not isinstance(outputs, Mapping):
         raise OperandError(
-            f"chain_rule: outputs={outputs!r:.60} of type {type(outputs).__name__} was given; expected a mapping from outputs to "
+            f"chain_rule: outputs={described(outputs):.60} of type {type(outputs).__name__} was given; expected a mapping from outputs to "
             "their incoming gradients; for the gradient of a loss write {loss: loss}"
         )
     if not isinstance(inputs, Iterable) or getattr(inputs, "__lazy_tensor__", None) is not None:
         raise OperandError(
-            f"chain_rule: inputs={inputs!r:.60} of type {type(inputs).__name__} was given; expected a list of tensors; for one write "
-            "[x]"
+            f"chain_rule: inputs={described(inputs):.60} of type {type(inputs).__name__} was given; expected a list of tensors; for one "
+            "write [x]"
         )
 
 
@@ -85,7 +85,7 @@ def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a contai
     if not handles:
         # It would be left out, and all gradients after it would be taken for another's.
         raise OperandError(
-            f"chain_rule: the input {value!r:.60} of type {type(value).__name__} holds no tensor; expected the tensors that the "
+            f"chain_rule: the input {described(value):.60} of type {type(value).__name__} holds no tensor; expected the tensors that the "
             "outputs were computed from; make it one with cnp.asarray before it is used"
         )
     return handles
@@ -94,7 +94,7 @@ def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a contai
 def _check_inexact(handle: TensorHandle) -> None:
     if handle.dtype.kind not in "fc":
         raise DerivativeError(
-            f"chain_rule: the input {handle!r} has dtype {handle.dtype}; expected a floating or complex dtype, since integers and "
+            f"chain_rule: the input {described(handle)} has dtype {handle.dtype}; expected a floating or complex dtype, since integers and "
             "booleans have no derivative; make the input floating before it is used, as in x.astype('float64')"
         )
 
@@ -102,7 +102,7 @@ def _check_inexact(handle: TensorHandle) -> None:
 def _incoming(handle: TensorHandle, output: object, value: object) -> Any:
     if handle.dtype.kind not in "fc":
         raise DerivativeError(
-            f"chain_rule: the output {handle!r} has dtype {handle.dtype}, which has no derivative; expected a floating or complex "
+            f"chain_rule: the output {described(handle)} has dtype {handle.dtype}, which has no derivative; expected a floating or complex "
             "dtype; differentiate the value it is made from"
         )
     if value is output:
@@ -110,8 +110,8 @@ def _incoming(handle: TensorHandle, output: object, value: object) -> Any:
     cotangent = as_tensor(value)
     if cotangent.shape != handle.shape and cotangent.ndim:
         raise ShapeError(
-            f"chain_rule: the incoming gradient of {handle!r} has shape {cotangent.shape}; expected {handle.shape}, the shape of the "
-            "output; pass {loss: loss} for a gradient of ones"
+            f"chain_rule: the incoming gradient of {described(handle)} has shape {cotangent.shape}; expected {handle.shape}, the shape of "
+            "the output; pass {loss: loss} for a gradient of ones"
         )
     return _broadcast(_cast(cotangent, handle.type), handle.shape)
 
@@ -191,13 +191,13 @@ class _Sweep:
         stops = list({id(node): node for node in self._stopped_at.values()}.values())[:3]
         lines = "".join(f"\n  {node.name} at {describe_source(node.source)}" for node in stops)
         return (
-            f"chain_rule: the outputs depend on {handle!r} only through operations that have no derivative; expected a "
+            f"chain_rule: the outputs depend on {described(handle)} only through operations that have no derivative; expected a "
             f"differentiable path; pass unreached='zeros' if zero is meant. No gradient passes:{lines}"
         )
 
     def _unreached_message(self, handle: TensorHandle) -> str:
         return (
-            f"chain_rule: no output depends on the input {handle!r}; expected an input that the outputs are computed from; "
+            f"chain_rule: no output depends on the input {described(handle)}; expected an input that the outputs are computed from; "
             f"pass unreached='zeros' if its gradient is meant to be zero{why_unreached(handle, self._outputs)}"
         )
 

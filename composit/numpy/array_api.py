@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.guards import read_value
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.numpy.assignment import is_writable
 from composit.numpy.conversions import asarray
 from composit.numpy.numpy_function import rule_for
@@ -72,7 +72,7 @@ class ArrayApi(TensorHandle):
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
     """Return a tensor in another dtype; itself where nothing changes and copy=False. See np.astype."""
     if not isinstance(x, TensorHandle) or device not in (None, "cpu"):
-        raise NoRuleError(f"astype: {x!r:.60} on device {device!r}; a tensor on the CPU has a rule")
+        raise NoRuleError(f"astype: {described(x):.60} on device {device!r}; a tensor on the CPU has a rule")
     return x.astype(dtype, copy=copy)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from composit.guards import read_value
-from composit.handle import TensorHandle, reinterpret
+from composit.handle import TensorHandle, described, reinterpret
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import movement
 from composit.numpy.array_flags import Flags, set_flags
@@ -27,7 +27,7 @@ from composit.operation import Dtype, Shape
 def _check_settable(tensor: TensorHandle, name: str) -> None:
     if tensor._type.is_scalar:
         raise AttributeError(
-            f"attribute {name!r} of 'numpy.generic' objects is not writable: {tensor!r} is a scalar, which never"
+            f"attribute {name!r} of 'numpy.generic' objects is not writable: {described(tensor)} is a scalar, which never"
             " changes; make an array of it with asarray"
         )
 
@@ -133,7 +133,7 @@ class ArrayAttributes(TensorHandle):
         """The tensor with its last two axes exchanged."""
         if self.ndim < 2:
             raise ValueError(
-                f"matrix transpose with ndim < 2 is undefined: {self!r} has {self.ndim} axes; insert one with"
+                f"matrix transpose with ndim < 2 is undefined: {described(self)} has {self.ndim} axes; insert one with"
                 " expand_dims first"
             )
         return movement.matrix_transpose(self)
@@ -162,7 +162,7 @@ class ArrayAttributes(TensorHandle):
         _check_settable(self, "imag")
         if self.dtype.kind != "c":
             raise TypeError(
-                f"array does not have imaginary part to set: {self!r} holds real numbers; convert it with"
+                f"array does not have imaginary part to set: {described(self)} holds real numbers; convert it with"
                 " astype(complex)"
             )
         self.imag[...] = _as_array(values)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from composit.handle import TensorHandle, reinterpret
+from composit.handle import TensorHandle, described, reinterpret
 from composit.numpy.assignment import base_of, is_writable, writing_to
 from composit.numpy.layout import flags_of
 from composit.numpy.view_operations import ReadOnly
@@ -44,7 +44,7 @@ def set_writeable(tensor: TensorHandle, writeable: bool) -> None:
     steps = () if tensor._base is None else tensor._steps
     if not steps or any(step.is_read_only and not _can_be_undone(step) for step in steps):
         raise ValueError(
-            f"cannot set WRITEABLE flag to True of this array: {tensor!r} shows elements several times, or is a scalar;"
+            f"cannot set WRITEABLE flag to True of this array: {described(tensor)} shows elements several times, or is a scalar;"
             " take a copy()"
         )
     tensor._steps = tuple(step for step in steps if not step.is_read_only)

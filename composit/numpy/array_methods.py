@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.numpy import (
     averages,
     choosing,
@@ -237,12 +237,16 @@ class ArrayMethods(TensorHandle):
 
     def __iter__(self) -> Any:
         if not self.ndim:
-            raise TypeError(f"iteration over a 0-d array: {self!r} has no axis to go along; use item() for its value")
+            raise TypeError(
+                f"iteration over a 0-d array: {described(self)} has no axis to go along; use item() for its value"
+            )
         return (self[position] for position in range(self.shape[0]))  # type: ignore[index]  # Operators has it
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError(f"len() of unsized object: {self!r} has no axes; use size for the number of elements")
+            raise TypeError(
+                f"len() of unsized object: {described(self)} has no axes; use size for the number of elements"
+            )
         return self.shape[0]
 
 

@@ -18,7 +18,7 @@ from composit.apply import as_tensor, is_given, scalar_node
 from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import DtypeError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.handle import TensorHandle, cut_off, give_node, move_on, root_of, write_lock
+from composit.handle import TensorHandle, cut_off, described, give_node, move_on, root_of, write_lock
 from composit.node import FlatOperands, Node, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
@@ -351,7 +351,7 @@ def is_connected(view: TensorHandle) -> bool:
 def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
     if any(step.is_read_only for step in steps):
         raise ValueError(
-            f"assignment destination is read-only: {tensor!r} shows elements several times, is a"
+            f"assignment destination is read-only: {described(tensor)} shows elements several times, is a"
             " diagonal of another tensor or was made read-only; take a copy() and assign to that"
         )
     for step in steps:
@@ -375,13 +375,13 @@ def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:
     if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
         raise DtypeError(
             f"Cannot cast ufunc {function_name!r} output from {result.dtype!r} to {tensor.dtype!r} with casting rule"
-            f" 'same_kind': the in-place operator keeps the dtype of {tensor!r}; write x = x + y, or convert with"
+            f" 'same_kind': the in-place operator keeps the dtype of {described(tensor)}; write x = x + y, or convert with"
             " astype first"
         )
     if result.shape != tensor.shape:
         raise ShapeError(
             f"non-broadcastable output operand with shape {spell_shape(tensor.shape)} doesn't match the"
             f" broadcast shape {spell_shape(result.shape)}: the in-place operator keeps the shape of"
-            f" {tensor!r}; write x = x + y"
+            f" {described(tensor)}; write x = x + y"
         )
     return result if result.dtype == tensor.dtype else result.astype(tensor.dtype)

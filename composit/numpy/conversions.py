@@ -14,7 +14,7 @@ import numpy as np
 from composit.apply import apply, as_tensor, contains_tensor, input_of, is_tensor
 from composit.containers import with_made_tensors
 from composit.errors import NoRuleError, ParameterError
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.numpy.arguments import TensorLike, named_dtype, named_order
 from composit.numpy.assignment import base_of, is_writable
 from composit.numpy.casting import Astype
@@ -106,7 +106,7 @@ def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
     if copy not in (None, False, True):
         raise NoRuleError(f"array: copy={copy!r} is numpy's to read")
     if copy is False and is_needed:
-        raise ParameterError(f"{_NEEDS_COPY} {tensor!r} was to be of {target} in order {order}")
+        raise ParameterError(f"{_NEEDS_COPY} {described(tensor)} was to be of {target} in order {order}")
     if not is_needed and not copy:
         return tensor
     result = tensor if is_same else apply(Astype(target), tensor)

@@ -11,7 +11,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError, ParameterError
-from composit.handle import TensorHandle, mark_view
+from composit.handle import TensorHandle, described, mark_view
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, is_number, own, truth, whole
 from composit.numpy.assignment import assign_result, writing_to
@@ -129,7 +129,7 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     if handle.dtype.kind == "b":
         raise DtypeError(
             f"Cannot cast ufunc 'multiply' output from dtype('float64') to dtype('bool') with casting rule 'same_kind': round"
-            f" to {decimals} decimals was asked of {handle!r}; expected numbers; convert it with astype first"
+            f" to {decimals} decimals was asked of {described(handle)}; expected numbers; convert it with astype first"
         )
     scale = 10.0 ** abs_of(decimals)
     scaled = table.multiply(handle, scale) if decimals > 0 else table.divide(handle, scale)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from composit.errors import ParameterError
+from composit.handle import described
 from composit.numpy import elementwise_derivatives as d
 from composit.numpy.complex_values import imag_of_arrays, real_of_arrays, resolve_part
 from composit.numpy.elementwise import ElementwiseFunction, elementwise
@@ -21,7 +22,7 @@ def refuse_negative_power(base: object, exponent: object) -> None:
     """Raise, as numpy, for an integer to the power of a negative Python int."""
     if type(exponent) is int and exponent < 0:
         raise ParameterError(
-            f"Integers to negative integer powers are not allowed. power: {base!r:.60} ** {exponent} was asked; make the "
+            f"Integers to negative integer powers are not allowed. power: {described(base):.60} ** {exponent} was asked; make the "
             "base floating, as in x.astype(float), or the exponent, as in x ** -1.0"
         )
 

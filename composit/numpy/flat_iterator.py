@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.handle import TensorHandle, make_tensor
+from composit.handle import TensorHandle, described, make_tensor
 from composit.numpy.assignment import assign_elements, is_writable
 from composit.numpy.in_place import repeated, write_flat
 from composit.numpy.indexing import known_integers
@@ -106,7 +106,9 @@ class FlatIterator:
             call_numpy(_write, (tensor.copy(), index, value), {}, ())
             return
         if not is_writable(tensor):
-            raise ValueError(f"underlying array is read-only: flat of {tensor!r} was written to; take a copy() first")
+            raise ValueError(
+                f"underlying array is read-only: flat of {described(tensor)} was written to; take a copy() first"
+            )
         if is_known and _is_taken_as_it_is(value, tensor.dtype):
             if isinstance(index, int):
                 # Of elements that are shown several times, too, this is the one.
@@ -120,7 +122,9 @@ class FlatIterator:
             let_numpy_decide(refusal, _write, (tensor, index, value), {}, ("a",))
 
     def __delitem__(self, index: Any) -> None:
-        raise TypeError(f"Cannot delete iterator elements: {index!r:.40}; delete returns an array without them")
+        raise TypeError(
+            f"Cannot delete iterator elements: {described(index):.40}; delete returns an array without them"
+        )
 
     def __eq__(self, other: object) -> Any:
         return self.copy() == other

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply
-from composit.handle import TensorHandle, become, make_tensor, mark_view, reinterpret
+from composit.handle import TensorHandle, become, described, make_tensor, mark_view, reinterpret
 from composit.numpy.arguments import named_order
 from composit.numpy.assignment import base_of, writing_to
 from composit.numpy.layout import InOrder, stand_in_of
@@ -93,20 +93,22 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
     flags = stand_in_of(tensor).flags
     if not flags.forc:
         raise ValueError(
-            f"resize only works on single-segment arrays: {tensor!r} has gaps between its elements or another order than C"
+            f"resize only works on single-segment arrays: {described(tensor)} has gaps between its elements or another order than C"
             " and Fortran; resize a copy()"
         )
     if probe.shape == tensor.shape:
         return
     if base_of(tensor) is not None and probe.nbytes != tensor.nbytes:
-        raise ValueError(f"cannot resize this array: it does not own its data: {tensor!r} is a view; resize a copy()")
+        raise ValueError(
+            f"cannot resize this array: it does not own its data: {described(tensor)} is a view; resize a copy()"
+        )
     if probe.size == tensor.size:
         _reshape_in_place(tensor, probe.shape, flags.fnc)
         return
     if refcheck and any(reference() is not None for reference in tensor._views or ()):
         raise ValueError(
             "cannot resize an array that references or is referenced\nby another array in this way.\nUse the np.resize"
-            f" function or refcheck=False: {tensor!r} has views"
+            f" function or refcheck=False: {described(tensor)} has views"
         )
     # Fortran's order stays, for new lengths too: elements follow each other as they lie in memory.
     with writing_to(tensor):

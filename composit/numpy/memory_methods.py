@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.apply import input_of
 from composit.guards import from_outside, read_value
-from composit.handle import TensorHandle, become
+from composit.handle import TensorHandle, become, described
 from composit.numpy.array_methods import numpys
 from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.memory import field_at, resize_in_place, viewed_as
@@ -74,7 +74,7 @@ class MemoryMethods(TensorHandle):
     def __buffer__(self, flags: int, /) -> memoryview:
         if flags & _WRITABLE:
             raise BufferError(
-                f"buffer: memory to write to was asked of {self!r}, which would not see what is written; give x.to_numpy(), a"
+                f"buffer: memory to write to was asked of {described(self)}, which would not see what is written; give x.to_numpy(), a"
                 " copy, and assign it to x[...] afterwards"
             )
         return np.asarray(self).data
@@ -86,7 +86,7 @@ class MemoryMethods(TensorHandle):
 
     def __delitem__(self, index: Any, /) -> None:
         raise ValueError(
-            f"cannot delete array elements: {index!r:.40} of {self!r}; use delete, which returns a new one"
+            f"cannot delete array elements: {described(index):.40} of {described(self)}; use delete, which returns a new one"
         )
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False, /) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from composit.apply import as_tensor, input_of
 from composit.errors import OperandError
 from composit.guards import read_value
-from composit.handle import TensorHandle, register_tensor_classes
+from composit.handle import TensorHandle, described, register_tensor_classes
 from composit.node import Node, check_label
 from composit.numpy.array_api import ArrayApi
 from composit.numpy.array_attributes import ArrayAttributes
@@ -102,7 +102,7 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
     def _numba_type_(self) -> Any:
         """What numba asks of a value that it does not know: it compiles for numpy's own arrays."""
         raise OperandError(
-            f"numba: a compiled function was called with {self!r}, a composit tensor; expected an array of numpy's: call"
+            f"numba: a compiled function was called with {described(self)}, a composit tensor; expected an array of numpy's: call"
             " np.asarray or .to_numpy() first"
         )
 

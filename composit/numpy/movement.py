@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.apply import tensor_of
 from composit.errors import AxisError, NoRuleError, ShapeError
-from composit.handle import mark_view, root_of
+from composit.handle import described, mark_view, root_of
 from composit.numpy.arguments import (
     AxesLike,
     AxisLike,
@@ -306,7 +306,7 @@ def _check_shared(view: Any) -> None:
     root = root_of(view)
     if root is not None and not shares_memory(root, view._steps):
         raise ValueError(
-            f"Unable to avoid creating a copy while reshaping.: {view!r} of elements that lie in another order; leave out"
+            f"Unable to avoid creating a copy while reshaping.: {described(view)} of elements that lie in another order; leave out"
             " copy=False"
         )
 

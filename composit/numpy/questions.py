@@ -15,9 +15,10 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.assignment import base_of
+from composit.numpy.known_values import known_value
 from composit.numpy.layout import flags_of, stand_in_of
 from composit.numpy.numpy_function import rule_for, without_rule
-from composit.operation import Array, Input
+from composit.operation import Array
 
 __all__ = [
     "broadcast",
@@ -83,7 +84,7 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
     are_tensors = [isinstance(value, TensorHandle) for value in (a, b)]
     if not all(are_tensors):
         if any(are_tensors) and isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
-            first, second = _known_value(a), _known_value(b)
+            first, second = _array_in_memory(a), _array_in_memory(b)
             return None if first is None or second is None else (first, second)
         raise NoRuleError("shares_memory: two arrays of numpy's own, or what is no array")
     owners = [tensor if owner is None else owner for tensor, owner in ((a, base_of(a)), (b, base_of(b)))]
@@ -99,14 +100,9 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
     return parts[0], parts[1]
 
 
-def _known_value(array: Any) -> Array | None:
-    if not isinstance(array, TensorHandle):
-        return np.asarray(array)
-    operation = array.node.operation
-    if isinstance(operation, Input):
-        return operation.read() if operation.has_value else None
-    known = array._known
-    return None if known is None else np.asarray(known.value)
+def _array_in_memory(array: Any) -> Array | None:
+    value = known_value(array) if isinstance(array, TensorHandle) else array
+    return None if value is None else np.asarray(value)
 
 
 @rule_for(np.shares_memory)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from composit.guards import from_outside, read_value
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
+from composit.numpy.known_values import known_value
 from composit.operation import Array
 
 
@@ -25,19 +26,19 @@ class Reads(TensorHandle):
         if self.size > 1:
             raise ValueError(
                 "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all(): "
-                f"{self!r} was used as a condition"
+                f"{described(self)} was used as a condition"
             )
         if self.size == 0:
             raise ValueError(
                 "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not"
-                f" empty.: {self!r} was used as a condition"
+                f" empty.: {described(self)} was used as a condition"
             )
         return bool(read_value(self, "bool"))
 
     def _as_number(self, number: type, kind: str) -> Any:
         if self.size != 1 or self.ndim:
             raise TypeError(
-                f"only 0-dimensional arrays can be converted to Python scalars: {kind}() was asked of {self!r}; use"
+                f"only 0-dimensional arrays can be converted to Python scalars: {kind}() was asked of {described(self)}; use"
                 " item() for one element, or tolist()"
             )
         return number(read_value(self, kind))
@@ -54,7 +55,7 @@ class Reads(TensorHandle):
     def __index__(self) -> int:
         if self.ndim or self.dtype.kind not in "iu":
             raise TypeError(
-                f"only integer scalar arrays can be converted to a scalar index: {self!r} was used as one; use"
+                f"only integer scalar arrays can be converted to a scalar index: {described(self)} was used as one; use"
                 " astype(int) or item()"
             )
         return int(read_value(self, "index"))
@@ -63,7 +64,7 @@ class Reads(TensorHandle):
         """Return one element as a Python scalar. See np.ndarray.item."""
         if not args and self.size != 1:
             raise ValueError(
-                f"can only convert an array of size 1 to a Python scalar: item() was asked of {self!r}; name the"
+                f"can only convert an array of size 1 to a Python scalar: item() was asked of {described(self)}; name the"
                 " element, as in item(0), or use tolist()"
             )
         return np.asarray(read_value(self, "item")).item(*args)
@@ -88,8 +89,24 @@ class Reads(TensorHandle):
     def __contains__(self, value: Any) -> bool:
         return bool(reductions.any(table.equal(self, value)))
 
+    def __repr__(self) -> str:
+        """numpy's own of a scalar, which is computed for it, and of an array whose value is known; else what it is."""
+        return _repr_of_scalar(self) if self._type.is_scalar else _repr_of_array(self)
+
     def __str__(self) -> str:
         return str(from_outside(read_value(self, "")))
 
     def __format__(self, format_spec: str) -> str:
         return format(from_outside(read_value(self, "")), format_spec)
+
+
+def _repr_of_scalar(scalar: TensorHandle) -> str:
+    try:
+        return repr(read_value(scalar, ""))
+    except Exception:  # noqa: BLE001  # whoever looks at a value in a debugger is not asking for its error
+        return described(scalar)
+
+
+def _repr_of_array(array: TensorHandle) -> str:
+    value = known_value(array)
+    return described(array) if value is None else repr(np.asarray(value))

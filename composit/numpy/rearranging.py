@@ -11,6 +11,7 @@ import numpy as np
 
 from composit.apply import apply, as_tensor, leaf
 from composit.errors import NoRuleError, ParameterError, ShapeError
+from composit.handle import described
 from composit.numpy.arguments import (
     AxesLike,
     AxisLike,
@@ -155,7 +156,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
         )
     if counts.size and counts.min() < 0:
         raise ParameterError(
-            f"negative dimensions are not allowed: repeat was given {repeats!r}; use counts of 0 or more"
+            f"negative dimensions are not allowed: repeat was given {described(repeats)}; use counts of 0 or more"
         )
     if counts.size != 1:
         return take(tensor, np.repeat(np.arange(length), counts), position)

@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.errors import ScalarError
 from composit.guards import read_value
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.elementwise import ElementwiseFunction, short_path
@@ -69,7 +69,9 @@ class _Absent:
     def __get__(self, scalar: Any, owner: type | None = None) -> Any:
         if scalar is None:
             return self
-        raise ScalarError(f"{self.text.format(scalar.dtype)}: {scalar!r} is one number; use item() for its value")
+        raise ScalarError(
+            f"{self.text.format(scalar.dtype)}: {described(scalar)} is one number; use item() for its value"
+        )
 
 
 class ScalarMethods(Operators):
@@ -114,4 +116,6 @@ class ScalarMethods(Operators):
         return truncated
 
     def _refuse(self, name: str) -> NoReturn:
-        raise TypeError(f"type numpy.{self.dtype} doesn't define {name} method: it was asked of {self!r}; use item()")
+        raise TypeError(
+            f"type numpy.{self.dtype} doesn't define {name} method: it was asked of {described(self)}; use item()"
+        )

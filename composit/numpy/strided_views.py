@@ -14,7 +14,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
-from composit.handle import TensorHandle, mark_view, reinterpret, root_of
+from composit.handle import TensorHandle, described, mark_view, reinterpret, root_of
 from composit.numpy.assignment import is_connected, is_writable, writing_to
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import stand_in_of
@@ -344,7 +344,7 @@ def _check_reach(tensor: Any, wanted: Array, first: int, steps: Sequence[int], w
     cuts_objects = tensor.dtype.hasobject and any(step % size for step in steps)
     if wanted.size and (cuts_objects or lowest < 0 or highest + size > whole.nbytes):
         raise OutOfBoundsError(
-            f"as_strided: shape {wanted.shape} with strides {wanted.strides} was asked of {tensor!r}, whose memory holds"
+            f"as_strided: shape {wanted.shape} with strides {wanted.strides} was asked of {described(tensor)}, whose memory holds"
             f" {whole.size} elements of {whole.itemsize} bytes, its first at byte {first}; the strides must lead to no"
             " element outside, and between objects; numpy would read foreign memory"
         )

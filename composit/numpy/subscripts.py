@@ -18,7 +18,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
 from composit.guards import read_value
-from composit.handle import TensorHandle, mark_view, new_tensor
+from composit.handle import TensorHandle, described, mark_view, new_tensor
 from composit.numpy.assignment import is_writable
 from composit.numpy.indexing import (
     ARRAY,
@@ -276,7 +276,7 @@ def _resolved_tensor(tensor: TensorHandle) -> Any:
         return _Places(tensor)
     if tensor.dtype.kind == "b":
         return _resolved_array(np.asarray(read_value(tensor, "mask")), _NO_INDEX)
-    raise OutOfBoundsError(f"{_NO_INDEX}: got {tensor!r}; convert it with astype(int)")
+    raise OutOfBoundsError(f"{_NO_INDEX}: got {described(tensor)}; convert it with astype(int)")
 
 
 def _resolved_array(values: Array, message: str) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.numpy.arguments import spell_shape, whole
 from composit.numpy.assignment import (
     ARRAY,
@@ -49,7 +49,7 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
     whole = tensor._type
     if whole.is_scalar:
         raise TypeError(
-            f"'numpy.{tensor.dtype}' object does not support item assignment: {tensor!r} is a scalar, which never"
+            f"'numpy.{tensor.dtype}' object does not support item assignment: {described(tensor)} is a scalar, which never"
             " changes; assign to the array that it came from"
         )
     if index.__class__ is int and is_element(whole, index) and _fits(whole, (), value):
@@ -265,7 +265,7 @@ def _converted(tensor: Any, value: Any) -> Any:
     try:
         return as_tensor(np.asarray(value, dtype=tensor.dtype))
     except (TypeError, ValueError, OverflowError) as error:
-        raise NoRuleError(f"setitem: numpy makes no array of {value!r:.40}: {error}") from error
+        raise NoRuleError(f"setitem: numpy makes no array of {described(value):.40}: {error}") from error
 
 
 def _check_broadcasts(given: Shape, wanted: Shape) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from composit.apply import as_tensor
 from composit.errors import ParameterError
+from composit.handle import described
 from composit.numpy.broadcasting import BroadcastTo
 from composit.numpy.contractions import Einsum
 from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
@@ -92,8 +93,8 @@ def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
         return given
     if not isinstance(given, Mapping):
         raise ParameterError(
-            f"tile_scheme: {given!r:.80} of type {type(given).__name__} was given; expected a mapping from tensors to a TileLevel, "
-            "several of them or a Layout, such as {weight: TileLevel((768, 64))}"
+            f"tile_scheme: {described(given):.80} of type {type(given).__name__} was given; expected a mapping from tensors to a "
+            "TileLevel, several of them or a Layout, such as {weight: TileLevel((768, 64))}"
         )
     found: dict[int, Tiles] = {}
     for tensor, layout in given.items():
@@ -104,7 +105,7 @@ def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
         tiles = [each for position in positions for each in _tiles(position, levels, bound)]
         if not tiles:
             raise ParameterError(
-                f"tile_scheme: {handle!r} has tiles, and is neither the right operand nor the result of a product among "
+                f"tile_scheme: {described(handle)} has tiles, and is neither the right operand nor the result of a product among "
                 "what is compiled; give tiles for the weights or the results of products"
             )
         for origin, wanted in tiles:

@@ -25,6 +25,9 @@ _PRESCRIBED = {
     "ZeroDivisionError",
 }
 
+# Modules that may catch whatever is raised, each with its reason.
+_CATCHING = {"composit.numpy.reads": "repr: a debugger shows a value, whatever a function of the user's raises for it"}
+
 _ROOTS = (Exception, BaseException, object)
 
 
@@ -79,6 +82,7 @@ def test_no_handler_catches_everything() -> None:
     wrong = [
         f"{module.where}:{node.lineno}"
         for module in modules()
+        if module.name not in _CATCHING
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in {"Exception", "BaseException"})
