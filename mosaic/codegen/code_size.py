@@ -5,6 +5,7 @@ One operation takes gcc about 0.05 ms, whatever it is. May import C records.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -17,26 +18,55 @@ size_of_call = 8
 unrolled_turns = 16
 """gcc unrolls a loop completely up to so many turns (max-completely-peel-times)."""
 
+size_of_division = 4
+"""Of one lane: taken out of a vector, divided, put back."""
+
+size_of_byte_product = 8
+"""Of a vector: widened, multiplied, narrowed."""
+
+_no_weights: Mapping[str, int] = {}
+_integers = re.compile(r"[iu](?P<bits>\d+)x(?P<lanes>\d+)")
 _lane_instructions = frozenset(
     f"__builtin_{name}{suffix}"
     for name in ("fma", "sqrt", "floor", "ceil", "trunc", "rint", "copysign", "fabs")
     for suffix in ("", "f")
 )
-_operations = (c.Unary, c.Binary, c.Index, c.Conditional, c.CompoundLiteral, c.CallPointer, c.If, c.AugmentedAssign)
+_operations = (c.Unary, c.Index, c.Conditional, c.CompoundLiteral, c.CallPointer, c.If, c.AugmentedAssign)
 
 
-def code_size(body: c.Body, inlined: Mapping[str, int]) -> int:
+Weights = Mapping[str, int]
+"""Sizes of operators that are not one instruction."""
+
+
+def function_size(function: c.Function, inlined: Mapping[str, int]) -> int:
+    """Return the operations of a function, with those that its type of vectors has no instruction for in their parts."""
+    return code_size(function.body or (), inlined, weights_of(function.result))
+
+
+def code_size(body: c.Body, inlined: Mapping[str, int], weights: Weights = _no_weights) -> int:
     """Return the operations of statements; `inlined` are the sizes of the functions that are put in place of calls."""
-    return sum(_size(statement, inlined) for statement in body)
+    return sum(_size(statement, inlined, weights) for statement in body)
 
 
-def _size(part: Part, inlined: Mapping[str, int]) -> int:
+def weights_of(result: c.CType) -> Weights:
+    """Return the weights in a function with that result: processors multiply no bytes and divide no integers in vectors."""
+    found = _integers.fullmatch(result.name) if isinstance(result, c.NamedType) else None
+    if found is None:
+        return _no_weights
+    lanes = int(found["lanes"])
+    division = {"/": size_of_division * lanes, "%": size_of_division * lanes}
+    return division | {"*": size_of_byte_product} if found["bits"] == "8" else division
+
+
+def _size(part: Part, inlined: Mapping[str, int], weights: Weights) -> int:
     if isinstance(part, c.For):
         turns = num_turns(part) if any(name not in inlined for name in calls(part.body)) else 1
-        return turns * code_size(part.body, inlined) + 1
-    inner = sum(_size(each, inlined) for each in parts(part))
+        return turns * code_size(part.body, inlined, weights) + 1
+    inner = sum(_size(each, inlined, weights) for each in parts(part))
     if isinstance(part, c.Call):
         return inner + inlined.get(part.function, _size_of_outer_call(part.function))
+    if isinstance(part, c.Binary):
+        return inner + weights.get(part.operator, 1)
     return inner + isinstance(part, _operations)
 
 

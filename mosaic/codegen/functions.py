@@ -13,6 +13,7 @@ import numpy as np
 
 from mosaic import c
 from mosaic.c.walk import Part, parts
+from mosaic.codegen.code_size import Weights, weights_of
 from mosaic.codegen.lanes import Lanes, bool_dtype
 from mosaic.kernels import lanes as lane_helpers
 from mosaic.kernels import vector_division, vector_math
@@ -75,7 +76,7 @@ def row_helper(
     lanes = Lanes(target, num_lanes)
     operands = tuple(map(c.Name, "abc"[: len(dtypes)]))
     value = _emit_row(lanes, name, dtypes, operands)
-    if _num_operations(value) <= _largest_in_line:
+    if _num_operations(value, weights_of(lanes.type(result).ctype)) <= _largest_in_line:
         return None
     types = tuple(map(lanes.type, dtypes))
     parameters = tuple(
@@ -86,9 +87,10 @@ def row_helper(
     return Helper(full_name, (function,), tuple(lanes.helpers.values()))
 
 
-def _num_operations(expression: Part) -> int:
-    own = isinstance(expression, c.Unary | c.Binary | c.Call)
-    return own + sum(map(_num_operations, parts(expression)))
+def _num_operations(expression: Part, weights: Weights) -> int:
+    own = weights.get(expression.operator, 1) if isinstance(expression, c.Binary) else 0
+    own += isinstance(expression, c.Unary | c.Call)
+    return own + sum(_num_operations(part, weights) for part in parts(expression))
 
 
 def emit_conversion(lanes: Lanes, value: c.Expression, source: np.dtype, target: np.dtype) -> c.Expression:

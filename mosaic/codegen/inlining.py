@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from mosaic import c
 from mosaic.c.walk import Change, Part, changed_body
-from mosaic.codegen.code_size import calls, code_size, num_turns
+from mosaic.codegen.code_size import calls, function_size, num_turns
 
 largest_inlined = 500
 """Operations of one helper: beyond these a call is hardly noticed (see `benchmarks/compile_time.py`)."""
@@ -80,7 +80,7 @@ def _settle_helpers(helpers: Sequence[c.TopLevel]) -> tuple[list[c.TopLevel], di
             large = {name for name in calls(item.body or ()) if sizes.get(name, 0) > largest_inlined}
             item = replace(item, body=changed_body(item.body or (), _calling(large))) if large else item
         for function in _alternatives(item):
-            sizes.setdefault(function.name, code_size(function.body or (), sizes))
+            sizes.setdefault(function.name, function_size(function, sizes))
         settled.append(item)
     return settled, sizes
 

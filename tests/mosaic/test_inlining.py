@@ -155,6 +155,14 @@ def test_a_helper_too_large_for_any_copy_is_called_by_other_helpers_too() -> Non
     assert called_by(function) == set()
 
 
+@pytest.mark.parametrize("name", ["remainder", "floor_divide", "fmod"])
+@pytest.mark.parametrize("dtype", ["int8", "int32", "uint8"])
+def test_division_of_integers_counts_its_lanes(name: str, dtype: str) -> None:
+    steps, inputs = chain(name, dtype, 16)
+    for kernel in kernels_in(source_of(steps[-1], inputs)):
+        assert re.search(rf"\b{name}_[iu]\d+x\d+\(", kernel) is None
+
+
 def test_a_file_of_many_kernels_inlines_where_most_work_is() -> None:
     helpers = (helper("f", 100),)
     count = 2 * most_inlined_per_file // 100
