@@ -74,7 +74,7 @@ _preamble = Helper(
         ),
     ),
 )
-"""Wide vectors are passed only to functions that are always inlined, so the warning about their ABI has no subject."""
+"""Vectors are passed only between functions of one file, compiled with the same flags: the ABI the warning is about is one."""
 
 
 @dataclass(frozen=True, slots=True)
