@@ -121,6 +121,11 @@ class RelatedWriter(Writer):
         parts = [self._related(x) for _ in range(3)]
         if self.source.randrange(2):
             return f"xp.where({parts[0]}, {parts[1]}, {parts[2]})"
+        if self.values[x].dtype.kind == "f":
+            # Between arrays of limits, numpy takes the limit of two equal zeros, between single ones the value: which loop
+            # it runs depends on strides.
+            name = self.values[x].dtype.name
+            return f"xp.clip({parts[0]}, -np.{name}(1), np.{name}(1))"
         return f"xp.clip({parts[0]}, {parts[1]}, {parts[2]})"
 
     def _converted(self) -> str | None:
