@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from composit import backends, errors, multidigraph, nn, numpy, types
 from composit.at_call import strict
 from composit.evaluation import evaluate
-from composit.handle import with_name
+from composit.labels import with_name
 from composit.nn.core import wrap_as_operation
 from composit.nn.differentiate import chain_rule
 from composit.node import name_scope

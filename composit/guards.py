@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,10 +16,10 @@ from composit.at_call import at_call
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.errors import GuardError
 from composit.handle import TensorHandle
-from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
+from composit.kept_values import KnownValue, drop_old_values, hold, mark_used, read_elsewhere
 from composit.node import Node, drop_values, newest_serial
-from composit.operation import Array, Input, Scalar
-from composit.origins import PASSED, Origin, joined
+from composit.operation import Array, Input, Operation, Scalar
+from composit.origins import PASSED, Origin, joined, joined_two
 from composit.program import Pair, ancestors_in_order
 from composit.read_places import Place, note_place
 from composit.same_values import look_the_same
@@ -30,21 +29,33 @@ NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but
 _CHOOSING = ("bool", "index")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Guard:
     """One read of a value by Python: what was read, by which kind of read, where, and what came out.
 
+    pair:  the node that was read, with the place of the result; a tensor without a node gets one when this is asked for
     after: the newest serial when it was read; a number that is read can steer only what is built later, but a
            condition or an index also chooses among what is there, as the last test of a loop does
     place: of a number that Python may compute with, where it was read, and the calls that led there
     """
 
-    pair: Pair
-    kind: str
-    source: Source | None
-    value: Array
-    after: int
-    place: Place = ()
+    __slots__ = ("_read", "after", "kind", "place", "source", "value")
+
+    def __init__(
+        self, read: TensorHandle | Pair, kind: str, source: Source | None, value: Any, after: int, place: Place = ()
+    ) -> None:
+        self._read = read
+        self.kind = kind
+        self.source = source
+        self.value = value
+        self.after = after
+        self.place = place
+
+    @property
+    def pair(self) -> Pair:
+        """The node that was read, and which of its results."""
+        if isinstance(self._read, TensorHandle):
+            self._read = (self._read._node, self._read._output_index)
+        return self._read
 
     def may_have_steered(self, newest: int) -> bool:
         """Return whether a value whose newest node has this serial may be there because of the read."""
@@ -65,13 +76,17 @@ def _short(value: Array) -> str:
     return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
 
 
-def record_read(handle: TensorHandle, kind: str, value: Array, origin: Origin) -> None:
+def record_read(handle: TensorHandle, kind: str, value: Any, origin: Origin) -> None:
     """Note that Python has seen a value, with what it depends on: the mark that a later run checks."""
-    read = np.array(value)
-    is_number = kind not in _CHOOSING and read.dtype.kind in "fc"
-    place = note_place(2) if is_number else ()
+    read = handle if _is_without_node(handle) else (handle._node, handle._output_index)
+    seen = value if isinstance(value, np.generic) else np.array(value)
+    place = note_place(2) if kind not in _CHOOSING and seen.dtype.kind in "fc" else ()
     source = place[0] if place else find_source(2)
-    origin.note(Guard((handle._node, handle._output_index), kind, source, read, newest_serial(), place))
+    origin.note(Guard(read, kind, source, seen, newest_serial(), place))
+
+
+def _is_without_node(handle: TensorHandle) -> bool:
+    return handle._number is not None and handle._number[2] is not None
 
 
 def reads_of(node: Node) -> Iterator[Guard]:
@@ -121,6 +136,9 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
 
     kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
     """
+    number = handle._number
+    if number is not None:
+        return _read_number(handle, kind)
     node = handle._node
     known = node._values.get(handle._output_index)
     if known is None:
@@ -130,6 +148,85 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
         if origin is not None:
             record_read(handle, kind, known.value, origin)
     return known.value
+
+
+def _read_number(handle: TensorHandle, kind: str) -> Any:
+    assert handle._number is not None
+    number, origin, _ = handle._number
+    if kind:
+        left = None if origin is None else origin.alive()
+        if left is None:
+            left = root_origin(handle._node)
+        if left is not None:
+            record_read(handle, kind, number, left)
+    return number
+
+
+def known_array(tensor: TensorHandle) -> tuple[Array, Origin | None] | None:
+    """Return an array whose values are known without a run, with what it depends on; None for others.
+
+    Known are inputs, what a read has left, and what is made from nothing, as by zeros or arange, if it is small.
+    """
+    node = tensor._node
+    operation = node._operation
+    if type(operation) is Input and operation.has_value:
+        return operation.read(), root_origin(node)
+    known = _known_value(node, tensor._output_index)
+    return None if known is None else (known.value, origin_of(node, known))
+
+
+def _known_value(node: Node, index: int) -> KnownValue | None:
+    known = node._values.get(index)
+    if known is not None or node._left is not None or node._all is not None:
+        return known
+    operation = node._operation
+    if isinstance(operation, Input | Scalar) or operation.runs_at_call or node._types[0].num_bytes > MOST_KNOWN_BYTES:
+        return None
+    known = KnownValue(freeze(operation.evaluate()), None)
+    node._values = {0: known}
+    hold(node)
+    return known
+
+
+MOST_KNOWN_BYTES = 1 << 22
+
+# A number that is written, with what it depends on.
+KnownNumber: TypeAlias = tuple[Any, Origin | None]
+# What refers to a node that a write replaces: the tensor, the write's node, the tuple of its operands, a local name, and the
+# argument of getrefcount. And what refers to its array: the known value, a local name, and the argument.
+_OWN_REFERENCES_OF_WRITE = 5
+_OWN_REFERENCES_OF_ARRAY = 3
+
+
+def write_at_once(root: TensorHandle, node: Node, write: Operation, number: KnownNumber) -> None:
+    """Write a known number to an array whose values are known, if nobody else needs it as it was.
+
+    A loop that fills an array from its own elements, or tests what it has just written, then works on numpy's own memory.
+
+    root: the tensor, which still points to what was there; node: that of the write
+    """
+    before = root._node
+    known = _known_value(before, 0)
+    if (
+        known is None
+        or before._num_handles != 1
+        or len(before._types) != 1
+        or before._operation.runs_at_call
+        or sys.getrefcount(before) - before._num_elements > _OWN_REFERENCES_OF_WRITE
+    ):
+        return
+    array = known.value
+    if array.__class__ is not np.ndarray or sys.getrefcount(array) > _OWN_REFERENCES_OF_ARRAY:
+        return
+    array.flags.writeable = True
+    try:
+        write.update_in_place(array, number[0])
+    finally:
+        array.flags.writeable = False
+    known.origin = joined_two(None if known.origin is None else known.origin.alive(), number[1])
+    node._values = before._values
+    drop_values(before)
+    hold(node)
 
 
 def _compute_now(handle: TensorHandle) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
-from composit.errors import OperandError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.locks import WriteLock
-from composit.node import FlatOperands, Node, check_label, new_node, relabelled, remember_awaiting
+from composit.node import FlatOperands, Node, new_node, remember_awaiting
 from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
+from composit.origins import Origin
 from composit.source import Source, find_source
 from composit.view_lists import add_view, present_views, taken_views, views_lock
 
@@ -35,6 +35,7 @@ class TensorHandle:
         "_is_connected",
         "_lock",
         "_node",
+        "_number",
         "_output_index",
         "_owner",
         "_stand_in",
@@ -60,6 +61,9 @@ class TensorHandle:
     _before: weakref.ref[Node]
     # Set where a write has moved the tensor on to another node.
     _has_moved: bool
+    # Of a scalar whose number is known: the number, the origin of what it depends on, and until somebody asks for its node
+    # how to make it: the index, and what it is an element of.
+    _number: tuple[Any, Origin | None, tuple[Operation, Node, int, tuple[TensorType, ...]] | None] | None
     # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
     _stand_in: Array
     # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
@@ -84,9 +88,14 @@ class TensorHandle:
     def __del__(self) -> None:
         """Let the node know that one tensor fewer points to it: values of reads are kept for those that have one."""
         try:
+            number = self._number
+            if number is not None and number[2] is not None:
+                # An element of a known array, for which no node was needed.
+                number[2][1]._num_elements -= 1
+                return
             node = _node_of(self)
         except AttributeError:
-            # A view that a write took the node from.
+            # A view that a write took the node from, or what an error kept from being made.
             return
         count = node._num_handles = node._num_handles - 1
         if not count and node._origin is not None:
@@ -95,7 +104,7 @@ class TensorHandle:
     def __getattr__(self, name: str) -> Any:
         """Return the node of a view whose base has been written to; a write takes it away from the views."""
         if name == "_node":
-            return _derive_again(self)
+            return _derive_again(self) if self._number is None else node_of_element(self)
         raise AttributeError(f"'composit.{type(self).__qualname__}' object has no attribute {name!r}")
 
     @property
@@ -204,6 +213,7 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._base = None
     handle._views = None
     handle._lock = None
+    handle._number = None
     node._num_handles += 1
 
 
@@ -352,6 +362,40 @@ def _derive_again(view: TensorHandle) -> Node:
         take_node(view)
 
 
+def element_of(
+    tensor: TensorHandle, operation: Operation, types: tuple[TensorType, ...], number: Any, origin: Origin | None
+) -> Any:
+    """Return an element of a tensor whose values are known; its node is made when somebody asks for it.
+
+    operation: the index that chooses it
+    types:     its type alone
+    number:    numpy's scalar
+    origin:    what can be replaced of what it depends on, or None
+    """
+    handle: Any = _new_handle(_classes[types[0].handle])
+    handle._output_index = 0
+    handle._type = types[0]
+    handle._base = None
+    handle._views = None
+    handle._lock = None
+    node = tensor._node
+    node._num_elements += 1
+    handle._number = (number, origin, (operation, node, tensor._output_index, types))
+    return handle
+
+
+def node_of_element(element: TensorHandle) -> Node:
+    """Return the node of an element that has none yet, made now."""
+    assert element._number is not None
+    number, origin, recipe = element._number
+    assert recipe is not None
+    operation, node, index, types = recipe
+    made = new_node(operation, (node, index), types, find_source(3), None, 1)
+    element._number = (number, origin, None)
+    element._node = made
+    return made
+
+
 def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[[TensorHandle], bool]) -> None:
     """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
 
@@ -425,6 +469,7 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._base = None
     handle._views = None
     handle._lock = None
+    handle._number = None
     node._num_handles += 1
     return handle
 
@@ -443,47 +488,7 @@ def new_tensor(
     handle._base = None
     handle._views = None
     handle._lock = None
+    handle._number = None
     if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
         compute_at_call(handle)
-    return handle
-
-
-def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
-    """Return the same tensor under a name: a label for pictures, errors and tables, no part of its identity.
-
-    The two share memory, as two names of one array do: what is written to one is seen in the other.
-
-    Example:
-        >>> import composit.numpy as cnp
-        >>> cnp.with_name(cnp.ones((2, 3)), "weight").name
-        'weight'
-
-    Raises:  OperandError: the first argument is no tensor; ParameterError: the second is no string
-    """
-    handle = _handle_to_name(tensor, name)
-    result = labelled(handle, name)
-    if not handle._type.is_scalar:
-        root = root_of(handle)
-        result._base, result._steps = (handle, ()) if root is None else (root, handle._steps)
-        if hasattr(handle, "_via"):
-            result._via = handle._via
-        add_view(result._base, result)
-    return result
-
-
-def labelled(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
-    """Return a tensor that nobody else holds under a name, as `zeros(3, name="weight")` does. Raises what `with_name` does."""
-    handle = _handle_to_name(tensor, name)
-    return make_tensor(relabelled(handle.node, name), handle.output_index)
-
-
-def _handle_to_name(tensor: TensorHandle, name: str) -> TensorHandle:
-    protocol = getattr(tensor, "__lazy_tensor__", None)
-    if protocol is None:
-        raise OperandError(
-            f"with_name: {described(tensor):.80} of type {type(tensor).__name__} was to be called {name!r:.40}; expected a tensor; "
-            "make it one with asarray first"
-        )
-    check_label("with_name", name)
-    handle: TensorHandle = protocol()
     return handle

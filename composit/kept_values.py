@@ -146,6 +146,18 @@ def mark_used(nodes: Iterable[Node]) -> None:
             _kept.recent.append((_kept.count, weakref.ref(node)))
 
 
+def hold(node: Node) -> None:
+    """Take a node among those whose values are dropped some time after their last handle is gone."""
+    recent = _kept.recent
+    recent.append((_kept.count, weakref.ref(node)))
+    for _ in range(2):
+        # A loop of writes moves one value from node to node: those before have none left.
+        first = recent[0][1]()
+        if first is not None and first._values:
+            break
+        recent.popleft()
+
+
 def drop_old_values(fresh: Sequence[Node]) -> None:
     """Drop the values of nodes that no handle points to and that have served, two reads after they were last looked at.
 

@@ -65,6 +65,7 @@ class Node:
 
     _left, _left_index, _right, _right_index: the operands, None where there are fewer than two
     _all:         node, output index, node, output index, ... where there are more than two, else None
+    _num_elements: how many elements of it refer to it although their numbers are known: they need its value no more
     _num_handles: how many tensors point to the node now
     _origin:      what reads of values that depend on this one are noted with (`composit/origins.py`)
     _awaited_by:  tensors that were written to since the node's value was read, weakly; None for no such
@@ -80,6 +81,7 @@ class Node:
         "_label",
         "_left",
         "_left_index",
+        "_num_elements",
         "_num_handles",
         "_operation",
         "_origin",
@@ -106,6 +108,7 @@ class Node:
     _label: str | None
     _errstate: object
     _key: Key | None
+    _num_elements: int
     _num_handles: int
     _awaited_by: tuple[weakref.ref[TensorHandle], ...] | None
     _origin: Origin | None
@@ -206,6 +209,7 @@ def new_node(
     node._label = label
     node._errstate = current_errstate()
     node._key = None
+    node._num_elements = 0
     node._num_handles = num_handles
     node._awaited_by = None
     node._origin = None

@@ -14,7 +14,7 @@ nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,22 +35,27 @@ class Origin:
 
     def __init__(self, parents: tuple[Origin, ...] = ()) -> None:
         self.parents = parents
-        self.guards: list[Guard] = []
-        self.later: list[Origin] = []
+        # Of most origins nobody reads anything: they need no lists.
+        self.guards: Sequence[Guard] = ()
+        self.later: Sequence[Origin] = ()
         self.is_permanent = False
         self.is_dead = False
         self._is_listed = False
 
     def note(self, guard: Guard) -> None:
         """Keep a read, so that it is found from all that this origin depends on."""
+        if not isinstance(self.guards, list):
+            self.guards = []
         self.guards.append(guard)
+        if not self.parents or self._is_listed:
+            return
         stack = [self]
         while stack:
             origin = stack.pop()
             if origin.parents and not origin._is_listed:
                 origin._is_listed = True
                 for parent in origin.parents:
-                    _add(parent.later, origin)
+                    parent._add(origin)
                 stack.extend(origin.parents)
 
     def ended(self) -> Origin | None:
@@ -59,13 +64,13 @@ class Origin:
             return self
         self.is_dead = True
         has_reads = bool(self.guards or self.later)
-        self.guards, self.later = [], []
+        self.guards = self.later = ()
         return PASSED if has_reads else None
 
     def forget(self) -> None:
         """Let go of all reads that depend on this, in joins with others too."""
         for origin in list(self._reached()):
-            origin.guards, origin.later = [], []
+            origin.guards = origin.later = ()
             origin._is_listed = False
 
     def reads(self) -> Iterator[Guard]:
@@ -83,6 +88,15 @@ class Origin:
                 if id(child) not in seen:
                     seen.add(id(child))
                     stack.append(child)
+
+    def _add(self, origin: Origin) -> None:
+        if not isinstance(self.later, list):
+            self.later = []
+        self.later.append(origin)
+        count = len(self.later)
+        if count >= _MANY and not count & (count - 1):
+            # At each power of two, so that it costs a constant per join: those whose reads were let go are dropped.
+            self.later = [each for each in self.later if each._is_listed]
 
     def alive(self) -> Origin | None:
         """Return what is left of it: itself, the only parent that can still be replaced, or None."""
@@ -105,17 +119,16 @@ PASSED.is_permanent = True
 _MANY = 16
 
 
-def _add(later: list[Origin], origin: Origin) -> None:
-    later.append(origin)
-    count = len(later)
-    if count >= _MANY and not count & (count - 1):
-        # At each power of two, so that it costs a constant per join: those whose reads were let go are dropped.
-        later[:] = [each for each in later if each._is_listed]
+def joined_two(first: Origin | None, second: Origin | None) -> Origin | None:
+    """Return what `joined` does for two, quickly where there is nothing to join."""
+    if second is None or first is second:
+        return first
+    return second if first is None else Origin((first, second))
 
 
 def joined(origins: Iterable[Origin | None]) -> Origin | None:
     """Return the origin of a value that depends on all of these: None for none, a join only where they differ."""
     distinct = {id(origin): origin for origin in origins if origin is not None}
     if len(distinct) < 2:
-        return next(iter(distinct.values()), None)
+        return distinct.popitem()[1] if distinct else None
     return Origin(tuple(distinct.values()))

@@ -13,7 +13,7 @@ from composit.apply import apply
 from composit.apply import register_join as _register_join
 from composit.at_call import strict
 from composit.evaluation import evaluate
-from composit.handle import with_name
+from composit.labels import with_name
 from composit.node import name_scope
 from composit.numpy import (
     array_api,

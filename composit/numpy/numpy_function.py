@@ -17,7 +17,8 @@ import numpy as np
 
 from composit.apply import is_tensor
 from composit.errors import NoRuleError
-from composit.handle import TensorHandle, labelled, with_name
+from composit.handle import TensorHandle
+from composit.labels import labelled, with_name
 from composit.node import check_label
 from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.duck_arrays import ask_ducks, ducks_among

@@ -23,6 +23,11 @@ class Reads(TensorHandle):
     __slots__ = ()
 
     def __bool__(self) -> bool:
+        if self._type.shape:
+            self._check_truth()
+        return bool(read_value(self, "bool"))
+
+    def _check_truth(self) -> None:
         if self.size > 1:
             raise ValueError(
                 "The truth value of an array with more than one element is ambiguous. Use a.any() or a.all(): "
@@ -33,10 +38,9 @@ class Reads(TensorHandle):
                 "The truth value of an empty array is ambiguous. Use `array.size > 0` to check that an array is not"
                 f" empty.: {described(self)} was used as a condition"
             )
-        return bool(read_value(self, "bool"))
 
     def _as_number(self, number: type, kind: str) -> Any:
-        if self.size != 1 or self.ndim:
+        if self._type.shape:
             raise TypeError(
                 f"only 0-dimensional arrays can be converted to Python scalars: {kind}() was asked of {described(self)}; use"
                 " item() for one element, or tolist()"

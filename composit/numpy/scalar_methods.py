@@ -19,6 +19,7 @@ from composit.handle import TensorHandle, described
 from composit.numpy import elementwise_composites as composites
 from composit.numpy import elementwise_table as table
 from composit.numpy.elementwise import ElementwiseFunction, short_path
+from composit.numpy.known_numbers import at_once
 from composit.numpy.numpy_call import DECLINES, call_numpy
 from composit.numpy.operators import Operators
 
@@ -45,6 +46,21 @@ def _of_scalars(function: ElementwiseFunction, of_arrays: Callable[..., Value], 
     if function.nin != 2 or function.nout != 1:
         return method
     return short_path(function, method, reflected, of_scalars=True)
+
+
+def _known_or(
+    function: ElementwiseFunction,
+    compute: Callable[[Any, Any], Any],
+    of_arrays: Callable[..., Value],
+    reflected: bool = False,
+) -> Any:
+    return at_once(function, compute, _of_scalars(function, of_arrays, reflected), reflected)
+
+
+def _compared(
+    function: ElementwiseFunction, compute: Callable[[Any, Any], Any], of_arrays: Callable[..., Value]
+) -> Any:
+    return at_once(function, compute, of_arrays, of_scalars=False)
 
 
 def _of_lists(
@@ -79,22 +95,40 @@ class ScalarMethods(Operators):
 
     __slots__ = ()
 
-    __add__ = _of_scalars(table.add, Operators.__add__)
-    __radd__ = _of_scalars(table.add, Operators.__radd__, True)
-    __sub__ = _of_scalars(table.subtract, Operators.__sub__)
-    __rsub__ = _of_scalars(table.subtract, Operators.__rsub__, True)
-    __mul__ = _of_lists(_of_scalars(table.multiply, Operators.__mul__), operator.mul, False)
-    __rmul__ = _of_lists(_of_scalars(table.multiply, Operators.__rmul__, True), operator.mul, True)
-    __truediv__ = _of_scalars(table.divide, Operators.__truediv__)
-    __rtruediv__ = _of_scalars(table.divide, Operators.__rtruediv__, True)
-    __floordiv__ = _of_scalars(table.floor_divide, Operators.__floordiv__)
-    __rfloordiv__ = _of_scalars(table.floor_divide, Operators.__rfloordiv__, True)
-    __mod__ = _of_scalars(table.remainder, Operators.__mod__)
-    __rmod__ = _of_scalars(table.remainder, Operators.__rmod__, True)
+    __add__ = _known_or(table.add, operator.add, Operators.__add__)
+    __radd__ = _known_or(table.add, operator.add, Operators.__radd__, True)
+    __sub__ = _known_or(table.subtract, operator.sub, Operators.__sub__)
+    __rsub__ = _known_or(table.subtract, operator.sub, Operators.__rsub__, True)
+    __mul__ = at_once(
+        table.multiply,
+        operator.mul,
+        _of_lists(_of_scalars(table.multiply, Operators.__mul__), operator.mul, False),
+        False,
+    )
+    __rmul__ = at_once(
+        table.multiply,
+        operator.mul,
+        _of_lists(_of_scalars(table.multiply, Operators.__rmul__, True), operator.mul, True),
+        True,
+    )
+    __truediv__ = _known_or(table.divide, operator.truediv, Operators.__truediv__)
+    __rtruediv__ = _known_or(table.divide, operator.truediv, Operators.__rtruediv__, True)
+    __floordiv__ = _known_or(table.floor_divide, operator.floordiv, Operators.__floordiv__)
+    __rfloordiv__ = _known_or(table.floor_divide, operator.floordiv, Operators.__rfloordiv__, True)
+    __mod__ = _known_or(table.remainder, operator.mod, Operators.__mod__)
+    __rmod__ = _known_or(table.remainder, operator.mod, Operators.__rmod__, True)
     __divmod__ = _of_scalars(table.divmod, Operators.__divmod__)
     __rdivmod__ = _of_scalars(table.divmod, Operators.__rdivmod__, True)
-    __pow__ = _of_scalars(table.power, Operators.__pow__)
-    __rpow__ = _of_scalars(table.power, Operators.__rpow__, True)
+    __pow__ = _known_or(table.power, operator.pow, Operators.__pow__)
+    __rpow__ = _known_or(table.power, operator.pow, Operators.__rpow__, True)
+    __eq__ = _compared(table.equal, operator.eq, Operators.__eq__)
+    __ne__ = _compared(table.not_equal, operator.ne, Operators.__ne__)
+    __lt__ = _compared(table.less, operator.lt, Operators.__lt__)
+    __le__ = _compared(table.less_equal, operator.le, Operators.__le__)
+    __gt__ = _compared(table.greater, operator.gt, Operators.__gt__)
+    __ge__ = _compared(table.greater_equal, operator.ge, Operators.__ge__)
+    # Python drops the hash where __eq__ is defined; LazyScalar has its own.
+    __hash__ = TensorHandle.__hash__
     __neg__ = _of_scalars(table.negative, Operators.__neg__)
     __abs__ = _of_scalars(table.absolute, Operators.__abs__)
 

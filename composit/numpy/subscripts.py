@@ -17,8 +17,8 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
-from composit.guards import read_value
-from composit.handle import TensorHandle, described, mark_view, new_tensor
+from composit.guards import known_array, read_value
+from composit.handle import TensorHandle, described, element_of, mark_view, new_tensor
 from composit.numpy.assignment import is_writable
 from composit.numpy.indexing import (
     ARRAY,
@@ -92,9 +92,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     whole = tensor._type
     if index.__class__ is int and is_element(whole, index):
         # As quickly made as found among plans, which loops over long vectors would fill.
-        element = BasicIndex((index if index >= 0 else index + whole.shape[0],))
-        flat = (tensor._node, tensor._output_index)
-        return new_tensor(element, flat, _types_of_parts(whole, ()), find_source(2))
+        return _element(tensor, BasicIndex((index if index >= 0 else index + whole.shape[0],)))
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
     if plan is None:
@@ -105,10 +103,22 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
         except REFUSALS as refusal:
             return let_numpy_decide(refusal, operator.getitem, (tensor, index), {})
     operation, types = plan
+    if types[0].is_scalar:
+        return _element(tensor, operation)
     result = new_tensor(operation, (tensor._node, tensor._output_index), types, find_source(2))
     if not types[0].is_scalar:
         mark_view(result, tensor)
     return result
+
+
+def _element(tensor: Any, index: BasicIndex) -> Any:
+    """Return one number of an array: the number itself where the array's values are known, lazily where they are not."""
+    types = _types_of_parts(tensor._type, ())
+    known = known_array(tensor)
+    if known is None:
+        return new_tensor(index, (tensor._node, tensor._output_index), types, find_source(3))
+    array, origin = known
+    return element_of(tensor, index, types, array[index.index], origin)
 
 
 def is_element(whole: TensorType, index: int) -> bool:

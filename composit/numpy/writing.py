@@ -53,14 +53,15 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
             " changes; assign to the array that it came from"
         )
     if index.__class__ is int and is_element(whole, index) and _fits(whole, (), value):
-        assign_elements(tensor, (index,), value)
+        assign_elements(tensor, (index,), value, is_element=True)
         return
     places = plain_places(index, whole.shape) if whole.dtype.kind in _NUMBERS else None
     if places is not None:
         if _is_shown_there(tensor, places[0], value):
             return
         if _fits(whole, places[1], value):
-            assign_elements(tensor, index if index.__class__ is tuple else (index,), value)
+            entries = index if index.__class__ is tuple else (index,)
+            assign_elements(tensor, entries, value, is_element=not places[1])
             return
     try:
         _set_item(tensor, index, value)

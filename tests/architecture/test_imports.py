@@ -39,6 +39,7 @@ _LAYERS = (
     (
         "composit.view_lists",
         "composit.handle",
+        "composit.labels",
         "composit.apply",
         "composit.program",
         "composit.graph",

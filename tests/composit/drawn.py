@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from composit.apply import apply, as_tensor
-from composit.handle import with_name
+from composit.labels import with_name
 from composit.node import name_scope
 from composit.operation import Operation, TensorType, tensor_type
 

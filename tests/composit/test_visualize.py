@@ -11,7 +11,7 @@ import pytest
 
 import composit.numpy as cnp
 from composit.apply import apply
-from composit.handle import with_name
+from composit.labels import with_name
 from composit.multidigraph import MultiDiGraph
 from composit.node import name_scope
 from composit.operation import Scalar

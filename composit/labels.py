@@ -1,0 +1,54 @@
+"""Names that people give to tensors: labels for pictures, errors and tables, no part of what an expression is.
+
+May import handle, node, errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from composit.errors import OperandError
+from composit.handle import TensorHandle, described, make_tensor, root_of
+from composit.node import check_label, relabelled
+from composit.view_lists import add_view
+
+
+def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
+    """Return the same tensor under a name: a label for pictures, errors and tables, no part of its identity.
+
+    The two share memory, as two names of one array do: what is written to one is seen in the other.
+
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.with_name(cnp.ones((2, 3)), "weight").name
+        'weight'
+
+    Raises:  OperandError: the first argument is no tensor; ParameterError: the second is no string
+    """
+    handle = _handle_to_name(tensor, name)
+    result = labelled(handle, name)
+    if not handle._type.is_scalar:
+        root = root_of(handle)
+        result._base, result._steps = (handle, ()) if root is None else (root, handle._steps)
+        if hasattr(handle, "_via"):
+            result._via = handle._via
+        add_view(result._base, result)
+    return result
+
+
+def labelled(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
+    """Return a tensor that nobody else holds under a name, as `zeros(3, name="weight")` does. Raises what `with_name` does."""
+    handle = _handle_to_name(tensor, name)
+    return make_tensor(relabelled(handle.node, name), handle.output_index)
+
+
+def _handle_to_name(tensor: TensorHandle, name: str) -> TensorHandle:
+    protocol = getattr(tensor, "__lazy_tensor__", None)
+    if protocol is None:
+        raise OperandError(
+            f"with_name: {described(tensor):.80} of type {type(tensor).__name__} was to be called {name!r:.40}; expected a tensor; "
+            "make it one with asarray first"
+        )
+    check_label("with_name", name)
+    handle: TensorHandle = protocol()
+    return handle

@@ -1,0 +1,183 @@
+"""Elements of arrays whose values are known, numbers computed from them, and numbers written back: at once, and in the graph."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit.numpy as cnp
+import mosaic
+from composit.errors import GuardError
+from composit.nn import chain_rule
+from composit.program import count_evaluations
+
+VALUES = np.array([1.5, -2.0, 3.25, 0.5])
+
+
+def _recurrence(xp: Any, x: Any) -> Any:
+    a = xp.zeros(6)
+    a[0] = x[0]
+    for k in range(1, 6):
+        a[k] = 0.5 * a[k - 1] * (1.0 - a[k - 1]) + x[1]
+    return a
+
+
+def _selection(xp: Any, x: Any) -> Any:
+    a = x.copy()
+    for i in range(3):
+        least = i
+        for j in range(i + 1, 4):
+            if a[j] < a[least]:
+                least = j
+        a[i], a[least] = a[least], a[i]
+    return a
+
+
+def _views(xp: Any, x: Any) -> Any:
+    a = xp.ones((3, 4))
+    row, column = a[1], a[:, 2]
+    a[1, 2] = 7.0
+    row[0] = a[1, 2] * x[2]
+    column[0] += row[0]
+    a[2, -1] = 2
+    return a + row.sum() + column[1]
+
+
+def _branches(xp: Any, x: Any) -> Any:
+    return x * 2 if x[0] > x[1] and x[3] != 2.0 else x
+
+
+PROGRAMS: dict[str, Callable[[Any, Any], Any]] = {
+    "recurrence": _recurrence,
+    "selection": _selection,
+    "views": _views,
+    "branches": _branches,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_values_are_numpys_by_any_way(name: str) -> None:
+    x = cnp.asarray(VALUES)
+    result = PROGRAMS[name](cnp, x)
+    expected = PROGRAMS[name](np, VALUES.copy())
+    np.testing.assert_array_equal(np.asarray(result), expected)
+    np.testing.assert_array_equal(cnp.evaluate(result), expected)
+    # By the graph alone, as if nothing had been known.
+    np.testing.assert_array_equal(cnp.evaluate(result, inputs={x: VALUES.copy()}), expected)
+    np.testing.assert_allclose(cnp.evaluate(result, backend="mosaic"), expected, rtol=1e-14)
+
+
+def test_the_graph_of_a_recurrence_runs_on_other_values() -> None:
+    x = cnp.asarray(VALUES)
+    result = _recurrence(cnp, x)
+    other = VALUES[::-1].copy()
+    np.testing.assert_array_equal(cnp.evaluate(result, inputs={x: other}), _recurrence(np, other))
+    np.testing.assert_allclose(mosaic.compile(result, inputs=[x])(other), _recurrence(np, other), rtol=1e-14)
+
+
+def test_the_graph_of_a_recurrence_has_a_derivative() -> None:
+    x = cnp.asarray(VALUES)
+    loss = _recurrence(cnp, x).sum()
+    (gradient,) = chain_rule({loss: loss}, [x])
+    step = 1e-6
+    expected = [
+        (_recurrence(np, VALUES + step * e).sum() - _recurrence(np, VALUES - step * e).sum()) / (2 * step)
+        for e in np.eye(4)
+    ]
+    np.testing.assert_allclose(cnp.evaluate(gradient), expected, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["selection", "branches"])
+def test_a_comparison_of_known_numbers_is_a_guard(name: str) -> None:
+    x = cnp.asarray(VALUES)
+    result = PROGRAMS[name](cnp, x)
+    with pytest.raises(GuardError, match=r"test_known_numbers\.py"):
+        cnp.evaluate(result, inputs={x: -VALUES})
+
+
+def test_a_number_that_was_read_is_a_guard_of_its_own() -> None:
+    number = cnp.asarray(VALUES)[0] * 2.0
+    y = cnp.ones(2) * number if number > 0 else cnp.zeros(2)
+    with pytest.raises(GuardError, match="bool read True"):
+        cnp.evaluate(y, inputs={number: np.float64(-1.0)})
+
+
+def test_nothing_is_run_for_elements_and_their_arithmetic() -> None:
+    x = cnp.asarray(VALUES)
+    with count_evaluations() as count:
+        a = _recurrence(cnp, x)
+        assert float(a[5]) == _recurrence(np, VALUES)[5]
+        a[1], a[2] = a[2], a[1]
+        assert a[1] == _recurrence(np, VALUES)[2]
+    assert count.runs == 0
+
+
+def test_an_array_that_others_need_as_it_was_keeps_its_values() -> None:
+    a = cnp.zeros(3)
+    assert a[0] == 0
+    doubled, row = a * 2 + 1, a[1:]
+    a[1] = 5.0
+    assert doubled.tolist() == [1, 1, 1]
+    assert row.tolist() == [5, 0]
+    kept = np.asarray(a)
+    a[2] = 6.0
+    assert kept.tolist() == [0, 5, 0]
+    assert a.tolist() == [0, 5, 6]
+    shown = cnp.evaluate(a)
+    a[0] = 1.0
+    assert shown.tolist() == [0, 5, 6]
+
+
+def test_a_warning_names_the_users_line() -> None:
+    x = cnp.asarray(np.array([1e308, 0.0]))
+    with pytest.warns(RuntimeWarning, match="overflow encountered in scalar multiply") as caught:
+        x[0] * 10.0
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert x[1] + 1.0 == 1.0
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@pytest.mark.parametrize("dtype", ["float32", "int8", "uint16", "int64", "complex64", "bool"])
+@pytest.mark.parametrize("operator", ["+", "*", "-", "/", "//", "%", "**", "<", "==", "!="])
+def test_results_have_numpys_dtypes_and_bits(dtype: str, operator: str) -> None:
+    array = np.array([1, 1, 0], dtype) if dtype == "bool" else np.array([3, 2, 7], dtype)
+    x = cnp.asarray(array)
+    for second in ("x[1]", "2", "2.5"):
+        for text in (f"x[0] {operator} {second}", f"{second} {operator} x[0]"):
+            try:
+                expected = eval(text, {"x": array})
+            except TypeError:
+                with pytest.raises(TypeError):
+                    eval(text, {"x": x})
+                continue
+            result = eval(text, {"x": x})
+            assert result.dtype == np.asarray(expected).dtype, text
+            np.testing.assert_array_equal(np.asarray(result), expected, err_msg=text)
+            np.testing.assert_array_equal(cnp.evaluate(result, inputs={}), expected, err_msg=text)
+
+
+def test_an_index_that_is_out_of_bounds_is_numpys_error() -> None:
+    x = cnp.asarray(VALUES)
+    for index in (4, -5):
+        with pytest.raises(IndexError, match=f"index {index} is out of bounds for axis 0 with size 4"):
+            x[index]
+        with pytest.raises(IndexError, match=f"index {index} is out of bounds for axis 0 with size 4"):
+            x[index] = 1.0
+
+
+def test_a_view_that_is_written_to_itself_is_one_write() -> None:
+    a = cnp.zeros(6)
+    a[1:3] += 1.0
+    assert [node.name for node in cnp.multidigraph.topological_traversal(a.graph)].count("setitem") == 1
+    b = cnp.zeros((3, 3))
+    part = b[1:]
+    part[:, 1] *= 2.0
+    part[0, 1:] += 3.0
+    assert [node.name for node in cnp.multidigraph.topological_traversal(b.graph)].count("setitem") == 2
+    assert b.tolist() == [[0, 0, 0], [0, 3, 3], [0, 0, 0]]
