@@ -17,7 +17,7 @@ import numpy as np
 from composit.apply import as_tensor, is_given, scalar_node
 from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import DtypeError, ShapeError
-from composit.errstates import DEFAULT_ERRSTATE
+from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
 from composit.guards import KnownNumber, write_at_once
 from composit.handle import TensorHandle, cut_off, described, give_node, move_on, root_of, write_lock
 from composit.node import FlatOperands, Node, new_node
@@ -253,7 +253,7 @@ def _move_on(
     if number is not None:
         write_at_once(root, node, operation, number)
     move_on(root, node, 0, is_connected)
-    if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
+    if at_call.strict or (node._errstate is not DEFAULT_ERRSTATE and acts_at_call(node._errstate)):
         _compute_or_return(root, compute_at_call)
     elif len(flat_operands) > 4:
         pairs = node.operands
