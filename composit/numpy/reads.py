@@ -86,7 +86,11 @@ class Reads(TensorHandle):
         value = np.asarray(from_outside(read_value(self, "array")))
         if copy:
             return np.array(value, dtype, copy=True)
-        array = np.asarray(value, dtype, copy=copy).view()
+        array = np.asarray(value, dtype, copy=copy)
+        if array.dtype != value.dtype:
+            # As of numpy's own array: what was converted is the caller's.
+            return array
+        array = array.view()
         array.flags.writeable = False
         return array
 

@@ -19,6 +19,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("files", nargs="*", help="files of numpy's tests, lib/tests/test_io.py; all without any")
     parser.add_argument("--strict-at-call", action="store_true", help="run each test inside cnp.strict()")
     parser.add_argument(
+        "--prepared",
+        action="store_true",
+        help="run prepared programs for all reads and evaluations; nothing is recorded",
+    )
+    parser.add_argument(
         "--reference", action="store_true", help="run with numpy itself, which shows that the suite runs"
     )
     parser.add_argument("--last", action="store_true", help="report the last run's outcomes, run nothing")
@@ -46,6 +51,7 @@ def main() -> int:
     """Run what the arguments say and return the exit status."""
     arguments = _parser().parse_args()
     mode = "reference" if arguments.reference else "strict" if arguments.strict_at_call else "lazy"
+    mode = "prepared" if arguments.prepared else mode
     if arguments.debug:
         return _debug(arguments.debug, mode)
     paths = arguments.files or running.all_files()
@@ -57,7 +63,7 @@ def main() -> int:
         counts = {result.path: len(result.passed) for result in results}
         REFERENCE.write_text(json.dumps(counts, indent=0, sort_keys=True) + "\n", encoding="utf-8")
     reference = json.loads(REFERENCE.read_text(encoding="utf-8")) if REFERENCE.exists() else {}
-    if arguments.update and mode != "reference":
+    if arguments.update and mode not in ("reference", "prepared"):
         recording.update(results, mode)
     if arguments.failures:
         print("\n".join(reports.failures(results)))

@@ -10,7 +10,7 @@ import json
 import signal
 import zlib
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +20,7 @@ from composit.numpy.numpy_call import count_fallbacks
 from tests.numpy_suite import comparisons, expectations
 from tests.numpy_suite.excluded import reason_left_out
 from tests.numpy_suite.loading import NUMPY_ROOT, load
+from tests.prepared import by_programs
 
 SMALL_FILE = 40  # tests; a sample of these would hold next to none
 
@@ -30,7 +31,7 @@ class TestTimeoutError(BaseException):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
-    parser.addoption("--suite-mode", choices=("lazy", "strict", "reference"), default="lazy")
+    parser.addoption("--suite-mode", choices=("lazy", "strict", "prepared", "reference"), default="lazy")
     parser.addoption("--suite-out", default=None, help="append one JSON object per outcome to this file")
     parser.addoption("--suite-timeout", type=float, default=60.0, help="seconds of processor time that a test may take")
     parser.addoption("--suite-one-in", type=int, default=1, help="run a sample: about one in so many of the tests")
@@ -92,14 +93,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return (yield)
 
 
+def _way_of(mode: str) -> AbstractContextManager[Any]:
+    if mode == "strict":
+        return expectations.strict()
+    return by_programs() if mode == "prepared" else nullcontext()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Run the test under the time limit, in strict mode inside cnp.strict(), and write which calls rules declined."""
     previous = signal.signal(signal.SIGPROF, _stop_test)
     signal.setitimer(signal.ITIMER_PROF, item.config.getoption("--suite-timeout"))
-    is_strict = item.config.getoption("--suite-mode") == "strict"
+    mode = item.config.getoption("--suite-mode")
     try:
-        with count_fallbacks() as counted, expectations.strict() if is_strict else nullcontext():
+        with count_fallbacks() as counted, _way_of(mode):
             result = yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

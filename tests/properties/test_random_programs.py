@@ -10,6 +10,7 @@ import pytest
 
 import composit as cnp
 from composit.types import LazyTensor
+from tests.prepared import by_programs
 from tests.properties.random_programs import Line, RandomProgram, parts, random_program, say
 
 # Numpy warns of infinities and empty means while it computes, and so does composit.
@@ -27,6 +28,12 @@ Values = dict[str, Any]
 def test_random_programs_mean_what_numpy_means(first_seed: int):
     for seed in range(first_seed, first_seed + PROGRAMS_PER_TEST):
         check(seed)
+
+
+def test_prepared_programs_mean_the_same() -> None:
+    with by_programs():
+        for seed in range(PROGRAMS_PER_TEST):
+            check(seed)
 
 
 @pytest.mark.slow

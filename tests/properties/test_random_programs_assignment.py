@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from tests.prepared import by_programs
 from tests.properties.assignment_programs import Writer
 from tests.properties.side_by_side import LOOKS, difference, report
 
@@ -29,6 +30,11 @@ def _assert_programs_agree(first_seed: int) -> None:
 @pytest.mark.parametrize("first_seed", DEFAULT)
 def test_programs_of_views_and_writes_give_numpys_values(first_seed: int) -> None:
     _assert_programs_agree(first_seed)
+
+
+def test_programs_of_views_and_writes_mean_the_same_by_prepared_programs() -> None:
+    with by_programs():
+        _assert_programs_agree(0)
 
 
 @pytest.mark.slow
