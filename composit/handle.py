@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from composit.at_call import at_call, compute_at_call
 from composit.errstates import DEFAULT_ERRSTATE
@@ -22,6 +22,10 @@ from composit.view_lists import add_view, present_views, taken_views, views_lock
 if TYPE_CHECKING:
     from composit.kept_values import KnownValue
     from composit.multidigraph import MultiDiGraph
+
+
+# How to make the node of an element: the class of the index, what it is an element of, its type, its places.
+_Element: TypeAlias = tuple[Callable[[tuple[int, ...]], Operation], Node, int, tuple[TensorType, ...], tuple[int, ...]]
 
 
 class TensorHandle:
@@ -63,7 +67,7 @@ class TensorHandle:
     _has_moved: bool
     # Of a scalar whose number is known: the number, the origin of what it depends on, and until somebody asks for its node
     # how to make it: the index, and what it is an element of.
-    _number: tuple[Any, Origin | None, tuple[Operation, Node, int, tuple[TensorType, ...]] | None] | None
+    _number: tuple[Any, Origin | None, _Element | None] | None
     # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
     _stand_in: Array
     # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
@@ -363,14 +367,16 @@ def _derive_again(view: TensorHandle) -> Node:
 
 
 def element_of(
-    tensor: TensorHandle, operation: Operation, types: tuple[TensorType, ...], number: Any, origin: Origin | None
+    tensor: TensorHandle,
+    index: Callable[[tuple[int, ...]], Operation],
+    places: tuple[int, ...],
+    types: tuple[TensorType, ...],
+    number: Any,
+    origin: Origin | None,
 ) -> Any:
-    """Return an element of a tensor whose values are known; its node is made when somebody asks for it.
+    """Return an element, numpy's scalar `number`, of a tensor whose values are known; its node is made when it is needed.
 
-    operation: the index that chooses it
-    types:     its type alone
-    number:    numpy's scalar
-    origin:    what can be replaced of what it depends on, or None
+    index: makes the operation that chooses it, of its places along the axes
     """
     handle: Any = _new_handle(_classes[types[0].handle])
     handle._output_index = 0
@@ -380,7 +386,7 @@ def element_of(
     handle._lock = None
     node = tensor._node
     node._num_elements += 1
-    handle._number = (number, origin, (operation, node, tensor._output_index, types))
+    handle._number = (number, origin, (index, node, tensor._output_index, types, places))
     return handle
 
 
@@ -389,8 +395,8 @@ def node_of_element(element: TensorHandle) -> Node:
     assert element._number is not None
     number, origin, recipe = element._number
     assert recipe is not None
-    operation, node, index, types = recipe
-    made = new_node(operation, (node, index), types, find_source(3), None, 1)
+    index, node, output_index, types, places = recipe
+    made = new_node(index(places), (node, output_index), types, find_source(3), None, 1)
     element._number = (number, origin, None)
     element._node = made
     return made

@@ -13,8 +13,9 @@ from composit.source import Source, find_sources
 
 # The instruction that read, and the calls that led there, the innermost first.
 Place: TypeAlias = tuple[Source, ...]
-# By the ids of the code objects, whose own hash reads all of their constants; they are kept beside.
-Key: TypeAlias = tuple[tuple[int, int], ...]
+# By the ids of the sources, of which there is one for each instruction: to hash a code object reads all of its constants. The
+# sources are kept beside, so that no id is given to another.
+Key: TypeAlias = tuple[int, ...]
 
 _places: dict[Key, Place] = {}
 MAX_PLACES = 4096
@@ -24,17 +25,20 @@ _NUM_CALLS = 5
 def note_place(depth: int) -> Place:
     """Return where Python reads a number, seen from `depth` callers up, and remember the place."""
     place = find_sources(depth + 1, _NUM_CALLS)
-    key = key_of(place)
-    if key not in _places:
-        if len(_places) >= MAX_PLACES:
-            _places.clear()
-        _places[key] = place
+    key = tuple(map(id, place))
+    known = _places.get(key)
+    if known is not None:
+        # One object for all reads of a loop.
+        return known
+    if len(_places) >= MAX_PLACES:
+        _places.clear()
+    _places[key] = place
     return place
 
 
 def key_of(place: Place) -> Key:
     """Return what tells places apart."""
-    return tuple([(id(code), offset) for code, offset in place])
+    return tuple(map(id, place))
 
 
 def places() -> Collection[Place]:

@@ -84,8 +84,13 @@ def find_sources(depth: int, count: int) -> tuple[Source, ...]:
     found: list[Source] = []
     frame: FrameType | None = _frame_at(depth)
     while frame is not None and len(found) < count:
-        if not is_internal(frame.f_code):
-            found.append((frame.f_code, frame.f_lasti))
+        code = frame.f_code
+        sources = _sources_in.get(id(code), _UNKNOWN)
+        if sources is _UNKNOWN:
+            sources = _look_at(code)
+        if sources is not None:
+            offset = frame.f_lasti
+            found.append(sources.get(offset) or sources.setdefault(offset, (code, offset)))
         frame = frame.f_back
     return tuple(found)
 

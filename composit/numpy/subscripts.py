@@ -92,7 +92,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     whole = tensor._type
     if index.__class__ is int and is_element(whole, index):
         # As quickly made as found among plans, which loops over long vectors would fill.
-        return _element(tensor, BasicIndex((index if index >= 0 else index + whole.shape[0],)))
+        return _element(tensor, (index if index >= 0 else index + whole.shape[0],))
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
     if plan is None:
@@ -104,21 +104,21 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
             return let_numpy_decide(refusal, operator.getitem, (tensor, index), {})
     operation, types = plan
     if types[0].is_scalar:
-        return _element(tensor, operation)
+        return _element(tensor, operation.index)  # type: ignore[arg-type]  # integers choose one element
     result = new_tensor(operation, (tensor._node, tensor._output_index), types, find_source(2))
     if not types[0].is_scalar:
         mark_view(result, tensor)
     return result
 
 
-def _element(tensor: Any, index: BasicIndex) -> Any:
+def _element(tensor: Any, places: tuple[int, ...]) -> Any:
     """Return one number of an array: the number itself where the array's values are known, lazily where they are not."""
     types = _types_of_parts(tensor._type, ())
     known = known_array(tensor)
     if known is None:
-        return new_tensor(index, (tensor._node, tensor._output_index), types, find_source(3))
+        return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, find_source(3))
     array, origin = known
-    return element_of(tensor, index, types, array[index.index], origin)
+    return element_of(tensor, BasicIndex, places, types, array[places], origin)
 
 
 def is_element(whole: TensorType, index: int) -> bool:
