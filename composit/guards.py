@@ -17,7 +17,7 @@ from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.errors import GuardError
 from composit.handle import TensorHandle
 from composit.kept_values import KnownValue, drop_old_values, hold, mark_used, read_elsewhere
-from composit.node import Node, drop_values, newest_serial
+from composit.node import ElementRecipe, Node, drop_values, newest_serial, node_of_recipe
 from composit.operation import Array, Input, Operation, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
 from composit.program import Pair, ancestors_in_order
@@ -32,7 +32,7 @@ _CHOOSING = ("bool", "index")
 class Guard:
     """One read of a value by Python: what was read, by which kind of read, where, and what came out.
 
-    pair:  the node that was read, with the place of the result; a tensor without a node gets one when this is asked for
+    pair:  the node that was read, with the place of the result; an element without a node gets one when this is asked for
     after: the newest serial when it was read; a number that is read can steer only what is built later, but a
            condition or an index also chooses among what is there, as the last test of a loop does
     place: of a number that Python may compute with, where it was read, and the calls that led there
@@ -41,7 +41,7 @@ class Guard:
     __slots__ = ("_read", "after", "kind", "place", "source", "value")
 
     def __init__(
-        self, read: TensorHandle | Pair, kind: str, source: Source | None, value: Any, after: int, place: Place = ()
+        self, read: Pair | ElementRecipe, kind: str, source: Source | None, value: Any, after: int, place: Place = ()
     ) -> None:
         self._read = read
         self.kind = kind
@@ -53,8 +53,8 @@ class Guard:
     @property
     def pair(self) -> Pair:
         """The node that was read, and which of its results."""
-        if isinstance(self._read, TensorHandle):
-            self._read = (self._read._node, self._read._output_index)
+        if len(self._read) > 2:
+            self._read = (node_of_recipe(self._read), 0)
         return self._read
 
     def may_have_steered(self, newest: int) -> bool:
@@ -78,15 +78,16 @@ def _short(value: Array) -> str:
 
 def record_read(handle: TensorHandle, kind: str, value: Any, origin: Origin) -> None:
     """Note that Python has seen a value, with what it depends on: the mark that a later run checks."""
-    read = handle if _is_without_node(handle) else (handle._node, handle._output_index)
+    recipe = None if handle._number is None else handle._number[2]
+    if recipe is None:
+        read: Pair | ElementRecipe = (handle._node, handle._output_index)
+    else:
+        read = recipe
+        recipe[1]._num_elements += 1
     seen = value if isinstance(value, np.generic) else np.array(value)
     place = note_place(2) if kind not in _CHOOSING and seen.dtype.kind in "fc" else ()
     source = place[0] if place else find_source(2)
     origin.note(Guard(read, kind, source, seen, newest_serial(), place))
-
-
-def _is_without_node(handle: TensorHandle) -> bool:
-    return handle._number is not None and handle._number[2] is not None
 
 
 def reads_of(node: Node) -> Iterator[Guard]:

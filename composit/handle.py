@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.locks import WriteLock
-from composit.node import FlatOperands, Node, new_node, remember_awaiting
+from composit.node import ElementRecipe, FlatOperands, Node, new_node, node_of_recipe, remember_awaiting
 from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
 from composit.origins import Origin
 from composit.source import Source, find_source
@@ -22,10 +22,6 @@ from composit.view_lists import add_view, present_views, taken_views, views_lock
 if TYPE_CHECKING:
     from composit.kept_values import KnownValue
     from composit.multidigraph import MultiDiGraph
-
-
-# How to make the node of an element: the class of the index, what it is an element of, its type, its places.
-_Element: TypeAlias = tuple[Callable[[tuple[int, ...]], Operation], Node, int, tuple[TensorType, ...], tuple[int, ...]]
 
 
 class TensorHandle:
@@ -67,7 +63,7 @@ class TensorHandle:
     _has_moved: bool
     # Of a scalar whose number is known: the number, the origin of what it depends on, and until somebody asks for its node
     # how to make it: the index, and what it is an element of.
-    _number: tuple[Any, Origin | None, _Element | None] | None
+    _number: tuple[Any, Origin | None, ElementRecipe | None] | None
     # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
     _stand_in: Array
     # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
@@ -395,10 +391,9 @@ def node_of_element(element: TensorHandle) -> Node:
     assert element._number is not None
     number, origin, recipe = element._number
     assert recipe is not None
-    index, node, output_index, types, places = recipe
-    made = new_node(index(places), (node, output_index), types, find_source(3), None, 1)
     element._number = (number, origin, None)
-    element._node = made
+    made = element._node = node_of_recipe(recipe)
+    made._num_handles = 1
     return made
 
 

@@ -20,7 +20,7 @@ from composit.errstates import current_errstate
 from composit.keys import Key, digest
 from composit.operation import Operation, TensorType
 from composit.origins import Origin
-from composit.source import Source
+from composit.source import Source, find_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,6 +220,17 @@ def new_node(
 
 
 _new = object.__new__
+
+# How to make the node of an element of a known array: the class of its index, what it is an element of, its type, its places.
+ElementRecipe: TypeAlias = tuple[
+    Callable[[tuple[int, ...]], Operation], Node, int, tuple[TensorType, ...], tuple[int, ...]
+]
+
+
+def node_of_recipe(recipe: ElementRecipe) -> Node:
+    """Return the node of an element of a known array, as if it had been indexed now."""
+    index, node, output_index, types, places = recipe
+    return new_node(index(places), (node, output_index), types, find_source(4))
 
 
 def set_plan(node: Node, plan: object) -> None:
