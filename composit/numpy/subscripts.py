@@ -90,9 +90,10 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
     """
     whole = tensor._type
-    if index.__class__ is int and is_element(whole, index):
-        # As quickly made as found among plans, which loops over long vectors would fill.
-        return _element(tensor, (index if index >= 0 else index + whole.shape[0],))
+    places = element_places(whole, index)
+    if places is not None:
+        # As quickly found as plans would be, which loops over elements would fill.
+        return _element(tensor, places)
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
     if plan is None:
@@ -121,10 +122,23 @@ def _element(tensor: Any, places: tuple[int, ...]) -> Any:
     return element_of(tensor, BasicIndex, places, types, array[places], origin)
 
 
-def is_element(whole: TensorType, index: int) -> bool:
-    """Return whether an integer chooses a number out of an array with one axis."""
+def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:
+    """Return the places, none of them negative, of the one number that integers within bounds choose; else None."""
+    given = (index,) if index.__class__ is int else index
     shape = whole.shape
-    return len(shape) == 1 and -shape[0] <= index < shape[0] and whole.dtype.kind not in WITHOUT_LAZY_SCALARS
+    if given.__class__ is not tuple or len(given) != len(shape) or not shape:
+        return None
+    for entry, length in zip(given, shape, strict=True):
+        if entry.__class__ is not int or not 0 <= entry < length:
+            break
+    else:
+        return None if whole.dtype.kind in WITHOUT_LAZY_SCALARS else given
+    places = []
+    for entry, length in zip(given, shape, strict=True):
+        if entry.__class__ is not int or not -length <= entry < length:
+            return None
+        places.append(entry if entry >= 0 else entry + length)
+    return None if whole.dtype.kind in WITHOUT_LAZY_SCALARS else tuple(places)
 
 
 def _plain_plan(whole: TensorType, index: Any, key: Any) -> _BasicPlan | None:

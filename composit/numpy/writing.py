@@ -30,7 +30,7 @@ from composit.numpy.elementwise_table import negative
 from composit.numpy.indexing import BasicIndex, known_integers, plain_places
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.numpy.subscripts import basic_key, is_element
+from composit.numpy.subscripts import basic_key, element_places
 from composit.operation import Array, Dtype, Shape, TensorType
 
 # Any: tensors and what numpy takes for an index or a value.
@@ -52,8 +52,9 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
             f"'numpy.{tensor.dtype}' object does not support item assignment: {described(tensor)} is a scalar, which never"
             " changes; assign to the array that it came from"
         )
-    if index.__class__ is int and is_element(whole, index) and _fits(whole, (), value):
-        assign_elements(tensor, (index,), value, is_element=True)
+    element = element_places(whole, index)
+    if element is not None and _fits(whole, (), value):
+        assign_elements(tensor, element, value, is_element=True)
         return
     places = plain_places(index, whole.shape) if whole.dtype.kind in _NUMBERS else None
     if places is not None:
