@@ -69,8 +69,8 @@ class TensorHandle:
     # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
     # to it take no lock.
     _views: list[weakref.ref[TensorHandle]] | None
-    # Held by the thread that writes to this tensor or a view of it; None until the first write (`write_lock`).
-    _lock: WriteLock | None
+    # Held by the thread that writes to this tensor or a view of it; set by the first write (`write_lock`).
+    _lock: WriteLock
     # Whether the node is a new one at each look, because the tensor shows memory that others write to.
     shows_memory = False
 
@@ -212,7 +212,6 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
-    handle._lock = None
     handle._number = None
     node._num_handles += 1
 
@@ -256,7 +255,7 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
     step: the view operation that makes one of the other, where it is not the operation of the view's own node
     """
     node = view._node
-    made_by = node.operation if step is None else step
+    made_by = node._operation if step is None else step
     if view is base or (base._type.is_scalar and not made_by.is_read_only):
         return
     root = base._base
@@ -284,13 +283,21 @@ def write_lock(tensor: TensorHandle) -> WriteLock:
     """
     root = tensor if tensor._base is None else root_of(tensor)
     assert root is not None
-    lock = root._lock
+    lock = _lock_of(root)
     if lock is None or lock.born != WriteLock.forks:
         with views_lock:
-            lock = root._lock
+            lock = _lock_of(root)
             if lock is None or lock.born != WriteLock.forks:
                 lock = root._lock = WriteLock()
     return lock
+
+
+def _lock_of(root: TensorHandle) -> WriteLock | None:
+    try:
+        return root._lock
+    except AttributeError:
+        # Most tensors are never written to, and are made without one.
+        return None
 
 
 def root_of(view: TensorHandle) -> TensorHandle | None:
@@ -379,7 +386,6 @@ def element_of(
     handle._type = types[0]
     handle._base = None
     handle._views = None
-    handle._lock = None
     node = tensor._node
     node._num_elements += 1
     handle._number = (number, origin, (index, node, tensor._output_index, types, places))
@@ -469,7 +475,6 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
-    handle._lock = None
     handle._number = None
     node._num_handles += 1
     return handle
@@ -488,7 +493,6 @@ def new_tensor(
     handle._type = types[0]
     handle._base = None
     handle._views = None
-    handle._lock = None
     handle._number = None
     if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
         compute_at_call(handle)

@@ -232,25 +232,22 @@ def short_path(
     operation = function.scalar_operation if of_scalars else function.operation
 
     def operator(self: Any, other: Any) -> Any:
-        # Not its `__class__`: that of our scalars is a property, numpy's class.
-        kind = type(other)
-        if kind is float or kind is int:
-            node, index = scalar_node(other), 0
-            other_type = node._types[0]
-        elif isinstance(other, TensorHandle):
+        if isinstance(other, TensorHandle):
             other_type = other._type
-            if of_scalars and not other_type.is_scalar:
+            typing = typings.get((self._type, other_type))
+            if typing is None or is_reflected or (of_scalars and not other_type.is_scalar):
                 return otherwise(self, other)
-            node, index = other._node, other._output_index
-        else:
+            flat = (self._node, self._output_index, other._node, other._output_index)
+            return new_tensor(operation, flat, typing.results, find_source(2))
+        kind = type(other)
+        if kind is not float and kind is not int:
             return otherwise(self, other)
-        typing = typings.get((other_type, self._type) if is_reflected else (self._type, other_type))
+        node = scalar_node(other)
+        types = (node._types[0], self._type) if is_reflected else (self._type, node._types[0])
+        typing = typings.get(types)
         if typing is None or typing.bounds is not None:
             return otherwise(self, other)
-        if is_reflected:
-            flat = (node, index, self._node, self._output_index)
-        else:
-            flat = (self._node, self._output_index, node, index)
+        flat = (node, 0, self._node, self._output_index) if is_reflected else (self._node, self._output_index, node, 0)
         return new_tensor(operation, flat, typing.results, find_source(2))
 
     return operator

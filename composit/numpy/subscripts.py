@@ -90,10 +90,11 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
     """
     whole = tensor._type
-    places = element_places(whole, index)
-    if places is not None:
-        # As quickly found as plans would be, which loops over elements would fill.
-        return _element(tensor, places)
+    if index.__class__ is not slice:
+        places = element_places(whole, index)
+        if places is not None:
+            # As quickly found as plans would be, which loops over elements would fill.
+            return _element(tensor, places)
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
     if plan is None:
@@ -107,8 +108,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     if types[0].is_scalar:
         return _element(tensor, operation.index)  # type: ignore[arg-type]  # integers choose one element
     result = new_tensor(operation, (tensor._node, tensor._output_index), types, find_source(2))
-    if not types[0].is_scalar:
-        mark_view(result, tensor)
+    mark_view(result, tensor)
     return result
 
 
