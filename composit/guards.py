@@ -76,8 +76,11 @@ def _short(value: Array) -> str:
     return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
 
 
-def record_read(handle: TensorHandle, kind: str, value: Any, origin: Origin) -> None:
+def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | None) -> None:
     """Note that Python has seen a value, with what it depends on: the mark that a later run checks."""
+    noting = [origin for origin in origins if origin is not None]
+    if not noting:
+        return
     recipe = None if handle._number is None else handle._number[2]
     if recipe is None:
         read: Pair | ElementRecipe = (handle._node, handle._output_index)
@@ -87,7 +90,9 @@ def record_read(handle: TensorHandle, kind: str, value: Any, origin: Origin) -> 
     seen = value if isinstance(value, np.generic) else np.array(value)
     place = note_place(2) if kind not in _CHOOSING and seen.dtype.kind in "fc" else ()
     source = place[0] if place else find_source(2)
-    origin.note(Guard(read, kind, source, seen, newest_serial(), place))
+    guard = Guard(read, kind, source, seen, newest_serial(), place)
+    for origin in noting:
+        origin.note(guard)
 
 
 def reads_of(node: Node) -> Iterator[Guard]:
@@ -125,8 +130,13 @@ def root_origin(node: Node) -> Origin | None:
 def origin_of(node: Node, known: KnownValue | None) -> Origin | None:
     """Return what can still be replaced of what a value depends on, the value itself included; None for nothing."""
     origin = None if known is None or known.origin is None else known.origin.alive()
-    if origin is None and (node._num_handles or (node._origin is not None and not node._origin.is_dead)):
-        origin = root_origin(node)
+    root = node._origin
+    if node._num_handles:
+        root = root_origin(node)
+    elif root is not None and root.is_dead:
+        root = None
+    if root is not None and root is not origin and (origin is None or root not in origin.parents):
+        origin = joined_two(origin, root)
         if known is not None:
             known.origin = origin
     return origin
@@ -137,30 +147,21 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
 
     kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
     """
-    number = handle._number
-    if number is not None:
-        return _read_number(handle, kind)
+    if handle._number is not None:
+        number, origin, recipe = handle._number
+        if kind:
+            own = None if recipe is not None else root_origin(handle._node)
+            record_read(handle, kind, number, None if origin is None else origin.alive(), own)
+        return number
     node = handle._node
     known = node._values.get(handle._output_index)
     if known is None:
         known = _look_up(node, kind) or _compute(node, handle._output_index, kind)
     if kind:
-        origin = origin_of(node, known)
-        if origin is not None:
-            record_read(handle, kind, known.value, origin)
+        # Noted with the value itself apart, not with a join of both: most tensors that are read are gone after it.
+        own, origin = root_origin(node), known.origin
+        record_read(handle, kind, known.value, own, None if origin is None or origin is own else origin.alive())
     return known.value
-
-
-def _read_number(handle: TensorHandle, kind: str) -> Any:
-    assert handle._number is not None
-    number, origin, _ = handle._number
-    if kind:
-        left = None if origin is None else origin.alive()
-        if left is None:
-            left = root_origin(handle._node)
-        if left is not None:
-            record_read(handle, kind, number, left)
-    return number
 
 
 def known_array(tensor: TensorHandle) -> tuple[Array, Origin | None] | None:
@@ -272,13 +273,15 @@ def _origin_of_leaf(node: Node, kind: str) -> Origin | None:
 def _compute(node: Node, index: int, kind: str) -> KnownValue:
     memory = Memory()
     order = nodes_behind([(node, index)], memory)
+    kept = [each for each in order if each._num_handles or each is node]
+    # One origin for all that is computed here: of more than a value depends on, where there are several.
     origin = joined(
         [
             *[_origin_of_leaf(leaf, kind) for leaf in memory.inputs],
             *[origin_of(cut, known) for cut in memory.known for known in cut._values.values()],
+            *[root_origin(each) for each in kept if each is not node],
         ]
     )
-    kept = [each for each in order if each._num_handles or each is node]
     kept += read_elsewhere(order)
     mark_used(memory.known)
     run_nodes(order, memory, [key_of(each, i) for each in kept for i in range(len(each._types))], _give_up)
@@ -364,15 +367,29 @@ def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]
     for node, index in replaced:
         if node._origin is PASSED:
             raise GuardError(_passed_message(node))
-        known = node._values.get(index)
-        for origin in (node._origin, None if known is None else known.origin):
-            if origin is not None:
-                found |= {id(guard): guard for guard in origin.reads() if guard.may_have_steered(newest)}
+        for origin in _origins_behind(node, index):
+            found |= {id(guard): guard for guard in origin.reads() if guard.may_have_steered(newest)}
     # In the order of the reads: the first that differs is the one to tell of.
     candidates = sorted(found.values(), key=attrgetter("after"))
     given = {_place(pair) for pair in replaced}
     reached = _dependents([guard.pair for guard in candidates], replaced, given)
     return [guard for guard in candidates if _place(guard.pair) in given or id(guard.pair[0]) in reached]
+
+
+def _origins_behind(node: Node, index: int) -> Iterator[Origin]:
+    """Yield what reads of values that depend on this one may be noted with.
+
+    A number that was known at once has no origin of its own; its reads are noted with what it was computed from.
+
+    Raises:  GuardError: that is gone, and its reads with it
+    """
+    has_own = node._origin is not None or index in node._values
+    for each in ancestors_in_order([node]):
+        if each._origin is PASSED and node._types[index].is_scalar and not has_own:
+            raise GuardError(_passed_message(node))
+        if each._origin is not None:
+            yield each._origin
+        yield from [known.origin for known in each._values.values() if known.origin is not None]
 
 
 def _passed_message(node: Node) -> str:
