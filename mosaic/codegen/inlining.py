@@ -72,26 +72,36 @@ def _is_inlined(function: c.Function) -> bool:
 
 
 def _settle_helpers(helpers: Sequence[c.TopLevel]) -> tuple[list[c.TopLevel], dict[str, int]]:
-    """Return the helpers with calls of those that are too large to be inlined anywhere, and the size of each."""
+    """Return the helpers with calls of those that are too large to be inlined anywhere, and the size of each.
+
+    A helper with several definitions, of which the compiler takes one, has the size of the one for the best compiler.
+    """
     sizes: dict[str, int] = {}
-    settled: list[c.TopLevel] = []
+    settled = []
     for item in helpers:
-        if isinstance(item, c.Function) and _is_inlined(item):
-            large = {name for name in calls(item.body or ()) if sizes.get(name, 0) > largest_inlined}
-            item = replace(item, body=changed_body(item.body or (), _calling(large))) if large else item
-        for function in _alternatives(item):
+        settled.append(_settled(item, sizes))
+        for function in _inlined_functions(settled[-1]):
             sizes.setdefault(function.name, function_size(function, sizes))
-        settled.append(item)
     return settled, sizes
 
 
-def _alternatives(item: c.TopLevel) -> Iterator[c.Function]:
-    """Yield the inlined functions of an item, the one for the best compiler first."""
+def _settled(item: c.TopLevel, sizes: Mapping[str, int]) -> c.TopLevel:
+    if isinstance(item, c.CompiledIf):
+        then, otherwise = (tuple(_settled(each, sizes) for each in part) for part in (item.then, item.otherwise))
+        return replace(item, then=then, otherwise=otherwise)
+    if isinstance(item, c.Function) and _is_inlined(item):
+        large = {name for name in calls(item.body or ()) if sizes.get(name, 0) > largest_inlined}
+        return replace(item, body=changed_body(item.body or (), _calling(large))) if large else item
+    return item
+
+
+def _inlined_functions(item: c.TopLevel) -> Iterator[c.Function]:
+    """Yield the definitions of inlined functions in an item, of one function the one for the best compiler first."""
     if isinstance(item, c.Function) and _is_inlined(item):
         yield item
     if isinstance(item, c.CompiledIf):
         for each in (*item.then, *item.otherwise):
-            yield from _alternatives(each)
+            yield from _inlined_functions(each)
 
 
 def _roots(settled: Sequence[c.TopLevel]) -> Iterator[Kernel]:
@@ -138,8 +148,8 @@ def _largest(copies: Mapping[str, int], sizes: Mapping[str, int], budget: int) -
 def _called_by_helpers(settled: Sequence[c.TopLevel]) -> set[str]:
     found: Counter[str] = Counter()
     for item in settled:
-        if isinstance(item, c.Function) and _is_inlined(item):
-            found += calls(item.body or ())
+        for function in _inlined_functions(item):
+            found += calls(function.body or ())
     suffix = _called_name("")
     return {name.removesuffix(suffix) for name in found if name.endswith(suffix)}
 
@@ -147,10 +157,11 @@ def _called_by_helpers(settled: Sequence[c.TopLevel]) -> set[str]:
 def _with_called(
     settled: Sequence[c.TopLevel], functions: Mapping[str, c.Function], called: set[str]
 ) -> Iterator[c.TopLevel]:
+    """Yield the helpers, and after each that is called one function for its calls, whatever definition is compiled."""
     for item in settled:
         yield functions.get(item.name, item) if isinstance(item, c.Function) else item
-        if isinstance(item, c.Function) and item.name in called:
-            yield _called(item)
+        definitions = {each.name: each for each in _inlined_functions(item) if each.name in called}
+        yield from map(_called, definitions.values())
 
 
 def _called(helper: c.Function) -> c.Function:
