@@ -40,14 +40,17 @@ class _Waiting:
 
     entries: deque[tuple[int, weakref.ref[Node]]] = field(default_factory=deque)
     num_bytes: int = 0
-    largest: int = 0
+    # Of the sizes those that are larger than all after them: the first is the largest, and is found without looking at all.
+    peaks: deque[int] = field(default_factory=deque)
 
     def add(self, node: Node) -> None:
         size = _BYTES_OF_A_NODE + sum(node.types[index].num_bytes for index in node._values)
         self.entries.append((size, weakref.ref(node)))
         self.num_bytes += size
-        self.largest = max(self.largest, size)
-        while self.num_bytes > _MOST_BYTES + self.largest:
+        while self.peaks and self.peaks[-1] < size:
+            self.peaks.pop()
+        self.peaks.append(size)
+        while self.num_bytes > _MOST_BYTES + self.peaks[0]:
             self._drop_first()
 
     def _drop_first(self) -> None:
@@ -56,8 +59,8 @@ class _Waiting:
         node = reference()
         if node is not None and _is_unheld(node):
             drop_values(node)
-        if size == self.largest:
-            self.largest = max((size for size, _ in self.entries), default=0)
+        if size == self.peaks[0]:
+            self.peaks.popleft()
 
 
 # Besides the largest of them: one array of the program's own size, and what a thousand rounds leave in numbers.

@@ -15,7 +15,8 @@ import numpy as np
 from composit.apply import scalar_node
 from composit.errstates import current_errstate, reporting, set_errstate
 from composit.guards import root_origin
-from composit.handle import TensorHandle, new_tensor, node_of_element
+from composit.handle import TensorHandle, make_tensor, node_of_element
+from composit.node import new_node
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.operation import TensorType, tensor_type
 from composit.origins import joined_two
@@ -72,7 +73,7 @@ def at_once(
                 other_origin = root_origin(node)
             origin = joined_two(origin, other_origin)
         flat = (node, 0, own, 0) if is_reflected else (own, 0, node, 0)
-        tensor = new_tensor(operation, flat, types, find_source(2))
+        tensor = make_tensor(new_node(operation, flat, types, find_source(2)))
         tensor._number = (result, origin, None)
         return tensor
 
