@@ -38,7 +38,7 @@ class Guard:
     place: of a number that Python may compute with, where it was read, and the calls that led there
     """
 
-    __slots__ = ("_read", "after", "kind", "place", "source", "value")
+    __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "value")
 
     def __init__(
         self, read: Pair | ElementRecipe, kind: str, source: Source | None, value: Any, after: int, place: Place = ()
@@ -98,6 +98,13 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
 def reads_of(node: Node) -> Iterator[Guard]:
     """Yield the reads of values that depend on a node, as far as they are noted with it."""
     return iter(()) if node._origin is None else node._origin.reads()
+
+
+def first_reads_of(node: Node) -> Iterator[Guard]:
+    """Yield of each place the first read of a number that depends on a node, or on what its known values depend on."""
+    for origin in (node._origin, *(known.origin for known in node._values.values())):
+        if origin is not None:
+            yield from origin.first_reads()
 
 
 def mention_read(node: Node, kind: str, source: Source | None, value: Array) -> None:

@@ -15,10 +15,21 @@ nothing of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias
+from weakref import ref
 
 if TYPE_CHECKING:
     from composit.guards import Guard
+
+
+# By the id of the place, which the read holds, and the kind. Weakly: a read is kept as long as `guards` list it somewhere.
+Firsts: TypeAlias = "dict[tuple[int, str], ref[Guard]]"
+_NO_FIRSTS: Firsts = {}
+
+
+def _is_kept(known: ref[Guard] | None) -> bool:
+    return known is not None and known() is not None
 
 
 class Origin:
@@ -27,17 +38,19 @@ class Origin:
     guards:       the reads noted here
     parents:      what a join depends on; none for a single tensor
     later:        joins that depend on this one and hold reads
+    firsts:       of each place and kind the first read of a number that depends on this, as far as it is still kept
     is_permanent: whether reads are kept although no tensor points to the node: another library will ask for it again
     is_dead:      whether nobody can replace the value any more
     """
 
-    __slots__ = ("_is_listed", "guards", "is_dead", "is_permanent", "later", "parents")
+    __slots__ = ("_is_listed", "firsts", "guards", "is_dead", "is_permanent", "later", "parents")
 
     def __init__(self, parents: tuple[Origin, ...] = ()) -> None:
         self.parents = parents
         # Of most origins nobody reads anything: they need no lists.
         self.guards: Sequence[Guard] = ()
         self.later: Sequence[Origin] = ()
+        self.firsts = _NO_FIRSTS
         self.is_permanent = False
         self.is_dead = False
         self._is_listed = False
@@ -47,6 +60,8 @@ class Origin:
         if not isinstance(self.guards, list):
             self.guards = []
         self.guards.append(guard)
+        if guard.place:
+            self._note_first(guard)
         if not self.parents or self._is_listed:
             return
         stack = [self]
@@ -58,6 +73,31 @@ class Origin:
                     parent._add(origin)
                 stack.extend(origin.parents)
 
+    def _note_first(self, guard: Guard) -> None:
+        key = id(guard.place), guard.kind
+        if _is_kept(self.firsts.get(key)):
+            return
+        known, stack = ref(guard), [self]
+        while stack:
+            origin = stack.pop()
+            # What an origin knows, all that it depends on know: a loop's later rounds end here.
+            if not _is_kept(origin.firsts.get(key)):
+                if origin.firsts is _NO_FIRSTS:
+                    origin.firsts = {}
+                origin.firsts[key] = known
+                stack.extend(origin.parents)
+
+    def first_reads(self) -> Iterator[Guard]:
+        """Yield of each place the first read of a number that depends on this, without going through all reads."""
+        if not all(map(_is_kept, list(self.firsts.values()))):
+            # A read was let go together with something else that it depended on; later ones may still be there.
+            numbers = sorted((guard for guard in self.reads() if guard.place), key=attrgetter("after"), reverse=True)
+            self.firsts = {(id(guard.place), guard.kind): ref(guard) for guard in numbers}
+        for known in list(self.firsts.values()):
+            guard = known()
+            if guard is not None:
+                yield guard
+
     def ended(self) -> Origin | None:
         """Return what stays at a node when the last tensor that points to it is gone; the reads are let go."""
         if self.is_permanent:
@@ -65,12 +105,14 @@ class Origin:
         self.is_dead = True
         has_reads = bool(self.guards or self.later)
         self.guards = self.later = ()
+        self.firsts = _NO_FIRSTS
         return PASSED if has_reads else None
 
     def forget(self) -> None:
         """Let go of all reads that depend on this, in joins with others too."""
         for origin in list(self._reached()):
             origin.guards = origin.later = ()
+            origin.firsts = _NO_FIRSTS
             origin._is_listed = False
 
     def reads(self) -> Iterator[Guard]:

@@ -1,12 +1,11 @@
 """The places of a program where Python read numbers: how often a loop reads, its place is one.
 
-`chain_rule` asks which of them could have brought a number into a graph (`composit/nn/read_numbers.py`), without going
-through all reads there ever were. May import source.
+`chain_rule` asks of each place whether it could have brought a number into a graph (`composit/nn/read_numbers.py`), and so
+does not go through all reads there ever were. May import source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TypeAlias
 
 from composit.source import Source, find_sources
@@ -39,8 +38,3 @@ def note_place(depth: int) -> Place:
 def key_of(place: Place) -> Key:
     """Return what tells places apart."""
     return tuple(map(id, place))
-
-
-def places() -> Collection[Place]:
-    """Return the places that are remembered: the last ones, and at most MAX_PLACES."""
-    return _places.values()

@@ -8,17 +8,17 @@ none. May import number_flow, and what composit's core offers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from composit.errors import ReadNumberWarning
-from composit.guards import Guard, reads_of
+from composit.guards import Guard, first_reads_of
 from composit.handle import TensorHandle
 from composit.nn.number_flow import Flow, flow_of_parameters, flow_of_read, statement_at
 from composit.node import Node
 from composit.operation import Scalar
 from composit.program import ancestors_in_order
-from composit.read_places import Key, Place, key_of, places
+from composit.read_places import Key, Place, key_of
 from composit.source import Source, describe_source, warn_user
 
 # What reads to know a fact, to show something, or to round: numbers that come out have no derivative, or enter no graph.
@@ -36,27 +36,28 @@ class _Entry:
 
 def warn_of_read_numbers(wanted: Sequence[TensorHandle], order: Sequence[Node]) -> None:
     """Warn if a number that was read from a wanted value may be a constant among the nodes of the outputs, operands first."""
-    if not any(_has_reads(handle.node) for handle in wanted):
+    firsts = _first_reads(wanted)
+    if not firsts:
         return
     entries = _entries(order)
-    suspicious = {key_of(place): newest for place in places() if (newest := _newest_reached(place, entries)) >= 0}
-    if not suspicious:
-        return
-    found = _first_reads(wanted, suspicious)
-    reads = [guard for guard in found if _depends(guard, wanted)]
+    # Of what a place reads first, nodes may be later; if none is, none is later than what it reads next.
+    reads = [
+        guard for guard in firsts if guard.after <= _newest_reached(guard.place, entries) and _depends(guard, wanted)
+    ]
     if reads:
         warn_user(_message(reads), ReadNumberWarning)
 
 
-def _has_reads(node: Node) -> bool:
-    return next(_reads_behind(node), None) is not None
-
-
-def _reads_behind(node: Node) -> Iterator[Guard]:
-    yield from reads_of(node)
-    for known in node._values.values():
-        if known.origin is not None:
-            yield from known.origin.reads()
+def _first_reads(wanted: Sequence[TensorHandle]) -> list[Guard]:
+    """Return of each place the first read of a number that depends on a wanted value: a loop has one, not one a round."""
+    found: dict[Key, Guard] = {}
+    for handle in wanted:
+        for guard in first_reads_of(handle.node):
+            if guard.kind not in _KINDS_WITHOUT_SLOPE:
+                known = found.setdefault(key_of(guard.place), guard)
+                if guard.after < known.after:
+                    found[key_of(guard.place)] = guard
+    return list(found.values())
 
 
 def _entries(order: Sequence[Node]) -> Mapping[tuple[int, int], _Entry]:
@@ -106,20 +107,6 @@ def _is_reached(flow: Flow, read: Source, entry: Source) -> bool:
     statement = statement_at(code, offset)
     is_same = statement is not None and not statement.is_test and offset <= other_offset <= statement.stop
     return is_same or flow.reaches(other, other_offset)
-
-
-def _first_reads(wanted: Sequence[TensorHandle], suspicious: Mapping[Key, int]) -> list[Guard]:
-    """Return of each place the first read of a number that depends on a wanted value, and that nodes there may be later than."""
-    left, found = dict(suspicious), []
-    for handle in wanted:
-        for guard in _reads_behind(handle.node):
-            key = key_of(guard.place)
-            if key in left and guard.kind not in _KINDS_WITHOUT_SLOPE and guard.after <= left[key]:
-                found.append(guard)
-                del left[key]
-            if not left:
-                return found
-    return found
 
 
 def _depends(guard: Guard, wanted: Sequence[TensorHandle]) -> bool:

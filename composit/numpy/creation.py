@@ -286,14 +286,18 @@ def arange(*given: Any, **named: Any) -> Any:
 def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> Any:
     _check_layout("arange", others)
     if stop is None:
-        raise TypeError("arange() requires stop to be specified.")
+        raise NoRuleError("arange: no stop, in whose place numpy takes start, or says no")
     parts = start, stop, step = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]
     for part in parts:
         if np.ndim(part):
-            raise TypeError(f"arange: scalar arguments expected instead of a {type(part).__name__}.")
-    # numpy's default integer takes part in the promotion, Python's scalars with the dtype of their class.
-    chosen = dtype_or(dtype, np.result_type(np.int64, *(np.asarray(part).dtype for part in parts)))
-    if chosen.kind not in "biuf" or any(isinstance(part, complex) for part in parts):
+            raise NoRuleError(f"arange: {type(part).__name__} is no scalar")
+    dtypes = [np.asarray(part).dtype for part in parts]
+    # numpy's default integer takes part in the promotion, Python's scalars with the dtype of their class. Dates have none
+    # with it, and numpy steps from one to the next itself.
+    if any(each.kind not in "biuf" for each in dtypes):
+        return input_of(np.arange(*parts, dtype=dtype))
+    chosen = dtype_or(dtype, np.result_type(np.int64, *dtypes))
+    if chosen.kind not in "biuf":
         return input_of(np.arange(*parts, dtype=dtype))
     return leaf(Arange(start, stop, step, chosen))
 

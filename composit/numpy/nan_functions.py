@@ -219,8 +219,8 @@ def nanmin(
 
 def _position(row: Computation, a: TensorLike, axis: Any, keepdims: object) -> Tensor:
     tensor = _numeric(a, row.name)
-    if isinstance(axis, tuple | list):
-        raise NoRuleError(f"{row.name}: several axes")
+    if isinstance(axis, tuple | list) or not tensor.ndim:
+        raise NoRuleError(f"{row.name}: several axes, or a scalar")
     known = None if axis is None else axes_of(axis, tensor.ndim)[0]
     options = {} if keepdims is _absent else {"keepdims": is_set(keepdims)}
     return row(tensor, axis=known, **options)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import statistics
+import sys
 import warnings
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import numpy
@@ -14,6 +16,7 @@ import pytest
 import composit
 import composit.numpy as np
 from composit.errors import CompositError, ReadNumberWarning
+from composit.guards import end_history
 from composit.nn import chain_rule
 from composit.nn.number_flow import flow_of_names, statement_at, statements_of
 
@@ -272,14 +275,49 @@ def test_products_with_a_second_derivative_are_not_warned_of() -> None:
         chain_rule({slope: slope}, [x])
 
 
-def test_reads_of_a_loop_are_not_gone_through_where_no_place_is_suspicious(monkeypatch: pytest.MonkeyPatch) -> None:
-    from composit.nn import read_numbers
+def _num_calls(function: Callable[[], object]) -> int:
+    """Return how often Python entered a function, or went on in a generator."""
+    counted = 0
 
-    monkeypatch.setattr(read_numbers, "_first_reads", lambda *_: pytest.fail("all reads were gone through"))
+    def count(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def _step(x: Any, others: Any) -> None:
+    scale = float((x * others).sum())
+    loss = (x * scale).sum()
+    chain_rule({loss: loss}, [x])
+
+
+@pytest.mark.parametrize("makes_others", [lambda k: 1.0, lambda k: np.array(numpy.array([k, 2.0]))])
+@pytest.mark.filterwarnings("ignore::composit.errors.ReadNumberWarning")
+def test_a_step_of_a_loop_costs_the_same_however_often_it_read(makes_others: Callable[[int], Any]) -> None:
+    _step(np.array(numpy.array([1.0, 2.0])), 1.0)  # called from here it is another place, at which nothing depends on x
+    x, held = np.array(numpy.array([1.0, 2.0])), [makes_others(k) for k in range(130)]
+    counts = [_num_calls(lambda others=others: _step(x, others)) for others in held]  # type: ignore[misc]
+    assert statistics.median(counts[120:]) <= statistics.median(counts[10:20]) + 2
+
+
+def test_a_read_is_told_of_although_an_earlier_one_at_the_place_was_let_go() -> None:
     x = np.array(numpy.array([1.0, 2.0]))
-    for _ in range(20):
-        loss = ((x - 0.5) ** 2).sum()
-        LOG.append(float(loss))
+
+    def read(other: Any) -> float:
+        return float((x * other).sum())
+
+    first, second = (np.array(numpy.array([value, 1.0])) for value in (3.0, 4.0))
+    scales = [read(other) for other in (first, second)]
+    end_history([first])
+    loss = (x * scales[1]).sum()
+    with pytest.warns(ReadNumberWarning, match="float at"):
         chain_rule({loss: loss}, [x])
 
 

@@ -165,3 +165,30 @@ def test_array_of_a_tensor_is_the_same_value_in_a_handle_of_its_own() -> None:
     y += 1
     np.testing.assert_array_equal(cnp.evaluate(x), [1.0, 1.0])
     np.testing.assert_array_equal(cnp.evaluate(y), [2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        lambda xp: xp.arange(np.datetime64("2020-01-01"), np.datetime64("2020-01-05"), xp.array(3, "m8[D]") - 1),
+        lambda xp: xp.arange(np.datetime64("2020-01-01"), xp.array("2020-01-05", "M8[D]")),
+        lambda xp: xp.arange(np.datetime64("2020-01-01"), 3),
+        lambda xp: xp.arange("2020-01-01", "2020-01-05", dtype="M8[D]"),
+        lambda xp: xp.arange(xp.array(7, "m8[h]")),
+        lambda xp: xp.arange(1, 3, np.timedelta64(1, "D")),
+        lambda xp: xp.arange(2j),
+        lambda xp: xp.arange(3, None),
+        lambda xp: xp.arange(start=3, stop=None),
+        lambda xp: xp.arange(xp.array(3), None, 2),
+    ],
+)
+def test_a_range_of_dates_or_without_a_stop_is_numpys(words: Words) -> None:
+    assert_same(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [lambda xp: xp.arange(start=3), lambda xp: xp.arange(None), lambda xp: xp.arange(xp.array([3]))],
+)
+def test_a_range_that_numpy_refuses_is_refused(words: Words) -> None:
+    assert_same_error(words)

@@ -237,3 +237,28 @@ def test_weights_that_sum_to_zero_are_an_error_of_the_evaluation() -> None:
     mean = cnp.average(cnp.asarray([1.0, 2.0]), weights=cnp.asarray([1.0, -1.0]))
     with pytest.raises(ZeroDivisionError, match="Weights sum to zero, can't be normalized"):
         cnp.evaluate(mean)
+
+
+_WITHOUT_NAN = [name for name in dir(np) if name.startswith("nan") and name not in ("nan", "nan_to_num")]
+
+
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("dtype", ["float64", "int64", "complex128"])
+@pytest.mark.parametrize(
+    "name",
+    _WITHOUT_NAN,
+)
+def test_functions_without_nan_take_the_axes_of_a_scalar_that_numpy_takes(
+    name: str, dtype: str, axis: int | None
+) -> None:
+    q = (0.5,) if name in ("nanpercentile", "nanquantile") else ()
+
+    def words(xp: Any) -> Any:
+        return getattr(xp, name)(xp.asarray(np.array(2, dtype)), *q, axis=axis)
+
+    try:
+        expected = words(np)
+    except Exception:  # noqa: BLE001  # whatever numpy says of it, ours is the same
+        assert_same_error(words)
+    else:
+        np.testing.assert_array_equal(cnp.evaluate(words(cnp)), expected, strict=True)
