@@ -54,6 +54,10 @@ class AssignmentError(CompositError, TypeError):
     """A write that composit cannot carry out without changing something it should not change."""
 
 
+class ReadOnlyError(CompositError, ValueError):
+    """A write to a tensor that numpy lets nobody write to, as to a diagonal or to elements that are shown several times."""
+
+
 class UnreachedInputError(CompositError, ValueError):
     """An input was given that no output depends on."""
 

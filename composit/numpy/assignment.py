@@ -16,7 +16,7 @@ import numpy as np
 
 from composit.apply import as_tensor, is_given, scalar_node
 from composit.at_call import at_call, compute_at_call, compute_if_caught
-from composit.errors import DtypeError, ShapeError
+from composit.errors import DtypeError, ReadOnlyError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
 from composit.guards import KnownNumber, write_at_once
 from composit.handle import TensorHandle, cut_off, described, give_node, move_on, root_of, write_lock
@@ -361,7 +361,7 @@ def is_connected(view: TensorHandle) -> bool:
 
 def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
     if any(step.is_read_only for step in steps):
-        raise ValueError(
+        raise ReadOnlyError(
             f"assignment destination is read-only: {described(tensor)} shows elements several times, is a"
             " diagonal of another tensor or was made read-only; take a copy() and assign to that"
         )

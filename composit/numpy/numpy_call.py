@@ -33,6 +33,7 @@ from composit.errors import (
     OperandError,
     OutOfBoundsError,
     ParameterError,
+    ReadOnlyError,
     ScalarError,
     ShapeError,
 )
@@ -134,6 +135,7 @@ DECLINES = (
     AssignmentError,
     OutOfBoundsError,
     LinearAlgebraError,
+    ReadOnlyError,
 )
 # What is brought before `let_numpy_decide`: besides, errors of Python's and numpy's own, which follow from a call that
 # numpy refuses as well, or from a fault in the rule. Any other exception is a fault and goes on to the user.
