@@ -91,7 +91,7 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
     if not new_shape or new_shape == (None,):
         return
     flags = stand_in_of(tensor).flags
-    if not flags.forc:
+    if not flags.forc and tensor.nbytes:
         raise ValueError(
             f"resize only works on single-segment arrays: {described(tensor)} has gaps between its elements or another order than C"
             " and Fortran; resize a copy()"

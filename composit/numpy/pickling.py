@@ -48,7 +48,9 @@ def _laid_out(value: Array, layout: Array) -> Array:
     """Return the value in the order of a layout, in C order where that has gaps."""
     if value.strides == layout.strides:
         return value
-    array: Array = np.empty_like(layout) if _lies_in_one_piece(layout) else np.empty(layout.shape, layout.dtype)
+    # An array with gaps has no buffer to hand over beside the pickle, so that ours has gaps, too.
+    is_one_piece = _lies_in_one_piece(layout)
+    array: Array = np.empty_like(layout) if is_one_piece else np.empty((*layout.shape, 2), layout.dtype)[..., 0]
     array[...] = value
     return array
 

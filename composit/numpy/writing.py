@@ -90,6 +90,8 @@ def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool
 
 def _fits(whole: TensorType, shape: Shape, value: Value) -> bool:
     """Return whether a value can be written to elements of this shape as it is, with nothing for numpy to say to it."""
+    if whole.dtype.kind not in _NUMBERS:
+        return False
     kind = type(value)
     if kind is float:
         return whole.dtype.kind in "fc"
@@ -101,7 +103,7 @@ def _fits(whole: TensorType, shape: Shape, value: Value) -> bool:
     given = value._type
     if given.shape != shape or given.dtype.kind not in _NUMBERS:
         return False
-    return (given.dtype.kind != "c" or whole.dtype.kind == "c") and whole.dtype.kind in _NUMBERS
+    return given.dtype.kind != "c" or whole.dtype.kind == "c"
 
 
 def _is_within(dtype: Dtype, value: int) -> bool:

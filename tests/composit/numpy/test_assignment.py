@@ -413,3 +413,17 @@ def test_a_result_that_goes_where_nobody_may_write_is_numpys_to_decide(name: str
         except ValueError as error:
             outcomes.append(str(error).partition(":")[0])
     assert outcomes[0] == outcomes[1] or ("read-only" in str(outcomes[0]) and "read-only" in str(outcomes[1]))
+
+
+@pytest.mark.parametrize("dtype", ["M8[s]", "m8[h]", "U4", "S3", "O", "?", "f2", "c8"])
+@pytest.mark.parametrize("value", [3, True, 2.5, "ab"])
+def test_one_element_is_written_as_numpy_writes_it(dtype: str, value: Any) -> None:
+    outcomes = []
+    for xp in (np, cnp):
+        array = xp.zeros(3, dtype=dtype)
+        try:
+            array[1] = value
+            outcomes.append(np.asarray(array).tolist())
+        except (TypeError, ValueError) as error:
+            outcomes.append([type(error).__mro__[-4].__name__])
+    assert outcomes[0] == outcomes[1] or ("Error" in str(outcomes[0]) and "Error" in str(outcomes[1]))
