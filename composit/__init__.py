@@ -110,7 +110,7 @@ from composit.numpy.reductions import *
 from composit.numpy.set_functions import *
 from composit.numpy.settings import *
 from composit.numpy.sorting import *
-from composit.numpy.submodules import LATE_NAMES as _LATE_NAMES
+from composit.numpy.submodules import LISTED_NAMES as _LISTED_NAMES
 from composit.numpy.submodules import late_name as _late_name
 from composit.numpy.taking import *
 from composit.numpy.ufuncs import *
@@ -198,4 +198,4 @@ else:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE_NAMES})
+    return sorted({*globals(), *_LISTED_NAMES})

@@ -46,7 +46,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "values of nodes never change; functions known to write get copies, and their tensors move on",
     ),
     (
-        "`asmatrix(x)`, `rec.array(x)`, `char.asarray(x)` of a tensor hold a copy; `m.A` of a matrix is a tensor with a copy",
+        "`asmatrix(x)`, `ma.array(x)`, `rec.array(x)`, `char.asarray(x)` of a tensor hold a copy; so does `m.A` of a matrix",
         "these classes are numpy's own and need memory that they can write to",
     ),
     (

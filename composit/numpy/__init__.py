@@ -113,7 +113,7 @@ from composit.numpy.settings import *
 from composit.numpy.sorting import *
 from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
 from composit.numpy.strided_views import view_of_part as _view_of_part
-from composit.numpy.submodules import LATE_NAMES as _LATE_NAMES
+from composit.numpy.submodules import LISTED_NAMES as _LISTED_NAMES
 from composit.numpy.submodules import late_name as _late_name
 from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
 from composit.numpy.taking import *
@@ -137,7 +137,7 @@ else:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATE_NAMES})
+    return sorted({*globals(), *_LISTED_NAMES})
 
 
 # What is no name of numpy's; modules above this package are left to attribute access, so that a star binds no `numpy`.

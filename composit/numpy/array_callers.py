@@ -1,12 +1,16 @@
-"""Says whether a function of another library is calling that takes nothing but numpy's own arrays.
+"""Says what a function of another library that is calling needs: an array of numpy's own class, or memory to write to.
 
 `series[mask]`, `frame.groupby(keys)`, `pandas.unique(x)`, the grids of scikit-learn ask `isinstance(x, np.ndarray)` before
 anything else, and treat what is none as a label or refuse it. Having asked, they call `np.asarray` or take the elements one
 by one, so that a tensor does as well as an array. Elsewhere libraries ask and then hand the array to C code: there a tensor
 is none, and is converted first.
+
+A masked array writes to the memory that it is made of, in place and as scratch memory of its functions. It is given memory of
+its own, as all classes of numpy's that hold memory are.
 """
 
 import sys
+from collections.abc import Mapping
 
 # The functions with their modules. Where a library renames one, its calls become what they are without this table.
 _FUNCTION_TO_MODULE = {
@@ -24,11 +28,22 @@ _FUNCTION_TO_MODULE = {
     "_InstancesOf.is_satisfied_by": "sklearn.utils._param_validation",
     "aslinearoperator": "scipy.sparse.linalg._interface",
 }
+_WRITING_FUNCTION_TO_MODULE = {"MaskedArray.__new__": "numpy.ma.core", "masked_invalid": "numpy.ma.core"}
 
 
 def is_array_for_caller(depth: int) -> bool:
+    """Return whether the frame `depth` calls above the caller of this function takes nothing but numpy's own arrays."""
+    return _is_running(_FUNCTION_TO_MODULE, depth + 1)
+
+
+def is_memory_for_caller(depth: int) -> bool:
+    """Return whether the frame `depth` calls above the caller of this function makes an array that is written to."""
+    return _is_running(_WRITING_FUNCTION_TO_MODULE, depth + 1)
+
+
+def _is_running(function_to_module: Mapping[str, str], depth: int) -> bool:
     """Return whether the frame `depth` calls above the caller of this function runs one of these functions."""
     frame = sys._getframe(depth + 1)
     # Inside a function there may be a comprehension: get_grouper.<locals>.<genexpr>.
-    module = _FUNCTION_TO_MODULE.get(frame.f_code.co_qualname.partition(".<locals>")[0])
+    module = function_to_module.get(frame.f_code.co_qualname.partition(".<locals>")[0])
     return module is not None and frame.f_globals.get("__name__") == module

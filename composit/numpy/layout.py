@@ -71,7 +71,10 @@ def strides_of(tensor: TensorHandle) -> tuple[int, ...]:
 
 
 def stand_in_of(tensor: TensorHandle) -> Array:
-    """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements."""
+    """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements.
+
+    Its elements are of the tensor's dtype; for StringDType they are bytes of the same size.
+    """
     root = root_of(tensor)
     if root is not None:
         return _after(tensor._steps, stand_in_of(root))
@@ -148,8 +151,10 @@ def _with_strides(value_type: TensorType, array: Array) -> Array:
 
 
 def _strided(value_type: TensorType, strides: tuple[int, ...]) -> Array:
+    # Numpy gives no strides of ours to texts of any length: bytes of their size stand in for them.
+    dtype = np.dtype((np.void, value_type.dtype.itemsize)) if value_type.dtype.kind == "T" else value_type.dtype
     # One element of memory: only addresses are computed with it.
-    return np.lib.stride_tricks.as_strided(np.empty(1, value_type.dtype), value_type.shape, strides, writeable=True)
+    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), value_type.shape, strides, writeable=True)
 
 
 def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:

@@ -125,7 +125,7 @@ def _laid_out(tensor: TensorHandle) -> Array:
     layout = stand_in_of(tensor)
     if value.strides == layout.strides:
         return value
-    array = np.empty_like(layout)
+    array = np.empty_like(layout, value.dtype)
     array[...] = value
     array.flags.writeable = False
     return array

@@ -44,6 +44,10 @@ class _ExtendedArray(np.ndarray):
         given = [np.ndarray if value is ndarray else value for value in args]
         return super().view(*given, **{k: np.ndarray if value is ndarray else value for k, value in kwargs.items()})
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False, /) -> Any:
+        """Return an array or a tensor as one of this class. See np.ndarray.__array_wrap__."""
+        return super().__array_wrap__(_real(array), context, return_scalar)
+
 
 def _memory_for(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
     """Return what numpy's constructor makes, with the elements of the buffer that is given, else zeros.

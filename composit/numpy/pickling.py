@@ -35,7 +35,7 @@ class Pickling(TensorHandle):
         if self._type.is_scalar:
             return scalar_of_value, (value,)
         layout = stand_in_of(self)
-        has_buffer = int(protocol) >= _PROTOCOL_OF_BUFFERS and _lies_in_one_piece(layout) and not layout.dtype.hasobject
+        has_buffer = int(protocol) >= _PROTOCOL_OF_BUFFERS and _lies_in_one_piece(layout) and not self.dtype.hasobject
         return tensor_of_value, (_laid_out(np.asarray(value), layout), has_buffer and not is_writable(self))
 
 
@@ -48,9 +48,11 @@ def _laid_out(value: Array, layout: Array) -> Array:
     """Return the value in the order of a layout, in C order where that has gaps."""
     if value.strides == layout.strides:
         return value
-    # An array with gaps has no buffer to hand over beside the pickle, so that ours has gaps, too.
-    is_one_piece = _lies_in_one_piece(layout)
-    array: Array = np.empty_like(layout) if is_one_piece else np.empty((*layout.shape, 2), layout.dtype)[..., 0]
+    if _lies_in_one_piece(layout):
+        array: Array = np.empty_like(layout, value.dtype)
+    else:
+        # An array with gaps has no buffer to hand over beside the pickle, so that ours has gaps, too.
+        array = np.empty((*layout.shape, 2), value.dtype)[..., 0]
     array[...] = value
     return array
 

@@ -21,6 +21,7 @@ from composit.numpy.assignment import assign_result, cast_for_writing, is_writab
 from composit.numpy.masked_elementwise import write_where
 from composit.numpy.movement import expand_dims
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.signatures import signature_of
 from composit.numpy.ufuncs import generalized_functions, is_asked
 from composit.numpy.writing import add_at
 
@@ -60,11 +61,26 @@ def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> Any:
     if handle_of(array).dtype.kind == "O":
         # `any` of objects is a truth value, `logical_or.reduce` one of the objects.
         raise NoRuleError(f"{ufunc.__name__}.reduce: objects")
-    return _UFUNC_TO_REDUCTION[ufunc](array, axis=axis, **options)
+    function = _UFUNC_TO_REDUCTION[ufunc]
+    return function(array, axis=axis, **_taken(function, options))
 
 
 def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> Any:
-    return _UFUNC_TO_ACCUMULATION[ufunc](array, axis=axis, **options)
+    function = _UFUNC_TO_ACCUMULATION[ufunc]
+    return function(array, axis=axis, **_taken(function, options))
+
+
+def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a ufunc's method that say something, for the function that spells it.
+
+    Raises:  NoRuleError: the function has no parameter for one, as `max` has no `dtype`
+    """
+    given = {name: value for name, value in options.items() if name != "dtype" or value is not None}
+    signature = signature_of(function)
+    missing = [] if signature is None else [name for name in given if name not in signature.parameters]
+    if missing:
+        raise NoRuleError(f"{function.__name__}: it has no parameter {missing[0]}")
+    return given
 
 
 def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> Any:

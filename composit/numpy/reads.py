@@ -13,6 +13,7 @@ from composit.guards import from_outside, read_value
 from composit.handle import TensorHandle, described
 from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
+from composit.numpy.array_callers import is_memory_for_caller
 from composit.numpy.known_values import known_value
 from composit.operation import Array
 
@@ -59,8 +60,8 @@ class Reads(TensorHandle):
     def __index__(self) -> int:
         if self.ndim or self.dtype.kind not in "iu":
             raise TypeError(
-                f"only integer scalar arrays can be converted to a scalar index: {described(self)} was used as one; use"
-                " astype(int) or item()"
+                f"only integer scalar arrays can be converted to a scalar index: {described(self)} was used as one;"
+                f" {_instead_of_index(self)}"
             )
         return int(read_value(self, "index"))
 
@@ -84,7 +85,7 @@ class Reads(TensorHandle):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Return the value in memory that nobody can write to, since the tensor would not see it; a copy is the caller's."""
         value = np.asarray(from_outside(read_value(self, "array")))
-        if copy:
+        if copy or (copy is None and is_memory_for_caller(1)):
             return np.array(value, dtype, copy=True)
         array = np.asarray(value, dtype, copy=copy)
         if array.dtype != value.dtype:
@@ -106,6 +107,13 @@ class Reads(TensorHandle):
 
     def __format__(self, format_spec: str) -> str:
         return format(from_outside(read_value(self, "")), format_spec)
+
+
+def _instead_of_index(tensor: TensorHandle) -> str:
+    """Return what to write; C functions that take any number ask what is no float of Python's for an index."""
+    if tensor.ndim == 0 and tensor.dtype.kind == "f":
+        return "write float(x) where a number is taken, as in time.sleep(float(x)), and int(x) where an index is"
+    return "use astype(int) or item()"
 
 
 def _repr_of_scalar(scalar: TensorHandle) -> str:

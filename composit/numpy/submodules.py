@@ -41,7 +41,8 @@ __all__ = [name for name in SUBMODULES if name in numpy.__all__]
 # Modules of composit, and functions of `composit.nn`, which imports composit.numpy.
 _MODULES_OF_COMPOSIT = {name: f"composit.{name}" for name in ("backends", "errors", "nn", "numpy", "types")}
 _FUNCTIONS_OF_NN = ("chain_rule", "wrap_as_operation")
-LATE_NAMES = (*SUBMODULES, *_MODULES_OF_COMPOSIT, *_FUNCTIONS_OF_NN)
+# What `dir` lists. Numpy keeps silent about its old submodules: to look up `matlib` is a warning.
+LISTED_NAMES = (*(name for name in SUBMODULES if name in dir(numpy)), *_MODULES_OF_COMPOSIT, *_FUNCTIONS_OF_NN)
 
 _PACKAGE = "composit.numpy"
 _DIRECTORY = os.path.dirname(__file__) + os.sep

@@ -45,6 +45,14 @@ def test_numpys_names_are_in_the_directory_of_both() -> None:
     assert names - set(dir(composit)) == set()
 
 
+@pytest.mark.parametrize("package", ["composit", "composit.numpy"])
+def test_each_name_of_the_directory_can_be_looked_up_without_a_warning(package: str) -> None:
+    program = f"import {package} as cnp; names = dir(cnp); [getattr(cnp, name) for name in names]"
+    subprocess.run([sys.executable, "-W", "error", "-c", f"{program}; assert len(names) > 500"], check=True)
+    assert not {"matlib", "matrixlib"} & (set(composit.numpy.submodules.LISTED_NAMES) | set(dir(np)))
+    assert cnp.matrixlib.__name__ == "numpy.matrixlib"
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -85,6 +85,31 @@ def test_a_subclass_may_hand_a_function_on_to_ndarray(program: Any) -> None:
     assert_agree(asked)
 
 
+@pytest.mark.parametrize("is_subclass", [True, False])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_a_subclass_wraps_tensors_and_arrays_of_subclasses(shape: tuple[int, ...], is_subclass: bool) -> None:
+    def kinds(xp: Any) -> list[Any]:
+        class Wrapping(xp.ndarray):
+            def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+                return super().__array_wrap__(array, context, return_scalar)
+
+        class Other(xp.ndarray):
+            pass
+
+        given = xp.ones(shape)
+        given = given.view(Other) if is_subclass else given
+        arrays = [xp.arange(3).view(kind) for kind in (Wrapping, Other)]
+        made = [
+            array.__array_wrap__(given, *rest)
+            for array in arrays
+            for rest in [(), (None, True), (None, False), (None, None)]
+        ]
+        made += [np.add(array, 1) for array in arrays] + [np.add.reduce(array) for array in arrays]
+        return [(kind_of(each), each.tolist()) for each in made]
+
+    assert_agree(kinds)
+
+
 def test_functions_of_a_matrix_are_numpys() -> None:
     def kinds(xp: Any) -> list[str]:
         with warnings.catch_warnings():

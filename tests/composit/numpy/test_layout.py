@@ -16,6 +16,7 @@ from tests.composit.numpy.side_by_side import assert_agree
 
 C = np.arange(24.0).reshape(2, 3, 4)
 F = np.asfortranarray(C)
+TEXTS = np.array([["a", "b" * 30, "c"], ["d", "e", "f"]], np.dtypes.StringDType())
 
 ARRAYS = [
     lambda xp: xp.asarray(C),
@@ -51,6 +52,12 @@ ARRAYS = [
     lambda xp: xp.ones(()),
     lambda xp: xp.zeros((0, 3)),
     lambda xp: xp.asarray(C)[0, 1],
+    lambda xp: xp.asarray(TEXTS),
+    lambda xp: xp.asarray(TEXTS).T[::2],
+    lambda xp: xp.asarray(TEXTS).copy("F"),
+    lambda xp: xp.asarray(TEXTS)[:, ::-1].reshape(-1),
+    lambda xp: xp.asarray(TEXTS)[0].reshape(1, 3) + "x",
+    lambda xp: xp.asarray(TEXTS).T.view(TEXTS.dtype),
 ]
 
 

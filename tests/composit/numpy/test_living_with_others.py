@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -196,6 +197,8 @@ def test_what_is_written_element_by_element_or_through_numpy_reaches_the_tensor(
         lambda x: preprocessing.scale(x.reshape(-1, 1), copy=False),
         lambda x: io.BytesIO(b"\0" * 96).readinto(x),
         lambda x: x.__buffer__(1),
+        lambda x: cnp.ma.masked_where(x > 3, x, copy=False).__setitem__(0, 7),
+        lambda x: cnp.ma.masked_greater(x, 3, copy=False).sort(),
     ],
 )
 def test_what_is_written_to_memory_that_was_handed_out_raises(write: Any) -> None:
@@ -203,6 +206,38 @@ def test_what_is_written_to_memory_that_was_handed_out_raises(write: Any) -> Non
     with pytest.raises((ValueError, TypeError, BufferError)):
         write(x)
     np.testing.assert_array_equal(cnp.evaluate(x), np.arange(12.0))
+
+
+def _write_to(array: Any) -> Any:
+    array[0] = 7
+    array[-1] = np.ma.masked
+    array -= array.mean()
+    array.sort()
+    return array
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda xp, x: xp.ma.array(x),
+        lambda xp, x: xp.ma.array(x, mask=x > 3),
+        lambda xp, x: xp.ma.array(x, mask=x > 3, copy=False),
+        lambda xp, x: xp.ma.array(x, mask=x > 3, copy=True),
+        lambda xp, x: xp.ma.array(x, dtype="f4", ndmin=2)[0],
+        lambda xp, x: xp.ma.asarray(x),
+        lambda xp, x: xp.ma.masked_invalid(x, copy=False),
+        lambda xp, x: xp.ma.fix_invalid(x, copy=False),
+        lambda xp, x: xp.ma.masked_values(x, 2.0, copy=False),
+        lambda xp, x: xp.ma.array(x[::-1].reshape(2, 3).T[:, 0], mask=[0, 0, 1]),
+    ],
+)
+def test_a_masked_array_of_a_tensor_is_written_to_and_leaves_the_tensor_alone(make: Any) -> None:
+    x = cnp.arange(6.0) + 0
+    found, expected = make(cnp, x), make(np, np.arange(6.0))
+    assert repr(np.ma.median(found.copy())) == repr(np.ma.median(expected.copy()))
+    assert repr(_write_to(found)) == repr(_write_to(expected))
+    assert repr(cnp.ma.median(found, overwrite_input=True)) == repr(np.ma.median(expected, overwrite_input=True))
+    np.testing.assert_array_equal(cnp.evaluate(x), np.arange(6.0))
 
 
 def test_memory_that_was_handed_out_keeps_its_values_when_the_tensor_is_written_to() -> None:
@@ -261,3 +296,16 @@ def test_no_class_of_ours_is_called_by_the_name_of_numpys() -> None:
     with pytest.raises(TypeError, match=r"composit scalar: call float\(\), int\(\) or \.item\(\) first"):
         timedelta(seconds=x.sum())
     assert isinstance(x, np.ndarray) is False
+
+
+@pytest.mark.parametrize("char", "efdg")
+def test_c_code_that_wants_a_float_of_pythons_says_what_to_write(char: str) -> None:
+    x = (cnp.arange(3, dtype=char) / 1000).sum()
+    with pytest.raises(TypeError, match=r"write float\(x\) where a number is taken, as in time\.sleep\(float\(x\)\)"):
+        time.sleep(x)
+    with pytest.raises(TypeError, match=r"timedelta seconds component: composit scalar: call float\(\)"):
+        timedelta(seconds=x)
+    assert timedelta(seconds=float(x)) == timedelta(seconds=float(cnp.evaluate(x)))
+    with pytest.raises(TypeError, match=r"int\(x\) where an index is"):
+        _ = [1, 2][x]
+    time.sleep(cnp.arange(3).sum() * 0)
