@@ -222,6 +222,23 @@ def dtype_or(dtype: object, default: Dtype) -> Dtype:
     return chosen
 
 
+def promoted(*dtypes: Any) -> Dtype:  # Any: dtypes, and numbers, which decide as numpy.result_type lets them
+    """Return the common dtype; leaves dtypes without one to numpy, whose functions do not always ask for it."""
+    try:
+        return np.result_type(*dtypes)
+    except TypeError as error:
+        raise NoRuleError(f"dtypes: {', '.join(map(str, dtypes)):.80}: {error}") from error
+
+
+def loop_of(ufunc: np.ufunc, *dtypes: Dtype | None, **options: Any) -> tuple[Dtype, ...]:  # Any: as resolve_dtypes
+    """Return the dtypes of the loop that numpy chooses; leaves operands without a loop to numpy, which may need none."""
+    try:
+        loop: tuple[Dtype, ...] = ufunc.resolve_dtypes(dtypes, **options)
+    except TypeError as error:
+        raise NoRuleError(f"{ufunc.__name__}: {', '.join(map(str, dtypes)):.80}: {error}") from error
+    return loop
+
+
 def check_casting(source: Dtype, target: Dtype, casting: str) -> None:
     """Raise numpy's TypeError where the casting rule forbids the conversion."""
     if casting not in ("no", "equiv", "safe", "same_kind", "unsafe"):

@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, named_dtype, normalize_axes
+from composit.numpy.arguments import AxesLike, TensorLike, handle_of, named_dtype, normalize_axes, promoted
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
@@ -187,7 +187,7 @@ def average(
         total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
     else:
         weight = _aligned_weights(handle, axis, weights)
-        dtype = np.result_type(handle.dtype, weight.dtype, np.float64 if handle.dtype.kind in "iub" else np.bool)
+        dtype = promoted(handle.dtype, weight.dtype, np.float64 if handle.dtype.kind in "iub" else np.bool)
         total = _not_zero(sum(weight, axis, dtype, None, keepdims))
         result = table.divide(sum(table.multiply(handle, weight, dtype=dtype), axis, None, None, keepdims), total)
     if not returned:
@@ -264,6 +264,8 @@ def _sum_dtype(dtype: Dtype, asked: DtypeLike) -> Dtype | None:
 
 
 def _degrees(ddof: float, correction: Any) -> float:
+    if np.ndim(ddof) or np.ndim(correction):
+        raise NoRuleError("var: degrees of freedom that are no number")
     if correction is np._NoValue:
         return ddof
     if ddof != 0:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, promoted
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
@@ -83,7 +83,7 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
 
 def _chosen_types(parameters: Parameters, number: TensorType, *choices: TensorType) -> TensorType:
     shape = broadcast_shapes(number.shape, *(choice.shape for choice in choices))
-    return tensor_type(shape, np.result_type(*(choice.dtype for choice in choices)))
+    return tensor_type(shape, promoted(*(choice.dtype for choice in choices)))
 
 
 def _choose_derivative(

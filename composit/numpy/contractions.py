@@ -20,7 +20,16 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor, mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis, whole
+from composit.numpy.arguments import (
+    AxisLike,
+    TensorLike,
+    check_casting,
+    handle_of,
+    named_dtype,
+    normalize_axis,
+    promoted,
+    whole,
+)
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
@@ -96,7 +105,7 @@ def _einsum_types(subscripts: str, operand_types: tuple[TensorType, ...]) -> tup
     )
     lengths = _lengths(subscripts, tuple(operand.shape for operand in operand_types))
     shape = tuple(lengths[letter] for letter in output)
-    dtype = np.result_type(*(operand.dtype for operand in operand_types))
+    dtype = promoted(*(operand.dtype for operand in operand_types))
     return (tensor_type(shape, dtype, is_scalar=not shape),)
 
 
@@ -317,4 +326,6 @@ def _elements_of(tensor: Any, view: DiagonalView) -> Any:
 @rule_for(np.trace)
 def trace(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1, dtype: Any = None) -> Any:
     """Return the sums along the diagonals over two axes. See np.trace."""
+    if dtype is not None and np.dtype(dtype).kind not in "biufcO":
+        raise NoRuleError(f"trace: sums in {dtype}, for which np.trace takes what np.sum does not")
     return diagonal(handle_of(a), offset, axis1, axis2).sum(axis=-1, dtype=dtype)

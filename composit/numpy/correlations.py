@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
-from composit.numpy.arguments import TensorLike, handle_of
+from composit.numpy.arguments import TensorLike, handle_of, promoted
 from composit.numpy.averages import mean
 from composit.numpy.casting import astype
 from composit.numpy.computations import Computation, Parameters
@@ -36,7 +36,7 @@ def _variables(m: TensorLike, y: TensorLike | None, rowvar: bool, dtype: Any) ->
     if any(tensor.ndim > 2 or tensor.dtype.kind not in "biuf" or not tensor.size for tensor in tensors):
         raise NoRuleError("cov: more than two axes, no elements, or elements that are no real numbers")
     if dtype is None:
-        dtype = np.result_type(*(tensor.dtype for tensor in tensors), np.float64)
+        dtype = promoted(*(tensor.dtype for tensor in tensors), np.float64)
     if np.dtype(dtype).kind != "f":
         raise NoRuleError(f"cov: dtype {dtype!r}")
     rows = []
@@ -88,7 +88,7 @@ def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, *,
 def _convolved_types(parameters: Parameters, a: TensorType, v: TensorType) -> TensorType:
     longer, shorter = max(a.size, v.size), min(a.size, v.size)
     lengths = {"full": longer + shorter - 1, "same": longer, "valid": longer - shorter + 1}
-    return tensor_type((lengths[parameters["mode"]],), np.result_type(a.dtype, v.dtype))
+    return tensor_type((lengths[parameters["mode"]],), promoted(a.dtype, v.dtype))
 
 
 def _as_full(xp: Any, g: Any, mode: str, longer: int, shorter: int) -> Any:

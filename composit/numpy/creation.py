@@ -187,6 +187,8 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: s
     lengths = normalize_shape(shape)
     if hasattr(fill_value, "__lazy_tensor__") or np.ndim(fill_value):
         values = asarray(fill_value, dtype)
+        if values.ndim > len(lengths):
+            raise NoRuleError("full: values with more axes, which numpy leaves out where they have one element")
         return in_c_order(broadcast_to(values, lengths))
     chosen = dtype_or(dtype, np.asarray(fill_value).dtype)
     value = fill_value.item() if isinstance(fill_value, np.ndarray) else fill_value
@@ -236,6 +238,8 @@ def _check_no_objects(dtype: Any) -> None:
 def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
+    # np.full has no such argument, and may be asked.
+    _check_layout("full_like", {"subok": others.pop("subok", True)})
     result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
     wanted = others.get("order", "K")
     order = order_of_axes(tensor) if wanted in ("K", "A") else None

@@ -163,7 +163,10 @@ def nan_to_num(
     handle = handle_of(x)
     if not copy and isinstance(x, TensorHandle) and not x.type.is_scalar:
         with writing_to(x):
-            assign_result(x, nan_to_num(x, True, nan, posinf, neginf))
+            result = nan_to_num(x, True, nan, posinf, neginf)
+            if not isinstance(result, TensorHandle):
+                raise NoRuleError("nan_to_num: a text, which numpy gives back")
+            assign_result(x, result)
         return x
     if handle.dtype.kind in "biu":
         return own(handle) if handle.ndim else handle[()]

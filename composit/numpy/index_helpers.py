@@ -18,7 +18,7 @@ from composit.containers import flatten
 from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.handle import TensorHandle
-from composit.numpy.arguments import TensorLike
+from composit.numpy.arguments import TensorLike, promoted
 from composit.numpy.conversions import asarray
 from composit.numpy.joining import concatenate
 from composit.numpy.matrices import bmat, of_matrices
@@ -138,7 +138,7 @@ class Concatenator:
             items = items[1:]
         numbers = [item for item in items if isinstance(item, bool | int | float | complex | np.generic)]
         parts = [item if _is_one_of(item, numbers) else _part(item) for item in items]
-        dtype = np.result_type(*(part.dtype if isinstance(part, TensorHandle) else part for part in parts))
+        dtype = promoted(*(part.dtype if isinstance(part, TensorHandle) else part for part in parts))
         tensors = [part if isinstance(part, TensorHandle) else as_tensor(np.array(part, dtype)[()]) for part in parts]
         return concatenate([_with_axes(tensor, ndmin, start) for tensor in tensors], axis)
 

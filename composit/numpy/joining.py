@@ -16,7 +16,16 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import mark_view
-from composit.numpy.arguments import AxisLike, TensorLike, check_casting, handle_of, named_dtype, normalize_axis, whole
+from composit.numpy.arguments import (
+    AxisLike,
+    TensorLike,
+    check_casting,
+    handle_of,
+    named_dtype,
+    normalize_axis,
+    promoted,
+    whole,
+)
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
@@ -49,7 +58,7 @@ def common_dtype(operand_types: Sequence[TensorType]) -> Dtype:
         # Joining makes numpy's own byte order, and packs records.
         is_plain = first.dtype.isnative and first.dtype.names is None
         return first.dtype if is_plain else np.promote_types(first.dtype, first.dtype)
-    return np.result_type(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
+    return promoted(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ class Stack(Operation):
                     f" at index {index}; use concatenate along an axis they have"
                 )
         # Unlike concatenate(axis=None), stack makes arrays of its operands first: Python scalars decide as their dtype.
-        dtype = np.result_type(*(operand.dtype for operand in operand_types))
+        dtype = promoted(*(operand.dtype for operand in operand_types))
         return (tensor_type((*first[: self.axis], len(operand_types), *first[self.axis :]), dtype),)
 
     def evaluate(self, *operands: Array) -> Array:

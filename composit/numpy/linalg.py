@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from composit.errors import ParameterError, ShapeError
+from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.numpy import products
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.contractions import diagonal as _diagonal
@@ -113,6 +113,8 @@ def diagonal(x: TensorLike, /, *, offset: int = 0) -> Any:
 @rule_for(np.linalg.trace)
 def trace(x: TensorLike, /, *, offset: int = 0, dtype: Any = None) -> Any:
     """Return the sum along the diagonal of each matrix. See np.linalg.trace."""
+    if dtype is not None and np.dtype(dtype).kind not in "biufcO":
+        raise NoRuleError(f"trace: sums in {dtype}")
     return _trace(x, offset, -2, -1, dtype)
 
 

@@ -132,5 +132,8 @@ def _initial_for(initial: Any, dtype: Dtype) -> Any:
         return initial
     if not is_number(initial):
         raise NoRuleError("reduce: an initial value that is no number")
-    np.empty((), dtype)[()] = initial  # raises where it does not fit
+    try:
+        np.empty((), dtype)[()] = initial
+    except (OverflowError, TypeError, ValueError) as error:
+        raise NoRuleError(f"reduce: an initial value that does not fit: {error}") from error
     return initial

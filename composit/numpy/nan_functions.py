@@ -315,7 +315,7 @@ def nanmedian(
     keepdims: object = _absent,
 ) -> Tensor:
     """Return the median along axes of what is not NaN. See np.nanmedian."""
-    if overwrite_input:
+    if truth(overwrite_input):
         return nanmedian(a, axis, None, False, keepdims)
     return median_of(_nanmedian, a, axis, keepdims is not _absent and truth(keepdims))
 

@@ -22,7 +22,7 @@ from composit.numpy.matrix_arguments import check_matrices, check_square, inexac
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.norm_derivatives import Order
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.reduction_arguments import reduced_shape
+from composit.numpy.reduction_arguments import is_set, reduced_shape
 from composit.numpy.solving import inverse_cotangent
 from composit.operation import Array, Axes, Operation, TensorType, tensor_type
 
@@ -114,7 +114,7 @@ def matrix_norm(x: TensorLike, /, *, keepdims: bool = False, ord: Any = "fro") -
 @rule_for(np.linalg.vector_norm)
 def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """Return the norm of vectors over one axis, several, or all. See np.linalg.vector_norm."""
-    tensor = handle_of(x)
+    tensor, keepdims = handle_of(x), is_set(keepdims)
     if axis is not None and not isinstance(axis, tuple):
         return norm(tensor, ord, normalize_axis(axis, tensor.ndim), keepdims)
     # The axes become one, in which numpy's function takes the norm of vectors.

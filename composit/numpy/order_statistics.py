@@ -171,7 +171,7 @@ def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]
         Derivative:  g at the elements on both sides, by their shares, and their difference for q, where the rule is on the
                      upper side of a kink; methods other than linear have none yet
         """
-        if overwrite_input:
+        if truth(overwrite_input):
             # What may be overwritten need not be.
             return published(a, q, axis, None, False, method, keepdims, weights=weights)
         tensor, places = handle_of(a), _places(q, scale)

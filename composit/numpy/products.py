@@ -16,7 +16,16 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
-from composit.numpy.arguments import TensorLike, handle_of, normalize_axis, several, spell_shape, whole
+from composit.numpy.arguments import (
+    TensorLike,
+    handle_of,
+    loop_of,
+    normalize_axis,
+    promoted,
+    several,
+    spell_shape,
+    whole,
+)
 from composit.numpy.casting import astype
 from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
@@ -93,7 +102,7 @@ def _right_cotangent(xp: Any, g: Any, a: Any, b: Any) -> Any:
 @lru_cache(maxsize=4096)
 def _matmul_types(a: TensorType, b: TensorType) -> tuple[TensorType]:
     shape = _matmul_shape(a.shape, b.shape)
-    dtype = np.matmul.resolve_dtypes((a.dtype, b.dtype, None))[2]
+    dtype = loop_of(np.matmul, a.dtype, b.dtype, None)[2]
     if dtype.hasobject:
         raise NoRuleError("matmul: products of objects are their own")
     return (tensor_type(shape, dtype, is_scalar=a.ndim == 1 and b.ndim == 1),)
@@ -163,7 +172,7 @@ class Dot(Operation):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         a, b = operand_types
-        dtype = np.matmul.resolve_dtypes((a.dtype, b.dtype, None))[2]
+        dtype = loop_of(np.matmul, a.dtype, b.dtype, None)[2]
         if dtype.hasobject:
             raise NoRuleError("dot: products of objects are their own")
         if not a.ndim or not b.ndim:
@@ -216,9 +225,9 @@ def _product_of_matrices(x: Any, y: Any) -> Any:
 
 def _with_common_dtype(x: Any, y: Any) -> tuple[Any, Any]:
     # Unlike np.matmul, np.dot converts both operands before it multiplies, which may differ in the last bit.
-    if x.dtype == y.dtype:
-        return x, y
-    common = np.result_type(x.dtype, y.dtype)
+    common = x.dtype if x.dtype == y.dtype else promoted(x.dtype, y.dtype)
+    if common.kind not in "biufcO":
+        raise NoRuleError(f"dot: elements of {common}, some of which np.dot multiplies and np.matmul does not")
     return astype(x, common) if x.dtype != common else x, astype(y, common) if y.dtype != common else y
 
 
@@ -280,7 +289,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
 
 
 def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if isinstance(axes, Iterable):
+    if isinstance(axes, Iterable) and getattr(axes, "ndim", None) != 0:
         given = [several(part) for part in axes]
         if len(given) != 2 or len(given[0]) != len(given[1]):
             raise ShapeError(
@@ -313,7 +322,7 @@ class VectorProduct(Operation):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         a, b = operand_types
         ufunc, (first, second) = _VECTOR_PRODUCTS[self.function]
-        dtype = ufunc.resolve_dtypes((a.dtype, b.dtype, None))[2]
+        dtype = loop_of(ufunc, a.dtype, b.dtype, None)[2]
         fits = a.ndim >= first and b.ndim >= second and a.shape[-1] == b.shape[-second]
         if dtype.hasobject or not fits:
             raise NoRuleError(f"{self.function}: no rule for {a} and {b}")

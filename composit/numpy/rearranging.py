@@ -147,7 +147,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
     counts = np.asarray(repeats)
-    if counts.size and counts.dtype.kind not in "biu":
+    if counts.dtype.kind not in "biu":
         raise NoRuleError("repeat: counts that are no integers")
     if counts.ndim > 1 or (counts.size not in (1, length)):
         raise ShapeError(
@@ -178,6 +178,8 @@ def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) ->
 def resize(a: TensorLike, new_shape: Any) -> Any:
     """Return the elements, repeated as often as needed, in a new shape. See np.resize."""
     shape = tuple(np.atleast_1d(np.asarray(new_shape)).tolist())
+    if not all(type(length) is int for length in shape):
+        raise NoRuleError(f"resize: {new_shape!r:.40} holds no integers")
     if any(length < 0 for length in shape):
         raise ShapeError(
             f"all elements of `new_shape` must be non-negative: resize was given {shape}; use lengths of 0 or more"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from composit.errors import ShapeError
-from composit.numpy.arguments import AxesLike, normalize_axis, whole
+from composit.numpy.arguments import AxesLike, loop_of, normalize_axis, whole
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.operation import Axes, Dtype, Shape, TensorType
 
@@ -33,13 +33,8 @@ def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
 def reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
     """Return the dtype of the result by numpy's own rule: small integers are added in the widest of their kind."""
     ufunc: np.ufunc = function.ufunc
-    given = (None, operand.dtype, None)
-    resolved: Dtype
-    if dtype is None:
-        resolved = ufunc.resolve_dtypes(given, reduction=True)[-1]
-        return resolved
-    resolved = ufunc.resolve_dtypes(given, signature=(dtype, None, None), casting="unsafe", reduction=True)[-1]
-    return resolved
+    options = {} if dtype is None else {"signature": (dtype, None, None), "casting": "unsafe"}
+    return loop_of(ufunc, None, operand.dtype, None, reduction=True, **options)[-1]
 
 
 def axes_of(axis: AxesLike | None, ndim: int) -> Axes:

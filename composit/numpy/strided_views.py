@@ -15,6 +15,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
 from composit.handle import TensorHandle, described, mark_view, reinterpret, root_of
+from composit.numpy.arguments import several, truth
 from composit.numpy.assignment import is_connected, is_writable, writing_to
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import stand_in_of
@@ -178,13 +179,12 @@ def sliding_window_view(
     if subok and isinstance(x, np.ndarray):
         raise NoRuleError("sliding_window_view: of an array whose class is kept")
     tensor = asarray(x)
+    window, given = several(window_shape), range(tensor.ndim) if axis is None else several(axis)
     # numpy says what is wrong with shapes and axes.
-    np.lib.stride_tricks.sliding_window_view(np.broadcast_to(np.False_, tensor.shape), window_shape, axis)
-    window = tuple(int(length) for length in np.atleast_1d(window_shape))
-    given = range(tensor.ndim) if axis is None else np.atleast_1d(axis)
-    view = apply(SlidingWindows(window, tuple(int(number) % tensor.ndim for number in given)), tensor)
+    np.lib.stride_tricks.sliding_window_view(np.broadcast_to(np.False_, tensor.shape), window, axis)
+    view = apply(SlidingWindows(tuple(map(int, window)), tuple(int(number) % tensor.ndim for number in given)), tensor)
     mark_view(view, tensor)
-    return _finished(view, writeable)
+    return _finished(view, truth(writeable))
 
 
 def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
-from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis
+from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, promoted
 from composit.numpy.elementwise_table import multiply
 from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.movement import expand_dims, moveaxis, reshape
@@ -34,7 +34,7 @@ class Cross(Operation):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         a, b = operand_types
-        dtype = np.promote_types(a.dtype, b.dtype)
+        dtype = promoted(a.dtype, b.dtype)
         if dtype.kind not in "iufc":
             raise NoRuleError(f"cross: no rule for dtypes {a.dtype} and {b.dtype}")
         return (tensor_type((*broadcast_shapes(a.shape[:-1], b.shape[:-1]), 3), dtype),)

@@ -13,7 +13,7 @@ import numpy as np
 from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle, described
-from composit.numpy.arguments import spell_shape, whole
+from composit.numpy.arguments import loop_of, spell_shape, whole
 from composit.numpy.assignment import (
     ARRAY,
     AddAt,
@@ -131,7 +131,7 @@ def add_at(ufunc: Any, tensor: Any, index: Any, value: Value) -> None:
         raise NoRuleError(f"{ufunc.__name__}.at: what is changed is no tensor of numbers that can be written to")
     # A number of Python's is an array here, of a dtype of its own.
     given = value if isinstance(value, TensorHandle) else as_tensor(np.asarray(value))
-    loops = [*ufunc.resolve_dtypes((tensor.dtype, given.dtype, None))]
+    loops = [*loop_of(ufunc, tensor.dtype, given.dtype, None)]
     if loops != [tensor.dtype] * 3:
         raise NoRuleError(f"{ufunc.__name__}.at: the loop of {loops} is not of {tensor.dtype}")
     added = in_dtype(given, tensor.dtype)
