@@ -238,10 +238,12 @@ def _check_no_objects(dtype: Any) -> None:
 def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
-    # np.full has no such argument, and may be asked.
+    # np.full has no such arguments, and may be asked.
     _check_layout("full_like", {"subok": others.pop("subok", True)})
-    result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
     wanted = others.get("order", "K")
+    if wanted in ("K", "A"):
+        others.pop("order", None)
+    result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
     order = order_of_axes(tensor) if wanted in ("K", "A") else None
     if order is not None and shape is not None:
         raise NoRuleError("full_like: another shape in the order of an array that does not lie in C order")

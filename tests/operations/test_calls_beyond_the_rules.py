@@ -33,6 +33,7 @@ CALLS: list[Callable[[Any], Any]] = [
     lambda xp: xp.full((), xp.asarray([[7]])),
     lambda xp: xp.full((2,), xp.asarray([[7]])),
     lambda xp: xp.zeros_like(xp.asarray(1j), dtype=complex, order="F", subok=False),
+    lambda xp: xp.full_like(xp.asarray(5), xp.asarray([7]), order="K"),
     lambda xp: xp.lib.stride_tricks.sliding_window_view(xp.asarray(MATRIX), {2: None}, axis=(1,)),
     lambda xp: xp.lib.stride_tricks.sliding_window_view(xp.asarray(MATRIX), iter([1, 2])),
     lambda xp: xp.sum(xp.asarray([True]), initial=10**30, out=xp.asarray(np.zeros(()))),
