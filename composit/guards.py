@@ -16,7 +16,7 @@ from composit.at_call import at_call
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.errors import GuardError
 from composit.handle import TensorHandle
-from composit.kept_values import KnownValue, drop_old_values, hold, mark_used, read_elsewhere
+from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
 from composit.node import ElementRecipe, Node, drop_values, newest_serial, node_of_recipe
 from composit.operation import Array, Input, Operation, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
@@ -193,7 +193,6 @@ def _known_value(node: Node, index: int) -> KnownValue | None:
         return None
     known = KnownValue(freeze(operation.evaluate()), None)
     node._values = {0: known}
-    hold(node)
     return known
 
 
@@ -235,7 +234,6 @@ def write_at_once(root: TensorHandle, node: Node, write: Operation, number: Know
     known.origin = joined_two(None if known.origin is None else known.origin.alive(), number[1])
     node._values = before._values
     drop_values(before)
-    hold(node)
 
 
 def _compute_now(handle: TensorHandle) -> None:

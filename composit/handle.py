@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
 from composit.errstates import DEFAULT_ERRSTATE
+from composit.kept_values import leave_alone
 from composit.locks import WriteLock
 from composit.node import ElementRecipe, FlatOperands, Node, new_node, node_of_recipe, remember_awaiting
 from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
@@ -98,8 +99,8 @@ class TensorHandle:
             # A view that a write took the node from, or what an error kept from being made.
             return
         count = node._num_handles = node._num_handles - 1
-        if not count and node._origin is not None:
-            node._origin = node._origin.ended()
+        if not count and (node._origin is not None or node._values):
+            leave_alone(node)
 
     def __getattr__(self, name: str) -> Any:
         """Return the node of a view whose base has been written to; a write takes it away from the views."""
@@ -233,8 +234,8 @@ def give_node(handle: TensorHandle, node: Node, output_index: int = 0) -> None:
 
 def _leave(node: Node) -> None:
     count = node._num_handles = node._num_handles - 1
-    if not count and node._origin is not None:
-        node._origin = node._origin.ended()
+    if not count:
+        leave_alone(node)
 
 
 def take_node(view: TensorHandle) -> None:
@@ -426,8 +427,8 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
     # The node first: a view that is added from now on, by another thread, is of the new one or finds out that it is not.
     # As `give_node` does, without its question whether there is a node: a write is measured.
     count = before._num_handles = before._num_handles - 1
-    if not count and before._origin is not None:
-        before._origin = before._origin.ended()
+    if not count and (before._origin is not None or before._values):
+        leave_alone(before)
     node._num_handles += 1
     root._node = node
     root._output_index = output_index

@@ -1,6 +1,6 @@
 """Values that reads leave with nodes, and how long they stay: as long as somebody may want to go on from them.
 
-May import handle, node, operation.
+May import node, origins.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _BYTES_OF_A_NODE = 512
 
 
 class _Kept(threading.local):
-    """The nodes that hold values, those last looked at at the end, and how many reads there have been in this thread."""
+    """Nodes without handles that hold values, the last at the end, and how many reads there have been in this thread."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -79,6 +79,7 @@ class _Kept(threading.local):
 
 _kept = _Kept()
 _READS_THAT_OUTLIVE_A_HANDLE = 2
+_AWAITED_PER_READ = 8
 
 
 def _is_unheld(node: Node) -> bool:
@@ -149,39 +150,38 @@ def mark_used(nodes: Iterable[Node]) -> None:
             _kept.recent.append((_kept.count, weakref.ref(node)))
 
 
-def hold(node: Node) -> None:
-    """Take a node among those whose values are dropped some time after their last handle is gone."""
-    recent = _kept.recent
-    recent.append((_kept.count, weakref.ref(node)))
-    for _ in range(2):
-        # A loop of writes moves one value from node to node: those before have none left.
-        first = recent[0][1]()
-        if first is not None and first._values:
-            break
-        recent.popleft()
+def leave_alone(node: Node) -> None:
+    """Do what follows when the last tensor that pointed to a node is gone: reads are let go, values before long."""
+    if node._origin is not None:
+        node._origin = node._origin.ended()
+    if node._values and not node._operation.runs_at_call:
+        _kept.recent.append((_kept.count, weakref.ref(node)))
 
 
 def drop_old_values(fresh: Sequence[Node]) -> None:
     """Drop the values of nodes that no handle points to and that have served, two reads after they were last looked at.
 
     In `while error(x) > tolerance: x = step(x)` the handle of the old x is gone when the new one is first read, and its
-    value is what the new one is computed from: so values outlive their handles by a little. A few entries are looked at
-    per read, more than are added, so that a loop stays linear and holds a constant number of arrays.
+    value is what the new one is computed from: so values outlive their handles by a little. What was noted once is looked
+    at once, apart from values that are awaited: of these a few are looked at per read, so that a loop stays linear.
     """
     recent = _kept.recent
     _kept.count += 1
-    for _ in range(min(4 * len(fresh) + 8, len(recent))):
+    num_awaited = 0
+    while recent and num_awaited < _AWAITED_PER_READ:
         seen, reference = recent[0]
         if seen + _READS_THAT_OUTLIVE_A_HANDLE > _kept.count:
             break
         recent.popleft()
         node = reference()
-        if node is None or not node._values:
+        # One that has a tensor again is noted again when that is gone.
+        if node is None or not node._values or node._num_handles:
             continue
-        if not _is_unheld(node):
+        if is_awaited(node):
             recent.append((_kept.count, reference))
+            num_awaited += 1
         elif all(known.is_used for known in node._values.values()):
             drop_values(node)
         else:
             _kept.waiting.add(node)
-    recent.extend((_kept.count, weakref.ref(node)) for node in fresh)
+    recent.extend((_kept.count, weakref.ref(node)) for node in fresh if not node._num_handles)

@@ -35,7 +35,7 @@ _LAYERS = (
     ),
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
     ("composit.multidigraph", "composit.visualize"),
-    ("composit.operation", "composit.node", "composit.same_values"),
+    ("composit.operation", "composit.node", "composit.kept_values", "composit.same_values"),
     (
         "composit.view_lists",
         "composit.handle",
@@ -49,7 +49,6 @@ _LAYERS = (
         "composit.backends",
         "composit.interpreter",
         "composit.direct",
-        "composit.kept_values",
         "composit.guards",
         "composit.evaluation",
     ),
