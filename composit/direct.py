@@ -66,9 +66,11 @@ def nodes_behind(wanted: Iterable[Pair], memory: Memory) -> list[Node]:
         if key in seen:
             continue
         seen.add(key)
-        if node._values and len(node._values) == len(node._types):
+        # Looked at once: another thread may let them go.
+        known_values = node._values
+        if known_values and len(known_values) == len(node._types):
             memory.known.append(node)
-            for index, known in node._values.items():
+            for index, known in known_values.items():
                 values[key_of(node, index)] = known.value
             continue
         left = node._left

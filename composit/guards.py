@@ -278,6 +278,9 @@ def _origin_of_leaf(node: Node, kind: str) -> Origin | None:
 def _compute(node: Node, index: int, kind: str) -> KnownValue:
     memory = Memory()
     order = nodes_behind([(node, index)], memory)
+    if not order or order[-1] is not node:
+        # Another thread has computed it since, and may have let it go again.
+        return node._values.get(index) or _compute(node, index, kind)
     kept = [each for each in order if each._num_handles or each is node]
     # One origin for all that is computed here: of more than a value depends on, where there are several.
     origin = joined(
@@ -290,11 +293,16 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     kept += read_elsewhere(order)
     mark_used(memory.known)
     run_nodes(order, memory, [key_of(each, i) for each in kept for i in range(len(each._types))], _give_up)
+    computed: dict[int, KnownValue] = {}
     for each in kept:
         keys = [key_of(each, i) for i in range(len(each._types))]
-        each._values = {i: KnownValue(freeze(memory.values[key]), origin) for i, key in enumerate(keys)}
+        values = {i: KnownValue(freeze(memory.values[key]), origin) for i, key in enumerate(keys)}
+        each._values = values
+        if each is node:
+            computed = values
     drop_old_values(kept)
-    return node._values[index]
+    # Not what the node has now: another thread may have let it go, as with a write to the tensor.
+    return computed[index]
 
 
 # What refers to a node with a known value besides its readers: the list of such nodes, two local names on the way, and the

@@ -23,12 +23,17 @@ def can_mount() -> bool:
         return False
 
 
+# The checkout may lie below what is mounted over, and Python with it: it is shown there again, from another place.
+_KEEP = 'kept=/mnt\nmount --bind "$0" "$kept"\n'
+_SHOW_AGAIN = 'test -e "$0/pyproject.toml" || { mkdir -p "$0" && mount --bind "$kept" "$0"; }\n'
+
 needs_mounts = pytest.mark.skipif(not can_mount(), reason="needs `unshare` and the right to mount")
 
 
 def run_mounted(mounts: str, script: str, **environment: str) -> list[str]:
     """What a Python script prints and warns of, line by line, after shell commands that mount."""
-    command = [*_UNSHARE, f'{mounts}\nexec "$@"', "sh", sys.executable, "-c", dedent(script)]
+    command = [*_UNSHARE, f'{_KEEP}{mounts}\n{_SHOW_AGAIN}cd "$0"\nexec "$@"', str(REPOSITORY)]
+    command += [sys.executable, "-c", dedent(script)]
     finished = subprocess.run(
         command,
         cwd=REPOSITORY,
