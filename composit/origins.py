@@ -142,15 +142,22 @@ class Origin:
 
     def alive(self) -> Origin | None:
         """Return what is left of it: itself, the only parent that can still be replaced, or None."""
-        if not self.parents:
-            return None if self.is_dead else self
-        left = [parent for parent in self.parents if not parent.is_dead]
-        if len(left) > 1:
-            return self
-        if left:
-            return left[0].alive()
-        self.is_dead = True
-        return None
+        passed: list[Origin] = []
+        origin = self
+        while origin.parents:
+            left = [parent for parent in origin.parents if not parent.is_dead]
+            if len(left) > 1:
+                break
+            passed.append(origin)
+            if not left:
+                break
+            origin = left[0]
+        result = None if origin.is_dead or (passed and passed[-1] is origin) else origin
+        for each in passed:
+            # The way is shortened: a loop that joins in each round would walk through all rounds before.
+            each.is_dead = result is None
+            each.parents = () if result is None else (result,)
+        return result
 
 
 # Of a node: values that depend on it were read while no tensor pointed to it, and the reads were noted nowhere.

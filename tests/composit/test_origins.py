@@ -163,3 +163,29 @@ def test_reads_of_an_element_are_found_from_it() -> None:
     with pytest.raises(GuardError, match="bool read True"):
         cnp.evaluate(y, inputs={first: np.float64(0.1)})
     assert cnp.evaluate(y, inputs={first: np.float64(9.0)}).tolist() == [27, 27]
+
+
+def test_what_is_left_of_a_long_row_of_joins_is_found_without_walking_it_again() -> None:
+    held = Origin()
+    origin: Origin | None = held
+    joins = []
+    for _ in range(5000):
+        gone = Origin()
+        origin = joined([origin, gone])
+        assert origin is not None
+        joins.append(origin)
+        gone.ended()
+    assert joins[-1].alive() is held
+    assert {each.parents for each in joins} == {(held,)}
+    held.ended()
+    assert joins[-1].alive() is None
+    assert joins[-1].is_dead
+
+
+def test_a_loop_that_reads_an_array_it_began_with_is_deep_without_recursion() -> None:
+    start = x = cnp.asarray(np.full(3, 2.0))
+    for _ in range(3000):
+        x = x * 0.999 + 0.001 * start
+        if cnp.max(x) > 1e9:
+            break
+    np.testing.assert_array_equal(cnp.evaluate(x, inputs={start: np.full(3, 2.0)}), np.asarray(x))
