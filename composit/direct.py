@@ -192,13 +192,19 @@ def _run(order: Sequence[Node], run: _Run) -> None:
         raise
 
 
-# How often an array is referred to by `_Run.update` itself: its name there, and the argument of getrefcount.
-_OWN_REFERENCES = 2
+def references_of_a_name() -> int:
+    """Return what getrefcount says of an object that one local name holds: 2 up to Python 3.13, 1 where arguments are borrowed."""
+    held = object()
+    return sys.getrefcount(held)
+
+
+# Of an array that nothing but a local name in `_Run.update` holds.
+_OWN_REFERENCES = references_of_a_name()
 
 
 @dataclass(slots=True)
 class _Run:
-    """What one run works on, and what it does with nodes that are not one function of one or two operands."""
+    """The values of one run, and the steps for nodes that write, have several results, or more than two operands."""
 
     values: dict[Key, Any]
     last: dict[Key, Node | None]

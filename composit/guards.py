@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.at_call import at_call
-from composit.direct import Memory, key_of, nodes_behind, run_nodes
+from composit.direct import Memory, key_of, nodes_behind, references_of_a_name, run_nodes
 from composit.errors import GuardError
 from composit.handle import TensorHandle
 from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
@@ -203,7 +203,7 @@ KnownNumber: TypeAlias = tuple[Any, Origin | None]
 # What refers to a node that a write replaces: the tensor, the write's node, the tuple of its operands, a local name, and the
 # argument of getrefcount. And what refers to its array: the known value, a local name, and the argument.
 _OWN_REFERENCES_OF_WRITE = 5
-_OWN_REFERENCES_OF_ARRAY = 3
+_OWN_REFERENCES_OF_ARRAY = 1 + references_of_a_name()
 
 
 def write_at_once(root: TensorHandle, node: Node, write: Operation, number: KnownNumber) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from composit.backends import PreparedProgram
+from composit.direct import references_of_a_name
 from composit.errstates import reporting, set_errstate
 from composit.operation import Array, Input
 from composit.program import Instruction, Program, Reference, errstates_of, labels_of
@@ -121,8 +122,8 @@ def _step(program: Program, position: int, slots: _Slots) -> _Step:
     return function, taken, results, cleared, position
 
 
-# How often an array is referred to by `_Update.run` itself: its name there, and the argument of getrefcount.
-_OWN_REFERENCES = 2
+# Of an array that nothing but a local name in `_Update.run` holds.
+_OWN_REFERENCES = references_of_a_name()
 
 
 @dataclass(frozen=True, slots=True)
