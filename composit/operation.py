@@ -1,6 +1,6 @@
 """What an operation is: a record of parameters with a type rule, a meaning in numpy and a derivative.
 
-Lives here: `TensorType`, `Operation`, and the two leaves `Input` and `Scalar`. Not here: any operation of numpy's (those
+Lives here: `TensorType`, `VjpContext`, `Operation`, and the two leaves `Input` and `Scalar`. Not here: any operation of numpy's (those
 live in `composit/numpy/<family>.py`), nodes, tensors. May import keys and errors.
 """
 
@@ -94,12 +94,30 @@ def tensor_type(
     return known
 
 
+@dataclass(frozen=True, slots=True)
+class VjpContext:
+    """What a vector-Jacobian product is computed from: one call of an operation, and the cotangents of its results.
+
+    xp:         the namespace to compute in: composit.numpy builds graph, numpy's (`values` of composit.numpy) computes
+    cotangents: one per result, None where nothing depends on that result
+    operands:   the operands of the call, tensors or arrays by the namespace
+    results:    the results of the call
+    needs:      per operand, whether its cotangent is wanted
+    """
+
+    xp: Any  # Any: a module or a namespace object, by which the others are tensors or arrays
+    cotangents: Sequence[Any]
+    operands: Sequence[Any]
+    results: Sequence[Any]
+    needs: Sequence[bool]
+
+
 class Operation:
     """The base of all operations. A subclass is a frozen slotted dataclass whose fields are the parameters.
 
     `evaluate` returns one array (or scalar) when `num_results` is 1, else a tuple of them. `vjp` returns one entry per
-    operand, None where no gradient flows; it computes in the namespace `xp` that it is given, and never un-broadcasts:
-    the sweep does.
+    operand, None where no gradient flows; it computes in the namespace of its context, and never un-broadcasts: the
+    sweep does.
     """
 
     __slots__ = ()
@@ -168,18 +186,11 @@ class Operation:
         """Return the callable that a backend runs: `evaluate`, or numpy's own function where it means the same."""
         return self.evaluate
 
-    def vjp(
-        self,
-        xp: Any,  # Any: numpy's namespace or composit.numpy's, extended by composit's own operations
-        cotangents: Sequence[Any],
-        operands: Sequence[Any],
-        results: Sequence[Any],
-        needs: Sequence[bool],
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:  # Any: as in the context
         """Return the cotangent of each operand, None where none flows."""
         raise MissingDerivativeError(
-            f"{self.name}: its derivative is not written yet ({type(self).__name__} has no vjp); define vjp(xp, cotangents, "
-            "operands, results, needs) on the class, or compute this part outside the differentiated graph"
+            f"{self.name}: its derivative is not written yet ({type(self).__name__} has no vjp); define vjp(context) on the "
+            "class, or compute this part outside the differentiated graph"
         )
 
     def key(self) -> Key:

@@ -15,7 +15,7 @@ from composit.errors import DtypeError, MissingDerivativeError, OperandError, Sh
 from composit.guards import read_value
 from composit.handle import described
 from composit.keys import Key, digest, encode, fresh_token
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 _Parameters = ParamSpec("_Parameters")
 ResultTypes: TypeAlias = Callable[..., "TensorType | tuple[TensorType, ...]"]
@@ -69,20 +69,14 @@ class UserFunction(Operation):
         frozen = tuple(_read_only(value) for value in several)
         return frozen if self.num_results != 1 else frozen[0]
 
-    def vjp(
-        self,
-        xp: Any,
-        cotangents: Sequence[Any],
-        operands: Sequence[Any],
-        results: Sequence[Any],
-        needs: Sequence[bool],
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         if self.wrapped.vjp is None:
             raise MissingDerivativeError(
                 f"{self.name}: the function was wrapped without a derivative; expected "
                 "@wrap_as_operation(vjp=lambda xp, cotangents, operands, results, needs: [...]) with one entry per operand"
             )
-        return self.wrapped.vjp(xp, cotangents, operands, results, needs, **dict(self.arguments))
+        values = context.xp, context.cotangents, context.operands, context.results, context.needs
+        return self.wrapped.vjp(*values, **dict(self.arguments))
 
     def key(self) -> Key:
         return self.token
@@ -102,8 +96,8 @@ def wrap_as_operation(
     result_types: called with the operands' TensorTypes and the keyword arguments, returns the TensorType of the result,
                   or a tuple of them. Without it the function is run once on arrays of ones of the operands' types, and on
                   the real values if that raises or warns; what is learned is kept per function and types.
-    vjp:          called as `Operation.vjp`, with the keyword arguments: (xp, cotangents, operands, results, needs) -> one
-                  entry per operand
+    vjp:          called with the values of a `VjpContext` and the keyword arguments: (xp, cotangents, operands, results, needs) ->
+                  one entry per operand
 
     Example:
         >>> import composit.numpy as cnp, numpy as np

@@ -20,7 +20,7 @@ from composit.handle import TensorHandle, described, make_tensor
 from composit.nn.read_numbers import warn_of_read_numbers
 from composit.node import Node, inside_scope
 from composit.numpy.casting import Astype
-from composit.operation import TensorType
+from composit.operation import TensorType, VjpContext
 from composit.program import Pair, ancestors_in_order
 from composit.source import describe_source, noting
 
@@ -208,7 +208,7 @@ def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[b
     results = [make_tensor(node, index) for index in range(len(node.types))]
     where = f"while differentiating {node.name}, built at:\n  "
     with noting(lambda: where + describe_source(node.source)), inside_scope(node.scope):
-        entries = node.operation.vjp(cnp, cotangents, operands, results, needs)
+        entries = node.operation.vjp(VjpContext(cnp, cotangents, operands, results, needs))
         return [
             None if entry is None or not need else _cast(_unbroadcast(as_tensor(entry), operand.type), operand.type)
             for entry, operand, need in zip(entries, operands, needs, strict=True)

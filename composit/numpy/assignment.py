@@ -23,7 +23,7 @@ from composit.handle import TensorHandle, cut_off, described, give_node, move_on
 from composit.node import FlatOperands, Node, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
-from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source, warn_user
 
 # An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
@@ -103,12 +103,10 @@ class Assign(_Write):
     def write(self, part: Array, index: Index, value: Any) -> None:
         part[index] = value
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (base, _, *indices) = cotangents, operands
-        to_base = xp.apply(self, g, 0, *indices) if needs[0] else None
-        to_value = self._to_value(xp, g, indices, self.reader(xp, base, indices)) if needs[1] else None
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (base, _, *indices) = context.xp, context.cotangents, context.operands
+        to_base = xp.apply(self, g, 0, *indices) if context.needs[0] else None
+        to_value = self._to_value(xp, g, indices, self.reader(xp, base, indices)) if context.needs[1] else None
         return [to_base, to_value, *[None] * len(indices)]
 
     def _to_value(self, xp: Any, g: Any, indices: Sequence[Any], read: Chosen) -> Any:
@@ -139,11 +137,9 @@ class AddAt(_Write):
     def write(self, part: Array, index: Index, value: Any) -> None:
         np.add.at(part, index, value)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (base, _, *indices) = cotangents, operands
-        to_value = xp.apply(self.reader(xp, base, indices), g, *indices) if needs[1] else None
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (base, _, *indices) = context.xp, context.cotangents, context.operands
+        to_value = xp.apply(self.reader(xp, base, indices), g, *indices) if context.needs[1] else None
         return [g, to_value, *[None] * len(indices)]
 
 
@@ -165,14 +161,12 @@ class Chosen(Operation):
         part = _through(self.steps, np.asarray(operands[0]))
         return part[with_arrays(self.index, operands[1:])]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        base, *indices = operands
-        zeros = xp.zeros_like(base, dtype=cotangents[0].dtype)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (base, *indices) = context.xp, context.operands
+        zeros = xp.zeros_like(base, dtype=context.cotangents[0].dtype)
         # A basic index chooses no element twice.
         write = AddAt(self.steps, self.index) if indices else Assign(self.steps, self.index)
-        return [xp.apply(write, zeros, cotangents[0], *indices), *[None] * len(indices)]
+        return [xp.apply(write, zeros, context.cotangents[0], *indices), *[None] * len(indices)]
 
 
 def copied(array: Any) -> Array:

@@ -29,7 +29,7 @@ from composit.numpy.arguments import (
 from composit.numpy.layout import InOrder, in_c_order
 from composit.numpy.movement import reshape, view_by
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["meshgrid", "broadcast_arrays", "broadcast_shapes", "broadcast_to"]
 
@@ -63,10 +63,8 @@ class BroadcastTo(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.broadcast_to(operands[0], self.shape)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [cotangents[0]]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.cotangents[0]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["sinc"]
 
@@ -45,10 +45,8 @@ class Sinc(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.sinc(operands[0]) if not self.order else _derivative(np.asarray(operands[0]), self.order)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [cotangents[0] * xp.apply(Sinc(self.order + 1), operands[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.cotangents[0] * context.xp.apply(Sinc(self.order + 1), context.operands[0])]
 
 
 def _derivative(x: Array, order: int) -> Any:

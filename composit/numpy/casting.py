@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.numpy.elementwise import broadcast_shapes, promote
-from composit.operation import Array, Dtype, Operation, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,9 @@ class Astype(Operation):
             return np.asarray(operand).astype(self.dtype)[()]
         return operand.astype(self.dtype)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         # The sweep casts each cotangent to its operand's dtype, which is all there is to do.
-        return [cotangents[0] if self.dtype.kind in "fc" else None]
+        return [context.cotangents[0] if self.dtype.kind in "fc" else None]
 
 
 def astype(
@@ -68,12 +66,10 @@ class Where(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.where(*operands)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), condition = cotangents, operands[0]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (condition, *_) = context.xp, context.cotangents, context.operands
         return [
             None,
-            xp.where(condition, g, 0) if needs[1] else None,
-            xp.where(condition, 0, g) if needs[2] else None,
+            xp.where(condition, g, 0) if context.needs[1] else None,
+            xp.where(condition, 0, g) if context.needs[2] else None,
         ]

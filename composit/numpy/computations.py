@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from composit.apply import apply
 from composit.errors import MissingDerivativeError
 from composit.keys import Key, digest
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 Parameters: TypeAlias = Mapping[str, Any]  # Any: Python's constants, by the names of numpy's arguments
 Types: TypeAlias = Callable[..., TensorType]  # (parameters, *operand types) -> the result's type
@@ -105,13 +105,13 @@ class Computed(Operation):
     def evaluator(self) -> Callable[..., Any]:
         return partial(self.row.function, **dict(self.parameters))
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         if callable(self.row.derivative):
-            return self.row.derivative(xp, cotangents[0], results[0], dict(self.parameters), *operands)
+            return self.row.derivative(
+                context.xp, context.cotangents[0], context.results[0], dict(self.parameters), *context.operands
+            )
         if self.row.derivative:
-            return [None] * len(operands)
+            return [None] * len(context.operands)
         raise MissingDerivativeError(
             f"{self.name}: its derivative was asked for and is not written yet; expected a rule in its row; "
             "add one, or compute this part outside the differentiated graph"

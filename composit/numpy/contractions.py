@@ -33,7 +33,7 @@ from composit.numpy.arguments import (
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
-from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["diagonal", "einsum", "einsum_path", "trace"]
 
@@ -65,12 +65,10 @@ class Einsum(Operation):
         result = np.einsum(self.subscripts, *operands, optimize=self.optimize or worth_it)
         return result if result.ndim else result[()]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         return [
-            self._cotangent(xp, index, cotangents[0], operands) if needed else None
-            for index, needed in enumerate(needs)
+            self._cotangent(context.xp, index, context.cotangents[0], context.operands) if needed else None
+            for index, needed in enumerate(context.needs)
         ]
 
     def _cotangent(self, xp: Any, index: int, g: Any, operands: Sequence[Any]) -> Any:

@@ -24,7 +24,7 @@ from composit.numpy.memory import copied_in_order
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import MADE_NO_ARRAY
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Dtype, Operation, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "array",
@@ -50,10 +50,8 @@ class IntegersOf(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.array(list(operands), self.dtype)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [None] * len(operands)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [None] * len(context.operands)
 
 
 _SCALARS = (np.generic, bool, int, float, complex)

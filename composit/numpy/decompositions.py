@@ -22,7 +22,7 @@ from composit.numpy.arguments import TensorLike, handle_of, truth
 from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, matrices_shape, real_dtype
 from composit.numpy.matrix_formulas import hermitian_part, on_read_triangle
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -46,10 +46,8 @@ class Cholesky(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.cholesky(operands[0], upper=self.upper)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [derivatives.cholesky(xp, cotangents[0], results[0], self.upper)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [derivatives.cholesky(context.xp, context.cotangents[0], context.results[0], self.upper)]
 
 
 @rule_for(np.linalg.cholesky)
@@ -79,10 +77,8 @@ class Qr(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return tuple(np.linalg.qr(operands[0], self.mode))
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (of_q, of_r), (q, r), (x,) = cotangents, results, operands
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (of_q, of_r), (q, r), (x,) = context.xp, context.cotangents, context.results, context.operands
         rows, columns = xp.shape(x)[-2:]
         if self.mode == "complete" and rows > columns:
             if of_q is not None:
@@ -112,11 +108,10 @@ class TriangleOfQr(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.qr(operands[0], "r")
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        q, r = xp.linalg.qr(operands[0])
-        return [derivatives.qr(xp, None, cotangents[0], q, r, operands[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        q, r = xp.linalg.qr(x)
+        return [derivatives.qr(xp, None, g, q, r, x)]
 
 
 @rule_for(np.linalg.qr)
@@ -160,17 +155,16 @@ class Svd(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return tuple(np.linalg.svd(operands[0], self.full_matrices, True, self.hermitian))
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        left, values, right = results
-        shape = xp.shape(operands[0])
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (left, values, right) = context.xp, context.results
+        of_left, of_values, of_right = context.cotangents
+        shape = xp.shape(context.operands[0])
         inner = min(shape[-2:])
         if self.full_matrices and shape[-2] != shape[-1]:
-            if cotangents[0] is not None or cotangents[2] is not None:
+            if of_left is not None or of_right is not None:
                 raise _undetermined("svd", "full_matrices=True", shape, "full_matrices=False")
             left, right = left[..., :inner], right[..., :inner, :]
-        g = derivatives.svd(xp, (cotangents[0], cotangents[1], cotangents[2]), (left, values, right))
+        g = derivatives.svd(xp, (of_left, of_values, of_right), (left, values, right))
         return [_of_lower_triangle(xp, g) if self.hermitian else g]
 
 
@@ -196,11 +190,10 @@ class SingularValues(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.svd(operands[0], False, False, self.hermitian)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        left, _, right = xp.linalg.svd(operands[0], False, True, self.hermitian)
-        g = derivatives.singular_values(xp, cotangents[0], left, right)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        left, _, right = xp.linalg.svd(context.operands[0], False, True, self.hermitian)
+        g = derivatives.singular_values(xp, context.cotangents[0], left, right)
         return [_of_lower_triangle(xp, g) if self.hermitian else g]
 
 
@@ -239,10 +232,9 @@ class Eigh(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return tuple(np.linalg.eigh(operands[0], self.triangle))
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [derivatives.eigh(xp, cotangents[0], cotangents[1], results[0], results[1], self.triangle)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (of_values, of_vectors), (values, vectors) = context.cotangents, context.results
+        return [derivatives.eigh(context.xp, of_values, of_vectors, values, vectors, self.triangle)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +255,10 @@ class HermitianEigenvalues(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.eigvalsh(operands[0], self.triangle)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        values, vectors = xp.linalg.eigh(operands[0], self.triangle)
-        return [derivatives.eigh(xp, cotangents[0], None, values, vectors, self.triangle)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        values, vectors = xp.linalg.eigh(context.operands[0], self.triangle)
+        return [derivatives.eigh(xp, context.cotangents[0], None, values, vectors, self.triangle)]
 
 
 _TRIANGLES: dict[str, Literal["L", "U"]] = {"L": "L", "U": "U"}
@@ -312,10 +303,9 @@ class Eig(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return tuple(np.linalg.eig(operands[0]))
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [derivatives.eig(xp, cotangents[0], cotangents[1], results[0], results[1])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (of_values, of_vectors), (values, vectors) = context.cotangents, context.results
+        return [derivatives.eig(context.xp, of_values, of_vectors, values, vectors)]
 
 
 @rule_for(np.linalg.eig)
@@ -340,11 +330,10 @@ class Eigenvalues(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.eigvals(operands[0])
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        values, vectors = xp.linalg.eig(operands[0])
-        return [derivatives.eig(xp, cotangents[0], None, values, vectors)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        values, vectors = xp.linalg.eig(context.operands[0])
+        return [derivatives.eig(xp, context.cotangents[0], None, values, vectors)]
 
 
 @rule_for(np.linalg.eigvals)

@@ -24,7 +24,7 @@ from composit.numpy.arguments import named_dtype
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
 from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results, wrong_number
-from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source
 
 # (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
@@ -308,19 +308,21 @@ class Elementwise(Operation):
         # The cast was checked when the call was made.
         return partial(self.function.ufunc, dtype=self.dtype, casting="unsafe")
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         function = self.function
-        if any(needed and rule == NOT_WRITTEN for needed, rule in zip(needs, function.derivatives, strict=True)):
+        if any(
+            needed and rule == NOT_WRITTEN for needed, rule in zip(context.needs, function.derivatives, strict=True)
+        ):
             raise MissingDerivativeError(
                 f"{function.name}: its derivative was asked for and is not written yet; expected a rule in "
                 "composit/numpy/elementwise_table.py; add one, or compute this part outside the differentiated graph"
             )
-        g, result = (cotangents[0], results[0]) if function.nout == 1 else (cotangents, results)
+        g, result = context.cotangents, context.results
+        if function.nout == 1:
+            g, result = g[0], result[0]
         return [
-            rule(xp, g, result, *operands) if needed and not isinstance(rule, str) else None
-            for needed, rule in zip(needs, function.derivatives, strict=True)
+            rule(context.xp, g, result, *context.operands) if needed and not isinstance(rule, str) else None
+            for needed, rule in zip(context.needs, function.derivatives, strict=True)
         ]
 
     def key(self) -> Key:

@@ -21,7 +21,7 @@ from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.joining import concatenate
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.rearranging import roll
-from composit.operation import Array, Dtype, Operation, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "fft",
@@ -93,16 +93,15 @@ class FourierTransform(Operation):
     def evaluator(self) -> Callable[..., Any]:
         return partial(_TRANSFORMS[self.function], n=self.length, axis=self.axis, norm=self.scaling)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), given = cotangents, xp.shape(operands[0])[self.axis]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        (g,), given = context.cotangents, xp.shape(context.operands[0])[self.axis]
         if self.function == "irfft":
             return [_fitted(xp, self._of_half_spectrum(xp, g), given, self.axis)]
         # Of rfft g is the first half, and zeros follow.
         transform = xp.fft.ifft if self.function == "ifft" else xp.fft.fft
         result = transform(g, n=self.length, axis=self.axis, norm=self.scaling)
-        if operands[0].dtype.kind != "c":
+        if context.operands[0].dtype.kind != "c":
             result = xp.real(result)
         return [_fitted(xp, result, given, self.axis)]
 

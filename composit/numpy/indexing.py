@@ -16,7 +16,7 @@ from composit.apply import MAX_NUM_AXES
 from composit.errors import OutOfBoundsError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
-from composit.operation import Array, Input, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Input, Operation, Shape, TensorType, VjpContext, tensor_type
 
 # Start, stop and step of a slice are as `range` takes them: a stop of -1 means "down to the first element".
 BasicEntry: TypeAlias = int | slice | None
@@ -69,10 +69,9 @@ class BasicIndex(Operation):
         # With an Ellipsis, integers for all axes give a rank-0 array that shows the element.
         return array[(*_as_python(self.index), Ellipsis)]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.apply(BasicIndexAdjoint(self.index, xp.shape(operands[0])), cotangents[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        return [xp.apply(BasicIndexAdjoint(self.index, xp.shape(context.operands[0])), context.cotangents[0])]
 
 
 def _as_python(index: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...]:
@@ -174,10 +173,8 @@ class BasicIndexAdjoint(Operation):
         result[_as_python(self.index)] = operands[0]
         return result
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.apply(BasicIndex(self.index), cotangents[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.xp.apply(BasicIndex(self.index), context.cotangents[0])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +214,10 @@ class AdvancedIndex(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return operands[0][_with_arrays(self.index, operands[1:])]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        x, *indices = operands
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (x, *indices) = context.xp, context.operands
         adjoint = AdvancedIndexAdjoint(self.index, xp.shape(x))
-        return [xp.apply(adjoint, cotangents[0], *indices), *[None] * len(indices)]
+        return [xp.apply(adjoint, context.cotangents[0], *indices), *[None] * len(indices)]
 
 
 def _with_arrays(index: tuple[AdvancedEntry, ...], arrays: Sequence[Array]) -> tuple[Any, ...]:
@@ -264,11 +259,9 @@ class AdvancedIndexAdjoint(Operation):
         np.add.at(result, _with_arrays(self.index, operands[1:]), operands[0])
         return result
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        indices = operands[1:]
-        return [xp.apply(AdvancedIndex(self.index), cotangents[0], *indices), *[None] * len(indices)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        indices = context.operands[1:]
+        return [context.xp.apply(AdvancedIndex(self.index), context.cotangents[0], *indices), *[None] * len(indices)]
 
 
 def known_integers(index: Any) -> Array | None:

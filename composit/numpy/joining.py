@@ -29,7 +29,7 @@ from composit.numpy.arguments import (
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "array_split",
@@ -82,11 +82,10 @@ class Concatenate(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.concatenate(operands, axis=self.axis)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        lengths = [xp.shape(operand)[self.axis] for operand in operands]
-        return xp.split(cotangents[0], tuple(itertools.accumulate(lengths[:-1])), axis=self.axis)  # type: ignore[no-any-return]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,) = context.xp, context.cotangents
+        lengths = [xp.shape(operand)[self.axis] for operand in context.operands]
+        return xp.split(g, tuple(itertools.accumulate(lengths[:-1])), axis=self.axis)  # type: ignore[no-any-return]
 
 
 def _check_joinable(shapes: Sequence[Shape], axis: int) -> None:
@@ -133,10 +132,9 @@ class Stack(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.stack(operands, axis=self.axis)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        parts = xp.split(cotangents[0], len(operands), axis=self.axis)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        parts = xp.split(context.cotangents[0], len(context.operands), axis=self.axis)
         return [xp.squeeze(part, self.axis) for part in parts]
 
 
@@ -166,11 +164,12 @@ class Split(Operation):
         parts = np.split(operands[0], self.boundaries, axis=self.axis)
         return tuple(parts) if len(parts) > 1 else parts[0]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        parts = [_zeros(xp, part) if g is None else g for g, part in zip(cotangents, results, strict=True)]
-        ends = (0, *self.boundaries, xp.shape(operands[0])[self.axis])
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        parts = [
+            _zeros(xp, part) if g is None else g for g, part in zip(context.cotangents, context.results, strict=True)
+        ]
+        ends = (0, *self.boundaries, xp.shape(context.operands[0])[self.axis])
         if list(ends) == sorted(ends):
             return [xp.concatenate(parts, axis=self.axis)]
         # Boundaries that go back overlap: each part is added at its place.

@@ -19,7 +19,7 @@ from composit.apply import apply
 from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
-from composit.operation import Array, Input, Operation, TensorType, tensor_type
+from composit.operation import Array, Input, Operation, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,8 @@ class InOrder(Operation):
         order: Any = self.order
         return np.array(operands[0], order=order, copy=True)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [cotangents[0]]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.cotangents[0]]
 
 
 # Stands among view operations for a copy that keeps the order of the axes.

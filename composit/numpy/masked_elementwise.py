@@ -16,7 +16,7 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.assignment import assign_result, copied, is_writable, writing_to
 from composit.numpy.elementwise import Elementwise, ElementwiseFunction, broadcast_shapes
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 # Within the domain of nearly all functions, and where none of these has a pole.
 _HARMLESS = 0.5
@@ -63,16 +63,14 @@ class MaskedElementwise(Operation):
         self.operation.function.ufunc(*given, out=target, where=mask)
         return target
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (_, mask, *given) = cotangents, operands
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (_, mask, *given) = context.xp, context.cotangents, context.operands
         # Elements that were left out may be anything, a logarithm's negative ones too: they get no part in the rule.
         inside = [xp.where(mask, each, _HARMLESS) if _has_elements(each) else each for each in given]
-        made = [xp.where(mask, result, _HARMLESS) for result in results]
-        parts = self.operation.vjp(xp, [xp.where(mask, g, 0)], inside, made, needs[2:])
+        made = [xp.where(mask, result, _HARMLESS) for result in context.results]
+        parts = self.operation.vjp(VjpContext(xp, [xp.where(mask, g, 0)], inside, made, context.needs[2:]))
         to_given = [None if part is None else xp.where(mask, part, 0) for part in parts]
-        return [xp.where(mask, 0, g) if needs[0] else None, None, *to_given]
+        return [xp.where(mask, 0, g) if context.needs[0] else None, None, *to_given]
 
 
 def _has_elements(operand: Any) -> bool:

@@ -22,7 +22,7 @@ from composit.numpy.arguments import handle_of, is_number
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.reduction_arguments import reduced_dtype, reduced_shape
-from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, TensorType, VjpContext, tensor_type
 
 _EXTREMA = (table.maximum, table.minimum)
 
@@ -63,19 +63,17 @@ class MaskedReduce(Operation):
         mask = operands[1] if self.has_mask else None
         return mask, (operands[-1] if self.has_initial else None)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), x = cotangents, operands[0]
-        mask, initial = self._options(operands)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x, *_) = context.xp, context.cotangents, context.operands
+        mask, initial = self._options(context.operands)
         if self.function is table.add:
             to_x, to_initial = derivatives.spread(xp, g, x, self.axes, self.keepdims), g
         elif self.function is table.multiply:
             to_x, to_initial = self._of_product(xp, g, x, mask, initial)
         elif self.function in _EXTREMA:
-            to_x, to_initial = self._of_extremum(xp, g, results[0], x, mask, initial)
+            to_x, to_initial = self._of_extremum(xp, g, context.results[0], x, mask, initial)
         else:
-            return [None] * len(operands)
+            return [None] * len(context.operands)
         found = [to_x if mask is None else xp.where(mask, to_x, 0)]
         return [*found, *[None] * self.has_mask, *[to_initial] * self.has_initial]
 

@@ -32,7 +32,7 @@ from composit.numpy.arguments import (
 )
 from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Axes, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Axes, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "expand_dims",
@@ -71,11 +71,9 @@ class Transpose(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.transpose(operands[0], self.axes)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         inverse = tuple(sorted(range(len(self.axes)), key=self.axes.__getitem__))
-        return [xp.transpose(cotangents[0], inverse)]
+        return [context.xp.transpose(context.cotangents[0], inverse)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +101,9 @@ class Reshape(Operation):
         except ValueError:
             return None
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.reshape(cotangents[0], xp.shape(operands[0]))]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        return [xp.reshape(context.cotangents[0], xp.shape(context.operands[0]))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +138,8 @@ class ExpandDims(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.expand_dims(operands[0], self.axes)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.squeeze(cotangents[0], self.axes)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.xp.squeeze(context.cotangents[0], self.axes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +165,8 @@ class Squeeze(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.squeeze(operands[0], self.axes)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.expand_dims(cotangents[0], self.axes)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.xp.expand_dims(context.cotangents[0], self.axes)]
 
 
 # The operations here have one parameter each, a tuple of integers.

@@ -24,7 +24,7 @@ from composit.numpy.norm_derivatives import Order
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import is_set, reduced_shape
 from composit.numpy.solving import inverse_cotangent
-from composit.operation import Array, Axes, Operation, TensorType, tensor_type
+from composit.operation import Array, Axes, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["cond", "matrix_norm", "norm", "vector_norm"]
 
@@ -66,11 +66,11 @@ class Norm(Operation):
         axis = self.axes if self.axes is None or len(self.axes) != 1 else self.axes[0]
         return np.linalg.norm(operands[0], self.order, axis, self.keepdims)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (x,), axes = operands, self._axes(xp.ndim(operands[0]))
-        g, result = (derivatives.with_axes(xp, v, x, axes, self.keepdims) for v in (cotangents[0], results[0]))
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (x,) = context.xp, context.operands
+        axes = self._axes(xp.ndim(x))
+        values = context.cotangents[0], context.results[0]
+        g, result = (derivatives.with_axes(xp, value, x, axes, self.keepdims) for value in values)
         return [derivatives.norm(xp, g, result, x, self.order, axes)]
 
 
@@ -154,11 +154,10 @@ class ConditionNumber(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.cond(operands[0], self.order)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (x,), axes = operands, (xp.ndim(operands[0]) - 2, xp.ndim(operands[0]) - 1)
-        g = xp.expand_dims(cotangents[0], axes)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        axes = (xp.ndim(x) - 2, xp.ndim(x) - 1)
+        g = xp.expand_dims(g, axes)
         is_by_norms = self.order not in (None, 2, -2)
         first, second = (self.order, self.order) if is_by_norms else (2, -2)
         inverse = xp.linalg.inv(x) if is_by_norms else x

@@ -20,7 +20,7 @@ from composit.numpy.editing import take_in_order
 from composit.numpy.layout import is_given_in_fortran_order
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.taking import take
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["pad"]
 
@@ -53,17 +53,15 @@ class Pad(Operation):
             return np.pad(operands[0], self.widths, mode=mode)
         return np.pad(operands[0], self.widths, constant_values=self.constant)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         if self.mode != "constant":
             raise MissingDerivativeError(
                 f"pad: the derivative for mode {self.mode!r} is not written yet; expected one of 'constant', 'edge',"
                 " 'reflect', 'symmetric', 'wrap'; build the border with concatenate"
             )
-        lengths = xp.shape(operands[0])
+        lengths = context.xp.shape(context.operands[0])
         inner = tuple([slice(before, before + n) for (before, _), n in zip(self.widths, lengths, strict=True)])
-        return [cotangents[0][inner]]
+        return [context.cotangents[0][inner]]
 
 
 @rule_for(np.pad)

@@ -31,7 +31,7 @@ from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.ufuncs import generalized
-from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "dot",
@@ -66,13 +66,11 @@ class Matmul(Operation):
     def evaluator(self) -> Callable[..., Any]:
         return np.matmul
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        g, (a, b) = cotangents[0], operands
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (a, b) = context.xp, context.cotangents, context.operands
         return [
-            _left_cotangent(xp, g, a, b) if needs[0] else None,
-            _right_cotangent(xp, g, a, b) if needs[1] else None,
+            _left_cotangent(xp, g, a, b) if context.needs[0] else None,
+            _right_cotangent(xp, g, a, b) if context.needs[1] else None,
         ]
 
 
@@ -183,18 +181,16 @@ class Dot(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return (np.inner if self.axis == np.ndim(operands[1]) - 1 else np.dot)(*operands)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (a, b) = cotangents, operands
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (a, b) = context.xp, context.cotangents, context.operands
         rows, columns = xp.ndim(a) - 1, xp.ndim(b) - 1
         if rows < 0 or columns < 0:
             return [g * b, g * a]
         left = right = None
-        if needs[0]:
+        if context.needs[0]:
             others = tuple(axis for axis in range(columns + 1) if axis != self.axis)
             left = xp.tensordot(g, b, (tuple(range(rows, rows + columns)), others))
-        if needs[1]:
+        if context.needs[1]:
             right = xp.moveaxis(xp.tensordot(a, g, (tuple(range(rows)), tuple(range(rows)))), 0, self.axis)
         return [left, right]
 
@@ -336,10 +332,8 @@ class VectorProduct(Operation):
     def evaluator(self) -> Callable[..., Any]:
         return _VECTOR_PRODUCTS[self.function][0]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (a, b) = cotangents, operands
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (a, b) = context.xp, context.cotangents, context.operands
         if self.function == "vecdot":
             column = xp.expand_dims(g, -1)
             return [_conjugated(xp, column * b), column * _conjugated(xp, a)]

@@ -23,7 +23,7 @@ from composit.numpy.matrix_formulas import (
     on_read_triangle,
 )
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["matrix_rank", "pinv"]
 
@@ -62,10 +62,9 @@ class PseudoInverse(Operation):
             return np.linalg.pinv(operands[0], self.rcond, self.hermitian, rtol=self.rtol)  # type: ignore[arg-type]  # numpy documents None
         return np.linalg.pinv(operands[0], self.rcond, self.hermitian)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        g, (a,), (p,) = conjugated(xp, cotangents[0]), operands, results
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        g, (a,), (p,) = conjugated(xp, context.cotangents[0]), context.operands, context.results
         a = meant_by_lower_triangle(xp, a) if self.hermitian else a
         turned, back = adjoint(xp, p), adjoint(xp, g)
         # The adjoints of the three terms, with G for g: (1 - A P) G* P P* and P* P G* (1 - P A).
@@ -118,9 +117,7 @@ class MatrixRank(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.matrix_rank(operands[0], self.tol, self.hermitian, rtol=self.rtol)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         return [None]
 
 

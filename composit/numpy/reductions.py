@@ -24,7 +24,7 @@ from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, is_set, reduced_dtype, reduced_shape
-from composit.operation import Array, Axes, Dtype, Operation, TensorType, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "all",
@@ -83,10 +83,8 @@ class Reduce(Operation):
         reduce = self.function.ufunc.reduce
         return partial(reduce, axis=self.axes, dtype=self.dtype, keepdims=self.keepdims)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (x,), (result,) = cotangents, operands, results
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
         if self.function is _BY_ADDITION:
             return [derivatives.spread(xp, g, x, self.axes, self.keepdims)]
         if self.function is _BY_PRODUCT:
@@ -137,9 +135,7 @@ class ArgReduce(Operation):
     def evaluator(self) -> Callable[..., Any]:
         return partial(_POSITION_FUNCTIONS[self.function], axis=self.axis, keepdims=self.keepdims)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         return [None]  # A position is an integer: no derivative exists.
 
 
@@ -170,14 +166,13 @@ class Accumulate(Operation):
         accumulate = self.function.ufunc.accumulate
         return partial(accumulate, axis=self.axis, dtype=self.dtype)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
         if self.function is _BY_ADDITION:
-            return [derivatives.running_sum(xp, cotangents[0], self.axis)]
+            return [derivatives.running_sum(xp, context.cotangents[0], self.axis)]
         if self.function is _BY_PRODUCT:
-            return [derivatives.running_product(xp, cotangents[0], operands[0], self.axis)]
-        return Operation.vjp(self, xp, cotangents, operands, results, needs)
+            return [derivatives.running_product(xp, context.cotangents[0], context.operands[0], self.axis)]
+        return Operation.vjp(self, context)
 
 
 _ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}

@@ -22,7 +22,7 @@ from composit.numpy.matrix_formulas import transposed
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.products import matmul
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["det", "inv", "lstsq", "matrix_power", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
@@ -49,10 +49,8 @@ class Inverse(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.inv(*operands)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [inverse_cotangent(xp, cotangents[0], results[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [inverse_cotangent(context.xp, context.cotangents[0], context.results[0])]
 
 
 def inverse_cotangent(xp: Any, g: Any, inverse: Any) -> Any:
@@ -102,16 +100,14 @@ class Solve(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.solve(*operands)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (a, b), (x,) = cotangents, operands, results
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (a, b), (x,) = context.xp, context.cotangents, context.operands, context.results
         if xp.ndim(b) == 1:
             right = xp.linalg.solve(transposed(xp, a), xp.expand_dims(g, -1))
-            left = -xp.matmul(right, xp.expand_dims(x, -2)) if needs[0] else None
+            left = -xp.matmul(right, xp.expand_dims(x, -2)) if context.needs[0] else None
             return [left, xp.squeeze(right, -1)]
         right = xp.linalg.solve(transposed(xp, a), g)
-        return [-xp.matmul(right, transposed(xp, x)) if needs[0] else None, right]
+        return [-xp.matmul(right, transposed(xp, x)) if context.needs[0] else None, right]
 
 
 @rule_for(np.linalg.solve)
@@ -142,10 +138,8 @@ class Determinant(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.det(*operands)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (x,), (result,) = cotangents, operands, results
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
         return [_in_stack(xp, g * result) * transposed(xp, xp.linalg.inv(x))]
 
 
@@ -185,10 +179,8 @@ class SignAndLogDeterminant(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return tuple(np.linalg.slogdet(*operands))
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (of_sign, of_logarithm), (x,), (sign, _) = cotangents, operands, results
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (of_sign, of_logarithm), (x,), (sign, _) = context.xp, context.cotangents, context.operands, context.results
         factors = [] if of_logarithm is None else [of_logarithm]
         if of_sign is not None and x.dtype.kind == "c":
             factors.append(1j * xp.imag(of_sign * sign))

@@ -23,7 +23,7 @@ from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
-from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["as_strided", "sliding_window_view"]
 
@@ -56,12 +56,10 @@ class SlidingWindows(Operation):
         array = np.asarray(operands[0])
         return np.lib.stride_tricks.sliding_window_view(array, self.window_shape, self.axes, writeable=True)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,) = cotangents
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (g,) = context.cotangents
         for axis, length in zip(self.axes[::-1], self.window_shape[::-1], strict=True):
-            g = _summed(xp, g, axis, length)
+            g = _summed(context.xp, g, axis, length)
         return [g]
 
 
@@ -101,10 +99,9 @@ class Strided(Operation):
         strides = tuple(stride * array.itemsize for stride in self.strides)
         return np.lib.stride_tricks.as_strided(array, self.shape, strides)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.apply(StridedAdjoint(self, xp.shape(operands[0])), cotangents[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        return [xp.apply(StridedAdjoint(self, xp.shape(context.operands[0])), context.cotangents[0])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +124,8 @@ class StridedAdjoint(Operation):
         np.add.at(result, self.view.evaluate(np.arange(result.size)), g)
         return result
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.apply(self.view, cotangents[0])]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.xp.apply(self.view, context.cotangents[0])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +152,7 @@ class ByteStrided(Operation):
         array = np.ascontiguousarray(operands[0])
         return np.ndarray(self.shape, self.dtype, array.data, self.offset, self.strides)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
         return [None]
 
 

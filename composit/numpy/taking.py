@@ -18,7 +18,7 @@ from composit.numpy.indexing import WITHOUT_LAZY_SCALARS, broadcast_indices, che
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
-from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["take", "take_along_axis"]
 
@@ -54,11 +54,10 @@ class Take(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.take(operands[0], operands[1], self.axis, mode=self.mode)  # type: ignore[call-overload]  # checked by take
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        adjoint = TakeAdjoint(self.axis, self.mode, xp.shape(operands[0]))
-        return [xp.apply(adjoint, cotangents[0], operands[1]), None]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        adjoint = TakeAdjoint(self.axis, self.mode, xp.shape(context.operands[0]))
+        return [xp.apply(adjoint, context.cotangents[0], context.operands[1]), None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +87,8 @@ class TakeAdjoint(Operation):
         np.add.at(target, place, g)
         return result
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.take(cotangents[0], operands[1], axis=self.axis, mode=self.mode), None]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.xp.take(context.cotangents[0], context.operands[1], axis=self.axis, mode=self.mode), None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +117,10 @@ class TakeAlongAxis(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.take_along_axis(operands[0], operands[1], self.axis)
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        adjoint = TakeAlongAxisAdjoint(self.axis, xp.shape(operands[0]))
-        return [xp.apply(adjoint, cotangents[0], operands[1]), None]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        adjoint = TakeAlongAxisAdjoint(self.axis, xp.shape(context.operands[0]))
+        return [xp.apply(adjoint, context.cotangents[0], context.operands[1]), None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +145,8 @@ class TakeAlongAxisAdjoint(Operation):
         np.add.at(result, tuple(places), g)
         return result
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [xp.take_along_axis(cotangents[0], operands[1], self.axis), None]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.xp.take_along_axis(context.cotangents[0], context.operands[1], self.axis), None]
 
 
 @rule_for(np.take)

@@ -18,7 +18,7 @@ from composit.numpy.elementwise_table import multiply
 from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.movement import expand_dims, moveaxis, reshape
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
 
 __all__ = ["cross", "kron"]
 
@@ -42,11 +42,9 @@ class Cross(Operation):
     def evaluate(self, *operands: Array) -> Any:
         return np.cross(*operands)  # type: ignore[call-overload]  # two arrays
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,), (a, b) = cotangents, operands
-        return [xp.cross(b, g) if needs[0] else None, xp.cross(g, a) if needs[1] else None]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (a, b) = context.xp, context.cotangents, context.operands
+        return [xp.cross(b, g) if context.needs[0] else None, xp.cross(g, a) if context.needs[1] else None]
 
 
 @rule_for(np.cross)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.operation import Array, Dtype, Operation, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,9 @@ class ComplexPart(Operation):
         array = np.asarray(operands[0])
         return array.real if self.part == "real" else array.imag
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        (g,) = cotangents
-        return [xp.multiply(g, 1 if self.part == "real" else -1j)]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (g,) = context.cotangents
+        return [context.xp.multiply(g, 1 if self.part == "real" else -1j)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +121,8 @@ class ReadOnly(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return operands[0]
 
-    def vjp(
-        self, xp: Any, cotangents: Sequence[Any], operands: Sequence[Any], results: Sequence[Any], needs: Sequence[bool]
-    ) -> Sequence[Any]:
-        return [cotangents[0]]
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.cotangents[0]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
+from dataclasses import FrozenInstanceError, dataclass
+
 import numpy as np
 import pytest
 
 import composit as cnp
+from composit.apply import apply
 from composit.errors import (
     DerivativeError,
     MissingDerivativeError,
@@ -11,6 +14,7 @@ from composit.errors import (
     UnreachedInputError,
 )
 from composit.nn import chain_rule
+from composit.operation import Operation, VjpContext
 
 
 def _gradient_by_differences(function, point, step=1e-6):
@@ -229,3 +233,42 @@ def test_arguments_of_another_form_are_refused_with_what_to_write():
         chain_rule({loss: loss}, x)
     (gradient,) = chain_rule({loss: loss}, (each for each in [x]))
     np.testing.assert_array_equal(cnp.evaluate(gradient), [2.0, 4.0])
+
+
+@dataclass(frozen=True, slots=True)
+class _SumAndProduct(Operation):
+    """Two results of two operands, whose derivative keeps what it was given."""
+
+    given: list[VjpContext]
+
+    @property
+    def num_results(self):
+        return 2
+
+    def result_types(self, *operand_types):
+        return operand_types
+
+    def evaluate(self, x, y):
+        return x + y, x * y
+
+    def vjp(self, context):
+        self.given.append(context)
+        (_, g), (x, y) = context.cotangents, context.operands
+        return [g * y, g * x]
+
+
+def test_a_derivative_is_given_one_record_of_the_call_and_its_cotangents():
+    x, y = cnp.asarray(_sample(3)), cnp.asarray(_sample(3) + 1)
+    operation = _SumAndProduct([])
+    _, product = apply(operation, x, y)
+    (gradient,) = chain_rule({product: product}, [x])
+    np.testing.assert_array_equal(cnp.evaluate(gradient), _sample(3) + 1)
+    (context,) = operation.given
+    assert context.xp is cnp.numpy
+    assert context.cotangents[0] is None
+    assert context.cotangents[1].shape == (3,)
+    assert [operand.node for operand in context.operands] == [x.node, y.node]
+    assert [result.output_index for result in context.results] == [0, 1]
+    assert context.needs == [True, False]
+    with pytest.raises(FrozenInstanceError):
+        context.needs = [True, True]

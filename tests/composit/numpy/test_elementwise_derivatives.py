@@ -7,6 +7,7 @@ import composit as cnp
 import composit.numpy
 from composit.numpy.elementwise_table import ELEMENTWISE_FUNCTIONS
 from composit.numpy.namespaces import values
+from composit.operation import VjpContext
 from composit.types import LazyTensor
 from tests.operations.samples import SAMPLES
 
@@ -126,9 +127,10 @@ def test_rules_compute_on_values_what_they_build_as_graphs(sample):
     results = [LazyTensor(None, node, index) for index in range(len(node.types))]
     cotangents = [cnp.asarray(np.ones(t.shape, t.dtype)) if t.dtype.kind in "fc" else None for t in node.types]
     needs = [value_type.dtype == np.float64 for value_type in (operand.type for operand in operands)]
-    built = node.operation.vjp(composit.numpy, cotangents, operands, results, needs)
+    built = node.operation.vjp(VjpContext(composit.numpy, cotangents, operands, results, needs))
     with np.errstate(all="ignore"):
-        computed = node.operation.vjp(values, *map(_evaluated, (cotangents, operands, results)), needs)
+        evaluated = map(_evaluated, (cotangents, operands, results))
+        computed = node.operation.vjp(VjpContext(values, *evaluated, needs))
         for lazy, value in zip(built, computed, strict=True):
             assert (lazy is None) == (value is None)
             if lazy is not None:
