@@ -1,18 +1,21 @@
 """Graphs to C: tiles, buffers, kernels, machine code. `mosaic.compile(outputs, inputs=[...])` is the way in."""
 
-from mosaic.api import CompiledModel, compile, emit
+from mosaic.api import CompiledModel, compile, emit, stages
+from mosaic.passes.stages import Stage
 from mosaic.recompiles import clear_recompiles, explain_recompiles
 from mosaic.tiling.layout import Layout, TileLevel, panels, tilize, untilize
 
 __all__ = [
     "CompiledModel",
     "Layout",
+    "Stage",
     "TileLevel",
     "clear_recompiles",
     "compile",
     "emit",
     "explain_recompiles",
     "panels",
+    "stages",
     "tilize",
     "untilize",
 ]

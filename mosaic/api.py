@@ -24,6 +24,7 @@ from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
+from mosaic.passes.stages import Stage
 from mosaic.report import (
     BufferReport,
     KernelRecord,
@@ -232,6 +233,35 @@ def emit(
     request, checked = _request(flatten(outputs)[0], given, options, tile_scheme, guards)
     check_no_reads(checked)
     return emitted_text(request.program, compile_program(request, _say_nothing))
+
+
+def stages(
+    outputs: Any,
+    inputs: Sequence[Any],
+    *,
+    tile_scheme: Any = None,
+    fuse: bool = True,
+    target: str | Target | None = None,
+) -> tuple[Stage, ...]:
+    """Return what each pass makes of the program, in order: the name of the pass and the text of the program after it.
+
+    The passes are those of `mosaic.compile` with the same arguments; nothing is compiled or run. The last stage is C.
+
+    Raises:  UnreachedInputError: no output depends on an input; ParameterError
+    Example:
+        >>> import composit.numpy as cnp, mosaic
+        >>> x = cnp.ones((2,), dtype="float32")
+        >>> print(mosaic.stages(cnp.exp(x) + 1, inputs=[x])[1])
+        # lower_program
+        temporary_0[2] = exp(input_0[2])
+        temporary_1[2] = add(temporary_0[2], 1.0)
+        return temporary_1[2]
+    """
+    options = Options(get_target(target), fuse, as_numpy=True)
+    request, _ = _request(flatten(outputs)[0], _given(inputs), options, tile_scheme, "ignore")
+    seen: list[Stage] = []
+    compile_program(request, _say_nothing, lambda name, program: seen.append(Stage(name, str(program))))
+    return tuple(seen)
 
 
 def _check_guards_word(function: str, guards: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mosaic.ir_expressions import Expression, Gather, Uniform, loads, map_views, text, views
+from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
@@ -129,7 +129,8 @@ class Matmul:
         return self.result
 
     def __str__(self) -> str:
-        return f"{self.result} = {self.left} @ {self.right} then {text(self.epilogue)}"
+        then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
+        return f"{self.result} = {self.left} @ {self.right}{then}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,8 +224,9 @@ class RowStage:
         return (load.view for load in loads(self.expression))
 
     def __str__(self) -> str:
-        over = f"{self.reducer} over {'row and ' if self.is_along_row else ''}{list(self.serial)} of "
-        return f"{self.result} = {over if self.reducer else ''}{text(self.expression)}"
+        axes = [*(["row"] if self.is_along_row else []), *map(str, self.serial)]
+        over = f"{self.reducer} over {' and '.join(axes)} of " if self.reducer else ""
+        return f"{self.result} = {over}{text(self.expression)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -250,8 +252,11 @@ class Group:
             yield from stage.reads()
 
     def __str__(self) -> str:
-        lines = [f"for rows {list(self.rows)} of {self.length}:", *(f"    {stage}" for stage in self.stages)]
-        return "\n".join(lines)
+        head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}:"
+        return "\n".join([head, *(f"    {self._mark(stage)}{stage}" for stage in self.stages)])
+
+    def _mark(self, stage: Stage) -> str:
+        return "local " if stage.result.buffer in self.local else ""
 
 
 Stage = RowStage | Matmul | Scatter

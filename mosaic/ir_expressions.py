@@ -104,6 +104,9 @@ class Uniform:
     literal: Literal
     shape: Shape
 
+    def __str__(self) -> str:
+        return f"{text(self.literal)}{list(self.shape)}"
+
 
 def convert(expression: Expression, dtype: np.dtype) -> Expression:
     """Return the expression as `dtype`, folded where that is free."""

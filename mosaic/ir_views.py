@@ -143,7 +143,12 @@ class View:
     def __str__(self) -> str:
         if self.covers_buffer:
             return f"{self.buffer.name}{list(self.shape)}"
-        return f"{self.buffer.name}[{self.offset} + {list(self.shape)} by {list(self.strides)}]"
+        start = f" from {self.offset}" if self.offset else ""
+        return f"{self.buffer.name}[{_listed(self.shape)} by {_listed(self.strides)}{start}]"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def dense_view(buffer: Buffer, shape: Shape) -> View:

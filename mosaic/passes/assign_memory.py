@@ -21,16 +21,23 @@ constant_alignment_bytes = 64
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
     """The addresses of a region's operands. `status_origins` are the instructions that may find an index out of bounds,
-    one int64 each in an output behind the region's own."""
+    one int64 each in an output behind the region's own; `arena` says where in the arena each intermediate result starts,
+    in bytes."""
 
     address: AddressOf
     buffers: BufferPlan
     status_origins: tuple[int, ...]
+    arena: Mapping[Buffer, int]
 
     @property
     def num_status(self) -> int:
         """How many places for index errors there are."""
         return len(self.status_origins)
+
+    def __str__(self) -> str:
+        sizes = f"{self.buffers.arena_bytes} bytes, {self.buffers.unshared_bytes} without sharing"
+        places = [f"    {buffer.name}: {buffer.num_bytes} bytes at {start}" for buffer, start in self.arena.items()]
+        return "\n".join([f"arena of {sizes}", *places])
 
 
 def constant_offsets(program: IrProgram) -> dict[Buffer, int | None]:
@@ -55,13 +62,14 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
     outputs = {buffer: position for position, buffer in enumerate(region.outputs)}
     requests = _requests(region, {*inputs, *outputs, *constants})
     plan = (plan_buffers if reuse_buffers else plan_without_reuse)(list(requests.values()))
-    # What threads have to themselves begins where the buffers end: its size depends on their number.
-    arena = {**dict(zip(requests, plan.offsets, strict=True)), scratch_buffer: plan.arena_bytes}
+    arena = dict(zip(requests, plan.offsets, strict=True))
     origins = _status_origins(region)
     slots = {origin: slot for slot, origin in enumerate(origins)}
     in_block = {buffer: start for buffer, start in constants.items() if start is not None}
-    address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, in_block, arena, slots)
-    return MemoryPlan(address, plan, origins)
+    # What threads have to themselves begins where the buffers end: its size depends on their number.
+    own = {**arena, scratch_buffer: plan.arena_bytes}
+    address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, in_block, own, slots)
+    return MemoryPlan(address, plan, origins, arena)
 
 
 def _requests(region: Region, placed: set[Buffer]) -> dict[Buffer, BufferRequest]:

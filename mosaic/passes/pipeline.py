@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from composit.program import Program
 from mosaic.codegen.kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
 from mosaic.compiled import CompiledProgram
+from mosaic.ir import IrProgram, Matmul
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
 from mosaic.passes.assign_memory import assign_memory, constant_offsets
@@ -26,12 +28,15 @@ from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import Region, split_regions
+from mosaic.passes.stages import FoldedProgram, Plans, Steps
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.validate import validate
 from mosaic.targets import Target
 from mosaic.tiling.scheme import TileScheme
 
 Report = Callable[[str, float], None]
+Observer = Callable[[str, object], None]
+Pass = Callable[[IrProgram], IrProgram]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +69,63 @@ class Request:
     inputs: tuple[int, ...]
 
 
-def compile_program(request: Request, report: Report) -> CompiledProgram:
-    """Return the C file for a program, and how to run it."""
+def compile_program(
+    request: Request, report: Report, observe: Observer = lambda name, program: None
+) -> CompiledProgram:
+    """Return the C file for a program, and how to run it.
+
+    observe: called after each pass with its name and what it returned; its text is what `mosaic.stages` shows
+    """
     program, known, options = request.program, request.known, request.options
-    memory, target, scheme = Memory(), options.target, options.tile_scheme
+    target, scheme = options.target, options.tile_scheme
+    observe("fold_constants", FoldedProgram(program, known))
+    memory = Memory()
     ir = validate(lower_program(program, known, request.inputs, memory))
+    observe("lower_program", ir)
     lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
-    ir = validate(remove_unused(ir))
-    ir = validate(read_before_updates(ir, memory))
     report("fuse", 0.1)
-    if options.fuse:
-        ir = validate(inline_elementwise(ir))
-        if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in program.instructions):
-            ir = validate(choose_output_layouts(ir))
-        ir = validate(split_reductions(ir, memory))
-        ir = validate(fuse_epilogues(ir))
-    ir = validate(form_groups(ir, options.fuse))
-    if options.fuse:
-        ir = validate(fuse_attention(ir))
-    ir = validate(store_panels(ir, memory, lambda matmul: scheme.panel_width(matmul, target), options.keep_packed))
+    for change in _passes(request, memory):
+        ir = validate(change(ir))
+        observe(name_of(change), ir)
     steps, offsets = split_regions(ir), constant_offsets(ir)
+    observe("split_regions", Steps(steps))
     regions = [step for step in steps if isinstance(step, Region)]
     plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)
+    observe("assign_memory", Plans(plans))
     report("emit C", 0.2)
     emitter = KernelEmitter(target, lambda matmul: scheme.blocking(matmul, target))
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
     module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
+    observe("emit_module", module.source)
     described = tuple(describe_steps(steps, plans, module.launches))
     places = constant_places(ir, offsets, known)
     return CompiledProgram(
         module.source, described, ir.inputs, ir.input_positions, ir.outputs, places, frozenset(known), lowered
     )
+
+
+def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
+    """Yield the passes from lowered statements to groups on panels, in order."""
+    options = request.options
+    yield remove_unused
+    yield partial(read_before_updates, memory=memory)
+    if options.fuse:
+        yield inline_elementwise
+        if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in request.program.instructions):
+            yield choose_output_layouts
+        yield partial(split_reductions, memory=memory)
+        yield fuse_epilogues
+    yield partial(form_groups, fuse=options.fuse)
+    if options.fuse:
+        yield fuse_attention
+
+    def panel_width(matmul: Matmul) -> int:
+        return options.tile_scheme.panel_width(matmul, options.target)
+
+    yield partial(store_panels, memory=memory, panel_width=panel_width, keep_packed=options.keep_packed)
+
+
+def name_of(change: Pass) -> str:
+    """Return the name of a pass, which is its function's."""
+    function = change.func if isinstance(change, partial) else change
+    return str(function.__name__)

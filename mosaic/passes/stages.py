@@ -1,0 +1,72 @@
+"""How a program reads after each pass: what `mosaic.stages` returns, and the text of what is no `IrProgram`.
+
+The statements of the intermediate form print themselves (`mosaic/ir.py`). May import composit's program and the passes'
+records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from composit.program import Program
+from mosaic.ir_views import Buffer
+from mosaic.passes.assign_memory import MemoryPlan
+from mosaic.passes.split_regions import Region, Step
+
+
+class Stage(NamedTuple):
+    """The name of a pass, and the text of the program after it."""
+
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"# {self.name}\n{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedProgram:
+    """A program with some values known before it runs."""
+
+    program: Program
+    known: Mapping[int, np.ndarray]
+
+    def __str__(self) -> str:
+        *lines, last = str(self.program).splitlines()
+        for position in self.known:
+            lines[position] = f"%{position} = constant : {self.program.instructions[position].types[0]}"
+        return "\n".join([*lines, last])
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Regions and islands in the order in which they run."""
+
+    steps: Sequence[Step]
+
+    def __str__(self) -> str:
+        return "\n".join(_region_text(step) if isinstance(step, Region) else str(step) for step in self.steps)
+
+
+def _region_text(region: Region) -> str:
+    head = f"region({_names(region.inputs)}) -> {_names(region.outputs)}:"
+    lines = [line for group in region.groups for line in str(group).splitlines()]
+    return "\n".join([head, *(f"    {line}" for line in lines)])
+
+
+def _names(buffers: Sequence[Buffer]) -> str:
+    return ", ".join(buffer.name for buffer in buffers)
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """Where the intermediate results of each region lie."""
+
+    plans: Sequence[MemoryPlan]
+
+    def __str__(self) -> str:
+        return "\n".join(f"region {number}: {plan}" for number, plan in enumerate(self.plans))
