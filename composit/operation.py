@@ -1,7 +1,7 @@
 """What an operation is: a record of parameters with a type rule, a meaning in numpy and a derivative.
 
-Lives here: `TensorType`, `VjpContext`, `Operation`, and the two leaves `Input` and `Scalar`. Not here: any operation of numpy's (those
-live in `composit/numpy/<family>.py`), nodes, tensors. May import keys and errors.
+Lives here: `TensorType`, `OperationKind`, `VjpContext`, `Operation`, and the two leaves `Input` and `Scalar`. Not here: any
+operation of numpy's (those live in `composit/numpy/<family>.py`), nodes, tensors. May import keys and errors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias
 
@@ -112,6 +113,21 @@ class VjpContext:
     needs: Sequence[bool]
 
 
+class OperationKind(Enum):
+    """What sort of thing an operation does, for whoever shows or groups operations: pictures draw each kind its own way."""
+
+    INPUT = "input"  # a leaf with a value from outside
+    SCALAR = "scalar"  # a leaf that is one number
+    CREATION = "creation"  # arrays from parameters alone: zeros, arange, eye
+    ELEMENTWISE = "elementwise"  # each element of the result from the elements at the same place
+    MOVEMENT = "movement"  # the operands' elements at other places: views, indices, joins
+    WRITE = "write"  # the first operand with some elements replaced
+    REDUCTION = "reduction"  # sums, maxima and scans along axes
+    CONTRACTION = "contraction"  # sums of products: matmul, einsum
+    FUNCTION = "function"  # any other numpy function of whole arrays: sort, svd, fft
+    USER = "user function"  # whatever does not say what it is: classes outside composit
+
+
 class Operation:
     """The base of all operations. A subclass is a frozen slotted dataclass whose fields are the parameters.
 
@@ -122,6 +138,8 @@ class Operation:
 
     __slots__ = ()
     num_results_of_class: ClassVar[int] = 1
+    # Every class of composit states its kind.
+    kind: ClassVar[OperationKind] = OperationKind.USER
     # True for an operation that has run when its node was built: the node keeps the values, and none is computed twice.
     runs_at_call: ClassVar[bool] = False
     # What numpy does with memory, for writes through views and for the layout of results:
@@ -158,6 +176,33 @@ class Operation:
     def evaluate(self, *operands: Array) -> Any:  # Any: an array, a scalar, or a tuple of them
         """Return the result as numpy computes it."""
         raise TypeError(f"{type(self).__name__}: an operation must define evaluate(*operands)")
+
+    @property
+    def is_commutative(self) -> bool:
+        """Whether two operands may change places without changing the result."""
+        return False
+
+    @property
+    def is_matrix_product(self) -> bool:
+        """Whether result[..., m, n] = first[..., m, k] @ second[..., k, n], so that panels of `second` can be stored."""
+        return False
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        """Return about how many elements one run computes or copies: an estimate to compare operations by.
+
+        By default one step per element of the largest array that is read or made; of results only where elements are
+        moved, since an index reads few. 0 says that nothing is computed or copied, because the results only show elements
+        that exist. Classes that take more steps per element (products, decompositions) say so.
+        """
+        if self.is_view:
+            return 0
+        is_movement = self.kind is OperationKind.MOVEMENT
+        types = result_types if is_movement else (*operand_types, *result_types)
+        return max([1, *(value_type.size for value_type in types)])
+
+    def evaluate_for_reading(self, *operands: Array) -> Any:  # Any: as evaluate
+        """Return what `evaluate` returns, for a caller that will not write to it; may take much less memory."""
+        return self.evaluator()(*operands)
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
         """Return whether values may make numpy raise; asked only of an operation that `raises_by_value`.
@@ -226,6 +271,7 @@ class Input(Operation):
     __slots__ = ("__weakref__", "_array", "_token", "_type")
     # Whether somebody can give other values for it although no tensor points to it now: reads are noted with it for ever.
     outlives_handles: ClassVar[bool] = False
+    kind = OperationKind.INPUT
 
     def __init__(self, array: Array | PythonScalar | None, array_type: TensorType) -> None:
         self._array = array
@@ -257,6 +303,9 @@ class Input(Operation):
             )
         return self._array
 
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        return 0
+
     def evaluate(self, *operands: Array) -> Any:  # Any: as read
         return self.read()
 
@@ -279,6 +328,7 @@ class Scalar(Operation):
     """A leaf that is its own identity: a Python scalar (weak in promotion) or a numpy scalar (not weak)."""
 
     value: PythonScalar | np.generic
+    kind = OperationKind.SCALAR
 
     @property
     def name(self) -> str:
@@ -286,6 +336,9 @@ class Scalar(Operation):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (scalar_type(self.value),)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        return 0
 
     def evaluate(self, *operands: Array) -> Any:  # Any: the scalar as it was given, so that numpy promotes it itself
         return self.value

@@ -14,7 +14,7 @@ from typing import Any
 
 from composit.keys import Key
 from composit.nn.core import UserFunction
-from composit.operation import Input, Operation, Scalar
+from composit.operation import Input, Operation, OperationKind, Scalar
 from composit.program import Instruction, Program
 from composit.source import describe_source, line_number
 from mosaic.passes.pipeline import Request
@@ -47,6 +47,7 @@ class FunctionCall(Operation):
 
     function_name: str
     token: Key
+    kind = OperationKind.FUNCTION
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from composit.errors import DtypeError, MissingDerivativeError, OperandError, Sh
 from composit.guards import read_value
 from composit.handle import described
 from composit.keys import Key, digest, encode, fresh_token
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 _Parameters = ParamSpec("_Parameters")
 ResultTypes: TypeAlias = Callable[..., "TensorType | tuple[TensorType, ...]"]
@@ -49,6 +49,7 @@ class UserFunction(Operation):
     types: tuple[TensorType, ...]
     token: Key = field(default_factory=fresh_token, repr=False)
     raises_by_value = True
+    kind = OperationKind.USER
 
     @property
     def name(self) -> str:

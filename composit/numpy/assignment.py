@@ -23,7 +23,7 @@ from composit.handle import TensorHandle, cut_off, described, give_node, move_on
 from composit.node import FlatOperands, Node, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
-from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source, warn_user
 
 # An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
@@ -44,6 +44,7 @@ class _Write(Operation):
     index: Index
     updates_operand = True
     raises_by_value = True
+    kind = OperationKind.WRITE
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
         # An index out of bounds, or a mask that chooses another number of elements than there are values.
@@ -153,6 +154,7 @@ class Chosen(Operation):
     steps: tuple[Operation, ...]
     index: Index
     shape: Shape
+    kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(self.shape, operand_types[0].dtype),)

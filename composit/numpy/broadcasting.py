@@ -29,7 +29,7 @@ from composit.numpy.arguments import (
 from composit.numpy.layout import InOrder, in_c_order
 from composit.numpy.movement import reshape, view_by
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["meshgrid", "broadcast_arrays", "broadcast_shapes", "broadcast_to"]
 
@@ -45,6 +45,7 @@ class BroadcastTo(Operation):
     shape: Shape
     is_view = True
     is_read_only = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:

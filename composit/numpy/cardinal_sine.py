@@ -19,7 +19,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["sinc"]
 
@@ -36,6 +36,7 @@ class Sinc(Operation):
 
     order: int = 0
     keeps_c_order = True
+    kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types

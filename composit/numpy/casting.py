@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.numpy.elementwise import broadcast_shapes, promote
-from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Astype(Operation):
 
     dtype: Dtype
     keeps_c_order = True
+    kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (operand,) = operand_types
@@ -55,6 +56,7 @@ class Where(Operation):
     """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast."""
 
     keeps_c_order = True
+    kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = broadcast_shapes("where", [operand.shape for operand in operand_types])

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from composit.apply import apply
 from composit.errors import MissingDerivativeError
 from composit.keys import Key, digest
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 Parameters: TypeAlias = Mapping[str, Any]  # Any: Python's constants, by the names of numpy's arguments
 Types: TypeAlias = Callable[..., TensorType]  # (parameters, *operand types) -> the result's type
@@ -83,6 +83,7 @@ class Computed(Operation):
 
     row: Computation
     parameters: tuple[tuple[str, Any], ...]
+    kind = OperationKind.FUNCTION
 
     @property
     def keeps_c_order(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its row's

@@ -33,7 +33,7 @@ from composit.numpy.arguments import (
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
-from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["diagonal", "einsum", "einsum_path", "trace"]
 
@@ -53,9 +53,18 @@ class Einsum(Operation):
 
     subscripts: str
     optimize: bool | str = False
+    kind = OperationKind.CONTRACTION
+
+    @property
+    def is_matrix_product(self) -> bool:
+        return _is_matrix_product(self.subscripts)
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _einsum_types(self.subscripts, operand_types)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        lengths = _lengths(self.subscripts, tuple(operand.shape for operand in operand_types))
+        return max(1, math.prod(lengths.values()))
 
     def evaluate(self, *operands: Array) -> Any:
         lengths = _lengths(self.subscripts, tuple(np.shape(operand) for operand in operands))
@@ -93,6 +102,15 @@ class Einsum(Operation):
 def _terms(subscripts: str) -> tuple[list[str], str]:
     inputs, _, output = subscripts.partition("->")
     return inputs.split(","), output
+
+
+def _is_matrix_product(subscripts: str) -> bool:
+    # "abij,abjk->abik", with any number of leading axes
+    terms, output = _terms(subscripts)
+    if len(terms) != 2 or any(len(term) < 2 for term in (*terms, output)):
+        return False
+    (first, second), (batch, row, column) = terms, (output[:-2], output[-2], output[-1])
+    return first == batch + row + second[-2] and second == batch + first[-1] + column and first[-1] not in output
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,7 @@ from composit.numpy.memory import copied_in_order
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import MADE_NO_ARRAY
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "array",
@@ -43,6 +43,7 @@ class IntegersOf(Operation):
 
     dtype: Dtype
     raises_by_value = True
+    kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((len(operand_types),), self.dtype),)

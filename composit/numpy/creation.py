@@ -37,7 +37,7 @@ from composit.numpy.conversions import asarray
 from composit.numpy.layout import InOrder, in_c_order, order_of_axes
 from composit.numpy.movement import transpose
 from composit.numpy.numpy_function import rule_for, without_rule
-from composit.operation import Array, Dtype, Operation, Shape, TensorType, serial_field, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, serial_field, tensor_type
 
 __all__ = [
     "arange",
@@ -71,14 +71,22 @@ class Full(Operation):
     fill_value: Any  # a Python or numpy scalar
     serial: Key = serial_field()
     keeps_c_order = True
+    kind = OperationKind.CREATION
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         if math.prod(self.shape) * self.dtype.itemsize > MAX_NUM_BYTES:
             raise NoRuleError(f"full: no machine holds an array of shape {self.shape}")
         return (tensor_type(self.shape, self.dtype),)
 
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        # One value stands for all elements.
+        return 0
+
     def evaluate(self, *operands: Array) -> Array:
         return np.full(self.shape, self.fill_value, self.dtype)
+
+    def evaluate_for_reading(self, *operands: Array) -> Array:
+        return np.broadcast_to(np.asarray(self.fill_value, self.dtype), self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,7 @@ class Arange(Operation):
     dtype: Dtype
     serial: Key = serial_field()
     keeps_c_order = True
+    kind = OperationKind.CREATION
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         # numpy divides as Python does, before any cast to dtype.
@@ -113,6 +122,7 @@ class Linspace(Operation):
     dtype: Dtype
     serial: Key = serial_field()
     keeps_c_order = True
+    kind = OperationKind.CREATION
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.num,), self.dtype),)
@@ -131,6 +141,7 @@ class Eye(Operation):
     dtype: Dtype
     serial: Key = serial_field()
     keeps_c_order = True
+    kind = OperationKind.CREATION
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.N, self.M), self.dtype),)
@@ -149,6 +160,7 @@ class Tri(Operation):
     dtype: Dtype
     serial: Key = serial_field()
     keeps_c_order = True
+    kind = OperationKind.CREATION
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.N, self.M), self.dtype),)

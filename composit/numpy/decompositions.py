@@ -19,16 +19,23 @@ from composit.apply import apply
 from composit.errors import DerivativeError, NoRuleError, ParameterError
 from composit.numpy import decomposition_derivatives as derivatives
 from composit.numpy.arguments import TensorLike, handle_of, truth
-from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, matrices_shape, real_dtype
+from composit.numpy.matrix_arguments import (
+    MatrixAlgorithm,
+    check_matrices,
+    check_square,
+    inexact_dtype,
+    matrices_shape,
+    real_dtype,
+)
 from composit.numpy.matrix_formulas import hermitian_part, on_read_triangle
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, TensorType, VjpContext, tensor_type
 
 __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
 
 
 @dataclass(frozen=True, slots=True)
-class Cholesky(Operation):
+class Cholesky(MatrixAlgorithm):
     """The lower L of x = L L*, or the upper L*; the other triangle of x is not read.
 
     Derivative:  as numpy computes it, so that the triangle that is not read gets zeros
@@ -57,7 +64,7 @@ def cholesky(a: TensorLike, /, *, upper: bool = False) -> Any:  # Any: LazyTenso
 
 
 @dataclass(frozen=True, slots=True)
-class Qr(Operation):
+class Qr(MatrixAlgorithm):
     """Orthonormal columns and an upper triangle whose product is x; `complete` gives all columns.
 
     Derivative:  of columns that x does not span none exists: they are chosen, not determined
@@ -95,7 +102,7 @@ def _undetermined(name: str, asked: str, shape: tuple[int, ...], instead: str) -
 
 
 @dataclass(frozen=True, slots=True)
-class TriangleOfQr(Operation):
+class TriangleOfQr(MatrixAlgorithm):
     """The upper triangle of the QR decomposition alone."""
 
     @property
@@ -125,7 +132,7 @@ def qr(a: TensorLike, mode: Any = "reduced") -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Svd(Operation):
+class Svd(MatrixAlgorithm):
     """Left vectors, singular values from the largest down, and adjoint right vectors.
 
     hermitian:   x is taken for the Hermitian matrix of its lower triangle
@@ -174,7 +181,7 @@ def _of_lower_triangle(xp: Any, g: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class SingularValues(Operation):
+class SingularValues(MatrixAlgorithm):
     """The singular values of each matrix, from the largest down."""
 
     hermitian: bool
@@ -212,7 +219,7 @@ def svdvals(x: TensorLike, /) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Eigh(Operation):
+class Eigh(MatrixAlgorithm):
     """Eigenvalues, from the smallest up, and vectors of the Hermitian matrix that a triangle of x means.
 
     Derivative:  as numpy computes it, so that the triangle that is not read gets zeros
@@ -238,7 +245,7 @@ class Eigh(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class HermitianEigenvalues(Operation):
+class HermitianEigenvalues(MatrixAlgorithm):
     """Eigenvalues of the Hermitian matrix that a triangle of x means, from the smallest up."""
 
     triangle: Literal["L", "U"]
@@ -286,7 +293,7 @@ def eigvalsh(a: TensorLike, UPLO: str = "L") -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Eig(Operation):
+class Eig(MatrixAlgorithm):
     """Eigenvalues and vectors of complex matrices; those of real ones are real or complex, as the values are."""
 
     num_results_of_class = 2
@@ -315,7 +322,7 @@ def eig(a: TensorLike) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Eigenvalues(Operation):
+class Eigenvalues(MatrixAlgorithm):
     """Eigenvalues of complex matrices."""
 
     raises_by_value = True

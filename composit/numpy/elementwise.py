@@ -24,7 +24,7 @@ from composit.numpy.arguments import named_dtype
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
 from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results, wrong_number
-from composit.operation import Array, Dtype, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source
 
 # (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
@@ -54,6 +54,7 @@ class ElementwiseFunction(ufunc):
     ufunc:       the callable that computes it on arrays, a numpy ufunc except for erf and a few of that kind
     derivatives: per operand a rule, or a string that says why there is none
     check:       raises what numpy raises for the values of Python ints among the operands
+    commutes:    whether both operands may change places
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class ElementwiseFunction(ufunc):
         "_resolve",
         "_typings",
         "check",
+        "commutes",
         "derivatives",
         "name",
         "nin",
@@ -89,6 +91,7 @@ class ElementwiseFunction(ufunc):
         self.operation = Elementwise(self)
         self.scalar_operation = Elementwise(self, None, True)
         self.check: Check | None = None
+        self.commutes = False
         self._resolve = resolve
         self._typings: dict[tuple[TensorType, ...], _Typing] = {}
         # Those of integers that the function may refuse by their values: the short paths of operators do not see them.
@@ -205,12 +208,17 @@ def elementwise(
     *derivatives: Derivative | str,
     resolve: Resolver | None = None,
     check: Check | None = None,
+    commutes: bool = False,
 ) -> ElementwiseFunction:
-    """Return the public function of a row: one derivative rule, or reason why there is none, per operand."""
+    """Return the public function of a row: one derivative rule, or reason why there is none, per operand.
+
+    commutes: whether both operands may change places
+    """
     if isinstance(ufunc, np.ufunc):
         assert ufunc.nin == len(derivatives), f"{name}: one derivative per operand"
         function = ElementwiseFunction(name, ufunc, derivatives, resolve or ufunc.resolve_dtypes, ufunc.nout)
         function.check = check
+        function.commutes = commutes
         return function
     assert resolve is not None, f"{name}: what is no ufunc says how it resolves dtypes"
     return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
@@ -272,6 +280,7 @@ class Elementwise(Operation):
     is_scalar_math: bool = False
     keeps_c_order = True
     is_shared = True
+    kind = OperationKind.ELEMENTWISE
 
     @property
     def raises_by_value(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its function's
@@ -289,6 +298,10 @@ class Elementwise(Operation):
     @property
     def num_results(self) -> int:
         return self.function.nout
+
+    @property
+    def is_commutative(self) -> bool:
+        return self.function.commutes
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         function = self.function

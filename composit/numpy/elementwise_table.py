@@ -34,9 +34,11 @@ STEP = "none: a step between neighbouring floating point numbers"
 
 # Arithmetic
 
-add = elementwise("add", np.add, d.pass_on, d.pass_on)
+add = elementwise("add", np.add, d.pass_on, d.pass_on, commutes=True)
 subtract = elementwise("subtract", np.subtract, d.pass_on, d.negate)
-multiply = elementwise("multiply", np.multiply, lambda xp, g, z, a, b: g * b, lambda xp, g, z, a, b: g * a)
+multiply = elementwise(
+    "multiply", np.multiply, lambda xp, g, z, a, b: g * b, lambda xp, g, z, a, b: g * a, commutes=True
+)
 divide = elementwise("divide", np.divide, lambda xp, g, z, a, b: g / b, lambda xp, g, z, a, b: -g * z / b)
 true_divide = divide
 floor_divide = elementwise("floor_divide", np.floor_divide, d.zero, d.zero)
@@ -62,8 +64,8 @@ square = elementwise("square", np.square, lambda xp, g, y, x: g * (2 * x))
 sqrt = elementwise("sqrt", np.sqrt, lambda xp, g, y, x: g * 0.5 / y)
 cbrt = elementwise("cbrt", np.cbrt, lambda xp, g, y, x: g / (3 * y * y))
 sign = elementwise("sign", np.sign, d.sign)
-gcd = elementwise("gcd", np.gcd, INTEGER, INTEGER)
-lcm = elementwise("lcm", np.lcm, INTEGER, INTEGER)
+gcd = elementwise("gcd", np.gcd, INTEGER, INTEGER, commutes=True)
+lcm = elementwise("lcm", np.lcm, INTEGER, INTEGER, commutes=True)
 
 # Exponentials and logarithms
 
@@ -75,13 +77,14 @@ log2 = elementwise("log2", np.log2, lambda xp, g, y, x: g / (x * d.LN_2))
 log10 = elementwise("log10", np.log10, lambda xp, g, y, x: g / (x * d.LN_10))
 log1p = elementwise("log1p", np.log1p, lambda xp, g, y, x: g / (1 + x))
 logaddexp = elementwise(
-    "logaddexp", np.logaddexp, d.logaddexp_of_a, lambda xp, g, z, a, b: d.logaddexp_of_a(xp, g, z, b, a)
+    "logaddexp", np.logaddexp, d.logaddexp_of_a, lambda xp, g, z, a, b: d.logaddexp_of_a(xp, g, z, b, a), commutes=True
 )
 logaddexp2 = elementwise(
     "logaddexp2",
     np.logaddexp2,
     d.logaddexp2_of_a,
     lambda xp, g, z, a, b: d.logaddexp2_of_a(xp, g, z, b, a),
+    commutes=True,
 )
 
 # Trigonometry
@@ -102,7 +105,9 @@ arctan2 = elementwise(
     d.arctan2_of_b,
 )
 atan2 = arctan2
-hypot = elementwise("hypot", np.hypot, d.hypot_of_a, lambda xp, g, z, a, b: g * (b / xp.where(z == 0, 1, z)))
+hypot = elementwise(
+    "hypot", np.hypot, d.hypot_of_a, lambda xp, g, z, a, b: g * (b / xp.where(z == 0, 1, z)), commutes=True
+)
 sinh = elementwise("sinh", np.sinh, lambda xp, g, y, x: g * xp.cosh(x))
 cosh = elementwise("cosh", np.cosh, lambda xp, g, y, x: g * xp.sinh(x))
 tanh = elementwise("tanh", np.tanh, lambda xp, g, y, x: g * (1 - y * y))
@@ -126,10 +131,10 @@ rint = elementwise("rint", np.rint, d.zero)
 
 # Extrema
 
-maximum = elementwise("maximum", np.maximum, d.extremum_of_a, d.extremum_of_b)
-minimum = elementwise("minimum", np.minimum, d.extremum_of_a, d.extremum_of_b)
-fmax = elementwise("fmax", np.fmax, d.extremum_of_a, d.extremum_of_b)
-fmin = elementwise("fmin", np.fmin, d.extremum_of_a, d.extremum_of_b)
+maximum = elementwise("maximum", np.maximum, d.extremum_of_a, d.extremum_of_b, commutes=True)
+minimum = elementwise("minimum", np.minimum, d.extremum_of_a, d.extremum_of_b, commutes=True)
+fmax = elementwise("fmax", np.fmax, d.extremum_of_a, d.extremum_of_b, commutes=True)
+fmin = elementwise("fmin", np.fmin, d.extremum_of_a, d.extremum_of_b, commutes=True)
 # numpy's own, since its zeros keep their signs where those of maximum and minimum need not.
 clip_between = elementwise(
     "clip",
@@ -141,15 +146,15 @@ clip_between = elementwise(
 
 # Comparisons and logic
 
-equal = elementwise("equal", np.equal, TRUTH, TRUTH)
-not_equal = elementwise("not_equal", np.not_equal, TRUTH, TRUTH)
+equal = elementwise("equal", np.equal, TRUTH, TRUTH, commutes=True)
+not_equal = elementwise("not_equal", np.not_equal, TRUTH, TRUTH, commutes=True)
 less = elementwise("less", np.less, TRUTH, TRUTH)
 less_equal = elementwise("less_equal", np.less_equal, TRUTH, TRUTH)
 greater = elementwise("greater", np.greater, TRUTH, TRUTH)
 greater_equal = elementwise("greater_equal", np.greater_equal, TRUTH, TRUTH)
-logical_and = elementwise("logical_and", np.logical_and, TRUTH, TRUTH)
-logical_or = elementwise("logical_or", np.logical_or, TRUTH, TRUTH)
-logical_xor = elementwise("logical_xor", np.logical_xor, TRUTH, TRUTH)
+logical_and = elementwise("logical_and", np.logical_and, TRUTH, TRUTH, commutes=True)
+logical_or = elementwise("logical_or", np.logical_or, TRUTH, TRUTH, commutes=True)
+logical_xor = elementwise("logical_xor", np.logical_xor, TRUTH, TRUTH, commutes=True)
 logical_not = elementwise("logical_not", np.logical_not, TRUTH)
 isfinite = elementwise("isfinite", np.isfinite, TRUTH)
 isinf = elementwise("isinf", np.isinf, TRUTH)
@@ -159,9 +164,9 @@ signbit = elementwise("signbit", np.signbit, TRUTH)
 
 # Bits
 
-bitwise_and = elementwise("bitwise_and", np.bitwise_and, INTEGER, INTEGER)
-bitwise_or = elementwise("bitwise_or", np.bitwise_or, INTEGER, INTEGER)
-bitwise_xor = elementwise("bitwise_xor", np.bitwise_xor, INTEGER, INTEGER)
+bitwise_and = elementwise("bitwise_and", np.bitwise_and, INTEGER, INTEGER, commutes=True)
+bitwise_or = elementwise("bitwise_or", np.bitwise_or, INTEGER, INTEGER, commutes=True)
+bitwise_xor = elementwise("bitwise_xor", np.bitwise_xor, INTEGER, INTEGER, commutes=True)
 invert = elementwise("invert", np.invert, INTEGER)
 bitwise_not = invert
 bitwise_invert = invert

@@ -21,7 +21,7 @@ from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.joining import concatenate
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.rearranging import roll
-from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "fft",
@@ -72,6 +72,7 @@ class FourierTransform(Operation):
     length: int
     axis: int
     scaling: str
+    kind = OperationKind.FUNCTION
 
     @property
     def name(self) -> str:
@@ -86,6 +87,9 @@ class FourierTransform(Operation):
             dtype = np.empty((), dtype).real.dtype if x.dtype.kind == "c" else np.result_type(x.dtype, 1.0)
         length = self.length // 2 + 1 if self.function == "rfft" else self.length
         return (tensor_type((*x.shape[: self.axis], length, *x.shape[self.axis + 1 :]), dtype),)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        return max(1, result_types[0].size * self.length.bit_length())
 
     def evaluate(self, *operands: Array) -> Any:
         return self.evaluator()(*operands)

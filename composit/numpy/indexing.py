@@ -16,7 +16,7 @@ from composit.apply import MAX_NUM_AXES
 from composit.errors import OutOfBoundsError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
-from composit.operation import Array, Input, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Input, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 # Start, stop and step of a slice are as `range` takes them: a stop of -1 means "down to the first element".
 BasicEntry: TypeAlias = int | slice | None
@@ -40,6 +40,7 @@ class BasicIndex(Operation):
 
     index: tuple[BasicEntry, ...]
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -136,6 +137,7 @@ class Field(Operation):
 
     names: str | tuple[str, ...]
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -160,6 +162,7 @@ class BasicIndexAdjoint(Operation):
 
     index: tuple[BasicEntry, ...]
     shape: Shape
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -189,6 +192,7 @@ class AdvancedIndex(Operation):
 
     index: tuple[AdvancedEntry, ...]
     raises_by_value = True
+    kind = OperationKind.MOVEMENT
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
         return not all(are_known[1:])
@@ -246,6 +250,7 @@ class AdvancedIndexAdjoint(Operation):
 
     index: tuple[AdvancedEntry, ...]
     shape: Shape
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:

@@ -29,7 +29,7 @@ from composit.numpy.arguments import (
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "array_split",
@@ -71,6 +71,7 @@ class Concatenate(Operation):
 
     axis: int
     keeps_c_order = True
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shapes = [operand.shape for operand in operand_types]
@@ -116,6 +117,7 @@ class Stack(Operation):
 
     axis: int
     keeps_c_order = True
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         first = operand_types[0].shape
@@ -149,6 +151,7 @@ class Split(Operation):
 
     boundaries: tuple[int, ...]
     axis: int
+    kind = OperationKind.MOVEMENT
 
     @property
     def num_results(self) -> int:
@@ -159,6 +162,10 @@ class Split(Operation):
         ends = (0, *self.boundaries, shape[axis])
         lengths = [max(stop - start, 0) for start, stop in itertools.pairwise(ends)]
         return tuple([tensor_type((*shape[:axis], n, *shape[axis + 1 :]), dtype) for n in lengths])
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        # The parts are views of the operand.
+        return 0
 
     def evaluate(self, *operands: Array) -> Any:  # Any: one array or a tuple, as Operation says
         parts = np.split(operands[0], self.boundaries, axis=self.axis)

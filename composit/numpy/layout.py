@@ -19,7 +19,7 @@ from composit.apply import apply
 from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
-from composit.operation import Array, Input, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Input, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class InOrder(Operation):
     """
 
     order: str
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:

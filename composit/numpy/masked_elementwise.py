@@ -16,7 +16,7 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.assignment import assign_result, copied, is_writable, writing_to
 from composit.numpy.elementwise import Elementwise, ElementwiseFunction, broadcast_shapes
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 # Within the domain of nearly all functions, and where none of these has a pole.
 _HARMLESS = 0.5
@@ -32,6 +32,7 @@ class MaskedElementwise(Operation):
 
     operation: Elementwise
     updates_operand = True
+    kind = OperationKind.WRITE
 
     @property
     def raises_by_value(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its own

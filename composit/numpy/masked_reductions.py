@@ -22,7 +22,7 @@ from composit.numpy.arguments import handle_of, is_number
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.reduction_arguments import reduced_dtype, reduced_shape
-from composit.operation import Array, Axes, Dtype, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 _EXTREMA = (table.maximum, table.minimum)
 
@@ -41,6 +41,7 @@ class MaskedReduce(Operation):
     has_mask: bool
     has_initial: bool
     keeps_c_order = True
+    kind = OperationKind.REDUCTION
 
     @property
     def name(self) -> str:

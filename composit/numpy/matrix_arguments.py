@@ -1,17 +1,30 @@
-"""What numpy.linalg asks of its operands: stacks of matrices, and the dtype that it computes in.
+"""What numpy.linalg asks of its operands: stacks of matrices, and the dtype that it computes in; what its algorithms cost.
 
 May import errors, operation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from composit.errors import DtypeError, LinearAlgebraError, NoRuleError
-from composit.operation import Dtype, Shape, TensorType
+from composit.operation import Dtype, Operation, OperationKind, Shape, TensorType
 
 _SINGLE = "fF"
 _DOUBLE = "dD"
+
+
+class MatrixAlgorithm(Operation):
+    """The base of operations that decompose or solve each matrix of a stack."""
+
+    __slots__ = ()
+    kind = OperationKind.FUNCTION
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        # rows x columns x the shorter of both, for the matrices and for right-hand sides
+        return max(1, sum(operand.size for operand in operand_types) * min(operand_types[0].shape[-2:]))
 
 
 def inexact_dtype(name: str, *types: TensorType) -> Dtype:

@@ -19,7 +19,7 @@ from composit.numpy.assignment import base_of, writing_to
 from composit.numpy.layout import InOrder, stand_in_of
 from composit.numpy.movement import reshape, transpose
 from composit.numpy.view_operations import MemoryField, ViewAs
-from composit.operation import Array, Dtype, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, tensor_type
 
 # Any, everywhere here: tensors, and what numpy takes for a dtype.
 
@@ -29,6 +29,7 @@ class Resized(Operation):
     """The elements in C order, as many as fit into a shape, then zeros. Derivative: not written yet."""
 
     shape: Shape
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(self.shape, operand_types[0].dtype),)

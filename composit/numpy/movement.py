@@ -32,7 +32,7 @@ from composit.numpy.arguments import (
 )
 from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Axes, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "expand_dims",
@@ -63,6 +63,7 @@ class Transpose(Operation):
 
     axes: Axes
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = operand_types[0].shape
@@ -87,6 +88,7 @@ class Reshape(Operation):
     shape: Shape
     is_view = True
     depends_on_layout = True
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         resolve_shape(self.shape, operand_types[0].shape)
@@ -124,6 +126,7 @@ class ExpandDims(Operation):
 
     axes: Axes
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -152,6 +155,7 @@ class Squeeze(Operation):
 
     axes: Axes
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = operand_types[0].shape

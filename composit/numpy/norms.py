@@ -18,13 +18,20 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy import norm_derivatives as derivatives
 from composit.numpy.arguments import TensorLike, handle_of, normalize_axes, normalize_axis, truth, whole
-from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, real_dtype, refuse_empty
+from composit.numpy.matrix_arguments import (
+    MatrixAlgorithm,
+    check_matrices,
+    check_square,
+    inexact_dtype,
+    real_dtype,
+    refuse_empty,
+)
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.norm_derivatives import Order
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import is_set, reduced_shape
 from composit.numpy.solving import inverse_cotangent
-from composit.operation import Array, Axes, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["cond", "matrix_norm", "norm", "vector_norm"]
 
@@ -44,6 +51,7 @@ class Norm(Operation):
     keepdims: bool
     keeps_c_order = True
     raises_by_value = True
+    kind = OperationKind.REDUCTION
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
         # Of singular values, which are searched for.
@@ -129,7 +137,7 @@ def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, o
 
 
 @dataclass(frozen=True, slots=True)
-class ConditionNumber(Operation):
+class ConditionNumber(MatrixAlgorithm):
     """How much a matrix may magnify errors: the product of its norm and its inverse's; infinite if it has none.
 
     order:  None, 2 and -2 by singular values; others by the norm of this order

@@ -45,7 +45,7 @@ from composit.node import keep_value
 from composit.numpy.assignment import assign_result, is_writable, writing_to
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
-from composit.operation import Array, Operation, TensorType, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, tensor_type
 from composit.origins import joined
 
 # Any, everywhere here: what numpy's functions take and return.
@@ -67,6 +67,7 @@ class NumpyCall(Operation):
     token: Key
     written: tuple[int, ...] = ()
     runs_at_call = True
+    kind = OperationKind.FUNCTION
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ from composit.numpy.editing import take_in_order
 from composit.numpy.layout import is_given_in_fortran_order
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.taking import take
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["pad"]
 
@@ -41,6 +41,7 @@ class Pad(Operation):
     widths: tuple[tuple[int, int], ...]
     mode: str
     constant: Any  # a Python or numpy scalar
+    kind = OperationKind.MOVEMENT
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         shape = operand_types[0].shape

@@ -31,7 +31,7 @@ from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.ufuncs import generalized
-from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "dot",
@@ -56,9 +56,18 @@ class Matmul(Operation):
     """
 
     keeps_c_order = True
+    kind = OperationKind.CONTRACTION
+
+    @property
+    def is_matrix_product(self) -> bool:
+        return True
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _matmul_types(*operand_types)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        # One sum for each element of the result.
+        return max(1, result_types[0].size * operand_types[0].shape[-1])
 
     def evaluate(self, *operands: Array) -> Any:
         return np.matmul(*operands)
@@ -167,6 +176,7 @@ class Dot(Operation):
 
     axis: int
     keeps_c_order = True
+    kind = OperationKind.CONTRACTION
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         a, b = operand_types
@@ -177,6 +187,11 @@ class Dot(Operation):
             return (tensor_type(a.shape + b.shape, dtype, is_scalar=a.ndim == b.ndim),)
         shape = a.shape[:-1] + b.shape[: self.axis] + b.shape[self.axis + 1 :]
         return (tensor_type(shape, dtype, is_scalar=not shape),)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        a, b = operand_types
+        length = a.shape[-1] if a.ndim and b.ndim else 1
+        return max(1, result_types[0].size * length)
 
     def evaluate(self, *operands: Array) -> Any:
         return (np.inner if self.axis == np.ndim(operands[1]) - 1 else np.dot)(*operands)
@@ -310,6 +325,7 @@ class VectorProduct(Operation):
 
     function: Literal["vecdot", "matvec", "vecmat"]
     keeps_c_order = True
+    kind = OperationKind.CONTRACTION
 
     @property
     def name(self) -> str:
@@ -325,6 +341,9 @@ class VectorProduct(Operation):
         leading = np.broadcast_shapes(a.shape[: a.ndim - first], b.shape[: b.ndim - second])
         shape = leading + a.shape[a.ndim - first : -1] + b.shape[b.ndim - second + 1 :]
         return (tensor_type(shape, dtype, is_scalar=not shape),)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        return max(1, result_types[0].size * operand_types[0].shape[-1])
 
     def evaluate(self, *operands: Array) -> Any:
         return _VECTOR_PRODUCTS[self.function][0](*operands)

@@ -14,7 +14,14 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of, truth
-from composit.numpy.matrix_arguments import check_matrices, check_square, inexact_dtype, matrices_shape, refuse_empty
+from composit.numpy.matrix_arguments import (
+    MatrixAlgorithm,
+    check_matrices,
+    check_square,
+    inexact_dtype,
+    matrices_shape,
+    refuse_empty,
+)
 from composit.numpy.matrix_formulas import (
     adjoint,
     conjugated,
@@ -23,13 +30,13 @@ from composit.numpy.matrix_formulas import (
     on_read_triangle,
 )
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, TensorType, VjpContext, tensor_type
 
 __all__ = ["matrix_rank", "pinv"]
 
 
 @dataclass(frozen=True, slots=True)
-class PseudoInverse(Operation):
+class PseudoInverse(MatrixAlgorithm):
     """The Moore-Penrose inverse of each matrix; singular values up to a part of the largest count as zeros.
 
     rcond, rtol: that part, under numpy's two names; None for numpy's own choice by the name that was given
@@ -93,7 +100,7 @@ def pinv(
 
 
 @dataclass(frozen=True, slots=True)
-class MatrixRank(Operation):
+class MatrixRank(MatrixAlgorithm):
     """How many singular values of each matrix are larger than a tolerance."""
 
     tol: float | None

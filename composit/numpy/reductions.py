@@ -24,7 +24,7 @@ from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, is_set, reduced_dtype, reduced_shape
-from composit.operation import Array, Axes, Dtype, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "all",
@@ -61,6 +61,7 @@ class Reduce(Operation):
     keepdims: bool
     dtype: Dtype | None = None
     keeps_c_order = True
+    kind = OperationKind.REDUCTION
 
     @property
     def name(self) -> str:
@@ -113,6 +114,7 @@ class ArgReduce(Operation):
     axis: int | None
     keepdims: bool
     keeps_c_order = True
+    kind = OperationKind.REDUCTION
 
     @property
     def name(self) -> str:
@@ -150,6 +152,7 @@ class Accumulate(Operation):
     axis: int
     dtype: Dtype | None = None
     keeps_c_order = True
+    kind = OperationKind.REDUCTION
 
     @property
     def name(self) -> str:

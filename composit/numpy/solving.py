@@ -17,18 +17,18 @@ from numpy.linalg._linalg import SlogdetResult  # numpy's own class, so that isi
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, whole
-from composit.numpy.matrix_arguments import check_square, inexact_dtype, matrices_shape, real_dtype
+from composit.numpy.matrix_arguments import MatrixAlgorithm, check_square, inexact_dtype, matrices_shape, real_dtype
 from composit.numpy.matrix_formulas import transposed
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.products import matmul
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, TensorType, VjpContext, tensor_type
 
 __all__ = ["det", "inv", "lstsq", "matrix_power", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
 
 @dataclass(frozen=True, slots=True)
-class Inverse(Operation):
+class Inverse(MatrixAlgorithm):
     """The inverse of each matrix.
 
     Derivative:  - inv(x)^T g inv(x)^T
@@ -69,7 +69,7 @@ def inv(a: TensorLike) -> Any:  # Any: LazyTensor, as everywhere below
 
 
 @dataclass(frozen=True, slots=True)
-class Solve(Operation):
+class Solve(MatrixAlgorithm):
     """The x of a @ x == b, for each pair of matrix and right-hand side; b of one axis is one column.
 
     Shapes:      (..., m, m), (..., m, k) -> (..., m, k); (..., m, m), (m,) -> (..., m)
@@ -117,7 +117,7 @@ def solve(a: TensorLike, b: TensorLike) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Determinant(Operation):
+class Determinant(MatrixAlgorithm):
     """The determinant of each matrix.
 
     Derivative:  g det(x) inv(x)^T, which does not exist in this form where det(x) is 0: evaluating it raises there
@@ -155,7 +155,7 @@ def det(a: TensorLike) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class SignAndLogDeterminant(Operation):
+class SignAndLogDeterminant(MatrixAlgorithm):
     """The sign (for complex matrices the phase) of each determinant, and the logarithm of its absolute value.
 
     Derivative:  of the logarithm g inv(x)^T; of a phase i Im(g phase) inv(x)^T, of a sign 0

@@ -23,7 +23,7 @@ from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
-from composit.operation import Array, Axes, Dtype, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["as_strided", "sliding_window_view"]
 
@@ -41,6 +41,7 @@ class SlidingWindows(Operation):
     window_shape: Shape
     axes: Axes
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -86,6 +87,7 @@ class Strided(Operation):
     strides: tuple[int, ...]
     offset: int
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -110,6 +112,7 @@ class StridedAdjoint(Operation):
 
     view: Strided
     shape: Shape
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -140,6 +143,7 @@ class ByteStrided(Operation):
     strides: tuple[int, ...]
     offset: int
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:

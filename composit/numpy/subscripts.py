@@ -38,7 +38,7 @@ from composit.numpy.live_memory import record_at
 from composit.numpy.movement import moveaxis, reshape, squeeze
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.operation import Array, Operation, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, OperationKind, Shape, TensorType, tensor_type
 from composit.source import find_source
 
 _BASIC = (int, slice, type(None), EllipsisType)
@@ -219,6 +219,7 @@ class LazyIndex(Operation):
     entries: tuple[Any, ...]
     shape: Shape
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     def settled(self) -> BasicIndex:
         return BasicIndex(tuple(_normalized(tuple(map(_read_integer, self.entries)), self.shape)))

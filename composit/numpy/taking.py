@@ -18,7 +18,7 @@ from composit.numpy.indexing import WITHOUT_LAZY_SCALARS, broadcast_indices, che
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
-from composit.operation import Array, Operation, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 __all__ = ["take", "take_along_axis"]
 
@@ -35,6 +35,7 @@ class Take(Operation):
     axis: int | None
     mode: str
     raises_by_value = True
+    kind = OperationKind.MOVEMENT
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
         return self.mode == "raise" and not are_known[1]
@@ -67,6 +68,7 @@ class TakeAdjoint(Operation):
     axis: int | None
     mode: str
     shape: Shape
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -101,6 +103,7 @@ class TakeAlongAxis(Operation):
 
     axis: int
     raises_by_value = True
+    kind = OperationKind.MOVEMENT
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
         return not all(are_known[1:])
@@ -129,6 +132,7 @@ class TakeAlongAxisAdjoint(Operation):
 
     axis: int
     shape: Shape
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from composit.numpy.elementwise_table import multiply
 from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.movement import expand_dims, moveaxis, reshape
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["cross", "kron"]
 
@@ -31,6 +31,7 @@ class Cross(Operation):
     """
 
     keeps_c_order = True
+    kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         a, b = operand_types

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.operation import Array, Dtype, Operation, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class ComplexPart(Operation):
 
     part: str
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -53,6 +54,7 @@ class ViewAs(Operation):
 
     dtype: Dtype
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -85,6 +87,7 @@ class MemoryField(Operation):
     dtype: Dtype
     offset: int
     is_view = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -110,6 +113,7 @@ class ReadOnly(Operation):
     forever: bool = False
     is_view = True
     is_read_only = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:
@@ -138,6 +142,7 @@ class DiagonalView(Operation):
     axis2: int
     is_view = True
     is_read_only = True
+    kind = OperationKind.MOVEMENT
 
     @property
     def name(self) -> str:

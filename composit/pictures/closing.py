@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from composit.operation import OperationKind
 from composit.pictures.sketch import Arrow, Box, Kind, Repeat, Scope, Sketch, mapped
 
 MOST_TYPES = 2  # lines on a closed block
@@ -47,8 +48,8 @@ def fitted(sketch: Sketch, max_boxes: int) -> Sketch:
 
 def _block_box(sketch: Sketch, scope: Scope) -> Box:
     inside = [box for box in sketch.boxes if box.scope[: len(scope)] == scope and not box.stays_visible]
-    operations = sum(box.count for box in inside if box.kind not in (Kind.INPUT, Kind.SCALAR))
-    inputs = sum(box.kind is Kind.INPUT for box in inside)
+    operations = sum(box.count for box in inside if box.kind not in (OperationKind.INPUT, OperationKind.SCALAR))
+    inputs = sum(box.kind is OperationKind.INPUT for box in inside)
     words = [_counted(operations, "operation"), *([_counted(inputs, "input")] if inputs else [])]
     below = (", ".join(words), *_types_that_leave(sketch, scope)[:MOST_TYPES])
     title = scope_title(scope, sketch.repeats.get(scope))

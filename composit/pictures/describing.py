@@ -1,55 +1,18 @@
-"""The words and the kind of a box, from the operation it stands for. May import operation and numpy's families."""
+"""The words and the kind of a box, from the operation it stands for. May import operation."""
 
 import dataclasses
 from typing import Any
 
-import numpy as np
-
-from composit.numpy.broadcasting import BroadcastTo
-from composit.numpy.casting import Astype, Where
-from composit.numpy.contractions import Einsum
-from composit.numpy.creation import Arange, Eye, Full, Linspace, Tri
-from composit.numpy.elementwise import Elementwise
-from composit.numpy.indexing import AdvancedIndex, AdvancedIndexAdjoint, BasicIndex, BasicIndexAdjoint
-from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
-from composit.numpy.padding import Pad
-from composit.numpy.products import Matmul
-from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
-from composit.numpy.taking import Take, TakeAdjoint, TakeAlongAxis, TakeAlongAxisAdjoint
-from composit.operation import Input, Operation, Scalar
-from composit.pictures.sketch import Kind
-
-CLASS_TO_KIND: dict[type[Operation], Kind] = {
-    Input: Kind.INPUT,
-    Scalar: Kind.SCALAR,
-    **dict.fromkeys((Matmul, Einsum), Kind.CONTRACTION),
-    **dict.fromkeys((Reduce, ArgReduce, Accumulate), Kind.REDUCTION),
-    **dict.fromkeys((Transpose, Reshape, BroadcastTo, ExpandDims, Squeeze), Kind.MOVEMENT),
-    **dict.fromkeys((Concatenate, Stack, Split, Pad), Kind.MOVEMENT),
-    **dict.fromkeys((BasicIndex, AdvancedIndex, Take, TakeAlongAxis), Kind.MOVEMENT),
-    **dict.fromkeys((BasicIndexAdjoint, AdvancedIndexAdjoint, TakeAdjoint, TakeAlongAxisAdjoint), Kind.MOVEMENT),
-    **dict.fromkeys((Full, Arange, Linspace, Eye, Tri), Kind.CREATION),
-}
-
-# numpy's functions whose operands may change places: their positions say nothing to a reader
-COMMUTATIVE = frozenset(
-    function.__name__
-    for function in (
-        *(np.add, np.multiply, np.maximum, np.minimum, np.fmax, np.fmin, np.equal, np.not_equal, np.hypot),
-        *(np.logical_and, np.logical_or, np.logical_xor, np.bitwise_and, np.bitwise_or, np.bitwise_xor),
-    )
-)
+from composit.operation import Operation, Scalar
+from composit.pictures.sketch import BoxKind, Kind
 
 LONGEST_NUMBER = 8  # characters
 LONGEST_TEXT = 36  # characters; wider boxes make a graph of many branches unreadable
 
 
-def kind_of(operation: Any) -> Kind:
-    """What form and colour the operation is drawn in; an operation that is not of numpy's families is the user's."""
-    if not isinstance(operation, Operation) or isinstance(operation, Elementwise | Astype | Where):
-        return Kind.OPERATION
-    return CLASS_TO_KIND.get(type(operation), Kind.USER)
+def kind_of(operation: Any) -> BoxKind:
+    """What form and colour a node is drawn in: those of its operation's kind, if it has an operation."""
+    return operation.kind if isinstance(operation, Operation) else Kind.NODE
 
 
 def title_of(operation: Any) -> str:
@@ -62,7 +25,8 @@ def title_of(operation: Any) -> str:
 
 def has_ordered_operands(operation: Any) -> bool:
     """Whether exchanging two operands changes the result."""
-    return operation is not None and title_of(operation) not in COMMUTATIVE
+    is_commutative = isinstance(operation, Operation) and operation.is_commutative
+    return operation is not None and not is_commutative
 
 
 def parameters_of(operation: Any) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from composit.operation import OperationKind
 from composit.pictures.closing import scope_title
-from composit.pictures.sketch import Arrow, Box, Kind, Repeat, Scope, Sketch
+from composit.pictures.sketch import Arrow, Box, BoxKind, Kind, Repeat, Scope, Sketch
 
 INK = "#1f2933"
 FAINT_INK = "#66727f"
@@ -29,16 +30,19 @@ class Style:
     title_colour: str = INK
 
 
-KIND_TO_STYLE = {
-    Kind.INPUT: Style("#dcefe3", "#4f9a6c", style="filled"),
-    Kind.SCALAR: Style("#ffffff", "#b4bec8", shape="ellipse", style="filled,dashed"),
+KIND_TO_STYLE: dict[BoxKind, Style] = {
+    OperationKind.INPUT: Style("#dcefe3", "#4f9a6c", style="filled"),
+    OperationKind.SCALAR: Style("#ffffff", "#b4bec8", shape="ellipse", style="filled,dashed"),
+    OperationKind.CREATION: Style("#e6f3ea", "#7fb394", style="filled"),
+    OperationKind.ELEMENTWISE: Style("#eef1f4", "#93a1ae"),
+    OperationKind.MOVEMENT: Style("#f7f7f2", "#b9b8a6"),
+    OperationKind.WRITE: Style("#f7f7f2", "#a58d5e", style="filled"),
+    OperationKind.REDUCTION: Style("#fbe7d3", "#cd8a44"),
+    OperationKind.CONTRACTION: Style("#dbe7f8", "#5482bf"),
+    OperationKind.FUNCTION: Style("#dff0f0", "#559499"),
+    OperationKind.USER: Style("#efe3f6", "#9566b4"),
+    Kind.NODE: Style("#eef1f4", "#93a1ae"),
     Kind.OUTPUT: Style("#2f3e4e", "#2f3e4e", shape="ellipse", style="filled", title_colour="#ffffff"),
-    Kind.OPERATION: Style("#eef1f4", "#93a1ae"),
-    Kind.CONTRACTION: Style("#dbe7f8", "#5482bf"),
-    Kind.REDUCTION: Style("#fbe7d3", "#cd8a44"),
-    Kind.MOVEMENT: Style("#f7f7f2", "#b9b8a6"),
-    Kind.CREATION: Style("#e6f3ea", "#7fb394", style="filled"),
-    Kind.USER: Style("#efe3f6", "#9566b4"),
     Kind.BLOCK: Style("#e9e6f5", "#7a6cb0", style="rounded,filled,bold"),
     Kind.REST: Style("#ffffff", "#8794a1", style="rounded,dashed"),
 }
@@ -146,7 +150,7 @@ def _subtree(tree: _Tree, names: Scope) -> _Tree:
 
 def _box_attributes(box: Box) -> dict[str, str]:
     style = KIND_TO_STYLE[box.kind]
-    small = {"margin": "0.08,0.02", "height": "0.22"} if box.kind in (Kind.SCALAR, Kind.OUTPUT) else {}
+    small = {"margin": "0.08,0.02", "height": "0.22"} if box.kind in (OperationKind.SCALAR, Kind.OUTPUT) else {}
     return {
         "shape": style.shape,
         "style": style.style,
@@ -160,11 +164,11 @@ def _box_attributes(box: Box) -> dict[str, str]:
 def _label(box: Box) -> str:
     """The label in graphviz's HTML: the user's name for the value or the operation's in bold, the rest small below."""
     style = KIND_TO_STYLE[box.kind]
-    if box.kind is Kind.SCALAR:
+    if box.kind is OperationKind.SCALAR:
         return f'<<font point-size="10">{_html(box.label or box.title)}</font>>'
     if box.kind is Kind.OUTPUT:
         return f'<<font point-size="10" color="{style.title_colour}">{_html(box.title)}</font>>'
-    is_named_input = bool(box.label) and box.kind is Kind.INPUT
+    is_named_input = bool(box.label) and box.kind is OperationKind.INPUT
     title = f"<b>{_html(box.label if is_named_input else box.title)}</b>"
     small = [box.parameters, *_type_lines(box.types)]
     if box.label and not is_named_input:
@@ -186,7 +190,7 @@ def _arrow_attributes(arrow: Arrow, sketch: Sketch) -> dict[str, str]:
     if arrow.again:
         # a repetition's arrow runs backwards; with constraint it would turn the ranks upside down
         attributes |= {"style": "dashed", "color": "#7a6cb0", "constraint": "false"}
-    if sketch.boxes[arrow.source].kind is Kind.SCALAR:
+    if sketch.boxes[arrow.source].kind is OperationKind.SCALAR:
         attributes |= {"color": "#b4bec8"}
     return attributes
 

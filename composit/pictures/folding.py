@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from composit.pictures.sketch import Arrow, Kind, Repeat, Scope, Sketch
+from composit.operation import OperationKind
+from composit.pictures.sketch import Arrow, Repeat, Scope, Sketch
 
 Signature: TypeAlias = tuple[object, ...]
 
@@ -79,7 +80,7 @@ def _members_by_scope(sketch: Sketch) -> dict[Scope, list[int]]:
     members: dict[Scope, list[int]] = {}
     for place, box in enumerate(sketch.boxes):
         for length in range(1, len(box.scope) + 1):
-            if box.kind is not Kind.INPUT:
+            if box.kind is not OperationKind.INPUT:
                 members.setdefault(box.scope[:length], []).append(place)
     return members
 
@@ -129,7 +130,8 @@ def _own_inputs(sketch: Sketch, block: Block, arrows_in: Mapping[int, Sequence[A
     length = len(block.scope)
     return [
         arrow.source
-        if sketch.boxes[arrow.source].kind is Kind.INPUT and sketch.boxes[arrow.source].scope[:length] == block.scope
+        if sketch.boxes[arrow.source].kind is OperationKind.INPUT
+        and sketch.boxes[arrow.source].scope[:length] == block.scope
         else None
         for member in block.members
         for arrow in arrows_in[member]

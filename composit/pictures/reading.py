@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from composit.multidigraph import MultiDiGraph, topological_traversal
 from composit.node import Node
+from composit.operation import OperationKind
 from composit.pictures.describing import has_ordered_operands, kind_of, parameters_of, shortened, title_of
 from composit.pictures.sketch import Arrow, Box, Kind, Scope, Sketch
 from composit.source import describe_source
@@ -33,7 +34,7 @@ def read_graph(graph: MultiDiGraph, outputs: Sequence[Output] | None = None) -> 
             (source, _arrow_words(graph, source, node, data))
             for source, _, data in sorted(graph.in_edges(node, data=True), key=_position)
         ]
-        if box.kind is Kind.SCALAR and graph.out_degree(node):
+        if box.kind is OperationKind.SCALAR and graph.out_degree(node):
             continue
         sources = []
         for source, words in arrows_in:
@@ -64,7 +65,7 @@ def _box(node: Any, attributes: Mapping[str, Any], scope: Scope) -> Box:
         types=types,
         scope=scope,
         tooltip=_tooltip(node, operation, label, types, scope),
-        stays_visible=kind is Kind.INPUT and bool(label) and own_label == label,
+        stays_visible=kind is OperationKind.INPUT and bool(label) and own_label == label,
     )
 
 

@@ -1,4 +1,4 @@
-"""The picture as data: boxes and arrows before any layout. Imports nothing of ours.
+"""The picture as data: boxes and arrows before any layout. May import operation.
 
 A sketch says what is drawn and in which scope; how it looks is `dot`'s matter. Boxes stand in topological order.
 """
@@ -8,24 +8,22 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from composit.operation import OperationKind
+
 Scope: TypeAlias = tuple[str, ...]
 
 
 class Kind(Enum):
-    """What a box stands for; each kind has its own form and colour."""
+    """What a box stands for that is no operation."""
 
-    INPUT = "input"
-    SCALAR = "scalar"
+    NODE = "node"  # of a graph whose nodes have no operations
     OUTPUT = "output"
-    OPERATION = "operation"
-    CONTRACTION = "contraction"
-    REDUCTION = "reduction"
-    MOVEMENT = "movement"
-    CREATION = "creation"
-    USER = "user function"
     BLOCK = "block"
     REST = "rest"
 
+
+# Each kind has its own form and colour.
+BoxKind: TypeAlias = Kind | OperationKind
 
 SEVERAL = (Kind.BLOCK, Kind.REST)  # what one box stands for several boxes in
 
@@ -34,7 +32,7 @@ SEVERAL = (Kind.BLOCK, Kind.REST)  # what one box stands for several boxes in
 class Box:
     """One box: its title, the user's label, lines below it, the scope it is drawn in, how many boxes it stands for."""
 
-    kind: Kind
+    kind: BoxKind
     title: str
     label: str = ""
     parameters: str = ""

@@ -3,8 +3,8 @@
 Before:  m = (1 - mask) * -10000; y = x + m        mask constant
 After:   y = x + c                                  c = the value of m
 
-What only moves elements is left: it is a change of view; an array of one value stays a scalar in the code. Results
-much larger than their operands are left too.
+An operation whose cost is 0 stays in the program: C sees its result as a view, or one value, without storing it. Results
+much larger than their operands stay too, unless each element costs more to compute than to load.
 """
 
 from __future__ import annotations
@@ -14,16 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from composit.numpy.broadcasting import BroadcastTo
-from composit.numpy.creation import Full
-from composit.numpy.indexing import BasicIndex
-from composit.numpy.joining import Split
-from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
 from composit.operation import Input, Scalar
 from composit.program import Instruction, Program, Reference
+from mosaic.lowering.registry import has_lowering
 
-movements = (BasicIndex, BroadcastTo, ExpandDims, Reshape, Split, Squeeze, Transpose)
 always_folded_bytes = 1 << 20
+steps_per_load = 64
+"""An element that takes so many steps is loaded sooner than computed: some 4 ns of vector code, 8 bytes from memory."""
 
 
 def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
@@ -40,17 +37,19 @@ def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dic
         if isinstance(operation, Scalar):
             known[position] = (operation.value,)  # type: ignore[assignment]  # weak, as evaluate expects it
             continue
-        if isinstance(operation, Full):
-            value_type = instruction.types[0]
-            known[position] = (np.broadcast_to(np.asarray(operation.fill_value, value_type.dtype), value_type.shape),)
+        if not all(source in known for source, _ in instruction.operands):
             continue
-        if all(source in known for source, _ in instruction.operands) and _is_worth(instruction, known):
-            values = _evaluate(program, instruction, known)
-            if values is None:
-                continue
-            known[position] = values
-            if len(values) == 1 and not isinstance(operation, movements):
-                folded[position] = values[0]
+        cost = operation.cost([program.instructions[p].types[i] for p, i in instruction.operands], instruction.types)
+        # What has no lowering would call numpy at each run, though it may only show elements.
+        is_stored = cost > 0 or not has_lowering(operation)
+        if is_stored and not _is_worth(instruction, cost, known):
+            continue
+        values = _evaluate(program, instruction, known)
+        if values is None:
+            continue
+        known[position] = values
+        if len(values) == 1 and is_stored:
+            folded[position] = values[0]
     return folded
 
 
@@ -62,12 +61,13 @@ def _operand(program: Program, reference: Reference, known: Mapping[int, tuple[n
     return value[()] if is_scalar and isinstance(value, np.ndarray) else value
 
 
-def _is_worth(instruction: Instruction, known: Mapping[int, tuple[np.ndarray, ...]]) -> bool:
-    if isinstance(instruction.operation, movements) or not instruction.operands:
+def _is_worth(instruction: Instruction, cost: int, known: Mapping[int, tuple[np.ndarray, ...]]) -> bool:
+    if not instruction.operands:
         return True
     taken = sum(np.asarray(known[source][index]).nbytes for source, index in instruction.operands)
     given = sum(value_type.num_bytes for value_type in instruction.types)
-    return given <= max(taken, always_folded_bytes)
+    num_elements = sum(value_type.size for value_type in instruction.types)
+    return given <= max(taken, always_folded_bytes) or cost >= steps_per_load * num_elements
 
 
 def _evaluate(
@@ -76,7 +76,7 @@ def _evaluate(
     operands = [_operand(program, reference, known) for reference in instruction.operands]
     try:
         with np.errstate(all="ignore"):
-            results = instruction.operation.evaluator()(*operands)
+            results = instruction.operation.evaluate_for_reading(*operands)
     except (ValueError, TypeError, IndexError, ArithmeticError):
         return None
     return tuple(map(np.asarray, (results,) if instruction.operation.num_results == 1 else results))

@@ -7,7 +7,7 @@ tile of sums held in registers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,15 +16,12 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.errors import ParameterError
 from composit.handle import described
-from composit.numpy.broadcasting import BroadcastTo
-from composit.numpy.contractions import Einsum
-from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
-from composit.numpy.products import Matmul as MatmulOperation
-from composit.operation import Input
+from composit.operation import Input, Operation, OperationKind, TensorType
 from composit.program import BoundProgram
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.ir import Matmul
 from mosaic.kernels.blocking import Blocking, MatmulSpec, choose_blocking
+from mosaic.lowering.registry import has_lowering
 from mosaic.targets import Target
 from mosaic.tiling.layout import Layout, TileLevel
 
@@ -105,8 +102,8 @@ def tile_scheme_of(given: Any, bound: BoundProgram) -> TileScheme:
         tiles = [each for position in positions for each in _tiles(position, levels, bound)]
         if not tiles:
             raise ParameterError(
-                f"tile_scheme: {described(handle)} has tiles, and is neither the right operand nor the result of a product among "
-                "what is compiled; give tiles for the weights or the results of products"
+                f"tile_scheme: {described(handle)} has tiles, and is neither the right operand nor the result of a product of "
+                "matrices among what is compiled; give tiles for the weights or the results of products"
             )
         for origin, wanted in tiles:
             found[origin] = found.get(origin, Tiles()).merged(wanted)
@@ -137,26 +134,41 @@ def _tiles(position: int, levels: Sequence[TileLevel], bound: BoundProgram) -> l
     """Return the products that a tensor's tiles concern, with what they ask for."""
     instructions = bound.program.instructions
     found: list[tuple[int, Tiles]] = []
-    if isinstance(instructions[position].operation, MatmulOperation | Einsum):
-        outer, inner = levels[0].tile_shape[-2:], levels[-1].tile_shape[-2:]
+    operation = instructions[position].operation
+    outer, inner = levels[0].tile_shape[-2:], levels[-1].tile_shape[-2:]
+    if len(inner) < 2:
+        return []  # a vector has neither panels nor blocks
+    if operation.kind is OperationKind.CONTRACTION and has_lowering(operation):
         found.append((position, Tiles(mr=inner[0], nr=inner[1], row_block=outer[0] if len(levels) > 1 else None)))
     for origin, instruction in enumerate(instructions):
-        if isinstance(instruction.operation, MatmulOperation):
-            source, is_transposed = _source(instruction.operands[1][0], bound)
-            if source == position:
-                depth, width = reversed(levels[0].tile_shape[-2:]) if is_transposed else levels[0].tile_shape[-2:]
-                found.append((origin, Tiles(nr=width, depth_block=depth)))
+        if instruction.operation.is_matrix_product:
+            for source, is_transposed in _seen_through_views(instruction.operands[1][0], bound):
+                if source == position:
+                    depth, width = reversed(outer) if is_transposed else outer
+                    found.append((origin, Tiles(nr=width, depth_block=depth)))
     return found
 
 
-def _source(position: int, bound: BoundProgram) -> tuple[int, bool]:
-    """Return the instruction whose elements one sees through views, and whether its last two axes changed places."""
+def _seen_through_views(position: int, bound: BoundProgram) -> Iterator[tuple[int, bool]]:
+    """Yield an instruction and those whose elements it shows, with whether the last two axes changed places on the way."""
     is_transposed = False
+    yield position, is_transposed
     instruction = bound.program.instructions[position]
-    while isinstance(instruction.operation, Transpose | Reshape | BroadcastTo | ExpandDims | Squeeze):
-        if isinstance(instruction.operation, Transpose):
-            axes = instruction.operation.axes
-            is_transposed ^= tuple(np.argsort(axes[-2:])) == (1, 0)
-        position = instruction.operands[0][0]
-        instruction = bound.program.instructions[position]
-    return position, is_transposed
+    while instruction.operation.is_view and has_lowering(instruction.operation):
+        position, index = instruction.operands[0]
+        source = bound.program.instructions[position]
+        is_transposed ^= _transposes(instruction.operation, source.types[index])
+        yield position, is_transposed
+        instruction = source
+
+
+def _transposes(view: Operation, operand: TensorType) -> bool:
+    """Return whether a view of rows that lie one after the other shows columns: its last two axes changed places."""
+    strides, length = [], 1
+    for extent in reversed(operand.shape):
+        strides.append(length)
+        length *= extent
+    # One element of memory stands for all: only strides are looked at.
+    rows = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), operand.shape, strides[::-1])
+    seen = view.view_of(rows)
+    return seen.ndim > 1 and min(seen.shape[-2:]) > 1 and abs(seen.strides[-2]) < abs(seen.strides[-1])

@@ -21,6 +21,10 @@ class Named(Operation):
     def name(self) -> str:
         return self.called
 
+    @property
+    def is_commutative(self) -> bool:
+        return self.called == "add"
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (operand_types[0],)
 

@@ -14,9 +14,10 @@ from composit.apply import apply
 from composit.labels import with_name
 from composit.multidigraph import MultiDiGraph
 from composit.node import name_scope
-from composit.operation import Scalar
+from composit.operation import OperationKind, Scalar
 from composit.pictures.closing import closed, fitted
 from composit.pictures.describing import kind_of, parameters_of, shortened, title_of
+from composit.pictures.dot import KIND_TO_STYLE
 from composit.pictures.folding import folded
 from composit.pictures.reading import read_graph
 from composit.pictures.sketch import Box, Kind, Sketch
@@ -47,8 +48,8 @@ def arrows(sketch: Sketch) -> Counter[tuple[str, str, str, str]]:
 def test_each_box_has_operation_shape_and_dtype() -> None:
     sketch = sketch_of(op("exp", array("x")))
     assert [(box.kind, box.title, box.label, box.types) for box in sketch.boxes] == [
-        (Kind.INPUT, "input", "x", ("float32 [4, 3]",)),
-        (Kind.USER, "exp", "", ("float32 [4, 3]",)),
+        (OperationKind.INPUT, "input", "x", ("float32 [4, 3]",)),
+        (OperationKind.USER, "exp", "", ("float32 [4, 3]",)),
         (Kind.OUTPUT, "output", "", ()),
     ]
     source = visualize(op("exp", array("x")), render=False).source
@@ -102,7 +103,7 @@ def test_a_scalar_is_drawn_at_each_consumer() -> None:
     x = array("x")
     sketch = sketch_of(op("add", op("multiply", x, 0.5), 0.5))
     assert [box.title for box in sketch.boxes].count("0.5") == 2
-    assert not [box for box in sketch.boxes if box.kind is Kind.SCALAR and box.types == ()]
+    assert not [box for box in sketch.boxes if box.kind is OperationKind.SCALAR and box.types == ()]
 
 
 def test_several_outputs_are_numbered_and_marked_in_their_order() -> None:
@@ -171,8 +172,8 @@ def test_a_rewritten_graph_is_drawn_by_its_attributes() -> None:
     graph = networkx.relabel_nodes(op("exp", array("x")).graph, lambda node: node.name)
     sketch = read_graph(MultiDiGraph(graph))
     assert [(box.kind, box.title) for box in sketch.boxes] == [
-        (Kind.INPUT, "input"),
-        (Kind.USER, "exp"),
+        (OperationKind.INPUT, "input"),
+        (OperationKind.USER, "exp"),
         (Kind.OUTPUT, "output"),
     ]
 
@@ -212,9 +213,9 @@ def test_equal_blocks_are_folded_to_one() -> None:
     small = folded(sketch)
     ((scope, repeat),) = small.repeats.items()
     assert (scope, repeat.count, repeat.last) == (("encoder", "layer", "0"), 12, "11")
-    operations = [box.title for box in small.boxes if box.kind is not Kind.INPUT]
+    operations = [box.title for box in small.boxes if box.kind is not OperationKind.INPUT]
     assert operations == ["matmul", "add", "0.5", "tanh", "output"]
-    assert [(box.label, ".".join(box.scope)) for box in small.boxes if box.kind is Kind.INPUT] == [
+    assert [(box.label, ".".join(box.scope)) for box in small.boxes if box.kind is OperationKind.INPUT] == [
         ("x", "encoder.layer"),
         ("weight", "encoder.layer.0.dense"),
         ("", "encoder.layer.0.dense"),
@@ -312,7 +313,7 @@ def test_an_input_that_one_of_two_equal_blocks_uses_twice_stays_outside() -> Non
     sketch = sketch_of(op("add", *results))
     small = folded(sketch)
     assert sum(repeat.count for repeat in small.repeats.values()) == 2
-    assert all(box.scope == ("layer",) for box in small.boxes if box.kind is Kind.INPUT and not box.label)
+    assert all(box.scope == ("layer",) for box in small.boxes if box.kind is OperationKind.INPUT and not box.label)
 
 
 def test_depth_closes_scopes_in_the_picture() -> None:
@@ -375,17 +376,30 @@ def test_a_long_text_is_cut() -> None:
     assert parameters_of(Named("y" * 100)) == shortened(f"called={'y' * 100}")
 
 
+def written(x: Any) -> Any:
+    """The array with one element assigned."""
+    y = x.copy()
+    y[0] = 1
+    return y
+
+
 @pytest.mark.parametrize(
     ("function", "kind", "title", "parameters"),
     [
-        (lambda x: cnp.exp(x), Kind.OPERATION, "exp", ""),
-        (lambda x: x @ x.T, Kind.CONTRACTION, "matmul", ""),
-        (lambda x: x.sum(axis=(0, 1), keepdims=True), Kind.REDUCTION, "sum", "axes=(0, 1), keepdims"),
-        (lambda x: x.T, Kind.MOVEMENT, "transpose", "axes=(1, 0)"),
-        (lambda x: x[1:, ::-1], Kind.MOVEMENT, "getitem", None),
-        (lambda x: x.astype("float64"), Kind.OPERATION, "astype", ""),
-        (lambda x: op("mine", x), Kind.USER, "mine", "called=mine"),
-        (lambda x: x, Kind.INPUT, "input", ""),
+        (lambda x: cnp.exp(x), OperationKind.ELEMENTWISE, "exp", ""),
+        (lambda x: x @ x.T, OperationKind.CONTRACTION, "matmul", ""),
+        (lambda x: x.sum(axis=(0, 1), keepdims=True), OperationKind.REDUCTION, "sum", "axes=(0, 1), keepdims"),
+        (lambda x: x.T, OperationKind.MOVEMENT, "transpose", "axes=(1, 0)"),
+        (lambda x: x[1:, ::-1], OperationKind.MOVEMENT, "getitem", None),
+        (lambda x: x.astype("float64"), OperationKind.ELEMENTWISE, "astype", ""),
+        (lambda x: cnp.sort(x), OperationKind.FUNCTION, "sort", None),
+        (lambda x: cnp.linalg.svd(x)[0], OperationKind.FUNCTION, "svd", None),
+        (lambda x: cnp.fft.fft(x), OperationKind.FUNCTION, "fft", None),
+        (lambda x: cnp.diagonal(x), OperationKind.MOVEMENT, "getitem", None),
+        (lambda x: cnp.sinc(x), OperationKind.ELEMENTWISE, "sinc", "order=0"),
+        (lambda x: written(x), OperationKind.WRITE, "setitem", None),
+        (lambda x: op("mine", x), OperationKind.USER, "mine", "called=mine"),
+        (lambda x: x, OperationKind.INPUT, "input", ""),
     ],
 )
 def test_each_family_has_its_kind_and_shows_its_parameters(
@@ -396,6 +410,10 @@ def test_each_family_has_its_kind_and_shows_its_parameters(
     assert parameters is None or parameters_of(operation) == parameters
 
 
-def test_what_is_no_operation_is_drawn_as_one_of_no_family() -> None:
-    assert kind_of("anything") is Kind.OPERATION
+def test_each_kind_has_its_form_and_colour() -> None:
+    assert set(KIND_TO_STYLE) == {*Kind, *OperationKind}
+
+
+def test_a_node_without_an_operation_is_drawn_plainly() -> None:
+    assert kind_of("anything") is Kind.NODE
     assert parameters_of(None) == ""

@@ -73,6 +73,38 @@ def test_a_scheme_changes_no_value(width: int, depth: int | None) -> None:
     assert_same_values(model(cnp.evaluate(x)), cnp.evaluate(y))
 
 
+def panel_widths(y: Any, x: Any, key: Any, tile: tuple[int, ...]) -> str:
+    return mosaic.emit(y, inputs=[x], tile_scheme={key: TileLevel(tile)}, target="x86-64-v3")
+
+
+def test_tiles_reach_a_weight_through_any_view_that_costs_nothing() -> None:
+    x, weights = tensor(40, 96), tensor(3, 96, 64)
+    layer, part = weights[1], tensor(96, 128)
+    for y, key in (
+        (x @ layer, weights),
+        (x @ layer, layer),
+        (x @ part[:, :64], part),
+        (cnp.einsum("ij,jk->ik", x, layer), weights),
+    ):
+        assert "rows x 16 columns" in panel_widths(y, x, key, (*(1,) * (key.ndim - 2), 96, 16))
+
+
+def test_tiles_of_a_view_that_exchanges_axes_are_in_the_axes_of_the_tensor_they_are_given_for() -> None:
+    x, weight = tensor(40, 96), tensor(64, 96)
+    y = x @ weight.T[:, :48]
+    assert "rows x 16 columns" in panel_widths(y, x, weight, (16, 96))
+    assert "rows x 24 columns" in panel_widths(y, x, weight, (24, 96))
+
+
+@pytest.mark.parametrize("function", [lambda x, v: x @ v, lambda x, v: cnp.einsum("ij,j->i", x, v)])
+def test_vectors_have_no_tiles(function: Any) -> None:
+    x, vector = tensor(40, 96), tensor(96)
+    y = function(x, vector)
+    for key, length in ((vector, 96), (y, 40)):
+        with pytest.raises(ParameterError, match="a product of matrices"):
+            mosaic.compile(y, inputs=[x], tile_scheme={key: TileLevel((length,))})
+
+
 def test_tiles_of_a_tensor_that_no_product_uses_are_an_error() -> None:
     x = tensor(4, 4)
     with pytest.raises(ParameterError, match="neither the right operand nor the result"):
