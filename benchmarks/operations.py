@@ -1,9 +1,10 @@
 """Each operation that has C, alone: a call of the compiled program against numpy's call on the same arrays.
 
-One thread. A round times numpy and the compiled program one after the other, and the figure is the median over rounds
-of the ratio. Both sides give a fresh array per call, and the last one is freed when the next is made: numpy takes it
-from malloc, the compiled program from malloc or, from 4 MiB on, from memory of its own that has come back. Programs
-that hold an operation without C (an island, run by numpy) are left out and counted.
+One thread, by its own clock, which stands still while other programs run. A round times numpy and the compiled program
+one after the other, and the figure is the median over rounds of the ratio. Both sides give a fresh array per call, and
+the last one is freed when the next is made: numpy takes it from malloc, the compiled program from malloc or, from 4 MiB
+on, from memory of its own that has come back. Programs that hold an operation without C (an island, run by numpy) are
+left out and counted.
 """
 
 import re
@@ -86,9 +87,9 @@ def _measured(case: Case, num_elements: int, num_rounds: int) -> Measured:
 
 def _per_call_ns(run: Callable[[], object], repeats: int) -> float:
     """The mean time of a call; a result lives until the next one is made, as in `y = f(x)` in a loop."""
-    start_ns = time.perf_counter_ns()
+    start_ns = time.thread_time_ns()
     for _ in range(repeats):
         result = run()
-    elapsed_ns = time.perf_counter_ns() - start_ns
+    elapsed_ns = time.thread_time_ns() - start_ns
     del result
     return elapsed_ns / repeats

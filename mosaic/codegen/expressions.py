@@ -177,7 +177,9 @@ class Emitter:
             return emit_conversion(self.lanes, parts[0], expression.argument.dtype, expression.dtype)
         if isinstance(expression, Apply):
             dtypes = tuple(argument.dtype for argument in expression.arguments)
-            return emit_function(self.lanes, expression.function, dtypes, expression.dtype, parts)
+            last = expression.arguments[-1]
+            constant = last.value if isinstance(last, Literal) else None
+            return emit_function(self.lanes, expression.function, dtypes, expression.dtype, parts, constant)
         assert isinstance(expression, Position), "constants and accumulated sums are known before"
         return self._position(expression, where)
 

@@ -15,8 +15,8 @@ from mosaic import c
 from mosaic.c.walk import Part, parts
 from mosaic.codegen.code_size import Weights, weights_of
 from mosaic.codegen.lanes import Lanes, bool_dtype
+from mosaic.kernels import constant_division, vector_division, vector_math
 from mosaic.kernels import lanes as lane_helpers
-from mosaic.kernels import vector_division, vector_math
 from mosaic.kernels.helper import Helper, inline_function
 from mosaic.kernels.vectors import VectorType, vector_type
 from mosaic.targets import Target
@@ -37,11 +37,27 @@ def is_compiled(name: str, dtypes: Sequence[np.dtype]) -> bool:
     return (name, kind) in _rows or (kind == "f" and name in vector_math.names) or (name, kind) in vector_division.names
 
 
+def is_row(name: str, dtype: np.dtype) -> bool:
+    """Whether the function of such operands is a few operations, not an algorithm."""
+    return (name, dtype.kind) in _rows or name == "where"
+
+
 def emit_function(
-    lanes: Lanes, name: str, dtypes: Sequence[np.dtype], result: np.dtype, arguments: Arguments
+    lanes: Lanes,
+    name: str,
+    dtypes: Sequence[np.dtype],
+    result: np.dtype,
+    arguments: Arguments,
+    constant: object = None,
 ) -> c.Expression:
-    """Return the function applied to vectors; `dtypes` and `result` are those of its loop."""
+    """Return the function applied to vectors; `dtypes` and `result` are those of its loop.
+
+    constant: the value of the last argument, where it is known
+    """
     dtype = dtypes[0]
+    if isinstance(constant, int) and constant_division.is_faster(name, lanes.type(dtype), constant):
+        divide = constant_division.division_by(name, lanes.type(dtype), constant, lanes.target)
+        return lanes.use(divide)(*arguments[:-1])
     if (name, dtype.kind) in _rows:
         return _from_row(lanes, name, tuple(dtypes), result, arguments)
     if dtype.kind == "f" and name in vector_math.names:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.first_true import position_dtype
-from mosaic.codegen.lanes import lanes_for
+from mosaic.codegen.functions import is_row
+from mosaic.codegen.lanes import bool_dtype, lanes_for
 from mosaic.codegen.operands import Operand, Operands
 from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter, most_wide_vectors
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.ir import Group, RowStage, Scatter
-from mosaic.ir_expressions import Load, walk
+from mosaic.ir_expressions import Apply, Load, loads, walk
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
 
 task_elements = 16 * 1024
 """How many elements are worth a task of their own: several microseconds against about one to hand a task over."""
+
+widest_stream = 32
+most_streamed = 2
+"""A kernel of so few operations waits for memory, where wider vectors gain nothing and lose 5% (Zen 4): arrays of numpy
+start anywhere in a cache line, so that each access to 64 bytes touches two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,26 @@ class KernelCode:
 def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    emitter = Emitter(lanes_for(stage_dtypes(stages), target, group.length), Operands())
+    emitter = Emitter(lanes_for(stage_dtypes(stages), _vectors_for(stages, target), group.length), Operands())
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     rows = RowEmitter(emitter, stages, stored)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
     return _kernel(group, comment, rows, is_flat)
+
+
+def _vectors_for(stages: tuple[RowStage, ...], target: Target) -> Target:
+    """Return the target with vectors of the size that suits the stages."""
+    if target.vector_bytes <= widest_stream or any(stage.reducer for stage in stages):
+        return target
+    dtypes = set(stage_dtypes(stages))
+    # Conversions between sizes, and truth values, take several instructions per vector; a fill takes none.
+    is_plain = len({dtype.itemsize for dtype in dtypes}) == 1 and bool_dtype not in dtypes
+    if not is_plain or not any(True for stage in stages for _ in loads(stage.expression)):
+        return target
+    applied = [part for stage in stages for part in walk(stage.expression) if isinstance(part, Apply)]
+    if len(applied) > most_streamed or not all(is_row(part.function, part.arguments[0].dtype) for part in applied):
+        return target
+    return replace(target, vector_bytes=widest_stream)
 
 
 def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Target) -> KernelCode:

@@ -80,4 +80,12 @@ def _rows_of_int32() -> dict[tuple[str, str, int], Instruction]:
     return {(name, short, num_bytes): row for (short, num_bytes, name), row in rows.items()}
 
 
-_rows = {**_rows_of("f32", "ps"), **_rows_of("f64", "pd"), **_rows_of_int32()}
+_products_of_halves = {
+    ("multiply_halves", "u64", 64): Instruction(
+        "__builtin_ia32_pmuludq512_mask", "__AVX512F__", ("x", "y", "zeros", _all_lanes)
+    ),
+    ("multiply_halves", "u64", 32): Instruction("__builtin_ia32_pmuludq256", "__AVX2__", ("x", "y")),
+    ("multiply_halves", "u64", 16): Instruction("__builtin_ia32_pmuludq128", "__SSE2__", ("x", "y")),
+}
+
+_rows = {**_rows_of("f32", "ps"), **_rows_of("f64", "pd"), **_rows_of_int32(), **_products_of_halves}

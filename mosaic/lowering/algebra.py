@@ -109,7 +109,20 @@ def _where(expression: Apply) -> Expression | None:
     return None
 
 
+def _same_for_integers(value: bool) -> Rule:
+    """Return the rule of a question whose answer is the same for every integer, so that none is read."""
+
+    def rule(expression: Apply) -> Expression | None:  # isnan(integer) -> false
+        is_integer = expression.arguments[0].dtype.kind in "iub"
+        return literal(value, np.dtype(bool)) if is_integer else None
+
+    return rule
+
+
 _rules: dict[str, Rule] = {
+    "isnan": _same_for_integers(False),
+    "isinf": _same_for_integers(False),
+    "isfinite": _same_for_integers(True),
     "multiply": _multiply,
     "divide": _divide,
     "add": _add,

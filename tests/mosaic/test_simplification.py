@@ -71,3 +71,13 @@ def test_what_nothing_needs_is_not_computed() -> None:
     x = tensor(6, 4)
     first, _ = cnp.split(cnp.exp(x), 2, axis=1)
     assert kernel_names([first.sum()], [x]) == [("exp",), ("sum",)]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool"])
+def test_integers_are_not_read_to_see_that_they_are_finite(dtype: str) -> None:
+    x = tensor(300, dtype=dtype)
+    answers = [cnp.isnan(x), cnp.isinf(x), cnp.isfinite(x)]
+    check(*answers)
+    text = mosaic.emit(answers, [x])
+    assert "load_" not in text
+    assert "load_" in mosaic.emit(cnp.equal(x, x), [x])
