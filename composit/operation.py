@@ -159,6 +159,8 @@ class Operation:
     # Values of operands, and not only types and parameters, may make numpy raise: an index out of bounds, a matrix that is
     # singular. `may_raise` says it of one call.
     raises_by_value: ClassVar[bool] = False
+    # Why no derivative exists, as in "a position is an integer"; "" where one exists, be it written (`vjp`) or not.
+    no_derivative: ClassVar[str] = ""
 
     @property
     def name(self) -> str:
@@ -233,9 +235,11 @@ class Operation:
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:  # Any: as in the context
         """Return the cotangent of each operand, None where none flows."""
+        if self.no_derivative:
+            return [None] * len(context.operands)
         raise MissingDerivativeError(
-            f"{self.name}: its derivative is not written yet ({type(self).__name__} has no vjp); define vjp(context) on the "
-            "class, or compute this part outside the differentiated graph"
+            f"{self.name}: its derivative was asked for and is not written yet; expected a method {type(self).__name__}.vjp(context); "
+            "define it, or compute this part outside the differentiated graph"
         )
 
     def key(self) -> Key:

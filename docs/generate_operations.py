@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 import composit.numpy as cnp
 import mosaic.lowering  # noqa: F401  # registers the lowerings
 from composit.numpy import elementwise_table
-from composit.numpy.computations import computations
 from composit.numpy.elementwise import NOT_WRITTEN, Elementwise, ElementwiseFunction
 from composit.operation import Operation
 from flashlight.backend_rows import torch_callable
@@ -27,17 +26,6 @@ FILE = Path(__file__).with_name("operations.md")
 
 # The dtypes that generated C computes with; others run through numpy between compiled regions.
 DTYPES = (np.float32, np.float64, np.int32, np.int64, np.bool)
-
-# What has no derivative in mathematics, by class: an empty rule would not say so.
-NO_DERIVATIVE = {
-    "ArgReduce": "none: a position is an integer",
-    "Full": "none: no operands",
-    "Arange": "none: no operands",
-    "Linspace": "none: no operands",
-    "Eye": "none: no operands",
-    "Tri": "none: no operands",
-    "MatrixRank": "none: a rank is an integer",
-}
 
 INTRODUCTION = """# Operations
 
@@ -57,16 +45,12 @@ def operations_text() -> str:
     """Return the whole document."""
     parts = [INTRODUCTION, "## Elementwise functions\n", _table(_ELEMENTWISE_HEADER, _elementwise_rows())]
     parts += ["\n## Other operations\n", _table(_OPERATION_HEADER, _operation_rows())]
-    parts += ["\n## Computed\n", _COMPUTED_SENTENCE, _table(("Function", "Derivative"), _computed_rows())]
     parts += ["\n## Functions by module\n", _FUNCTIONS_SENTENCE, _table(("Module", "Functions"), _function_rows())]
     return "\n".join(parts) + "\n"
 
 
 _ELEMENTWISE_HEADER = ("Function", "Operands", "Results", "Derivative", "C", "torch")
 _OPERATION_HEADER = ("Operation", "Parameters", "Derivative", "C", "torch")
-_COMPUTED_SENTENCE = (
-    "What `Computed` carries: numpy's own function runs at evaluation, its type follows from the operands'.\n"
-)
 # The first has a table of its own, the second holds numpy's own dtypes and constants.
 _ELSEWHERE = ("composit.numpy.elementwise_table", "composit.numpy.constants")
 # Their functions are public under the module's own name.
@@ -124,17 +108,12 @@ def _is_in_torch(function: ElementwiseFunction, dtype: np.dtype[np.generic]) -> 
 def _operation_rows() -> Iterator[Sequence[str]]:
     for operation in sorted(_operations(), key=lambda each: (each.__module__, each.__name__)):
         has_rule = operation.vjp is not Operation.vjp
-        derivative = NO_DERIVATIVE.get(operation.__name__, "yes" if has_rule else "")
+        derivative = f"none: {operation.no_derivative}" if operation.no_derivative else "yes" if has_rule else ""
         is_lowered = lower.dispatch(operation) is not lower.dispatch(object)
-        parameters = ", ".join(name for name in operation.__annotations__ if name != "serial")
+        parameters = ", ".join(field.name for field in fields(operation) if field.repr)  # type: ignore[arg-type]  # checked
         in_torch = torch_callable.dispatch(operation) is not torch_callable.dispatch(object)
         places = ["yes" if is_there else "" for is_there in (is_lowered, in_torch)]
         yield f"`{operation.__name__}`", parameters, derivative, *places
-
-
-def _computed_rows() -> Iterator[Sequence[str]]:
-    for name, row in sorted(computations().items()):
-        yield f"`{name}`", "yes" if callable(row.derivative) else row.derivative
 
 
 def _operations() -> Iterator[type[Operation]]:
@@ -142,7 +121,9 @@ def _operations() -> Iterator[type[Operation]]:
         for value in vars(importlib.import_module(information.name)).values():
             is_ours = isinstance(value, type) and value.__module__ == information.name
             if is_ours and issubclass(value, Operation) and is_dataclass(value) and value is not Elementwise:
-                yield value
+                # A private class is what several operations share.
+                if not value.__name__.startswith("_"):
+                    yield value
 
 
 def _function_rows() -> Iterator[Sequence[str]]:

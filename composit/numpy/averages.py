@@ -8,17 +8,18 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, named_dtype, normalize_axes, promoted
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
-from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import imag, real
 from composit.numpy.elementwise_composites import where as choose_where
 from composit.numpy.indexing import known_integers
@@ -27,7 +28,7 @@ from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of
 from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, Tensor, max, min, sum
-from composit.operation import Dtype, Shape, TensorType
+from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext
 
 __all__ = ["average", "mean", "ptp", "std", "var"]
 
@@ -188,28 +189,39 @@ def average(
     else:
         weight = _aligned_weights(handle, axis, weights)
         dtype = promoted(handle.dtype, weight.dtype, np.float64 if handle.dtype.kind in "iub" else np.bool)
-        total = _not_zero(sum(weight, axis, dtype, None, keepdims))
+        total = apply(NonzeroWeights(), sum(weight, axis, dtype, None, keepdims))
         result = table.divide(sum(table.multiply(handle, weight, dtype=dtype), axis, None, None, keepdims), total)
     if not returned:
         return result
     return result, total if total.shape == result.shape else in_c_order(broadcast_to(total, result.shape))
 
 
-def _checked(total: Any) -> Any:
-    if np.any(total == 0.0):
-        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
-    return total
+@dataclass(frozen=True, slots=True)
+class NonzeroWeights(Operation):
+    """The sum of weights itself, which may not be zero.
 
+    Derivative:  g
+    """
 
-def _checked_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    return operand
+    keeps_c_order = True
+    raises_by_value = True
+    kind = OperationKind.ELEMENTWISE
 
+    @property
+    def name(self) -> str:
+        return "sum of weights"
 
-def _checked_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, total: Any) -> Sequence[Any]:
-    return [g]
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return operand_types
 
+    def evaluate(self, *operands: Array) -> Any:
+        (total,) = operands
+        if np.any(total == 0.0):
+            raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+        return total
 
-_not_zero = Computation(_checked, _checked_types, _checked_derivative, "sum of weights", raises_by_value=True)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return context.cotangents
 
 
 def _of_numbers(a: TensorLike) -> Tensor:

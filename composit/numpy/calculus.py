@@ -1,29 +1,31 @@
 """Differences, sums along a curve and interpolation: diff, gradient, trapezoid, unwrap, interp, cumulative_sum.
 
 Built of slices and arithmetic in numpy's order of steps, so that they are equal to the last bit and have their
-derivatives from the parts. May import reductions, joining, elementwise, computations, arguments, errors.
+derivatives from the parts. May import reductions, joining, elementwise, array_function, arguments, errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import in_dtype
-from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import where
 from composit.numpy.joining import concatenate
 from composit.numpy.movement import ravel, reshape
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.taking import TakeAdjoint
-from composit.operation import TensorType, tensor_type
+from composit.operation import TensorType, VjpContext, tensor_type
 
 __all__ = [
     "cumulative_prod",
@@ -171,28 +173,36 @@ def unwrap(
     return concatenate([_part(angles, position, 0, 1), rest], position)
 
 
-def _interp_types(parameters: Parameters, x: TensorType, xp: TensorType, fp: TensorType) -> TensorType:
-    return tensor_type(x.shape, np.complex128 if fp.dtype.kind == "c" else np.float64, is_scalar=not x.shape)
+@dataclass(frozen=True, slots=True)
+class Interp(ArrayFunction):
+    """A piecewise linear function at the elements of the first operand, by places and its values there.
 
+    Derivative:  the slope at the elements, shares of g at the two values beside each, the slope's opposite at their places
+    Reference:   numpy.interp
+    """
 
-def _interp_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, *operands: Any) -> Sequence[Any]:
-    x, places, values = operands
-    last = xp.shape(places)[0] - 1
-    segment = xp.clip(xp.searchsorted(places, x, side="right") - 1, 0, max(last - 1, 0))
-    after = xp.minimum(segment + 1, last)
-    low, width = xp.take(places, segment), xp.take(places, after) - xp.take(places, segment)
-    is_inside = xp.logical_and(x >= places[0], x <= places[-1])
-    share = xp.clip((x - low) / width, 0, 1)
-    slope = (xp.take(values, after) - xp.take(values, segment)) / width
-    add = TakeAdjoint(None, "raise", xp.shape(values))
-    to_values = xp.apply(add, g * (1 - share), segment) + xp.apply(add, g * share, after)
-    # Where both values are moved along x, a shift of a place does the opposite of one of x.
-    inner = xp.where(is_inside, -g * slope, 0)
-    to_places = xp.apply(add, inner * (1 - share), segment) + xp.apply(add, inner * share, after)
-    return [xp.where(is_inside, g * slope, 0), to_places, to_values]
+    function = staticmethod(np.interp)
 
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        x, _, values = operand_types
+        dtype = np.complex128 if values.dtype.kind == "c" else np.float64
+        return (tensor_type(x.shape, dtype, is_scalar=not x.shape),)
 
-_interp = Computation(np.interp, _interp_types, _interp_derivative)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x, places, values) = context.xp, context.cotangents, context.operands
+        last = xp.shape(places)[0] - 1
+        segment = xp.clip(xp.searchsorted(places, x, side="right") - 1, 0, max(last - 1, 0))
+        after = xp.minimum(segment + 1, last)
+        low, width = xp.take(places, segment), xp.take(places, after) - xp.take(places, segment)
+        is_inside = xp.logical_and(x >= places[0], x <= places[-1])
+        share = xp.clip((x - low) / width, 0, 1)
+        slope = (xp.take(values, after) - xp.take(values, segment)) / width
+        add = TakeAdjoint(None, "raise", xp.shape(values))
+        to_values = xp.apply(add, g * (1 - share), segment) + xp.apply(add, g * share, after)
+        # Where both values are moved along x, a shift of a place does the opposite of one of x.
+        inner = xp.where(is_inside, -g * slope, 0)
+        to_places = xp.apply(add, inner * (1 - share), segment) + xp.apply(add, inner * share, after)
+        return [xp.where(is_inside, g * slope, 0), to_places, to_values]
 
 
 @rule_for(np.interp)
@@ -208,7 +218,7 @@ def interp(
     at = handle_of(x)
     if any(part.dtype.kind not in kinds for part, kinds in ((at, "biuf"), (places, "biuf"), (values, "biufc"))):
         raise NoRuleError("interp: elements that are no numbers")
-    return _interp(at, places, values)
+    return apply(Interp(), at, places, values)
 
 
 def _cumulative(

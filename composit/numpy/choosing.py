@@ -1,20 +1,22 @@
 """Elements chosen by conditions and by numbers. Where their count depends on values, numpy finds it at the call.
 
-May import elementwise_composites, indexing, computations, arguments, errors.
+May import elementwise_composites, indexing, array_function, arguments, errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import AxisLike, TensorLike, broadcast_shapes, handle_of, normalize_axis, promoted
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
-from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise import promote
 from composit.numpy.elementwise_composites import where
 from composit.numpy.indexing import known_integers
@@ -22,7 +24,7 @@ from composit.numpy.layout import in_c_order, is_given_in_fortran_order
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.taking import take
-from composit.operation import Array, TensorType, tensor_type
+from composit.operation import OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "select"]
 
@@ -81,28 +83,38 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     return in_c_order(result) if any(map(is_given_in_fortran_order, (*conditions, *given))) else result
 
 
-def _chosen_types(parameters: Parameters, number: TensorType, *choices: TensorType) -> TensorType:
-    shape = broadcast_shapes(number.shape, *(choice.shape for choice in choices))
-    return tensor_type(shape, promoted(*(choice.dtype for choice in choices)))
+@dataclass(frozen=True, slots=True)
+class Choose(ArrayFunction):
+    """Elements of the choices by their numbers: the first operand has the numbers, the others are the choices.
 
+    Derivative:  g at the elements that are chosen
+    Reference:   numpy.choose
+    """
 
-def _choose_derivative(
-    xp: Any, g: Any, result: Any, parameters: Parameters, number: Any, *choices: Any
-) -> Sequence[Any]:
-    count = len(choices)
-    place = number % count if parameters["mode"] == "wrap" else xp.clip(number, 0, count - 1)
-    return [None, *(xp.where(xp.equal(place, index), g, 0) for index in range(count))]
+    function = staticmethod(np.choose)
+    mode: Literal["raise", "wrap", "clip"]
+    raises_by_value = True
+    kind = OperationKind.ELEMENTWISE
 
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        number, *choices = operand_types
+        shape = broadcast_shapes(number.shape, *(choice.shape for choice in choices))
+        return (tensor_type(shape, promoted(*(choice.dtype for choice in choices))),)
 
-def _chosen_of(number: Array, *choices: Array, mode: Any) -> Any:
-    return np.choose(number, choices, mode=mode)
+    def evaluator(self) -> Callable[..., Any]:
+        return lambda number, *choices: np.choose(number, choices, mode=self.mode)
 
-
-_choose = Computation(_chosen_of, _chosen_types, _choose_derivative, "choose", raises_by_value=True)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (number, *choices) = context.xp, context.cotangents, context.operands
+        count = len(choices)
+        place = number % count if self.mode == "wrap" else xp.clip(number, 0, count - 1)
+        return [None, *(xp.where(xp.equal(place, index), g, 0) for index in range(count))]
 
 
 @rule_for(np.choose)
-def choose(a: TensorLike, choices: Sequence[TensorLike], out: None = None, mode: str = "raise") -> Tensor:
+def choose(
+    a: TensorLike, choices: Sequence[TensorLike], out: None = None, mode: Literal["raise", "wrap", "clip"] = "raise"
+) -> Tensor:
     """Return elements of the choices by their numbers. See np.choose.
 
     Derivative:  g at the elements that are chosen
@@ -115,4 +127,4 @@ def choose(a: TensorLike, choices: Sequence[TensorLike], out: None = None, mode:
         raise NoRuleError("choose: numbers that are no integers, or choices that are no arrays of numbers")
     if not broadcast_shapes(number.shape, *(part.shape for part in tensors)):
         raise NoRuleError("choose: one element")
-    return _choose(number, *tensors, mode=mode)
+    return apply(Choose(mode), number, *tensors)

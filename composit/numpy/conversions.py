@@ -24,7 +24,7 @@ from composit.numpy.memory import copied_in_order
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import MADE_NO_ARRAY
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, tensor_type
 
 __all__ = [
     "array",
@@ -44,15 +44,13 @@ class IntegersOf(Operation):
     dtype: Dtype
     raises_by_value = True
     kind = OperationKind.ELEMENTWISE
+    no_derivative = "the result is integers"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((len(operand_types),), self.dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
         return np.array(list(operands), self.dtype)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return [None] * len(context.operands)
 
 
 _SCALARS = (np.generic, bool, int, float, complex)

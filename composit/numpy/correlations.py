@@ -1,29 +1,31 @@
 """Covariances, correlations and convolutions.
 
 Covariances are built of products in numpy's order of steps and have their derivatives from the parts. May import
-averages, products, joining, computations, arguments, errors.
+averages, products, joining, array_function, arguments, errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, promoted
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.averages import mean
 from composit.numpy.casting import astype
-from composit.numpy.computations import Computation, Parameters
 from composit.numpy.elementwise_composites import clip
 from composit.numpy.joining import atleast_2d, concatenate
 from composit.numpy.movement import squeeze, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.products import dot
 from composit.numpy.rearranging import diag
-from composit.operation import TensorType, tensor_type
+from composit.operation import TensorType, VjpContext, tensor_type
 
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 
@@ -85,10 +87,17 @@ def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, *,
     return clip(scaled, -1, 1)
 
 
-def _convolved_types(parameters: Parameters, a: TensorType, v: TensorType) -> TensorType:
+def _convolved_types(mode: str, a: TensorType, v: TensorType) -> tuple[TensorType, ...]:
     longer, shorter = max(a.size, v.size), min(a.size, v.size)
     lengths = {"full": longer + shorter - 1, "same": longer, "valid": longer - shorter + 1}
-    return tensor_type((lengths[parameters["mode"]],), promoted(a.dtype, v.dtype))
+    return (tensor_type((lengths[mode],), promoted(a.dtype, v.dtype)),)
+
+
+def _convolution_cotangents(xp: Any, g: Any, mode: str, a: Any, v: Any) -> tuple[Any, Any]:
+    # out[k] = sum of a[i] v[k - i], hence da[i] = sum of g[k] v[k - i], and the same for v.
+    lengths = (xp.shape(a)[0], xp.shape(v)[0])
+    full = _as_full(xp, g, mode, max(lengths), min(lengths))
+    return xp.convolve(full, v[::-1], mode="valid"), xp.convolve(full, a[::-1], mode="valid")
 
 
 def _as_full(xp: Any, g: Any, mode: str, longer: int, shorter: int) -> Any:
@@ -97,24 +106,46 @@ def _as_full(xp: Any, g: Any, mode: str, longer: int, shorter: int) -> Any:
     return xp.pad(g, (start, longer + shorter - 1 - start - xp.shape(g)[0]))
 
 
-def _convolve_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, a: Any, v: Any) -> Sequence[Any]:
-    # out[k] = sum of a[i] v[k - i], hence da[i] = sum of g[k] v[k - i], and the same for v.
-    lengths = (xp.shape(a)[0], xp.shape(v)[0])
-    full = _as_full(xp, g, parameters["mode"], max(lengths), min(lengths))
-    return [xp.convolve(full, v[::-1], mode="valid"), xp.convolve(full, a[::-1], mode="valid")]
+@dataclass(frozen=True, slots=True)
+class Convolve(ArrayFunction):
+    """The convolution of two vectors.
+
+    Derivative:  g correlated with the other vector
+    Reference:   numpy.convolve
+    """
+
+    function = staticmethod(np.convolve)
+    mode: str
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _convolved_types(self.mode, *operand_types)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return _convolution_cotangents(context.xp, context.cotangents[0], self.mode, *context.operands)
 
 
-def _correlate_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, a: Any, v: Any) -> Sequence[Any]:
-    # correlate(a, v) is convolve(a, v reversed), and read backwards where v is the longer one.
-    if xp.shape(a)[0] >= xp.shape(v)[0]:
-        to_a, to_reversed = _convolve_derivative(xp, g, result, parameters, a, v[::-1])
-        return [to_a, to_reversed[::-1]]
-    to_v, to_reversed = _convolve_derivative(xp, g[::-1], result, parameters, v, a[::-1])
-    return [to_reversed[::-1], to_v]
+@dataclass(frozen=True, slots=True)
+class Correlate(ArrayFunction):
+    """The cross-correlation of two vectors: the convolution of the first with the second reversed.
 
+    Derivative:  that of the convolution
+    Reference:   numpy.correlate
+    """
 
-_convolve = Computation(np.convolve, _convolved_types, _convolve_derivative)
-_correlate = Computation(np.correlate, _convolved_types, _correlate_derivative)
+    function = staticmethod(np.correlate)
+    mode: str
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _convolved_types(self.mode, *operand_types)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (a, v) = context.xp, context.cotangents, context.operands
+        if xp.shape(a)[0] >= xp.shape(v)[0]:
+            to_a, to_reversed = _convolution_cotangents(xp, g, self.mode, a, v[::-1])
+            return [to_a, to_reversed[::-1]]
+        # The result is read backwards where v is the longer one.
+        to_v, to_reversed = _convolution_cotangents(xp, g[::-1], self.mode, v, a[::-1])
+        return [to_reversed[::-1], to_v]
 
 
 def _vectors(function: str, first: TensorLike, second: TensorLike, mode: object) -> tuple[Tensor, Tensor]:
@@ -132,10 +163,10 @@ def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
 
     Derivative:  g correlated with the other vector
     """
-    return _convolve(*_vectors("convolve", a, v, mode), mode=mode)
+    return apply(Convolve(mode), *_vectors("convolve", a, v, mode))
 
 
 @rule_for(np.correlate)
 def correlate(a: TensorLike, v: TensorLike, mode: str = "valid") -> Tensor:
     """Return the cross-correlation of two vectors. See np.correlate."""
-    return _correlate(*_vectors("correlate", a, v, mode), mode=mode)
+    return apply(Correlate(mode), *_vectors("correlate", a, v, mode))

@@ -31,13 +31,23 @@ from composit.numpy.arguments import (
     truth,
     whole,
 )
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.broadcasting import broadcast_to
-from composit.numpy.computations import Computation, Parameters
 from composit.numpy.conversions import asarray
 from composit.numpy.layout import InOrder, in_c_order, order_of_axes
 from composit.numpy.movement import transpose
 from composit.numpy.numpy_function import rule_for, without_rule
-from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, serial_field, tensor_type
+from composit.operation import (
+    Array,
+    Dtype,
+    Operation,
+    OperationKind,
+    Shape,
+    TensorType,
+    VjpContext,
+    serial_field,
+    tensor_type,
+)
 
 __all__ = [
     "arange",
@@ -72,6 +82,7 @@ class Full(Operation):
     serial: Key = serial_field()
     keeps_c_order = True
     kind = OperationKind.CREATION
+    no_derivative = "no operands"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         if math.prod(self.shape) * self.dtype.itemsize > MAX_NUM_BYTES:
@@ -100,6 +111,7 @@ class Arange(Operation):
     serial: Key = serial_field()
     keeps_c_order = True
     kind = OperationKind.CREATION
+    no_derivative = "no operands"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         # numpy divides as Python does, before any cast to dtype.
@@ -123,6 +135,7 @@ class Linspace(Operation):
     serial: Key = serial_field()
     keeps_c_order = True
     kind = OperationKind.CREATION
+    no_derivative = "no operands"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.num,), self.dtype),)
@@ -142,6 +155,7 @@ class Eye(Operation):
     serial: Key = serial_field()
     keeps_c_order = True
     kind = OperationKind.CREATION
+    no_derivative = "no operands"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.N, self.M), self.dtype),)
@@ -161,6 +175,7 @@ class Tri(Operation):
     serial: Key = serial_field()
     keeps_c_order = True
     kind = OperationKind.CREATION
+    no_derivative = "no operands"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type((self.N, self.M), self.dtype),)
@@ -345,25 +360,35 @@ def linspace(
     return values, (stop - start) / divisions if divisions > 0 else math.nan
 
 
-def _between_types(parameters: Parameters, start: TensorType, stop: TensorType) -> TensorType:
-    shape = list(np.broadcast_shapes(start.shape, stop.shape))
-    shape.insert(normalize_axis(parameters["axis"], len(shape) + 1), parameters["num"])
-    if parameters["dtype"] is not None:
-        return tensor_type(tuple(shape), parameters["dtype"])
-    ends = [end.dtype if end.weak is None else end.weak(0) for end in (start, stop)]
-    return tensor_type(tuple(shape), np.result_type(*ends, 1.0))
+@dataclass(frozen=True, slots=True)
+class LinspaceBetween(ArrayFunction):
+    """Evenly spaced values between the elements of two arrays, along a new axis.
 
+    Derivative:  the sum along that axis of g times the share that each value has of an end
+    Reference:   numpy.linspace
+    """
 
-def _between_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, start: Any, stop: Any) -> Sequence[Any]:
-    number, endpoint = parameters["num"], parameters["endpoint"]
-    if not number:
-        return [None, None]
-    shares = np.linspace(0.0, 1.0, number, endpoint)
-    rows = xp.moveaxis(g, parameters["axis"], -1)
-    return [xp.sum(rows * share, axis=-1) for share in (1 - shares, shares)]
+    function = staticmethod(np.linspace)
+    num: int
+    endpoint: bool
+    dtype: Dtype | None
+    axis: int
+    keeps_c_order = False
 
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        start, stop = operand_types
+        shape = list(np.broadcast_shapes(start.shape, stop.shape))
+        shape.insert(normalize_axis(self.axis, len(shape) + 1), self.num)
+        ends = [end.dtype if end.weak is None else end.weak(0) for end in operand_types]
+        return (tensor_type(tuple(shape), np.result_type(*ends, 1.0) if self.dtype is None else self.dtype),)
 
-_between = Computation(np.linspace, _between_types, _between_derivative, keeps_c_order=False)
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        if not self.num:
+            return [None, None]
+        xp, (g,) = context.xp, context.cotangents
+        shares = np.linspace(0.0, 1.0, self.num, self.endpoint)
+        rows = xp.moveaxis(g, self.axis, -1)
+        return [xp.sum(rows * share, axis=-1) for share in (1 - shares, shares)]
 
 
 def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> Any:
@@ -375,7 +400,8 @@ def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype:
     ends = [handle_of(end) for end in (start, stop)]
     if any(end.dtype.kind not in "biufc" for end in ends):
         raise NoRuleError("linspace: ends that are no numbers")
-    return _between(*ends, num=number, endpoint=endpoint, dtype=None if dtype is None else np.dtype(dtype), axis=axis)
+    between = LinspaceBetween(number, endpoint, None if dtype is None else np.dtype(dtype), axis)
+    return apply(between, *ends)
 
 
 @rule_for(np.logspace)

@@ -6,24 +6,26 @@ joining, movement, arguments, errors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, normalize_axes, normalize_axis
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
-from composit.numpy.computations import Computation, Parameters
 from composit.numpy.indexing import known_integers
 from composit.numpy.joining import concatenate
 from composit.numpy.movement import moveaxis, ravel, reshape
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.positions import positions_of
 from composit.numpy.taking import TakeAdjoint
-from composit.operation import Array, TensorType, tensor_type
+from composit.operation import Array, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]
 
@@ -55,27 +57,40 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
     return tensor[tuple(index)]
 
 
-def _chosen_types(parameters: Parameters, operand: TensorType, places: TensorType) -> TensorType:
-    axis = parameters["axis"]
-    return tensor_type((*operand.shape[:axis], *places.shape, *operand.shape[axis + 1 :]), operand.dtype)
+@dataclass(frozen=True, slots=True)
+class TakeInOrder(ArrayFunction):
+    """Elements at places along an axis, in Fortran's order where the operand is: `delete` and its kin keep it, take does not.
 
+    Derivative:  g added to zeros at these places
+    """
 
-def _chosen_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any, places: Any) -> Sequence[Any]:
-    return [xp.apply(TakeAdjoint(parameters["axis"], "raise", xp.shape(x)), g, places), None]
+    function = staticmethod(np.take)
+    axis: int
+    kind = OperationKind.MOVEMENT
 
+    @property
+    def name(self) -> str:
+        return "take in order"
 
-def _chosen_of(array: Array, places: Array, axis: int) -> Array:
-    """Return elements along an axis, in Fortran's order where the array is: unlike take, these functions keep it."""
-    result = np.take(array, places, axis)
-    return np.asfortranarray(result) if array.flags.fnc else result
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand, places), axis = operand_types, self.axis
+        return (tensor_type((*operand.shape[:axis], *places.shape, *operand.shape[axis + 1 :]), operand.dtype),)
 
+    def evaluator(self) -> Callable[..., Any]:
+        return self._take
 
-_chosen = Computation(_chosen_of, _chosen_types, _chosen_derivative, "take in order")
+    def _take(self, array: Array, places: Array) -> Array:
+        result = np.take(array, places, self.axis)
+        return np.asfortranarray(result) if array.flags.fnc else result
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x, places) = context.xp, context.cotangents, context.operands
+        return [xp.apply(TakeAdjoint(self.axis, "raise", xp.shape(x)), g, places), None]
 
 
 def take_in_order(tensor: Tensor, places: Array, axis: int) -> Tensor:
     """Return the elements at known places along an axis, lying in the order in which the tensor lies."""
-    return _chosen(tensor, positions_of(places), axis=axis)
+    return apply(TakeInOrder(axis), tensor, positions_of(places))
 
 
 def _place_of(obj: Any) -> Any:

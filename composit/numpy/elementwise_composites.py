@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,12 +15,12 @@ from composit.errors import DtypeError, NoRuleError, ParameterError
 from composit.handle import TensorHandle, described, mark_view
 from composit.numpy import elementwise_table as table
 from composit.numpy.arguments import TensorLike, handle_of, is_number, own, truth, whole
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.casting import Where, in_dtype
-from composit.numpy.computations import Computation, Parameters, same_type
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import ComplexPart
-from composit.operation import Dtype, TensorType, tensor_type
+from composit.operation import Dtype, OperationKind, TensorType, tensor_type
 
 __all__ = [
     "angle",
@@ -57,10 +58,6 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
 
 
 _absent: Any = np._NoValue  # Any: stands in places of any type
-
-
-def _rounded_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    return tensor_type(operand.shape, operand.dtype, is_scalar=not operand.shape)
 
 
 @rule_for(np.clip)
@@ -107,7 +104,18 @@ def _without_loose_limits(dtype: Dtype, low: Any, high: Any) -> tuple[Any, Any]:
     return low, high
 
 
-_complex_rounded = Computation(np.round, _rounded_types, "none: it is piecewise constant")
+@dataclass(frozen=True, slots=True)
+class RoundComplex(ArrayFunction):
+    """Complex elements whose parts are rounded to decimals. Reference: numpy.round."""
+
+    function = staticmethod(np.round)
+    no_derivative = "it is piecewise constant"
+    decimals: int
+    kind = OperationKind.ELEMENTWISE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, operand.dtype, is_scalar=not operand.shape),)
 
 
 @rule_for(np.round)
@@ -123,7 +131,7 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
-        return _complex_rounded(handle, decimals=decimals)
+        return apply(RoundComplex(decimals), handle)
     if decimals == 0:
         return table.rint(handle)
     if handle.dtype.kind == "b":
@@ -152,7 +160,18 @@ def fix(x: TensorLike, out: None = None) -> Tensor:
     return table.trunc(x)
 
 
-_complex_numbers = Computation(np.nan_to_num, same_type)
+@dataclass(frozen=True, slots=True)
+class ComplexNanToNum(ArrayFunction):
+    """Complex elements with NaN and infinities of their parts replaced. Reference: numpy.nan_to_num."""
+
+    function = staticmethod(np.nan_to_num)
+    nan: Any  # a Python or numpy scalar, as the next two, None for the largest numbers
+    posinf: Any
+    neginf: Any
+    kind = OperationKind.ELEMENTWISE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
 
 
 @rule_for(np.nan_to_num)
@@ -175,7 +194,7 @@ def nan_to_num(
         and handle.ndim
         and all(value is None or is_number(value) for value in (nan, posinf, neginf))
     ):
-        return _complex_numbers(handle, nan=nan, posinf=posinf, neginf=neginf)
+        return apply(ComplexNanToNum(nan, posinf, neginf), handle)
     if handle.dtype.kind != "f":
         raise NoRuleError("nan_to_num: a complex number alone, replaced by arrays, or elements that are no numbers")
     largest = float(np.finfo(handle.dtype).max)
@@ -207,12 +226,20 @@ def isneginf(x: TensorLike, out: None = None) -> Tensor:
     return table.equal(_real_number(x), -math.inf)
 
 
-def _close_types(parameters: Parameters, x: TensorType, y: TensorType) -> TensorType:
-    shape = np.broadcast_shapes(x.shape, y.shape)
-    return tensor_type(shape, np.bool, is_scalar=not shape)
+@dataclass(frozen=True, slots=True)
+class IsClose(ArrayFunction):
+    """Whether |a - b| <= atol + rtol |b|, elementwise. Reference: numpy.isclose."""
 
+    function = staticmethod(np.isclose)
+    no_derivative = "the result is boolean"
+    rtol: Any  # a Python or numpy scalar, as the next
+    atol: Any
+    equal_nan: bool
+    kind = OperationKind.ELEMENTWISE
 
-_isclose = Computation(np.isclose, _close_types, "none: the result is boolean")
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = np.broadcast_shapes(*(operand.shape for operand in operand_types))
+        return (tensor_type(shape, np.bool, is_scalar=not shape),)
 
 
 @rule_for(np.isclose)
@@ -223,7 +250,7 @@ def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
         raise NoRuleError("isclose: elements that are no numbers, or tolerances that are arrays")
     if not (np.isfinite(rtol) and np.isfinite(atol)) or np.iscomplexobj(rtol) or np.iscomplexobj(atol):
         raise NoRuleError("isclose: tolerances of which numpy warns, or complex ones")
-    return _isclose(x, y, rtol=rtol, atol=atol, equal_nan=truth(equal_nan))
+    return apply(IsClose(rtol, atol, truth(equal_nan)), x, y)
 
 
 @rule_for(np.real)

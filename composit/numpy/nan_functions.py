@@ -1,28 +1,30 @@
 """Reductions that leave NaN out: nansum, nanmean, nanmax, nancumsum and kin.
 
 Sums and products are those of the elements with the neutral element in the place of NaN, as numpy's are. May import
-reductions, averages, order_statistics, computations, arguments, errors.
+reductions, order_statistics, array_function, arguments, errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy import reductions
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, truth
-from composit.numpy.computations import Computation, Parameters
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.elementwise_composites import where as choose_where
 from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.order_statistics import median_of, median_types, quantiles_of
+from composit.numpy.order_statistics import NanMedian, NanPercentile, NanQuantile, median_of, quantiles_of
 from composit.numpy.reduction_arguments import axes_of, is_set, reduced_shape
-from composit.operation import TensorType, tensor_type
+from composit.operation import Axes, Dtype, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = [
     "nanargmax",
@@ -99,86 +101,170 @@ def nancumprod(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, o
     return reductions.cumprod(_replaced(a, 1, "nancumprod"), axis, dtype)
 
 
-def _reduced(parameters: Parameters, operand: TensorType, dtype: Any) -> TensorType:
-    axes = axes_of(parameters["axis"], operand.ndim)
-    shape = reduced_shape(operand.shape, axes, parameters.get("keepdims", False))
-    return tensor_type(shape, dtype, is_scalar=not shape)
+@dataclass(frozen=True, slots=True)
+class _NanReduction(ArrayFunction):
+    axis: Axes | None
+    keepdims: bool = False
+    kind = OperationKind.REDUCTION
+
+    def _dtype(self, operand: TensorType) -> Dtype:
+        """Return the dtype of the result; here that of a mean."""
+        return np.dtype(np.float64) if operand.dtype.kind in "biu" else operand.dtype
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        shape = reduced_shape(operand.shape, axes_of(self.axis, operand.ndim), self.keepdims)
+        return (tensor_type(shape, self._dtype(operand), is_scalar=not shape),)
 
 
-def _extremum_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    if not operand.size:
-        raise NoRuleError("nanmax: no elements")
-    return _reduced(parameters, operand, operand.dtype)
+@dataclass(frozen=True, slots=True)
+class _NanExtremum(_NanReduction):
+    def _dtype(self, operand: TensorType) -> Dtype:
+        if not operand.size:
+            raise NoRuleError(f"{self.name}: no elements")
+        return operand.dtype
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
+        axes = axes_of(self.axis, xp.ndim(x))
+        return [derivatives.share_among_extrema(xp, g, result, x, axes, self.keepdims)]
 
 
-def _position_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    if not operand.size or not operand.ndim:
-        raise NoRuleError("nanargmax: no elements")
-    return _reduced(parameters, operand, np.intp)
+@dataclass(frozen=True, slots=True)
+class NanMax(_NanExtremum):
+    """The largest element along axes that is not NaN.
+
+    Derivative:  g at the largest element, shared evenly by equal ones
+    Reference:   numpy.nanmax
+    """
+
+    function = staticmethod(np.nanmax)
 
 
-def _mean_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    return _reduced(parameters, operand, np.float64 if operand.dtype.kind in "biu" else operand.dtype)
+@dataclass(frozen=True, slots=True)
+class NanMin(_NanExtremum):
+    """The smallest element along axes that is not NaN.
+
+    Derivative:  g at the smallest element, shared evenly by equal ones
+    Reference:   numpy.nanmin
+    """
+
+    function = staticmethod(np.nanmin)
 
 
-def _variance_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    if operand.dtype.kind == "c":
-        return _reduced(parameters, operand, np.empty(0, operand.dtype).real.dtype)
-    return _mean_types(parameters, operand)
+@dataclass(frozen=True, slots=True)
+class _NanPosition(ArrayFunction):
+    axis: int | None
+    keepdims: bool = False
+    no_derivative = "a position is an integer"
+    raises_by_value = True
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        if not operand.size or not operand.ndim:
+            raise NoRuleError(f"{self.name}: no elements")
+        shape = reduced_shape(operand.shape, axes_of(self.axis, operand.ndim), self.keepdims)
+        return (tensor_type(shape, np.intp, is_scalar=not shape),)
 
 
-def _extremum_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    axes = axes_of(parameters["axis"], xp.ndim(x))
-    return [derivatives.share_among_extrema(xp, g, result, x, axes, parameters.get("keepdims", False))]
+@dataclass(frozen=True, slots=True)
+class NanArgMax(_NanPosition):
+    """The place of the first largest element that is not NaN. Reference: numpy.nanargmax."""
+
+    function = staticmethod(np.nanargmax)
 
 
-def _share(xp: Any, g: Any, parameters: Parameters, x: Any, ddof: float = 0) -> tuple[Any, Any]:
-    """Return where x is a number, and g / (count - ddof), with the reduced axes in place."""
-    axes = axes_of(parameters["axis"], xp.ndim(x))
+@dataclass(frozen=True, slots=True)
+class NanArgMin(_NanPosition):
+    """The place of the first smallest element that is not NaN. Reference: numpy.nanargmin."""
+
+    function = staticmethod(np.nanargmin)
+
+
+def _share(context: VjpContext, axis: Axes | None, keepdims: bool, ddof: float = 0) -> tuple[Any, Any]:
+    """Return where the operand is a number, and g / (count - ddof), with the reduced axes in place."""
+    xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+    axes = axes_of(axis, xp.ndim(x))
     is_number = xp.logical_not(xp.isnan(x))
     count = xp.sum(is_number, axis=axes, keepdims=True, dtype=g.dtype)
     # Where nothing is a number, nothing is asked of the quotient, which must not be NaN then.
     rest = xp.where(count == 0, 1, count - ddof)
-    return is_number, derivatives.kept(xp, g, axes, parameters.get("keepdims", False)) / rest
+    return is_number, derivatives.kept(xp, g, axes, keepdims) / rest
 
 
-def _mean_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    is_number, share = _share(xp, g, parameters, x)
-    return [xp.where(is_number, share, 0)]
+@dataclass(frozen=True, slots=True)
+class NanMean(_NanReduction):
+    """The mean along axes of what is not NaN.
+
+    Derivative:  g / count at every element that is not NaN
+    Reference:   numpy.nanmean
+    """
+
+    function = staticmethod(np.nanmean)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        is_number, share = _share(context, self.axis, self.keepdims)
+        return [context.xp.where(is_number, share, 0)]
 
 
-def _variance_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    # d var / dx = 2 (x - mean) / (count - ddof)
-    axes = axes_of(parameters["axis"], xp.ndim(x))
-    is_number, share = _share(xp, g, parameters, x, parameters["ddof"])
-    mean = xp.nanmean(x, axis=axes, keepdims=True)
-    # NaN is taken out before anything is multiplied: the derivative of this rule multiplies by the deviation once more.
-    deviation = xp.where(is_number, xp.where(is_number, x, 0) - mean, 0)
-    return [share * 2 * (xp.conjugate(deviation) if deviation.dtype.kind == "c" else deviation)]
+@dataclass(frozen=True, slots=True)
+class _NanSpread(_NanReduction):
+    ddof: float = 0
+
+    def _dtype(self, operand: TensorType) -> Dtype:
+        if operand.dtype.kind == "c":
+            return np.empty(0, operand.dtype).real.dtype
+        return _NanReduction._dtype(self, operand)
+
+    def _cotangent_of_variance(self, context: VjpContext) -> Any:
+        # d var / dx = 2 (x - mean) / (count - ddof)
+        xp, (x,) = context.xp, context.operands
+        is_number, share = _share(context, self.axis, self.keepdims, self.ddof)
+        mean = xp.nanmean(x, axis=axes_of(self.axis, xp.ndim(x)), keepdims=True)
+        # NaN is taken out before anything is multiplied: the derivative of this rule multiplies by the deviation once more.
+        deviation = xp.where(is_number, xp.where(is_number, x, 0) - mean, 0)
+        return share * 2 * (xp.conjugate(deviation) if deviation.dtype.kind == "c" else deviation)
 
 
-def _deviation_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    # d std = d var / (2 std)
-    return _variance_derivative(xp, g / (2 * result), result, parameters, x)
+@dataclass(frozen=True, slots=True)
+class NanVar(_NanSpread):
+    """The variance along axes of what is not NaN.
+
+    Derivative:  2 g (x - mean) / (count - ddof)
+    Reference:   numpy.nanvar
+    """
+
+    function = staticmethod(np.nanvar)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [self._cotangent_of_variance(context)]
 
 
-_nanmax = Computation(np.nanmax, _extremum_types, _extremum_derivative)
-_nanmin = Computation(np.nanmin, _extremum_types, _extremum_derivative)
-_nanargmax = Computation(np.nanargmax, _position_types, "none: a position is an integer", raises_by_value=True)
-_nanargmin = Computation(np.nanargmin, _position_types, "none: a position is an integer", raises_by_value=True)
-_nanmean = Computation(np.nanmean, _mean_types, _mean_derivative)
-_nanvar = Computation(np.nanvar, _variance_types, _variance_derivative)
-_nanstd = Computation(np.nanstd, _variance_types, _deviation_derivative)
+@dataclass(frozen=True, slots=True)
+class NanStd(_NanSpread):
+    """The standard deviation along axes of what is not NaN.
+
+    Derivative:  that of the variance / (2 std)
+    Reference:   numpy.nanstd
+    """
+
+    function = staticmethod(np.nanstd)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (g,), (result,) = context.cotangents, context.results
+        return [self._cotangent_of_variance(replace(context, cotangents=[g / (2 * result)]))]
 
 
-def _reduction(row: Computation, a: TensorLike, axis: Any, keepdims: object, **parameters: Any) -> Tensor:
-    tensor = _numeric(a, row.name)
+def _numbers_and_axes(name: str, a: TensorLike, axis: Any) -> tuple[Tensor, Axes | None]:
+    tensor = _numeric(a, name)
     if not tensor.ndim and axis is not None:
-        raise NoRuleError(f"{row.name}: an axis of a scalar")
-    known = None if axis is None else axes_of(axis, tensor.ndim)
-    if keepdims is not _absent:
-        parameters["keepdims"] = is_set(keepdims)
-    return row(tensor, axis=known, **parameters)
+        raise NoRuleError(f"{name}: an axis of a scalar")
+    return tensor, None if axis is None else axes_of(axis, tensor.ndim)
+
+
+def _is_kept(keepdims: object) -> bool:
+    return keepdims is not _absent and is_set(keepdims)
 
 
 def _refuse(function: str, *options: object) -> None:
@@ -200,7 +286,8 @@ def nanmax(
     Derivative:  g at the largest element, shared evenly by equal ones
     """
     _refuse("nanmax", initial, where)
-    return _reduction(_nanmax, a, axis, keepdims)
+    tensor, axes = _numbers_and_axes("nanmax", a, axis)
+    return apply(NanMax(axes, _is_kept(keepdims)), tensor)
 
 
 @rule_for(np.nanmin)
@@ -214,28 +301,29 @@ def nanmin(
 ) -> Tensor:
     """Return the smallest element along axes that is not NaN, as `nanmax`. See np.nanmin."""
     _refuse("nanmin", initial, where)
-    return _reduction(_nanmin, a, axis, keepdims)
+    tensor, axes = _numbers_and_axes("nanmin", a, axis)
+    return apply(NanMin(axes, _is_kept(keepdims)), tensor)
 
 
-def _position(row: Computation, a: TensorLike, axis: Any, keepdims: object) -> Tensor:
-    tensor = _numeric(a, row.name)
+def _numbers_and_axis(name: str, a: TensorLike, axis: Any) -> tuple[Tensor, int | None]:
+    tensor = _numeric(a, name)
     if isinstance(axis, tuple | list) or not tensor.ndim:
-        raise NoRuleError(f"{row.name}: several axes, or a scalar")
-    known = None if axis is None else axes_of(axis, tensor.ndim)[0]
-    options = {} if keepdims is _absent else {"keepdims": is_set(keepdims)}
-    return row(tensor, axis=known, **options)
+        raise NoRuleError(f"{name}: several axes, or a scalar")
+    return tensor, None if axis is None else axes_of(axis, tensor.ndim)[0]
 
 
 @rule_for(np.nanargmax)
 def nanargmax(a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent) -> Tensor:
     """Return the place of the first largest element that is not NaN. See np.nanargmax."""
-    return _position(_nanargmax, a, axis, keepdims)
+    tensor, position = _numbers_and_axis("nanargmax", a, axis)
+    return apply(NanArgMax(position, _is_kept(keepdims)), tensor)
 
 
 @rule_for(np.nanargmin)
 def nanargmin(a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent) -> Tensor:
     """Return the place of the first smallest element that is not NaN. See np.nanargmin."""
-    return _position(_nanargmin, a, axis, keepdims)
+    tensor, position = _numbers_and_axis("nanargmin", a, axis)
+    return apply(NanArgMin(position, _is_kept(keepdims)), tensor)
 
 
 @rule_for(np.nanmean)
@@ -253,7 +341,8 @@ def nanmean(
     Derivative:  g / count at every element that is not NaN
     """
     _refuse("nanmean", _absent if dtype is None else dtype, where)
-    return _reduction(_nanmean, a, axis, keepdims)
+    tensor, axes = _numbers_and_axes("nanmean", a, axis)
+    return apply(NanMean(axes, _is_kept(keepdims)), tensor)
 
 
 @rule_for(np.nanvar)
@@ -275,7 +364,8 @@ def nanvar(
     Derivative:  2 g (x - mean) / (count - ddof)
     """
     _refuse("nanvar", _absent if dtype is None else dtype, where, mean, correction)
-    return _reduction(_nanvar, a, axis, keepdims, ddof=_known_number(ddof))
+    tensor, axes = _numbers_and_axes("nanvar", a, axis)
+    return apply(NanVar(axes, _is_kept(keepdims), _known_number(ddof)), tensor)
 
 
 @rule_for(np.nanstd)
@@ -294,16 +384,14 @@ def nanstd(
 ) -> Tensor:
     """Return the standard deviation along axes of what is not NaN. See np.nanstd."""
     _refuse("nanstd", _absent if dtype is None else dtype, where, mean, correction)
-    return _reduction(_nanstd, a, axis, keepdims, ddof=_known_number(ddof))
+    tensor, axes = _numbers_and_axes("nanstd", a, axis)
+    return apply(NanStd(axes, _is_kept(keepdims), _known_number(ddof)), tensor)
 
 
 def _known_number(value: object) -> float:
     if type(value) not in (int, float):
         raise NoRuleError(f"ddof: {value!r} is no number of Python's")
     return value  # type: ignore[return-value]  # checked above
-
-
-_nanmedian = Computation(np.nanmedian, median_types, keeps_c_order=False)
 
 
 @rule_for(np.nanmedian)
@@ -317,8 +405,8 @@ def nanmedian(
     """Return the median along axes of what is not NaN. See np.nanmedian."""
     if truth(overwrite_input):
         return nanmedian(a, axis, None, False, keepdims)
-    return median_of(_nanmedian, a, axis, keepdims is not _absent and truth(keepdims))
+    return median_of(NanMedian, a, axis, keepdims is not _absent and truth(keepdims))
 
 
-nanquantile = quantiles_of(np.nanquantile, 1)
-nanpercentile = quantiles_of(np.nanpercentile, 100)
+nanquantile = quantiles_of(NanQuantile)
+nanpercentile = quantiles_of(NanPercentile)

@@ -1,19 +1,21 @@
-"""Medians and quantiles: elements by their rank, interpolated. May import computations, reduction_arguments, errors."""
+"""Medians and quantiles: elements by their rank, interpolated. May import array_function, reduction_arguments, errors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import MissingDerivativeError, NoRuleError
 from composit.numpy.arguments import AxesLike, TensorLike, handle_of, truth
-from composit.numpy.computations import Computation, Parameters
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
 from composit.numpy.reduction_arguments import axes_of, reduced_shape
-from composit.operation import Axes, Dtype, TensorType, tensor_type
+from composit.operation import Axes, Dtype, OperationKind, TensorType, VjpContext, tensor_type
 
 __all__ = ["median", "percentile", "quantile"]
 
@@ -21,21 +23,6 @@ Tensor = Any  # LazyTensor, which is defined above this module
 
 # These choose elements and interpolate nothing, so that the dtype stays.
 _CHOOSING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
-
-
-def median_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    """Return the type of a median: integers have means in float64."""
-    shape = reduced_shape(operand.shape, axes_of(parameters["axis"], operand.ndim), parameters["keepdims"])
-    dtype = np.float64 if operand.dtype.kind in "biu" else operand.dtype
-    return tensor_type(shape, dtype, is_scalar=not shape)
-
-
-def median_of(row: Computation, a: TensorLike, axis: AxesLike | None, keepdims: bool) -> Tensor:
-    """Return the row's median of a tensor."""
-    tensor = handle_of(a)
-    if not tensor.ndim or not tensor.size or tensor.dtype.kind not in "biufc":
-        raise NoRuleError(f"{row.name}: no elements, no axis, or elements that are no numbers")
-    return row(tensor, axis=None if axis is None else axes_of(axis, tensor.ndim), keepdims=keepdims)
 
 
 def _ranked(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
@@ -80,13 +67,52 @@ def _length(xp: Any, x: Any, axes: Axes) -> int:
     return length
 
 
-def _median_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    axes = axes_of(parameters["axis"], xp.ndim(x))
-    middle = np.float64((_length(xp, x, axes) - 1) / 2)
-    return [_ranked(xp, g, x, axes, middle)]
+@dataclass(frozen=True, slots=True)
+class _MiddleOfOrder(ArrayFunction):
+    axis: Axes | None
+    keepdims: bool
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        shape = reduced_shape(operand.shape, axes_of(self.axis, operand.ndim), self.keepdims)
+        dtype = np.float64 if operand.dtype.kind in "biu" else operand.dtype
+        return (tensor_type(shape, dtype, is_scalar=not shape),)
 
 
-_median = Computation(np.median, median_types, _median_derivative)
+@dataclass(frozen=True, slots=True)
+class Median(_MiddleOfOrder):
+    """The element in the middle of the order along axes, or the mean of the two there; of integers in float64.
+
+    Derivative:  g at the element in the middle, half of it at each of two
+    Reference:   numpy.median
+    """
+
+    function = staticmethod(np.median)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        axes = axes_of(self.axis, xp.ndim(x))
+        middle = np.float64((_length(xp, x, axes) - 1) / 2)
+        return [_ranked(xp, g, x, axes, middle)]
+
+
+@dataclass(frozen=True, slots=True)
+class NanMedian(_MiddleOfOrder):
+    """The median along axes of what is not NaN. Reference: numpy.nanmedian."""
+
+    function = staticmethod(np.nanmedian)
+    keeps_c_order = False
+
+
+def median_of(
+    operation: type[Median] | type[NanMedian], a: TensorLike, axis: AxesLike | None, keepdims: bool
+) -> Tensor:
+    """Return the median of a tensor by one of the operations."""
+    tensor = handle_of(a)
+    if not tensor.ndim or not tensor.size or tensor.dtype.kind not in "biufc":
+        raise NoRuleError(f"{operation.function.__name__}: no elements, no axis, or elements that are no numbers")
+    return apply(operation(None if axis is None else axes_of(axis, tensor.ndim), keepdims), tensor)
 
 
 @rule_for(np.median)
@@ -104,56 +130,101 @@ def median(
     if overwrite_input:
         # What may be overwritten need not be: numpy, too, gets an array of its own.
         return median(a, axis, None, False, keepdims)
-    return median_of(_median, a, axis, truth(keepdims))
+    return median_of(Median, a, axis, truth(keepdims))
 
 
-def _quantile_dtype(parameters: Parameters, operand: TensorType, places: TensorType) -> Dtype:
-    is_choosing = parameters["method"] in _CHOOSING or (places.dtype.kind in "biu" and parameters["scale"] == 1)
-    if is_choosing:
-        return operand.dtype
-    if operand.dtype.kind == "b":
-        raise NoRuleError("quantile: truth values cannot be interpolated")
-    if places.weak is not None:
-        return np.result_type(operand.dtype, 1.0)
-    return np.result_type(operand.dtype, places.dtype, *[np.float64] * (places.dtype.kind in "biu"))
+@dataclass(frozen=True, slots=True)
+class _ByRank(ArrayFunction):
+    """Elements of the first operand by their ranks along axes, as parts of `scale`: the second operand."""
+
+    scale: ClassVar[int]
+    axis: Axes | None
+    method: str
+    keepdims: bool
+    keeps_c_order = False  # numpy moves axes
+    raises_by_value = True
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        operand, places = operand_types
+        axes = axes_of(self.axis, operand.ndim)
+        shape = (*places.shape, *reduced_shape(operand.shape, axes, self.keepdims))
+        return (tensor_type(shape, self._dtype(operand, places), is_scalar=not shape),)
+
+    def _dtype(self, operand: TensorType, places: TensorType) -> Dtype:
+        is_choosing = self.method in _CHOOSING or (places.dtype.kind in "biu" and self.scale == 1)
+        if is_choosing:
+            return operand.dtype
+        if operand.dtype.kind == "b":
+            raise NoRuleError("quantile: truth values cannot be interpolated")
+        if places.weak is not None:
+            return np.result_type(operand.dtype, 1.0)
+        return np.result_type(operand.dtype, places.dtype, *[np.float64] * (places.dtype.kind in "biu"))
 
 
-def _quantile_types(parameters: Parameters, operand: TensorType, places: TensorType) -> TensorType:
-    axes = axes_of(parameters["axis"], operand.ndim)
-    shape = (*places.shape, *reduced_shape(operand.shape, axes, parameters["keepdims"]))
-    return tensor_type(shape, _quantile_dtype(parameters, operand, places), is_scalar=not shape)
-
-
-def _quantile_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any, q: Any) -> Sequence[Any]:
-    if parameters["method"] != "linear":
+def _cotangents_by_rank(operation: _ByRank, context: VjpContext) -> Sequence[Any]:
+    if operation.method != "linear":
         raise MissingDerivativeError(
-            f"quantile: its derivative by method {parameters['method']!r} was asked for and is not written yet; expected"
+            f"{operation.name}: its derivative by method {operation.method!r} was asked for and is not written yet; expected"
             " method='linear'; compute this part outside the differentiated graph"
         )
-    axes = axes_of(parameters["axis"], xp.ndim(x))
-    places_per_unit = (_length(xp, x, axes) - 1) / parameters["scale"]
+    xp, (g,), (x, q) = context.xp, context.cotangents, context.operands
+    axes = axes_of(operation.axis, xp.ndim(x))
+    places_per_unit = (_length(xp, x, axes) - 1) / operation.scale
     places = q * places_per_unit
     return [_ranked(xp, g, x, axes, places), _of_places(xp, g, x, axes, places) * places_per_unit]
 
 
-def _evaluated(function: Callable[..., Any]) -> Callable[..., Any]:
-    def compute(a: Any, q: Any, *, scale: int, **parameters: Any) -> Any:
-        return function(a, q, **parameters)
+@dataclass(frozen=True, slots=True)
+class Quantile(_ByRank):
+    """Elements by their ranks from 0 to 1 along axes, interpolated between two.
 
-    return compute
+    Derivative:  g at the elements on both sides, by their shares, and their difference for the rank, where the rule is on
+                 the upper side of a kink; methods other than linear have none yet
+    Reference:   numpy.quantile
+    """
+
+    function = staticmethod(np.quantile)
+    scale = 1
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return _cotangents_by_rank(self, context)
 
 
-def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]:
-    """Return the public function of quantiles for one of numpy's; ranks run from 0 to scale."""
-    is_differentiable = not function.__name__.startswith("nan")
-    row = Computation(
-        _evaluated(function),
-        _quantile_types,
-        _quantile_derivative if is_differentiable else "",
-        function.__name__,
-        keeps_c_order=False,  # it moves axes
-        raises_by_value=True,
-    )
+@dataclass(frozen=True, slots=True)
+class Percentile(_ByRank):
+    """As `Quantile`, by ranks from 0 to 100.
+
+    Derivative:  as that of `Quantile`
+    Reference:   numpy.percentile
+    """
+
+    function = staticmethod(np.percentile)
+    scale = 100
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return _cotangents_by_rank(self, context)
+
+
+@dataclass(frozen=True, slots=True)
+class NanQuantile(_ByRank):
+    """As `Quantile`, of what is not NaN. Reference: numpy.nanquantile."""
+
+    function = staticmethod(np.nanquantile)
+    scale = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NanPercentile(_ByRank):
+    """As `Percentile`, of what is not NaN. Reference: numpy.nanpercentile."""
+
+    function = staticmethod(np.nanpercentile)
+    scale = 100
+
+
+def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
+    """Return the public function of an operation that finds elements by their rank."""
+    function = operation.function
 
     def rule(
         a: TensorLike,
@@ -174,14 +245,14 @@ def quantiles_of(function: Callable[..., Any], scale: int) -> Callable[..., Any]
         if truth(overwrite_input):
             # What may be overwritten need not be.
             return published(a, q, axis, None, False, method, keepdims, weights=weights)
-        tensor, places = handle_of(a), _places(q, scale)
+        tensor, places = handle_of(a), _places(q, operation.scale)
         if not tensor.size or not tensor.ndim or tensor.dtype.kind not in "biuf":
-            raise NoRuleError(f"{row.name}: no elements, no axis, or elements that are no real numbers")
+            raise NoRuleError(f"{function.__name__}: no elements, no axis, or elements that are no real numbers")
         if weights is not None or (method != "linear" and method not in _CHOOSING) or places.ndim > 1:
-            raise NoRuleError(f"{row.name}: weights, method {method!r}, or a matrix of quantiles")
+            raise NoRuleError(f"{function.__name__}: weights, method {method!r}, or a matrix of quantiles")
         axes = None if axis is None else axes_of(axis, tensor.ndim)
         is_kept = keepdims is not np._NoValue and truth(keepdims)
-        return row(tensor, places, axis=axes, method=method, keepdims=is_kept, scale=scale)
+        return apply(operation(axes, method, is_kept), tensor, places)
 
     rule.__name__ = rule.__qualname__ = function.__name__
     published: Callable[..., Any] = rule_for(function)(rule)
@@ -198,5 +269,5 @@ def _places(q: TensorLike, scale: int) -> Tensor:
     return handle_of(q) if isinstance(q, int | float | np.generic) else positions_of(values)
 
 
-quantile = quantiles_of(np.quantile, 1)
-percentile = quantiles_of(np.percentile, 100)
+quantile = quantiles_of(Quantile)
+percentile = quantiles_of(Percentile)

@@ -107,6 +107,7 @@ class MatrixRank(MatrixAlgorithm):
     rtol: float | None
     hermitian: bool
     raises_by_value = True
+    no_derivative = "a rank is an integer"
 
     @property
     def name(self) -> str:
@@ -123,9 +124,6 @@ class MatrixRank(MatrixAlgorithm):
 
     def evaluate(self, *operands: Array) -> Any:
         return np.linalg.matrix_rank(operands[0], self.tol, self.hermitian, rtol=self.rtol)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return [None]
 
 
 @rule_for(np.linalg.matrix_rank)

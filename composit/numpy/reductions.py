@@ -115,6 +115,7 @@ class ArgReduce(Operation):
     keepdims: bool
     keeps_c_order = True
     kind = OperationKind.REDUCTION
+    no_derivative = "a position is an integer"
 
     @property
     def name(self) -> str:
@@ -136,9 +137,6 @@ class ArgReduce(Operation):
 
     def evaluator(self) -> Callable[..., Any]:
         return partial(_POSITION_FUNCTIONS[self.function], axis=self.axis, keepdims=self.keepdims)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return [None]  # A position is an integer: no derivative exists.
 
 
 _POSITION_FUNCTIONS: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argmin": np.argmin}

@@ -1,17 +1,19 @@
 """Arrays as sets. Their lengths depend on values, so that numpy computes them at the call; membership is lazy.
 
-May import computations, positions, arguments, errors.
+May import array_function, positions, arguments, errors.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of, truth
-from composit.numpy.computations import Computation, Parameters
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.positions import positions_of
 from composit.operation import TensorType, tensor_type
@@ -40,11 +42,17 @@ unique_inverse = without_rule(np.unique_inverse)
 unique_values = without_rule(np.unique_values)
 
 
-def _isin_types(parameters: Parameters, element: TensorType, tested: TensorType) -> TensorType:
-    return tensor_type(element.shape, np.bool)
+@dataclass(frozen=True, slots=True)
+class IsIn(ArrayFunction):
+    """Whether each element of the first operand is among those of the second. Reference: numpy.isin."""
 
+    function = staticmethod(np.isin)
+    no_derivative = "the result is boolean"
+    assume_unique: bool
+    invert: bool
 
-_isin = Computation(np.isin, _isin_types, "none: the result is boolean")
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, np.bool),)
 
 
 @rule_for(np.isin)
@@ -62,4 +70,4 @@ def isin(
     tested = handle_of(test_elements) if is_tensor else positions_of(np.asarray(test_elements))
     if kind is not None or not tensor.ndim or any(part.dtype.kind not in "biuf" for part in (tensor, tested)):
         raise NoRuleError("isin: a way of computing, no axis, or elements that are no real numbers")
-    return _isin(tensor, tested, assume_unique=truth(assume_unique), invert=truth(invert))
+    return apply(IsIn(truth(assume_unique), truth(invert)), tensor, tested)

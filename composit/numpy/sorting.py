@@ -1,21 +1,25 @@
 """Elements in order, and their places in it: sort, argsort, partition, searchsorted, digitize.
 
-May import computations, movement, indexing, arguments, errors.
+May import array_function, casting, movement, arguments, errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import AxisLike, TensorLike, handle_of, normalize_axis, truth
-from composit.numpy.computations import Computation, Parameters, same_type
+from composit.numpy.array_function import ArrayFunction
+from composit.numpy.casting import in_dtype
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, TensorType, tensor_type
+from composit.operation import TensorType, VjpContext, tensor_type
 
 __all__ = [
     "argpartition",
@@ -31,35 +35,68 @@ __all__ = [
 # Comparing objects runs their methods; records compare by fields.
 _UNORDERED = "OVT"
 _KINDS = (None, "quicksort", "mergesort", "heapsort", "stable")
+_NO_SLOPE = "a position is an integer"
 
 
-def _positions_like(parameters: Parameters, *operands: TensorType) -> TensorType:
-    shape = operands[-1].shape
-    return tensor_type(shape, np.intp, is_scalar=not shape)
+def _positions_like(operand: TensorType) -> tuple[TensorType, ...]:
+    return (tensor_type(operand.shape, np.intp, is_scalar=not operand.shape),)
 
 
-def _sort_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    axis = parameters["axis"]
-    order = xp.argsort(x, axis=axis, kind="stable")
-    # The element at place i went to place argsort(order)[i].
-    return [xp.take_along_axis(g, xp.argsort(order, axis=axis), axis)]
+@dataclass(frozen=True, slots=True)
+class _Sorting(ArrayFunction):
+    """algorithm: numpy's argument `kind`, which has another meaning for operations"""
+
+    axis: int
+    algorithm: str | None = None
+    stable: bool | None = None
+
+    def evaluator(self) -> Callable[..., Any]:
+        return partial(self.function, axis=self.axis, kind=self.algorithm, stable=self.stable)
 
 
-_sort = Computation(np.sort, same_type, _sort_derivative)
-_argsort = Computation(np.argsort, _positions_like, "none: a position is an integer")
+@dataclass(frozen=True, slots=True)
+class Sort(_Sorting):
+    """The elements in ascending order along an axis.
+
+    Derivative:  g at the places where the elements came from
+    Reference:   numpy.sort
+    """
+
+    function = staticmethod(np.sort)
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        order = xp.argsort(x, axis=self.axis, kind="stable")
+        # The element at place i went to place argsort(order)[i].
+        return [xp.take_along_axis(g, xp.argsort(order, axis=self.axis), self.axis)]
 
 
-def _sorted(row: Computation, a: TensorLike, axis: Any, options: tuple[Any, Any, Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class ArgSort(_Sorting):
+    """The places that the elements in ascending order come from.
+
+    Reference:   numpy.argsort
+    """
+
+    function = staticmethod(np.argsort)
+    no_derivative = _NO_SLOPE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _positions_like(*operand_types)
+
+
+def _sorted(operation: type[_Sorting], a: TensorLike, axis: Any, options: tuple[Any, Any, Any]) -> Any:
     kind, order, stable = options
-    tensor = handle_of(a)
+    tensor, name = handle_of(a), operation.function.__name__
     if order is not None or tensor.dtype.kind in _UNORDERED or not tensor.ndim:
-        raise NoRuleError(f"{row.name}: an order of fields, objects, or no axis")
+        raise NoRuleError(f"{name}: an order of fields, objects, or no axis")
     if kind not in _KINDS or (kind is not None and stable is not None) or stable not in (None, False, True):
-        raise NoRuleError(f"{row.name}: kind {kind!r} with stable {stable!r}")
+        raise NoRuleError(f"{name}: kind {kind!r} with stable {stable!r}")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
-    if stable is not None:
-        return row(flat, axis=position, kind=kind, stable=truth(stable))
-    return row(flat, axis=position, kind=kind)
+    return apply(operation(position, kind, None if stable is None else truth(stable)), flat)
 
 
 @rule_for(np.sort)
@@ -70,7 +107,7 @@ def sort(
 
     Derivative:  g at the places where the elements came from
     """
-    return _sorted(_sort, a, axis, (kind, order, stable))
+    return _sorted(Sort, a, axis, (kind, order, stable))
 
 
 @rule_for(np.argsort)
@@ -78,47 +115,72 @@ def argsort(
     a: TensorLike, axis: AxisLike | None = -1, kind: str | None = None, order: Any = None, *, stable: Any = None
 ) -> Any:
     """Return the places that the elements in ascending order come from. See np.argsort."""
-    return _sorted(_argsort, a, axis, (kind, order, stable))
+    return _sorted(ArgSort, a, axis, (kind, order, stable))
 
 
-def _partition_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    length = operand.shape[parameters["axis"]]
-    if not all(-length <= position < length for position in np.atleast_1d(parameters["kth"]).tolist()):
-        raise NoRuleError(f"partition: kth={parameters['kth']} with {length} elements")
-    return tensor_type(operand.shape, operand.dtype)
+@dataclass(frozen=True, slots=True)
+class Partition(ArrayFunction):
+    """The elements with those of the ranks `kth` in their places along an axis.
+
+    Derivative:  g at the places where the elements came from
+    Reference:   numpy.partition
+    """
+
+    function = staticmethod(np.partition)
+    kth: int | tuple[int, ...]
+    axis: int
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        length = operand.shape[self.axis]
+        if not all(-length <= position < length for position in np.atleast_1d(self.kth).tolist()):
+            raise NoRuleError(f"partition: kth={self.kth} with {length} elements")
+        return (tensor_type(operand.shape, operand.dtype),)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        # Where each element went follows from the values alone: what is i-th in order before is so afterwards.
+        xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
+        before, after = (xp.argsort(values, axis=self.axis, kind="stable") for values in (x, result))
+        in_order = xp.take_along_axis(g, after, self.axis)
+        return [xp.take_along_axis(in_order, xp.argsort(before, axis=self.axis), self.axis)]
 
 
-def _argpartition_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    return tensor_type(_partition_types(parameters, operand).shape, np.intp)
+@dataclass(frozen=True, slots=True)
+class ArgPartition(ArrayFunction):
+    """The places that the elements of `Partition` come from.
+
+    Reference:   numpy.argpartition
+    """
+
+    function = staticmethod(np.argpartition)
+    no_derivative = _NO_SLOPE
+    kth: int | tuple[int, ...]
+    axis: int
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (elements,) = Partition(self.kth, self.axis).result_types(*operand_types)
+        return (tensor_type(elements.shape, np.intp),)
 
 
-def _partition_derivative(xp: Any, g: Any, result: Any, parameters: Parameters, x: Any) -> Sequence[Any]:
-    # Where each element went follows from the values alone: what is i-th in order before is so afterwards.
-    axis = parameters["axis"]
-    before, after = (xp.argsort(values, axis=axis, kind="stable") for values in (x, result))
-    return [xp.take_along_axis(xp.take_along_axis(g, after, axis), xp.argsort(before, axis=axis), axis)]
+_Partitioning: TypeAlias = type[Partition] | type[ArgPartition]
 
 
-_partition = Computation(np.partition, _partition_types, _partition_derivative)
-_argpartition = Computation(np.argpartition, _argpartition_types, "none: a position is an integer")
-
-
-def _partitioned(row: Computation, a: TensorLike, kth: Any, axis: Any, kind: str, order: Any) -> Any:
-    tensor = handle_of(a)
+def _partitioned(operation: _Partitioning, a: TensorLike, kth: Any, axis: Any, kind: str, order: Any) -> Any:
+    tensor, name = handle_of(a), operation.function.__name__
     places = np.asarray(kth)
     if order is not None or kind != "introselect" or tensor.dtype.kind in _UNORDERED or not tensor.ndim:
-        raise NoRuleError(f"{row.name}: an order of fields, objects, no axis, or kind {kind!r}")
+        raise NoRuleError(f"{name}: an order of fields, objects, no axis, or kind {kind!r}")
     if places.dtype.kind not in "iu" or places.ndim > 1 or not places.size:
-        raise NoRuleError(f"{row.name}: kth={kth!r}")
+        raise NoRuleError(f"{name}: kth={kth!r}")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
     known = tuple(places.tolist()) if places.ndim else int(places)
-    return row(flat, kth=known, axis=position)
+    return apply(operation(known, position), flat)
 
 
 @rule_for(np.partition)
 def partition(a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None) -> Any:
     """Return the elements with the kth in its place, smaller ones before it, larger ones after. See np.partition."""
-    return _partitioned(_partition, a, kth, axis, kind, order)
+    return _partitioned(Partition, a, kth, axis, kind, order)
 
 
 @rule_for(np.argpartition)
@@ -126,14 +188,25 @@ def argpartition(
     a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None
 ) -> Any:
     """Return the places that the elements of `partition` come from. See np.argpartition."""
-    return _partitioned(_argpartition, a, kth, axis, kind, order)
+    return _partitioned(ArgPartition, a, kth, axis, kind, order)
 
 
-def _lexsort_of(*keys: Array, axis: int) -> Array:
-    return np.lexsort(keys, axis=axis)
+@dataclass(frozen=True, slots=True)
+class LexSort(ArrayFunction):
+    """The order by several keys along an axis, the last of them first; the keys are the operands.
 
+    Reference:   numpy.lexsort
+    """
 
-_lexsort = Computation(_lexsort_of, _positions_like, "none: a position is an integer", "lexsort")
+    function = staticmethod(np.lexsort)
+    no_derivative = _NO_SLOPE
+    axis: int
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _positions_like(operand_types[-1])
+
+    def evaluator(self) -> Callable[..., Any]:
+        return lambda *keys: np.lexsort(keys, axis=self.axis)
 
 
 @rule_for(np.lexsort)
@@ -145,16 +218,39 @@ def lexsort(keys: Any, axis: AxisLike = -1) -> Any:
     shape = tensors[0].shape
     if not shape or any(key.shape != shape or key.dtype.kind in _UNORDERED for key in tensors):
         raise NoRuleError("lexsort: keys of different shapes, of rank 0 or of objects")
-    return _lexsort(*tensors, axis=normalize_axis(axis, len(shape)))
+    return apply(LexSort(normalize_axis(axis, len(shape))), *tensors)
 
 
-_searchsorted = Computation(np.searchsorted, _positions_like, "none: a position is an integer")
-_digitize_in = Computation(
-    np.digitize,
-    lambda parameters, x, bins: _positions_like(parameters, x),
-    "none: an integer",
-    raises_by_value=True,
-)
+@dataclass(frozen=True, slots=True)
+class SearchSorted(ArrayFunction):
+    """Where the elements of the second operand would be inserted into the first, a vector in ascending order.
+
+    Reference:   numpy.searchsorted
+    """
+
+    function = staticmethod(np.searchsorted)
+    no_derivative = _NO_SLOPE
+    side: str
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _positions_like(operand_types[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Digitize(ArrayFunction):
+    """The number of the bin that each element of the first operand is in; the second has the edges.
+
+    Reference:   numpy.digitize
+    """
+
+    function = staticmethod(np.digitize)
+    no_derivative = _NO_SLOPE
+    right: bool
+    raises_by_value = True
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return _positions_like(operand_types[0])
+
 
 _COMPARABLE = ("biufc", "mM", "S", "U")
 
@@ -171,7 +267,7 @@ def searchsorted(a: TensorLike, v: TensorLike, side: str = "left", sorter: Any =
         raise NoRuleError("searchsorted: a sorter, another side, or an array that is no vector")
     if not _are_comparable(ordered.dtype.kind, values.dtype.kind):
         raise NoRuleError("searchsorted: elements that numpy does not compare, or by their methods")
-    return _searchsorted(ordered, values, side=side)
+    return apply(SearchSorted(side), ordered, values)
 
 
 @rule_for(np.digitize)
@@ -180,23 +276,17 @@ def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> Any:
     values, edges = handle_of(x), handle_of(bins)
     if edges.ndim != 1 or values.dtype.kind not in "biuf" or edges.dtype.kind not in "biuf":
         raise NoRuleError("digitize: bins that are no vector, or elements that are not real numbers")
-    return _digitize_in(values, edges, right=truth(right))
-
-
-def _sort_complex_types(parameters: Parameters, operand: TensorType) -> TensorType:
-    if operand.dtype.kind == "c":
-        return same_type(parameters, operand)
-    letter = "F" if operand.dtype.char in "bhBH" else "G" if operand.dtype.char == "g" else "D"
-    return tensor_type(operand.shape, np.dtype(letter))
-
-
-_sort_complex = Computation(np.sort_complex, _sort_complex_types)
+    return apply(Digitize(truth(right)), values, edges)
 
 
 @rule_for(np.sort_complex)
 def sort_complex(a: TensorLike) -> Any:
-    """Return the elements in order of real, then imaginary parts, as complex numbers. See np.sort_complex."""
+    """Return the elements in order of real, then imaginary parts, as complex numbers. See np.sort_complex.
+
+    Derivative:  that of `sort`
+    """
     tensor = handle_of(a)
     if not tensor.ndim or tensor.dtype.kind not in "biufc":
         raise NoRuleError("sort_complex: no axis, or no numbers")
-    return _sort_complex(tensor)
+    letter = "F" if tensor.dtype.char in "bhBH" else "G" if tensor.dtype.char == "g" else "D"
+    return in_dtype(sort(tensor), tensor.dtype if tensor.dtype.kind == "c" else np.dtype(letter))

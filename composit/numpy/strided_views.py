@@ -133,7 +133,7 @@ class StridedAdjoint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ByteStrided(Operation):
-    """Elements of a dtype made of bytes on one axis, by an offset and by strides in bytes. Derivative: none exists.
+    """Elements of a dtype made of bytes on one axis, by an offset and by strides in bytes.
 
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
     """
@@ -144,6 +144,7 @@ class ByteStrided(Operation):
     offset: int
     is_view = True
     kind = OperationKind.MOVEMENT
+    no_derivative = "its elements are made of the bytes of others"
 
     @property
     def name(self) -> str:
@@ -155,9 +156,6 @@ class ByteStrided(Operation):
     def evaluate(self, *operands: Array) -> Array:
         array = np.ascontiguousarray(operands[0])
         return np.ndarray(self.shape, self.dtype, array.data, self.offset, self.strides)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return [None]
 
 
 def _finished(view: Any, writeable: bool) -> Any:

@@ -1,16 +1,18 @@
-"""Window functions, and the Bessel function that one of them is made of. May import computations, errors."""
+"""Window functions, and the Bessel function that one of them is made of. May import array_function, errors."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of
-from composit.numpy.computations import Computation, Parameters
+from composit.numpy.array_function import ArrayFunction
 from composit.numpy.numpy_function import rule_for, without_rule
-from composit.operation import TensorType, tensor_type
+from composit.operation import OperationKind, TensorType, tensor_type
 
 __all__ = ["bartlett", "blackman", "hamming", "hanning", "i0", "kaiser"]
 
@@ -21,11 +23,16 @@ hanning = without_rule(np.hanning)
 kaiser = without_rule(np.kaiser)
 
 
-def _floating(parameters: Parameters, operand: TensorType) -> TensorType:
-    return tensor_type(operand.shape, operand.dtype if operand.dtype.kind == "f" else np.float64)
+@dataclass(frozen=True, slots=True)
+class I0(ArrayFunction):
+    """The modified Bessel function of the first kind and order 0, of each element. Reference: numpy.i0."""
 
+    function = staticmethod(np.i0)
+    kind = OperationKind.ELEMENTWISE
 
-_i0 = Computation(np.i0, _floating)
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, operand.dtype if operand.dtype.kind == "f" else np.float64),)
 
 
 @rule_for(np.i0)
@@ -34,4 +41,4 @@ def i0(x: TensorLike) -> Any:
     tensor = handle_of(x)
     if not tensor.ndim or tensor.dtype.kind not in "biuf":
         raise NoRuleError("i0: no axis, or elements that are no real numbers")
-    return _i0(tensor)
+    return apply(I0(), tensor)

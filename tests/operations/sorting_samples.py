@@ -28,6 +28,7 @@ SORTING = (
     Sample("sorting.searchsorted of a number", lambda xp, a: xp.searchsorted(a, 0.5, side="right"), (_ORDERED,)),
     Sample("sorting.digitize", lambda xp, x, bins: xp.digitize(x, bins, right=True), (_X, _ORDERED)),
     Sample("sorting.sort_complex", lambda xp, x: xp.sort_complex(x), (normal(5, dtype=np.float32),)),
+    Sample("sorting.sort_complex, its real part", lambda xp, x: xp.real(xp.sort_complex(x)), (_X,), True),
     Sample("sorting.median", lambda xp, x: xp.median(x), (_X,), True),
     Sample("sorting.median of an odd number", lambda xp, x: xp.median(x, axis=0), (_X,), True),
     Sample(

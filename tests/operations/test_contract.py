@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
+from composit.operation import Input
 from composit.types import LazyTensor
 from tests.operations.sample import Sample
 from tests.operations.samples import SAMPLES
@@ -55,7 +57,12 @@ def test_the_same_call_is_the_same_expression_unless_it_makes_an_array(sample: S
         assert (one.node == other.node) is not sample.is_fresh
         # The types follow from the operation and its operands, whoever asks.
         operand_types = [node.types[index] for node, index in one.node.operands]
-        assert one.node.operation.result_types(*operand_types) == one.node.types
+        operation = one.node.operation
+        assert operation.result_types(*operand_types) == one.node.types
+        if not isinstance(operation, Input):
+            loaded = pickle.loads(pickle.dumps(operation))
+            assert loaded == operation
+            assert (loaded.key(), loaded.structure()) == (operation.key(), operation.structure())
 
 
 @differentiable_samples

@@ -1,0 +1,43 @@
+"""`ArrayFunction`: the base of operations that are one call of a numpy function, with their fields as its parameters.
+
+Elementwise functions are no such operations: they are rows of a table (`elementwise_table.py`). Each class stands in the
+file of its public function. May import operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from composit.operation import Array, Operation, OperationKind
+
+
+class ArrayFunction(Operation):
+    """One call of a numpy function: `function(*operands, **fields)`.
+
+    A subclass is a frozen slotted dataclass. It names the function, has the parameters as fields by numpy's names, and
+    says how the type of the result follows (`result_types`) and how it is differentiated (`vjp`, or `no_derivative`).
+    One whose function takes its operands in another form overrides `evaluator`.
+
+    Example:
+        @dataclass(frozen=True, slots=True)
+        class SortComplex(ArrayFunction):
+            function = staticmethod(np.sort_complex)
+    """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()  # the names of the fields: set by `dataclass`
+    function: ClassVar[Callable[..., Any]]  # Any: whatever numpy's function takes and returns
+    kind = OperationKind.FUNCTION
+    keeps_c_order = True
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def evaluate(self, *operands: Array) -> Any:  # Any: an array or a scalar
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Any]:  # Any: as evaluate
+        return partial(self.function, **{name: getattr(self, name) for name in self.__match_args__})
