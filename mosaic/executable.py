@@ -106,7 +106,7 @@ class Executable:
     @property
     def run_single(self) -> Callable[[Sequence[Any]], Any] | None:
         """A function from a tuple of arrays to the only output, as numpy returns it; None where more is to do."""
-        if not self.is_one_region or self.compiled.regions[0].num_status or len(self.compiled.outputs) != 1:
+        if not self.is_one_region or len(self.compiled.outputs) != 1:
             return None
         return self.functions[0].run_single
 
@@ -114,7 +114,7 @@ class Executable:
         """Return fresh outputs for the arrays of all inputs, or fill `out`, which is untouched if the run fails."""
         if out is not None:
             return self._run_into(arrays, out)
-        return self._run_only_region(arrays) if self.is_one_region else self._run_steps(arrays)
+        return self.functions[0].run(arrays) if self.is_one_region else self._run_steps(arrays)
 
     def _run_into(self, arrays: Sequence[Any], out: Sequence[Array]) -> list[Array]:
         check_outputs(self.output_types, out)
@@ -124,12 +124,6 @@ class Executable:
         for place, result in zip(out, self.run(arrays), strict=True):
             np.copyto(place, result)
         return list(out)
-
-    def _run_only_region(self, arrays: Sequence[Any]) -> list[Array]:
-        region, results = self.compiled.regions[0], self.functions[0].run(arrays)
-        if region.num_status:
-            self._check_indices(region.status_origins, results.pop())
-        return results
 
     def _run_steps(self, arrays: Sequence[Any], totals: list[int] | None = None) -> list[Array]:
         """Run step by step; with `totals`, add the time of each kernel to them."""
@@ -153,8 +147,6 @@ class Executable:
             for kernel, elapsed in enumerate(function.profile(given, len(totals))):
                 totals[kernel] += elapsed
         results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
-        if region.num_status:
-            self._check_indices(region.status_origins, results.pop())
         values.update(zip(region.outputs, results, strict=True))
 
     def _output(self, value: View | Uniform, values: Values) -> Array:
@@ -171,15 +163,17 @@ class Executable:
         self._run_steps(arrays, totals)
         return totals
 
-    def _check_indices(self, origins: Sequence[int], status: Array) -> None:
-        if not status.any():
-            return
-        origin = next(origin for origin, found in zip(origins, status, strict=True) if found)
-        name = self.program.instructions[origin].operation.name
-        raise OutOfBoundsError(
-            f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
-            f"built at\n{describe_source(labels_of(self.program)[origin].source)}"
-        )
+
+def _check_indices(program: Program, origins: Sequence[int], status: Array) -> None:
+    """Raise if the status of a run says that an index is out of bounds."""
+    if not status.any():
+        return
+    origin = next(origin for origin, found in zip(origins, status, strict=True) if found)
+    name = program.instructions[origin].operation.name
+    raise OutOfBoundsError(
+        f"{name}: an index is out of bounds for the axis it selects from; expected indices within its length; "
+        f"built at\n{describe_source(labels_of(program)[origin].source)}"
+    )
 
 
 def with_scalars(results: Sequence[Array], types: Sequence[TensorType]) -> list[Any]:
@@ -228,9 +222,10 @@ def _linked(
     functions: tuple[PreparedFunction, ...] = ()
     if library is not None:
         owns = [_signature(signature, compiled, each, each.num_arena_bytes(num_threads)) for each in compiled.regions]
+        checks = [partial(_check_indices, program, region.status_origins) for region in compiled.regions]
         functions = tuple(
-            prepare_function(library, run_symbol(index), own, block, num_threads, memory)
-            for index, own in enumerate(owns)
+            prepare_function(library, run_symbol(index), own, block, num_threads, memory, check)
+            for index, (own, check) in enumerate(zip(owns, checks, strict=True))
         )
     islands, peak = IslandRunner(program, compiled, block, kept), peak_bytes(compiled, ending, num_threads)
     parts = (signature, islands, ending, memory, peak, is_one_region)
@@ -266,7 +261,8 @@ def _signature(whole: Signature, compiled: CompiledProgram, region: CompiledRegi
     if region.num_status:
         outputs.append(tensor_type((region.num_status,), np.int64))
     orders = tuple(map(_order, compiled.outputs)) if is_only else ()
-    return Signature(inputs, tuple(outputs), num_bytes, whole.input_names if is_only else (), orders)
+    names = whole.input_names if is_only else ()
+    return Signature(inputs, tuple(outputs), num_bytes, names, orders, region.num_status)
 
 
 def _order(output: View | Uniform) -> Order:

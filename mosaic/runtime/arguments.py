@@ -46,6 +46,7 @@ class Signature:
     """What a compiled function takes and gives, and how much memory it needs meanwhile.
 
     output_orders: for each output its axes from the outermost in memory inward, or None for row-major order
+    num_status:    elements of the last output, which is no result: not 0 where an index is out of bounds; 0 without it
     """
 
     inputs: tuple[ArrayType, ...]
@@ -53,6 +54,12 @@ class Signature:
     arena_bytes: int = 0
     input_names: tuple[str, ...] = ()
     output_orders: tuple[Order, ...] = ()
+    num_status: int = 0
+
+    @property
+    def results(self) -> tuple[ArrayType, ...]:
+        """The outputs that a caller gets."""
+        return self.outputs[:-1] if self.num_status else self.outputs
 
     def order(self, position: int) -> Order:
         """The order in memory of an output's axes."""

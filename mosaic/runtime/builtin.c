@@ -4,7 +4,7 @@
  * What does not fit at once (a list, an array of another layout, a wrong type) goes to a Python function.
  */
 
-enum { MOST_ARRAYS = 32 };
+enum { MOST_ARRAYS = 32, MOST_STATUS = 32 };
 
 static const void *class_of(const struct mosaic_python *python, const void *object) {
     return *(const void *const *)((const char *)object + python->head_bytes - sizeof(void *)); /* the head's last field */
@@ -74,12 +74,22 @@ static void give_back(struct mosaic_arenas *arenas, void *arena) {
     unlock(arenas);
 }
 
-/* Runs on inputs that fit, with fresh results in `made`; 0 with an error set if there is no memory, or a signal's handler
- * raised. */
+static int is_clear(const int64_t *status, int num_status) {
+    for (int i = 0; i < num_status; i++)
+        if (status[i]) return 0;
+    return 1;
+}
+
+enum { HAS_FAILED, HAS_RESULTS, IS_FOR_PYTHON };
+
+/* Runs on inputs that fit, with fresh results in `made`. It has failed, with an error set, if there is no memory or a
+ * signal's handler raised. If an index is out of bounds there are no results, and Python is to say so. */
 static int run_on(const struct mosaic_builtin *builtin, void *const *inputs, void **made) {
     const struct mosaic_python *python = builtin->python;
-    void *outputs[MOST_ARRAYS], *arena = 0;
-    if (!make_results(builtin, made, outputs)) return 0;
+    void *outputs[MOST_ARRAYS + 1], *arena = 0;
+    int64_t status[MOST_STATUS];
+    if (!make_results(builtin, made, outputs)) return HAS_FAILED;
+    outputs[builtin->num_outputs] = status; /* generated code clears it first */
     int has_run = !builtin->arena_maker || (arena = take_arena(builtin));
     if (has_run) {
         struct mosaic_watch watch = {builtin->hear, 0, 0, 0};
@@ -91,8 +101,9 @@ static int run_on(const struct mosaic_builtin *builtin, void *const *inputs, voi
         if (arena) give_back(builtin->arenas, arena);
         if (watch.is_stopped) has_run = 0, python->call_with(builtin->stopper, 0);
     }
-    for (int i = 0; i < builtin->num_outputs && !has_run; i++) python->drop(made[i]);
-    return has_run;
+    const int outcome = !has_run ? HAS_FAILED : is_clear(status, builtin->num_status) ? HAS_RESULTS : IS_FOR_PYTHON;
+    for (int i = 0; i < builtin->num_outputs && outcome != HAS_RESULTS; i++) python->drop(made[i]);
+    return outcome;
 }
 
 static const struct mosaic_python *python_of_process;
@@ -115,8 +126,9 @@ static void *call_for_list(void *self, void *arrays) {
     struct mosaic_builtin *builtin = builtin_of(self);
     const struct mosaic_python *python = builtin->python;
     void *inputs[MOST_ARRAYS], *made[MOST_ARRAYS];
-    if (!takes(builtin, arrays, inputs)) return call_fallback(python, builtin->fallback, arrays);
-    if (!run_on(builtin, inputs, made)) return 0;
+    const int outcome = takes(builtin, arrays, inputs) ? run_on(builtin, inputs, made) : IS_FOR_PYTHON;
+    if (outcome == IS_FOR_PYTHON) return call_fallback(python, builtin->fallback, arrays);
+    if (outcome == HAS_FAILED) return 0;
     void *list = python->new_list(builtin->num_outputs);
     for (int i = 0; i < builtin->num_outputs; i++) {
         if (list) python->set_list_item(list, i, made[i]); /* takes the reference over */
@@ -129,8 +141,9 @@ static void *call_for_list(void *self, void *arrays) {
 static void *call_for_one(void *self, void *arrays) {
     struct mosaic_builtin *builtin = builtin_of(self);
     void *inputs[MOST_ARRAYS], *made[1];
-    if (!takes(builtin, arrays, inputs)) return call_fallback(builtin->python, builtin->single_fallback, arrays);
-    if (!run_on(builtin, inputs, made)) return 0;
+    const int outcome = takes(builtin, arrays, inputs) ? run_on(builtin, inputs, made) : IS_FOR_PYTHON;
+    if (outcome == IS_FOR_PYTHON) return call_fallback(builtin->python, builtin->single_fallback, arrays);
+    if (outcome == HAS_FAILED) return 0;
     return builtin->results[0].is_scalar ? builtin->python->as_returned(made[0]) : made[0];
 }
 

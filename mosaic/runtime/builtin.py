@@ -27,7 +27,8 @@ from mosaic.runtime.threads import runtime_library
 Run = Callable[[Any], Any]  # of a tuple of arrays
 
 MOST_ARRAYS: Final = 32
-"""As in builtin.c: its tables of pointers are on the stack."""
+MOST_STATUS: Final = 32
+"""As in builtin.c: its tables are on the stack."""
 
 _PYTHON_FUNCTIONS: Final = {
     "tuple_item": "PyTuple_GetItem",
@@ -77,7 +78,7 @@ def builtin_functions(signature: Signature, code: Code, memory: CallMemory, fall
     types, makers = input_types(signature.inputs), []
     results = interface.new("struct mosaic_result[]", max(len(signature.outputs), 1))
     outputs = input_types(signature.outputs)
-    for position, one in enumerate(signature.outputs):
+    for position, one in enumerate(signature.results):
         entry, described = results[position], outputs.table[position]
         entry.dtype, entry.shape, entry.ndim = interface.cast("void *", id(one.dtype)), described.shape, described.ndim
         entry.is_scalar = bool(getattr(one, "is_scalar", False))
@@ -89,7 +90,8 @@ def builtin_functions(signature: Signature, code: Code, memory: CallMemory, fall
     python = _python()
     builtin = interface.new("struct mosaic_builtin *")
     builtin.python, builtin.run, builtin.input_types, builtin.results = python, code.function, types.table, results
-    builtin.num_inputs, builtin.num_outputs = len(signature.inputs), len(signature.outputs)
+    builtin.num_inputs, builtin.num_outputs = len(signature.inputs), len(signature.results)
+    builtin.num_status = signature.num_status
     builtin.constants, builtin.runtime = code.constants, code.runtime
     builtin.fallback = interface.cast("void *", id(fallbacks.run))
     builtin.single_fallback = interface.cast("void *", id(fallbacks.run_single))

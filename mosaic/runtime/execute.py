@@ -16,7 +16,7 @@ import numpy as np
 from composit.errors import InternalError
 from mosaic.runtime.arguments import Array, Signature, adapt_input, empty_in_order, place_outputs
 from mosaic.runtime.array_layout import address_of_fields, input_types, verify_layout
-from mosaic.runtime.builtin import MOST_ARRAYS, Code, Fallbacks, Run, builtin_functions
+from mosaic.runtime.builtin import MOST_ARRAYS, MOST_STATUS, Code, Fallbacks, Run, builtin_functions
 from mosaic.runtime.call_memory import CallMemory
 from mosaic.runtime.interrupts import listener
 from mosaic.runtime.library import Library, foreign_interface
@@ -45,7 +45,7 @@ class PreparedFunction:
 
     signature: Signature
     run: Callable[[Sequence[Any]], list[Array]]
-    """Fresh output arrays from input arrays, one for each of the signature; fastest from a tuple."""
+    """Fresh arrays from input arrays, one for each result of the signature; fastest from a tuple."""
     run_single: Callable[[Sequence[Any]], Any]
     """The only output, a scalar where the signature says so."""
     _leases: "_Leases"
@@ -70,6 +70,10 @@ class PreparedFunction:
         return tuple(kernel_ns)[:num_kernels]
 
 
+def _ignore(status: Array) -> None:
+    """Functions without indices have no status."""
+
+
 def prepare_function(
     library: Library,
     symbol: str,
@@ -77,15 +81,17 @@ def prepare_function(
     constants: Array | None = None,
     num_threads: int = 1,
     memory: CallMemory | None = None,
+    check_status: Callable[[Array], None] = _ignore,
 ) -> PreparedFunction:
     """The exported function `symbol`, ready to be called.
 
     `constants` is a contiguous array of bytes whose alignment is the caller's promise to generated code. `memory` is
-    what the function shares with the others of its program.
+    what the function shares with the others of its program. `check_status` raises for the status of a run with indices out
+    of bounds.
     """
     verify_layout()
     leases = _Leases(library, symbol, signature, constants, num_threads, memory or CallMemory(signature.arena_bytes))
-    run, run_single = _builtin_run(signature, leases)
+    run, run_single = _builtin_run(signature, leases, check_status)
     return PreparedFunction(signature, run, run_single, leases)
 
 
@@ -193,7 +199,7 @@ class _Leases:
         return _Lease(inputs, outputs, call, runtime, (watch, *tables))
 
 
-def _builtin_run(signature: Signature, leases: _Leases) -> tuple[Run, Run]:
+def _builtin_run(signature: Signature, leases: _Leases, check_status: Callable[[Array], None]) -> tuple[Run, Run]:
     """The two functions that run on a tuple of arrays, in C where everything fits at once."""
     blocks = leases.memory.blocks
     makers = [output_maker(one, blocks, signature.order(position)) for position, one in enumerate(signature.outputs)]
@@ -202,12 +208,15 @@ def _builtin_run(signature: Signature, leases: _Leases) -> tuple[Run, Run]:
         leases.check_memory()
         results = [make() for make in makers]
         leases.run_in(arrays, results)
+        if signature.num_status:
+            check_status(results.pop())
         return results
 
     def run_single(arrays: Sequence[Any]) -> Any:
         (result,) = run(arrays)
         return result[()] if getattr(signature.outputs[0], "is_scalar", False) else result
 
-    if leases.is_large or max(len(signature.inputs), len(signature.outputs)) > MOST_ARRAYS:
+    num_arrays = max(len(signature.inputs), len(signature.outputs))
+    if leases.is_large or num_arrays > MOST_ARRAYS or signature.num_status > MOST_STATUS:
         return run, run_single
     return builtin_functions(signature, leases.code(), leases.memory, Fallbacks(run, run_single))

@@ -88,6 +88,7 @@ struct mosaic_builtin {
     const struct mosaic_result *results;
     int num_inputs;
     int num_outputs;
+    int num_status; /* numbers behind the outputs, not 0 where an index is out of bounds */
     const unsigned char *constants;
     const struct mosaic_runtime *runtime;
     void *fallback;

@@ -1,0 +1,60 @@
+"""Calls of programs that check indices: C looks at what they found, and only an index out of bounds comes to Python."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit as cnp
+import mosaic
+from composit.errors import OutOfBoundsError
+
+X = np.arange(60.0).reshape(12, 5)
+INDICES = np.array([3, -1, 0, 11, 3])
+TOO_LARGE = np.array([3, -1, 0, 12, 3])
+
+
+def model_of(outputs: Any) -> Any:
+    """The compiled function of a matrix and indices."""
+    x, indices = cnp.asarray(X), cnp.asarray(INDICES)
+    return mosaic.compile(outputs(x, indices), inputs=[x, indices])
+
+
+def test_a_call_with_indices_runs_without_python() -> None:
+    run = model_of(lambda x, indices: cnp.take(x, indices, axis=0))._run_single
+    assert inspect.isbuiltin(run)
+    np.testing.assert_array_equal(run((X, INDICES)), X[INDICES])
+
+
+def test_each_index_out_of_bounds_is_an_error_and_the_next_call_is_right() -> None:
+    model = model_of(lambda x, indices: x[indices])
+    for indices in (TOO_LARGE, -TOO_LARGE - 1, np.asfortranarray(TOO_LARGE), np.repeat(TOO_LARGE, 2)[::2]):
+        with pytest.raises(OutOfBoundsError, match="index is out of bounds"):
+            model(X, indices)
+        np.testing.assert_array_equal(model(X, INDICES), X[INDICES])
+
+
+def test_several_outputs_are_delivered_without_the_status() -> None:
+    model = model_of(lambda x, indices: [cnp.take(x, indices, axis=0), x[indices] + 1, x * 2])
+    for given, expected in zip(model(X, INDICES), [X[INDICES], X[INDICES] + 1, X * 2], strict=True):
+        np.testing.assert_array_equal(given, expected)
+    with pytest.raises(OutOfBoundsError):
+        model(X, TOO_LARGE)
+
+
+def test_more_indices_than_c_has_room_for_are_checked_too() -> None:
+    model = model_of(lambda x, indices: [x[indices + shift] for shift in range(0, -40, -1)])
+    with pytest.raises(OutOfBoundsError):
+        model(X, INDICES)
+    x, low = cnp.asarray(X), cnp.asarray(np.zeros(5, int))
+    model = mosaic.compile([x[cnp.minimum(low + shift, 11)] for shift in range(40)], inputs=[x, low])
+    for shift, given in enumerate(model(X, np.zeros(5, int))):
+        np.testing.assert_array_equal(given, X[np.full(5, min(shift, 11))])
+
+
+def test_a_scalar_that_an_index_chooses_is_a_scalar() -> None:
+    model = model_of(lambda x, indices: x[indices].sum())
+    assert isinstance(model(X, INDICES), np.float64)
+    with pytest.raises(OutOfBoundsError):
+        model(X, TOO_LARGE)
