@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _PYTHON_SCALARS = (bool, int, float, complex)
 
 
-def apply(operation: Operation, *operands: object) -> Any:  # Any: LazyTensor, or a tuple of them for several results
-    """Return the lazy result of an operation: a tensor, or a tuple where the operation has several results.
+def apply(operation: Operation, *operands: object) -> LazyTensor:
+    """Return the lazy result of an operation. One with several results gives a tuple, which `apply_several` declares.
 
     Operands are tensors, arrays (copied), Python or numpy scalars, or anything with `__lazy_tensor__`.
 
@@ -41,7 +41,12 @@ def apply(operation: Operation, *operands: object) -> Any:  # Any: LazyTensor, o
     result = tensor_of(operation, tuple(flat), operation.result_types(*types), 3)
     if operation.raises_by_value and operation.may_raise(types, [is_given(node) for node in flat[::2]]):
         compute_if_caught(result[0] if isinstance(result, tuple) else result)
-    return result
+    return result  # type: ignore[return-value]  # one tensor of one result
+
+
+def apply_several(operation: Operation, *operands: object) -> tuple[LazyTensor, ...]:
+    """Return the lazy results of an operation that has several; raises what `apply` does."""
+    return apply(operation, *operands)  # type: ignore[return-value]  # a tuple of several results
 
 
 def is_given(node: Node) -> bool:
@@ -51,7 +56,7 @@ def is_given(node: Node) -> bool:
 
 def tensor_of(
     operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], depth: int = 2
-) -> Any:  # Any: as apply
+) -> LazyTensor | tuple[LazyTensor, ...]:
     """Return the lazy result of operands and result types that the caller has found: `apply` without its questions.
 
     depth: how many callers up the search for the user's line starts
@@ -65,7 +70,7 @@ def tensor_of(
     return results
 
 
-def leaf(operation: Operation, label: str | None = None) -> Any:  # Any: LazyTensor
+def leaf(operation: Operation, label: str | None = None) -> LazyTensor:
     """Return the tensor of an operation without operands."""
     return make_tensor(Node(operation, (), operation.result_types(), find_source(2), label))
 
@@ -102,7 +107,7 @@ def as_tensor(value: object) -> LazyTensor:
 
 def scalar_tensor(value: PythonScalar | np.generic) -> LazyTensor:
     """Return a tensor for a scalar, identified by type and bits; Python's are weak in promotion."""
-    return make_tensor(scalar_node(value))  # type: ignore[no-any-return]
+    return make_tensor(scalar_node(value))
 
 
 # A program repeats few scalars (0.5, 1, 2, ...), and they are one node each in its graph anyway.
@@ -134,11 +139,11 @@ def _is_array_like(value: object) -> bool:
     return hasattr(value, "__array__") and not hasattr(type(value), "__array_function__")
 
 
-def tensor_made_by(value: object) -> Any:  # Any: LazyTensor or None
+def tensor_made_by(value: object) -> LazyTensor | None:
     """Return what an object's own `__array__` gives, where that is a tensor: numpy itself takes none from there."""
     method = getattr(type(value), "__array__", None)
     made = None if method is None else method(value)
-    return made if isinstance(made, TensorHandle) else None
+    return made if isinstance(made, TensorHandle) else None  # type: ignore[return-value]  # all handles are LazyTensors
 
 
 # As many as numpy's arrays may have; it looks no deeper into lists.
@@ -184,7 +189,7 @@ def _from_array_like(value: object) -> LazyTensor:
                 f"{error}: got {described(value):.80} of type {type(value).__name__} as an operand; expected a nested sequence of numbers"
                 " whose rows are of one length; make an array of it with np.array first"
             ) from error
-        return made  # type: ignore[no-any-return]  # checked there
+        return made
     if array.dtype == object:
         raise OperandError(
             f"operand: {described(value):.80} of type {type(value).__name__} becomes an array of objects; expected numbers, "
@@ -197,10 +202,10 @@ def input_of(array: Array, label: str | None = None) -> LazyTensor:
     """Return a fresh input that owns the array from now on; the array is made read-only."""
     array.flags.writeable = False
     operation = Input(array, tensor_type(array.shape, array.dtype))
-    return make_tensor(Node(operation, (), (operation.type,), find_source(2), label))  # type: ignore[no-any-return]
+    return make_tensor(Node(operation, (), (operation.type,), find_source(2), label))
 
 
 def placeholder(value_type: TensorType, label: str | None = None) -> LazyTensor:
     """Return a fresh input without a value: evaluate needs one through `inputs=`."""
     operation = Input(None, value_type)
-    return make_tensor(Node(operation, (), (value_type,), find_source(2), label))  # type: ignore[no-any-return]
+    return make_tensor(Node(operation, (), (value_type,), find_source(2), label))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
 from composit.errstates import DEFAULT_ERRSTATE
-from composit.kept_values import leave_alone
+from composit.kept_values import KnownValue, leave_alone
 from composit.locks import WriteLock
 from composit.node import ElementRecipe, FlatOperands, Node, new_node, node_of_recipe, remember_awaiting
 from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
@@ -21,8 +21,8 @@ from composit.source import Source, find_source
 from composit.view_lists import add_view, present_views, taken_views, views_lock
 
 if TYPE_CHECKING:
-    from composit.kept_values import KnownValue
     from composit.multidigraph import MultiDiGraph
+    from composit.numpy.methods import LazyTensor
 
 
 class TensorHandle:
@@ -377,12 +377,12 @@ def element_of(
     types: tuple[TensorType, ...],
     number: Any,
     origin: Origin | None,
-) -> Any:
+) -> LazyTensor:
     """Return an element, numpy's scalar `number`, of a tensor whose values are known; its node is made when it is needed.
 
     index: makes the operation that chooses it, of its places along the axes
     """
-    handle: Any = _new_handle(_classes[types[0].handle])
+    handle: LazyTensor = _new_handle(_classes[types[0].handle])
     handle._output_index = 0
     handle._type = types[0]
     handle._base = None
@@ -468,9 +468,9 @@ def register_tensor_classes(classes: Mapping[str, type[TensorHandle]]) -> None:
     _classes[:] = [classes[kind] for kind in HANDLE_KINDS]
 
 
-def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registered class, which cannot be imported here
+def make_tensor(node: Node, output_index: int = 0) -> LazyTensor:
     """Return a new handle to one output of a node."""
-    handle: Any = _new_handle(_classes[node._types[output_index].handle])
+    handle: LazyTensor = _new_handle(_classes[node._types[output_index].handle])
     handle._node = node
     handle._output_index = output_index
     handle._type = node._types[output_index]
@@ -481,14 +481,14 @@ def make_tensor(node: Node, output_index: int = 0) -> Any:  # Any: the registere
     return handle
 
 
-_new_handle = object.__new__
+_new_handle: Callable[..., Any] = object.__new__  # Any: a class that is registered, all of them LazyTensors
 
 
 def new_tensor(
     operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], source: Source | None
-) -> Any:
+) -> LazyTensor:
     """Return the handle of a new node's only result: `make_tensor(Node(...))` in one step, where building is measured."""
-    handle: Any = _new_handle(_classes[types[0].handle])
+    handle: LazyTensor = _new_handle(_classes[types[0].handle])
     node = handle._node = new_node(operation, flat_operands, types, source, None, 1)
     handle._output_index = 0
     handle._type = types[0]

@@ -5,15 +5,18 @@ May import handle, node, errors.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from composit.errors import OperandError
 from composit.handle import TensorHandle, described, make_tensor, root_of
 from composit.node import check_label, relabelled
 from composit.view_lists import add_view
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
-def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
+
+def with_name(tensor: TensorHandle, name: str) -> LazyTensor:
     """Return the same tensor under a name: a label for pictures, errors and tables, no part of its identity.
 
     The two share memory, as two names of one array do: what is written to one is seen in the other.
@@ -36,7 +39,7 @@ def with_name(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
     return result
 
 
-def labelled(tensor: TensorHandle, name: str) -> Any:  # Any: as make_tensor
+def labelled(tensor: TensorHandle, name: str) -> LazyTensor:
     """Return a tensor that nobody else holds under a name, as `zeros(3, name="weight")` does. Raises what `with_name` does."""
     handle = _handle_to_name(tensor, name)
     return make_tensor(relabelled(handle.node, name), handle.output_index)

@@ -9,7 +9,7 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from composit.apply import as_tensor
 from composit.errors import AxisError, DtypeError, NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor
 from composit.operation import Axes, Dtype, Shape
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # What numpy takes for an axis, for axes, and for a shape.
 AxisLike: TypeAlias = SupportsIndex
@@ -26,9 +29,9 @@ _PYTHON_NUMBERS = (bool, int, float, complex)
 TensorLike: TypeAlias = Any  # Any: tensors, arrays, numbers, nested sequences and what has __lazy_tensor__
 
 
-def handle_of(value: TensorLike) -> Any:  # Any: LazyTensor, which is defined above this module
+def handle_of(value: TensorLike) -> LazyTensor:
     """Return the value as a tensor; tensors come back as they are."""
-    return value if isinstance(value, TensorHandle) else as_tensor(value)
+    return value if isinstance(value, TensorHandle) else as_tensor(value)  # type: ignore[return-value]  # all handles are LazyTensors
 
 
 def is_number(value: object) -> bool:
@@ -37,7 +40,7 @@ def is_number(value: object) -> bool:
     return kind in _PYTHON_NUMBERS or (kind.__module__ == "numpy" and issubclass(kind, np.number | np.bool))
 
 
-def own(tensor: Any) -> Any:
+def own(tensor: Any) -> LazyTensor:
     """Return the value as a tensor of its own, as numpy's functions do that copy: writes to either leave the other."""
     if not isinstance(tensor, TensorHandle):
         raise NoRuleError("copy: an array of a class of its own")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from composit.handle import TensorHandle, described
 from composit.numpy.assignment import is_writable
 from composit.numpy.conversions import asarray
 from composit.numpy.numpy_function import rule_for
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["__array_namespace_info__", "astype", "from_dlpack"]
 
@@ -69,11 +72,12 @@ class ArrayApi(TensorHandle):
 
 
 @rule_for(np.astype)
-def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> LazyTensor:
     """Return a tensor in another dtype; itself where nothing changes and copy=False. See np.astype."""
     if not isinstance(x, TensorHandle) or device not in (None, "cpu"):
         raise NoRuleError(f"astype: {described(x):.60} on device {device!r}; a tensor on the CPU has a rule")
-    return x.astype(dtype, copy=copy)
+    converted: LazyTensor = x.astype(dtype, copy=copy)
+    return converted
 
 
 @rule_for(np.from_dlpack)

@@ -5,7 +5,7 @@ Setting `shape`, `dtype` and the like makes the tensor itself show its elements 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from composit.numpy.movement import Reshape
 from composit.numpy.strided_views import set_strides
 from composit.numpy.view_operations import ViewAs
 from composit.operation import Dtype, Shape
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 
 def _check_settable(tensor: TensorHandle, name: str) -> None:
@@ -118,18 +121,18 @@ class ArrayAttributes(TensorHandle):
         """Where the elements are: always "cpu"."""
         return "cpu"
 
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Self:
         """Return the tensor, which is on the only device there is. See np.ndarray.to_device."""
         np.empty(0).to_device(device, stream=stream)
         return self
 
     @property
-    def T(self) -> Any:
+    def T(self) -> LazyTensor:
         """The tensor with its axes reversed."""
         return movement.transpose(self)
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> LazyTensor:
         """The tensor with its last two axes exchanged."""
         if self.ndim < 2:
             raise ValueError(
@@ -139,7 +142,7 @@ class ArrayAttributes(TensorHandle):
         return movement.matrix_transpose(self)
 
     @property
-    def real(self) -> Any:
+    def real(self) -> Any:  # Any: the tensor itself, whose class derives from this one, or another
         """The real part, a view; a tensor of real numbers itself."""
         if self.dtype.kind != "c":
             return self

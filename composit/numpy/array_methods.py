@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from composit.numpy.conversions import lies_in
 from composit.numpy.memory import copied_in_order
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.signatures import signature_of
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
 
@@ -178,23 +181,24 @@ class ArrayMethods(TensorHandle):
             kwargs["out"] = out
         return composites.clip(self, min, max, **kwargs)
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> LazyTensor:
         """Return the tensor with its axes in the order given, reversed without one. See np.ndarray.transpose."""
         return movement.transpose(self, _lengths(axes) if axes else None)
 
-    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> Any:
+    def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> LazyTensor:
         """Return the elements in another shape, given as one sequence or length by length. See np.ndarray.reshape."""
         if not shape:
-            return call_numpy(np.ndarray.reshape, (self,), {"order": order, "copy": copy})
+            flat: LazyTensor = call_numpy(np.ndarray.reshape, (self,), {"order": order, "copy": copy})
+            return flat
         return movement.reshape(self, _lengths(shape), order, copy=copy)
 
-    def flatten(self, order: Any = "C") -> Any:
+    def flatten(self, order: Any = "C") -> LazyTensor:
         """Return the elements along one axis, as a tensor of its own. See np.ndarray.flatten."""
         return copied_in_order(movement.ravel(self, order), "K")
 
     def astype(
         self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
-    ) -> Any:
+    ) -> Any:  # Any: the tensor itself, whose class derives from this one, or another
         """Return the elements in another dtype. See np.ndarray.astype."""
         try:
             target = named_dtype(dtype)
@@ -208,11 +212,11 @@ class ArrayMethods(TensorHandle):
         result = apply(Astype(target), self)
         return result if order == "K" else copied_in_order(result, order)
 
-    def copy(self, order: Any = "C") -> Any:
+    def copy(self, order: Any = "C") -> LazyTensor:
         """Return the same value as a tensor of its own: assigning to either leaves the other alone."""
         return copied_in_order(self, "C" if order is None else order)
 
-    def __copy__(self) -> Any:
+    def __copy__(self) -> LazyTensor:
         return copied_in_order(self, "K")
 
     def __deepcopy__(self, memo: dict[int, Any], /) -> Any:
@@ -220,7 +224,7 @@ class ArrayMethods(TensorHandle):
             return call_numpy(np.ndarray.__deepcopy__, (self, memo), {})
         return copied_in_order(self, "K")
 
-    def conj(self, out: Any = None, /) -> Any:
+    def conj(self, out: Any = None, /) -> Any:  # Any: as astype
         """Return the complex conjugate: real numbers themselves. See np.ndarray.conj."""
         if out is not None or self.dtype.kind not in "biufc":
             return call_numpy(_conjugate, (self, *(() if out is None else (out,))), {}, _IN_PLACE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source, warn_user
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
 Index: TypeAlias = tuple[Any, ...]
@@ -374,7 +377,7 @@ def _settled(steps: tuple[Operation, ...], tensor: TensorHandle) -> tuple[Operat
     return tuple([step.settled() for step in steps])
 
 
-def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:
+def cast_for_writing(tensor: Any, result: Any, function_name: str) -> LazyTensor:
     """Return a ufunc's result in the dtype of the tensor that it is written to.
 
     Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
@@ -391,4 +394,5 @@ def cast_for_writing(tensor: Any, result: Any, function_name: str) -> Any:
             f" broadcast shape {spell_shape(result.shape)}: the in-place operator keeps the shape of"
             f" {described(tensor)}; write x = x + y"
         )
-    return result if result.dtype == tensor.dtype else result.astype(tensor.dtype)
+    cast: LazyTensor = result if result.dtype == tensor.dtype else result.astype(tensor.dtype)
+    return cast

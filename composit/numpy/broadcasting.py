@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from composit.numpy.layout import InOrder, in_c_order
 from composit.numpy.movement import reshape, view_by
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["meshgrid", "broadcast_arrays", "broadcast_shapes", "broadcast_to"]
 
@@ -99,7 +102,7 @@ def _check_broadcast(old: Shape, new: Shape) -> None:
 
 
 @rule_for(np.broadcast_to)
-def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> Any:
+def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> LazyTensor:
     """Return the tensor repeated to a shape. See np.broadcast_to."""
     tensor = handle_of(array)
     new = tuple(map(integer, several(shape)))
@@ -113,14 +116,14 @@ def broadcast_shapes(*args: ShapeLike) -> Shape:
 
 
 @rule_for(np.broadcast_arrays)
-def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[Any, ...]:
+def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[LazyTensor, ...]:
     """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
     tensors = [handle_of(value) for value in args]
     shape = _broadcast_shapes(*(tensor.shape for tensor in tensors))
     return tuple(_broadcast_with_others(tensor, shape) for tensor in tensors)
 
 
-def _broadcast_with_others(tensor: Any, shape: Shape) -> Any:
+def _broadcast_with_others(tensor: LazyTensor, shape: Shape) -> LazyTensor:
     if tensor.type.is_scalar:
         tensor = apply(InOrder("C"), tensor)
     if tensor.shape == shape:
@@ -144,6 +147,6 @@ def meshgrid(*xi: TensorLike, copy: bool = True, sparse: bool = False, indexing:
     return tuple(in_c_order(grid) for grid in grids) if copy else tuple(grids)
 
 
-def _along(vector: TensorHandle, axis: int, ndim: int) -> Any:
+def _along(vector: TensorHandle, axis: int, ndim: int) -> LazyTensor:
     shape: Sequence[int] = [-1 if position == axis else 1 for position in range(ndim)]
     return reshape(vector, tuple(shape))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["sinc"]
 
@@ -50,7 +53,7 @@ class Sinc(Operation):
         return [context.cotangents[0] * context.xp.apply(Sinc(self.order + 1), context.operands[0])]
 
 
-def _derivative(x: Array, order: int) -> Any:
+def _derivative(x: Array, order: int) -> Array:
     wide = x.astype(np.result_type(x.dtype, np.float64), copy=False)
     is_small = np.abs(wide) < 1
     result = np.where(is_small, _series(np.where(is_small, wide, 0), order), 0)
@@ -78,7 +81,7 @@ def _recurrence(x: Array, order: int) -> Array:
 
 
 @rule_for(np.sinc)
-def sinc(x: TensorLike) -> Any:  # Any: LazyTensor
+def sinc(x: TensorLike) -> LazyTensor:
     """Return sin(pi x) / (pi x), 1 at 0. Reference: numpy.sinc."""
     tensor = handle_of(x)
     if tensor.dtype.kind not in "biufc":

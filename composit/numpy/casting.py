@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from composit.apply import apply
 from composit.numpy.elementwise import broadcast_shapes, promote
 from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,12 @@ class Astype(Operation):
 
 def astype(
     x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None
-) -> Any:  # Any: array_like, dtype_like
+) -> LazyTensor:  # Any: array_like, dtype_like
     """Return x in another dtype. Reference: numpy.astype."""
     return apply(Astype(np.dtype(dtype)), x)
 
 
-def in_dtype(tensor: Any, dtype: Dtype) -> Any:  # Any: LazyTensor
+def in_dtype(tensor: Any, dtype: Dtype) -> LazyTensor:
     """Return the tensor in a dtype, byte order and all: itself where it has it."""
     return tensor if tensor.dtype == dtype else apply(Astype(dtype), tensor)
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["diagonal", "einsum", "einsum_path", "trace"]
 
@@ -142,7 +145,9 @@ def _lengths(subscripts: str, shapes: tuple[Shape, ...]) -> dict[str, int]:
 
 
 @rule_for(np.einsum)
-def einsum(*operands: Any, dtype: Any = None, order: Any = "K", casting: str = "safe", optimize: Any = False) -> Any:
+def einsum(
+    *operands: Any, dtype: Any = None, order: Any = "K", casting: str = "safe", optimize: Any = False
+) -> LazyTensor:
     """Return the sum of products that the subscripts describe. See np.einsum.
 
     Example:
@@ -308,7 +313,7 @@ def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
 
 
 @rule_for(np.diagonal)
-def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1) -> Any:
+def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1) -> LazyTensor:
     """Return the diagonals over two axes, which become the last one. See np.diagonal."""
     tensor = handle_of(a)
     if tensor.ndim < 2:
@@ -319,7 +324,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     return _diagonal_view(tensor, DiagonalView(whole(offset), first, second))
 
 
-def _diagonal_view(tensor: Any, view: DiagonalView) -> Any:
+def _diagonal_view(tensor: Any, view: DiagonalView) -> LazyTensor:
     """Return the diagonals as a view of the tensor itself, whatever the layout of what is reshaped on the way."""
     result = _elements_of(tensor, view)
     shown = make_tensor(result.node, result.output_index)
@@ -327,7 +332,7 @@ def _diagonal_view(tensor: Any, view: DiagonalView) -> Any:
     return shown
 
 
-def _elements_of(tensor: Any, view: DiagonalView) -> Any:
+def _elements_of(tensor: Any, view: DiagonalView) -> LazyTensor:
     offset, first, second = view.offset, view.axis1, view.axis2
     moved = moveaxis(tensor, (first, second), (-2, -1))
     rows, columns = moved.shape[-2:]
@@ -336,12 +341,14 @@ def _elements_of(tensor: Any, view: DiagonalView) -> Any:
     flat = reshape(moved, (*moved.shape[:-2], rows * columns))
     # Along the flattened matrix the next element of a diagonal is one row and one column on.
     start = start if length else 0
-    return flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
+    elements: LazyTensor = flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
+    return elements
 
 
 @rule_for(np.trace)
-def trace(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1, dtype: Any = None) -> Any:
+def trace(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1, dtype: Any = None) -> LazyTensor:
     """Return the sums along the diagonals over two axes. See np.trace."""
     if dtype is not None and np.dtype(dtype).kind not in "biufcO":
         raise NoRuleError(f"trace: sums in {dtype}, for which np.trace takes what np.sum does not")
-    return diagonal(handle_of(a), offset, axis1, axis2).sum(axis=-1, dtype=dtype)
+    sums: LazyTensor = diagonal(handle_of(a), offset, axis1, axis2).sum(axis=-1, dtype=dtype)
+    return sums

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from composit.numpy.matrix_arguments import (
 from composit.numpy.matrix_formulas import hermitian_part, on_read_triangle
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -58,7 +61,7 @@ class Cholesky(MatrixAlgorithm):
 
 
 @rule_for(np.linalg.cholesky)
-def cholesky(a: TensorLike, /, *, upper: bool = False) -> Any:  # Any: LazyTensor, as everywhere below
+def cholesky(a: TensorLike, /, *, upper: bool = False) -> LazyTensor:
     """Return the triangular factor of each positive definite matrix. See np.linalg.cholesky."""
     return apply(Cholesky(truth(upper)), handle_of(a))
 
@@ -213,7 +216,7 @@ def svd(a: TensorLike, full_matrices: bool = True, compute_uv: bool = True, herm
 
 
 @rule_for(np.linalg.svdvals)
-def svdvals(x: TensorLike, /) -> Any:
+def svdvals(x: TensorLike, /) -> LazyTensor:
     """Return the singular values of each matrix, from the largest down. See np.linalg.svdvals."""
     return apply(SingularValues(False), handle_of(x))
 
@@ -287,7 +290,7 @@ def eigh(a: TensorLike, UPLO: str = "L") -> Any:
 
 
 @rule_for(np.linalg.eigvalsh)
-def eigvalsh(a: TensorLike, UPLO: str = "L") -> Any:
+def eigvalsh(a: TensorLike, UPLO: str = "L") -> LazyTensor:
     """Return the eigenvalues of each Hermitian matrix. See np.linalg.eigvalsh."""
     return apply(HermitianEigenvalues(_triangle(UPLO)), handle_of(a))
 
@@ -344,6 +347,6 @@ class Eigenvalues(MatrixAlgorithm):
 
 
 @rule_for(np.linalg.eigvals)
-def eigvals(a: TensorLike) -> Any:
+def eigvals(a: TensorLike) -> LazyTensor:
     """Return the eigenvalues of each matrix; those of real matrices at the call. See np.linalg.eigvals."""
     return apply(Eigenvalues(), handle_of(a))

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from composit.numpy.python_integers import Bounds, check_python_ints, integer_bo
 from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results, wrong_number
 from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
 Derivative: TypeAlias = Callable[..., Any]
@@ -98,24 +101,27 @@ class ElementwiseFunction(ufunc):
         self._checked_typings: dict[tuple[TensorType, ...], _Typing] = {}
         self._key = digest(b"elementwise", name.encode())
 
-    def __call__(self, *operands: Any, **options: Any) -> Any:
+    def __call__(self, *operands: Any, **options: Any) -> LazyTensor:
         """Return the lazy result; arguments, promotion, broadcasting and errors are numpy's."""
         try:
             return self._lazily(operands, options)
         except REFUSALS as refusal:
             given, named = with_named_results(self, operands, options)
             result, is_answered = asked(self, "__call__", given, named)
-            return result if is_answered else let_numpy_decide(refusal, self.ufunc, given, named)
+            answer: LazyTensor = result if is_answered else let_numpy_decide(refusal, self.ufunc, given, named)
+            return answer
 
-    def of_two(self, first: Any, second: Any) -> Any:
+    def of_two(self, first: Any, second: Any) -> LazyTensor:
         """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
         return self._lazily((first, second), {})
 
-    def of_scalars(self, *operands: Any) -> Any:
+    def of_scalars(self, *operands: Any) -> LazyTensor:
         """Return the lazy result of Python's operator on scalars, which numpy's scalars compute; raises as `of_two`."""
         return self._lazily(operands, {}, self.scalar_operation)
 
-    def _lazily(self, operands: tuple[Any, ...], options: dict[str, Any], operation: Elementwise | None = None) -> Any:
+    def _lazily(
+        self, operands: tuple[Any, ...], options: dict[str, Any], operation: Elementwise | None = None
+    ) -> LazyTensor:
         if options or len(operands) != self.nin:
             return _call_with_options(self, operands, **options)
         flat: list[Any] = []  # node, output index, node, output index, ...
@@ -138,7 +144,8 @@ class ElementwiseFunction(ufunc):
                 return self._checked(operands, operation or self.operation, tuple(flat), types, typing)
         if self.nout == 1:
             return new_tensor(operation or self.operation, tuple(flat), typing.results, find_source(3))
-        return tensor_of(operation or self.operation, tuple(flat), typing.results, 3)
+        # divmod, frexp and modf
+        return tensor_of(operation or self.operation, tuple(flat), typing.results, 3)  # type: ignore[return-value]
 
     def _checked(
         self,
@@ -147,7 +154,7 @@ class ElementwiseFunction(ufunc):
         flat: tuple[Any, ...],
         types: tuple[TensorType, ...],
         typing: _Typing,
-    ) -> Any:
+    ) -> LazyTensor:
         """Return the result of a function that refuses values: those of Python ints at once, others when they are known."""
         assert self.check is not None
         self.check(*operands)
@@ -226,10 +233,10 @@ def elementwise(
 
 def short_path(
     function: ElementwiseFunction,
-    otherwise: Callable[[Any, Any], Any],
+    otherwise: Callable[[Any, Any], LazyTensor],
     is_reflected: bool = False,
     of_scalars: bool = False,
-) -> Callable[[Any, Any], Any]:
+) -> Callable[[Any, Any], LazyTensor]:
     """Return a method for an operator such as `+` that is quick where the other side is a tensor or a number of Python's.
 
     otherwise:    the method for everything else: the first of its kind, and what only numpy can answer
@@ -239,7 +246,7 @@ def short_path(
     typings = function._typings
     operation = function.scalar_operation if of_scalars else function.operation
 
-    def operator(self: Any, other: Any) -> Any:
+    def operator(self: Any, other: Any) -> LazyTensor:
         if isinstance(other, TensorHandle):
             other_type = other._type
             typing = typings.get((self._type, other_type))
@@ -418,7 +425,7 @@ def _call_with_options(
     casting: str = "same_kind",
     dtype: Any = None,
     **others: Any,
-) -> Any:
+) -> LazyTensor:
     if not function.nin <= len(operands) <= function.nargs:
         raise wrong_number(function, len(operands))
     for name in others:
@@ -437,7 +444,8 @@ def _call_with_options(
     if out is not None:
         options = options if casting == "same_kind" else {**options, "casting": casting}
         options = options if dtype is None else {**options, "dtype": dtype}
-        return _written_to(function, operands[: function.nin], {**options, "out": out})
+        written: LazyTensor = _written_to(function, operands[: function.nin], {**options, "out": out})
+        return written
     if options:
         raise NoRuleError(f"{function.name}: where= without out=")
     handles = [as_tensor(operand) for operand in operands]

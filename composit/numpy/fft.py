@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from composit.numpy.joining import concatenate
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.rearranging import roll
 from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "fft",
@@ -130,7 +133,9 @@ def _fitted(xp: Any, x: Any, length: int, axis: int) -> Any:
     return xp.pad(x, widths) if found < length else x
 
 
-def _transform(function: Any, a: TensorLike, n: SupportsIndex | None, axis: SupportsIndex, norm: Normalization) -> Any:
+def _transform(
+    function: Any, a: TensorLike, n: SupportsIndex | None, axis: SupportsIndex, norm: Normalization
+) -> LazyTensor:
     tensor = handle_of(a)
     position = normalize_axis(axis, tensor.ndim)
     given = tensor.shape[position]
@@ -311,7 +316,7 @@ def ifftshift(x: TensorLike, axes: AxesLike | None = None) -> Tensor:
     return _shifted(x, axes, -1)
 
 
-def _spacing(n: SupportsIndex, d: Any, device: Literal["cpu"] | None) -> Any:
+def _spacing(n: SupportsIndex, d: Any, device: Literal["cpu"] | None) -> Any:  # Any: a number, or a lazy one as `d`
     if not isinstance(n, int | np.integer) or device not in (None, "cpu"):
         raise NoRuleError(f"frequencies: no rule for n={n!r} on device {device!r}")
     return 1.0 / (n * d)

@@ -5,8 +5,9 @@ May import subscripts, assignment, in_place, indexing, movement, numpy_call, han
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from composit.numpy.movement import Reshape, reshape
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.subscripts import get_item
 from composit.operation import Array, Dtype
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # Any, everywhere here: indices and values in all of numpy's forms, and tensors.
 
@@ -39,11 +43,11 @@ class FlatIterator:
     __hash__ = None  # type: ignore[assignment]  # numpy's compares by element as well
 
     def __init__(self, tensor: Any) -> None:
-        self._tensor = tensor
+        self._tensor: LazyTensor = tensor
         self._position = 0
 
     @property
-    def base(self) -> Any:
+    def base(self) -> LazyTensor:
         """The tensor that is iterated over."""
         return self._tensor
 
@@ -61,12 +65,12 @@ class FlatIterator:
             reversed_coords.append(coordinate)
         return (rest, *reversed(reversed_coords)) if self._tensor.ndim else ()
 
-    def copy(self) -> Any:
+    def copy(self) -> LazyTensor:
         """Return the elements as a tensor of one axis."""
         flattened = reshape(self._tensor, self._tensor.size)
         return make_tensor(flattened.node, flattened.output_index)
 
-    def __lazy_tensor__(self) -> Any:
+    def __lazy_tensor__(self) -> LazyTensor:
         return self.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -126,23 +130,27 @@ class FlatIterator:
             f"Cannot delete iterator elements: {described(index):.40}; delete returns an array without them"
         )
 
-    def __eq__(self, other: object) -> Any:
-        return self.copy() == other
+    def _compared(self, compare: Callable[[Any, Any], Any], other: object) -> LazyTensor:
+        answer: LazyTensor = compare(self.copy(), other)
+        return answer
 
-    def __ne__(self, other: object) -> Any:
-        return self.copy() != other
+    def __eq__(self, other: object) -> LazyTensor:  # type: ignore[override]  # elementwise, as numpy's
+        return self._compared(operator.eq, other)
 
-    def __lt__(self, other: Any) -> Any:
-        return self.copy() < other
+    def __ne__(self, other: object) -> LazyTensor:  # type: ignore[override]
+        return self._compared(operator.ne, other)
 
-    def __le__(self, other: Any) -> Any:
-        return self.copy() <= other
+    def __lt__(self, other: Any) -> LazyTensor:
+        return self._compared(operator.lt, other)
 
-    def __gt__(self, other: Any) -> Any:
-        return self.copy() > other
+    def __le__(self, other: Any) -> LazyTensor:
+        return self._compared(operator.le, other)
 
-    def __ge__(self, other: Any) -> Any:
-        return self.copy() >= other
+    def __gt__(self, other: Any) -> LazyTensor:
+        return self._compared(operator.gt, other)
+
+    def __ge__(self, other: Any) -> LazyTensor:
+        return self._compared(operator.ge, other)
 
 
 def _is_taken_as_it_is(value: Any, dtype: Dtype) -> bool:
@@ -152,7 +160,7 @@ def _is_taken_as_it_is(value: Any, dtype: Dtype) -> bool:
     return type(value) is int and dtype.kind in "iu" and (-(2**7) if dtype.kind == "i" else 0) <= value < 2**7
 
 
-def _detached(part: TensorHandle) -> Any:
+def _detached(part: TensorHandle) -> LazyTensor:
     # numpy's flat gives copies.
     return make_tensor(part.node, part.output_index)
 

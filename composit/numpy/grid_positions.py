@@ -6,7 +6,7 @@ reductions, joining, numpy_function, errors.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.casting import astype
 from composit.numpy.joining import concatenate
 from composit.numpy.numpy_function import rule_for, without_rule
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "diag_indices",
@@ -70,7 +73,7 @@ def triu_indices_from(arr: TensorLike, k: int = 0) -> Any:
 
 
 @rule_for(np.vander)
-def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Any:
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> LazyTensor:
     """Return the powers of the elements as columns. See np.vander.
 
     Derivative:  from running products

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import index_exp, ndindex, s_
@@ -25,6 +25,9 @@ from composit.numpy.matrices import bmat, of_matrices
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.numpy_function import rule_for, without_rule
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["c_", "index_exp", "indices", "ix_", "mgrid", "ndenumerate", "ndindex", "ogrid", "r_", "s_"]
 
@@ -127,7 +130,7 @@ class Concatenator:
         except REFUSALS as refusal:
             return let_numpy_decide(refusal, self._numpys, (known,), {})
 
-    def _joined(self, items: tuple[Any, ...]) -> Any:
+    def _joined(self, items: tuple[Any, ...]) -> LazyTensor:
         axis, ndmin, start = self.axis, self.ndmin, self.trans1d
         if isinstance(items[0], str):
             numbers_given = items[0].split(",")

@@ -19,13 +19,13 @@ promote_types = np.promote_types
 @rule_for(np.shape)
 def shape(a: TensorLike) -> Shape:
     """Return the lengths of the axes. See np.shape."""
-    return handle_of(a).shape  # type: ignore[no-any-return]
+    return handle_of(a).shape
 
 
 @rule_for(np.ndim)
 def ndim(a: TensorLike) -> int:
     """Return the number of axes. See np.ndim."""
-    return handle_of(a).ndim  # type: ignore[no-any-return]
+    return handle_of(a).ndim
 
 
 @rule_for(np.size)
@@ -33,11 +33,11 @@ def size(a: TensorLike, axis: AxesLike | None = None) -> int:
     """Return the number of elements, or of those along axes. See np.size."""
     tensor = handle_of(a)
     if axis is None:
-        return tensor.size  # type: ignore[no-any-return]
+        return tensor.size
     if not isinstance(axis, SupportsIndex):
         # numpy takes several since 2.4, and has its own word on none and on one that is given twice.
         raise NoRuleError("size: several axes")
-    return tensor.shape[normalize_axis(axis, tensor.ndim)]  # type: ignore[no-any-return]
+    return tensor.shape[normalize_axis(axis, tensor.ndim)]
 
 
 def _typed(value: Any) -> Any:
@@ -67,7 +67,7 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
 @rule_for(np.iscomplexobj)
 def iscomplexobj(x: TensorLike) -> bool:
     """Return whether the dtype is complex. See np.iscomplexobj."""
-    return handle_of(x).dtype.kind == "c"  # type: ignore[no-any-return]
+    return handle_of(x).dtype.kind == "c"
 
 
 @rule_for(np.isrealobj)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.apply import apply
+from composit.apply import apply, apply_several
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import (
@@ -30,6 +30,9 @@ from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "array_split",
@@ -221,7 +224,7 @@ def concatenate(
     *,
     dtype: Any = None,
     casting: str = "same_kind",
-) -> Any:
+) -> LazyTensor:
     """Return the tensors joined along an axis; flattened first with axis=None. See np.concatenate."""
     if casting not in ("same_kind", "no", "equiv", "safe", "unsafe"):
         raise NoRuleError(f"concatenate: casting {casting!r}")
@@ -260,7 +263,7 @@ def _cast(tensor: Any, dtype: Dtype, casting: str) -> Any:
 @rule_for(np.stack)
 def stack(
     arrays: Iterable[TensorLike], axis: AxisLike = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
+) -> LazyTensor:
     """Return the tensors side by side along a new axis. See np.stack."""
     tensors = _tensors(arrays, "stack")
     return apply(Stack(normalize_axis(axis, tensors[0].ndim + 1)), *_all_cast(tensors, dtype, casting))
@@ -289,19 +292,19 @@ def atleast_3d(*arys: TensorLike) -> Any:
     return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1, 2), (0, 2), (2,))))
 
 
-def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> Any:
+def _raise_ndim(value: TensorLike, axes_by_ndim: Sequence[Axes]) -> LazyTensor:
     tensor = handle_of(value)
     return tensor if tensor.ndim >= len(axes_by_ndim) else expand_dims(tensor, axes_by_ndim[tensor.ndim])
 
 
 @rule_for(np.vstack)
-def vstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def vstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> LazyTensor:
     """Return the tensors on top of each other; vectors are rows. See np.vstack."""
     return concatenate([atleast_2d(value) for value in _tensors(tup, "concatenate")], 0, dtype=dtype, casting=casting)
 
 
 @rule_for(np.hstack)
-def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> Any:
+def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same_kind") -> LazyTensor:
     """Return the tensors beside each other, along axis 1, or 0 for vectors. See np.hstack."""
     tensors = [handle_of(atleast_1d(value)) for value in _tensors(tup, "concatenate")]
     axis = 0 if tensors and tensors[0].ndim == 1 else 1
@@ -309,27 +312,27 @@ def hstack(tup: Iterable[TensorLike], *, dtype: Any = None, casting: str = "same
 
 
 @rule_for(np.dstack)
-def dstack(tup: Iterable[TensorLike]) -> Any:
+def dstack(tup: Iterable[TensorLike]) -> LazyTensor:
     """Return the tensors joined along their third axis. See np.dstack."""
     return concatenate([atleast_3d(value) for value in _tensors(tup, "concatenate")], 2)
 
 
 @rule_for(np.column_stack)
-def column_stack(tup: Iterable[TensorLike]) -> Any:
+def column_stack(tup: Iterable[TensorLike]) -> LazyTensor:
     """Return vectors as the columns of a matrix, beside matrices as they are. See np.column_stack."""
     tensors = _tensors(tup, "concatenate")
     return concatenate([transpose(atleast_2d(t)) if t.ndim < 2 else t for t in tensors], 1)
 
 
 @rule_for(np.array_split)
-def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[Any]:
+def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[LazyTensor]:
     """Return the parts: before and between indices, or so many of nearly equal length. See np.array_split."""
     tensor = handle_of(ary)
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
     boundaries = _boundaries(indices_or_sections, length)
-    parts = apply(Split(boundaries, position), tensor)
-    parts = list(parts) if boundaries else [parts]
+    split = Split(boundaries, position)
+    parts = list(apply_several(split, tensor)) if boundaries else [apply(split, tensor)]
     if tensor is ary:
         whole = [slice(0, length, 1) for length in tensor.shape]
         for part, start, stop in zip(parts, (0, *boundaries), (*boundaries, length), strict=True):
@@ -352,7 +355,7 @@ def _boundaries(indices_or_sections: Any, length: int) -> tuple[int, ...]:
 
 
 @rule_for(np.split)
-def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[Any]:
+def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[LazyTensor]:
     """Return the parts of the tensor: before and between indices, or so many of equal length. See np.split."""
     if not np.ndim(indices_or_sections):
         length = handle_of(ary).shape[axis]

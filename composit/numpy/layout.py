@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -20,6 +20,9 @@ from composit.guards import read_value
 from composit.handle import TensorHandle, make_tensor, root_of
 from composit.node import Node
 from composit.operation import Array, Input, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:
     return tuple(sorted(range(len(strides)), key=cmp_to_key(compared)))
 
 
-def in_c_order(tensor: TensorHandle) -> Any:  # Any: the tensors' class, which cannot be imported here
+def in_c_order(tensor: TensorHandle) -> LazyTensor:  # Any: the tensors' class, which cannot be imported here
     """Return the value as a tensor of its own that lies in C order, whatever it is a view of."""
     if len(tensor._type.shape) < 2:
         return make_tensor(tensor._node, tensor._output_index)

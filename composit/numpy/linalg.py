@@ -5,7 +5,7 @@ May import the families of linear algebra, products, contractions, movement.
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from composit.numpy.numpy_function import rule_for
 from composit.numpy.pseudo_inverses import matrix_rank, pinv
 from composit.numpy.solving import det, inv, lstsq, matrix_power, slogdet, solve, tensorinv, tensorsolve
 from composit.numpy.vector_products import cross as _cross
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "LinAlgError",
@@ -62,25 +65,25 @@ LinAlgError = np.linalg.LinAlgError
 
 
 @rule_for(np.linalg.matmul)
-def matmul(x1: TensorLike, x2: TensorLike, /) -> Any:  # Any: LazyTensor, as everywhere below
+def matmul(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
     """Return the matrix product. See np.linalg.matmul."""
     return products.matmul(x1, x2)
 
 
 @rule_for(np.linalg.tensordot)
-def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: Any = 2) -> Any:
+def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: Any = 2) -> LazyTensor:
     """Return the sums of products over pairs of axes. See np.linalg.tensordot."""
     return products.tensordot(x1, x2, axes)
 
 
 @rule_for(np.linalg.vecdot)
-def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> Any:
+def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> LazyTensor:
     """Return the dot products of vectors along an axis, the first conjugated. See np.linalg.vecdot."""
     return products.vecdot(x1, x2, axis=axis)
 
 
 @rule_for(np.linalg.outer)
-def outer(x1: TensorLike, x2: TensorLike, /) -> Any:
+def outer(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
     """Return the products of all pairs of elements of two vectors. See np.linalg.outer."""
     x, y = handle_of(x1), handle_of(x2)
     if x.ndim != 1 or y.ndim != 1:
@@ -92,7 +95,7 @@ def outer(x1: TensorLike, x2: TensorLike, /) -> Any:
 
 
 @rule_for(np.linalg.cross)
-def cross(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> Any:
+def cross(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> LazyTensor:
     """Return the cross products of vectors of length 3 along an axis. See np.linalg.cross."""
     x, y = handle_of(x1), handle_of(x2)
     if x.shape[axis] != 3 or y.shape[axis] != 3:
@@ -105,13 +108,13 @@ def cross(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> Any
 
 
 @rule_for(np.linalg.diagonal)
-def diagonal(x: TensorLike, /, *, offset: int = 0) -> Any:
+def diagonal(x: TensorLike, /, *, offset: int = 0) -> LazyTensor:
     """Return the diagonal of each matrix. See np.linalg.diagonal."""
     return _diagonal(x, offset, -2, -1)
 
 
 @rule_for(np.linalg.trace)
-def trace(x: TensorLike, /, *, offset: int = 0, dtype: Any = None) -> Any:
+def trace(x: TensorLike, /, *, offset: int = 0, dtype: Any = None) -> LazyTensor:
     """Return the sum along the diagonal of each matrix. See np.linalg.trace."""
     if dtype is not None and np.dtype(dtype).kind not in "biufcO":
         raise NoRuleError(f"trace: sums in {dtype}")
@@ -119,7 +122,7 @@ def trace(x: TensorLike, /, *, offset: int = 0, dtype: Any = None) -> Any:
 
 
 @rule_for(np.linalg.matrix_transpose)
-def matrix_transpose(x: TensorLike, /) -> Any:
+def matrix_transpose(x: TensorLike, /) -> LazyTensor:
     """Return each matrix transposed. See np.linalg.matrix_transpose."""
     tensor = handle_of(x)
     if tensor.ndim < 2:

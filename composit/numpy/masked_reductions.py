@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.reduction_arguments import reduced_dtype, reduced_shape
 from composit.operation import Array, Axes, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 _EXTREMA = (table.maximum, table.minimum)
 
@@ -101,7 +104,7 @@ class MaskedReduce(Operation):
 
 def masked_reduce(
     function: ElementwiseFunction, a: Any, axes: Axes, keepdims: bool, dtype: Dtype | None, initial: Any, where: Any
-) -> Any:
+) -> LazyTensor:
     """Return the reduction of a tensor with a mask or an initial value, `np._NoValue` for none."""
     handle = handle_of(a)
     has_mask = where is not np._NoValue and where is not True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,11 +17,14 @@ from composit.numpy.movement import expand_dims, ravel
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.products import dot
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 __all__ = ["multi_dot"]
 
 
 @rule_for(np.linalg.multi_dot)
-def multi_dot(arrays: Sequence[TensorLike], *, out: None = None) -> Any:  # Any: LazyTensor
+def multi_dot(arrays: Sequence[TensorLike], *, out: None = None) -> LazyTensor:
     """Return the product of matrices, multiplied in the order that takes the fewest steps. See np.linalg.multi_dot.
 
     A vector is a row at the start and a column at the end.
@@ -43,7 +46,8 @@ def multi_dot(arrays: Sequence[TensorLike], *, out: None = None) -> Any:  # Any:
     lengths = (*(tensor.shape[0] for tensor in tensors), tensors[-1].shape[1])
     result = _product(tensors, _splits(lengths), 0, len(tensors) - 1)
     if first == last == 1:
-        return result[0, 0]
+        product: LazyTensor = result[0, 0]
+        return product
     return ravel(result) if 1 in (first, last) else result
 
 
@@ -55,7 +59,7 @@ def _check_matrix(tensor: Any) -> None:
         )
 
 
-def _product(tensors: Sequence[Any], splits: dict[tuple[int, int], int], start: int, end: int) -> Any:
+def _product(tensors: Sequence[LazyTensor], splits: dict[tuple[int, int], int], start: int, end: int) -> LazyTensor:
     if start == end:
         return tensors[start]
     middle = splits[start, end]

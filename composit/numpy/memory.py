@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from composit.numpy.layout import InOrder, stand_in_of
 from composit.numpy.movement import reshape, transpose
 from composit.numpy.view_operations import MemoryField, ViewAs
 from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # Any, everywhere here: tensors, and what numpy takes for a dtype.
 
@@ -40,7 +43,7 @@ class Resized(Operation):
         return result
 
 
-def copied_in_order(tensor: Any, order: Any) -> Any:
+def copied_in_order(tensor: Any, order: Any) -> LazyTensor:
     """Return the value as a tensor of its own in numpy's order: a new handle, and a node only where elements move."""
     name = named_order(order, "K")
     chosen = _resolved(tensor, name) if tensor.ndim > 1 else "K"
@@ -61,7 +64,7 @@ def _resolved(tensor: TensorHandle, name: str) -> str:
     return "F" if fortran else "C"
 
 
-def viewed_as(tensor: TensorHandle, dtype: Any) -> Any:
+def viewed_as(tensor: TensorHandle, dtype: Any) -> LazyTensor:
     """Return the tensor's memory read as another dtype: a view.
 
     Raises:  ValueError, TypeError: numpy's, where the sizes do not fit
@@ -76,7 +79,7 @@ def viewed_as(tensor: TensorHandle, dtype: Any) -> Any:
     return result
 
 
-def field_at(tensor: TensorHandle, dtype: Any, offset: int = 0) -> Any:
+def field_at(tensor: TensorHandle, dtype: Any, offset: int = 0) -> LazyTensor:
     """Return the bytes of each element from an offset on, read as another dtype: a view. See np.ndarray.getfield."""
     np.zeros((), tensor.dtype).getfield(dtype, offset)
     result = apply(MemoryField(np.dtype(dtype), offset), tensor)

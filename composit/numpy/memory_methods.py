@@ -6,7 +6,7 @@ May import memory, array_methods, numpy_call.
 from __future__ import annotations
 
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.memory import field_at, resize_in_place, viewed_as
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import call_numpy
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # inspect.BufferFlags.WRITABLE, which Python has from 3.12 on: only there it calls `__buffer__`.
 _WRITABLE = 1
@@ -50,7 +53,7 @@ class MemoryMethods(TensorHandle):
             return viewed_as(self, dtype)
         return reshape(self, self.shape)
 
-    def getfield(self, /, dtype: Any, offset: int = 0) -> Any:
+    def getfield(self, /, dtype: Any, offset: int = 0) -> LazyTensor:
         """Return part of the bytes of each element, as a view. See np.ndarray.getfield."""
         return field_at(self, dtype, offset)
 
@@ -58,7 +61,9 @@ class MemoryMethods(TensorHandle):
         """Replace part of the bytes of each element. See np.ndarray.setfield."""
         call_numpy(np.ndarray.setfield, (self, val), {"dtype": dtype, "offset": offset}, ("self",))
 
-    def byteswap(self, /, inplace: bool = False) -> Any:
+    def byteswap(
+        self, /, inplace: bool = False
+    ) -> Any:  # Any: the tensor itself, whose class derives from this one, or another
         """Return the elements with their bytes in reverse, in place where asked. See np.ndarray.byteswap."""
         if not inplace:
             return self._byteswapped()

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.apply import tensor_of
 from composit.errors import AxisError, NoRuleError, ShapeError
-from composit.handle import described, mark_view, root_of
+from composit.handle import described, mark_view, new_tensor, root_of
 from composit.numpy.arguments import (
     AxesLike,
     AxisLike,
@@ -33,6 +32,10 @@ from composit.numpy.arguments import (
 from composit.numpy.layout import axes_in_memory, flags_of, shares_memory
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Axes, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "expand_dims",
@@ -182,10 +185,10 @@ def _planned(
     return operation, operation.result_types(operand)
 
 
-def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> Any:
+def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> LazyTensor:
     """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
     operation, types = _planned(kind, parameter, base.type)
-    result = tensor_of(operation, (base.node, base.output_index), types, 3)
+    result = new_tensor(operation, (base.node, base.output_index), types, find_source(2))
     # What shows elements several times is read-only, whatever it is made of.
     if base is given or operation.is_read_only:
         mark_view(result, base)
@@ -193,7 +196,7 @@ def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: 
 
 
 @rule_for(np.transpose)
-def transpose(a: TensorLike, axes: AxesLike | None = None) -> Any:  # Any: LazyTensor, as everywhere below
+def transpose(a: TensorLike, axes: AxesLike | None = None) -> LazyTensor:
     """Return the tensor with its axes in the order given; reversed without one. See np.transpose."""
     tensor = handle_of(a)
     ndim = tensor.ndim
@@ -225,7 +228,7 @@ def _permutation(axes: AxesLike, shape: Shape) -> Axes:
 
 
 @rule_for(np.matrix_transpose)
-def matrix_transpose(x: TensorLike, /) -> Any:
+def matrix_transpose(x: TensorLike, /) -> LazyTensor:
     """Return the tensor with its last two axes exchanged. See np.matrix_transpose."""
     tensor = handle_of(x)
     if tensor.ndim < 2:
@@ -237,7 +240,7 @@ def matrix_transpose(x: TensorLike, /) -> Any:
 
 
 @rule_for(np.swapaxes)
-def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
+def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> LazyTensor:
     """Return the tensor with two axes exchanged. See np.swapaxes."""
     tensor = handle_of(a)
     first = normalize_axis(axis1, tensor.ndim, "axis1")
@@ -248,7 +251,7 @@ def swapaxes(a: TensorLike, axis1: AxisLike, axis2: AxisLike) -> Any:
 
 
 @rule_for(np.moveaxis)
-def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
+def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> LazyTensor:
     """Return the tensor with some axes at new positions and the others in their old order. See np.moveaxis."""
     tensor = handle_of(a)
     origins = normalize_axes(source, tensor.ndim, "source")
@@ -265,7 +268,7 @@ def moveaxis(a: TensorLike, source: AxesLike, destination: AxesLike) -> Any:
 
 
 @rule_for(np.rollaxis)
-def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
+def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> LazyTensor:
     """Return the tensor with one axis moved to before the position `start`. See np.rollaxis."""
     tensor = handle_of(a)
     ndim = tensor.ndim
@@ -280,7 +283,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> Any:
 
 
 @rule_for(np.reshape)
-def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> Any:
+def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> LazyTensor:
     """Return the elements in another shape; one length may be -1. See np.reshape.
 
     Order "F" reads and writes with the first axis fastest; "A" does so where the elements lie in this order.
@@ -309,7 +312,7 @@ def _check_shared(view: Any) -> None:
 
 
 @rule_for(np.ravel)
-def ravel(a: TensorLike, order: str = "C") -> Any:
+def ravel(a: TensorLike, order: str = "C") -> LazyTensor:
     """Return the elements along one axis. See np.ravel."""
     tensor = handle_of(a)
     if named_order(order, "C") == "K":
@@ -334,7 +337,7 @@ def _resolved_order(order: str, tensor: Any, function: str) -> str:
 
 
 @rule_for(np.expand_dims)
-def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
+def expand_dims(a: TensorLike, axis: AxesLike) -> LazyTensor:
     """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
     tensor = handle_of(a)
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
@@ -343,7 +346,7 @@ def expand_dims(a: TensorLike, axis: AxesLike) -> Any:
 
 
 @rule_for(np.squeeze)
-def squeeze(a: TensorLike, axis: AxesLike | None = None) -> Any:
+def squeeze(a: TensorLike, axis: AxesLike | None = None) -> LazyTensor:
     """Return the tensor without axes of length 1: those named, or all. See np.squeeze."""
     tensor = handle_of(a)
     if axis is None:

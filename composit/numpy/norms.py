@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import is_set, reduced_shape
 from composit.numpy.solving import inverse_cotangent
 from composit.operation import Array, Axes, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["cond", "matrix_norm", "norm", "vector_norm"]
 
@@ -83,7 +86,7 @@ class Norm(Operation):
 
 
 @rule_for(np.linalg.norm)
-def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = False) -> LazyTensor:
     """Return the norm of vectors or matrices. See np.linalg.norm."""
     tensor = handle_of(x)
     _check_plain(ord)
@@ -114,13 +117,13 @@ def _check_order(order: Order, axes: Axes, operand: TensorType) -> None:
 
 
 @rule_for(np.linalg.matrix_norm)
-def matrix_norm(x: TensorLike, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: TensorLike, /, *, keepdims: bool = False, ord: Any = "fro") -> LazyTensor:
     """Return the norm of each matrix. See np.linalg.matrix_norm."""
     return norm(x, ord, (-2, -1), keepdims)
 
 
 @rule_for(np.linalg.vector_norm)
-def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> LazyTensor:
     """Return the norm of vectors over one axis, several, or all. See np.linalg.vector_norm."""
     tensor, keepdims = handle_of(x), is_set(keepdims)
     if axis is not None and not isinstance(axis, tuple):
@@ -183,7 +186,7 @@ class ConditionNumber(MatrixAlgorithm):
 
 
 @rule_for(np.linalg.cond)
-def cond(x: TensorLike, p: Any = None) -> Any:
+def cond(x: TensorLike, p: Any = None) -> LazyTensor:
     """Return the condition number of each matrix. See np.linalg.cond."""
     tensor = handle_of(x)
     _check_plain(p)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import apply, as_tensor, input_of
+from composit.apply import apply, apply_several, as_tensor, input_of
 from composit.containers import flatten, with_made_tensors
 from composit.errors import (
     AssignmentError,
@@ -425,8 +425,9 @@ class _Results:
 
     def _apply(self, call: NumpyCall, parts: Sequence[Any]) -> tuple[Any, ...]:
         types = tuple(tensor_type(np.shape(part), part.dtype, isinstance(part, np.generic)) for part in parts)
-        tensors = apply(replace(call, types=types), *self.handles)
-        together = tensors if isinstance(tensors, tuple) else (tensors,)
+        called = replace(call, types=types)
+        several = len(types) != 1
+        together = apply_several(called, *self.handles) if several else (apply(called, *self.handles),)
         origin = joined([origin_of(handle.node, handle._known) for handle in self.handles])
         for tensor, part in zip(together, parts, strict=True):
             # A copy: what a function returns may be an array that somebody else holds.

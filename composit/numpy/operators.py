@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -22,14 +22,15 @@ from composit.numpy.subscripts import get_item
 from composit.numpy.ufuncs import GeneralizedFunction, is_asked
 from composit.numpy.writing import set_item
 
-# Any: operands are tensors, arrays, numbers and what has __lazy_tensor__; results are LazyTensor.
-Value = Any
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
+# Any: operands are tensors, arrays, numbers and what has __lazy_tensor__.
+BinaryMethod: TypeAlias = "Callable[[Any, Any], LazyTensor]"
 Universal: TypeAlias = ElementwiseFunction | GeneralizedFunction
 
 
-def _in_place(
-    function: Universal, tensor: Any, other: Value, ufunc: np.ufunc, lazily: Callable[[Any, Value], Value]
-) -> Value:
+def _in_place(function: Universal, tensor: Any, other: Any, ufunc: np.ufunc, lazily: BinaryMethod) -> Any:
     """Return the tensor, moved on to the result: numpy's rules for `x += y`.
 
     lazily: the function of two operands, which leaves to its caller what is no matter of rules
@@ -64,7 +65,7 @@ def _multiply_in_place(out: Any, other: Any) -> None:
     out @= other
 
 
-def _defers(other: Value) -> bool:
+def _defers(other: Any) -> bool:
     """Return whether numpy's arrays would leave the operator to the other operand: those that say so, and subclasses."""
     kind = type(other)
     if kind in _NEVER_DEFERRED_TO or issubclass(kind, TensorHandle):
@@ -81,15 +82,15 @@ def _defers(other: Value) -> bool:
 _NEVER_DEFERRED_TO = frozenset((bool, int, float, complex, list, tuple, np.ndarray))
 
 
-def _priority(other: Value) -> float:
+def _priority(other: Any) -> float:
     priority = getattr(other, "__array_priority__", -1.0)
     return priority if isinstance(priority, int | float) else -1.0
 
 
-def _binary(function: Universal, python_operator: Callable[[Any, Any], Any]) -> Callable[[Any, Value], Value]:
+def _binary(function: Universal, python_operator: Callable[[Any, Any], Any]) -> BinaryMethod:
     lazily = function.of_two
 
-    def method(self: Any, other: Value) -> Value:
+    def method(self: Any, other: Any) -> Any:
         if _defers(other):
             return NotImplemented
         try:
@@ -102,18 +103,16 @@ def _binary(function: Universal, python_operator: Callable[[Any, Any], Any]) -> 
     return _shortened(function, method, False)
 
 
-def _shortened(
-    function: Universal, method: Callable[[Any, Value], Value], is_reflected: bool
-) -> Callable[[Any, Value], Value]:
+def _shortened(function: Universal, method: BinaryMethod, is_reflected: bool) -> BinaryMethod:
     if isinstance(function, ElementwiseFunction) and function.nout == 1:
         return short_path(function, method, is_reflected)
     return method
 
 
-def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) -> Callable[[Any, Value], Value]:
+def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) -> BinaryMethod:
     lazily = function.of_two
 
-    def method(self: Any, other: Value) -> Value:
+    def method(self: Any, other: Any) -> Any:
         if getattr(type(other), "__array_ufunc__", _defers) is None:
             return NotImplemented
         if _defers(other):
@@ -129,17 +128,17 @@ def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) 
     return _shortened(function, method, True)
 
 
-def _updating(function: Universal, ufunc: np.ufunc) -> Callable[[Any, Value], Value]:
+def _updating(function: Universal, ufunc: np.ufunc) -> BinaryMethod:
     lazily = _shortened(function, function.of_two, False)
 
-    def method(self: Any, other: Value) -> Value:
+    def method(self: Any, other: Any) -> Any:
         return _in_place(function, self, other, ufunc, lazily)
 
     return method
 
 
-def _unary(function: Callable[..., Value]) -> Callable[[Any], Value]:
-    def method(self: Any) -> Value:
+def _unary(function: Callable[..., LazyTensor]) -> Callable[[Any], LazyTensor]:
+    def method(self: Any) -> LazyTensor:
         return function(self)
 
     return method
@@ -193,8 +192,8 @@ class Operators(TensorHandle):
     __abs__ = _unary(table.absolute)
     __invert__ = _unary(table.invert)
 
-    __eq__ = _binary(table.equal, operator.eq)
-    __ne__ = _binary(table.not_equal, operator.ne)
+    __eq__ = _binary(table.equal, operator.eq)  # type: ignore[assignment]  # elementwise, as numpy's
+    __ne__ = _binary(table.not_equal, operator.ne)  # type: ignore[assignment]
     __lt__ = _binary(table.less, operator.lt)
     __le__ = _binary(table.less_equal, operator.le)
     __gt__ = _binary(table.greater, operator.gt)

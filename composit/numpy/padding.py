@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from composit.numpy.layout import is_given_in_fortran_order
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.taking import take
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["pad"]
 
@@ -66,7 +69,7 @@ class Pad(Operation):
 
 
 @rule_for(np.pad)
-def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
+def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: Any) -> LazyTensor:
     """Return the tensor with borders added. See np.pad.
 
     Modes: constant (constant_values), edge, reflect, symmetric (reflect_type), wrap, and those that compute the border
@@ -105,7 +108,7 @@ def _pairs(value: Any, ndim: int, argument: str) -> tuple[tuple[Any, Any], ...]:
     return tuple((row[0].item(), row[1].item()) for row in np.broadcast_to(values, (ndim, 2)))
 
 
-def _pad_constant(tensor: Any, widths: tuple[tuple[int, int], ...], constant_values: Any = 0) -> Any:
+def _pad_constant(tensor: LazyTensor, widths: tuple[tuple[int, int], ...], constant_values: Any = 0) -> LazyTensor:
     constants = _pairs(constant_values, tensor.ndim, "constant_values")
     first = constants[0][0] if constants else 0
     if all(value == first for pair in constants for value in pair):
@@ -119,7 +122,9 @@ def _pad_constant(tensor: Any, widths: tuple[tuple[int, int], ...], constant_val
     return tensor
 
 
-def _pad_repeating(tensor: Any, widths: tuple[tuple[int, int], ...], mode: Any, options: dict[str, Any]) -> Any:
+def _pad_repeating(
+    tensor: LazyTensor, widths: tuple[tuple[int, int], ...], mode: Any, options: dict[str, Any]
+) -> LazyTensor:
     known = {"reflect_type"} if mode in ("reflect", "symmetric") else set()
     if options.get("reflect_type", "even") != "even" or set(options) - known:
         raise ParameterError(

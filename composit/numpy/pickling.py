@@ -6,7 +6,7 @@ A graph is pickled where a graph is asked for: `x.graph`, `x.node`. May import g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from composit.numpy.array_flags import set_writeable
 from composit.numpy.assignment import is_writable
 from composit.numpy.layout import stand_in_of
 from composit.operation import Array
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # From this protocol on, numpy's arrays remember that they are read-only, if they lie in one piece.
 _PROTOCOL_OF_BUFFERS = 5
@@ -57,7 +60,7 @@ def _laid_out(value: Array, layout: Array) -> Array:
     return array
 
 
-def tensor_of_value(array: Array, is_read_only: bool = False) -> Any:  # Any: LazyTensor
+def tensor_of_value(array: Array, is_read_only: bool = False) -> LazyTensor:
     """Return a tensor of an array that was loaded; one that shows memory of somebody else, as of a buffer, is copied."""
     owner = array.base
     is_own = type(array) is np.ndarray and (owner is None or isinstance(owner, bytes | bytearray))
@@ -67,6 +70,6 @@ def tensor_of_value(array: Array, is_read_only: bool = False) -> Any:  # Any: La
     return tensor
 
 
-def scalar_of_value(value: Any) -> Any:  # Any: a scalar of numpy's, and ours of it
+def scalar_of_value(value: Any) -> LazyTensor:  # Any: a scalar of numpy's, and ours of it
     """Return a scalar of one that was loaded."""
     return as_tensor(value)

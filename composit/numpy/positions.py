@@ -6,7 +6,7 @@ an operand because it may be long. May import apply, operation, keys, locks.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -16,6 +16,9 @@ from composit.keys import Key, digest, encode
 from composit.locks import fork_safe_lock
 from composit.operation import Array, Input
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 # Reading more than this to find an equal one costs more than holding it twice.
 MAX_SHARED_POSITIONS = 65536
 
@@ -23,7 +26,7 @@ _shared: WeakValueDictionary[Key, Input] = WeakValueDictionary()
 _shared_lock = fork_safe_lock()
 
 
-def positions_of(values: Array) -> Any:  # Any: LazyTensor, which is defined above this module
+def positions_of(values: Array) -> LazyTensor:
     """Return a tensor of the positions, which are copied; equal positions are one leaf while it is alive."""
     if values.size > MAX_SHARED_POSITIONS:
         return input_of(values.copy())

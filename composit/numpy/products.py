@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, trans
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.ufuncs import generalized
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "dot",
@@ -158,7 +161,7 @@ _matmul = Matmul()
 
 
 @generalized(np.matmul)
-def matmul(x1: TensorLike, x2: TensorLike, /) -> Any:  # Any: LazyTensor, as everywhere below
+def matmul(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
     """Return the matrix product. See np.matmul."""
     return apply(_matmul, x1, x2)
 
@@ -211,7 +214,7 @@ class Dot(Operation):
 
 
 @rule_for(np.dot)
-def dot(a: TensorLike, b: TensorLike) -> Any:
+def dot(a: TensorLike, b: TensorLike) -> LazyTensor:
     """Return the sum of products over the last axis of a and the last but one of b. See np.dot."""
     x, y = handle_of(a), handle_of(b)
     if not x.ndim or not y.ndim:
@@ -225,7 +228,7 @@ def dot(a: TensorLike, b: TensorLike) -> Any:
     return _product_of_matrices(x, y) if x.ndim <= 2 and y.ndim <= 2 else apply(Dot(axis), x, y)
 
 
-def _product_of_matrices(x: Any, y: Any) -> Any:
+def _product_of_matrices(x: Any, y: Any) -> LazyTensor:
     x, y = _with_common_dtype(x, y)
     if x.shape[-1] == 1 and (x.dtype.kind == "c" or 1 in (x.size, y.size)):
         # With one term np.dot multiplies without adding to 0, so complex results can differ in the last bit and -0.0
@@ -242,13 +245,13 @@ def _with_common_dtype(x: Any, y: Any) -> tuple[Any, Any]:
     return astype(x, common) if x.dtype != common else x, astype(y, common) if y.dtype != common else y
 
 
-def _strong(x: Any) -> Any:
+def _strong(x: Any) -> LazyTensor:
     # np.dot makes arrays of its operands: a Python scalar decides with its dtype.
     return x if x.type.weak is None else astype(x, x.dtype)
 
 
 @rule_for(np.inner)
-def inner(a: TensorLike, b: TensorLike, /) -> Any:
+def inner(a: TensorLike, b: TensorLike, /) -> LazyTensor:
     """Return the sums of products over the last axes. See np.inner."""
     x, y = handle_of(a), handle_of(b)
     if not x.ndim or not y.ndim:
@@ -261,14 +264,14 @@ def inner(a: TensorLike, b: TensorLike, /) -> Any:
 
 
 @rule_for(np.outer)
-def outer(a: TensorLike, b: TensorLike) -> Any:
+def outer(a: TensorLike, b: TensorLike) -> LazyTensor:
     """Return the products of all pairs of elements. See np.outer."""
     x, y = (ravel(_strong(handle_of(value))) for value in (a, b))
     return multiply(expand_dims(x, 1), expand_dims(y, 0))
 
 
 @rule_for(np.vdot)
-def vdot(a: TensorLike, b: TensorLike, /) -> Any:
+def vdot(a: TensorLike, b: TensorLike, /) -> LazyTensor:
     """Return the sum of products of all elements, the first conjugated. See np.vdot."""
     x, y = ravel(_strong(handle_of(a))), ravel(_strong(handle_of(b)))
     if x.dtype.hasobject or y.dtype.hasobject:
@@ -279,7 +282,7 @@ def vdot(a: TensorLike, b: TensorLike, /) -> Any:
 
 
 @rule_for(np.tensordot)
-def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> Any:
+def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> LazyTensor:
     """Return the sums of products over pairs of axes. See np.tensordot."""
     x, y = _strong(handle_of(a)), _strong(handle_of(b))
     first, second = _contracted_axes(axes, x, y)
@@ -370,7 +373,7 @@ _VECTOR_PRODUCTS: dict[str, tuple[np.ufunc, tuple[int, int]]] = {"vecdot": (np.v
 
 
 @generalized(np.vecdot)
-def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> Any:
+def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: int = -1) -> LazyTensor:
     """Return the dot products of vectors along an axis, the first conjugated. See np.vecdot."""
     x, y = (handle_of(value) for value in (x1, x2))
     if axis != -1:
@@ -383,11 +386,11 @@ if hasattr(np, "matvec"):  # numpy has the two since 2.2
     __all__ += ["matvec", "vecmat"]
 
     @generalized(np.matvec)
-    def matvec(x1: TensorLike, x2: TensorLike, /) -> Any:
+    def matvec(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
         """Return matrices applied to vectors. See np.matvec."""
         return apply(VectorProduct("matvec"), x1, x2)
 
     @generalized(np.vecmat)
-    def vecmat(x1: TensorLike, x2: TensorLike, /) -> Any:
+    def vecmat(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
         """Return vectors, conjugated, times matrices. See np.vecmat."""
         return apply(VectorProduct("vecmat"), x1, x2)

@@ -5,7 +5,7 @@ No operations of its own. May import movement, joining, indexing, creation, argu
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from composit.numpy.numpy_function import rule_for
 from composit.numpy.padding import pad
 from composit.numpy.taking import take
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 __all__ = [
     "append",
     "diag",
@@ -55,26 +58,29 @@ _NO_SERIAL = b""
 
 
 @rule_for(np.flip)
-def flip(m: TensorLike, axis: AxesLike | None = None) -> Any:
+def flip(m: TensorLike, axis: AxesLike | None = None) -> LazyTensor:
     """Return the elements in reverse order along axes, all without one. See np.flip."""
     tensor = handle_of(m)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
-    return tensor[tuple(slice(None, None, -1) if position in axes else slice(None) for position in range(tensor.ndim))]
+    flipped: LazyTensor = tensor[
+        tuple(slice(None, None, -1) if position in axes else slice(None) for position in range(tensor.ndim))
+    ]
+    return flipped
 
 
 @rule_for(np.flipud)
-def flipud(m: TensorLike) -> Any:
+def flipud(m: TensorLike) -> LazyTensor:
     """Return the rows in reverse order. See np.flipud."""
     return _flip_from(m, 0, 1, "flipud")
 
 
 @rule_for(np.fliplr)
-def fliplr(m: TensorLike) -> Any:
+def fliplr(m: TensorLike) -> LazyTensor:
     """Return the columns in reverse order. See np.fliplr."""
     return _flip_from(m, 1, 2, "fliplr")
 
 
-def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> Any:
+def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> LazyTensor:
     tensor = handle_of(m)
     if tensor.ndim < least:
         raise ShapeError(
@@ -84,7 +90,7 @@ def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> Any:
 
 
 @rule_for(np.roll)
-def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
+def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> LazyTensor:
     """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
     tensor = handle_of(a)
     if axis is None:
@@ -97,7 +103,7 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> Any:
     return own(tensor)
 
 
-def _roll_along(tensor: Any, distance: int, axis: int) -> Any:
+def _roll_along(tensor: LazyTensor, distance: int, axis: int) -> LazyTensor:
     length = tensor.shape[axis]
     cut = -distance % length if length else 0
     if not cut:
@@ -108,7 +114,7 @@ def _roll_along(tensor: Any, distance: int, axis: int) -> Any:
 
 
 @rule_for(np.rot90)
-def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
+def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> LazyTensor:
     """Return the tensor turned by 90 degrees k times in the plane of two axes. See np.rot90."""
     tensor = handle_of(m)
     plane = normalize_axes(axes, tensor.ndim, "axes")
@@ -123,7 +129,7 @@ def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> Any:
 
 
 @rule_for(np.tile)
-def tile(A: TensorLike, reps: Any) -> Any:
+def tile(A: TensorLike, reps: Any) -> LazyTensor:
     """Return the tensor repeated whole along axes. See np.tile."""
     tensor = handle_of(A)
     counts = tuple(whole(count) for count in np.atleast_1d(np.asarray(reps)).tolist())
@@ -138,7 +144,7 @@ def tile(A: TensorLike, reps: Any) -> Any:
 
 
 @rule_for(np.repeat)
-def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
+def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> LazyTensor:
     """Return each element repeated in place. See np.repeat; the counts decide the shape, so they are read."""
     tensor = handle_of(a)
     if axis is None or not tensor.ndim:
@@ -167,7 +173,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> Any:
 
 
 @rule_for(np.append)
-def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) -> Any:
+def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) -> LazyTensor:
     """Return the values joined to the end of a tensor. See np.append."""
     if axis is None:
         return concatenate([ravel(handle_of(arr)), ravel(handle_of(values))])
@@ -175,7 +181,7 @@ def append(arr: TensorLike, values: TensorLike, axis: AxisLike | None = None) ->
 
 
 @rule_for(np.resize)
-def resize(a: TensorLike, new_shape: Any) -> Any:
+def resize(a: TensorLike, new_shape: Any) -> LazyTensor:
     """Return the elements, repeated as often as needed, in a new shape. See np.resize."""
     shape = tuple(np.atleast_1d(np.asarray(new_shape)).tolist())
     if not all(type(length) is int for length in shape):
@@ -195,12 +201,12 @@ def resize(a: TensorLike, new_shape: Any) -> Any:
     return own(reshape(tile(native, -(-size // flat.size))[:size], shape))
 
 
-def _where(mask: Any, chosen: Any, otherwise: Any) -> Any:
+def _where(mask: Any, chosen: Any, otherwise: Any) -> LazyTensor:
     return apply(Where(), mask, chosen, otherwise)
 
 
 @rule_for(np.tril)
-def tril(m: TensorLike, k: int = 0) -> Any:
+def tril(m: TensorLike, k: int = 0) -> LazyTensor:
     """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
     tensor = _matrix(m, "tril")
     mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], whole(k), np.dtype(bool), _NO_SERIAL))
@@ -208,14 +214,14 @@ def tril(m: TensorLike, k: int = 0) -> Any:
 
 
 @rule_for(np.triu)
-def triu(m: TensorLike, k: int = 0) -> Any:
+def triu(m: TensorLike, k: int = 0) -> LazyTensor:
     """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
     tensor = _matrix(m, "triu")
     mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], whole(k) - 1, np.dtype(bool), _NO_SERIAL))
     return _where(mask, np.zeros((), tensor.dtype)[()], tensor)
 
 
-def _matrix(m: TensorLike, function: str) -> Any:
+def _matrix(m: TensorLike, function: str) -> LazyTensor:
     tensor = handle_of(m)
     if tensor.dtype.kind not in "biufcmM":
         raise NoRuleError(f"{function}: elements that are no numbers")
@@ -225,7 +231,7 @@ def _matrix(m: TensorLike, function: str) -> Any:
 
 
 @rule_for(np.diag)
-def diag(v: TensorLike, k: int = 0) -> Any:
+def diag(v: TensorLike, k: int = 0) -> LazyTensor:
     """Return a vector as the diagonal of a matrix, or the diagonal of a matrix as a vector. See np.diag."""
     tensor = as_tensor(v)
     if tensor.dtype.kind not in "biufcmM":
@@ -243,6 +249,6 @@ def diag(v: TensorLike, k: int = 0) -> Any:
 
 
 @rule_for(np.diagflat)
-def diagflat(v: TensorLike, k: int = 0) -> Any:
+def diagflat(v: TensorLike, k: int = 0) -> LazyTensor:
     """Return all elements as the diagonal of a matrix. See np.diagflat."""
     return diag(ravel(v), k)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.linalg._linalg import SlogdetResult  # numpy's own class, so that isinstance and repr are numpy's
@@ -23,6 +23,9 @@ from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.products import matmul
 from composit.operation import Array, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["det", "inv", "lstsq", "matrix_power", "slogdet", "solve", "tensorinv", "tensorsolve"]
 
@@ -60,7 +63,7 @@ def inverse_cotangent(xp: Any, g: Any, inverse: Any) -> Any:
 
 
 @rule_for(np.linalg.inv)
-def inv(a: TensorLike) -> Any:  # Any: LazyTensor, as everywhere below
+def inv(a: TensorLike) -> LazyTensor:
     """Return the inverse of each matrix. See np.linalg.inv.
 
     Derivative:  - inv(a)^T g inv(a)^T
@@ -111,7 +114,7 @@ class Solve(MatrixAlgorithm):
 
 
 @rule_for(np.linalg.solve)
-def solve(a: TensorLike, b: TensorLike) -> Any:
+def solve(a: TensorLike, b: TensorLike) -> LazyTensor:
     """Return the solution of each system of linear equations. See np.linalg.solve."""
     return apply(Solve(), handle_of(a), handle_of(b))
 
@@ -149,7 +152,7 @@ def _in_stack(xp: Any, value: Any) -> Any:
 
 
 @rule_for(np.linalg.det)
-def det(a: TensorLike) -> Any:
+def det(a: TensorLike) -> LazyTensor:
     """Return the determinant of each matrix. See np.linalg.det."""
     return apply(Determinant(), handle_of(a))
 
@@ -200,7 +203,7 @@ lstsq = without_rule(np.linalg.lstsq)
 
 
 @rule_for(np.linalg.matrix_power)
-def matrix_power(a: TensorLike, n: AxisLike) -> Any:
+def matrix_power(a: TensorLike, n: AxisLike) -> LazyTensor:
     """Return each matrix to an integer power, by repeated squaring. See np.linalg.matrix_power."""
     x = handle_of(a)
     check_square("matrix_power", x.type)
@@ -212,18 +215,19 @@ def matrix_power(a: TensorLike, n: AxisLike) -> Any:
     if power == 3:
         # As numpy multiplies a cube: (x x) x, where the order below would give x (x x).
         return matmul(matmul(x, x), x)
-    result, square = None, x
+    result: LazyTensor | None = None
+    square = x
     while True:
         power, bit = divmod(power, 2)
         if bit:
             result = square if result is None else matmul(result, square)
-        if not power:
+        if result is not None and not power:
             return result
         square = matmul(square, square)
 
 
 @rule_for(np.linalg.tensorsolve)
-def tensorsolve(a: TensorLike, b: TensorLike, axes: Sequence[int] | None = None) -> Any:
+def tensorsolve(a: TensorLike, b: TensorLike, axes: Sequence[int] | None = None) -> LazyTensor:
     """Return the x of tensordot(a, x, x.ndim) == b. See np.linalg.tensorsolve."""
     x, y = handle_of(a), handle_of(b)
     if axes is not None:
@@ -238,7 +242,7 @@ def tensorsolve(a: TensorLike, b: TensorLike, axes: Sequence[int] | None = None)
 
 
 @rule_for(np.linalg.tensorinv)
-def tensorinv(a: TensorLike, ind: int = 2) -> Any:
+def tensorinv(a: TensorLike, ind: int = 2) -> LazyTensor:
     """Return the inverse for tensordot over `ind` axes. See np.linalg.tensorinv."""
     x = handle_of(a)
     if ind <= 0:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import EllipsisType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -40,6 +40,9 @@ from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, tensor_type
 from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 _BASIC = (int, slice, type(None), EllipsisType)
 _FULL = slice(None)
@@ -179,7 +182,7 @@ def _get_item(tensor: Any, index: Any) -> Any:
     return result
 
 
-def _get_by_places(tensor: Any, entries: tuple[Any, ...]) -> Any:
+def _get_by_places(tensor: Any, entries: tuple[Any, ...]) -> LazyTensor:
     result = _get_advanced(tensor, entries)
     is_view = all(map(_is_basic, entries))
     if result._type.is_scalar:
@@ -257,7 +260,7 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
     return result
 
 
-def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> Any:
+def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> LazyTensor:
     """Return the one element that integers choose as a rank-0 array: x[i, ...], where x[i] is a scalar."""
     if tensor._type.is_scalar:
         return apply(InOrder("C"), tensor)
@@ -340,7 +343,7 @@ def _expanded(entries: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[Any]
     return [*entries[: places[0]], *fill, *entries[places[0] + 1 :]], None if fill else places[0]
 
 
-def _get_basic(tensor: Any, entries: Sequence[Any]) -> Any:
+def _get_basic(tensor: Any, entries: Sequence[Any]) -> LazyTensor:
     return apply(BasicIndex(tuple(_normalized(entries, tensor.shape))), tensor)
 
 
@@ -375,7 +378,7 @@ def _normalized_integer(entry: int, axis: int, length: int) -> int:
     return entry + length if entry < 0 else entry
 
 
-def _get_advanced(tensor: Any, entries: Sequence[Any]) -> Any:
+def _get_advanced(tensor: Any, entries: Sequence[Any]) -> LazyTensor:
     expanded, ellipsis = _expanded(entries, tensor.shape)
     flat: list[Any] = []
     boundary = None

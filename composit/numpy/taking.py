@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.positions import positions_of
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["take", "take_along_axis"]
 
@@ -156,7 +159,7 @@ class TakeAlongAxisAdjoint(Operation):
 @rule_for(np.take)
 def take(
     a: TensorLike, indices: TensorLike, axis: AxisLike | None = None, out: None = None, mode: str = "raise"
-) -> Any:
+) -> LazyTensor:
     """Return the elements at the indices along an axis. See np.take."""
     if mode not in ("raise", "wrap", "clip"):
         raise ParameterError(
@@ -181,7 +184,7 @@ def take(
     return result
 
 
-def _places_of(indices: TensorLike) -> Any:
+def _places_of(indices: TensorLike) -> LazyTensor:
     """Return the indices as a tensor; a number becomes an integer as by astype, which numpy refuses to arrays."""
     if hasattr(indices, "__lazy_tensor__"):
         tensor = handle_of(indices)
@@ -193,7 +196,7 @@ def _places_of(indices: TensorLike) -> Any:
 
 
 @rule_for(np.take_along_axis)
-def take_along_axis(arr: TensorLike, indices: TensorLike, axis: AxisLike | None = -1) -> Any:
+def take_along_axis(arr: TensorLike, indices: TensorLike, axis: AxisLike | None = -1) -> LazyTensor:
     """Return the elements at the indices along an axis, row by row. See np.take_along_axis."""
     tensor = handle_of(arr)
     places = handle_of(indices) if hasattr(indices, "__lazy_tensor__") else positions_of(np.asarray(indices))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from composit.numpy.duck_arrays import one_of_each_class
 from composit.numpy.numpy_call import call_numpy
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.signatures import signature_of
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["frompyfunc", "ufunc"]
 
@@ -127,7 +130,7 @@ def _as_asked(function: ufunc, options: Mapping[str, Any]) -> dict[str, Any]:
     return named if all(result is None for result in results) else {**named, "out": results}
 
 
-def operand_of(value: Any) -> Any:
+def operand_of(value: Any) -> LazyTensor:
     """Return the tensor of an operand.
 
     Raises:  NoRuleError: its class has `__array_ufunc__`, by which numpy asks it; OperandError: it is no operand at all
@@ -309,7 +312,7 @@ class GeneralizedFunction(ufunc):
 
     __slots__ = ("__name__", "__qualname__", "_public", "nin", "nout", "of_two", "ufunc")
 
-    def __init__(self, function: np.ufunc, rule: Call) -> None:
+    def __init__(self, function: np.ufunc, rule: Callable[..., LazyTensor]) -> None:
         self.ufunc = function
         self.nin, self.nout = function.nin, function.nout
         self.__name__ = self.__qualname__ = function.__name__
@@ -317,11 +320,12 @@ class GeneralizedFunction(ufunc):
         self.of_two = rule
         self._public = rule_for(function)(rule)
 
-    def __call__(self, *operands: Any, **options: Any) -> Any:
+    def __call__(self, *operands: Any, **options: Any) -> LazyTensor:
         if any(not isinstance(operand, TensorHandle) for operand in operands) or "out" in options:
             result, is_answered = asked(self, "__call__", *with_named_results(self, operands, options))
             if is_answered:
-                return result
+                answer: LazyTensor = result
+                return answer
         return self._public(*operands, **options)
 
     def __reduce__(self) -> tuple[Call, tuple[str]]:
@@ -340,10 +344,10 @@ def _generalized_by_name(name: str) -> GeneralizedFunction:
     return _name_to_generalized[name]
 
 
-def generalized(function: np.ufunc) -> Callable[[Call], GeneralizedFunction]:
+def generalized(function: np.ufunc) -> Callable[[Callable[..., LazyTensor]], GeneralizedFunction]:
     """Declare a rule of ours for a generalized universal function of numpy's; decorates the public function."""
 
-    def declare(rule: Call) -> GeneralizedFunction:
+    def declare(rule: Callable[..., LazyTensor]) -> GeneralizedFunction:
         declared = _name_to_generalized[function.__name__] = GeneralizedFunction(function, rule)
         return declared
 

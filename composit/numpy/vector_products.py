@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from composit.numpy.matrices import numpys_for_matrices
 from composit.numpy.movement import expand_dims, moveaxis, reshape
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["cross", "kron"]
 
@@ -56,7 +59,7 @@ def cross(
     axisb: AxisLike = -1,
     axisc: AxisLike = -1,
     axis: AxisLike | None = None,
-) -> Any:  # Any: LazyTensor
+) -> LazyTensor:
     """Return the cross products of vectors along an axis; vectors of length 2 are numpy's. See np.cross."""
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -76,7 +79,7 @@ def cross(
 
 @rule_for(np.kron)
 @numpys_for_matrices(np.kron)
-def kron(a: TensorLike, b: TensorLike) -> Any:
+def kron(a: TensorLike, b: TensorLike) -> LazyTensor:
     """Return the Kronecker product: b in blocks, each multiplied by an element of a. See np.kron."""
     x, y = handle_of(a), handle_of(b)
     ndim = max(x.ndim, y.ndim)

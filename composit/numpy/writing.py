@@ -6,7 +6,7 @@ May import subscripts, indexing, assignment, numpy_call, apply, errors.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
 from composit.numpy.subscripts import basic_key, element_places
 from composit.operation import Array, Dtype, Shape, TensorType
+
+if TYPE_CHECKING:
+    pass
 
 # Any: tensors and what numpy takes for an index or a value.
 Value = Any
