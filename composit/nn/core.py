@@ -42,7 +42,10 @@ class WrappedFunction:
 
 @dataclass(frozen=True, slots=True)
 class UserFunction(Operation):
-    """One call of a user's function. Each call is its own expression, since the function need not be pure."""
+    """One call of a user's function. Each call is its own expression, since the function need not be pure.
+
+    Derivative:  the function's own `vjp`, where it was wrapped with one
+    """
 
     wrapped: WrappedFunction
     arguments: tuple[tuple[str, Any], ...]  # Any: keyword arguments of the user's choice

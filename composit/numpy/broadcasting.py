@@ -73,7 +73,11 @@ class BroadcastTo(Operation):
 
 @dataclass(frozen=True, slots=True)
 class WritableBroadcast(BroadcastTo):
-    """What `broadcast_arrays` shows: as `broadcast_to`, but who writes to it is only warned, as by numpy until it refuses."""
+    """What `broadcast_arrays` shows: as `broadcast_to`, but who writes to it is only warned, as by numpy until it refuses.
+
+    Derivative:  as that of `BroadcastTo`
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.broadcast_arrays.html
+    """
 
     is_read_only = False
     warning_of_writes = (

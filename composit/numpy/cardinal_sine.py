@@ -35,6 +35,7 @@ class Sinc(Operation):
     """The derivative of sin(pi x) / (pi x) of some order, the function itself for 0.
 
     Derivative:  g f[order + 1](x)
+    Reference:   numpy.sinc
     """
 
     order: int = 0

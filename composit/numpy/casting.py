@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Astype(Operation):
-    """The same elements in another dtype."""
+    """The same elements in another dtype.
+
+    Derivative:  g, cast back
+    Reference:   numpy.ndarray.astype
+    """
 
     dtype: Dtype
     keeps_c_order = True
@@ -56,7 +60,11 @@ def in_dtype(tensor: Any, dtype: Dtype) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class Where(Operation):
-    """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast."""
+    """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast.
+
+    Derivative:  g where the operand was chosen, 0 elsewhere
+    Reference:   numpy.where
+    """
 
     keeps_c_order = True
     kind = OperationKind.ELEMENTWISE

@@ -42,6 +42,7 @@ class Cholesky(MatrixAlgorithm):
     """The lower L of x = L L*, or the upper L*; the other triangle of x is not read.
 
     Derivative:  as numpy computes it, so that the triangle that is not read gets zeros
+    Reference:   numpy.linalg.cholesky
     """
 
     upper: bool
@@ -71,6 +72,7 @@ class Qr(MatrixAlgorithm):
     """Orthonormal columns and an upper triangle whose product is x; `complete` gives all columns.
 
     Derivative:  of columns that x does not span none exists: they are chosen, not determined
+    Reference:   numpy.linalg.qr
     """
 
     mode: Literal["reduced", "complete"]
@@ -106,7 +108,11 @@ def _undetermined(name: str, asked: str, shape: tuple[int, ...], instead: str) -
 
 @dataclass(frozen=True, slots=True)
 class TriangleOfQr(MatrixAlgorithm):
-    """The upper triangle of the QR decomposition alone."""
+    """The upper triangle of the QR decomposition alone.
+
+    Derivative:  as that of `Qr`, of its second result
+    Reference:   numpy.linalg.qr
+    """
 
     @property
     def name(self) -> str:
@@ -140,6 +146,7 @@ class Svd(MatrixAlgorithm):
 
     hermitian:   x is taken for the Hermitian matrix of its lower triangle
     Derivative:  of vectors beyond the singular values none exists: they are chosen, not determined
+    Reference:   numpy.linalg.svd
     """
 
     full_matrices: bool
@@ -185,7 +192,11 @@ def _of_lower_triangle(xp: Any, g: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SingularValues(MatrixAlgorithm):
-    """The singular values of each matrix, from the largest down."""
+    """The singular values of each matrix, from the largest down.
+
+    Derivative:  u g v*, with the vectors of the decomposition
+    Reference:   numpy.linalg.svdvals
+    """
 
     hermitian: bool
     raises_by_value = True
@@ -226,6 +237,7 @@ class Eigh(MatrixAlgorithm):
     """Eigenvalues, from the smallest up, and vectors of the Hermitian matrix that a triangle of x means.
 
     Derivative:  as numpy computes it, so that the triangle that is not read gets zeros
+    Reference:   numpy.linalg.eigh
     """
 
     triangle: Literal["L", "U"]
@@ -249,7 +261,11 @@ class Eigh(MatrixAlgorithm):
 
 @dataclass(frozen=True, slots=True)
 class HermitianEigenvalues(MatrixAlgorithm):
-    """Eigenvalues of the Hermitian matrix that a triangle of x means, from the smallest up."""
+    """Eigenvalues of the Hermitian matrix that a triangle of x means, from the smallest up.
+
+    Derivative:  as that of `Eigh`, of its first result
+    Reference:   numpy.linalg.eigvalsh
+    """
 
     triangle: Literal["L", "U"]
     keeps_c_order = True
@@ -297,7 +313,11 @@ def eigvalsh(a: TensorLike, UPLO: str = "L") -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class Eig(MatrixAlgorithm):
-    """Eigenvalues and vectors of complex matrices; those of real ones are real or complex, as the values are."""
+    """Eigenvalues and vectors of complex matrices; those of real ones are real or complex, as the values are.
+
+    Derivative:  of vectors as numpy scales them, to length 1
+    Reference:   numpy.linalg.eig
+    """
 
     num_results_of_class = 2
     raises_by_value = True
@@ -326,7 +346,11 @@ def eig(a: TensorLike) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Eigenvalues(MatrixAlgorithm):
-    """Eigenvalues of complex matrices."""
+    """Eigenvalues of complex matrices.
+
+    Derivative:  as that of `Eig`, of its first result
+    Reference:   numpy.linalg.eigvals
+    """
 
     raises_by_value = True
 

@@ -162,7 +162,11 @@ def fix(x: TensorLike, out: None = None) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class ComplexNanToNum(ArrayFunction):
-    """Complex elements with NaN and infinities of their parts replaced. Reference: numpy.nan_to_num."""
+    """Complex elements with NaN and infinities of their parts replaced.
+
+    Derivative:  not written yet
+    Reference:   numpy.nan_to_num
+    """
 
     function = staticmethod(np.nan_to_num)
     nan: Any  # a Python or numpy scalar, as the next two, None for the largest numbers

@@ -69,6 +69,7 @@ class FourierTransform(Operation):
                  ways
     Dtype:       that of elements and a Python float, or complex
     Derivative:  the matrix of a transform is symmetric, so that it is its own derivative; that of irfft is rfft
+    Reference:   https://numpy.org/doc/stable/reference/routines.fft.html
     """
 
     function: Literal["fft", "ifft", "rfft", "irfft"]

@@ -133,10 +133,11 @@ def normalized_slice(entry: slice, length: int) -> slice:
 
 @dataclass(frozen=True, slots=True)
 class Field(Operation):
-    """One field of records, or records of some fields: a view. Derivative: none exists, a field is chosen by name."""
+    """One field of records, or records of some fields: a view."""
 
     names: str | tuple[str, ...]
     is_view = True
+    no_derivative = "records have no cotangents"
     kind = OperationKind.MOVEMENT
 
     @property
@@ -158,7 +159,10 @@ class Field(Operation):
 
 @dataclass(frozen=True, slots=True)
 class BasicIndexAdjoint(Operation):
-    """Zeros of a shape, with the operand at the places that a basic index chooses: the adjoint of BasicIndex."""
+    """Zeros of a shape, with the operand at the places that a basic index chooses: the adjoint of BasicIndex.
+
+    Derivative:  the elements of g at these places
+    """
 
     index: tuple[BasicEntry, ...]
     shape: Shape
@@ -246,7 +250,10 @@ def broadcast_indices(shapes: Sequence[Shape]) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class AdvancedIndexAdjoint(Operation):
-    """Zeros of a shape, with the first operand added at the places that the index arrays choose."""
+    """Zeros of a shape, with the first operand added at the places that the index arrays choose.
+
+    Derivative:  the elements of g at these places
+    """
 
     index: tuple[AdvancedEntry, ...]
     shape: Shape

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
 
 _EXTREMA = (table.maximum, table.minimum)
+_OF_TRUTH = (table.logical_and, table.logical_or)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class MaskedReduce(Operation):
     """A function of two operands applied along axes to chosen elements: operands are the array, the mask, the start.
 
     Derivative:  that of the whole reduction, with the neutral element in the places that the mask leaves out
+    Reference:   numpy.ufunc.reduce
     """
 
     function: ElementwiseFunction
@@ -76,8 +78,10 @@ class MaskedReduce(Operation):
             to_x, to_initial = self._of_product(xp, g, x, mask, initial)
         elif self.function in _EXTREMA:
             to_x, to_initial = self._of_extremum(xp, g, context.results[0], x, mask, initial)
-        else:
+        elif self.function in _OF_TRUTH:
             return [None] * len(context.operands)
+        else:
+            return Operation.vjp(self, context)
         found = [to_x if mask is None else xp.where(mask, to_x, 0)]
         return [*found, *[None] * self.has_mask, *[to_initial] * self.has_initial]
 

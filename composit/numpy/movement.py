@@ -113,7 +113,11 @@ class Reshape(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Ravel(Reshape):
-    """A reshape to one axis that copies whatever does not lie in one piece, where a reshape may still find a view."""
+    """A reshape to one axis that copies whatever does not lie in one piece, where a reshape may still find a view.
+
+    Derivative:  as that of `Reshape`
+    Reference:   numpy.ravel
+    """
 
     def view_without_copy(self, array: Array) -> Array | None:
         return array.reshape(self.shape) if array.flags.c_contiguous else None

@@ -47,6 +47,7 @@ class Norm(Operation):
 
     Dtype:       that of the absolute value; of integers float64
     Derivative:  g conj(x) / norm(x), and so on for the other orders; 0 where the norm is 0
+    Reference:   numpy.linalg.norm
     """
 
     order: Order
@@ -144,6 +145,8 @@ class ConditionNumber(MatrixAlgorithm):
     """How much a matrix may magnify errors: the product of its norm and its inverse's; infinite if it has none.
 
     order:  None, 2 and -2 by singular values; others by the norm of this order
+    Derivative:  that of the product or the quotient of norms
+    Reference:   numpy.linalg.cond
     """
 
     order: Order

@@ -59,6 +59,7 @@ class NumpyCall(Operation):
     types: what the call returned when it was built
     token: its identity, since arguments of any kind may be in it
     written: the operands that the function changes in place; their new values are the last results
+    Derivative:  not known of what numpy computed at the call
     """
 
     function: Function

@@ -99,7 +99,11 @@ class Median(_MiddleOfOrder):
 
 @dataclass(frozen=True, slots=True)
 class NanMedian(_MiddleOfOrder):
-    """The median along axes of what is not NaN. Reference: numpy.nanmedian."""
+    """The median along axes of what is not NaN.
+
+    Derivative:  not written yet
+    Reference:   numpy.nanmedian
+    """
 
     function = staticmethod(np.nanmedian)
     keeps_c_order = False
@@ -208,7 +212,11 @@ class Percentile(_ByRank):
 
 @dataclass(frozen=True, slots=True)
 class NanQuantile(_ByRank):
-    """As `Quantile`, of what is not NaN. Reference: numpy.nanquantile."""
+    """As `Quantile`, of what is not NaN.
+
+    Derivative:  not written yet
+    Reference:   numpy.nanquantile
+    """
 
     function = staticmethod(np.nanquantile)
     scale = 1
@@ -216,7 +224,11 @@ class NanQuantile(_ByRank):
 
 @dataclass(frozen=True, slots=True)
 class NanPercentile(_ByRank):
-    """As `Percentile`, of what is not NaN. Reference: numpy.nanpercentile."""
+    """As `Percentile`, of what is not NaN.
+
+    Derivative:  not written yet
+    Reference:   numpy.nanpercentile
+    """
 
     function = staticmethod(np.nanpercentile)
     scale = 100

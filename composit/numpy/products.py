@@ -175,6 +175,7 @@ class Dot(Operation):
     axis:        of the second operand: the last but one, as np.dot, or the last, as np.inner; 0 where an operand is a
                  number, which multiplies all elements of the other
     Derivative:  the same sums with g in an operand's place, over the axes that came from the other
+    Reference:   numpy.dot, numpy.inner
     """
 
     axis: int
@@ -324,6 +325,7 @@ class VectorProduct(Operation):
 
     function:    vecdot: vectors times vectors; matvec: matrices times vectors; vecmat: vectors times matrices
     Derivative:  of a product of conj(a) and b, conj(g b) and g conj(a), summed or paired as the axes are
+    Reference:   numpy.vecdot, numpy.matvec, numpy.vecmat
     """
 
     function: Literal["vecdot", "matvec", "vecmat"]

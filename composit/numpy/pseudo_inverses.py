@@ -101,7 +101,10 @@ def pinv(
 
 @dataclass(frozen=True, slots=True)
 class MatrixRank(MatrixAlgorithm):
-    """How many singular values of each matrix are larger than a tolerance."""
+    """How many singular values of each matrix are larger than a tolerance.
+
+    Reference:   numpy.linalg.matrix_rank
+    """
 
     tol: float | None
     rtol: float | None

@@ -47,6 +47,7 @@ DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
 
 _BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
 _EXTREMA = (table.maximum, table.minimum)
+_OF_TRUTH = (table.logical_and, table.logical_or)
 # numpy reduces them by methods of their elements, or not at all.
 KINDS_OF_OBJECTS = "OSUVT"
 _OBJECT = np.dtype(object)
@@ -54,7 +55,11 @@ _OBJECT = np.dtype(object)
 
 @dataclass(frozen=True, slots=True)
 class Reduce(Operation):
-    """A function of two operands applied along axes until one element is left; `dtype` is that of the computation."""
+    """A function of two operands applied along axes until one element is left; `dtype` is that of the computation.
+
+    Derivative:  of sums, products and extrema; none flows through truth values
+    Reference:   numpy.ufunc.reduce
+    """
 
     function: ElementwiseFunction
     axes: Axes
@@ -93,7 +98,7 @@ class Reduce(Operation):
             return [derivatives.kept(xp, g, self.axes, self.keepdims) * others]
         if self.function in _EXTREMA:
             return [derivatives.share_among_extrema(xp, g, result, x, self.axes, self.keepdims)]
-        return [None]
+        return [None] if self.function in _OF_TRUTH else Operation.vjp(self, context)
 
 
 _REDUCTION_NAMES = {
@@ -108,7 +113,10 @@ _REDUCTION_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class ArgReduce(Operation):
-    """The position of the first extremum along one axis, or in all elements where axis is None."""
+    """The position of the first extremum along one axis, or in all elements where axis is None.
+
+    Reference:   numpy.argmax, numpy.argmin
+    """
 
     function: Literal["argmax", "argmin"]
     axis: int | None
@@ -144,7 +152,11 @@ _POSITION_FUNCTIONS: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argm
 
 @dataclass(frozen=True, slots=True)
 class Accumulate(Operation):
-    """All intermediate results of a reduction along one axis: cumsum, cumprod."""
+    """All intermediate results of a reduction along one axis: cumsum, cumprod.
+
+    Derivative:  of sums the sum of g from the end, of products by multiplications only; not written for others
+    Reference:   numpy.ufunc.accumulate
+    """
 
     function: ElementwiseFunction
     axis: int

@@ -35,6 +35,7 @@ class Inverse(MatrixAlgorithm):
     """The inverse of each matrix.
 
     Derivative:  - inv(x)^T g inv(x)^T
+    Reference:   numpy.linalg.inv
     """
 
     keeps_c_order = True
@@ -77,6 +78,7 @@ class Solve(MatrixAlgorithm):
 
     Shapes:      (..., m, m), (..., m, k) -> (..., m, k); (..., m, m), (m,) -> (..., m)
     Derivative:  db = solve(a^T, g), da = - db x^T
+    Reference:   numpy.linalg.solve
     """
 
     keeps_c_order = True
@@ -124,6 +126,7 @@ class Determinant(MatrixAlgorithm):
     """The determinant of each matrix.
 
     Derivative:  g det(x) inv(x)^T, which does not exist in this form where det(x) is 0: evaluating it raises there
+    Reference:   numpy.linalg.det
     """
 
     keeps_c_order = True
@@ -162,6 +165,7 @@ class SignAndLogDeterminant(MatrixAlgorithm):
     """The sign (for complex matrices the phase) of each determinant, and the logarithm of its absolute value.
 
     Derivative:  of the logarithm g inv(x)^T; of a phase i Im(g phase) inv(x)^T, of a sign 0
+    Reference:   numpy.linalg.slogdet
     """
 
     num_results_of_class = 2

@@ -66,7 +66,10 @@ class Take(Operation):
 
 @dataclass(frozen=True, slots=True)
 class TakeAdjoint(Operation):
-    """Zeros of a shape, with the first operand added at the indices along an axis: the adjoint of Take."""
+    """Zeros of a shape, with the first operand added at the indices along an axis: the adjoint of Take.
+
+    Derivative:  the elements of g at the indices
+    """
 
     axis: int | None
     mode: str
@@ -131,7 +134,10 @@ class TakeAlongAxis(Operation):
 
 @dataclass(frozen=True, slots=True)
 class TakeAlongAxisAdjoint(Operation):
-    """Zeros of a shape, with the first operand added at the indices, row by row: the adjoint of TakeAlongAxis."""
+    """Zeros of a shape, with the first operand added at the indices, row by row: the adjoint of TakeAlongAxis.
+
+    Derivative:  the elements of g at the indices
+    """
 
     axis: int
     shape: Shape

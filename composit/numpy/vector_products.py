@@ -31,6 +31,7 @@ class Cross(Operation):
     """The cross products of vectors of length 3 along the last axis.
 
     Derivative:  da = b x g, db = g x a
+    Reference:   numpy.cross
     """
 
     keeps_c_order = True

@@ -159,7 +159,11 @@ class DiagonalView(Operation):
 
 @dataclass(frozen=True, slots=True)
 class WritableDiagonalView(DiagonalView):
-    """The diagonals as einsum shows them, for anybody to write to."""
+    """The diagonals as einsum shows them, for anybody to write to.
+
+    Derivative:  not written yet
+    Reference:   numpy.einsum
+    """
 
     is_read_only = False
 

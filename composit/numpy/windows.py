@@ -25,7 +25,11 @@ kaiser = without_rule(np.kaiser)
 
 @dataclass(frozen=True, slots=True)
 class I0(ArrayFunction):
-    """The modified Bessel function of the first kind and order 0, of each element. Reference: numpy.i0."""
+    """The modified Bessel function of the first kind and order 0, of each element.
+
+    Derivative:  not written yet
+    Reference:   numpy.i0
+    """
 
     function = staticmethod(np.i0)
     kind = OperationKind.ELEMENTWISE

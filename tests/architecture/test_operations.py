@@ -20,7 +20,8 @@ from tests.operations.sample import Sample
 from tests.operations.samples import SAMPLES
 
 
-def _classes() -> list[type[Operation]]:
+def operations_of_ours() -> list[type[Operation]]:
+    """Return the classes of operations in the three packages."""
     for package in (composit, flashlight, mosaic):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
@@ -40,14 +41,14 @@ def _states_its_kind(operation: type[Operation]) -> bool:
 
 
 def test_every_operation_of_ours_states_its_kind() -> None:
-    classes = _classes()
+    classes = operations_of_ours()
     assert len({each.__name__ for each in classes}) > 60
     assert [each.__name__ for each in classes if not _states_its_kind(each)] == []
 
 
 def test_no_operation_of_ours_but_that_of_users_functions_is_drawn_as_a_users() -> None:
     # A slotted dataclass is made twice: the first is not used.
-    users = {each.__name__ for each in _classes() if each.kind is OperationKind.USER}
+    users = {each.__name__ for each in operations_of_ours() if each.kind is OperationKind.USER}
     assert users == {UserFunction.__name__}
 
 

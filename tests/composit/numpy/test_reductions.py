@@ -6,6 +6,7 @@ import pytest
 import composit as cnp
 from composit.apply import apply
 from composit.errors import MissingDerivativeError, ParameterError, ShapeError
+from composit.numpy.masked_reductions import MaskedReduce
 from composit.numpy.reductions import Accumulate, Reduce
 from tests.composit.numpy.comparison import Words, assert_derivative, assert_same, assert_same_error
 
@@ -177,6 +178,16 @@ def test_a_reduction_without_a_rule_says_so():
     assert running.node.name == "maximum.accumulate"
     with pytest.raises(MissingDerivativeError, match=r"maximum.accumulate: its derivative was asked for"):
         cnp.nn.chain_rule({cnp.sum(running): 1.0}, [x])
+
+
+@pytest.mark.parametrize("options", [(), (False, True)], ids=["of all", "from a start"])
+def test_a_reduction_without_a_rule_is_not_left_out_of_a_gradient(options):
+    x = cnp.asarray(X)
+    operands = [x, cnp.asarray(0.0)] if options else [x]
+    reduction = (MaskedReduce if options else Reduce)(cnp.hypot, (0, 1), False, None, *options)
+    loss = apply(reduction, *operands) + cnp.sum(x)
+    with pytest.raises(MissingDerivativeError, match=r"hypot.reduce: its derivative was asked for"):
+        cnp.nn.chain_rule({loss: loss}, [x])
 
 
 def test_an_extremum_of_nothing_is_refused_by_the_operation_itself():
