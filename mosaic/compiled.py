@@ -51,7 +51,7 @@ class CompiledRegion:
 
     A region that `is_packing` depends on one input only: its results may be kept as long as the input's array.
     `status_origins` are the instructions that may find an index out of bounds, one int64 each in an output behind the
-    region's own.
+    region's own. The `updated` are outputs that an earlier step has filled, of which the region changes a part.
     """
 
     inputs: tuple[Buffer, ...]
@@ -60,6 +60,7 @@ class CompiledRegion:
     status_origins: tuple[int, ...]
     arena: ArenaSize
     kernels: tuple[CompiledKernel, ...]
+    updated: tuple[Buffer, ...] = ()
 
     @property
     def num_status(self) -> int:

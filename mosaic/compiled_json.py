@@ -102,7 +102,8 @@ class _Writer:
             [one.function, one.num_tasks, one.origins, one.shapes, one.num_flops, one.num_bytes, one.scratch_bytes]
             for one in step.kernels
         ]
-        return ["region", inputs, outputs, step.is_packing, step.status_origins, arena, kernels]
+        updated = [self.buffer(one) for one in step.updated]
+        return ["region", inputs, outputs, step.is_packing, step.status_origins, arena, kernels, updated]
 
 
 def _buffer(row: Json) -> Buffer:
@@ -144,7 +145,7 @@ class _Reader:
         return Island(*values, tuple(origins), reason, updates_operand)
 
     def region(self, row: Json) -> CompiledRegion:
-        inputs, outputs, is_packing, status_origins, arena, kernels = row
+        inputs, outputs, is_packing, status_origins, arena, kernels, updated = row
         return CompiledRegion(
             self.buffers(inputs),
             self.buffers(outputs),
@@ -152,6 +153,7 @@ class _Reader:
             tuple(status_origins),
             _arena_size(arena),
             tuple(map(_kernel, kernels)),
+            self.buffers(updated),
         )
 
 

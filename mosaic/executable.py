@@ -146,7 +146,10 @@ class Executable:
         if totals is not None:
             for kernel, elapsed in enumerate(function.profile(given, len(totals))):
                 totals[kernel] += elapsed
-        results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
+        if region.updated:
+            results = function.run_on({region.outputs.index(each): values[each] for each in region.updated}, given)
+        else:
+            results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
         values.update(zip(region.outputs, results, strict=True))
 
     def _output(self, value: View | Uniform, values: Values) -> Array:

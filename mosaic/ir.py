@@ -24,7 +24,8 @@ class Definition:
     """``result[kept...] = reduce over reduced... of expression[kept..., reduced...]``.
 
     Every view in the expression has the shape of the domain: the result's axes, then the reduced ones. `origins` are
-    the positions of the Program's instructions it computes.
+    the positions of the Program's instructions it computes. A write to a part of an array has a `base`: another buffer
+    of the same size, whose elements the result's buffer has outside of the result.
     """
 
     result: View
@@ -32,6 +33,7 @@ class Definition:
     origins: tuple[int, ...]
     reduced: Shape = ()
     reducer: str | None = None
+    base: View | None = None
 
     @property
     def domain(self) -> Shape:
@@ -44,8 +46,10 @@ class Definition:
         return math.prod(self.domain)
 
     def reads(self) -> Iterator[View]:
-        """Yield the views it loads from."""
-        return (load.view for load in loads(self.expression))
+        """Yield the views it loads from, and the base."""
+        yield from (load.view for load in loads(self.expression))
+        if self.base is not None:
+            yield self.base
 
     def writes(self) -> View:
         """Return the view it fills."""
@@ -75,7 +79,11 @@ class Definition:
 
     def __str__(self) -> str:
         reducer = f"{self.reducer} over {list(self.reduced)} of " if self.reducer else ""
-        return f"{self.result} = {reducer}{text(self.expression)}"
+        return f"{self.result} = {reducer}{text(self.expression)}{_rest(self.base)}"
+
+
+def _rest(base: View | None) -> str:
+    return "" if base is None else f", the rest from {base}"
 
 
 def _reshape_domain(view: View, definition: Definition, shape: Shape, num_kept: int) -> View | None:
@@ -199,7 +207,7 @@ class RowStage:
 
     The result has the shape ``rows + (length,)``: a value per element, or ``rows + (1,)``: a value per row. With a
     reducer, the serial axes are reduced, and if `is_along_row`, the row too. A value per row that is no reduction has
-    an expression over ``rows + (1,)``.
+    an expression over ``rows + (1,)``. The `base` is that of the definition.
     """
 
     result: View
@@ -208,6 +216,7 @@ class RowStage:
     reducer: str | None = None
     serial: Shape = ()
     is_along_row: bool = False
+    base: View | None = None
 
     @property
     def is_per_row(self) -> bool:
@@ -220,13 +229,15 @@ class RowStage:
         return not self.is_along_row and self.result.shape[-1] != 1
 
     def reads(self) -> Iterator[View]:
-        """Yield the views it loads from."""
-        return (load.view for load in loads(self.expression))
+        """Yield the views it loads from, and the base."""
+        yield from (load.view for load in loads(self.expression))
+        if self.base is not None:
+            yield self.base
 
     def __str__(self) -> str:
         axes = [*(["row"] if self.is_along_row else []), *map(str, self.serial)]
         over = f"{self.reducer} over {' and '.join(axes)} of " if self.reducer else ""
-        return f"{self.result} = {over}{text(self.expression)}"
+        return f"{self.result} = {over}{text(self.expression)}{_rest(self.base)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

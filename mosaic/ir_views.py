@@ -214,6 +214,29 @@ def index_map(seen: View, stored: View) -> IndexMap | None:
     return result if result.stays_within(seen.shape, stored.shape) else None
 
 
+def may_overlap(first: View, second: View, shape: Shape) -> bool:
+    """Whether two views of one buffer, dense in that shape, may have an element in common. "No" is certain.
+
+    They have none if some axis of the shape keeps them apart: by its range, or by the step along it.
+    """
+    if first.size == 0 or second.size == 0:
+        return False
+    stored = dense_view(first.buffer, shape)
+    maps = index_map(first, stored), index_map(second, stored)
+    if maps[0] is None or maps[1] is None:
+        return True
+    return all(
+        _meet(maps[0].along(axis, first.shape), maps[1].along(axis, second.shape)) for axis in range(stored.ndim)
+    )
+
+
+def _meet(first: range, second: range) -> bool:
+    """Whether two ascending ranges may have a number in common."""
+    step = math.gcd(*(each.step for each in (first, second) if len(each) > 1)) or 1
+    is_apart = first[-1] < second[0] or second[-1] < first[0]
+    return not is_apart and (first.start - second.start) % step == 0
+
+
 def _digits(number: int, order: list[int], strides: Strides) -> tuple[int, ...] | None:
     """Write a distance in memory as steps along axes, longest stride first."""
     digits = [0] * len(strides)
@@ -240,6 +263,13 @@ class IndexMap:
             if low < 0 or high >= extent:
                 return False
         return True
+
+    def along(self, axis: int, source: Shape) -> range:
+        """Return a range that holds every index along one axis of the target."""
+        moves = [(count - 1, step[axis]) for count, step in zip(source, self.steps, strict=True) if step[axis]]
+        low = self.start[axis] + sum(count * step for count, step in moves if step < 0)
+        high = self.start[axis] + sum(count * step for count, step in moves if step > 0)
+        return range(low, high + 1, math.gcd(*(step for _, step in moves)) or 1)
 
     @property
     def is_identity(self) -> bool:

@@ -60,4 +60,6 @@ def _describe(program: Program, position: int, num_bytes: int) -> str:
 
 
 def _filled(step: CompiledStep) -> Iterable[Buffer]:
-    return [view.buffer for view in step.results] if isinstance(step, Island) else step.outputs
+    if isinstance(step, Island):
+        return [view.buffer for view in step.results]
+    return [buffer for buffer in step.outputs if buffer not in step.updated]

@@ -3,7 +3,7 @@
 Importing this package registers every family. An operation without a row is run by numpy between compiled regions.
 """
 
-from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scatters
+from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scatters, writes
 from mosaic.lowering.program import lower_program
 from mosaic.lowering.registry import has_lowering, lower
 
@@ -18,4 +18,5 @@ __all__ = [
     "movement",
     "reductions",
     "scatters",
+    "writes",
 ]

@@ -91,7 +91,8 @@ def _element_wise(definition: Definition) -> Group:
     shape = definition.result.shape or (1,)
     widened = definition.reshaped(shape, definition.reduced)
     assert widened is not None
-    stage = RowStage(widened.result, widened.expression, definition.origins, definition.reducer, definition.reduced)
+    reduction = (definition.reducer, definition.reduced)
+    stage = RowStage(widened.result, widened.expression, definition.origins, *reduction, base=definition.base)
     return Group(shape[:-1], shape[-1], (stage,))
 
 

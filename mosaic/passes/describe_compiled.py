@@ -30,7 +30,8 @@ def describe_steps(
         sizes = (planned.arena_bytes, planned.unshared_bytes, planned.lower_bound_bytes)
         arena = ArenaSize(*sizes, _largest_buffers(step.groups))
         kernels = tuple(_kernel(group, launch) for group, launch in zip(step.groups, calls, strict=True))
-        yield CompiledRegion(step.inputs, step.outputs, step.is_packing, plan.status_origins, arena, kernels)
+        origins = plan.status_origins
+        yield CompiledRegion(step.inputs, step.outputs, step.is_packing, origins, arena, kernels, step.updated)
 
 
 def constant_places(

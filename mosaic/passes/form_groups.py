@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Stage, Statement, read_views, written_views
 from mosaic.ir_expressions import size
-from mosaic.ir_views import Buffer
+from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
-from mosaic.passes.uses import updated_buffer
+from mosaic.passes.uses import bases, updated_buffers
 
 most_candidates = 16
 """Groups that a definition tries to join: with all that it reads from, time would grow with the square."""
@@ -61,6 +61,7 @@ class _Fusion:
     records:   how many records the expressions of each group have
     scattered: buffers of which several statements write a part each, as concatenate does; no island may come between
                these, since a region hands on whole buffers
+    readers:   of the arrays of which a part is written anew, which groups read them: the write comes after these
     """
 
     groups: dict[int, Group | Island] = field(default_factory=dict)
@@ -72,10 +73,12 @@ class _Fusion:
     last_island: int | None = None
     scattered: frozenset[Buffer] = frozenset()
     delivered: frozenset[Buffer] = frozenset()
+    readers: dict[Buffer, list[int]] = field(default_factory=dict)
 
     def fused(self, groups: Sequence[Group | Island], statements: Sequence[Statement]) -> list[Group | Island]:
         """Return the groups after each statement has joined the latest group it can."""
         self.scattered = _scattered(statements)
+        self.readers = {base.buffer: [] for statement in statements for base in bases(statement)}
         for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
             if not (isinstance(statement, Definition) and self._join_one(statement)):
                 self._append(number, group)
@@ -92,12 +95,21 @@ class _Fusion:
         for view in written_views(group):
             self.writers.setdefault(view.buffer, []).append(number)
             self.latest[view.buffer] = number
+        self._note_readers(number, read_views(group))
+
+    def _note_readers(self, number: int, views: Iterable[View]) -> None:
+        for buffer in {view.buffer for view in views}:
+            if buffer in self.readers:
+                self.readers[buffer].append(number)
 
     def _join_one(self, definition: Definition) -> bool:
         read = dict.fromkeys(view.buffer for view in read_views(definition))
         touched = (*read, definition.result.buffer)
         # A group that writes another part of the same buffer cannot take this one in, but comes before it.
-        last = max((self.latest[each] for each in touched if each in self.latest), key=self._place, default=-1)
+        before = [self.latest[each] for each in touched if each in self.latest]
+        if definition.base is not None:
+            before += self.readers[definition.base.buffer]
+        last = max(before, key=self._place, default=-1)
         num_new = size(definition.expression)
         for number in self._candidates(read):
             group = self.groups[number]
@@ -107,7 +119,7 @@ class _Fusion:
                 continue
             joined = join(group, definition)
             if joined is not None and self._can_run_at(number, last):
-                self._replace(number, joined, num_new, definition.result.buffer)
+                self._replace(number, joined, num_new, definition)
                 return True
         return False
 
@@ -119,8 +131,10 @@ class _Fusion:
         numbers = {number for buffer in read for number in self.writers.get(buffer, ())[-most_candidates:]}
         return sorted(numbers, key=self._place, reverse=True)[:most_candidates]
 
-    def _replace(self, number: int, joined: Group, num_new: int, written: Buffer) -> None:
+    def _replace(self, number: int, joined: Group, num_new: int, definition: Definition) -> None:
+        written = definition.result.buffer
         self.groups[number] = joined
+        self._note_readers(number, definition.reads())
         self.records[number] += num_new
         self.writers.setdefault(written, []).append(number)
         self.latest[written] = number
@@ -142,7 +156,7 @@ class _Fusion:
             group = self.groups[other]
             if any(view.buffer in written for view in (*read_views(group), *written_views(group))):
                 return False
-            if isinstance(group, Island) and updated_buffer(group, self.delivered) in read:
+            if not read.isdisjoint(updated_buffers(group, self.delivered)):
                 return False
         self.order[start : stop + 1] = [*between, number]
         self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})

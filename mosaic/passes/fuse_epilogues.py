@@ -39,7 +39,7 @@ def fuse_epilogues(program: IrProgram) -> IrProgram:
 
 def with_epilogue(matmul: Matmul, user: Definition) -> Matmul | None:
     """Return the product with the user's expression as its epilogue, or None if it is not elementwise over it."""
-    if user.reducer is not None or user.num_elements != matmul.result.size:
+    if user.reducer is not None or user.base is not None or user.num_elements != matmul.result.size:
         return None
     shaped = in_order_of(matmul.result.buffer, user).reshaped(matmul.result.shape, ())
     if shaped is None or shaped.result.dtype.itemsize > matmul.result.dtype.itemsize:

@@ -17,7 +17,7 @@ from mosaic.ir import Definition, IrProgram, Statement, written_views
 from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, walk
 from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
-from mosaic.passes.uses import moves_behind_update, readers, updates
+from mosaic.passes.uses import moves_behind_update, readers, reads_own_elements, updates
 
 largest_expression = 60
 """Records in one expression: beyond this, compile time grows and registers spill."""
@@ -104,7 +104,7 @@ def _inlined(producer: Definition, user: Statement | None) -> Definition | None:
 def _substituted(producer: Definition, user: Definition) -> Definition | None:
     buffer = producer.result.buffer
     seen = {load.view for load in loads(user.expression) if load.view.buffer is buffer}
-    if _is_index(user.expression, buffer):
+    if _is_index(user.expression, buffer) or (user.base is not None and user.base.buffer is buffer):
         return None
     values: dict[View, Expression] = {}
     for view in seen:
@@ -117,7 +117,9 @@ def _substituted(producer: Definition, user: Definition) -> Definition | None:
     )
     if size(expression) > largest_expression or any(load.view.buffer is buffer for load in loads(expression)):
         return None
-    return replace(user, expression=expression, origins=_merged(producer.origins, user.origins))
+    result = replace(user, expression=expression, origins=_merged(producer.origins, user.origins))
+    # A write whose value is computed from elements that it replaces elsewhere needs the value beforehand.
+    return result if result.base is None or reads_own_elements(result, result) else None
 
 
 def _is_index(expression: Expression, buffer: Buffer) -> bool:

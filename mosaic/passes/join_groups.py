@@ -7,13 +7,16 @@ computes only at its own element. A group without reductions takes the rows of t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
+from mosaic.codegen.row_stages import plan_phases
 from mosaic.ir import Definition, Group, RowStage
-from mosaic.ir_expressions import gathered_views, views
+from mosaic.ir_expressions import gathered_views, loads, views
 from mosaic.ir_views import Shape, View
 from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.fuse_epilogues import same_elements
+from mosaic.passes.uses import reads_own_elements
 
 longest_local_row = 16 * 1024
 """Elements of a row that may be kept on the stack between phases."""
@@ -31,11 +34,30 @@ def join(group: Group, definition: Definition) -> Group | None:
     stage = as_stage(compact, group.rows, group.length)
     if stage is None or not _reads_own_element(stage, group):
         return None
+    if not all(can_be_in_place(write, (*row_stages(group), stage)) for write in (*row_stages(group), stage)):
+        return None
     if any(stage.result.buffer is other.result.buffer for other in group.stages):
         return None
     if group.length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in row_stages(group))):
         return None
     return replace(group, stages=(*group.stages, stage))
+
+
+def can_be_in_place(write: RowStage, stages: Sequence[RowStage]) -> bool:
+    """Whether a write among stages reads the array that it changes before it changes it, and so do the others."""
+    if write.base is None:
+        return True
+    buffer = write.base.buffer
+    if any(stage.result.buffer is buffer for stage in stages):
+        return False
+    phases = plan_phases(stages, frozenset()).phases
+    turn = stages.index(write)
+    for position, stage in enumerate(stages):
+        if stage is write or not any(load.view.buffer is buffer for load in loads(stage.expression)):
+            continue
+        if position > turn or phases[position] > phases[turn] or not reads_own_elements(write, stage):
+            return False
+    return reads_own_elements(write, write)
 
 
 def row_stages(group: Group) -> list[RowStage]:
@@ -59,7 +81,7 @@ def _with_rows_of(group: Group, reduction: Definition) -> Group | None:
 
 def as_definition(stage: RowStage) -> Definition:
     """Return a stage per element as a definition over rows and length."""
-    return Definition(stage.result, stage.expression, stage.origins, stage.serial, stage.reducer)
+    return Definition(stage.result, stage.expression, stage.origins, stage.serial, stage.reducer, stage.base)
 
 
 def as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | None:
@@ -77,7 +99,7 @@ def as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | Non
 
 
 def _stage(shaped: Definition, serial: Shape) -> RowStage:
-    return RowStage(shaped.result, shaped.expression, shaped.origins, shaped.reducer, serial)
+    return RowStage(shaped.result, shaped.expression, shaped.origins, shaped.reducer, serial, base=shaped.base)
 
 
 def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | None:

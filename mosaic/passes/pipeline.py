@@ -31,6 +31,7 @@ from mosaic.passes.split_regions import Region, split_regions
 from mosaic.passes.stages import FoldedProgram, Plans, Steps
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.validate import validate
+from mosaic.passes.write_in_place import write_in_place
 from mosaic.targets import Target
 from mosaic.tiling.scheme import TileScheme
 
@@ -123,6 +124,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         return options.tile_scheme.panel_width(matmul, options.target)
 
     yield partial(store_panels, memory=memory, panel_width=panel_width, keep_packed=options.keep_packed)
+    yield write_in_place
 
 
 def name_of(change: Pass) -> str:

@@ -22,7 +22,7 @@ from mosaic.ir import Definition, IrProgram, Island, Matmul, Scatter, Statement,
 from mosaic.ir_expressions import Load, Uniform, gathered_views, map_views
 from mosaic.ir_views import Buffer, View
 from mosaic.lowering.registry import Memory, compiled_dtypes
-from mosaic.passes.uses import readers, updates
+from mosaic.passes.uses import bases, readers, updates
 
 # Statements that one reader may bring along; a longer way is left alone, so that the pass stays linear.
 _MOST_MOVED = 64
@@ -97,7 +97,7 @@ class _Order:
                     if self.is_placed[each] or each in found:
                         continue
                     needed = self.statements[each]
-                    if (isinstance(needed, Island) and needed.updates_operand) or len(found) == _MOST_MOVED:
+                    if bases(needed) or len(found) == _MOST_MOVED:
                         return None
                     found.add(each)
                     stack.append(each)
@@ -106,6 +106,8 @@ class _Order:
     def _copy_parts(self, buffer: Buffer, positions: Sequence[int]) -> None:
         """Copy what the statements read of the buffer, unless that is as much as a copy of the whole."""
         if buffer.dtype not in compiled_dtypes or any(self._is_gathered(buffer, each) for each in positions):
+            return
+        if any(base.buffer is buffer for each in positions for base in bases(self.statements[each])):
             return
         parts: dict[View, View] = {}
         for position in positions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,15 @@ from mosaic.lowering.registry import compiled_dtypes
 class Region:
     """Groups that run in one C function, the buffers it is given and those it hands on.
 
-    A region that `is_packing` depends on one input only: its results may be kept as long as the input's array.
+    A region that `is_packing` depends on one input only: its results may be kept as long as the input's array. The
+    `updated` are outputs that an earlier step has filled, of which the region changes a part.
     """
 
     groups: tuple[Group, ...]
     inputs: tuple[Buffer, ...]
     outputs: tuple[Buffer, ...]
     is_packing: bool = False
+    updated: tuple[Buffer, ...] = ()
 
 
 Step = Region | Island
@@ -54,11 +57,20 @@ def _with_borders(runs: Sequence[list[Group] | Island], outputs: Sequence[Buffer
     """Return the steps, each region with what it hands on: what an output or a later step reads."""
     needed = set(outputs)
     steps: list[Step] = []
-    for run in reversed(runs):
-        steps.append(run if isinstance(run, Island) else _region(run, needed))
+    written = [_written([run] if isinstance(run, Island) else run) for run in runs]
+    fillers = Counter(buffer for each in written for buffer in each)
+    for run, own in zip(reversed(runs), reversed(written), strict=True):
+        fillers.subtract(list(own))
+        updated = [buffer for buffer in own if fillers[buffer]]
+        steps.append(run if isinstance(run, Island) else _region(run, needed, updated))
+        needed.update(updated)
         for statement in [run] if isinstance(run, Island) else run:
             needed.update(view.buffer for view in read_views(statement))
     return steps[::-1]
+
+
+def _written(statements: Sequence[Group | Island]) -> dict[Buffer, None]:
+    return dict.fromkeys(view.buffer for statement in statements for view in written_views(statement))
 
 
 def _are_compiled(buffers: Sequence[Buffer]) -> bool:
@@ -79,8 +91,9 @@ def _packing_regions(program: IrProgram) -> tuple[Region, ...]:
     return tuple(regions)
 
 
-def _region(groups: list[Group], needed: Collection[Buffer]) -> Region:
-    written = dict.fromkeys(view.buffer for group in groups for view in written_views(group))
+def _region(groups: list[Group], needed: Collection[Buffer], updated: Sequence[Buffer]) -> Region:
+    written = _written(groups)
     read = dict.fromkeys(view.buffer for group in groups for view in read_views(group))
     inputs = tuple(buffer for buffer in read if buffer not in written and buffer.kind is not BufferKind.CONSTANT)
-    return Region(tuple(groups), inputs, tuple(buffer for buffer in written if buffer in needed))
+    outputs = tuple(buffer for buffer in written if buffer in needed or buffer in updated)
+    return Region(tuple(groups), inputs, outputs, updated=tuple(updated))

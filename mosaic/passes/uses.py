@@ -1,11 +1,15 @@
-"""Who reads which buffer, and which writes may take a buffer over: what fusions ask before they move a read."""
+"""Who reads which buffer, and which writes may take a buffer over: what fusions ask before they move a read.
+
+A write to a part of an array is a statement with a base: an island that numpy runs, a definition, or a group with one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mosaic.ir import IrProgram, Island, Statement, read_views
-from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.ir import Definition, Group, IrProgram, Island, RowStage, Statement, read_views
+from mosaic.ir_expressions import gathered_views, loads
+from mosaic.ir_views import Buffer, BufferKind, View, may_overlap
 
 
 def readers(statements: Sequence[Statement]) -> dict[Buffer, list[int]]:
@@ -17,15 +21,27 @@ def readers(statements: Sequence[Statement]) -> dict[Buffer, list[int]]:
     return found
 
 
-def updated_buffer(island: Island, kept: frozenset[Buffer]) -> Buffer | None:
-    """Return the buffer whose memory a write may change in place once nothing reads it any more; None if there is none.
+def bases(statement: Statement) -> tuple[View, ...]:
+    """Return the arrays of which a statement writes a part anew."""
+    if isinstance(statement, Island):
+        operand = statement.operands[0] if statement.updates_operand else None
+        return (operand,) if isinstance(operand, View) else ()
+    if isinstance(statement, Group):
+        return tuple(stage.base for stage in statement.stages if isinstance(stage, RowStage) and stage.base is not None)
+    base = statement.base if isinstance(statement, Definition) else None
+    return () if base is None else (base,)
+
+
+def updated_buffers(statement: Statement, kept: frozenset[Buffer]) -> list[Buffer]:
+    """Return the buffers whose memory a statement may change in place once nothing else reads them any more.
 
     kept: buffers that leave the program
     """
-    target = island.operands[0] if island.updates_operand else None
-    if not isinstance(target, View) or target.buffer.kind is not BufferKind.TEMPORARY or target.buffer in kept:
-        return None
-    return target.buffer if target.covers_buffer and target.size else None
+    return [
+        base.buffer
+        for base in bases(statement)
+        if base.buffer.kind is BufferKind.TEMPORARY and base.buffer not in kept and base.covers_buffer and base.size
+    ]
 
 
 def updates(program: IrProgram) -> dict[Buffer, int]:
@@ -33,9 +49,36 @@ def updates(program: IrProgram) -> dict[Buffer, int]:
     kept = frozenset(program.delivered)
     found: dict[Buffer, int] = {}
     for position, statement in enumerate(program.statements):
-        if isinstance(statement, Island) and (buffer := updated_buffer(statement, kept)) is not None:
+        for buffer in updated_buffers(statement, kept):
             found.setdefault(buffer, position)
     return found
+
+
+def reads_own_elements(write: Definition | RowStage, reader: Definition | RowStage) -> bool:
+    """Whether all that a statement reads of the base of a write is what the write replaces in the same turn, or keeps.
+
+    Otherwise the write, done in place, could change an element before it is read.
+    """
+    assert write.base is not None
+    buffer, shape = write.base.buffer, write.base.shape
+    if any(view.buffer is buffer for view in gathered_views(reader.expression)):
+        return False
+    seen = [load.view for load in loads(reader.expression) if load.view.buffer is buffer]
+    return all(
+        _are_same(view, write.result) or not may_overlap(view, _in(buffer, write.result), shape) for view in seen
+    )
+
+
+def _in(buffer: Buffer, view: View) -> View:
+    return View(buffer, view.offset, view.shape, view.strides)
+
+
+def _are_same(first: View, second: View) -> bool:
+    """Whether two views show the elements at the same places, of whatever buffers."""
+    return (first.offset, first.shape) == (second.offset, second.shape) and all(
+        extent == 1 or one == other
+        for extent, one, other in zip(first.shape, first.strides, second.strides, strict=True)
+    )
 
 
 def moves_behind_update(views: Iterable[View], updated: Mapping[Buffer, int], position: int, place: int) -> bool:

@@ -25,6 +25,7 @@ def validate(program: IrProgram) -> IrProgram:
         _check_views((*read_views(statement), *written_views(statement)))
         if isinstance(statement, Definition):
             _check_domain(statement)
+            _check_base(statement)
         if isinstance(statement, Matmul):
             _check_matmul(statement)
         if isinstance(statement, Scatter):
@@ -67,6 +68,14 @@ def _check_domain(definition: Definition) -> None:
     for part in walk(definition.expression):
         if isinstance(part, Position) and math.prod(part.view.shape) == 0:
             raise InternalError(f"validate: a position over an empty domain in\n{definition}")
+
+
+def _check_base(definition: Definition) -> None:
+    base, buffer = definition.base, definition.result.buffer
+    if base is None:
+        return
+    if not base.covers_buffer or (base.size, base.dtype) != (buffer.num_elements, buffer.dtype):
+        raise InternalError(f"validate: the rest cannot come from another array than a whole one in\n{definition}")
 
 
 def _check_matmul(matmul: Matmul) -> None:

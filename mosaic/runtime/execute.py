@@ -7,7 +7,7 @@ which is atomic, so that two Python threads may call one model at once.
 Known weakness: it relies on where CPython and numpy keep an array's fields, which is checked once per process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -49,6 +49,7 @@ class PreparedFunction:
     run_single: Callable[[Sequence[Any]], Any]
     """The only output, a scalar where the signature says so."""
     _leases: "_Leases"
+    _check_status: Callable[[Array], None]
 
     def run_into(self, arrays: Sequence[Any], out: Sequence[Array]) -> None:
         """Compute the outputs in the caller's arrays.
@@ -60,6 +61,20 @@ class PreparedFunction:
         for place, array in zip(places, out, strict=True):
             if place is not array:
                 np.copyto(array, place)
+
+    def run_on(self, known: Mapping[int, Array], arrays: Sequence[Any]) -> list[Array]:
+        """Return the outputs, of which some are dense arrays that are there already and are changed in part.
+
+        known: these arrays, by the positions of their outputs
+        """
+        places = [
+            known[position] if position in known else empty_in_order(one, self.signature.order(position))
+            for position, one in enumerate(self.signature.outputs)
+        ]
+        self._leases.run_in(arrays, places)
+        if self.signature.num_status:
+            self._check_status(places.pop())
+        return places
 
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> tuple[int, ...]:
         """Nanoseconds spent in each kernel during one run, as generated code counts them."""
@@ -92,7 +107,7 @@ def prepare_function(
     verify_layout()
     leases = _Leases(library, symbol, signature, constants, num_threads, memory or CallMemory(signature.arena_bytes))
     run, run_single = _builtin_run(signature, leases, check_status)
-    return PreparedFunction(signature, run, run_single, leases)
+    return PreparedFunction(signature, run, run_single, leases, check_status)
 
 
 class _Leases:

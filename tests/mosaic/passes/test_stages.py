@@ -21,6 +21,7 @@ PASSES = [
     "form_groups",
     "fuse_attention",
     "store_panels",
+    "write_in_place",
     "split_regions",
     "assign_memory",
     "emit_module",
@@ -128,7 +129,7 @@ def test_read_before_updates_moves_a_read_before_the_write_that_ends_what_it_rea
     assert before == text(
         """
         temporary_0[2, 3] = multiply(input_0[2, 3], 2.0)
-        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[1])  # setitem has no lowering to C
+        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[1])  # a write at places that index arrays choose has no lowering to C
         temporary_2[] = add over [3] of temporary_1[3 by 1 from 3]
         temporary_3[2, 3] = add(temporary_2[2, 3 by 0, 0], temporary_1[2, 3])
         temporary_4[] = add over [3] of temporary_0[3 by 1]
@@ -139,7 +140,7 @@ def test_read_before_updates_moves_a_read_before_the_write_that_ends_what_it_rea
         """
         temporary_0[2, 3] = multiply(input_0[2, 3], 2.0)
         temporary_4[] = add over [3] of temporary_0[3 by 1]
-        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[1])  # setitem has no lowering to C
+        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[1])  # a write at places that index arrays choose has no lowering to C
         temporary_2[] = add over [3] of temporary_1[3 by 1 from 3]
         temporary_3[2, 3] = add(temporary_2[2, 3 by 0, 0], temporary_1[2, 3])
         return temporary_3[2, 3], temporary_4[]
@@ -306,6 +307,34 @@ def test_store_panels_packs_weights_beforehand_and_values_before_the_product() -
         for rows [40] of 3:
             temporary_1[40, 3] = temporary_0[40, 9] @ temporary_2[1, 9, 4]
         return temporary_1[40, 3]
+        """
+    )
+
+
+def test_write_in_place_changes_what_nothing_reads_any_more_and_copies_the_rest() -> None:
+    x = doubles(3, 4)
+    a = x.copy()
+    a[0] = 1
+    a[2, 1:] = cnp.exp(a[1, 1:])
+    before, after = around("write_in_place", a, [x])
+    assert before == text(
+        """
+        for one row of 4:
+            temporary_0[4 by 1] = 1.0, the rest from input_0[3, 4]
+        for one row of 3:
+            temporary_2[3 by 1 from 9] = exp(temporary_0[3 by 1 from 5]), the rest from temporary_0[3, 4]
+        return temporary_2[3, 4]
+        """
+    )
+    assert after == text(
+        """
+        for one row of 12:
+            temporary_2[12] = input_0[12]
+        for one row of 4:
+            temporary_2[4 by 1] = 1.0
+        for one row of 3:
+            temporary_2[3 by 1 from 9] = exp(temporary_2[3 by 1 from 5])
+        return temporary_2[3, 4]
         """
     )
 

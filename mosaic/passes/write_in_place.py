@@ -1,0 +1,134 @@
+"""Decides which writes to a part of an array change the array itself, and copies the array for the others.
+
+Before:  b[4 by 1 from 8] = exp(x[4]), the rest from a[3, 4]          nothing reads a any more
+After:   a[4 by 1 from 8] = exp(x[4])
+
+Before:  the same, and a is read later, or is the caller's
+After:   b[3, 4] = a[3, 4]; b[4 by 1 from 8] = exp(x[4])
+
+Until here every value has a buffer of its own, so no pass before has to think of writes to what it reads. From here on a
+buffer may have several writers, in the order of the statements. A loop of n writes to an array has one buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from typing import Any
+
+from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, RowStage, Scatter, Stage, Statement, read_views
+from mosaic.ir_expressions import Load, Uniform, map_load, map_views
+from mosaic.ir_views import Buffer, View, dense_view
+from mosaic.passes.canonical_axes import as_group
+from mosaic.passes.join_groups import can_be_in_place, row_stages
+from mosaic.passes.uses import bases, updated_buffers
+
+ChangeView = Callable[[View], View]
+
+
+def write_in_place(program: IrProgram) -> IrProgram:
+    """Return the program without bases.
+
+    Pre:  statements are groups and islands, each buffer has one value
+    Post: no statement has a base, but for islands
+    """
+    if not any(bases(statement) for statement in program.statements):
+        return program
+    return _Places(program).rewritten()
+
+
+@dataclass(slots=True)
+class _Places:
+    """Which buffer has taken over which; `last_read` is the last statement that reads a buffer."""
+
+    program: IrProgram
+    delivered: frozenset[Buffer] = frozenset()
+    last_read: dict[Buffer, int] = field(default_factory=dict)
+    taken: dict[Buffer, Buffer] = field(default_factory=dict)
+
+    def rewritten(self) -> IrProgram:
+        program, statements = self.program, list[Statement]()
+        self.delivered = frozenset(program.delivered)
+        for position, statement in enumerate(program.statements):
+            for view in read_views(statement):
+                self.last_read[view.buffer] = position
+        for position, statement in enumerate(program.statements):
+            statements.extend(self._settled(statement, position) if isinstance(statement, Group) else (statement,))
+        outputs = tuple(one if isinstance(one, Uniform) else self._view(one) for one in program.outputs)
+        return replace(program, statements=tuple(with_views(each, self._view) for each in statements), outputs=outputs)
+
+    def _settled(self, group: Group, position: int) -> list[Group]:
+        """Return the group without bases, after the copies that it needs."""
+        free = {buffer for buffer in updated_buffers(group, self.delivered) if self.last_read[buffer] == position}
+        copies, stages = list[Group](), list[Stage]()
+        for stage in group.stages:
+            base = stage.base if isinstance(stage, RowStage) else None
+            if base is None or not isinstance(stage, RowStage):
+                stages.append(stage)
+                continue
+            result = stage.result.buffer
+            if base.buffer in free and can_be_in_place(stage, row_stages(group)):
+                free.discard(base.buffer)
+                self._take_over(base.buffer, result)
+            elif result not in group.local:
+                copies.append(as_group(Definition(dense_view(result, base.shape), Load(base), stage.origins)))
+            stages.append(replace(stage, base=None))
+        return [*copies, replace(group, stages=tuple(stages))]
+
+    def _take_over(self, old: Buffer, new: Buffer) -> None:
+        """Let two buffers be one; one that leaves the program keeps its name."""
+        owner = self._owner(old)
+        if new in self.delivered:
+            self.taken[owner] = new
+        else:
+            self.taken[new] = owner
+
+    def _owner(self, buffer: Buffer) -> Buffer:
+        last = buffer
+        while last in self.taken:
+            last = self.taken[last]
+        while buffer is not last:  # shorten the way for those who come later
+            self.taken[buffer], buffer = last, self.taken[buffer]
+        return last
+
+    def _view(self, view: View) -> View:
+        owner = self._owner(view.buffer)
+        return view if owner is view.buffer else View(owner, view.offset, view.shape, view.strides)
+
+
+@singledispatch
+def with_views(statement: Statement | Stage, change: ChangeView) -> Any:  # Any: a statement of the same class
+    """Return a statement that reads and writes other views."""
+    raise TypeError(f"with_views: {type(statement).__name__} has no rule")
+
+
+@with_views.register
+def _(statement: Definition | RowStage, change: ChangeView) -> Definition | RowStage:
+    base = None if statement.base is None else change(statement.base)
+    expression = map_views(statement.expression, change)
+    return replace(statement, result=change(statement.result), expression=expression, base=base)
+
+
+@with_views.register
+def _(statement: Matmul, change: ChangeView) -> Matmul:
+    result, left, right = change(statement.result), change(statement.left), change(statement.right)
+    return replace(statement, result=result, left=left, right=right, epilogue=map_views(statement.epilogue, change))
+
+
+@with_views.register
+def _(statement: Scatter, change: ChangeView) -> Scatter:
+    gathers = tuple(replace(each, index=map_load(each.index, change)) for each in statement.gathers)
+    expression = map_views(statement.expression, change)
+    return replace(statement, result=change(statement.result), gathers=gathers, expression=expression)
+
+
+@with_views.register
+def _(statement: Island, change: ChangeView) -> Island:
+    operands = tuple(one if isinstance(one, Uniform) else change(one) for one in statement.operands)
+    return replace(statement, results=tuple(map(change, statement.results)), operands=operands)
+
+
+@with_views.register
+def _(statement: Group, change: ChangeView) -> Group:
+    return replace(statement, stages=tuple(with_views(stage, change) for stage in statement.stages))
