@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mosaic import c
 from mosaic.kernels.helper import Helper, inline_function
-from mosaic.kernels.lanes import convert, fma, select
+from mosaic.kernels.lanes import any_beyond, convert, fma, limit, select
 from mosaic.kernels.memory import broadcast
 from mosaic.kernels.vectors import VectorType
 
@@ -21,6 +22,21 @@ class FloatFormat:
     sign_mask: int
     round_constant: float
     min_normal: float
+
+    @property
+    def one_bits(self) -> int:
+        """Return the bits of 1."""
+        return self.bias << self.mantissa_bits
+
+    @property
+    def min_normal_bits(self) -> int:
+        """Return the bits of the smallest normal number."""
+        return 1 << self.mantissa_bits
+
+    @property
+    def infinity_bits(self) -> int:
+        """Return the bits of infinity."""
+        return (2 * self.bias + 1) << self.mantissa_bits
 
 
 formats = {
@@ -62,6 +78,19 @@ class Formula:
         self.statements.append(c.Declare((vector or self.vector).ctype, name, value))
         return c.Name(name)
 
+    def assign(self, name: c.Name, value: c.Expression) -> None:
+        """Give a named step another value."""
+        self.statements.append(c.Assign(name, value))
+
+    @contextmanager
+    def when(self, condition: c.Expression) -> Iterator[None]:
+        """Put the steps written in the `with` block under a condition on the whole vector that seldom holds."""
+        outer, self.statements = self.statements, []
+        yield
+        unlikely = c.Call("__builtin_expect", (condition, c.literal(0)))
+        outer.append(c.If(unlikely, tuple(self.statements)))
+        self.statements = outer
+
     def comment(self, text: str) -> None:
         """Say what the next steps do."""
         self.statements.append(c.Comment(text))
@@ -91,6 +120,13 @@ class Formula:
         """Return the floating lanes with these bits."""
         return c.Cast(self.vector.ctype, x)
 
+    def any_outside(self, name: str, bits: c.Expression, low: int, high: int) -> c.Name:
+        """Name whether the bits of some lane are not from `low` to below `high`, read as unsigned integers."""
+        limit = self.call(broadcast(self.integers), self.integer(high - low))
+        found = self.call(any_beyond(self.integers), bits - self.integer(low), limit)
+        self.statements.append(c.Declare(c.int_, name, found))
+        return c.Name(name)
+
     def third_of_bits(self, name: str, x: c.Expression) -> c.Name:
         """Name a third of the bits of x as an integer, right in its first 23 or 52 bits."""
         number = self.call(convert(self.integers, self.vector), self.bits(x)) * self.number(1 / 3)
@@ -107,6 +143,14 @@ class Formula:
     def magnitude(self, name: str, x: c.Expression) -> c.Name:
         """Name |x|."""
         return self.let(name, self.from_bits(self.bits(x) & ~self.integer(self.format.sign_mask)))
+
+    def not_above(self, x: c.Expression, high: float) -> c.Expression:
+        """Return x, or `high` where x is larger; a NaN stays."""
+        return self.call(limit(self.vector, "minimum"), self.constant(high), x)
+
+    def not_below(self, x: c.Expression, low: float) -> c.Expression:
+        """Return x, or `low` where x is smaller; a NaN stays."""
+        return self.call(limit(self.vector, "maximum"), self.constant(low), x)
 
     def with_sign_of(self, magnitude: c.Expression, x: c.Expression) -> c.Expression:
         """Return a lane's non-negative magnitude with the sign of x."""

@@ -21,10 +21,12 @@ class Instruction:
     macro: str
     operands: tuple[str | int, ...]
 
-    def call(self) -> c.Expression:
-        """Return the call of the builtin."""
+    def call(self, *vectors: c.Expression) -> c.Expression:
+        """Return the call of the builtin, with other vectors than the names if they are given, in their order."""
+        given = iter(vectors)
         return c.Call(
-            self.builtin, tuple(c.Name(each) if isinstance(each, str) else c.literal(each) for each in self.operands)
+            self.builtin,
+            tuple(next(given, c.Name(each)) if isinstance(each, str) else c.literal(each) for each in self.operands),
         )
 
 
@@ -63,6 +65,12 @@ def _rows_of(short: str, letters: str) -> dict[tuple[str, str, int], Instruction
             (name, 32): (f"round{letters}256", "__AVX__", ("x", mode)),
             (name, 16): (f"round{letters}", "__SSE4_1__", ("x", mode)),
         }
+    scale = f"scalef{letters}"
+    rows |= {
+        ("scale", 64): (f"{scale}512_mask", "__AVX512F__", ("x", "n", "x", _all_lanes, _mode_as_set)),
+        ("scale", 32): (f"{scale}256_mask", "__AVX512VL__", ("x", "n", "x", _all_lanes)),
+        ("scale", 16): (f"{scale}128_mask", "__AVX512VL__", ("x", "n", "x", _all_lanes)),
+    }
     return {
         (name, short, num_bytes): Instruction(f"__builtin_ia32_{builtin}", macro, operands)
         for (name, num_bytes), (builtin, macro, operands) in rows.items()
@@ -88,4 +96,32 @@ _products_of_halves = {
     ("multiply_halves", "u64", 16): Instruction("__builtin_ia32_pmuludq128", "__SSE2__", ("x", "y")),
 }
 
-_rows = {**_rows_of("f32", "ps"), **_rows_of("f64", "pd"), **_rows_of_int32(), **_products_of_halves}
+
+_not_less = 5
+"""The immediate operand of vpcmpu."""
+
+
+def _rows_of_comparisons() -> dict[tuple[str, str, int], Instruction]:
+    """Return the rows of `beyond`: bit i of the answer says whether lane i of x, as unsigned, is at least the limit."""
+    rows = {}
+    for short, letter in (("i32", "d"), ("i64", "q")):
+        for num_bytes, macro in ((64, "__AVX512F__"), (32, "__AVX512VL__"), (16, "__AVX512VL__")):
+            builtin = f"__builtin_ia32_ucmp{letter}{8 * num_bytes}_mask"
+            rows["beyond", short, num_bytes] = Instruction(builtin, macro, ("x", "limit", _not_less, _all_lanes))
+    return rows
+
+
+_conversions = {
+    ("convert_f32", "f64", 64): Instruction(
+        "__builtin_ia32_cvtps2pd512_mask", "__AVX512F__", ("x", "zero", _all_lanes, _mode_as_set)
+    ),
+}
+
+_rows = {
+    **_rows_of("f32", "ps"),
+    **_rows_of("f64", "pd"),
+    **_rows_of_int32(),
+    **_rows_of_comparisons(),
+    **_conversions,
+    **_products_of_halves,
+}

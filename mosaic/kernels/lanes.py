@@ -87,15 +87,21 @@ def convert(source: VectorType, target: VectorType) -> Helper:
     """Return ``convert_V_W(x)``: each lane converted as C converts the scalar.
 
     Integers change their width by a factor of two per step: gcc 12 takes a vector that comes from memory apart into
-    scalars if it is widened or narrowed by more at once.
+    scalars if it is widened or narrowed by more at once. float32 to a register of float64 it takes in halves.
     """
     name = f"convert_{source.name}_{target.name}"
     types = (*_widths_between(source, target), target)
     value: c.Expression = _x
     for each in types:
         value = c.Call("__builtin_convertvector", (value, c.TypeArgument(each.ctype)))
-    function = inline_function(name, target.ctype, _parameters(source, "x"), (c.Return(value),))
-    return Helper(name, (function,), (source.helper, *(each.helper for each in types)))
+    parameters = _parameters(source, "x")
+    item: c.TopLevel = inline_function(name, target.ctype, parameters, (c.Return(value),))
+    found = instruction(f"convert_{source.element.short}", target)
+    if found is not None:
+        whole = (c.Return(found.call(_x, target.zero)),)
+        condition = f"defined({found.macro}) && !defined(__clang__)"
+        item = c.CompiledIf(condition, (inline_function(name, target.ctype, parameters, whole),), (item,))
+    return Helper(name, (item,), (source.helper, *(each.helper for each in types)))
 
 
 def _widths_between(source: VectorType, target: VectorType) -> tuple[VectorType, ...]:
@@ -150,6 +156,20 @@ def _extremum_function(vector: VectorType, name: str, result: c.Expression) -> c
     return inline_function(name, vector.ctype, _parameters(vector, "a", "b"), (c.Return(result),))
 
 
+@lru_cache(maxsize=256)
+def limit(vector: VectorType, name: str) -> Helper:
+    """Return ``minimum_of_limit_V(a, b)`` or ``maximum_of_limit_V(a, b)`` for a limit a that is a number: a NaN in b stays."""
+    full_name = f"{name}_of_limit_{vector.name}"
+    wins = _a < _b if name == "minimum" else _a > _b
+    function = _extremum_function(vector, full_name, select(vector)(wins, _a, _b))
+    item: c.TopLevel = function
+    found = instruction(name, vector)
+    if found is not None:
+        condition = f"defined({found.macro}) && !defined(__clang__)"
+        item = c.CompiledIf(condition, (_extremum_function(vector, full_name, found.call()),), (function,))
+    return Helper(full_name, (item,), (select(vector),))
+
+
 _combiners = {"sum": "+", "product": "*"}
 
 
@@ -196,3 +216,49 @@ def any_lane(mask: VectorType) -> Helper:
         whole = inline_function(name, c.int_, _parameters(mask, "mask"), tested)
         item = c.CompiledIf(f"defined({found.macro}) && !defined(__clang__)", (whole,), (item,))
     return Helper(name, (item,), (mask.helper, wide.helper, words.helper))
+
+
+@lru_cache(maxsize=256)
+def any_beyond(integers: VectorType) -> Helper:
+    """Return ``any_beyond_V(x, limit)``: whether some lane of x, as an unsigned number, is not below the limit.
+
+    A range is one such comparison: low <= x < high where x - low, as unsigned, is below high - low.
+    """
+    name, limit = f"any_beyond_{integers.name}", c.Name("limit")
+    unsigned = integers.of(f"u{integers.element.short[1:]}")
+    reaches = c.Cast(integers.ctype, unsigned.bits(_x) >= unsigned.bits(limit))
+    parameters = _parameters(integers, "x", "limit")
+    item: c.TopLevel = inline_function(name, c.int_, parameters, (c.Return(any_lane(integers)(reaches)),))
+    found = instruction("beyond", integers)
+    if found is not None:
+        # The builtins have long long where int64_t may be long.
+        lanes = c.NamedType(f"{name}_lanes")
+        element = c.NamedType("long long") if integers.element.num_bytes == 8 else c.int32
+        declared = c.Typedef(lanes.name, element, (f"vector_size({integers.num_bytes})",))
+        body = (c.Return(c.not_equal(found.call(c.Cast(lanes, _x), c.Cast(lanes, limit)), 0)),)
+        condition = f"defined({found.macro}) && !defined(__clang__)"
+        item = c.CompiledIf(condition, (declared, inline_function(name, c.int_, parameters, body)), (item,))
+    return Helper(name, (item,), (integers.helper, unsigned.helper, any_lane(integers)))
+
+
+@lru_cache(maxsize=256)
+def exponent_as_number(integers: VectorType, vector: VectorType) -> Helper:
+    """Return ``exponent_V(x)``: integers whose mantissa bits are 0, such as e * 2**23, as numbers.
+
+    Of 64 bits only AVX-512 converts lanes; elsewhere e is added to the bits of a number whose last place is 1.
+    """
+    name = f"exponent_{vector.name}"
+    converted = inline_function(
+        name, vector.ctype, _parameters(integers, "x"), (c.Return(convert(integers, vector)(_x)),)
+    )
+    requires = (vector.helper, integers.helper, convert(integers, vector))
+    if vector.element.num_bytes == 4:
+        return Helper(name, (converted,), requires)
+    offset = c.Name("offset")
+    summed = c.Cast(vector.ctype, (_x >> 52) + c.Cast(integers.ctype, offset))
+    body = (
+        c.Declare(vector.ctype, "offset", vector.filled(vector.literal(1.5 * 2**52))),
+        c.Return((summed - offset) * vector.literal(2.0**52)),
+    )
+    by_addition = inline_function(name, vector.ctype, _parameters(integers, "x"), body)
+    return Helper(name, (c.CompiledIf("defined(__AVX512DQ__)", (converted,), (by_addition,)),), requires)

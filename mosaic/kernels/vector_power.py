@@ -1,7 +1,7 @@
 """power and cbrt of vectors.
 
 power of float32 is 2**(y log2 |x|) in float64 lanes, with a sign and the special values of C's pow (Annex F.10.4.4)
-around it. cbrt takes a guess from a third of the exponent and two steps of the inverse cube root, then one correction.
+around it. cbrt takes a guess from a third of the exponent and one or two steps of the inverse cube root, then one correction.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
 from mosaic.kernels.halves import Part, halves, joined
 from mosaic.kernels.helper import Helper
-from mosaic.kernels.lanes import any_lane, convert, rounding
+from mosaic.kernels.lanes import convert, exponent_as_number, rounding
+from mosaic.kernels.vector_exponential import times_power
 from mosaic.kernels.vectors import VectorType
 
 _x, _y = c.Name("x"), c.Name("y")
@@ -23,48 +24,52 @@ def power_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     f = Formula(vector, has_fma)
     layout = f.format
     a = f.magnitude("a", _x)
-    is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
-    scaled = f.let("scaled", f.select(is_small, a * f.number(2.0**layout.mantissa_bits), a))
-    power = f.let("power", (f.bits(scaled) - f.integer(0x3F3504F3)) >> layout.mantissa_bits, f.integers)
-    mantissa = f.from_bits(f.bits(scaled) - (power << layout.mantissa_bits))
+    is_rare = f.any_outside("is_rare", f.bits(_x), layout.min_normal_bits, layout.infinity_bits)
+    power = f.let("power", _exponent_bits(f, f.bits(a)), f.integers)
+    mantissa = f.let("mantissa", f.from_bits(f.bits(a) - power))
+    with f.when(is_rare):
+        is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
+        scale = f.select(is_small, f.constant(2.0**layout.mantissa_bits), f.constant(1))
+        scaled = f.let("scaled", f.bits(a * scale), f.integers)
+        f.assign(power, _exponent_bits(f, scaled))
+        f.assign(mantissa, f.from_bits(scaled - power))
+        f.assign(power, power - (is_small & f.integer(layout.mantissa_bits << layout.mantissa_bits)))
     fraction = f.let("f", mantissa - f.number(1))
-    count = power - (is_small & f.integer(layout.mantissa_bits))
-    exponent = f.let("e", f.call(convert(f.integers, vector), count))
+    exponent = f.let("e", f.call(exponent_as_number(f.integers, vector), power))
     pieces = [_rounded_product(f, fraction, exponent, part) for part in halves(vector, vector_bytes)]
-    n = f.let("n", joined(vector, [piece[0] for piece in pieces]), f.integers)
+    n = f.let("n", joined(vector, [piece[0] for piece in pieces]))
     r = f.let("r", joined(vector, [piece[1] for piece in pieces]))
     q = f.polynomial("q", r, table.exp2_rough)
-    half = f.let("half", n >> 1, f.integers)
-    shift, bias = layout.mantissa_bits, f.integer(layout.bias)
-    first, second = f.from_bits((half + bias) << shift), f.from_bits((n - half + bias) << shift)
-    z = f.let("z", f.fma(r, q, f.constant(1)) * first * second)
-    infinity = f.number(_infinity)
-    is_plain = (_x > f.number(0)) & (_x < infinity) & (f.magnitude("b", _y) < infinity)
-    settled = f.call(settle_power(vector), _x, _y, z)
-    f.statements.append(c.If(f.call(any_lane(f.integers), ~is_plain), (c.Return(settled),)))
+    z = f.let("z", f.call(times_power(f), f.fma(r, q, f.constant(1)), n + f.number(layout.round_constant)))
+    is_large = f.any_outside("is_large", f.bits(_y) & ~f.integer(layout.sign_mask), 0, layout.infinity_bits)
+    with f.when(c.Name("is_rare") | is_large):
+        f.assign(z, f.call(settle_power(vector), _x, _y, z))
     return f.finish("power", z, "power: at most 1.25 ulp", parameters=("x", "y"))
 
 
+def _exponent_bits(f: Formula, bits: c.Expression) -> c.Expression:
+    """Return the bits of e where they are in a number: x = 2**e m, sqrt(1/2) <= m < sqrt(2)."""
+    return (bits - f.integer(0x3F3504F3)) & f.integer(-(1 << f.format.mantissa_bits))
+
+
 def _rounded_product(f: Formula, fraction: c.Name, exponent: c.Name, part: Part) -> tuple[c.Expression, c.Expression]:
-    """Return y (e + log2(1 + f)) of some lanes as the nearest integer and the rest, kept within 2**-200 and 2**200."""
+    """Return y (e + log2(1 + f)) of some lanes as the nearest whole number and the rest, kept within -200 and 200."""
     wide = Formula(part.vector.of("f64"), f.has_fma)
     values = [f.call(convert(part.vector, wide.vector), part.of(x)) for x in (fraction, exponent, _y)]
     w = f.let(f"w{part.start}", f.call(_product_function(wide), *values), wide.vector)
-    offset = wide.constant(wide.format.round_constant)
-    whole = f.let(f"whole{part.start}", w + offset - offset, wide.vector)
-    f.helpers.update(wide.helpers)
-    count = f.call(convert(wide.vector, part.vector.of("i32")), whole)
-    return count, f.call(convert(wide.vector, part.vector), w - whole)
+    whole = f.let(f"whole{part.start}", f.call(rounding(wide.vector, "rint"), w), wide.vector)
+    narrow = convert(wide.vector, part.vector)
+    return f.call(narrow, whole), f.call(narrow, w - whole)
 
 
 def _product_function(f: Formula) -> Helper:
-    """Return ``log2_product_V(f, e, y)`` of float64 lanes: y (e + log2(1 + f)), the logarithm to 2**-33."""
+    """Return ``log2_product_V(f, e, y)`` of float64 lanes: y (e / 2**23 + log2(1 + f)), the logarithm to 2**-33."""
     fraction, exponent, y = c.Name("f"), c.Name("e"), c.Name("y")
     own = Formula(f.vector, f.has_fma)
     p = own.polynomial("p", fraction, table.log2_rough)
-    w = own.let("w", y * own.fma(fraction, p, exponent))
-    below = own.let("below", own.select(w > own.number(200.0), own.constant(200.0), w))
-    clamped = own.select(below < own.number(-200.0), own.constant(-200.0), below)
+    whole = exponent * own.number(2.0**-23)
+    w = own.let("w", y * own.fma(fraction, p, whole))
+    clamped = own.not_below(own.not_above(w, 200.0), -200.0)
     return own.finish("log2_product", clamped, "y log2(x) for float32", parameters=("f", "e", "y"))
 
 
@@ -96,8 +101,12 @@ def settle_power(vector: VectorType) -> Helper:
     )
 
 
-_cbrt_magic = {"f32": 0x54A2FA8C, "f64": 0x553EF0FF289DD796}
+_cbrt_magic = {"f32": 0x54A1F5CE, "f64": 0x553EF0FF289DD796}
 """bits(x**(-1/3)) is about this less a third of bits(x)."""
+
+_cbrt_step = {"f32": table.inverse_cbrt_f32, "f64": table.inverse_cbrt_f64}
+_cbrt_lift = {"f32": 10, "f64": 20}
+"""Subnormals are multiplied by 8 to this power."""
 
 
 def cbrt(vector: VectorType, has_fma: bool) -> Helper:
@@ -105,24 +114,32 @@ def cbrt(vector: VectorType, has_fma: bool) -> Helper:
     f = Formula(vector, has_fma)
     layout, short = f.format, vector.element.short
     a = f.magnitude("a", _x)
-    is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
-    power = 10 if short == "f32" else 20
-    factor = 8.0**power
-    scaled = f.let("scaled", f.select(is_small, a * f.number(factor), a))
+    is_rare = f.any_outside("is_rare", f.bits(a), layout.min_normal_bits, layout.infinity_bits)
+    with f.when(is_rare):
+        is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
+        f.assign(a, f.select(is_small, a * f.number(8.0 ** _cbrt_lift[short]), a))
     f.comment("A third of the bits by way of a number: its first digits are enough.")
-    third = f.third_of_bits("third", scaled)
+    third = f.third_of_bits("third", a)
     y = f.let("y", f.from_bits(f.integer(_cbrt_magic[short]) - third))
-    for _ in range(2 if short == "f32" else 3):
-        step = f.number(1) - scaled * y * y * y
-        h = f.let(f"h{len(f.statements)}", step)
-        correction = f.fma(h, f.fma(h, f.constant(14 / 81), f.constant(2 / 9)), f.constant(1 / 3))
-        f.statements.append(c.Assign(y, f.fma(y * h, correction, y)))
-    root = f.let("root", scaled * y * y)
+    h = f.let("h", _cube_missing(f, a, y))
+    f.assign(y, f.fma(y * h, f.polynomial("step", h, _cbrt_step[short]), y))
+    if short == "f64":
+        f.assign(y, f.fma(y * f.number(1 / 3), _cube_missing(f, a, y), y))
+    y_square = f.let("y_square", y * y)
+    root = f.let("root", a * y_square)
     square = f.let("square", root * root)
     f.comment("The last digits: (a - root**3) / (3 root**2), the square with what its rounding lost.")
     lost = f.let("lost", f.fma(root, root, -square))
-    rest = f.let("rest", f.fma(-square, root, scaled) - lost * root)
-    exact = f.let("exact", f.fma(rest * y * y, f.constant(1 / 3), root))
-    result = f.let("result", f.select(is_small, exact * f.number(2.0**-power), exact))
-    is_special = c.equal(_x, f.number(0)) | ~(a < f.number(_infinity))
-    return f.finish("cbrt", f.select(is_special, _x, f.with_sign_of(result, _x)), "cbrt: at most 1 ulp")
+    rest = f.fma(-lost, root, f.fma(-square, root, a))
+    result = f.let("result", f.fma(rest * y_square, f.constant(1 / 3), root))
+    with f.when(is_rare):
+        was_small = f.let("was_small", f.magnitude("size", _x) < f.number(layout.min_normal), f.integers)
+        lowered = f.let("lowered", f.select(was_small, result * f.number(2.0 ** -_cbrt_lift[short]), result))
+        is_special = c.equal(_x, f.number(0)) | ~(a < f.number(_infinity))
+        f.assign(result, f.select(is_special, _x, lowered))
+    return f.finish("cbrt", f.with_sign_of(result, _x), "cbrt: at most 1 ulp")
+
+
+def _cube_missing(f: Formula, a: c.Name, y: c.Name) -> c.Expression:
+    """Return 1 - a y**3."""
+    return f.fma(-(a * y), y * y, f.constant(1))

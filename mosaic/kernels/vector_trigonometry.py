@@ -1,23 +1,29 @@
 """sin, cos and tan of vectors.
 
 Method: Cody and Waite's reduction by pi/2 in three parts with the rest kept in two numbers, then polynomials chosen by
-quadrant. Lanes beyond a limit are rare and go through the C library.
+quadrant. Lanes beyond a limit are rare. In float64 they go through the C library. In float32 they are reduced with the
+leading 216 bits of 2/pi (Payne and Hanek, 1983) and without a call, which would cost a loop around it all registers even
+where it is never made.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mosaic import c
 from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
 from mosaic.kernels.halves import Part, halves, joined
-from mosaic.kernels.helper import Helper
-from mosaic.kernels.lanes import any_lane, convert
+from mosaic.kernels.helper import Helper, inline_function
+from mosaic.kernels.lanes import any_lane, convert, rounding
 from mosaic.kernels.vectors import VectorType
 
 _x, _lane = c.Name("x"), c.Name("lane")
-_limit = {"f32": 3e5, "f64": 1e6}
-"""A multiple of pi/2 up to this takes 20 bits; with the 33 of each part it is exact. In float32, the nearest multiple is
-known to a fiftieth of one, which the polynomials allow for."""
+_limit = 1e6
+"""Of float64: a multiple of pi/2 up to this takes 20 bits; with the 33 of each part it is exact."""
+
+_limit_bits = 0x48927C00
+"""Of float32, 3e5: the nearest multiple is known to a fiftieth of one, which the polynomials allow for."""
 
 
 def sin(vector: VectorType, has_fma: bool) -> Helper:
@@ -52,7 +58,7 @@ def sin_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     f = Formula(vector, has_fma)
     quadrant, sine, cosine = _pair_f32(f, 0, vector_bytes)
     result = f.select(c.equal(_x, f.number(0)), _x, _in_quadrant(f, quadrant, sine, cosine))
-    return f.finish("sin", _with_far_lanes(f, "sin", result), "sin: at most 1.6 ulp")
+    return f.finish("sin", result, "sin: at most 1.6 ulp")
 
 
 def cos_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
@@ -60,7 +66,7 @@ def cos_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     f = Formula(vector, has_fma)
     quadrant, sine, cosine = _pair_f32(f, 1, vector_bytes)
     result = _in_quadrant(f, quadrant, sine, cosine)
-    return f.finish("cos", _with_far_lanes(f, "cos", result), "cos: at most 1.6 ulp")
+    return f.finish("cos", result, "cos: at most 1.6 ulp")
 
 
 def tan_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
@@ -68,18 +74,97 @@ def tan_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
     f = Formula(vector, has_fma)
     quadrant, sine, cosine = _pair_f32(f, 0, vector_bytes)
     result = f.select(c.equal(_x, f.number(0)), _x, _tangent(f, quadrant, sine, cosine))
-    return f.finish("tan", _with_far_lanes(f, "tan", result), "tan: at most 3 ulp")
+    return f.finish("tan", result, "tan: at most 3 ulp")
 
 
 def _pair_f32(f: Formula, quadrants: int, vector_bytes: int) -> tuple[c.Name, c.Name, c.Name]:
     """Name the quadrant, and sine and cosine of what is left of x."""
     quadrant, n = _quadrant(f, quadrants)
-    rests = [_rest_f32(f, n, part) for part in halves(f.vector, vector_bytes)]
-    r = f.let("r", joined(f.vector, rests))
+    parts = halves(f.vector, vector_bytes)
+    r, low = _rest_fused(f, n) if f.has_fma else _rest_in_float64(f, n, parts)
+    size = f.let("size", f.bits(_x) & ~f.integer(f.format.sign_mask), f.integers)
+    with f.when(f.any_outside("is_any_far", size, 0, _limit_bits)):
+        is_far = f.let("is_far", size >= f.integer(_limit_bits), f.integers)
+        far_r, far_quadrant = _reduced_far(f, parts)
+        f.assign(r, f.select(is_far, far_r, r))
+        f.assign(low, f.from_bits(f.bits(low) & ~is_far))
+        moved = far_quadrant + f.integer(quadrants)
+        f.assign(quadrant, (is_far & moved) | (~is_far & quadrant))
     z = f.let("z", r * r)
     p = f.polynomial("p", z, table.sin_rough)
     q = f.polynomial("q", z, table.cos_rough)
-    return quadrant, f.let("sine", f.fma(r * z, p, r)), f.let("cosine", f.fma(z, q, f.constant(1)))
+    return quadrant, f.let("sine", r + f.fma(r * z, p, low)), f.let("cosine", f.fma(z, q, f.constant(1)))
+
+
+def _rest_fused(f: Formula, n: c.Name) -> tuple[c.Name, c.Name]:
+    """Name x - n pi/2 and what it misses.
+
+    Without the leading part of pi/2 the rest is exact: a multiple of 2**-23 below 1. Without the second part it is
+    rounded once, and what the third part adds is far smaller.
+    """
+    first, second, third = (f.constant(-each) for each in table.half_pi_f32)
+    r = f.let("r", f.fma(n, second, f.fma(n, first, _x)))
+    return r, f.let("low", n * third)
+
+
+def _rest_in_float64(f: Formula, n: c.Name, parts: Sequence[Part]) -> tuple[c.Name, c.Name]:
+    """Name x - n pi/2 where products are rounded, and a zero: it misses nothing."""
+    r = f.let("r", joined(f.vector, [_rest_f32(f, n, part) for part in parts]))
+    return r, f.let("low", f.vector.zero)
+
+
+def _reduced_far(f: Formula, parts: Sequence[Part]) -> tuple[c.Expression, c.Expression]:
+    """Return rest and quadrant of numbers of any size."""
+    rests, quadrants = [], []
+    for part in parts:
+        wide = Formula(part.vector.of("f64"), f.has_fma)
+        whole = f.let(f"whole{part.start}", wide.vector.zero, wide.vector)
+        x = f.call(convert(part.vector, wide.vector), part.of(_x))
+        rest = f.let(f"far{part.start}", f.call(_far_rest(wide), x, c.address_of(whole)), wide.vector)
+        rests.append(f.call(convert(wide.vector, part.vector), rest))
+        quadrants.append(f.call(convert(wide.vector, part.vector.of("i32")), whole))
+    return f.let("far_r", joined(f.vector, rests)), f.let("far_quadrant", joined(f.vector, quadrants), f.integers)
+
+
+_two_over_pi = Helper(
+    "two_over_pi",
+    (
+        c.Global(
+            c.ArrayType(c.NamedType("double", is_const=True), len(table.two_over_pi)),
+            "two_over_pi",
+            c.InitializerList(tuple(map(c.literal, table.two_over_pi))),
+            comment="27 bits of 2/pi each",
+        ),
+    ),
+)
+
+
+def _far_rest(f: Formula) -> Helper:
+    """Return ``far_rest_V(x, whole)`` of float64 lanes that were float32: x - n pi/2, and n up to multiples of 4.
+
+    x times 27 bits of 2/pi is exact, and so is what is left of that without a multiple of 4.
+    """
+    full_name, whole = f"far_rest_{f.vector.name}", c.Name("whole")
+    trunc, rint = (rounding(f.vector, name) for name in ("trunc", "rint"))
+    rest, count = f.let("rest", f.vector.zero), f.let("count", f.vector.zero)
+    turn = Formula(f.vector, f.has_fma, [], f.helpers)
+    product = turn.let("product", _x * c.Name("two_over_pi")[c.Name("i")])
+    turn.assign(rest, rest + (product - turn.number(4) * turn.call(trunc, product * turn.number(0.25))))
+    nearest = turn.let("nearest", turn.call(rint, rest))
+    turn.assign(rest, rest - nearest)
+    turn.assign(count, count + nearest)
+    pieces = c.For(
+        "i", c.literal(0), c.literal(len(table.two_over_pi)), tuple(turn.statements), pragmas=("GCC unroll 1",)
+    )
+    body = (
+        *f.statements,
+        pieces,
+        c.Assign(c.dereference(whole), count),
+        c.Return(rest * f.number(1.5707963267948966)),
+    )
+    parameters = (c.Parameter(f.vector.ctype, "x"), c.Parameter(c.pointer(f.vector.ctype), "whole"))
+    function = inline_function(full_name, f.vector.ctype, parameters, body, "x - n pi/2 of any float32, and n")
+    return Helper(full_name, (function,), (f.vector.helper, _two_over_pi, *f.helpers.values()))
 
 
 def _rest_f32(f: Formula, n: c.Name, part: Part) -> c.Expression:
@@ -125,8 +210,8 @@ def _with_far_lanes(f: Formula, name: str, value: c.Expression) -> c.Name:
     A lane's bits must not depend on its neighbours: they would depend on how many lanes a vector has.
     """
     result = f.let("result", value)
-    is_far = f.let("is_far", f.magnitude("a", _x) > f.number(_limit[f.vector.element.short]), f.integers)
-    scalar = c.Name(f"__builtin_{name}{'f' if f.vector.element.short == 'f32' else ''}")
+    is_far = f.let("is_far", f.magnitude("a", _x) > f.number(_limit), f.integers)
+    scalar = c.Name(f"__builtin_{name}")
     one = c.If(is_far[_lane], (c.Assign(result[_lane], scalar(_x[_lane])),))
     loop = c.For("lane", c.literal(0), c.literal(f.vector.lanes), (one,), ctype=c.int_)
     f.statements.append(c.If(f.call(any_lane(f.integers), is_far), (loop,)))
