@@ -18,7 +18,7 @@ from composit.node import ElementRecipe, FlatOperands, Node, new_node, node_of_r
 from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
 from composit.origins import Origin
 from composit.source import Source, find_source
-from composit.view_lists import add_view, present_views, taken_views, views_lock
+from composit.view_lists import FEW_STEPS, add_view, join_last_steps, present_views, taken_views, views_lock
 
 if TYPE_CHECKING:
     from composit.multidigraph import MultiDiGraph
@@ -269,6 +269,8 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
         view._steps = (*base._steps, made_by)
         if any(earlier.depends_on_layout for earlier in base._steps):
             view._via = base
+        if len(view._steps) > FEW_STEPS:
+            join_last_steps(view)
     view._base = root
     add_view(root, view)
     if step is None and base._node is not node._left and not root.shows_memory:
@@ -346,17 +348,13 @@ def become(tensor: TensorHandle, other: TensorHandle) -> None:
         del tensor._stand_in
 
 
-def _settled(step: Operation) -> Operation:
-    return step.settled()
-
-
 def _derive_again(view: TensorHandle) -> Node:
     while True:
         root = root_of(view)
         assert root is not None, "only views lose their node"
         newest, index = root._node, root._output_index
         node = newest
-        for step in map(_settled, view._steps):
+        for step in [step.settled() for step in view._steps]:
             node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
         if root.shows_memory:
             view._output_index = 0

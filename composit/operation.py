@@ -221,6 +221,10 @@ class Operation:
         """Return the result as a view, None where the layout asks for a copy; of operations that depend on it only."""
         raise TypeError(f"{type(self).__name__}: an operation that depends on layout must define view_without_copy")
 
+    def then(self, following: Operation) -> Operation | None:
+        """Return one view operation for this one and the one that follows; None where there is no such operation."""
+        return None
+
     def settled(self) -> Operation:
         """Return the same view operation without tensors among its parameters: what they hold is read now."""
         return self

@@ -1,4 +1,6 @@
-"""The list of the views of a tensor that a write must take the nodes from; any thread may add to it. May import locks.
+"""The list of the views of a tensor that a write must take the nodes from, and the operations between a view and its base.
+
+Any thread may add to the list. May import locks.
 
 A view that a thread adds while another one writes may be passed by: who adds looks afterwards whether the tensor still has
 the node that the view was made of.
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from composit.handle import TensorHandle
 
 _FEW_VIEWS = 16
+# How many view operations may lie between a view and its base before those that one operation does for are joined.
+FEW_STEPS = 8
 # Held for a few steps: while a list of views is made, emptied or cleared up, and while a view gets or loses its node.
 views_lock = fork_safe_lock()
 
@@ -57,3 +61,17 @@ def taken_views(root: TensorHandle) -> list[TensorHandle]:
         references = views[:]
         del views[: len(references)]
     return _present(references)
+
+
+def join_last_steps(view: TensorHandle) -> None:
+    """Join the last view operations into one where one does for them, so that `x = x[1:]` in a loop stays near its base."""
+    *steps, last = view._steps
+    via: TensorHandle | None = getattr(view, "_via", None)
+    while steps and (joined := steps[-1].then(last)) is not None:
+        last = joined
+        del steps[-1]
+        # The last operation leads on from what this one was taken of.
+        via = None if via is None else via._via
+    view._steps = (*steps, last)
+    if via is not None:
+        view._via = via

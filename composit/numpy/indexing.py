@@ -70,6 +70,13 @@ class BasicIndex(Operation):
         # With an Ellipsis, integers for all axes give a rank-0 array that shows the element.
         return array[(*_as_python(self.index), Ellipsis)]
 
+    def then(self, following: Operation) -> Operation | None:
+        # x[a][b] -> x[c]
+        if not isinstance(following, BasicIndex):
+            return None
+        index = _joined(self.index, following.index)
+        return None if index is None else BasicIndex(index)
+
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp = context.xp
         return [xp.apply(BasicIndexAdjoint(self.index, xp.shape(context.operands[0])), context.cotangents[0])]
@@ -129,6 +136,41 @@ def normalized_slice(entry: slice, length: int) -> slice:
     if len(selected) == 1:
         return slice(start, start + 1, 1)
     return slice(start, selected[-1] + (1 if step > 0 else -1), step)
+
+
+def _joined(first: tuple[BasicEntry, ...], second: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...] | None:
+    """Return the basic index that chooses what `second` chooses from what `first` chose, None where there is none."""
+    joined: list[BasicEntry] = []
+    following = iter(second)
+    for entry in first:
+        if isinstance(entry, int):
+            # There is no such axis in what the first index chose.
+            joined.append(entry)
+            continue
+        chosen = next(following)
+        while chosen is None:
+            joined.append(None)
+            chosen = next(following)
+        if entry is not None:
+            joined.append(_part_of_slice(entry, chosen))
+        elif isinstance(chosen, slice):
+            if chosen.start == chosen.stop:
+                # Nothing of a new axis.
+                return None
+            joined.append(None)
+    return (*joined, *following)
+
+
+def _part_of_slice(entry: slice, chosen: int | slice) -> int | slice:
+    """Return what an index along the axis that a slice chose is along the axis of the slice itself."""
+    selected = range(entry.start, entry.stop, entry.step)
+    if isinstance(chosen, int):
+        return selected[chosen]
+    part = selected[chosen.start : None if chosen.stop < 0 else chosen.stop : chosen.step]
+    if not part:
+        return slice(0, 0, part.step)
+    # The step stays where one element is left: the stride of the axis is the step's, as numpy's is.
+    return slice(part.start, part[-1] + (1 if part.step > 0 else -1), part.step)
 
 
 @dataclass(frozen=True, slots=True)

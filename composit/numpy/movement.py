@@ -75,6 +75,12 @@ class Transpose(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.transpose(operands[0], self.axes)
 
+    def then(self, following: Operation) -> Operation | None:
+        # (x.transpose(a)).transpose(b) -> x.transpose(a[b])
+        if not isinstance(following, Transpose):
+            return None
+        return Transpose(tuple([self.axes[axis] for axis in following.axes]))
+
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         inverse = tuple(sorted(range(len(self.axes)), key=self.axes.__getitem__))
         return [context.xp.transpose(context.cotangents[0], inverse)]
