@@ -18,7 +18,7 @@ from composit.handle import TensorHandle, described
 from composit.numpy.arguments import TensorLike, named_dtype, named_order
 from composit.numpy.assignment import base_of, is_writable
 from composit.numpy.casting import Astype
-from composit.numpy.joining import stack
+from composit.numpy.joining import dtype_of_stack, stack
 from composit.numpy.layout import InOrder, flags_of, is_surely_in_c_order
 from composit.numpy.memory import copied_in_order
 from composit.numpy.movement import reshape
@@ -80,6 +80,8 @@ def _of_sequence(value: Sequence[Any], dtype: Any) -> Any:
         parts = [_converted(child, None, None, None) for child in value]
         if any(part.dtype == object for part in parts):
             raise NoRuleError("array: elements that are objects, among which numpy finds out how deep the lists go")
+        # Elements without a common dtype are objects to numpy's array, and an error to its stack.
+        dtype_of_stack([part.dtype for part in parts])
         return stack(parts)
     scalars = [as_tensor(child) for child in value if _is_scalar(child)]
     if len(scalars) == len(value) and not all(np.can_cast(scalar.dtype, target) for scalar in scalars):

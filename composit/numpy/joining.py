@@ -61,7 +61,19 @@ def common_dtype(operand_types: Sequence[TensorType]) -> Dtype:
         # Joining makes numpy's own byte order, and packs records.
         is_plain = first.dtype.isnative and first.dtype.names is None
         return first.dtype if is_plain else np.promote_types(first.dtype, first.dtype)
-    return promoted(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
+    dtype = promoted(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
+    return _as_joined(dtype, [operand.dtype for operand in operand_types])
+
+
+def dtype_of_stack(dtypes: Sequence[Dtype]) -> Dtype:
+    """Return the dtype that arrays of these dtypes are stacked in, which scalars of Python's have no lesser say in."""
+    return _as_joined(promoted(*dtypes), dtypes)
+
+
+def _as_joined(dtype: Dtype, dtypes: Sequence[Dtype]) -> Dtype:
+    if dtype.kind == "M" and any(each.kind != "M" for each in dtypes):
+        raise NoRuleError("joining: dates and lengths of time, which promote to dates and are not cast to them")
+    return dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +143,7 @@ class Stack(Operation):
                     f" at index {index}; use concatenate along an axis they have"
                 )
         # Unlike concatenate(axis=None), stack makes arrays of its operands first: Python scalars decide as their dtype.
-        dtype = promoted(*(operand.dtype for operand in operand_types))
+        dtype = dtype_of_stack([operand.dtype for operand in operand_types])
         return (tensor_type((*first[: self.axis], len(operand_types), *first[self.axis :]), dtype),)
 
     def evaluate(self, *operands: Array) -> Array:

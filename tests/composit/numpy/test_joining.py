@@ -1,5 +1,7 @@
 """Tensors put together and taken apart, against numpy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,40 @@ def test_more_arrays_than_numpy_can_count_are_refused_at_once():
         ValueError, match=r"^concatenate\(\) only supports up to 2147483647 arrays but got 2147483648\.$"
     ):
         cnp.concatenate(Many([cnp.ones(1)]))
+
+
+KINDS = [
+    np.float16(1.5),
+    np.datetime64("2020-01-02"),
+    np.timedelta64(3, "s"),
+    np.str_("a"),
+    np.void(b"ab"),
+    np.zeros((), "i4,f4")[()],
+    True,
+    3,
+    2j,
+]
+
+
+@pytest.mark.parametrize("first", KINDS, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("dtype", [None, object], ids=["", "as objects"])
+def test_an_array_of_any_two_kinds_of_elements_is_numpys(first: Any, dtype: Any) -> None:
+    for second in KINDS:
+        try:
+            expected = np.array([first, second], dtype)
+        except (TypeError, ValueError) as error:
+            with pytest.raises(type(error)):
+                cnp.evaluate(cnp.array([cnp.asarray(first), second], dtype))
+            continue
+        result = cnp.array([cnp.asarray(first), second], dtype)
+        assert (result.dtype, result.shape) == (expected.dtype, expected.shape)
+        assert cnp.evaluate(result).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("join", ["stack", "concatenate"])
+def test_dates_and_lengths_of_time_are_joined_by_neither(join: str) -> None:
+    dates, times = np.zeros(2, "M8[s]"), np.zeros(2, "m8[s]")
+    with pytest.raises(TypeError, match="Cannot cast array data"):
+        getattr(np, join)([dates, times])
+    with pytest.raises(TypeError, match="Cannot cast array data"):
+        getattr(cnp, join)([cnp.asarray(dates), times])
