@@ -97,9 +97,11 @@ def _variance(
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
     if ddof >= count:
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
-    if mean is np._NoValue:
+    if mean is np._NoValue or mean is None:
         mean = _quotient(sum(handle, axis, used, None, True), count)
     deviation = table.subtract(handle, mean)
+    if deviation.dtype.kind in KINDS_OF_OBJECTS:
+        raise NoRuleError("var: a mean that is an object, whose own subtraction numpy uses")
     if deviation.dtype.kind == "c" and handle.dtype.kind != "c":
         raise NoRuleError("var: a complex mean of real numbers")
     if deviation.dtype.kind == "c":
@@ -124,7 +126,7 @@ def _variance_where(
     mean: TensorLike,
 ) -> Tensor:
     handle, mask = _of_numbers(a), known_integers(where)
-    if mask is None or mask.dtype.kind != "b" or handle.dtype.kind == "c" or mean is not np._NoValue:
+    if mask is None or mask.dtype.kind != "b" or handle.dtype.kind == "c" or not (mean is np._NoValue or mean is None):
         raise NoRuleError("var: a mask that is not known, complex numbers, or a mean")
     if np.any(np.sum(np.broadcast_to(mask, handle.shape), axis) <= ddof):
         raise NoRuleError("var: too few elements, of which numpy warns")
@@ -180,9 +182,9 @@ def average(
     handle = _of_numbers(a)
     if not handle.size:
         raise NoRuleError("average: no element, where numpy divides by zero")
-    if isinstance(axis, list):
-        # Its means and sums take no lists.
-        axis = tuple(axis)
+    if axis is not None:
+        # Unlike means and sums, numpy's averages take whatever can be a tuple of axes.
+        axis = np.lib.array_utils.normalize_axis_tuple(axis, handle.ndim, argname="axis")  # type: ignore[arg-type]
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
         total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])

@@ -149,7 +149,7 @@ def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> LazyTen
     tensor = handle_of(a)
     if axis is None or not tensor.ndim:
         # numpy takes axis 0 and -1 of a scalar.
-        tensor, axis = ravel(tensor), normalize_axis(axis or 0, 1)
+        tensor, axis = ravel(tensor), normalize_axis(0 if axis is None else axis, 1)
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
     counts = np.asarray(repeats)

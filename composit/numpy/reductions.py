@@ -355,7 +355,7 @@ def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | N
     if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
         raise NoRuleError(f"{function.name}.accumulate: elements that are objects or texts")
     if axis is None or handle.ndim == 0:
-        normalize_axis(axis or 0, 1)
+        normalize_axis(0 if axis is None else axis, 1)
         handle = reshape(handle, (-1,)) if handle.ndim != 1 else handle
         axis = 0
     dtype = None if dtype is None else named_dtype(dtype)

@@ -1,7 +1,10 @@
 """Reductions and averages where they are more than their rows in the samples: errors, arguments, special values."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.exceptions import AxisError
 
 import composit as cnp
 from composit.apply import apply
@@ -194,3 +197,43 @@ def test_an_extremum_of_nothing_is_refused_by_the_operation_itself():
     operation = Reduce(cnp.maximum, (0,), False)
     with pytest.raises(ShapeError, match="zero-size array to reduction operation maximum which has no identity"):
         apply(operation, cnp.asarray(np.zeros((0, 3))))
+
+
+@pytest.mark.parametrize("mean", [None, slice(None), slice(1, 2), [None, None, None]], ids=str)
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 3), ()], ids=str)
+@pytest.mark.parametrize("name", ["var", "std"])
+@pytest.mark.parametrize("axis", [None, 0])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_mean_that_is_none_or_no_number_is_numpys_to_take(
+    name: str, shape: tuple[int, ...], mean: object, axis: int | None
+) -> None:
+    x = np.arange(1.0 * np.prod(shape, dtype=int)).reshape(shape)
+    try:
+        expected = getattr(np, name)(x, axis=axis, mean=mean)
+    except (TypeError, ValueError, ZeroDivisionError, AxisError) as error:
+        with pytest.raises(type(error)):
+            getattr(cnp, name)(cnp.asarray(x), axis=axis, mean=mean)
+        return
+    result = cnp.evaluate(getattr(cnp, name)(cnp.asarray(x), axis=axis, mean=mean))
+    np.testing.assert_array_equal(result, expected, strict=True)
+
+
+@pytest.mark.parametrize("axis", [{}, True, np.zeros(0, int), np.array([0]), (True,), [0], "a", 0.5], ids=repr)
+def test_axes_of_an_average_are_whatever_numpy_makes_a_tuple_of(axis: Any) -> None:
+    x = np.arange(9.0).reshape(3, 3)
+    try:
+        expected = np.average(x, axis)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(type(error)):
+            cnp.average(cnp.asarray(x), axis)
+        return
+    np.testing.assert_array_equal(cnp.evaluate(cnp.average(cnp.asarray(x), axis)), expected, strict=True)
+
+
+@pytest.mark.parametrize("axis", [{}, [], (), 0.0, np.array([0]), "a"], ids=repr)
+@pytest.mark.parametrize("words", [lambda xp, a: xp.cumsum(1.0, axis=a), lambda xp, a: xp.repeat(1.0, 2, axis=a)])
+def test_what_is_no_axis_of_a_scalar_is_refused(words: Any, axis: Any) -> None:
+    with pytest.raises(TypeError):
+        words(np, axis)
+    with pytest.raises(TypeError):
+        words(cnp, axis)
