@@ -63,7 +63,7 @@ def _(operation: Where, operands: Types, results: Types) -> Run | None:
 @torch_callable.register
 def _(operation: Full, operands: Types, results: Types) -> Run | None:
     dtype = NUMPY_TO_TORCH[operation.dtype]
-    value = operation.dtype.type(operation.fill_value).item()
+    value = operation.element().item()
     return lambda: torch.full(operation.shape, value, dtype=dtype)
 
 

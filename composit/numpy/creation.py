@@ -97,7 +97,12 @@ class Full(Operation):
         return np.full(self.shape, self.fill_value, self.dtype)
 
     def evaluate_for_reading(self, *operands: Array) -> Array:
-        return np.broadcast_to(np.asarray(self.fill_value, self.dtype), self.shape)
+        return np.broadcast_to(self.element(), self.shape)
+
+    def element(self) -> Array:
+        """Return one element, converted as numpy converts it: np.uint32(-1.5) is an error, full(3, -1.5, "uint32") is not."""
+        with np.errstate(invalid="ignore"):
+            return np.full((), self.fill_value, self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

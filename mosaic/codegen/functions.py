@@ -191,10 +191,15 @@ def _extremum_without_nan(operator: str) -> Emit:
     return emit
 
 
-def _clip(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
-    x, low, high = args
-    raised = _limited(lanes, dtype, "<", x, low)
-    return _limited(lanes, dtype, ">", raised, high)
+def _clip(below: str, above: str) -> Emit:
+    """Replace x by a limit where x compares so with it."""
+
+    def emit(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+        x, low, high = args
+        raised = _limited(lanes, dtype, below, x, low)
+        return _limited(lanes, dtype, above, raised, high)
+
+    return emit
 
 
 def _limited(lanes: Lanes, dtype: np.dtype, beyond: str, x: c.Expression, limit: c.Expression) -> c.Expression:
@@ -306,7 +311,7 @@ _numbers = {
     "sign": _sign,
     "maximum": _extremum("maximum"),
     "minimum": _extremum("minimum"),
-    "clip": _clip,
+    "clip": _clip("<", ">"),
     "logical_and": _logical("&"),
     "logical_or": _logical("|"),
     "logical_xor": _logical("^"),
@@ -324,6 +329,7 @@ _floats = {
     "isinf": _magnitude_compared("=="),
     "isfinite": _magnitude_compared("<"),
     "signbit": _signbit,
+    "clip_by_arrays": _clip("<=", ">="),  # of two equal zeros numpy takes the limit's sign, if limits are arrays
     "deg2rad": _scaled(np.pi / 180.0),
     "radians": _scaled(np.pi / 180.0),
     "rad2deg": _scaled(180.0 / np.pi),

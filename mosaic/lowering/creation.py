@@ -11,5 +11,4 @@ from mosaic.lowering.registry import Context, Value, lower
 
 @lower.register
 def _(operation: Full, context: Context) -> Sequence[Value]:
-    value_type = context.types[0]
-    return (Uniform(literal(operation.fill_value, value_type.dtype), value_type.shape),)
+    return (Uniform(literal(operation.element().item(), operation.dtype), operation.shape),)

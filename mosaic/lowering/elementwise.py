@@ -25,8 +25,22 @@ def _(operation: Elementwise, context: Context) -> Sequence[Value]:
     if len(context.types) != 1 or not is_compiled(name, inner):
         raise NoLowering(f"{name} of {', '.join(map(str, inner))} has no expression in C")
     arguments = tuple(context.load(index, shape, dtype) for index, dtype in enumerate(inner))
-    expression = convert(simplified(Apply(name, arguments, dtypes[-1])), context.types[0].dtype)
+    function = _clip_function(inner[0], context.operand_types) if name == "clip" else name
+    expression = convert(simplified(Apply(function, arguments, dtypes[-1])), context.types[0].dtype)
     return (context.computed(expression),)
+
+
+def _clip_function(dtype: np.dtype, operand_types: Sequence[TensorType]) -> str:
+    """Return the function for one of numpy's two loops of clip: they differ where a zero equals a limit of the other sign.
+
+    The loop for limits that stay the same keeps the element, the loop for arrays of limits takes the limit. Numpy runs
+    the second also for a single element if it does not have to broadcast: clip(x[1], low[1], high[1]).
+    """
+    x, *limits = operand_types
+    arrays = [each.shape for each in limits if each.shape]
+    shapes = {*arrays, x.shape} - {()}
+    is_stepped = any(math.prod(shape) != 1 for shape in arrays) or (arrays and len(shapes) == 1)
+    return "clip_by_arrays" if dtype.kind == "f" and is_stepped else "clip"
 
 
 def loop_dtypes(operation: Elementwise, operand_types: Sequence[TensorType]) -> tuple[np.dtype, ...]:

@@ -1,6 +1,7 @@
 """Zeros keep the sign that numpy gives them in sums, scans and products of few terms: a sum starts at 0.0, a scan does not."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -94,4 +95,33 @@ def test_products_of_few_terms_have_numpys_sign(dtype: str) -> None:
         for call in PRODUCTS.values():
             expected.append(call(np, left, right))
             tensors.append(call(cnp, x, y))
+    assert_same_signs(tensors, expected, BACKENDS[dtype])
+
+
+# numpy has two loops: for limits that stay the same, and for arrays of limits.
+CLIPPED_SHAPES = [
+    ((), (), ()),
+    ((17,), (), ()),
+    ((17,), (1,), ()),
+    ((17,), (17,), (17,)),
+    ((17,), (17,), ()),
+    ((17,), (1,), (17,)),
+    ((1,), (1,), (1,)),
+    ((1,), (), (1,)),
+    ((1, 1), (1,), ()),
+    ((2, 17), (17,), (2, 17)),
+    ((2, 17), (1, 1), (1,)),
+    ((), (17,), (1,)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_clip_takes_the_sign_of_a_limit_where_numpy_does(dtype: str) -> None:
+    numbers = [np.dtype(dtype).type(text) for text in ("0", "-0", "nan", "1", "-1")]
+    tensors, expected = [], []
+    for values in product(numbers, repeat=3):
+        for shapes in CLIPPED_SHAPES:
+            operands = [np.full(shape, value) for shape, value in zip(shapes, values, strict=True)]
+            expected.append(np.clip(*operands))
+            tensors.append(cnp.clip(*map(cnp.asarray, operands)))
     assert_same_signs(tensors, expected, BACKENDS[dtype])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ SHAPES = ((), (1,), (3,), (4,), (2, 3), (3, 1), (1, 4), (3, 4), (2, 1, 3), (2, 3
 DTYPES = ("float32", "float64", "int32", "int64", "bool")
 SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 1e-40, 1e30, 0.5)
 LARGEST_SIZE = 600
+PERIOD = 197  # of numbers in an input that is larger
 LARGEST_INDEX = 10**6
 PAD_MODES = ("constant", "edge", "reflect", "wrap")
 
@@ -69,10 +71,9 @@ class RandomProgram:
     lines: list[Line] = field(default_factory=list)
 
     def __str__(self) -> str:
-        made = [f"{name} = np.array({value.tolist()!r}, {value.dtype.name!r})" for name, value in self.inputs.items()]
-        # An empty array says too little in a list.
-        made += [f"{name} = {name}.reshape({value.shape})" for name, value in self.inputs.items() if not value.size]
-        return "\n".join(made + [f"{line.name} = {line.text}" for line in self.lines]).replace("nan", "np.nan")
+        made = [f"{name} = {_array_text(value)}" for name, value in self.inputs.items()]
+        made = [re.sub(r"\b(nan|inf)\b", r"np.\1", line) for line in made]
+        return "\n".join(made + [f"{line.name} = {line.text}" for line in self.lines])
 
     def run(self, xp: Any, inputs: dict[str, Any], on_error: Callable[[Line, BaseException], None]) -> dict[str, Any]:
         """Return the values that the lines have in the namespace `xp`."""
@@ -85,9 +86,32 @@ class RandomProgram:
         return values
 
 
+def _array_text(value: np.ndarray) -> str:
+    numbers = f"np.array({value.ravel()[:PERIOD].tolist()!r}, {value.dtype.name!r})"
+    if value.size > LARGEST_SIZE:
+        return f"np.resize({numbers}, {value.shape})"
+    # An empty array says too little in a list.
+    return f"np.array({value.tolist()!r}, {value.dtype.name!r})" if value.size else f"{numbers}.reshape({value.shape})"
+
+
 def say(xp: Any, text: str, values: dict[str, Any]) -> Any:
     """Return what the expression is in the namespace `xp`."""
-    return eval(text, {"xp": xp, "np": np}, values)
+    return eval(text, {"xp": xp, "np": np, "written": written, "updated": updated}, values)
+
+
+def written(x: Any, view: Callable[[Any], Any], value: Any) -> Any:
+    """Return a copy of x into which a value was written through a view."""
+    y = x.copy()
+    view(y)[...] = value
+    return y
+
+
+def updated(x: Any, function: Callable[..., Any], views: Callable[[Any], tuple[Any, Any]]) -> Any:
+    """Return a copy of x in which one view was changed in place by another, as y[1:] += y[:-1] does."""
+    y = x.copy()
+    target, operand = views(y)
+    function(target, operand, out=target)
+    return y
 
 
 class Writer:
@@ -95,6 +119,7 @@ class Writer:
 
     dtypes: tuple[str, ...] = DTYPES
     kinds = "fib"  # of the values that a line may have
+    largest_size = LARGEST_SIZE
 
     def __init__(self, source: random.Random, safe: bool, errors: bool) -> None:
         self.source = source
@@ -148,7 +173,7 @@ class Writer:
         for part in value if isinstance(value, list | tuple) else [value]:
             if (
                 not isinstance(part, np.ndarray | np.generic)
-                or part.size > LARGEST_SIZE
+                or part.size > self.largest_size
                 or part.dtype.kind not in self.kinds
             ):
                 return
