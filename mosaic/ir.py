@@ -18,6 +18,9 @@ from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, load
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
+POSITION_REDUCERS = ("first", "argmax", "argmin")
+"""Reductions to the position of the first true element, and of the first of the largest or smallest ones."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
@@ -217,6 +220,11 @@ class RowStage:
     serial: Shape = ()
     is_along_row: bool = False
     base: View | None = None
+
+    @property
+    def finds_position(self) -> bool:
+        """Whether its result is where something is, not a value made of those it reduces."""
+        return self.reducer in POSITION_REDUCERS
 
     @property
     def is_per_row(self) -> bool:

@@ -78,19 +78,48 @@ def linear(indices: Sequence[c.Expression], extents: Sequence[int]) -> c.Express
     return total
 
 
-def search_along_row(emitter: Emitter, row: Row, scope: Scope, truth: Truth, extra: tuple[c.Expression, ...]) -> str:
-    """Add the search of one row and return the name of the position in it, negative if nothing is true."""
+SearchRow = Callable[[Row, Scope, Truth, tuple[c.Expression, ...], c.Expression], None]
+"""Adds the search of one row: (row, scope, value there, indices of the axes around the row, positions before the row)."""
+
+
+def first_true_search(emitter: Emitter, stage: RowStage, scope: Scope, result: c.Name) -> SearchRow:
+    """Declare what a search needs outside of its loops, and return what sets the result, which is 0 before."""
+    is_found = c.Name(emitter.fresh("is_found"))
+    scope.statements.append(c.Declare(c.int_, is_found.text, c.literal(0)))
+
+    def take_row(row: Row, outer: Scope, truth: Truth, extra: tuple[c.Expression, ...], before: c.Expression) -> None:
+        inner = outer.inner()
+        found = c.Name(search_along_row(emitter, row, inner, truth, extra))
+        noted = (c.Assign(result, before + found), c.Assign(is_found, c.literal(1)))
+        inner.statements.append(c.If(found >= 0, noted))
+        outer.statements.append(c.If(c.equal(is_found, 0), tuple(inner.statements)))
+
+    return take_row
+
+
+def search_along_row(
+    emitter: Emitter,
+    row: Row,
+    scope: Scope,
+    truth: Truth,
+    extra: tuple[c.Expression, ...],
+    start: c.Name | None = None,
+) -> str:
+    """Add the search of one row and return the name of the position in it, negative if nothing is true.
+
+    start: the position of a vector near what is true, where that is known
+    """
     lanes, lane_axis = emitter.lanes.lanes, len(row.axes)
-    found, start = emitter.fresh("first"), emitter.fresh("start")
+    found = emitter.fresh("first")
     scope.statements.append(c.Declare(c.int64, found, c.literal(-1)))
-    scope.statements.append(c.Declare(c.int64, start, c.literal(0)))
+    if start is None:
+        start = _skip_what_is_false(emitter, row, scope, truth, extra)
     whole = row.length // lanes * lanes
-    _skip_what_is_false(emitter, row, scope, truth, extra, c.Name(start))
     if whole:
         index = c.Name(emitter.fresh("i"))
         inner = scope.inner(lane_axis)
         _note_first(emitter, truth(inner, row.where(index, None, extra)), index, c.Name(found), inner)
-        scope.statements.append(c.loop(index.text, whole, *inner.statements, start=c.Name(start), step=lanes))
+        scope.statements.append(c.loop(index.text, whole, *inner.statements, start=start, step=lanes))
     if row.length > whole:
         rest = c.literal(row.length - whole)
         inner = scope.inner(lane_axis)
@@ -102,13 +131,14 @@ def search_along_row(emitter: Emitter, row: Row, scope: Scope, truth: Truth, ext
 
 
 def _skip_what_is_false(
-    emitter: Emitter, row: Row, scope: Scope, truth: Truth, extra: tuple[c.Expression, ...], start: c.Name
-) -> None:
-    """Add the loop that moves the start over blocks of vectors of which none is true."""
-    lanes = emitter.lanes.lanes
+    emitter: Emitter, row: Row, scope: Scope, truth: Truth, extra: tuple[c.Expression, ...]
+) -> c.Name:
+    """Add the loop over blocks of vectors of which none is true, and return the start of the first other one."""
+    lanes, start = emitter.lanes.lanes, c.Name(emitter.fresh("start"))
+    scope.statements.append(c.Declare(c.int64, start.text, c.literal(0)))
     step = vectors_per_test * lanes
     if row.length < 2 * step:
-        return
+        return start
     index = c.Name(emitter.fresh("i"))
     inner = scope.inner()
     together: c.Expression | None = None
@@ -121,6 +151,7 @@ def _skip_what_is_false(
     is_any = emitter.lanes.use(lane_helpers.any_lane(emitter.lanes.mask))(together)
     body_of_loop = (*inner.statements, c.If(is_any, (c.Break(),)), c.Assign(start, index + step))
     scope.statements.append(c.loop(index.text, row.length // step * step, *body_of_loop, step=step))
+    return start
 
 
 def _note_first(

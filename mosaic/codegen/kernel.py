@@ -104,7 +104,7 @@ def _kernel(group: Group, comment: str, rows: RowEmitter | ScatterEmitter, is_fl
 def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
     """Yield the dtypes that stand in lanes; an index that is the same for all lanes is a scalar."""
     for stage in stages:
-        if stage.reducer == "first":
+        if stage.finds_position:
             yield from () if stage.is_along_row else (position_dtype(stage),)
         else:
             yield stage.result.dtype

@@ -12,14 +12,9 @@ from dataclasses import dataclass, field
 from mosaic import c
 from mosaic.codegen.accumulators import accumulate, accumulator, add_to_total, is_decided, merge, take_total, total
 from mosaic.codegen.expressions import Emitter, Scope, Where
-from mosaic.codegen.first_true import (
-    keep_position,
-    linear,
-    position_type,
-    search_along_row,
-    settle_position,
-    start_position,
-)
+from mosaic.codegen.first_extremum import extremum_search
+from mosaic.codegen.first_true import first_true_search, linear, position_type
+from mosaic.codegen.lane_reductions import start_reduction
 from mosaic.codegen.operands import address
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
@@ -116,7 +111,7 @@ class _PhaseEmitter:
         for stage in before:
             self._emit_per_row(stage)
         along = [stage for stage in stages if not stage.is_per_row]
-        together = [stage for stage in along if not (stage.is_along_row and (stage.serial or stage.reducer == "first"))]
+        together = [stage for stage in along if not (stage.is_along_row and (stage.serial or stage.finds_position))]
         if together:
             self._emit_loop(together)
         for stage in along:
@@ -287,42 +282,36 @@ class _PhaseEmitter:
 
     def _reduced_lanes(self, stage: RowStage, name: str) -> c.Expression:
         """Return the lanes of a reduction over axes besides the row, in the form of its result."""
-        if stage.reducer != "first":
+        if not stage.finds_position:
             return c.Name(name)
         vector, lanes = position_type(self.emitter, stage), self.emitter.lanes
         return lanes.converted(c.Name(name), vector, lanes.type(stage.result.dtype))
 
     def _reduce_serially(self, stage: RowStage, scope: Scope, places: Sequence[Where]) -> tuple[str, ...]:
         """Add loops over the serial axes that reduce several vectors at once, and return the accumulators' names."""
-        is_first = stage.reducer == "first"
-        start = start_position if is_first else accumulator
-        names = tuple(start(self.emitter, stage, scope) for _ in places)
+        reductions = [start_reduction(self.emitter, stage, scope) for _ in places]
         variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
         extra = tuple(c.Name(each) for each in variables)
         first = len(self.row.axes) + 1
         inner = scope.inner(*range(first, first + len(variables)))
-        for name, where in zip(names, places, strict=True):
+        for reduction, where in zip(reductions, places, strict=True):
             body = inner
             if len(places) > 1:
                 body = inner.inner(where.lane_axis)
                 self._bind_rows(body, where)
             place = Where((*where.axes, *extra), where.lane_axis, where.count)
             value = self.emitter.value(stage.expression, body, place)
-            if is_first:
-                keep_position(self.emitter, stage, name, value, linear(extra, stage.serial), body)
-            else:
-                accumulate(self.emitter, stage, name, value, body, None)
+            reduction.take(value, linear(extra, stage.serial), body)
             if body is not inner:
                 inner.statements.extend(body.statements)
         scope.statements.extend(_nest(variables, stage.serial, inner.statements))
-        if is_first:
-            for name in names:
-                settle_position(self.emitter, stage, name, scope)
-        return names
+        for reduction in reductions:
+            reduction.finish(scope)
+        return tuple(reduction.name for reduction in reductions)
 
     def _emit_nested_reduction(self, stage: RowStage) -> None:
         """A reduction along the row and further axes: loops over these around the loop along the row."""
-        if stage.reducer == "first":
+        if stage.finds_position:
             self._emit_search(stage)
             return
         name = accumulator(self.emitter, stage, self.scope)
@@ -343,24 +332,23 @@ class _PhaseEmitter:
         self._finish_reduction(stage, name)
 
     def _emit_search(self, stage: RowStage) -> None:
-        """The position of the first true element, counted through the axes around the row and the row."""
+        """The position of what is sought, counted through the axes around the row and the row."""
         variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
         extra = tuple(c.Name(each) for each in variables)
         first = len(self.row.axes) + 1
-        outer = self.scope.inner(*range(first, first + len(variables)))
+        result = c.Name(self.emitter.fresh("position"))
+        self.scope.statements.append(c.Declare(c.int64, result.text, c.literal(0)))
+        before = linear(extra, stage.serial) * self.row.length
 
-        def truth(scope: Scope, where: Where) -> c.Expression:
+        def value(scope: Scope, where: Where) -> c.Expression:
             self._bind_rows(scope, where)
             return self.emitter.value(stage.expression, scope, where)
 
-        found = c.Name(search_along_row(self.emitter, self.row, outer, truth, extra))
-        result = c.Name(self.emitter.fresh("position"))
-        self.scope.statements.append(c.Declare(c.int64, result.text, c.literal(-1)))
-        before = linear(extra, stage.serial) * self.row.length
-        outer.statements.append(c.If(found >= 0, (c.Assign(result, before + found),)))
-        searched = (c.If(result < 0, tuple(outer.statements)),) if variables else tuple(outer.statements)
-        self.scope.statements.extend(_nest(variables, stage.serial, searched))
-        self.scope.statements.append(c.If(result < 0, (c.Assign(result, c.literal(0)),)))
+        search = first_true_search if stage.reducer == "first" else extremum_search
+        take_row = search(self.emitter, stage, self.scope, result)
+        outer = self.scope.inner(*range(first, first + len(variables)))
+        take_row(self.row, outer, value, extra, before)
+        self.scope.statements.extend(_nest(variables, stage.serial, outer.statements))
         self.per_row[stage.result.buffer] = self.emitter.lanes.broadcast_register(result, stage.result.dtype)
         if stage.result.buffer in self.stored:
             pointer = self.emitter.operands.pointer(stage.result, is_written=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from composit.numpy.reductions import Accumulate, ArgReduce, Reduce
 from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
-from mosaic.ir_expressions import Apply, Load, Position, convert, literal, map_views
+from mosaic.ir_expressions import Apply, Position, convert, literal, map_views
 from mosaic.ir_views import Buffer, BufferKind, View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
@@ -40,24 +40,22 @@ _positions = Buffer(BufferKind.LOCAL, 0, 0, np.dtype(np.int64))
 
 @lower.register
 def _(operation: ArgReduce, context: Context) -> Sequence[Value]:
-    """The first position where x is the extremum, or NaN: the first i where x[i] == m or x[i] != x[i], m = max of x."""
+    """The first position of the extremum; of truth values, that of the first true or false one."""
     shape, dtype = context.operand_types[0].shape, context.operand_types[0].dtype
     axes = tuple(range(len(shape))) if operation.axis is None else (operation.axis,)
     kept = [axis for axis in range(len(shape)) if axis not in axes]
-    domain, reduced = tuple(shape[axis] for axis in (*kept, *axes)), tuple(shape[axis] for axis in axes)
-    source = map_views(context.load(0, shape, dtype), lambda view: view.transpose((*kept, *axes)))
-    extremum = context.memory.temporary(domain[: len(kept)], dtype)
-    result = context.memory.temporary(extremum.shape, context.types[0].dtype)
+    reduced = tuple(shape[axis] for axis in axes)
+    result = context.memory.temporary(tuple(shape[axis] for axis in kept), context.types[0].dtype)
     if all(extent == 1 for extent in reduced):
         context.define(result, literal(0, result.dtype))
-        return (result.expand_dims(axes) if operation.keepdims else result,)
-    context.define(extremum, source, "maximum" if operation.function == "argmax" else "minimum", reduced)
-    own = Load(extremum.expand_dims(range(len(kept), len(domain))).broadcast_to(domain))
-    truth = np.dtype(bool)
-    is_found = Apply("equal", (source, own), truth)
-    if dtype.kind == "f":
-        is_found = Apply("logical_or", (is_found, Apply("isnan", (source,), truth)), truth)
-    context.define(result, is_found, "first", reduced)
+    else:
+        source = map_views(context.load(0, shape, dtype), lambda view: view.transpose((*kept, *axes)))
+        if dtype != np.bool_:
+            context.define(result, source, operation.function, reduced)
+        elif operation.function == "argmax":
+            context.define(result, source, "first", reduced)
+        else:
+            context.define(result, Apply("logical_not", (source,), dtype), "first", reduced)
     return (result.expand_dims(axes) if operation.keepdims else result,)
 
 

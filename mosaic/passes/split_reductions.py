@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mosaic.ir import Definition, IrProgram, Statement
+from mosaic.ir import POSITION_REDUCERS, Definition, IrProgram, Statement
 from mosaic.ir_expressions import Load
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import canonical
@@ -37,7 +37,7 @@ def split_reductions(program: IrProgram, memory: Memory) -> IrProgram:
 
 def _split(definition: Definition, memory: Memory) -> tuple[Statement, ...]:
     # A truth or a first position is mostly known long before the end, where one search stops.
-    if definition.reducer in (None, "first") or definition.result.dtype == np.bool_:
+    if definition.reducer in (None, *POSITION_REDUCERS) or definition.result.dtype == np.bool_:
         return (definition,)
     flat = canonical(definition)
     length = math.prod(flat.reduced)
