@@ -145,22 +145,42 @@ def _row_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tu
     per_task = max(1, min(count, task_elements // max(1, group.length * _work_per_element(group))))
     num_tasks = math.ceil(count / per_task)
     per_task = math.ceil(count / num_tasks)  # equal shares: 128 rows by 42 are 4 times 32
-    axes, declarations = row_indices(group.rows, c.Name("row"))
-    scope = Scope(frozenset(range(len(group.rows))))
-    statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)
-    body = (*declarations, *statements)
-    if count == 1:
-        return 1, (c.Declare(c.const(c.int64), "row", c.literal(0)), *body) if declarations or group.rows else body
+    start, stop = c.Name("start"), c.Name("stop")
     if num_tasks == 1:
-        return 1, (c.loop("row", count, *body),)
+        return 1, _loop_over_rows(group, rows, c.literal(0), c.literal(count))
     bounds = (
         c.Declare(c.const(c.int64), "start", c.Name("task") * per_task),
-        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + per_task, c.literal(count))),
+        c.Declare(c.const(c.int64), "stop", c.minimum(start + per_task, c.literal(count))),
     )
-    return num_tasks, (*bounds, c.loop("row", c.Name("stop"), *body, start=c.Name("start")))
+    return num_tasks, (*bounds, *_loop_over_rows(group, rows, start, stop))
 
 
-def row_indices(rows: tuple[int, ...], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Statement, ...]]:
+def _loop_over_rows(
+    group: Group, rows: RowEmitter | ScatterEmitter, start: c.Expression, stop: c.Expression
+) -> tuple[c.Statement, ...]:
+    """Return the loop over rows; the index along each outer axis is counted on, which is faster than division."""
+    axes, declarations = row_indices(group.rows, start)
+    if len(group.rows) == 1:
+        axes = (c.Name("row"),)
+    scope = Scope(frozenset(range(len(group.rows))))
+    statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)
+    if math.prod(group.rows) == 1:
+        row = (c.Declare(c.const(c.int64), "row", c.literal(0)),) if len(group.rows) == 1 else ()
+        return (*row, *declarations, *statements)
+    counted = tuple(replace(each, ctype=c.int64) for each in declarations)
+    return (*counted, c.loop("row", stop, *statements, *_count_on(axes, group.rows), start=start))
+
+
+def _count_on(axes: tuple[c.Expression, ...], extents: tuple[int, ...]) -> tuple[c.Statement, ...]:
+    """Return the statements that move the indices along all outer axes to the next row."""
+    statements: tuple[c.Statement, ...] = ()
+    for axis in range(len(axes) if len(axes) > 1 else 0):
+        wrap = (c.If(c.equal(axes[axis], extents[axis]), (c.Assign(axes[axis], c.literal(0)), *statements)),)
+        statements = (c.AugmentedAssign(axes[axis], "+", c.literal(1)), *(wrap if axis else ()))
+    return statements
+
+
+def row_indices(rows: tuple[int, ...], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Declare, ...]]:
     """Return the index along each outer axis of the row counted through all of them, and what declares them."""
     if len(rows) <= 1:
         return tuple(row for _ in rows), ()

@@ -165,3 +165,12 @@ def test_kernels_read_as_approved(name: str, update_golden: bool) -> None:
     if update_golden:
         path.write_text(kernels)
     assert kernels == path.read_text()
+
+
+def test_rows_of_several_axes_are_counted_without_division() -> None:
+    x = cnp.asarray(np.zeros((4, 5, 6, 7, 3), "float32"))
+    text = mosaic.emit(cnp.ascontiguousarray(cnp.transpose(x, (4, 1, 3, 0, 2))) + 1, [x])
+    loop = text.partition("for (int64_t row")[2].partition("\n}")[0]
+    assert "r3 += 1" in loop
+    assert " / " not in loop
+    assert " % " not in loop
