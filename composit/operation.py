@@ -24,6 +24,8 @@ Axes: TypeAlias = tuple[int, ...]
 Dtype: TypeAlias = np.dtype[Any]  # Any: numpy's dtype parameter says nothing that we use
 Array: TypeAlias = np.ndarray[Any, Any]  # Any: shape and dtype are values here, not static types
 PythonScalar: TypeAlias = bool | int | float | complex
+Result: TypeAlias = Array | np.generic | PythonScalar
+Results: TypeAlias = Result | tuple[Result, ...]  # of one operation: several results are a tuple
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -175,7 +177,7 @@ class Operation:
         """Return the types of the results; raises numpy's errors where types, shapes or parameters do not fit."""
         raise TypeError(f"{type(self).__name__}: an operation must define result_types(*operand_types)")
 
-    def evaluate(self, *operands: Array) -> Any:  # Any: an array, a scalar, or a tuple of them
+    def evaluate(self, *operands: Array) -> Results:
         """Return the result as numpy computes it."""
         raise TypeError(f"{type(self).__name__}: an operation must define evaluate(*operands)")
 
@@ -202,7 +204,7 @@ class Operation:
         types = result_types if is_movement else (*operand_types, *result_types)
         return max([1, *(value_type.size for value_type in types)])
 
-    def evaluate_for_reading(self, *operands: Array) -> Any:  # Any: as evaluate
+    def evaluate_for_reading(self, *operands: Array) -> Results:
         """Return what `evaluate` returns, for a caller that will not write to it; may take much less memory."""
         return self.evaluator()(*operands)
 
@@ -215,7 +217,7 @@ class Operation:
 
     def view_of(self, array: Array) -> Array:
         """Return the elements as a view of the array, also where `evaluate` gives a scalar; of view operations only."""
-        return self.evaluate(array)  # type: ignore[no-any-return]  # of one array a view operation makes one array
+        return self.evaluate(array)  # type: ignore[return-value]  # of one array a view operation makes one array
 
     def view_without_copy(self, array: Array) -> Array | None:
         """Return the result as a view, None where the layout asks for a copy; of operations that depend on it only."""
@@ -233,7 +235,7 @@ class Operation:
         """Return the first operand, changed in its own memory; of operations that update an operand only."""
         raise TypeError(f"{type(self).__name__}: an operation that updates its operand must define update_in_place")
 
-    def evaluator(self) -> Callable[..., Any]:  # Any: as evaluate
+    def evaluator(self) -> Callable[..., Results]:
         """Return the callable that a backend runs: `evaluate`, or numpy's own function where it means the same."""
         return self.evaluate
 
@@ -348,7 +350,9 @@ class Scalar(Operation):
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         return 0
 
-    def evaluate(self, *operands: Array) -> Any:  # Any: the scalar as it was given, so that numpy promotes it itself
+    def evaluate(
+        self, *operands: Array
+    ) -> Results:  # Any: the scalar as it was given, so that numpy promotes it itself
         return self.value
 
 

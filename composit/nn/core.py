@@ -15,7 +15,7 @@ from composit.errors import DtypeError, MissingDerivativeError, OperandError, Sh
 from composit.guards import read_value
 from composit.handle import described
 from composit.keys import Key, digest, encode, fresh_token
-from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 _Parameters = ParamSpec("_Parameters")
 ResultTypes: TypeAlias = Callable[..., "TensorType | tuple[TensorType, ...]"]
@@ -65,7 +65,7 @@ class UserFunction(Operation):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return self.types
 
-    def evaluate(self, *operands: Array) -> Any:  # Any: one array or a tuple of them
+    def evaluate(self, *operands: Array) -> Results:
         results = _call(self.wrapped, operands, self.arguments)
         several = results if isinstance(results, tuple) else (results,)
         _check_results(self, several)

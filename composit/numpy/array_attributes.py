@@ -154,7 +154,7 @@ class ArrayAttributes(TensorHandle):
         self.real[...] = _as_array(values)
 
     @property
-    def imag(self) -> Any:
+    def imag(self) -> LazyTensor:
         """The imaginary part, a view; zeros that nobody can write to for real numbers."""
         if self.dtype.kind != "c":
             return self._no_imaginary_part()
@@ -170,7 +170,7 @@ class ArrayAttributes(TensorHandle):
             )
         self.imag[...] = _as_array(values)
 
-    def _no_imaginary_part(self) -> Any:
+    def _no_imaginary_part(self) -> LazyTensor:
         zeros = composites.imag(self)
         if not zeros.type.is_scalar:
             set_flags(zeros, False, None, None)

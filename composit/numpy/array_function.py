@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from composit.operation import Array, Operation, OperationKind
+from composit.operation import Array, Operation, OperationKind, Results
 
 
 class ArrayFunction(Operation):
@@ -36,8 +36,8 @@ class ArrayFunction(Operation):
     def name(self) -> str:
         return self.function.__name__
 
-    def evaluate(self, *operands: Array) -> Any:  # Any: an array or a scalar
+    def evaluate(self, *operands: Array) -> Results:  # Any: an array or a scalar
         return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:  # Any: as evaluate
+    def evaluator(self) -> Callable[..., Results]:
         return partial(self.function, **{name: getattr(self, name) for name in self.__match_args__})

@@ -149,11 +149,11 @@ class ArrayMethods(TensorHandle):
     nonzero = numpys(np.ndarray.nonzero)
     put = _method(in_place.put)
 
-    def choose(self, /, *choices: Any, out: Any = None, mode: Any = "raise") -> Any:
+    def choose(self, /, *choices: Any, out: Any = None, mode: Any = "raise") -> LazyTensor:
         """Return elements of the choices, by number, given as one sequence or one by one. See np.ndarray.choose."""
         return choosing.choose(self, choices[0] if len(choices) == 1 else choices, out=out, mode=mode)
 
-    def compress(self, /, condition: Any, axis: Any = None, out: Any = None) -> Any:
+    def compress(self, /, condition: Any, axis: Any = None, out: Any = None) -> LazyTensor:
         """Return the slices where a condition is true. See np.ndarray.compress."""
         return choosing.compress(condition, self, axis=axis, out=out)
 
@@ -175,7 +175,7 @@ class ArrayMethods(TensorHandle):
             with writing_to(self):
                 assign_result(self, sorting.partition(self, kth, axis, kind, order))
 
-    def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> Any:
+    def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> LazyTensor:
         """Return the elements with those outside of bounds replaced by them. See np.ndarray.clip."""
         if out is not None:
             kwargs["out"] = out

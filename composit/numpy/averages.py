@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +27,11 @@ from composit.numpy.layout import in_c_order
 from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of
-from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, Tensor, max, min, sum
-from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext
+from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, max, min, sum
+from composit.operation import Array, Dtype, Operation, OperationKind, Results, Shape, TensorType, VjpContext
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["average", "mean", "ptp", "std", "var"]
 
@@ -45,7 +48,7 @@ def mean(
     keepdims: object = np._NoValue,
     *,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the mean along axes; of integers in float64. Reference: numpy.mean.
 
     Derivative:  g / count at every element
@@ -63,7 +66,9 @@ def mean(
     return _quotient(sum(handle, axis, used, None, keepdims), count)
 
 
-def _mean_where(handle: Tensor, axis: AxesLike | None, dtype: DtypeLike, keepdims: object, where: Any) -> Tensor:
+def _mean_where(
+    handle: LazyTensor, axis: AxesLike | None, dtype: DtypeLike, keepdims: object, where: Any
+) -> LazyTensor:
     count = sum(broadcast_to(where, handle.shape), axis, np.intp, None, keepdims)
     total = sum(handle, axis, _sum_dtype(handle.dtype, dtype), None, keepdims, where=where)
     return astype(table.divide(total, count), total.dtype)
@@ -81,7 +86,7 @@ def var(
     where: Any = np._NoValue,
     mean: TensorLike = np._NoValue,
     correction: float | Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the variance along axes, divided by count - ddof. Reference: numpy.var.
 
     Derivative:  2 g (x - mean) / (count - ddof)
@@ -92,7 +97,7 @@ def var(
 
 def _variance(
     a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, ddof: float, keepdims: object, mean: TensorLike
-) -> Tensor:
+) -> LazyTensor:
     handle = _of_numbers(a)
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
     if ddof >= count:
@@ -110,7 +115,7 @@ def _variance(
     return _quotient(sum(_squares(deviation), axis, used, None, keepdims), rest if rest > 0 else 0)
 
 
-def _squares(deviation: Tensor) -> Tensor:
+def _squares(deviation: LazyTensor) -> LazyTensor:
     if deviation.dtype.kind == "c":
         return table.add(table.square(real(deviation)), table.square(imag(deviation)))
     return table.square(deviation)
@@ -124,7 +129,7 @@ def _variance_where(
     ddof: float,
     keepdims: object,
     mean: TensorLike,
-) -> Tensor:
+) -> LazyTensor:
     handle, mask = _of_numbers(a), known_integers(where)
     if mask is None or mask.dtype.kind != "b" or handle.dtype.kind == "c" or not (mean is np._NoValue or mean is None):
         raise NoRuleError("var: a mask that is not known, complex numbers, or a mean")
@@ -153,7 +158,7 @@ def std(
     where: Any = np._NoValue,
     mean: TensorLike = np._NoValue,
     correction: float | Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the standard deviation along axes. Reference: numpy.std.
 
     Derivative:  g (x - mean) / ((count - ddof) std); NaN where all elements are equal, since none exists there
@@ -163,7 +168,7 @@ def std(
 
 
 @rule_for(np.ptp)
-def ptp(a: TensorLike, axis: AxesLike | None = None, out: None = None, keepdims: object = np._NoValue) -> Tensor:
+def ptp(a: TensorLike, axis: AxesLike | None = None, out: None = None, keepdims: object = np._NoValue) -> LazyTensor:
     """Return the largest minus the smallest element along axes. Reference: numpy.ptp."""
     handle = handle_of(a)
     return table.subtract(max(handle, axis, None, keepdims), min(handle, axis, None, keepdims))
@@ -177,7 +182,7 @@ def average(
     returned: bool = False,
     *,
     keepdims: object = np._NoValue,
-) -> Tensor:
+) -> LazyTensor | tuple[LazyTensor, LazyTensor]:
     """Return the weighted mean along axes; weights have the shape of `a`, or of its axes. Reference: numpy.average."""
     handle = _of_numbers(a)
     if not handle.size:
@@ -187,7 +192,7 @@ def average(
         axis = np.lib.array_utils.normalize_axis_tuple(axis, handle.ndim, argname="axis")  # type: ignore[arg-type]
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
-        total: Tensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
+        total: LazyTensor = table.divide(_count(handle, axis), np.ones((), result.dtype)[()])
     else:
         weight = _aligned_weights(handle, axis, weights)
         dtype = promoted(handle.dtype, weight.dtype, np.float64 if handle.dtype.kind in "iub" else np.bool)
@@ -216,7 +221,7 @@ class NonzeroWeights(Operation):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return operand_types
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         (total,) = operands
         if np.any(total == 0.0):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
@@ -226,14 +231,14 @@ class NonzeroWeights(Operation):
         return context.cotangents
 
 
-def _of_numbers(a: TensorLike) -> Tensor:
+def _of_numbers(a: TensorLike) -> LazyTensor:
     handle = handle_of(a)
     if handle.dtype.kind in KINDS_OF_OBJECTS:
         raise NoRuleError("averages: elements that are objects or texts")
     return handle
 
 
-def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike) -> Tensor:
+def _aligned_weights(handle: LazyTensor, axis: AxesLike | None, weights: TensorLike) -> LazyTensor:
     weight = handle_of(weights)
     if weight.shape == handle.shape:
         return weight
@@ -253,7 +258,7 @@ def _aligned_weights(handle: Tensor, axis: AxesLike | None, weights: TensorLike)
     return reshape(ordered, tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
 
 
-def _count(handle: Tensor, axis: AxesLike | None) -> int:
+def _count(handle: LazyTensor, axis: AxesLike | None) -> int:
     shape = handle.type.shape
     return _planned_count(shape, axis) if axis.__class__ in PLAIN_AXES else _count_along(shape, axis)
 
@@ -290,7 +295,7 @@ def _degrees(ddof: float, correction: Any) -> float:
     return float(correction)
 
 
-def _quotient(total: Tensor, count: float) -> Tensor:
+def _quotient(total: LazyTensor, count: float) -> LazyTensor:
     """Return total / count in total's dtype, rounded as numpy does: through the dtype that holds the count."""
     is_exact = total.dtype.itemsize >= 8 and total.dtype.kind == "f"
     if is_exact or (total.dtype == np.float32 and count < _EXACT_IN_FLOAT32):
@@ -298,6 +303,6 @@ def _quotient(total: Tensor, count: float) -> Tensor:
     return astype(_divided(total, np.asarray(count)[()]), total.dtype)
 
 
-def _divided(total: Tensor, count: Any) -> Tensor:
+def _divided(total: LazyTensor, count: Any) -> LazyTensor:
     # Numpy divides one number by another with an operator, which warns in words of its own.
     return table.divide.of_scalars(total, count) if total.type.is_scalar else table.divide(total, count)

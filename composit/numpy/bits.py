@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from composit.numpy.array_function import ArrayFunction
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
 from composit.operation import TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["packbits", "unpackbits"]
 
@@ -53,7 +56,7 @@ class UnpackBits(ArrayFunction):
 _Bits: TypeAlias = type[PackBits] | type[UnpackBits]
 
 
-def _along(operation: _Bits, a: TensorLike, axis: AxisLike | None, bitorder: str, kinds: str) -> Any:
+def _along(operation: _Bits, a: TensorLike, axis: AxisLike | None, bitorder: str, kinds: str) -> LazyTensor:
     tensor = handle_of(a)
     if not tensor.ndim or tensor.dtype.kind not in kinds or bitorder not in ("big", "little"):
         raise NoRuleError(f"{operation.function.__name__}: no axis, {tensor.dtype} or bits in order {bitorder!r}")
@@ -62,13 +65,15 @@ def _along(operation: _Bits, a: TensorLike, axis: AxisLike | None, bitorder: str
 
 
 @rule_for(np.packbits)
-def packbits(a: TensorLike, /, axis: AxisLike | None = None, bitorder: str = "big") -> Any:
+def packbits(a: TensorLike, /, axis: AxisLike | None = None, bitorder: str = "big") -> LazyTensor:
     """Return whether elements are true as the bits of bytes. See np.packbits."""
     return _along(PackBits, a, axis, bitorder, "biu")
 
 
 @rule_for(np.unpackbits)
-def unpackbits(a: TensorLike, /, axis: AxisLike | None = None, count: int | None = None, bitorder: str = "big") -> Any:
+def unpackbits(
+    a: TensorLike, /, axis: AxisLike | None = None, count: int | None = None, bitorder: str = "big"
+) -> LazyTensor:
     """Return the bits of bytes as elements. See np.unpackbits."""
     if count is not None or handle_of(a).dtype != np.uint8:
         raise NoRuleError("unpackbits: a number of bits, or elements that are not uint8")

@@ -6,9 +6,9 @@ derivatives from the parts. May import reductions, joining, elementwise, array_f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from composit.numpy.numpy_function import rule_for
 from composit.numpy.taking import TakeAdjoint
 from composit.operation import TensorType, VjpContext, tensor_type
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 __all__ = [
     "cumulative_prod",
     "cumulative_sum",
@@ -38,15 +41,15 @@ __all__ = [
     "unwrap",
 ]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 _absent: Any = np._NoValue  # Any: stands in places of any type
 
 
-def _part(tensor: Tensor, axis: int, start: int | None, stop: int | None) -> Tensor:
-    return tensor[(*[slice(None)] * axis, slice(start, stop))]
+def _part(tensor: LazyTensor, axis: int, start: int | None, stop: int | None) -> LazyTensor:
+    part: LazyTensor = tensor[(*[slice(None)] * axis, slice(start, stop))]
+    return part
 
 
-def _border(value: TensorLike, tensor: Tensor, axis: int) -> Tensor:
+def _border(value: TensorLike, tensor: LazyTensor, axis: int) -> LazyTensor:
     border = handle_of(value)
     if border.ndim:
         return border
@@ -57,7 +60,7 @@ def _border(value: TensorLike, tensor: Tensor, axis: int) -> Tensor:
 @rule_for(np.diff)
 def diff(
     a: TensorLike, n: int = 1, axis: AxisLike = -1, prepend: TensorLike = _absent, append: TensorLike = _absent
-) -> Tensor:
+) -> Any:  # Any: `a` itself, whatever it is, for n=0
     """Return the differences of neighbours along an axis, n times. See np.diff."""
     if n == 0:
         return a
@@ -76,7 +79,7 @@ def diff(
 
 
 @rule_for(np.ediff1d)
-def ediff1d(ary: TensorLike, to_end: Any = None, to_begin: Any = None) -> Tensor:
+def ediff1d(ary: TensorLike, to_end: Any = None, to_begin: Any = None) -> LazyTensor:
     """Return the differences of neighbours in the flattened array. See np.ediff1d."""
     if to_end is not None or to_begin is not None:
         raise NoRuleError("ediff1d: elements for the ends, which numpy casts")
@@ -85,7 +88,9 @@ def ediff1d(ary: TensorLike, to_end: Any = None, to_begin: Any = None) -> Tensor
 
 
 @rule_for(np.gradient)
-def gradient(f: TensorLike, *varargs: Any, axis: AxesLike | None = None, edge_order: int = 1) -> Any:
+def gradient(
+    f: TensorLike, *varargs: Any, axis: AxesLike | None = None, edge_order: int = 1
+) -> LazyTensor | tuple[LazyTensor, ...]:
     """Return central differences, one-sided at the ends, along axes. See np.gradient; spacings that are numbers."""
     tensor = handle_of(f)
     axes = tuple(range(tensor.ndim)) if axis is None else normalize_axes(axis, tensor.ndim)
@@ -103,7 +108,7 @@ def gradient(f: TensorLike, *varargs: Any, axis: AxesLike | None = None, edge_or
     return results[0] if len(axes) == 1 else results
 
 
-def _gradient_along(values: Tensor, axis: int, step: Any, edge_order: int) -> Tensor:
+def _gradient_along(values: LazyTensor, axis: int, step: Any, edge_order: int) -> LazyTensor:
     inner = table.divide(table.subtract(_part(values, axis, 2, None), _part(values, axis, None, -2)), 2.0 * step)
     first, last = _short_edges(values, axis, step) if edge_order == 1 else _long_edges(values, axis, step)
     # Each is rounded to the dtype of the result where numpy writes it there.
@@ -111,17 +116,17 @@ def _gradient_along(values: Tensor, axis: int, step: Any, edge_order: int) -> Te
     return in_dtype(concatenate(parts, axis), values.dtype)
 
 
-def _short_edges(values: Tensor, axis: int, step: Any) -> tuple[Tensor, Tensor]:
+def _short_edges(values: LazyTensor, axis: int, step: Any) -> tuple[LazyTensor, LazyTensor]:
     first = table.subtract(_part(values, axis, 1, 2), _part(values, axis, 0, 1))
     last = table.subtract(_part(values, axis, -1, None), _part(values, axis, -2, -1))
     return table.divide(first, step), table.divide(last, step)
 
 
-def _long_edges(values: Tensor, axis: int, step: Any) -> tuple[Tensor, Tensor]:
+def _long_edges(values: LazyTensor, axis: int, step: Any) -> tuple[LazyTensor, LazyTensor]:
     # Second order from three elements: (-3 f0 + 4 f1 - f2) / 2h.
     length = values.shape[axis]
 
-    def weighted(start: int, factors: Sequence[float]) -> Tensor:
+    def weighted(start: int, factors: Sequence[float]) -> LazyTensor:
         terms = [
             table.multiply(factor / step, _part(values, axis, start + place, start + place + 1))
             for place, factor in enumerate(factors)
@@ -132,7 +137,7 @@ def _long_edges(values: Tensor, axis: int, step: Any) -> tuple[Tensor, Tensor]:
 
 
 @rule_for(np.trapezoid)
-def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: AxisLike = -1) -> Tensor:
+def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: AxisLike = -1) -> LazyTensor:
     """Return the integral along an axis by the trapezoidal rule. See np.trapezoid."""
     values = handle_of(y)
     position = normalize_axis(axis, values.ndim)
@@ -142,9 +147,10 @@ def trapezoid(y: TensorLike, x: TensorLike | None = None, dx: Any = 1.0, axis: A
     return reductions.sum(table.divide(table.multiply(distance, heights), 2.0), axis)
 
 
-def _distances(x: Tensor, ndim: int, position: int, axis: AxisLike) -> Tensor:
+def _distances(x: LazyTensor, ndim: int, position: int, axis: AxisLike) -> LazyTensor:
     if x.ndim != 1:
-        return diff(x, axis=axis)
+        distances: LazyTensor = diff(x, axis=axis)
+        return distances
     distances = diff(x)
     return reshape(distances, tuple(distances.shape[0] if place == position else 1 for place in range(ndim)))
 
@@ -152,7 +158,7 @@ def _distances(x: Tensor, ndim: int, position: int, axis: AxisLike) -> Tensor:
 @rule_for(np.unwrap)
 def unwrap(
     p: TensorLike, discont: float | None = None, axis: AxisLike = -1, *, period: float = 6.283185307179586
-) -> Tensor:
+) -> LazyTensor:
     """Return angles without the jumps that are larger than half a period. See np.unwrap; real numbers."""
     angles = handle_of(p)
     if angles.dtype.kind != "f" or hasattr(period, "shape") or not angles.ndim:
@@ -208,7 +214,7 @@ class Interp(ArrayFunction):
 @rule_for(np.interp)
 def interp(
     x: TensorLike, xp: TensorLike, fp: TensorLike, left: Any = None, right: Any = None, period: Any = None
-) -> Tensor:
+) -> LazyTensor:
     """Return a piecewise linear function at x, by its values fp at places xp. See np.interp."""
     places, values = handle_of(xp), handle_of(fp)
     if left is not None or right is not None or period is not None:
@@ -222,8 +228,13 @@ def interp(
 
 
 def _cumulative(
-    function: Any, neutral: int, x: TensorLike, axis: AxisLike | None, dtype: Any, include_initial: bool
-) -> Tensor:
+    function: Callable[..., LazyTensor],
+    neutral: int,
+    x: TensorLike,
+    axis: AxisLike | None,
+    dtype: Any,
+    include_initial: bool,
+) -> LazyTensor:
     tensor = handle_of(x)
     if not tensor.ndim or (axis is None and tensor.ndim != 1):
         raise NoRuleError("cumulative: no axis, or several without one named")
@@ -238,7 +249,7 @@ def _cumulative(
 @rule_for(np.cumulative_sum)
 def cumulative_sum(
     x: TensorLike, /, *, axis: AxisLike | None = None, dtype: Any = None, include_initial: bool = False
-) -> Tensor:
+) -> LazyTensor:
     """Return the running sums along an axis, from 0 on where `include_initial`. See np.cumulative_sum."""
     return _cumulative(reductions.cumsum, 0, x, axis, dtype, include_initial)
 
@@ -246,6 +257,6 @@ def cumulative_sum(
 @rule_for(np.cumulative_prod)
 def cumulative_prod(
     x: TensorLike, /, *, axis: AxisLike | None = None, dtype: Any = None, include_initial: bool = False
-) -> Tensor:
+) -> LazyTensor:
     """Return the running products along an axis, from 1 on where `include_initial`. See np.cumulative_prod."""
     return _cumulative(reductions.cumprod, 1, x, axis, dtype, include_initial)

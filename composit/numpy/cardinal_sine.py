@@ -19,7 +19,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -47,7 +47,7 @@ class Sinc(Operation):
         dtype = x.dtype if x.dtype.kind in "fc" else np.dtype(np.float64)
         return (tensor_type(x.shape, dtype.newbyteorder("="), is_scalar=not x.shape),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.sinc(operands[0]) if not self.order else _derivative(np.asarray(operands[0]), self.order)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:

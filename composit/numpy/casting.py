@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.numpy.elementwise import broadcast_shapes, promote
-from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -35,7 +35,7 @@ class Astype(Operation):
         (operand,) = operand_types
         return (tensor_type(operand.shape, self.dtype, operand.is_scalar),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         operand: Any = operands[0]  # Any: an array, or a Python scalar
         if not isinstance(operand, np.ndarray | np.generic):
             return np.asarray(operand).astype(self.dtype)[()]
@@ -73,10 +73,10 @@ class Where(Operation):
         shape = broadcast_shapes("where", [operand.shape for operand in operand_types])
         return (tensor_type(shape, promote(operand_types[1:])),)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return np.where
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.where(*operands)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:

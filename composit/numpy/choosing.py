@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,11 +24,13 @@ from composit.numpy.layout import in_c_order, is_given_in_fortran_order
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.taking import take
-from composit.operation import OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import OperationKind, Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["argwhere", "choose", "compress", "extract", "flatnonzero", "nonzero", "select"]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 
 argwhere = without_rule(np.argwhere)
 flatnonzero = without_rule(np.flatnonzero)
@@ -36,7 +38,7 @@ nonzero = without_rule(np.nonzero)
 
 
 @rule_for(np.compress)
-def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None, out: None = None) -> Tensor:
+def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None, out: None = None) -> LazyTensor:
     """Return the parts along an axis where a condition is true. See np.compress; a known condition is lazy."""
     chosen = known_integers(condition)
     tensor = handle_of(a)
@@ -47,7 +49,7 @@ def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None,
 
 
 @rule_for(np.extract)
-def extract(condition: TensorLike, arr: TensorLike) -> Tensor:
+def extract(condition: TensorLike, arr: TensorLike) -> LazyTensor:
     """Return the elements where a condition is true, one after another. See np.extract; a known condition is lazy."""
     known = known_integers(condition)
     if known is None:
@@ -56,7 +58,7 @@ def extract(condition: TensorLike, arr: TensorLike) -> Tensor:
 
 
 @rule_for(np.select)
-def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> Tensor:
+def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> LazyTensor:
     """Return elements of the choice whose condition is the first to be true. See np.select.
 
     Derivative:  g at the elements that are chosen
@@ -101,7 +103,7 @@ class Choose(ArrayFunction):
         shape = broadcast_shapes(number.shape, *(choice.shape for choice in choices))
         return (tensor_type(shape, promoted(*(choice.dtype for choice in choices))),)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return lambda number, *choices: np.choose(number, choices, mode=self.mode)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -114,7 +116,7 @@ class Choose(ArrayFunction):
 @rule_for(np.choose)
 def choose(
     a: TensorLike, choices: Sequence[TensorLike], out: None = None, mode: Literal["raise", "wrap", "clip"] = "raise"
-) -> Tensor:
+) -> LazyTensor:
     """Return elements of the choices by their numbers. See np.choose.
 
     Derivative:  g at the elements that are chosen

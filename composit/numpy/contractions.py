@@ -33,7 +33,7 @@ from composit.numpy.arguments import (
 from composit.numpy.movement import moveaxis, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import DiagonalView, WritableDiagonalView
-from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -69,12 +69,12 @@ class Einsum(Operation):
         lengths = _lengths(self.subscripts, tuple(operand.shape for operand in operand_types))
         return max(1, math.prod(lengths.values()))
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         lengths = _lengths(self.subscripts, tuple(np.shape(operand) for operand in operands))
         # Half precision overflows in what a sequence of products keeps in between.
         is_wide = all(np.asarray(operand).dtype != np.float16 for operand in operands)
         worth_it = is_wide and len(operands) > 1 and math.prod(lengths.values()) >= MIN_PRODUCTS_FOR_PATH
-        result = np.einsum(self.subscripts, *operands, optimize=self.optimize or worth_it)
+        result: Array = np.einsum(self.subscripts, *operands, optimize=self.optimize or worth_it)
         return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:

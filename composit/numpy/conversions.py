@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from composit.numpy.movement import reshape
 from composit.numpy.numpy_call import MADE_NO_ARRAY
 from composit.numpy.numpy_function import rule_for
 from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "array",
@@ -74,7 +77,7 @@ def _converted(value: Any, dtype: Any, copy: bool | None, order: Any, subok: boo
     return _of_values(value, dtype, copy, order, subok)
 
 
-def _of_sequence(value: Sequence[Any], dtype: Any) -> Any:
+def _of_sequence(value: Sequence[Any], dtype: Any) -> LazyTensor:
     target = None if dtype is None else named_dtype(dtype)
     if target is None or target.kind != "i":
         parts = [_converted(child, None, None, None) for child in value]
@@ -93,7 +96,7 @@ def _is_scalar(value: Any) -> bool:
     return isinstance(value, _SCALARS) or (isinstance(value, TensorHandle) and value.type.is_scalar)
 
 
-def _of_tensor(tensor: Any, dtype: Any, copy: bool | None, order: Any) -> Any:
+def _of_tensor(tensor: LazyTensor, dtype: Any, copy: bool | None, order: Any) -> LazyTensor:
     target: Dtype = tensor.dtype if dtype is None else named_dtype(dtype)
     is_same = target == tensor.dtype
     if not is_same and (target.kind not in _CAST or tensor.dtype.kind not in _CAST):
@@ -150,7 +153,7 @@ def _is_shared(values: Array) -> bool:
     return isinstance(owner, memoryview) and not owner.readonly
 
 
-def _with_axes(result: Any, ndmin: int) -> Any:
+def _with_axes(result: Any, ndmin: int) -> LazyTensor:
     missing = ndmin - result.ndim
     return reshape(result, (1,) * missing + result.shape) if missing > 0 else result
 
@@ -166,7 +169,7 @@ def array(
     ndmin: int = 0,
     ndmax: int | None = None,
     name: str | None = None,
-) -> Any:  # Any: LazyTensor, as everywhere below
+) -> LazyTensor:
     """Return the values as a tensor that shares no memory with them, with a label if `name` is given. See np.array.
 
     A nested sequence with tensors in it is stacked. The copy of a tensor is a new handle.
@@ -192,7 +195,7 @@ def asarray(
     device: Any = None,
     copy: bool | None = None,
     name: str | None = None,
-) -> Any:
+) -> LazyTensor:
     """Return the values as a tensor, with a label if `name` is given. See np.asarray.
 
     Tensors come back as they are, read-only memory is shared, writable memory is copied. With copy=False the memory is
@@ -201,7 +204,8 @@ def asarray(
     Raises:  ValueError: copy=False and dtype or order needs one
     """
     _check_device(device)
-    return _converted(a, dtype, copy, order)
+    tensor: LazyTensor = _converted(a, dtype, copy, order)
+    return tensor
 
 
 @rule_for(np.asanyarray)
@@ -214,21 +218,22 @@ def asanyarray(
 
 
 @rule_for(np.ascontiguousarray)
-def ascontiguousarray(a: TensorLike, dtype: Any = None) -> Any:
+def ascontiguousarray(a: TensorLike, dtype: Any = None) -> LazyTensor:
     """Return the values as a tensor in C order with one axis or more. See np.ascontiguousarray."""
     return _with_axes(_converted(a, dtype, None, "C"), 1)
 
 
 @rule_for(np.asfortranarray)
-def asfortranarray(a: TensorLike, dtype: Any = None) -> Any:
+def asfortranarray(a: TensorLike, dtype: Any = None) -> LazyTensor:
     """Return the values as a tensor in Fortran order with one axis or more. See np.asfortranarray."""
     return _with_axes(_converted(a, dtype, None, "F"), 1)
 
 
 @rule_for(np.copy)
-def copy(a: TensorLike, order: Any = "K", subok: bool = False) -> Any:
+def copy(a: TensorLike, order: Any = "K", subok: bool = False) -> LazyTensor:
     """Return the values as a tensor of their own: assigning to it leaves the original alone. See np.copy."""
-    return _converted(a, None, True, order, subok)
+    copied: LazyTensor = _converted(a, None, True, order, subok)
+    return copied
 
 
 _REQUIREMENTS = {
@@ -242,15 +247,16 @@ _REQUIREMENTS = {
 
 
 @rule_for(np.require)
-def require(a: TensorLike, dtype: Any = None, requirements: Any = None) -> Any:
+def require(a: TensorLike, dtype: Any = None, requirements: Any = None) -> LazyTensor:
     """Return the values as a tensor that meets the requirements, itself where it does. See np.require."""
     wanted = {_REQUIREMENTS[name.upper()] for name in requirements or ()}
     if {"C", "F"} <= wanted:
         raise ValueError(f"Cannot specify both 'C' and 'F' order: require was given {requirements!r}; name one of them")
     order = "F" if "F" in wanted else "C" if "C" in wanted else "A"
-    result = _converted(a, dtype, None, order, "E" not in wanted)
-    if not isinstance(result, TensorHandle):
+    converted = _converted(a, dtype, None, order, "E" not in wanted)
+    if not isinstance(converted, TensorHandle):
         raise NoRuleError("require: an array of a class of its own")
+    result = as_tensor(converted)
     lacks_place = "A" in wanted and not flags_of(result).aligned
     lacks_memory = "O" in wanted and base_of(result) is not None
     lacks_writing = "W" in wanted and not is_writable(result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,12 +27,13 @@ from composit.numpy.products import dot
 from composit.numpy.rearranging import diag
 from composit.operation import TensorType, VjpContext, tensor_type
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 __all__ = ["convolve", "corrcoef", "correlate", "cov"]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 
-
-def _variables(m: TensorLike, y: TensorLike | None, rowvar: bool, dtype: Any) -> Tensor:
+def _variables(m: TensorLike, y: TensorLike | None, rowvar: bool, dtype: Any) -> LazyTensor:
     """Return the matrix whose rows are the variables."""
     tensors = [handle_of(m)] if y is None else [handle_of(m), handle_of(y)]
     if any(tensor.ndim > 2 or tensor.dtype.kind not in "biuf" or not tensor.size for tensor in tensors):
@@ -60,7 +61,7 @@ def cov(
     aweights: Any = None,
     *,
     dtype: Any = None,
-) -> Tensor:
+) -> LazyTensor:
     """Return the covariances of variables, which are rows. See np.cov; real numbers without weights."""
     if fweights is not None or aweights is not None:
         raise NoRuleError("cov: weights, whose values numpy checks")
@@ -77,7 +78,7 @@ def cov(
 
 
 @rule_for(np.corrcoef)
-def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, *, dtype: Any = None) -> Tensor:
+def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, *, dtype: Any = None) -> LazyTensor:
     """Return the correlations of variables, which are rows. See np.corrcoef; real numbers."""
     covariances = cov(x, y, rowvar, dtype=dtype)
     if not covariances.ndim:
@@ -148,7 +149,7 @@ class Correlate(ArrayFunction):
         return [to_reversed[::-1], to_v]
 
 
-def _vectors(function: str, first: TensorLike, second: TensorLike, mode: object) -> tuple[Tensor, Tensor]:
+def _vectors(function: str, first: TensorLike, second: TensorLike, mode: object) -> tuple[LazyTensor, LazyTensor]:
     a, v = handle_of(first), handle_of(second)
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size or mode not in ("full", "same", "valid"):
         raise NoRuleError(f"{function}: no vectors with elements, or mode {mode!r}")
@@ -158,7 +159,7 @@ def _vectors(function: str, first: TensorLike, second: TensorLike, mode: object)
 
 
 @rule_for(np.convolve)
-def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
+def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> LazyTensor:
     """Return the convolution of two vectors. See np.convolve.
 
     Derivative:  g correlated with the other vector
@@ -167,6 +168,6 @@ def convolve(a: TensorLike, v: TensorLike, mode: str = "full") -> Tensor:
 
 
 @rule_for(np.correlate)
-def correlate(a: TensorLike, v: TensorLike, mode: str = "valid") -> Tensor:
+def correlate(a: TensorLike, v: TensorLike, mode: str = "valid") -> LazyTensor:
     """Return the cross-correlation of two vectors. See np.correlate."""
     return apply(Correlate(mode), *_vectors("correlate", a, v, mode))

@@ -10,7 +10,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,6 +48,9 @@ from composit.operation import (
     serial_field,
     tensor_type,
 )
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "arange",
@@ -210,7 +213,9 @@ def _check_layout(function: str, others: dict[str, Any]) -> None:
 
 
 @rule_for(np.full)
-def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> Any:
+def full(
+    shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: str | None = None, **others: Any
+) -> LazyTensor:
     """Return a new array of one value, with a label if `name` is given. See np.full.
 
     A fill value that is no scalar is broadcast.
@@ -230,7 +235,7 @@ def full(shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: s
 
 
 @rule_for(np.zeros)
-def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> Any:
+def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> LazyTensor:
     """Return a new array of zeros, with a label if `name` is given. See np.zeros.
 
     Example:
@@ -242,14 +247,14 @@ def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **oth
 
 
 @rule_for(np.ones)
-def ones(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> Any:
+def ones(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> LazyTensor:
     """Return a new array of ones, with a label if `name` is given. See np.ones."""
     _check_layout("ones", others)
     return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 1))
 
 
 @rule_for(np.empty)
-def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> Any:
+def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> LazyTensor:
     """Return a new array to be filled; it holds zeros, so that evaluating twice gives one result. See np.empty."""
     _check_no_objects(dtype)
     return zeros(shape, dtype, **others)
@@ -267,7 +272,9 @@ def _check_no_objects(dtype: Any) -> None:
 
 
 @rule_for(np.full_like)
-def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+def full_like(
+    a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any
+) -> LazyTensor:
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
     # np.full has no such arguments, and may be asked.
@@ -287,20 +294,20 @@ def full_like(a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape
 
 
 @rule_for(np.zeros_like)
-def zeros_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+def zeros_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
     """Return a new array of zeros with another's shape and dtype. See np.zeros_like."""
     _with_a_zero(dtype_or(dtype, handle_of(a).dtype))
     return full_like(a, 0, dtype, shape=shape, **others)
 
 
 @rule_for(np.ones_like)
-def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
     """Return a new array of ones with another's shape and dtype. See np.ones_like."""
     return full_like(a, 1, dtype, shape=shape, **others)
 
 
 @rule_for(np.empty_like)
-def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> Any:
+def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
     """Return a new array to be filled, of zeros, with another's shape and dtype. See np.empty_like."""
     _check_no_objects(handle_of(a).dtype if dtype is None else dtype)
     return zeros_like(a, dtype, shape=shape, **others)
@@ -314,14 +321,14 @@ def _known_scalar(value: Any) -> Any:
 
 
 @rule_for(np.arange)
-def arange(*given: Any, **named: Any) -> Any:
+def arange(*given: Any, **named: Any) -> LazyTensor:
     """Return evenly spaced values from start up to, without, stop. See np.arange."""
     # One value by its place is where to stop, one by its name is what it is called.
     is_stop = len(given) == 1 and not named.keys() & {"start", "stop"}
     return _evenly_spaced(*((0, *given) if is_stop else given), **named)
 
 
-def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> Any:
+def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> LazyTensor:
     _check_layout("arange", others)
     if stop is None:
         raise NoRuleError("arange: no stop, in whose place numpy takes start, or says no")
@@ -396,7 +403,7 @@ class LinspaceBetween(ArrayFunction):
         return [xp.sum(rows * share, axis=-1) for share in (1 - shares, shares)]
 
 
-def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> Any:
+def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> LazyTensor:
     if any(
         not is_number(end) and isinstance(end, numbers.Number) and not isinstance(end, TensorHandle)
         for end in (start, stop)
@@ -418,11 +425,11 @@ def logspace(
     base: TensorLike = 10.0,
     dtype: Any = None,
     axis: int = 0,
-) -> Any:
+) -> LazyTensor:
     """Return base to the power of evenly spaced exponents. See np.logspace; a base that is a number."""
     if np.ndim(base) or isinstance(base, TensorHandle):
         raise NoRuleError("logspace: several bases")
-    values = base ** linspace(start, stop, num, endpoint, axis=axis)
+    values: LazyTensor = base ** linspace(start, stop, num, endpoint, axis=axis)
     return values if dtype is None else values.astype(dtype)
 
 
@@ -430,7 +437,7 @@ geomspace = without_rule(np.geomspace)
 
 
 @rule_for(np.eye)
-def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> Any:
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> LazyTensor:
     """Return a matrix with ones on a diagonal. See np.eye."""
     _check_layout("eye", others)
     rows, columns = normalize_shape((N, N if M is None else M))
@@ -438,13 +445,13 @@ def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) ->
 
 
 @rule_for(np.identity)
-def identity(n: Any, dtype: Any = None, **others: Any) -> Any:
+def identity(n: Any, dtype: Any = None, **others: Any) -> LazyTensor:
     """Return the square matrix with ones on its diagonal. See np.identity."""
     return eye(n, dtype=float if dtype is None else dtype, **others)
 
 
 @rule_for(np.tri)
-def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> Any:
+def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> LazyTensor:
     """Return a matrix with ones on and below a diagonal. See np.tri."""
     _check_layout("tri", others)
     rows, columns = normalize_shape((N, N if M is None else M))

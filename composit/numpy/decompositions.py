@@ -29,7 +29,7 @@ from composit.numpy.matrix_arguments import (
 )
 from composit.numpy.matrix_formulas import hermitian_part, on_read_triangle
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -54,7 +54,7 @@ class Cholesky(MatrixAlgorithm):
         check_square("cholesky", x)
         return (tensor_type(x.shape, inexact_dtype("cholesky", x)),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.cholesky(operands[0], upper=self.upper)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -86,7 +86,7 @@ class Qr(MatrixAlgorithm):
         dtype = inexact_dtype("qr", x)
         return tensor_type((*stack, rows, inner), dtype), tensor_type((*stack, inner, columns), dtype)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return tuple(np.linalg.qr(operands[0], self.mode))
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -121,7 +121,7 @@ class TriangleOfQr(MatrixAlgorithm):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return Qr("reduced").result_types(*operand_types)[1:]
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.qr(operands[0], "r")
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -169,7 +169,7 @@ class Svd(MatrixAlgorithm):
             tensor_type((*stack, right, columns), dtype),
         )
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return tuple(np.linalg.svd(operands[0], self.full_matrices, True, self.hermitian))
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -208,7 +208,7 @@ class SingularValues(MatrixAlgorithm):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return Svd(False, self.hermitian).result_types(*operand_types)[1:2]
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.svd(operands[0], False, False, self.hermitian)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -251,7 +251,7 @@ class Eigh(MatrixAlgorithm):
         dtype = inexact_dtype("eigh", x)
         return tensor_type(x.shape[:-1], real_dtype(dtype)), tensor_type(x.shape, dtype)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return tuple(np.linalg.eigh(operands[0], self.triangle))
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -278,7 +278,7 @@ class HermitianEigenvalues(MatrixAlgorithm):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return Eigh(self.triangle).result_types(*operand_types)[:1]
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.eigvalsh(operands[0], self.triangle)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -330,7 +330,7 @@ class Eig(MatrixAlgorithm):
         dtype = inexact_dtype("eig", x)
         return tensor_type(x.shape[:-1], dtype), tensor_type(x.shape, dtype)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return tuple(np.linalg.eig(operands[0]))
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -361,7 +361,7 @@ class Eigenvalues(MatrixAlgorithm):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return Eig().result_types(*operand_types)[:1]
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.eigvals(operands[0])
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:

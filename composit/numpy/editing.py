@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,17 +25,19 @@ from composit.numpy.movement import moveaxis, ravel, reshape
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.positions import positions_of
 from composit.numpy.taking import TakeAdjoint
-from composit.operation import Array, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import Array, OperationKind, Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 
 row_stack = without_rule(np.row_stack)
 
 
 @rule_for(np.trim_zeros)
-def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None) -> Tensor:
+def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None) -> LazyTensor:
     """Return a view without the zeros at the ends of axes, which are looked for now. See np.trim_zeros."""
     tensor = handle_of(filt)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
@@ -54,7 +56,8 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
         found = places[position]
         start = found.min() if "f" in trim.lower() else 0
         index[position] = slice(start, found.max() + 1 if "b" in trim.lower() else None)
-    return tensor[tuple(index)]
+    trimmed: LazyTensor = tensor[tuple(index)]
+    return trimmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class TakeInOrder(ArrayFunction):
         (operand, places), axis = operand_types, self.axis
         return (tensor_type((*operand.shape[:axis], *places.shape, *operand.shape[axis + 1 :]), operand.dtype),)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return self._take
 
     def _take(self, array: Array, places: Array) -> Array:
@@ -88,7 +91,7 @@ class TakeInOrder(ArrayFunction):
         return [xp.apply(TakeAdjoint(self.axis, "raise", xp.shape(x)), g, places), None]
 
 
-def take_in_order(tensor: Tensor, places: Array, axis: int) -> Tensor:
+def take_in_order(tensor: LazyTensor, places: Array, axis: int) -> LazyTensor:
     """Return the elements at known places along an axis, lying in the order in which the tensor lies."""
     return apply(TakeInOrder(axis), tensor, positions_of(places))
 
@@ -103,7 +106,7 @@ def _place_of(obj: Any) -> Any:
     return values
 
 
-def _along(arr: TensorLike, axis: AxisLike | None) -> tuple[Tensor, int]:
+def _along(arr: TensorLike, axis: AxisLike | None) -> tuple[LazyTensor, int]:
     tensor = handle_of(arr)
     if axis is None:
         return (tensor if tensor.ndim == 1 else ravel(tensor)), 0
@@ -113,7 +116,7 @@ def _along(arr: TensorLike, axis: AxisLike | None) -> tuple[Tensor, int]:
 
 
 @rule_for(np.delete)
-def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> Tensor:
+def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> LazyTensor:
     """Return the tensor without the elements at positions along an axis. See np.delete.
 
     Derivative:  g at the elements that stay
@@ -124,7 +127,7 @@ def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> Tensor:
 
 
 @rule_for(np.insert)
-def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None = None) -> Tensor:
+def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None = None) -> LazyTensor:
     """Return the tensor with values put in before positions along an axis. See np.insert.
 
     Derivative:  g at the elements, and at the values
@@ -144,7 +147,7 @@ def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None 
     return take_in_order(concatenate([tensor, added], position), order, position)
 
 
-def _added(tensor: Tensor, axis: int, place: Any, values: Tensor) -> Tensor:
+def _added(tensor: LazyTensor, axis: int, place: Any, values: LazyTensor) -> LazyTensor:
     """Return the values in the dtype of the tensor and in its shape but for the axis."""
     values = values if values.dtype == tensor.dtype else astype(values, tensor.dtype)
     missing = tensor.ndim - values.ndim
@@ -174,14 +177,14 @@ def _depth(arrays: Any) -> int:
     return depths.pop() + 1
 
 
-def _leaves(arrays: Any) -> list[Tensor]:
+def _leaves(arrays: Any) -> list[LazyTensor]:
     if isinstance(arrays, tuple):
         raise NoRuleError("block: a tuple")
     return [leaf for part in arrays for leaf in _leaves(part)] if isinstance(arrays, list) else [handle_of(arrays)]
 
 
 @rule_for(np.block)
-def block(arrays: Any) -> Tensor:
+def block(arrays: Any) -> LazyTensor:
     """Return nested lists of tensors joined: the innermost along the last axis. See np.block.
 
     Derivative:  g cut into the blocks
@@ -194,7 +197,7 @@ def block(arrays: Any) -> Tensor:
     return _joined(arrays, depth, ndim)
 
 
-def _joined(arrays: Any, depth: int, ndim: int) -> Tensor:
+def _joined(arrays: Any, depth: int, ndim: int) -> LazyTensor:
     if not depth:
         tensor = handle_of(arrays)
         values = np.asarray(arrays)[()] if tensor.type.weak else tensor

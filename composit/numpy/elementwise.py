@@ -24,7 +24,17 @@ from composit.numpy.arguments import named_dtype
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
 from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results, wrong_number
-from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import (
+    Array,
+    Dtype,
+    Operation,
+    OperationKind,
+    Results,
+    Shape,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
 from composit.source import find_source
 
 if TYPE_CHECKING:
@@ -319,10 +329,10 @@ class Elementwise(Operation):
         dtypes = function.loop_dtypes(operand_types, self.dtype, "unsafe")
         return tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[function.nin :])
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         if self.dtype is None:
             compute: Callable[..., Any] = self.function.ufunc
             return _SCALAR_MATH[compute] if self.is_scalar_math else compute

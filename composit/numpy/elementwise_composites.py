@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from composit.numpy.casting import Where, in_dtype
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.view_operations import ComplexPart
 from composit.operation import Dtype, OperationKind, TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "angle",
@@ -39,11 +42,9 @@ __all__ = [
     "where",
 ]
 
-Tensor: TypeAlias = Any  # Any: LazyTensor, which is defined above this module
-
 
 @rule_for(np.where)
-def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) -> Tensor:
+def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) -> LazyTensor:
     """Return elements of x where the condition is true, of y elsewhere. Reference: numpy.where.
 
     Derivative:  g where the operand was chosen, 0 elsewhere
@@ -69,7 +70,7 @@ def clip(
     *,
     min: TensorLike = _absent,
     max: TensorLike = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the elements limited to an interval; None leaves a side open. Reference: numpy.clip.
 
     Derivative:  g inside the interval, half of it at its borders, 0 outside
@@ -119,7 +120,7 @@ class RoundComplex(ArrayFunction):
 
 
 @rule_for(np.round)
-def round(a: TensorLike, decimals: int = 0, out: None = None) -> Tensor:
+def round(a: TensorLike, decimals: int = 0, out: None = None) -> LazyTensor:
     """Return the elements rounded to decimals, halves to even. Reference: numpy.round.
 
     Derivative:  0, since it is piecewise constant
@@ -155,7 +156,7 @@ def abs_of(number: int) -> int:
 
 
 @rule_for(np.fix)
-def fix(x: TensorLike, out: None = None) -> Tensor:
+def fix(x: TensorLike, out: None = None) -> LazyTensor:
     """Return the elements rounded towards zero. Reference: numpy.fix."""
     return table.trunc(x)
 
@@ -181,7 +182,7 @@ class ComplexNanToNum(ArrayFunction):
 @rule_for(np.nan_to_num)
 def nan_to_num(
     x: TensorLike, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
-) -> Tensor:
+) -> LazyTensor:
     """Return the elements with NaN and infinities replaced, by default by 0 and the largest numbers."""
     handle = handle_of(x)
     if not copy and isinstance(x, TensorHandle) and not x.type.is_scalar:
@@ -190,7 +191,7 @@ def nan_to_num(
             if not isinstance(result, TensorHandle):
                 raise NoRuleError("nan_to_num: a text, which numpy gives back")
             assign_result(x, result)
-        return x
+        return handle
     if handle.dtype.kind in "biu":
         return own(handle) if handle.ndim else handle[()]
     if (
@@ -211,7 +212,7 @@ def nan_to_num(
     return in_dtype(result, handle.dtype) if handle.ndim else result[()]
 
 
-def _real_number(x: TensorLike) -> Tensor:
+def _real_number(x: TensorLike) -> LazyTensor:
     handle = handle_of(x)
     if handle.dtype.kind not in "biuf":
         raise NoRuleError("isposinf: elements without an order")
@@ -219,13 +220,13 @@ def _real_number(x: TensorLike) -> Tensor:
 
 
 @rule_for(np.isposinf)
-def isposinf(x: TensorLike, out: None = None) -> Tensor:
+def isposinf(x: TensorLike, out: None = None) -> LazyTensor:
     """Return whether each element is positive infinity. Reference: numpy.isposinf."""
     return table.equal(_real_number(x), math.inf)
 
 
 @rule_for(np.isneginf)
-def isneginf(x: TensorLike, out: None = None) -> Tensor:
+def isneginf(x: TensorLike, out: None = None) -> LazyTensor:
     """Return whether each element is negative infinity. Reference: numpy.isneginf."""
     return table.equal(_real_number(x), -math.inf)
 
@@ -247,7 +248,9 @@ class IsClose(ArrayFunction):
 
 
 @rule_for(np.isclose)
-def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+def isclose(
+    a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> LazyTensor:
     """Return whether |a - b| <= atol + rtol |b|, elementwise; infinities are close to themselves."""
     x, y = handle_of(a), handle_of(b)
     if x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc" or not is_number(rtol) or not is_number(atol):
@@ -258,20 +261,20 @@ def isclose(a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8
 
 
 @rule_for(np.real)
-def real(val: TensorLike) -> Tensor:
+def real(val: TensorLike) -> LazyTensor:
     """Return the real part; a real tensor comes back as it is. Reference: numpy.real."""
     handle = handle_of(val)
     return _part("real", table.real_part, handle, val) if handle.dtype.kind == "c" else handle
 
 
 @rule_for(np.imag)
-def imag(val: TensorLike) -> Tensor:
+def imag(val: TensorLike) -> LazyTensor:
     """Return the imaginary part; zeros for a real tensor. Reference: numpy.imag."""
     handle = handle_of(val)
     return _part("imag", table.imaginary_part, handle, val)
 
 
-def _part(name: str, function: Callable[..., Tensor], whole: Tensor, given: TensorLike) -> Tensor:
+def _part(name: str, function: Callable[..., LazyTensor], whole: LazyTensor, given: TensorLike) -> LazyTensor:
     if not whole.ndim and not whole.type.is_scalar:
         # A ufunc would make a scalar of it.
         part = apply(ComplexPart(name), whole)
@@ -284,7 +287,7 @@ def _part(name: str, function: Callable[..., Tensor], whole: Tensor, given: Tens
 
 
 @rule_for(np.angle)
-def angle(z: TensorLike, deg: bool = False) -> Tensor:
+def angle(z: TensorLike, deg: bool = False) -> LazyTensor:
     """Return the angle of complex numbers in radians, or degrees. Reference: numpy.angle."""
     handle = handle_of(z)
     # numpy's imaginary part of real numbers is a Python 0 here, which decides no dtype.
@@ -293,18 +296,18 @@ def angle(z: TensorLike, deg: bool = False) -> Tensor:
 
 
 @rule_for(np.isreal)
-def isreal(x: TensorLike) -> Tensor:
+def isreal(x: TensorLike) -> LazyTensor:
     """Return whether each element has no imaginary part. Reference: numpy.isreal."""
     return table.equal(_imaginary(x, "isreal"), 0)
 
 
 @rule_for(np.iscomplex)
-def iscomplex(x: TensorLike) -> Tensor:
+def iscomplex(x: TensorLike) -> LazyTensor:
     """Return whether each element has an imaginary part. Reference: numpy.iscomplex."""
     return table.not_equal(_imaginary(x, "iscomplex"), 0)
 
 
-def _imaginary(x: TensorLike, function: str) -> Tensor:
+def _imaginary(x: TensorLike, function: str) -> LazyTensor:
     handle = handle_of(x)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError(f"{function}: elements that are no numbers")

@@ -21,7 +21,7 @@ from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.joining import concatenate
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.rearranging import roll
-from composit.operation import Array, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -48,7 +48,6 @@ __all__ = [
 ]
 
 Normalization: TypeAlias = str | None
-Tensor: TypeAlias = Any  # Any: LazyTensor, which is defined above this module
 Lengths: TypeAlias = Sequence[SupportsIndex] | None
 
 _OPPOSITE = {None: "forward", "backward": "forward", "forward": "backward", "ortho": "ortho"}
@@ -95,10 +94,10 @@ class FourierTransform(Operation):
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         return max(1, result_types[0].size * self.length.bit_length())
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return partial(_TRANSFORMS[self.function], n=self.length, axis=self.axis, norm=self.scaling)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -159,19 +158,25 @@ def _scaling(norm: Normalization) -> str:
 
 
 @rule_for(np.fft.fft)
-def fft(a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None) -> Tensor:
+def fft(
+    a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
+) -> LazyTensor:
     """Return the discrete Fourier transform along an axis. See np.fft.fft."""
     return _transform("fft", a, n, axis, norm)
 
 
 @rule_for(np.fft.ifft)
-def ifft(a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None) -> Tensor:
+def ifft(
+    a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
+) -> LazyTensor:
     """Return the inverse transform along an axis. See np.fft.ifft."""
     return _transform("ifft", a, n, axis, norm)
 
 
 @rule_for(np.fft.rfft)
-def rfft(a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None) -> Tensor:
+def rfft(
+    a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
+) -> LazyTensor:
     """Return the first half of the transform of real elements along an axis. See np.fft.rfft."""
     return _transform("rfft", a, n, axis, norm)
 
@@ -179,13 +184,15 @@ def rfft(a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1
 @rule_for(np.fft.irfft)
 def irfft(
     a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
-) -> Tensor:
+) -> LazyTensor:
     """Return the real elements whose transform begins with the given ones. See np.fft.irfft."""
     return _transform("irfft", a, n, axis, norm)
 
 
 @rule_for(np.fft.hfft)
-def hfft(a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None) -> Tensor:
+def hfft(
+    a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
+) -> LazyTensor:
     """Return the real transform of a signal that is Hermitian. See np.fft.hfft."""
     return _transform("irfft", conjugate(a), n, axis, _OPPOSITE[_scaling(norm)])
 
@@ -193,12 +200,12 @@ def hfft(a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1
 @rule_for(np.fft.ihfft)
 def ihfft(
     a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
-) -> Tensor:
+) -> LazyTensor:
     """Return the Hermitian signal of a real spectrum. See np.fft.ihfft."""
     return conjugate(_transform("rfft", a, n, axis, _OPPOSITE[_scaling(norm)]))
 
 
-def _axes_and_lengths(tensor: Tensor, s: Lengths, axes: AxesLike | None) -> tuple[list[int], list[int | None]]:
+def _axes_and_lengths(tensor: LazyTensor, s: Lengths, axes: AxesLike | None) -> tuple[list[int], list[int | None]]:
     """Return the axes, and for each its length or None where the transform decides."""
     if s is not None and axes is None:
         raise NoRuleError("axes: lengths without axes are deprecated, and numpy says so")
@@ -220,7 +227,7 @@ def _axes_and_lengths(tensor: Tensor, s: Lengths, axes: AxesLike | None) -> tupl
     return chosen, [tensor.shape[axis] if length == -1 else length for axis, length in zip(chosen, found, strict=True)]
 
 
-def _transform_all(function: Any, a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> Tensor:
+def _transform_all(function: Any, a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> LazyTensor:
     """Return the transform along each axis, the last one first."""
     result = handle_of(a)
     for axis, length in reversed(list(zip(*_axes_and_lengths(result, s, axes), strict=True))):
@@ -229,30 +236,30 @@ def _transform_all(function: Any, a: TensorLike, s: Lengths, axes: AxesLike | No
 
 
 @rule_for(np.fft.fftn)
-def fftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> Tensor:
+def fftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> LazyTensor:
     """Return the transform along several axes. See np.fft.fftn."""
     return _transform_all("fft", a, s, axes, norm)
 
 
 @rule_for(np.fft.ifftn)
-def ifftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> Tensor:
+def ifftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> LazyTensor:
     """Return the inverse transform along several axes. See np.fft.ifftn."""
     return _transform_all("ifft", a, s, axes, norm)
 
 
 @rule_for(np.fft.fft2)
-def fft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> Tensor:
+def fft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> LazyTensor:
     """Return the transform along two axes. See np.fft.fft2."""
     return _transform_all("fft", a, s, axes, norm)
 
 
 @rule_for(np.fft.ifft2)
-def ifft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> Tensor:
+def ifft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> LazyTensor:
     """Return the inverse transform along two axes. See np.fft.ifft2."""
     return _transform_all("ifft", a, s, axes, norm)
 
 
-def _from_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> Tensor:
+def _from_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> LazyTensor:
     result = handle_of(a)
     chosen, lengths = _axes_and_lengths(result, s, axes)
     result = _transform("rfft", result, lengths[-1], chosen[-1], norm)
@@ -262,18 +269,18 @@ def _from_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normaliz
 
 
 @rule_for(np.fft.rfftn)
-def rfftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> Tensor:
+def rfftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> LazyTensor:
     """Return the transform of real elements along several axes, the first half of the last. See np.fft.rfftn."""
     return _from_reals(a, s, axes, norm)
 
 
 @rule_for(np.fft.rfft2)
-def rfft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> Tensor:
+def rfft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> LazyTensor:
     """Return the transform of real elements along two axes, the first half of the last. See np.fft.rfft2."""
     return _from_reals(a, s, axes, norm)
 
 
-def _to_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> Tensor:
+def _to_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> LazyTensor:
     result = handle_of(a)
     chosen, lengths = _axes_and_lengths(result, s, axes)
     for axis, length in zip(chosen[:-1], lengths[:-1], strict=True):
@@ -282,18 +289,20 @@ def _to_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalizat
 
 
 @rule_for(np.fft.irfftn)
-def irfftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> Tensor:
+def irfftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> LazyTensor:
     """Return the real elements of a half spectrum over several axes. See np.fft.irfftn."""
     return _to_reals(a, s, axes, norm)
 
 
 @rule_for(np.fft.irfft2)
-def irfft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> Tensor:
+def irfft2(
+    a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None
+) -> LazyTensor:
     """Return the real elements of a half spectrum over two axes. See np.fft.irfft2."""
     return _to_reals(a, s, axes, norm)
 
 
-def _shifted(x: TensorLike, axes: AxesLike | None, sign: int) -> Tensor:
+def _shifted(x: TensorLike, axes: AxesLike | None, sign: int) -> LazyTensor:
     tensor = handle_of(x)
     chosen: Sequence[SupportsIndex] = range(tensor.ndim) if axes is None else _sequence(axes)
     positions = tuple(normalize_axis(axis, tensor.ndim) for axis in chosen)
@@ -306,13 +315,13 @@ def _sequence(axes: AxesLike) -> Sequence[SupportsIndex]:
 
 
 @rule_for(np.fft.fftshift)
-def fftshift(x: TensorLike, axes: AxesLike | None = None) -> Tensor:
+def fftshift(x: TensorLike, axes: AxesLike | None = None) -> LazyTensor:
     """Return the elements with that of frequency 0 moved to the middle. See np.fft.fftshift."""
     return _shifted(x, axes, 1)
 
 
 @rule_for(np.fft.ifftshift)
-def ifftshift(x: TensorLike, axes: AxesLike | None = None) -> Tensor:
+def ifftshift(x: TensorLike, axes: AxesLike | None = None) -> LazyTensor:
     """Return the elements with that in the middle moved back to frequency 0. See np.fft.ifftshift."""
     return _shifted(x, axes, -1)
 
@@ -324,7 +333,7 @@ def _spacing(n: SupportsIndex, d: Any, device: Literal["cpu"] | None) -> Any:  #
 
 
 @rule_for(np.fft.fftfreq)
-def fftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> Tensor:
+def fftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> LazyTensor:
     """Return the frequencies of the elements of a transform of n points at distance d. See np.fft.fftfreq."""
     spacing = _spacing(n, d, device)
     counts = [arange(0, (n - 1) // 2 + 1, dtype=int), arange(-(n // 2), 0, dtype=int)]
@@ -332,7 +341,7 @@ def fftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> Tenso
 
 
 @rule_for(np.fft.rfftfreq)
-def rfftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> Tensor:
+def rfftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> LazyTensor:
     """Return the frequencies of the elements of a transform of n real points. See np.fft.rfftfreq."""
     spacing = _spacing(n, d, device)
     return multiply(arange(0, n // 2 + 1, dtype=int), spacing)

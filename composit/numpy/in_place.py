@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,30 +25,31 @@ from composit.numpy.reductions import cumsum
 from composit.numpy.taking import take
 from composit.numpy.writing import set_item
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 __all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 
-
-def _target(given: Any) -> Tensor:
+def _target(given: Any) -> LazyTensor:
     """Return the tensor to write to."""
     if not isinstance(given, TensorHandle) or given.type.is_scalar or given.dtype.kind not in "biufcmM":
         raise NoRuleError("writing: what is changed is no tensor of numbers")
-    return given
+    return handle_of(given)
 
 
 def _is_number(value: object) -> bool:
     return type(value) in (bool, int, float, complex)
 
 
-def _mask(mask: TensorLike) -> Tensor:
+def _mask(mask: TensorLike) -> LazyTensor:
     tensor = handle_of(mask)
     if tensor.dtype.kind != "b":
         raise NoRuleError("writing: a mask that is not boolean")
     return tensor
 
 
-def _write_where(target: Tensor, mask: Tensor, values: TensorLike) -> None:
+def _write_where(target: LazyTensor, mask: LazyTensor, values: TensorLike) -> None:
     """Write values to the places of a mask; both have the target's shape, or the value is one."""
     if _is_number(values):
         set_item(target, mask, values)
@@ -137,7 +138,7 @@ def put(a: Any, ind: TensorLike, v: TensorLike, mode: str = "raise") -> None:
     write_flat(target, within, repeated(v, within.size))
 
 
-def write_flat(target: Tensor, places: Any, values: Any) -> None:
+def write_flat(target: LazyTensor, places: Any, values: Any) -> None:
     """Write to positions in C order: integers or a slice, as of an array with one axis; values as `set_item` takes them."""
     flat = target.reshape(-1) if target.ndim != 1 else target
     if flat is target or is_connected(flat):

@@ -150,7 +150,7 @@ def _is_one_of(item: Any, found: list[Any]) -> bool:
     return any(item is one for one in found)
 
 
-def _part(item: Any) -> Any:
+def _part(item: Any) -> LazyTensor:
     """Return a part that is no number as a tensor."""
     if isinstance(item, str):
         raise NoRuleError(f"r_: {item!r} says something other than where axes go")

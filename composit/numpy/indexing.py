@@ -16,7 +16,17 @@ from composit.apply import MAX_NUM_AXES
 from composit.errors import OutOfBoundsError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
-from composit.operation import Array, Input, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import (
+    Array,
+    Input,
+    Operation,
+    OperationKind,
+    Results,
+    Shape,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
 
 # Start, stop and step of a slice are as `range` takes them: a stop of -1 means "down to the first element".
 BasicEntry: TypeAlias = int | slice | None
@@ -62,7 +72,7 @@ class BasicIndex(Operation):
         # numpy gives a scalar where integers are left of no axis, an array where the index has slices.
         return (tensor_type(shape, operand_types[0].dtype, not shape),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         array = operands[0]
         return (array if array.__class__ is np.ndarray else np.asarray(array))[_as_python(self.index)]
 

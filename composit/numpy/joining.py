@@ -29,7 +29,18 @@ from composit.numpy.arguments import (
 from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, Axes, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import (
+    Array,
+    Axes,
+    Dtype,
+    Operation,
+    OperationKind,
+    Results,
+    Shape,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -182,7 +193,7 @@ class Split(Operation):
         # The parts are views of the operand.
         return 0
 
-    def evaluate(self, *operands: Array) -> Any:  # Any: one array or a tuple, as Operation says
+    def evaluate(self, *operands: Array) -> Results:
         parts = np.split(operands[0], self.boundaries, axis=self.axis)
         return tuple(parts) if len(parts) > 1 else parts[0]
 

@@ -22,7 +22,16 @@ from composit.numpy.arguments import handle_of, is_number
 from composit.numpy.broadcasting import broadcast_to
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.reduction_arguments import reduced_dtype, reduced_shape
-from composit.operation import Array, Axes, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import (
+    Array,
+    Axes,
+    Dtype,
+    Operation,
+    OperationKind,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from composit.numpy.numpy_function import rule_for
 from composit.numpy.order_statistics import NanMedian, NanPercentile, NanQuantile, median_of, quantiles_of
 from composit.numpy.reduction_arguments import axes_of, is_set, reduced_shape
 from composit.operation import Axes, Dtype, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "nanargmax",
@@ -43,18 +46,17 @@ __all__ = [
     "nanvar",
 ]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 _absent: Any = np._NoValue  # Any: stands in places of any type
 
 
-def _numeric(a: TensorLike, function: str) -> Tensor:
+def _numeric(a: TensorLike, function: str) -> LazyTensor:
     tensor = handle_of(a)
     if tensor.dtype.kind not in "biufc":
         raise NoRuleError(f"{function}: elements that are no numbers")
     return tensor
 
 
-def _replaced(a: TensorLike, neutral: int, function: str) -> Tensor:
+def _replaced(a: TensorLike, neutral: int, function: str) -> LazyTensor:
     tensor = _numeric(a, function)
     if tensor.dtype.kind not in "fc":
         return tensor
@@ -70,7 +72,7 @@ def nansum(
     keepdims: object = _absent,
     initial: Any = _absent,
     where: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the sum along axes of what is not NaN. See np.nansum."""
     return reductions.sum(_replaced(a, 0, "nansum"), axis, dtype, None, keepdims, initial, where)
 
@@ -84,19 +86,19 @@ def nanprod(
     keepdims: object = _absent,
     initial: Any = _absent,
     where: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the product along axes of what is not NaN. See np.nanprod."""
     return reductions.prod(_replaced(a, 1, "nanprod"), axis, dtype, None, keepdims, initial, where)
 
 
 @rule_for(np.nancumsum)
-def nancumsum(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, out: None = None) -> Tensor:
+def nancumsum(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, out: None = None) -> LazyTensor:
     """Return the running sums of what is not NaN. See np.nancumsum."""
     return reductions.cumsum(_replaced(a, 0, "nancumsum"), axis, dtype)
 
 
 @rule_for(np.nancumprod)
-def nancumprod(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, out: None = None) -> Tensor:
+def nancumprod(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, out: None = None) -> LazyTensor:
     """Return the running products of what is not NaN. See np.nancumprod."""
     return reductions.cumprod(_replaced(a, 1, "nancumprod"), axis, dtype)
 
@@ -256,7 +258,7 @@ class NanStd(_NanSpread):
         return [self._cotangent_of_variance(replace(context, cotangents=[g / (2 * result)]))]
 
 
-def _numbers_and_axes(name: str, a: TensorLike, axis: Any) -> tuple[Tensor, Axes | None]:
+def _numbers_and_axes(name: str, a: TensorLike, axis: Any) -> tuple[LazyTensor, Axes | None]:
     tensor = _numeric(a, name)
     if not tensor.ndim and axis is not None:
         raise NoRuleError(f"{name}: an axis of a scalar")
@@ -280,7 +282,7 @@ def nanmax(
     keepdims: object = _absent,
     initial: Any = _absent,
     where: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the largest element along axes that is not NaN. See np.nanmax.
 
     Derivative:  g at the largest element, shared evenly by equal ones
@@ -298,14 +300,14 @@ def nanmin(
     keepdims: object = _absent,
     initial: Any = _absent,
     where: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the smallest element along axes that is not NaN, as `nanmax`. See np.nanmin."""
     _refuse("nanmin", initial, where)
     tensor, axes = _numbers_and_axes("nanmin", a, axis)
     return apply(NanMin(axes, _is_kept(keepdims)), tensor)
 
 
-def _numbers_and_axis(name: str, a: TensorLike, axis: Any) -> tuple[Tensor, int | None]:
+def _numbers_and_axis(name: str, a: TensorLike, axis: Any) -> tuple[LazyTensor, int | None]:
     tensor = _numeric(a, name)
     if isinstance(axis, tuple | list) or not tensor.ndim:
         raise NoRuleError(f"{name}: several axes, or a scalar")
@@ -313,14 +315,18 @@ def _numbers_and_axis(name: str, a: TensorLike, axis: Any) -> tuple[Tensor, int 
 
 
 @rule_for(np.nanargmax)
-def nanargmax(a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent) -> Tensor:
+def nanargmax(
+    a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent
+) -> LazyTensor:
     """Return the place of the first largest element that is not NaN. See np.nanargmax."""
     tensor, position = _numbers_and_axis("nanargmax", a, axis)
     return apply(NanArgMax(position, _is_kept(keepdims)), tensor)
 
 
 @rule_for(np.nanargmin)
-def nanargmin(a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent) -> Tensor:
+def nanargmin(
+    a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent
+) -> LazyTensor:
     """Return the place of the first smallest element that is not NaN. See np.nanargmin."""
     tensor, position = _numbers_and_axis("nanargmin", a, axis)
     return apply(NanArgMin(position, _is_kept(keepdims)), tensor)
@@ -335,7 +341,7 @@ def nanmean(
     keepdims: object = _absent,
     *,
     where: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the mean along axes of what is not NaN. See np.nanmean.
 
     Derivative:  g / count at every element that is not NaN
@@ -358,7 +364,7 @@ def nanvar(
     where: Any = _absent,
     mean: Any = _absent,
     correction: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the variance along axes of what is not NaN. See np.nanvar.
 
     Derivative:  2 g (x - mean) / (count - ddof)
@@ -381,7 +387,7 @@ def nanstd(
     where: Any = _absent,
     mean: Any = _absent,
     correction: Any = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the standard deviation along axes of what is not NaN. See np.nanstd."""
     _refuse("nanstd", _absent if dtype is None else dtype, where, mean, correction)
     tensor, axes = _numbers_and_axes("nanstd", a, axis)
@@ -401,7 +407,7 @@ def nanmedian(
     out: None = None,
     overwrite_input: bool = False,
     keepdims: object = _absent,
-) -> Tensor:
+) -> LazyTensor:
     """Return the median along axes of what is not NaN. See np.nanmedian."""
     if truth(overwrite_input):
         return nanmedian(a, axis, None, False, keepdims)

@@ -45,7 +45,7 @@ from composit.node import keep_value
 from composit.numpy.assignment import assign_result, is_writable, writing_to
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
-from composit.operation import Array, Operation, OperationKind, TensorType, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, TensorType, tensor_type
 from composit.origins import joined
 
 # Any, everywhere here: what numpy's functions take and return.
@@ -81,7 +81,7 @@ class NumpyCall(Operation):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return self.types
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         parts, result = self.run(operands)
         if not parts:
             parts = [np.asarray(result)[()]]  # a number of Python's
@@ -89,7 +89,7 @@ class NumpyCall(Operation):
             self._check("shape", np.shape(part), expected.shape)
             # The width of strings depends on values.
             self._check("dtype", part.dtype, expected.dtype)
-        return parts if len(self.types) > 1 else parts[0]
+        return tuple(parts) if len(self.types) > 1 else parts[0]
 
     def _check(self, what: str, now: object, before: object) -> None:
         if now != before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from composit.numpy.positions import positions_of
 from composit.numpy.reduction_arguments import axes_of, reduced_shape
 from composit.operation import Axes, Dtype, OperationKind, TensorType, VjpContext, tensor_type
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 __all__ = ["median", "percentile", "quantile"]
 
-Tensor = Any  # LazyTensor, which is defined above this module
 
 # These choose elements and interpolate nothing, so that the dtype stays.
 _CHOOSING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
@@ -111,7 +113,7 @@ class NanMedian(_MiddleOfOrder):
 
 def median_of(
     operation: type[Median] | type[NanMedian], a: TensorLike, axis: AxesLike | None, keepdims: bool
-) -> Tensor:
+) -> LazyTensor:
     """Return the median of a tensor by one of the operations."""
     tensor = handle_of(a)
     if not tensor.ndim or not tensor.size or tensor.dtype.kind not in "biufc":
@@ -126,7 +128,7 @@ def median(
     out: None = None,
     overwrite_input: bool = False,
     keepdims: bool = False,
-) -> Tensor:
+) -> LazyTensor:
     """Return the element in the middle of the order along axes, or the mean of two. See np.median.
 
     Derivative:  g at the element in the middle, half of it at each of two
@@ -248,7 +250,7 @@ def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
         keepdims: Any = False,
         *,
         weights: Any = None,
-    ) -> Tensor:
+    ) -> LazyTensor:
         """Return elements by their rank along axes, interpolated between two.
 
         Derivative:  g at the elements on both sides, by their shares, and their difference for q, where the rule is on the
@@ -256,7 +258,8 @@ def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
         """
         if truth(overwrite_input):
             # What may be overwritten need not be.
-            return published(a, q, axis, None, False, method, keepdims, weights=weights)
+            kept: LazyTensor = published(a, q, axis, None, False, method, keepdims, weights=weights)
+            return kept
         tensor, places = handle_of(a), _places(q, operation.scale)
         if not tensor.size or not tensor.ndim or tensor.dtype.kind not in "biuf":
             raise NoRuleError(f"{function.__name__}: no elements, no axis, or elements that are no real numbers")
@@ -271,7 +274,7 @@ def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
     return published
 
 
-def _places(q: TensorLike, scale: int) -> Tensor:
+def _places(q: TensorLike, scale: int) -> LazyTensor:
     """Return the quantiles as an operand: a number of Python's decides no dtype."""
     values = np.asarray(q) if not hasattr(q, "__lazy_tensor__") else None
     if values is None:

@@ -31,7 +31,7 @@ from composit.numpy.elementwise_table import conjugate, multiply
 from composit.numpy.movement import expand_dims, moveaxis, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.ufuncs import generalized
-from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -72,10 +72,10 @@ class Matmul(Operation):
         # One sum for each element of the result.
         return max(1, result_types[0].size * operand_types[0].shape[-1])
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.matmul(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return np.matmul
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -350,10 +350,10 @@ class VectorProduct(Operation):
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         return max(1, result_types[0].size * operand_types[0].shape[-1])
 
-    def evaluate(self, *operands: Array) -> Any:
-        return _VECTOR_PRODUCTS[self.function][0](*operands)
+    def evaluate(self, *operands: Array) -> Results:
+        return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return _VECTOR_PRODUCTS[self.function][0]
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,10 @@ from composit.numpy.matrix_formulas import (
     on_read_triangle,
 )
 from composit.numpy.numpy_function import rule_for
-from composit.operation import Array, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["matrix_rank", "pinv"]
 
@@ -64,7 +67,7 @@ class PseudoInverse(MatrixAlgorithm):
         stack, rows, columns = matrices_shape(x)
         return (tensor_type((*stack, columns, rows), inexact_dtype("pinv", x)),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         if self.is_relative:
             return np.linalg.pinv(operands[0], self.rcond, self.hermitian, rtol=self.rtol)  # type: ignore[arg-type]  # numpy documents None
         return np.linalg.pinv(operands[0], self.rcond, self.hermitian)
@@ -85,7 +88,7 @@ class PseudoInverse(MatrixAlgorithm):
 @rule_for(np.linalg.pinv)
 def pinv(
     a: TensorLike, rcond: float | None = None, hermitian: bool = False, *, rtol: float | Any | None = np._NoValue
-) -> Any:  # Any: LazyTensor
+) -> LazyTensor:
     """Return the pseudo-inverse of each matrix. See np.linalg.pinv."""
     is_relative = rtol is not np._NoValue
     relative = rtol if is_relative else None
@@ -132,7 +135,7 @@ class MatrixRank(MatrixAlgorithm):
 @rule_for(np.linalg.matrix_rank)
 def matrix_rank(
     A: TensorLike, tol: float | None = None, hermitian: bool = False, *, rtol: float | None = None
-) -> Any:  # Any: LazyTensor
+) -> LazyTensor:
     """Return the rank of each matrix. See np.linalg.matrix_rank."""
     if not all(value is None or type(value) is float for value in (tol, rtol)) or None not in (tol, rtol):
         raise NoRuleError(f"matrix_rank: no rule for the tolerances {tol!r} and {rtol!r}; one float has one")

@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply, tensor_of
+from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
+from composit.handle import new_tensor
 from composit.numpy import elementwise_table as table
 from composit.numpy import reduction_derivatives as derivatives
 from composit.numpy.arguments import AxesLike, AxisLike, TensorLike, handle_of, named_dtype, normalize_axis
@@ -24,7 +25,21 @@ from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_function import rule_for
 from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, is_set, reduced_dtype, reduced_shape
-from composit.operation import Array, Axes, Dtype, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.operation import (
+    Array,
+    Axes,
+    Dtype,
+    Operation,
+    OperationKind,
+    Results,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
+from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "all",
@@ -42,7 +57,6 @@ __all__ = [
     "sum",
 ]
 
-Tensor: TypeAlias = Any  # Any: LazyTensor, which is defined above this module
 DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
 
 _BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
@@ -82,10 +96,10 @@ class Reduce(Operation):
         shape = reduced_shape(operand.shape, self.axes, self.keepdims)
         return (tensor_type(shape, reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         reduce = self.function.ufunc.reduce
         return partial(reduce, axis=self.axes, dtype=self.dtype, keepdims=self.keepdims)
 
@@ -140,10 +154,10 @@ class ArgReduce(Operation):
         result = reduced_shape(shape, axes, self.keepdims)
         return (tensor_type(result, np.intp, is_scalar=not result),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return partial(_POSITION_FUNCTIONS[self.function], axis=self.axis, keepdims=self.keepdims)
 
 
@@ -172,10 +186,10 @@ class Accumulate(Operation):
         (operand,) = operand_types
         return (tensor_type(operand.shape, reduced_dtype(self.function, operand, self.dtype)),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return self.evaluator()(*operands)
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         accumulate = self.function.ufunc.accumulate
         return partial(accumulate, axis=self.axis, dtype=self.dtype)
 
@@ -199,12 +213,12 @@ def _reduce(
     keepdims: object,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     handle = handle_of(a)
     is_kept: Any = keepdims if keepdims.__class__ is bool else keepdims is not np._NoValue and is_set(keepdims)
     if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in PLAIN_AXES:
         operation, types = _planned(function, axis, is_kept, dtype, handle.type)
-        return tensor_of(operation, (handle.node, handle.output_index), types, 4)
+        return new_tensor(operation, (handle.node, handle.output_index), types, find_source(3))
     dtype = None if dtype is None else named_dtype(dtype)
     _refuse_objects(function, handle.type, dtype)
     axes = axes_of(axis, handle.ndim)
@@ -236,7 +250,7 @@ def sum(
     keepdims: object = np._NoValue,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the sum along axes; `initial` is added to it. Reference: numpy.sum.
 
     Derivative:  g at every element
@@ -253,7 +267,7 @@ def prod(
     keepdims: object = np._NoValue,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the product along axes; `initial` is multiplied to it. Reference: numpy.prod.
 
     Derivative:  g times the product of the other elements, right at zeros
@@ -269,7 +283,7 @@ def max(
     keepdims: object = np._NoValue,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the largest element along axes. Reference: numpy.max.
 
     Derivative:  g at the largest element, shared evenly by equal ones
@@ -286,7 +300,7 @@ def min(
     keepdims: object = np._NoValue,
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return the smallest element along axes, as `max`. Reference: numpy.min."""
     return _reduce(table.minimum, a, axis, None, keepdims, initial, where)
 
@@ -303,7 +317,7 @@ def all(
     keepdims: object = np._NoValue,
     *,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return whether all elements along axes are true. Reference: numpy.all."""
     return _reduce(table.logical_and, a, axis, None, keepdims, where=where)
 
@@ -316,13 +330,13 @@ def any(
     keepdims: object = np._NoValue,
     *,
     where: Any = np._NoValue,
-) -> Tensor:
+) -> LazyTensor:
     """Return whether any element along axes is true. Reference: numpy.any."""
     return _reduce(table.logical_or, a, axis, None, keepdims, where=where)
 
 
 @rule_for(np.count_nonzero)
-def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> Tensor:
+def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> LazyTensor:
     """Return how many elements along axes are not zero. Reference: numpy.count_nonzero."""
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
@@ -330,7 +344,7 @@ def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool
     return _reduce(table.add, table.not_equal(handle, 0), axis, np.intp, keepdims)
 
 
-def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any, keepdims: object) -> Tensor:
+def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any, keepdims: object) -> LazyTensor:
     handle = handle_of(a)
     position = None if axis is None else normalize_axis(axis, handle.ndim or 1)
     if handle.ndim == 0:
@@ -339,18 +353,18 @@ def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any,
 
 
 @rule_for(np.argmax)
-def argmax(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> Tensor:
+def argmax(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> LazyTensor:
     """Return the position of the first largest element. Reference: numpy.argmax."""
     return _arg_reduce("argmax", a, axis, keepdims)
 
 
 @rule_for(np.argmin)
-def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> Tensor:
+def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> LazyTensor:
     """Return the position of the first smallest element. Reference: numpy.argmin."""
     return _arg_reduce("argmin", a, axis, keepdims)
 
 
-def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | None, dtype: DtypeLike) -> Tensor:
+def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | None, dtype: DtypeLike) -> LazyTensor:
     handle = handle_of(a)
     if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
         raise NoRuleError(f"{function.name}.accumulate: elements that are objects or texts")
@@ -363,7 +377,7 @@ def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | N
 
 
 @rule_for(np.cumsum)
-def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
+def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
     """Return the running sums along an axis, or of all elements in order. Reference: numpy.cumsum.
 
     Derivative:  the running sum of g from the end
@@ -372,7 +386,7 @@ def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None,
 
 
 @rule_for(np.cumprod)
-def cumprod(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> Tensor:
+def cumprod(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
     """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
 
     Derivative:  by multiplications only, right at zeros

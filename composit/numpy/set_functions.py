@@ -6,7 +6,7 @@ May import array_function, positions, arguments, errors.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from composit.numpy.array_function import ArrayFunction
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.positions import positions_of
 from composit.operation import TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "intersect1d",
@@ -63,7 +66,7 @@ def isin(
     invert: bool = False,
     *,
     kind: str | None = None,
-) -> Any:
+) -> LazyTensor:
     """Return whether each element is among others. See np.isin."""
     is_tensor = hasattr(test_elements, "__lazy_tensor__")
     tensor = handle_of(element)

@@ -22,7 +22,7 @@ from composit.numpy.matrix_formulas import transposed
 from composit.numpy.movement import ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.numpy.products import matmul
-from composit.operation import Array, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
@@ -50,7 +50,7 @@ class Inverse(MatrixAlgorithm):
         check_square("inv", x)
         return (tensor_type(x.shape, inexact_dtype("inv", x)),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.inv(*operands)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -102,7 +102,7 @@ class Solve(MatrixAlgorithm):
         core = (rows,) if b.ndim == 1 else (rows, b.shape[-1])
         return (tensor_type(broadcast_shapes(stack, b.shape[:-2]) + core, dtype),)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return np.linalg.solve(*operands)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -183,7 +183,7 @@ class SignAndLogDeterminant(MatrixAlgorithm):
         dtypes = dtype, real_dtype(dtype)
         return tuple(tensor_type(stack, each, is_scalar=not stack) for each in dtypes)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return tuple(np.linalg.slogdet(*operands))
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:

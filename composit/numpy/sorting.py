@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from composit.numpy.array_function import ArrayFunction
 from composit.numpy.casting import in_dtype
 from composit.numpy.movement import ravel
 from composit.numpy.numpy_function import rule_for
-from composit.operation import TensorType, VjpContext, tensor_type
+from composit.operation import Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "argpartition",
@@ -50,7 +53,7 @@ class _Sorting(ArrayFunction):
     algorithm: str | None = None
     stable: bool | None = None
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return partial(self.function, axis=self.axis, kind=self.algorithm, stable=self.stable)
 
 
@@ -88,7 +91,7 @@ class ArgSort(_Sorting):
         return _positions_like(*operand_types)
 
 
-def _sorted(operation: type[_Sorting], a: TensorLike, axis: Any, options: tuple[Any, Any, Any]) -> Any:
+def _sorted(operation: type[_Sorting], a: TensorLike, axis: Any, options: tuple[Any, Any, Any]) -> LazyTensor:
     kind, order, stable = options
     tensor, name = handle_of(a), operation.function.__name__
     if order is not None or tensor.dtype.kind in _UNORDERED or not tensor.ndim:
@@ -102,7 +105,7 @@ def _sorted(operation: type[_Sorting], a: TensorLike, axis: Any, options: tuple[
 @rule_for(np.sort)
 def sort(
     a: TensorLike, axis: AxisLike | None = -1, kind: str | None = None, order: Any = None, *, stable: Any = None
-) -> Any:
+) -> LazyTensor:
     """Return the elements in ascending order along an axis. See np.sort.
 
     Derivative:  g at the places where the elements came from
@@ -113,7 +116,7 @@ def sort(
 @rule_for(np.argsort)
 def argsort(
     a: TensorLike, axis: AxisLike | None = -1, kind: str | None = None, order: Any = None, *, stable: Any = None
-) -> Any:
+) -> LazyTensor:
     """Return the places that the elements in ascending order come from. See np.argsort."""
     return _sorted(ArgSort, a, axis, (kind, order, stable))
 
@@ -165,7 +168,7 @@ class ArgPartition(ArrayFunction):
 _Partitioning: TypeAlias = type[Partition] | type[ArgPartition]
 
 
-def _partitioned(operation: _Partitioning, a: TensorLike, kth: Any, axis: Any, kind: str, order: Any) -> Any:
+def _partitioned(operation: _Partitioning, a: TensorLike, kth: Any, axis: Any, kind: str, order: Any) -> LazyTensor:
     tensor, name = handle_of(a), operation.function.__name__
     places = np.asarray(kth)
     if order is not None or kind != "introselect" or tensor.dtype.kind in _UNORDERED or not tensor.ndim:
@@ -178,7 +181,9 @@ def _partitioned(operation: _Partitioning, a: TensorLike, kth: Any, axis: Any, k
 
 
 @rule_for(np.partition)
-def partition(a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None) -> Any:
+def partition(
+    a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None
+) -> LazyTensor:
     """Return the elements with the kth in its place, smaller ones before it, larger ones after. See np.partition."""
     return _partitioned(Partition, a, kth, axis, kind, order)
 
@@ -186,7 +191,7 @@ def partition(a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "
 @rule_for(np.argpartition)
 def argpartition(
     a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None
-) -> Any:
+) -> LazyTensor:
     """Return the places that the elements of `partition` come from. See np.argpartition."""
     return _partitioned(ArgPartition, a, kth, axis, kind, order)
 
@@ -205,12 +210,12 @@ class LexSort(ArrayFunction):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _positions_like(operand_types[-1])
 
-    def evaluator(self) -> Callable[..., Any]:
+    def evaluator(self) -> Callable[..., Results]:
         return lambda *keys: np.lexsort(keys, axis=self.axis)
 
 
 @rule_for(np.lexsort)
-def lexsort(keys: Any, axis: AxisLike = -1) -> Any:
+def lexsort(keys: Any, axis: AxisLike = -1) -> LazyTensor:
     """Return the order by several keys, the last of them first. See np.lexsort."""
     if not isinstance(keys, list | tuple) or not keys:
         raise NoRuleError("lexsort: keys in one array")
@@ -260,7 +265,7 @@ def _are_comparable(first: str, second: str) -> bool:
 
 
 @rule_for(np.searchsorted)
-def searchsorted(a: TensorLike, v: TensorLike, side: str = "left", sorter: Any = None) -> Any:
+def searchsorted(a: TensorLike, v: TensorLike, side: str = "left", sorter: Any = None) -> LazyTensor:
     """Return where elements would be inserted to keep the order. See np.searchsorted."""
     ordered, values = handle_of(a), handle_of(v)
     if sorter is not None or side not in ("left", "right") or ordered.ndim != 1:
@@ -271,7 +276,7 @@ def searchsorted(a: TensorLike, v: TensorLike, side: str = "left", sorter: Any =
 
 
 @rule_for(np.digitize)
-def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> Any:
+def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> LazyTensor:
     """Return the number of the bin that each element is in. See np.digitize."""
     values, edges = handle_of(x), handle_of(bins)
     if edges.ndim != 1 or values.dtype.kind not in "biuf" or edges.dtype.kind not in "biuf":
@@ -280,7 +285,7 @@ def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> Any:
 
 
 @rule_for(np.sort_complex)
-def sort_complex(a: TensorLike) -> Any:
+def sort_complex(a: TensorLike) -> LazyTensor:
     """Return the elements in order of real, then imaginary parts, as complex numbers. See np.sort_complex.
 
     Derivative:  that of `sort`

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from composit.numpy.numpy_function import rule_for
 from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
 from composit.operation import Array, Axes, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["as_strided", "sliding_window_view"]
 
@@ -158,7 +161,7 @@ class ByteStrided(Operation):
         return np.ndarray(self.shape, self.dtype, array.data, self.offset, self.strides)
 
 
-def _finished(view: Any, writeable: bool) -> Any:
+def _finished(view: LazyTensor, writeable: bool) -> LazyTensor:
     if writeable:
         return view
     fixed = apply(ReadOnly(), view)
@@ -169,7 +172,7 @@ def _finished(view: Any, writeable: bool) -> Any:
 @rule_for(np.lib.stride_tricks.sliding_window_view)
 def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
-) -> Any:
+) -> LazyTensor:
     """Return the windows of a shape at all positions. See np.lib.stride_tricks.sliding_window_view."""
     if subok and isinstance(x, np.ndarray):
         raise NoRuleError("sliding_window_view: of an array whose class is kept")
@@ -182,14 +185,19 @@ def sliding_window_view(
     return _finished(view, truth(writeable))
 
 
-def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:
+def as_strided(
+    x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
+) -> LazyTensor | Array:
     """Return elements of x's memory by a shape and strides in bytes. See np.lib.stride_tricks.as_strided.
 
     Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or into objects
     """
     if subok and isinstance(x, np.ndarray):
         return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable=writeable)
-    tensor = asarray(x)
+    return _strided(asarray(x), shape, strides, writeable)
+
+
+def _strided(tensor: LazyTensor, shape: Any, strides: Any, writeable: bool = True) -> LazyTensor:
     stand_in = stand_in_of(tensor)
     if strides is None and not stand_in.flags.c_contiguous:
         # Of what lies in C order the strides follow from the new shape.
@@ -211,7 +219,7 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
     return _finished(view, writeable and is_writable(tensor))
 
 
-def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
+def view_of_part(tensor: Any, value: Any, part: Array) -> LazyTensor | None:
     """Return the view of a tensor that shows what a part of its value shows; None where the part shows nothing of it."""
     if not isinstance(value, np.ndarray) or not part.size or not np.may_share_memory(part, value):
         return None
@@ -227,7 +235,7 @@ def view_of_part(tensor: Any, value: Any, part: Array) -> Any:
     start = tensor[tuple([slice(position, None) for position in first])] if any(first) else tensor
     # Where numpy's array lies in memory, which may be another way than the value does.
     strides = stand_in_of(tensor).strides
-    return as_strided(start, part.shape, [sum(map(operator.mul, step, strides)) for step in steps])
+    return _strided(start, part.shape, [sum(map(operator.mul, step, strides)) for step in steps])
 
 
 def _order_of_one_piece(*arrays: Array) -> tuple[int, ...] | None:
@@ -236,7 +244,7 @@ def _order_of_one_piece(*arrays: Array) -> tuple[int, ...] | None:
     return order if all(array.transpose(order).flags.c_contiguous for array in arrays) else None
 
 
-def _view_as_another_dtype(tensor: Any, value: Array, part: Array) -> Any:
+def _view_as_another_dtype(tensor: Any, value: Array, part: Array) -> LazyTensor | None:
     whole = _both_as(part.dtype, tensor, value)
     found = None if whole is None else view_of_part(*whole, part)
     # Else each element of the part may lie within one of the value's.
@@ -300,7 +308,7 @@ def set_strides(tensor: Any, strides: Any) -> None:
     probe: Any = np.ndarray(tensor.shape, tensor.dtype, memory, first, present)  # Any: to be set
     probe.strides = strides
     with writing_to(tensor):
-        view = as_strided(tensor, tensor.shape, probe.strides)
+        view = _strided(tensor, tensor.shape, probe.strides)
         reinterpret(tensor, view._steps[-1], view)
         # The way from the base is that of the memory, whatever the tensor was a view of.
         tensor._steps = view._steps

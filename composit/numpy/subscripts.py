@@ -38,7 +38,7 @@ from composit.numpy.live_memory import record_at
 from composit.numpy.movement import moveaxis, reshape, squeeze
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
-from composit.operation import Array, Operation, OperationKind, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, tensor_type
 from composit.source import find_source
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class LazyIndex(Operation):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return self.settled().result_types(*operand_types)
 
-    def evaluate(self, *operands: Array) -> Any:
+    def evaluate(self, *operands: Array) -> Results:
         return self.settled().evaluate(*operands)
 
     def view_of(self, array: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from composit.numpy.arguments import TensorLike, handle_of
 from composit.numpy.array_function import ArrayFunction
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import OperationKind, TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = ["bartlett", "blackman", "hamming", "hanning", "i0", "kaiser"]
 
@@ -40,7 +43,7 @@ class I0(ArrayFunction):
 
 
 @rule_for(np.i0)
-def i0(x: TensorLike) -> Any:
+def i0(x: TensorLike) -> LazyTensor:
     """Return the modified Bessel function of the first kind and order 0. See np.i0."""
     tensor = handle_of(x)
     if not tensor.ndim or tensor.dtype.kind not in "biuf":

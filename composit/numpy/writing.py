@@ -34,7 +34,7 @@ from composit.numpy.subscripts import basic_key, element_places
 from composit.operation import Array, Dtype, Shape, TensorType
 
 if TYPE_CHECKING:
-    pass
+    from composit.numpy.methods import LazyTensor
 
 # Any: tensors and what numpy takes for an index or a value.
 Value = Any
@@ -264,7 +264,7 @@ def _checked_scalar(tensor: Any, value: Any) -> Any:
     return value if value.__class__ is not bool else scalar_tensor(value)
 
 
-def _converted(tensor: Any, value: Any) -> Any:
+def _converted(tensor: Any, value: Any) -> LazyTensor:
     if isinstance(value, np.ndarray | np.generic):
         return as_tensor(value)
     if tensor.dtype.kind in "biufcmM" and isinstance(value, list | tuple):

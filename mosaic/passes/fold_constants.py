@@ -76,7 +76,7 @@ def _evaluate(
     operands = [_operand(program, reference, known) for reference in instruction.operands]
     try:
         with np.errstate(all="ignore"):
-            results = instruction.operation.evaluate_for_reading(*operands)
+            results: Any = instruction.operation.evaluate_for_reading(*operands)
     except (ValueError, TypeError, IndexError, ArithmeticError):
         return None
     return tuple(map(np.asarray, (results,) if instruction.operation.num_results == 1 else results))
