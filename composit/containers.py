@@ -39,7 +39,7 @@ def with_made_tensors(container: Any) -> tuple[Any, bool]:
     return _made_in(container, made), bool(made)
 
 
-def _made_in(value: Any, made: list[Any]) -> Any:
+def _made_in(value: Any, made: list[Any]) -> object:
     tensor = None if isinstance(value, TensorHandle | np.ndarray | np.generic) else tensor_made_by(value)
     if tensor is not None:
         made.append(tensor)
@@ -56,7 +56,7 @@ class _Slot:
         self.position = position
 
 
-def _collect(value: Any, handles: list[TensorHandle]) -> Any:
+def _collect(value: Any, handles: list[TensorHandle]) -> object:
     # By its real class: lazy scalars claim to be instances of numpy's too.
     if issubclass(type(value), np.generic):
         return value
@@ -67,13 +67,13 @@ def _collect(value: Any, handles: list[TensorHandle]) -> Any:
     return _map_children(value, lambda child: _collect(child, handles))
 
 
-def _fill(template: Any, values: Sequence[Any]) -> Any:
+def _fill(template: Any, values: Sequence[Any]) -> object:
     if isinstance(template, _Slot):
         return values[template.position]
     return _map_children(template, lambda child: _fill(child, values))
 
 
-def _map_children(value: Any, function: Callable[[Any], Any]) -> Any:
+def _map_children(value: Any, function: Callable[[Any], Any]) -> object:
     if isinstance(value, Mapping):
         return _like_mapping(value, {key: function(child) for key, child in value.items()})
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -85,7 +85,7 @@ def _map_children(value: Any, function: Callable[[Any], Any]) -> Any:
     return value
 
 
-def _like_mapping(original: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+def _like_mapping(original: Mapping[Any, Any], items: dict[Any, Any]) -> object:
     # A dict subclass that is also a dataclass (transformers' ModelOutput) is made from its fields.
     make: Callable[..., Any] = type(original)
     if hasattr(make, "__dataclass_fields__"):

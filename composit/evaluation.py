@@ -194,7 +194,7 @@ def _own(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
     return owned
 
 
-def _as_numpy(value: Any) -> Any:  # Any: an array or scalar; Python's scalars become numpy's
+def _as_numpy(value: Any) -> Array | np.generic:
     return value if isinstance(value, np.ndarray | np.generic) else np.asarray(value)[()]
 
 
@@ -335,7 +335,7 @@ def _identity(pair: Pair) -> int:
     return id(pair[0]) if pair[0].operands else id(pair[0].operation)
 
 
-def _fitting(handle: TensorHandle, value: Any) -> Any:  # Any: anything array-like
+def _fitting(handle: TensorHandle, value: Any) -> Array:
     expected = handle.type
     if isinstance(value, TensorHandle):
         value = evaluate(value)

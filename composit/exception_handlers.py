@@ -85,7 +85,7 @@ def _fit(clauses: _Clauses, names: Mapping[str, Any], is_near: bool) -> bool:
     return False
 
 
-def _resolved(path: _Path, names: Mapping[str, Any]) -> Any:
+def _resolved(path: _Path, names: Mapping[str, Any]) -> object:
     """Return what a dotted name stands for, None if that is not known without running anything."""
     if not path:
         return None

@@ -16,7 +16,7 @@ import numpy as np
 from composit.backends import PreparedProgram
 from composit.direct import references_of_a_name
 from composit.errstates import reporting, set_errstate
-from composit.operation import Array, Input
+from composit.operation import Array, Input, Results
 from composit.program import Instruction, Program, Reference, errstates_of, labels_of
 from composit.source import Source, describe_source
 from composit.warning_lines import register_runner
@@ -130,12 +130,12 @@ _OWN_REFERENCES = references_of_a_name()
 class _Update:
     """A write to a value that no later instruction reads: in its own memory, if nothing else holds the array either."""
 
-    evaluate: Callable[..., Any]
-    update: Callable[..., Any]
+    evaluate: Callable[..., Results]
+    update: Callable[..., Results]
     target: int
     others: list[int]
 
-    def run(self, memory: list[Any]) -> Any:
+    def run(self, memory: list[Any]) -> Results:
         target = memory[self.target]
         memory[self.target] = None
         others = [memory[slot] for slot in self.others]

@@ -43,7 +43,7 @@ def newest_serial() -> int:
     return next(_serials)
 
 
-def _read_only(slot: str) -> Any:  # Any: a property, declared at each use as what it gives
+def _read_only(slot: str) -> Any:
     return property(attrgetter(slot), _refuse_to_change)
 
 

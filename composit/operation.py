@@ -261,7 +261,7 @@ class Operation:
         return digest(name, *[encode(getattr(self, field)) for field in (fields if identity else structural)])
 
 
-def serial_field() -> Any:  # Any: dataclasses.field's own declared type
+def serial_field() -> Key:
     """Return the dataclass field that makes each creation its own array: in the key, but not in the structure."""
     return dataclasses.field(default_factory=fresh_token, metadata={"identity": True}, repr=False)
 

@@ -1,13 +1,18 @@
 """Graphs out of rows in bulk, out of networkx's graphs, and networkx's graphs out of ours. May import graph."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from composit.multidigraph.draft import AttributeInput, Draft
 from composit.multidigraph.frozen import frozen
 from composit.multidigraph.graph import MultiDiGraph, made_graph
 from composit.multidigraph.records import EMPTY, EdgeKey, EdgeRow, Node, Record, record_map
+
+if TYPE_CHECKING:
+    import networkx
 
 InEdge: TypeAlias = tuple[Node, EdgeKey, AttributeInput]
 InEdgeRow: TypeAlias = tuple[Node, AttributeInput, Iterable[InEdge]]
@@ -65,7 +70,7 @@ def from_networkx(graph: Any) -> MultiDiGraph:
     return made_graph(MultiDiGraph, draft.finished(), dict(graph.graph))
 
 
-def to_networkx(graph: MultiDiGraph) -> Any:
+def to_networkx(graph: MultiDiGraph) -> networkx.MultiDiGraph:
     """The same graph as a networkx.MultiDiGraph, to be changed in place; attributes' values are shared."""
     from networkx import MultiDiGraph as MutableMultiDiGraph
 
@@ -75,7 +80,7 @@ def to_networkx(graph: MultiDiGraph) -> Any:
     return mutable
 
 
-def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> Any:
+def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> networkx.MultiGraph:
     """A networkx.MultiGraph of the graph's edges, as networkx's `to_undirected` makes it; values are shared."""
     from networkx import MultiGraph
     from networkx.classes.graphviews import generic_graph_view

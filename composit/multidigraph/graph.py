@@ -6,9 +6,11 @@ their own: `G.__class__` names networkx's class, so that an algorithm that makes
 it gets a mutable one; see `callers` for those that make a copy. May import everything of this package but conversion.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from composit.multidigraph.callers import is_called_from_networkx
 from composit.multidigraph.draft import AttributeInput, Draft
@@ -17,6 +19,9 @@ from composit.multidigraph.frozen import FrozenDict
 from composit.multidigraph.pickling import record_map_of_state, state_of
 from composit.multidigraph.reading import ReadableGraph
 from composit.multidigraph.records import EMPTY, EdgeKey, Node, Record, RecordMap, record_map
+
+if TYPE_CHECKING:
+    import networkx
 
 
 class MultiDiGraph(ReadableGraph):
@@ -50,13 +55,13 @@ class MultiDiGraph(ReadableGraph):
 
     # Adding
 
-    def add_node(self, node_for_adding: Node, **attr: Any) -> "MultiDiGraph":
+    def add_node(self, node_for_adding: Node, **attr: Any) -> MultiDiGraph:
         """A graph with the node; the attributes of one that was there already are updated."""
         draft = self._draft("add_node")
         draft.add_node(node_for_adding, attr)
         return self._finished(draft)
 
-    def add_nodes_from(self, nodes_for_adding: Iterable[Any], **attr: Any) -> "MultiDiGraph":
+    def add_nodes_from(self, nodes_for_adding: Iterable[Any], **attr: Any) -> MultiDiGraph:
         """A graph with the nodes, each given as a node or as (node, attributes); `attr` for all of them."""
         draft = self._draft("add_nodes_from")
         for form in nodes_for_adding:
@@ -64,13 +69,13 @@ class MultiDiGraph(ReadableGraph):
             draft.add_node(node, {**attr, **attributes})
         return self._finished(draft)
 
-    def add_edge(self, u_for_edge: Node, v_for_edge: Node, key: EdgeKey | None = None, **attr: Any) -> "MultiDiGraph":
+    def add_edge(self, u_for_edge: Node, v_for_edge: Node, key: EdgeKey | None = None, **attr: Any) -> MultiDiGraph:
         """A graph with an edge from u to v under `key`, or under the key `new_edge_key(u, v)`."""
         draft = self._draft("add_edge")
         draft.add_edge(u_for_edge, v_for_edge, key, attr)
         return self._finished(draft)
 
-    def add_edges_from(self, ebunch_to_add: Iterable[Any], **attr: Any) -> "MultiDiGraph":
+    def add_edges_from(self, ebunch_to_add: Iterable[Any], **attr: Any) -> MultiDiGraph:
         """A graph with the edges, each (u, v), (u, v, attributes), (u, v, key) or (u, v, key, attributes)."""
         draft = self._draft("add_edges_from")
         for form in ebunch_to_add:
@@ -78,14 +83,16 @@ class MultiDiGraph(ReadableGraph):
             draft.add_edge(source, sink, key, {**attr, **attributes})
         return self._finished(draft)
 
-    def add_weighted_edges_from(self, ebunch_to_add: Iterable[Any], weight: str = "weight", **attr: Any) -> Any:
+    def add_weighted_edges_from(
+        self, ebunch_to_add: Iterable[Any], weight: str = "weight", **attr: Any
+    ) -> MultiDiGraph:
         """A graph with the edges (u, v, w), the w kept as the attribute `weight`."""
         draft = self._draft("add_weighted_edges_from")
         for source, sink, value in ebunch_to_add:
             draft.add_edge(source, sink, None, {**attr, weight: value})
         return self._finished(draft)
 
-    def update(self, edges: Any = None, nodes: Iterable[Any] | None = None) -> "MultiDiGraph":
+    def update(self, edges: Any = None, nodes: Iterable[Any] | None = None) -> MultiDiGraph:
         """A graph with the edges, the nodes, or the edges, nodes and attributes of a graph given as `edges`."""
         draft = self._draft("update")
         attributes = self._attributes
@@ -100,13 +107,13 @@ class MultiDiGraph(ReadableGraph):
             draft.add_edge(*parts_of_edge(form))
         return self._made(draft.finished(), attributes)
 
-    def with_attributes(self, **attr: Any) -> "MultiDiGraph":
+    def with_attributes(self, **attr: Any) -> MultiDiGraph:
         """A graph whose own attributes are updated by `attr` (networkx: G.graph.update)."""
         return self._made(self._record_map, FrozenDict({**self._attributes, **attr}))
 
     # Removing
 
-    def remove_node(self, n: Node) -> "MultiDiGraph":
+    def remove_node(self, n: Node) -> MultiDiGraph:
         """A graph without the node and its edges.
 
         Raises:      GraphError (networkx's NetworkXError): there is no such node
@@ -119,7 +126,7 @@ class MultiDiGraph(ReadableGraph):
         draft.remove_node(n)
         return self._finished(draft)
 
-    def remove_nodes_from(self, nodes: Iterable[Node]) -> "MultiDiGraph":
+    def remove_nodes_from(self, nodes: Iterable[Node]) -> MultiDiGraph:
         """A graph without those of the nodes that are in it."""
         draft = self._draft("remove_nodes_from")
         for node in nodes:
@@ -127,7 +134,7 @@ class MultiDiGraph(ReadableGraph):
                 draft.remove_node(node)
         return self._finished(draft)
 
-    def remove_edge(self, u: Node, v: Node, key: EdgeKey | None = None) -> "MultiDiGraph":
+    def remove_edge(self, u: Node, v: Node, key: EdgeKey | None = None) -> MultiDiGraph:
         """A graph without the edge from u to v under `key`, or without the last that was added.
 
         Raises:      GraphError (networkx's NetworkXError): there is no such edge
@@ -142,7 +149,7 @@ class MultiDiGraph(ReadableGraph):
         draft.remove_edge(*edge)
         return self._finished(draft)
 
-    def remove_edges_from(self, ebunch: Iterable[Any]) -> "MultiDiGraph":
+    def remove_edges_from(self, ebunch: Iterable[Any]) -> MultiDiGraph:
         """A graph without those of the edges (u, v), (u, v, key), (u, v, key, attributes) that are in it."""
         draft = self._draft("remove_edges_from")
         for form in ebunch:
@@ -151,12 +158,12 @@ class MultiDiGraph(ReadableGraph):
                 draft.remove_edge(*edge)
         return self._finished(draft)
 
-    def clear(self) -> "MultiDiGraph":
+    def clear(self) -> MultiDiGraph:
         """A graph without nodes, edges and attributes."""
         self._draft("clear")
         return self._made(EMPTY, FrozenDict())
 
-    def clear_edges(self) -> "MultiDiGraph":
+    def clear_edges(self) -> MultiDiGraph:
         """A graph with the same nodes and attributes and no edges."""
         self._draft("clear_edges")
         none: FrozenDict[Any, Any] = FrozenDict()  # Any: serves as empty adjacency of any node
@@ -168,13 +175,13 @@ class MultiDiGraph(ReadableGraph):
 
     # Deriving
 
-    def copy(self, as_view: bool = False) -> Any:
+    def copy(self, as_view: bool = False) -> MultiDiGraph | networkx.MultiDiGraph:
         """The graph itself, which nothing can change; code of networkx gets a mutable networkx.MultiDiGraph."""
         if not as_view and is_called_from_networkx(1):
             return _mutable_copy(self)
         return self
 
-    def subgraph(self, nodes: Any) -> "MultiDiGraph":
+    def subgraph(self, nodes: Any) -> MultiDiGraph:
         """The graph of those of `nodes` (one node or several) that are here, and of the edges between them."""
         kept = set(self.nbunch_iter(nodes))
         return self._made(
@@ -182,7 +189,7 @@ class MultiDiGraph(ReadableGraph):
             self._attributes,
         )
 
-    def edge_subgraph(self, edges: Iterable[tuple[Node, Node, EdgeKey]]) -> "MultiDiGraph":
+    def edge_subgraph(self, edges: Iterable[tuple[Node, Node, EdgeKey]]) -> MultiDiGraph:
         """The graph of those of the edges (u, v, key) that are here, and of their ends."""
         kept_edges = {(source, sink, key) for source, sink, key in edges if self.has_edge(source, sink, key)}
         kept = {end for source, sink, _ in kept_edges for end in (source, sink)}
@@ -191,7 +198,7 @@ class MultiDiGraph(ReadableGraph):
             self._attributes,
         )
 
-    def reverse(self, copy: bool = True) -> Any:
+    def reverse(self, copy: bool = True) -> MultiDiGraph | networkx.MultiDiGraph:
         """The graph with each edge turned round; code of networkx that asks for a copy gets a mutable one."""
         table = {
             node: Record(record.attributes, record.out_edges, record.in_edges, place)
@@ -200,19 +207,19 @@ class MultiDiGraph(ReadableGraph):
         reversed_graph = self._made(record_map(table, self._record_map.num_edges), self._attributes)
         return _mutable_copy(reversed_graph) if copy and is_called_from_networkx(1) else reversed_graph
 
-    def to_directed(self, as_view: bool = False) -> Any:
+    def to_directed(self, as_view: bool = False) -> MultiDiGraph | networkx.MultiDiGraph:
         """The graph itself; code of networkx gets a mutable networkx.MultiDiGraph, as from `copy`."""
         if not as_view and is_called_from_networkx(1):
             return _mutable_copy(self)
         return self
 
-    def to_undirected(self, reciprocal: bool = False, as_view: bool = False) -> Any:
+    def to_undirected(self, reciprocal: bool = False, as_view: bool = False) -> networkx.MultiGraph:
         """A networkx.MultiGraph of the edges; only of those that go both ways if `reciprocal`."""
         from composit.multidigraph.conversion import undirected
 
         return undirected(self, reciprocal, as_view)
 
-    def __copy__(self) -> "MultiDiGraph":
+    def __copy__(self) -> MultiDiGraph:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: the protocol of pickle
@@ -232,10 +239,10 @@ class MultiDiGraph(ReadableGraph):
             )
         return Draft(self._record_map)
 
-    def _finished(self, draft: Draft) -> "MultiDiGraph":
+    def _finished(self, draft: Draft) -> MultiDiGraph:
         return self._made(draft.finished(), self._attributes)
 
-    def _made(self, record_map: RecordMap, attributes: FrozenDict[str, Any]) -> "MultiDiGraph":
+    def _made(self, record_map: RecordMap, attributes: FrozenDict[str, Any]) -> MultiDiGraph:
         return made_graph(type(self), record_map, attributes)
 
     def _selection(self, nodes: set[Node], keeps_edge: Callable[[Node, Node, EdgeKey], bool]) -> RecordMap:
@@ -271,7 +278,7 @@ def _read_by_networkx(data: Any, multigraph_input: bool | None) -> MultiDiGraph:
     return from_networkx(networkx.MultiDiGraph(data, multigraph_input=multigraph_input))
 
 
-def _mutable_copy(graph: MultiDiGraph) -> Any:
+def _mutable_copy(graph: MultiDiGraph) -> networkx.MultiDiGraph:
     from composit.multidigraph.conversion import to_networkx
 
     return to_networkx(graph)

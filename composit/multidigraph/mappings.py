@@ -4,7 +4,7 @@ networkx's views and algorithms read a graph through these three. A single look-
 first iteration makes the ordered table, after which look-ups are those of a dict.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -46,13 +46,13 @@ class PartMapping(Mapping[Node, Part]):
         return node in self._record_map.records
 
     # The views of the ordered table are read-only and many times faster than those that Mapping derives.
-    def keys(self) -> Any:  # Any: dict_keys, of which Mapping's annotation is not a base
+    def keys(self) -> KeysView[Any]:
         return self._ordered().keys()
 
-    def items(self) -> Any:  # Any: as keys
+    def items(self) -> ItemsView[Any, Any]:
         return self._ordered().items()
 
-    def values(self) -> Any:  # Any: as keys
+    def values(self) -> ValuesView[Any]:
         return self._ordered().values()
 
     def __repr__(self) -> str:

@@ -4,13 +4,18 @@ Views (`nodes`, `edges`, `adj`, `degree` and theirs) are networkx's own classes 
 are networkx's in every detail; networkx is imported when the first one is asked for. May import records and mappings.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from composit.multidigraph.draft import new_edge_key
 from composit.multidigraph.frozen import FrozenDict
 from composit.multidigraph.mappings import PartMapping
 from composit.multidigraph.records import Adjacency, Attributes, EdgeKey, KeyToAttributes, Node, RecordMap
+
+if TYPE_CHECKING:
+    import networkx
 
 
 class ReadableGraph:
@@ -62,7 +67,7 @@ class ReadableGraph:
         """The number of nodes."""
         return len(self)
 
-    def __getitem__(self, n: Node) -> Any:
+    def __getitem__(self, n: Node) -> networkx.classes.coreviews.AdjacencyView:
         """The edges out of `n`, by neighbour and key (networkx's AdjacencyView)."""
         return self.adj[n]
 
@@ -157,46 +162,46 @@ class ReadableGraph:
         return self._attributes.get("name", "")
 
     @property
-    def nodes(self) -> Any:
+    def nodes(self) -> networkx.classes.reportviews.NodeView:
         """networkx's NodeView: a set of nodes and a mapping to their attributes; callable with `data`, `default`."""
         return self._keep("nodes", lambda: _report_views().NodeView(self))
 
     @property
-    def edges(self) -> Any:
+    def edges(self) -> networkx.classes.reportviews.OutMultiEdgeView:
         """networkx's OutMultiEdgeView, callable with `nbunch`, `data`, `keys` and `default`."""
         return self._keep("edges", lambda: _report_views().OutMultiEdgeView(self))
 
     out_edges = edges
 
     @property
-    def in_edges(self) -> Any:
+    def in_edges(self) -> networkx.classes.reportviews.InMultiEdgeView:
         """networkx's InMultiEdgeView: the edges by their sinks."""
         return self._keep("in_edges", lambda: _report_views().InMultiEdgeView(self))
 
     @property
-    def adj(self) -> Any:
+    def adj(self) -> networkx.classes.coreviews.MultiAdjacencyView:
         """networkx's MultiAdjacencyView: node to neighbour to key to attributes."""
         return self._keep("adj", lambda: _core_views().MultiAdjacencyView(self._succ))
 
     succ = adj
 
     @property
-    def pred(self) -> Any:
+    def pred(self) -> networkx.classes.coreviews.MultiAdjacencyView:
         """networkx's MultiAdjacencyView of the edges into each node."""
         return self._keep("pred", lambda: _core_views().MultiAdjacencyView(self._pred))
 
     @property
-    def degree(self) -> Any:
+    def degree(self) -> networkx.classes.reportviews.DiMultiDegreeView:
         """networkx's DiMultiDegreeView, callable with `nbunch` and `weight`."""
         return self._keep("degree", lambda: _report_views().DiMultiDegreeView(self))
 
     @property
-    def in_degree(self) -> Any:
+    def in_degree(self) -> networkx.classes.reportviews.InMultiDegreeView:
         """networkx's InMultiDegreeView."""
         return self._keep("in_degree", lambda: _report_views().InMultiDegreeView(self))
 
     @property
-    def out_degree(self) -> Any:
+    def out_degree(self) -> networkx.classes.reportviews.OutMultiDegreeView:
         """networkx's OutMultiDegreeView."""
         return self._keep("out_degree", lambda: _report_views().OutMultiDegreeView(self))
 
@@ -210,17 +215,17 @@ class ReadableGraph:
         """True."""
         return True
 
-    def to_directed_class(self) -> Any:
+    def to_directed_class(self) -> type[networkx.MultiDiGraph]:
         """networkx.MultiDiGraph, of which networkx's code makes graphs that it then changes."""
-        from networkx import MultiDiGraph
+        import networkx
 
-        return MultiDiGraph
+        return networkx.MultiDiGraph  # type: ignore[no-any-return]  # networkx has no types
 
-    def to_undirected_class(self) -> Any:
+    def to_undirected_class(self) -> type[networkx.MultiGraph]:
         """networkx.MultiGraph."""
-        from networkx import MultiGraph
+        import networkx
 
-        return MultiGraph
+        return networkx.MultiGraph  # type: ignore[no-any-return]
 
     # Equality
 

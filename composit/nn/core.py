@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, ParamSpec, TypeAlias
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from composit.guards import read_value
 from composit.handle import described
 from composit.keys import Key, digest, encode, fresh_token
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 _Parameters = ParamSpec("_Parameters")
 ResultTypes: TypeAlias = Callable[..., "TensorType | tuple[TensorType, ...]"]
@@ -122,7 +125,7 @@ def wrap_as_operation(
         wrapped = WrappedFunction(function, result_types, vjp)
 
         @wraps(function)
-        def build(*operands: _Parameters.args, **arguments: _Parameters.kwargs) -> Any:
+        def build(*operands: _Parameters.args, **arguments: _Parameters.kwargs) -> LazyTensor | tuple[LazyTensor, ...]:
             tensors = [as_tensor(operand) for operand in operands]
             ordered = tuple(sorted(arguments.items()))
             return apply(UserFunction(wrapped, ordered, _types_of(wrapped, tensors, ordered)), *tensors)
@@ -156,7 +159,9 @@ def _learn_types(
     return tuple(_type_of_value(wrapped, value) for value in several)
 
 
-def _try_on_ones(wrapped: WrappedFunction, types: Sequence[TensorType], arguments: tuple[tuple[str, Any], ...]) -> Any:
+def _try_on_ones(
+    wrapped: WrappedFunction, types: Sequence[TensorType], arguments: tuple[tuple[str, Any], ...]
+) -> object:
     stand_ins = [np.ones(value_type.shape, value_type.dtype)[()] for value_type in types]
     try:
         with warnings.catch_warnings():
@@ -167,7 +172,7 @@ def _try_on_ones(wrapped: WrappedFunction, types: Sequence[TensorType], argument
         return None
 
 
-def _call(wrapped: WrappedFunction, operands: Sequence[Any], arguments: tuple[tuple[str, Any], ...]) -> Any:
+def _call(wrapped: WrappedFunction, operands: Sequence[Any], arguments: tuple[tuple[str, Any], ...]) -> object:
     # Operands may have other readers: a function that writes to them is stopped by numpy.
     return wrapped.function(*[_read_only(operand) for operand in operands], **dict(arguments))
 

@@ -7,7 +7,7 @@ composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from composit.numpy.casting import Astype
 from composit.operation import TensorType, VjpContext
 from composit.program import Pair, ancestors_in_order
 from composit.source import describe_source, noting
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 _Identity: TypeAlias = tuple[int, int]
 
@@ -99,7 +102,7 @@ def _check_inexact(handle: TensorHandle) -> None:
         )
 
 
-def _incoming(handle: TensorHandle, output: object, value: object) -> Any:
+def _incoming(handle: TensorHandle, output: object, value: object) -> LazyTensor:
     if handle.dtype.kind not in "fc":
         raise DerivativeError(
             f"chain_rule: the output {described(handle)} has dtype {handle.dtype}, which has no derivative; expected a floating or complex "
@@ -116,7 +119,7 @@ def _incoming(handle: TensorHandle, output: object, value: object) -> Any:
     return _broadcast(_cast(cotangent, handle.type), handle.shape)
 
 
-def _broadcast(tensor: Any, shape: tuple[int, ...]) -> Any:
+def _broadcast(tensor: Any, shape: tuple[int, ...]) -> LazyTensor:
     return tensor if tensor.shape == shape else cnp.broadcast_to(tensor, shape)
 
 
@@ -133,7 +136,7 @@ class _Sweep:
         # What is older than all inputs depends on none of them: a loop's gradient walks back to its weights and no further.
         self._oldest = min((handle.node.serial for handle in wanted), default=0)
         self._outputs: list[Pair] = []
-        self._cotangents: dict[_Identity, Any] = {}
+        self._cotangents: dict[_Identity, LazyTensor] = {}
         self._stopped_at: dict[_Identity, Node] = {}
         self._reached: set[_Identity] = set()
 
@@ -176,7 +179,7 @@ class _Sweep:
         earlier = self._cotangents.get(identity)
         self._cotangents[identity] = cotangent if earlier is None else cnp.add(earlier, cotangent)
 
-    def gradient(self, handle: TensorHandle, unreached: str) -> Any:
+    def gradient(self, handle: TensorHandle, unreached: str) -> LazyTensor:
         identity = _identity(handle.node, handle.output_index)
         found = self._cotangents.get(identity)
         if found is not None:
@@ -215,7 +218,7 @@ def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[b
         ]
 
 
-def _unbroadcast(cotangent: Any, operand: TensorType) -> Any:
+def _unbroadcast(cotangent: LazyTensor, operand: TensorType) -> LazyTensor:
     """Return the cotangent summed over the axes along which the operand was repeated."""
     shape = cotangent.shape
     if shape == operand.shape:
@@ -228,7 +231,7 @@ def _unbroadcast(cotangent: Any, operand: TensorType) -> Any:
     return _broadcast(cnp.reshape(summed, summed.shape[extra:]), operand.shape)
 
 
-def _cast(cotangent: Any, operand: TensorType) -> Any:
+def _cast(cotangent: LazyTensor, operand: TensorType) -> LazyTensor:
     if cotangent.dtype == operand.dtype and not cotangent.type.weak:
         return cotangent
     if cotangent.dtype.kind == "c" and operand.dtype.kind == "f":

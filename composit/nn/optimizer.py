@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from composit.errors import ParameterError
 from composit.handle import make_tensor
 from composit.node import Node
 from composit.operation import Input, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 Tensors: TypeAlias = Sequence[Any]  # Any: lazy tensors
 State: TypeAlias = Any  # Any: a nested container of tensors of the optimizer's choice, () if it has none
@@ -29,7 +32,7 @@ class Optimizer:
     update: Callable[[Tensors, Tensors, State], tuple[list[Any], State]]
 
 
-def rate_input(value: float, label: str) -> Any:  # Any: a LazyTensor
+def rate_input(value: float, label: str) -> LazyTensor:
     """Return a weak scalar input: it never decides a dtype, and another value needs no new program.
 
     Raises:  ParameterError: the value is not a finite number

@@ -53,7 +53,7 @@ class ArrayApi(TensorHandle):
         max_version: tuple[int, int] | None = None,
         dl_device: tuple[Any, int] | None = None,
         copy: bool | None = None,
-    ) -> Any:
+    ) -> object:
         """Return a capsule with the value, which is computed now: a copy, or read-only memory with copy=False.
 
         The copy of what is read-only is marked so, and consumers that cannot be told are refused, as by numpy's arrays.

@@ -93,7 +93,7 @@ class ArrayAttributes(TensorHandle):
         set_flags(self, write, align, uic)
 
     @property
-    def base(self) -> Any:
+    def base(self) -> TensorHandle | None:
         """The tensor whose memory numpy would share, None for memory of its own."""
         return base_of(self)
 

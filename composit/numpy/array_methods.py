@@ -5,6 +5,7 @@ Methods about memory are in memory_methods.py. May import the families.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FunctionType
@@ -48,7 +49,7 @@ _IN_PLACE = ("self", "out")
 def _method(function: Function) -> Function:
     """Return the function as a method: the tensor is its first argument."""
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> object:
         return function(self, *args, **kwargs)
 
     method.__name__ = function.__name__
@@ -62,11 +63,11 @@ class _NumpysMethod:
 
     __name__: str
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> object:
         return getattr(args[0], self.__name__)(*args[1:], **kwargs)
 
     @property
-    def __signature__(self) -> Any:
+    def __signature__(self) -> inspect.Signature | None:
         """numpy's own, which names what a method writes to."""
         return signature_of(getattr(np.ndarray, self.__name__))
 
@@ -79,7 +80,7 @@ def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
 
     function = _NumpysMethod(method.__name__)
 
-    def public(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def public(self: Any, *args: Any, **kwargs: Any) -> object:
         return call_numpy(function, (self, *args), kwargs, writes)
 
     public.__name__ = method.__name__
@@ -93,7 +94,7 @@ def _truth_method(function: Function) -> Function:
 
     def method(
         self: Any, /, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
-    ) -> Any:
+    ) -> object:
         if dtype is None:
             return function(self, axis, out, keepdims, where=where)
         return by_numpy(self, axis=axis, dtype=dtype, out=out, keepdims=keepdims, where=where)
@@ -219,7 +220,7 @@ class ArrayMethods(TensorHandle):
     def __copy__(self) -> LazyTensor:
         return copied_in_order(self, "K")
 
-    def __deepcopy__(self, memo: dict[int, Any], /) -> Any:
+    def __deepcopy__(self, memo: dict[int, Any], /) -> object:
         if self.dtype.hasobject:
             return call_numpy(np.ndarray.__deepcopy__, (self, memo), {})
         return copied_in_order(self, "K")

@@ -182,7 +182,7 @@ def average(
     returned: bool = False,
     *,
     keepdims: object = np._NoValue,
-) -> LazyTensor | tuple[LazyTensor, LazyTensor]:
+) -> Any:
     """Return the weighted mean along axes; weights have the shape of `a`, or of its axes. Reference: numpy.average."""
     handle = _of_numbers(a)
     if not handle.size:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.operation import Dtype
+from composit.operation import Array, Dtype
 
 
 def resolve_part(dtypes: tuple[Any, ...], **options: Any) -> tuple[Dtype, ...]:
@@ -15,11 +15,11 @@ def resolve_part(dtypes: tuple[Any, ...], **options: Any) -> tuple[Dtype, ...]:
     return given, np.zeros((), given).real.dtype
 
 
-def real_of_arrays(x: Any) -> Any:
+def real_of_arrays(x: Any) -> Array:
     """Return the real part of each element."""
     return np.array(np.real(x))[()]
 
 
-def imag_of_arrays(x: Any) -> Any:
+def imag_of_arrays(x: Any) -> Array:
     """Return the imaginary part of each element."""
     return np.array(np.imag(x))[()]

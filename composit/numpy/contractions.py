@@ -179,7 +179,7 @@ _OPTIMIZATIONS = (False, True, "greedy", "optimal")
 
 
 @rule_for(np.einsum_path)
-def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> tuple[list[Any], str]:
     """Return the order in which einsum would take products, and a table of it. See np.einsum_path.
 
     It follows from the shapes, so nothing is evaluated.
@@ -188,7 +188,7 @@ def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = Fa
     return np.einsum_path(*shapes_only, optimize=optimize, einsum_call=einsum_call)  # type: ignore[arg-type]  # numpy takes it
 
 
-def _without_values(operand: Any) -> Any:
+def _without_values(operand: Any) -> object:
     if not isinstance(operand, TensorHandle):
         return operand
     return np.broadcast_to(np.zeros((), operand.dtype), operand.shape)

@@ -48,7 +48,7 @@ def _is_duck(value: Any) -> bool:
     return method is not None and method is not np.ndarray.__array_function__
 
 
-def ask_ducks(public: Function, ducks: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def ask_ducks(public: Function, ducks: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
     """Return what the first of them makes of the call.
 
     Raises:  TypeError: none of them knows the function

@@ -194,7 +194,9 @@ class ElementwiseFunction(ufunc):
             typing = self._typings[types] = _Typing(results, bounds)
         return typing
 
-    def loop_dtypes(self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind") -> Any:
+    def loop_dtypes(
+        self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind"
+    ) -> tuple[Dtype, ...]:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
         if casting in ("no", "equiv"):  # on Python's numbers, numpy's resolver crashes

@@ -128,7 +128,7 @@ def resolve_erf(dtypes: tuple[Any, ...], **options: Any) -> tuple[Dtype, ...]:
     return tuple(resolved)
 
 
-def erf_of_arrays(x: Any, *, dtype: Dtype | None = None, casting: str = "same_kind") -> Any:
+def erf_of_arrays(x: Any, *, dtype: Dtype | None = None, casting: str = "same_kind") -> Array:
     """Return the error function of each element: within 2 ulp, odd, 1 at infinity, NaN at NaN."""
     operand_dtype, result_dtype = resolve_erf((x if isinstance(x, type) else np.asarray(x).dtype, None))
     result_dtype = dtype or result_dtype

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Any, everywhere here: indices and values in all of numpy's forms, and tensors.
 
 
-def _read(a: Array, index: Any) -> Any:
+def _read(a: Array, index: Any) -> object:
     return a.flat[index]
 
 

@@ -6,7 +6,7 @@ reductions, joining, numpy_function, errors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -43,12 +43,13 @@ unravel_index = without_rule(np.unravel_index)
 
 
 @rule_for(np.diag_indices_from)
-def diag_indices_from(arr: TensorLike) -> Any:
+def diag_indices_from(arr: TensorLike) -> tuple[LazyTensor, ...]:
     """Return the positions of the main diagonal of an array like this one. See np.diag_indices_from."""
     shape = handle_of(arr).shape
     if len(shape) < 2 or len(set(shape)) != 1:
         raise NoRuleError(f"diag_indices_from: shape {shape}")
-    return diag_indices(shape[0], len(shape))
+    positions: tuple[LazyTensor, ...] = diag_indices(shape[0], len(shape))
+    return positions
 
 
 def _matrix_shape(arr: TensorLike) -> tuple[int, int]:
@@ -59,17 +60,19 @@ def _matrix_shape(arr: TensorLike) -> tuple[int, int]:
 
 
 @rule_for(np.tril_indices_from)
-def tril_indices_from(arr: TensorLike, k: int = 0) -> Any:
+def tril_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
     """Return the positions on and below a diagonal of a matrix like this one. See np.tril_indices_from."""
     rows, columns = _matrix_shape(arr)
-    return tril_indices(rows, k=k, m=columns)
+    positions: tuple[LazyTensor, ...] = tril_indices(rows, k=k, m=columns)
+    return positions
 
 
 @rule_for(np.triu_indices_from)
-def triu_indices_from(arr: TensorLike, k: int = 0) -> Any:
+def triu_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
     """Return the positions on and above a diagonal of a matrix like this one. See np.triu_indices_from."""
     rows, columns = _matrix_shape(arr)
-    return triu_indices(rows, k=k, m=columns)
+    positions: tuple[LazyTensor, ...] = triu_indices(rows, k=k, m=columns)
+    return positions
 
 
 @rule_for(np.vander)

@@ -48,7 +48,7 @@ def ix_(*args: TensorLike) -> tuple[Any, ...]:
     return tuple(opened)
 
 
-def _known_slices(key: Any) -> Any:
+def _known_slices(key: Any) -> object:
     """Return a subscript in which the ends of slices are known: they decide how long something is."""
     if isinstance(key, tuple):
         return tuple(_known_slices(part) for part in key)
@@ -79,11 +79,11 @@ class Grid:
         return call_numpy(self._numpys, (_known_slices(key),), {})
 
 
-def _dense(key: Any) -> Any:
+def _dense(key: Any) -> object:
     return np.mgrid[key]
 
 
-def _open(key: Any) -> Any:
+def _open(key: Any) -> object:
     return np.ogrid[key]
 
 
@@ -168,12 +168,12 @@ def _with_axes(tensor: Any, ndmin: int, start: int) -> Any:
 
 
 @of_matrices
-def _rows(key: Any) -> Any:
+def _rows(key: Any) -> object:
     return np.r_[key]
 
 
 @of_matrices
-def _columns(key: Any) -> Any:
+def _columns(key: Any) -> object:
     return np.c_[key]
 
 

@@ -197,7 +197,7 @@ class Field(Operation):
         return "getitem"
 
     @property
-    def _index(self) -> Any:
+    def _index(self) -> str | list[str]:
         return self.names if isinstance(self.names, str) else list(self.names)
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:

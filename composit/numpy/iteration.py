@@ -27,7 +27,7 @@ __all__ = ["nditer", "nested_iters"]
 def _fact(descriptor: Any) -> property:
     """Return what an iterator says of itself, from numpy's own."""
 
-    def get(self: nditer) -> Any:
+    def get(self: nditer) -> object:
         return descriptor.__get__(self._numpys)
 
     def set_to(self: nditer, value: Any) -> None:

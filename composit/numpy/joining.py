@@ -276,11 +276,12 @@ def _all_cast(tensors: list[Any], dtype: Any, casting: str) -> list[Any]:
     return [_cast(tensor, target, casting) for tensor in tensors]
 
 
-def _cast(tensor: Any, dtype: Dtype, casting: str) -> Any:
+def _cast(tensor: LazyTensor, dtype: Dtype, casting: str) -> LazyTensor:
     if not dtype.isnative or dtype.subdtype is not None or casting == "same_value":
         raise NoRuleError(f"joining: dtype {dtype} or casting {casting!r}")
     check_casting(tensor.dtype, dtype, casting)
-    return tensor if tensor.dtype == dtype and tensor.type.weak is None else tensor.astype(dtype)
+    cast: LazyTensor = tensor if tensor.dtype == dtype and tensor.type.weak is None else tensor.astype(dtype)
+    return cast
 
 
 @rule_for(np.stack)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from composit.handle import TensorHandle
-from composit.operation import Input, Operation
+from composit.operation import Input, Operation, Result
 
 
-def known_value(tensor: TensorHandle) -> Any:  # Any: an array or scalar
+def known_value(tensor: TensorHandle) -> Result | None:
     """Return the value of a tensor if no operation has to run for it, else None."""
     node, index = tensor._node, tensor._output_index
     views: list[Operation] = []
@@ -20,7 +20,8 @@ def known_value(tensor: TensorHandle) -> Any:  # Any: an array or scalar
             return None
         views.append(operation)
         node, index = node.operands[0]
-    return _seen_through(views, known.value)
+    value: Result = _seen_through(views, known.value)
+    return value
 
 
 def _seen_through(views: list[Operation], value: Any) -> Any:

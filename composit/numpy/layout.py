@@ -22,6 +22,8 @@ from composit.node import Node
 from composit.operation import Array, Input, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
+    from numpy._core.multiarray import flagsobj
+
     from composit.numpy.methods import LazyTensor
 
 
@@ -265,6 +267,6 @@ def _keeps_axes(node: Node) -> bool:
     return all(stride > 0 for stride in strides) and strides == sorted(strides, reverse=True)
 
 
-def flags_of(tensor: TensorHandle) -> Any:  # Any: numpy's flagsobj, which it does not name for types
+def flags_of(tensor: TensorHandle) -> flagsobj:
     """Return the flags of the array that numpy would have here; `writeable` and `owndata` as of the tensor itself."""
     return stand_in_of(tensor).flags

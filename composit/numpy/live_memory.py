@@ -185,7 +185,7 @@ def _end(live: LiveMemory) -> None:
     live._base = root
 
 
-def record_at(tensor: TensorHandle, index: tuple[Any, ...]) -> Any:  # Any: numpy's void, or its subclass for records
+def record_at(tensor: TensorHandle, index: tuple[Any, ...]) -> Any:
     """Return one record of a tensor, which numpy lets people write to: the tensor shows what is written there."""
     root = _base_in_memory(tensor)
     if root._type.dtype.kind != "V":

@@ -78,7 +78,7 @@ def _has_elements(operand: Any) -> bool:
     return np.ndim(operand) > 0 and operand.dtype.kind in "fc"
 
 
-def write_where(function: Any, operands: Sequence[Any], out: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def write_where(function: Any, operands: Sequence[Any], out: Sequence[Any], options: Mapping[str, Any]) -> object:
     """Return `out` after it has been written to: what a call with where= does.
 
     Raises:  NoRuleError: no tensor is written to, or numpy has other options or no such function

@@ -132,7 +132,7 @@ def masked_reduce(
     return apply(MaskedReduce(function, axes, keepdims, dtype, has_mask, has_initial), *operands)
 
 
-def _mask_for(handle: Any, where: Any) -> Any:
+def _mask_for(handle: Any, where: Any) -> LazyTensor:
     mask = handle_of(where)
     if mask.dtype.kind != "b":
         raise NoRuleError("reduce: a mask that is not boolean")

@@ -27,13 +27,13 @@ def _out_of(function: Function) -> Function:
     """Return one of numpy's methods with tensors for the arrays that it returns."""
 
     @wraps(function)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> object:
         return call_numpy(function, (self, *args), kwargs)
 
     return method
 
 
-def _numpys_class(value: Any) -> Any:
+def _numpys_class(value: Any) -> object:
     return np.ndarray if isinstance(value, type) and issubclass(value, TensorHandle) else value
 
 
@@ -74,7 +74,7 @@ def of_matrices(function: Function) -> Function:
     """Return a function of numpy's that gives matrices of our class where it gives numpy's."""
 
     @wraps(function)
-    def made(*args: Any, **kwargs: Any) -> Any:
+    def made(*args: Any, **kwargs: Any) -> object:
         result = function(*args, **kwargs)
         return result.view(matrix) if type(result) is np.matrix else result
 
@@ -87,7 +87,7 @@ def numpys_for_matrices(function: Function) -> Callable[[Function], Function]:
 
     def declare(rule: Function) -> Function:
         @wraps(rule)
-        def chosen(*args: Any, **kwargs: Any) -> Any:
+        def chosen(*args: Any, **kwargs: Any) -> object:
             if not any(isinstance(value, np.matrix) for value in args):
                 return rule(*args, **kwargs)
             given = (value.view(np.matrix) if type(value) is matrix else value for value in args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Real
 from types import new_class
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -103,7 +103,7 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
         return np.ndarray if is_array_for_caller(1) else type(self)
 
     @property
-    def _numba_type_(self) -> Any:
+    def _numba_type_(self) -> Never:
         """What numba asks of a value that it does not know: it compiles for numpy's own arrays."""
         raise OperandError(
             f"numba: a compiled function was called with {described(self)}, a composit tensor; expected an array of numpy's: call"
@@ -190,7 +190,7 @@ class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
         return super().__getattr__(name)
 
 
-def _numbers(char: str) -> Any:  # Any: a class of scalars, which type checkers do not see in its metaclass
+def _numbers(char: str) -> _ScalarClass:
     """Return the class of the scalars of a dtype."""
     name = f"Lazy{np.dtype(char).type.__name__.capitalize()}"
     return _ScalarClass(name, (LazyScalar,), {"__slots__": (), "__module__": __name__, "_char": char})

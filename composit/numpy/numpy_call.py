@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MethodDescriptorType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,9 @@ from composit.numpy.signatures import signature_of
 from composit.numpy.view_operations import ReadOnly
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, tensor_type
 from composit.origins import joined
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 # Any, everywhere here: what numpy's functions take and return.
 Function = Callable[..., Any]
@@ -117,7 +120,7 @@ class NumpyCall(Operation):
         return digest(b"numpy_call", self.token, *(encode(value_type) for value_type in self.types))
 
 
-def _called(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def _called(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
     if isinstance(function, MethodDescriptorType) and args and isinstance(args[0], np.generic):
         # A method of arrays, asked of a number: numpy's scalars have methods of the same names.
         return getattr(args[0], function.__name__)(*args[1:], **kwargs)
@@ -241,7 +244,7 @@ def _call(
     kwargs: Mapping[str, Any],
     writes: Sequence[str],
     written: Sequence[TensorHandle],
-) -> Any:
+) -> object:
     handles, rebuild = flatten((args, dict(kwargs)))
     inner: dict[int, TensorHandle] = {}
     values = _apart(handles, [from_outside(read_value(handle, ""), inner) for handle in handles])
@@ -331,12 +334,12 @@ def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
     return value
 
 
-def _fresh(result: Any) -> Any:
+def _fresh(result: Any) -> object:
     """Return the result of a call without tensors: a creation, whose arrays are inputs."""
     return _with_tensors(result, iter([_input(part) for part in _arrays_in(result)]))
 
 
-def _input(part: Any) -> Any:
+def _input(part: Any) -> LazyTensor:
     if isinstance(part, np.generic):
         return as_tensor(part)
     # A copy where somebody else may hold the memory.
@@ -349,7 +352,7 @@ def _input(part: Any) -> Any:
     return tensor
 
 
-def _with_held(value: Any, held: Mapping[int, TensorHandle]) -> Any:
+def _with_held(value: Any, held: Mapping[int, TensorHandle]) -> object:
     if type(value) in (tuple, list):
         return type(value)([_with_held(part, held) for part in value])
     return held.get(id(value), value) if type(value) is np.ndarray else value
@@ -380,7 +383,7 @@ class _Results:
     result: Any
     held: Mapping[int, TensorHandle]
 
-    def tensors(self) -> Any:
+    def tensors(self) -> object:
         """Return the result with tensors for arrays, after the operands that were written to have moved on."""
         if not self.parts or len(self.parts) == len(self.call.written):
             return self._facts()
@@ -392,7 +395,7 @@ class _Results:
         chosen = [node if tensor is None else tensor for tensor, node in zip(given, nodes, strict=False)]
         return _with_tensors(self.result, iter(chosen))
 
-    def _operand_or_view(self, part: Any) -> Any:
+    def _operand_or_view(self, part: Any) -> object:
         """Return the operand that came back as it was given, or the view of one; None for what the function computed."""
         # Numbers are not told apart by identity: np.True_ is one object.
         if not isinstance(part, np.ndarray):
@@ -407,7 +410,7 @@ class _Results:
                 read_value(handle, self.call.name)
         return view
 
-    def _facts(self) -> Any:
+    def _facts(self) -> object:
         """Return what is no array: a number is a read of a node that computes it, anything else a read of the operands."""
         if self.call.written:
             nodes = self._apply(self.call, self.parts)

@@ -24,6 +24,7 @@ from composit.numpy.assignment import assign_result, writing_to
 from composit.numpy.duck_arrays import ask_ducks, ducks_among
 from composit.numpy.numpy_call import REFUSALS, call_numpy, let_numpy_decide, written_handles
 from composit.numpy.signatures import signature_of
+from composit.operation import Array
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
 # numpy's functions of this class ask their arguments by `__array_function__`; those written in Python leave it to these.
@@ -70,7 +71,7 @@ def rule_for(
         has_label = "name" in inspect.signature(rule).parameters
 
         @wraps(rule)
-        def public(*args: Any, **kwargs: Any) -> Any:
+        def public(*args: Any, **kwargs: Any) -> object:
             if has_label and kwargs and "name" in kwargs:
                 label = kwargs.pop("name")
                 return _with_label(public, label, args, kwargs)
@@ -99,7 +100,7 @@ def rule_for(
     return declare
 
 
-def _with_label(public: Function, label: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _with_label(public: Function, label: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
     """Return the result under a name; a tensor that was given and comes back itself keeps its own."""
     if label is None:
         return public(*args, **kwargs)
@@ -117,7 +118,7 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
     written = ("out", *((writes,) if isinstance(writes, str) else writes))
     asks = isinstance(function, _Dispatcher)
 
-    def public(*args: Any, **kwargs: Any) -> Any:
+    def public(*args: Any, **kwargs: Any) -> object:
         if "like" in kwargs:
             if not _is_like_ours(kwargs["like"]):
                 return _like(published, function, args, kwargs)
@@ -136,8 +137,8 @@ def with_own_memory(function: Function) -> Function:
     """Return a function that makes arrays of numpy's classes, which nobody could write to where they show a tensor's value."""
 
     @wraps(function)
-    def made(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
+    def made(*args: Any, **kwargs: Any) -> Array:
+        result: Array = function(*args, **kwargs)
         return result if result.flags.writeable else result.copy()
 
     return made
@@ -163,7 +164,7 @@ class _Builtin:
         update_wrapper(self, function)
         self._function = function
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> object:
         return self._function(*args, **kwargs)
 
     def __reduce__(self) -> str:
@@ -212,7 +213,7 @@ def _declined(error: Exception, rule: Function, args: tuple[Any, ...], kwargs: M
     return error
 
 
-def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
     """Return the result of a call that says where it goes, or like what it should be."""
     options = {name: value for name, value in kwargs.items() if name != "out"}
     out = kwargs.get("out")
@@ -232,7 +233,7 @@ def _is_like_ours(like: Any) -> bool:
     return like is None or isinstance(like, TensorHandle) or type(like) is np.ndarray
 
 
-def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
     """Return what the class of `like=` makes of a creation; raises numpy's TypeError where it cannot."""
     ducks = ducks_among([kwargs["like"]])
     if not ducks:
@@ -241,7 +242,7 @@ def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: d
     return ask_ducks(public, ducks, args, kwargs)
 
 
-def _written(result: Any, out: Any) -> Any:
+def _written(result: Any, out: Any) -> object:
     is_tensor = isinstance(out, TensorHandle) and isinstance(result, TensorHandle)
     if not is_tensor or out.type.is_scalar or out.shape != result.shape or out.dtype != result.dtype:
         raise NoRuleError("out: the result is not of the type of out, so that numpy casts it or says no")

@@ -36,7 +36,7 @@ __all__ = [
 Function = Callable[..., Any]
 
 
-def _ours(value: Any) -> Any:
+def _ours(value: Any) -> object:
     if isinstance(value, tuple):
         return tuple(map(_ours, value))
     return poly1d(value) if type(value) is np.poly1d else value
@@ -46,7 +46,7 @@ def _of_polynomials(function: Function) -> Function:
     """Return numpy's function, giving polynomials of our class where it gives its own."""
 
     @wraps(function)
-    def computed(*args: Any, **kwargs: Any) -> Any:
+    def computed(*args: Any, **kwargs: Any) -> object:
         return _ours(function(*args, **kwargs))
 
     return computed
@@ -81,7 +81,7 @@ def polyval(p: Any, x: Any) -> Any:
     return result
 
 
-def _plain(x: Any) -> Any:
+def _plain(x: Any) -> object:
     array = np.asanyarray(x)
     if type(array) is not np.ndarray:
         raise NoRuleError(f"polyval: points of class {type(array).__name__} are numpy's")

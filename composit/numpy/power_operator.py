@@ -34,7 +34,7 @@ class _Called:
 class _Asked(np.ndarray[Any, Any]):
     """An array that returns the function its operators call, and the dtype of the operand they call it on."""
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> tuple[np.ufunc, Dtype]:
         return ufunc, inputs[0].dtype
 
 

@@ -57,7 +57,7 @@ def functions_with_rules() -> Mapping[Function, Function]:
     return dict(_function_to_rule)
 
 
-def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> Any:
+def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> object:
     if handle_of(array).dtype.kind == "O":
         # `any` of objects is a truth value, `logical_or.reduce` one of the objects.
         raise NoRuleError(f"{ufunc.__name__}.reduce: objects")
@@ -65,7 +65,7 @@ def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> Any:
     return function(array, axis=axis, **_taken(function, options))
 
 
-def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> Any:
+def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> object:
     function = _UFUNC_TO_ACCUMULATION[ufunc]
     return function(array, axis=axis, **_taken(function, options))
 
@@ -83,7 +83,7 @@ def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> Any:
+def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
     one, other = handle_of(first), handle_of(second)
     if "O" in (one.dtype.kind, other.dtype.kind):
         raise NoRuleError(f"{ufunc.__name__}.outer: objects, to which integers beyond 64 bits belong")
@@ -101,7 +101,7 @@ _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
 }
 
 
-def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> object:
     """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know."""
     if any(is_asked(value) for value in inputs):
         return NotImplemented
@@ -129,11 +129,12 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
         return let_numpy_decide(refusal, getattr(ufunc, method), tuple(inputs), options)
 
 
-def _at(ufunc: np.ufunc, operands: Sequence[Any]) -> Any:
+def _at(ufunc: np.ufunc, operands: Sequence[Any]) -> object:
     try:
         if ufunc not in (np.add, np.subtract) or len(operands) != 3:
             raise NoRuleError(f"{ufunc.__name__}.at: no rule")
-        return add_at(ufunc, *operands)
+        add_at(ufunc, *operands)
+        return None
     except REFUSALS as refusal:
         return let_numpy_decide(refusal, ufunc.at, tuple(operands), {}, ("a",))
 
@@ -142,7 +143,7 @@ def _is_subclass(value: Any) -> bool:
     return isinstance(value, np.ndarray) and type(value) is not np.ndarray
 
 
-def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
+def _written(result: Any, outs: Sequence[Any], name: str) -> object:
     """Return the results, written to the `out` arguments that are given: tensors move on, arrays take the values."""
     results = result if isinstance(result, tuple) else (result,)
     # All are known to fit before the first is written: a refusal leaves everything as it was.
@@ -151,7 +152,7 @@ def _written(result: Any, outs: Sequence[Any], name: str) -> Any:
     return written if isinstance(result, tuple) else written[0]
 
 
-def _fitting(value: Any, out: Any, name: str) -> Any:
+def _fitting(value: Any, out: Any, name: str) -> object:
     if out is None:
         return value
     if not isinstance(value, TensorHandle):
@@ -166,7 +167,7 @@ def _fitting(value: Any, out: Any, name: str) -> Any:
     return cast
 
 
-def _write(value: Any, out: Any) -> Any:
+def _write(value: Any, out: Any) -> object:
     if out is None:
         return value
     if isinstance(out, TensorHandle):
@@ -176,7 +177,9 @@ def _write(value: Any, out: Any) -> Any:
     return out
 
 
-def array_function(function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def array_function(
+    function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> object:
     """Return the lazy result of a numpy function: by ours where there is one, else from the real operands."""
     if not all(_is_known(kind) for kind in types):
         return NotImplemented
@@ -196,10 +199,10 @@ class Protocols(TensorHandle):
     # Above ndarray's 0 and masked arrays' 15, for libraries that still ask by priority.
     __array_priority__ = 100.0
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> object:
         return array_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(
         self, func: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
+    ) -> object:
         return array_function(func, types, args, kwargs)

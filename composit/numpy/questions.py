@@ -6,7 +6,7 @@ numpy_function, errors.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import broadcast
@@ -19,6 +19,9 @@ from composit.numpy.known_values import known_value
 from composit.numpy.layout import flags_of, stand_in_of
 from composit.numpy.numpy_function import rule_for, without_rule
 from composit.operation import Array
+
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
 
 __all__ = [
     "broadcast",
@@ -42,7 +45,7 @@ typename = without_rule(np.typename)
 
 
 @rule_for(np.real_if_close)
-def real_if_close(a: TensorLike, tol: float = 100) -> Any:
+def real_if_close(a: TensorLike, tol: float = 100) -> LazyTensor:
     """Return the real parts where all imaginary parts are nearly 0, found out now. See np.real_if_close."""
     tensor = handle_of(a)
     if tensor.dtype.kind == "c" or tensor.type.weak or tensor.type.is_scalar:
@@ -51,7 +54,7 @@ def real_if_close(a: TensorLike, tol: float = 100) -> Any:
 
 
 @rule_for(np.common_type)
-def common_type(*arrays: TensorLike) -> Any:
+def common_type(*arrays: TensorLike) -> type[np.inexact[Any]]:
     """Return the inexact type that all arrays can be converted to. See np.common_type."""
     return np.common_type(*(np.empty(0, handle_of(array).dtype) for array in arrays))
 

@@ -52,7 +52,7 @@ class _BitSource(np.random.BitGenerator, metaclass=NumpysToo):
     __slots__ = ()
 
     @with_signature_of(np.random.BitGenerator.random_raw)
-    def random_raw(self, size: Any = None, output: bool = True) -> Any:
+    def random_raw(self, size: Any = None, output: bool = True) -> object:
         """Return the next bits as integers. See np.random.BitGenerator.random_raw."""
         return drawn(super().random_raw(*known("random_raw", size, output)))
 

@@ -47,7 +47,7 @@ def known(name: str, *values: Any) -> Any:
     return filled[0] if len(values) == 1 else filled
 
 
-def drawn(value: Any) -> Any:
+def drawn(value: Any) -> object:
     """Return drawn numbers as numpy gives them, with tensors for arrays and for numpy's scalars."""
     if type(value) is np.ndarray:
         return input_of(value.view())
@@ -56,20 +56,20 @@ def drawn(value: Any) -> Any:
     return value
 
 
-def drawing(method: Method) -> Any:
+def drawing(method: Method) -> Callable[..., Any]:
     """Return the method of ours for one of numpy's that draws: it runs on `_numpys`, the generator of numpy's inside."""
 
-    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def draw(self: Any, *args: Any, **kwargs: Any) -> object:
         return drawn(_run(method, self, args, kwargs))
 
     return _as_numpys(draw, method)
 
 
-def drawing_into(method: Method) -> Any:
+def drawing_into(method: Method) -> Callable[..., Any]:
     """Return the method of ours for one of numpy's that takes `out=`, an array or a tensor, which moves on."""
     names = list(inspect.signature(method).parameters)[1:]
 
-    def draw(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def draw(self: Any, *args: Any, **kwargs: Any) -> object:
         named = {**dict(zip(names, args, strict=False)), **kwargs}
         out = named.get("out")
         if out is None or len(named) < len(args) + len(kwargs):
@@ -88,17 +88,18 @@ def drawing_into(method: Method) -> Any:
 _PLAIN = frozenset((int, float, bool, str, type, type(None), np.ndarray))
 
 
-def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
     if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
         return method(generator._numpys, *args, **kwargs)
     values, named = known(method.__name__, args, dict(kwargs))
     return method(generator._numpys, *values, **named)
 
 
-def _memory_for(out: Any) -> Any:
+def _memory_for(out: Any) -> Array:
     """Return memory to write to in place of a tensor, in one piece if the tensor is: some methods take nothing else."""
     if out.type.is_scalar:
-        return read_value(out, "")
+        value: Array = read_value(out, "")
+        return value
     layout = stand_in_of(out)
     is_whole = layout.flags.forc
     memory: Array = np.zeros_like(layout) if is_whole else np.zeros((*layout.shape, 2), layout.dtype)[..., 0]
@@ -123,11 +124,11 @@ def with_signature_of(method: Method) -> Callable[[Method], Method]:
     return shown
 
 
-def permuting(method: Method) -> Any:
+def permuting(method: Method) -> Callable[..., Any]:
     """Return `permutation`: of a tensor, its elements at drawn positions, lazily."""
     by_value, signature = drawing(method), inspect.signature(method)
 
-    def permute(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def permute(self: Any, *args: Any, **kwargs: Any) -> object:
         named = _named(signature, args, kwargs)
         x, axis = _produced(named.get("x")), named.get("axis", 0)
         if not _has_axis(x, axis):
@@ -137,7 +138,7 @@ def permuting(method: Method) -> Any:
     return _as_numpys(permute, method)
 
 
-def shuffling(method: Method) -> Any:
+def shuffling(method: Method) -> Callable[..., Any]:
     """Return `shuffle`: of a tensor, its elements at drawn positions, lazily; the tensor moves on to them."""
     signature = inspect.signature(method)
 
@@ -169,11 +170,11 @@ def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
         warnings.warn(warning.message, warning.category, stacklevel=3)
 
 
-def choosing(method: Method) -> Any:
+def choosing(method: Method) -> Callable[..., Any]:
     """Return `choice`: of a tensor, its elements at drawn positions, lazily."""
     by_value, signature = drawing(method), inspect.signature(method)
 
-    def choose(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def choose(self: Any, *args: Any, **kwargs: Any) -> object:
         named = _named(signature, args, kwargs)
         axis, size = named.pop("axis", 0), named.get("size")
         a: Any = named.get("a")

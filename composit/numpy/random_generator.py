@@ -46,7 +46,7 @@ class Generator(np.random.Generator, metaclass=NumpysToo):
         return restored, (self.bit_generator,), None
 
     @with_signature_of(np.random.Generator.spawn)
-    def spawn(self, n_children: int) -> Any:
+    def spawn(self, n_children: int) -> list[Generator]:
         """Return independent generators. See np.random.Generator.spawn."""
         return [type(self)(child) for child in self.bit_generator.spawn(known("spawn", n_children))]
 
@@ -101,7 +101,7 @@ def restored(bit_generator: Any) -> Generator:
 
 
 @with_signature_of(np.random.default_rng)
-def default_rng(seed: Any = None) -> Any:  # Any: a Generator, which the caller may know by numpy's class
+def default_rng(seed: Any = None) -> Generator:
     """Return a generator of numpy's default kind. See np.random.default_rng."""
     if type(seed) is np.random.Generator:
         return Generator(seed.bit_generator)

@@ -31,7 +31,9 @@ def _is_scalar(value: Value) -> bool:
     return value._type.is_scalar if isinstance(value, TensorHandle) else isinstance(value, _NUMBERS)
 
 
-def _of_scalars(function: ElementwiseFunction, of_arrays: Callable[..., Value], reflected: bool = False) -> Any:
+def _of_scalars(
+    function: ElementwiseFunction, of_arrays: Callable[..., Value], reflected: bool = False
+) -> Callable[..., Any]:
     """Return the method for an operator: numpy's arithmetic of scalars where both are some, else that of arrays."""
 
     def method(self: Any, *others: Value) -> Value:
@@ -53,19 +55,19 @@ def _known_or(
     compute: Callable[[Any, Any], Any],
     of_arrays: Callable[..., Value],
     reflected: bool = False,
-) -> Any:
+) -> Callable[..., Any]:
     return at_once(function, compute, _of_scalars(function, of_arrays, reflected), reflected)
 
 
 def _compared(
     function: ElementwiseFunction, compute: Callable[[Any, Any], Any], of_arrays: Callable[..., Value]
-) -> Any:
+) -> Callable[..., Any]:
     return at_once(function, compute, of_arrays, of_scalars=False)
 
 
 def _of_lists(
     method: Callable[[Any, Value], Value], python_operator: Callable[[Any, Any], Any], reflected: bool
-) -> Any:
+) -> Callable[..., Any]:
     """Return the method for `*`: a list times a number of numpy's is what Python makes of it, repeated or an error."""
 
     def times(self: Any, other: Value) -> Value:

@@ -78,7 +78,7 @@ def _parameters(arguments: ast.arguments) -> Iterator[inspect.Parameter]:
         yield kind(arguments.kwarg.arg, kind.VAR_KEYWORD)
 
 
-def _default(node: ast.expr | None) -> Any:
+def _default(node: ast.expr | None) -> object:
     if node is None:
         return inspect.Parameter.empty
     return _NAMED_DEFAULTS[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node)

@@ -185,9 +185,7 @@ def sliding_window_view(
     return _finished(view, truth(writeable))
 
 
-def as_strided(
-    x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True
-) -> LazyTensor | Array:
+def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:
     """Return elements of x's memory by a shape and strides in bytes. See np.lib.stride_tricks.as_strided.
 
     Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or into objects

@@ -25,7 +25,7 @@ def _evaluating(function: Function) -> Function:
     """Return the function on the values of the tensors among its arguments, in containers too."""
 
     @wraps(function)
-    def compared(*args: Any, **kwargs: Any) -> Any:
+    def compared(*args: Any, **kwargs: Any) -> object:
         handles, rebuild = flatten((args, kwargs))
         given, named = rebuild(evaluate(handles)) if handles else (args, kwargs)
         try:

@@ -204,7 +204,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
         return list(self.ufunc.types)
 
     @property
-    def identity(self) -> Any:
+    def identity(self) -> object:
         """What a reduction of nothing gives, None where there is no such value."""
         return self.ufunc.identity
 
@@ -261,7 +261,9 @@ class ufunc(metaclass=_Universal):  # numpy's name
         found: tuple[np.dtype[Any], ...] = self.ufunc.resolve_dtypes(dtypes, **given)
         return found
 
-    def _along(self, method: str, operands: tuple[Any, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def _along(
+        self, method: str, operands: tuple[Any, ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> object:
         named = dict(zip(_OPTIONS, args, strict=False))
         if len(args) > len(_OPTIONS) or named.get("out") is ... or named.keys() & kwargs.keys():
             # numpy says what is wrong.
@@ -269,7 +271,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
         given = {name: value for name, value in named.items() if value is not None or name == "axis"}
         return self._method(method, operands, {**given, **kwargs})
 
-    def _method(self, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _method(self, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> object:
         result, is_answered = asked(self, method, operands, options)
         if is_answered:
             return result

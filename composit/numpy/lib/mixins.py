@@ -23,28 +23,28 @@ def _defers(other: Any) -> bool:
 
 
 def _binary(function: Any, name: str) -> Method:
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Any, other: Any) -> object:
         return NotImplemented if _defers(other) else function(self, other)
 
     return _called(method, name)
 
 
 def _reflected(function: Any, name: str) -> Method:
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Any, other: Any) -> object:
         return NotImplemented if _defers(other) else function(other, self)
 
     return _called(method, f"r{name}")
 
 
 def _in_place(function: Any, name: str) -> Method:
-    def method(self: Any, other: Any) -> Any:
+    def method(self: Any, other: Any) -> object:
         return function(self, other, out=(self,))
 
     return _called(method, f"i{name}")
 
 
 def _unary(function: Any, name: str) -> Method:
-    def method(self: Any) -> Any:
+    def method(self: Any) -> object:
         return function(self)
 
     return _called(method, name)

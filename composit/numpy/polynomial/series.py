@@ -20,10 +20,10 @@ from composit.numpy.arguments import NUMBER_KINDS, is_lazy_number
 from composit.numpy.numpy_function import rule_for
 
 
-def value_function(function: Callable[..., Any]) -> Any:
+def value_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the public function that evaluates a series: lazy at lazy points where the coefficients are known."""
 
-    def at_points(x: Any, c: Any, tensor: bool = True) -> Any:
+    def at_points(x: Any, c: Any, tensor: bool = True) -> object:
         if not is_lazy_number(x) or isinstance(c, TensorHandle) or np.ndim(c) > 1:
             raise NoRuleError("series: points that are lazy and one row of known coefficients have a rule")
         return function(x, c)
@@ -52,6 +52,6 @@ class Series(ABCPolyBase):
         return _tensor(points), _tensor(values)
 
 
-def _tensor(value: Any) -> Any:
+def _tensor(value: Any) -> object:
     is_array = isinstance(value, np.ndarray | np.generic) and value.dtype.kind in NUMBER_KINDS
     return as_tensor(value) if is_array else value

@@ -1,0 +1,42 @@
+"""What signatures say: `Any` is for values that may be anything, and tensors are LazyTensor."""
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.sources import Module, modules
+
+# Functions that forward what numpy, a user's function or another library returns, and rules that compute in either
+# namespace. 535 when tensors had no name in annotations.
+_MOST_RETURNING_ANY = 169
+# What the other packages have.
+_MOST_ELSEWHERE = 40
+
+
+def _is_any(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Name) and node.id == "Any"
+
+
+def _returning_any(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_any(node.returns):
+            yield f"{module.where}:{node.lineno} {node.name}"
+
+
+def test_few_functions_return_any() -> None:
+    found = [where for module in modules() for where in _returning_any(module)]
+    of_composit = [where for where in found if where.startswith("composit")]
+    assert len(of_composit) <= _MOST_RETURNING_ANY, "\n".join(of_composit)
+    assert len(found) - len(of_composit) <= _MOST_ELSEWHERE
+
+
+def test_no_alias_hides_that_a_tensor_is_a_lazy_tensor() -> None:
+    hidden = [
+        f"{module.where}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and _is_any(node.value)
+        and "Tensor"
+        in [ast.unparse(target) for target in (node.targets if isinstance(node, ast.Assign) else [node.target])]
+    ]
+    assert not hidden
