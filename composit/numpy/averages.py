@@ -26,7 +26,7 @@ from composit.numpy.indexing import known_integers
 from composit.numpy.layout import in_c_order
 from composit.numpy.movement import reshape, transpose
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of
+from composit.numpy.reduction_arguments import are_plain, axes_of
 from composit.numpy.reductions import KINDS_OF_OBJECTS, DtypeLike, max, min, sum
 from composit.operation import Array, Dtype, Operation, OperationKind, Results, Shape, TensorType, VjpContext
 
@@ -260,7 +260,7 @@ def _aligned_weights(handle: LazyTensor, axis: AxesLike | None, weights: TensorL
 
 def _count(handle: LazyTensor, axis: AxesLike | None) -> int:
     shape = handle.type.shape
-    return _planned_count(shape, axis) if axis.__class__ in PLAIN_AXES else _count_along(shape, axis)
+    return _planned_count(shape, axis) if are_plain(axis) else _count_along(shape, axis)
 
 
 def _count_along(shape: Shape, axis: Any) -> int:

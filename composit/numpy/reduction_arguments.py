@@ -5,7 +5,7 @@ May import elementwise, arguments.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,8 +14,14 @@ from composit.numpy.arguments import AxesLike, loop_of, normalize_axis, whole
 from composit.numpy.elementwise import ElementwiseFunction
 from composit.operation import Axes, Dtype, Shape, TensorType
 
-# The classes of axes by which what was planned once is found again.
-PLAIN_AXES = (type(None), int, tuple)
+_INTEGERS = frozenset((int,))
+
+
+def are_plain(axis: AxesLike | None) -> TypeGuard[int | tuple[int, ...] | None]:
+    """Return whether what was planned once may be found again by these axes: (0.0,) is equal to (0,), and no axes."""
+    if axis.__class__ is tuple:
+        return _INTEGERS.issuperset(map(type, axis))
+    return axis is None or axis.__class__ is int
 
 
 def is_set(keepdims: Any) -> bool:

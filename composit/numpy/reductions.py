@@ -24,7 +24,7 @@ from composit.numpy.elementwise import ElementwiseFunction
 from composit.numpy.masked_reductions import masked_reduce
 from composit.numpy.movement import reshape
 from composit.numpy.numpy_function import rule_for
-from composit.numpy.reduction_arguments import PLAIN_AXES, axes_of, is_set, reduced_dtype, reduced_shape
+from composit.numpy.reduction_arguments import are_plain, axes_of, is_set, reduced_dtype, reduced_shape
 from composit.operation import (
     Array,
     Axes,
@@ -216,7 +216,7 @@ def _reduce(
 ) -> LazyTensor:
     handle = handle_of(a)
     is_kept: Any = keepdims if keepdims.__class__ is bool else keepdims is not np._NoValue and is_set(keepdims)
-    if initial is np._NoValue and (where is np._NoValue or where is True) and axis.__class__ in PLAIN_AXES:
+    if initial is np._NoValue and (where is np._NoValue or where is True) and are_plain(axis):
         operation, types = _planned(function, axis, is_kept, dtype, handle.type)
         return new_tensor(operation, (handle.node, handle.output_index), types, find_source(3))
     dtype = None if dtype is None else named_dtype(dtype)

@@ -237,3 +237,18 @@ def test_what_is_no_axis_of_a_scalar_is_refused(words: Any, axis: Any) -> None:
         words(np, axis)
     with pytest.raises(TypeError):
         words(cnp, axis)
+
+
+@pytest.mark.parametrize("axis", [(0.0,), (True,), (0, 1.0)], ids=repr)
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "average", "nansum"])
+def test_axes_that_are_equal_to_integers_and_are_none_are_refused(name: str, axis: Any) -> None:
+    x = np.arange(9.0).reshape(3, 3)
+    # What is remembered of these axes must not be found by the others.
+    getattr(cnp, name)(cnp.asarray(x), axis=tuple(map(int, axis)))
+    try:
+        expected = getattr(np, name)(x, axis=axis)
+    except TypeError:
+        with pytest.raises(TypeError):
+            getattr(cnp, name)(cnp.asarray(x), axis=axis)
+        return
+    np.testing.assert_array_equal(cnp.evaluate(getattr(cnp, name)(cnp.asarray(x), axis=axis)), expected, strict=True)
