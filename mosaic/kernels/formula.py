@@ -140,6 +140,13 @@ class Formula:
             self.statements.append(c.Assign(result, self.fma(result, x, self.constant(coefficient))))
         return result
 
+    def split_polynomial(self, name: str, x: c.Expression, coefficients: Sequence[float]) -> c.Name:
+        """Evaluate a long polynomial as even and odd part, which the processor computes side by side."""
+        square = self.let(f"{name}_square", x * x)
+        even = self.polynomial(f"{name}_even", square, coefficients[::2])
+        odd = self.polynomial(f"{name}_odd", square, coefficients[1::2])
+        return self.let(name, self.fma(odd, x, even))
+
     def magnitude(self, name: str, x: c.Expression) -> c.Name:
         """Name |x|."""
         return self.let(name, self.from_bits(self.bits(x) & ~self.integer(self.format.sign_mask)))

@@ -1,7 +1,6 @@
 """Functions of vectors by their numpy names: own polynomials first, then the C library lane by lane.
 
-Most have a formula for both types. A few of float32 take a step in float64 lanes: reduction by pi and products of
-logarithms need the digits.
+Most have a formula for both types. Of float32, the reduction by pi of huge arguments takes a step in float64 lanes.
 """
 
 from __future__ import annotations
@@ -12,11 +11,13 @@ from functools import lru_cache
 from mosaic import c
 from mosaic.kernels import (
     vector_exponential,
+    vector_fmod,
     vector_hyperbolic,
     vector_inverse_trigonometry,
     vector_logarithm,
     vector_power,
     vector_power_double,
+    vector_power_single,
     vector_trigonometry,
 )
 from mosaic.kernels.helper import Helper, inline_function
@@ -57,7 +58,6 @@ _partly_wide: dict[str, Callable[[VectorType, bool, int], Helper]] = {
     "sin": vector_trigonometry.sin_f32,
     "cos": vector_trigonometry.cos_f32,
     "tan": vector_trigonometry.tan_f32,
-    "power": vector_power.power_f32,
 }
 """Functions of float32 with steps in float64 lanes, which depend on how many bytes a register has."""
 _rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
@@ -91,8 +91,10 @@ def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
     is_single = vector.element.short == "f32"
     if is_single and name in _partly_wide:
         return _partly_wide[name](vector, target.has_fma, target.vector_bytes)
-    if name == "power" and not is_single and target.has_fma:
-        return vector_power_double.power_f64(vector)
+    if name == "power" and target.has_fma:
+        return (vector_power_single.power_f32 if is_single else vector_power_double.power_f64)(vector)
+    if name == "fmod" and target.has_fma:
+        return vector_fmod.fmod(vector)
     builder = (_both if is_single else _float64).get(name)
     return _by_lane(name, vector) if builder is None else builder(vector, target.has_fma)
 

@@ -1,7 +1,7 @@
-"""power and cbrt of vectors.
+"""cbrt of vectors, and what powers have in common.
 
-power of float32 is 2**(y log2 |x|) in float64 lanes, with a sign and the special values of C's pow (Annex F.10.4.4)
-around it. cbrt takes a guess from a third of the exponent and one or two steps of the inverse cube root, then one correction.
+cbrt takes a guess from a third of the exponent and one or two steps of the inverse cube root, then one correction. The
+special values of a power are those of C's pow (Annex F.10.4.4).
 """
 
 from __future__ import annotations
@@ -9,68 +9,12 @@ from __future__ import annotations
 from mosaic import c
 from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
-from mosaic.kernels.halves import Part, halves, joined
 from mosaic.kernels.helper import Helper
-from mosaic.kernels.lanes import convert, exponent_as_number, rounding
-from mosaic.kernels.vector_exponential import times_power
+from mosaic.kernels.lanes import rounding
 from mosaic.kernels.vectors import VectorType
 
 _x, _y = c.Name("x"), c.Name("y")
 _infinity, _nan = float("inf"), float("nan")
-
-
-def power_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
-    """Return ``power_V(x, y)`` of float32: y log2 |x| in float64 lanes, its power of two in float32 again."""
-    f = Formula(vector, has_fma)
-    layout = f.format
-    a = f.magnitude("a", _x)
-    is_rare = f.any_outside("is_rare", f.bits(_x), layout.min_normal_bits, layout.infinity_bits)
-    power = f.let("power", _exponent_bits(f, f.bits(a)), f.integers)
-    mantissa = f.let("mantissa", f.from_bits(f.bits(a) - power))
-    with f.when(is_rare):
-        is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
-        scale = f.select(is_small, f.constant(2.0**layout.mantissa_bits), f.constant(1))
-        scaled = f.let("scaled", f.bits(a * scale), f.integers)
-        f.assign(power, _exponent_bits(f, scaled))
-        f.assign(mantissa, f.from_bits(scaled - power))
-        f.assign(power, power - (is_small & f.integer(layout.mantissa_bits << layout.mantissa_bits)))
-    fraction = f.let("f", mantissa - f.number(1))
-    exponent = f.let("e", f.call(exponent_as_number(f.integers, vector), power))
-    pieces = [_rounded_product(f, fraction, exponent, part) for part in halves(vector, vector_bytes)]
-    n = f.let("n", joined(vector, [piece[0] for piece in pieces]))
-    r = f.let("r", joined(vector, [piece[1] for piece in pieces]))
-    q = f.polynomial("q", r, table.exp2_rough)
-    z = f.let("z", f.call(times_power(f), f.fma(r, q, f.constant(1)), n + f.number(layout.round_constant)))
-    is_large = f.any_outside("is_large", f.bits(_y) & ~f.integer(layout.sign_mask), 0, layout.infinity_bits)
-    with f.when(c.Name("is_rare") | is_large):
-        f.assign(z, f.call(settle_power(vector), _x, _y, z))
-    return f.finish("power", z, "power: at most 1.25 ulp", parameters=("x", "y"))
-
-
-def _exponent_bits(f: Formula, bits: c.Expression) -> c.Expression:
-    """Return the bits of e where they are in a number: x = 2**e m, sqrt(1/2) <= m < sqrt(2)."""
-    return (bits - f.integer(0x3F3504F3)) & f.integer(-(1 << f.format.mantissa_bits))
-
-
-def _rounded_product(f: Formula, fraction: c.Name, exponent: c.Name, part: Part) -> tuple[c.Expression, c.Expression]:
-    """Return y (e + log2(1 + f)) of some lanes as the nearest whole number and the rest, kept within -200 and 200."""
-    wide = Formula(part.vector.of("f64"), f.has_fma)
-    values = [f.call(convert(part.vector, wide.vector), part.of(x)) for x in (fraction, exponent, _y)]
-    w = f.let(f"w{part.start}", f.call(_product_function(wide), *values), wide.vector)
-    whole = f.let(f"whole{part.start}", f.call(rounding(wide.vector, "rint"), w), wide.vector)
-    narrow = convert(wide.vector, part.vector)
-    return f.call(narrow, whole), f.call(narrow, w - whole)
-
-
-def _product_function(f: Formula) -> Helper:
-    """Return ``log2_product_V(f, e, y)`` of float64 lanes: y (e / 2**23 + log2(1 + f)), the logarithm to 2**-33."""
-    fraction, exponent, y = c.Name("f"), c.Name("e"), c.Name("y")
-    own = Formula(f.vector, f.has_fma)
-    p = own.polynomial("p", fraction, table.log2_rough)
-    whole = exponent * own.number(2.0**-23)
-    w = own.let("w", y * own.fma(fraction, p, whole))
-    clamped = own.not_below(own.not_above(w, 200.0), -200.0)
-    return own.finish("log2_product", clamped, "y log2(x) for float32", parameters=("f", "e", "y"))
 
 
 def settle_power(vector: VectorType) -> Helper:

@@ -11,12 +11,12 @@ from mosaic import c
 from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
 from mosaic.kernels.helper import Helper
-from mosaic.kernels.lanes import any_lane
+from mosaic.kernels.lanes import exponent_as_number
+from mosaic.kernels.vector_exponential import times_power
 from mosaic.kernels.vector_power import settle_power
 from mosaic.kernels.vectors import VectorType
 
 _x, _y = c.Name("x"), c.Name("y")
-_infinity = float("inf")
 _border = 1100.0
 """Beyond this power of two the result is 0 or infinity."""
 
@@ -26,33 +26,41 @@ Pair = tuple[c.Name, c.Name]
 def power_f64(vector: VectorType) -> Helper:
     """Return ``power_V(x, y)`` of float64."""
     f = Formula(vector, has_fma=True)
-    exponent, mantissa = _taken_apart(f)
-    high, low = _log2(f, exponent, mantissa)
+    layout = f.format
+    is_rare = f.any_outside("is_rare", f.bits(_x), layout.min_normal_bits, layout.infinity_bits)
+    high, low = _log2(f, *_taken_apart(f, is_rare))
     product, lost = _times(f, "w", (high, low), _y)
-    is_far = f.let("is_far", f.magnitude("size", product) > f.number(_border), f.integers)
-    border = f.with_sign_of(f.constant(_border), product)
-    w = f.let("power", f.select(is_far, border, product))
-    rest = f.let("rest", f.select(is_far, f.vector.zero, lost))
+    f.comment("Beyond the border the result is 0 or infinity.")
+    w = f.let("power", f.not_below(f.not_above(product, _border), -_border))
+    inside = f.let("inside", c.equal(w, product), f.integers)
+    rest = f.let("rest", f.from_bits(f.bits(lost) & inside))
     z = f.let("z", _exp2(f, w, rest))
-    infinity = f.number(_infinity)
-    is_plain = (_x > f.number(0)) & (_x < infinity) & (f.magnitude("b", _y) < infinity)
-    settled = f.call(settle_power(vector), _x, _y, z)
-    f.statements.append(c.If(f.call(any_lane(f.integers), ~is_plain), (c.Return(settled),)))
+    is_large = f.any_outside("is_large", f.bits(_y) & ~f.integer(layout.sign_mask), 0, layout.infinity_bits)
+    with f.when(is_rare | is_large):
+        f.assign(z, f.call(settle_power(vector), _x, _y, z))
     return f.finish("power", z, "power: at most 1.25 ulp", parameters=("x", "y"))
 
 
-def _taken_apart(f: Formula) -> Pair:
+def _taken_apart(f: Formula, is_rare: c.Name) -> Pair:
     """Name exponent and mantissa of |x|, the mantissa between sqrt(1/2) and sqrt(2)."""
     layout = f.format
     a = f.magnitude("a", _x)
-    is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
-    scaled = f.let("scaled", f.select(is_small, a * f.number(2.0**layout.mantissa_bits), a))
-    bits = f.let("bits", f.bits(scaled), f.integers)
-    count = f.let("count", (bits - f.integer(0x3FE6A09E667F3BCD)) >> layout.mantissa_bits, f.integers)
-    mantissa = f.let("m", f.from_bits(bits - (count << layout.mantissa_bits)))
-    offset = f.let("offset", f.constant(layout.round_constant))
-    whole = count - (is_small & f.integer(layout.mantissa_bits))
-    return f.let("e", f.from_bits(whole + f.bits(offset)) - offset), mantissa
+    power = f.let("count", _exponent_bits(f, f.bits(a)), f.integers)
+    mantissa = f.let("m", f.from_bits(f.bits(a) - power))
+    with f.when(is_rare):
+        is_small = f.let("is_small", a < f.number(layout.min_normal), f.integers)
+        scale = f.select(is_small, f.constant(2.0**layout.mantissa_bits), f.constant(1))
+        scaled = f.let("scaled", f.bits(a * scale), f.integers)
+        f.assign(power, _exponent_bits(f, scaled))
+        f.assign(mantissa, f.from_bits(scaled - power))
+        f.assign(power, power - (is_small & f.integer(layout.mantissa_bits << layout.mantissa_bits)))
+    exponent = f.call(exponent_as_number(f.integers, f.vector), power)
+    return f.let("e", exponent * f.number(2.0**-layout.mantissa_bits)), mantissa
+
+
+def _exponent_bits(f: Formula, bits: c.Expression) -> c.Expression:
+    """Return the bits of e where they are in a number: x = 2**e m, sqrt(1/2) <= m < sqrt(2)."""
+    return (bits - f.integer(0x3FE6A09E667F3BCD)) & f.integer(-(1 << f.format.mantissa_bits))
 
 
 def _log2(f: Formula, exponent: c.Name, m: c.Name) -> Pair:
@@ -66,7 +74,7 @@ def _log2(f: Formula, exponent: c.Name, m: c.Name) -> Pair:
     s_low = f.let("s_low", missing * inverse)
     z, z_low = _times(f, "square", (s, s_low), s)
     z_low = f.let("z_low", f.fma(s, s_low, z_low))
-    series = f.polynomial("series", z, table.log_series_f64)
+    series = f.split_polynomial("series", z, table.log_series_f64)
     third, third_low = table.third_f64
     t = f.let("t", z * f.number(third))
     t_error = f.fma(z, f.constant(third), -t)
@@ -90,14 +98,9 @@ def _times(f: Formula, name: str, pair: Pair, factor: c.Expression) -> Pair:
 
 
 def _exp2(f: Formula, w: c.Name, low: c.Name) -> c.Expression:
-    """Return 2**(w + low), in two factors because one alone would overflow."""
-    layout = f.format
-    offset = c.Name("offset")
+    """Return 2**(w + low)."""
+    offset = f.number(f.format.round_constant)
     shifted = f.let("shifted", w + offset)
-    count = f.let("n", f.bits(shifted) - f.bits(offset), f.integers)
-    r = f.let("r", (w - (shifted - offset) + low) * f.number(0.6931471805599453))
-    p = f.polynomial("p", r, table.exp_f64)
-    f.statements.append(c.Assign(p, f.fma(r * r, p, r) + f.number(1)))
-    half = f.let("half", count >> 1, f.integers)
-    bias, shift = f.integer(layout.bias), layout.mantissa_bits
-    return p * f.from_bits((half + bias) << shift) * f.from_bits((count - half + bias) << shift)
+    r = f.let("r", w - (shifted - offset) + low)
+    p = f.polynomial("p", r, table.exp2_f64)
+    return f.call(times_power(f), f.fma(p, r, f.constant(1)), shifted)

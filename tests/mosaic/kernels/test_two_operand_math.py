@@ -18,8 +18,15 @@ from tests.mosaic.kernels.build import assert_compiles, call, load_helpers, sour
 from tests.mosaic.kernels.test_vector_math import ulps
 
 f32, f64 = np.dtype(np.float32), np.dtype(np.float64)
-names = ("arctan2", "power")
-bounds = {("arctan2", f32): 2.0, ("arctan2", f64): 2.5, ("power", f32): 1.25, ("power", f64): 1.25}
+names = ("arctan2", "power", "fmod")
+bounds = {
+    ("arctan2", f32): 2.0,
+    ("arctan2", f64): 2.5,
+    ("power", f32): 1.25,
+    ("power", f64): 1.25,
+    ("fmod", f32): 0.0,
+    ("fmod", f64): 0.0,
+}
 _size = 64_000
 
 
@@ -61,6 +68,9 @@ def points(name: str, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     if name == "power":
         x = np.concatenate([x, abs(near[0]), near[0], 1 + near[0] * 1e-3])
         y = np.concatenate([near[1] / 10, near[1], whole, near[1] * 1e3])
+    elif name == "fmod":
+        x = np.concatenate([x, near[0] * 1e6, whole * near[1], np.nextafter(whole * near[1], 0)])
+        y = np.concatenate([y, near[1], near[1], near[1]])
     else:
         x, y = np.concatenate([x, -x, near[0]]), np.concatenate([y, y[::-1], near[1]])
     return x.astype(dtype), y.astype(dtype)
