@@ -2,8 +2,9 @@
 
 Method: x = 2**e (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2). float32 takes a polynomial in f; float64 the series in
 s = f / (2 + f) of fdlibm's e_log.c (Sun Microsystems, 1993; coefficients our own). log1p gets f = 2**-e x - (1 - 2**-e)
-with one rounding. Zeros, subnormals, negative numbers, infinities and NaN are mended under a condition that seldom
-holds: vectors without them pay one comparison.
+with one rounding. log2 and log10 of float32 have a table of log(c) for a few numbers c, and a shorter polynomial.
+Zeros, subnormals, negative numbers, infinities and NaN are mended under a condition that seldom holds: vectors without
+them pay one comparison.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from mosaic.kernels import vector_math_table as table
 from mosaic.kernels.formula import Formula
 from mosaic.kernels.helper import Helper
 from mosaic.kernels.lanes import exponent_as_number
+from mosaic.kernels.vector_sixteenths import take_apart
 from mosaic.kernels.vectors import VectorType
 
 _x = c.Name("x")
@@ -56,16 +58,19 @@ def log1p(vector: VectorType, has_fma: bool) -> Helper:
 
 def log2(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``log2_V(x)``; exact at powers of two."""
-    inverse = table.inverse_ln2_f32 if vector.element.short == "f32" else table.inverse_ln2_f64
-    return _other_base(Formula(vector, has_fma), "log2", table.log2_f32, inverse, (1.0, 0.0))
+    f = Formula(vector, has_fma)
+    if vector.element.short == "f64":
+        return _other_base_f64(f, "log2", table.inverse_ln2_f64, (1.0, 0.0))
+    return _other_base_f32(f, "log2", table.log2_square, (table.log2_of_16, table.log2_low_of_16), (1.0, 0.0))
 
 
 def log10(vector: VectorType, has_fma: bool) -> Helper:
     """Return ``log10_V(x)``."""
-    is_single = vector.element.short == "f32"
-    inverse = table.inverse_ln10_f32 if is_single else table.inverse_ln10_f64
-    unit = table.log10_2_f32 if is_single else table.log10_2_f64
-    return _other_base(Formula(vector, has_fma), "log10", table.log10_f32, inverse, unit)
+    f = Formula(vector, has_fma)
+    if vector.element.short == "f64":
+        return _other_base_f64(f, "log10", table.inverse_ln10_f64, table.log10_2_f64)
+    logs = (table.log10_of_16, table.log10_low_of_16)
+    return _other_base_f32(f, "log10", table.log10_square, logs, table.log10_2_f32)
 
 
 def _exponent_bits(f: Formula, name: str, bits: c.Expression) -> c.Name:
@@ -133,25 +138,46 @@ def _series(f: Formula, fraction: c.Expression) -> tuple[c.Name, c.Name]:
     return half_square, f.let("tail", s * f.fma(z, p, half_square))
 
 
-def _other_base(
-    f: Formula, name: str, coefficients: tuple[float, ...], inverse: tuple[float, float], unit: tuple[float, float]
-) -> Helper:
-    """Return the logarithm to another base: f / ln(base), in which f is the largest part, is added with its leading bits last."""
+def _other_base_f64(f: Formula, name: str, inverse: tuple[float, float], unit: tuple[float, float]) -> Helper:
+    """Return the logarithm to another base: f / ln(base), the largest part, has its leading bits added last."""
     parts, is_rare = _split(f)
     fraction = parts.fraction
     high, low = (f.constant(part) for part in inverse)
     unit_high, unit_low = (f.constant(part / 2**f.format.mantissa_bits) for part in unit)
-    if f.vector.element.short == "f32":
-        factor, rest = f.fma(fraction, f.polynomial("q", fraction, coefficients), high), None
-    else:
-        half_square, tail = _series(f, fraction)
-        factor, rest = high, f.fma(fraction, low, (tail - half_square) * high)
+    half_square, tail = _series(f, fraction)
+    rest = f.fma(fraction, low, (tail - half_square) * high)
     if unit[1]:
-        rest = parts.exponent * unit_low if rest is None else f.fma(parts.exponent, unit_low, rest)
-    part = fraction * factor if rest is None else f.fma(fraction, factor, rest)
-    result = f.let("result", f.fma(parts.exponent, unit_high, part))
+        rest = f.fma(parts.exponent, unit_low, rest)
+    result = f.let("result", f.fma(parts.exponent, unit_high, f.fma(fraction, high, rest)))
     _settle(f, is_rare, result, _x)
-    return f.finish(name, result, f"{name}: at most 1.5 ulp")
+    return f.finish(name, result, f"{name}: at most 1 ulp")
+
+
+def _other_base_f32(
+    f: Formula,
+    name: str,
+    coefficients: tuple[float, ...],
+    logs: tuple[tuple[float, ...], tuple[float, ...]],
+    unit: tuple[float, float],
+) -> Helper:
+    """Return the logarithm to another base by table: e, the leading bits of -log(c), and what is small beside them.
+
+    `coefficients` are those of log(1 + r)/r: the first of them, which r is multiplied by last, and the rest.
+    """
+    layout = f.format
+    is_rare = f.any_outside("is_rare", f.bits(_x), layout.min_normal_bits, layout.infinity_bits)
+    parts = take_apart(f, f.bits(_x), is_rare)
+    high, low = (parts.entry(f, f"{name}{part}_of_16", each) for part, each in zip(("", "_low"), logs, strict=True))
+    unit_high, unit_low = (f.constant(part / 2**layout.mantissa_bits) for part in unit)
+    if unit[1]:
+        low = f.fma(parts.exponent, unit_low, low)
+    first, *others = coefficients
+    r = parts.rest
+    small = f.let("small", f.fma(r * r, f.polynomial("q", r, others), low))
+    whole = f.let("whole", f.fma(parts.exponent, unit_high, high))
+    result = f.let("result", whole + f.fma(r, f.constant(first), small))
+    _settle(f, is_rare, result, _x)
+    return f.finish(name, result, f"{name}: at most 1 ulp")
 
 
 def _settle(f: Formula, is_rare: c.Name, result: c.Name, x: c.Name) -> None:
