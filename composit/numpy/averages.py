@@ -208,6 +208,7 @@ class NonzeroWeights(Operation):
     """The sum of weights itself, which may not be zero.
 
     Derivative:  g
+    Reference:   numpy.average
     """
 
     keeps_c_order = True

@@ -42,7 +42,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class IntegersOf(Operation):
-    """An array of signed integers made of scalars, which numpy asks for their integers: what does not fit is an error."""
+    """An array of signed integers made of scalars, which numpy asks for their integers: what does not fit is an error.
+
+    Reference:   numpy.array
+    """
 
     dtype: Dtype
     raises_by_value = True

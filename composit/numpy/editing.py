@@ -65,6 +65,7 @@ class TakeInOrder(ArrayFunction):
     """Elements at places along an axis, in Fortran's order where the operand is: `delete` and its kin keep it, take does not.
 
     Derivative:  g added to zeros at these places
+    Reference:   numpy.delete
     """
 
     function = staticmethod(np.take)

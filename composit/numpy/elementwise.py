@@ -293,6 +293,7 @@ class Elementwise(Operation):
     dtype:          numpy's dtype argument
     is_scalar_math: whether Python's operator was applied to scalars of numpy's, which compute and warn by themselves
     Derivative:  by the function's row, one rule per operand
+    Reference:   https://numpy.org/doc/stable/reference/ufuncs.html
     """
 
     function: ElementwiseFunction

@@ -185,7 +185,10 @@ def _part_of_slice(entry: slice, chosen: int | slice) -> int | slice:
 
 @dataclass(frozen=True, slots=True)
 class Field(Operation):
-    """One field of records, or records of some fields: a view."""
+    """One field of records, or records of some fields: a view.
+
+    Reference:   https://numpy.org/doc/stable/user/basics.rec.html
+    """
 
     names: str | tuple[str, ...]
     is_view = True

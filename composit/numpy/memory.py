@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resized(Operation):
-    """The elements in C order, as many as fit into a shape, then zeros. Derivative: not written yet."""
+    """The elements in C order, as many as fit into a shape, then zeros.
+
+    Derivative:  not written yet
+    Reference:   numpy.ndarray.resize
+    """
 
     shape: Shape
     kind = OperationKind.MOVEMENT

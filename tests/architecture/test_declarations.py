@@ -52,12 +52,31 @@ def test_an_operation_states_its_derivative(operation: type[Operation]) -> None:
     assert stated or operation.no_derivative or not operation.__module__.startswith("composit.numpy")
 
 
+# What numpy has no function for.
+_OF_OURS = {
+    "AdvancedIndexAdjoint",
+    "BasicIndexAdjoint",
+    "Chosen",
+    "LazyIndex",
+    "NumpyCall",
+    "StridedAdjoint",
+    "TakeAdjoint",
+    "TakeAlongAxisAdjoint",
+}
+
+
+def test_an_operation_refers_to_numpys_page() -> None:
+    numpys = [each for each in _OPERATIONS if each.__module__.startswith("composit.numpy")]
+    assert {each.__name__ for each in numpys if "Reference:" not in (each.__doc__ or "")} == _OF_OURS
+
+
 @pytest.mark.parametrize(
     "operation", [each for each in _OPERATIONS if issubclass(each, ArrayFunction)], ids=lambda each: each.__name__
 )
 def test_a_call_of_a_numpy_function_refers_to_it(operation: type[ArrayFunction]) -> None:
-    name = operation.function.__name__
-    assert f"numpy.{name}" in (operation.__doc__ or "") or operation.__name__ == "TakeInOrder"
+    # `delete` and its kin take elements as numpy's `delete` does.
+    name = "delete" if operation.__name__ == "TakeInOrder" else operation.function.__name__
+    assert f"numpy.{name}" in (operation.__doc__ or "")
 
 
 # Public functions that have none of the three forms, and why.
