@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.codegen.block_kernel import emit_block_kernel
 from mosaic.codegen.kernel import KernelCode, emit_row_kernel, emit_scatter_kernel
-from mosaic.codegen.matmul_kernel import emit_matmul_kernel
+from mosaic.codegen.matmul_kernel import emit_matmul_kernel, matmul_spec
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.signature import Signature
 from mosaic.ir import Group, Matmul, Scatter
-from mosaic.kernels.blocking import Blocking
+from mosaic.kernels.blocking import Blocking, fitting_target
 from mosaic.targets import Target
 
-ChooseBlocking = Callable[[Matmul], Blocking]
+ChooseBlocking = Callable[[Matmul, Target], Blocking]
 
 
 @dataclass(slots=True)
@@ -44,14 +44,19 @@ class KernelEmitter:
         return replace(code, operands=operands)
 
     def _blockings(self, group: Group) -> Hashable:
-        return tuple(self.choose_blocking(stage) for stage in group.stages if isinstance(stage, Matmul))
+        return tuple(self._blocking(stage) for stage in group.stages if isinstance(stage, Matmul))
+
+    def _blocking(self, matmul: Matmul) -> Blocking:
+        return self.choose_blocking(matmul, self.target)
 
     def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
         first = group.stages[0]
         if isinstance(first, Matmul) and len(group.stages) > 1:
-            return emit_block_kernel(group, self.choose_blocking, f"block_{number}", comment, self.target)
+            return emit_block_kernel(group, self._blocking, f"block_{number}", comment, self.target)
         if isinstance(first, Matmul):
-            return emit_matmul_kernel(first, self.choose_blocking(first), f"product_{number}", comment, self.target)
+            target = fitting_target(matmul_spec(first), self.target)
+            blocking = self.choose_blocking(first, target)
+            return emit_matmul_kernel(first, blocking, f"product_{number}", comment, target)
         if isinstance(first, Scatter):
             return emit_scatter_kernel(group, first, comment, self.target)
         return emit_row_kernel(group, comment, self.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mosaic import c
@@ -17,6 +17,9 @@ from mosaic.kernels import matmul as gemm
 from mosaic.kernels.blocking import Blocking, MatmulSpec, num_tasks
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
+
+task_products = 1 << 18
+"""Multiply-adds that are worth a task of their own, about ten microseconds; smaller products of a batch share one."""
 
 
 def matmul_spec(matmul: Matmul) -> MatmulSpec:
@@ -34,30 +37,48 @@ def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: s
     batch_axes, declarations = row_indices(matmul.batch, c.Name("batch"))
     sums = emitter.local.place(matmul.left.dtype, gemm.num_sums(matmul_spec(matmul), blocking))
     product = emit_product(matmul, blocking, name, emitter, batch_axes, takes_sums=sums is not None)
-    tasks = num_tasks(matmul_spec(matmul), blocking)
-    batch = math.prod(matmul.batch)
     count = matmul.result.ndim - 2
-    task = c.Name("task")
-    item = task if batch == 1 else task % tasks
-    call = c.ExpressionStatement(
-        product(
-            item,
-            item + 1,
+
+    def multiply(first: c.Operand, last: c.Operand) -> c.Statement:
+        """The call for a range of the tasks of one pair of matrices."""
+        matrices = (
             address(left, matmul.left.strides[:count], batch_axes),
             address(right, matmul.right.strides[:count], batch_axes),
-            *(c.Name(parameter.name) for parameter in extra_parameters(emitter, batch_axes)),
-            *(() if sums is None else (sums,)),
         )
-    )
-    which = () if batch == 1 else (c.Declare(c.const(c.int64), "batch", task / tasks), *declarations)
-    zeros = (
-        tuple(c.Declare(c.const(c.int64), axis.text, c.literal(0)) for axis in _names(batch_axes)) if batch == 1 else ()
-    )
+        extra = (c.Name(parameter.name) for parameter in extra_parameters(emitter, batch_axes))
+        return c.ExpressionStatement(product(first, last, *matrices, *extra, *(() if sums is None else (sums,))))
+
+    tasks, which = _tasks_of_batch(matmul, num_tasks(matmul_spec(matmul), blocking), declarations, multiply)
     unpack = c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context"))
     operands, local = emitter.operands.listed(), emitter.local
-    body = (unpack, *emitter.operands.declarations(), *local.declarations(len(operands)), *zeros, *which, call)
+    body = (unpack, *emitter.operands.declarations(), *local.declarations(len(operands)), *which)
     helpers = (*emitter.lanes.helpers.values(), product)
-    return KernelCode(body, comment, helpers, operands, tasks * batch, local.scratch_bytes)
+    return KernelCode(body, comment, helpers, operands, tasks, local.scratch_bytes)
+
+
+def _tasks_of_batch(
+    matmul: Matmul, num_each: int, declarations: tuple[c.Statement, ...], multiply: Callable[..., c.Statement]
+) -> tuple[int, tuple[c.Statement, ...]]:
+    """Return the number of tasks and what one does; each pair of matrices has `num_each`, and small ones share a task."""
+    batch, task = math.prod(matmul.batch), c.Name("task")
+    if batch == 1:
+        axes = [
+            c.Declare(c.const(c.int64), each.text, c.literal(0))
+            for each in _names(row_indices(matmul.batch, c.Name("batch"))[0])
+        ]
+        return num_each, (*axes, multiply(task, task + 1))
+    per_task = min(batch, task_products // math.prod(matmul.sizes))
+    if per_task < 2:
+        index = c.Declare(c.const(c.int64), "batch", task / num_each)
+        return num_each * batch, (index, *declarations, multiply(task % num_each, task % num_each + 1))
+    num_tasks = math.ceil(batch / per_task)
+    per_task = math.ceil(batch / num_tasks)
+    bounds = (
+        c.Declare(c.const(c.int64), "start", task * per_task),
+        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + per_task, c.literal(batch))),
+    )
+    body = (*declarations, multiply(c.literal(0), c.literal(num_each)))
+    return num_tasks, (*bounds, c.loop("batch", c.Name("stop"), *body, start=c.Name("start")))
 
 
 def _names(axes: Sequence[c.Expression]) -> list[c.Name]:

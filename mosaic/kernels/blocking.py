@@ -16,11 +16,14 @@ Weakness: the model knows nothing of associativity or of two threads that share 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mosaic.targets import Target
+
+narrowest_bytes = 32
+"""Vectors of this size are not made narrower for products of few columns: a step of k would load too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,19 @@ def num_row_blocks(spec: MatmulSpec, blocking: Blocking) -> int:
 def num_tasks(spec: MatmulSpec, blocking: Blocking) -> int:
     """Return the number of tasks: blocks of rows times panels, all panels of one block of rows in a row."""
     return num_row_blocks(spec, blocking) * num_panels(spec, blocking)
+
+
+def fitting_target(spec: MatmulSpec, target: Target) -> Target:
+    """Return the target with narrower vectors where few columns, read in place, leave less of these empty.
+
+    20 columns of float32 fill 32 lanes of 64-byte vectors and 24 lanes of 32-byte ones: 0.74 of the time (Zen 4).
+    """
+    wide = target.lanes(np.dtype(spec.dtype).itemsize)
+    if target.vector_bytes <= narrowest_bytes or spec.b_depth_stride is None or spec.columns > 4 * wide:
+        return target
+    narrow = replace(target, vector_bytes=target.vector_bytes // 2)
+    is_fuller = -spec.columns % (wide // 2) < -spec.columns % wide
+    return narrow if is_fuller else target
 
 
 def choose_blocking(spec: MatmulSpec, target: Target, row_block: int | None = None) -> Blocking:

@@ -94,7 +94,7 @@ def compile_program(
     plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)
     observe("assign_memory", Plans(plans))
     report("emit C", 0.2)
-    emitter = KernelEmitter(target, lambda matmul: scheme.blocking(matmul, target))
+    emitter = KernelEmitter(target, scheme.blocking)
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
     module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
     observe("emit_module", module.source)
