@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -161,5 +162,7 @@ def _note_first(
     lanes, name, lane = emitter.lanes, emitter.fresh("is_true"), c.Name("lane")
     scope.statements.append(c.Declare(lanes.declare(lanes.mask), name, is_true))
     note = c.If(c.Name(name)[lane], (c.Assign(found, index + lane), c.Break()))
-    ends: tuple[c.Statement, ...] = (c.loop("lane", lanes.lanes, note), *((c.Break(),) if is_in_loop else ()))
+    # It runs once for each row, so copies of it would cost the compiler time and save nothing.
+    search = replace(c.loop("lane", lanes.lanes, note), pragmas=("GCC unroll 1",))
+    ends: tuple[c.Statement, ...] = (search, *((c.Break(),) if is_in_loop else ()))
     scope.statements.append(c.If(lanes.use(lane_helpers.any_lane(lanes.mask))(c.Name(name)), ends))

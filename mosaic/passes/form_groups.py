@@ -26,6 +26,12 @@ farthest_move = 64
 most_records = 192
 """Records in the expressions of one group: beyond this, compilers take more than linear time for its function."""
 
+records_of_reduction = 32
+"""What the loops of a reduction count beside its expression, of which they hold several copies: accumulators take turns."""
+
+records_of_search = 96
+"""The same for the search of the first true element, which tests eight vectors at once, then one by one, then lanes."""
+
 
 def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     """Return the program with every definition, matmul and scatter in a group; with `fuse`, users join what they use.
@@ -58,7 +64,7 @@ class _Fusion:
     """Groups by number, the numbers in the order in which the groups run, and which groups write each buffer.
 
     latest:    of the groups that write a buffer, the one that runs last
-    records:   how many records the expressions of each group have
+    records:   how large the C of each group is, in records of expressions
     scattered: buffers of which several statements write a part each, as concatenate does; no island may come between
                these, since a region hands on whole buffers
     readers:   of the arrays of which a part is written anew, which groups read them: the write comes after these
@@ -110,7 +116,7 @@ class _Fusion:
         if definition.base is not None:
             before += self.readers[definition.base.buffer]
         last = max(before, key=self._place, default=-1)
-        num_new = size(definition.expression)
+        num_new = _num_records(definition)
         for number in self._candidates(read):
             group = self.groups[number]
             if not isinstance(group, Group) or self.records[number] + num_new > most_records:
@@ -167,8 +173,13 @@ class _Fusion:
         return self.last_island is not None and self.places[self.last_island] > self.places[number]
 
 
-def _num_records(stage: Stage) -> int:
-    return size(stage.epilogue if isinstance(stage, Matmul) else stage.expression)
+def _num_records(stage: Stage | Definition) -> int:
+    """Return how large the C of a stage is, in records of expressions."""
+    if isinstance(stage, Matmul):
+        return size(stage.epilogue)
+    if isinstance(stage, Scatter) or stage.reducer is None:
+        return size(stage.expression)
+    return size(stage.expression) + (records_of_search if stage.reducer == "first" else records_of_reduction)
 
 
 def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
