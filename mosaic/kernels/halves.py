@@ -1,4 +1,4 @@
-"""Parts of a float32 vector whose float64 lanes fit into a register: the whole vector, or its halves."""
+"""Parts of a vector whose wider lanes fit into a register: the whole vector, or its halves."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Part:
         return c.Call("__builtin_shufflevector", (x, x, *map(c.literal, lanes)))
 
 
-def halves(vector: VectorType, vector_bytes: int) -> tuple[Part, ...]:
-    """Return the parts of a vector of float32, in order."""
-    if vector.lanes * 8 <= vector_bytes:
+def halves(vector: VectorType, vector_bytes: int, wide_bytes: int = 8) -> tuple[Part, ...]:
+    """Return the vector as its only part if as many lanes of `wide_bytes` fit into a register, else its halves."""
+    if vector.lanes * wide_bytes <= vector_bytes:
         return (Part(vector, 0, True),)
     half = VectorType(vector.element, vector.lanes // 2)
     return Part(half, 0, False), Part(half, half.lanes, False)
