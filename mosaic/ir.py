@@ -60,6 +60,8 @@ class Definition:
 
     def reshaped(self, kept: Shape, reduced: Shape) -> Definition | None:
         """Return the same computation over a domain of another shape, or None if some view does not allow it."""
+        if kept == self.result.shape and reduced == self.reduced:
+            return self
         result = self.result.reshape(kept)
         shape = kept + reduced
         if result is None or any(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -132,26 +133,37 @@ def walk(expression: Expression) -> Iterator[Expression]:
     while stack:
         part = stack.pop()
         yield part
-        stack.extend(reversed(operands(part)))
+        if isinstance(part, Apply):
+            stack.extend(part.arguments[::-1])
+        elif isinstance(part, Convert):
+            stack.append(part.argument)
 
 
 def loads(expression: Expression) -> Iterator[Load]:
     """Yield every load, those of gather indices included."""
     for part in walk(expression):
         if isinstance(part, Load):
-            yield from (gather.index for gather in part.gathers)
+            for gather in part.gathers:
+                yield gather.index
             yield part
 
 
 def rewrite(expression: Expression, change: Callable[[Expression], Expression | None]) -> Expression:
-    """Return the expression with every part for which `change` gives something replaced by it, top down."""
+    """Return the expression with every part for which `change` gives something replaced by it, top down.
+
+    Parts in which nothing changes are kept as they are.
+    """
     changed = change(expression)
     if changed is not None:
         return changed
     if isinstance(expression, Apply):
-        return replace(expression, arguments=tuple(rewrite(argument, change) for argument in expression.arguments))
+        before = expression.arguments
+        after = tuple([rewrite(argument, change) for argument in before])
+        is_same = all(map(is_, before, after))
+        return expression if is_same else Apply(expression.function, after, expression.dtype, expression.result)
     if isinstance(expression, Convert):
-        return replace(expression, argument=rewrite(expression.argument, change))
+        argument = rewrite(expression.argument, change)
+        return expression if argument is expression.argument else Convert(argument, expression.dtype)
     return expression
 
 
@@ -168,15 +180,19 @@ def map_views(expression: Expression, change: Callable[[View], View]) -> Express
 
 def map_load(load: Load, change: Callable[[View], View]) -> Load:
     """Return the load with its views replaced."""
+    view = change(load.view)
+    if not load.gathers:
+        return load if view is load.view else Load(view)
     gathers = tuple(replace(gather, index=map_load(gather.index, change)) for gather in load.gathers)
-    return Load(change(load.view), gathers)
+    return Load(view, gathers)
 
 
 def views(expression: Expression) -> Iterator[View]:
     """Yield every view, positions included."""
     for part in walk(expression):
         if isinstance(part, Load):
-            yield from (gather.index.view for gather in part.gathers)
+            for gather in part.gathers:
+                yield gather.index.view
             yield part.view
         elif isinstance(part, Position):
             yield part.view
@@ -192,7 +208,15 @@ def gathered_views(expression: Expression) -> Iterator[View]:
 
 def size(expression: Expression) -> int:
     """Return how many records the expression has."""
-    return sum(1 for _ in walk(expression))
+    count, stack = 0, [expression]
+    while stack:
+        count += 1
+        part = stack.pop()
+        if isinstance(part, Apply):
+            stack.extend(part.arguments)
+        elif isinstance(part, Convert):
+            stack.append(part.argument)
+    return count
 
 
 def text(expression: Expression) -> str:
