@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="batch sizes of BERT (1 8)")
     parser.add_argument("--contenders", nargs="+", default=None, help="contenders of BERT by name (all)")
     parser.add_argument("--programs", nargs="+", default=None, help="programs of the suite first by name (all)")
-    parser.add_argument("--only", default="", help="operations whose name matches this regular expression (all)")
+    parser.add_argument(
+        "--only", default="", help="operations or programs whose name matches this regular expression (all)"
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -94,7 +96,7 @@ def _compiling(options: argparse.Namespace) -> None:
 def _compile_time(options: argparse.Namespace) -> None:
     from benchmarks.compile_time import run_compile_time
 
-    run_compile_time(options.rounds)
+    run_compile_time(options.rounds, options.only)
 
 
 def _first(options: argparse.Namespace) -> None:
