@@ -81,6 +81,9 @@ def plan_phases(stages: Sequence[RowStage], in_memory: frozenset[Buffer]) -> Pha
     for stage in stages:
         sources = [load.view.buffer for load in loads(stage.expression) if load.view.buffer in known_from]
         phase = max((known_from[buffer] for buffer in sources), default=0)
+        if _has_own_loop(stage):
+            # It runs behind the loop of its phase, whose values per element are gone by then.
+            phase = max([phase, *(computed_in[buffer] + 1 for buffer in sources if buffer in computed_in)])
         phases.append(phase)
         for buffer in sources:
             if buffer in computed_in and computed_in[buffer] < phase and buffer not in in_memory:
@@ -89,6 +92,11 @@ def plan_phases(stages: Sequence[RowStage], in_memory: frozenset[Buffer]) -> Pha
         if not stage.is_per_row and not stage.is_along_row:
             computed_in[stage.result.buffer] = phase
     return PhasePlan(tuple(stages), tuple(phases), max(phases) + 1, tuple(kept))
+
+
+def _has_own_loop(stage: RowStage) -> bool:
+    """Whether a reduction cannot share the loop of the other stages of its phase."""
+    return stage.is_along_row and (bool(stage.serial) or stage.finds_position)
 
 
 @dataclass(slots=True)
@@ -111,7 +119,7 @@ class _PhaseEmitter:
         for stage in before:
             self._emit_per_row(stage)
         along = [stage for stage in stages if not stage.is_per_row]
-        together = [stage for stage in along if not (stage.is_along_row and (stage.serial or stage.finds_position))]
+        together = [stage for stage in along if not _has_own_loop(stage)]
         if together:
             self._emit_loop(together)
         for stage in along:

@@ -84,3 +84,22 @@ def test_more_positions_than_the_values_have_bits_for() -> None:
     given = cnp.asarray(x)
     model = mosaic.compile(cnp.argmax(given, axis=0), inputs=[given])
     np.testing.assert_array_equal(model(x), [0, 69_999, 300])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("function", [*FUNCTIONS, "any"])
+def test_what_is_searched_may_be_computed_and_read_otherwise_in_the_same_kernel(
+    function: str, axis: int | None, dtype: str
+) -> None:
+    x = cnp.asarray(np.random.default_rng(0).integers(-9, 9, (40, 50)).astype(dtype))
+
+    def moved(xp: Any, values: Any) -> Any:
+        found = getattr(xp, function)(values, axis=axis, keepdims=True)
+        return (values + found.astype(values.dtype)).astype(values.dtype)
+
+    def program(xp: Any, values: Any) -> Any:
+        return moved(xp, moved(xp, moved(xp, values)))
+
+    given = cnp.evaluate(x)
+    np.testing.assert_array_equal(mosaic.compile(program(cnp, x), inputs=[x])(given), program(np, given))
