@@ -10,7 +10,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, Scatter, Stage, Statement, read_views, written_views
+from mosaic.ir import (
+    POSITION_REDUCERS,
+    Definition,
+    Group,
+    IrProgram,
+    Island,
+    Matmul,
+    Scatter,
+    Stage,
+    Statement,
+    read_views,
+    written_views,
+)
 from mosaic.ir_expressions import size
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
@@ -30,7 +42,7 @@ records_of_reduction = 32
 """What the loops of a reduction count beside its expression, of which they hold several copies: accumulators take turns."""
 
 records_of_search = 96
-"""The same for the search of the first true element, which tests eight vectors at once, then one by one, then lanes."""
+"""The same for the search of a position, which looks at eight vectors at once, then at one after the other, then at lanes."""
 
 
 def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
@@ -179,7 +191,7 @@ def _num_records(stage: Stage | Definition) -> int:
         return size(stage.epilogue)
     if isinstance(stage, Scatter) or stage.reducer is None:
         return size(stage.expression)
-    return size(stage.expression) + (records_of_search if stage.reducer == "first" else records_of_reduction)
+    return size(stage.expression) + (records_of_search if stage.reducer in POSITION_REDUCERS else records_of_reduction)
 
 
 def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
