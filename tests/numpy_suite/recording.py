@@ -64,14 +64,18 @@ def update(results: Sequence[FileResult], mode: str) -> None:
 
 
 def sampled_fallbacks() -> dict[str, dict[str, int]]:
-    """Return for each file how often numpy's functions decided, in the tests of its sample that pass, what rules declined."""
+    """Return for each file how often numpy's functions decided, in the tests of its sample that pass, what rules declined.
+
+    A file that is not named has no such call.
+    """
     return json.loads(SAMPLED_FALLBACKS.read_text(encoding="utf-8")) if SAMPLED_FALLBACKS.exists() else {}
 
 
 def update_fallbacks(results: Sequence[FileResult]) -> None:
     """Write these counts of samples in place of what was recorded of the files."""
     rows = sampled_fallbacks() | {result.path: dict(result.fallbacks) for result in results}
-    SAMPLED_FALLBACKS.write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    named = {path: counts for path, counts in rows.items() if counts}
+    SAMPLED_FALLBACKS.write_text(json.dumps(named, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _failing_names(result: FileResult) -> list[str]:

@@ -44,10 +44,10 @@ def test_file_of_numpys_suite_passes_as_recorded(path: str, outcome_of: Callable
     )
 
 
-@pytest.mark.parametrize("path", sorted(FALLBACKS))
+@pytest.mark.parametrize("path", sorted(RECORDED))
 def test_rules_decline_as_many_calls_as_recorded(path: str, outcome_of: Callable[[str], running.FileResult]) -> None:
     # A fault in a rule is an error; a rule that newly declines, for whatever reason, shows as a changed count.
     counted = dict(outcome_of(path).fallbacks)
-    assert counted == FALLBACKS[path], (
+    assert counted == FALLBACKS.get(path, {}), (
         f"when this is right, record it: python -m tests.numpy_suite --update-fallbacks {path}"
     )
