@@ -1,7 +1,7 @@
 """Runs nodes where they stand, each once, by age: no program is made of them. What reads and first evaluations do.
 
     memory = Memory()
-    order = nodes_behind([(node, 0)], memory)     # known values and leaves are in memory now
+    order = nodes_behind([node], memory)          # known values and leaves are in memory now
     run_nodes(order, memory, {key_of(node, 0)})
     memory.values[key_of(node, 0)]
 
@@ -24,7 +24,7 @@ import numpy as np
 from composit.errstates import current_errstate, reporting, set_errstate
 from composit.node import Node
 from composit.operation import Input, Scalar
-from composit.program import Pair, count_run
+from composit.program import count_run
 from composit.source import Source, describe_source
 from composit.warning_lines import register_runner
 
@@ -54,12 +54,12 @@ class Memory:
     inputs: list[Node] = field(default_factory=list)
 
 
-def nodes_behind(wanted: Iterable[Pair], memory: Memory) -> list[Node]:
-    """Return the nodes that compute the wanted values, operands first, and put what is known already into memory."""
+def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
+    """Return the nodes that compute the wanted ones, operands first, and put what is known already into memory."""
     values = memory.values
     order: list[Node] = []
     seen: set[int] = set()
-    stack = [node for node, _ in wanted]
+    stack = list(wanted)
     while stack:
         node = stack.pop()
         key = id(node)

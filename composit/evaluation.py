@@ -36,7 +36,6 @@ from composit.node import Node, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
     BoundProgram,
-    Pair,
     Program,
     Surroundings,
     ancestors_in_order,
@@ -46,6 +45,7 @@ from composit.program import (
     without_values,
 )
 from composit.source import describe_source
+from composit.value import Value, identity_of, value_of
 
 MAX_PREPARED_PROGRAMS = 256
 
@@ -100,10 +100,9 @@ def _computed(handles: Sequence[TensorHandle]) -> Sequence[Any]:  # Any: arrays 
         and first._plan.backend is get_backend("numpy")
     ):
         return first._plan.values()
-    pairs = [(handle._node, handle._output_index) for handle in handles]
     memory = Memory()
-    order = nodes_behind(pairs, memory)
-    places = tuple([key_of(*pair) for pair in pairs])
+    order = nodes_behind([handle._node for handle in handles], memory)
+    places = tuple([key_of(handle._node, handle._output_index) for handle in handles])
     # With values that reads have left there is less to do than a program would, and they are dropped with their handles.
     if not memory.known and first._plan == places:
         return _plan_of(handles, get_backend("numpy")).values()
@@ -117,19 +116,19 @@ class _Plan:
     """A prepared program kept with the first node it computes, so that a second evaluation walks nothing.
 
     index: which result of that node comes first
-    pairs: the outputs after the first
+    rest:  the outputs after the first
     """
 
     index: int
-    pairs: tuple[Pair, ...]
+    rest: tuple[Value, ...]
     backend: Backend
-    leaves: tuple[Pair, ...]
+    leaves: tuple[Value, ...]
     surroundings: Surroundings
     run: PreparedProgram
 
     def values(self) -> Sequence[Any]:  # Any: arrays and numpy scalars
         """Return the outputs for what the leaves hold."""
-        return run_in(self.surroundings, self.run, [leaf_value(*pair) for pair in self.leaves])  # type: ignore[no-any-return]
+        return run_in(self.surroundings, self.run, list(map(leaf_value, self.leaves)))  # type: ignore[no-any-return]
 
 
 def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
@@ -137,20 +136,20 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
     plan = first._plan
     if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, handles):
         return plan
-    pairs = tuple((handle.node, handle.output_index) for handle in handles)
-    bound = bind(pairs, ())[0]
+    outputs = tuple(map(value_of, handles))
+    bound = bind(outputs, ())[0]
     surroundings = surroundings_of(bound.program.labels)
-    plan = _Plan(pairs[0][1], pairs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
+    plan = _Plan(outputs[0].index, outputs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
     set_plan(first, plan)
     return plan
 
 
 def _points_to(plan: _Plan, handles: Sequence[TensorHandle]) -> bool:
-    # The plan hangs at the first handle's node, which therefore is not in its pairs: no reference cycle for one output.
-    if len(plan.pairs) != len(handles) - 1 or handles[0].output_index != plan.index:
+    # The plan hangs at the first handle's node, which therefore is not in its rest: no reference cycle for one output.
+    if len(plan.rest) != len(handles) - 1 or handles[0].output_index != plan.index:
         return False
-    rest = handles[1:]
-    return all(pair[0] is h.node and pair[1] == h.output_index for pair, h in zip(plan.pairs, rest, strict=True))
+    rest = zip(plan.rest, handles[1:], strict=True)
+    return all(value.node is handle.node and value.index == handle.output_index for value, handle in rest)
 
 
 _prepared: OrderedDict[tuple[int, Key], tuple[Backend, PreparedProgram]] = OrderedDict()
@@ -208,15 +207,15 @@ def _evaluate_on(
         )
     replacements = [as_tensor(key) for key in inputs]
     arrays = [_fitting(handle, value) for handle, value in zip(replacements, inputs.values(), strict=True)]
-    cuts = [(handle.node, handle.output_index) for handle in replacements]
-    outputs = [(handle.node, handle.output_index) for handle in handles]
+    cuts = [value_of(handle) for handle in replacements]
+    outputs = [value_of(handle) for handle in handles]
     checked = guards_for(outputs, cuts) if guards == "check" else []
     bound, reached = bind(outputs, cuts)
     for handle, is_reached in zip(replacements, reached, strict=True):
         if not is_reached:
             raise UnreachedInputError(unreached_message(handle, outputs))
     if checked:
-        bound, reached = bind([*outputs, *(guard.pair for guard in checked)], cuts)
+        bound, reached = bind([*outputs, *(guard.read for guard in checked)], cuts)
     leaves = _leaves(bound, cuts, arrays)
     with reads_checked_first(checked, cuts, arrays):
         values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
@@ -229,7 +228,7 @@ _ERRORS_OF_VALUES = (ArithmeticError, AssertionError, AttributeError, LookupErro
 
 
 @contextmanager
-def reads_checked_first(guards: Sequence[Guard], cuts: Sequence[Pair], arrays: Sequence[Any]) -> Iterator[None]:
+def reads_checked_first(guards: Sequence[Guard], cuts: Sequence[Value], arrays: Sequence[Any]) -> Iterator[None]:
     """Raise GuardError for what the block raises, if a read would differ: the error is one of a path not taken.
 
     arrays: the values in place of the cuts; each read is computed by itself, for what follows it may raise too
@@ -238,7 +237,7 @@ def reads_checked_first(guards: Sequence[Guard], cuts: Sequence[Pair], arrays: S
         yield
     except _ERRORS_OF_VALUES as error:
         for guard in guards:
-            bound, _ = bind([guard.pair], cuts)
+            bound, _ = bind([guard.read], cuts)
             try:
                 (value,) = get_backend("numpy").prepare(bound.program)(_leaves(bound, cuts, arrays))
             except _ERRORS_OF_VALUES:
@@ -247,55 +246,44 @@ def reads_checked_first(guards: Sequence[Guard], cuts: Sequence[Pair], arrays: S
         raise
 
 
-def _leaves(bound: BoundProgram, cuts: Sequence[Pair], arrays: Sequence[Any]) -> list[Array]:
-    given = {(id(node.operation), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
-    given |= {(id(node), index): array for (node, index), array in zip(cuts, arrays, strict=True)}
-    return [_leaf_or_given(pair, given) for pair in bound.leaves]
+def _leaves(bound: BoundProgram, cuts: Sequence[Value], arrays: Sequence[Any]) -> list[Array]:
+    given = {cut.identity: array for cut, array in zip(cuts, arrays, strict=True)}
+    return [given[leaf.identity] if leaf.identity in given else leaf_value(leaf) for leaf in bound.leaves]
 
 
-def _leaf_or_given(pair: Pair, given: Mapping[tuple[int, int], Array]) -> Array:
-    node, index = pair
-    value = given.get((id(node), index))
-    if value is None and not node.operands:
-        value = given.get((id(node.operation), index))
-    return leaf_value(node, index) if value is None else value
-
-
-def bind(outputs: Sequence[Pair], inputs: Sequence[Pair]) -> tuple[BoundProgram, list[bool]]:
+def bind(outputs: Sequence[Value], inputs: Sequence[Value]) -> tuple[BoundProgram, list[bool]]:
     """Return the program with `inputs` (leaves or inner values) as inputs, and which of these it reaches."""
-    cuts = [pair for pair in inputs if not _is_input(pair)]
+    cuts = [value for value in inputs if not _is_input(value.node)]
     bound = build_program(outputs, cuts)
     kept = _kept_values(bound, inputs)
     if kept:
         bound = build_program(outputs, [*cuts, *kept])
-    reached = {(id(node), index) for node, index in bound.leaves}
-    reached |= {(id(node.operation), 0) for node, _ in bound.leaves if not node.operands}
-    flags = [(id(node), index) in reached or (id(node.operation), index) in reached for node, index in inputs]
-    return bound, flags
+    reached = {leaf.identity for leaf in bound.leaves}
+    return bound, [value.identity in reached for value in inputs]
 
 
-def _kept_values(bound: BoundProgram, inputs: Sequence[Pair]) -> list[Pair]:
+def _kept_values(bound: BoundProgram, inputs: Sequence[Value]) -> list[Value]:
     """Return the values that nodes keep because their operation ran at the call, and that no input changes."""
     if not any(node is not None and node.operation.runs_at_call for node in bound.nodes):
         return []
-    replaced = {id(node.operation) for node, _ in inputs}
-    kept: list[Pair] = []
+    replaced = {value.identity for value in inputs}
+    kept: list[Value] = []
     depends: list[bool] = []  # by instruction; None stands for the placeholder of an input
     for instruction, node in zip(bound.program.instructions, bound.nodes, strict=True):
-        is_new = node is None or (not node.operands and id(node.operation) in replaced)
+        is_new = node is None or (not node.operands and identity_of(node, 0) in replaced)
         depends.append(is_new or any(depends[source] for source, _ in instruction.operands))
         if node is not None and node.operation.runs_at_call and not depends[-1]:
-            kept.extend((node, index) for index in node._values)
+            kept.extend(Value(node, index) for index in node._values)
     return kept
 
 
-def _is_input(pair: Pair) -> bool:
-    return isinstance(pair[0].operation, Input)
+def _is_input(node: Node) -> bool:
+    return isinstance(node.operation, Input)
 
 
-def unreached_message(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
+def unreached_message(handle: TensorHandle, outputs: Sequence[Value]) -> str:
     """Return what to say of an input that nothing depends on, naming the reads that dropped it."""
-    reads = list(islice(reads_of(handle.node), 3)) if _is_input((handle.node, 0)) else []
+    reads = list(islice(reads_of(handle.node), 3)) if _is_input(handle.node) else []
     dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads)
     because = f"; its value was read by Python, which took it out of the graph:{dropped}" if reads else ""
     return (
@@ -304,10 +292,10 @@ def unreached_message(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
     )
 
 
-def why_unreached(handle: TensorHandle, outputs: Sequence[Pair]) -> str:
+def why_unreached(handle: TensorHandle, outputs: Sequence[Value]) -> str:
     """Return what the outputs depend on in place of the tensor: its earlier value or an equal expression; "" if nothing."""
-    for node in ancestors_in_order([node for node, _ in outputs]):
-        if _identity((node, 0)) == _identity((handle.node, 0)):
+    for node in ancestors_in_order([output.node for output in outputs]):
+        if identity_of(node, 0) == identity_of(handle.node, 0):
             return "; they depend on it only through other tensors that are given as well"
         if node is not handle.node and _has_pointed_to(handle, node):
             return (
@@ -328,11 +316,6 @@ def _has_pointed_to(handle: TensorHandle, node: Node) -> bool:
     while earlier is not None and earlier is not node and earlier.operands:
         earlier = earlier.operands[0][0]
     return earlier is node
-
-
-def _identity(pair: Pair) -> int:
-    # Leaves are known by their operation: a relabelled input is the same input.
-    return id(pair[0]) if pair[0].operands else id(pair[0].operation)
 
 
 def _fitting(handle: TensorHandle, value: Any) -> Array:

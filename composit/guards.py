@@ -20,10 +20,11 @@ from composit.kept_values import KnownValue, drop_old_values, mark_used, read_el
 from composit.node import ElementRecipe, Node, drop_values, newest_serial, node_of_recipe
 from composit.operation import Array, Input, Operation, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
-from composit.program import Pair, ancestors_in_order
+from composit.program import ancestors_in_order
 from composit.read_places import Place, note_place
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source, find_source
+from composit.value import Identity, Value, identity_of
 
 NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
 _CHOOSING = ("bool", "index")
@@ -32,7 +33,7 @@ _CHOOSING = ("bool", "index")
 class Guard:
     """One read of a value by Python: what was read, by which kind of read, where, and what came out.
 
-    pair:  the node that was read, with the place of the result; an element without a node gets one when this is asked for
+    read:  the value that was read; an element without a node gets one when this is asked for
     after: the newest serial when it was read; a number that is read can steer only what is built later, but a
            condition or an index also chooses among what is there, as the last test of a loop does
     place: of a number that Python may compute with, where it was read, and the calls that led there
@@ -41,7 +42,13 @@ class Guard:
     __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "value")
 
     def __init__(
-        self, read: Pair | ElementRecipe, kind: str, source: Source | None, value: Any, after: int, place: Place = ()
+        self,
+        read: tuple[Node, int] | ElementRecipe,
+        kind: str,
+        source: Source | None,
+        value: Any,
+        after: int,
+        place: Place = (),
     ) -> None:
         self._read = read
         self.kind = kind
@@ -51,11 +58,11 @@ class Guard:
         self.place = place
 
     @property
-    def pair(self) -> Pair:
-        """The node that was read, and which of its results."""
+    def read(self) -> Value:
+        """The value that was read."""
         if len(self._read) > 2:
             self._read = (node_of_recipe(self._read), 0)
-        return self._read
+        return Value(*self._read)
 
     def may_have_steered(self, newest: int) -> bool:
         """Return whether a value whose newest node has this serial may be there because of the read."""
@@ -83,7 +90,7 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
         return
     recipe = None if handle._number is None else handle._number[2]
     if recipe is None:
-        read: Pair | ElementRecipe = (handle._node, handle._output_index)
+        read: tuple[Node, int] | ElementRecipe = (handle._node, handle._output_index)
     else:
         read = recipe
         recipe[1]._num_elements += 1
@@ -277,7 +284,7 @@ def _origin_of_leaf(node: Node, kind: str) -> Origin | None:
 
 def _compute(node: Node, index: int, kind: str) -> KnownValue:
     memory = Memory()
-    order = nodes_behind([(node, index)], memory)
+    order = nodes_behind([node], memory)
     if not order or order[-1] is not node:
         # Another thread has computed it since, and may have let it go again.
         return node._values.get(index) or _compute(node, index, kind)
@@ -332,11 +339,12 @@ def _give_up(node: Node, num_readers: int) -> None:
         known.value.flags.writeable = True
 
 
-def leaf_value(node: Node, index: int = 0) -> Array:
+def leaf_value(leaf: Value) -> Array:
     """Return the array of an Input node, or the value that a node keeps because its operation ran at the call."""
-    if isinstance(node.operation, Input):
-        return node.operation.read()  # type: ignore[no-any-return]
-    return node._values[index].value  # type: ignore[no-any-return]  # of an array
+    operation = leaf.node._operation
+    if isinstance(operation, Input):
+        return operation.read()  # type: ignore[no-any-return]
+    return leaf.node._values[leaf.index].value  # type: ignore[no-any-return]  # of an array
 
 
 def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are already
@@ -370,23 +378,23 @@ def _shown(value: Any, held: dict[int, TensorHandle], seen: dict[int, Array]) ->
     return shown
 
 
-def guards_for(outputs: Sequence[Pair], replaced: Sequence[Pair]) -> list[Guard]:
+def guards_for(outputs: Sequence[Value], replaced: Sequence[Value]) -> list[Guard]:
     """Return the reads that may have steered the building of the outputs and depend on the replaced values.
 
     Raises:  GuardError: a replaced value was passed by a read while no tensor pointed to it, so that the read was not noted
     """
-    newest = max((node.serial for node, _ in outputs), default=-1)
+    newest = max((output.node.serial for output in outputs), default=-1)
     found: dict[int, Guard] = {}
-    for node, index in replaced:
-        if node._origin is PASSED:
-            raise GuardError(_passed_message(node))
-        for origin in _origins_behind(node, index):
+    for value in replaced:
+        if value.node._origin is PASSED:
+            raise GuardError(_passed_message(value.node))
+        for origin in _origins_behind(value.node, value.index):
             found |= {id(guard): guard for guard in origin.reads() if guard.may_have_steered(newest)}
     # In the order of the reads: the first that differs is the one to tell of.
     candidates = sorted(found.values(), key=attrgetter("after"))
-    given = {_place(pair) for pair in replaced}
-    reached = _dependents([guard.pair for guard in candidates], replaced, given)
-    return [guard for guard in candidates if _place(guard.pair) in given or id(guard.pair[0]) in reached]
+    given = {value.identity for value in replaced}
+    reached = _dependents([guard.read.node for guard in candidates], replaced, given)
+    return [guard for guard in candidates if guard.read.identity in given or id(guard.read.node) in reached]
 
 
 def _origins_behind(node: Node, index: int) -> Iterator[Origin]:
@@ -413,19 +421,13 @@ def _passed_message(node: Node) -> str:
     )
 
 
-def _place(pair: Pair) -> tuple[int, int]:
-    # Leaves are known by their operation: a relabelled input is the same input.
-    node, index = pair
-    return (id(node), index) if node.operands else (id(node.operation), index)
-
-
-def _dependents(pairs: Sequence[Pair], replaced: Sequence[Pair], given: set[tuple[int, int]]) -> set[int]:
+def _dependents(roots: Sequence[Node], replaced: Sequence[Value], given: set[Identity]) -> set[int]:
     """Return which nodes depend on what is replaced: one walk for all reads, since a loop has as many as rounds."""
     reached: set[int] = set()
-    cuts = [pair for pair in replaced if pair[0].operands]
-    for node in ancestors_in_order([node for node, _ in pairs], cuts):
+    cuts = [value for value in replaced if value.node.operands]
+    for node in ancestors_in_order(roots, cuts):
         sources = node.operands or ((node, 0),)
-        if any(_place(source) in given or id(source[0]) in reached for source in sources):
+        if any(identity_of(*source) in given or id(source[0]) in reached for source in sources):
             reached.add(id(node))
     return reached
 

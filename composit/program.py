@@ -18,9 +18,9 @@ from composit.keys import Key, digest
 from composit.node import Node
 from composit.operation import Input, Operation, TensorType
 from composit.source import Source
+from composit.value import Identity, Value, identity_of, value_of
 
 Reference: TypeAlias = tuple[int, int]  # (instruction, output index)
-Pair: TypeAlias = tuple[Node, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +199,14 @@ def _pack_references(references: Sequence[Reference]) -> bytes:
     return struct.pack(f"<{2 * len(references)}q", *(number for reference in references for number in reference))
 
 
-def _identities(pairs: Iterable[Pair]) -> set[tuple[int, int]]:
-    # By object: `in` on the pairs themselves would compare expressions.
-    return {(id(node), index) for node, index in pairs}
-
-
-def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Pair] = (), oldest: int = 0) -> list[Node]:
-    """Return the roots and all they depend on, operands first, each object once; cut pairs are not looked behind.
+def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Value] = (), oldest: int = 0) -> list[Node]:
+    """Return the roots and all they depend on, operands first, each object once; cut values are not looked behind.
 
     oldest: the serial below which operands are left out; what depends on a node is younger than the node
     """
     seen: set[int] = set()
     order: list[Node] = []
-    is_cut = _identities(cuts)
+    is_cut = {cut.identity for cut in cuts}
     stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
     while stack:
         node, done = stack.pop()
@@ -223,20 +218,22 @@ def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Pair] = (), oldes
         seen.add(id(node))
         stack.append((node, True))
         for operand, index in reversed(node.operands):
-            if operand._serial >= oldest and id(operand) not in seen and (id(operand), index) not in is_cut:
+            if operand._serial < oldest or id(operand) in seen:
+                continue
+            if not is_cut or identity_of(operand, index) not in is_cut:
                 stack.append((operand, False))
     return order
 
 
 @dataclass(frozen=True, slots=True)
 class BoundProgram:
-    """A program with the leaves its inputs come from: `leaves[i]` is the pair whose value is passed as input i.
+    """A program with the leaves its inputs come from: `leaves[i]` is the value that is passed as input i.
 
     nodes: the node of each instruction; None for the placeholder of a cut
     """
 
     program: Program
-    leaves: tuple[Pair, ...]
+    leaves: tuple[Value, ...]
     nodes: tuple[Node | None, ...]
 
 
@@ -248,37 +245,34 @@ class _Builder:
         self.labels: list[Label] = []
         self.nodes: list[Node | None] = []
         self.inputs: list[int] = []
-        self.leaves: list[Pair] = []
-        self.references: dict[tuple[int, int], Reference] = {}
-        self.leaf_positions: dict[int, int] = {}
+        self.leaves: list[Value] = []
+        self.references: dict[Identity, Reference] = {}
 
-    def add_cut(self, pair: Pair) -> None:
-        node, index = pair
-        value_type = node.types[index]
-        self._add_input(Instruction(Input(None, value_type), (), (value_type,)), pair, None)
-        self.references[id(node), index] = (len(self.instructions) - 1, 0)
+    def add_cut(self, cut: Value) -> None:
+        value_type = cut.node.types[cut.index]
+        self._add_input(Instruction(Input(None, value_type), (), (value_type,)), cut, None)
+        self.references[cut.identity] = (len(self.instructions) - 1, 0)
 
     def add_node(self, node: Node) -> None:
-        position = self.leaf_positions.get(id(node.operation)) if not node.operands else None
-        if position is None:
-            position = len(self.instructions)
-            self._add_instruction(node)
+        if not node.operands and identity_of(node, 0) in self.references:
+            return  # the same leaf, carried by another node
+        position = len(self.instructions)
+        self._add_instruction(node)
         for index in range(len(node.types)):
-            self.references.setdefault((id(node), index), (position, index))
+            self.references.setdefault(identity_of(node, index), (position, index))
 
     def _add_instruction(self, node: Node) -> None:
-        operands = tuple(self.references[id(operand), index] for operand, index in node.operands)
+        operands = tuple(self.references[identity_of(*operand)] for operand in node.operands)
         instruction = Instruction(node.operation, operands, node.types)
         if isinstance(node.operation, Input):
-            self.leaf_positions[id(node.operation)] = len(self.instructions)
-            self._add_input(instruction, (node, 0), node)
+            self._add_input(instruction, Value(node), node)
             return
         self._append(instruction, node, node)
 
-    def _add_input(self, instruction: Instruction, pair: Pair, node: Node | None) -> None:
+    def _add_input(self, instruction: Instruction, leaf: Value, node: Node | None) -> None:
         self.inputs.append(len(self.instructions))
-        self.leaves.append(pair)
-        self._append(instruction, pair[0], node)
+        self.leaves.append(leaf)
+        self._append(instruction, leaf.node, node)
 
     def _append(self, instruction: Instruction, labelled: Node, node: Node | None) -> None:
         self.instructions.append(instruction)
@@ -288,30 +282,30 @@ class _Builder:
         self.nodes.append(node)
 
 
-def build_program(outputs: Sequence[Pair], cuts: Collection[Pair] = ()) -> BoundProgram:
+def build_program(outputs: Sequence[Value], cuts: Collection[Value] = ()) -> BoundProgram:
     """Return the program that computes the outputs, with `cuts` as inputs in place of what computes them.
 
-    Input leaves come in topological order; cut pairs that are reached come first, in the order given.
+    Input leaves come in topological order; cuts that are reached come first, in the order given.
     """
-    is_cut = _identities(cuts)
-    roots = [node for node, index in outputs if (id(node), index) not in is_cut]
+    is_cut = {cut.identity for cut in cuts}
+    roots = [output.node for output in outputs if output.identity not in is_cut]
     order = ancestors_in_order(roots, cuts)
-    needed = _pairs_read(order, outputs) if cuts else ()
+    needed = _values_read(order, outputs) if cuts else ()
     builder = _Builder()
-    for pair in cuts:
-        if (id(pair[0]), pair[1]) in needed:
-            builder.add_cut(pair)
+    for cut in cuts:
+        if cut.identity in needed:
+            builder.add_cut(cut)
     for node in order:
         builder.add_node(node)
-    references = tuple(builder.references[id(node), index] for node, index in outputs)
+    references = tuple(builder.references[output.identity] for output in outputs)
     program = Program(tuple(builder.instructions), tuple(builder.inputs), references, tuple(builder.labels))
     return BoundProgram(program, tuple(builder.leaves), tuple(builder.nodes))
 
 
-def _pairs_read(order: Sequence[Node], outputs: Sequence[Pair]) -> set[tuple[int, int]]:
-    read = _identities(outputs)
+def _values_read(order: Sequence[Node], outputs: Sequence[Value]) -> set[Identity]:
+    read = {output.identity for output in outputs}
     for node in order:
-        read.update((id(operand), index) for operand, index in node.operands)
+        read.update(identity_of(*operand) for operand in node.operands)
     return read
 
 
@@ -327,7 +321,7 @@ def program_of(outputs: Sequence[object]) -> Program:
         return %2.0
     """
     handles = [output.__lazy_tensor__() for output in outputs]  # type: ignore[attr-defined]
-    return build_program([(handle.node, handle.output_index) for handle in handles]).program
+    return build_program([value_of(handle) for handle in handles]).program
 
 
 def without_values(program: Program) -> Program:

@@ -19,8 +19,9 @@ from composit.evaluation import evaluate
 from composit.handle import TensorHandle, described, make_tensor
 from composit.node import Node
 from composit.operation import Array
-from composit.program import Pair, ancestors_in_order
+from composit.program import ancestors_in_order
 from composit.source import describe_source
+from composit.value import Value
 
 
 class TorchValues:
@@ -44,13 +45,13 @@ class TorchValues:
             entry = self._values[identity] = (reference, {})
         entry[1].setdefault(tensor.output_index, np.array(value))
 
-    def of(self, nodes: Sequence[Node]) -> list[tuple[Pair, Array]]:
+    def of(self, nodes: Sequence[Node]) -> list[tuple[Value, Array]]:
         """Return the kept values of these nodes, in their order."""
-        found: list[tuple[Pair, Array]] = []
+        found: list[tuple[Value, Array]] = []
         for node in nodes:
             entry = self._values.get(id(node))
             if entry is not None:
-                found.extend(((node, index), value) for index, value in sorted(entry[1].items()))
+                found.extend((Value(node, index), value) for index, value in sorted(entry[1].items()))
         return found
 
 
@@ -119,7 +120,7 @@ def compare(
             f"compare: {described(output):.80} has no torch values; expected the output of a model that ran inside "
             "flashlight.tracer.trace(run_torch=True)"
         )
-    tensors = [make_tensor(*pair) for pair, _ in kept]
+    tensors = [make_tensor(value.node, value.index) for value, _ in kept]
     values = evaluate(tensors, backend=backend)
     first, largest = None, 0.0
     for tensor, (_, expected), value in zip(tensors, kept, values, strict=True):

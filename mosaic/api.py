@@ -17,8 +17,9 @@ from composit.evaluation import bind, reads_checked_first, unreached_message
 from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle, described
 from composit.operation import Array, Input, TensorType
-from composit.program import BoundProgram, Pair, Program
+from composit.program import BoundProgram, Program
 from composit.source import describe_source
+from composit.value import Value, value_of
 from mosaic.emitted import check_no_reads, emitted_text
 from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.interpreted import InterpretedExecutable, build
@@ -56,7 +57,7 @@ class CompiledModel:
     _returned: Rebuild  # as _rebuild, for arrays that are nobody's yet: what numpy has as scalars becomes them
     _num_outputs: int
     _guards: tuple[Guard, ...]
-    _inputs: tuple[Pair, ...]  # only where there are guards: they hold the graph too
+    _inputs: tuple[Value, ...]  # only where there are guards: they hold the graph too
     options: Options
     num_threads: int
     _run_single: Callable[[Sequence[Any]], Any] | None = field(init=False)  # where a call is nothing but that
@@ -185,7 +186,7 @@ def compile(
     executable = build(request, threads, report)
     return_freed_heap()  # what capturing and compiling needed for a while: 12 MiB of BERT-base's
     report("done", 1.0)
-    cuts = tuple((handle.node, handle.output_index) for handle in given) if checked else ()
+    cuts = tuple(map(value_of, given)) if checked else ()
     returned = _rebuild_with_scalars(rebuild, [handle.type for handle in handles])
     return CompiledModel(executable, rebuild, returned, len(handles), tuple(checked), cuts, options, threads)
 
@@ -293,7 +294,7 @@ def _request(
 
 
 def _check_inputs(given: Sequence[TensorHandle]) -> None:
-    seen = {(id(handle.node), handle.output_index) for handle in given}
+    seen = {value_of(handle).identity for handle in given}
     if len(seen) != len(given):
         raise ParameterError(
             f"compile: {len(given)} inputs were given, of which only {len(seen)} differ; expected each tensor once; "
@@ -305,29 +306,23 @@ def _bound(
     handles: Sequence[TensorHandle], given: Sequence[TensorHandle], guards: str
 ) -> tuple[BoundProgram, list[Guard]]:
     """Return the program of outputs and guards, with the inputs as leaves."""
-    pairs = [(handle.node, handle.output_index) for handle in handles]
-    cuts = [(handle.node, handle.output_index) for handle in given]
-    bound, reached = bind(pairs, cuts)
+    outputs = [value_of(handle) for handle in handles]
+    cuts = [value_of(handle) for handle in given]
+    bound, reached = bind(outputs, cuts)
     for handle, is_reached in zip(given, reached, strict=True):
         if not is_reached:
-            raise UnreachedInputError(unreached_message(handle, pairs))
-    checked = guards_for(pairs, cuts) if guards == "check" else []
+            raise UnreachedInputError(unreached_message(handle, outputs))
+    checked = guards_for(outputs, cuts) if guards == "check" else []
     if checked:
-        bound, _ = bind([*pairs, *(guard.pair for guard in checked)], cuts)
+        bound, _ = bind([*outputs, *(guard.read for guard in checked)], cuts)
     return bound, checked
 
 
 def _input_order(bound: BoundProgram, given: Sequence[TensorHandle]) -> list[int]:
     """Return the instruction of each input, in the order in which they were given."""
-    positions = {}
-    for position, (node, index) in zip(bound.program.inputs, bound.leaves, strict=True):
-        positions[id(node), index] = position
-        if isinstance(node.operation, Input):
-            positions[id(node.operation), 0] = position
-    return [
-        positions.get((id(handle.node), handle.output_index), positions.get((id(handle.node.operation), 0), -1))
-        for handle in given
-    ]
+    leaves = zip(bound.program.inputs, bound.leaves, strict=True)
+    positions = {leaf.identity: position for position, leaf in leaves}
+    return [positions.get(value_of(handle).identity, -1) for handle in given]
 
 
 def _without_values(bound: BoundProgram, given: Sequence[TensorHandle]) -> tuple[Program, dict[int, Array]]:
@@ -338,10 +333,10 @@ def _without_values(bound: BoundProgram, given: Sequence[TensorHandle]) -> tuple
     order = set(_input_order(bound, given))
     constants: dict[int, Array] = {}
     instructions = list(bound.program.instructions)
-    for position, (node, index) in zip(bound.program.inputs, bound.leaves, strict=True):
+    for position, leaf in zip(bound.program.inputs, bound.leaves, strict=True):
         value_type = instructions[position].types[0]
         if position not in order:
-            constants[position] = np.asarray(leaf_value(node, index), dtype=value_type.dtype)
+            constants[position] = np.asarray(leaf_value(leaf), dtype=value_type.dtype)
         instructions[position] = replace(instructions[position], operation=Input(None, value_type))
     return replace(bound.program, instructions=tuple(instructions)), constants
 

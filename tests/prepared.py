@@ -11,7 +11,8 @@ from composit import evaluation, guards
 from composit.direct import Memory, key_of
 from composit.interpreter import NumpyBackend
 from composit.node import Node
-from composit.program import Pair, build_program, run_in, surroundings_of
+from composit.program import build_program, run_in, surroundings_of
+from composit.value import Value
 
 
 def run_prepared(
@@ -19,17 +20,21 @@ def run_prepared(
 ) -> None:
     """Do what `run_nodes` does by a program; no known value is given up."""
     wanted = set(kept)
-    outputs = [pair for node in order for pair in _pairs(node) if key_of(*pair) in wanted]
-    known = [pair for node in memory.known for pair in _pairs(node)]
+    outputs = [value for node in order for value in _values(node) if _key_of(value) in wanted]
+    known = [value for node in memory.known for value in _values(node)]
     bound = build_program(outputs, known)
-    leaves = [memory.values[key_of(*pair)] for pair in bound.leaves]
+    leaves = [memory.values[_key_of(leaf)] for leaf in bound.leaves]
     run = NumpyBackend().prepare(bound.program)
     values = run_in(surroundings_of(bound.program.labels), run, leaves)
-    memory.values.update({key_of(*pair): value for pair, value in zip(outputs, values, strict=True)})
+    memory.values.update({_key_of(output): value for output, value in zip(outputs, values, strict=True)})
 
 
-def _pairs(node: Node) -> list[Pair]:
-    return [(node, index) for index in range(len(node.types))]
+def _values(node: Node) -> list[Value]:
+    return [Value(node, index) for index in range(len(node.types))]
+
+
+def _key_of(value: Value) -> Any:
+    return key_of(value.node, value.index)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,13 +21,12 @@ from composit.nn.read_numbers import warn_of_read_numbers
 from composit.node import Node, inside_scope
 from composit.numpy.casting import Astype
 from composit.operation import TensorType, VjpContext
-from composit.program import Pair, ancestors_in_order
+from composit.program import ancestors_in_order
 from composit.source import describe_source, noting
+from composit.value import Identity, Value, identity_of, value_of
 
 if TYPE_CHECKING:
     from composit.numpy.methods import LazyTensor
-
-_Identity: TypeAlias = tuple[int, int]
 
 
 def chain_rule(
@@ -123,30 +122,26 @@ def _broadcast(tensor: Any, shape: tuple[int, ...]) -> LazyTensor:
     return tensor if tensor.shape == shape else cnp.broadcast_to(tensor, shape)
 
 
-def _identity(node: Node, index: int) -> _Identity:
-    # Leaves are known by their operation: a relabelled input is the same input.
-    return (id(node.operation) if not node.operands else id(node), index)
-
-
 class _Sweep:
     """One reverse pass: cotangents are summed per value, and each node's rule is asked once, consumers first."""
 
     def __init__(self, wanted: Sequence[TensorHandle]) -> None:
-        self._wanted = {_identity(handle.node, handle.output_index) for handle in wanted}
+        self._wanted = {value_of(handle).identity for handle in wanted}
         # What is older than all inputs depends on none of them: a loop's gradient walks back to its weights and no further.
         self._oldest = min((handle.node.serial for handle in wanted), default=0)
-        self._outputs: list[Pair] = []
-        self._cotangents: dict[_Identity, LazyTensor] = {}
-        self._stopped_at: dict[_Identity, Node] = {}
-        self._reached: set[_Identity] = set()
+        self._outputs: list[Value] = []
+        self._cotangents: dict[Identity, LazyTensor] = {}
+        self._stopped_at: dict[Identity, Node] = {}
+        self._reached: set[Identity] = set()
 
     def seed(self, handle: TensorHandle, cotangent: Any) -> None:
-        self._outputs.append((handle.node, handle.output_index))
-        self._accumulate(_identity(handle.node, handle.output_index), cotangent)
+        output = value_of(handle)
+        self._outputs.append(output)
+        self._accumulate(output.identity, cotangent)
 
     def run(self) -> Sequence[Node]:
         """Carry the cotangents from the outputs to the wanted inputs; return the nodes on the way, operands first."""
-        order = ancestors_in_order([node for node, _ in self._outputs], oldest=self._oldest)
+        order = ancestors_in_order([output.node for output in self._outputs], oldest=self._oldest)
         self._mark_reached(order)
         for node in reversed(order):
             if node.operands:
@@ -155,32 +150,34 @@ class _Sweep:
 
     def _mark_reached(self, order: Sequence[Node]) -> None:
         for node in order:
-            depends = any(_identity(*pair) in self._reached for pair in node.operands)
+            depends = any(identity_of(*operand) in self._reached for operand in node.operands)
             for index in range(len(node.types)):
-                identity = _identity(node, index)
+                identity = identity_of(node, index)
                 if depends or identity in self._wanted:
                     self._reached.add(identity)
 
     def _pass_through(self, node: Node) -> None:
         # A wanted value's cotangent is its gradient, and still flows on: another wanted input may lie behind it.
-        needs = [_identity(*pair) in self._reached for pair in node.operands]
-        cotangents = [self._cotangents.get(_identity(node, index)) for index in range(len(node.types))]
+        needs = [identity_of(*operand) in self._reached for operand in node.operands]
+        cotangents = [self._cotangents.get(identity_of(node, index)) for index in range(len(node.types))]
         if not any(needs) or all(cotangent is None for cotangent in cotangents):
             return
-        for pair, need, entry in zip(node.operands, needs, _operand_cotangents(node, cotangents, needs), strict=True):
+        for operand, need, entry in zip(
+            node.operands, needs, _operand_cotangents(node, cotangents, needs), strict=True
+        ):
             if not need:
                 continue
-            if entry is None or pair[0].types[pair[1]].dtype.kind not in "fc":
-                self._stopped_at.setdefault(_identity(*pair), node)
+            if entry is None or operand[0].types[operand[1]].dtype.kind not in "fc":
+                self._stopped_at.setdefault(identity_of(*operand), node)
                 continue
-            self._accumulate(_identity(*pair), entry)
+            self._accumulate(identity_of(*operand), entry)
 
-    def _accumulate(self, identity: _Identity, cotangent: Any) -> None:
+    def _accumulate(self, identity: Identity, cotangent: Any) -> None:
         earlier = self._cotangents.get(identity)
         self._cotangents[identity] = cotangent if earlier is None else cnp.add(earlier, cotangent)
 
     def gradient(self, handle: TensorHandle, unreached: str) -> LazyTensor:
-        identity = _identity(handle.node, handle.output_index)
+        identity = value_of(handle).identity
         found = self._cotangents.get(identity)
         if found is not None:
             return found

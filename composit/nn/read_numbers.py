@@ -20,6 +20,7 @@ from composit.operation import Scalar
 from composit.program import ancestors_in_order
 from composit.read_places import Key, Place, key_of
 from composit.source import Source, describe_source, warn_user
+from composit.value import identity_of
 
 # What reads to know a fact, to show something, or to round: numbers that come out have no derivative, or enter no graph.
 _KINDS_WITHOUT_SLOPE = frozenset("int round trunc hash mask arange trim_zeros is_integer as_integer_ratio hex".split())
@@ -110,8 +111,8 @@ def _is_reached(flow: Flow, read: Source, entry: Source) -> bool:
 
 
 def _depends(guard: Guard, wanted: Sequence[TensorHandle]) -> bool:
-    sources = {id(handle.node) if handle.node.operands else id(handle.node.operation) for handle in wanted}
-    return any(id(node) in sources or id(node.operation) in sources for node in ancestors_in_order([guard.pair[0]]))
+    sources = {identity_of(handle.node, 0) for handle in wanted}
+    return any(identity_of(node, 0) in sources for node in ancestors_in_order([guard.read.node]))
 
 
 def _message(reads: Sequence[Guard]) -> str:

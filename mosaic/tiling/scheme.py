@@ -16,8 +16,9 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.errors import ParameterError
 from composit.handle import described
-from composit.operation import Input, Operation, OperationKind, TensorType
+from composit.operation import Operation, OperationKind, TensorType
 from composit.program import BoundProgram
+from composit.value import identity_of
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.ir import Matmul
 from mosaic.kernels.blocking import Blocking, MatmulSpec, choose_blocking
@@ -122,11 +123,10 @@ def _levels(layout: Any) -> tuple[TileLevel, ...]:
 
 
 def _positions(node: Any, bound: BoundProgram) -> list[int]:
-    """Return the instructions that compute a node; a leaf is its operation, whichever node carries it."""
+    """Return the instructions that compute a node."""
+    wanted = identity_of(node, 0)
     return [
-        position
-        for position, (other, instruction) in enumerate(zip(bound.nodes, bound.program.instructions, strict=True))
-        if other is node or (isinstance(node.operation, Input) and instruction.operation is node.operation)
+        position for position, other in enumerate(bound.nodes) if other is not None and identity_of(other, 0) == wanted
     ]
 
 

@@ -35,7 +35,7 @@ _LAYERS = (
     ),
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
     ("composit.multidigraph", "composit.visualize"),
-    ("composit.operation", "composit.node", "composit.kept_values", "composit.same_values"),
+    ("composit.operation", "composit.node", "composit.value", "composit.kept_values", "composit.same_values"),
     (
         "composit.view_lists",
         "composit.handle",

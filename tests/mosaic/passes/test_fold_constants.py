@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import composit.numpy as cnp
+from composit.guards import leaf_value
 from composit.program import build_program
+from composit.value import value_of
 from mosaic.passes.fold_constants import fold_constants
 
 
@@ -18,9 +20,9 @@ def constant(*shape: int) -> Any:
 
 def names_of_folded(*outputs: Any) -> list[str]:
     """The names of the operations whose results are stored."""
-    bound = build_program([(output.node, output.output_index) for output in outputs])
+    bound = build_program([value_of(output) for output in outputs])
     program = bound.program
-    given = {position: leaf.operation.read() for position, (leaf, _) in zip(program.inputs, bound.leaves, strict=True)}
+    given = {position: leaf_value(leaf) for position, leaf in zip(program.inputs, bound.leaves, strict=True)}
     folded = fold_constants(program, given)
     for position, array in folded.items():
         assert array.shape == program.instructions[position].types[0].shape
