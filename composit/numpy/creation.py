@@ -74,6 +74,8 @@ __all__ = [
 # What a process can address: beyond it numpy's own error is the answer, at the call.
 MAX_NUM_BYTES = 2**47
 
+MOST_COPIED_BYTES = 1 << 16  # of a filled array that is laid out as numpy would lay it out, though only read
+
 
 @dataclass(frozen=True, slots=True)
 class Full(Operation):
@@ -100,7 +102,9 @@ class Full(Operation):
         return np.full(self.shape, self.fill_value, self.dtype)
 
     def evaluate_for_reading(self, *operands: Array) -> Array:
-        return np.broadcast_to(self.element(), self.shape)
+        # Strides of 0 cost no memory, but numpy can choose another loop for them: clip has one that keeps zeros' signs.
+        array = np.broadcast_to(self.element(), self.shape)
+        return array.copy() if array.nbytes <= MOST_COPIED_BYTES else array
 
     def element(self) -> Array:
         """Return one element, converted as numpy converts it: np.uint32(-1.5) is an error, full(3, -1.5, "uint32") is not."""

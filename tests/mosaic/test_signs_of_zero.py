@@ -115,13 +115,15 @@ CLIPPED_SHAPES = [
 ]
 
 
+@pytest.mark.parametrize("are_constant", [False, True], ids=["inputs", "constants"])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_clip_takes_the_sign_of_a_limit_where_numpy_does(dtype: str) -> None:
+def test_clip_takes_the_sign_of_a_limit_where_numpy_does(dtype: str, are_constant: bool) -> None:
     numbers = [np.dtype(dtype).type(text) for text in ("0", "-0", "nan", "1", "-1")]
     tensors, expected = [], []
     for values in product(numbers, repeat=3):
         for shapes in CLIPPED_SHAPES:
             operands = [np.full(shape, value) for shape, value in zip(shapes, values, strict=True)]
             expected.append(np.clip(*operands))
-            tensors.append(cnp.clip(*map(cnp.asarray, operands)))
+            made = [cnp.full(each.shape, each.flat[0]) if are_constant else cnp.asarray(each) for each in operands]
+            tensors.append(cnp.clip(*made))
     assert_same_signs(tensors, expected, BACKENDS[dtype])

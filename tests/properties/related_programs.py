@@ -32,12 +32,13 @@ UNARY = (
     "negative positive absolute square sign floor ceil trunc rint signbit isnan isinf isfinite logical_not invert sqrt "
     "reciprocal fabs conjugate modf frexp real imag nan_to_num spacing iscomplex isreal bitwise_count fix"
 ).split()
+LARGEST_ADDED = 2.0**40  # numpy adds integers as float64 for a mean
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
 BY_NUMPY = ("float16", "complex64", "complex128")  # C has none of them
 SPECIAL = (0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 1e-40, 1e30, 65504.0, 0.5)
 EXACT_REDUCTIONS = "max min any all argmax argmin count_nonzero ptp nanargmax nanmax nanmin".split()
-SUMS = ["sum", "prod", "cumsum", "cumprod", "sum", "cumsum", "mean", "trace", "diff"]
+SUMS = ["sum", "prod", "cumsum", "cumprod", "sum", "cumsum", "trace", "diff"]
 RUNNING = "add multiply maximum minimum logical_and logical_or bitwise_and bitwise_or bitwise_xor fmax".split()
 RELATED = (
     *("{x}", "{x}", "-{x}", "~{x}", "({x} + 0)", "({x} * {x})", "{x}.copy()", "xp.abs({x})", "xp.square({x})"),
@@ -163,11 +164,12 @@ class RelatedWriter(Writer):
 
     def _reduced(self) -> str | None:
         x = self._name()
-        name = self._pick([*EXACT_REDUCTIONS, *(SUMS if self._adds_exactly(x) else [])])
+        name = self._pick([*EXACT_REDUCTIONS, *self._exact_sums(x)])
         if name in ("trace", "diff"):
             return f"xp.{name}({x})"
         axis = self._pick(["", f", axis={self._axis(x, name in ('sum', 'max', 'min', 'any', 'all'))}", ", axis=-1"])
-        text = x if name in SUMS and self.values[x].dtype.kind in "fc" else self._related(x)
+        is_exact = name == "mean" or (name in SUMS and self.values[x].dtype.kind == "f")
+        text = x if is_exact else self._related(x)
         return f"xp.{name}({text}{axis}{self._options(name, x)})"
 
     def _options(self, name: str, x: str) -> str:
@@ -181,6 +183,13 @@ class RelatedWriter(Writer):
         if name in ("sum", "any", "all", "mean") and self.source.randrange(5) == 0:
             options.append(f", where={x}{self._pick([' > 0', ' == ' + x, '[..., :1] != 0'])}")
         return "".join(options)
+
+    def _exact_sums(self, x: str) -> list[str]:
+        if not self._adds_exactly(x):
+            return []
+        value = self.values[x]
+        has_mean = value.dtype.kind == "f" or bool(np.all(np.abs(value.astype(float)) < LARGEST_ADDED))
+        return [*SUMS, "mean"] if has_mean else SUMS
 
     def _adds_exactly(self, x: str) -> bool:
         """Return whether sums and means of products of the numbers are exact in any order."""

@@ -29,14 +29,23 @@ def compile_text(text: str, directory: Path, target: Target, compiler: Compiler 
     return library
 
 
-def assert_compiles(text: str, directory: Path, target: Target, compiler: Compiler) -> None:
+def assert_compiles(
+    text: str, directory: Path, target: Target, compiler: Compiler, warnings: tuple[str, ...] = WARNINGS
+) -> None:
     """Compile without linking, so that a target need not be this machine; a warning is an error."""
-    _run(text, directory, target, compiler, ("-c", "-o", "kernels.o"))
+    _run(text, directory, target, compiler, ("-c", "-o", "kernels.o"), warnings)
 
 
-def _run(text: str, directory: Path, target: Target, compiler: Compiler, files: tuple[str, ...]) -> None:
+def _run(
+    text: str,
+    directory: Path,
+    target: Target,
+    compiler: Compiler,
+    files: tuple[str, ...],
+    warnings: tuple[str, ...] = WARNINGS,
+) -> None:
     (directory / "kernels.c").write_text(text)
-    command = [*compiler_arguments(compiler, target, WARNINGS), "kernels.c", *files]
+    command = [*compiler_arguments(compiler, target, warnings), "kernels.c", *files]
     if "-c" in files:
         command.remove("-shared")
     finished = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory)
