@@ -40,7 +40,7 @@ class Scope:
     """Statements of one loop body, the axes whose values it knows, and the values it has computed.
 
     `bound` are values of buffers filled by this kernel that are at hand in registers; `places` are such buffers that
-    lie in a local row, with the address of the current lanes.
+    lie in a local row, with the address of the current lanes. `indices` are those checked here.
     """
 
     axes: frozenset[int]
@@ -49,6 +49,7 @@ class Scope:
     values: dict[int, c.Expression] = field(default_factory=dict)
     bound: dict[Buffer, c.Expression] = field(default_factory=dict)
     places: dict[Buffer, c.Expression] = field(default_factory=dict)
+    indices: dict[Gather, c.Name] = field(default_factory=dict)
 
     def inner(self, *axes: int) -> Scope:
         """Return the scope of a loop inside over further axes."""
@@ -197,7 +198,7 @@ class Emitter:
             return self._load_lane_by_lane(load, home, where)
         place = address(self.operands.pointer(view), view.strides, where.axes)
         for gather in load.gathers:
-            place = place + self.checked_index(gather, where, c.literal(0)) * gather.stride
+            place = place + self._index_for_all_lanes(gather, home, where) * gather.stride
         vector, use = self.lanes.stored_type(view.dtype), self.lanes.use
         if step == 0:
             return self.lanes.broadcast(c.dereference(place), view.dtype)
@@ -218,6 +219,16 @@ class Emitter:
             return self.lanes.from_memory(self.lanes.use(memory.load(vector))(place), dtype)
         return self.lanes.from_memory(self.lanes.use(memory.load_partial(vector))(place, where.count), dtype)
 
+    def _index_for_all_lanes(self, gather: Gather, scope: Scope, where: Where) -> c.Name:
+        """Return an index that does not depend on the lane, checked once in the outermost loop that knows its axes."""
+        strides = gather.index.view.strides
+        home = scope.for_axes(frozenset(axis for axis, stride in enumerate(strides) if stride))
+        if gather not in home.indices:
+            name = home.indices[gather] = c.Name(self.fresh("index"))
+            checked = self.checked_index(gather, where, c.literal(0))
+            home.statements.append(c.Declare(c.const(c.int64), name.text, checked))
+        return home.indices[gather]
+
     def checked_index(self, gather: Gather, where: Where, lane: c.Expression) -> c.Expression:
         """Return an index loaded from memory, counted from the start and reported if it is out of bounds."""
         view = gather.index.view
@@ -228,17 +239,22 @@ class Emitter:
         return self.lanes.use(checked_index(gather.mode))(c.Cast(c.int64, c.dereference(place)), extent, status)
 
     def _load_lane_by_lane(self, load: Load, home: Scope, where: Where) -> c.Expression:
-        vector = self.lanes.stored_type(load.dtype)
-        name, lane = self.fresh("gathered"), c.Name("lane")
-        place = address(self.operands.pointer(load.view), load.view.strides, where.axes)
-        place = place + lane * load.view.strides[where.lane_axis]
+        """Return elements whose places are checked one by one; all places come first, then lanes wait for no others."""
+        vector, lane = self.lanes.stored_type(load.dtype), c.Name("lane")
+        base = address(self.operands.pointer(load.view), load.view.strides, where.axes)
+        offset: c.Expression = lane * load.view.strides[where.lane_axis]
         for gather in load.gathers:
-            place = place + self.checked_index(gather, where, lane) * gather.stride
-        stop = c.literal(vector.lanes) if where.count is None else where.count
-        body = c.loop("lane", stop, c.Assign(c.Name(name)[lane], c.dereference(place)))
-        home.statements.append(c.Declare(self.lanes.declare(vector), name, vector.zero))
+            offset = offset + self.checked_index(gather, where, lane) * gather.stride
+        if where.count is None:
+            places = c.Name(self.fresh("places"))
+            home.statements.append(c.Declare(c.ArrayType(c.int64, vector.lanes), places.text))
+            home.statements.append(c.loop("lane", vector.lanes, c.Assign(places[lane], offset)))
+            return self.lanes.from_memory(self.lanes.use(memory.load_indexed(vector))(base, places), load.dtype)
+        name = c.Name(self.fresh("gathered"))
+        body = c.loop("lane", where.count, c.Assign(name[lane], c.dereference(base + offset)))
+        home.statements.append(c.Declare(self.lanes.declare(vector), name.text, vector.zero))
         home.statements.append(body)
-        return self.lanes.from_memory(c.Name(name), load.dtype)
+        return self.lanes.from_memory(name, load.dtype)
 
     def store(self, view: View, value: c.Expression, scope: Scope, where: Where) -> None:
         """Add the statement that stores lanes into a view; along an axis of one element, the first lane."""

@@ -116,10 +116,9 @@ def store_strided(vector: VectorType) -> Helper:
 
 @lru_cache(maxsize=256)
 def load_indexed(vector: VectorType) -> Helper:
-    """Return ``load_indexed_V(p, indices)``: lane i from p[indices[i]], indices being int64 lanes."""
+    """Return ``load_indexed_V(p, indices)``: lane i from p[indices[i]]."""
     name = f"load_indexed_{vector.name}"
-    index = vector.of("i64")
     values = tuple(_p[_indices[lane]] for lane in range(vector.lanes))
-    parameters = (_source(vector), c.Parameter(index.ctype, "indices"))
+    parameters = (_source(vector), c.Parameter(c.const_pointer(c.int64), "indices"))
     body = (c.Return(c.CompoundLiteral(vector.ctype, values)),)
-    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper, index.helper))
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper,))

@@ -58,3 +58,19 @@ def test_a_scalar_that_an_index_chooses_is_a_scalar() -> None:
     assert isinstance(model(X, INDICES), np.float64)
     with pytest.raises(OutOfBoundsError):
         model(X, TOO_LARGE)
+
+
+def test_the_index_of_a_row_is_checked_once() -> None:
+    x = cnp.asarray(np.zeros((50, 300), "uint8"))
+    text = mosaic.emit(cnp.take(x, INDICES, axis=0), [x])
+    along_row = text.partition("static void kernel_0")[2].partition("for (int64_t row")[2].partition("for (int64_t i")
+    assert "index_raise" in along_row[0]
+    assert "index_raise" not in along_row[2].partition("\n}")[0]
+
+
+def test_places_of_lanes_are_known_before_any_lane_is_loaded() -> None:
+    x = cnp.asarray(np.arange(300.0))
+    indices = np.random.default_rng(0).integers(-300, 300, 77)
+    taken = cnp.take(x, indices)
+    assert "load_indexed" in mosaic.emit(taken, [x])
+    np.testing.assert_array_equal(mosaic.compile(taken, inputs=[x])(np.arange(300.0)), np.arange(300.0)[indices])
