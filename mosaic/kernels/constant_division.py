@@ -14,6 +14,7 @@ from mosaic import c
 from mosaic.kernels.formula import Formula
 from mosaic.kernels.helper import Helper, inline_function
 from mosaic.kernels.instructions import instruction
+from mosaic.kernels.lanes import longs
 from mosaic.kernels.vector_division import division
 from mosaic.kernels.vectors import VectorType
 from mosaic.targets import Target
@@ -108,11 +109,10 @@ def _multiply_halves(vector: VectorType) -> Helper:
     product = c.Return((_a & _half_mask) * (_b & _half_mask))
     item: c.TopLevel = inline_function(name, vector.ctype, parameters, (product,))
     halves = VectorType(vector.of("i32").element, 2 * vector.lanes)
-    results = f"products_{vector.name}"  # the builtin is declared with long long, and int64_t may be long
-    declared = c.Typedef(results, c.NamedType("long long"), (f"vector_size({vector.num_bytes})",))
+    wide = c.NamedType(longs(vector).name)
     found = instruction("multiply_halves", vector)
     if found is not None:
-        zeros = c.Declare(c.NamedType(results), "zeros", c.CompoundLiteral(c.NamedType(results), (c.literal(0),)))
+        zeros = c.Declare(wide, "zeros", c.CompoundLiteral(wide, (c.literal(0),)))
         body = (
             c.Declare(halves.ctype, "x", halves.bits(_a)),
             c.Declare(halves.ctype, "y", halves.bits(_b)),
@@ -121,4 +121,4 @@ def _multiply_halves(vector: VectorType) -> Helper:
         )
         whole = inline_function(name, vector.ctype, parameters, body)
         item = c.CompiledIf(f"defined({found.macro}) && !defined(__clang__)", (whole,), (item,))
-    return Helper(name, (declared, item), (vector.helper, halves.helper))
+    return Helper(name, (item,), (vector.helper, halves.helper, longs(vector)))

@@ -88,6 +88,12 @@ def _rows_of_int32() -> dict[tuple[str, str, int], Instruction]:
     return {(name, short, num_bytes): row for (short, num_bytes, name), row in rows.items()}
 
 
+_extrema_of_int64 = {
+    (name, "i64", 64): Instruction(f"__builtin_ia32_p{word}sq512_mask", "__AVX512F__", ("x", "y", "x", _all_lanes))
+    for name, word in _extrema.items()
+}
+"""Declared with long long, which int64_t need not be: `x` and `y` are the operands in that type."""
+
 _products_of_halves = {
     ("multiply_halves", "u64", 64): Instruction(
         "__builtin_ia32_pmuludq512_mask", "__AVX512F__", ("x", "y", "zeros", _all_lanes)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from mosaic import c
 from mosaic.kernels.helper import Helper, inline_function
-from mosaic.kernels.instructions import instruction
+from mosaic.kernels.instructions import Instruction, instruction
 from mosaic.kernels.vectors import VectorType
 
 _a, _b, _c, _x, _lane, _mask, _result = (c.Name(name) for name in ("a", "b", "c", "x", "lane", "mask", "result"))
@@ -145,11 +145,31 @@ def extremum(vector: VectorType, name: str) -> Helper:
     item: c.TopLevel = function
     found = instruction(name, vector)
     if found is not None:
-        call = found.call()
-        whole = choose(is_nan, _a, call) if vector.element.is_float else call
+        whole = _extremum_function(vector, full_name, choose(is_nan, _a, found.call()))
+        if not vector.element.is_float:
+            whole = _extremum_by_instruction(vector, full_name, found)
         condition = f"defined({found.macro}) && !defined(__clang__)"
-        item = c.CompiledIf(condition, (_extremum_function(vector, full_name, whole),), (function,))
-    return Helper(full_name, (item,), (choose,))
+        item = c.CompiledIf(condition, (whole,), (function,))
+    return Helper(full_name, (item,), (choose, longs(vector)) if vector.element.short == "i64" else (choose,))
+
+
+def _extremum_by_instruction(vector: VectorType, name: str, found: Instruction) -> c.Function:
+    if vector.element.short != "i64":
+        return _extremum_function(vector, name, found.call())
+    wide = c.NamedType(longs(vector).name)
+    body = (
+        c.Declare(wide, "x", c.Cast(wide, _a)),
+        c.Declare(wide, "y", c.Cast(wide, _b)),
+        c.Return(vector.bits(found.call())),
+    )
+    return inline_function(name, vector.ctype, _parameters(vector, "a", "b"), body)
+
+
+@lru_cache(maxsize=16)
+def longs(vector: VectorType) -> Helper:
+    """Return the type of vectors of that size that gcc declares its builtins with: int64_t may be long, not long long."""
+    name = f"longs_x{vector.lanes}"
+    return Helper(name, (c.Typedef(name, c.NamedType("long long"), (f"vector_size({vector.num_bytes})",)),))
 
 
 def _extremum_function(vector: VectorType, name: str, result: c.Expression) -> c.Function:
