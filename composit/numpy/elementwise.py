@@ -428,7 +428,7 @@ _RESULT_BY_PLACE = (
     " argument as an output, use the `out` keyword argument instead. If you hoped to work with more than 2 inputs,"
     " combine them into a single array and get the extrema for the relevant axis."
 )
-_UFUNC_ARGUMENTS = ("where", "order", "subok", "signature", "axes", "axis", "keepdims")
+_UFUNC_ARGUMENTS = ("where", "order", "subok", "signature", "sig", "axes", "axis", "keepdims")
 
 
 def _call_with_options(

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,3 +166,24 @@ def test_a_third_operand_by_its_place_is_warned_of(name):
         with pytest.warns(DeprecationWarning, match="Passing more than 2 positional arguments to np.maximum") as caught:
             getattr(xp, name)(xp.ones(2), 0, xp.zeros(2))
         assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sig": "ii->i", "casting": "unsafe"},
+        {"signature": "ii->i", "casting": "unsafe"},
+        {"sig": (None, None, np.float32)},
+        {"order": "F"},
+        {"subok": False},
+        {"where": True},
+        {"dtype": np.complex128},
+    ],
+    ids=str,
+)
+def test_every_argument_of_a_universal_function_is_known(options: dict[str, Any]) -> None:
+    x = np.array([0.0, 0.6, 1.2])
+    result = cnp.add(cnp.asarray(x), 0.5, **options)
+    np.testing.assert_array_equal(cnp.evaluate(result), np.add(x, 0.5, **options), strict=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sign'"):
+        cnp.add(x, 0.5, sign="ii->i")
