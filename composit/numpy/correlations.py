@@ -6,6 +6,7 @@ averages, products, joining, array_function, arguments, errors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,11 @@ def _as_full(xp: Any, g: Any, mode: str, longer: int, shorter: int) -> Any:
     return xp.pad(g, (start, longer + shorter - 1 - start - xp.shape(g)[0]))
 
 
+def _cost_of_products(operand_types: Sequence[TensorType]) -> int:
+    # each element of one vector with each of the other
+    return max(1, math.prod(operand.size for operand in operand_types))
+
+
 @dataclass(frozen=True, slots=True)
 class Convolve(ArrayFunction):
     """The convolution of two vectors.
@@ -117,6 +123,9 @@ class Convolve(ArrayFunction):
 
     function = staticmethod(np.convolve)
     mode: str
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        return _cost_of_products(operand_types)
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _convolved_types(self.mode, *operand_types)
@@ -135,6 +144,9 @@ class Correlate(ArrayFunction):
 
     function = staticmethod(np.correlate)
     mode: str
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        return _cost_of_products(operand_types)
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _convolved_types(self.mode, *operand_types)

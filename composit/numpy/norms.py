@@ -57,16 +57,26 @@ class Norm(Operation):
     raises_by_value = True
     kind = OperationKind.REDUCTION
 
-    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
-        # Of singular values, which are searched for.
+    @property
+    def _is_of_singular_values(self) -> bool:
         return self.order in ("nuc", 2, -2) and len(self.axes or ()) == 2
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        # Singular values are searched for.
+        return self._is_of_singular_values
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        (x,) = operand_types
+        if not self._is_of_singular_values or self.axes is None:
+            return max(1, x.size)
+        return max(1, x.size * min(x.shape[axis] for axis in self.axes))
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
         if x.dtype.kind not in "biufc":
             raise NoRuleError(f"norm: no rule for dtype {x.dtype}")
         dtype = real_dtype(x.dtype) if x.dtype.kind in "fc" else np.dtype(np.float64)
-        if self.order in ("nuc", 2, -2) and len(self.axes or ()) == 2:
+        if self._is_of_singular_values:
             inexact_dtype("norm", x)
         shape = reduced_shape(x.shape, self._axes(x.ndim), self.keepdims)
         return (tensor_type(shape, dtype.newbyteorder("="), is_scalar=not shape and not self.keepdims),)

@@ -53,6 +53,11 @@ class _Sorting(ArrayFunction):
     algorithm: str | None = None
     stable: bool | None = None
 
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        # n log n comparisons along the axis
+        (x,) = operand_types
+        return max(1, x.size * x.shape[self.axis].bit_length())
+
     def evaluator(self) -> Callable[..., Results]:
         return partial(self.function, axis=self.axis, kind=self.algorithm, stable=self.stable)
 
@@ -206,6 +211,10 @@ class LexSort(ArrayFunction):
     function = staticmethod(np.lexsort)
     no_derivative = _NO_SLOPE
     axis: int
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        (result,) = result_types
+        return max(1, len(operand_types) * result.size * result.shape[self.axis].bit_length())
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return _positions_like(operand_types[-1])
