@@ -22,7 +22,7 @@ import composit.numpy as cnp
 from benchmarks.first_cases import LOOPS, FirstCase, named_case, textbook_cases
 from benchmarks.report import print_table
 from composit.handle import TensorHandle
-from composit.node import newest_serial
+from composit.node import next_serial
 from composit.program import count_evaluations
 
 _NUMPY_RUNS = 3  # before, and as many after
@@ -112,7 +112,7 @@ def _measure_here(name: str) -> FirstRun:
     numpy_mib = _peak_mib() - imports
     expected = _evaluated(case.run(np, case.size))
     gc.collect()
-    first_serial = newest_serial()
+    first_serial = next_serial()
     with count_evaluations() as evaluations:
         start = time.process_time()
         results = case.run(cnp, case.size)
@@ -120,7 +120,7 @@ def _measure_here(name: str) -> FirstRun:
         reads = evaluations.runs
         values = _evaluated(results)
         end = time.process_time()
-    operations, mib = newest_serial() - first_serial - 1, _peak_mib() - imports
+    operations, mib = next_serial() - first_serial - 1, _peak_mib() - imports
     numpy_seconds += [_numpy_run(case) for _ in range(_NUMPY_RUNS)]
     for key, value in expected.items():
         np.testing.assert_array_equal(values[key], value, err_msg=f"{name}: {key}")

@@ -15,8 +15,9 @@ from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, described, make_tensor, new_tensor
-from composit.node import FlatOperands, Node, current_scope, new_node
-from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, scalar_type, tensor_type
+from composit.node import FlatOperands, Node, new_node
+from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, tensor_type
+from composit.scalar_nodes import scalar_node
 from composit.source import find_source
 
 if TYPE_CHECKING:
@@ -108,30 +109,6 @@ def as_tensor(value: object) -> LazyTensor:
 def scalar_tensor(value: PythonScalar | np.generic) -> LazyTensor:
     """Return a tensor for a scalar, identified by type and bits; Python's are weak in promotion."""
     return make_tensor(scalar_node(value))
-
-
-# A program repeats few scalars (0.5, 1, 2, ...), and they are one node each in its graph anyway.
-_scalar_nodes: dict[tuple[type, object, str], Node] = {}
-MAX_SCALAR_NODES = 1024
-
-
-# Of these, scalars that are equal have the same bits, zeros of floating dtypes apart.
-_SAME_WHEN_EQUAL = frozenset((bool, int, float, np.bool, *(np.dtype(code).type for code in "bhilqBHILQefd")))
-
-
-def scalar_node(value: PythonScalar | np.generic) -> Node:
-    """Return the node of a scalar in the current name scope: the same one for an equal scalar of the same type."""
-    kind = value.__class__
-    if kind is not int and (kind not in _SAME_WHEN_EQUAL or (not value and kind is not bool)):
-        # 0.0 == -0.0, which are two; others are rare.
-        return new_node(Scalar(value), (), (scalar_type(value),), None)
-    key = (kind, value, current_scope())
-    node = _scalar_nodes.get(key)
-    if node is None:
-        if len(_scalar_nodes) >= MAX_SCALAR_NODES:
-            _scalar_nodes.clear()
-        node = _scalar_nodes[key] = new_node(Scalar(value), (), (scalar_type(value),), None)
-    return node
 
 
 def _is_array_like(value: object) -> bool:

@@ -8,20 +8,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from composit.at_call import at_call
-from composit.direct import Memory, key_of, nodes_behind, references_of_a_name, run_nodes
+from composit.direct import Memory, key_of, nodes_behind, run_nodes
+from composit.drafts import Draft
 from composit.errors import GuardError
 from composit.handle import TensorHandle
 from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
-from composit.node import ElementRecipe, Node, drop_values, newest_serial, node_of_recipe
-from composit.operation import Array, Input, Operation, Scalar
+from composit.node import Node, drop_values, next_serial, outlives_handles, root_origin
+from composit.operation import Array, Input, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
 from composit.program import ancestors_in_order
-from composit.read_places import Place, note_place
+from composit.read_places import NO_PLACE, Place, note_place
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source, find_source
 from composit.value import Identity, Value, identity_of
@@ -33,7 +34,7 @@ _CHOOSING = ("bool", "index")
 class Guard:
     """One read of a value by Python: what was read, by which kind of read, where, and what came out.
 
-    read:  the value that was read; an element without a node gets one when this is asked for
+    read:  the value that was read; its node is made of a draft when it is asked for
     after: the newest serial when it was read; a number that is read can steer only what is built later, but a
            condition or an index also chooses among what is there, as the last test of a loop does
     place: of a number that Python may compute with, where it was read, and the calls that led there
@@ -43,12 +44,12 @@ class Guard:
 
     def __init__(
         self,
-        read: tuple[Node, int] | ElementRecipe,
+        read: tuple[Node, int] | Draft,
         kind: str,
         source: Source | None,
         value: Any,
         after: int,
-        place: Place = (),
+        place: Place = NO_PLACE,
     ) -> None:
         self._read = read
         self.kind = kind
@@ -60,8 +61,8 @@ class Guard:
     @property
     def read(self) -> Value:
         """The value that was read."""
-        if len(self._read) > 2:
-            self._read = (node_of_recipe(self._read), 0)
+        if isinstance(self._read, Draft):
+            self._read = (self._read.node(), 0)
         return Value(*self._read)
 
     def may_have_steered(self, newest: int) -> bool:
@@ -88,18 +89,45 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     noting = [origin for origin in origins if origin is not None]
     if not noting:
         return
-    recipe = None if handle._number is None else handle._number[2]
-    if recipe is None:
-        read: tuple[Node, int] | ElementRecipe = (handle._node, handle._output_index)
-    else:
-        read = recipe
-        recipe[1]._num_elements += 1
     seen = value if isinstance(value, np.generic) else np.array(value)
-    place = note_place(2) if kind not in _CHOOSING and seen.dtype.kind in "fc" else ()
+    place = note_place(2) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
     source = place[0] if place else find_source(2)
-    guard = Guard(read, kind, source, seen, newest_serial(), place)
+    guard = Guard((handle._node, handle._output_index), kind, source, seen, next_serial(), place)
     for origin in noting:
         origin.note(guard)
+
+
+def read_number(handle: TensorHandle, kind: str) -> Any:  # Any: a numpy scalar
+    """Return the number of a scalar that has one (`early`), and note that Python has seen it."""
+    number, origin, draft = handle._early  # type: ignore[misc]  # the caller has looked
+    if origin is not None:
+        origin = origin.alive()
+    read: tuple[Node, int] | Draft
+    if draft is None:
+        read = (handle._node, 0)
+        own = root_origin(read[0])
+    elif origin is None:
+        read, own = draft, draft.own_origin()
+    else:
+        # The tensor itself can be replaced, too; but it depends on others, and the read is found from these.
+        read, own = draft, draft.origin if draft.made is None else draft.made._origin
+    if own is None and origin is None:
+        return number
+    if kind not in _CHOOSING and number.__class__ in _MEASURES:
+        place = note_place(3)
+        source: Source | None = place[0] if place else None
+    else:
+        place, source = NO_PLACE, find_source(3)
+    guard = Guard(read, kind, source, number, next_serial(), place)
+    if origin is not None:
+        origin.note(guard)
+    if own is not None and own is not origin:
+        own.note(guard)
+    return number
+
+
+# What may get into a graph as a number, by the classes of numpy's scalars.
+_MEASURES = frozenset(np.dtype(code).type for code in "efdgFDG")
 
 
 def reads_of(node: Node) -> Iterator[Guard]:
@@ -109,9 +137,13 @@ def reads_of(node: Node) -> Iterator[Guard]:
 
 def first_reads_of(node: Node) -> Iterator[Guard]:
     """Yield of each place the first read of a number that depends on a node, or on what its known values depend on."""
-    for origin in (node._origin, *(known.origin for known in node._values.values())):
+    for origin in (node._origin, *map(_living_origin, node._values.values())):
         if origin is not None:
             yield from origin.first_reads()
+
+
+def _living_origin(known: KnownValue) -> Origin | None:
+    return None if known.origin is None else known.origin.alive()
 
 
 def mention_read(node: Node, kind: str, source: Source | None, value: Array) -> None:
@@ -130,15 +162,6 @@ def end_history(superseded: Iterable[TensorHandle]) -> None:
     for handle in superseded:
         if handle.node._origin is not None:
             handle.node._origin.forget()
-
-
-def root_origin(node: Node) -> Origin | None:
-    """Return the origin of a node that a tensor points to; None where a read has passed it while none did."""
-    origin = node._origin
-    if origin is None:
-        origin = node._origin = Origin()
-        origin.is_permanent = isinstance(node._operation, Input) and node._operation.outlives_handles
-    return None if origin is PASSED else origin
 
 
 def origin_of(node: Node, known: KnownValue | None) -> Origin | None:
@@ -161,12 +184,9 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
 
     kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
     """
-    if handle._number is not None:
-        number, origin, recipe = handle._number
-        if kind:
-            own = None if recipe is not None else root_origin(handle._node)
-            record_read(handle, kind, number, None if origin is None else origin.alive(), own)
-        return number
+    early = handle._early
+    if isinstance(early, tuple):
+        return read_number(handle, kind) if kind else early[0]
     node = handle._node
     known = node._values.get(handle._output_index)
     if known is None:
@@ -178,20 +198,8 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     return known.value
 
 
-def known_array(tensor: TensorHandle) -> tuple[Array, Origin | None] | None:
-    """Return an array whose values are known without a run, with what it depends on; None for others.
-
-    Known are inputs, what a read has left, and what is made from nothing, as by zeros or arange, if it is small.
-    """
-    node = tensor._node
-    operation = node._operation
-    if type(operation) is Input and operation.has_value:
-        return operation.read(), root_origin(node)
-    known = _known_value(node, tensor._output_index)
-    return None if known is None else (known.value, origin_of(node, known))
-
-
-def _known_value(node: Node, index: int) -> KnownValue | None:
+def known_value_of(node: Node, index: int) -> KnownValue | None:
+    """Return the value that a read has left, or that of what is made from nothing, as by zeros or arange, if it is small."""
     known = node._values.get(index)
     if known is not None or node._left is not None or node._all is not None:
         return known
@@ -204,43 +212,6 @@ def _known_value(node: Node, index: int) -> KnownValue | None:
 
 
 MOST_KNOWN_BYTES = 1 << 22
-
-# A number that is written, with what it depends on.
-KnownNumber: TypeAlias = tuple[Any, Origin | None]
-# What refers to a node that a write replaces: the tensor, the write's node, the tuple of its operands, a local name, and the
-# argument of getrefcount. And what refers to its array: the known value, a local name, and the argument.
-_OWN_REFERENCES_OF_WRITE = 5
-_OWN_REFERENCES_OF_ARRAY = 1 + references_of_a_name()
-
-
-def write_at_once(root: TensorHandle, node: Node, write: Operation, number: KnownNumber) -> None:
-    """Write a known number to an array whose values are known, if nobody else needs it as it was.
-
-    A loop that fills an array from its own elements, or tests what it has just written, then works on numpy's own memory.
-
-    root: the tensor, which still points to what was there; node: that of the write
-    """
-    before = root._node
-    known = _known_value(before, 0)
-    if (
-        known is None
-        or before._num_handles != 1
-        or len(before._types) != 1
-        or before._operation.runs_at_call
-        or sys.getrefcount(before) - before._num_elements > _OWN_REFERENCES_OF_WRITE
-    ):
-        return
-    array = known.value
-    if array.__class__ is not np.ndarray or sys.getrefcount(array) > _OWN_REFERENCES_OF_ARRAY:
-        return
-    array.flags.writeable = True
-    try:
-        write.update_in_place(array, number[0])
-    finally:
-        array.flags.writeable = False
-    known.origin = joined_two(None if known.origin is None else known.origin.alive(), number[1])
-    node._values = before._values
-    drop_values(before)
 
 
 def _compute_now(handle: TensorHandle) -> None:
@@ -274,7 +245,7 @@ def _look_up(node: Node, kind: str) -> KnownValue | None:
 def _origin_of_leaf(node: Node, kind: str) -> Origin | None:
     origin = node._origin
     if origin is None:
-        if node._num_handles or node._operation.outlives_handles:  # type: ignore[attr-defined]  # it is an Input
+        if node._num_handles or outlives_handles(node):
             return root_origin(node)
         if kind:
             node._origin = PASSED
@@ -410,7 +381,7 @@ def _origins_behind(node: Node, index: int) -> Iterator[Origin]:
             raise GuardError(_passed_message(node))
         if each._origin is not None:
             yield each._origin
-        yield from [known.origin for known in each._values.values() if known.origin is not None]
+        yield from [origin for known in each._values.values() if (origin := _living_origin(known)) is not None]
 
 
 def _passed_message(node: Node) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
+from composit.drafts import Draft, Elements, KnownNumber, node_of_number, settle_elements
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.kept_values import KnownValue, leave_alone
 from composit.locks import WriteLock
-from composit.node import ElementRecipe, FlatOperands, Node, new_node, node_of_recipe, remember_awaiting
+from composit.node import FlatOperands, Node, new_node, remember_awaiting
 from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
 from composit.origins import Origin
 from composit.source import Source, find_source
@@ -32,11 +33,11 @@ class TensorHandle:
         "__weakref__",
         "_base",
         "_before",
+        "_early",
         "_has_moved",
         "_is_connected",
         "_lock",
         "_node",
-        "_number",
         "_output_index",
         "_owner",
         "_stand_in",
@@ -62,9 +63,8 @@ class TensorHandle:
     _before: weakref.ref[Node]
     # Set where a write has moved the tensor on to another node.
     _has_moved: bool
-    # Of a scalar whose number is known: the number, the origin of what it depends on, and until somebody asks for its node
-    # how to make it: the index, and what it is an element of.
-    _number: tuple[Any, Origin | None, ElementRecipe | None] | None
+    # What is known before a program runs.
+    _early: KnownNumber | Elements | None
     # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
     _stand_in: Array
     # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
@@ -89,11 +89,15 @@ class TensorHandle:
     def __del__(self) -> None:
         """Let the node know that one tensor fewer points to it: values of reads are kept for those that have one."""
         try:
-            number = self._number
-            if number is not None and number[2] is not None:
-                # An element of a known array, for which no node was needed.
-                number[2][1]._num_elements -= 1
-                return
+            early = self._early
+            if early is not None:
+                if isinstance(early, tuple):
+                    draft = early[2]
+                else:
+                    draft = early.state if early.is_own else None
+                if draft is not None:
+                    draft.leave()
+                    return
             node = _node_of(self)
         except AttributeError:
             # A view that a write took the node from, or what an error kept from being made.
@@ -105,7 +109,14 @@ class TensorHandle:
     def __getattr__(self, name: str) -> Any:
         """Return the node of a view whose base has been written to; a write takes it away from the views."""
         if name == "_node":
-            return _derive_again(self) if self._number is None else node_of_element(self)
+            early = self._early
+            if early is None:
+                return _derive_again(self)
+            if isinstance(early, tuple):
+                return node_of_number(self, early)
+            with write_lock(self):
+                settle_elements(self, early)
+            return self._node
         raise AttributeError(f"'composit.{type(self).__qualname__}' object has no attribute {name!r}")
 
     @property
@@ -213,7 +224,7 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
     handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
-    handle._number = None
+    handle._early = None
     node._num_handles += 1
 
 
@@ -228,6 +239,9 @@ def give_node(handle: TensorHandle, node: Node, output_index: int = 0) -> None:
     except AttributeError:
         before = None
     handle._node, handle._output_index = node, output_index
+    if isinstance(handle._early, Elements) and handle._early.is_own:
+        handle._early.state.leave()
+    handle._early = None
     if before is not None:
         _leave(before)
 
@@ -247,6 +261,7 @@ def take_node(view: TensorHandle) -> None:
         except AttributeError:
             # A write has taken it before.
             return
+        view._early = None
         _leave(node)
 
 
@@ -368,40 +383,6 @@ def _derive_again(view: TensorHandle) -> Node:
         take_node(view)
 
 
-def element_of(
-    tensor: TensorHandle,
-    index: Callable[[tuple[int, ...]], Operation],
-    places: tuple[int, ...],
-    types: tuple[TensorType, ...],
-    number: Any,
-    origin: Origin | None,
-) -> LazyTensor:
-    """Return an element, numpy's scalar `number`, of a tensor whose values are known; its node is made when it is needed.
-
-    index: makes the operation that chooses it, of its places along the axes
-    """
-    handle: LazyTensor = _new_handle(_classes[types[0].handle])
-    handle._output_index = 0
-    handle._type = types[0]
-    handle._base = None
-    handle._views = None
-    node = tensor._node
-    node._num_elements += 1
-    handle._number = (number, origin, (index, node, tensor._output_index, types, places))
-    return handle
-
-
-def node_of_element(element: TensorHandle) -> Node:
-    """Return the node of an element that has none yet, made now."""
-    assert element._number is not None
-    number, origin, recipe = element._number
-    assert recipe is not None
-    element._number = (number, origin, None)
-    made = element._node = node_of_recipe(recipe)
-    made._num_handles = 1
-    return made
-
-
 def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[[TensorHandle], bool]) -> None:
     """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
 
@@ -430,10 +411,17 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
     node._num_handles += 1
     root._node = node
     root._output_index = output_index
+    # Elements are those of what was before. After the node: who adds some looks afterwards whether it is still the node.
+    root._early = None
     if root._views:
-        for view in taken_views(root):
-            if view._base is root and settle(view):
-                take_node(view)
+        take_views(root, settle)
+
+
+def take_views(root: TensorHandle, settle: Callable[[TensorHandle], bool]) -> None:
+    """Leave the views of a tensor that has been written to without nodes; they derive others when next looked at."""
+    for view in taken_views(root):
+        if view._base is root and settle(view):
+            take_node(view)
 
 
 def cut_off(view: TensorHandle) -> None:
@@ -474,8 +462,19 @@ def make_tensor(node: Node, output_index: int = 0) -> LazyTensor:
     handle._type = node._types[output_index]
     handle._base = None
     handle._views = None
-    handle._number = None
+    handle._early = None
     node._num_handles += 1
+    return handle
+
+
+def known_scalar(scalar_type: TensorType, number: Any, origin: Origin | Draft | None, draft: Draft) -> LazyTensor:
+    """Return the handle of a scalar whose number is known and whose node is a draft."""
+    handle: LazyTensor = _new_handle(_classes[scalar_type.handle])
+    handle._output_index = 0
+    handle._type = scalar_type
+    handle._base = None
+    handle._views = None
+    handle._early = (number, origin, draft)
     return handle
 
 
@@ -492,7 +491,7 @@ def new_tensor(
     handle._type = types[0]
     handle._base = None
     handle._views = None
-    handle._number = None
+    handle._early = None
     if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
         compute_at_call(handle)
     return handle

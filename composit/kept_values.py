@@ -11,22 +11,25 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from composit.node import Node, drop_values, is_awaited
 from composit.origins import Origin
+
+if TYPE_CHECKING:
+    from composit.drafts import Draft
 
 
 @dataclass(slots=True)
 class KnownValue:
     """A value that was read.
 
-    origin:  what can still be replaced of what it depends on
+    origin:  what can still be replaced of what it depends on; of a draft, what it stands for
     is_used: whether another value was computed from it after its last handle had gone
     """
 
     value: Any  # Any: an array or a scalar
-    origin: Origin | None
+    origin: Origin | Draft | None
     is_used: bool = False
 
 

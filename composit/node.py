@@ -16,11 +16,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from composit.errors import ParameterError
-from composit.errstates import current_errstate
+from composit.errstates import DEFAULT_ERRSTATE, current_errstate
 from composit.keys import Key, digest
-from composit.operation import Operation, TensorType
-from composit.origins import Origin
-from composit.source import Source, find_source
+from composit.operation import Input, Operation, TensorType
+from composit.origins import PASSED, Origin
+from composit.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,8 @@ _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
 _current_scope = _scope.get
 
 
-def newest_serial() -> int:
-    """Return a serial later than every node made so far."""
-    return next(_serials)
+# A serial later than that of every node made so far.
+next_serial: Callable[[], int] = _serials.__next__
 
 
 def _read_only(slot: str) -> Any:
@@ -65,8 +64,8 @@ class Node:
 
     _left, _left_index, _right, _right_index: the operands, None where there are fewer than two
     _all:         node, output index, node, output index, ... where there are more than two, else None
-    _num_elements: how many elements of it refer to it although their numbers are known: they need its value no more
     _num_handles: how many tensors point to the node now
+    _unbuilt:     what the operands are to be made of, as long as nobody has looked at them (`composit/drafts.py`)
     _origin:      what reads of values that depend on this one are noted with (`composit/origins.py`)
     _awaited_by:  tensors that were written to since the node's value was read, weakly; None for no such
     """
@@ -81,7 +80,6 @@ class Node:
         "_label",
         "_left",
         "_left_index",
-        "_num_elements",
         "_num_handles",
         "_operation",
         "_origin",
@@ -92,6 +90,7 @@ class Node:
         "_serial",
         "_source",
         "_types",
+        "_unbuilt",
         "_values",
     )
 
@@ -108,12 +107,12 @@ class Node:
     _label: str | None
     _errstate: object
     _key: Key | None
-    _num_elements: int
     _num_handles: int
     _awaited_by: tuple[weakref.ref[TensorHandle], ...] | None
     _origin: Origin | None
     _graph: MultiDiGraph | None
     _values: dict[int, KnownValue]
+    _unbuilt: Any  # Any: what a draft has for operands; unset for other nodes
     _plan: Any  # Any: evaluation's own record of the prepared program, a cache
 
     def __new__(
@@ -125,6 +124,15 @@ class Node:
         label: str | None = None,
     ) -> Node:
         return new_node(operation, tuple(chain.from_iterable(operands)), types, source, label)
+
+    def __getattr__(self, name: str) -> Any:  # Any: as the slots
+        """Return an operand of a node that was made of a draft, where it is looked at for the first time."""
+        if name in _OPERAND_SLOTS:
+            from composit.drafts import unfold
+
+            unfold(self)
+            return object.__getattribute__(self, name)
+        raise AttributeError(f"'Node' object has no attribute {name!r}")
 
     operation: Operation = _read_only("_operation")
     types: tuple[TensorType, ...] = _read_only("_types")
@@ -209,7 +217,6 @@ def new_node(
     node._label = label
     node._errstate = current_errstate()
     node._key = None
-    node._num_elements = 0
     node._num_handles = num_handles
     node._awaited_by = None
     node._origin = None
@@ -220,17 +227,33 @@ def new_node(
 
 
 _new = object.__new__
-
-# How to make the node of an element of a known array: the class of its index, what it is an element of, its type, its places.
-ElementRecipe: TypeAlias = tuple[
-    Callable[[tuple[int, ...]], Operation], Node, int, tuple[TensorType, ...], tuple[int, ...]
-]
+_OPERAND_SLOTS = ("_left", "_left_index", "_right", "_right_index", "_all")
 
 
-def node_of_recipe(recipe: ElementRecipe) -> Node:
-    """Return the node of an element of a known array, as if it had been indexed now."""
-    index, node, output_index, types, places = recipe
-    return new_node(index(places), (node, output_index), types, find_source(4))
+def node_to_unfold(
+    operation: Operation, unbuilt: tuple[Any, int, Any], types: tuple[TensorType, ...], source: Source | None
+) -> Node:
+    """Return a new node whose operands are made when they are first looked at, in no name scope and with numpy's errstate."""
+    node = new_node(operation, (), types, source)
+    del node._left, node._right, node._all
+    node._unbuilt = unbuilt
+    node._scope = ""
+    node._errstate = DEFAULT_ERRSTATE
+    return node
+
+
+def outlives_handles(node: Node) -> bool:
+    """Return whether somebody can give other values for a leaf although no tensor points to it."""
+    return isinstance(node._operation, Input) and node._operation.outlives_handles
+
+
+def root_origin(node: Node) -> Origin | None:
+    """Return the origin of a node that a tensor points to; None where a read has passed it while none did."""
+    origin = node._origin
+    if origin is None:
+        origin = node._origin = Origin()
+        origin.is_permanent = outlives_handles(node)
+    return None if origin is PASSED else origin
 
 
 def set_plan(node: Node, plan: object) -> None:

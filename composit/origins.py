@@ -39,16 +39,18 @@ class Origin:
     parents:      what a join depends on; none for a single tensor
     later:        joins that depend on this one and hold reads
     firsts:       of each place and kind the first read of a number that depends on this, as far as it is still kept
+    is_nested:    whether joins are among the parents
     is_permanent: whether reads are kept although no tensor points to the node: another library will ask for it again
     is_dead:      whether nobody can replace the value any more
     """
 
-    __slots__ = ("_is_listed", "firsts", "guards", "is_dead", "is_permanent", "later", "parents")
+    __slots__ = ("_is_listed", "firsts", "guards", "is_dead", "is_nested", "is_permanent", "later", "parents")
 
-    def __init__(self, parents: tuple[Origin, ...] = ()) -> None:
+    def __init__(self, parents: tuple[Origin, ...] = (), is_nested: bool = False) -> None:
         self.parents = parents
+        self.is_nested = is_nested
         # Of most origins nobody reads anything: they need no lists.
-        self.guards: Sequence[Guard] = ()
+        self.guards: list[Guard] | tuple[Guard, ...] = ()
         self.later: Sequence[Origin] = ()
         self.firsts = _NO_FIRSTS
         self.is_permanent = False
@@ -57,11 +59,15 @@ class Origin:
 
     def note(self, guard: Guard) -> None:
         """Keep a read, so that it is found from all that this origin depends on."""
-        if not isinstance(self.guards, list):
-            self.guards = []
-        self.guards.append(guard)
+        guards = self.guards
+        if guards.__class__ is list:
+            guards.append(guard)
+        else:
+            self.guards = [guard]
         if guard.place:
-            self._note_first(guard)
+            known = self.firsts.get((id(guard.place), guard.kind))
+            if known is None or known() is None:
+                self._note_first(guard)
         if not self.parents or self._is_listed:
             return
         stack = [self]
@@ -75,8 +81,6 @@ class Origin:
 
     def _note_first(self, guard: Guard) -> None:
         key = id(guard.place), guard.kind
-        if _is_kept(self.firsts.get(key)):
-            return
         known, stack = ref(guard), [self]
         while stack:
             origin = stack.pop()
@@ -157,6 +161,7 @@ class Origin:
             # The way is shortened: a loop that joins in each round would walk through all rounds before.
             each.is_dead = result is None
             each.parents = () if result is None else (result,)
+            each.is_nested = result is not None and bool(result.parents)
         return result
 
 
@@ -166,13 +171,15 @@ PASSED.is_dead = True
 PASSED.is_permanent = True
 
 _MANY = 16
+# Joins of up to so many tensors list these themselves; of more they list joins.
+_MOST_LISTED = 32
 
 
 def joined_two(first: Origin | None, second: Origin | None) -> Origin | None:
     """Return what `joined` does for two, quickly where there is nothing to join."""
     if second is None or first is second:
         return first
-    return second if first is None else Origin((first, second))
+    return second if first is None else _join((first, second))
 
 
 def joined(origins: Iterable[Origin | None]) -> Origin | None:
@@ -180,4 +187,28 @@ def joined(origins: Iterable[Origin | None]) -> Origin | None:
     distinct = {id(origin): origin for origin in origins if origin is not None}
     if len(distinct) < 2:
         return distinct.popitem()[1] if distinct else None
-    return Origin(tuple(distinct.values()))
+    return _join(tuple(distinct.values()))
+
+
+def _join(origins: tuple[Origin, ...]) -> Origin:
+    """Return one of the origins if it depends on all that the others do, else a join.
+
+    A loop that goes on from its own results depends on the same few tensors in each round: it makes no join a round.
+    """
+    listed: dict[int, Origin] = {}
+    for origin in origins:
+        if origin.is_nested:
+            return Origin(origins, is_nested=True)
+        for each in origin.parents or (origin,):
+            if not each.is_dead:
+                listed[id(each)] = each
+    for origin in origins:
+        if len(origin.parents or (origin,)) == len(listed) and all(
+            id(each) in listed for each in origin.parents or (origin,)
+        ):
+            return origin
+    if len(listed) == 1:
+        return listed.popitem()[1]
+    if len(listed) > _MOST_LISTED:
+        return Origin(origins, is_nested=True)
+    return Origin(tuple(listed.values()) or origins)

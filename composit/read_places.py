@@ -12,13 +12,14 @@ from composit.source import Source, find_sources
 
 # The instruction that read, and the calls that led there, the innermost first.
 Place: TypeAlias = tuple[Source, ...]
+NO_PLACE: Place = ()
 # By the ids of the sources, of which there is one for each instruction: to hash a code object reads all of its constants. The
 # sources are kept beside, so that no id is given to another.
 Key: TypeAlias = tuple[int, ...]
 
 _places: dict[Key, Place] = {}
 MAX_PLACES = 4096
-_NUM_CALLS = 5
+_NUM_CALLS = 3
 
 
 def note_place(depth: int) -> Place:

@@ -83,14 +83,20 @@ def find_sources(depth: int, count: int) -> tuple[Source, ...]:
     """Return up to `count` frames outside our packages, the innermost first, seen from `depth` callers up."""
     found: list[Source] = []
     frame: FrameType | None = _frame_at(depth)
-    while frame is not None and len(found) < count:
+    while frame is not None:
         code = frame.f_code
         sources = _sources_in.get(id(code), _UNKNOWN)
         if sources is _UNKNOWN:
             sources = _look_at(code)
         if sources is not None:
             offset = frame.f_lasti
-            found.append(sources.get(offset) or sources.setdefault(offset, (code, offset)))
+            source = sources.get(offset)
+            if source is None:
+                source = sources[offset] = (code, offset)
+            found.append(source)
+            count -= 1
+            if not count:
+                break
         frame = frame.f_back
     return tuple(found)
 

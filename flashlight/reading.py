@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from composit.apply import input_of
-from composit.guards import record_read, root_origin
-from composit.node import Node
+from composit.guards import record_read
+from composit.node import Node, root_origin
 from composit.operation import Input
 from composit.origins import Origin, joined
 from flashlight.conversion import array_of

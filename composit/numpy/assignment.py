@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from composit.apply import as_tensor, is_given, scalar_node
+from composit.apply import as_tensor, is_given
 from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import DtypeError, ReadOnlyError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
-from composit.guards import KnownNumber, write_at_once
 from composit.handle import TensorHandle, cut_off, described, give_node, move_on, root_of, write_lock
 from composit.node import FlatOperands, Node, new_node
 from composit.numpy.arguments import spell_shape
 from composit.numpy.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.scalar_nodes import scalar_node
 from composit.source import find_source, warn_user
 
 if TYPE_CHECKING:
@@ -198,13 +198,11 @@ def assign_elements(
     indices: Sequence[Any] = (),
     further: tuple[Operation, ...] = (),
     write: Callable[[tuple[Operation, ...], Index], Assign | AddAt] = Assign,
-    is_element: bool = False,
 ) -> None:
     """Write to elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
 
     further: view operations from the tensor to what the index belongs to
     write:   what is done with the elements; they are replaced
-    is_element: whether the index is plain and chooses one number
 
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
@@ -214,17 +212,13 @@ def assign_elements(
         root, steps = (tensor, further) if tensor._base is None else _root_and_steps(tensor, further)
         if steps:
             steps = _settled(steps, tensor)
-        number: KnownNumber | None = None
         if isinstance(value, TensorHandle):
             flat: FlatOperands = (root._node, root._output_index, value._node, value._output_index)
-            if value._number is not None:
-                number = value._number[:2]
         else:
             flat = (root._node, root._output_index, *_value_to_write(value))
-            number = (value, None)
         if indices:
             flat = (*flat, *[part for operand in indices for part in _value_to_write(operand)])
-        _move_on(root, write(steps, index), flat, number if is_element and not steps else None)
+        _move_on(root, write(steps, index), flat)
     finally:
         lock.release()
 
@@ -243,14 +237,10 @@ def _value_to_write(value: Any) -> tuple[Node, int]:
     return handle._node, handle._output_index
 
 
-def _move_on(
-    root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands, number: KnownNumber | None = None
-) -> None:
+def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands) -> None:
     # A write has the type of what was there: one tuple of it serves a whole loop.
     before = root._node._types
     node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), find_source(4))
-    if number is not None:
-        write_at_once(root, node, operation, number)
     move_on(root, node, 0, is_connected)
     if at_call.strict or (node._errstate is not DEFAULT_ERRSTATE and acts_at_call(node._errstate)):
         _compute_or_return(root, compute_at_call)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from composit.apply import apply, as_tensor, is_given, scalar_node, tensor_of
+from composit.apply import apply, as_tensor, is_given, tensor_of
 from composit.at_call import compute_if_caught
 from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.numpy.arguments import named_dtype
+from composit.numpy.known_numbers import results_at_once
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.python_integers import Bounds, check_python_ints, integer_bounds
 from composit.numpy.ufuncs import asked, call_method, is_asked, operand_of, ufunc, with_named_results, wrong_number
@@ -35,6 +36,7 @@ from composit.operation import (
     VjpContext,
     tensor_type,
 )
+from composit.scalar_nodes import scalar_node
 from composit.source import find_source
 
 if TYPE_CHECKING:
@@ -144,6 +146,10 @@ class ElementwiseFunction(ufunc):
                     operand_types.append(node.types[0])
                     continue
                 operand = operand_of(operand)
+            elif operand._early.__class__ is tuple and self.nout == 1 and self.check is None:
+                result = results_at_once(operation or self.operation, operands)
+                if result is not None:
+                    return result
             flat += (operand._node, operand._output_index)
             operand_types.append(operand._type)
         types = tuple(operand_types)

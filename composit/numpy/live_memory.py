@@ -69,7 +69,7 @@ class LiveMemory(TensorHandle):
         self._steps = ()
         self._lock = write_lock(tensor)
         self._owner = weakref.ref(tensor)
-        self._number = None
+        self._early = None
 
     @property
     def _node(self) -> Node:

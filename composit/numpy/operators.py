@@ -201,8 +201,6 @@ class Operators(TensorHandle):
     # Python drops the hash where __eq__ is defined; tensors hash by identity.
     __hash__ = TensorHandle.__hash__
 
-    def __getitem__(self, index: Any) -> Any:
-        return get_item(self, index)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        set_item(self, index, value)
+    # Without a frame of their own: loops over elements pay for each step.
+    __getitem__ = get_item
+    __setitem__ = set_item

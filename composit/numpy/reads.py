@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.guards import from_outside, read_value
+from composit.guards import from_outside, read_number, read_value
 from composit.handle import TensorHandle, described
 from composit.numpy import elementwise_table as table
 from composit.numpy import reductions
@@ -24,6 +24,8 @@ class Reads(TensorHandle):
     __slots__ = ()
 
     def __bool__(self) -> bool:
+        if self._early.__class__ is tuple:
+            return bool(read_number(self, "bool"))
         if self._type.shape:
             self._check_truth()
         return bool(read_value(self, "bool"))
@@ -52,6 +54,8 @@ class Reads(TensorHandle):
         return self._as_number(int, "int")  # type: ignore[no-any-return]
 
     def __float__(self) -> float:
+        if self._early.__class__ is tuple:
+            return float(read_number(self, "float"))
         return self._as_number(float, "float")  # type: ignore[no-any-return]
 
     def __complex__(self) -> complex:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply
+from composit.drafts import Elements
 from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
-from composit.guards import known_array, read_value
-from composit.handle import TensorHandle, described, element_of, mark_view, new_tensor
+from composit.guards import read_value
+from composit.handle import TensorHandle, described, mark_view, new_tensor
 from composit.numpy.assignment import is_writable
 from composit.numpy.indexing import (
     ARRAY,
@@ -33,6 +34,7 @@ from composit.numpy.indexing import (
     normalized_slice,
     plain_places,
 )
+from composit.numpy.known_elements import element_at, elements_of, places_within
 from composit.numpy.layout import InOrder
 from composit.numpy.live_memory import record_at
 from composit.numpy.movement import moveaxis, reshape, squeeze
@@ -94,9 +96,15 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     """
     whole = tensor._type
     if index.__class__ is not slice:
+        early = tensor._early
+        # As quickly found as plans would be, which loops over elements would fill.
+        if early.__class__ is Elements:
+            places = places_within(early.shape, index)
+            element = None if places is None else element_at(early, places)
+            if element is not None:
+                return element
         places = element_places(whole, index)
         if places is not None:
-            # As quickly found as plans would be, which loops over elements would fill.
             return _element(tensor, places)
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
@@ -118,30 +126,17 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
 def _element(tensor: Any, places: tuple[int, ...]) -> Any:
     """Return one number of an array: the number itself where the array's values are known, lazily where they are not."""
     types = _types_of_parts(tensor._type, ())
-    known = known_array(tensor)
-    if known is None:
-        return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, find_source(3))
-    array, origin = known
-    return element_of(tensor, BasicIndex, places, types, array[places], origin)
+    elements = elements_of(tensor, types)
+    element = None if elements is None else element_at(elements, places)
+    if element is not None:
+        return element
+    return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, find_source(3))
 
 
 def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:
     """Return the places, none of them negative, of the one number that integers within bounds choose; else None."""
-    given = (index,) if index.__class__ is int else index
-    shape = whole.shape
-    if given.__class__ is not tuple or len(given) != len(shape) or not shape:
-        return None
-    for entry, length in zip(given, shape, strict=True):
-        if entry.__class__ is not int or not 0 <= entry < length:
-            break
-    else:
-        return None if whole.dtype.kind in WITHOUT_LAZY_SCALARS else given
-    places = []
-    for entry, length in zip(given, shape, strict=True):
-        if entry.__class__ is not int or not -length <= entry < length:
-            return None
-        places.append(entry if entry >= 0 else entry + length)
-    return None if whole.dtype.kind in WITHOUT_LAZY_SCALARS else tuple(places)
+    places = places_within(whole.shape, index)
+    return None if places is None or whole.dtype.kind in WITHOUT_LAZY_SCALARS else places
 
 
 def _plain_plan(whole: TensorType, index: Any, key: Any) -> _BasicPlan | None:

@@ -28,6 +28,7 @@ from composit.numpy.casting import in_dtype
 from composit.numpy.conversions import array
 from composit.numpy.elementwise_table import negative
 from composit.numpy.indexing import BasicIndex, known_integers, plain_places
+from composit.numpy.known_elements import write_part
 from composit.numpy.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.positions import positions_of
 from composit.numpy.subscripts import basic_key, element_places
@@ -56,16 +57,20 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
             " changes; assign to the array that it came from"
         )
     element = element_places(whole, index)
-    if element is not None and _fits(whole, (), value):
-        assign_elements(tensor, element, value, is_element=True)
-        return
+    if element is not None:
+        if write_part(tensor, element, value):
+            return
+        if _fits(whole, (), value):
+            assign_elements(tensor, element, value)
+            return
     places = plain_places(index, whole.shape) if whole.dtype.kind in _NUMBERS else None
     if places is not None:
         if _is_shown_there(tensor, places[0], value):
             return
         if _fits(whole, places[1], value):
             entries = index if index.__class__ is tuple else (index,)
-            assign_elements(tensor, entries, value, is_element=not places[1])
+            if not write_part(tensor, entries, value):
+                assign_elements(tensor, entries, value)
             return
     try:
         _set_item(tensor, index, value)

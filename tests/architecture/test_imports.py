@@ -35,7 +35,15 @@ _LAYERS = (
     ),
     # A picture imports what draws it when it is asked for, so that graphs can offer theirs.
     ("composit.multidigraph", "composit.visualize"),
-    ("composit.operation", "composit.node", "composit.value", "composit.kept_values", "composit.same_values"),
+    (
+        "composit.operation",
+        "composit.node",
+        "composit.value",
+        "composit.kept_values",
+        "composit.same_values",
+        "composit.scalar_nodes",
+        "composit.drafts",
+    ),
     (
         "composit.view_lists",
         "composit.handle",

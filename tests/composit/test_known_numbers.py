@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -181,3 +182,94 @@ def test_a_view_that_is_written_to_itself_is_one_write() -> None:
     part[0, 1:] += 3.0
     assert [node.name for node in cnp.multidigraph.topological_traversal(b.graph)].count("setitem") == 2
     assert b.tolist() == [[0, 0, 0], [0, 3, 3], [0, 0, 0]]
+
+
+def _functions(xp: Any, x: Any) -> Any:
+    a = xp.zeros((3, 4))
+    a[0, :] = xp.arange(4)
+    a[:, 0] = 2
+    a[1] = x
+    for i in range(1, 3):
+        for j in range(1, 4):
+            a[i, j] += xp.minimum(a[i - 1, j], abs(a[i, j - 1])) + xp.exp(-a[i - 1, j - 1])
+    return a
+
+
+def test_parts_that_are_known_are_written_at_once_and_functions_of_numbers_too() -> None:
+    x = cnp.asarray(VALUES)
+    with count_evaluations() as count:
+        a = _functions(cnp, x)
+        expected = _functions(np, VALUES.copy())
+        assert float(a[2, 3]) == expected[2, 3]
+        np.testing.assert_array_equal(cnp.evaluate(a), expected)
+    assert count.runs == 0
+    other = VALUES * 3.0
+    np.testing.assert_array_equal(cnp.evaluate(a, inputs={x: other}), _functions(np, other))
+    np.testing.assert_allclose(mosaic.compile(a, inputs=[x])(other), _functions(np, other), rtol=1e-14)
+
+
+def test_a_graph_is_made_where_somebody_looks_and_is_the_same_as_if_nothing_had_been_known() -> None:
+    known = cnp.zeros(4)
+    waiting = cnp.zeros(4) * cnp.asarray(np.ones(4))
+    for array in (known, waiting):
+        for k in range(1, 4):
+            array[k] = array[k - 1] * 2.0 + k
+    made, expected = [
+        Counter(node.name for node in array.graph if node.name not in ("zeros", "ones", "input"))
+        for array in (known, waiting)
+    ]
+    expected["multiply"] -= 1  # that of the zeros, for which nothing is known
+    assert made == expected
+    serials = {node.serial: node for node in cnp.multidigraph.topological_traversal(known.graph)}
+    for node in serials.values():
+        assert all(operand.serial < node.serial or not operand.operands for operand, _ in node.operands)
+
+
+def test_a_long_history_is_let_go_and_looked_at_without_recursion() -> None:
+    number = cnp.asarray(VALUES)[0]
+    for _ in range(5000):
+        number = number * 0.5 + 1.0
+    assert len(number.graph) > 10_000
+    del number
+    a = cnp.zeros(3)
+    for k in range(5000):
+        a[k % 3] = a[(k - 1) % 3] + 1.0
+    assert float(a[1]) == 5000.0
+    assert len(a.graph) > 10_000
+
+
+def test_what_does_not_fit_is_numpys_error_and_writes_nothing() -> None:
+    a = cnp.zeros(3, dtype=np.int8)
+    a[0] = 5
+    before = a.graph
+    for value in (300, 1 + 2j):
+        for array in (a, np.zeros(3, np.int8)):
+            with pytest.raises((OverflowError, TypeError)):
+                array[1] = value
+    assert a.tolist() == [5, 0, 0]
+    assert a.graph is before or len(a.graph) == len(before)
+
+
+def test_names_and_states_around_a_write_are_those_of_its_node() -> None:
+    a = cnp.zeros(3)
+    with cnp.name_scope("encoder"):
+        a[0] = 1.0
+        b = a[0] * 3.0
+    assert a.node.scope == "encoder"
+    assert b.node.scope == "encoder"
+    c = a[0] * 2.0
+    with cnp.name_scope("later"):
+        assert c.node.scope == ""
+        assert all(node.scope == "" for node, _ in c.node.operands)
+    assert cnp.evaluate(b) == 3.0
+
+
+def test_a_value_that_is_replaced_is_checked_where_only_a_draft_knew_of_it() -> None:
+    a = cnp.zeros(3)
+    a[0] = 2.0
+    first = a[0]
+    a[0] = 7.0
+    y = cnp.ones(2) * first if first > 1.0 else cnp.zeros(2)
+    assert cnp.evaluate(y, inputs={first: np.float64(3.0)}).tolist() == [3.0, 3.0]
+    with pytest.raises(GuardError, match="bool read True"):
+        cnp.evaluate(y, inputs={first: np.float64(0.5)})

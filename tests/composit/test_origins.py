@@ -166,8 +166,9 @@ def test_reads_of_an_element_are_found_from_it() -> None:
 
 
 def test_what_is_left_of_a_long_row_of_joins_is_found_without_walking_it_again() -> None:
-    held = Origin()
-    origin: Origin | None = held
+    # So many that a join lists joins, and not what these depend on.
+    held = [Origin() for _ in range(40)]
+    origin = joined(held)
     joins = []
     for _ in range(5000):
         gone = Origin()
@@ -175,11 +176,30 @@ def test_what_is_left_of_a_long_row_of_joins_is_found_without_walking_it_again()
         assert origin is not None
         joins.append(origin)
         gone.ended()
-    assert joins[-1].alive() is held
-    assert {each.parents for each in joins} == {(held,)}
-    held.ended()
+    left = joins[-1].alive()
+    assert left is not None
+    assert {each.parents for each in joins} == {(left,)}
+    for each in held:
+        each.ended()
     assert joins[-1].alive() is None
     assert joins[-1].is_dead
+
+
+def test_a_loop_that_goes_on_from_its_results_makes_no_join_a_round() -> None:
+    first, second = Origin(), Origin()
+    origin = joined([first, second])
+    assert origin is not None
+    assert joined([origin, second]) is origin
+    assert joined([first, origin]) is origin
+    for _ in range(100):
+        gone = Origin()
+        join = joined([origin, gone])
+        assert join is not None
+        assert join.parents == (first, second, gone)
+        gone.ended()
+        assert joined([join, first]).parents == (first, second)
+    second.ended()
+    assert joined([origin, first]) is first
 
 
 def test_a_loop_that_reads_an_array_it_began_with_is_deep_without_recursion() -> None:

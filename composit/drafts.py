@@ -1,0 +1,229 @@
+"""Drafts: nodes that are not made before somebody asks for them.
+
+Where numpy computes at once, as for elements of arrays whose values are known, most programs never look at the graph: a
+draft notes what the node would be, at a third of its cost. Drafts refer to drafts as nodes do to nodes. The node that is made
+of one has operands once somebody looks at them, and so a history of a million writes costs nothing where it ends in a number
+that is known. May import node, origins, scalar_nodes, operation, source, locks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from composit.kept_values import KnownValue, leave_alone
+from composit.locks import fork_safe_lock
+from composit.node import (
+    Node,
+    inside_scope,
+    keep_value,
+    next_serial,
+    node_to_unfold,
+    outlives_handles,
+    root_origin,
+)
+from composit.operation import Array, Operation, Shape, TensorType
+from composit.origins import Origin
+from composit.scalar_nodes import scalar_node
+from composit.source import Source
+
+if TYPE_CHECKING:
+    from composit.handle import TensorHandle
+
+
+class Draft:
+    """What a node would be: `operation` applied to one or two operands, each a node, a draft or a number.
+
+    detail:      of what the operation is made
+    types, source, serial: as of a node
+    made:        the node, once somebody has asked for it
+    num_handles: how many tensors would point to the node; they count at the node once it is made
+    origin:      what the node's would be
+    """
+
+    __slots__ = (
+        "detail",
+        "left",
+        "left_index",
+        "made",
+        "num_handles",
+        "origin",
+        "right",
+        "serial",
+        "source",
+        "types",
+    )
+
+    detail: Any  # Any: known to the class
+    left: Any  # Any: Node, Draft or a number
+    left_index: int
+    right: Any  # Any: as left; None for one operand
+    types: tuple[TensorType, ...]
+    source: Source | None
+    serial: int
+    made: Node | None
+    num_handles: int
+    origin: Origin | None
+
+    def operation(self) -> Operation:
+        """Return the operation of the node."""
+        return self.detail  # type: ignore[no-any-return]  # of this class it is the operation
+
+    def node(self) -> Node:
+        """Return the node, made now if nobody has asked for it before."""
+        return self.made or _make(self)
+
+    def own_origin(self) -> Origin | None:
+        """Return what reads of this value are noted with, if somebody can put another value in its place."""
+        node = self.made
+        if node is not None:
+            return root_origin(node)
+        if self.origin is None and self.num_handles:
+            self.origin = Origin()
+        return self.origin
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether no tensor points to this value any more, so that nobody can put another one in its place."""
+        if self.made is None:
+            return not self.num_handles
+        return not self.made._num_handles and not outlives_handles(self.made)
+
+    def alive(self) -> Origin | None:
+        """Return what reads that depend on this value are noted with: a draft stands for its origin until there is a read."""
+        return None if self.is_dead else self.own_origin()
+
+    def known_origin(self) -> Origin | None:
+        """Return what reads of this value have been noted with, None where there was no need for one."""
+        return self.origin if self.made is None else self.made._origin
+
+    def leave(self) -> None:
+        """Count one tensor fewer; reads that depend on it alone are let go."""
+        node = self.made
+        if node is None:
+            self.num_handles = 0
+            if self.origin is not None:
+                self.origin = self.origin.ended()
+            return
+        count = node._num_handles = node._num_handles - 1
+        if not count and (node._origin is not None or node._values):
+            leave_alone(node)
+
+
+def new_draft(
+    kind: type[Draft],
+    detail: Any,
+    left: Any,
+    right: Any,
+    types: tuple[TensorType, ...],
+    source: Source | None,
+    left_index: int = 0,
+) -> Draft:
+    """Return a draft that one tensor is about to point to."""
+    draft: Draft = _new(kind)
+    draft.detail = detail
+    draft.left = left
+    draft.left_index = left_index
+    draft.right = right
+    draft.types = types
+    draft.source = source
+    draft.serial = next_serial()
+    draft.made = None
+    draft.num_handles = 1
+    draft.origin = None
+    return draft
+
+
+_new = object.__new__
+# Held while a node is made of a draft, so that two threads do not make two of one.
+_making = fork_safe_lock()
+
+
+def _make(draft: Draft) -> Node:
+    with _making:
+        node = draft.made
+        if node is None:
+            node = node_to_unfold(
+                draft.operation(), (draft.left, draft.left_index, draft.right), draft.types, draft.source
+            )
+            node._serial = draft.serial
+            node._num_handles = draft.num_handles
+            node._origin = draft.origin
+            draft.made = node
+            # The node has them now.
+            draft.left = draft.right = draft.detail = None
+        return node
+
+
+def unfold(node: Node) -> None:
+    """Give a node that was made of a draft its operands, whose own operands wait in turn."""
+    with _making, inside_scope(""):
+        unbuilt = node._unbuilt
+        if unbuilt is not None:
+            left, left_index, right = unbuilt
+            node._left, node._left_index = _node_of(left), left_index
+            node._right, node._right_index = None if right is None else _node_of(right), 0
+            node._all = node._unbuilt = None
+
+
+def _node_of(operand: Any) -> Node:
+    if isinstance(operand, Node):
+        return operand
+    return operand.node() if isinstance(operand, Draft) else scalar_node(operand)
+
+
+# A number that is known, what it depends on, and the draft of its node as long as nobody has asked for that.
+KnownNumber: TypeAlias = tuple[Any, Origin | Draft | None, Draft | None]
+
+
+def node_of_number(scalar: TensorHandle, known: KnownNumber) -> Node:
+    """Return the node of a scalar whose number is known, made now if the scalar has none."""
+    number, origin, draft = known
+    if draft is not None:
+        node = draft.node()
+        # Who computes with it needs no part of what it was computed from.
+        keep_value(node, 0, KnownValue(number, origin))
+        scalar._node = node
+        scalar._early = (number, origin, None)
+    return scalar._node
+
+
+class Elements:
+    """The elements of a tensor whose values are known, read and written one by one.
+
+    array:   the values; None once the tensor has a node again
+    state:   what they are the values of: the draft of the last write, before the first one a draft whose node is made
+    index:   which result of that node they are
+    shape:   of the array
+    types:   of one element
+    origin:  what the values depend on
+    here:    what an element that is read now depends on: that, and the tensor itself, which the draft of its state stands for;
+             None where nobody has asked yet
+    is_own:  whether elements have been written since the tensor had a node: then `array` may be written to, and the tensor has
+             none until somebody asks for it
+    """
+
+    __slots__ = ("array", "here", "index", "is_own", "origin", "shape", "state", "types")
+
+    def __init__(
+        self, array: Array, node: Node, index: int, types: tuple[TensorType, ...], origin: Origin | None
+    ) -> None:
+        self.array: Array | None = array
+        self.shape: Shape = array.shape
+        # Elements refer to this draft, so that the node has few references and one can see whether others need it.
+        self.state = new_draft(Draft, None, None, None, node._types, None)
+        self.state.made = node
+        self.index = index
+        self.types = types
+        self.origin = origin
+        self.here: Origin | Draft | None = None
+        self.is_own = False
+
+
+def settle_elements(tensor: TensorHandle, elements: Elements) -> None:
+    """Give a tensor whose elements have been written a node again; the caller holds its lock."""
+    array = elements.array
+    if array is not None and tensor._early is elements:
+        tensor._node = elements.state.node()
+        array.flags.writeable = False
+        keep_value(tensor._node, 0, KnownValue(array, elements.origin))
+        elements.array = tensor._early = None
