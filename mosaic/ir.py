@@ -1,9 +1,10 @@
 """The intermediate program: buffers, and statements that fill them.
 
 A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
-epilogue. A `Scatter` combines elements into places that data chooses. An `Island` is a node that numpy runs. A `Group`
-holds statements that share their outer axes and become one kernel. Lowering makes one statement or a few per node;
-passes rewrite them; code generation prints groups. May import the other `mosaic.ir_*` modules.
+epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` runs statements turn after turn. An `Island`
+is a node that numpy runs. A `Group` holds statements that share their outer axes and become one kernel. Lowering makes
+one statement or a few per node; passes rewrite them; code generation prints groups. May import the other `mosaic.ir_*`
+modules.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mosaic.ir_affine import Number, Symbol
 from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
@@ -54,9 +56,13 @@ class Definition:
         if self.base is not None:
             yield self.base
 
-    def writes(self) -> View:
-        """Return the view it fills."""
-        return self.result
+    def writes(self) -> Iterator[View]:
+        """Yield the views it fills."""
+        yield self.result
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        yield self.expression
 
     def reshaped(self, kept: Shape, reduced: Shape) -> Definition | None:
         """Return the same computation over a domain of another shape, or None if some view does not allow it."""
@@ -137,9 +143,13 @@ class Matmul:
         yield self.right
         yield from (load.view for load in loads(self.epilogue))
 
-    def writes(self) -> View:
-        """Return the view it fills."""
-        return self.result
+    def writes(self) -> Iterator[View]:
+        """Yield the views it fills."""
+        yield self.result
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        yield self.epilogue
 
     def __str__(self) -> str:
         then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
@@ -184,6 +194,14 @@ class Scatter:
         yield from (gather.index.view for gather in self.gathers)
         yield from (load.view for load in loads(self.expression))
 
+    def writes(self) -> Iterator[View]:
+        """Yield the views it changes."""
+        yield self.result
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        yield self.expression
+
     def __str__(self) -> str:
         moves = "".join(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in self.gathers)
         return f"{self.result}{moves} {self.combiner}= {text(self.expression)}"
@@ -201,6 +219,14 @@ class Island:
     origins: tuple[int, ...]
     reason: str
     updates_operand: bool = False
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views that numpy looks at."""
+        yield from (operand for operand in self.operands if isinstance(operand, View))
+
+    def writes(self) -> Iterator[View]:
+        """Yield the views it fills."""
+        yield from self.results
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.results))} = numpy({', '.join(map(str, self.operands))})  # {self.reason}"
@@ -244,6 +270,14 @@ class RowStage:
         if self.base is not None:
             yield self.base
 
+    def writes(self) -> Iterator[View]:
+        """Yield the views it fills."""
+        yield self.result
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        yield self.expression
+
     def __str__(self) -> str:
         axes = [*(["row"] if self.is_along_row else []), *map(str, self.serial)]
         over = f"{self.reducer} over {' and '.join(axes)} of " if self.reducer else ""
@@ -259,7 +293,7 @@ class Group:
 
     rows: Shape
     length: int
-    stages: tuple[RowStage | Matmul | Scatter, ...]
+    stages: tuple[Stage, ...]
     local: frozenset[Buffer] = frozenset()
 
     @property
@@ -272,31 +306,103 @@ class Group:
         for stage in self.stages:
             yield from stage.reads()
 
+    def writes(self) -> Iterator[View]:
+        """Yield the views its stages fill."""
+        for stage in self.stages:
+            yield from stage.writes()
+
     def __str__(self) -> str:
         head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}:"
-        return "\n".join([head, *(f"    {self._mark(stage)}{stage}" for stage in self.stages)])
+        lines = [line for stage in self.stages for line in f"{self._mark(stage)}{stage}".splitlines()]
+        return "\n".join([head, *(f"    {line}" for line in lines)])
 
     def _mark(self, stage: Stage) -> str:
-        return "local " if stage.result.buffer in self.local else ""
+        return "local " if all(view.buffer in self.local for view in stage.writes()) else ""
 
 
-Stage = RowStage | Matmul | Scatter
-Statement = Definition | Matmul | Scatter | Island | Group
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """A value that goes round a loop: the first turn finds `start` in `state`, each later one what `following` was."""
+
+    state: View
+    following: View
+    start: Expression
+
+    def __str__(self) -> str:
+        return f"{self.state} from {text(self.start)} to {self.following}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop:
+    """Statements that run turn after turn; the offsets of their views, and extents of inner loops, may move with it.
+
+    What a turn leaves to the next is `carried`; all else that it reads was there before the loop or is its own. After the
+    loop, carried values are those of the last turn. A body is lowered and fused once, as any other statements. In a
+    group the body are stages over the group's rows, and the loop runs for each element of the row by itself.
+
+    Example, the running sums of x[3, 4] along the first axis:
+        for i below 3, with s[4] from -0.0 to t[4]:
+            t[4] = add(s[4], x[4 by 1 from 4*i])
+            y[4 by 1 from 4*i] = t[4]
+    """
+
+    symbol: Symbol
+    extent: Number
+    body: tuple[Definition | RowStage | Loop, ...]
+    carried: tuple[Carried, ...] = ()
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """The instructions it computes, in order."""
+        return tuple(dict.fromkeys(origin for statement in self.body for origin in statement.origins))
+
+    @property
+    def num_turns(self) -> int:
+        """How often the innermost bodies run at most."""
+        inner = (each.num_turns for each in self.body if isinstance(each, Loop))
+        return self.symbol.most * max(inner, default=1)
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from, of what was there before the loop."""
+        own = self.own_buffers()
+        for statement in self.body:
+            yield from (view for view in statement.reads() if view.buffer not in own)
+        for one in self.carried:
+            yield from views(one.start)
+
+    def writes(self) -> Iterator[View]:
+        """Yield the views that its turns fill, and the carried values, which are there after the last turn."""
+        for statement in self.body:
+            yield from statement.writes()
+        yield from (one.state for one in self.carried)
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        for statement in self.body:
+            yield from statement.expressions()
+        yield from (one.start for one in self.carried)
+
+    def own_buffers(self) -> set[Buffer]:
+        """Return the buffers whose values differ from turn to turn."""
+        return {view.buffer for view in self.writes()}
+
+    def __str__(self) -> str:
+        carried = f", with {' and '.join(map(str, self.carried))}" if self.carried else ""
+        lines = [line for statement in self.body for line in str(statement).splitlines()]
+        return "\n".join([f"for {self.symbol.name} below {self.extent}{carried}:", *(f"    {line}" for line in lines)])
+
+
+Stage = RowStage | Matmul | Scatter | Loop
+Statement = Definition | Matmul | Scatter | Island | Group | Loop
 
 
 def written_views(statement: Statement) -> tuple[View, ...]:
     """Return what a statement fills."""
-    if isinstance(statement, Island):
-        return statement.results
-    if isinstance(statement, Group):
-        return tuple(stage.result for stage in statement.stages)
-    return (statement.result,)
+    return tuple(statement.writes())
 
 
 def read_views(statement: Statement) -> tuple[View, ...]:
     """Return what a statement loads from."""
-    if isinstance(statement, Island):
-        return tuple(operand for operand in statement.operands if isinstance(operand, View))
     return tuple(statement.reads())
 
 

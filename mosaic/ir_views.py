@@ -1,7 +1,7 @@
 """Buffers, and strided views of them: what every value of a compiled program is.
 
 A view is a buffer, an offset and one stride per axis, all in elements. Moving axes about, slicing, broadcasting and
-most reshapes only change the view. Imports numpy for dtypes, nothing of mosaic.
+most reshapes only change the view. Imports numpy for dtypes, and `mosaic.ir_affine`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from enum import Enum
 from itertools import pairwise
 
 import numpy as np
+
+from mosaic.ir_affine import Number, Symbol, constant_part, symbol_number, terms_of
 
 Shape = tuple[int, ...]
 Strides = tuple[int, ...]
@@ -58,10 +60,13 @@ def row_major_strides(shape: Shape) -> Strides:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The elements ``buffer[offset + sum(index * stride)]``; a broadcast axis has stride 0."""
+    """The elements ``buffer[offset + sum(index * stride)]``; a broadcast axis has stride 0.
+
+    In a loop the offset may move with its turns.
+    """
 
     buffer: Buffer
-    offset: int
+    offset: Number
     shape: Shape
     strides: Strides
 
@@ -92,7 +97,7 @@ class View:
     @property
     def covers_buffer(self) -> bool:
         """Whether it is the whole buffer in row-major order."""
-        return self.offset == 0 and self.is_contiguous and self.size == self.buffer.num_elements
+        return bool(self.offset == 0) and self.is_contiguous and self.size == self.buffer.num_elements
 
     def transpose(self, axes: Sequence[int]) -> View:
         """Return the view with its axes in another order."""
@@ -143,8 +148,9 @@ class View:
     def __str__(self) -> str:
         if self.covers_buffer:
             return f"{self.buffer.name}{list(self.shape)}"
-        start = f" from {self.offset}" if self.offset else ""
-        return f"{self.buffer.name}[{_listed(self.shape)} by {_listed(self.strides)}{start}]"
+        axes = [f"{_listed(self.shape)} by {_listed(self.strides)}"] if self.shape else []
+        start = [f"from {self.offset}"] if self.offset or not self.shape else []
+        return f"{self.buffer.name}[{' '.join([*axes, *start])}]"
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -195,14 +201,16 @@ def index_map(seen: View, stored: View) -> IndexMap | None:
 
     The strides of `seen` are written as digits in the strides of `stored`; the map holds if no digit ever carries.
     """
-    if seen.size == 0 or stored.size == 0:
+    if seen.size == 0 or stored.size == 0 or terms_of(stored.offset):
         return None
+    if terms_of(seen.offset):
+        return _index_map_in_loops(seen, stored)
     order = sorted(
         (axis for axis in range(stored.ndim) if stored.shape[axis] > 1), key=lambda axis: -abs(stored.strides[axis])
     )
     if any(stored.strides[axis] <= 0 for axis in order):
         return None
-    start = _digits(seen.offset - stored.offset, order, stored.strides)
+    start = _digits(constant_part(seen.offset) - constant_part(stored.offset), order, stored.strides)
     steps = [
         (0,) * stored.ndim if extent == 1 else _digits(stride, order, stored.strides)
         for extent, stride in zip(seen.shape, seen.strides, strict=True)
@@ -214,6 +222,18 @@ def index_map(seen: View, stored: View) -> IndexMap | None:
     return result if result.stays_within(seen.shape, stored.shape) else None
 
 
+def _index_map_in_loops(seen: View, stored: View) -> IndexMap | None:
+    """Return the map of a view in loops: each loop is an axis of the view that stands at its turn."""
+    terms = terms_of(seen.offset)
+    shape = (*(symbol.most for symbol, _ in terms), *seen.shape)
+    strides = (*(coefficient for _, coefficient in terms), *seen.strides)
+    found = index_map(View(seen.buffer, constant_part(seen.offset), shape, strides), stored)
+    if found is None:
+        return None
+    moves = tuple((symbol, step) for (symbol, _), step in zip(terms, found.steps, strict=False))
+    return IndexMap(found.start, found.steps[len(terms) :], moves)
+
+
 def may_overlap(first: View, second: View, shape: Shape) -> bool:
     """Whether two views of one buffer, dense in that shape, may have an element in common. "No" is certain.
 
@@ -223,7 +243,7 @@ def may_overlap(first: View, second: View, shape: Shape) -> bool:
         return False
     stored = dense_view(first.buffer, shape)
     maps = index_map(first, stored), index_map(second, stored)
-    if maps[0] is None or maps[1] is None:
+    if maps[0] is None or maps[1] is None or maps[0].moves or maps[1].moves:
         return True
     return all(
         _meet(maps[0].along(axis, first.shape), maps[1].along(axis, second.shape)) for axis in range(stored.ndim)
@@ -249,10 +269,14 @@ def _digits(number: int, order: list[int], strides: Strides) -> tuple[int, ...] 
 
 @dataclass(frozen=True, slots=True)
 class IndexMap:
-    """An affine map of indices: ``target[d] = start[d] + sum over source axes i of index[i] * steps[i][d]``."""
+    """An affine map of indices: ``target[d] = start[d] + sum over source axes i of index[i] * steps[i][d]``.
+
+    Each of the `moves` adds a symbol times its step.
+    """
 
     start: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
+    moves: tuple[tuple[Symbol, tuple[int, ...]], ...] = ()
 
     def stays_within(self, source: Shape, target: Shape) -> bool:
         """Whether every source index lands inside the target shape."""
@@ -274,14 +298,21 @@ class IndexMap:
     @property
     def is_identity(self) -> bool:
         """Whether every index is mapped to itself."""
-        return not any(self.start) and all(
-            step == tuple(int(axis == other) for other in range(len(self.start)))
-            for axis, step in enumerate(self.steps)
+        return (
+            not any(self.start)
+            and not self.moves
+            and all(
+                step == tuple(int(axis == other) for other in range(len(self.start)))
+                for axis, step in enumerate(self.steps)
+            )
         )
 
     def apply(self, view: View, shape: Shape) -> View:
         """Return `view`, indexed by the target of the map, as a view of `shape` indexed by its source."""
         offset = view.offset + sum(start * stride for start, stride in zip(self.start, view.strides, strict=True))
+        for symbol, step in self.moves:
+            distance = sum(digit * stride for digit, stride in zip(step, view.strides, strict=True))
+            offset = offset + distance * symbol_number(symbol)
         strides = tuple(
             sum(digit * stride for digit, stride in zip(step, view.strides, strict=True)) for step in self.steps
         )

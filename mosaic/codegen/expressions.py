@@ -6,7 +6,7 @@ so that a load that does not depend on the lane axis is taken out of the loop ov
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from mosaic.codegen.index_checks import checked_index
 from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.operands import Operands, address
+from mosaic.ir_affine import Number, Symbol, constant_part, terms_of
 from mosaic.ir_expressions import (
     Accumulated,
     Apply,
@@ -31,6 +32,8 @@ from mosaic.ir_expressions import (
 from mosaic.ir_views import Buffer, BufferKind, View
 from mosaic.kernels import memory
 
+Axis = int | Symbol  # an axis of the kernel's domain, or a loop inside the kernel
+
 int64_dtype = np.dtype(np.int64)
 status_buffer = Buffer(BufferKind.OUTPUT, -1, 1, int64_dtype)
 
@@ -43,7 +46,7 @@ class Scope:
     lie in a local row, with the address of the current lanes. `indices` are those checked here.
     """
 
-    axes: frozenset[int]
+    axes: frozenset[Axis]
     parent: Scope | None = None
     statements: list[c.Statement] = field(default_factory=list)
     values: dict[int, c.Expression] = field(default_factory=dict)
@@ -51,11 +54,11 @@ class Scope:
     places: dict[Buffer, c.Expression] = field(default_factory=dict)
     indices: dict[Gather, c.Name] = field(default_factory=dict)
 
-    def inner(self, *axes: int) -> Scope:
+    def inner(self, *axes: Axis) -> Scope:
         """Return the scope of a loop inside over further axes."""
         return Scope(self.axes | frozenset(axes), self)
 
-    def for_axes(self, needed: frozenset[int]) -> Scope:
+    def for_axes(self, needed: frozenset[Axis]) -> Scope:
         """Return the outermost scope that knows the axes."""
         scope = self
         while scope.parent is not None and needed <= scope.parent.axes:
@@ -97,10 +100,15 @@ class Numbers:
     """Numbers expressions so that equal ones have equal numbers, and knows along which axes each changes.
 
     Each record is looked at once: comparing whole trees at every step would make a chain's cost quadratic.
+
+    varying: the loops in whose turns a buffer's values differ, for buffers that loops of this kernel fill
+    symbols: the C variable of each loop
     """
 
     known: dict[Hashable, int] = field(default_factory=dict)
-    axes: list[frozenset[int]] = field(default_factory=list)
+    axes: list[frozenset[Axis]] = field(default_factory=list)
+    varying: dict[Buffer, frozenset[Axis]] = field(default_factory=dict)
+    symbols: dict[Symbol, c.Expression] = field(default_factory=dict)
     seen: dict[int, tuple[Expression, int]] = field(default_factory=dict)
 
     def of(self, expression: Expression) -> int:
@@ -112,9 +120,25 @@ class Numbers:
         number = self.known.setdefault(_key(expression, parts), len(self.known))
         if number == len(self.axes):
             inner = [self.axes[part] for part in parts]
-            self.axes.append(_own_axes(expression).union(*inner))
+            self.axes.append(self._own_axes(expression).union(*inner))
         self.seen[id(expression)] = (expression, number)  # kept, so that no other object gets its id
         return number
+
+    def _own_axes(self, expression: Expression) -> frozenset[Axis]:
+        """Return the axes along which a value changes by itself, not through its operands."""
+        if isinstance(expression, Accumulated):
+            return frozenset(range(64))
+        if not isinstance(expression, Load | Position):
+            return frozenset()
+        gathers = expression.gathers if isinstance(expression, Load) else ()
+        seen = [expression.view, *(gather.index.view for gather in gathers)]
+        return frozenset[Axis]().union(*map(self.axes_of, seen))
+
+    def axes_of(self, view: View) -> frozenset[Axis]:
+        """Return the axes and the loops along which a view shows other elements, or its elements change."""
+        axes: set[Axis] = {axis for axis, stride in enumerate(view.strides) if stride}
+        axes.update(symbol for symbol, _ in terms_of(view.offset))
+        return frozenset(axes) | self.varying.get(view.buffer, frozenset())
 
 
 def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
@@ -123,15 +147,15 @@ def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
     return (expression.dtype, parts) if isinstance(expression, Convert) else expression
 
 
-def _own_axes(expression: Expression) -> frozenset[int]:
-    """Return the axes along which a value changes by itself, not through its operands."""
-    if isinstance(expression, Accumulated):
-        return frozenset(range(64))
-    if not isinstance(expression, Load | Position):
-        return frozenset()
-    gathers = expression.gathers if isinstance(expression, Load) else ()
-    seen = [expression.view, *(gather.index.view for gather in gathers)]
-    return frozenset(axis for view in seen for axis, stride in enumerate(view.strides) if stride)
+def number_expression(number: Number, symbols: Mapping[Symbol, c.Expression]) -> c.Expression:
+    """Return a number that may change with the turns of loops."""
+    result: c.Expression | None = None
+    for symbol, coefficient in terms_of(number):
+        term = symbols[symbol] * coefficient if coefficient != 1 else symbols[symbol]
+        result = term if result is None else result + term
+    if result is None:
+        return c.literal(constant_part(number))
+    return result + constant_part(number) if constant_part(number) else result
 
 
 @dataclass(slots=True)
@@ -188,7 +212,8 @@ class Emitter:
         vector = self.lanes.type(int64_dtype)
         self.lanes.declare(vector)
         step = expression.view.strides[where.lane_axis]
-        start = address(c.literal(expression.view.offset), expression.view.strides, where.axes)
+        first = number_expression(expression.view.offset, self.numbers.symbols)
+        start = address(first, expression.view.strides, where.axes)
         ramp = c.CompoundLiteral(vector.ctype, tuple(c.literal(step * lane) for lane in range(vector.lanes)))
         return self.lanes.broadcast(start, int64_dtype) + ramp
 
@@ -196,7 +221,7 @@ class Emitter:
         view, step = load.view, load.view.strides[where.lane_axis]
         if any(gather.index.view.strides[where.lane_axis] for gather in load.gathers):
             return self._load_lane_by_lane(load, home, where)
-        place = address(self.operands.pointer(view), view.strides, where.axes)
+        place = self.address(view, where)
         for gather in load.gathers:
             place = place + self._index_for_all_lanes(gather, home, where) * gather.stride
         vector, use = self.lanes.stored_type(view.dtype), self.lanes.use
@@ -213,6 +238,12 @@ class Emitter:
             loaded = use(memory.load_strided_partial(vector))(place, c.literal(step), count)
         return self.lanes.from_memory(loaded, view.dtype)
 
+    def address(self, view: View, where: Where, is_written: bool = False) -> c.Expression:
+        """Return where the element of a view lies."""
+        place = address(self.operands.pointer(view, is_written), view.strides, where.axes)
+        moves = view.offset - constant_part(view.offset)
+        return place + number_expression(moves, self.numbers.symbols) if terms_of(moves) else place
+
     def _load_densely(self, place: c.Expression, dtype: np.dtype, where: Where) -> c.Expression:
         vector = self.lanes.stored_type(dtype)
         if where.count is None:
@@ -221,8 +252,7 @@ class Emitter:
 
     def _index_for_all_lanes(self, gather: Gather, scope: Scope, where: Where) -> c.Name:
         """Return an index that does not depend on the lane, checked once in the outermost loop that knows its axes."""
-        strides = gather.index.view.strides
-        home = scope.for_axes(frozenset(axis for axis, stride in enumerate(strides) if stride))
+        home = scope.for_axes(self.numbers.axes_of(gather.index.view))
         if gather not in home.indices:
             name = home.indices[gather] = c.Name(self.fresh("index"))
             checked = self.checked_index(gather, where, c.literal(0))
@@ -232,8 +262,7 @@ class Emitter:
     def checked_index(self, gather: Gather, where: Where, lane: c.Expression) -> c.Expression:
         """Return an index loaded from memory, counted from the start and reported if it is out of bounds."""
         view = gather.index.view
-        pointer = self.operands.pointer(view)
-        place = address(pointer, view.strides, where.axes) + lane * view.strides[where.lane_axis]
+        place = self.address(view, where) + lane * view.strides[where.lane_axis]
         status = self.operands.pointer(View(status_buffer, gather.origin, (1,), (1,)), is_written=True)
         extent = c.literal(gather.extent, "int64_t")
         return self.lanes.use(checked_index(gather.mode))(c.Cast(c.int64, c.dereference(place)), extent, status)
@@ -241,7 +270,7 @@ class Emitter:
     def _load_lane_by_lane(self, load: Load, home: Scope, where: Where) -> c.Expression:
         """Return elements whose places are checked one by one; all places come first, then lanes wait for no others."""
         vector, lane = self.lanes.stored_type(load.dtype), c.Name("lane")
-        base = address(self.operands.pointer(load.view), load.view.strides, where.axes)
+        base = self.address(load.view, where)
         offset: c.Expression = lane * load.view.strides[where.lane_axis]
         for gather in load.gathers:
             offset = offset + self.checked_index(gather, where, lane) * gather.stride
@@ -258,7 +287,7 @@ class Emitter:
 
     def store(self, view: View, value: c.Expression, scope: Scope, where: Where) -> None:
         """Add the statement that stores lanes into a view; along an axis of one element, the first lane."""
-        place = address(self.operands.pointer(view, is_written=True), view.strides, where.axes)
+        place = self.address(view, where, is_written=True)
         scope.statements.append(self.stored(place, view, value, where))
 
     def stored_densely(self, place: c.Expression, dtype: np.dtype, value: c.Expression, where: Where) -> c.Statement:

@@ -193,7 +193,8 @@ def _changed(function: c.Function, called: set[str], sizes: Mapping[str, int]) -
             and num_turns(part) > 1
             and _size_of_copies(part.body, sizes) >= smallest_kept_in_loop
         ):
-            return replace(part, pragmas=(*part.pragmas, "GCC unroll 1"))
+            others = [pragma for pragma in part.pragmas if not pragma.startswith("GCC unroll")]
+            return replace(part, pragmas=(*others, "GCC unroll 1"))
         return replace_call(part)
 
     return replace(function, body=changed_body(function.body or (), change))

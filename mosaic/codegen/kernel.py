@@ -12,12 +12,13 @@ from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.functions import is_row
-from mosaic.codegen.lanes import bool_dtype, lanes_for
+from mosaic.codegen.lanes import Lanes, bool_dtype, lanes_for
 from mosaic.codegen.operands import Operand, Operands
 from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter, most_wide_vectors
 from mosaic.codegen.scatters import ScatterEmitter
-from mosaic.ir import Group, RowStage, Scatter
+from mosaic.codegen.serial_loops import LoopEmitter
+from mosaic.ir import Group, Loop, RowStage, Scatter, Stage
 from mosaic.ir_expressions import Apply, Load, loads, walk
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
@@ -89,7 +90,35 @@ def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Ta
     return _kernel(group, comment, rows, is_flat=not group.rows and not scatter.is_in_order)
 
 
-def _kernel(group: Group, comment: str, rows: RowEmitter | ScatterEmitter, is_flat: bool) -> KernelCode:
+def emit_loop_kernel(group: Group, loop: Loop, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group of one loop."""
+    dtypes = tuple(loop_dtypes(loop))
+    # A row of one element is a number. gcc keeps a vector of one integer in an integer's register, and does well; one of
+    # one float goes there and back for each operation.
+    is_integer = group.length == 1 and all(dtype.kind in "iub" for dtype in dtypes)
+    lanes = Lanes(target, 1) if is_integer else lanes_for(dtypes, target, group.length)
+    emitter = Emitter(lanes, Operands())
+    stored = frozenset(view.buffer for view in loop.writes()) - group.local
+    return _kernel(group, comment, LoopEmitter(emitter, loop, stored), is_flat=not group.rows)
+
+
+def loop_dtypes(loop: Loop) -> Iterator[np.dtype]:
+    """Yield the dtypes that stand in lanes."""
+    for one in loop.carried:
+        yield one.state.dtype
+        yield from (part.dtype for part in walk(one.start))
+    for part in loop.body:
+        if isinstance(part, Loop):
+            yield from loop_dtypes(part)
+        else:
+            assert isinstance(part, RowStage), "groups hold no definitions"
+            yield from stage_dtypes((part,))
+
+
+RowsEmitter = RowEmitter | ScatterEmitter | LoopEmitter
+
+
+def _kernel(group: Group, comment: str, rows: RowsEmitter, is_flat: bool) -> KernelCode:
     """Return the kernel that computes a group row by row, or in ranges of its only row."""
     num_tasks, loops = _flat_tasks(group, rows) if is_flat else _row_tasks(group, rows)
     emitter = rows.emitter
@@ -115,7 +144,7 @@ def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
                 yield from (gather.index.dtype for gather in part.gathers if gather.index.view.strides[lane_axis])
 
 
-def _flat_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+def _flat_tasks(group: Group, rows: RowsEmitter) -> tuple[int, tuple[c.Statement, ...]]:
     """A single long row: a task is a range of its elements, a multiple of the lanes."""
     work = _work_per_element(group)
     # Reductions across rows read several vectors of a row at once.
@@ -136,10 +165,16 @@ def _flat_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, t
 
 
 def _work_per_element(group: Group) -> int:
-    return max(math.prod(stage.serial) for stage in group.stages if isinstance(stage, RowStage | Scatter))
+    return max(map(_num_turns, group.stages))
 
 
-def _row_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+def _num_turns(stage: Stage) -> int:
+    if isinstance(stage, Loop):
+        return stage.num_turns
+    return math.prod(stage.serial) if isinstance(stage, RowStage | Scatter) else 1
+
+
+def _row_tasks(group: Group, rows: RowsEmitter) -> tuple[int, tuple[c.Statement, ...]]:
     """Many rows: a task is a block of them, counted through all outer axes."""
     count = math.prod(group.rows)
     per_task = max(1, min(count, task_elements // max(1, group.length * _work_per_element(group))))
@@ -156,7 +191,7 @@ def _row_tasks(group: Group, rows: RowEmitter | ScatterEmitter) -> tuple[int, tu
 
 
 def _loop_over_rows(
-    group: Group, rows: RowEmitter | ScatterEmitter, start: c.Expression, stop: c.Expression
+    group: Group, rows: RowsEmitter, start: c.Expression, stop: c.Expression
 ) -> tuple[c.Statement, ...]:
     """Return the loop over rows; the index along each outer axis is counted on, which is faster than division."""
     axes, declarations = row_indices(group.rows, start)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 
 from mosaic.codegen.block_kernel import emit_block_kernel
-from mosaic.codegen.kernel import KernelCode, emit_row_kernel, emit_scatter_kernel
+from mosaic.codegen.kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel, matmul_spec
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.signature import Signature
-from mosaic.ir import Group, Matmul, Scatter
+from mosaic.ir import Group, Loop, Matmul, Scatter
 from mosaic.kernels.blocking import Blocking, fitting_target
 from mosaic.targets import Target
 
@@ -57,6 +57,8 @@ class KernelEmitter:
             target = fitting_target(matmul_spec(first), self.target)
             blocking = self.choose_blocking(first, target)
             return emit_matmul_kernel(first, blocking, f"product_{number}", comment, target)
+        if isinstance(first, Loop):
+            return emit_loop_kernel(group, first, comment, self.target)
         if isinstance(first, Scatter):
             return emit_scatter_kernel(group, first, comment, self.target)
         return emit_row_kernel(group, comment, self.target)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mosaic import c
+from mosaic.ir_affine import constant_part
 from mosaic.ir_views import Buffer, View
 from mosaic.kernels.vectors import vector_type
 
@@ -31,8 +32,8 @@ class Operands:
     written: set[tuple[Buffer, int]] = field(default_factory=set)
 
     def pointer(self, view: View, is_written: bool = False) -> c.Name:
-        """Return the pointer to the first element of a view."""
-        place = (view.buffer, view.offset)
+        """Return the pointer to the first element of a view, in the first turn of all loops."""
+        place = (view.buffer, constant_part(view.offset))
         index = self.places.setdefault(place, len(self.places))
         if is_written:
             self.written.add(place)

@@ -3,7 +3,7 @@
 Importing this package registers every family. An operation without a row is run by numpy between compiled regions.
 """
 
-from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scatters, writes
+from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scans, scatters, writes
 from mosaic.lowering.program import lower_program
 from mosaic.lowering.registry import has_lowering, lower
 
@@ -17,6 +17,7 @@ __all__ = [
     "lower_program",
     "movement",
     "reductions",
+    "scans",
     "scatters",
     "writes",
 ]

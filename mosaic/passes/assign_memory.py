@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.module import AddressOf, operand_address
-from mosaic.ir import Group, IrProgram, Matmul, Scatter, Stage, read_views, written_views
+from mosaic.ir import Group, IrProgram, Scatter, Stage, read_views, written_views
 from mosaic.ir_expressions import Gather, Load, walk
 from mosaic.ir_views import Buffer, BufferKind
 from mosaic.lowering.registry import compiled_dtypes
@@ -98,6 +98,7 @@ def _gather_origins(group: Group) -> list[int]:
 def _gathers(stage: Stage) -> Iterator[Gather]:
     if isinstance(stage, Scatter):
         yield from stage.gathers
-    for part in walk(stage.epilogue if isinstance(stage, Matmul) else stage.expression):
-        if isinstance(part, Load):
-            yield from part.gathers
+    for expression in stage.expressions():
+        for part in walk(expression):
+            if isinstance(part, Load):
+                yield from part.gathers

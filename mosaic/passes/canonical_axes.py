@@ -20,8 +20,8 @@ def canonical(definition: Definition) -> Definition:
     """
     seen = list(views(definition.expression))
     num_kept = definition.result.ndim
-    kept = _merged_extents([definition.result, *seen], definition.domain, range(num_kept))
-    reduced = _merged_extents(seen, definition.domain, range(num_kept, len(definition.domain)))
+    kept = merged_extents([definition.result, *seen], definition.domain, range(num_kept))
+    reduced = merged_extents(seen, definition.domain, range(num_kept, len(definition.domain)))
     result = definition.reshaped(kept, reduced)
     assert result is not None, "merged axes are dense in every view"
     return without_idle_reducer(result)
@@ -49,7 +49,7 @@ def without_idle_reducer(definition: Definition) -> Definition:
     return replace(definition, expression=expression, reducer=None)
 
 
-def _merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
+def merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
     """Return the extents of the axes after merging each with the one before it where all views are dense there."""
     extents: list[int] = []
     previous = -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composit.program import Program
-from mosaic.ir import Group, Matmul, Scatter, Stage
+from mosaic.ir import Definition, Group, Loop, Matmul, Scatter, Stage
 
 
 def describe_kernel(group: Group, program: Program) -> str:
@@ -16,11 +16,13 @@ def operation_names(group: Group, program: Program) -> list[str]:
     return [program.instructions[origin].operation.name for origin in group.origins]
 
 
-def _shapes(stage: Stage) -> str:
+def _shapes(stage: Stage | Definition) -> str:
     if isinstance(stage, Matmul):
         rows, columns, depth = stage.sizes
         times = f"{list(stage.batch)} times " if stage.batch else ""
         return f"  product: {times}({rows}, {depth}) @ ({depth}, {columns})"
+    if isinstance(stage, Loop):
+        return "\n".join([f"  {stage.extent} turns of", *map(_shapes, stage.body)])
     result = stage.result
     if isinstance(stage, Scatter):
         return f"  {stage.combiner} {list(result.shape)} {result.dtype} at indices"

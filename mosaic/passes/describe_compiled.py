@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mosaic.codegen.module import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
-from mosaic.ir import Group, IrProgram, Island, Matmul, Stage, read_views
+from mosaic.ir import Group, IrProgram, Island, Matmul, Stage
 from mosaic.ir_views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Step
@@ -49,13 +49,13 @@ def constant_places(
 
 
 def _kernel(group: Group, launch: Launch) -> CompiledKernel:
-    touched = {view.buffer: view for view in (*read_views(group), *(stage.result for stage in group.stages))}
+    touched = {view.buffer: view for view in (*group.reads(), *group.writes())}
     num_bytes = sum(
         min(view.buffer.num_bytes, view.size * view.dtype.itemsize)
         for view in touched.values()
         if view.buffer not in group.local
     )
-    shapes = tuple(stage.result.shape for stage in group.stages)
+    shapes = tuple(view.shape for view in group.writes())
     num_flops = sum(map(_num_flops, group.stages))
     facts = (group.origins, shapes, num_flops, num_bytes, launch.scratch_bytes)
     return CompiledKernel(launch.function, launch.num_tasks, *facts)
@@ -64,10 +64,11 @@ def _kernel(group: Group, launch: Launch) -> CompiledKernel:
 def _largest_buffers(groups: Sequence[Group]) -> tuple[tuple[int, int], ...]:
     """Return the instruction and the bytes of each of the largest buffers that the groups fill."""
     sizes = {
-        stage.result.buffer: (stage.origins[-1], stage.result.buffer.num_bytes)
+        view.buffer: (stage.origins[-1], view.buffer.num_bytes)
         for group in groups
         for stage in group.stages
-        if stage.result.buffer not in group.local
+        for view in stage.writes()
+        if view.buffer not in group.local
     }
     return tuple(sorted(sizes.values(), key=lambda one: -one[1])[:_NUM_LARGEST])
 

@@ -16,7 +16,9 @@ from mosaic.ir import (
     Group,
     IrProgram,
     Island,
+    Loop,
     Matmul,
+    RowStage,
     Scatter,
     Stage,
     Statement,
@@ -27,6 +29,7 @@ from mosaic.ir_expressions import size
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
+from mosaic.passes.loop_groups import loop_group
 from mosaic.passes.uses import bases, updated_buffers
 
 most_candidates = 16
@@ -51,12 +54,10 @@ def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     Pre:  statements are definitions, matmuls, scatters and islands
     Post: statements are groups and islands
     """
-    groups = list(map(alone, program.statements))
+    groups, delivered = list(map(alone, program.statements)), frozenset(program.delivered)
     if fuse:
-        delivered = frozenset(program.delivered)
         groups = _Fusion(delivered=delivered).fused(groups, program.statements)
-        groups = _with_locals(groups, delivered)
-    return replace(program, statements=tuple(groups))
+    return replace(program, statements=tuple(_with_locals(groups, delivered)))
 
 
 def alone(statement: Statement) -> Group | Island:
@@ -65,6 +66,8 @@ def alone(statement: Statement) -> Group | Island:
         return as_group(statement)
     if isinstance(statement, Matmul):
         return Group(statement.result.shape[:-1], statement.result.shape[-1], (statement,))
+    if isinstance(statement, Loop):
+        return loop_group(statement)
     if isinstance(statement, Scatter):
         return Group(statement.rows, statement.length, (statement,))
     assert not isinstance(statement, Group)
@@ -187,11 +190,10 @@ class _Fusion:
 
 def _num_records(stage: Stage | Definition) -> int:
     """Return how large the C of a stage is, in records of expressions."""
-    if isinstance(stage, Matmul):
-        return size(stage.epilogue)
-    if isinstance(stage, Scatter) or stage.reducer is None:
-        return size(stage.expression)
-    return size(stage.expression) + (records_of_search if stage.reducer in POSITION_REDUCERS else records_of_reduction)
+    records = sum(map(size, stage.expressions()))
+    if not isinstance(stage, RowStage | Definition) or stage.reducer is None:
+        return records
+    return records + (records_of_search if stage.reducer in POSITION_REDUCERS else records_of_reduction)
 
 
 def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:

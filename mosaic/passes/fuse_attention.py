@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, Stage, read_views, written_views
+from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, read_views, written_views
 from mosaic.ir_views import Buffer
 from mosaic.passes.fuse_epilogues import same_elements
-from mosaic.passes.join_groups import as_definition, as_stage
+from mosaic.passes.join_groups import as_definition, as_stage, row_stages
 
 longest_row = 4096
 """Elements of a row of scores: a block of a few rows must fit on the stack and into L2."""
@@ -64,10 +64,11 @@ def _chain(
     rows = None if middle is None else groups[middle]
     if middle is None or not isinstance(rows, Group) or not all(isinstance(stage, RowStage) for stage in rows.stages):
         return None
-    last = _only_user(rows.stages[-1], middle, touching, delivered)
+    stages = row_stages(rows)
+    last = _only_user(stages[-1], middle, touching, delivered)
     if last is None or _only_product(groups[last]) is None:
         return None
-    outside = [stage for stage in rows.stages[:-1] if stage.result.buffer not in rows.local]
+    outside = [stage for stage in stages[:-1] if stage.result.buffer not in rows.local]
     return None if outside else (position, middle, last)
 
 
@@ -78,7 +79,7 @@ def _only_product(group: Group | Island | None) -> Matmul | None:
 
 
 def _only_user(
-    stage: Stage, position: int, touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
+    stage: RowStage | Matmul, position: int, touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
 ) -> int | None:
     """Return the only other group that touches the result of a stage."""
     others = [place for place in touching[stage.result.buffer] if place != position]

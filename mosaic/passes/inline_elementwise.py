@@ -13,8 +13,9 @@ import math
 from collections import Counter
 from dataclasses import replace
 
-from mosaic.ir import Definition, IrProgram, Statement, written_views
-from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, walk
+from mosaic.ir import Definition, IrProgram, Loop, RowStage, Statement, written_views
+from mosaic.ir_affine import terms_of
+from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, views, walk
 from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
 from mosaic.passes.uses import moves_behind_update, readers, reads_own_elements, updates
@@ -86,8 +87,10 @@ def is_movement(expression: Expression) -> bool:
     return not any(isinstance(part, Apply) for part in walk(expression))
 
 
-def _inlined(producer: Definition, user: Statement | None) -> Definition | None:
+def _inlined(producer: Definition, user: Statement | RowStage | None) -> Definition | Loop | None:
     """Return the user with the producer's expression in place of its loads, or None where that does not pay."""
+    if isinstance(user, Loop):
+        return _inlined_in_loop(producer, user)
     if not isinstance(user, Definition):
         return None
     for candidate in (producer, canonical(producer)):
@@ -99,6 +102,23 @@ def _inlined(producer: Definition, user: Statement | None) -> Definition | None:
         split = user.reshaped(producer.result.shape, ())
         return None if split is None else _substituted(producer, split)
     return None
+
+
+def _inlined_in_loop(producer: Definition, loop: Loop) -> Loop | None:
+    """Return the loop with the producer's expression in all parts of its body that load from it."""
+    buffer = producer.result.buffer
+    if any(view.buffer is buffer for one in loop.carried for view in views(one.start)):
+        return None
+    body: list[Definition | RowStage | Loop] = []
+    for part in loop.body:
+        if any(view.buffer is buffer for view in part.reads()):
+            inlined = _inlined(producer, part)
+            if inlined is None:
+                return None
+            body.append(inlined)
+        else:
+            body.append(part)
+    return replace(loop, body=tuple(body))
 
 
 def _substituted(producer: Definition, user: Definition) -> Definition | None:
@@ -144,9 +164,9 @@ def inlined_value(producer: Definition, seen: View, domain: tuple[int, ...]) -> 
 
 
 def _num_evaluations(seen: View, domain: tuple[int, ...]) -> int:
-    """Return how often a value is computed: not again along trailing axes on which it does not depend."""
+    """Return how often a value is computed: not again along trailing axes, or turns, on which it does not depend."""
     last = max((axis for axis, stride in enumerate(seen.strides) if stride), default=-1)
-    return math.prod(domain[: last + 1])
+    return math.prod(domain[: last + 1]) * math.prod(symbol.most for symbol, _ in terms_of(seen.offset))
 
 
 def _merged(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:

@@ -36,7 +36,7 @@ def join(group: Group, definition: Definition) -> Group | None:
         return None
     if not all(can_be_in_place(write, (*row_stages(group), stage)) for write in (*row_stages(group), stage)):
         return None
-    if any(stage.result.buffer is other.result.buffer for other in group.stages):
+    if any(stage.result.buffer is other.result.buffer for other in row_stages(group)):
         return None
     if group.length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in row_stages(group))):
         return None
@@ -112,7 +112,7 @@ def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | N
 
 def _reads_own_element(stage: RowStage, group: Group) -> bool:
     """Whether all that the stage reads of the group's results lies at its own element or row."""
-    written = {other.result.buffer: other.result for other in group.stages}
+    written = {other.result.buffer: other.result for other in row_stages(group)}
     if any(view.buffer in written for view in gathered_views(stage.expression)):
         return False
     for view in views(stage.expression):

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, IrProgram, Island, Matmul, Scatter, Statement, read_views, written_views
+from mosaic.ir import Definition, IrProgram, Island, Loop, Matmul, Scatter, Statement, read_views, written_views
 from mosaic.ir_expressions import Load, Uniform, gathered_views, map_views
 from mosaic.ir_views import Buffer, View
 from mosaic.lowering.registry import Memory, compiled_dtypes
@@ -136,7 +136,7 @@ class _Order:
     def _is_gathered(self, buffer: Buffer, position: int) -> bool:
         """Whether data decides which elements the statement reads."""
         statement = self.statements[position]
-        if isinstance(statement, Scatter):
+        if isinstance(statement, Scatter | Loop):
             return True
         if isinstance(statement, Definition):
             return any(view.buffer is buffer for view in gathered_views(statement.expression))

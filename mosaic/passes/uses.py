@@ -65,7 +65,8 @@ def reads_own_elements(write: Definition | RowStage, reader: Definition | RowSta
         return False
     seen = [load.view for load in loads(reader.expression) if load.view.buffer is buffer]
     return all(
-        _are_same(view, write.result) or not may_overlap(view, _in(buffer, write.result), shape) for view in seen
+        are_same_elements(view, write.result) or not may_overlap(view, _in(buffer, write.result), shape)
+        for view in seen
     )
 
 
@@ -73,9 +74,9 @@ def _in(buffer: Buffer, view: View) -> View:
     return View(buffer, view.offset, view.shape, view.strides)
 
 
-def _are_same(first: View, second: View) -> bool:
+def are_same_elements(first: View, second: View) -> bool:
     """Whether two views show the elements at the same places, of whatever buffers."""
-    return (first.offset, first.shape) == (second.offset, second.shape) and all(
+    return bool((first.offset, first.shape) == (second.offset, second.shape)) and all(
         extent == 1 or one == other
         for extent, one, other in zip(first.shape, first.strides, second.strides, strict=True)
     )

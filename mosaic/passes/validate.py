@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterable
 
 from composit.errors import InternalError
-from mosaic.ir import Definition, Group, IrProgram, Matmul, Scatter, Statement, read_views, written_views
+from mosaic.ir import Definition, Group, IrProgram, Loop, Matmul, Scatter, Stage, Statement, read_views, written_views
+from mosaic.ir_affine import bounds
 from mosaic.ir_expressions import Position, views, walk
 from mosaic.ir_views import Buffer, View
 
@@ -26,6 +27,8 @@ def validate(program: IrProgram) -> IrProgram:
         if isinstance(statement, Definition):
             _check_domain(statement)
             _check_base(statement)
+        if isinstance(statement, Loop):
+            _check_loop(statement)
         if isinstance(statement, Matmul):
             _check_matmul(statement)
         if isinstance(statement, Scatter):
@@ -39,14 +42,23 @@ def validate(program: IrProgram) -> IrProgram:
 def _check_order(statement: Statement, written: set[Buffer]) -> None:
     if isinstance(statement, Group):
         for stage in statement.stages:
-            _check_reads(tuple(stage.reads()), written, statement)
-            written.add(stage.result.buffer)
+            _check_order_of_parts(stage, written)
         return
-    _check_reads(read_views(statement), written, statement)
-    written.update(view.buffer for view in written_views(statement))
+    _check_order_of_parts(statement, written)
 
 
-def _check_reads(read: Iterable[View], written: set[Buffer], statement: Statement) -> None:
+def _check_order_of_parts(statement: Statement | Stage, written: set[Buffer]) -> None:
+    if isinstance(statement, Loop):
+        before = written | {one.state.buffer for one in statement.carried}
+        for part in statement.body:
+            _check_order_of_parts(part, before)
+        for one in statement.carried:
+            _check_reads((one.following,), before, statement)
+    _check_reads(tuple(statement.reads()), written, statement)
+    written.update(view.buffer for view in statement.writes())
+
+
+def _check_reads(read: Iterable[View], written: set[Buffer], statement: Statement | Stage) -> None:
     for view in read:
         if view.buffer not in written and view.size:
             raise InternalError(f"validate: {view} is read before anything writes it, in\n{statement}")
@@ -55,8 +67,9 @@ def _check_reads(read: Iterable[View], written: set[Buffer], statement: Statemen
 def _check_views(seen: Iterable[View]) -> None:
     for view in seen:
         spans = [(extent - 1) * stride for extent, stride in zip(view.shape, view.strides, strict=True)]
-        low = view.offset + sum(span for span in spans if span < 0)
-        high = view.offset + sum(span for span in spans if span > 0)
+        first, last = bounds(view.offset)
+        low = first + sum(span for span in spans if span < 0)
+        high = last + sum(span for span in spans if span > 0)
         if view.size and not 0 <= low <= high < view.buffer.num_elements:
             raise InternalError(f"validate: {view} reaches from {low} to {high} of {view.buffer.num_elements} elements")
 
@@ -68,6 +81,20 @@ def _check_domain(definition: Definition) -> None:
     for part in walk(definition.expression):
         if isinstance(part, Position) and math.prod(part.view.shape) == 0:
             raise InternalError(f"validate: a position over an empty domain in\n{definition}")
+
+
+def _check_loop(loop: Loop) -> None:
+    if bounds(loop.extent)[1] > loop.symbol.most:
+        raise InternalError(f"validate: a loop has more turns than its symbol allows in\n{loop}")
+    for one in loop.carried:
+        seen = {view.shape for view in (one.following, *views(one.start))}
+        if seen - {one.state.shape} or one.state.dtype != one.following.dtype:
+            raise InternalError(f"validate: {one} does not keep its type in\n{loop}")
+    for statement in loop.body:
+        if isinstance(statement, Loop):
+            _check_loop(statement)
+        elif isinstance(statement, Definition):
+            _check_domain(statement)
 
 
 def _check_base(definition: Definition) -> None:

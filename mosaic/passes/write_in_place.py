@@ -17,7 +17,20 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any
 
-from mosaic.ir import Definition, Group, IrProgram, Island, Matmul, RowStage, Scatter, Stage, Statement, read_views
+from mosaic.ir import (
+    Carried,
+    Definition,
+    Group,
+    IrProgram,
+    Island,
+    Loop,
+    Matmul,
+    RowStage,
+    Scatter,
+    Stage,
+    Statement,
+    read_views,
+)
 from mosaic.ir_expressions import Load, Uniform, map_load, map_views
 from mosaic.ir_views import Buffer, View, dense_view
 from mosaic.passes.canonical_axes import as_group
@@ -108,6 +121,14 @@ def _(statement: Definition | RowStage, change: ChangeView) -> Definition | RowS
     base = None if statement.base is None else change(statement.base)
     expression = map_views(statement.expression, change)
     return replace(statement, result=change(statement.result), expression=expression, base=base)
+
+
+@with_views.register
+def _(statement: Loop, change: ChangeView) -> Loop:
+    carried = tuple(
+        Carried(change(one.state), change(one.following), map_views(one.start, change)) for one in statement.carried
+    )
+    return replace(statement, body=tuple(with_views(part, change) for part in statement.body), carried=carried)
 
 
 @with_views.register

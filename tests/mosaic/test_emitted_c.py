@@ -142,6 +142,8 @@ def slices_written(x: Any) -> Any:
 
 
 EXAMPLES = {
+    "running_sums_of_rows": lambda x: cnp.cumsum(x, axis=1),
+    "running_products_of_columns": lambda x: cnp.cumprod(x + 1, axis=0),
     "row_written": row_written,
     "slices_written": slices_written,
     "add": lambda x: x + 1,

@@ -244,6 +244,40 @@ def test_form_groups_puts_statements_over_the_same_rows_into_one_kernel() -> Non
     )
 
 
+def test_a_loop_becomes_a_group_in_which_each_row_runs_through_its_turns() -> None:
+    x = doubles(3, 40)
+    names = ("lower_program", "inline_elementwise", "form_groups")
+    texts = [stage.text for stage in mosaic.stages(cnp.cumsum(x * 2, axis=1), inputs=[x]) if stage.name in names]
+    assert texts == [
+        text(
+            """
+            temporary_0[3, 40] = multiply(input_0[3, 40], 2.0)
+            for i3 below 40, with temporary_2[3] from -0.0 to temporary_3[3]:
+                temporary_3[3] = add(temporary_2[3], temporary_0[3 by 40 from i3])
+                temporary_1[3 by 40 from i3] = temporary_3[3]
+            return temporary_1[3, 40]
+            """
+        ),
+        text(
+            """
+            for i3 below 40, with temporary_2[3] from -0.0 to temporary_3[3]:
+                temporary_3[3] = add(temporary_2[3], multiply(input_0[3 by 40 from i3], 2.0))
+                temporary_1[3 by 40 from i3] = temporary_3[3]
+            return temporary_1[3, 40]
+            """
+        ),
+        text(
+            """
+            for rows [3] of 1:
+                for i3 below 40, with temporary_2[3, 1] from -0.0 to temporary_3[3, 1]:
+                    temporary_3[3, 1] = add(temporary_2[3, 1], multiply(input_0[3, 1 by 40, 0 from i3], 2.0))
+                    temporary_1[3, 1 by 40, 0 from i3] = temporary_3[3, 1]
+            return temporary_1[3, 40]
+            """
+        ),
+    ]
+
+
 def test_fuse_attention_joins_two_products_and_the_rows_between_them() -> None:
     x = doubles(2, 4, 3)
     before, after = around("fuse_attention", cnp.exp(x @ x.transpose(0, 2, 1)) @ x, [x], fuse=True)

@@ -1,0 +1,152 @@
+"""Loops in kernels: the turns run for some vectors of a row at once, and carried values stay in registers.
+
+Several vectors take part in each turn where the row is long: memory is then read in longer pieces, and one vector's
+chain of additions does not wait for another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mosaic import c
+from mosaic.codegen.expressions import Emitter, Scope, Where, number_expression
+from mosaic.codegen.row_loops import Row, loop_along_row
+from mosaic.ir import Definition, Loop, RowStage
+from mosaic.ir_affine import Symbol
+from mosaic.ir_expressions import Load, size
+from mosaic.ir_views import Buffer
+
+most_wide_vectors = 8
+most_wide_records = 12
+"""Records of a body that is copied for several vectors; longer ones fill the time by themselves."""
+
+unrolled_turns, most_unrolled_records = 4, 8
+"""A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
+
+
+@dataclass(slots=True)
+class LoopEmitter:
+    """Emits a loop for one row. `stored` are the results that live in memory after the kernel."""
+
+    emitter: Emitter
+    loop: Loop
+    stored: frozenset[Buffer]
+
+    def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
+        """Return the statements for one row."""
+        self._note_turns(self.loop, frozenset())
+        start = self._emit_wide(row, scope)
+        loop_along_row(self.emitter, row, scope, self._emit_one, start=start)
+        return tuple(scope.statements)
+
+    def _note_turns(self, loop: Loop, outer: frozenset[int | Symbol]) -> None:
+        """Tell the emitter which values are others in each turn, so that none of them is taken out of the loop."""
+        axes = outer | {loop.symbol}
+        for part in loop.body:
+            if isinstance(part, Loop):
+                self._note_turns(part, axes)
+        for buffer in loop.own_buffers():
+            known = self.emitter.numbers.varying.get(buffer, frozenset())
+            self.emitter.numbers.varying[buffer] = known | axes
+
+    def _emit_one(self, scope: Scope, where: Where) -> None:
+        statements = self._turns(self.loop, [scope], [where])
+        scope.statements += statements
+
+    def _emit_wide(self, row: Row, scope: Scope) -> c.Operand:
+        """Run several vectors in each turn; return where they end."""
+        lanes = self.emitter.lanes.lanes
+        turns = 1 << (min(most_wide_vectors, row.length // lanes).bit_length() - 1) if row.length >= lanes else 1
+        if turns == 1 or _num_records(self.loop) > most_wide_records:
+            return 0
+        step, index = turns * lanes, c.Name(self.emitter.fresh("i"))
+        places = [row.where(index + turn * lanes, None) for turn in range(turns)]
+        scopes = [scope.inner(len(row.axes)) for _ in places]
+        statements = self._turns(self.loop, scopes, places)
+        before = [each for one in scopes for each in one.statements]
+        stop = row.stop - (step - 1) if row.is_range else c.literal(row.length // step * step)
+        scope.statements.append(c.loop(index.text, stop, *before, *statements, start=row.start, step=step))
+        return row.start + (row.stop - row.start) / step * step if row.is_range else row.length // step * step
+
+    def _turns(self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where]) -> tuple[c.Statement, ...]:
+        """Return the loop over turns, and what follows it; what it needs from before goes to the scopes, one for each vector."""
+        symbol = c.Name(self.emitter.fresh("turn"))
+        self.emitter.numbers.symbols[loop.symbol] = symbol
+        inner = [scope.inner(loop.symbol) for scope in scopes]
+        states = [
+            self._start(loop, scope, turn, where) for scope, turn, where in zip(scopes, inner, places, strict=True)
+        ]
+        body: list[c.Statement] = []
+        for part in loop.body:
+            if isinstance(part, Loop):
+                nested = self._turns(part, inner, places)
+                body += [*_taken(inner), *nested]
+            else:
+                for turn, where in zip(inner, places, strict=True):
+                    self._emit_part(part, turn, where)
+                body += _taken(inner)
+        for turn, where, names in zip(inner, places, states, strict=True):
+            self._hand_on(loop, turn, where, names)
+        body += _taken(inner)
+        stop = number_expression(loop.extent, self.emitter.numbers.symbols)
+        is_short = len(places) == 1 and _num_records(loop) <= most_unrolled_records
+        pragmas = (f"GCC unroll {unrolled_turns}",) if is_short else ()
+        run = c.For(symbol.text, c.literal(0), stop, tuple(body), pragmas=pragmas)
+        return (run, *self._final_values(loop, scopes, places, states))
+
+    def _final_values(
+        self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where], states: Sequence[Sequence[c.Name]]
+    ) -> list[c.Statement]:
+        """Let what comes after the loop find the carried values; return what stores those that live in memory."""
+        stores = Scope(frozenset())
+        for scope, where, names in zip(scopes, places, states, strict=True):
+            for one, name in zip(loop.carried, names, strict=True):
+                scope.bound[one.state.buffer] = name
+                if one.state.buffer in self.stored:
+                    self.emitter.store(one.state, name, stores, where)
+        return stores.statements
+
+    def _start(self, loop: Loop, scope: Scope, turn: Scope, where: Where) -> list[c.Name]:
+        """Declare the carried values as they are before the first turn."""
+        names = []
+        for one in loop.carried:
+            name, vector = c.Name(self.emitter.fresh("carried")), self.emitter.lanes.type(one.state.dtype)
+            start = self.emitter.value(one.start, scope, where)
+            scope.statements.append(c.Declare(self.emitter.lanes.declare(vector), name.text, start))
+            turn.bound[one.state.buffer] = name
+            names.append(name)
+        return names
+
+    def _emit_part(self, part: RowStage | Definition, scope: Scope, where: Where) -> None:
+        value = self.emitter.value(part.expression, scope, where)
+        scope.bound[part.result.buffer] = value
+        if part.result.buffer in self.stored:
+            self.emitter.store(part.result, value, scope, where)
+
+    def _hand_on(self, loop: Loop, scope: Scope, where: Where, names: Sequence[c.Name]) -> None:
+        """Let the next turn find what this one computed; all values are read before any is replaced."""
+        values = [self.emitter.value(Load(one.following), scope, where) for one in loop.carried]
+        if len(values) > 1:
+            values = [
+                self._kept(value, one.state.buffer, scope) for value, one in zip(values, loop.carried, strict=True)
+            ]
+        scope.statements += [c.Assign(name, value) for name, value in zip(names, values, strict=True)]
+
+    def _kept(self, value: c.Expression, buffer: Buffer, scope: Scope) -> c.Expression:
+        name = c.Name(self.emitter.fresh("next"))
+        ctype = self.emitter.lanes.declare(self.emitter.lanes.type(buffer.dtype))
+        scope.statements.append(c.Declare(ctype, name.text, value))
+        return name
+
+
+def _taken(scopes: Sequence[Scope]) -> list[c.Statement]:
+    """Return the statements of the scopes, which forget them."""
+    statements = [each for scope in scopes for each in scope.statements]
+    for scope in scopes:
+        scope.statements.clear()
+    return statements
+
+
+def _num_records(loop: Loop) -> int:
+    return sum(_num_records(part) if isinstance(part, Loop) else size(part.expression) for part in loop.body)

@@ -1,0 +1,43 @@
+"""Scans: a loop along the axis that carries the result so far, element by element, in numpy's order of additions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from composit.numpy.reductions import Accumulate
+from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
+from mosaic.ir import Carried, Definition, Loop
+from mosaic.ir_affine import Symbol, symbol_number
+from mosaic.ir_expressions import Apply, Load, convert, map_views
+from mosaic.ir_views import View
+from mosaic.lowering.registry import Context, NoLowering, Value, lower
+
+
+@lower.register
+def _(operation: Accumulate, context: Context) -> Sequence[Value]:
+    """y[i] = y[i - 1] + x[i]; the first turn adds to what changes nothing."""
+    name, source_type, types = operation.function.name, context.operand_types[0], context.types[0]
+    if not is_reducer(name) or source_type.shape != types.shape:
+        raise NoLowering(f"{operation.name} of {source_type} has no lowering to C")
+    result = context.result()
+    if not result.size:
+        return (result,)
+    symbol = Symbol(f"i{context.position}", types.shape[operation.axis])
+    source = map_views(
+        context.load(0, types.shape, source_type.dtype), lambda view: at_turn(view, operation.axis, symbol)
+    )
+    part = at_turn(result, operation.axis, symbol)
+    before, after = (context.memory.temporary(part.shape, types.dtype) for _ in range(2))
+    total = Apply(name, (Load(before), convert(source, types.dtype)), types.dtype)
+    origins = (context.position,)
+    body = (Definition(after, total, origins), Definition(part, Load(after), origins))
+    start = identity_of(SUM_OF_SOME if name == "add" else name, types.dtype)
+    context.statements.append(Loop(symbol, symbol.most, body, (Carried(before, after, start),)))
+    return (result,)
+
+
+def at_turn(view: View, axis: int, symbol: Symbol) -> View:
+    """Return what a view shows along the other axes, at the place of a turn along one."""
+    single = view.slice_axis(axis, 0, 1).drop_axes((axis,))
+    return replace(single, offset=view.offset + view.strides[axis] * symbol_number(symbol))
