@@ -39,7 +39,7 @@ def is_compiled(name: str, dtypes: Sequence[np.dtype]) -> bool:
 
 def is_row(name: str, dtype: np.dtype) -> bool:
     """Whether the function of such operands is a few operations, not an algorithm."""
-    return (name, dtype.kind) in _rows or name == "where"
+    return (name, dtype.kind) in _rows or name == "where" or name in vector_math.rounding_names
 
 
 def emit_function(

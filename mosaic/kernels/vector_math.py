@@ -60,7 +60,8 @@ _partly_wide: dict[str, Callable[[VectorType, bool, int], Helper]] = {
     "tan": vector_trigonometry.tan_f32,
 }
 """Functions of float32 with steps in float64 lanes, which depend on how many bytes a register has."""
-_rounding = ("sqrt", "floor", "ceil", "trunc", "rint")
+rounding_names = ("sqrt", "floor", "ceil", "trunc", "rint")
+"""One instruction each on most processors."""
 _library = {
     "erfc": ("erfc", 1),
     "power": ("pow", 2),
@@ -71,7 +72,7 @@ _library = {
 }
 """numpy's name -> the C library's, and how many operands."""
 
-names = frozenset((*_float64, *_rounding, *_library))
+names = frozenset((*_float64, *rounding_names, *_library))
 """What `vector_function` knows."""
 
 
@@ -86,7 +87,7 @@ def vector_function(name: str, vector: VectorType, target: Target) -> Helper:
             f"vector_function: {name!r} of {vector.name} was asked for; expected float lanes and one of "
             f"{', '.join(sorted(names))}; write it as an expression of these"
         )
-    if name in _rounding:
+    if name in rounding_names:
         return rounding(vector, name)
     is_single = vector.element.short == "f32"
     if is_single and name in _partly_wide:
