@@ -214,7 +214,8 @@ def _with_far_lanes(f: Formula, name: str, value: c.Expression) -> c.Name:
     scalar = c.Name(f"__builtin_{name}")
     one = c.If(is_far[_lane], (c.Assign(result[_lane], scalar(_x[_lane])),))
     loop = c.For("lane", c.literal(0), c.literal(f.vector.lanes), (one,), ctype=c.int_)
-    f.statements.append(c.If(f.call(any_lane(f.integers), is_far), (loop,)))
+    with f.when(f.call(any_lane(f.integers), is_far)):
+        f.statements.append(loop)
     return result
 
 
