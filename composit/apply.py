@@ -16,7 +16,7 @@ from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, described, make_tensor, new_tensor
 from composit.node import FlatOperands, Node, new_node
-from composit.operation import Array, Input, Operation, PythonScalar, Scalar, TensorType, tensor_type
+from composit.operation import MAX_NUM_AXES, Array, Input, Operation, PythonScalar, Scalar, TensorType, tensor_type
 from composit.scalar_nodes import scalar_node
 from composit.source import find_source
 
@@ -121,10 +121,6 @@ def tensor_made_by(value: object) -> LazyTensor | None:
     method = getattr(type(value), "__array__", None)
     made = None if method is None else method(value)
     return made if isinstance(made, TensorHandle) else None  # type: ignore[return-value]  # all handles are LazyTensors
-
-
-# As many as numpy's arrays may have; it looks no deeper into lists.
-MAX_NUM_AXES = 64
 
 
 def contains_tensor(value: object, depth: int = MAX_NUM_AXES) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from composit.errors import MissingDerivativeError, NoValueError
+from composit.errors import MissingDerivativeError, NoValueError, ShapeError
 from composit.keys import Key, digest, encode, fresh_token
 
 Shape: TypeAlias = tuple[int, ...]
@@ -73,6 +73,8 @@ _HANDLE_OF_NUMBERS = {char: place for place, char in enumerate(HANDLE_KINDS) if 
 # Interned for the life of the process: a type is small, and programs have few. Being one object makes type caches
 # lookups by identity, which is what keeps building a node near a microsecond.
 _interned: dict[tuple[Shape, Dtype, int, bool, type | None], TensorType] = {}
+# As many as numpy's arrays may have; it looks no deeper into lists.
+MAX_NUM_AXES = 64
 
 
 def tensor_type(
@@ -83,6 +85,8 @@ def tensor_type(
     Example:
         >>> tensor_type((2, 3), "float32") is tensor_type((2, 3), np.float32)
         True
+
+    Raises:  ShapeError: numpy has no array with so many axes
     """
     given = np.dtype(dtype)
     # By number too: long and longlong are equal, and still two types to numpy where they have the same size.
@@ -92,6 +96,11 @@ def tensor_type(
         # A scalar has the machine's byte order, wherever it comes from.
         known = _interned[key] = tensor_type(shape, given.newbyteorder("="), is_scalar, weak)
     elif known is None:
+        if len(shape) > MAX_NUM_AXES:
+            raise ShapeError(
+                f"maximum supported dimension for an ndarray is currently {MAX_NUM_AXES}, found {len(shape)}: the shape would be"
+                f" {shape}; reshape to fewer axes first"
+            )
         handle = _HANDLE_OF_NUMBERS.get(given.char, 1) if is_scalar else 0
         known = _interned.setdefault(key, TensorType(shape, given, is_scalar, weak, handle))
     return known

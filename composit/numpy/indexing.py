@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from composit.apply import MAX_NUM_AXES
 from composit.errors import OutOfBoundsError
 from composit.handle import TensorHandle
 from composit.numpy.arguments import spell_shape
 from composit.operation import (
+    MAX_NUM_AXES,
     Array,
     Input,
     Operation,

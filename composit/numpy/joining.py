@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.apply import apply, apply_several
-from composit.errors import NoRuleError, ShapeError
+from composit.errors import NoRuleError, OutOfBoundsError, ShapeError
 from composit.handle import mark_view
 from composit.numpy.arguments import (
     AxisLike,
@@ -30,6 +30,7 @@ from composit.numpy.indexing import BasicIndex
 from composit.numpy.movement import expand_dims, ravel, reshape, transpose
 from composit.numpy.numpy_function import rule_for
 from composit.operation import (
+    MAX_NUM_AXES,
     Array,
     Axes,
     Dtype,
@@ -153,6 +154,11 @@ class Stack(Operation):
                     f"all input arrays must have the same shape: stack was given {first} at index 0 and {operand.shape}"
                     f" at index {index}; use concatenate along an axis they have"
                 )
+        if len(first) >= MAX_NUM_AXES:
+            raise OutOfBoundsError(
+                f"number of dimensions must be within [0, {MAX_NUM_AXES}], indexing result would have {len(first) + 1}: stack"
+                " adds an axis to those of its arrays; concatenate along an axis they have"
+            )
         # Unlike concatenate(axis=None), stack makes arrays of its operands first: Python scalars decide as their dtype.
         dtype = dtype_of_stack([operand.dtype for operand in operand_types])
         return (tensor_type((*first[: self.axis], len(operand_types), *first[self.axis :]), dtype),)
