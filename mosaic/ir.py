@@ -17,6 +17,7 @@ import numpy as np
 
 from mosaic.ir_affine import Number, Symbol
 from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
+from mosaic.ir_kinds import ChangeView, Kind, changed
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
@@ -25,7 +26,7 @@ POSITION_REDUCERS = ("first", "argmax", "argmin")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Definition:
+class Definition(Kind):
     """``result[kept...] = reduce over reduced... of expression[kept..., reduced...]``.
 
     Every view in the expression has the shape of the domain: the result's axes, then the reduced ones. `origins` are
@@ -53,6 +54,10 @@ class Definition:
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, and the base."""
         yield from (load.view for load in loads(self.expression))
+        yield from self.bases()
+
+    def bases(self) -> Iterator[View]:
+        """Yield the base."""
         if self.base is not None:
             yield self.base
 
@@ -61,7 +66,7 @@ class Definition:
         yield self.result
 
     def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
+        """Yield its expression."""
         yield self.expression
 
     def reshaped(self, kept: Shape, reduced: Shape) -> Definition | None:
@@ -108,7 +113,7 @@ def _reshape_domain(view: View, definition: Definition, shape: Shape, num_kept: 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Matmul:
+class Matmul(Kind):
     """``result[batch..., m, n] = epilogue(sum over k of left[batch..., m, k] * right[batch..., k, n])``.
 
     Once the right operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)``.
@@ -157,7 +162,7 @@ class Matmul:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scatter:
+class Scatter(Kind):
     """``result[rows..., lane, serial...] = combined with expression[rows..., lane, serial...]``, in memory filled before.
 
     Every view, the result's too, has the shape of the domain: ``rows + (length,) + serial``. The gathers move the place
@@ -199,8 +204,18 @@ class Scatter:
         yield self.result
 
     def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
+        """Yield its expression."""
         yield self.expression
+
+    def checked_indices(self) -> Iterator[Gather]:
+        """Yield the indices of the places, then those of what is added."""
+        yield from self.gathers
+        yield from Kind.checked_indices(self)
+
+    @property
+    def num_turns(self) -> int:
+        """One for each place along the serial axes."""
+        return math.prod(self.serial)
 
     def __str__(self) -> str:
         moves = "".join(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in self.gathers)
@@ -208,7 +223,7 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Island:
+class Island(Kind):
     """A node that numpy evaluates between compiled regions.
 
     updates_operand: the result is the first operand, changed
@@ -224,6 +239,10 @@ class Island:
         """Yield the views that numpy looks at."""
         yield from (operand for operand in self.operands if isinstance(operand, View))
 
+    def bases(self) -> Iterator[View]:
+        """Yield the array that a write changes."""
+        yield from (one for one in self.operands[: self.updates_operand] if isinstance(one, View))
+
     def writes(self) -> Iterator[View]:
         """Yield the views it fills."""
         yield from self.results
@@ -233,7 +252,7 @@ class Island:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RowStage:
+class RowStage(Kind):
     """A definition within a group: its expression is over ``rows + (length,) + serial``.
 
     The result has the shape ``rows + (length,)``: a value per element, or ``rows + (1,)``: a value per row. With a
@@ -248,6 +267,11 @@ class RowStage:
     serial: Shape = ()
     is_along_row: bool = False
     base: View | None = None
+
+    @property
+    def num_turns(self) -> int:
+        """One for each place along the serial axes."""
+        return math.prod(self.serial)
 
     @property
     def finds_position(self) -> bool:
@@ -267,6 +291,10 @@ class RowStage:
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, and the base."""
         yield from (load.view for load in loads(self.expression))
+        yield from self.bases()
+
+    def bases(self) -> Iterator[View]:
+        """Yield the base."""
         if self.base is not None:
             yield self.base
 
@@ -275,7 +303,7 @@ class RowStage:
         yield self.result
 
     def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
+        """Yield its expression."""
         yield self.expression
 
     def __str__(self) -> str:
@@ -285,7 +313,7 @@ class RowStage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class Group(Kind):
     """Stages over the same rows, to become one kernel; a matmul among them has the rows as its batch and m.
 
     Results in `local` are used by no other statement: they need no memory beyond the kernel.
@@ -311,6 +339,26 @@ class Group:
         for stage in self.stages:
             yield from stage.writes()
 
+    def bases(self) -> Iterator[View]:
+        """Yield the arrays of which its stages write a part anew."""
+        for stage in self.stages:
+            yield from stage.bases()
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what its stages compute."""
+        for stage in self.stages:
+            yield from stage.expressions()
+
+    def checked_indices(self) -> Iterator[Gather]:
+        """Yield the indices of its stages."""
+        for stage in self.stages:
+            yield from stage.checked_indices()
+
+    @property
+    def num_flops(self) -> int:
+        """Those of its stages."""
+        return sum(stage.num_flops for stage in self.stages)
+
     def __str__(self) -> str:
         head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}:"
         lines = [line for stage in self.stages for line in f"{self._mark(stage)}{stage}".splitlines()]
@@ -332,8 +380,13 @@ class Carried:
         return f"{self.state} from {text(self.start)} to {self.following}"
 
 
+@changed.register
+def _(part: Carried, change: ChangeView) -> Carried:
+    return Carried(change(part.state), change(part.following), map_views(part.start, change))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Loop:
+class Loop(Kind):
     """Statements that run turn after turn; the offsets of their views, and extents of inner loops, may move with it.
 
     What a turn leaves to the next is `carried`; all else that it reads was there before the loop or is its own. After the
@@ -359,8 +412,7 @@ class Loop:
     @property
     def num_turns(self) -> int:
         """How often the innermost bodies run at most."""
-        inner = (each.num_turns for each in self.body if isinstance(each, Loop))
-        return self.symbol.most * max(inner, default=1)
+        return self.symbol.most * max(each.num_turns for each in self.body)
 
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, of what was there before the loop."""
@@ -392,8 +444,8 @@ class Loop:
         return "\n".join([f"for {self.symbol.name} below {self.extent}{carried}:", *(f"    {line}" for line in lines)])
 
 
-Stage = RowStage | Matmul | Scatter | Loop
-Statement = Definition | Matmul | Scatter | Island | Group | Loop
+Stage = Kind  # row stages, products, scatters, loops, and kinds that are added from outside
+Statement = Kind  # what stands in a program: all of these, islands and groups
 
 
 def written_views(statement: Statement) -> tuple[View, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter, most_wide_vectors
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
-from mosaic.ir import Group, Loop, RowStage, Scatter, Stage
+from mosaic.ir import Group, Loop, RowStage, Scatter
 from mosaic.ir_expressions import Apply, Load, loads, walk
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
@@ -65,7 +66,7 @@ def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     rows = RowEmitter(emitter, stages, stored)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
-    return _kernel(group, comment, rows, is_flat)
+    return kernel_of_rows(group, comment, rows, is_flat)
 
 
 def _vectors_for(stages: tuple[RowStage, ...], target: Target) -> Target:
@@ -87,7 +88,7 @@ def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Ta
     """Return the kernel of a group of one scatter."""
     dtypes = (scatter.result.dtype, *(part.dtype for part in walk(scatter.expression)))
     rows = ScatterEmitter(Emitter(lanes_for(dtypes, target, group.length), Operands()), scatter)
-    return _kernel(group, comment, rows, is_flat=not group.rows and not scatter.is_in_order)
+    return kernel_of_rows(group, comment, rows, is_flat=not group.rows and not scatter.is_in_order)
 
 
 def emit_loop_kernel(group: Group, loop: Loop, comment: str, target: Target) -> KernelCode:
@@ -99,7 +100,7 @@ def emit_loop_kernel(group: Group, loop: Loop, comment: str, target: Target) -> 
     lanes = Lanes(target, 1) if is_integer else lanes_for(dtypes, target, group.length)
     emitter = Emitter(lanes, Operands())
     stored = frozenset(view.buffer for view in loop.writes()) - group.local
-    return _kernel(group, comment, LoopEmitter(emitter, loop, stored), is_flat=not group.rows)
+    return kernel_of_rows(group, comment, LoopEmitter(emitter, loop, stored), is_flat=not group.rows)
 
 
 def loop_dtypes(loop: Loop) -> Iterator[np.dtype]:
@@ -115,10 +116,16 @@ def loop_dtypes(loop: Loop) -> Iterator[np.dtype]:
             yield from stage_dtypes((part,))
 
 
-RowsEmitter = RowEmitter | ScatterEmitter | LoopEmitter
+class RowsEmitter(Protocol):
+    """What emits the statements for one row, or for a range of a row, with the emitter of the kernel's expressions."""
+
+    emitter: Emitter
+
+    def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
+        """Return the statements for one row."""
 
 
-def _kernel(group: Group, comment: str, rows: RowsEmitter, is_flat: bool) -> KernelCode:
+def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter, is_flat: bool) -> KernelCode:
     """Return the kernel that computes a group row by row, or in ranges of its only row."""
     num_tasks, loops = _flat_tasks(group, rows) if is_flat else _row_tasks(group, rows)
     emitter = rows.emitter
@@ -165,13 +172,7 @@ def _flat_tasks(group: Group, rows: RowsEmitter) -> tuple[int, tuple[c.Statement
 
 
 def _work_per_element(group: Group) -> int:
-    return max(map(_num_turns, group.stages))
-
-
-def _num_turns(stage: Stage) -> int:
-    if isinstance(stage, Loop):
-        return stage.num_turns
-    return math.prod(stage.serial) if isinstance(stage, RowStage | Scatter) else 1
+    return max(stage.num_turns for stage in group.stages)
 
 
 def _row_tasks(group: Group, rows: RowsEmitter) -> tuple[int, tuple[c.Statement, ...]]:

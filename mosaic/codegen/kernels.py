@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from functools import singledispatch
 
 from mosaic.codegen.block_kernel import emit_block_kernel
 from mosaic.codegen.kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel, matmul_spec
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.signature import Signature
-from mosaic.ir import Group, Loop, Matmul, Scatter
+from mosaic.ir import Group, Loop, Matmul, RowStage, Scatter
+from mosaic.ir_kinds import Kind
 from mosaic.kernels.blocking import Blocking, fitting_target
 from mosaic.targets import Target
 
@@ -50,15 +52,53 @@ class KernelEmitter:
         return self.choose_blocking(matmul, self.target)
 
     def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
-        first = group.stages[0]
-        if isinstance(first, Matmul) and len(group.stages) > 1:
-            return emit_block_kernel(group, self._blocking, f"block_{number}", comment, self.target)
-        if isinstance(first, Matmul):
-            target = fitting_target(matmul_spec(first), self.target)
-            blocking = self.choose_blocking(first, target)
-            return emit_matmul_kernel(first, blocking, f"product_{number}", comment, target)
-        if isinstance(first, Loop):
-            return emit_loop_kernel(group, first, comment, self.target)
-        if isinstance(first, Scatter):
-            return emit_scatter_kernel(group, first, comment, self.target)
-        return emit_row_kernel(group, comment, self.target)
+        return emit_kernel(group.stages[0], KernelRequest(group, comment, number, self.target, self.choose_blocking))
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRequest:
+    """What is to be emitted.
+
+    comment: describes the kernel to the reader of the C file
+    number:  of the kernel among those of the module, for the names of functions of its own
+    """
+
+    group: Group
+    comment: str
+    number: int
+    target: Target
+    choose_blocking: ChooseBlocking
+
+
+@singledispatch
+def emit_kernel(first: Kind, request: KernelRequest) -> KernelCode:
+    """Return the kernel of a group, by the kind of its first stage."""
+    raise TypeError(f"emit_kernel: no kernel is registered for {type(first).__name__}")
+
+
+@emit_kernel.register
+def _(first: RowStage, request: KernelRequest) -> KernelCode:
+    return emit_row_kernel(request.group, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Scatter, request: KernelRequest) -> KernelCode:
+    return emit_scatter_kernel(request.group, first, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Loop, request: KernelRequest) -> KernelCode:
+    return emit_loop_kernel(request.group, first, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Matmul, request: KernelRequest) -> KernelCode:
+    if len(request.group.stages) > 1:
+
+        def choose(matmul: Matmul) -> Blocking:
+            return request.choose_blocking(matmul, request.target)
+
+        return emit_block_kernel(request.group, choose, f"block_{request.number}", request.comment, request.target)
+    target = fitting_target(matmul_spec(first), request.target)
+    blocking = request.choose_blocking(first, target)
+    return emit_matmul_kernel(first, blocking, f"product_{request.number}", request.comment, target)

@@ -6,18 +6,21 @@ Groups with equal signatures are emitted once; only the places their operands ha
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import singledispatch
+from typing import Any
 
 from mosaic.codegen.expressions import status_buffer
-from mosaic.ir import Definition, Group, Loop, Matmul, RowStage, Scatter, Stage
-from mosaic.ir_affine import Number, Symbol, constant_part, terms_of
-from mosaic.ir_expressions import Apply, Convert, Expression, Gather, Load, Position
+from mosaic.ir import Carried, Group
+from mosaic.ir_affine import Affine, Symbol, constant_part
+from mosaic.ir_expressions import Apply, Convert, Gather, Load, Position
+from mosaic.ir_kinds import Kind
 from mosaic.ir_views import Buffer, View
 
 
 @dataclass(slots=True)
 class Signature:
-    """Numbers buffers and places in the order in which a group names them."""
+    """Numbers buffers, places and loops in the order in which a group names them."""
 
     buffers: dict[Buffer, int] = field(default_factory=dict)
     places: dict[tuple[Buffer, int], int] = field(default_factory=dict)
@@ -25,56 +28,79 @@ class Signature:
 
     def of(self, group: Group) -> Hashable:
         """Return the signature of a group."""
-        stages = tuple(self._stage(stage) for stage in group.stages)
+        stages = signed(group.stages, self)
         local = tuple(sorted(self.buffers[buffer] for buffer in group.local if buffer in self.buffers))
         return (group.rows, group.length, stages, local)
 
-    def _stage(self, stage: Stage | Definition) -> Hashable:
-        if isinstance(stage, Matmul):
-            operands = (self._view(stage.left), self._view(stage.right), stage.panel_width)
-            return ("matmul", *operands, self._expression(stage.epilogue), self._view(stage.result))
-        if isinstance(stage, Loop):
-            return self._loop(stage)
-        value = self._expression(stage.expression)
-        if isinstance(stage, Scatter):
-            moves = tuple(self._gather(gather) for gather in stage.gathers)
-            return (stage.combiner, value, self._view(stage.result), moves, stage.num_rows, stage.is_in_order)
-        assert isinstance(stage, RowStage), "groups hold no definitions"
-        return (value, self._view(stage.result), stage.reducer, stage.serial, stage.is_along_row)
+    def place(self, buffer: Buffer, offset: int) -> int:
+        """Return the number of a place in memory."""
+        return self.places.setdefault((buffer, offset), len(self.places))
 
-    def _loop(self, loop: Loop) -> Hashable:
-        symbol = self.symbols.setdefault(loop.symbol, len(self.symbols))
-        starts = tuple(self._expression(one.start) for one in loop.carried)
-        carried = tuple((self._local(one.state), self._local(one.following)) for one in loop.carried)
-        body = tuple(self._stage(part) for part in loop.body)
-        return ("loop", symbol, self._number(loop.extent), starts, carried, body)
 
-    def _local(self, view: View) -> int:
-        return self.buffers.setdefault(view.buffer, len(self.buffers))
+@singledispatch
+def signed(part: Any, signature: Signature) -> Hashable:  # Any: a part of a statement
+    """Return what a part of a statement adds to a signature: numbers, words and dtypes as they are."""
+    known: Hashable = part
+    return known
 
-    def _number(self, number: Number) -> Hashable:
-        moves = tuple((self.symbols[symbol], coefficient) for symbol, coefficient in terms_of(number))
-        return (constant_part(number), moves)
 
-    def _view(self, view: View) -> Hashable:
-        number = self.buffers.setdefault(view.buffer, len(self.buffers))
-        place = self.places.setdefault((view.buffer, constant_part(view.offset)), len(self.places))
-        moves = self._number(view.offset - constant_part(view.offset))
-        return (number, place, view.dtype, view.shape, view.strides, moves)
+@signed.register
+def _(part: tuple, signature: Signature) -> Hashable:  # type: ignore[type-arg]  # dispatch wants a plain class
+    return tuple(signed(each, signature) for each in part)
 
-    def _expression(self, expression: Expression) -> Hashable:
-        if isinstance(expression, Load):
-            return ("load", self._view(expression.view), *(self._gather(gather) for gather in expression.gathers))
-        if isinstance(expression, Position):
-            return ("position", self._number(expression.view.offset), expression.view.strides)
-        if isinstance(expression, Apply):
-            parts = tuple(self._expression(argument) for argument in expression.arguments)
-            return (expression.function, expression.dtype, *parts)
-        if isinstance(expression, Convert):
-            return ("convert", expression.dtype, self._expression(expression.argument))
-        return expression
 
-    def _gather(self, gather: Gather) -> Hashable:
-        # The origin is a place too: where an index error is reported.
-        status = self.places.setdefault((status_buffer, gather.origin), len(self.places))
-        return (self._expression(gather.index), gather.extent, gather.stride, gather.mode, status)
+@signed.register
+def _(part: Kind, signature: Signature) -> Hashable:
+    # Every kind is a dataclass, which the class itself cannot say. Which instructions it computes is not in the text.
+    names = [each.name for each in fields(part) if each.name != "origins"]  # type: ignore[arg-type]
+    return (type(part), *(signed(getattr(part, name), signature) for name in names))
+
+
+@signed.register
+def _(part: Carried, signature: Signature) -> Hashable:
+    return tuple(signed(each, signature) for each in (part.state, part.following, part.start))
+
+
+@signed.register
+def _(part: View, signature: Signature) -> Hashable:
+    number = signature.buffers.setdefault(part.buffer, len(signature.buffers))
+    moves, offset = part.offset - constant_part(part.offset), constant_part(part.offset)
+    place = signature.place(part.buffer, offset)
+    return (number, place, part.dtype, part.shape, part.strides, signed(moves, signature))
+
+
+@signed.register
+def _(part: Affine, signature: Signature) -> Hashable:
+    return (part.constant, *((signed(symbol, signature), coefficient) for symbol, coefficient in part.terms))
+
+
+@signed.register
+def _(part: Symbol, signature: Signature) -> Hashable:
+    return signature.symbols.setdefault(part, len(signature.symbols))
+
+
+@signed.register
+def _(part: Load, signature: Signature) -> Hashable:
+    return ("load", signed(part.view, signature), signed(part.gathers, signature))
+
+
+@signed.register
+def _(part: Position, signature: Signature) -> Hashable:
+    return ("position", signed(part.view.offset, signature), part.view.strides)
+
+
+@signed.register
+def _(part: Apply, signature: Signature) -> Hashable:
+    return (part.function, part.dtype, part.result, signed(part.arguments, signature))
+
+
+@signed.register
+def _(part: Convert, signature: Signature) -> Hashable:
+    return ("convert", part.dtype, signed(part.argument, signature))
+
+
+@signed.register
+def _(part: Gather, signature: Signature) -> Hashable:
+    # The origin is a place too: where an index error is reported.
+    status = signature.place(status_buffer, part.origin)
+    return (signed(part.index, signature), part.extent, part.stride, part.mode, status)

@@ -70,6 +70,11 @@ class Context:
         self.define(result, value.literal)
         return result
 
+    def dense(self, index: int) -> View:
+        """Return an operand as a dense array, copied if it is none."""
+        value = self.view(index)
+        return value if value.is_contiguous else self.copy(value, self.memory.temporary(value.shape, value.dtype))
+
     def result(self, index: int = 0) -> View:
         """Return a new dense array for a result."""
         return self.memory.temporary(self.types[index].shape, self.types[index].dtype)

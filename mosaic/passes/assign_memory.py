@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.module import AddressOf, operand_address
-from mosaic.ir import Group, IrProgram, Scatter, Stage, read_views, written_views
-from mosaic.ir_expressions import Gather, Load, walk
+from mosaic.ir import IrProgram, read_views, written_views
 from mosaic.ir_views import Buffer, BufferKind
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.plan_buffers import BufferPlan, BufferRequest, plan_buffers, plan_without_reuse
@@ -85,20 +84,4 @@ def _requests(region: Region, placed: set[Buffer]) -> dict[Buffer, BufferRequest
 
 
 def _status_origins(region: Region) -> tuple[int, ...]:
-    origins: dict[int, None] = {}
-    for group in region.groups:
-        origins.update(dict.fromkeys(_gather_origins(group)))
-    return tuple(origins)
-
-
-def _gather_origins(group: Group) -> list[int]:
-    return [gather.origin for stage in group.stages for gather in _gathers(stage)]
-
-
-def _gathers(stage: Stage) -> Iterator[Gather]:
-    if isinstance(stage, Scatter):
-        yield from stage.gathers
-    for expression in stage.expressions():
-        for part in walk(expression):
-            if isinstance(part, Load):
-                yield from part.gathers
+    return tuple(dict.fromkeys(gather.origin for group in region.groups for gather in group.checked_indices()))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
+
 from composit.program import Program
-from mosaic.ir import Definition, Group, Loop, Matmul, Scatter, Stage
+from mosaic.ir import Group, Loop, Matmul, RowStage, Scatter
+from mosaic.ir_kinds import Kind
 
 
 def describe_kernel(group: Group, program: Program) -> str:
     """Return the operations of a group and their shapes as lines of a comment."""
-    return "\n".join([", ".join(operation_names(group, program)), *map(_shapes, group.stages)])
+    return "\n".join([", ".join(operation_names(group, program)), *map(shapes_text, group.stages)])
 
 
 def operation_names(group: Group, program: Program) -> list[str]:
@@ -16,14 +19,31 @@ def operation_names(group: Group, program: Program) -> list[str]:
     return [program.instructions[origin].operation.name for origin in group.origins]
 
 
-def _shapes(stage: Stage | Definition) -> str:
-    if isinstance(stage, Matmul):
-        rows, columns, depth = stage.sizes
-        times = f"{list(stage.batch)} times " if stage.batch else ""
-        return f"  product: {times}({rows}, {depth}) @ ({depth}, {columns})"
-    if isinstance(stage, Loop):
-        return "\n".join([f"  {stage.extent} turns of", *map(_shapes, stage.body)])
+@singledispatch
+def shapes_text(stage: Kind) -> str:
+    """Return a line on what a stage computes; by default its class and its results."""
+    results = ", ".join(f"{list(view.shape)} {view.dtype}" for view in stage.writes())
+    return f"  {type(stage).__name__} of {results}"
+
+
+@shapes_text.register
+def _(stage: Matmul) -> str:
+    rows, columns, depth = stage.sizes
+    times = f"{list(stage.batch)} times " if stage.batch else ""
+    return f"  product: {times}({rows}, {depth}) @ ({depth}, {columns})"
+
+
+@shapes_text.register
+def _(stage: Loop) -> str:
+    return "\n".join([f"  {stage.extent} turns of", *map(shapes_text, stage.body)])
+
+
+@shapes_text.register
+def _(stage: Scatter) -> str:
+    return f"  {stage.combiner} {list(stage.result.shape)} {stage.result.dtype} at indices"
+
+
+@shapes_text.register
+def _(stage: RowStage) -> str:
     result = stage.result
-    if isinstance(stage, Scatter):
-        return f"  {stage.combiner} {list(result.shape)} {result.dtype} at indices"
     return f"  {stage.reducer + ' into' if stage.reducer else 'elements of'} {list(result.shape)} {result.dtype}"

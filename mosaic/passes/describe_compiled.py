@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mosaic.codegen.module import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
-from mosaic.ir import Group, IrProgram, Island, Matmul, Stage
+from mosaic.ir import Group, IrProgram, Island
 from mosaic.ir_views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Step
@@ -56,8 +56,7 @@ def _kernel(group: Group, launch: Launch) -> CompiledKernel:
         if view.buffer not in group.local
     )
     shapes = tuple(view.shape for view in group.writes())
-    num_flops = sum(map(_num_flops, group.stages))
-    facts = (group.origins, shapes, num_flops, num_bytes, launch.scratch_bytes)
+    facts = (group.origins, shapes, group.num_flops, num_bytes, launch.scratch_bytes)
     return CompiledKernel(launch.function, launch.num_tasks, *facts)
 
 
@@ -71,8 +70,3 @@ def _largest_buffers(groups: Sequence[Group]) -> tuple[tuple[int, int], ...]:
         if view.buffer not in group.local
     }
     return tuple(sorted(sizes.values(), key=lambda one: -one[1])[:_NUM_LARGEST])
-
-
-def _num_flops(stage: Stage) -> int:
-    """Return the multiplications and additions of products; elementwise work is counted by its bytes."""
-    return stage.num_flops if isinstance(stage, Matmul) else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import singledispatch
 
 from mosaic.ir import (
     POSITION_REDUCERS,
@@ -17,7 +18,6 @@ from mosaic.ir import (
     IrProgram,
     Island,
     Loop,
-    Matmul,
     RowStage,
     Scatter,
     Stage,
@@ -26,11 +26,12 @@ from mosaic.ir import (
     written_views,
 )
 from mosaic.ir_expressions import size
+from mosaic.ir_kinds import Kind
 from mosaic.ir_views import Buffer, View
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import join
 from mosaic.passes.loop_groups import loop_group
-from mosaic.passes.uses import bases, updated_buffers
+from mosaic.passes.uses import updated_buffers
 
 most_candidates = 16
 """Groups that a definition tries to join: with all that it reads from, time would grow with the square."""
@@ -60,18 +61,25 @@ def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     return replace(program, statements=tuple(_with_locals(groups, delivered)))
 
 
-def alone(statement: Statement) -> Group | Island:
-    """Return a statement as a group of its own."""
-    if isinstance(statement, Definition):
-        return as_group(statement)
-    if isinstance(statement, Matmul):
-        return Group(statement.result.shape[:-1], statement.result.shape[-1], (statement,))
-    if isinstance(statement, Loop):
-        return loop_group(statement)
-    if isinstance(statement, Scatter):
-        return Group(statement.rows, statement.length, (statement,))
-    assert not isinstance(statement, Group)
+@singledispatch
+def alone(statement: Kind) -> Group | Island:
+    """Return a statement as a group of its own; by default its rows are those of its result."""
+    result = next(statement.writes())
+    return Group(result.shape[:-1], result.shape[-1], (statement,))
+
+
+@alone.register
+def _(statement: Island) -> Island:
     return statement
+
+
+alone.register(Definition, as_group)
+alone.register(Loop, loop_group)
+
+
+@alone.register
+def _(statement: Scatter) -> Group:
+    return Group(statement.rows, statement.length, (statement,))
 
 
 @dataclass(slots=True)
@@ -99,7 +107,7 @@ class _Fusion:
     def fused(self, groups: Sequence[Group | Island], statements: Sequence[Statement]) -> list[Group | Island]:
         """Return the groups after each statement has joined the latest group it can."""
         self.scattered = _scattered(statements)
-        self.readers = {base.buffer: [] for statement in statements for base in bases(statement)}
+        self.readers = {base.buffer: [] for statement in statements for base in statement.bases()}
         for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
             if not (isinstance(statement, Definition) and self._join_one(statement)):
                 self._append(number, group)

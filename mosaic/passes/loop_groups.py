@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from composit.errors import InternalError
-from mosaic.ir import Carried, Definition, Group, Loop, RowStage
+from mosaic.ir import Definition, Group, Loop, RowStage
 from mosaic.ir_affine import Symbol, terms_of
 from mosaic.ir_expressions import loads, map_views, views
+from mosaic.ir_kinds import changed
 from mosaic.ir_views import Shape, View
 from mosaic.passes.canonical_axes import merged_extents
 from mosaic.passes.uses import are_same_elements
@@ -124,7 +125,4 @@ def _changed(loop: Loop, change: Change) -> Loop:
             body.append(_changed(part, change))
         else:
             body.append(RowStage(change(part.result), map_views(part.expression, change), part.origins))
-    carried = tuple(
-        Carried(change(one.state), change(one.following), map_views(one.start, change)) for one in loop.carried
-    )
-    return replace(loop, body=tuple(body), carried=carried)
+    return replace(loop, body=tuple(body), carried=changed(loop.carried, change))

@@ -15,14 +15,16 @@ all writes first, and each keeps a copy. Whether a write is done in place is dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, IrProgram, Island, Loop, Matmul, Scatter, Statement, read_views, written_views
-from mosaic.ir_expressions import Load, Uniform, gathered_views, map_views
+from mosaic.ir import Definition, IrProgram, Statement, read_views, written_views
+from mosaic.ir_affine import terms_of
+from mosaic.ir_expressions import Load, gathered_views
+from mosaic.ir_kinds import with_views
 from mosaic.ir_views import Buffer, View
 from mosaic.lowering.registry import Memory, compiled_dtypes
-from mosaic.passes.uses import bases, readers, updates
+from mosaic.passes.uses import readers, updates
 
 # Statements that one reader may bring along; a longer way is left alone, so that the pass stays linear.
 _MOST_MOVED = 64
@@ -97,7 +99,7 @@ class _Order:
                     if self.is_placed[each] or each in found:
                         continue
                     needed = self.statements[each]
-                    if bases(needed) or len(found) == _MOST_MOVED:
+                    if any(needed.bases()) or len(found) == _MOST_MOVED:
                         return None
                     found.add(each)
                     stack.append(each)
@@ -107,7 +109,7 @@ class _Order:
         """Copy what the statements read of the buffer, unless that is as much as a copy of the whole."""
         if buffer.dtype not in compiled_dtypes or any(self._is_gathered(buffer, each) for each in positions):
             return
-        if any(base.buffer is buffer for each in positions for base in bases(self.statements[each])):
+        if any(base.buffer is buffer for each in positions for base in self.statements[each].bases()):
             return
         parts: dict[View, View] = {}
         for position in positions:
@@ -134,13 +136,11 @@ class _Order:
             self.statements[position] = with_views(self.statements[position], from_copy)
 
     def _is_gathered(self, buffer: Buffer, position: int) -> bool:
-        """Whether data decides which elements the statement reads."""
+        """Whether data, or the turn of a loop, decides which elements the statement reads."""
         statement = self.statements[position]
-        if isinstance(statement, Scatter | Loop):
-            return True
-        if isinstance(statement, Definition):
-            return any(view.buffer is buffer for view in gathered_views(statement.expression))
-        return False
+        gathered = (view for part in statement.expressions() for view in gathered_views(part))
+        moving = (view for view in statement.reads() if terms_of(view.offset))
+        return any(view.buffer is buffer for view in (*gathered, *moving))
 
 
 def _without_repetition(view: View) -> View:
@@ -148,15 +148,3 @@ def _without_repetition(view: View) -> View:
     shape = tuple(extent if stride else 1 for extent, stride in zip(view.shape, view.strides, strict=True))
     strides = tuple(stride if extent > 1 else 0 for extent, stride in zip(shape, view.strides, strict=True))
     return View(view.buffer, view.offset, shape, strides)
-
-
-def with_views(statement: Statement, change: Callable[[View], View]) -> Statement:
-    """Return a definition, matmul or island that reads other views."""
-    if isinstance(statement, Definition):
-        return replace(statement, expression=map_views(statement.expression, change))
-    if isinstance(statement, Matmul):
-        epilogue = map_views(statement.epilogue, change)
-        return replace(statement, left=change(statement.left), right=change(statement.right), epilogue=epilogue)
-    assert isinstance(statement, Island)
-    operands = tuple(one if isinstance(one, Uniform) else change(one) for one in statement.operands)
-    return replace(statement, operands=operands)

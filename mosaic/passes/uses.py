@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mosaic.ir import Definition, Group, IrProgram, Island, RowStage, Statement, read_views
+from mosaic.ir import Definition, IrProgram, RowStage, Statement, read_views
 from mosaic.ir_expressions import gathered_views, loads
 from mosaic.ir_views import Buffer, BufferKind, View, may_overlap
 
@@ -21,17 +21,6 @@ def readers(statements: Sequence[Statement]) -> dict[Buffer, list[int]]:
     return found
 
 
-def bases(statement: Statement) -> tuple[View, ...]:
-    """Return the arrays of which a statement writes a part anew."""
-    if isinstance(statement, Island):
-        operand = statement.operands[0] if statement.updates_operand else None
-        return (operand,) if isinstance(operand, View) else ()
-    if isinstance(statement, Group):
-        return tuple(stage.base for stage in statement.stages if isinstance(stage, RowStage) and stage.base is not None)
-    base = statement.base if isinstance(statement, Definition) else None
-    return () if base is None else (base,)
-
-
 def updated_buffers(statement: Statement, kept: frozenset[Buffer]) -> list[Buffer]:
     """Return the buffers whose memory a statement may change in place once nothing else reads them any more.
 
@@ -39,7 +28,7 @@ def updated_buffers(statement: Statement, kept: frozenset[Buffer]) -> list[Buffe
     """
     return [
         base.buffer
-        for base in bases(statement)
+        for base in statement.bases()
         if base.buffer.kind is BufferKind.TEMPORARY and base.buffer not in kept and base.covers_buffer and base.size
     ]
 

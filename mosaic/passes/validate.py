@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import singledispatch
 
 from composit.errors import InternalError
-from mosaic.ir import Definition, Group, IrProgram, Loop, Matmul, Scatter, Stage, Statement, read_views, written_views
+from mosaic.ir import Definition, Group, IrProgram, Loop, Matmul, Scatter
 from mosaic.ir_affine import bounds
 from mosaic.ir_expressions import Position, views, walk
+from mosaic.ir_kinds import Kind
 from mosaic.ir_views import Buffer, View
 
 
@@ -23,42 +25,43 @@ def validate(program: IrProgram) -> IrProgram:
     written: set[Buffer] = set(program.inputs) | set(program.constants)
     for statement in program.statements:
         _check_order(statement, written)
-        _check_views((*read_views(statement), *written_views(statement)))
-        if isinstance(statement, Definition):
-            _check_domain(statement)
-            _check_base(statement)
-        if isinstance(statement, Loop):
-            _check_loop(statement)
-        if isinstance(statement, Matmul):
-            _check_matmul(statement)
-        if isinstance(statement, Scatter):
-            _check_scatter(statement)
+        _check_views((*statement.reads(), *statement.writes()))
+        check(statement)
     for buffer in program.delivered:
         if buffer not in written:
             raise InternalError(f"validate: the output {buffer.name} is written by no statement of\n{program}")
     return program
 
 
-def _check_order(statement: Statement, written: set[Buffer]) -> None:
-    if isinstance(statement, Group):
-        for stage in statement.stages:
-            _check_order_of_parts(stage, written)
-        return
-    _check_order_of_parts(statement, written)
+@singledispatch
+def check(statement: Kind) -> None:
+    """Raise InternalError if a statement breaks an invariant of its kind."""
 
 
-def _check_order_of_parts(statement: Statement | Stage, written: set[Buffer]) -> None:
-    if isinstance(statement, Loop):
-        before = written | {one.state.buffer for one in statement.carried}
-        for part in statement.body:
-            _check_order_of_parts(part, before)
-        for one in statement.carried:
-            _check_reads((one.following,), before, statement)
+@singledispatch
+def _check_order(statement: Kind, written: set[Buffer]) -> None:
+    """Raise unless all that a statement reads is written, and note what it writes."""
     _check_reads(tuple(statement.reads()), written, statement)
     written.update(view.buffer for view in statement.writes())
 
 
-def _check_reads(read: Iterable[View], written: set[Buffer], statement: Statement | Stage) -> None:
+@_check_order.register
+def _(group: Group, written: set[Buffer]) -> None:
+    for stage in group.stages:
+        _check_order(stage, written)
+
+
+@_check_order.register
+def _(loop: Loop, written: set[Buffer]) -> None:
+    before = written | {one.state.buffer for one in loop.carried}
+    for part in loop.body:
+        _check_order(part, before)
+    _check_reads([one.following for one in loop.carried], before, loop)
+    _check_reads(tuple(loop.reads()), written, loop)
+    written.update(view.buffer for view in loop.writes())
+
+
+def _check_reads(read: Iterable[View], written: set[Buffer], statement: Kind) -> None:
     for view in read:
         if view.buffer not in written and view.size:
             raise InternalError(f"validate: {view} is read before anything writes it, in\n{statement}")
@@ -74,7 +77,9 @@ def _check_views(seen: Iterable[View]) -> None:
             raise InternalError(f"validate: {view} reaches from {low} to {high} of {view.buffer.num_elements} elements")
 
 
-def _check_domain(definition: Definition) -> None:
+@check.register
+def _(definition: Definition) -> None:
+    _check_base(definition)
     for view in views(definition.expression):
         if view.shape != definition.domain:
             raise InternalError(f"validate: {view} is loaded over {definition.domain} in\n{definition}")
@@ -83,7 +88,8 @@ def _check_domain(definition: Definition) -> None:
             raise InternalError(f"validate: a position over an empty domain in\n{definition}")
 
 
-def _check_loop(loop: Loop) -> None:
+@check.register
+def _(loop: Loop) -> None:
     if bounds(loop.extent)[1] > loop.symbol.most:
         raise InternalError(f"validate: a loop has more turns than its symbol allows in\n{loop}")
     for one in loop.carried:
@@ -91,10 +97,7 @@ def _check_loop(loop: Loop) -> None:
         if seen - {one.state.shape} or one.state.dtype != one.following.dtype:
             raise InternalError(f"validate: {one} does not keep its type in\n{loop}")
     for statement in loop.body:
-        if isinstance(statement, Loop):
-            _check_loop(statement)
-        elif isinstance(statement, Definition):
-            _check_domain(statement)
+        check(statement)
 
 
 def _check_base(definition: Definition) -> None:
@@ -105,7 +108,8 @@ def _check_base(definition: Definition) -> None:
         raise InternalError(f"validate: the rest cannot come from another array than a whole one in\n{definition}")
 
 
-def _check_matmul(matmul: Matmul) -> None:
+@check.register
+def _(matmul: Matmul) -> None:
     rows, columns, depth = matmul.sizes
     if matmul.left.shape != (*matmul.batch, rows, depth):
         raise InternalError(f"validate: the left operand does not fit in\n{matmul}")
@@ -113,7 +117,8 @@ def _check_matmul(matmul: Matmul) -> None:
         raise InternalError(f"validate: the right operand does not fit in\n{matmul}")
 
 
-def _check_scatter(scatter: Scatter) -> None:
+@check.register
+def _(scatter: Scatter) -> None:
     if any(view.shape != scatter.result.shape for view in scatter.reads()):
         raise InternalError(f"validate: a view has not the shape of the domain in\n{scatter}")
     if scatter.is_in_order and scatter.num_rows:

@@ -12,32 +12,15 @@ buffer may have several writers, in the order of the statements. A loop of n wri
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import singledispatch
-from typing import Any
 
-from mosaic.ir import (
-    Carried,
-    Definition,
-    Group,
-    IrProgram,
-    Island,
-    Loop,
-    Matmul,
-    RowStage,
-    Scatter,
-    Stage,
-    Statement,
-    read_views,
-)
-from mosaic.ir_expressions import Load, Uniform, map_load, map_views
+from mosaic.ir import Definition, Group, IrProgram, RowStage, Stage, Statement, read_views
+from mosaic.ir_expressions import Load, Uniform
+from mosaic.ir_kinds import with_views
 from mosaic.ir_views import Buffer, View, dense_view
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import can_be_in_place, row_stages
-from mosaic.passes.uses import bases, updated_buffers
-
-ChangeView = Callable[[View], View]
+from mosaic.passes.uses import updated_buffers
 
 
 def write_in_place(program: IrProgram) -> IrProgram:
@@ -46,7 +29,7 @@ def write_in_place(program: IrProgram) -> IrProgram:
     Pre:  statements are groups and islands, each buffer has one value
     Post: no statement has a base, but for islands
     """
-    if not any(bases(statement) for statement in program.statements):
+    if not any(base for statement in program.statements for base in statement.bases()):
         return program
     return _Places(program).rewritten()
 
@@ -108,48 +91,3 @@ class _Places:
     def _view(self, view: View) -> View:
         owner = self._owner(view.buffer)
         return view if owner is view.buffer else View(owner, view.offset, view.shape, view.strides)
-
-
-@singledispatch
-def with_views(statement: Statement | Stage, change: ChangeView) -> Any:  # Any: a statement of the same class
-    """Return a statement that reads and writes other views."""
-    raise TypeError(f"with_views: {type(statement).__name__} has no rule")
-
-
-@with_views.register
-def _(statement: Definition | RowStage, change: ChangeView) -> Definition | RowStage:
-    base = None if statement.base is None else change(statement.base)
-    expression = map_views(statement.expression, change)
-    return replace(statement, result=change(statement.result), expression=expression, base=base)
-
-
-@with_views.register
-def _(statement: Loop, change: ChangeView) -> Loop:
-    carried = tuple(
-        Carried(change(one.state), change(one.following), map_views(one.start, change)) for one in statement.carried
-    )
-    return replace(statement, body=tuple(with_views(part, change) for part in statement.body), carried=carried)
-
-
-@with_views.register
-def _(statement: Matmul, change: ChangeView) -> Matmul:
-    result, left, right = change(statement.result), change(statement.left), change(statement.right)
-    return replace(statement, result=result, left=left, right=right, epilogue=map_views(statement.epilogue, change))
-
-
-@with_views.register
-def _(statement: Scatter, change: ChangeView) -> Scatter:
-    gathers = tuple(replace(each, index=map_load(each.index, change)) for each in statement.gathers)
-    expression = map_views(statement.expression, change)
-    return replace(statement, result=change(statement.result), gathers=gathers, expression=expression)
-
-
-@with_views.register
-def _(statement: Island, change: ChangeView) -> Island:
-    operands = tuple(one if isinstance(one, Uniform) else change(one) for one in statement.operands)
-    return replace(statement, results=tuple(map(change, statement.results)), operands=operands)
-
-
-@with_views.register
-def _(statement: Group, change: ChangeView) -> Group:
-    return replace(statement, stages=tuple(with_views(stage, change) for stage in statement.stages))

@@ -1,0 +1,121 @@
+"""What every kind of statement can be asked, and how the views in one are changed.
+
+A kind is a frozen dataclass derived from `Kind`; its fields hold views, expressions, and tuples of these. Passes and code
+generation ask these questions, or dispatch on the class with `singledispatch`; so a new kind is added outside of them
+(docs/adding_a_kernel.md). May import `mosaic.ir_expressions` and `mosaic.ir_views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mosaic.ir_expressions import (
+    Accumulated,
+    Apply,
+    Convert,
+    Expression,
+    Gather,
+    Literal,
+    Load,
+    Position,
+    map_load,
+    map_views,
+    walk,
+)
+from mosaic.ir_views import View
+
+ChangeView = Callable[[View], View]
+
+
+class Kind:
+    """A statement, or a stage of a group."""
+
+    __slots__ = ()
+    if TYPE_CHECKING:  # a dataclass would take a property of its base for the default of its field
+
+        @property
+        def origins(self) -> tuple[int, ...]:
+            """The instructions of the program that it computes; a field or a property of each kind."""
+
+    @property
+    def num_flops(self) -> int:
+        """The multiplications and additions that count; elementwise work is counted by its bytes."""
+        return 0
+
+    @property
+    def num_turns(self) -> int:
+        """How often it computes something for one element of a row."""
+        return 1
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from, those of which it writes a part anew among them."""
+        raise TypeError(f"{type(self).__name__}: a kind of statement must define reads()")
+
+    def writes(self) -> Iterator[View]:
+        """Yield the views it fills or changes."""
+        raise TypeError(f"{type(self).__name__}: a kind of statement must define writes()")
+
+    def bases(self) -> Iterator[View]:
+        """Yield the arrays of which it writes a part anew."""
+        yield from ()
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        yield from ()
+
+    def checked_indices(self) -> Iterator[Gather]:
+        """Yield the indices that data gives, each of which may be out of bounds."""
+        for expression in self.expressions():
+            for part in walk(expression):
+                if isinstance(part, Load):
+                    yield from part.gathers
+
+
+AnyKind = TypeVar("AnyKind", bound=Kind)
+
+
+def with_views(statement: AnyKind, change: ChangeView) -> AnyKind:
+    """Return a statement that reads and writes other views."""
+    result: AnyKind = changed(statement, change)
+    return result
+
+
+@singledispatch
+def changed(part: Any, change: ChangeView) -> Any:  # Any: a part of a statement, and another of the same class
+    """Return a part of a statement with its views changed; what holds none is returned as it is."""
+    return part
+
+
+@changed.register
+def _(part: View, change: ChangeView) -> View:
+    return change(part)
+
+
+@changed.register(Load)
+@changed.register(Apply)
+@changed.register(Convert)
+@changed.register(Position)
+@changed.register(Literal)
+@changed.register(Accumulated)
+def _(part: Expression, change: ChangeView) -> Expression:
+    return map_views(part, change)
+
+
+@changed.register
+def _(part: Gather, change: ChangeView) -> Gather:
+    return replace(part, index=map_load(part.index, change))
+
+
+@changed.register
+def _(part: tuple, change: ChangeView) -> tuple[Any, ...]:  # type: ignore[type-arg]  # dispatch wants a plain class
+    return tuple(changed(each, change) for each in part)
+
+
+@changed.register
+def _(part: Kind, change: ChangeView) -> Any:
+    # Every kind is a dataclass, which the class itself cannot say.
+    values = {each.name: changed(getattr(part, each.name), change) for each in fields(part)}  # type: ignore[arg-type]
+    return replace(part, **values)  # type: ignore[type-var]
