@@ -210,7 +210,8 @@ class RelatedWriter(Writer):
         x = self._name()
         if self.values[x].dtype.kind in "iub" and self.source.randrange(2):
             return f"xp.power({self._related(x)}, {self._related(x)})"
-        exponents = "0 1 2 -1 0.5" if self.values[x].dtype.kind == "f" else "0 1 2"
+        # numpy takes roots of arrays, and calls pow for scalars, whose last bit is a library's.
+        exponents = "0 1 2 -1 0.5" if self.values[x].dtype.kind == "f" and self.values[x].ndim else "0 1 2"
         return f"({self._related(x)}) ** {self._pick(exponents.split())}"
 
     def _product(self) -> str | None:
