@@ -16,6 +16,7 @@ from mosaic.c.expressions import (
     Expression,
     Index,
     Member,
+    Name,
     Unary,
 )
 from mosaic.c.statements import (
@@ -68,6 +69,11 @@ def parts(record: Part) -> Iterator[Part]:
             yield from value
         elif value is not None:
             yield value
+
+
+def mentions(record: Part, name: str) -> bool:
+    """Whether a variable of that name is read or written inside the record."""
+    return (isinstance(record, Name) and record.text == name) or any(mentions(part, name) for part in parts(record))
 
 
 def changed(record: Part, change: Change) -> Part:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mosaic import c
+from mosaic.c.walk import mentions
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.functions import is_row
@@ -202,7 +203,10 @@ def _loop_over_rows(
     statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)
     if math.prod(group.rows) == 1:
         row = (c.Declare(c.const(c.int64), "row", c.literal(0)),) if len(group.rows) == 1 else ()
-        return (*row, *declarations, *statements)
+        declared = (*row, *declarations)
+        # Loops that are carried round may need no index: an unused variable is a warning.
+        used = tuple(each for each in declared if any(mentions(statement, each.name) for statement in statements))
+        return (*used, *statements)
     counted = tuple(replace(each, ctype=c.int64) for each in declarations)
     return (*counted, c.loop("row", stop, *statements, *_count_on(axes, group.rows), start=start))
 

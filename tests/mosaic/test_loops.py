@@ -1,5 +1,6 @@
 """Loops of the intermediate form: scans have numpy's bits, and loops written by hand compute what their text says."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -292,3 +293,11 @@ def test_loops_written_by_hand_compute_what_they_say(name: str, shape: tuple[int
     model = mosaic.compile(apply(ByHand(name), x * 2) + 1, inputs=[x], fuse=fuse)
     np.testing.assert_allclose(model(array), BY_HAND[name][0](array * 2) + 1, rtol=1e-13, atol=1e-15)
     assert "numpy" not in model.explain()
+
+
+@pytest.mark.parametrize("axis", [0, None])
+def test_a_single_running_sum_declares_no_index_that_it_does_not_use(axis: int | None) -> None:
+    x = cnp.asarray(np.arange(150))
+    text = mosaic.emit(cnp.cumsum(x, axis=axis), [x])
+    assert "carried" in text
+    assert all(len(re.findall(r"\brow\b", function)) != 1 for function in text.split("\n}\n"))
