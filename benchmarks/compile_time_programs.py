@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from composit.numpy.elementwise import ElementwiseFunction
-from composit.numpy.elementwise_table import ELEMENTWISE_FUNCTIONS
+from composit.numpy.elementwise.functions import ElementwiseFunction
+from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from mosaic.codegen.functions import is_compiled
 
 Tensor = cnp.LazyTensor

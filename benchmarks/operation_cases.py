@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-import composit.numpy.elementwise_table as table
-from composit.numpy.elementwise import ElementwiseFunction
+import composit.numpy.elementwise.table as table
+from composit.numpy.elementwise.functions import ElementwiseFunction
 from mosaic.codegen.functions import is_compiled
 
 Array = np.ndarray[Any, Any]

@@ -21,7 +21,7 @@ from composit.scalar_nodes import scalar_node
 from composit.source import find_source
 
 if TYPE_CHECKING:
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 _PYTHON_SCALARS = (bool, int, float, complex)
 

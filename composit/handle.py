@@ -1,6 +1,6 @@
 """The handle that people hold: a tensor points at one output of a node, and can move on when it is assigned to.
 
-Lives here: what needs no operation. Operators and numpy's methods are added by `composit/numpy/methods.py` in
+Lives here: what needs no operation. Operators and numpy's methods are added by `composit/numpy/tensor/lazy_tensor.py` in
 `LazyTensor`. May import node, operation, graph (when asked for it), keys, errors.
 """
 
@@ -23,7 +23,7 @@ from composit.view_lists import FEW_STEPS, add_view, join_last_steps, present_vi
 
 if TYPE_CHECKING:
     from composit.multidigraph import MultiDiGraph
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 
 class TensorHandle:
@@ -196,7 +196,7 @@ class TensorHandle:
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        """The type and the operation; never evaluates. `composit/numpy/reads.py` shows values that are known."""
+        """The type and the operation; never evaluates. `composit/numpy/tensor/reads.py` shows values that are known."""
         shape, dtype = self._type.shape, self._type.dtype
         return f"<LazyTensor {self.name}: shape={shape}, dtype={dtype}>"
 

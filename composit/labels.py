@@ -13,7 +13,7 @@ from composit.node import check_label, relabelled
 from composit.view_lists import add_view
 
 if TYPE_CHECKING:
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 
 def with_name(tensor: TensorHandle, name: str) -> LazyTensor:

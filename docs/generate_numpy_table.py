@@ -24,10 +24,10 @@ from composit.containers import flatten
 from composit.errors import CompositError, MissingDerivativeError, ReadNumberWarning
 from composit.handle import TensorHandle
 from composit.nn import chain_rule
-from composit.numpy.elementwise import Elementwise, ElementwiseFunction
-from composit.numpy.numpy_call import REFUSALS, NumpyCall
-from composit.numpy.numpy_function import rows
-from composit.numpy.ufuncs import GeneralizedFunction, NumpyUfunc
+from composit.numpy.calls.numpy_call import REFUSALS, NumpyCall
+from composit.numpy.calls.numpy_function import rows
+from composit.numpy.calls.ufuncs import GeneralizedFunction, NumpyUfunc
+from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
 from composit.operation import Input, Scalar
 from composit.program import count_evaluations
 from docs.generate_operations import _derivative as elementwise_derivative

@@ -15,8 +15,8 @@ import numpy as np
 
 import composit.numpy as cnp
 import mosaic.lowering  # noqa: F401  # registers the lowerings
-from composit.numpy import elementwise_table
-from composit.numpy.elementwise import NOT_WRITTEN, Elementwise, ElementwiseFunction
+from composit.numpy.elementwise import table as elementwise_table
+from composit.numpy.elementwise.functions import NOT_WRITTEN, Elementwise, ElementwiseFunction
 from composit.operation import Operation
 from flashlight.backend_rows import torch_callable
 from mosaic.codegen.functions import is_compiled
@@ -52,7 +52,7 @@ def operations_text() -> str:
 _ELEMENTWISE_HEADER = ("Function", "Operands", "Results", "Derivative", "C", "torch")
 _OPERATION_HEADER = ("Operation", "Parameters", "Derivative", "C", "torch")
 # The first has a table of its own, the second holds numpy's own dtypes and constants.
-_ELSEWHERE = ("composit.numpy.elementwise_table", "composit.numpy.constants")
+_ELSEWHERE = ("composit.numpy.elementwise.table", "composit.numpy.numpys_own.constants")
 # Their functions are public under the module's own name.
 _NAMESPACES = (cnp.linalg, cnp.fft)
 _FUNCTIONS_SENTENCE = "Each has numpy's name, arguments and errors, and is one operation or is built of several.\n"
@@ -117,7 +117,7 @@ def _operation_rows() -> Iterator[Sequence[str]]:
 
 
 def _operations() -> Iterator[type[Operation]]:
-    for information in pkgutil.iter_modules(cnp.__path__, "composit.numpy."):
+    for information in pkgutil.walk_packages(cnp.__path__, "composit.numpy."):
         for value in vars(importlib.import_module(information.name)).values():
             is_ours = isinstance(value, type) and value.__module__ == information.name
             if is_ours and issubclass(value, Operation) and is_dataclass(value) and value is not Elementwise:
@@ -127,7 +127,7 @@ def _operations() -> Iterator[type[Operation]]:
 
 
 def _function_rows() -> Iterator[Sequence[str]]:
-    for information in pkgutil.iter_modules(cnp.__path__, "composit.numpy."):
+    for information in pkgutil.walk_packages(cnp.__path__, "composit.numpy."):
         module = importlib.import_module(information.name)
         names = [name for name in getattr(module, "__all__", []) if callable(vars(module).get(name))]
         namespace = module if module in _NAMESPACES else cnp

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import torch
 
-from composit.numpy import elementwise_table as table
-from composit.numpy.elementwise import Elementwise, ElementwiseFunction
+from composit.numpy.elementwise import table
+from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
 from composit.operation import TensorType
 from flashlight.conversion import NUMPY_TO_TORCH
 

@@ -11,19 +11,19 @@ from typing import Any, TypeAlias
 
 import torch
 
-from composit.numpy import elementwise_table as table
-from composit.numpy.broadcasting import BroadcastTo
-from composit.numpy.casting import Astype, Where
-from composit.numpy.contractions import Einsum
-from composit.numpy.creation import Full
-from composit.numpy.elementwise import Elementwise, ElementwiseFunction
-from composit.numpy.indexing import AdvancedIndex, BasicIndex
-from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
-from composit.numpy.padding import Pad
-from composit.numpy.products import Matmul
-from composit.numpy.reductions import Accumulate, Reduce
-from composit.numpy.taking import Take, TakeAlongAxis
+from composit.numpy.creation.from_nothing import Full
+from composit.numpy.elementwise import table
+from composit.numpy.elementwise.casting import Astype, Where
+from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
+from composit.numpy.indexing.taking import Take, TakeAlongAxis
+from composit.numpy.manipulation.broadcasting import BroadcastTo
+from composit.numpy.manipulation.joining import Concatenate, Split, Stack
+from composit.numpy.manipulation.reshaping import ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.products.einsums import Einsum
+from composit.numpy.products.matrix_products import Matmul
+from composit.numpy.rearranging.padding import Pad
+from composit.numpy.reductions.reduce import Accumulate, Reduce
+from composit.numpy.views.basic_indices import AdvancedIndex, BasicIndex
 from composit.operation import Operation, TensorType
 from flashlight.backend_elementwise import elementwise_callable, is_computable
 from flashlight.conversion import NUMPY_TO_TORCH

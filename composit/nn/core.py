@@ -18,7 +18,7 @@ from composit.keys import Key, digest, encode, fresh_token
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 _Parameters = ParamSpec("_Parameters")
 ResultTypes: TypeAlias = Callable[..., "TensorType | tuple[TensorType, ...]"]

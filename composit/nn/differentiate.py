@@ -19,14 +19,14 @@ from composit.evaluation import why_unreached
 from composit.handle import TensorHandle, described, make_tensor
 from composit.nn.read_numbers import warn_of_read_numbers
 from composit.node import Node, inside_scope
-from composit.numpy.casting import Astype
+from composit.numpy.elementwise.casting import Astype
 from composit.operation import TensorType, VjpContext
 from composit.program import ancestors_in_order
 from composit.source import describe_source, noting
 from composit.value import Identity, Value, identity_of, value_of
 
 if TYPE_CHECKING:
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 
 def chain_rule(

@@ -17,7 +17,7 @@ from composit.node import Node
 from composit.operation import Input, tensor_type
 
 if TYPE_CHECKING:
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 Tensors: TypeAlias = Sequence[Any]  # Any: lazy tensors
 State: TypeAlias = Any  # Any: a nested container of tensors of the optimizer's choice, () if it has none

@@ -15,112 +15,77 @@ from composit.at_call import strict
 from composit.evaluation import evaluate
 from composit.labels import with_name
 from composit.node import name_scope
-from composit.numpy import (
-    array_api,
-    averages,
-    bits,
-    broadcasting,
-    calculus,
-    cardinal_sine,
-    choosing,
-    comparing,
-    constants,
-    contractions,
-    conversions,
-    correlations,
-    creation,
-    dates,
-    editing,
-    elementwise_composites,
-    elementwise_table,
-    fft,
-    files,
-    grid_positions,
-    higher_order,
-    histograms,
-    in_place,
-    index_helpers,
-    inspection,
-    iteration,
-    joining,
-    linalg,
-    matrices,
-    movement,
-    nan_functions,
-    numpys_classes,
-    old_polynomials,
-    order_statistics,
-    padding,
-    printing,
-    products,
-    questions,
-    random,
-    rearranging,
-    reductions,
-    set_functions,
-    settings,
-    sorting,
-    submodules,
-    taking,
-    ufuncs,
-    vector_products,
-    windows,
-)
-from composit.numpy.array_api import *
-from composit.numpy.averages import *
-from composit.numpy.bits import *
-from composit.numpy.broadcasting import *
-from composit.numpy.calculus import *
-from composit.numpy.cardinal_sine import *
-from composit.numpy.choosing import *
-from composit.numpy.comparing import *
-from composit.numpy.constants import *
-from composit.numpy.contractions import *
-from composit.numpy.conversions import *
-from composit.numpy.correlations import *
-from composit.numpy.creation import *
-from composit.numpy.dates import *
-from composit.numpy.editing import *
-from composit.numpy.elementwise_composites import *
-from composit.numpy.elementwise_table import *
-from composit.numpy.files import *
-from composit.numpy.grid_positions import *
-from composit.numpy.higher_order import *
-from composit.numpy.histograms import *
-from composit.numpy.in_place import *
-from composit.numpy.index_helpers import *
-from composit.numpy.inspection import *
-from composit.numpy.iteration import *
-from composit.numpy.joining import *
-from composit.numpy.matrices import *
-from composit.numpy.methods import LazyScalar, LazyTensor, ndarray
-from composit.numpy.movement import *
-from composit.numpy.nan_functions import *
-from composit.numpy.numpy_call import register_views as _register_views
-from composit.numpy.numpys_classes import *
-from composit.numpy.old_polynomials import *
-from composit.numpy.order_statistics import *
-from composit.numpy.padding import *
-from composit.numpy.printing import *
-from composit.numpy.products import *
-from composit.numpy.protocols import array_ufunc as _array_ufunc
-from composit.numpy.protocols import register_functions as _register_functions
-from composit.numpy.questions import *
-from composit.numpy.rearranging import *
-from composit.numpy.reductions import *
-from composit.numpy.set_functions import *
-from composit.numpy.settings import *
-from composit.numpy.sorting import *
-from composit.numpy.strided_views import sliding_window_view as _sliding_window_view
-from composit.numpy.strided_views import view_of_part as _view_of_part
+from composit.numpy import fft, linalg, random, submodules
+from composit.numpy.assignment import in_place
+from composit.numpy.assignment.in_place import *
+from composit.numpy.calculus import differences, polynomials
+from composit.numpy.calculus.differences import *
+from composit.numpy.calculus.polynomials import *
+from composit.numpy.calls import matrices, ufuncs
+from composit.numpy.calls.matrices import *
+from composit.numpy.calls.numpy_call import register_views as _register_views
+from composit.numpy.calls.ufuncs import *
+from composit.numpy.calls.ufuncs import register_ufunc_methods as _register_ufunc_methods
+from composit.numpy.creation import from_nothing, from_values, windows
+from composit.numpy.creation.from_nothing import *
+from composit.numpy.creation.from_values import *
+from composit.numpy.creation.windows import *
+from composit.numpy.elementwise import cardinal_sine, composites, table
+from composit.numpy.elementwise.cardinal_sine import *
+from composit.numpy.elementwise.composites import *
+from composit.numpy.elementwise.table import *
+from composit.numpy.indexing import choosing, grids, index_arrays, iteration, taking
+from composit.numpy.indexing.choosing import *
+from composit.numpy.indexing.grids import *
+from composit.numpy.indexing.index_arrays import *
+from composit.numpy.indexing.iteration import *
+from composit.numpy.indexing.strided_views import sliding_window_view as _sliding_window_view
+from composit.numpy.indexing.strided_views import view_of_part as _view_of_part
+from composit.numpy.indexing.taking import *
+from composit.numpy.inspection import comparing, properties, questions
+from composit.numpy.inspection.comparing import *
+from composit.numpy.inspection.properties import *
+from composit.numpy.inspection.questions import *
+from composit.numpy.manipulation import broadcasting, joining, reshaping
+from composit.numpy.manipulation.broadcasting import *
+from composit.numpy.manipulation.joining import *
+from composit.numpy.manipulation.reshaping import *
+from composit.numpy.numpys_own import constants, dates, files, higher_order, numpys_classes, printing, settings
+from composit.numpy.numpys_own.constants import *
+from composit.numpy.numpys_own.dates import *
+from composit.numpy.numpys_own.files import *
+from composit.numpy.numpys_own.higher_order import *
+from composit.numpy.numpys_own.numpys_classes import *
+from composit.numpy.numpys_own.printing import *
+from composit.numpy.numpys_own.settings import *
+from composit.numpy.products import einsums, matrix_products, vector_products
+from composit.numpy.products.einsums import *
+from composit.numpy.products.matrix_products import *
+from composit.numpy.products.vector_products import *
+from composit.numpy.rearranging import bits, editing, flips_and_repeats, padding
+from composit.numpy.rearranging.bits import *
+from composit.numpy.rearranging.editing import *
+from composit.numpy.rearranging.flips_and_repeats import *
+from composit.numpy.rearranging.padding import *
+from composit.numpy.reductions import reduce
+from composit.numpy.reductions.reduce import *
+from composit.numpy.sorting import sets, sort_and_search
+from composit.numpy.sorting.sets import *
+from composit.numpy.sorting.sort_and_search import *
+from composit.numpy.statistics import averages, correlations, histograms, nan_functions, order_statistics
+from composit.numpy.statistics.averages import *
+from composit.numpy.statistics.correlations import *
+from composit.numpy.statistics.histograms import *
+from composit.numpy.statistics.nan_functions import *
+from composit.numpy.statistics.order_statistics import *
 from composit.numpy.submodules import LISTED_NAMES as _LISTED_NAMES
 from composit.numpy.submodules import late_name as _late_name
 from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
-from composit.numpy.taking import *
-from composit.numpy.ufuncs import *
-from composit.numpy.ufuncs import register_ufunc_methods as _register_ufunc_methods
-from composit.numpy.vector_products import *
-from composit.numpy.windows import *
+from composit.numpy.tensor import array_api
+from composit.numpy.tensor.array_api import *
+from composit.numpy.tensor.lazy_tensor import LazyScalar, LazyTensor, ndarray
+from composit.numpy.tensor.protocols import array_ufunc as _array_ufunc
+from composit.numpy.tensor.protocols import register_functions as _register_functions
 from composit.program import count_evaluations
 from composit.visualize import visualize, visualize_graph
 
@@ -162,42 +127,42 @@ __all__ += array_api.__all__
 __all__ += averages.__all__
 __all__ += bits.__all__
 __all__ += broadcasting.__all__
-__all__ += calculus.__all__
+__all__ += differences.__all__
 __all__ += cardinal_sine.__all__
 __all__ += choosing.__all__
 __all__ += comparing.__all__
 __all__ += constants.__all__
-__all__ += contractions.__all__
+__all__ += einsums.__all__
 __all__ += correlations.__all__
-__all__ += creation.__all__
+__all__ += from_nothing.__all__
 __all__ += dates.__all__
 __all__ += editing.__all__
-__all__ += elementwise_composites.__all__
-__all__ += elementwise_table.__all__
+__all__ += composites.__all__
+__all__ += table.__all__
 __all__ += files.__all__
-__all__ += grid_positions.__all__
+__all__ += index_arrays.__all__
 __all__ += higher_order.__all__
 __all__ += histograms.__all__
 __all__ += in_place.__all__
-__all__ += index_helpers.__all__
-__all__ += inspection.__all__
+__all__ += grids.__all__
+__all__ += properties.__all__
 __all__ += iteration.__all__
 __all__ += joining.__all__
 __all__ += matrices.__all__
-__all__ += movement.__all__
+__all__ += reshaping.__all__
 __all__ += nan_functions.__all__
 __all__ += numpys_classes.__all__
-__all__ += old_polynomials.__all__
+__all__ += polynomials.__all__
 __all__ += order_statistics.__all__
 __all__ += padding.__all__
 __all__ += printing.__all__
-__all__ += products.__all__
+__all__ += matrix_products.__all__
 __all__ += questions.__all__
-__all__ += rearranging.__all__
-__all__ += reductions.__all__
-__all__ += set_functions.__all__
+__all__ += flips_and_repeats.__all__
+__all__ += reduce.__all__
+__all__ += sets.__all__
 __all__ += settings.__all__
-__all__ += sorting.__all__
+__all__ += sort_and_search.__all__
 __all__ += submodules.__all__
 __all__ += taking.__all__
 __all__ += ufuncs.__all__
@@ -210,6 +175,6 @@ _register_functions({vars(_np.linalg)[name]: vars(linalg)[name] for name in lina
 _register_functions({vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all__})
 _register_functions({_np.lib.stride_tricks.sliding_window_view: _sliding_window_view})
 _register_ufunc_methods(_array_ufunc)
-_register_join(conversions.asarray)
+_register_join(from_values.asarray)
 _serve_numpys_modules()
 _register_views(_view_of_part)

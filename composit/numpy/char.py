@@ -6,7 +6,7 @@ Arrays of class chararray stay numpy's own. May import strings, numpy_function.
 import numpy as np
 from numpy.char import chararray
 
-from composit.numpy.numpy_function import with_own_memory, without_rule
+from composit.numpy.calls.numpy_function import with_own_memory, without_rule
 from composit.numpy.strings import (
     add,
     capitalize,

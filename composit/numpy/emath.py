@@ -5,7 +5,7 @@ May import numpy_function.
 
 import numpy as np
 
-from composit.numpy.numpy_function import without_rule
+from composit.numpy.calls.numpy_function import without_rule
 
 __all__ = ["arccos", "arcsin", "arctanh", "log", "log2", "log10", "logn", "power", "sqrt"]
 

@@ -15,16 +15,16 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError
-from composit.numpy.arguments import AxesLike, TensorLike, handle_of, integer, normalize_axis
-from composit.numpy.creation import arange
-from composit.numpy.elementwise_table import conjugate, multiply
-from composit.numpy.joining import concatenate
-from composit.numpy.numpy_function import rule_for
-from composit.numpy.rearranging import roll
+from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, integer, normalize_axis
+from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.creation.from_nothing import arange
+from composit.numpy.elementwise.table import conjugate, multiply
+from composit.numpy.manipulation.joining import concatenate
+from composit.numpy.rearranging.flips_and_repeats import roll
 from composit.operation import Array, Dtype, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
-    from composit.numpy.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 __all__ = [
     "fft",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.numpy.erf import erf_of_arrays
+from composit.numpy.elementwise.erf import erf_of_arrays
 from composit.operation import Operation
 
 

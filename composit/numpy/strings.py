@@ -5,9 +5,9 @@ Comparisons and concatenation are the universal functions of the table. May impo
 
 import numpy as np
 
-from composit.numpy.elementwise_table import add, equal, greater, greater_equal, less, less_equal, not_equal
-from composit.numpy.numpy_function import without_rule
-from composit.numpy.ufuncs import NumpyUfunc
+from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.ufuncs import NumpyUfunc
+from composit.numpy.elementwise.table import add, equal, greater, greater_equal, less, less_equal, not_equal
 
 __all__ = [
     "add",

@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.containers import flatten, with_made_tensors
 from composit.evaluation import evaluate
-from composit.numpy.numpy_call import MADE_NO_ARRAY
+from composit.numpy.calls.numpy_call import MADE_NO_ARRAY
 
 # Which names there are besides differs between versions of numpy.
 __all__ = list(np.testing.__all__)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from composit.numpy.cardinal_sine import Sinc
-from composit.numpy.casting import Astype, Where
-from composit.numpy.elementwise import Elementwise
+from composit.numpy.elementwise.cardinal_sine import Sinc
+from composit.numpy.elementwise.casting import Astype, Where
+from composit.numpy.elementwise.functions import Elementwise
 from composit.operation import TensorType
 from mosaic.codegen.functions import is_compiled
 from mosaic.ir_expressions import Apply, Uniform, convert, literal

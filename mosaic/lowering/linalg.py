@@ -7,8 +7,8 @@ from math import prod
 
 import numpy as np
 
-from composit.numpy.contractions import Einsum
-from composit.numpy.products import Matmul
+from composit.numpy.products.einsums import Einsum
+from composit.numpy.products.matrix_products import Matmul
 from mosaic import ir
 from mosaic.ir_expressions import Accumulated, Apply, Expression, Load, convert, literal
 from mosaic.ir_views import Shape, View

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from composit.numpy.broadcasting import BroadcastTo
-from composit.numpy.joining import Concatenate, Split, Stack
-from composit.numpy.layout import InOrder
-from composit.numpy.movement import ExpandDims, Reshape, Squeeze, Transpose
-from composit.numpy.padding import Pad
+from composit.numpy.manipulation.broadcasting import BroadcastTo
+from composit.numpy.manipulation.joining import Concatenate, Split, Stack
+from composit.numpy.manipulation.reshaping import ExpandDims, Reshape, Squeeze, Transpose
+from composit.numpy.rearranging.padding import Pad
+from composit.numpy.views.layout import InOrder
 from mosaic.ir_expressions import Uniform, literal
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 

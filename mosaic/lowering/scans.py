@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from composit.numpy.reductions import Accumulate
+from composit.numpy.reductions.reduce import Accumulate
 from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
 from mosaic.ir import Carried, Definition, Loop
 from mosaic.ir_affine import Symbol, symbol_number

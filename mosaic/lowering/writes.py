@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from composit.numpy.assignment import Assign, Chosen, Index
+from composit.numpy.views.writes import Assign, Chosen, Index
 from composit.operation import Operation, tensor_type
 from mosaic.ir import Definition, Statement
 from mosaic.ir_expressions import Expression, Load, Uniform, convert

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from composit.numpy.layout import InOrder
+from composit.numpy.views.layout import InOrder
 from composit.program import Program
 from mosaic.codegen.kernels import KernelEmitter
 from mosaic.codegen.module import emit_module

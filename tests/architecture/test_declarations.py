@@ -6,10 +6,10 @@ from types import MethodType, ModuleType
 
 import pytest
 
-from composit.numpy.array_function import ArrayFunction
-from composit.numpy.elementwise import ElementwiseFunction
-from composit.numpy.numpy_function import rows
-from composit.numpy.ufuncs import GeneralizedFunction, NumpyUfunc
+from composit.numpy.calls.array_function import ArrayFunction
+from composit.numpy.calls.numpy_function import rows
+from composit.numpy.calls.ufuncs import GeneralizedFunction, NumpyUfunc
+from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.operation import Input, Operation
 from docs.numpy_names import Name, names
 from tests.architecture.test_operations import operations_of_ours

@@ -26,7 +26,9 @@ _PRESCRIBED = {
 }
 
 # Modules that may catch whatever is raised, each with its reason.
-_CATCHING = {"composit.numpy.reads": "repr: a debugger shows a value, whatever a function of the user's raises for it"}
+_CATCHING = {
+    "composit.numpy.tensor.reads": "repr: a debugger shows a value, whatever a function of the user's raises for it"
+}
 
 _ROOTS = (Exception, BaseException, object)
 

@@ -61,14 +61,14 @@ _LAYERS = (
         "composit.evaluation",
     ),
     ("composit.numpy",),
-    ("composit.numpy.methods", "composit.pictures"),
+    ("composit.numpy.tensor.lazy_tensor", "composit.pictures"),
     ("composit.types",),
     ("composit.nn",),
     ("composit.__main__", "composit"),
 )
 _PREFIX_TO_LAYER = {prefix: layer for layer, prefixes in enumerate(_LAYERS) for prefix in prefixes}
 # composit.numpy's own __init__ gathers the families and the methods; nn computes in it.
-_PACKAGE_TO_LAYER = {"composit.numpy": _PREFIX_TO_LAYER["composit.numpy.methods"]}
+_PACKAGE_TO_LAYER = {"composit.numpy": _PREFIX_TO_LAYER["composit.numpy.tensor.lazy_tensor"]}
 
 
 def _package(name: str) -> str:

@@ -13,7 +13,7 @@ import flashlight
 import mosaic
 from composit.nn.core import UserFunction
 from composit.node import Node
-from composit.numpy.elementwise_table import NAME_TO_FUNCTION
+from composit.numpy.elementwise.table import NAME_TO_FUNCTION
 from composit.operation import Input, Operation, OperationKind, Scalar, TensorType, tensor_type
 from composit.program import ancestors_in_order
 from tests.operations.sample import Sample

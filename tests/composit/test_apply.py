@@ -10,7 +10,7 @@ import pytest
 import composit as cnp
 from composit.apply import apply, as_tensor
 from composit.errors import DtypeError, OperandError
-from composit.numpy.casting import Astype
+from composit.numpy.elementwise.casting import Astype
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import composit as cnp
 import mosaic
 from composit.errors import UnsupportedOperationError
 from composit.handle import TensorHandle
-from composit.numpy.elementwise_table import ELEMENTWISE_FUNCTIONS
+from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from mosaic import c
 from mosaic.codegen import inlining
 from mosaic.codegen.inlining import Kernel, inline_or_call, largest_inlined, most_inlined

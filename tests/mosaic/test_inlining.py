@@ -11,7 +11,7 @@ import pytest
 
 import composit as cnp
 import mosaic
-from composit.numpy.elementwise_table import ELEMENTWISE_FUNCTIONS
+from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from mosaic import c
 from mosaic.codegen.functions import is_compiled
 from mosaic.codegen.inlining import Kernel, inline_or_call, most_inlined, most_inlined_per_file

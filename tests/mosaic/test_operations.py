@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.numpy.elementwise_table import NAME_TO_FUNCTION
+from composit.numpy.elementwise.table import NAME_TO_FUNCTION
 from mosaic.codegen.functions import is_compiled
 from tests.mosaic.comparison import check, tensor, tensors
 

@@ -14,7 +14,7 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import ParameterError
-from composit.numpy.elementwise_table import NAME_TO_FUNCTION
+from composit.numpy.elementwise.table import NAME_TO_FUNCTION
 from mosaic.codegen.functions import is_compiled
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import check_runs_here, get_target, named_targets

@@ -12,7 +12,8 @@ import pytest
 
 import composit as cnp
 import mosaic
-from composit.numpy import assignment, masked_elementwise
+from composit.numpy.elementwise import masked as masked_elementwise
+from composit.numpy.views import writes as assignment
 from mosaic import CompiledModel
 
 NUM_WRITES = 12

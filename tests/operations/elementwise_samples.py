@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from composit.numpy.elementwise import ElementwiseFunction
-from composit.numpy.elementwise_table import ELEMENTWISE_FUNCTIONS
+from composit.numpy.elementwise.functions import ElementwiseFunction
+from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from tests.operations.sample import Maker, Sample, between, given, integers, normal, off_integers
 
 # How to make one operand of a shape and dtype.

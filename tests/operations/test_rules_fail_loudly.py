@@ -17,9 +17,9 @@ import pytest
 import composit as cnp
 from composit.containers import flatten
 from composit.errors import InternalError, NoRuleError, ShapeError
-from composit.numpy.elementwise import Elementwise, ElementwiseFunction
-from composit.numpy.numpy_call import REFUSALS, NumpyCall, count_fallbacks
-from composit.numpy.numpy_function import rows
+from composit.numpy.calls.numpy_call import REFUSALS, NumpyCall, count_fallbacks
+from composit.numpy.calls.numpy_function import rows
+from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
 from composit.operation import Operation
 from docs.numpy_names import names
 from docs.numpy_samples import CALLS, FORMS

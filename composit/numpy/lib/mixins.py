@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from composit.numpy import elementwise_table as table
-from composit.numpy.products import matmul
-from composit.numpy.ufuncs import ufunc
+from composit.numpy.calls.ufuncs import ufunc
+from composit.numpy.elementwise import table
+from composit.numpy.products.matrix_products import matmul
 
 __all__ = ["NDArrayOperatorsMixin"]
 

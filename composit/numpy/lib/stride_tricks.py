@@ -1,5 +1,5 @@
 """numpy.lib.stride_tricks on tensors. May import strided_views."""
 
-from composit.numpy.strided_views import as_strided, sliding_window_view
+from composit.numpy.indexing.strided_views import as_strided, sliding_window_view
 
 __all__ = ["as_strided", "sliding_window_view"]

@@ -16,8 +16,8 @@ from numpy.polynomial._polybase import ABCPolyBase
 from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
-from composit.numpy.arguments import NUMBER_KINDS, is_lazy_number
-from composit.numpy.numpy_function import rule_for
+from composit.numpy.arguments.normalizing import NUMBER_KINDS, is_lazy_number
+from composit.numpy.calls.numpy_function import rule_for
 
 
 def value_function(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,9 +11,9 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import DerivativeError, MissingDerivativeError
 from composit.nn import chain_rule
-from composit.numpy.array_function import ArrayFunction
-from composit.numpy.signatures import signature_of
-from composit.numpy.sorting import Sort
+from composit.numpy.arguments.signatures import signature_of
+from composit.numpy.calls.array_function import ArrayFunction
+from composit.numpy.sorting.sort_and_search import Sort
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-import composit.numpy.assignment as assignment
+import composit.numpy.views.writes as assignment
 from tests.composit.numpy.side_by_side import Program, assert_agree
 
 X = np.arange(24.0).reshape(2, 3, 4)

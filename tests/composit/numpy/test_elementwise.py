@@ -9,8 +9,8 @@ import pytest
 
 import composit as cnp
 from composit.errors import MissingDerivativeError, ShapeError
-from composit.numpy import elementwise_table as table
-from composit.numpy.elementwise import NOT_WRITTEN, Elementwise, elementwise
+from composit.numpy.elementwise import table
+from composit.numpy.elementwise.functions import NOT_WRITTEN, Elementwise, elementwise
 from tests.composit.numpy.comparison import Words, assert_same, assert_same_error
 
 UINT8 = np.array([1, 200], dtype=np.uint8)

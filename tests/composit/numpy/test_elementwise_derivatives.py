@@ -5,7 +5,7 @@ import pytest
 
 import composit as cnp
 import composit.numpy
-from composit.numpy.elementwise_table import ELEMENTWISE_FUNCTIONS
+from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from composit.numpy.namespaces import values
 from composit.operation import VjpContext
 from composit.types import LazyTensor

@@ -7,7 +7,7 @@ import pytest
 
 import composit as cnp
 from composit.errors import DtypeError
-from composit.numpy.erf import erf_of_arrays
+from composit.numpy.elementwise.erf import erf_of_arrays
 
 
 def _points() -> np.ndarray:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.numpy import layout
-from composit.numpy.layout import shares_memory
-from composit.numpy.movement import Reshape, Transpose
+from composit.numpy.manipulation.reshaping import Reshape, Transpose
+from composit.numpy.views import layout
+from composit.numpy.views.layout import shares_memory
 from tests.composit.numpy.side_by_side import assert_agree
 
 C = np.arange(24.0).reshape(2, 3, 4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.numpy import old_polynomials
+from composit.numpy.calculus import polynomials as old_polynomials
 from composit.program import count_evaluations
 from tests.composit.numpy.comparison import assert_derivative, assert_same
 

@@ -11,8 +11,8 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import GuardError
-from composit.numpy.numpy_call import NumpyCall, call_numpy
-from composit.numpy.protocols import functions_with_rules
+from composit.numpy.calls.numpy_call import NumpyCall, call_numpy
+from composit.numpy.tensor.protocols import functions_with_rules
 from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words
 
@@ -131,7 +131,7 @@ def test_importing_composit_leaves_heavy_libraries_alone() -> None:
     assert shown.strip() == "[]"
 
 
-@pytest.mark.parametrize("module", ["contractions", "random", "arguments"])
+@pytest.mark.parametrize("module", ["products.einsums", "random", "arguments.normalizing"])
 def test_examples_in_docstrings_run(module: str) -> None:
     assert doctest.testmod(sys.modules[f"composit.numpy.{module}"]).failed == 0
 

@@ -9,8 +9,8 @@ from numpy.exceptions import AxisError
 import composit as cnp
 from composit.apply import apply
 from composit.errors import MissingDerivativeError, ParameterError, ShapeError
-from composit.numpy.masked_reductions import MaskedReduce
-from composit.numpy.reductions import Accumulate, Reduce
+from composit.numpy.reductions.masked import MaskedReduce
+from composit.numpy.reductions.reduce import Accumulate, Reduce
 from tests.composit.numpy.comparison import Words, assert_derivative, assert_same, assert_same_error
 
 X = np.arange(24.0).reshape(2, 3, 4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import composit.numpy as cnp
-from composit.numpy.signatures import signature_of
+from composit.numpy.arguments.signatures import signature_of
 from docs.numpy_names import Name, functions
 
 # Where the difference is meant, each with its reason.

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import composit.numpy as cnp
-from composit.numpy.indexing import BasicIndex
-from composit.numpy.movement import Transpose
+from composit.numpy.manipulation.reshaping import Transpose
+from composit.numpy.views.basic_indices import BasicIndex
 from composit.operation import Operation
 from composit.view_lists import FEW_STEPS
 

@@ -1,0 +1,1 @@
+"""`x[i] = v`, and functions that change their first argument."""

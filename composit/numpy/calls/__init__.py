@@ -1,0 +1,1 @@
+"""What every public function passes: rules, numpy at the call, universal functions, classes of other arrays."""

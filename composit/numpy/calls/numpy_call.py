@@ -1,0 +1,442 @@
+"""numpy functions without a type rule: run on their real operands at the call, as one node that remembers the function.
+
+The node keeps the value, so that evaluation does not run the function again. The result's shape and the width of its
+strings may depend on values, so on other inputs it is computed again and another type is refused. The same is what
+happens to a call that a rule of ours refuses: numpy decides. May import assignment, apply, guards, operation, errors.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MethodDescriptorType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from composit.apply import apply, apply_several, as_tensor, input_of
+from composit.containers import flatten, with_made_tensors
+from composit.errors import (
+    AssignmentError,
+    AxisError,
+    CompositError,
+    DtypeError,
+    GuardError,
+    IdentityError,
+    InternalError,
+    LinearAlgebraError,
+    NoRuleError,
+    OperandError,
+    OutOfBoundsError,
+    ParameterError,
+    ReadOnlyError,
+    ScalarError,
+    ShapeError,
+)
+from composit.guards import freeze, from_outside, origin_of, read_value
+from composit.handle import TensorHandle, reinterpret, root_of
+from composit.kept_values import KnownValue
+from composit.keys import Key, digest, encode, fresh_token
+from composit.node import keep_value
+from composit.numpy.arguments.signatures import signature_of
+from composit.numpy.views.view_operations import ReadOnly
+from composit.numpy.views.writes import assign_result, is_writable, writing_to
+from composit.operation import Array, Operation, OperationKind, Results, TensorType, tensor_type
+from composit.origins import joined
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+# Any, everywhere here: what numpy's functions take and return.
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumpyCall(Operation):
+    """One call of a numpy function: `rebuild` puts arrays in the places of tensors among its arguments.
+
+    types: what the call returned when it was built
+    token: its identity, since arguments of any kind may be in it
+    written: the operands that the function changes in place; their new values are the last results
+    Derivative:  not known of what numpy computed at the call
+    """
+
+    function: Function
+    rebuild: Callable[[Sequence[Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    types: tuple[TensorType, ...]
+    token: Key
+    written: tuple[int, ...] = ()
+    runs_at_call = True
+    kind = OperationKind.FUNCTION
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.function, "__name__", "numpy_call"))
+
+    @property
+    def num_results(self) -> int:
+        return len(self.types)
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return self.types
+
+    def evaluate(self, *operands: Array) -> Results:
+        parts, result = self.run(operands)
+        if not parts:
+            parts = [np.asarray(result)[()]]  # a number of Python's
+        for part, expected in zip(parts, self.types, strict=False):
+            self._check("shape", np.shape(part), expected.shape)
+            # The width of strings depends on values.
+            self._check("dtype", part.dtype, expected.dtype)
+        return tuple(parts) if len(self.types) > 1 else parts[0]
+
+    def _check(self, what: str, now: object, before: object) -> None:
+        if now != before:
+            raise GuardError(
+                f"{self.name}: the result has {what} {now} for the inputs given now and had {before} when this graph was"
+                f" built; its {what} depends on values; build the graph again for these inputs"
+            )
+
+    def run(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
+        """Return the arrays among the results and the new values of what was written, and the result as it came."""
+        # An operand that is given twice is one array.
+        operands = [from_outside(operand) for operand in operands]
+        copies = {id(operands[i]): np.array(operands[i], copy=True, order="K") for i in self.written}
+        # Not so a copy of it, which may have the same value.
+        values = [copies[id(operand)] if i in self.written else operand for i, operand in enumerate(operands)]
+        args, kwargs = self.rebuild(values)
+        result = _called(self.function, args, kwargs)
+        return [*_arrays_in(result), *(values[position] for position in self.written)], result
+
+    def key(self) -> Key:
+        return self.token
+
+    def structure(self) -> Key:
+        # A prepared program holds this very call, so it may be found again by nothing else.
+        return digest(b"numpy_call", self.token, *(encode(value_type) for value_type in self.types))
+
+
+def _called(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
+    if isinstance(function, MethodDescriptorType) and args and isinstance(args[0], np.generic):
+        # A method of arrays, asked of a number: numpy's scalars have methods of the same names.
+        return getattr(args[0], function.__name__)(*args[1:], **kwargs)
+    return function(*args, **kwargs)
+
+
+# What a rule says no with: it does not cover the call, or an argument is wrong, which the rule has checked.
+DECLINES = (
+    NoRuleError,
+    ShapeError,
+    DtypeError,
+    ScalarError,
+    AxisError,
+    ParameterError,
+    OperandError,
+    IdentityError,
+    AssignmentError,
+    OutOfBoundsError,
+    LinearAlgebraError,
+    ReadOnlyError,
+)
+# What is brought before `let_numpy_decide`: besides, errors of Python's and numpy's own, which follow from a call that
+# numpy refuses as well, or from a fault in the rule. Any other exception is a fault and goes on to the user.
+REFUSALS = (*DECLINES, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError)
+_ERRORS = (CompositError, *REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
+
+_counts: ContextVar[tuple[Counter[str], ...]] = ContextVar("fallback_counts", default=())
+
+
+@contextmanager
+def count_fallbacks() -> Iterator[Counter[str]]:
+    """Count the calls inside that rules declined and numpy decided, by the names of numpy's functions.
+
+    Example:
+        >>> import composit as cnp
+        >>> with count_fallbacks() as counted:
+        ...     value = cnp.sum(cnp.ones(3), dtype="O")
+        >>> dict(counted)
+        {'sum': 1}
+    """
+    counted: Counter[str] = Counter()
+    token = _counts.set((*_counts.get(), counted))
+    try:
+        yield counted
+    finally:
+        _counts.reset(token)
+
+
+def let_numpy_decide(
+    refusal: Exception,
+    function: Function,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    writes: tuple[str, ...] = (),
+) -> Any:
+    """Return numpy's result for a call that a rule declined, or raise its error: ours where it says the same and more.
+
+    Raises:  InternalError: the rule did not decline but failed, and numpy's function takes the call
+    """
+    name = _name_for_people(function)
+    for counted in _counts.get():
+        counted[name] += 1
+    try:
+        result = call_numpy(function, args, kwargs, ("out", *writes))
+    except _ERRORS as theirs:
+        if not isinstance(refusal, NoRuleError):
+            if isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal):
+                raise refusal from None
+            theirs.add_note(str(refusal))
+        raise
+    if not isinstance(refusal, DECLINES):
+        raise InternalError(
+            f"{name}: composit's rule failed with {type(refusal).__name__}: {refusal}; numpy's function takes the same call,"
+            " of which a rule is expected to make a result, or to decline it with NoRuleError; report the call, and until"
+            " then compute this part with numpy's own function on arrays"
+        ) from refusal
+    return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
+
+
+def _name_for_people(function: Function) -> str:
+    name, owner = str(getattr(function, "__name__", function)), getattr(function, "__self__", None)
+    if not isinstance(owner, np.ufunc):
+        return name
+    return owner.__name__ if name == "__call__" else f"{owner.__name__}.{name}"
+
+
+_views: list[Callable[[TensorHandle, Any, Array], Any]] = []
+
+
+def register_views(view_of_part: Callable[[TensorHandle, Any, Array], Any]) -> None:
+    """Set what makes the view of a tensor that a part of its value shows: it needs the families."""
+    assert not _views, "what makes views is registered once"
+    _views.append(view_of_part)
+
+
+# What numpy says of an object whose `__array__` gives a tensor.
+MADE_NO_ARRAY = "object __array__ method not producing an array"
+
+
+def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str] = ()) -> Any:
+    """Return the result of a numpy function on tensors: tensors for arrays, anything else as it is.
+
+    The function runs now, on values read from the operands.
+
+    writes: the arguments that the function changes in place; tensors there are assigned to
+    """
+    written = written_handles(function, args, kwargs, writes) if writes else []
+    if not written:
+        return _call(function, args, kwargs, writes, [])
+    handles, _ = flatten((args, dict(kwargs)))
+    for handle in handles:
+        # Before the locks are taken: what users wrote may run here, and may wait for other threads.
+        read_value(handle, "")
+    with writing_to(*written):
+        return _call(function, args, kwargs, writes, written)
+
+
+def _call(
+    function: Function,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    writes: Sequence[str],
+    written: Sequence[TensorHandle],
+) -> object:
+    handles, rebuild = flatten((args, dict(kwargs)))
+    inner: dict[int, TensorHandle] = {}
+    values = _apart(handles, [from_outside(read_value(handle, ""), inner) for handle in handles])
+    # What is read-only stays as it is read, so that numpy says so in its own words.
+    places = tuple(i for i, h in enumerate(handles) if any(h is target for target in written) and is_writable(h))
+    call = NumpyCall(function, rebuild, (), fresh_token(), places)
+    try:
+        parts, result = call.run(values)
+    except ValueError as error:
+        if str(error) != MADE_NO_ARRAY:
+            raise
+        (args, kwargs), is_changed = with_made_tensors((args, dict(kwargs)))
+        if not is_changed:
+            raise
+        return call_numpy(function, args, kwargs, writes)
+    if not handles:
+        return _fresh(result)
+    if inner:
+        # What was taken out of an array of objects is the tensor that it holds.
+        result = _with_held(result, inner)
+        parts = [*_arrays_in(result), *parts[len(parts) - len(places) :]]
+    for place, part in zip(places, parts[len(parts) - len(places) :], strict=True):
+        values[place] = part
+    held = {id(value): handle for value, handle in zip(values, handles, strict=True)}
+    return _Results(call, handles, values, parts, result, {**held, **inner}).tensors()
+
+
+def _apart(handles: Sequence[TensorHandle], values: list[Any]) -> list[Any]:
+    """Return the values, none in the memory of another tensor's: a copy of a tensor has the very value of what it is of."""
+    roots: dict[int, TensorHandle] = {}
+    for place, (handle, value) in enumerate(zip(handles, values, strict=True)):
+        root = root_of(handle)
+        root = handle if root is None else root
+        if isinstance(value, np.ndarray) and roots.setdefault(id(_owner(value)), root) is not root:
+            values[place] = value.copy(order="K")
+    return values
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def written_handles(
+    function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str]
+) -> list[TensorHandle]:
+    """Return the tensors among the arguments that are changed in place."""
+    given = [kwargs[name] for name in writes if name in kwargs]
+    names = _positional_names(function)
+    given += [value for name, value in zip(names, args, strict=False) if name in writes]
+    flat: list[Any] = []
+    for value in given:
+        flat += value if isinstance(value, tuple | list) else (value,)
+    return [value.__lazy_tensor__() for value in flat if hasattr(value, "__lazy_tensor__")]
+
+
+@lru_cache(maxsize=1024)
+def _positional_names(function: Function) -> tuple[str, ...]:
+    # Some builtins show no signature; none of them writes anywhere but to its first argument.
+    signature = signature_of(function)
+    return ("a",) if signature is None else tuple(signature.parameters)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it becomes a tensor: subclasses (matrices, masked arrays) are numpy's own, objects their own class."""
+    if isinstance(value, np.ndarray):
+        return type(value) is np.ndarray
+    return isinstance(value, np.generic) and value.dtype.kind not in "OUSVT"
+
+
+def _arrays_in(value: Any) -> list[Any]:
+    """Return the arrays of a result, in order."""
+    if _is_array(value):
+        return [value]
+    return [array for part in value for array in _arrays_in(part)] if isinstance(value, tuple | list) else []
+
+
+def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
+    """Return a result with tensors in the places of its arrays."""
+    if _is_array(value):
+        return next(tensors)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_with_tensors(part, tensors) for part in value))
+    if type(value) in (tuple, list):
+        return type(value)([_with_tensors(part, tensors) for part in value])
+    return value
+
+
+def _fresh(result: Any) -> object:
+    """Return the result of a call without tensors: a creation, whose arrays are inputs."""
+    return _with_tensors(result, iter([_input(part) for part in _arrays_in(result)]))
+
+
+def _input(part: Any) -> LazyTensor:
+    if isinstance(part, np.generic):
+        return as_tensor(part)
+    # A copy where somebody else may hold the memory.
+    array = np.array(part, order="K", copy=True)
+    if array.dtype == object:
+        _hold(array, {})
+    tensor = input_of(array)
+    if not part.flags.writeable:
+        reinterpret(tensor, ReadOnly(True), tensor)
+    return tensor
+
+
+def _with_held(value: Any, held: Mapping[int, TensorHandle]) -> object:
+    if type(value) in (tuple, list):
+        return type(value)([_with_held(part, held) for part in value])
+    return held.get(id(value), value) if type(value) is np.ndarray else value
+
+
+def _hold(objects: Array, held: Mapping[int, TensorHandle]) -> None:
+    """Put tensors in the places of arrays: an array of objects holds the objects, which may move on later."""
+    known = dict(held)
+    for place, element in enumerate(objects.ravel().tolist()):
+        if type(element) is np.ndarray:
+            if id(element) not in known:
+                known[id(element)] = _input(element)
+            objects.flat[place] = known[id(element)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What a call gave: its arrays become results of one node, which keeps their values.
+
+    values: what the function was given for the tensors, and left in those that it wrote to
+    held:   tensors by the ids of the values that stood for them, which arrays of objects hold
+    """
+
+    call: NumpyCall
+    handles: Sequence[TensorHandle]
+    values: Sequence[Any]
+    parts: Sequence[Any]
+    result: Any
+    held: Mapping[int, TensorHandle]
+
+    def tensors(self) -> object:
+        """Return the result with tensors for arrays, after the operands that were written to have moved on."""
+        if not self.parts or len(self.parts) == len(self.call.written):
+            return self._facts()
+        nodes = self._apply(self.call, self.parts)
+        count = len(self.parts) - len(self.call.written)
+        for place, value in zip(self.call.written, nodes[count:], strict=True):
+            assign_result(self.handles[place], value)
+        given = [self._operand_or_view(part) for part in self.parts[:count]]
+        chosen = [node if tensor is None else tensor for tensor, node in zip(given, nodes, strict=False)]
+        return _with_tensors(self.result, iter(chosen))
+
+    def _operand_or_view(self, part: Any) -> object:
+        """Return the operand that came back as it was given, or the view of one; None for what the function computed."""
+        # Numbers are not told apart by identity: np.True_ is one object.
+        if not isinstance(part, np.ndarray):
+            return None
+        if id(part) in self.held:
+            return self.held[id(part)]
+        views = (_views[0](*pair, part) for pair in zip(self.handles, self.values, strict=True))
+        view = next((view for view in views if view is not None), None)
+        if view is not None:
+            # What it shows may follow from any of the values.
+            for handle in self.handles:
+                read_value(handle, self.call.name)
+        return view
+
+    def _facts(self) -> object:
+        """Return what is no array: a number is a read of a node that computes it, anything else a read of the operands."""
+        if self.call.written:
+            nodes = self._apply(self.call, self.parts)
+            for place, value in zip(self.call.written, nodes, strict=True):
+                assign_result(self.handles[place], value)
+            return self.result
+        number: object = np.asarray(self.result)[()] if type(self.result) in (bool, int, float, complex) else None
+        # Not so an integer of Python's that is too large for numpy's.
+        if isinstance(number, np.generic):
+            (tensor,) = self._apply(self.call, [number])
+            read_value(tensor, self.call.name)
+            return self.result
+        for handle in self.handles:
+            read_value(handle, self.call.name)
+        return self.result
+
+    def _apply(self, call: NumpyCall, parts: Sequence[Any]) -> tuple[Any, ...]:
+        types = tuple(tensor_type(np.shape(part), part.dtype, isinstance(part, np.generic)) for part in parts)
+        called = replace(call, types=types)
+        several = len(types) != 1
+        together = apply_several(called, *self.handles) if several else (apply(called, *self.handles),)
+        origin = joined([origin_of(handle.node, handle._known) for handle in self.handles])
+        for tensor, part in zip(together, parts, strict=True):
+            # A copy: what a function returns may be an array that somebody else holds.
+            value = part.copy(order="K") if isinstance(part, np.ndarray) else part
+            if isinstance(value, np.ndarray) and value.dtype == object:
+                _hold(value, self.held)
+            keep_value(tensor.node, tensor.output_index, KnownValue(freeze(value), origin))
+        return together

@@ -1,0 +1,1 @@
+"""Arrays made from nothing, from values, and as window functions."""

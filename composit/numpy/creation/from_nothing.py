@@ -1,0 +1,462 @@
+"""Arrays made from nothing: zeros, arange, eye, ...
+
+Each creation is an array of its own: the operations here carry a serial. Arrays of given values live in conversions.py,
+random numbers in random.py. May import conversions, movement, arguments, apply, operation, errors.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from composit.apply import apply, input_of, leaf
+from composit.errors import NoRuleError, ParameterError, ShapeError
+from composit.guards import read_value
+from composit.handle import TensorHandle
+from composit.keys import Key
+from composit.numpy.arguments.normalizing import (
+    ShapeLike,
+    TensorLike,
+    dtype_or,
+    handle_of,
+    is_number,
+    normalize_axis,
+    normalize_shape,
+    own,
+    truth,
+    whole,
+)
+from composit.numpy.calls.array_function import ArrayFunction
+from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.creation.from_values import asarray
+from composit.numpy.manipulation.broadcasting import broadcast_to
+from composit.numpy.manipulation.reshaping import transpose
+from composit.numpy.views.layout import InOrder, in_c_order, order_of_axes
+from composit.operation import (
+    Array,
+    Dtype,
+    Operation,
+    OperationKind,
+    Shape,
+    TensorType,
+    VjpContext,
+    serial_field,
+    tensor_type,
+)
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = [
+    "arange",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "geomspace",
+    "identity",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "tri",
+    "zeros",
+    "zeros_like",
+]
+
+
+# What a process can address: beyond it numpy's own error is the answer, at the call.
+MAX_NUM_BYTES = 2**47
+
+MOST_COPIED_BYTES = 1 << 16  # of a filled array that is laid out as numpy would lay it out, though only read
+
+
+@dataclass(frozen=True, slots=True)
+class Full(Operation):
+    """An array of one value. Reference: https://numpy.org/doc/stable/reference/generated/numpy.full.html"""
+
+    shape: Shape
+    dtype: Dtype
+    fill_value: Any  # a Python or numpy scalar
+    serial: Key = serial_field()
+    keeps_c_order = True
+    kind = OperationKind.CREATION
+    no_derivative = "no operands"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        if math.prod(self.shape) * self.dtype.itemsize > MAX_NUM_BYTES:
+            raise NoRuleError(f"full: no machine holds an array of shape {self.shape}")
+        return (tensor_type(self.shape, self.dtype),)
+
+    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
+        # One value stands for all elements.
+        return 0
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.full(self.shape, self.fill_value, self.dtype)
+
+    def evaluate_for_reading(self, *operands: Array) -> Array:
+        # Strides of 0 cost no memory, but numpy can choose another loop for them: clip has one that keeps zeros' signs.
+        array = np.broadcast_to(self.element(), self.shape)
+        return array.copy() if array.nbytes <= MOST_COPIED_BYTES else array
+
+    def element(self) -> Array:
+        """Return one element, converted as numpy converts it: np.uint32(-1.5) is an error, full(3, -1.5, "uint32") is not."""
+        with np.errstate(invalid="ignore"):
+            return np.full((), self.fill_value, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Arange(Operation):
+    """Evenly spaced values by step. Reference: https://numpy.org/doc/stable/reference/generated/numpy.arange.html"""
+
+    start: Any  # Python or numpy scalars, as the next two
+    stop: Any
+    step: Any
+    dtype: Dtype
+    serial: Key = serial_field()
+    keeps_c_order = True
+    kind = OperationKind.CREATION
+    no_derivative = "no operands"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        # numpy divides as Python does, before any cast to dtype.
+        length = max(math.ceil((self.stop - self.start) / self.step), 0)
+        return (tensor_type((length,), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        bounds: Any = (self.start, self.stop, self.step)  # numpy declares an overload per combination
+        return np.arange(*bounds, dtype=self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Linspace(Operation):
+    """Evenly spaced values by number. Reference: https://numpy.org/doc/stable/reference/generated/numpy.linspace.html"""
+
+    start: Any  # a Python or numpy scalar, as the next
+    stop: Any
+    num: int
+    endpoint: bool
+    dtype: Dtype
+    serial: Key = serial_field()
+    keeps_c_order = True
+    kind = OperationKind.CREATION
+    no_derivative = "no operands"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((self.num,), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.linspace(self.start, self.stop, self.num, self.endpoint, dtype=self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Eye(Operation):
+    """Ones on a diagonal. Reference: https://numpy.org/doc/stable/reference/generated/numpy.eye.html"""
+
+    N: int
+    M: int
+    k: int
+    dtype: Dtype
+    serial: Key = serial_field()
+    keeps_c_order = True
+    kind = OperationKind.CREATION
+    no_derivative = "no operands"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((self.N, self.M), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.eye(self.N, self.M, self.k, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Tri(Operation):
+    """Ones on and below a diagonal. Reference: https://numpy.org/doc/stable/reference/generated/numpy.tri.html"""
+
+    N: int
+    M: int
+    k: int
+    dtype: Dtype
+    serial: Key = serial_field()
+    keeps_c_order = True
+    kind = OperationKind.CREATION
+    no_derivative = "no operands"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type((self.N, self.M), self.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return np.tri(self.N, self.M, self.k, self.dtype)
+
+
+# What is no different from leaving an argument out, where the result is a tensor.
+_TO_LEAVE_OUT: Mapping[str, tuple[object, ...]] = {
+    "order": (None, "K", "A", "C"),
+    "subok": (False, True),
+    "like": (None,),
+    "device": (None, "cpu"),
+}
+
+
+def _check_layout(function: str, others: dict[str, Any]) -> None:
+    for name, value in others.items():
+        if name not in _TO_LEAVE_OUT:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+        if not any(type(value) is type(known) and value == known for known in _TO_LEAVE_OUT[name]):
+            raise ParameterError(
+                f"{function}: {name}={value!r} was given; a lazy tensor has no memory layout, subclass or device of its"
+                " own; leave the argument out"
+            )
+
+
+@rule_for(np.full)
+def full(
+    shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: str | None = None, **others: Any
+) -> LazyTensor:
+    """Return a new array of one value, with a label if `name` is given. See np.full.
+
+    A fill value that is no scalar is broadcast.
+    """
+    _check_layout("full", others)
+    lengths = normalize_shape(shape)
+    if hasattr(fill_value, "__lazy_tensor__") or np.ndim(fill_value):
+        values = asarray(fill_value, dtype)
+        if values.ndim > len(lengths):
+            raise NoRuleError("full: values with more axes, which numpy leaves out where they have one element")
+        return in_c_order(broadcast_to(values, lengths))
+    chosen = dtype_or(dtype, np.asarray(fill_value).dtype)
+    value = fill_value.item() if isinstance(fill_value, np.ndarray) else fill_value
+    if type(value) is int and chosen.kind in "iu":
+        np.empty((), chosen)[()] = value  # raises where it does not fit
+    return leaf(Full(lengths, chosen, value))
+
+
+@rule_for(np.zeros)
+def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> LazyTensor:
+    """Return a new array of zeros, with a label if `name` is given. See np.zeros.
+
+    Example:
+        >>> zeros((2, 3), name="bias").name
+        'bias'
+    """
+    _check_layout("zeros", others)
+    return leaf(Full(normalize_shape(shape), _with_a_zero(dtype_or(dtype, np.dtype(float))), 0))
+
+
+@rule_for(np.ones)
+def ones(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> LazyTensor:
+    """Return a new array of ones, with a label if `name` is given. See np.ones."""
+    _check_layout("ones", others)
+    return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 1))
+
+
+@rule_for(np.empty)
+def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> LazyTensor:
+    """Return a new array to be filled; it holds zeros, so that evaluating twice gives one result. See np.empty."""
+    _check_no_objects(dtype)
+    return zeros(shape, dtype, **others)
+
+
+def _with_a_zero(dtype: Dtype) -> Dtype:
+    if dtype.kind in "SUVT":
+        raise NoRuleError("zeros: texts are empty, not 0")
+    return dtype
+
+
+def _check_no_objects(dtype: Any) -> None:
+    if np.dtype(dtype).hasobject:
+        raise NoRuleError("empty: elements that are objects are None, not zero")
+
+
+@rule_for(np.full_like)
+def full_like(
+    a: TensorLike, fill_value: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any
+) -> LazyTensor:
+    """Return a new array of one value with another's shape and dtype. See np.full_like."""
+    tensor = handle_of(a)
+    # np.full has no such arguments, and may be asked.
+    _check_layout("full_like", {"subok": others.pop("subok", True)})
+    wanted = others.get("order", "K")
+    if wanted in ("K", "A"):
+        others.pop("order", None)
+    result = full(tensor.shape if shape is None else shape, fill_value, dtype_or(dtype, tensor.dtype), **others)
+    order = order_of_axes(tensor) if wanted in ("K", "A") else None
+    if order is not None and shape is not None:
+        raise NoRuleError("full_like: another shape in the order of an array that does not lie in C order")
+    if order is None or (wanted == "A" and order != tuple(reversed(range(tensor.ndim)))):
+        return result
+    # In memory the axes follow each other as the other array's do.
+    packed = apply(InOrder("C"), transpose(result, order))
+    return own(transpose(packed, tuple(sorted(range(len(order)), key=order.__getitem__))))
+
+
+@rule_for(np.zeros_like)
+def zeros_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
+    """Return a new array of zeros with another's shape and dtype. See np.zeros_like."""
+    _with_a_zero(dtype_or(dtype, handle_of(a).dtype))
+    return full_like(a, 0, dtype, shape=shape, **others)
+
+
+@rule_for(np.ones_like)
+def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
+    """Return a new array of ones with another's shape and dtype. See np.ones_like."""
+    return full_like(a, 1, dtype, shape=shape, **others)
+
+
+@rule_for(np.empty_like)
+def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
+    """Return a new array to be filled, of zeros, with another's shape and dtype. See np.empty_like."""
+    _check_no_objects(handle_of(a).dtype if dtype is None else dtype)
+    return zeros_like(a, dtype, shape=shape, **others)
+
+
+def _known_scalar(value: Any) -> Any:
+    # Lengths are part of a type, so a tensor that decides one is read now; its dtype takes part in the promotion.
+    if hasattr(value, "__lazy_tensor__"):
+        return np.asarray(read_value(value.__lazy_tensor__(), "arange"))[()]
+    return value[()] if isinstance(value, np.ndarray) else value
+
+
+@rule_for(np.arange)
+def arange(*given: Any, **named: Any) -> LazyTensor:
+    """Return evenly spaced values from start up to, without, stop. See np.arange."""
+    # One value by its place is where to stop, one by its name is what it is called.
+    is_stop = len(given) == 1 and not named.keys() & {"start", "stop"}
+    return _evenly_spaced(*((0, *given) if is_stop else given), **named)
+
+
+def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = None, **others: Any) -> LazyTensor:
+    _check_layout("arange", others)
+    if stop is None:
+        raise NoRuleError("arange: no stop, in whose place numpy takes start, or says no")
+    parts = start, stop, step = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]
+    for part in parts:
+        if np.ndim(part):
+            raise NoRuleError(f"arange: {type(part).__name__} is no scalar")
+    dtypes = [np.asarray(part).dtype for part in parts]
+    # numpy's default integer takes part in the promotion, Python's scalars with the dtype of their class. Dates have none
+    # with it, and numpy steps from one to the next itself.
+    if any(each.kind not in "biuf" for each in dtypes):
+        return input_of(np.arange(*parts, dtype=dtype))
+    chosen = dtype_or(dtype, np.result_type(np.int64, *dtypes))
+    if chosen.kind not in "biuf":
+        return input_of(np.arange(*parts, dtype=dtype))
+    return leaf(Arange(start, stop, step, chosen))
+
+
+@rule_for(np.linspace)
+def linspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Return `num` evenly spaced values from start to stop. See np.linspace."""
+    number = whole(num)
+    if number < 0:
+        raise ShapeError(f"Number of samples, {number}, must be non-negative.: linspace makes as many as num says")
+    divisions = number - 1 if endpoint else number
+    if is_number(start) and is_number(stop):
+        chosen = dtype_or(dtype, np.result_type(start, stop, float(number)))
+        values = leaf(Linspace(start, stop, number, truth(endpoint), chosen))
+    else:
+        values = _linspace_between(start, stop, number, truth(endpoint), dtype, axis)
+    if not retstep:
+        return values
+    return values, (stop - start) / divisions if divisions > 0 else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class LinspaceBetween(ArrayFunction):
+    """Evenly spaced values between the elements of two arrays, along a new axis.
+
+    Derivative:  the sum along that axis of g times the share that each value has of an end
+    Reference:   numpy.linspace
+    """
+
+    function = staticmethod(np.linspace)
+    num: int
+    endpoint: bool
+    dtype: Dtype | None
+    axis: int
+    keeps_c_order = False
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        start, stop = operand_types
+        shape = list(np.broadcast_shapes(start.shape, stop.shape))
+        shape.insert(normalize_axis(self.axis, len(shape) + 1), self.num)
+        ends = [end.dtype if end.weak is None else end.weak(0) for end in operand_types]
+        return (tensor_type(tuple(shape), np.result_type(*ends, 1.0) if self.dtype is None else self.dtype),)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        if not self.num:
+            return [None, None]
+        xp, (g,) = context.xp, context.cotangents
+        shares = np.linspace(0.0, 1.0, self.num, self.endpoint)
+        rows = xp.moveaxis(g, self.axis, -1)
+        return [xp.sum(rows * share, axis=-1) for share in (1 - shares, shares)]
+
+
+def _linspace_between(start: Any, stop: Any, number: int, endpoint: bool, dtype: Any, axis: int) -> LazyTensor:
+    if any(
+        not is_number(end) and isinstance(end, numbers.Number) and not isinstance(end, TensorHandle)
+        for end in (start, stop)
+    ):
+        raise NoRuleError("linspace: ends of a class of their own")
+    ends = [handle_of(end) for end in (start, stop)]
+    if any(end.dtype.kind not in "biufc" for end in ends):
+        raise NoRuleError("linspace: ends that are no numbers")
+    between = LinspaceBetween(number, endpoint, None if dtype is None else np.dtype(dtype), axis)
+    return apply(between, *ends)
+
+
+@rule_for(np.logspace)
+def logspace(
+    start: TensorLike,
+    stop: TensorLike,
+    num: Any = 50,
+    endpoint: bool = True,
+    base: TensorLike = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> LazyTensor:
+    """Return base to the power of evenly spaced exponents. See np.logspace; a base that is a number."""
+    if np.ndim(base) or isinstance(base, TensorHandle):
+        raise NoRuleError("logspace: several bases")
+    values: LazyTensor = base ** linspace(start, stop, num, endpoint, axis=axis)
+    return values if dtype is None else values.astype(dtype)
+
+
+geomspace = without_rule(np.geomspace)
+
+
+@rule_for(np.eye)
+def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> LazyTensor:
+    """Return a matrix with ones on a diagonal. See np.eye."""
+    _check_layout("eye", others)
+    rows, columns = normalize_shape((N, N if M is None else M))
+    return leaf(Eye(rows, columns, whole(k), dtype_or(dtype, np.dtype(float))))
+
+
+@rule_for(np.identity)
+def identity(n: Any, dtype: Any = None, **others: Any) -> LazyTensor:
+    """Return the square matrix with ones on its diagonal. See np.identity."""
+    return eye(n, dtype=float if dtype is None else dtype, **others)
+
+
+@rule_for(np.tri)
+def tri(N: Any, M: Any = None, k: int = 0, dtype: Any = float, **others: Any) -> LazyTensor:
+    """Return a matrix with ones on and below a diagonal. See np.tri."""
+    _check_layout("tri", others)
+    rows, columns = normalize_shape((N, N if M is None else M))
+    return leaf(Tri(rows, columns, whole(k), dtype_or(dtype, np.dtype(float))))

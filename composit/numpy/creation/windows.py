@@ -1,0 +1,51 @@
+"""Window functions, and the Bessel function that one of them is made of. May import array_function, errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import NoRuleError
+from composit.numpy.arguments.normalizing import TensorLike, handle_of
+from composit.numpy.calls.array_function import ArrayFunction
+from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.operation import OperationKind, TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = ["bartlett", "blackman", "hamming", "hanning", "i0", "kaiser"]
+
+bartlett = without_rule(np.bartlett)
+blackman = without_rule(np.blackman)
+hamming = without_rule(np.hamming)
+hanning = without_rule(np.hanning)
+kaiser = without_rule(np.kaiser)
+
+
+@dataclass(frozen=True, slots=True)
+class I0(ArrayFunction):
+    """The modified Bessel function of the first kind and order 0, of each element.
+
+    Derivative:  not written yet
+    Reference:   numpy.i0
+    """
+
+    function = staticmethod(np.i0)
+    kind = OperationKind.ELEMENTWISE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, operand.dtype if operand.dtype.kind == "f" else np.float64),)
+
+
+@rule_for(np.i0)
+def i0(x: TensorLike) -> LazyTensor:
+    """Return the modified Bessel function of the first kind and order 0. See np.i0."""
+    tensor = handle_of(x)
+    if not tensor.ndim or tensor.dtype.kind not in "biuf":
+        raise NoRuleError("i0: no axis, or elements that are no real numbers")
+    return apply(I0(), tensor)

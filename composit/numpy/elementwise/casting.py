@@ -1,0 +1,88 @@
+"""Elementwise operations that are no rows of the table: elements in another dtype, and chosen by a condition.
+
+May import elementwise and the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.numpy.elementwise.functions import broadcast_shapes, promote
+from composit.operation import Array, Dtype, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+
+@dataclass(frozen=True, slots=True)
+class Astype(Operation):
+    """The same elements in another dtype.
+
+    Derivative:  g, cast back
+    Reference:   numpy.ndarray.astype
+    """
+
+    dtype: Dtype
+    keeps_c_order = True
+    kind = OperationKind.ELEMENTWISE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, self.dtype, operand.is_scalar),)
+
+    def evaluate(self, *operands: Array) -> Results:
+        operand: Any = operands[0]  # Any: an array, or a Python scalar
+        if not isinstance(operand, np.ndarray | np.generic):
+            return np.asarray(operand).astype(self.dtype)[()]
+        return operand.astype(self.dtype)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        # The sweep casts each cotangent to its operand's dtype, which is all there is to do.
+        return [context.cotangents[0] if self.dtype.kind in "fc" else None]
+
+
+def astype(
+    x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None
+) -> LazyTensor:  # Any: array_like, dtype_like
+    """Return x in another dtype. Reference: numpy.astype."""
+    return apply(Astype(np.dtype(dtype)), x)
+
+
+def in_dtype(tensor: Any, dtype: Dtype) -> LazyTensor:
+    """Return the tensor in a dtype, byte order and all: itself where it has it."""
+    return tensor if tensor.dtype == dtype else apply(Astype(dtype), tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class Where(Operation):
+    """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast.
+
+    Derivative:  g where the operand was chosen, 0 elsewhere
+    Reference:   numpy.where
+    """
+
+    keeps_c_order = True
+    kind = OperationKind.ELEMENTWISE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = broadcast_shapes("where", [operand.shape for operand in operand_types])
+        return (tensor_type(shape, promote(operand_types[1:])),)
+
+    def evaluator(self) -> Callable[..., Results]:
+        return np.where
+
+    def evaluate(self, *operands: Array) -> Results:
+        return np.where(*operands)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (condition, *_) = context.xp, context.cotangents, context.operands
+        return [
+            None,
+            xp.where(condition, g, 0) if context.needs[1] else None,
+            xp.where(condition, 0, g) if context.needs[2] else None,
+        ]

@@ -1,0 +1,496 @@
+"""Elementwise operations: one record per numpy ufunc, which is at once the public function and the table row.
+
+Lives here: the mechanism (types through numpy's own promotion, broadcasting, the call), and `Elementwise`. Not
+here: the rows (`elementwise_table.py`), their derivatives (`elementwise_derivatives.py`). May import the core.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply, as_tensor, is_given, tensor_of
+from composit.at_call import compute_if_caught
+from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
+from composit.handle import TensorHandle, new_tensor
+from composit.keys import Key, digest
+from composit.numpy.arguments.normalizing import named_dtype
+from composit.numpy.arguments.python_integers import Bounds, check_python_ints, integer_bounds
+from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.calls.ufuncs import (
+    asked,
+    call_method,
+    is_asked,
+    operand_of,
+    ufunc,
+    with_named_results,
+    wrong_number,
+)
+from composit.numpy.elementwise.known_numbers import results_at_once
+from composit.operation import (
+    Array,
+    Dtype,
+    Operation,
+    OperationKind,
+    Results,
+    Shape,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
+from composit.scalar_nodes import scalar_node
+from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+# (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
+Derivative: TypeAlias = Callable[..., Any]
+# What numpy's resolve_dtypes does: dtypes (or Python's int, float, complex) in, dtypes of the loop out.
+Resolver: TypeAlias = Callable[..., tuple[Dtype, ...]]
+Check: TypeAlias = Callable[..., None]
+
+MAX_KNOWN_TYPES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Typing:
+    """What a function does with operands of given types.
+
+    bounds: per operand the range that a Python int must be in, None where all operands take any
+    """
+
+    results: tuple[TensorType, ...]
+    bounds: Bounds | None
+
+
+class ElementwiseFunction(ufunc):
+    """A numpy function that works element by element: callable on tensors, and the row of the table that describes it.
+
+    name:        numpy's name
+    ufunc:       the callable that computes it on arrays, a numpy ufunc except for erf and a few of that kind
+    derivatives: per operand a rule, or a string that says why there is none
+    check:       raises what numpy raises for the values of Python ints among the operands
+    commutes:    whether both operands may change places
+    """
+
+    __slots__ = (
+        "__name__",
+        "__qualname__",
+        "_checked_typings",
+        "_key",
+        "_resolve",
+        "_typings",
+        "check",
+        "commutes",
+        "derivatives",
+        "name",
+        "nin",
+        "nout",
+        "operation",
+        "scalar_operation",
+        "ufunc",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        ufunc: Callable[..., Any],
+        derivatives: Sequence[Derivative | str],
+        resolve: Resolver,
+        nout: int,
+    ) -> None:
+        self.name = self.__name__ = self.__qualname__ = name
+        self.ufunc = ufunc
+        self.nin = len(derivatives)
+        self.nout = nout
+        self.derivatives = tuple(derivatives)
+        self.operation = Elementwise(self)
+        self.scalar_operation = Elementwise(self, None, True)
+        self.check: Check | None = None
+        self.commutes = False
+        self._resolve = resolve
+        self._typings: dict[tuple[TensorType, ...], _Typing] = {}
+        # Those of integers that the function may refuse by their values: the short paths of operators do not see them.
+        self._checked_typings: dict[tuple[TensorType, ...], _Typing] = {}
+        self._key = digest(b"elementwise", name.encode())
+
+    def __call__(self, *operands: Any, **options: Any) -> LazyTensor:
+        """Return the lazy result; arguments, promotion, broadcasting and errors are numpy's."""
+        try:
+            return self._lazily(operands, options)
+        except REFUSALS as refusal:
+            given, named = with_named_results(self, operands, options)
+            result, is_answered = asked(self, "__call__", given, named)
+            answer: LazyTensor = result if is_answered else let_numpy_decide(refusal, self.ufunc, given, named)
+            return answer
+
+    def of_two(self, first: Any, second: Any) -> LazyTensor:
+        """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
+        return self._lazily((first, second), {})
+
+    def of_scalars(self, *operands: Any) -> LazyTensor:
+        """Return the lazy result of Python's operator on scalars, which numpy's scalars compute; raises as `of_two`."""
+        return self._lazily(operands, {}, self.scalar_operation)
+
+    def _lazily(
+        self, operands: tuple[Any, ...], options: dict[str, Any], operation: Elementwise | None = None
+    ) -> LazyTensor:
+        if options or len(operands) != self.nin:
+            return _call_with_options(self, operands, **options)
+        flat: list[Any] = []  # node, output index, node, output index, ...
+        operand_types = []
+        for operand in operands:
+            if not isinstance(operand, TensorHandle):
+                if operand.__class__ is int or operand.__class__ is float:
+                    node = scalar_node(operand)
+                    flat += (node, 0)
+                    operand_types.append(node.types[0])
+                    continue
+                operand = operand_of(operand)
+            elif operand._early.__class__ is tuple and self.nout == 1 and self.check is None:
+                result = results_at_once(operation or self.operation, operands)
+                if result is not None:
+                    return result
+            flat += (operand._node, operand._output_index)
+            operand_types.append(operand._type)
+        types = tuple(operand_types)
+        typing = self._typings.get(types) or self.typing_of(types)
+        if typing.bounds is not None:
+            check_python_ints(operands, typing.bounds, typing.results)
+            if self.check is not None:
+                return self._checked(operands, operation or self.operation, tuple(flat), types, typing)
+        if self.nout == 1:
+            return new_tensor(operation or self.operation, tuple(flat), typing.results, find_source(3))
+        # divmod, frexp and modf
+        return tensor_of(operation or self.operation, tuple(flat), typing.results, 3)  # type: ignore[return-value]
+
+    def _checked(
+        self,
+        operands: tuple[Any, ...],
+        operation: Elementwise,
+        flat: tuple[Any, ...],
+        types: tuple[TensorType, ...],
+        typing: _Typing,
+    ) -> LazyTensor:
+        """Return the result of a function that refuses values: those of Python ints at once, others when they are known."""
+        assert self.check is not None
+        self.check(*operands)
+        result = new_tensor(operation, flat, typing.results, find_source(4))
+        if operation.may_raise(types, [is_given(node) for node in flat[::2]]):
+            compute_if_caught(result)
+        return result
+
+    def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
+        """Return what the function does with operands of these types, from numpy itself and then from memory."""
+        known = self._typings.get(types) or self._checked_typings.get(types)
+        if known is not None:
+            return known
+        if len(self._typings) + len(self._checked_typings) >= MAX_KNOWN_TYPES:
+            self._typings.clear()
+            self._checked_typings.clear()
+        if any(value_type.dtype.kind in _WITHOUT_RULES for value_type in types):
+            raise NoRuleError(f"{self.name}: elements that are objects, strings or records")
+        # Before the shapes, as numpy: of two faults it names the dtypes.
+        dtypes = self.loop_dtypes(types)
+        shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
+        results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
+        bounds = integer_bounds(types, dtypes)
+        if self.check is not None and dtypes[-1].kind in "iu":
+            typing = self._checked_typings[types] = _Typing(results, bounds or (None,) * self.nin)
+        else:
+            typing = self._typings[types] = _Typing(results, bounds)
+        return typing
+
+    def loop_dtypes(
+        self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind"
+    ) -> tuple[Dtype, ...]:
+        """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
+        given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
+        if casting in ("no", "equiv"):  # on Python's numbers, numpy's resolver crashes
+            raise NoRuleError(f"{self.name}: casting={casting!r} is numpy's to check")
+        try:
+            if dtype is None:
+                return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
+            signature = (*[None] * self.nin, *[dtype] * self.nout)
+            return self._resolve(given, signature=signature, casting=casting)
+        except TypeError as error:
+            listed = ", ".join(str(value_type.dtype) for value_type in types)
+            raise DtypeError(f"{error}: {self.name} was given {listed}; convert the operands with astype") from error
+
+    def key(self) -> Key:
+        return self._key
+
+    def __reduce__(self) -> tuple[Callable[[str], ElementwiseFunction], tuple[str]]:
+        return _by_name, (self.name,)
+
+
+# What numpy does with these follows from the elements themselves, or is decided by dtypes of their own.
+_WITHOUT_RULES = "OSUVT"
+
+
+def elementwise(
+    name: str,
+    ufunc: Callable[..., Any],
+    *derivatives: Derivative | str,
+    resolve: Resolver | None = None,
+    check: Check | None = None,
+    commutes: bool = False,
+) -> ElementwiseFunction:
+    """Return the public function of a row: one derivative rule, or reason why there is none, per operand.
+
+    commutes: whether both operands may change places
+    """
+    if isinstance(ufunc, np.ufunc):
+        assert ufunc.nin == len(derivatives), f"{name}: one derivative per operand"
+        function = ElementwiseFunction(name, ufunc, derivatives, resolve or ufunc.resolve_dtypes, ufunc.nout)
+        function.check = check
+        function.commutes = commutes
+        return function
+    assert resolve is not None, f"{name}: what is no ufunc says how it resolves dtypes"
+    return ElementwiseFunction(name, ufunc, derivatives, resolve, 1)
+
+
+def short_path(
+    function: ElementwiseFunction,
+    otherwise: Callable[[Any, Any], LazyTensor],
+    is_reflected: bool = False,
+    of_scalars: bool = False,
+) -> Callable[[Any, Any], LazyTensor]:
+    """Return a method for an operator such as `+` that is quick where the other side is a tensor or a number of Python's.
+
+    otherwise:    the method for everything else: the first of its kind, and what only numpy can answer
+    is_reflected: whether the other side stands on the left
+    of_scalars:   whether it is the operator of numpy's scalars, which other scalars take part in
+    """
+    typings = function._typings
+    operation = function.scalar_operation if of_scalars else function.operation
+
+    def operator(self: Any, other: Any) -> LazyTensor:
+        if isinstance(other, TensorHandle):
+            other_type = other._type
+            typing = typings.get((self._type, other_type))
+            if typing is None or is_reflected or (of_scalars and not other_type.is_scalar):
+                return otherwise(self, other)
+            flat = (self._node, self._output_index, other._node, other._output_index)
+            return new_tensor(operation, flat, typing.results, find_source(2))
+        kind = type(other)
+        if kind is not float and kind is not int:
+            return otherwise(self, other)
+        node = scalar_node(other)
+        types = (node._types[0], self._type) if is_reflected else (self._type, node._types[0])
+        typing = typings.get(types)
+        if typing is None or typing.bounds is not None:
+            return otherwise(self, other)
+        flat = (node, 0, self._node, self._output_index) if is_reflected else (self._node, self._output_index, node, 0)
+        return new_tensor(operation, flat, typing.results, find_source(2))
+
+    return operator
+
+
+def _by_name(name: str) -> ElementwiseFunction:
+    from composit.numpy.elementwise.table import NAME_TO_FUNCTION
+
+    return NAME_TO_FUNCTION[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise(Operation):
+    """One function applied to each element of operands that broadcast.
+
+    dtype:          numpy's dtype argument
+    is_scalar_math: whether Python's operator was applied to scalars of numpy's, which compute and warn by themselves
+    Derivative:  by the function's row, one rule per operand
+    Reference:   https://numpy.org/doc/stable/reference/ufuncs.html
+    """
+
+    function: ElementwiseFunction
+    dtype: Dtype | None = None
+    is_scalar_math: bool = False
+    keeps_c_order = True
+    is_shared = True
+    kind = OperationKind.ELEMENTWISE
+
+    @property
+    def raises_by_value(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its function's
+        return self.function.check is not None
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        # An integer to the power of a negative one.
+        base, exponent = operand_types[0].dtype.kind, operand_types[-1].dtype.kind
+        return exponent == "i" and base in "biu" and not are_known[-1]
+
+    @property
+    def name(self) -> str:
+        return self.function.name
+
+    @property
+    def num_results(self) -> int:
+        return self.function.nout
+
+    @property
+    def is_commutative(self) -> bool:
+        return self.function.commutes
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        function = self.function
+        if self.dtype is None:
+            return function.typing_of(operand_types).results
+        shape = broadcast_shapes(function.name, [value_type.shape for value_type in operand_types])
+        dtypes = function.loop_dtypes(operand_types, self.dtype, "unsafe")
+        return tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[function.nin :])
+
+    def evaluate(self, *operands: Array) -> Results:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Results]:
+        if self.dtype is None:
+            compute: Callable[..., Any] = self.function.ufunc
+            return _SCALAR_MATH[compute] if self.is_scalar_math else compute
+        # The cast was checked when the call was made.
+        return partial(self.function.ufunc, dtype=self.dtype, casting="unsafe")
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        function = self.function
+        if any(
+            needed and rule == NOT_WRITTEN for needed, rule in zip(context.needs, function.derivatives, strict=True)
+        ):
+            raise MissingDerivativeError(
+                f"{function.name}: its derivative was asked for and is not written yet; expected a rule in "
+                "composit/numpy/elementwise/table.py; add one, or compute this part outside the differentiated graph"
+            )
+        g, result = context.cotangents, context.results
+        if function.nout == 1:
+            g, result = g[0], result[0]
+        return [
+            rule(context.xp, g, result, *context.operands) if needed and not isinstance(rule, str) else None
+            for needed, rule in zip(context.needs, function.derivatives, strict=True)
+        ]
+
+    def key(self) -> Key:
+        # Shared by all nodes of the function, so it is worth a short cut.
+        return Operation.key(self) if self.dtype is not None or self.is_scalar_math else self.function.key()
+
+
+# Of scalars numpy's operators are no ufuncs: integers that overflow are warned of, and powers are those of C.
+_SCALAR_MATH: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.divmod: divmod,
+    np.power: operator.pow,
+    np.negative: operator.neg,
+    np.absolute: operator.abs,
+}
+
+
+NOT_WRITTEN = "not written"
+
+
+def promote(types: Sequence[TensorType]) -> Dtype:
+    """Return the dtype that numpy's result_type gives operands of these types, Python's scalars being weak."""
+    stand_ins: list[Any] = [value_type.weak(0) if value_type.weak else value_type.dtype for value_type in types]
+    return np.result_type(*stand_ins)
+
+
+def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
+    """Return the shape that all shapes broadcast to.
+
+    Raises:  ShapeError: they do not fit, with numpy's words
+    """
+    first = shapes[0]
+    for shape in shapes:
+        if shape != first:
+            break
+    else:
+        return first
+    try:
+        return _broadcast(shapes)
+    except ValueError as error:
+        listed = " ".join(str(shape).replace(" ", "") for shape in shapes)
+        raise ShapeError(
+            f"{name}: operands could not be broadcast together with shapes {listed}; counted from the last axis, "
+            "lengths must be equal or 1; insert axes with expand_dims or x[:, None] where they should repeat"
+        ) from error
+
+
+# Half of the axes that arrays may have: what numpy's function for shapes takes.
+_MAX_AXES_OF_NUMPYS = 32
+
+
+def _broadcast(shapes: Sequence[Shape]) -> Shape:
+    if max(map(len, shapes)) <= _MAX_AXES_OF_NUMPYS:
+        return np.broadcast_shapes(*shapes)
+    kept = [shape[-_MAX_AXES_OF_NUMPYS:] for shape in shapes]
+    rest = [shape[:-_MAX_AXES_OF_NUMPYS] for shape in shapes]
+    return (*np.broadcast_shapes(*rest), *np.broadcast_shapes(*kept))
+
+
+# Python's functions of these names take as many operands as they are given; numpy warns of a third.
+_ONCE_REDUCED_SEVERAL = (np.maximum, np.minimum)
+_RESULT_BY_PLACE = (
+    "Passing more than 2 positional arguments to np.maximum and np.minimum is deprecated. If you meant to use the third"
+    " argument as an output, use the `out` keyword argument instead. If you hoped to work with more than 2 inputs,"
+    " combine them into a single array and get the extrema for the relevant axis."
+)
+_UFUNC_ARGUMENTS = ("where", "order", "subok", "signature", "sig", "axes", "axis", "keepdims")
+
+
+def _call_with_options(
+    function: ElementwiseFunction,
+    operands: tuple[Any, ...],
+    *,
+    out: Any = None,
+    casting: str = "same_kind",
+    dtype: Any = None,
+    **others: Any,
+) -> LazyTensor:
+    if not function.nin <= len(operands) <= function.nargs:
+        raise wrong_number(function, len(operands))
+    for name in others:
+        if name not in _UFUNC_ARGUMENTS:
+            raise TypeError(f"{function.name}() got an unexpected keyword argument {name!r}")
+        if name != "where":
+            raise NoRuleError(f"{function.name}: {name}= has no rule")
+    if len(operands) > function.nin and function.ufunc in _ONCE_REDUCED_SEVERAL:
+        warnings.warn(_RESULT_BY_PLACE, DeprecationWarning, stacklevel=4)
+    if len(operands) > function.nin:
+        # By place, the last may be left out.
+        out = (*operands[function.nin :], *[None] * (function.nargs - len(operands)))
+    if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
+        raise NoRuleError(f"{function.name}: out=...")
+    options = {} if others.get("where", True) is True else others
+    if out is not None:
+        options = options if casting == "same_kind" else {**options, "casting": casting}
+        options = options if dtype is None else {**options, "dtype": dtype}
+        written: LazyTensor = _written_to(function, operands[: function.nin], {**options, "out": out})
+        return written
+    if options:
+        raise NoRuleError(f"{function.name}: where= without out=")
+    handles = [as_tensor(operand) for operand in operands]
+    # What the casting rule forbids is an error; what it allows, it does not change.
+    chosen = None if dtype is None else named_dtype(dtype)
+    function.loop_dtypes([handle.type for handle in handles], chosen, casting)
+    if chosen is None:
+        return function(*operands)
+    return apply(Elementwise(function, chosen), *handles)
+
+
+def _written_to(function: ElementwiseFunction, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    out = options["out"]
+    results = out if isinstance(out, tuple) else (out,)
+    if any(is_asked(value) for value in (*operands, *results)):
+        raise NoRuleError(f"{function.name}: operands of classes that have a say")
+    result = call_method(function.ufunc, "__call__", operands, options)
+    if result is NotImplemented:
+        raise NoRuleError(f"{function.name}: operands of which numpy makes no arrays")
+    return result

@@ -1,0 +1,94 @@
+"""`ufunc(x, where=mask, out=y)`: elements of y where a mask is true become what a function makes of those of x.
+
+May import elementwise, assignment, arguments, apply, errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.apply import apply, as_tensor
+from composit.errors import NoRuleError
+from composit.handle import TensorHandle
+from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction, broadcast_shapes
+from composit.numpy.views.writes import assign_result, copied, is_writable, writing_to
+from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+# Within the domain of nearly all functions, and where none of these has a pole.
+_HARMLESS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedElementwise(Operation):
+    """The first operand, with the function's results where the second is true; then come the function's operands.
+
+    Derivative:  g where the mask is false; the function's derivative where it is true
+    Reference:   https://numpy.org/doc/stable/reference/ufuncs.html#optional-keyword-arguments
+    """
+
+    operation: Elementwise
+    updates_operand = True
+    kind = OperationKind.WRITE
+
+    @property
+    def raises_by_value(self) -> bool:  # type: ignore[override]  # read of instances only, and each has its own
+        return self.operation.raises_by_value
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        return self.operation.may_raise(operand_types[2:], are_known[2:])
+
+    @property
+    def name(self) -> str:
+        return self.operation.name
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        target, mask, *given = operand_types
+        name = self.name
+        result = self.operation.result_types(*given)[0]
+        if broadcast_shapes(name, [target.shape, mask.shape, result.shape]) != target.shape or mask.dtype != np.bool:
+            raise NoRuleError(f"{name}: out of shape {target.shape} is too small, or where is not boolean")
+        if not np.can_cast(result.dtype, target.dtype, "same_kind"):
+            raise NoRuleError(f"{name}: {result.dtype} is not cast to {target.dtype}")
+        return (tensor_type(target.shape, target.dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return self.update_in_place(copied(operands[0]), *operands[1:])
+
+    def update_in_place(self, target: Array, *operands: Any) -> Array:
+        """Write to the target itself and return it."""
+        mask, *given = operands
+        self.operation.function.ufunc(*given, out=target, where=mask)
+        return target
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (_, mask, *given) = context.xp, context.cotangents, context.operands
+        # Elements that were left out may be anything, a logarithm's negative ones too: they get no part in the rule.
+        inside = [xp.where(mask, each, _HARMLESS) if _has_elements(each) else each for each in given]
+        made = [xp.where(mask, result, _HARMLESS) for result in context.results]
+        parts = self.operation.vjp(VjpContext(xp, [xp.where(mask, g, 0)], inside, made, context.needs[2:]))
+        to_given = [None if part is None else xp.where(mask, part, 0) for part in parts]
+        return [xp.where(mask, 0, g) if context.needs[0] else None, None, *to_given]
+
+
+def _has_elements(operand: Any) -> bool:
+    return np.ndim(operand) > 0 and operand.dtype.kind in "fc"
+
+
+def write_where(function: Any, operands: Sequence[Any], out: Sequence[Any], options: Mapping[str, Any]) -> object:
+    """Return `out` after it has been written to: what a call with where= does.
+
+    Raises:  NoRuleError: no tensor is written to, or numpy has other options or no such function
+    """
+    (target, *others), mask = out, options["where"]
+    if not isinstance(function, ElementwiseFunction) or others or len(options) > 1:
+        raise NoRuleError("where: a function of several results, or options beside it")
+    if not isinstance(target, TensorHandle) or not is_writable(target):
+        raise NoRuleError(f"{function.name}: out is no tensor that can be written to")
+    with writing_to(target):
+        given = [as_tensor(operand) for operand in (mask, *operands)]
+        assign_result(target, apply(MaskedElementwise(function.operation), target, *given))
+    return target

@@ -1,0 +1,1 @@
+"""Elements chosen by position: `x[i]` read, `take`, `choose`, diagonals, windows, arrays of indices, iterators."""

@@ -1,0 +1,95 @@
+"""Positions in a grid: diagonals and triangles of matrices, and the counting of elements across axes.
+
+The positions are made by numpy when they are asked for; where a tensor is asked about, only its shape is. May import
+reductions, joining, numpy_function, errors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from composit.errors import NoRuleError
+from composit.numpy.arguments.normalizing import TensorLike, handle_of, integer, own
+from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.elementwise.casting import astype
+from composit.numpy.manipulation.broadcasting import broadcast_to
+from composit.numpy.manipulation.joining import concatenate
+from composit.numpy.reductions import reduce as reductions
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = [
+    "diag_indices",
+    "diag_indices_from",
+    "mask_indices",
+    "ravel_multi_index",
+    "tril_indices",
+    "tril_indices_from",
+    "triu_indices",
+    "triu_indices_from",
+    "unravel_index",
+    "vander",
+]
+
+diag_indices = without_rule(np.diag_indices)
+mask_indices = without_rule(np.mask_indices)
+ravel_multi_index = without_rule(np.ravel_multi_index)
+tril_indices = without_rule(np.tril_indices)
+triu_indices = without_rule(np.triu_indices)
+unravel_index = without_rule(np.unravel_index)
+
+
+@rule_for(np.diag_indices_from)
+def diag_indices_from(arr: TensorLike) -> tuple[LazyTensor, ...]:
+    """Return the positions of the main diagonal of an array like this one. See np.diag_indices_from."""
+    shape = handle_of(arr).shape
+    if len(shape) < 2 or len(set(shape)) != 1:
+        raise NoRuleError(f"diag_indices_from: shape {shape}")
+    positions: tuple[LazyTensor, ...] = diag_indices(shape[0], len(shape))
+    return positions
+
+
+def _matrix_shape(arr: TensorLike) -> tuple[int, int]:
+    shape = handle_of(arr).shape
+    if len(shape) != 2:
+        raise NoRuleError(f"indices of a triangle: shape {shape}")
+    return shape[0], shape[1]
+
+
+@rule_for(np.tril_indices_from)
+def tril_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
+    """Return the positions on and below a diagonal of a matrix like this one. See np.tril_indices_from."""
+    rows, columns = _matrix_shape(arr)
+    positions: tuple[LazyTensor, ...] = tril_indices(rows, k=k, m=columns)
+    return positions
+
+
+@rule_for(np.triu_indices_from)
+def triu_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
+    """Return the positions on and above a diagonal of a matrix like this one. See np.triu_indices_from."""
+    rows, columns = _matrix_shape(arr)
+    positions: tuple[LazyTensor, ...] = triu_indices(rows, k=k, m=columns)
+    return positions
+
+
+@rule_for(np.vander)
+def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> LazyTensor:
+    """Return the powers of the elements as columns. See np.vander.
+
+    Derivative:  from running products
+    """
+    tensor = handle_of(x)
+    columns = tensor.size if N is None else integer(N)
+    if tensor.ndim != 1 or tensor.dtype.kind not in "biufc" or columns < 1:
+        raise NoRuleError("vander: no vector of numbers, or no column")
+    dtype = np.promote_types(tensor.dtype, int)
+    values = tensor if tensor.dtype == dtype else astype(tensor, dtype)
+    powers = [broadcast_to(dtype.type(1), (tensor.size, 1))]
+    if columns > 1:
+        repeated = broadcast_to(values[:, None], (tensor.size, columns - 1))
+        powers.append(reductions.cumprod(repeated, axis=1))
+    result = concatenate(powers, 1)
+    return result if increasing else own(result[:, ::-1])

@@ -1,0 +1,242 @@
+"""Elements of arrays whose values are known, read one by one and written: numpy's own memory, and drafts of nodes.
+
+A loop that fills an array from its own elements, or tests what it has just written, works on numpy's array; what the graph
+would be is noted (`composit/drafts.py`), and the graph is there for whoever asks for it. May import indexing, assignment,
+guards, handle, drafts.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from composit.at_call import at_call
+from composit.drafts import Draft, Elements, new_draft
+from composit.errstates import DEFAULT_ERRSTATE, current_errstate
+from composit.guards import MOST_KNOWN_BYTES, known_value_of, origin_of
+from composit.handle import TensorHandle, known_scalar, take_views, write_lock
+from composit.node import Node, current_scope, drop_values, root_origin
+from composit.numpy.views.basic_indices import BasicIndex
+from composit.numpy.views.writes import Assign, copied, is_connected
+from composit.operation import Dtype, Input, Operation, Shape, TensorType, tensor_type
+from composit.origins import Origin, joined_two
+from composit.source import find_source
+
+Places = tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def types_of_element(whole: TensorType) -> tuple[TensorType, ...]:
+    """Return the types of one element of an array, as a node has them."""
+    return (tensor_type((), whole.dtype, is_scalar=True),)
+
+
+class ElementDraft(Draft):
+    """An element; `detail` is its places, none of them negative."""
+
+    __slots__ = ()
+
+    def operation(self) -> Operation:
+        return BasicIndex(self.detail)
+
+
+class WriteDraft(Draft):
+    """An array with some elements replaced; `detail` is a basic index."""
+
+    __slots__ = ()
+
+    def operation(self) -> Operation:
+        return Assign((), self.detail)
+
+
+def places_within(shape: Shape, index: Any) -> Places | None:
+    """Return the places, none of them negative, of the one element that integers within bounds choose; else None."""
+    if index.__class__ is int:
+        if len(shape) != 1:
+            return None
+        (length,) = shape
+        if 0 <= index < length:
+            return (index,)
+        return (index + length,) if -length <= index < 0 else None
+    if index.__class__ is not tuple or len(index) != len(shape) or not index:
+        return None
+    for entry, length in zip(index, shape, strict=True):
+        if entry.__class__ is not int or not -length <= entry < length:
+            return None
+    if min(index) >= 0:
+        return index
+    return tuple([entry if entry >= 0 else entry + length for entry, length in zip(index, shape, strict=True)])
+
+
+def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements | None:
+    """Return the elements of a tensor whose values are known without a run, None for others.
+
+    Known are inputs, what a read has left, and what is made from nothing, as by zeros or arange, if it is small.
+
+    types: of one element
+    """
+    node = tensor._node
+    operation = node._operation
+    if type(operation) is Input and operation.has_value:
+        elements = Elements(operation.read(), node, 0, types, None)
+    else:
+        known = known_value_of(node, tensor._output_index)
+        if known is None:
+            return None
+        origin = None if known.origin is None else known.origin.alive()
+        elements = Elements(known.value, node, tensor._output_index, types, origin)
+    if tensor._base is None and not tensor.shows_memory:
+        tensor._early = elements
+        if tensor._node is not node:
+            # Another thread has written to the tensor meanwhile.
+            tensor._early = None
+    return elements
+
+
+def element_at(elements: Elements, places: Places) -> Any:
+    """Return one element as a lazy scalar whose number is known; None if another thread has just ended this."""
+    array = elements.array
+    if array is None:
+        return None
+    draft = new_draft(ElementDraft, places, elements.state, None, elements.types, find_source(3), elements.index)
+    return known_scalar(elements.types[0], array[places], elements.here or _origin_here(elements), draft)
+
+
+def _origin_here(elements: Elements) -> Origin | Draft | None:
+    """Return what an element that is read now depends on: on what the array was computed from, and on the array itself."""
+    values = None if elements.origin is None else elements.origin.alive()
+    if values is None and elements.is_own:
+        elements.here = elements.state
+    else:
+        own = elements.state.own_origin()
+        elements.here = joined_two(values, own)
+    return elements.here
+
+
+# Of each dtype the classes of numbers that numpy writes to an array as they are: with no warning, and without rounding that it
+# would tell of. What does not fit otherwise is numpy's error, and then nothing is written.
+_INTEGERS = frozenset(np.dtype(code).type for code in "bhilqBHILQ")
+
+
+def _same_integers(dtype: np.dtype[Any]) -> frozenset[type]:
+    # C may have two types of one size, and numpy a class for each.
+    return frozenset(kind for kind in _INTEGERS if np.dtype(kind) == dtype)
+
+
+_WRITTEN_AS_THEY_ARE: dict[Dtype, frozenset[type]] = {
+    np.dtype("d"): frozenset((float, int, bool, np.float64, np.float32, np.float16, np.bool)) | _INTEGERS,
+    np.dtype("f"): frozenset((bool, np.float32, np.float16, np.bool)) | _INTEGERS,
+    np.dtype("D"): frozenset((complex, float, int, bool, np.complex128, np.float64, np.float32, np.bool)) | _INTEGERS,
+    np.dtype("F"): frozenset((np.complex64, np.float32)),
+    np.dtype("?"): frozenset((bool, np.bool)),
+    **{np.dtype(code): _same_integers(np.dtype(code)) | {int, bool, np.bool} for code in "bhilqBHILQ"},
+}
+_NONE: frozenset[type] = frozenset()
+
+
+def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any) -> bool:
+    """Write what is known to some elements of an array that is known, and return whether that could be done.
+
+    index: integers and slices, within bounds
+    value: a tensor of the shape that the index chooses, or a number
+
+    Raises:  OverflowError: numpy's, a number does not fit
+    """
+    if tensor._views or tensor._base is not None or current_scope() or at_call.strict:
+        return False
+    if current_errstate() is not DEFAULT_ERRSTATE:
+        return False
+    known = _known_operand(value) if isinstance(value, TensorHandle) else (value, value, None)
+    if known is None or not _is_written_as_it_is(known[0], tensor._type.dtype):
+        return False
+    elements = tensor._early
+    if elements is None:
+        elements_of(tensor, types_of_element(tensor._type))
+        elements = tensor._early
+    if not isinstance(elements, Elements):
+        return False
+    values, operand, origin = known
+    with write_lock(tensor):
+        if tensor._early is not elements or (not elements.is_own and not _take(tensor, elements)):
+            return False
+        state, array = elements.state, elements.array
+        assert array is not None
+        array[index] = values
+        # The tensor leaves what it was: reads that only depend on that are let go before it is asked what is left.
+        state.leave()
+        if origin is not None and origin is not state:
+            before = None if elements.origin is None else elements.origin.alive()
+            elements.origin = joined_two(before, origin.alive())
+        elements.here = None
+        elements.state = new_draft(WriteDraft, index, state, operand, state.types, find_source(3))
+        if tensor._views:
+            # Another thread has taken a view since we looked.
+            take_views(tensor, is_connected)
+    return True
+
+
+def _known_operand(tensor: TensorHandle) -> tuple[Any, Node | Draft, Origin | Draft | None] | None:
+    """Return the value of a tensor that is known without a run, its node or draft, and what it depends on."""
+    early = tensor._early
+    if isinstance(early, tuple):
+        number, origin, draft = early
+        return number, tensor._node if draft is None else draft, origin
+    if early is not None and early.is_own:
+        return early.array, early.state, early.here or _origin_here(early)
+    node = tensor._node
+    if type(node._operation) is Input:
+        return (node._operation.read(), node, root_origin(node)) if node._operation.has_value else None
+    known = None if tensor._output_index else known_value_of(node, 0)
+    return None if known is None else (known.value, node, origin_of(node, known))
+
+
+def _is_written_as_it_is(value: Any, dtype: Dtype) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype == dtype or (value.dtype.kind in "biuf" and np.can_cast(value.dtype, dtype))
+    return value.__class__ in _WRITTEN_AS_THEY_ARE.get(dtype, _NONE)
+
+
+# What may stay in memory beside each node of a program: a copy then costs less than a write that waits to be computed.
+_FEW_BYTES = 1024
+
+
+def _references(held: object) -> int:
+    return sys.getrefcount(held)
+
+
+def _references_of_a_name() -> int:
+    held = object()
+    return _references(held)
+
+
+# What refers to a node whose value a write replaces: the tensor, the draft that stands for it, and a local name. And what refers
+# to its array: the known value, the elements, and a local name.
+_OWN_REFERENCES = 2 + _references_of_a_name()
+
+
+def _take(tensor: TensorHandle, elements: Elements) -> bool:
+    """Let the elements own their array, so that it can be written to, unless others need it as it is."""
+    node, array = tensor._node, elements.array
+    if node is not elements.state.made or len(node._types) != 1:
+        return False
+    if node._operation.runs_at_call or array.__class__ is not np.ndarray:
+        return False
+    num_bytes = node._types[0].num_bytes
+    if isinstance(node._operation, Input):
+        # Its value is its own; what is written to is a copy, as evaluation would make one.
+        if num_bytes > MOST_KNOWN_BYTES:
+            return False
+        elements.array = copied(array)
+    elif node._num_handles == 1 and max(_references(node), _references(array)) <= _OWN_REFERENCES:
+        drop_values(node)
+        array.flags.writeable = True
+    elif num_bytes <= _FEW_BYTES:
+        elements.array = copied(array)
+    else:
+        return False
+    elements.is_own = True
+    del tensor._node
+    return True

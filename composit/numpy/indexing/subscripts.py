@@ -1,0 +1,439 @@
+"""What `x[...]` means, read or written: an index in any of numpy's forms becomes a basic index, then an advanced one.
+
+Boolean masks become the integers where they are true, because the shape of the result depends on them: a mask that is
+not known yet is computed, which is a guard. May import indexing, movement, guards, arguments, apply, errors.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply
+from composit.drafts import Elements
+from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
+from composit.guards import read_value
+from composit.handle import TensorHandle, described, mark_view, new_tensor
+from composit.numpy.arguments.positions import positions_of
+from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.indexing.known_elements import element_at, elements_of, places_within
+from composit.numpy.manipulation.reshaping import moveaxis, reshape, squeeze
+from composit.numpy.views.basic_indices import (
+    ARRAY,
+    WITHOUT_LAZY_SCALARS,
+    AdvancedEntry,
+    AdvancedIndex,
+    BasicEntry,
+    BasicIndex,
+    Field,
+    check_bounds,
+    known_integers,
+    normalized_slice,
+    plain_places,
+)
+from composit.numpy.views.layout import InOrder
+from composit.numpy.views.live_memory import record_at
+from composit.numpy.views.writes import is_writable
+from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, tensor_type
+from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+_BASIC = (int, slice, type(None), EllipsisType)
+_FULL = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Integer positions along one axis: an index operand. `new`: the axis is made first, for x[True] and x[False]."""
+
+    values: Any  # a tensor, or an array of known integers
+    new: bool = False
+
+
+# What a basic index does to a type: programs repeat few of them.
+_BasicPlan: TypeAlias = tuple[BasicIndex, tuple[TensorType, ...]]
+_basic_plans: dict[tuple[TensorType, Any], _BasicPlan] = {}
+MAX_BASIC_PLANS = 4096
+_PLAIN = frozenset((int, type(None)))
+
+
+def basic_key(index: Any) -> Any:  # Any: what hashes as the index means, None where the index is of another kind
+    """Return an index of plain integers and slices as something that can be looked up."""
+    kind = index.__class__
+    if kind is int:
+        return index
+    if kind is slice:
+        parts = (index.start, index.stop, index.step)
+        return parts if _PLAIN.issuperset(map(type, parts)) else None
+    if kind is not tuple:
+        return None
+    keys = tuple([entry if entry is Ellipsis or entry is None else _key_or_refusal(entry) for entry in index])
+    # As a tuple of its own, x[(1, 2, 3),] and x[1:2:3] are two.
+    return None if _REFUSED in keys else (keys,)
+
+
+_REFUSED = "refused"
+
+
+def _key_or_refusal(entry: Any) -> Any:
+    kind = entry.__class__
+    key = basic_key(entry) if kind is int or kind is slice else None
+    return _REFUSED if key is None else key
+
+
+def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and every form of index between
+    """Return `tensor[index]`.
+
+    Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
+    """
+    whole = tensor._type
+    if index.__class__ is not slice:
+        early = tensor._early
+        # As quickly found as plans would be, which loops over elements would fill.
+        if early.__class__ is Elements:
+            places = places_within(early.shape, index)
+            element = None if places is None else element_at(early, places)
+            if element is not None:
+                return element
+        places = element_places(whole, index)
+        if places is not None:
+            return _element(tensor, places)
+    key = basic_key(index)
+    plan = None if key is None else _basic_plans.get((whole, key))
+    if plan is None:
+        plan = _plain_plan(whole, index, key)
+    if plan is None:
+        try:
+            return _get_item(tensor, index)
+        except REFUSALS as refusal:
+            return let_numpy_decide(refusal, operator.getitem, (tensor, index), {})
+    operation, types = plan
+    if types[0].is_scalar:
+        return _element(tensor, operation.index)  # type: ignore[arg-type]  # integers choose one element
+    result = new_tensor(operation, (tensor._node, tensor._output_index), types, find_source(2))
+    mark_view(result, tensor)
+    return result
+
+
+def _element(tensor: Any, places: tuple[int, ...]) -> Any:
+    """Return one number of an array: the number itself where the array's values are known, lazily where they are not."""
+    types = _types_of_parts(tensor._type, ())
+    elements = elements_of(tensor, types)
+    element = None if elements is None else element_at(elements, places)
+    if element is not None:
+        return element
+    return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, find_source(3))
+
+
+def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:
+    """Return the places, none of them negative, of the one number that integers within bounds choose; else None."""
+    places = places_within(whole.shape, index)
+    return None if places is None or whole.dtype.kind in WITHOUT_LAZY_SCALARS else places
+
+
+def _plain_plan(whole: TensorType, index: Any, key: Any) -> _BasicPlan | None:
+    """Return the operation and result types of a plain index, kept by its key if it has one; None for other indices."""
+    if whole.dtype.kind in WITHOUT_LAZY_SCALARS:
+        return None
+    places = plain_places(index, whole.shape)
+    if places is None:
+        return None
+    plan = BasicIndex(places[0]), _types_of_parts(whole, places[1])
+    if key is not None:
+        if len(_basic_plans) >= MAX_BASIC_PLANS:
+            _basic_plans.clear()
+        _basic_plans[whole, key] = plan
+    return plan
+
+
+@lru_cache(maxsize=MAX_BASIC_PLANS)
+def _types_of_parts(whole: TensorType, shape: Shape) -> tuple[TensorType, ...]:
+    return (tensor_type(shape, whole.dtype, not shape),)
+
+
+def _get_item(tensor: Any, index: Any) -> Any:
+    if tensor.dtype.kind in WITHOUT_LAZY_SCALARS:
+        return _get_item_of_objects(tensor, index)
+    entries = tuple(index) if isinstance(index, tuple) else (index,)
+    if not all(entry.__class__ in _BASIC for entry in entries):
+        entries = tuple(_resolved(entry) for entry in entries)
+        if any(isinstance(entry, _Places | list) for entry in entries):
+            return _get_by_places(tensor, entries)
+    expanded, _ = _expanded(entries, tensor.shape)
+    operation = BasicIndex(tuple(_normalized(expanded, tensor.shape)))
+    if Ellipsis in entries and all(isinstance(entry, int) for entry in operation.index):
+        return _as_array(tensor, operation.index)
+    result = apply(operation, tensor)
+    if not result._type.is_scalar:
+        mark_view(result, tensor)
+    return result
+
+
+def _get_by_places(tensor: Any, entries: tuple[Any, ...]) -> LazyTensor:
+    result = _get_advanced(tensor, entries)
+    is_view = all(map(_is_basic, entries))
+    if result._type.is_scalar:
+        if Ellipsis not in entries:
+            return result
+        # With an Ellipsis numpy gives an array: of an integer a view, of an array of rank 0 a copy.
+        return get_item(tensor, tuple(map(_read_integer, entries))) if is_view else apply(InOrder("C"), result)
+    if is_view:
+        expanded, _ = _expanded(entries, tensor.shape)
+        mark_view(result, tensor, LazyIndex(tuple(map(_given, expanded)), tensor.shape))
+    return result
+
+
+def _is_basic(entry: Any) -> bool:
+    """Return whether numpy makes a view by an entry: a lazy scalar is an integer, an array of rank 0 is none."""
+    if not isinstance(entry, _Places):
+        return not isinstance(entry, list)
+    return not entry.new and isinstance(entry.values, TensorHandle) and entry.values.type.is_scalar
+
+
+def _given(entry: Any) -> Any:
+    return entry.values if isinstance(entry, _Places) else entry
+
+
+def _read_integer(entry: Any) -> Any:
+    value = _given(entry)
+    return int(read_value(value, "index")) if isinstance(value, TensorHandle) else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LazyIndex(Operation):
+    """A basic index with lazy integers, which are read only when the view or what it is of is written to.
+
+    Stands among the steps of views, in no node. Derivative: that of the index that it becomes.
+    """
+
+    entries: tuple[Any, ...]
+    shape: Shape
+    is_view = True
+    kind = OperationKind.MOVEMENT
+
+    def settled(self) -> BasicIndex:
+        return BasicIndex(tuple(_normalized(tuple(map(_read_integer, self.entries)), self.shape)))
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return self.settled().result_types(*operand_types)
+
+    def evaluate(self, *operands: Array) -> Results:
+        return self.settled().evaluate(*operands)
+
+    def view_of(self, array: Array) -> Array:
+        return self.settled().view_of(array)
+
+
+def _get_item_of_objects(tensor: Any, index: Any) -> Any:
+    """Return elements of an array of objects, strings or records: fields and slices stay views."""
+    if isinstance(index, str) or (isinstance(index, list) and index and all(isinstance(name, str) for name in index)):
+        names = index if isinstance(index, str) else tuple(index)
+        result = apply(Field(names), tensor)
+        mark_view(result, tensor)
+        return result
+    entries = tuple(index) if isinstance(index, tuple) else (index,)
+    if any(entry.__class__ not in _BASIC for entry in entries):
+        raise NoRuleError("getitem: an index array into elements that are objects")
+    expanded, _ = _expanded(entries, tensor.shape)
+    operation = BasicIndex(tuple(_normalized(expanded, tensor.shape)))
+    if all(isinstance(entry, int) for entry in operation.index):
+        if Ellipsis in entries:
+            return _as_array(tensor, operation.index)
+        if tensor.dtype.kind == "V" and is_writable(tensor):
+            return record_at(tensor, operation.index)
+        raise NoRuleError("getitem: one element of objects")
+    result = apply(operation, tensor)
+    mark_view(result, tensor)
+    return result
+
+
+def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> LazyTensor:
+    """Return the one element that integers choose as a rank-0 array: x[i, ...], where x[i] is a scalar."""
+    if tensor._type.is_scalar:
+        return apply(InOrder("C"), tensor)
+    if not tensor.ndim:
+        return reshape(tensor, ())
+    # Each axis is kept until all are dropped at the end.
+    widened = tuple(slice(entry, entry + 1, 1) if isinstance(entry, int) else entry for entry in index)
+    part = apply(BasicIndex(widened), tensor)
+    mark_view(part, tensor)
+    return squeeze(part)
+
+
+def _resolved(entry: Any) -> Any:
+    """Return an int, slice, None or Ellipsis as such, an index array as _Places, a mask as a list of _Places."""
+    if entry is None or entry is Ellipsis or isinstance(entry, slice):
+        return entry
+    if hasattr(entry, "__lazy_tensor__"):
+        return _resolved_tensor(entry.__lazy_tensor__())
+    if isinstance(entry, bool | np.bool):
+        return _Places(np.zeros(int(entry), np.intp), new=True)
+    if isinstance(entry, np.ndarray):
+        return _resolved_array(entry, "arrays used as indices must be of integer (or boolean) type")
+    try:
+        return operator.index(entry)
+    except TypeError:
+        given = entry.__array__() if hasattr(entry, "__array__") else entry
+        if isinstance(given, TensorHandle):
+            return _resolved_tensor(given)
+        known = np.asarray(given)
+        return _resolved_array(known if known.size else known.astype(np.intp), _NO_INDEX)
+
+
+_NO_INDEX = (
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid"
+    " indices"
+)
+
+
+def _resolved_tensor(tensor: TensorHandle) -> Any:
+    if tensor.dtype.kind in "iu":
+        return _Places(tensor)
+    if tensor.dtype.kind == "b":
+        return _resolved_array(np.asarray(read_value(tensor, "mask")), _NO_INDEX)
+    raise OutOfBoundsError(f"{_NO_INDEX}: got {described(tensor)}; convert it with astype(int)")
+
+
+def _resolved_array(values: Array, message: str) -> Any:
+    if values.dtype.kind in "iu":
+        return _Places(values)
+    if values.dtype.kind != "b":
+        raise OutOfBoundsError(f"{message}: got an array of {values.dtype}; convert it with astype(int)")
+    if not values.ndim:
+        return _Places(np.zeros(int(values), np.intp), new=True)
+    # The mask's shape is checked against the tensor's when its axes are known.
+    return [values]
+
+
+def _num_axes(entry: Any) -> int:
+    if entry is None or entry is Ellipsis or (isinstance(entry, _Places) and entry.new):
+        return 0
+    return entry[0].ndim if isinstance(entry, list) else 1
+
+
+def _expanded(entries: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[Any], int | None]:
+    """Return the entries with one for every axis, and where a zero-width ellipsis stood."""
+    used = sum(map(_num_axes, entries))
+    if used > len(shape):
+        raise OutOfBoundsError(
+            f"too many indices for array: array is {len(shape)}-dimensional, but {used} were indexed: the shape is"
+            f" {shape}; use one index per axis at most"
+        )
+    places = [position for position, entry in enumerate(entries) if entry is Ellipsis]
+    if len(places) > 1:
+        raise OutOfBoundsError(
+            f"an index can only have a single ellipsis ('...'): {len(places)} were given; write ':' per axis"
+        )
+    fill = [_FULL] * (len(shape) - used)
+    if not places:
+        return [*entries, *fill], None
+    return [*entries[: places[0]], *fill, *entries[places[0] + 1 :]], None if fill else places[0]
+
+
+def _get_basic(tensor: Any, entries: Sequence[Any]) -> LazyTensor:
+    return apply(BasicIndex(tuple(_normalized(entries, tensor.shape))), tensor)
+
+
+def _normalized(entries: Sequence[Any], shape: tuple[int, ...]) -> Iterator[BasicEntry]:
+    axis = 0
+    for entry in entries:
+        if entry is None:
+            yield None
+            continue
+        length = shape[axis]
+        if isinstance(entry, slice):
+            yield _normalized_slice(entry, length)
+        else:
+            yield _normalized_integer(entry, axis, length)
+        axis += 1
+
+
+def _normalized_slice(entry: slice, length: int) -> slice:
+    if entry.step is not None and operator.index(entry.step) == 0:
+        raise ParameterError(
+            f"slice step cannot be zero: {entry} was given for an axis of length {length}; use 1, or -1 to go back"
+        )
+    return normalized_slice(entry, length)
+
+
+def _normalized_integer(entry: int, axis: int, length: int) -> int:
+    if not -length <= entry < length:
+        raise OutOfBoundsError(
+            f"index {entry} is out of bounds for axis {axis} with size {length}: indices run from {-length} to"
+            f" {length - 1}"
+        )
+    return entry + length if entry < 0 else entry
+
+
+def _get_advanced(tensor: Any, entries: Sequence[Any]) -> LazyTensor:
+    expanded, ellipsis = _expanded(entries, tensor.shape)
+    flat: list[Any] = []
+    boundary = None
+    axis = 0
+    for position, entry in enumerate(expanded):
+        if position == ellipsis:
+            boundary = len(flat)
+        flat.extend(_mask_places(entry[0], axis, tensor.shape) if isinstance(entry, list) else [entry])
+        axis += _num_axes(entry)
+    base = tensor
+    view = [_view_entry(entry) for entry in flat]
+    if any(entry is None or entry != _FULL for entry in view):
+        base = _get_basic(tensor, view)
+    index, operands = _advanced_entries(flat, tensor.shape)
+    if boundary is not None and any(map(_is_chosen, flat[:boundary])) and any(map(_is_chosen, flat[boundary:])):
+        base, index = _chosen_first(base, index)
+    return apply(AdvancedIndex(tuple(index)), base, *operands)
+
+
+def _mask_places(mask: Array, axis: int, shape: tuple[int, ...]) -> list[_Places]:
+    for offset, length in enumerate(mask.shape):
+        if length != shape[axis + offset]:
+            raise OutOfBoundsError(
+                f"boolean index did not match indexed array along axis {axis + offset}; size of axis is"
+                f" {shape[axis + offset]} but size of corresponding boolean axis is {length}: a mask has the shape of"
+                " the axes it chooses from"
+            )
+    return [_Places(places) for places in np.nonzero(mask)]
+
+
+def _is_chosen(entry: Any) -> bool:
+    return isinstance(entry, _Places | int)
+
+
+def _view_entry(entry: Any) -> slice | None:
+    """Return what the basic index before the advanced one does at this entry."""
+    if isinstance(entry, _Places):
+        return None if entry.new else _FULL
+    return _FULL if isinstance(entry, int) else entry
+
+
+def _advanced_entries(flat: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[AdvancedEntry], list[Any]]:
+    index: list[AdvancedEntry] = []
+    operands = []
+    axis = 0
+    for entry in flat:
+        if isinstance(entry, _Places):
+            if not entry.new:
+                check_bounds(known_integers(entry.values), axis, shape[axis])
+            index.append(ARRAY)
+            values = entry.values
+            operands.append(values if isinstance(values, TensorHandle) else positions_of(values))
+        else:
+            index.append(_normalized_integer(entry, axis, shape[axis]) if isinstance(entry, int) else _FULL)
+        axis += 0 if entry is None or (isinstance(entry, _Places) and entry.new) else 1
+    return index, operands
+
+
+def _chosen_first(base: Any, index: list[AdvancedEntry]) -> tuple[Any, list[AdvancedEntry]]:
+    # An ellipsis between index arrays, even of no axes, sends their axes to the front.
+    chosen = [axis for axis, entry in enumerate(index) if entry.__class__ is not slice]
+    kept = [entry for entry in index if entry.__class__ is slice]
+    return moveaxis(base, chosen, range(len(chosen))), [*(index[axis] for axis in chosen), *kept]

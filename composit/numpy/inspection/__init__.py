@@ -1,0 +1,1 @@
+"""Questions about arrays that Python gets an answer to: shapes, dtypes, equality, shared memory."""

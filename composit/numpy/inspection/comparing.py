@@ -1,0 +1,11 @@
+"""Whether arrays are equal or nearly: the answer is Python's, so that asking computes. May import numpy_function."""
+
+import numpy as np
+
+from composit.numpy.calls.numpy_function import without_rule
+
+__all__ = ["allclose", "array_equal", "array_equiv"]
+
+allclose = without_rule(np.allclose)
+array_equal = without_rule(np.array_equal)
+array_equiv = without_rule(np.array_equiv)

@@ -1,0 +1,133 @@
+"""Derivatives of decompositions, in the namespace they are given.
+
+Source: M. B. Giles, Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation (2008),
+for Cholesky, eigh and svd; S. F. Walter and L. Lehmann, Algorithmic Differentiation of Linear Algebra Functions (2010),
+for QR; extended to complex matrices, with LAPACK's choices: a real diagonal in R and in L. Known weaknesses: singular
+values and eigenvalues that nearly coincide make the derivatives of their vectors large. May import matrix_formulas.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from composit.numpy.linalg.matrix_formulas import (
+    adjoint,
+    conjugated,
+    diagonal_part,
+    hermitian_part,
+    inverse_differences,
+    meant_by_lower_triangle,
+    on_read_triangle,
+    scaled_columns,
+)
+
+Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
+
+
+def cholesky(xp: Any, g: Value, result: Value, upper: bool) -> Value:
+    """Return the cotangent of x = L L*, of which the triangle that numpy reads is what x depends on."""
+    lower, of_lower = (adjoint(xp, result), xp.swapaxes(g, -1, -2)) if upper else (result, conjugated(xp, g))
+    inner = xp.tril(xp.matmul(adjoint(xp, lower), of_lower))
+    inner = inner - diagonal_part(xp, inner) / 2
+    inverse = xp.linalg.inv(lower)
+    outer = xp.matmul(adjoint(xp, inverse), xp.matmul(inner, inverse))
+    return conjugated(xp, on_read_triangle(xp, hermitian_part(xp, outer), "U" if upper else "L"))
+
+
+def eigh(
+    xp: Any, of_values: Value, of_vectors: Value, values: Value, vectors: Value, triangle: Literal["L", "U"]
+) -> Value:
+    """Return the cotangent of x = V diag(w) V*; of_values or of_vectors may be None."""
+    back = adjoint(xp, vectors)
+    outer = 0
+    if of_values is not None:
+        outer = xp.matmul(scaled_columns(xp, vectors, of_values), back)
+    if of_vectors is not None:
+        inner = inverse_differences(xp, values) * xp.matmul(back, conjugated(xp, of_vectors))
+        outer = outer + xp.matmul(vectors, xp.matmul(inner, back))
+    return conjugated(xp, on_read_triangle(xp, hermitian_part(xp, outer), triangle))
+
+
+def eig(xp: Any, of_values: Value, of_vectors: Value, values: Value, vectors: Value) -> Value:
+    """Return the cotangent of x = V diag(w) V^-1 with columns of length 1; of_values or of_vectors may be None.
+
+    It is right for what does not depend on the phase that each vector leaves to choose.
+    """
+    back = adjoint(xp, vectors)
+    inner = 0
+    if of_vectors is not None:
+        projected = xp.matmul(back, conjugated(xp, of_vectors))
+        # The length stays 1: what points along a vector is taken out.
+        along = xp.real(xp.diagonal(projected, axis1=-2, axis2=-1))
+        across = projected - scaled_columns(xp, xp.matmul(back, vectors), along)
+        inner = xp.conjugate(inverse_differences(xp, values)) * across
+    outer = xp.matmul(inner, back) if of_vectors is not None else 0
+    if of_values is not None:
+        outer = outer + xp.expand_dims(conjugated(xp, of_values), -1) * back
+    return conjugated(xp, xp.linalg.solve(back, outer))
+
+
+def singular_values(xp: Any, g: Value, left: Value, right: Value) -> Value:
+    """Return the cotangent of x = U diag(s) V* from that of s; right is V*."""
+    return conjugated(xp, xp.matmul(scaled_columns(xp, left, g), right))
+
+
+def svd(xp: Any, cotangents: tuple[Value, Value, Value], results: tuple[Value, Value, Value]) -> Value:
+    """Return the cotangent of x = U diag(s) V* with as many columns as singular values; entries may be None.
+
+    Of complex matrices it is right for what does not depend on the phases that each pair of vectors leaves to choose.
+    """
+    of_left, of_values, of_right = (None if g is None else conjugated(xp, g) for g in cotangents)
+    left, values, right = results
+    parts = []
+    if of_values is not None:
+        parts.append(xp.matmul(scaled_columns(xp, left, of_values), right))
+    if of_left is not None:
+        parts.append(xp.matmul(_of_left_vectors(xp, of_left, left, values), right))
+        if left.dtype.kind == "c":
+            phases = xp.imag(xp.sum(conjugated(xp, left) * of_left, axis=-2)) / values
+            parts.append(xp.matmul(scaled_columns(xp, left, 1j * phases), right))
+    if of_right is not None:
+        # x* = V diag(s) U*: V are the left vectors of the adjoint.
+        turned = _of_left_vectors(xp, adjoint(xp, of_right), adjoint(xp, right), values)
+        parts.append(xp.matmul(left, adjoint(xp, turned)))
+    return conjugated(xp, sum(parts[1:], parts[0]))
+
+
+def _of_left_vectors(xp: Any, g: Value, left: Value, values: Value) -> Value:
+    """Return what the left vectors' cotangent contributes, without the factor V* on its right."""
+    projected = xp.matmul(adjoint(xp, left), g)
+    turns = inverse_differences(xp, values * values) * (projected - adjoint(xp, projected))
+    across = g - xp.matmul(left, projected)
+    return xp.matmul(left, scaled_columns(xp, turns, values)) + scaled_columns(xp, across, 1 / values)
+
+
+def qr(xp: Any, of_q: Value, of_r: Value, q: Value, r: Value, x: Value) -> Value:
+    """Return the cotangent of x = Q R, where Q has as many columns as the shorter side of x; entries may be None."""
+    rows, columns = xp.shape(x)[-2:]
+    of_q = None if of_q is None else conjugated(xp, of_q)
+    of_r = None if of_r is None else conjugated(xp, of_r)
+    if rows >= columns:
+        return conjugated(xp, _tall_qr(xp, of_q, of_r, q, r))
+    # [X | Y] = Q [U | W]: X = Q U is square, and W = Q* Y.
+    of_u = of_w = None
+    if of_r is not None:
+        of_u, of_w = of_r[..., :rows], of_r[..., rows:]
+        more = xp.matmul(x[..., rows:], adjoint(xp, of_w))
+        of_q = more if of_q is None else of_q + more
+    of_x = _tall_qr(xp, of_q, of_u, q, r[..., :rows])
+    of_y = xp.zeros_like(x[..., rows:]) if of_w is None else xp.matmul(q, of_w)
+    return conjugated(xp, xp.concatenate([of_x, of_y], axis=-1))
+
+
+def _tall_qr(xp: Any, of_q: Value, of_r: Value, q: Value, r: Value) -> Value:
+    difference = 0
+    if of_r is not None:
+        difference = xp.matmul(r, adjoint(xp, of_r))
+    if of_q is not None:
+        difference = difference - xp.matmul(adjoint(xp, of_q), q)
+    total = xp.matmul(q, meant_by_lower_triangle(xp, difference))
+    if of_q is not None:
+        total = total + of_q
+    # total R^-*
+    return adjoint(xp, xp.linalg.solve(r, adjoint(xp, total)))

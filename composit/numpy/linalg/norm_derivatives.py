@@ -1,0 +1,64 @@
+"""Derivatives of norms, in the namespace they are given; where a norm is 0 they are 0, the smallest of the subgradients.
+
+May import matrix_formulas, reduction_derivatives.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, TypeAlias
+
+from composit.numpy.linalg.matrix_formulas import conjugated, scaled_columns
+from composit.numpy.reductions.derivatives import kept, share_among_extrema
+from composit.operation import Axes
+
+Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
+Order: TypeAlias = int | float | Literal["fro", "nuc"] | None
+
+
+def norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -> Value:
+    """Return the cotangent of x from that of its norm along the axes; g and the norm have axes of length 1 there."""
+    if order is None or order == "fro" or (order == 2 and len(axes) == 1):
+        return g * conjugated(xp, x) / xp.where(result == 0, 1, result)
+    if len(axes) == 1:
+        return _vector_norm(xp, g, result, x, order, axes)
+    if order in ("nuc", 2, -2):
+        return _norm_of_singular_values(xp, g, x, order, axes)
+    # The largest or smallest of the sums along one of the two axes.
+    summed = axes[:1] if abs(float(order)) == 1 else axes[1:]
+    absolute = xp.abs(x)
+    sums = xp.sum(absolute, axis=summed, keepdims=True)
+    return _unit(xp, x) * share_among_extrema(xp, g, result, sums, axes, True)
+
+
+def _unit(xp: Any, x: Value) -> Value:
+    return conjugated(xp, xp.sign(x))
+
+
+def _vector_norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -> Value:
+    if order == 0:
+        return None
+    if order == 1:
+        return g * _unit(xp, x)
+    absolute = xp.abs(x)
+    power = float(order or 2)
+    if math.isinf(power):
+        return _unit(xp, x) * share_among_extrema(xp, g, result, absolute, axes, True)
+    return g * _unit(xp, x) * (absolute / xp.where(result == 0, 1, result)) ** (power - 1)
+
+
+def _norm_of_singular_values(xp: Any, g: Value, x: Value, order: Order, axes: Axes) -> Value:
+    moved = xp.moveaxis(x, axes, (-2, -1))
+    inner = xp.squeeze(xp.moveaxis(g, axes, (-2, -1)), -1)
+    left, values, right = xp.linalg.svd(moved, full_matrices=False)
+    if order != "nuc":
+        # Not the norm itself: computed another way, it may differ from these values in the last bit.
+        extremum = values[..., :1] if order == 2 else values[..., -1:]
+        inner = share_among_extrema(xp, inner, extremum, values, (values.ndim - 1,), True)
+    cotangent = conjugated(xp, xp.matmul(scaled_columns(xp, left, inner), right))
+    return xp.moveaxis(cotangent, (-2, -1), axes)
+
+
+def with_axes(xp: Any, value: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
+    """Return the value with the reduced axes in place."""
+    return kept(xp, value, tuple(sorted(axis % x.ndim for axis in axes)), keepdims)

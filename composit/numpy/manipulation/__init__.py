@@ -1,0 +1,1 @@
+"""Shapes and axes: tensors transposed, reshaped, broadcast, joined and split, and read as another dtype."""

@@ -1,0 +1,141 @@
+"""The same memory read in another way: `x.view(dtype)`, fields by offset, sizes changed in place, orders of copies.
+
+May import layout, movement, view_operations, numpy_call, apply, handle.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.handle import TensorHandle, become, described, make_tensor, mark_view, reinterpret
+from composit.numpy.arguments.normalizing import named_order
+from composit.numpy.manipulation.reshaping import reshape, transpose
+from composit.numpy.views.layout import InOrder, stand_in_of
+from composit.numpy.views.view_operations import MemoryField, ViewAs
+from composit.numpy.views.writes import base_of, writing_to
+from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+# Any, everywhere here: tensors, and what numpy takes for a dtype.
+
+
+@dataclass(frozen=True, slots=True)
+class Resized(Operation):
+    """The elements in C order, as many as fit into a shape, then zeros.
+
+    Derivative:  not written yet
+    Reference:   numpy.ndarray.resize
+    """
+
+    shape: Shape
+    kind = OperationKind.MOVEMENT
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self.shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        result = np.array(operands[0], order="C", copy=True)
+        result.resize(self.shape, refcheck=False)
+        return result
+
+
+def copied_in_order(tensor: Any, order: Any) -> LazyTensor:
+    """Return the value as a tensor of its own in numpy's order: a new handle, and a node only where elements move."""
+    name = named_order(order, "K")
+    chosen = _resolved(tensor, name) if tensor.ndim > 1 else "K"
+    if chosen == "K":
+        return make_tensor(tensor.node, tensor.output_index)
+    return apply(InOrder(chosen), tensor)
+
+
+def _resolved(tensor: TensorHandle, name: str) -> str:
+    """Return "K" where the copy keeps the axes as they lie, else the order they are to have."""
+    packed = np.empty_like(stand_in_of(tensor))
+    if name == "K":
+        return "K"
+    fortran = name == "F" or (name == "A" and stand_in_of(tensor).flags.fnc)
+    lies_so = packed.flags.f_contiguous if fortran else packed.flags.c_contiguous
+    if lies_so:
+        return "K"
+    return "F" if fortran else "C"
+
+
+def viewed_as(tensor: TensorHandle, dtype: Any) -> LazyTensor:
+    """Return the tensor's memory read as another dtype: a view.
+
+    Raises:  ValueError, TypeError: numpy's, where the sizes do not fit
+    """
+    target: Dtype = np.dtype(dtype)
+    if target.kind == "T" and target == tensor.dtype:
+        # Texts of any length are read as nothing else; their stand-in has bytes, which numpy would not read as texts.
+        return reshape(tensor, tensor.shape)
+    stand_in_of(tensor).view(target)
+    result = apply(ViewAs(target), tensor)
+    mark_view(result, tensor)
+    return result
+
+
+def field_at(tensor: TensorHandle, dtype: Any, offset: int = 0) -> LazyTensor:
+    """Return the bytes of each element from an offset on, read as another dtype: a view. See np.ndarray.getfield."""
+    np.zeros((), tensor.dtype).getfield(dtype, offset)
+    result = apply(MemoryField(np.dtype(dtype), offset), tensor)
+    mark_view(result, tensor)
+    return result
+
+
+def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> None:
+    """Give a tensor another number of elements, zeros at the end. See np.ndarray.resize.
+
+    Raises:  ValueError: it shares memory with another tensor, or has gaps between its elements
+    """
+    probe = np.ndarray((0,), tensor.dtype)
+    probe.resize(*new_shape, refcheck=False)
+    operator.index(refcheck)
+    if not new_shape or new_shape == (None,):
+        return
+    flags = stand_in_of(tensor).flags
+    if not flags.forc and tensor.nbytes:
+        raise ValueError(
+            f"resize only works on single-segment arrays: {described(tensor)} has gaps between its elements or another order than C"
+            " and Fortran; resize a copy()"
+        )
+    if probe.shape == tensor.shape:
+        return
+    if base_of(tensor) is not None and probe.nbytes != tensor.nbytes:
+        raise ValueError(
+            f"cannot resize this array: it does not own its data: {described(tensor)} is a view; resize a copy()"
+        )
+    if probe.size == tensor.size:
+        _reshape_in_place(tensor, probe.shape, flags.fnc)
+        return
+    if refcheck and any(reference() is not None for reference in tensor._views or ()):
+        raise ValueError(
+            "cannot resize an array that references or is referenced\nby another array in this way.\nUse the np.resize"
+            f" function or refcheck=False: {described(tensor)} has views"
+        )
+    # Fortran's order stays, for new lengths too: elements follow each other as they lie in memory.
+    with writing_to(tensor):
+        resized = (
+            transpose(apply(Resized(probe.shape[::-1]), transpose(tensor)))
+            if flags.fnc
+            else apply(Resized(probe.shape), tensor)
+        )
+        become(tensor, resized)
+
+
+def _reshape_in_place(tensor: Any, shape: Shape, is_fortran: bool) -> None:
+    if not is_fortran:
+        tensor.shape = shape
+        return
+    for shown in (transpose, partial(reshape, shape=shape[::-1]), transpose):
+        with writing_to(tensor):
+            result = shown(tensor)
+            reinterpret(tensor, result.node.operation, result)

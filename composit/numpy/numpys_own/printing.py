@@ -1,0 +1,44 @@
+"""Values as text, and how they are printed: a text is made of values, so that asking for it computes them.
+
+The options are numpy's own, so that `print` of a tensor obeys them. May import guards, numpy_function.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy import get_printoptions, printoptions, set_printoptions
+
+from composit.guards import from_outside
+from composit.numpy.calls.numpy_function import without_rule
+
+__all__ = [
+    "array2string",
+    "array_repr",
+    "array_str",
+    "base_repr",
+    "binary_repr",
+    "format_float_positional",
+    "format_float_scientific",
+    "get_printoptions",
+    "printoptions",
+    "set_printoptions",
+]
+
+
+def _showing(function: Callable[..., str]) -> Callable[..., str]:
+    @wraps(function)
+    def shown(*args: Any, **kwargs: Any) -> str:
+        return function(*map(from_outside, args), **{name: from_outside(value) for name, value in kwargs.items()})
+
+    return shown
+
+
+array2string = without_rule(_showing(np.array2string))
+array_repr = without_rule(_showing(np.array_repr))
+array_str = without_rule(_showing(np.array_str))
+base_repr = without_rule(np.base_repr)
+binary_repr = without_rule(np.binary_repr)
+format_float_positional = without_rule(np.format_float_positional)
+format_float_scientific = without_rule(np.format_float_scientific)

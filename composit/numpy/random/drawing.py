@@ -1,0 +1,216 @@
+"""How numpy's methods that draw random numbers become ours: parameters are read, numbers come back as fresh inputs.
+
+The numbers are drawn by numpy's own code when the call is made. What chooses among the elements of a tensor (permutation,
+shuffle, choice) draws positions and stays lazy. May import assignment, indexing, layout, apply, containers, guards, handle.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from abc import ABCMeta
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from composit.apply import as_tensor, input_of
+from composit.containers import flatten
+from composit.guards import read_value
+from composit.handle import TensorHandle
+from composit.numpy.arguments.signatures import signature_of
+from composit.numpy.indexing.taking import take
+from composit.numpy.views.layout import stand_in_of
+from composit.numpy.views.writes import assign_result, is_writable, writing_to
+from composit.operation import Array
+
+# Any, everywhere here: what numpy's methods take and return.
+Method = Callable[..., Any]
+
+
+class NumpysToo(ABCMeta):
+    """The class of our generators: numpy's own objects of the class that one extends are instances of it, too."""
+
+    _numpys_class: type
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return super().__instancecheck__(instance) or isinstance(instance, cls.__dict__.get("_numpys_class", ()))
+
+
+def known(name: str, *values: Any) -> Any:
+    """Return the values with what is read from tensors in their places, a single one by itself.
+
+    name: what reads them: what it draws depends on them, so a run on other inputs is refused
+    """
+    handles, rebuild = flatten(values)
+    filled = rebuild([read_value(handle, name) for handle in handles]) if handles else values
+    return filled[0] if len(values) == 1 else filled
+
+
+def drawn(value: Any) -> object:
+    """Return drawn numbers as numpy gives them, with tensors for arrays and for numpy's scalars."""
+    if type(value) is np.ndarray:
+        return input_of(value.view())
+    if isinstance(value, np.generic) and value.dtype.kind not in "OUSVT":
+        return as_tensor(value)
+    return value
+
+
+def drawing(method: Method) -> Callable[..., Any]:
+    """Return the method of ours for one of numpy's that draws: it runs on `_numpys`, the generator of numpy's inside."""
+
+    def draw(self: Any, *args: Any, **kwargs: Any) -> object:
+        return drawn(_run(method, self, args, kwargs))
+
+    return _as_numpys(draw, method)
+
+
+def drawing_into(method: Method) -> Callable[..., Any]:
+    """Return the method of ours for one of numpy's that takes `out=`, an array or a tensor, which moves on."""
+    names = list(inspect.signature(method).parameters)[1:]
+
+    def draw(self: Any, *args: Any, **kwargs: Any) -> object:
+        named = {**dict(zip(names, args, strict=False)), **kwargs}
+        out = named.get("out")
+        if out is None or len(named) < len(args) + len(kwargs):
+            return drawn(_run(method, self, args, kwargs))
+        if not isinstance(out, TensorHandle):
+            return _run(method, self, args, kwargs)
+        target = _memory_for(out)
+        _run(method, self, (), {**named, "out": target})
+        assign_result(out, input_of(target))
+        return out
+
+    return _as_numpys(draw, method)
+
+
+# What holds no tensors: a program draws often, and mostly with such parameters.
+_PLAIN = frozenset((int, float, bool, str, type, type(None), np.ndarray))
+
+
+def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
+    if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
+        return method(generator._numpys, *args, **kwargs)
+    values, named = known(method.__name__, args, dict(kwargs))
+    return method(generator._numpys, *values, **named)
+
+
+def _memory_for(out: Any) -> Array:
+    """Return memory to write to in place of a tensor, in one piece if the tensor is: some methods take nothing else."""
+    if out.type.is_scalar:
+        value: Array = read_value(out, "")
+        return value
+    layout = stand_in_of(out)
+    is_whole = layout.flags.forc
+    memory: Array = np.zeros_like(layout) if is_whole else np.zeros((*layout.shape, 2), layout.dtype)[..., 0]
+    memory.flags.writeable = is_writable(out)
+    return memory
+
+
+def _as_numpys(ours: Method, method: Method) -> Method:
+    ours.__name__ = method.__name__
+    ours.__qualname__ = method.__qualname__
+    ours.__doc__ = f"Return what numpy's {method.__qualname__} draws, as a tensor. See its page."
+    return with_signature_of(method)(ours)
+
+
+def with_signature_of(method: Method) -> Callable[[Method], Method]:
+    """Return the decorator that shows numpy's signature for a function of ours."""
+
+    def shown(ours: Method) -> Method:
+        ours.__signature__ = signature_of(method)  # type: ignore[attr-defined]  # what inspect reads
+        return ours
+
+    return shown
+
+
+def permuting(method: Method) -> Callable[..., Any]:
+    """Return `permutation`: of a tensor, its elements at drawn positions, lazily."""
+    by_value, signature = drawing(method), inspect.signature(method)
+
+    def permute(self: Any, *args: Any, **kwargs: Any) -> object:
+        named = _named(signature, args, kwargs)
+        x, axis = _produced(named.get("x")), named.get("axis", 0)
+        if not _has_axis(x, axis):
+            return by_value(self, *args, **kwargs)
+        return take(x, _shuffled_positions(self, x.shape[axis]), axis)
+
+    return _as_numpys(permute, method)
+
+
+def shuffling(method: Method) -> Callable[..., Any]:
+    """Return `shuffle`: of a tensor, its elements at drawn positions, lazily; the tensor moves on to them."""
+    signature = inspect.signature(method)
+
+    def shuffle(self: Any, *args: Any, **kwargs: Any) -> None:
+        named = _named(signature, args, kwargs)
+        axis = named.get("axis", 0)
+        x: Any = named.get("x")
+        if _has_axis(x, axis) and is_writable(x):
+            if x.size:
+                with writing_to(x):
+                    assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
+        elif isinstance(x, TensorHandle):
+            # What has no such axis or cannot be written to is numpy's to refuse.
+            method(self._numpys, **{**named, "x": _memory_for(x)})
+        elif isinstance(x, np.ndarray | list):
+            method(self._numpys, *args, **kwargs)
+        else:
+            _warned_from_the_call(method, self._numpys, *args, **kwargs)
+
+    return _as_numpys(shuffle, method)
+
+
+def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
+    """Run it, with its warnings given where the user calls: numpy's own code adds no line between the two."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(*args, **kwargs)
+    for warning in caught:
+        warnings.warn(warning.message, warning.category, stacklevel=3)
+
+
+def choosing(method: Method) -> Callable[..., Any]:
+    """Return `choice`: of a tensor, its elements at drawn positions, lazily."""
+    by_value, signature = drawing(method), inspect.signature(method)
+
+    def choose(self: Any, *args: Any, **kwargs: Any) -> object:
+        named = _named(signature, args, kwargs)
+        axis, size = named.pop("axis", 0), named.get("size")
+        a: Any = named.get("a")
+        has_rows = _has_axis(a, axis) and a.shape[axis] > 0 and (a.ndim == 1 or "axis" in signature.parameters)
+        if not has_rows or size == () or a.dtype.kind == "O":
+            return by_value(self, *args, **kwargs)
+        # numpy draws the same positions for a number as for an array of this length.
+        positions = _run(method, self, (), {**named, "a": a.shape[axis]})
+        return take(a, positions, axis)
+
+    return _as_numpys(choose, method)
+
+
+def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments by their names; nothing for a call that numpy refuses."""
+    try:
+        named = signature.bind(None, *args, **kwargs).arguments
+    except TypeError:
+        return {}
+    return {name: value for name, value in named.items() if name != "self"}
+
+
+def _produced(x: Any) -> Any:
+    """Return the tensor that stands for an object of another class, by numpy's protocol; anything else as it is."""
+    if hasattr(x, "__lazy_tensor__") or isinstance(x, np.ndarray | np.generic | type) or not hasattr(x, "__array__"):
+        return x
+    produced = x.__array__()
+    return produced if isinstance(produced, TensorHandle) else x
+
+
+def _shuffled_positions(generator: Any, length: int) -> Array:
+    positions = np.arange(length)
+    generator._numpys.shuffle(positions)
+    return positions
+
+
+def _has_axis(x: Any, axis: Any) -> bool:
+    """Whether it is a tensor with that axis; anything else is numpy's to take or refuse."""
+    return isinstance(x, TensorHandle) and axis.__class__ is int and -x.ndim <= axis < x.ndim

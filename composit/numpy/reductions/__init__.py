@@ -1,0 +1,1 @@
+"""Reductions by a universal function (sums, extrema), positions of extrema, running sums."""

@@ -1,0 +1,154 @@
+"""Reductions of the elements that a mask chooses, from an initial value on: `where=` and `initial=` of sum, max, any.
+
+numpy adds chosen elements in another order than all of them, so that these are operations of their own. May import
+elementwise, reduction_derivatives, arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import NoRuleError
+from composit.handle import TensorHandle
+from composit.numpy.arguments.normalizing import handle_of, is_number
+from composit.numpy.elementwise import table
+from composit.numpy.elementwise.functions import ElementwiseFunction
+from composit.numpy.manipulation.broadcasting import broadcast_to
+from composit.numpy.reductions import derivatives
+from composit.numpy.reductions.arguments import reduced_dtype, reduced_shape
+from composit.operation import (
+    Array,
+    Axes,
+    Dtype,
+    Operation,
+    OperationKind,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+_EXTREMA = (table.maximum, table.minimum)
+_OF_TRUTH = (table.logical_and, table.logical_or)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedReduce(Operation):
+    """A function of two operands applied along axes to chosen elements: operands are the array, the mask, the start.
+
+    Derivative:  that of the whole reduction, with the neutral element in the places that the mask leaves out
+    Reference:   numpy.ufunc.reduce
+    """
+
+    function: ElementwiseFunction
+    axes: Axes
+    keepdims: bool
+    dtype: Dtype | None
+    has_mask: bool
+    has_initial: bool
+    keeps_c_order = True
+    kind = OperationKind.REDUCTION
+
+    @property
+    def name(self) -> str:
+        return f"{self.function.name}.reduce"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        operand = operand_types[0]
+        shape = reduced_shape(operand.shape, self.axes, self.keepdims)
+        return (tensor_type(shape, reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
+
+    def evaluate(self, *operands: Array) -> Any:
+        mask, initial = self._options(operands)
+        options: dict[str, Any] = {} if initial is None else {"initial": initial}
+        if mask is not None:
+            options["where"] = mask
+        reduce = self.function.ufunc.reduce
+        return reduce(operands[0], axis=self.axes, dtype=self.dtype, keepdims=self.keepdims, **options)
+
+    def _options(self, operands: Sequence[Any]) -> tuple[Any, Any]:
+        mask = operands[1] if self.has_mask else None
+        return mask, (operands[-1] if self.has_initial else None)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x, *_) = context.xp, context.cotangents, context.operands
+        mask, initial = self._options(context.operands)
+        if self.function is table.add:
+            to_x, to_initial = derivatives.spread(xp, g, x, self.axes, self.keepdims), g
+        elif self.function is table.multiply:
+            to_x, to_initial = self._of_product(xp, g, x, mask, initial)
+        elif self.function in _EXTREMA:
+            to_x, to_initial = self._of_extremum(xp, g, context.results[0], x, mask, initial)
+        elif self.function in _OF_TRUTH:
+            return [None] * len(context.operands)
+        else:
+            return Operation.vjp(self, context)
+        found = [to_x if mask is None else xp.where(mask, to_x, 0)]
+        return [*found, *[None] * self.has_mask, *[to_initial] * self.has_initial]
+
+    def _of_product(self, xp: Any, g: Any, x: Any, mask: Any, initial: Any) -> tuple[Any, Any]:
+        chosen = x if mask is None else xp.where(mask, x, 1)
+        to_x = derivatives.kept(xp, g, self.axes, self.keepdims) * derivatives.product_of_others(xp, chosen, self.axes)
+        if initial is None:
+            return to_x, None
+        return to_x * initial, g * xp.prod(chosen, axis=self.axes, keepdims=self.keepdims)
+
+    def _of_extremum(self, xp: Any, g: Any, result: Any, x: Any, mask: Any, initial: Any) -> tuple[Any, Any]:
+        # As of function(extremum of the elements, initial): equal ones share.
+        if not math.prod(xp.shape(x)[axis] for axis in self.axes):
+            return xp.zeros_like(x), g
+        chosen = x if mask is None else xp.where(mask, x, initial)
+        extremum = xp.max if self.function is table.maximum else xp.min
+        inner = extremum(chosen, axis=self.axes, keepdims=self.keepdims)
+        is_shared = xp.equal(inner, initial)
+        share = xp.where(is_shared, g / 2, g)
+        to_inner = xp.where(xp.equal(inner, result), share, 0)
+        to_x = derivatives.share_among_extrema(xp, to_inner, inner, chosen, self.axes, self.keepdims)
+        return to_x, xp.where(xp.equal(initial, result), share, 0)
+
+
+def masked_reduce(
+    function: ElementwiseFunction, a: Any, axes: Axes, keepdims: bool, dtype: Dtype | None, initial: Any, where: Any
+) -> LazyTensor:
+    """Return the reduction of a tensor with a mask or an initial value, `np._NoValue` for none."""
+    handle = handle_of(a)
+    has_mask = where is not np._NoValue and where is not True
+    has_initial = initial is not np._NoValue
+    operands = [handle]
+    if has_mask:
+        operands.append(_mask_for(handle, where))
+    if has_initial:
+        operands.append(_initial_for(initial, reduced_dtype(function, handle.type, dtype)))
+    if function in _EXTREMA and not has_initial:
+        raise NoRuleError(f"{function.name}.reduce: a mask without an initial value, which numpy refuses")
+    return apply(MaskedReduce(function, axes, keepdims, dtype, has_mask, has_initial), *operands)
+
+
+def _mask_for(handle: Any, where: Any) -> LazyTensor:
+    mask = handle_of(where)
+    if mask.dtype.kind != "b":
+        raise NoRuleError("reduce: a mask that is not boolean")
+    broadcast_to(mask, handle.shape)  # raises where it does not fit
+    return mask
+
+
+def _initial_for(initial: Any, dtype: Dtype) -> Any:
+    if isinstance(initial, TensorHandle):
+        if initial.ndim or not np.can_cast(initial.dtype, dtype, "same_kind"):
+            raise NoRuleError("reduce: an initial value that numpy has to cast")
+        return initial
+    if not is_number(initial):
+        raise NoRuleError("reduce: an initial value that is no number")
+    try:
+        np.empty((), dtype)[()] = initial
+    except (OverflowError, TypeError, ValueError) as error:
+        raise NoRuleError(f"reduce: an initial value that does not fit: {error}") from error
+    return initial

@@ -1,0 +1,394 @@
+"""Reductions by a ufunc (sum, prod, max, min, any, all), positions of extrema, running sums and products.
+
+Not here: what is built of them (`averages.py`) and the derivatives' formulas (`reduction_derivatives.py`). May import
+elementwise, movement, arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from composit.apply import apply
+from composit.errors import NoRuleError, ShapeError
+from composit.handle import new_tensor
+from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, handle_of, named_dtype, normalize_axis
+from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.elementwise import table
+from composit.numpy.elementwise.functions import ElementwiseFunction
+from composit.numpy.manipulation.reshaping import reshape
+from composit.numpy.reductions import derivatives
+from composit.numpy.reductions.arguments import are_plain, axes_of, is_set, reduced_dtype, reduced_shape
+from composit.numpy.reductions.masked import masked_reduce
+from composit.operation import (
+    Array,
+    Axes,
+    Dtype,
+    Operation,
+    OperationKind,
+    Results,
+    TensorType,
+    VjpContext,
+    tensor_type,
+)
+from composit.source import find_source
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "cumprod",
+    "cumsum",
+    "max",
+    "min",
+    "prod",
+    "sum",
+]
+
+DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
+
+_BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
+_EXTREMA = (table.maximum, table.minimum)
+_OF_TRUTH = (table.logical_and, table.logical_or)
+# numpy reduces them by methods of their elements, or not at all.
+KINDS_OF_OBJECTS = "OSUVT"
+_OBJECT = np.dtype(object)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Operation):
+    """A function of two operands applied along axes until one element is left; `dtype` is that of the computation.
+
+    Derivative:  of sums, products and extrema; none flows through truth values
+    Reference:   numpy.ufunc.reduce
+    """
+
+    function: ElementwiseFunction
+    axes: Axes
+    keepdims: bool
+    dtype: Dtype | None = None
+    keeps_c_order = True
+    kind = OperationKind.REDUCTION
+
+    @property
+    def name(self) -> str:
+        return _REDUCTION_NAMES.get(self.function, f"{self.function.name}.reduce")
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        if self.function in _EXTREMA and math.prod(operand.shape[axis] for axis in self.axes) == 0:
+            raise ShapeError(
+                f"zero-size array to reduction operation {self.function.name} which has no identity: axes {self.axes} "
+                f"of shape {operand.shape} hold no element; pass initial=, the result where there is none"
+            )
+        shape = reduced_shape(operand.shape, self.axes, self.keepdims)
+        return (tensor_type(shape, reduced_dtype(self.function, operand, self.dtype), is_scalar=not shape),)
+
+    def evaluate(self, *operands: Array) -> Results:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Results]:
+        reduce = self.function.ufunc.reduce
+        return partial(reduce, axis=self.axes, dtype=self.dtype, keepdims=self.keepdims)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
+        if self.function is _BY_ADDITION:
+            return [derivatives.spread(xp, g, x, self.axes, self.keepdims)]
+        if self.function is _BY_PRODUCT:
+            others = derivatives.product_of_others(xp, x, self.axes)
+            return [derivatives.kept(xp, g, self.axes, self.keepdims) * others]
+        if self.function in _EXTREMA:
+            return [derivatives.share_among_extrema(xp, g, result, x, self.axes, self.keepdims)]
+        return [None] if self.function in _OF_TRUTH else Operation.vjp(self, context)
+
+
+_REDUCTION_NAMES = {
+    table.add: "sum",
+    table.multiply: "prod",
+    table.maximum: "max",
+    table.minimum: "min",
+    table.logical_and: "all",
+    table.logical_or: "any",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArgReduce(Operation):
+    """The position of the first extremum along one axis, or in all elements where axis is None.
+
+    Reference:   numpy.argmax, numpy.argmin
+    """
+
+    function: Literal["argmax", "argmin"]
+    axis: int | None
+    keepdims: bool
+    keeps_c_order = True
+    kind = OperationKind.REDUCTION
+    no_derivative = "a position is an integer"
+
+    @property
+    def name(self) -> str:
+        return self.function
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        shape = operand_types[0].shape
+        axes = tuple(range(len(shape))) if self.axis is None else (self.axis,)
+        if math.prod(shape[axis] for axis in axes) == 0:
+            raise ShapeError(
+                f"attempt to get {self.function} of an empty sequence: axis {self.axis} of shape {shape} holds no "
+                "element; there is no position to return"
+            )
+        result = reduced_shape(shape, axes, self.keepdims)
+        return (tensor_type(result, np.intp, is_scalar=not result),)
+
+    def evaluate(self, *operands: Array) -> Results:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Results]:
+        return partial(_POSITION_FUNCTIONS[self.function], axis=self.axis, keepdims=self.keepdims)
+
+
+_POSITION_FUNCTIONS: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argmin": np.argmin}
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate(Operation):
+    """All intermediate results of a reduction along one axis: cumsum, cumprod.
+
+    Derivative:  of sums the sum of g from the end, of products by multiplications only; not written for others
+    Reference:   numpy.ufunc.accumulate
+    """
+
+    function: ElementwiseFunction
+    axis: int
+    dtype: Dtype | None = None
+    keeps_c_order = True
+    kind = OperationKind.REDUCTION
+
+    @property
+    def name(self) -> str:
+        return _ACCUMULATION_NAMES.get(self.function, f"{self.function.name}.accumulate")
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (operand,) = operand_types
+        return (tensor_type(operand.shape, reduced_dtype(self.function, operand, self.dtype)),)
+
+    def evaluate(self, *operands: Array) -> Results:
+        return self.evaluator()(*operands)
+
+    def evaluator(self) -> Callable[..., Results]:
+        accumulate = self.function.ufunc.accumulate
+        return partial(accumulate, axis=self.axis, dtype=self.dtype)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp = context.xp
+        if self.function is _BY_ADDITION:
+            return [derivatives.running_sum(xp, context.cotangents[0], self.axis)]
+        if self.function is _BY_PRODUCT:
+            return [derivatives.running_product(xp, context.cotangents[0], context.operands[0], self.axis)]
+        return Operation.vjp(self, context)
+
+
+_ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}
+
+
+def _reduce(
+    function: ElementwiseFunction,
+    a: TensorLike,
+    axis: AxesLike | None,
+    dtype: DtypeLike,
+    keepdims: object,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    handle = handle_of(a)
+    is_kept: Any = keepdims if keepdims.__class__ is bool else keepdims is not np._NoValue and is_set(keepdims)
+    if initial is np._NoValue and (where is np._NoValue or where is True) and are_plain(axis):
+        operation, types = _planned(function, axis, is_kept, dtype, handle.type)
+        return new_tensor(operation, (handle.node, handle.output_index), types, find_source(3))
+    dtype = None if dtype is None else named_dtype(dtype)
+    _refuse_objects(function, handle.type, dtype)
+    axes = axes_of(axis, handle.ndim)
+    return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
+
+
+# Programs repeat few reductions: the rest of a call is then one look at this table.
+@lru_cache(maxsize=4096, typed=True)
+def _planned(
+    function: ElementwiseFunction, axis: Any, is_kept: bool, dtype: DtypeLike, operand: TensorType
+) -> tuple[Reduce, tuple[TensorType, ...]]:
+    dtype = None if dtype is None else named_dtype(dtype)
+    _refuse_objects(function, operand, dtype)
+    operation = Reduce(function, axes_of(axis, operand.ndim), is_kept, dtype)
+    return operation, operation.result_types(operand)
+
+
+def _refuse_objects(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> None:
+    if operand.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
+        raise NoRuleError(f"{function.name}.reduce: elements that are objects or texts")
+
+
+@rule_for(np.sum)
+def sum(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return the sum along axes; `initial` is added to it. Reference: numpy.sum.
+
+    Derivative:  g at every element
+    """
+    return _reduce(table.add, a, axis, dtype, keepdims, initial, where)
+
+
+@rule_for(np.prod)
+def prod(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    dtype: DtypeLike = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return the product along axes; `initial` is multiplied to it. Reference: numpy.prod.
+
+    Derivative:  g times the product of the other elements, right at zeros
+    """
+    return _reduce(table.multiply, a, axis, dtype, keepdims, initial, where)
+
+
+@rule_for(np.max)
+def max(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return the largest element along axes. Reference: numpy.max.
+
+    Derivative:  g at the largest element, shared evenly by equal ones
+    Raises:      ShapeError: there is no element, and no initial
+    """
+    return _reduce(table.maximum, a, axis, None, keepdims, initial, where)
+
+
+@rule_for(np.min)
+def min(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return the smallest element along axes, as `max`. Reference: numpy.min."""
+    return _reduce(table.minimum, a, axis, None, keepdims, initial, where)
+
+
+amax = rule_for(np.amax)(max)
+amin = rule_for(np.amin)(min)
+
+
+@rule_for(np.all)
+def all(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    *,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return whether all elements along axes are true. Reference: numpy.all."""
+    return _reduce(table.logical_and, a, axis, None, keepdims, where=where)
+
+
+@rule_for(np.any)
+def any(
+    a: TensorLike,
+    axis: AxesLike | None = None,
+    out: None = None,
+    keepdims: object = np._NoValue,
+    *,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return whether any element along axes is true. Reference: numpy.any."""
+    return _reduce(table.logical_or, a, axis, None, keepdims, where=where)
+
+
+@rule_for(np.count_nonzero)
+def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> LazyTensor:
+    """Return how many elements along axes are not zero. Reference: numpy.count_nonzero."""
+    handle = handle_of(a)
+    if handle.dtype.kind not in "biufc":
+        raise NoRuleError("count_nonzero: elements that are no numbers")
+    return _reduce(table.add, table.not_equal(handle, 0), axis, np.intp, keepdims)
+
+
+def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any, keepdims: object) -> LazyTensor:
+    handle = handle_of(a)
+    position = None if axis is None else normalize_axis(axis, handle.ndim or 1)
+    if handle.ndim == 0:
+        position = None
+    return apply(ArgReduce(function, position, keepdims is not np._NoValue and is_set(keepdims)), handle)
+
+
+@rule_for(np.argmax)
+def argmax(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> LazyTensor:
+    """Return the position of the first largest element. Reference: numpy.argmax."""
+    return _arg_reduce("argmax", a, axis, keepdims)
+
+
+@rule_for(np.argmin)
+def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> LazyTensor:
+    """Return the position of the first smallest element. Reference: numpy.argmin."""
+    return _arg_reduce("argmin", a, axis, keepdims)
+
+
+def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | None, dtype: DtypeLike) -> LazyTensor:
+    handle = handle_of(a)
+    if handle.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
+        raise NoRuleError(f"{function.name}.accumulate: elements that are objects or texts")
+    if axis is None or handle.ndim == 0:
+        normalize_axis(0 if axis is None else axis, 1)
+        handle = reshape(handle, (-1,)) if handle.ndim != 1 else handle
+        axis = 0
+    dtype = None if dtype is None else named_dtype(dtype)
+    return apply(Accumulate(function, normalize_axis(axis, handle.ndim), dtype), handle)
+
+
+@rule_for(np.cumsum)
+def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
+    """Return the running sums along an axis, or of all elements in order. Reference: numpy.cumsum.
+
+    Derivative:  the running sum of g from the end
+    """
+    return _accumulate(table.add, a, axis, dtype)
+
+
+@rule_for(np.cumprod)
+def cumprod(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
+    """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
+
+    Derivative:  by multiplications only, right at zeros
+    """
+    return _accumulate(table.multiply, a, axis, dtype)

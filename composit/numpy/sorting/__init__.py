@@ -1,0 +1,1 @@
+"""Elements in order, searched, and as sets."""

@@ -1,0 +1,1 @@
+"""Averages, quantiles, covariances, histograms, and the same without NaN."""

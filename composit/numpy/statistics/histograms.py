@@ -1,0 +1,19 @@
+"""Counts of values in bins: numpy chooses the bins by the values, at the call. May import numpy_function."""
+
+import numpy as np
+
+from composit.numpy.calls.numpy_function import without_rule
+
+__all__ = [
+    "bincount",
+    "histogram",
+    "histogram2d",
+    "histogram_bin_edges",
+    "histogramdd",
+]
+
+bincount = without_rule(np.bincount)
+histogram = without_rule(np.histogram)
+histogram2d = without_rule(np.histogram2d)
+histogram_bin_edges = without_rule(np.histogram_bin_edges)
+histogramdd = without_rule(np.histogramdd)

@@ -1,0 +1,1 @@
+"""LazyTensor: its operators, methods, attributes and protocols, scalars, pickles."""

@@ -1,0 +1,102 @@
+"""What numpy's operator `**` calls: `x ** 2` of an array is `square(x)`, not `power(x, 2)`, with other last bits.
+
+Which exponents have such a function depends on numpy's version, so numpy is asked, once per exponent and dtype. May import
+elementwise_table, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from composit.numpy.elementwise import table
+from composit.operation import Dtype
+
+Value = Any  # operands are tensors, arrays and numbers; results are LazyTensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """What numpy's operator calls for an array.
+
+    function: composit's of the same name
+    dtype:    what the array is cast to first
+    """
+
+    function: Callable[..., Value]
+    dtype: Dtype
+
+
+class _Asked(np.ndarray[Any, Any]):
+    """An array that returns the function its operators call, and the dtype of the operand they call it on."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> tuple[np.ufunc, Dtype]:
+        return ufunc, inputs[0].dtype
+
+
+def _to_the_power_of_zero(x: Value, **options: Any) -> Value:
+    # The exponent is Python's, so that the dtype stays that of x.
+    return table.power(x, 0, **options)
+
+
+_INSTEAD: dict[np.ufunc, Callable[..., Value]] = {
+    np.square: table.square,
+    np.reciprocal: table.reciprocal,
+    np.sqrt: table.sqrt,
+    np.positive: table.positive,
+    np._core.umath._ones_like: _to_the_power_of_zero,  # type: ignore[attr-defined]  # missing in numpy's stubs
+}
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _called(exponent: object, dtype: Dtype, is_in_place: bool) -> _Called | None:
+    array: Any = np.empty(1, dtype).view(_Asked)
+    if is_in_place:
+        array **= exponent
+    else:
+        array = array**exponent
+    ufunc, operand_dtype = array
+    function = _INSTEAD.get(ufunc)
+    return None if function is None else _Called(function, operand_dtype)
+
+
+def _called_for(array: Any, exponent: Value, is_in_place: bool) -> _Called | None:
+    if exponent.__class__ is np.ndarray:
+        exponent = None if exponent.ndim else exponent[()]
+    if exponent is None or array._type.is_scalar:
+        return None
+    return _called(exponent, array._type.dtype, is_in_place)
+
+
+_NUMBERS = frozenset(
+    (int, float, bool, np.ndarray, *(kind for kind in np.sctypeDict.values() if issubclass(kind, np.number)))
+)
+
+
+def power_operator(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
+    """Return `x ** exponent`.
+
+    power: the operator where numpy's calls `power`
+    """
+
+    def method(self: Any, exponent: Value) -> Value:
+        called = _called_for(self, exponent, False) if exponent.__class__ in _NUMBERS else None
+        if called is None:
+            return power(self, exponent)
+        return called.function(self if called.dtype == self._type.dtype else self.astype(called.dtype))
+
+    return method
+
+
+def power_in_place(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
+    """Return `x **= exponent`. See `power_operator`."""
+
+    def method(self: Any, exponent: Value) -> Value:
+        called = _called_for(self, exponent, True) if exponent.__class__ in _NUMBERS else None
+        return power(self, exponent) if called is None else called.function(self, out=self)
+
+    return method

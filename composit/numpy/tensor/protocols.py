@@ -1,0 +1,209 @@
+"""numpy's dispatch protocols: numpy's own functions, called on tensors, stay lazy.
+
+`np.exp(x)` becomes `cnp.exp(x)` by the table of ufuncs, `np.concatenate([x, y])` by the table of functions that
+`composit/numpy/__init__.py` fills. A function without a row runs on its real operands (`numpy_call.py`). May import the
+families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from composit.errors import NoRuleError, OperandError
+from composit.handle import TensorHandle
+from composit.numpy.arguments.normalizing import handle_of
+from composit.numpy.arguments.signatures import signature_of
+from composit.numpy.assignment.writing import add_at
+from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.calls.ufuncs import generalized_functions, is_asked
+from composit.numpy.elementwise import table
+from composit.numpy.elementwise.masked import write_where
+from composit.numpy.manipulation.reshaping import expand_dims
+from composit.numpy.products import matrix_products as products  # noqa: F401  # products declares its generalized functions
+from composit.numpy.reductions import reduce as reductions
+from composit.numpy.views.writes import assign_result, cast_for_writing, is_writable, writing_to
+
+# Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
+Function = Callable[..., Any]
+
+_UFUNC_TO_FUNCTION: dict[Function, Function] = {
+    **table.UFUNC_TO_FUNCTION,
+    **{function.ufunc: function for function in generalized_functions()},
+}
+
+_UFUNC_TO_REDUCTION: dict[Function, Function] = {
+    np.add: reductions.sum,
+    np.multiply: reductions.prod,
+    np.maximum: reductions.max,
+    np.minimum: reductions.min,
+    np.logical_and: reductions.all,
+    np.logical_or: reductions.any,
+}
+
+_UFUNC_TO_ACCUMULATION: dict[Function, Function] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
+
+_function_to_rule: dict[Function, Function] = {}
+
+
+def register_functions(rules: Mapping[Function, Function]) -> None:
+    """Say which functions of ours stand for numpy's; called by `composit/numpy/__init__.py`."""
+    _function_to_rule.update(rules)
+
+
+def functions_with_rules() -> Mapping[Function, Function]:
+    """Return numpy's functions that stay lazy, each with ours."""
+    return dict(_function_to_rule)
+
+
+def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> object:
+    if handle_of(array).dtype.kind == "O":
+        # `any` of objects is a truth value, `logical_or.reduce` one of the objects.
+        raise NoRuleError(f"{ufunc.__name__}.reduce: objects")
+    function = _UFUNC_TO_REDUCTION[ufunc]
+    return function(array, axis=axis, **_taken(function, options))
+
+
+def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> object:
+    function = _UFUNC_TO_ACCUMULATION[ufunc]
+    return function(array, axis=axis, **_taken(function, options))
+
+
+def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a ufunc's method that say something, for the function that spells it.
+
+    Raises:  NoRuleError: the function has no parameter for one, as `max` has no `dtype`
+    """
+    given = {name: value for name, value in options.items() if name != "dtype" or value is not None}
+    signature = signature_of(function)
+    missing = [] if signature is None else [name for name in given if name not in signature.parameters]
+    if missing:
+        raise NoRuleError(f"{function.__name__}: it has no parameter {missing[0]}")
+    return given
+
+
+def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
+    one, other = handle_of(first), handle_of(second)
+    if "O" in (one.dtype.kind, other.dtype.kind):
+        raise NoRuleError(f"{ufunc.__name__}.outer: objects, to which integers beyond 64 bits belong")
+    ndim = other.ndim
+    widened = expand_dims(first, tuple(range(-ndim, 0))) if ndim else first
+    return _UFUNC_TO_FUNCTION[ufunc](widened, second, **options)
+
+
+# How a ufunc's method is spelled here, and which ufuncs have it.
+_METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
+    "__call__": (lambda ufunc, *inputs, **options: _UFUNC_TO_FUNCTION[ufunc](*inputs, **options), _UFUNC_TO_FUNCTION),
+    "reduce": (_reduce, _UFUNC_TO_REDUCTION),
+    "accumulate": (_accumulate, _UFUNC_TO_ACCUMULATION),
+    "outer": (_outer, _UFUNC_TO_FUNCTION),
+}
+
+
+def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> object:
+    """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know."""
+    if any(is_asked(value) for value in inputs):
+        return NotImplemented
+    if any(_is_subclass(value) for value in inputs):
+        # Numpy's rules for subclasses: the result is of their class.
+        return call_numpy(getattr(ufunc, method), tuple(inputs), options, ("out", "a"))
+    if method == "at":
+        return _at(ufunc, inputs)
+    rest = dict(options)
+    outs = rest.pop("out", (None,))
+    outs = outs if isinstance(outs, tuple) else (outs,)
+    spelled, known = _METHODS.get(method, (None, {}))
+    try:
+        if spelled is None or ufunc not in known or any(out is ... for out in outs):
+            raise NoRuleError(f"{ufunc.__name__}.{method}: no rule")
+        if method == "__call__" and rest.get("where", True) is not True:
+            return write_where(known[ufunc], inputs, outs, rest)
+        if all(out is None for out in outs):
+            return spelled(ufunc, *inputs, **rest)
+        with writing_to(*outs):
+            return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
+    except OperandError:
+        return NotImplemented
+    except REFUSALS as refusal:
+        return let_numpy_decide(refusal, getattr(ufunc, method), tuple(inputs), options)
+
+
+def _at(ufunc: np.ufunc, operands: Sequence[Any]) -> object:
+    try:
+        if ufunc not in (np.add, np.subtract) or len(operands) != 3:
+            raise NoRuleError(f"{ufunc.__name__}.at: no rule")
+        add_at(ufunc, *operands)
+        return None
+    except REFUSALS as refusal:
+        return let_numpy_decide(refusal, ufunc.at, tuple(operands), {}, ("a",))
+
+
+def _is_subclass(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and type(value) is not np.ndarray
+
+
+def _written(result: Any, outs: Sequence[Any], name: str) -> object:
+    """Return the results, written to the `out` arguments that are given: tensors move on, arrays take the values."""
+    results = result if isinstance(result, tuple) else (result,)
+    # All are known to fit before the first is written: a refusal leaves everything as it was.
+    fitting = [_fitting(value, out, name) for value, out in zip(results, outs, strict=True)]
+    written = tuple(map(_write, fitting, outs))
+    return written if isinstance(result, tuple) else written[0]
+
+
+def _fitting(value: Any, out: Any, name: str) -> object:
+    if out is None:
+        return value
+    if not isinstance(value, TensorHandle):
+        raise NoRuleError(f"{name}: the result is an object")
+    if not isinstance(out, TensorHandle):
+        return np.asarray(value)
+    if not is_writable(out):
+        raise NoRuleError(f"{name}: out is a scalar or a view that never changes")
+    cast = cast_for_writing(out, value, name)
+    if not isinstance(cast, TensorHandle):
+        raise NoRuleError(f"{name}: the result becomes an object")
+    return cast
+
+
+def _write(value: Any, out: Any) -> object:
+    if out is None:
+        return value
+    if isinstance(out, TensorHandle):
+        assign_result(out, value)
+    else:
+        np.copyto(out, value, casting="same_kind")
+    return out
+
+
+def array_function(
+    function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> object:
+    """Return the lazy result of a numpy function: by ours where there is one, else from the real operands."""
+    if not all(_is_known(kind) for kind in types):
+        return NotImplemented
+    rule = _function_to_rule.get(function)
+    return call_numpy(function, args, kwargs) if rule is None else rule(*args, **kwargs)
+
+
+def _is_known(kind: type) -> bool:
+    return issubclass(kind, TensorHandle | np.ndarray) or hasattr(kind, "__lazy_tensor__")
+
+
+class Protocols(TensorHandle):
+    """The methods by which numpy's functions find ours."""
+
+    __slots__ = ()
+
+    # Above ndarray's 0 and masked arrays' 15, for libraries that still ask by priority.
+    __array_priority__ = 100.0
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> object:
+        return array_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(
+        self, func: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> object:
+        return array_function(func, types, args, kwargs)

@@ -1,0 +1,1 @@
+"""Memory that numpy would share: base and views, layout, and writes that views follow."""

@@ -1,0 +1,272 @@
+"""Where numpy would put the elements of a value: the strides, found out only when something depends on them.
+
+Whether a reshape shares memory follows from the layout of what it is taken of. The layout of a view follows from its
+base, that of an input is given, and most operations on arrays in C order give C order; what is known of no operation is
+computed and looked at. May import guards, operation, handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from composit.apply import apply
+from composit.guards import read_value
+from composit.handle import TensorHandle, make_tensor, root_of
+from composit.node import Node
+from composit.operation import Array, Input, Operation, OperationKind, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from numpy._core.multiarray import flagsobj
+
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder(Operation):
+    """The same elements, copied to memory in an order.
+
+    order:       "C" or "F"
+    Derivative:  g
+    Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.copy.html
+    """
+
+    order: str
+    kind = OperationKind.MOVEMENT
+
+    @property
+    def name(self) -> str:
+        return "copy"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        order: Any = self.order
+        return np.array(operands[0], order=order, copy=True)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.cotangents[0]]
+
+
+# Stands among view operations for a copy that keeps the order of the axes.
+_WITHOUT_GAPS = InOrder("K")
+
+
+def shares_memory(base: TensorHandle, steps: Sequence[Operation]) -> bool:
+    """Return whether numpy would share memory between a tensor and what the view operations make of it."""
+    if not any(step.depends_on_layout for step in steps):
+        return True
+    stand_in: Array | None = stand_in_of(base)
+    for step in steps:
+        if stand_in is not None:
+            stand_in = _part(step, stand_in)
+    return stand_in is not None
+
+
+def strides_of(tensor: TensorHandle) -> tuple[int, ...]:
+    """Return the strides in bytes of the array that numpy would have here."""
+    return stand_in_of(tensor).strides
+
+
+def stand_in_of(tensor: TensorHandle) -> Array:
+    """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements.
+
+    Its elements are of the tensor's dtype; for StringDType they are bytes of the same size.
+    """
+    root = root_of(tensor)
+    if root is not None:
+        return _after(tensor._steps, stand_in_of(root))
+    # Writes leave an array where it is, so what is found out of a tensor stays true.
+    known: Array | None = getattr(tensor, "_stand_in", None)
+    if known is None:
+        array = _of_pair(tensor._node, tensor._output_index)
+        # A view's node in a tensor that is no view is a copy: in the same order, without gaps.
+        known = tensor._stand_in = _without_gaps(array) if tensor._node.operation.is_view else array
+    return known
+
+
+def _without_gaps(array: Array) -> Array:
+    return _with_strides(tensor_type(array.shape, array.dtype), np.empty_like(array))
+
+
+def _after(steps: Sequence[Operation], array: Array) -> Array:
+    for step in steps:
+        if step is _WITHOUT_GAPS:
+            array = _without_gaps(array)
+            continue
+        (value_type,) = step.result_types(tensor_type(array.shape, array.dtype))
+        part = _part(step, array)
+        array = _in_c_order(value_type) if part is None else part
+    return array
+
+
+def _of_pair(node: Node, index: int) -> Array:
+    steps: list[Operation] = []
+    is_written = False
+    while node.operation.is_view or node.operation.updates_operand:
+        if node.operation.is_view:
+            if is_written:
+                # What was written to was a copy of the view.
+                steps.append(_WITHOUT_GAPS)
+            steps.append(node.operation)
+        is_written = node.operation.updates_operand
+        node, index = node.operands[0]
+    return _after(steps[::-1], _laid_out(node, index))
+
+
+def _part(step: Operation, array: Array) -> Array | None:
+    """Return the view of a stand-in, None where numpy would copy: a stand-in has no elements that could be copied."""
+    if not step.depends_on_layout:
+        return step.view_of(array)
+    return step.view_without_copy(array)
+
+
+def _laid_out(node: Node, index: int) -> Array:
+    value_type = node.types[index]
+    if isinstance(node.operation, Input):
+        # An input without a value of its own is in C order by decree.
+        array = node.operation.read() if node.operation.has_value else None
+        return _in_c_order(value_type) if array is None else _with_strides(value_type, np.asarray(array))
+    if _is_in_c_order(node):
+        return _in_c_order(value_type)
+    return _with_strides(value_type, np.asarray(read_value(make_tensor(node, index), "")))
+
+
+def _in_c_order(value_type: TensorType) -> Array:
+    if not value_type.size:
+        # numpy gives arrays without elements no steps.
+        return _strided(value_type, (0,) * value_type.ndim)
+    strides = []
+    step = value_type.dtype.itemsize
+    for length in reversed(value_type.shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return _strided(value_type, tuple(reversed(strides)))
+
+
+def _with_strides(value_type: TensorType, array: Array) -> Array:
+    return _strided(value_type, array.strides)
+
+
+def _strided(value_type: TensorType, strides: tuple[int, ...]) -> Array:
+    # Numpy gives no strides of ours to texts of any length: bytes of their size stand in for them.
+    dtype = np.dtype((np.void, value_type.dtype.itemsize)) if value_type.dtype.kind == "T" else value_type.dtype
+    # One element of memory: only addresses are computed with it.
+    return np.lib.stride_tricks.as_strided(np.empty(1, dtype), value_type.shape, strides, writeable=True)
+
+
+def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:
+    """Return the axes from that of the longest steps through memory to that of the shortest: numpy's order "K"."""
+    if is_surely_in_c_order(tensor):
+        return tuple(range(tensor.ndim))
+    strides = [abs(stride) for stride in strides_of(tensor)]
+
+    def compared(a: int, b: int) -> int:
+        # Axes that repeat elements stay where they are.
+        return strides[b] - strides[a] if strides[a] and strides[b] else a - b
+
+    return tuple(sorted(range(len(strides)), key=cmp_to_key(compared)))
+
+
+def in_c_order(tensor: TensorHandle) -> LazyTensor:  # Any: the tensors' class, which cannot be imported here
+    """Return the value as a tensor of its own that lies in C order, whatever it is a view of."""
+    if len(tensor._type.shape) < 2:
+        return make_tensor(tensor._node, tensor._output_index)
+    return apply(InOrder("C"), tensor)
+
+
+def _known_strides(tensor: TensorHandle) -> tuple[int, ...] | None:
+    """Return the strides without gaps in the tensor's order of axes, None where that is C's or not known."""
+    if tensor.ndim < 2 or is_surely_in_c_order(tensor):
+        return None
+    node = tensor._node
+    while node.operation.is_view:
+        node = node.operands[0][0]
+    if not isinstance(node.operation, Input) and not _is_in_c_order(node):
+        return None
+    packed = np.empty_like(stand_in_of(tensor))
+    return None if packed.flags.c_contiguous else packed.strides
+
+
+def order_of_axes(tensor: TensorHandle) -> tuple[int, ...] | None:
+    """Return the axes from the slowest to the fastest, None where they are in C order or their order is not known."""
+    strides = _known_strides(tensor)
+    return None if strides is None else tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
+
+
+def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
+    """Return whether it is an array given in Fortran's order, or a view of given data that lies so."""
+    node = tensor._node
+    while node.operation.is_view:
+        node = node.operands[0][0]
+    is_given = isinstance(node.operation, Input) and node.operation.has_value
+    return is_given and bool(stand_in_of(tensor).flags.fnc)
+
+
+def is_surely_in_c_order(tensor: TensorHandle) -> bool:
+    """Return whether the elements lie in C order without gaps, found out without computing; False where it is not sure."""
+    is_plain = tensor._base is None and not tensor._node.operation.is_view
+    return is_plain and _is_in_c_order(tensor._node)
+
+
+# Nodes whose values lie in C order, and those of which that is not sure, by id: a program that asks again and again walks
+# each node once.
+_known_in_c_order: WeakValueDictionary[int, Node] = WeakValueDictionary()
+_known_unsure: WeakValueDictionary[int, Node] = WeakValueDictionary()
+
+
+def _is_in_c_order(root: Node) -> bool:
+    """Return whether the value lies in C order for sure: made by operations that keep it, of leaves that have it."""
+    walked: dict[int, Node] = {}
+    answer = _follows_in_c_order(root, walked)
+    # Of a view that is asked itself more is wanted than of one on the way.
+    if answer:
+        _known_in_c_order.update({key: node for key, node in walked.items() if not node.operation.is_view})
+    elif not root.operation.is_view:
+        _known_unsure[id(root)] = root
+    return answer
+
+
+def _follows_in_c_order(root: Node, walked: dict[int, Node]) -> bool:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if id(node) in walked or _known_in_c_order.get(id(node)) is node:
+            continue
+        if _known_unsure.get(id(node)) is node:
+            return False
+        walked[id(node)] = node
+        operation = node.operation
+        if isinstance(operation, Input):
+            if operation.has_value and not np.asarray(operation.read()).flags.c_contiguous:
+                return False
+        elif isinstance(operation, InOrder) and operation.order == "C":
+            continue
+        elif operation.updates_operand or (node is not root and _keeps_axes(node)):
+            stack.append(node.operands[0][0])
+        elif operation.keeps_c_order:
+            stack.extend(operand for operand, index in node.operands if operand.types[index].ndim > 1)
+        elif any(value_type.ndim > 1 for value_type in node.types):
+            return False
+    return True
+
+
+def _keeps_axes(node: Node) -> bool:
+    """Return whether a view of an array in C order has its axes in that order too, with gaps: what is made of it has none."""
+    if not node.operation.is_view or node.operation.depends_on_layout:
+        return False
+    operand, index = node.operands[0]
+    part = node.operation.view_of(_in_c_order(operand.types[index]))
+    strides = [stride for stride, length in zip(part.strides, part.shape, strict=True) if length != 1]
+    return all(stride > 0 for stride in strides) and strides == sorted(strides, reverse=True)
+
+
+def flags_of(tensor: TensorHandle) -> flagsobj:
+    """Return the flags of the array that numpy would have here; `writeable` and `owndata` as of the tensor itself."""
+    return stand_in_of(tensor).flags
