@@ -18,6 +18,7 @@ import numpy as np
 from mosaic.ir_affine import Number, Symbol
 from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
 from mosaic.ir_kinds import ChangeView, Kind, changed
+from mosaic.ir_schedule import Schedule
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
@@ -316,13 +317,15 @@ class RowStage(Kind):
 class Group(Kind):
     """Stages over the same rows, to become one kernel; a matmul among them has the rows as its batch and m.
 
-    Results in `local` are used by no other statement: they need no memory beyond the kernel.
+    Results in `local` are used by no other statement: they need no memory beyond the kernel. The last pass sets the
+    `schedule`.
     """
 
     rows: Shape
     length: int
     stages: tuple[Stage, ...]
     local: frozenset[Buffer] = frozenset()
+    schedule: Schedule | None = None
 
     @property
     def origins(self) -> tuple[int, ...]:
@@ -360,7 +363,8 @@ class Group(Kind):
         return sum(stage.num_flops for stage in self.stages)
 
     def __str__(self) -> str:
-        head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}:"
+        how = "" if self.schedule is None else str(self.schedule)
+        head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}{how}:"
         lines = [line for stage in self.stages for line in f"{self._mark(stage)}{stage}".splitlines()]
         return "\n".join([head, *(f"    {line}" for line in lines)])
 

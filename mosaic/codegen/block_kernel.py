@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
-from mosaic.codegen.kernel import KernelCode, row_indices, stage_dtypes
-from mosaic.codegen.lanes import Lanes, lanes_for
+from mosaic.codegen.kernel import KernelCode, lanes_of, row_indices, schedule_of
+from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.matmul_kernel import LocalResult, emit_product, extra_parameters, matmul_spec
 from mosaic.codegen.operands import Operands, address, element_type
 from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.ir import Group, Matmul, RowStage
-from mosaic.kernels.blocking import Blocking, num_panels
+from mosaic.ir_schedule import Schedule
+from mosaic.kernels.blocking import num_panels
 from mosaic.kernels.helper import Helper
 from mosaic.kernels.matmul import num_sums
 from mosaic.targets import Target
-
-ChooseBlocking = Callable[[Matmul], Blocking]
-
-
-def block_rows(group: Group, target: Target) -> int:
-    """Return how many rows a block has: its local arrays take at most a quarter of L2."""
-    rows = group.rows[-1]
-    fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
-    return min(rows, max(8, fitting // 8 * 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +29,32 @@ class _Block:
     before: Matmul
     stages: tuple[RowStage, ...]
     after: Matmul
-    choose: ChooseBlocking
-    target: Target
-    num_rows: int
+    schedule: Schedule
 
     @property
     def num_blocks(self) -> int:
-        return -(-self.group.rows[-1] // self.num_rows)
+        return -(-self.group.rows[-1] // self.schedule.block_rows)
 
 
 _scores, _weights, _row, _start = (c.Name(name) for name in ("scores", "weights", "row", "row_start"))
 
 
-def emit_block_kernel(group: Group, choose: ChooseBlocking, name: str, comment: str, target: Target) -> KernelCode:
+def emit_block_kernel(group: Group, name: str, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group that begins and ends with a product; a task is one block of rows."""
     before, after = group.stages[0], group.stages[-1]
     assert isinstance(before, Matmul)
     assert isinstance(after, Matmul)
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    block = _Block(group, before, stages, after, choose, target, block_rows(group, target))
+    block = _Block(group, before, stages, after, schedule_of(group))
     emitter = Emitter(Lanes(target, target.lanes(before.left.dtype.itemsize)), Operands())
-    along = Emitter(lanes_for(stage_dtypes(stages), target, group.length), emitter.operands, emitter.local)
+    along = Emitter(lanes_of(group, target), emitter.operands, emitter.local)
     axes, declarations = row_indices(before.batch, c.Name("batch"))
     lefts = emitter.operands.pointer(before.left)
     rights = [emitter.operands.pointer(matmul.right) for matmul in (before, after)]
     arrays = _local_arrays(block, emitter.local)
     rows = _rows(block, along, axes)
     local = LocalResult(_scores, group.length)
-    blockings = [_in_blocks(choose(matmul), block.num_rows) for matmul in (before, after)]
+    blockings = block.schedule.blockings
     # One after the other, both products keep their sums in the same place.
     most_sums = max(map(num_sums, map(matmul_spec, (before, after)), blockings))
     sums = emitter.local.place(before.left.dtype, most_sums)
@@ -86,25 +74,24 @@ def emit_block_kernel(group: Group, choose: ChooseBlocking, name: str, comment: 
         c.Declare(c.const(c.int64), "block", c.Name("task") % block.num_blocks),
         *declarations,
         *arrays,
-        _call(block, first, before, left, rights[0], axes, (*shared, _scores, *given)),
+        _call(block, first, 0, left, rights[0], axes, (*shared, _scores, *given)),
         rows,
-        _call(block, second, after, _weights, rights[1], axes, (*shared, *given)),
+        _call(block, second, 1, _weights, rights[1], axes, (*shared, *given)),
     )
     helpers = (*emitter.lanes.helpers.values(), *along.lanes.helpers.values(), first, second)
-    num_tasks = math.prod(before.batch) * block.num_blocks
-    return KernelCode(body, comment, helpers, operands, num_tasks, emitter.local.scratch_bytes)
+    return KernelCode(body, comment, helpers, operands, block.schedule.num_tasks, emitter.local.scratch_bytes)
 
 
 def _local_arrays(block: _Block, local: LocalArrays) -> tuple[c.Statement, ...]:
     """Declare the block's rows; pointers are to row 0 of the whole, so that rows keep their numbers."""
     length, dtype = block.group.length, block.before.result.dtype
     pointer = c.pointer(element_type(dtype))
-    start = c.Name("block") * block.num_rows
+    start = c.Name("block") * block.schedule.block_rows
     return (
-        local.declare("score_rows", dtype, block.num_rows * length),
-        local.declare("weight_rows", dtype, block.num_rows * length),
+        local.declare("score_rows", dtype, block.schedule.block_rows * length),
+        local.declare("weight_rows", dtype, block.schedule.block_rows * length),
         c.Declare(c.const(c.int64), "row_start", start),
-        c.Declare(c.const(c.int64), "row_stop", c.minimum(_start + block.num_rows, block.group.rows[-1])),
+        c.Declare(c.const(c.int64), "row_stop", c.minimum(_start + block.schedule.block_rows, block.group.rows[-1])),
         c.Declare(pointer, "scores", c.Name("score_rows") - _start * length),
         c.Declare(pointer, "weights", c.Name("weight_rows") - _start * length),
     )
@@ -119,25 +106,22 @@ def _rows(block: _Block, along: Emitter, axes: tuple[c.Expression, ...]) -> c.St
     }
     line = Row((*axes, _row), c.literal(0), c.literal(length), length)
     scope = Scope(frozenset(range(len(block.group.rows))))
-    statements = RowEmitter(along, block.stages, frozenset(), places).emit(line, scope)
+    statements = RowEmitter(along, block.stages, frozenset(), block.schedule.phases, places).emit(line, scope)
     return c.loop("row", c.Name("row_stop"), *statements, start=_start)
 
 
 def _call(
     block: _Block,
     product: Helper,
-    matmul: Matmul,
+    number: int,
     left: c.Expression,
     right: c.Expression,
     axes: tuple[c.Expression, ...],
     extra: tuple[c.Expression, ...],
 ) -> c.Statement:
     """Call a product for all panels of the block's rows."""
-    panels = num_panels(matmul_spec(matmul), block.choose(matmul))
+    matmul = (block.before, block.after)[number]
+    panels = num_panels(matmul_spec(matmul), block.schedule.blockings[number])
     first = c.Name("block") * panels
     matrix = address(right, matmul.right.strides[: len(axes)], axes)
     return c.ExpressionStatement(product(first, first + panels, left, matrix, *extra))
-
-
-def _in_blocks(blocking: Blocking, rows: int) -> Blocking:
-    return Blocking(blocking.mr, blocking.nr, blocking.depth_block, rows)

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
-
-import numpy as np
 
 from mosaic import c
 from mosaic.c.walk import mentions
 from mosaic.codegen.expressions import Emitter, Scope
-from mosaic.codegen.first_true import position_dtype
-from mosaic.codegen.functions import is_row
-from mosaic.codegen.lanes import Lanes, bool_dtype, lanes_for
+from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.operands import Operand, Operands
 from mosaic.codegen.row_loops import Row
-from mosaic.codegen.row_stages import RowEmitter, most_wide_vectors
+from mosaic.codegen.row_stages import RowEmitter
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
 from mosaic.ir import Group, Loop, RowStage, Scatter
-from mosaic.ir_expressions import Apply, Load, loads, walk
+from mosaic.ir_schedule import Schedule
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
-
-task_elements = 16 * 1024
-"""How many elements are worth a task of their own: several microseconds against about one to hand a task over."""
-
-widest_stream = 32
-most_streamed = 2
-"""A kernel of so few operations waits for memory, where wider vectors gain nothing and lose 5% (Zen 4): arrays of numpy
-start anywhere in a cache line, so that each access to 64 bytes touches two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,61 +47,36 @@ class KernelCode:
         return c.Function(name, c.void, parameters, self.body, is_static=True, comment=self.comment)
 
 
+def schedule_of(group: Group) -> Schedule:
+    """Return the schedule of a group, which the last pass has set."""
+    assert group.schedule is not None, "groups are emitted after they have been scheduled"
+    return group.schedule
+
+
+def lanes_of(group: Group, target: Target) -> Lanes:
+    """Return the vectors that a group's schedule asks for."""
+    own = schedule_of(group)
+    return Lanes(replace(target, vector_bytes=own.vector_bytes), own.lanes)
+
+
 def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
     stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    emitter = Emitter(lanes_for(stage_dtypes(stages), _vectors_for(stages, target), group.length), Operands())
+    emitter = Emitter(lanes_of(group, target), Operands())
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
-    rows = RowEmitter(emitter, stages, stored)
-    is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
-    return kernel_of_rows(group, comment, rows, is_flat)
-
-
-def _vectors_for(stages: tuple[RowStage, ...], target: Target) -> Target:
-    """Return the target with vectors of the size that suits the stages."""
-    if target.vector_bytes <= widest_stream or any(stage.reducer for stage in stages):
-        return target
-    dtypes = set(stage_dtypes(stages))
-    # Conversions between sizes, and truth values, take several instructions per vector; a fill takes none.
-    is_plain = len({dtype.itemsize for dtype in dtypes}) == 1 and bool_dtype not in dtypes
-    if not is_plain or not any(True for stage in stages for _ in loads(stage.expression)):
-        return target
-    applied = [part for stage in stages for part in walk(stage.expression) if isinstance(part, Apply)]
-    if len(applied) > most_streamed or not all(is_row(part.function, part.arguments[0].dtype) for part in applied):
-        return target
-    return replace(target, vector_bytes=widest_stream)
+    return kernel_of_rows(group, comment, RowEmitter(emitter, stages, stored, schedule_of(group).phases))
 
 
 def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of one scatter."""
-    dtypes = (scatter.result.dtype, *(part.dtype for part in walk(scatter.expression)))
-    rows = ScatterEmitter(Emitter(lanes_for(dtypes, target, group.length), Operands()), scatter)
-    return kernel_of_rows(group, comment, rows, is_flat=not group.rows and not scatter.is_in_order)
+    return kernel_of_rows(group, comment, ScatterEmitter(Emitter(lanes_of(group, target), Operands()), scatter))
 
 
 def emit_loop_kernel(group: Group, loop: Loop, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of one loop."""
-    dtypes = tuple(loop_dtypes(loop))
-    # A row of one element is a number. gcc keeps a vector of one integer in an integer's register, and does well; one of
-    # one float goes there and back for each operation.
-    is_integer = group.length == 1 and all(dtype.kind in "iub" for dtype in dtypes)
-    lanes = Lanes(target, 1) if is_integer else lanes_for(dtypes, target, group.length)
-    emitter = Emitter(lanes, Operands())
+    emitter, own = Emitter(lanes_of(group, target), Operands()), schedule_of(group)
     stored = frozenset(view.buffer for view in loop.writes()) - group.local
-    return kernel_of_rows(group, comment, LoopEmitter(emitter, loop, stored), is_flat=not group.rows)
-
-
-def loop_dtypes(loop: Loop) -> Iterator[np.dtype]:
-    """Yield the dtypes that stand in lanes."""
-    for one in loop.carried:
-        yield one.state.dtype
-        yield from (part.dtype for part in walk(one.start))
-    for part in loop.body:
-        if isinstance(part, Loop):
-            yield from loop_dtypes(part)
-        else:
-            assert isinstance(part, RowStage), "groups hold no definitions"
-            yield from stage_dtypes((part,))
+    return kernel_of_rows(group, comment, LoopEmitter(emitter, loop, stored, own.phases[0].wide, own.unrolled))
 
 
 class RowsEmitter(Protocol):
@@ -126,70 +88,42 @@ class RowsEmitter(Protocol):
         """Return the statements for one row."""
 
 
-def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter, is_flat: bool) -> KernelCode:
+def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter) -> KernelCode:
     """Return the kernel that computes a group row by row, or in ranges of its only row."""
-    num_tasks, loops = _flat_tasks(group, rows) if is_flat else _row_tasks(group, rows)
+    own = schedule_of(group)
+    loops = _flat_task(group, own, rows) if own.is_flat else _task_of_rows(group, own, rows)
     emitter = rows.emitter
     unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
-    unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if num_tasks == 1 else ()
+    unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if own.num_tasks == 1 else ()
     operands, local = emitter.operands.listed(), emitter.local
     body = (*unpack, *unused, *emitter.operands.declarations(), *local.declarations(len(operands)), *loops)
     helpers = tuple(emitter.lanes.helpers.values())
-    return KernelCode(body, comment, helpers, operands, num_tasks, local.scratch_bytes)
+    return KernelCode(body, comment, helpers, operands, own.num_tasks, local.scratch_bytes)
 
 
-def stage_dtypes(stages: tuple[RowStage, ...]) -> Iterator[np.dtype]:
-    """Yield the dtypes that stand in lanes; an index that is the same for all lanes is a scalar."""
-    for stage in stages:
-        if stage.finds_position:
-            yield from () if stage.is_along_row else (position_dtype(stage),)
-        else:
-            yield stage.result.dtype
-        lane_axis = stage.result.ndim - 1
-        for part in walk(stage.expression):
-            yield part.dtype
-            if isinstance(part, Load):
-                yield from (gather.index.dtype for gather in part.gathers if gather.index.view.strides[lane_axis])
-
-
-def _flat_tasks(group: Group, rows: RowsEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
     """A single long row: a task is a range of its elements, a multiple of the lanes."""
-    work = _work_per_element(group)
-    # Reductions across rows read several vectors of a row at once.
-    least = 64 if work == 1 else most_wide_vectors * rows.emitter.lanes.lanes
-    chunk = max(least, math.ceil(task_elements / work) // least * least)
-    num_tasks = max(1, math.ceil(group.length / chunk))
-    chunk = math.ceil(group.length / num_tasks / least) * least
-    num_tasks = max(1, math.ceil(group.length / chunk))
     scope = Scope(frozenset())
-    if num_tasks == 1:
-        return 1, rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
-    start = c.Name("task") * chunk
-    bounds = (
-        c.Declare(c.const(c.int64), "start", start),
-        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + chunk, c.literal(group.length))),
-    )
-    return num_tasks, (*bounds, *rows.emit(Row((), c.Name("start"), c.Name("stop"), group.length), scope))
+    if own.num_tasks == 1:
+        return rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
+    bounds = _bounds(own, group.length)
+    return (*bounds, *rows.emit(Row((), c.Name("start"), c.Name("stop"), group.length), scope))
 
 
-def _work_per_element(group: Group) -> int:
-    return max(stage.num_turns for stage in group.stages)
-
-
-def _row_tasks(group: Group, rows: RowsEmitter) -> tuple[int, tuple[c.Statement, ...]]:
+def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
     """Many rows: a task is a block of them, counted through all outer axes."""
     count = math.prod(group.rows)
-    per_task = max(1, min(count, task_elements // max(1, group.length * _work_per_element(group))))
-    num_tasks = math.ceil(count / per_task)
-    per_task = math.ceil(count / num_tasks)  # equal shares: 128 rows by 42 are 4 times 32
-    start, stop = c.Name("start"), c.Name("stop")
-    if num_tasks == 1:
-        return 1, _loop_over_rows(group, rows, c.literal(0), c.literal(count))
-    bounds = (
-        c.Declare(c.const(c.int64), "start", c.Name("task") * per_task),
-        c.Declare(c.const(c.int64), "stop", c.minimum(start + per_task, c.literal(count))),
+    if own.num_tasks == 1:
+        return _loop_over_rows(group, rows, c.literal(0), c.literal(count))
+    return (*_bounds(own, count), *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
+
+
+def _bounds(own: Schedule, count: int) -> tuple[c.Statement, ...]:
+    """Return the declarations of where a task's part of `count` starts and stops."""
+    return (
+        c.Declare(c.const(c.int64), "start", c.Name("task") * own.per_task),
+        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + own.per_task, c.literal(count))),
     )
-    return num_tasks, (*bounds, *_loop_over_rows(group, rows, start, stop))
 
 
 def _loop_over_rows(

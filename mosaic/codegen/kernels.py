@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
 from mosaic.codegen.block_kernel import emit_block_kernel
-from mosaic.codegen.kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel
-from mosaic.codegen.matmul_kernel import emit_matmul_kernel, matmul_spec
+from mosaic.codegen.kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
+from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.signature import Signature
 from mosaic.ir import Group, Loop, Matmul, RowStage, Scatter
 from mosaic.ir_kinds import Kind
-from mosaic.kernels.blocking import Blocking, fitting_target
 from mosaic.targets import Target
-
-ChooseBlocking = Callable[[Matmul, Target], Blocking]
 
 
 @dataclass(slots=True)
@@ -24,13 +21,12 @@ class KernelEmitter:
     """Emits kernels for one module and remembers them by signature."""
 
     target: Target
-    choose_blocking: ChooseBlocking
     known: dict[Hashable, tuple[KernelCode, tuple[int, ...]]] = field(default_factory=dict)
 
     def emit(self, group: Group, comment: str) -> KernelCode:
         """Return the kernel of a group; `comment` describes it to the reader of the C file."""
         signature = Signature()
-        key = (signature.of(group), self._blockings(group))
+        key = (signature.of(group), group.schedule)
         places = tuple(signature.places)
         found = self.known.get(key)
         if found is None:
@@ -45,14 +41,8 @@ class KernelEmitter:
         )
         return replace(code, operands=operands)
 
-    def _blockings(self, group: Group) -> Hashable:
-        return tuple(self._blocking(stage) for stage in group.stages if isinstance(stage, Matmul))
-
-    def _blocking(self, matmul: Matmul) -> Blocking:
-        return self.choose_blocking(matmul, self.target)
-
     def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
-        return emit_kernel(group.stages[0], KernelRequest(group, comment, number, self.target, self.choose_blocking))
+        return emit_kernel(group.stages[0], KernelRequest(group, comment, number, self.target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,6 @@ class KernelRequest:
     comment: str
     number: int
     target: Target
-    choose_blocking: ChooseBlocking
 
 
 @singledispatch
@@ -93,12 +82,7 @@ def _(first: Loop, request: KernelRequest) -> KernelCode:
 
 @emit_kernel.register
 def _(first: Matmul, request: KernelRequest) -> KernelCode:
-    if len(request.group.stages) > 1:
-
-        def choose(matmul: Matmul) -> Blocking:
-            return request.choose_blocking(matmul, request.target)
-
-        return emit_block_kernel(request.group, choose, f"block_{request.number}", request.comment, request.target)
-    target = fitting_target(matmul_spec(first), request.target)
-    blocking = request.choose_blocking(first, target)
-    return emit_matmul_kernel(first, blocking, f"product_{request.number}", request.comment, target)
+    group, comment, target = request.group, request.comment, request.target
+    if len(group.stages) > 1:
+        return emit_block_kernel(group, f"block_{request.number}", comment, target)
+    return emit_matmul_kernel(first, schedule_of(group), f"product_{request.number}", comment, target)

@@ -6,7 +6,6 @@ dtype line up. A bool is a mask in registers (integers, -1 for true) and one byt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,11 +84,3 @@ class Lanes:
             return self.use(memory.broadcast(self.mask))(c.literal(-1 if value else 0))
         vector = self.type(dtype)
         return self.use(memory.broadcast(vector))(vector.literal(value))
-
-
-def lanes_for(dtypes: Iterable[np.dtype], target: Target, length: int) -> Lanes:
-    """Return lanes as wide as the widest of the dtypes allows; short rows of small elements leave no vector half empty."""
-    widest = max(dtype.itemsize for dtype in dtypes)
-    fewest = target.vector_bytes // max(4, widest)
-    needed = max(fewest, 1 << (length - 1).bit_length())
-    return Lanes(target, min(target.vector_bytes // widest, needed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where
@@ -13,13 +13,11 @@ from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.operands import Operands, address, element_type
 from mosaic.ir import Matmul
 from mosaic.ir_expressions import Accumulated
+from mosaic.ir_schedule import Schedule
 from mosaic.kernels import matmul as gemm
 from mosaic.kernels.blocking import Blocking, MatmulSpec, num_tasks
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
-
-task_products = 1 << 18
-"""Multiply-adds that are worth a task of their own, about ten microseconds; smaller products of a batch share one."""
 
 
 def matmul_spec(matmul: Matmul) -> MatmulSpec:
@@ -30,9 +28,10 @@ def matmul_spec(matmul: Matmul) -> MatmulSpec:
     return MatmulSpec(left.dtype, rows, columns, depth, left.strides[-2], left.strides[-1], in_place)
 
 
-def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: str, target: Target) -> KernelCode:
+def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: str, target: Target) -> KernelCode:
     """Return the kernel of one product; `name` is for the C function that multiplies one pair of matrices."""
-    emitter = Emitter(Lanes(target, target.lanes(matmul.left.dtype.itemsize)), Operands())
+    (blocking,) = schedule.blockings
+    emitter = Emitter(Lanes(replace(target, vector_bytes=schedule.vector_bytes), schedule.lanes), Operands())
     left, right = emitter.operands.pointer(matmul.left), emitter.operands.pointer(matmul.right)
     batch_axes, declarations = row_indices(matmul.batch, c.Name("batch"))
     sums = emitter.local.place(matmul.left.dtype, gemm.num_sums(matmul_spec(matmul), blocking))
@@ -48,37 +47,39 @@ def emit_matmul_kernel(matmul: Matmul, blocking: Blocking, name: str, comment: s
         extra = (c.Name(parameter.name) for parameter in extra_parameters(emitter, batch_axes))
         return c.ExpressionStatement(product(first, last, *matrices, *extra, *(() if sums is None else (sums,))))
 
-    tasks, which = _tasks_of_batch(matmul, num_tasks(matmul_spec(matmul), blocking), declarations, multiply)
+    num_each = num_tasks(matmul_spec(matmul), blocking)
+    which = _task_of_batch(matmul, num_each, schedule.per_task, declarations, multiply)
     unpack = c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context"))
     operands, local = emitter.operands.listed(), emitter.local
     body = (unpack, *emitter.operands.declarations(), *local.declarations(len(operands)), *which)
     helpers = (*emitter.lanes.helpers.values(), product)
-    return KernelCode(body, comment, helpers, operands, tasks, local.scratch_bytes)
+    return KernelCode(body, comment, helpers, operands, schedule.num_tasks, local.scratch_bytes)
 
 
-def _tasks_of_batch(
-    matmul: Matmul, num_each: int, declarations: tuple[c.Statement, ...], multiply: Callable[..., c.Statement]
-) -> tuple[int, tuple[c.Statement, ...]]:
-    """Return the number of tasks and what one does; each pair of matrices has `num_each`, and small ones share a task."""
+def _task_of_batch(
+    matmul: Matmul,
+    num_each: int,
+    per_task: int,
+    declarations: tuple[c.Statement, ...],
+    multiply: Callable[..., c.Statement],
+) -> tuple[c.Statement, ...]:
+    """Return what one task does: a part of a pair of matrices, of which each has `num_each`, or several small pairs."""
     batch, task = math.prod(matmul.batch), c.Name("task")
     if batch == 1:
         axes = [
             c.Declare(c.const(c.int64), each.text, c.literal(0))
             for each in _names(row_indices(matmul.batch, c.Name("batch"))[0])
         ]
-        return num_each, (*axes, multiply(task, task + 1))
-    per_task = min(batch, task_products // math.prod(matmul.sizes))
+        return (*axes, multiply(task, task + 1))
     if per_task < 2:
         index = c.Declare(c.const(c.int64), "batch", task / num_each)
-        return num_each * batch, (index, *declarations, multiply(task % num_each, task % num_each + 1))
-    num_tasks = math.ceil(batch / per_task)
-    per_task = math.ceil(batch / num_tasks)
+        return (index, *declarations, multiply(task % num_each, task % num_each + 1))
     bounds = (
         c.Declare(c.const(c.int64), "start", task * per_task),
         c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + per_task, c.literal(batch))),
     )
     body = (*declarations, multiply(c.literal(0), c.literal(num_each)))
-    return num_tasks, (*bounds, c.loop("batch", c.Name("stop"), *body, start=c.Name("start")))
+    return (*bounds, c.loop("batch", c.Name("stop"), *body, start=c.Name("start")))
 
 
 def _names(axes: Sequence[c.Expression]) -> list[c.Name]:

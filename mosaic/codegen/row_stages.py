@@ -19,14 +19,9 @@ from mosaic.codegen.operands import address
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import RowStage
-from mosaic.ir_expressions import loads, size
+from mosaic.ir_expressions import loads
+from mosaic.ir_schedule import PhaseSchedule
 from mosaic.ir_views import Buffer
-
-block_elements = 4096
-block_turns = 4
-most_records_in_turns = 8
-most_wide_vectors = 8
-"""A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
 
 
 @dataclass(slots=True)
@@ -39,6 +34,7 @@ class RowEmitter:
     emitter: Emitter
     stages: Sequence[RowStage]
     stored: frozenset[Buffer]
+    schedule: Sequence[PhaseSchedule]
     places: Mapping[Buffer, c.Expression] = field(default_factory=dict)
 
     def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
@@ -48,8 +44,8 @@ class RowEmitter:
         declarations = tuple(self._local_row(buffer, name, row.length) for buffer, name in names.items())
         local = {**self.places, **{buffer: c.Name(name) for buffer, name in names.items()}}
         phase = _PhaseEmitter(self.emitter, row, scope, plan, self.stored, local)
-        for number in range(plan.num_phases):
-            phase.emit(number)
+        for number, own in enumerate(self.schedule):
+            phase.emit(number, own)
         return (*declarations, *scope.statements)
 
     def _local_row(self, buffer: Buffer, name: str, length: int) -> c.Statement:
@@ -66,6 +62,14 @@ class PhasePlan:
     phases: tuple[int, ...]
     num_phases: int
     local_rows: tuple[Buffer, ...]
+
+    def loop_stages(self, number: int) -> list[RowStage]:
+        """Return the stages of a phase that share its loop along the row."""
+        return [
+            stage
+            for stage, phase in zip(self.stages, self.phases, strict=True)
+            if phase == number and not stage.is_per_row and not _has_own_loop(stage)
+        ]
 
     def computes(self, buffer: Buffer) -> bool:
         """Whether a stage fills the buffer."""
@@ -112,16 +116,16 @@ class _PhaseEmitter:
     per_row: dict[Buffer, c.Expression] = field(default_factory=dict)
     computed: set[Buffer] = field(default_factory=set)
 
-    def emit(self, number: int) -> None:
+    def emit(self, number: int, schedule: PhaseSchedule) -> None:
         """Add one phase: its values per row, then its loop along the row, then what its reductions came to."""
         stages = [stage for stage, phase in zip(self.plan.stages, self.plan.phases, strict=True) if phase == number]
         before = [stage for stage in stages if stage.is_per_row]
         for stage in before:
             self._emit_per_row(stage)
         along = [stage for stage in stages if not stage.is_per_row]
-        together = [stage for stage in along if not _has_own_loop(stage)]
+        together = self.plan.loop_stages(number)
         if together:
-            self._emit_loop(together)
+            self._emit_loop(together, schedule)
         for stage in along:
             if stage not in together:
                 self._emit_nested_reduction(stage)
@@ -153,16 +157,16 @@ class _PhaseEmitter:
             if buffer in self.computed or not self.plan.computes(buffer):
                 scope.places[buffer] = place + lane
 
-    def _emit_loop(self, stages: Sequence[RowStage]) -> None:
+    def _emit_loop(self, stages: Sequence[RowStage], schedule: PhaseSchedule) -> None:
         accumulators = {stage: accumulator(self.emitter, stage, self.scope) for stage in stages if stage.is_along_row}
-        if accumulators and self.row.length >= 2 * block_elements:
-            self._emit_blocks(stages, accumulators)
+        if schedule.block:
+            self._emit_blocks(stages, accumulators, schedule)
         else:
             start: c.Operand = 0
-            if accumulators:
-                start = self._emit_turns(stages, accumulators)
-            elif len(stages) == 1 and stages[0].serial:
-                start = self._emit_wide(stages[0])
+            if schedule.turns > 1:
+                start = self._emit_turns(stages, accumulators, schedule.turns)
+            elif schedule.wide > 1:
+                start = self._emit_wide(stages[0], schedule.wide)
             self._emit_rest(stages, accumulators, start)
         for stage, name in accumulators.items():
             self._finish_reduction(stage, name)
@@ -175,18 +179,12 @@ class _PhaseEmitter:
 
         loop_along_row(self.emitter, self.row, self.scope, body, start=start)
 
-    def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str]) -> int:
-        """Several accumulators take turns, because each waits for its own last combination; return where they end.
-
-        Long expressions fill the time by themselves, and copies of them would cost the compiler more.
-        """
-        step = block_turns * self.emitter.lanes.lanes
-        if self.row.length < 2 * step or sum(size(stage.expression) for stage in stages) > most_records_in_turns:
-            return 0
+    def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> int:
+        """Several accumulators take turns, because each waits for its own last combination; return where they end."""
+        step = turns * self.emitter.lanes.lanes
         stop = self.row.length // step * step
         others = [
-            {stage: accumulator(self.emitter, stage, self.scope) for stage in accumulators}
-            for _ in range(block_turns - 1)
+            {stage: accumulator(self.emitter, stage, self.scope) for stage in accumulators} for _ in range(turns - 1)
         ]
         self.scope.statements.append(self._turns(stages, [accumulators, *others], self.scope, c.literal(0), stop))
         for other in others:
@@ -194,15 +192,12 @@ class _PhaseEmitter:
                 merge(self.emitter, stage, accumulators[stage], name, self.scope)
         return stop
 
-    def _emit_wide(self, stage: RowStage) -> c.Operand:
+    def _emit_wide(self, stage: RowStage, turns: int) -> c.Operand:
         """Reduce several vectors per turn of the loops over the serial axes; return where they end.
 
         Memory is then read in longer pieces, and a vector's combination does not wait for the one before.
         """
         row, lanes = self.row, self.emitter.lanes.lanes
-        turns = 1 << (min(most_wide_vectors, row.length // lanes).bit_length() - 1) if row.length >= lanes else 1
-        if turns == 1 or size(stage.expression) > most_records_in_turns:
-            return 0
         step = turns * lanes
         index, inner = c.Name(self.emitter.fresh("i")), self.scope.inner()
         places = [self._where(index + turn * lanes, None) for turn in range(turns)]
@@ -231,23 +226,25 @@ class _PhaseEmitter:
             inner.statements.extend(body.statements)
         return c.loop(index.text, stop, *inner.statements, start=start, step=len(turns) * lanes)
 
-    def _emit_blocks(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str]) -> None:
+    def _emit_blocks(
+        self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], schedule: PhaseSchedule
+    ) -> None:
         """A long row: each block has accumulators of its own, so that no sum grows by more than one block's additions.
 
         A block after which nothing can change any more is the last.
         """
-        emitter = self.emitter
-        limit = self.row.length // block_elements * block_elements
+        emitter, block = self.emitter, schedule.block
+        limit = self.row.length // block * block
         start = c.Name(emitter.fresh("block"))
         outer = self.scope.inner()
-        turns = [{stage: accumulator(emitter, stage, outer) for stage in accumulators} for _ in range(block_turns)]
-        outer.statements.append(self._turns(stages, turns, outer, start, start + block_elements))
+        turns = [{stage: accumulator(emitter, stage, outer) for stage in accumulators} for _ in range(schedule.turns)]
+        outer.statements.append(self._turns(stages, turns, outer, start, start + block))
         totals = {stage: total(emitter, stage, name, self.scope) for stage, name in accumulators.items()}
         for partial in turns:
             for stage, name in partial.items():
                 add_to_total(emitter, stage, totals[stage], name, outer)
         outer.statements.extend(self._leave_if_decided(stages, totals))
-        self.scope.statements.append(c.loop(start.text, limit, *outer.statements, step=block_elements))
+        self.scope.statements.append(c.loop(start.text, limit, *outer.statements, step=block))
         self._emit_rest(stages, accumulators, limit)
         for stage, name in accumulators.items():
             add_to_total(emitter, stage, totals[stage], name, self.scope)

@@ -14,24 +14,22 @@ from mosaic.codegen.expressions import Emitter, Scope, Where, number_expression
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import Definition, Loop, RowStage
 from mosaic.ir_affine import Symbol
-from mosaic.ir_expressions import Load, size
+from mosaic.ir_expressions import Load
 from mosaic.ir_views import Buffer
-
-most_wide_vectors = 8
-most_wide_records = 12
-"""Records of a body that is copied for several vectors; longer ones fill the time by themselves."""
-
-unrolled_turns, most_unrolled_records = 4, 8
-"""A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
 
 
 @dataclass(slots=True)
 class LoopEmitter:
-    """Emits a loop for one row. `stored` are the results that live in memory after the kernel."""
+    """Emits a loop for one row, with `wide` vectors in each turn. `stored` are the results that live in memory afterwards.
+
+    unrolled: turns that the compiler writes out where a single vector takes part
+    """
 
     emitter: Emitter
     loop: Loop
     stored: frozenset[Buffer]
+    wide: int
+    unrolled: int
 
     def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
         """Return the statements for one row."""
@@ -56,12 +54,11 @@ class LoopEmitter:
 
     def _emit_wide(self, row: Row, scope: Scope) -> c.Operand:
         """Run several vectors in each turn; return where they end."""
-        lanes = self.emitter.lanes.lanes
-        turns = 1 << (min(most_wide_vectors, row.length // lanes).bit_length() - 1) if row.length >= lanes else 1
-        if turns == 1 or _num_records(self.loop) > most_wide_records:
+        if self.wide == 1:
             return 0
-        step, index = turns * lanes, c.Name(self.emitter.fresh("i"))
-        places = [row.where(index + turn * lanes, None) for turn in range(turns)]
+        lanes = self.emitter.lanes.lanes
+        step, index = self.wide * lanes, c.Name(self.emitter.fresh("i"))
+        places = [row.where(index + turn * lanes, None) for turn in range(self.wide)]
         scopes = [scope.inner(len(row.axes)) for _ in places]
         statements = self._turns(self.loop, scopes, places)
         before = [each for one in scopes for each in one.statements]
@@ -90,8 +87,7 @@ class LoopEmitter:
             self._hand_on(loop, turn, where, names)
         body += _taken(inner)
         stop = number_expression(loop.extent, self.emitter.numbers.symbols)
-        is_short = len(places) == 1 and _num_records(loop) <= most_unrolled_records
-        pragmas = (f"GCC unroll {unrolled_turns}",) if is_short else ()
+        pragmas = (f"GCC unroll {self.unrolled}",) if len(places) == 1 and self.unrolled > 1 else ()
         run = c.For(symbol.text, c.literal(0), stop, tuple(body), pragmas=pragmas)
         return (run, *self._final_values(loop, scopes, places, states))
 
@@ -146,7 +142,3 @@ def _taken(scopes: Sequence[Scope]) -> list[c.Statement]:
     for scope in scopes:
         scope.statements.clear()
     return statements
-
-
-def _num_records(loop: Loop) -> int:
-    return sum(_num_records(part) if isinstance(part, Loop) else size(part.expression) for part in loop.body)

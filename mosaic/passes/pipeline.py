@@ -26,6 +26,7 @@ from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_unused import remove_unused
+from mosaic.passes.schedule import Machine, schedule
 from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import Region, split_regions
 from mosaic.passes.stages import FoldedProgram, Plans, Steps
@@ -78,7 +79,7 @@ def compile_program(
     observe: called after each pass with its name and what it returned; its text is what `mosaic.stages` shows
     """
     program, known, options = request.program, request.known, request.options
-    target, scheme = options.target, options.tile_scheme
+    target = options.target
     observe("fold_constants", FoldedProgram(program, known))
     memory = Memory()
     ir = validate(lower_program(program, known, request.inputs, memory))
@@ -94,7 +95,7 @@ def compile_program(
     plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)
     observe("assign_memory", Plans(plans))
     report("emit C", 0.2)
-    emitter = KernelEmitter(target, scheme.blocking)
+    emitter = KernelEmitter(target)
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
     module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
     observe("emit_module", module.source)
@@ -125,6 +126,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
 
     yield partial(store_panels, memory=memory, panel_width=panel_width, keep_packed=options.keep_packed)
     yield write_in_place
+    yield partial(schedule, machine=Machine(options.target, options.tile_scheme.blocking))
 
 
 def name_of(change: Pass) -> str:

@@ -22,6 +22,7 @@ PASSES = [
     "fuse_attention",
     "store_panels",
     "write_in_place",
+    "schedule",
     "split_regions",
     "assign_memory",
     "emit_module",
@@ -378,10 +379,10 @@ def test_split_regions_parts_c_from_what_numpy_runs() -> None:
     before, after = around("split_regions", cnp.exp(cnp.sort(x + 1) + 2), [x])
     assert before == text(
         """
-        for one row of 6:
+        for one row of 6 by 4 lanes:
             temporary_0[6] = add(input_0[6], 1.0)
         temporary_1[2, 3] = numpy(temporary_0[2, 3])  # sort has no lowering to C
-        for one row of 6:
+        for one row of 6 by 4 lanes:
             temporary_3[6] = exp(add(temporary_1[6], 2.0))
         return temporary_3[2, 3]
         """
@@ -389,11 +390,11 @@ def test_split_regions_parts_c_from_what_numpy_runs() -> None:
     assert after == text(
         """
         region(input_0) -> temporary_0:
-            for one row of 6:
+            for one row of 6 by 4 lanes:
                 temporary_0[6] = add(input_0[6], 1.0)
         temporary_1[2, 3] = numpy(temporary_0[2, 3])  # sort has no lowering to C
         region(temporary_1) -> temporary_3:
-            for one row of 6:
+            for one row of 6 by 4 lanes:
                 temporary_3[6] = exp(add(temporary_1[6], 2.0))
         """
     )

@@ -1,0 +1,66 @@
+"""How a group runs: tasks, blocks, lanes. Set by the pass `schedule`; emitters print it and decide nothing.
+
+May import `mosaic.kernels.blocking`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mosaic.kernels.blocking import Blocking
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSchedule:
+    """How one loop along a row runs.
+
+    block: elements after which sums are added to totals, or 0: a sum over a long row grows by blocks
+    turns: vectors with accumulators of their own that take turns, because each waits for its own last combination
+    wide:  vectors that go through inner loops together
+    """
+
+    block: int = 0
+    turns: int = 1
+    wide: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a group runs.
+
+    vector_bytes: of the vectors that its values stand in
+    lanes:        elements of a vector
+    num_tasks:    parts that threads share
+    per_task:     rows in a task; where `is_flat`, elements of the only row; of products, pairs of matrices (1: a pair may be
+                  shared among tasks)
+    phases:       one for each loop along the row
+    unrolled:     turns of a loop inside the kernel that the compiler writes out
+    block_rows:   rows of two products that stay in the cache between them
+    blockings:    of each product, in order
+    """
+
+    vector_bytes: int
+    lanes: int
+    num_tasks: int
+    per_task: int = 1
+    is_flat: bool = False
+    phases: tuple[PhaseSchedule, ...] = ()
+    unrolled: int = 1
+    block_rows: int = 0
+    blockings: tuple[Blocking, ...] = ()
+
+    def __str__(self) -> str:
+        shared = f" in {self.num_tasks} tasks of {self.per_task}" if self.num_tasks > 1 else ""
+        special = [phase for phase in self.phases if phase != PhaseSchedule()]
+        wide = "".join(f", {_words(phase)}" for phase in special)
+        blocks = "".join(f", tiles of {one.mr} x {one.nr} x {one.depth_block}" for one in self.blockings)
+        return f"{shared} by {self.lanes} lanes{wide}{blocks}"
+
+
+def _words(phase: PhaseSchedule) -> str:
+    words = [
+        f"blocks of {phase.block}" if phase.block else "",
+        f"{phase.turns} in turn" if phase.turns > 1 else "",
+        f"{phase.wide} at once" if phase.wide > 1 else "",
+    ]
+    return " with ".join(filter(None, words))

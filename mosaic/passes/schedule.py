@@ -1,0 +1,250 @@
+"""Decides how each group runs: how many tasks, which vectors, how many at once. All such numbers stand here.
+
+Before:  for rows [1000] of 1000:
+             y[1000, 1] = add over row of x[1000, 1000]
+After:   for rows [1000] of 1000 in 63 tasks of 16 by 8 lanes, 4 in turn:
+             y[1000, 1] = add over row of x[1000, 1000]
+
+Nothing here depends on the number of threads, so results do not either. A kind of statement from outside runs as elementwise
+rows do, unless it registers for `schedule_of` or `lane_dtypes`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+import numpy as np
+
+from mosaic.codegen.first_true import position_dtype
+from mosaic.codegen.functions import is_row
+from mosaic.codegen.matmul_kernel import matmul_spec
+from mosaic.codegen.row_stages import plan_phases
+from mosaic.ir import Group, IrProgram, Loop, Matmul, RowStage, Scatter
+from mosaic.ir_expressions import Apply, Load, loads, size, walk
+from mosaic.ir_kinds import Kind
+from mosaic.ir_schedule import PhaseSchedule, Schedule
+from mosaic.kernels.blocking import Blocking, fitting_target, num_tasks
+from mosaic.targets import Target
+
+ChooseBlocking = Callable[[Matmul, Target], Blocking]
+
+task_elements = 16 * 1024
+"""How many elements are worth a task of their own: several microseconds against about one to hand a task over."""
+
+task_products = 1 << 18
+"""Multiply-adds that are worth a task of their own, about ten microseconds; smaller products of a batch share one."""
+
+widest_stream = 32
+most_streamed = 2
+"""A kernel of so few operations waits for memory, where wider vectors gain nothing and lose 5% (Zen 4): arrays of numpy
+start anywhere in a cache line, so that each access to 64 bytes touches two lines."""
+
+block_elements = 4096
+"""A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
+
+accumulators_in_turn = 4
+most_records_in_turns = 8
+"""Long expressions fill the time by themselves, and copies of them would cost the compiler more."""
+
+most_wide_vectors = 8
+most_wide_records = 12
+"""Records of a loop's body that is copied for several vectors."""
+
+unrolled_turns, most_unrolled_records = 4, 8
+"""A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What schedules depend on besides the groups."""
+
+    target: Target
+    choose_blocking: ChooseBlocking
+
+
+def schedule(program: IrProgram, machine: Machine) -> IrProgram:
+    """Return the program with a schedule for each group.
+
+    Pre:  statements are groups and islands
+    """
+    statements = [
+        replace(one, schedule=schedule_of(one.stages[0], one, machine)) if isinstance(one, Group) else one
+        for one in program.statements
+    ]
+    return replace(program, statements=tuple(statements))
+
+
+@singledispatch
+def schedule_of(first: Kind, group: Group, machine: Machine) -> Schedule:
+    """Return how a group runs, by the kind of its first stage."""
+    dtypes = [dtype for stage in group.stages for dtype in lane_dtypes(stage)]
+    return _of_rows(group, machine.target, num_lanes(dtypes, machine.target, group.length), not group.rows)
+
+
+@schedule_of.register
+def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
+    stages = _row_stages(group)
+    target = _fitting_vectors(stages, machine.target)
+    lanes = num_lanes(_dtypes_of(stages), target, group.length)
+    is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
+    return replace(_of_rows(group, target, lanes, is_flat), phases=_phases(stages, group.length, lanes))
+
+
+@schedule_of.register
+def _(first: Scatter, group: Group, machine: Machine) -> Schedule:
+    dtypes = (first.result.dtype, *(part.dtype for part in walk(first.expression)))
+    lanes = num_lanes(dtypes, machine.target, group.length)
+    return _of_rows(group, machine.target, lanes, not group.rows and not first.is_in_order)
+
+
+@schedule_of.register
+def _(first: Loop, group: Group, machine: Machine) -> Schedule:
+    dtypes, records = tuple(lane_dtypes(first)), _num_records(first)
+    # A row of one element is a number. gcc keeps a vector of one integer in an integer's register, and does well; one of
+    # one float goes there and back for each operation.
+    is_integer = group.length == 1 and all(dtype.kind in "iub" for dtype in dtypes)
+    lanes = 1 if is_integer else num_lanes(dtypes, machine.target, group.length)
+    wide = _wide_vectors(group.length, lanes) if records <= most_wide_records else 1
+    unrolled = unrolled_turns if records <= most_unrolled_records else 1
+    rows = _of_rows(group, machine.target, lanes, not group.rows)
+    return replace(rows, phases=(PhaseSchedule(wide=wide),), unrolled=unrolled)
+
+
+@schedule_of.register
+def _(first: Matmul, group: Group, machine: Machine) -> Schedule:
+    if len(group.stages) > 1:
+        return _of_blocks(group, machine)
+    target = fitting_target(matmul_spec(first), machine.target)
+    blocking, lanes = machine.choose_blocking(first, target), target.lanes(first.left.dtype.itemsize)
+    count, per_task = _tasks_of_batch(first, num_tasks(matmul_spec(first), blocking))
+    return Schedule(target.vector_bytes, lanes, count, per_task, blockings=(blocking,))
+
+
+def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:
+    """Return the number of tasks, and how many pairs of matrices share one."""
+    batch = math.prod(matmul.batch)
+    per_task = min(batch, task_products // math.prod(matmul.sizes))
+    if batch == 1 or per_task < 2:
+        return num_each * batch, 1
+    count = math.ceil(batch / per_task)
+    return count, math.ceil(batch / count)
+
+
+def _of_blocks(group: Group, machine: Machine) -> Schedule:
+    """A product, rows and a product: a task is a block of rows, whose local arrays take at most a quarter of L2."""
+    target, stages = machine.target, _row_stages(group)
+    fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
+    rows = min(group.rows[-1], max(8, fitting // 8 * 8))
+    products = [stage for stage in group.stages if isinstance(stage, Matmul)]
+    blockings = tuple(replace(machine.choose_blocking(each, target), row_block=rows) for each in products)
+    lanes = num_lanes(_dtypes_of(stages), target, group.length)
+    count = math.prod(group.rows[:-1]) * math.ceil(group.rows[-1] / rows)
+    phases = _phases(stages, group.length, lanes)
+    return Schedule(target.vector_bytes, lanes, count, phases=phases, block_rows=rows, blockings=blockings)
+
+
+def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedule:
+    """Return the tasks: ranges of the only row, or blocks of rows counted through all outer axes, of equal size."""
+    work = max(stage.num_turns for stage in group.stages)
+    if is_flat:
+        # Reductions across rows read several vectors of a row at once.
+        least = 64 if work == 1 else most_wide_vectors * lanes
+        chunk = max(least, math.ceil(task_elements / work) // least * least)
+        chunk = math.ceil(group.length / max(1, math.ceil(group.length / chunk)) / least) * least
+        return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.length / chunk)), chunk, True)
+    count = math.prod(group.rows)
+    per_task = max(1, min(count, task_elements // max(1, group.length * work)))
+    tasks = math.ceil(count / per_task)
+    return Schedule(target.vector_bytes, lanes, tasks, math.ceil(count / tasks))  # 128 rows by 42 are 4 times 32
+
+
+def _row_stages(group: Group) -> tuple[RowStage, ...]:
+    return tuple(stage for stage in group.stages if isinstance(stage, RowStage))
+
+
+def _phases(stages: Sequence[RowStage], length: int, lanes: int) -> tuple[PhaseSchedule, ...]:
+    plan = plan_phases(stages, frozenset())
+    return tuple(_phase(plan.loop_stages(number), length, lanes) for number in range(plan.num_phases))
+
+
+def _phase(stages: Sequence[RowStage], length: int, lanes: int) -> PhaseSchedule:
+    records = sum(size(stage.expression) for stage in stages)
+    if any(stage.is_along_row for stage in stages):
+        if length >= 2 * block_elements:
+            return PhaseSchedule(block_elements, accumulators_in_turn)
+        is_worth = length >= 2 * accumulators_in_turn * lanes and records <= most_records_in_turns
+        return PhaseSchedule(turns=accumulators_in_turn if is_worth else 1)
+    if len(stages) == 1 and stages[0].serial and records <= most_records_in_turns:
+        return PhaseSchedule(wide=_wide_vectors(length, lanes))
+    return PhaseSchedule()
+
+
+def _wide_vectors(length: int, lanes: int) -> int:
+    """Return how many vectors of a row go through inner loops together: a power of two."""
+    return 1 << (min(most_wide_vectors, length // lanes).bit_length() - 1) if length >= lanes else 1
+
+
+def _num_records(loop: Loop) -> int:
+    return sum(
+        _num_records(part) if isinstance(part, Loop) else sum(map(size, part.expressions())) for part in loop.body
+    )
+
+
+def _fitting_vectors(stages: tuple[RowStage, ...], target: Target) -> Target:
+    """Return the target with vectors of the size that suits the stages."""
+    if target.vector_bytes <= widest_stream or any(stage.reducer for stage in stages):
+        return target
+    dtypes = set(_dtypes_of(stages))
+    # Conversions between sizes, and truth values, take several instructions per vector; a fill takes none.
+    is_plain = len({dtype.itemsize for dtype in dtypes}) == 1 and np.dtype(bool) not in dtypes
+    if not is_plain or not any(True for stage in stages for _ in loads(stage.expression)):
+        return target
+    applied = [part for stage in stages for part in walk(stage.expression) if isinstance(part, Apply)]
+    if len(applied) > most_streamed or not all(is_row(part.function, part.arguments[0].dtype) for part in applied):
+        return target
+    return replace(target, vector_bytes=widest_stream)
+
+
+def num_lanes(dtypes: Iterable[np.dtype], target: Target, length: int) -> int:
+    """Return as many lanes as the widest of the dtypes allows; short rows of small elements leave no vector half empty."""
+    widest = max(dtype.itemsize for dtype in dtypes)
+    fewest = target.vector_bytes // max(4, widest)
+    needed = max(fewest, 1 << (length - 1).bit_length())
+    return min(target.vector_bytes // widest, needed)
+
+
+def _dtypes_of(stages: Iterable[Kind]) -> list[np.dtype]:
+    return [dtype for stage in stages for dtype in lane_dtypes(stage)]
+
+
+@singledispatch
+def lane_dtypes(stage: Kind) -> Iterator[np.dtype]:
+    """Yield the dtypes that stand in lanes."""
+    for view in (*stage.reads(), *stage.writes()):
+        yield view.dtype
+
+
+@lane_dtypes.register
+def _(stage: RowStage) -> Iterator[np.dtype]:
+    """An index that is the same for all lanes is a scalar."""
+    if stage.finds_position:
+        yield from () if stage.is_along_row else (position_dtype(stage),)
+    else:
+        yield stage.result.dtype
+    lane_axis = stage.result.ndim - 1
+    for part in walk(stage.expression):
+        yield part.dtype
+        if isinstance(part, Load):
+            yield from (gather.index.dtype for gather in part.gathers if gather.index.view.strides[lane_axis])
+
+
+@lane_dtypes.register
+def _(stage: Loop) -> Iterator[np.dtype]:
+    for one in stage.carried:
+        yield one.state.dtype
+        yield from (part.dtype for part in walk(one.start))
+    for part in stage.body:
+        yield from lane_dtypes(part)
