@@ -100,7 +100,7 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
 def read_number(handle: TensorHandle, kind: str) -> Any:  # Any: a numpy scalar
     """Return the number of a scalar that has one (`early`), and note that Python has seen it."""
     number, origin, draft = handle._early  # type: ignore[misc]  # the caller has looked
-    if origin is not None:
+    if origin is not None and (origin.__class__ is not Origin or origin.parents or origin.is_dead):
         origin = origin.alive()
     read: tuple[Node, int] | Draft
     if draft is None:

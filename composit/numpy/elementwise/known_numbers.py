@@ -128,7 +128,7 @@ def _origin_of_scalar(scalar: TensorHandle, draft: Draft | None) -> Origin | Dra
 def _computed(compute: Callable[..., Any], *numbers: Any) -> Any:
     # Numpy is asked to tell us what it would warn of, so that the warning names the user's line.
     state = current_errstate()
-    told = reporting(state)
+    told = _told if state is DEFAULT_ERRSTATE else reporting(state)
     if told is state:
         return compute(*numbers)
     set_errstate(told)
@@ -136,3 +136,6 @@ def _computed(compute: Callable[..., Any], *numbers: Any) -> Any:
         return compute(*numbers)
     finally:
         set_errstate(state)
+
+
+_told = reporting(DEFAULT_ERRSTATE)

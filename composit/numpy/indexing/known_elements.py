@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from composit.operation import Dtype, Input, Operation, Shape, TensorType, tenso
 from composit.origins import Origin, joined_two
 from composit.source import find_source
 
+if TYPE_CHECKING:
+    from composit.numpy.methods import LazyTensor
+
 Places = tuple[int, ...]
 
 
@@ -35,12 +38,12 @@ def types_of_element(whole: TensorType) -> tuple[TensorType, ...]:
 
 
 class ElementDraft(Draft):
-    """An element; `detail` is its places, none of them negative."""
+    """An element; `detail` is its place in a vector, else its places, none of them negative."""
 
     __slots__ = ()
 
     def operation(self) -> Operation:
-        return BasicIndex(self.detail)
+        return BasicIndex(self.detail if isinstance(self.detail, tuple) else (self.detail,))
 
 
 class WriteDraft(Draft):
@@ -96,13 +99,17 @@ def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements
     return elements
 
 
-def element_at(elements: Elements, places: Places) -> Any:
-    """Return one element as a lazy scalar whose number is known; None if another thread has just ended this."""
-    array = elements.array
-    if array is None:
+def element_at(elements: Elements, index: Any) -> LazyTensor | None:
+    """Return one element as a lazy scalar whose number is known; None where the index chooses anything else."""
+    shape, array = elements.shape, elements.array
+    place: Any = index
+    if index.__class__ is not int or len(shape) != 1 or not 0 <= index < shape[0]:
+        place = places_within(shape, index)
+    if array is None or place is None:
+        # Without an array, another thread has just ended this.
         return None
-    draft = new_draft(ElementDraft, places, elements.state, None, elements.types, find_source(3), elements.index)
-    return known_scalar(elements.types[0], array[places], elements.here or _origin_here(elements), draft)
+    draft = new_draft(ElementDraft, place, elements.state, None, elements.types, find_source(3), elements.index)
+    return known_scalar(elements.types[0], array[place], elements.here or _origin_here(elements), draft)
 
 
 def _origin_here(elements: Elements) -> Origin | Draft | None:

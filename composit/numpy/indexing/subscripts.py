@@ -99,8 +99,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
         early = tensor._early
         # As quickly found as plans would be, which loops over elements would fill.
         if early.__class__ is Elements:
-            places = places_within(early.shape, index)
-            element = None if places is None else element_at(early, places)
+            element = element_at(early, index)
             if element is not None:
                 return element
         places = element_places(whole, index)
