@@ -273,3 +273,27 @@ def test_a_value_that_is_replaced_is_checked_where_only_a_draft_knew_of_it() -> 
     assert cnp.evaluate(y, inputs={first: np.float64(3.0)}).tolist() == [3.0, 3.0]
     with pytest.raises(GuardError, match="bool read True"):
         cnp.evaluate(y, inputs={first: np.float64(0.5)})
+
+
+def test_a_number_that_a_read_has_left_is_known_from_then_on() -> None:
+    x = cnp.asarray(VALUES)
+    total = (x * 2.0).sum()
+    assert float(total) == 6.5
+    with count_evaluations() as count:
+        assert float(total * 2.0 + x[0]) == 14.5
+    assert count.runs == 0
+    scaled = total * 2.0 + x[0]
+    assert cnp.evaluate(scaled, inputs={x: VALUES * 2.0}, guards="ignore") == 29.0
+    assert cnp.evaluate(scaled, inputs={total: np.float64(1.0)}, guards="ignore") == 3.5
+    with pytest.raises(GuardError, match="float read 6.5"):
+        cnp.evaluate(scaled, inputs={x: VALUES * 2.0})
+
+
+def test_a_second_result_is_computed_with_as_itself() -> None:
+    x = cnp.asarray(np.array([[2.0, 0.0], [0.0, -8.0]]))
+    sign, logarithm = cnp.linalg.slogdet(x)
+    mantissa, exponent = cnp.frexp(x[1, 1])
+    for lazy, expected in ((sign, -1.0), (logarithm, np.log(16.0)), (mantissa, -0.5), (exponent, 4)):
+        assert lazy == expected
+        assert float(lazy * 2.0) == expected * 2.0
+        assert cnp.evaluate(lazy * 2.0, inputs={x: x.to_numpy()}) == expected * 2.0

@@ -154,7 +154,7 @@ class ElementwiseFunction(ufunc):
                     operand_types.append(node.types[0])
                     continue
                 operand = operand_of(operand)
-            elif operand._early.__class__ is tuple and self.nout == 1 and self.check is None:
+            elif operand._type.is_scalar and self.nout == 1 and self.check is None:
                 result = results_at_once(operation or self.operation, operands)
                 if result is not None:
                     return result

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.drafts import Draft, new_draft
+from composit.drafts import Draft, KnownNumber, new_draft
 from composit.errstates import DEFAULT_ERRSTATE, current_errstate, reporting, set_errstate
 from composit.handle import TensorHandle, known_scalar
 from composit.node import current_scope, root_origin
@@ -48,7 +48,7 @@ def at_once(
     operation = function.scalar_operation if of_scalars else function.operation
 
     def method(self: Any, other: Value) -> Value:
-        early = self._early
+        early = self._early or number_of(self)
         if early is None:
             return otherwise(self, other)
         number, origin, draft = early
@@ -56,8 +56,8 @@ def at_once(
         other_origin: Origin | Draft | None = None
         if kind in _PLAIN:
             second = operand = other
-        elif isinstance(other, TensorHandle) and isinstance(other._early, tuple):
-            second, other_origin, operand = other._early
+        elif isinstance(other, TensorHandle) and (early := number_of(other)) is not None:
+            second, other_origin, operand = early
             if other_origin is None or other_origin.is_dead:
                 other_origin = _origin_of_scalar(other, operand)
             if operand is None:
@@ -98,9 +98,10 @@ def results_at_once(operation: Operation, operands: tuple[Value, ...]) -> LazyTe
             numbers.append(operand)
             drafts.append(operand)
             continue
-        if not isinstance(operand, TensorHandle) or not isinstance(operand._early, tuple):
+        early = number_of(operand) if isinstance(operand, TensorHandle) else None
+        if early is None:
             return None
-        number, own, draft = operand._early
+        number, own, draft = early
         if own is None or own.is_dead:
             own = _origin_of_scalar(operand, draft)
         if origin is None:
@@ -119,6 +120,19 @@ def results_at_once(operation: Operation, operands: tuple[Value, ...]) -> LazyTe
         return None
     made = new_draft(Draft, operation, drafts[0], drafts[1] if len(drafts) > 1 else None, types, find_source(4))
     return known_scalar(types[0], result, origin, made)
+
+
+def number_of(tensor: TensorHandle) -> KnownNumber | None:
+    """Return the number of a scalar that was known from the beginning, or that a read has left since."""
+    early = tensor._early
+    if early is not None or not tensor._type.is_scalar:
+        return early if isinstance(early, tuple) else None
+    # Operands of drafts are first results: others are rare.
+    known = None if tensor._output_index else tensor._node._values.get(0)
+    if known is None or known.value.__class__ not in _TYPES:
+        return None
+    tensor._early = number = (known.value, known.origin, None)
+    return number
 
 
 def _origin_of_scalar(scalar: TensorHandle, draft: Draft | None) -> Origin | Draft | None:

@@ -19,6 +19,7 @@ from composit.errstates import DEFAULT_ERRSTATE, current_errstate
 from composit.guards import MOST_KNOWN_BYTES, known_value_of, origin_of
 from composit.handle import TensorHandle, known_scalar, take_views, write_lock
 from composit.node import Node, current_scope, drop_values, root_origin
+from composit.numpy.elementwise.known_numbers import number_of
 from composit.numpy.views.basic_indices import BasicIndex
 from composit.numpy.views.writes import Assign, copied, is_connected
 from composit.operation import Dtype, Input, Operation, Shape, TensorType, tensor_type
@@ -187,7 +188,7 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any) -> bool
 
 def _known_operand(tensor: TensorHandle) -> tuple[Any, Node | Draft, Origin | Draft | None] | None:
     """Return the value of a tensor that is known without a run, its node or draft, and what it depends on."""
-    early = tensor._early
+    early = tensor._early or number_of(tensor)
     if isinstance(early, tuple):
         number, origin, draft = early
         return number, tensor._node if draft is None else draft, origin
