@@ -3,17 +3,19 @@
 Where numpy computes at once, as for elements of arrays whose values are known, most programs never look at the graph: a
 draft notes what the node would be, at a third of its cost. Drafts refer to drafts as nodes do to nodes. The node that is made
 of one has operands once somebody looks at them, and so a history of a million writes costs nothing where it ends in a number
-that is known. May import node, origins, scalar_nodes, operation, source, locks.
+that is known. May import node, origins, scalar_nodes, operation, errstates, source, locks.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from composit.errstates import current_errstate
 from composit.kept_values import KnownValue, leave_alone
 from composit.locks import fork_safe_lock
 from composit.node import (
     Node,
+    current_scope,
     inside_scope,
     keep_value,
     next_serial,
@@ -34,7 +36,7 @@ class Draft:
     """What a node would be: `operation` applied to one or two operands, each a node, a draft or a number.
 
     detail:      of what the operation is made
-    types, source, serial: as of a node
+    types, source, serial, scope, errstate: as of a node
     made:        the node, once somebody has asked for it
     num_handles: how many tensors would point to the node; they count at the node once it is made
     origin:      what the node's would be
@@ -42,12 +44,14 @@ class Draft:
 
     __slots__ = (
         "detail",
+        "errstate",
         "left",
         "left_index",
         "made",
         "num_handles",
         "origin",
         "right",
+        "scope",
         "serial",
         "source",
         "types",
@@ -60,6 +64,8 @@ class Draft:
     types: tuple[TensorType, ...]
     source: Source | None
     serial: int
+    scope: str
+    errstate: object
     made: Node | None
     num_handles: int
     origin: Origin | None
@@ -127,6 +133,8 @@ def new_draft(
     draft.types = types
     draft.source = source
     draft.serial = next_serial()
+    draft.scope = current_scope()
+    draft.errstate = current_errstate()
     draft.made = None
     draft.num_handles = 1
     draft.origin = None
@@ -145,7 +153,7 @@ def _make(draft: Draft) -> Node:
             node = node_to_unfold(
                 draft.operation(), (draft.left, draft.left_index, draft.right), draft.types, draft.source
             )
-            node._serial = draft.serial
+            node._serial, node._scope, node._errstate = draft.serial, draft.scope, draft.errstate
             node._num_handles = draft.num_handles
             node._origin = draft.origin
             draft.made = node
@@ -156,7 +164,7 @@ def _make(draft: Draft) -> Node:
 
 def unfold(node: Node) -> None:
     """Give a node that was made of a draft its operands, whose own operands wait in turn."""
-    with _making, inside_scope(""):
+    with _making, inside_scope(node._scope):
         unbuilt = node._unbuilt
         if unbuilt is not None:
             left, left_index, right = unbuilt

@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from composit.errors import ParameterError
-from composit.errstates import DEFAULT_ERRSTATE, current_errstate
+from composit.errstates import current_errstate
 from composit.keys import Key, digest
 from composit.operation import Input, Operation, TensorType
 from composit.origins import PASSED, Origin
@@ -35,7 +35,8 @@ FlatOperands: TypeAlias = tuple["Node | int", ...]
 _serials = itertools.count()
 _NO_VALUES: dict[int, KnownValue] = {}
 _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
-_current_scope = _scope.get
+# Returns the name scope that nodes made now belong to, parts joined by dots.
+current_scope = _scope.get
 
 
 # A serial later than that of every node made so far.
@@ -213,7 +214,7 @@ def new_node(
     node._types = types
     node._source = source
     node._serial = next(_serials)
-    node._scope = _current_scope()
+    node._scope = current_scope()
     node._label = label
     node._errstate = current_errstate()
     node._key = None
@@ -233,12 +234,10 @@ _OPERAND_SLOTS = ("_left", "_left_index", "_right", "_right_index", "_all")
 def node_to_unfold(
     operation: Operation, unbuilt: tuple[Any, int, Any], types: tuple[TensorType, ...], source: Source | None
 ) -> Node:
-    """Return a new node whose operands are made when they are first looked at, in no name scope and with numpy's errstate."""
+    """Return a new node whose operands are made when they are first looked at."""
     node = new_node(operation, (), types, source)
     del node._left, node._right, node._all
     node._unbuilt = unbuilt
-    node._scope = ""
-    node._errstate = DEFAULT_ERRSTATE
     return node
 
 
@@ -343,11 +342,6 @@ def relabelled(node: Node, label: str) -> Node:
             node._origin.is_permanent = True
         copy._origin = node._origin
     return copy
-
-
-def current_scope() -> str:
-    """Return the name scope that nodes made now belong to, parts joined by dots."""
-    return _scope.get()
 
 
 def check_label(asked: str, name: object) -> None:

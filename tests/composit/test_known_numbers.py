@@ -107,9 +107,10 @@ def test_a_number_that_was_read_is_a_guard_of_its_own() -> None:
         cnp.evaluate(y, inputs={number: np.float64(-1.0)})
 
 
-def test_nothing_is_run_for_elements_and_their_arithmetic() -> None:
+@pytest.mark.parametrize("state", [{}, {"over": "ignore"}, {"invalid": "raise"}])
+def test_nothing_is_run_for_elements_and_their_arithmetic(state: dict[str, str]) -> None:
     x = cnp.asarray(VALUES)
-    with count_evaluations() as count:
+    with count_evaluations() as count, np.errstate(**state):
         a = _recurrence(cnp, x)
         assert float(a[5]) == _recurrence(np, VALUES)[5]
         a[1], a[2] = a[2], a[1]

@@ -15,7 +15,7 @@ import numpy as np
 from composit.drafts import Draft, KnownNumber, new_draft
 from composit.errstates import DEFAULT_ERRSTATE, current_errstate, reporting, set_errstate
 from composit.handle import TensorHandle, known_scalar
-from composit.node import current_scope, root_origin
+from composit.node import root_origin
 from composit.operation import Operation, TensorType, tensor_type
 from composit.origins import Origin, joined_two
 from composit.source import find_source
@@ -76,19 +76,14 @@ def at_once(
         own = self._node if draft is None else draft
         first, second = (operand, own) if is_reflected else (own, operand)
         made = new_draft(Draft, operation, first, second, types, find_source(2))
-        tensor = known_scalar(types[0], result, origin, made)
-        if current_scope() or current_errstate() is not DEFAULT_ERRSTATE:
-            # The node is made now, since these are part of it.
-            node = tensor._node
-            node._scope, node._errstate = current_scope(), current_errstate()
-        return tensor
+        return known_scalar(types[0], result, origin, made)
 
     return method
 
 
 def results_at_once(operation: Operation, operands: tuple[Value, ...]) -> LazyTensor | None:
     """Return an operation's result where all operands are known numbers, else None: the caller goes on lazily."""
-    if current_scope() or current_errstate() is not DEFAULT_ERRSTATE or len(operands) > 2:
+    if len(operands) > 2:
         return None
     numbers: list[Any] = []
     drafts: list[Any] = []

@@ -15,10 +15,9 @@ import numpy as np
 
 from composit.at_call import at_call
 from composit.drafts import Draft, Elements, new_draft
-from composit.errstates import DEFAULT_ERRSTATE, current_errstate
 from composit.guards import MOST_KNOWN_BYTES, known_value_of, origin_of
 from composit.handle import TensorHandle, known_scalar, take_views, write_lock
-from composit.node import Node, current_scope, drop_values, root_origin
+from composit.node import Node, drop_values, root_origin
 from composit.numpy.elementwise.known_numbers import number_of
 from composit.numpy.views.basic_indices import BasicIndex
 from composit.numpy.views.writes import Assign, copied, is_connected
@@ -153,9 +152,7 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any) -> bool
 
     Raises:  OverflowError: numpy's, a number does not fit
     """
-    if tensor._views or tensor._base is not None or current_scope() or at_call.strict:
-        return False
-    if current_errstate() is not DEFAULT_ERRSTATE:
+    if tensor._views or tensor._base is not None or at_call.strict:
         return False
     known = _known_operand(value) if isinstance(value, TensorHandle) else (value, value, None)
     if known is None or not _is_written_as_it_is(known[0], tensor._type.dtype):
