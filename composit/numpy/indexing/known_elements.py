@@ -26,7 +26,7 @@ from composit.origins import Origin, joined_two
 from composit.source import find_source
 
 if TYPE_CHECKING:
-    from composit.numpy.tensor.methods import LazyTensor
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 Places = tuple[int, ...]
 
