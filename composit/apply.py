@@ -6,7 +6,6 @@ May import handle, node, operation, source, errors.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from composit.at_call import at_call, compute_at_call, compute_if_caught
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, described, make_tensor, new_tensor
+from composit.hooks import hooks
 from composit.node import FlatOperands, Node, new_node
 from composit.operation import MAX_NUM_AXES, Array, Input, Operation, PythonScalar, Scalar, TensorType, tensor_type
 from composit.scalar_nodes import scalar_node
@@ -141,18 +141,9 @@ def is_tensor(value: object) -> bool:
     return own and not isinstance(value, np.generic)
 
 
-_joins: list[Callable[[object], Any]] = []
-
-
-def register_join(join: Callable[[object], Any]) -> None:
-    """Set what makes one tensor of a nested sequence with tensors in it: it needs the families."""
-    assert not _joins, "what joins tensors is registered once"
-    _joins.append(join)
-
-
 def _from_array_like(value: object) -> LazyTensor:
     if isinstance(value, list | tuple) and contains_tensor(value):
-        return _joins[0](value)  # type: ignore[no-any-return]
+        return hooks.join(value)
     try:
         array = np.array(value)
     except ValueError as error:

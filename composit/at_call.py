@@ -1,31 +1,30 @@
 """Whether results are computed where they are written: inside `strict()`, for an errstate, or inside a `try`.
 
-May import errstates, errors, exception_handlers.
+May import errstates, errors, exception_handlers, hooks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from composit.errors import NoValueError
 from composit.errstates import SILENT_ERRSTATE, acts_at_call
 from composit.exception_handlers import is_caught
+from composit.hooks import hooks
 
 
 class _AtCall:
-    """Whether operations compute their results where they are written, and how.
+    """Whether operations compute their results where they are written.
 
-    strict:  how many `strict()` are entered
-    compute: reads a tensor's value, set by `composit/guards.py`
+    strict: how many `strict()` are entered
     """
 
-    __slots__ = ("compute", "strict")
+    __slots__ = ("strict",)
 
     def __init__(self) -> None:
         self.strict = 0
-        self.compute: Callable[[Any], object] = repr
 
 
 at_call = _AtCall()
@@ -34,7 +33,7 @@ at_call = _AtCall()
 def compute_at_call(handle: Any) -> None:
     """Compute a result that was just written, if what surrounds the call wants errors and warnings there."""
     if at_call.strict or acts_at_call(handle._node.errstate):
-        at_call.compute(handle)
+        hooks.compute(handle)
 
 
 def compute_if_caught(handle: Any) -> None:
@@ -43,7 +42,7 @@ def compute_if_caught(handle: Any) -> None:
         # The first: programs of torch's, which has raised already.
         return
     try:
-        at_call.compute(handle)
+        hooks.compute(handle)
     except NoValueError:
         # A placeholder is behind it: there is nothing to compute until it gets a value.
         return

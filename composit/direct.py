@@ -26,7 +26,6 @@ from composit.node import Node
 from composit.operation import Input, Scalar
 from composit.program import count_run
 from composit.source import Source, describe_source
-from composit.warning_lines import register_runner
 
 # One result of one node. A node is an object of more than 128 bytes, so that the numbers after its id are nobody's id.
 Key: TypeAlias = "int | tuple[int, int]"
@@ -268,7 +267,8 @@ def _source_in(names: Mapping[str, Any]) -> Source | None:
     return node._source
 
 
-register_runner(_run, _source_in)
+# The function that runs operations, and how to find the user's line in its local names.
+CODE_TO_SOURCE = {_run.__code__: _source_in}
 
 
 def where_of(node: Node) -> str:

@@ -1,18 +1,18 @@
 """numpy's errstate as nodes carry it: what a floating-point error should do is decided where the user wrote the operation.
 
 numpy keeps the state in a context variable, whose value is an opaque object. A node remembers that object, and evaluation
-puts it back. May import nothing of ours.
+puts it back. May import hooks.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any
 
 import numpy as np
 from numpy._core import umath
+
+from composit.hooks import hooks
 
 # Private, since numpy offers the state only as a dictionary that takes half a microsecond to make.
 _state: ContextVar[Any] = umath._extobj_contextvar  # Any: an object that nobody looks into
@@ -53,15 +53,12 @@ def acts_at_call(state: object) -> bool:
 
 
 class _Reporter:
-    """What numpy writes to, in place of warning; `composit/warning_lines.py` sets what becomes of it."""
+    """The file to which numpy writes in place of warning."""
 
-    __slots__ = ("warn",)
-
-    def __init__(self) -> None:
-        self.warn: Callable[[str], None] = lambda text: warnings.warn(text, RuntimeWarning, stacklevel=3)
+    __slots__ = ()
 
     def write(self, said: str) -> None:
-        self.warn(said.removeprefix("Warning: ").rstrip("\n"))
+        hooks.warn(said.removeprefix("Warning: ").rstrip("\n"))
 
 
 reporter = _Reporter()

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from composit.at_call import at_call
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.drafts import Draft
 from composit.errors import GuardError
@@ -214,13 +213,11 @@ def known_value_of(node: Node, index: int) -> KnownValue | None:
 MOST_KNOWN_BYTES = 1 << 22
 
 
-def _compute_now(handle: TensorHandle) -> None:
+def compute_now(handle: TensorHandle) -> None:
+    """Compute a tensor's value where its operation is written."""
     # Numpy's function has run already where it runs at the call.
     if not handle.node.operation.runs_at_call:
         read_value(handle, "")
-
-
-at_call.compute = _compute_now
 
 
 def _look_up(node: Node, kind: str) -> KnownValue | None:

@@ -7,16 +7,17 @@ Lives here: what needs no operation. Operators and numpy's methods are added by 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from composit.at_call import at_call, compute_at_call
 from composit.drafts import Draft, Elements, KnownNumber, node_of_number, settle_elements
 from composit.errstates import DEFAULT_ERRSTATE
+from composit.hooks import hooks
 from composit.kept_values import KnownValue, leave_alone
 from composit.locks import WriteLock
 from composit.node import FlatOperands, Node, new_node, remember_awaiting
-from composit.operation import HANDLE_KINDS, Array, Dtype, Operation, Shape, TensorType
+from composit.operation import Array, Dtype, Operation, Shape, TensorType
 from composit.origins import Origin
 from composit.source import Source, find_source
 from composit.view_lists import FEW_STEPS, add_view, join_last_steps, present_views, taken_views, views_lock
@@ -444,14 +445,8 @@ def _move_views(base: TensorHandle, others: list[TensorHandle]) -> None:
             _move_views(other, others)
 
 
-# The classes of arrays and of scalars, by `TensorType.handle`: numpy tells them apart, and so do we.
-_classes: list[type[TensorHandle]] = []
-
-
-def register_tensor_classes(classes: Mapping[str, type[TensorHandle]]) -> None:
-    """Set the classes whose instances `apply` hands out, by the names in HANDLE_KINDS; called once, by composit.numpy."""
-    assert not _classes, "the tensor classes are registered once"
-    _classes[:] = [classes[kind] for kind in HANDLE_KINDS]
+# Bound here, where building is measured; filled when the hooks are set.
+_classes = hooks.tensor_classes
 
 
 def make_tensor(node: Node, output_index: int = 0) -> LazyTensor:

@@ -19,7 +19,6 @@ from composit.errstates import reporting, set_errstate
 from composit.operation import Array, Input, Results
 from composit.program import Instruction, Program, Reference, errstates_of, labels_of
 from composit.source import Source, describe_source
-from composit.warning_lines import register_runner
 
 # (function or _Update, what takes the operands out of memory, result slot or slots, slots to clear afterwards, position)
 _Step: TypeAlias = tuple[Any, Callable[[list[Any]], Any], int | list[int], list[int], int]
@@ -195,8 +194,8 @@ def _source_in(names: Mapping[str, Any]) -> Source | None:
     return labels_of(program)[position].source
 
 
-register_runner(_run_steps, _source_in)
-register_runner(_run_with_care, _source_in)
+# The functions that run operations, and how to find the user's line in their local names.
+CODE_TO_SOURCE = {_run_steps.__code__: _source_in, _run_with_care.__code__: _source_in}
 
 
 def _where(program: Program, position: int) -> str:

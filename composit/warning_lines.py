@@ -2,40 +2,29 @@
 
 numpy itself warns of whatever line of Python calls it, so that all evaluations would warn of one line, and Python, which
 shows a warning once per line, would show the first only. So evaluation asks numpy to write instead of to warn, and what is
-written becomes the warning. May import errstates, source.
+written becomes the warning. May import hooks, source.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
-from composit.errstates import reporter
+from composit.hooks import hooks
 from composit.source import Source, find_source, line_number
 
-# The functions that run operations, each with what finds the user's line among its local names.
-_runners: dict[CodeType, Callable[[Mapping[str, Any]], Source | None]] = {}
 
-
-def register_runner(run: Any, source_in: Callable[[Mapping[str, Any]], Source | None]) -> None:
-    """Say how to find the user's line in the local names of a function that runs operations."""
-    _runners[run.__code__] = source_in
-
-
-def _warn(text: str) -> None:
+def warn_of_operation(text: str) -> None:
+    """Warn of the user's line that built the operation which is running."""
     _warn_at(_running_source(), text)
-
-
-reporter.warn = _warn
 
 
 def _running_source() -> Source | None:
     frame: FrameType | None = sys._getframe(3)
     while frame is not None:
-        source_in = _runners.get(frame.f_code)
+        source_in = hooks.code_to_source.get(frame.f_code)
         if source_in is not None:
             return source_in(frame.f_locals)
         frame = frame.f_back

@@ -10,9 +10,12 @@ from numpy import __version__
 
 from composit import multidigraph
 from composit.apply import apply
-from composit.apply import register_join as _register_join
 from composit.at_call import strict
+from composit.direct import CODE_TO_SOURCE as _CODE_OF_DIRECT_RUNS
 from composit.evaluation import evaluate
+from composit.guards import compute_now as _compute_now
+from composit.hooks import hooks as _hooks
+from composit.interpreter import CODE_TO_SOURCE as _CODE_OF_PROGRAMS
 from composit.labels import with_name
 from composit.node import name_scope
 from composit.numpy import fft, linalg, random, submodules
@@ -23,9 +26,7 @@ from composit.numpy.calculus.differences import *
 from composit.numpy.calculus.polynomials import *
 from composit.numpy.calls import matrices, ufuncs
 from composit.numpy.calls.matrices import *
-from composit.numpy.calls.numpy_call import register_views as _register_views
 from composit.numpy.calls.ufuncs import *
-from composit.numpy.calls.ufuncs import register_ufunc_methods as _register_ufunc_methods
 from composit.numpy.creation import from_nothing, from_values, windows
 from composit.numpy.creation.from_nothing import *
 from composit.numpy.creation.from_values import *
@@ -83,11 +84,12 @@ from composit.numpy.submodules import late_name as _late_name
 from composit.numpy.submodules import serve_numpys_modules as _serve_numpys_modules
 from composit.numpy.tensor import array_api
 from composit.numpy.tensor.array_api import *
+from composit.numpy.tensor.lazy_tensor import TENSOR_CLASSES as _TENSOR_CLASSES
 from composit.numpy.tensor.lazy_tensor import LazyScalar, LazyTensor, ndarray
 from composit.numpy.tensor.protocols import array_ufunc as _array_ufunc
-from composit.numpy.tensor.protocols import register_functions as _register_functions
 from composit.program import count_evaluations
 from composit.visualize import visualize, visualize_graph
+from composit.warning_lines import warn_of_operation as _warn_of_operation
 
 if TYPE_CHECKING:
     from numpy import core, ctypeslib, f2py, ma, matrixlib, typing, version
@@ -169,12 +171,20 @@ __all__ += ufuncs.__all__
 __all__ += vector_products.__all__
 __all__ += windows.__all__
 
-# numpy's own functions, called on tensors, find ours by this table.
-_register_functions({vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))})
-_register_functions({vars(_np.linalg)[name]: vars(linalg)[name] for name in linalg.__all__})
-_register_functions({vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all__})
-_register_functions({_np.lib.stride_tricks.sliding_window_view: _sliding_window_view})
-_register_ufunc_methods(_array_ufunc)
-_register_join(from_values.asarray)
+# Lower modules call these, which they cannot import. numpy's own functions, called on tensors, find ours by the table.
+_hooks.set_once(
+    call_ufunc=_array_ufunc,
+    code_to_source={**_CODE_OF_PROGRAMS, **_CODE_OF_DIRECT_RUNS},
+    compute=_compute_now,
+    function_to_rule={
+        **{vars(_np)[name]: globals()[name] for name in __all__ if callable(vars(_np).get(name))},
+        **{vars(_np.linalg)[name]: vars(linalg)[name] for name in linalg.__all__},
+        **{vars(_np.fft)[name]: vars(fft)[name] for name in fft.__all__},
+        _np.lib.stride_tricks.sliding_window_view: _sliding_window_view,
+    },
+    join=from_values.asarray,
+    tensor_classes=_TENSOR_CLASSES,
+    view_of_part=_view_of_part,
+    warn=_warn_of_operation,
+)
 _serve_numpys_modules()
-_register_views(_view_of_part)

@@ -25,6 +25,7 @@ _LAYERS = (
         "composit.errors",
         "composit.errstates",
         "composit.exception_handlers",
+        "composit.hooks",
         "composit.at_call",
         "composit.keys",
         "composit.locks",

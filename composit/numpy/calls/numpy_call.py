@@ -39,6 +39,7 @@ from composit.errors import (
 )
 from composit.guards import freeze, from_outside, origin_of, read_value
 from composit.handle import TensorHandle, reinterpret, root_of
+from composit.hooks import hooks
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
@@ -205,15 +206,6 @@ def _name_for_people(function: Function) -> str:
     if not isinstance(owner, np.ufunc):
         return name
     return owner.__name__ if name == "__call__" else f"{owner.__name__}.{name}"
-
-
-_views: list[Callable[[TensorHandle, Any, Array], Any]] = []
-
-
-def register_views(view_of_part: Callable[[TensorHandle, Any, Array], Any]) -> None:
-    """Set what makes the view of a tensor that a part of its value shows: it needs the families."""
-    assert not _views, "what makes views is registered once"
-    _views.append(view_of_part)
 
 
 # What numpy says of an object whose `__array__` gives a tensor.
@@ -402,7 +394,7 @@ class _Results:
             return None
         if id(part) in self.held:
             return self.held[id(part)]
-        views = (_views[0](*pair, part) for pair in zip(self.handles, self.values, strict=True))
+        views = (hooks.view_of_part(*pair, part) for pair in zip(self.handles, self.values, strict=True))
         view = next((view for view in views if view is not None), None)
         if view is not None:
             # What it shows may follow from any of the values.

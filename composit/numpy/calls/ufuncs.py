@@ -15,6 +15,7 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
+from composit.hooks import hooks
 from composit.numpy.arguments.signatures import signature_of
 from composit.numpy.calls.duck_arrays import one_of_each_class
 from composit.numpy.calls.numpy_call import call_numpy
@@ -28,18 +29,10 @@ __all__ = ["frompyfunc", "ufunc"]
 # Any, everywhere here: operands are tensors, arrays and numbers; ufuncs return one result or several.
 Call = Callable[..., Any]
 
-_method_calls: list[Call] = []
-
-
-def register_ufunc_methods(call: Call) -> None:
-    """Set what computes the methods of ufuncs, `call(ufunc, method, operands, options)`: it needs the families above."""
-    assert not _method_calls, "the methods of ufuncs are registered once"
-    _method_calls.append(call)
-
 
 def call_method(function: Any, method: str, operands: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
     """Return the result of a method of one of numpy's universal functions, lazy where there is a rule."""
-    return _method_calls[0](function, method, operands, options)
+    return hooks.call_ufunc(function, method, operands, options)
 
 
 def is_asked(value: Any) -> bool:

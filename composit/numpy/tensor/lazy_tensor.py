@@ -11,7 +11,7 @@ import numpy as np
 from composit.apply import as_tensor, input_of
 from composit.errors import OperandError
 from composit.guards import read_value
-from composit.handle import TensorHandle, described, register_tensor_classes
+from composit.handle import TensorHandle, described
 from composit.node import Node, check_label
 from composit.numpy.tensor.array_api import ArrayApi
 from composit.numpy.tensor.array_attributes import ArrayAttributes
@@ -203,7 +203,7 @@ _classes: dict[str, Any] = {
     "scalar": LazyScalar,
     **{char: _numbers(char) for char in HANDLE_KINDS if len(char) == 1},
 }
-register_tensor_classes(_classes)
+TENSOR_CLASSES = tuple([_classes[kind] for kind in HANDLE_KINDS])
 # What other libraries call a value whose class they do not know: "expected np.ndarray (got ...)".
 for _class in _classes.values():
     _class.__name__ = "composit scalar: call float(), int() or .item() first"

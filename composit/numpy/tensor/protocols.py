@@ -14,6 +14,7 @@ import numpy as np
 
 from composit.errors import NoRuleError, OperandError
 from composit.handle import TensorHandle
+from composit.hooks import hooks
 from composit.numpy.arguments.normalizing import handle_of
 from composit.numpy.arguments.signatures import signature_of
 from composit.numpy.assignment.writing import add_at
@@ -44,18 +45,6 @@ _UFUNC_TO_REDUCTION: dict[Function, Function] = {
 }
 
 _UFUNC_TO_ACCUMULATION: dict[Function, Function] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
-
-_function_to_rule: dict[Function, Function] = {}
-
-
-def register_functions(rules: Mapping[Function, Function]) -> None:
-    """Say which functions of ours stand for numpy's; called by `composit/numpy/__init__.py`."""
-    _function_to_rule.update(rules)
-
-
-def functions_with_rules() -> Mapping[Function, Function]:
-    """Return numpy's functions that stay lazy, each with ours."""
-    return dict(_function_to_rule)
 
 
 def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> object:
@@ -184,7 +173,7 @@ def array_function(
     """Return the lazy result of a numpy function: by ours where there is one, else from the real operands."""
     if not all(_is_known(kind) for kind in types):
         return NotImplemented
-    rule = _function_to_rule.get(function)
+    rule = hooks.function_to_rule.get(function)
     return call_numpy(function, args, kwargs) if rule is None else rule(*args, **kwargs)
 
 

@@ -11,8 +11,8 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.errors import GuardError
+from composit.hooks import hooks
 from composit.numpy.calls.numpy_call import NumpyCall, call_numpy
-from composit.numpy.tensor.protocols import functions_with_rules
 from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words
 
@@ -111,7 +111,7 @@ def test_shape_and_dtype_questions_are_answered_without_computing() -> None:
 
 
 def test_every_function_with_a_rule_is_numpys_of_the_same_name() -> None:
-    rules = functions_with_rules()
+    rules = hooks.function_to_rule
     assert len(rules) > 150
     assert rules[np.concatenate] is cnp.concatenate
 
