@@ -18,7 +18,7 @@ from composit.hooks import hooks
 from composit.node import FlatOperands, Node, new_node
 from composit.operation import MAX_NUM_AXES, Array, Input, Operation, PythonScalar, Scalar, TensorType, tensor_type
 from composit.scalar_nodes import scalar_node
-from composit.source import find_source
+from composit.source import Source, find_source
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -39,7 +39,7 @@ def apply(operation: Operation, *operands: object) -> LazyTensor:
         handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
         flat += (handle._node, handle._output_index)
         types.append(handle._type)
-    result = tensor_of(operation, tuple(flat), operation.result_types(*types), 3)
+    result = tensor_of(operation, tuple(flat), operation.result_types(*types), find_source())
     if operation.raises_by_value and operation.may_raise(types, [is_given(node) for node in flat[::2]]):
         compute_if_caught(result[0] if isinstance(result, tuple) else result)
     return result  # type: ignore[return-value]  # one tensor of one result
@@ -56,15 +56,12 @@ def is_given(node: Node) -> bool:
 
 
 def tensor_of(
-    operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], depth: int = 2
+    operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], source: Source | None
 ) -> LazyTensor | tuple[LazyTensor, ...]:
-    """Return the lazy result of operands and result types that the caller has found: `apply` without its questions.
-
-    depth: how many callers up the search for the user's line starts
-    """
+    """Return the lazy result of operands, result types and a source that the caller has found: `apply` without its questions."""
     if len(types) == 1 and operation.num_results == 1:
-        return new_tensor(operation, flat_operands, types, find_source(depth))
-    node = new_node(operation, flat_operands, types, find_source(depth))
+        return new_tensor(operation, flat_operands, types, source)
+    node = new_node(operation, flat_operands, types, source)
     results = tuple([make_tensor(node, index) for index in range(len(types))])
     if results and (at_call.strict or node.errstate is not DEFAULT_ERRSTATE):
         compute_at_call(results[0])
@@ -73,7 +70,7 @@ def tensor_of(
 
 def leaf(operation: Operation, label: str | None = None) -> LazyTensor:
     """Return the tensor of an operation without operands."""
-    return make_tensor(Node(operation, (), operation.result_types(), find_source(2), label))
+    return make_tensor(Node(operation, (), operation.result_types(), find_source(), label))
 
 
 def as_tensor(value: object) -> LazyTensor:
@@ -166,10 +163,10 @@ def input_of(array: Array, label: str | None = None) -> LazyTensor:
     """Return a fresh input that owns the array from now on; the array is made read-only."""
     array.flags.writeable = False
     operation = Input(array, tensor_type(array.shape, array.dtype))
-    return make_tensor(Node(operation, (), (operation.type,), find_source(2), label))
+    return make_tensor(Node(operation, (), (operation.type,), find_source(), label))
 
 
 def placeholder(value_type: TensorType, label: str | None = None) -> LazyTensor:
     """Return a fresh input without a value: evaluate needs one through `inputs=`."""
     operation = Input(None, value_type)
-    return make_tensor(Node(operation, (), (value_type,), find_source(2), label))
+    return make_tensor(Node(operation, (), (value_type,), find_source(), label))

@@ -47,14 +47,14 @@ _NOT_LOOKED_AT = _Clauses((), False)
 MAX_KNOWN_CALLS = 1 << 14
 
 
-def is_caught(depth: int = 1) -> bool:
-    """Return whether a `try` around the user's call, seen from `depth` callers up, may catch an error of a value.
+def is_caught() -> bool:
+    """Return whether a `try` around the user's call may catch an error of a value.
 
     In the function that makes the call any `except` counts. In functions of the same file that call it, one whose class
     fits an error of a value, `except Exception` included. In others only one that names such a class or a part of it, as
     LinAlgError or ValueError: whoever runs programs of others has `except Exception` around all of them.
     """
-    frame: FrameType | None = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(1)
     file = None
     while frame is not None:
         code = frame.f_code

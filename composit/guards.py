@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from composit.origins import PASSED, Origin, joined, joined_two
 from composit.program import ancestors_in_order
 from composit.read_places import NO_PLACE, Place, note_place
 from composit.same_values import look_the_same
-from composit.source import Source, describe_source, find_source
+from composit.source import Source, describe_source, find_source, source_at
 from composit.value import Identity, Value, identity_of
 
 NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
@@ -89,15 +90,18 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     if not noting:
         return
     seen = value if isinstance(value, np.generic) else np.array(value)
-    place = note_place(2) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
-    source = place[0] if place else find_source(2)
+    place = note_place(sys._getframe(1)) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
+    source = place[0] if place else find_source()
     guard = Guard((handle._node, handle._output_index), kind, source, seen, next_serial(), place)
     for origin in noting:
         origin.note(guard)
 
 
-def read_number(handle: TensorHandle, kind: str) -> Any:  # Any: a numpy scalar
-    """Return the number of a scalar that has one (`early`), and note that Python has seen it."""
+def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # Any: a numpy scalar
+    """Return the number of a scalar that has one (`early`), and note that Python has seen it.
+
+    frame: of the function that reads, or one of ours that it calls
+    """
     number, origin, draft = handle._early  # type: ignore[misc]  # the caller has looked
     if origin is not None and (origin.__class__ is not Origin or origin.parents or origin.is_dead):
         origin = origin.alive()
@@ -113,10 +117,10 @@ def read_number(handle: TensorHandle, kind: str) -> Any:  # Any: a numpy scalar
     if own is None and origin is None:
         return number
     if kind not in _CHOOSING and number.__class__ in _MEASURES:
-        place = note_place(3)
+        place = note_place(frame)
         source: Source | None = place[0] if place else None
     else:
-        place, source = NO_PLACE, find_source(3)
+        place, source = NO_PLACE, source_at(frame)
     guard = Guard(read, kind, source, number, next_serial(), place)
     if origin is not None:
         origin.note(guard)
@@ -185,7 +189,7 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     """
     early = handle._early
     if isinstance(early, tuple):
-        return read_number(handle, kind) if kind else early[0]
+        return read_number(handle, kind, sys._getframe(1)) if kind else early[0]
     node = handle._node
     known = node._values.get(handle._output_index)
     if known is None:

@@ -112,7 +112,7 @@ class TensorHandle:
         if name == "_node":
             early = self._early
             if early is None:
-                return _derive_again(self)
+                return _derive_again(self, find_source())
             if isinstance(early, tuple):
                 return node_of_number(self, early)
             with write_lock(self):
@@ -364,14 +364,14 @@ def become(tensor: TensorHandle, other: TensorHandle) -> None:
         del tensor._stand_in
 
 
-def _derive_again(view: TensorHandle) -> Node:
+def _derive_again(view: TensorHandle, source: Source | None) -> Node:
     while True:
         root = root_of(view)
         assert root is not None, "only views lose their node"
         newest, index = root._node, root._output_index
         node = newest
         for step in [step.settled() for step in view._steps]:
-            node, index = new_node(step, (node, index), step.result_types(node.types[index]), find_source(3)), 0
+            node, index = new_node(step, (node, index), step.result_types(node.types[index]), source), 0
         if root.shows_memory:
             view._output_index = 0
             return node

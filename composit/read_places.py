@@ -6,8 +6,7 @@ does not go through all reads there ever were. May import source.
 
 from __future__ import annotations
 
-import sys
-from types import CodeType
+from types import CodeType, FrameType
 from typing import TypeAlias
 
 from composit.source import Source, find_sources
@@ -24,32 +23,31 @@ MAX_PLACES = 4096
 _NUM_CALLS = 5
 
 
-def note_place(depth: int) -> Place:
-    """Return where Python reads a number, seen from `depth` callers up, and remember the place."""
-    frame = _frame_at(depth)
+def note_place(frame: FrameType) -> Place:
+    """Return where Python reads a number, at a frame or above it, and remember the place."""
     offset = frame.f_lasti
     last = _last_there.get(offset)
     if last is not None:
         # Most reads of a loop come by the same way as the one before: compared with it, which is quicker than to look it up.
         code, way, place = last
         if frame.f_code is code:
+            each = frame
             for code, offset in way:
-                caller = frame.f_back
+                caller = each.f_back
                 if caller is None or caller.f_code is not code or caller.f_lasti != offset:
                     break
-                frame = caller
+                each = caller
             else:
                 return place
-    return _looked_up(depth + 1)
+    return _looked_up(frame)
 
 
-_frame_at = sys._getframe
 # By the offset of an instruction: the code it was last seen in, the calls that led there, innermost first, and the place.
 _last_there: dict[int, tuple[CodeType, tuple[Source, ...], Place]] = {}
 
 
-def _looked_up(depth: int) -> Place:
-    found = find_sources(depth + 1, _NUM_CALLS)
+def _looked_up(frame: FrameType) -> Place:
+    found = find_sources(frame, _NUM_CALLS)
     key = tuple(map(id, found))
     place = _places.get(key)
     if place is None:
@@ -58,7 +56,6 @@ def _looked_up(depth: int) -> Place:
             _last_there.clear()
         place = _places[key] = found
     # One object for all reads of a loop.
-    frame = _frame_at(depth)
     if len(place) == _NUM_CALLS and frame.f_code is place[0][0]:
         _last_there[place[0][1]] = (place[0][0], place[1:], place)
     return place

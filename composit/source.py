@@ -61,44 +61,53 @@ def _look_at(code: CodeType) -> dict[int, Source] | None:
 _UNKNOWN: dict[int, Source] = {}
 
 
-def find_source(depth: int = 1) -> Source | None:
-    """Return the innermost frame outside our packages, seen from `depth` callers up."""
-    frame: FrameType | None = _frame_at(depth)
+def find_source() -> Source | None:
+    """Return the user's line: the innermost outside our packages, looked for from the caller of the function that calls this.
+
+    A helper on a measured path gets the source from the public function that calls it. Found in the helper, it would cost
+    0.2 us for each frame of ours in between, of 1.4 us for `x + y`. For the same reason the functions below repeat this loop:
+    one with a parameter that has a default costs 0.03 us more, one that calls another 0.1 us.
+    """
+    frame: FrameType | None = _frame_at(2)
     while frame is not None:
-        code = frame.f_code
-        sources = _sources_in.get(id(code), _UNKNOWN)
+        sources = _sources_in.get(id(frame.f_code), _UNKNOWN)
         if sources is _UNKNOWN:
-            sources = _look_at(code)
+            sources = _look_at(frame.f_code)
         if sources is not None:
-            offset = frame.f_lasti
-            source = sources.get(offset)
-            if source is None:
-                source = sources[offset] = (code, offset)
-            return source
+            return sources.get(frame.f_lasti) or _add_source(sources, frame)
         frame = frame.f_back
     return None
 
 
-def find_sources(depth: int, count: int) -> tuple[Source, ...]:
-    """Return up to `count` frames outside our packages, the innermost first, seen from `depth` callers up."""
-    found: list[Source] = []
-    frame: FrameType | None = _frame_at(depth)
+def source_at(frame: FrameType | None) -> Source | None:
+    """Return the innermost line outside our packages, at a frame or above it."""
     while frame is not None:
-        code = frame.f_code
-        sources = _sources_in.get(id(code), _UNKNOWN)
+        sources = _sources_in.get(id(frame.f_code), _UNKNOWN)
         if sources is _UNKNOWN:
-            sources = _look_at(code)
+            sources = _look_at(frame.f_code)
         if sources is not None:
-            offset = frame.f_lasti
-            source = sources.get(offset)
-            if source is None:
-                source = sources[offset] = (code, offset)
-            found.append(source)
+            return sources.get(frame.f_lasti) or _add_source(sources, frame)
+        frame = frame.f_back
+    return None
+
+
+def find_sources(frame: FrameType | None, count: int) -> tuple[Source, ...]:
+    """Return up to `count` lines outside our packages, at a frame or above it, the innermost first."""
+    found: list[Source] = []
+    while frame is not None and count:
+        sources = _sources_in.get(id(frame.f_code), _UNKNOWN)
+        if sources is _UNKNOWN:
+            sources = _look_at(frame.f_code)
+        if sources is not None:
+            found.append(sources.get(frame.f_lasti) or _add_source(sources, frame))
             count -= 1
-            if not count:
-                break
         frame = frame.f_back
     return tuple(found)
+
+
+def _add_source(sources: dict[int, Source], frame: FrameType) -> Source:
+    source = sources[frame.f_lasti] = (frame.f_code, frame.f_lasti)
+    return source
 
 
 def warn_user(message: str, category: type[Warning]) -> None:

@@ -22,13 +22,13 @@ def warn_of_operation(text: str) -> None:
 
 
 def _running_source() -> Source | None:
-    frame: FrameType | None = sys._getframe(3)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         source_in = hooks.code_to_source.get(frame.f_code)
         if source_in is not None:
             return source_in(frame.f_locals)
         frame = frame.f_back
-    return find_source(4)
+    return find_source()
 
 
 def _warn_at(source: Source | None, text: str) -> None:

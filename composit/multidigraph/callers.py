@@ -5,10 +5,10 @@ would return new graphs that nobody looks at, and its answer would be wrong with
 networkx's code a graph of networkx's, and a changing method that networkx's code calls raises.
 """
 
-import sys
+from types import FrameType
 
 
-def is_called_from_networkx(depth: int) -> bool:
-    """Whether the frame `depth` calls above the caller of this function runs code of networkx."""
-    name = sys._getframe(depth + 1).f_globals.get("__name__", "")
+def is_of_networkx(caller: FrameType) -> bool:
+    """Whether a function that runs is of networkx."""
+    name = caller.f_globals.get("__name__", "")
     return isinstance(name, str) and name.startswith("networkx.")

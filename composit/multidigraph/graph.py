@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from composit.multidigraph.callers import is_called_from_networkx
+from composit.multidigraph.callers import is_of_networkx
 from composit.multidigraph.draft import AttributeInput, Draft
 from composit.multidigraph.edge_forms import node_of_form, parts_of_edge, removed_edge
 from composit.multidigraph.frozen import FrozenDict
@@ -177,7 +177,7 @@ class MultiDiGraph(ReadableGraph):
 
     def copy(self, as_view: bool = False) -> MultiDiGraph | networkx.MultiDiGraph:
         """The graph itself, which nothing can change; code of networkx gets a mutable networkx.MultiDiGraph."""
-        if not as_view and is_called_from_networkx(1):
+        if not as_view and is_of_networkx(sys._getframe(1)):
             return _mutable_copy(self)
         return self
 
@@ -205,11 +205,11 @@ class MultiDiGraph(ReadableGraph):
             for place, (node, record) in enumerate(self._record_map.table.items())
         }
         reversed_graph = self._made(record_map(table, self._record_map.num_edges), self._attributes)
-        return _mutable_copy(reversed_graph) if copy and is_called_from_networkx(1) else reversed_graph
+        return _mutable_copy(reversed_graph) if copy and is_of_networkx(sys._getframe(1)) else reversed_graph
 
     def to_directed(self, as_view: bool = False) -> MultiDiGraph | networkx.MultiDiGraph:
         """The graph itself; code of networkx gets a mutable networkx.MultiDiGraph, as from `copy`."""
-        if not as_view and is_called_from_networkx(1):
+        if not as_view and is_of_networkx(sys._getframe(1)):
             return _mutable_copy(self)
         return self
 
@@ -231,8 +231,8 @@ class MultiDiGraph(ReadableGraph):
     # Making
 
     def _draft(self, method: str) -> Draft:
-        # depth: the caller of the public method that called this
-        if is_called_from_networkx(2):
+        # Who called the public method that called this.
+        if is_of_networkx(sys._getframe(2)):
             raise _graph_error(
                 f"{method}: called by code of networkx that changes its graph in place, on the {self}, which is "
                 "immutable; give that code composit.multidigraph.to_networkx(graph)"

@@ -54,3 +54,22 @@ def test_hooks_are_set_in_one_place() -> None:
     assert setting == ["composit.numpy"]
     used = {found.importer.name for found in imports() if found.target == "composit.hooks"}
     assert len(used) > 6
+
+
+def _counted_depths(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        numbers = [each.value for each in node.args if isinstance(each, ast.Constant) and type(each.value) is int]
+        # 1 is the caller, which needs no counting.
+        if (name in {"find_source", "find_sources", "source_at", "note_place", "is_caught"} and numbers) or (
+            name == "_getframe" and numbers != [1]
+        ):
+            yield f"{module.where}:{node.lineno} {ast.unparse(node)}"
+
+
+def test_who_asks_for_the_users_line_counts_no_frames() -> None:
+    found = [where for module in modules() for where in _counted_depths(module)]
+    # A graph's public methods that change something share what refuses networkx's code.
+    assert [where.partition(":")[0] for where in found] == ["composit/multidigraph/graph.py"], "\n".join(found)

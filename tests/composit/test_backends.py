@@ -13,7 +13,7 @@ from composit.backends import available_backends, get_backend, register_backend
 from composit.errors import UnknownBackendError
 from composit.operation import Input
 from composit.program import Program
-from composit.source import describe_source, find_source, line_number
+from composit.source import Source, describe_source, find_source, line_number
 
 
 class Recording:
@@ -61,9 +61,12 @@ def test_a_backend_that_is_not_known_is_an_error_that_names_the_others():
 
 
 def test_a_source_names_the_line_that_called():
-    source = find_source()
+    def line_of_the_call() -> Source | None:
+        return find_source()
+
+    source = line_of_the_call()
     assert source is not None
-    assert "find_source()" in describe_source(source)
+    assert "line_of_the_call()" in describe_source(source)
     assert line_number(source) > 1
     assert "not known" in describe_source(None)
 

@@ -18,7 +18,7 @@ from tests.composit.handler_cases import CASES
 @pytest.mark.parametrize("name", CASES)
 def test_an_except_around_the_call_is_found_and_nothing_else_is(name: str) -> None:
     function, expected = CASES[name]
-    assert function(lambda: is_caught(2)) == expected
+    assert function(is_caught) == expected
 
 
 # Each with operands that make it raise; all of them are computed, so that no call can know their values.

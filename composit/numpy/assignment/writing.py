@@ -33,6 +33,7 @@ from composit.numpy.views.writes import (
     with_arrays,
 )
 from composit.operation import Array, Dtype, Shape, TensorType
+from composit.source import find_source
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -56,12 +57,13 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
             f"'numpy.{tensor.dtype}' object does not support item assignment: {described(tensor)} is a scalar, which never"
             " changes; assign to the array that it came from"
         )
+    source = find_source()
     element = element_places(whole, index)
     if element is not None:
-        if write_part(tensor, element, value):
+        if write_part(tensor, element, value, source):
             return
         if _fits(whole, (), value):
-            assign_elements(tensor, element, value)
+            assign_elements(tensor, element, value, source=source)
             return
     places = plain_places(index, whole.shape) if whole.dtype.kind in _NUMBERS else None
     if places is not None:
@@ -69,8 +71,8 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
             return
         if _fits(whole, places[1], value):
             entries = index if index.__class__ is tuple else (index,)
-            if not write_part(tensor, entries, value):
-                assign_elements(tensor, entries, value)
+            if not write_part(tensor, entries, value, source):
+                assign_elements(tensor, entries, value, source=source)
             return
     try:
         _set_item(tensor, index, value)

@@ -7,7 +7,6 @@ here: the rows (`elementwise_table.py`), their derivatives (`elementwise_derivat
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -45,7 +44,7 @@ from composit.operation import (
     tensor_type,
 )
 from composit.scalar_nodes import scalar_node
-from composit.source import find_source
+from composit.source import Source, find_source, warn_user
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -124,7 +123,7 @@ class ElementwiseFunction(ufunc):
     def __call__(self, *operands: Any, **options: Any) -> LazyTensor:
         """Return the lazy result; arguments, promotion, broadcasting and errors are numpy's."""
         try:
-            return self._lazily(operands, options)
+            return self._lazily(operands, options, find_source())
         except REFUSALS as refusal:
             given, named = with_named_results(self, operands, options)
             result, is_answered = asked(self, "__call__", given, named)
@@ -133,14 +132,18 @@ class ElementwiseFunction(ufunc):
 
     def of_two(self, first: Any, second: Any) -> LazyTensor:
         """Return the lazy result of two operands; what is no matter of rules raises, and numpy is not asked."""
-        return self._lazily((first, second), {})
+        return self._lazily((first, second), {}, find_source())
 
     def of_scalars(self, *operands: Any) -> LazyTensor:
         """Return the lazy result of Python's operator on scalars, which numpy's scalars compute; raises as `of_two`."""
-        return self._lazily(operands, {}, self.scalar_operation)
+        return self._lazily(operands, {}, find_source(), self.scalar_operation)
 
     def _lazily(
-        self, operands: tuple[Any, ...], options: dict[str, Any], operation: Elementwise | None = None
+        self,
+        operands: tuple[Any, ...],
+        options: dict[str, Any],
+        source: Source | None,
+        operation: Elementwise | None = None,
     ) -> LazyTensor:
         if options or len(operands) != self.nin:
             return _call_with_options(self, operands, **options)
@@ -155,7 +158,7 @@ class ElementwiseFunction(ufunc):
                     continue
                 operand = operand_of(operand)
             elif operand._type.is_scalar and self.nout == 1 and self.check is None:
-                result = results_at_once(operation or self.operation, operands)
+                result = results_at_once(operation or self.operation, operands, source)
                 if result is not None:
                     return result
             flat += (operand._node, operand._output_index)
@@ -165,27 +168,16 @@ class ElementwiseFunction(ufunc):
         if typing.bounds is not None:
             check_python_ints(operands, typing.bounds, typing.results)
             if self.check is not None:
-                return self._checked(operands, operation or self.operation, tuple(flat), types, typing)
+                # Values that the function refuses: of Python ints at once, others when they are known.
+                self.check(*operands)
+                result = new_tensor(operation or self.operation, tuple(flat), typing.results, source)
+                if self.operation.may_raise(types, [is_given(node) for node in flat[::2]]):
+                    compute_if_caught(result)
+                return result
         if self.nout == 1:
-            return new_tensor(operation or self.operation, tuple(flat), typing.results, find_source(3))
+            return new_tensor(operation or self.operation, tuple(flat), typing.results, source)
         # divmod, frexp and modf
-        return tensor_of(operation or self.operation, tuple(flat), typing.results, 3)  # type: ignore[return-value]
-
-    def _checked(
-        self,
-        operands: tuple[Any, ...],
-        operation: Elementwise,
-        flat: tuple[Any, ...],
-        types: tuple[TensorType, ...],
-        typing: _Typing,
-    ) -> LazyTensor:
-        """Return the result of a function that refuses values: those of Python ints at once, others when they are known."""
-        assert self.check is not None
-        self.check(*operands)
-        result = new_tensor(operation, flat, typing.results, find_source(4))
-        if operation.may_raise(types, [is_given(node) for node in flat[::2]]):
-            compute_if_caught(result)
-        return result
+        return tensor_of(operation or self.operation, tuple(flat), typing.results, source)  # type: ignore[return-value]
 
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
         """Return what the function does with operands of these types, from numpy itself and then from memory."""
@@ -279,7 +271,7 @@ def short_path(
             if typing is None or is_reflected or (of_scalars and not other_type.is_scalar):
                 return otherwise(self, other)
             flat = (self._node, self._output_index, other._node, other._output_index)
-            return new_tensor(operation, flat, typing.results, find_source(2))
+            return new_tensor(operation, flat, typing.results, find_source())
         kind = type(other)
         if kind is not float and kind is not int:
             return otherwise(self, other)
@@ -289,7 +281,7 @@ def short_path(
         if typing is None or typing.bounds is not None:
             return otherwise(self, other)
         flat = (node, 0, self._node, self._output_index) if is_reflected else (self._node, self._output_index, node, 0)
-        return new_tensor(operation, flat, typing.results, find_source(2))
+        return new_tensor(operation, flat, typing.results, find_source())
 
     return operator
 
@@ -462,7 +454,7 @@ def _call_with_options(
         if name != "where":
             raise NoRuleError(f"{function.name}: {name}= has no rule")
     if len(operands) > function.nin and function.ufunc in _ONCE_REDUCED_SEVERAL:
-        warnings.warn(_RESULT_BY_PLACE, DeprecationWarning, stacklevel=4)
+        warn_user(_RESULT_BY_PLACE, DeprecationWarning)
     if len(operands) > function.nin:
         # By place, the last may be left out.
         out = (*operands[function.nin :], *[None] * (function.nargs - len(operands)))

@@ -18,7 +18,7 @@ from composit.handle import TensorHandle, known_scalar
 from composit.node import root_origin
 from composit.operation import Operation, TensorType, tensor_type
 from composit.origins import Origin, joined_two
-from composit.source import find_source
+from composit.source import Source, find_source
 
 if TYPE_CHECKING:
     from composit.numpy.elementwise.functions import ElementwiseFunction
@@ -75,13 +75,13 @@ def at_once(
             origin = joined_two(None if origin is None else origin.alive(), other_origin.alive())
         own = self._node if draft is None else draft
         first, second = (operand, own) if is_reflected else (own, operand)
-        made = new_draft(Draft, operation, first, second, types, find_source(2))
+        made = new_draft(Draft, operation, first, second, types, find_source())
         return known_scalar(types[0], result, origin, made)
 
     return method
 
 
-def results_at_once(operation: Operation, operands: tuple[Value, ...]) -> LazyTensor | None:
+def results_at_once(operation: Operation, operands: tuple[Value, ...], source: Source | None) -> LazyTensor | None:
     """Return an operation's result where all operands are known numbers, else None: the caller goes on lazily."""
     if len(operands) > 2:
         return None
@@ -113,7 +113,7 @@ def results_at_once(operation: Operation, operands: tuple[Value, ...]) -> LazyTe
     types = _TYPES.get(result.__class__)
     if types is None:
         return None
-    made = new_draft(Draft, operation, drafts[0], drafts[1] if len(drafts) > 1 else None, types, find_source(4))
+    made = new_draft(Draft, operation, drafts[0], drafts[1] if len(drafts) > 1 else None, types, source)
     return known_scalar(types[0], result, origin, made)
 
 

@@ -23,7 +23,7 @@ from composit.numpy.views.basic_indices import BasicIndex
 from composit.numpy.views.writes import Assign, copied, is_connected
 from composit.operation import Dtype, Input, Operation, Shape, TensorType, tensor_type
 from composit.origins import Origin, joined_two
-from composit.source import find_source
+from composit.source import Source
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -99,7 +99,7 @@ def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements
     return elements
 
 
-def element_at(elements: Elements, index: Any) -> LazyTensor | None:
+def element_at(elements: Elements, index: Any, source: Source | None) -> LazyTensor | None:
     """Return one element as a lazy scalar whose number is known; None where the index chooses anything else."""
     shape, array = elements.shape, elements.array
     place: Any = index
@@ -108,7 +108,7 @@ def element_at(elements: Elements, index: Any) -> LazyTensor | None:
     if array is None or place is None:
         # Without an array, another thread has just ended this.
         return None
-    draft = new_draft(ElementDraft, place, elements.state, None, elements.types, find_source(3), elements.index)
+    draft = new_draft(ElementDraft, place, elements.state, None, elements.types, source, elements.index)
     return known_scalar(elements.types[0], array[place], elements.here or _origin_here(elements), draft)
 
 
@@ -144,7 +144,7 @@ _WRITTEN_AS_THEY_ARE: dict[Dtype, frozenset[type]] = {
 _NONE: frozenset[type] = frozenset()
 
 
-def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any) -> bool:
+def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source: Source | None) -> bool:
     """Write what is known to some elements of an array that is known, and return whether that could be done.
 
     index: integers and slices, within bounds
@@ -176,7 +176,7 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any) -> bool
             before = None if elements.origin is None else elements.origin.alive()
             elements.origin = joined_two(before, origin.alive())
         elements.here = None
-        elements.state = new_draft(WriteDraft, index, state, operand, state.types, find_source(3))
+        elements.state = new_draft(WriteDraft, index, state, operand, state.types, source)
         if tensor._views:
             # Another thread has taken a view since we looked.
             take_views(tensor, is_connected)

@@ -41,7 +41,7 @@ from composit.numpy.views.layout import InOrder
 from composit.numpy.views.live_memory import record_at
 from composit.numpy.views.writes import is_writable
 from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, tensor_type
-from composit.source import find_source
+from composit.source import Source, find_source
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -95,16 +95,17 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
     """
     whole = tensor._type
+    source = find_source()
     if index.__class__ is not slice:
         early = tensor._early
         # As quickly found as plans would be, which loops over elements would fill.
         if early.__class__ is Elements:
-            element = element_at(early, index)
+            element = element_at(early, index, source)
             if element is not None:
                 return element
         places = element_places(whole, index)
         if places is not None:
-            return _element(tensor, places)
+            return _element(tensor, places, source)
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
     if plan is None:
@@ -116,20 +117,20 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
             return let_numpy_decide(refusal, operator.getitem, (tensor, index), {})
     operation, types = plan
     if types[0].is_scalar:
-        return _element(tensor, operation.index)  # type: ignore[arg-type]  # integers choose one element
-    result = new_tensor(operation, (tensor._node, tensor._output_index), types, find_source(2))
+        return _element(tensor, operation.index, source)  # type: ignore[arg-type]  # integers choose one element
+    result = new_tensor(operation, (tensor._node, tensor._output_index), types, source)
     mark_view(result, tensor)
     return result
 
 
-def _element(tensor: Any, places: tuple[int, ...]) -> Any:
+def _element(tensor: Any, places: tuple[int, ...], source: Source | None) -> Any:
     """Return one number of an array: the number itself where the array's values are known, lazily where they are not."""
     types = _types_of_parts(tensor._type, ())
     elements = elements_of(tensor, types)
-    element = None if elements is None else element_at(elements, places)
+    element = None if elements is None else element_at(elements, places, source)
     if element is not None:
         return element
-    return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, find_source(3))
+    return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, source)
 
 
 def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:

@@ -198,7 +198,7 @@ def _planned(
 def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> LazyTensor:
     """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
     operation, types = _planned(kind, parameter, base.type)
-    result = new_tensor(operation, (base.node, base.output_index), types, find_source(2))
+    result = new_tensor(operation, (base.node, base.output_index), types, find_source())
     # What shows elements several times is read-only, whatever it is made of.
     if base is given or operation.is_read_only:
         mark_view(result, base)

@@ -23,6 +23,7 @@ from composit.numpy.indexing.taking import take
 from composit.numpy.views.layout import stand_in_of
 from composit.numpy.views.writes import assign_result, is_writable, writing_to
 from composit.operation import Array
+from composit.source import warn_user
 
 # Any, everywhere here: what numpy's methods take and return.
 Method = Callable[..., Any]
@@ -167,7 +168,7 @@ def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
         warnings.simplefilter("always")
         function(*args, **kwargs)
     for warning in caught:
-        warnings.warn(warning.message, warning.category, stacklevel=3)
+        warn_user(str(warning.message), warning.category)
 
 
 def choosing(method: Method) -> Callable[..., Any]:

@@ -36,7 +36,7 @@ from composit.operation import (
     VjpContext,
     tensor_type,
 )
-from composit.source import find_source
+from composit.source import Source, find_source
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -206,6 +206,7 @@ _ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}
 
 
 def _reduce(
+    source: Source | None,
     function: ElementwiseFunction,
     a: TensorLike,
     axis: AxesLike | None,
@@ -218,7 +219,7 @@ def _reduce(
     is_kept: Any = keepdims if keepdims.__class__ is bool else keepdims is not np._NoValue and is_set(keepdims)
     if initial is np._NoValue and (where is np._NoValue or where is True) and are_plain(axis):
         operation, types = _planned(function, axis, is_kept, dtype, handle.type)
-        return new_tensor(operation, (handle.node, handle.output_index), types, find_source(3))
+        return new_tensor(operation, (handle.node, handle.output_index), types, source)
     dtype = None if dtype is None else named_dtype(dtype)
     _refuse_objects(function, handle.type, dtype)
     axes = axes_of(axis, handle.ndim)
@@ -255,7 +256,7 @@ def sum(
 
     Derivative:  g at every element
     """
-    return _reduce(table.add, a, axis, dtype, keepdims, initial, where)
+    return _reduce(find_source(), table.add, a, axis, dtype, keepdims, initial, where)
 
 
 @rule_for(np.prod)
@@ -272,7 +273,7 @@ def prod(
 
     Derivative:  g times the product of the other elements, right at zeros
     """
-    return _reduce(table.multiply, a, axis, dtype, keepdims, initial, where)
+    return _reduce(find_source(), table.multiply, a, axis, dtype, keepdims, initial, where)
 
 
 @rule_for(np.max)
@@ -289,7 +290,7 @@ def max(
     Derivative:  g at the largest element, shared evenly by equal ones
     Raises:      ShapeError: there is no element, and no initial
     """
-    return _reduce(table.maximum, a, axis, None, keepdims, initial, where)
+    return _reduce(find_source(), table.maximum, a, axis, None, keepdims, initial, where)
 
 
 @rule_for(np.min)
@@ -302,7 +303,7 @@ def min(
     where: Any = np._NoValue,
 ) -> LazyTensor:
     """Return the smallest element along axes, as `max`. Reference: numpy.min."""
-    return _reduce(table.minimum, a, axis, None, keepdims, initial, where)
+    return _reduce(find_source(), table.minimum, a, axis, None, keepdims, initial, where)
 
 
 amax = rule_for(np.amax)(max)
@@ -319,7 +320,7 @@ def all(
     where: Any = np._NoValue,
 ) -> LazyTensor:
     """Return whether all elements along axes are true. Reference: numpy.all."""
-    return _reduce(table.logical_and, a, axis, None, keepdims, where=where)
+    return _reduce(find_source(), table.logical_and, a, axis, None, keepdims, where=where)
 
 
 @rule_for(np.any)
@@ -332,7 +333,7 @@ def any(
     where: Any = np._NoValue,
 ) -> LazyTensor:
     """Return whether any element along axes is true. Reference: numpy.any."""
-    return _reduce(table.logical_or, a, axis, None, keepdims, where=where)
+    return _reduce(find_source(), table.logical_or, a, axis, None, keepdims, where=where)
 
 
 @rule_for(np.count_nonzero)
@@ -341,7 +342,7 @@ def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError("count_nonzero: elements that are no numbers")
-    return _reduce(table.add, table.not_equal(handle, 0), axis, np.intp, keepdims)
+    return _reduce(find_source(), table.add, table.not_equal(handle, 0), axis, np.intp, keepdims)
 
 
 def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any, keepdims: object) -> LazyTensor:

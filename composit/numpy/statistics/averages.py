@@ -6,7 +6,6 @@ Derivatives come with the parts. May import elementwise, reductions.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -29,6 +28,7 @@ from composit.numpy.reductions.reduce import KINDS_OF_OBJECTS, DtypeLike, max, m
 from composit.numpy.views.basic_indices import known_integers
 from composit.numpy.views.layout import in_c_order
 from composit.operation import Array, Dtype, Operation, OperationKind, Results, Shape, TensorType, VjpContext
+from composit.source import warn_user
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -58,7 +58,7 @@ def mean(
         return _mean_where(handle, axis, dtype, keepdims, where)
     count = _count(handle, axis)
     if count == 0:
-        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
+        warn_user("Mean of empty slice", RuntimeWarning)
     used = _sum_dtype(handle.dtype, dtype)
     if dtype is None and handle.dtype == np.float16:
         total = sum(handle, axis, np.float32, None, keepdims)
@@ -101,7 +101,7 @@ def _variance(
     handle = _of_numbers(a)
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
     if ddof >= count:
-        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
+        warn_user("Degrees of freedom <= 0 for slice", RuntimeWarning)
     if mean is np._NoValue or mean is None:
         mean = _quotient(sum(handle, axis, used, None, True), count)
     deviation = table.subtract(handle, mean)

@@ -9,8 +9,8 @@ A masked array writes to the memory that it is made of, in place and as scratch 
 its own, as all classes of numpy's that hold memory are.
 """
 
-import sys
 from collections.abc import Mapping
+from types import FrameType
 
 # The functions with their modules. Where a library renames one, its calls become what they are without this table.
 _FUNCTION_TO_MODULE = {
@@ -31,19 +31,17 @@ _FUNCTION_TO_MODULE = {
 _WRITING_FUNCTION_TO_MODULE = {"MaskedArray.__new__": "numpy.ma.core", "masked_invalid": "numpy.ma.core"}
 
 
-def is_array_for_caller(depth: int) -> bool:
-    """Return whether the frame `depth` calls above the caller of this function takes nothing but numpy's own arrays."""
-    return _is_running(_FUNCTION_TO_MODULE, depth + 1)
+def takes_arrays_only(caller: FrameType) -> bool:
+    """Return whether the function takes nothing but numpy's own arrays."""
+    return _is_running(_FUNCTION_TO_MODULE, caller)
 
 
-def is_memory_for_caller(depth: int) -> bool:
-    """Return whether the frame `depth` calls above the caller of this function makes an array that is written to."""
-    return _is_running(_WRITING_FUNCTION_TO_MODULE, depth + 1)
+def takes_memory(caller: FrameType) -> bool:
+    """Return whether the function makes an array that is written to."""
+    return _is_running(_WRITING_FUNCTION_TO_MODULE, caller)
 
 
-def _is_running(function_to_module: Mapping[str, str], depth: int) -> bool:
-    """Return whether the frame `depth` calls above the caller of this function runs one of these functions."""
-    frame = sys._getframe(depth + 1)
+def _is_running(function_to_module: Mapping[str, str], frame: FrameType) -> bool:
     # Inside a function there may be a comprehension: get_grouper.<locals>.<genexpr>.
     module = function_to_module.get(frame.f_code.co_qualname.partition(".<locals>")[0])
     return module is not None and frame.f_globals.get("__name__") == module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Real
 from types import new_class
 from typing import Any, Never
@@ -15,7 +16,7 @@ from composit.handle import TensorHandle, described
 from composit.node import Node, check_label
 from composit.numpy.tensor.array_api import ArrayApi
 from composit.numpy.tensor.array_attributes import ArrayAttributes
-from composit.numpy.tensor.array_callers import is_array_for_caller
+from composit.numpy.tensor.array_callers import takes_arrays_only
 from composit.numpy.tensor.array_methods import ArrayMethods, sign_methods
 from composit.numpy.tensor.memory_methods import MemoryMethods
 from composit.numpy.tensor.operators import Operators
@@ -100,7 +101,7 @@ class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
     @property  # type: ignore[misc]  # of an instance it is read only
     def __class__(self) -> Any:
         """The class, which `isinstance` asks for; numpy's for functions of other libraries that take no other array."""
-        return np.ndarray if is_array_for_caller(1) else type(self)
+        return np.ndarray if takes_arrays_only(sys._getframe(1)) else type(self)
 
     @property
     def _numba_type_(self) -> Never:

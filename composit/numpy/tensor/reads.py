@@ -5,6 +5,7 @@ May import guards, handle, reductions, elementwise_table.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from composit.handle import TensorHandle, described
 from composit.numpy.elementwise import table
 from composit.numpy.inspection.known_values import known_value
 from composit.numpy.reductions import reduce as reductions
-from composit.numpy.tensor.array_callers import is_memory_for_caller
+from composit.numpy.tensor.array_callers import takes_memory
 from composit.operation import Array
 
 
@@ -25,7 +26,7 @@ class Reads(TensorHandle):
 
     def __bool__(self) -> bool:
         if self._early.__class__ is tuple:
-            return bool(read_number(self, "bool"))
+            return bool(read_number(self, "bool", sys._getframe(1)))
         if self._type.shape:
             self._check_truth()
         return bool(read_value(self, "bool"))
@@ -55,7 +56,7 @@ class Reads(TensorHandle):
 
     def __float__(self) -> float:
         if self._early.__class__ is tuple:
-            return float(read_number(self, "float"))
+            return float(read_number(self, "float", sys._getframe(1)))
         return self._as_number(float, "float")  # type: ignore[no-any-return]
 
     def __complex__(self) -> complex:
@@ -89,7 +90,7 @@ class Reads(TensorHandle):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Return the value in memory that nobody can write to, since the tensor would not see it; a copy is the caller's."""
         value = np.asarray(from_outside(read_value(self, "array")))
-        if copy or (copy is None and is_memory_for_caller(1)):
+        if copy or (copy is None and takes_memory(sys._getframe(1))):
             return np.array(value, dtype, copy=True)
         array = np.asarray(value, dtype, copy=copy)
         if array.dtype != value.dtype:

@@ -24,7 +24,7 @@ from composit.numpy.arguments.normalizing import spell_shape
 from composit.numpy.views.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.scalar_nodes import scalar_node
-from composit.source import find_source, warn_user
+from composit.source import Source, find_source, warn_user
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -198,11 +198,13 @@ def assign_elements(
     indices: Sequence[Any] = (),
     further: tuple[Operation, ...] = (),
     write: Callable[[tuple[Operation, ...], Index], Assign | AddAt] = Assign,
+    source: Source | None = None,
 ) -> None:
     """Write to elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
 
     further: view operations from the tensor to what the index belongs to
     write:   what is done with the elements; they are replaced
+    source:  the user's line, if the caller has found it
 
     Raises:  ValueError: the tensor is read-only, as a broadcast is
     """
@@ -218,7 +220,7 @@ def assign_elements(
             flat = (root._node, root._output_index, *_value_to_write(value))
         if indices:
             flat = (*flat, *[part for operand in indices for part in _value_to_write(operand)])
-        _move_on(root, write(steps, index), flat)
+        _move_on(root, write(steps, index), flat, source or find_source())
     finally:
         lock.release()
 
@@ -237,10 +239,10 @@ def _value_to_write(value: Any) -> tuple[Node, int]:
     return handle._node, handle._output_index
 
 
-def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands) -> None:
+def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands, source: Source | None) -> None:
     # A write has the type of what was there: one tuple of it serves a whole loop.
     before = root._node._types
-    node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), find_source(4))
+    node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), source)
     move_on(root, node, 0, is_connected)
     if at_call.strict or (node._errstate is not DEFAULT_ERRSTATE and acts_at_call(node._errstate)):
         _compute_or_return(root, compute_at_call)
@@ -276,7 +278,7 @@ def assign_result_locked(tensor: Any, result: Any) -> None:
     if steps or result.type.is_scalar or not _lie_alike(root, result):
         steps = _settled(steps, tensor)
         flat = (root._node, root._output_index, result._node, result._output_index)
-        _move_on(root, Assign(steps, EVERYTHING), flat)
+        _move_on(root, Assign(steps, EVERYTHING), flat, find_source())
         return
     move_on(root, result._node, result._output_index, is_connected)
 
