@@ -2,8 +2,8 @@
 
 A row has numpy's name, numpy's callable, and per operand the derivative's rule or the reason why there is none. A new
 function is a new row here and a row in the C table, `mosaic/codegen/functions.py`. Rules that take more than a line are in
-`elementwise_derivatives.py`, which also says what xp and g are; y and z stand for the result, x, a and b for the operands.
-May import elementwise, its derivatives, erf.
+`derivatives.py`, which also says what xp and g are; y and z stand for the result, x, a and b for the operands. May import
+functions, derivatives, erf of this folder.
 """
 
 from __future__ import annotations
