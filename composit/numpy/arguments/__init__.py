@@ -1,1 +1,1 @@
-"""What numpy's arguments become: axes, shapes, signatures, known positions, Python integers. The lowest folder."""
+"""Numpy's arguments in normal form: axes, shapes, signatures, integer positions, Python integers. The lowest folder."""

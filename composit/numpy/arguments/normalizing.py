@@ -1,6 +1,6 @@
 """Numpy's arguments in one form: axes counted from the front, shapes as tuples of int.
 
-May import errors, apply, operation. The families build on it.
+May import errors, apply, handle, operation. All other folders build on it.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ def handle_of(value: TensorLike) -> LazyTensor:
 
 
 def is_number(value: object) -> bool:
-    """Return whether it is a number of Python's or numpy's own: no tensor, which passes for a scalar, no subclass."""
+    """Return whether it is a Python or numpy number; False for tensors and for subclasses."""
     kind = type(value)
     return kind in _PYTHON_NUMBERS or (kind.__module__ == "numpy" and issubclass(kind, np.number | np.bool))
 
 
 def own(tensor: Any) -> LazyTensor:
-    """Return the value as a tensor of its own, as numpy's functions do that copy: writes to either leave the other."""
+    """Return the tensor as a new handle, for functions that copy in numpy: writes to one do not change the other."""
     if not isinstance(tensor, TensorHandle):
         raise NoRuleError("copy: an array of a class of its own")
     return make_tensor(tensor.node, tensor.output_index)
 
 
 def several(given: Any) -> tuple[Any, ...]:  # Any: numbers, and tensors that hold them
-    """Return the numbers of an argument that takes one or several: those of a sequence or of an array with axes, or the one."""
+    """Return the numbers of an argument that takes one number or several: `axis=0` and `axis=(0, 1)` both as tuples."""
     if type(given) is tuple:
         return given
     is_one = getattr(given, "ndim", None) == 0 or not isinstance(given, Iterable)
@@ -67,14 +67,14 @@ def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> in
 
 
 def integer(number: SupportsIndex) -> int:
-    """Return the integer as Python's; leaves truth values, and what is no integer, to numpy."""
+    """Return the Python int; a bool, and a value that is no integer, is left to numpy (NoRuleError)."""
     if isinstance(number, bool | np.bool):
         raise NoRuleError(f"integer: {number} was given; numpy takes truth values for integers in few places")
     return whole(number)
 
 
 def whole(number: SupportsIndex) -> int:
-    """Return the integer as Python's, truth values as 0 and 1; leaves what is no integer to numpy."""
+    """Return the Python int, True as 1; a value that is no integer is left to numpy (NoRuleError)."""
     try:
         return operator.index(number)
     except TypeError as error:
@@ -82,7 +82,7 @@ def whole(number: SupportsIndex) -> int:
 
 
 def truth(value: object) -> bool:
-    """Return the truth value of an argument; leaves what has none, as an array of several elements, to numpy."""
+    """Return the truth value of an argument; one without, such as a long array, is left to numpy (NoRuleError)."""
     try:
         return bool(value)
     except ValueError as error:
@@ -90,7 +90,7 @@ def truth(value: object) -> bool:
 
 
 def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Axes:
-    """Return the axes counted from the front, in the order given; one number is one axis.
+    """Return the axes counted from the front, in the order given; a number is one axis.
 
     Raises:  AxisError: one is out of bounds; ShapeError: one is given twice
     """
@@ -103,7 +103,7 @@ def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Ax
 
 
 def normalize_shape(shape: ShapeLike) -> Shape:
-    """Return the shape as a tuple of int; one number is one axis.
+    """Return the shape as a tuple of int; a number is one axis.
 
     Raises:  ShapeError: a length is negative; TypeError: a length is no integer
     """
@@ -205,7 +205,7 @@ def named_order(order: object, default: str) -> str:
 def named_dtype(dtype: object) -> Dtype:
     """Return the dtype that was asked for.
 
-    Raises:  NoRuleError: a class of dtypes, of which numpy makes an instance that suits the values
+    Raises:  NoRuleError: it is a class of dtypes, of which numpy makes an instance that fits the values
     """
     if isinstance(dtype, type) and issubclass(dtype, np.dtype):
         raise NoRuleError(f"dtype: the class {dtype!r:.60}, of which numpy makes an instance")
@@ -217,7 +217,7 @@ def named_dtype(dtype: object) -> Dtype:
 def dtype_or(dtype: object, default: Dtype) -> Dtype:
     """Return the dtype asked for, or the default for None.
 
-    Raises:  NoRuleError: numpy makes another dtype of it: texts get a length, subarrays become axes
+    Raises:  NoRuleError: numpy uses another dtype: strings get a length, subarrays become axes
     """
     chosen = default if dtype is None else named_dtype(dtype)
     if not chosen.itemsize or chosen.subdtype is not None:
@@ -226,7 +226,7 @@ def dtype_or(dtype: object, default: Dtype) -> Dtype:
 
 
 def promoted(*dtypes: Any) -> Dtype:  # Any: dtypes, and numbers, which decide as numpy.result_type lets them
-    """Return the common dtype; leaves dtypes without one to numpy, whose functions do not always ask for it."""
+    """Return the common dtype; if there is none, leave the call to numpy, which may not need one (NoRuleError)."""
     try:
         return np.result_type(*dtypes)
     except TypeError as error:
@@ -234,7 +234,7 @@ def promoted(*dtypes: Any) -> Dtype:  # Any: dtypes, and numbers, which decide a
 
 
 def loop_of(ufunc: np.ufunc, *dtypes: Dtype | None, **options: Any) -> tuple[Dtype, ...]:  # Any: as resolve_dtypes
-    """Return the dtypes of the loop that numpy chooses; leaves operands without a loop to numpy, which may need none."""
+    """Return the dtypes of numpy's loop; if there is none, leave the call to numpy, which may not need one."""
     try:
         loop: tuple[Dtype, ...] = ufunc.resolve_dtypes(dtypes, **options)
     except TypeError as error:
@@ -243,7 +243,7 @@ def loop_of(ufunc: np.ufunc, *dtypes: Dtype | None, **options: Any) -> tuple[Dty
 
 
 def check_casting(source: Dtype, target: Dtype, casting: str) -> None:
-    """Raise numpy's TypeError where the casting rule forbids the conversion."""
+    """Raise numpy's TypeError if the casting rule forbids the conversion."""
     if casting not in ("no", "equiv", "safe", "same_kind", "unsafe"):
         raise ParameterError(
             f"casting must be one of 'no', 'equiv', 'safe', 'same_kind', or 'unsafe' (got {casting!r}); choose one of"
@@ -261,5 +261,5 @@ NUMBER_KINDS = "biufc"
 
 
 def is_lazy_number(x: object) -> bool:
-    """Whether x is a tensor whose elements are numbers, so that arithmetic on it needs no value."""
+    """Return whether x is a tensor of numbers, so that arithmetic on it needs no values."""
     return isinstance(x, TensorHandle) and x.dtype.kind in NUMBER_KINDS

@@ -1,7 +1,7 @@
-"""Known integer positions as operands: the same positions are the same leaf, so that equal selections stay equal.
+"""Integer positions, known at the call, as operands of nodes: equal positions share one leaf.
 
-An index such as `[0, 2]` or the border of a pad is a parameter of the call, not an array that somebody created; it is
-an operand because it may be long. May import apply, operation, keys, locks.
+The index `[0, 2]` and the border of a pad are parameters of the call. They are operands because they may be long, and
+share a leaf so that equal selections stay equal expressions. May import apply, operation, keys, locks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from composit.operation import Array, Input
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# Reading more than this to find an equal one costs more than holding it twice.
+# Above this size, hashing the positions to find an equal leaf costs more than storing them twice.
 MAX_SHARED_POSITIONS = 65536
 
 _shared: WeakValueDictionary[Key, Input] = WeakValueDictionary()
@@ -27,7 +27,7 @@ _shared_lock = fork_safe_lock()
 
 
 def positions_of(values: Array) -> LazyTensor:
-    """Return a tensor of the positions, which are copied; equal positions are one leaf while it is alive."""
+    """Return a tensor with a copy of the positions; equal positions share one leaf while it is alive."""
     if values.size > MAX_SHARED_POSITIONS:
         return input_of(values.copy())
     key = digest(encode(values.dtype), encode(values.shape), values.tobytes())

@@ -1,4 +1,4 @@
-"""Python integers among operands: those that the dtype of a computation cannot hold. May import operation."""
+"""Checks that Python integers among the operands fit the dtype of a computation. May import operation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from composit.operation import Dtype, TensorType
 
-# Per operand the range that a Python int must be in, None where any will do.
+# The range that a Python int must be in, one entry per operand; None where any value will do.
 Bounds: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 
 def integer_bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Bounds | None:
-    """Return the bounds of Python ints among operands of these types, None where there are none to check."""
-    # numpy compares with integers of any size; a result of bool means a comparison or a logical function.
+    """Return the bounds of the Python ints among operands of these types, or None if nothing has to be checked."""
+    # numpy compares integers of any size. A bool result means a comparison or a logical function.
     if dtypes[-1].kind == "b" or all(value_type.weak is not int for value_type in types):
         return None
     bounds = tuple(
@@ -26,7 +26,7 @@ def integer_bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Boun
 
 
 def check_python_ints(operands: Sequence[object], bounds: Bounds, results: Sequence[TensorType]) -> None:
-    """Raise OverflowError, as numpy, for a Python int that the integer dtype of the computation cannot hold."""
+    """Raise numpy's OverflowError for a Python int that does not fit the integer dtype of the computation."""
     for operand, bound in zip(operands, bounds, strict=True):
         if bound is not None and type(operand) is int and not bound[0] <= operand <= bound[1]:
             raise OverflowError(f"Python integer {operand} out of bounds for {results[0].dtype}")

@@ -1,6 +1,7 @@
-"""The signatures of numpy's functions: what `inspect` says, or what their docstrings say.
+"""The signatures of numpy's functions, from `inspect` or from their docstrings.
 
-Before numpy 2.4 what is written in C has no signature, but most docstrings begin with one. May import nothing of ours.
+Before numpy 2.4 functions written in C have no signature, but most of their docstrings begin with one. May import
+nothing of ours.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def _documented_signature(function: Function) -> inspect.Signature | None:
         assert isinstance(declared, ast.Lambda)
         parameters = list(_parameters(declared.args))
     except (SyntaxError, ValueError, KeyError):
-        # Words for people: (a1, a2, ...), [start,] stop.
+        # A signature for human readers only: (a1, a2, ...), [start,] stop.
         return None
     if isinstance(function, MethodDescriptorType):
         parameters.insert(0, inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY))
@@ -44,7 +45,7 @@ def _documented_signature(function: Function) -> inspect.Signature | None:
 
 
 def _documented_arguments(function: Function) -> str | None:
-    """Return what stands between the parentheses of the signature that a docstring begins with."""
+    """Return the text between the parentheses of the signature with which a docstring begins."""
     name = getattr(function, "__name__", None)
     doc = getattr(function, "__doc__", None)
     begin = re.match(rf"\s*(?:\w+\.)?{name}\(", doc) if isinstance(name, str) and isinstance(doc, str) else None

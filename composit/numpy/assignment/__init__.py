@@ -1,1 +1,1 @@
-"""`x[i] = v`, and functions that change their first argument."""
+"""Assignment to elements: `x[i] = v`, `x.flat[i] = v`, and functions such as put that change their first argument."""

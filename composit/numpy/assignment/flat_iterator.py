@@ -1,6 +1,6 @@
-"""`x.flat`: the elements one after another in C order, to read, to iterate over and to write to.
+"""`x.flat`: the elements in C order along one axis, for reading, iterating and writing.
 
-May import subscripts, assignment, in_place, indexing, movement, numpy_call, handle.
+May import errors, handle, operation, arguments, views, calls, manipulation, indexing, assignment.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _write(a: Array, index: Any, value: Any) -> None:
 
 
 class FlatIterator:
-    """What numpy.flatiter is for arrays: a position in a tensor, and its elements by one index."""
+    """A tensor's elements in C order, with one index, and an iterator over them. See np.flatiter."""
 
     __slots__ = ("_position", "_tensor")
     __hash__ = None  # type: ignore[assignment]  # numpy's compares by element as well
@@ -48,12 +48,12 @@ class FlatIterator:
 
     @property
     def base(self) -> LazyTensor:
-        """The tensor that is iterated over."""
+        """The tensor whose elements these are."""
         return self._tensor
 
     @property
     def index(self) -> int:
-        """How many elements have been given."""
+        """The number of elements that the iterator has returned."""
         return self._position
 
     @property
@@ -75,7 +75,7 @@ class FlatIterator:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         result = np.array(self.copy(), dtype)
-        # numpy gives a copy that says so where the elements do not lie one after another.
+        # If the elements do not lie in C order without gaps, numpy returns a read-only copy.
         result.flags.writeable = is_writable(self._tensor) and bool(flags_of(self._tensor).c_contiguous)
         return result
 
@@ -106,7 +106,7 @@ class FlatIterator:
         )
         tensor = self._tensor
         if tensor.type.is_scalar:
-            # numpy writes to an array that it made of the scalar, and that nobody sees.
+            # numpy writes to a temporary array made of the scalar, so the write has no effect.
             call_numpy(_write, (tensor.copy(), index, value), {}, ())
             return
         if not is_writable(tensor):
@@ -115,7 +115,7 @@ class FlatIterator:
             )
         if is_known and _is_taken_as_it_is(value, tensor.dtype):
             if isinstance(index, int):
-                # Of elements that are shown several times, too, this is the one.
+                # A write to one element, also where a view shows that element several times.
                 assign_elements(tensor, tuple(map(int, np.unravel_index(index % size, tensor.shape))), value)
             else:
                 assign_elements(tensor, (index,), value, (), (Reshape((size,)),))
@@ -154,24 +154,24 @@ class FlatIterator:
 
 
 def _is_taken_as_it_is(value: Any, dtype: Dtype) -> bool:
-    """Return whether it is a number that elements of the dtype surely hold, as far as is easily known."""
+    """Return whether the value is a number that the dtype can surely hold; False where that is not quickly known."""
     if dtype.kind == "f":
         return isinstance(value, int | float) and abs(value) < 2**10
     return type(value) is int and dtype.kind in "iu" and (-(2**7) if dtype.kind == "i" else 0) <= value < 2**7
 
 
 def _detached(part: TensorHandle) -> LazyTensor:
-    # numpy's flat gives copies.
+    # numpy's flat returns copies, not views.
     return make_tensor(part.node, part.output_index)
 
 
 def set_flat(tensor: Any, value: Any) -> None:
-    """Carry out `x.flat = value`: the elements in C order, values repeating where there are fewer."""
+    """Carry out `x.flat = value`: write the values in C order, starting over where there are too few."""
     FlatIterator(tensor)[:] = value
 
 
 def _set(tensor: Any, index: Any, value: Any) -> None:
-    """Write one value to each position, from the first again where they end."""
+    """Write one value to each position, starting over with the first where there are too few."""
     if tensor.dtype.kind not in "biufcmM":
         raise NoRuleError("flat: elements that are objects or texts")
     plain = index[0] if isinstance(index, tuple) and len(index) == 1 else index

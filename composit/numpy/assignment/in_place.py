@@ -1,6 +1,7 @@
-"""Functions that change their first argument: a tensor there moves on to the new value, and so do its views.
+"""Functions that change their first argument: copyto, put, place, putmask, fill_diagonal, put_along_axis.
 
-May import writing, elementwise_composites, indexing, movement, reductions, arguments, errors.
+A tensor given there moves on to a new node, and its views follow. May import errors, handle, arguments, views, calls,
+elementwise, manipulation, reductions, indexing, assignment.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _mask(mask: TensorLike) -> LazyTensor:
 
 
 def _write_where(target: LazyTensor, mask: LazyTensor, values: TensorLike) -> None:
-    """Write values to the places of a mask; both have the target's shape, or the value is one."""
+    """Write values where a mask is true. The mask has the target's shape; so do the values, or they are one number."""
     if _is_number(values):
         set_item(target, mask, values)
         return
@@ -78,7 +79,7 @@ def copyto(dst: Any, src: TensorLike, casting: str = "same_kind", where: Any = T
 
 
 def repeated(values: TensorLike, count: int) -> Any:
-    """Return values one after another, from the first again where there are fewer than places; one is for all of them."""
+    """Return `count` values: the given ones repeated from the start. A single value stays one, since it broadcasts."""
     if _is_number(values):
         return values
     flat = handle_of(values).reshape(-1)
@@ -91,7 +92,7 @@ def repeated(values: TensorLike, count: int) -> Any:
 
 @rule_for(np.putmask, writes=("a",))
 def putmask(a: Any, /, mask: TensorLike, values: TensorLike) -> None:
-    """Write the values of the same places to where a mask is true. See np.putmask."""
+    """Write to the places where a mask is true the values of the same places. See np.putmask."""
     target, chosen = _target(a), _mask(mask)
     if chosen.shape != target.shape:
         raise NoRuleError("putmask: a mask of another shape")
@@ -103,7 +104,7 @@ def putmask(a: Any, /, mask: TensorLike, values: TensorLike) -> None:
 
 @rule_for(np.place, writes=("arr",))
 def place(arr: Any, mask: TensorLike, vals: TensorLike) -> None:
-    """Write values one after the other to where a mask is true, from the first again where they end. See np.place."""
+    """Write values one after the other where a mask is true, starting over at the end. See np.place."""
     target, chosen = _target(arr), _mask(mask)
     values = handle_of(vals)
     if chosen.shape != target.shape or not values.size:
@@ -117,7 +118,7 @@ def place(arr: Any, mask: TensorLike, vals: TensorLike) -> None:
     _write_where(target, chosen, take(values.reshape(-1), number % values.size).reshape(target.shape))
 
 
-# What becomes of a position outside, for each mode of np.put.
+# For each mode of np.put, how a position out of bounds is brought into range.
 _INTO_RANGE: Mapping[str, Callable[[Any, int], Any]] = {
     "raise": lambda places, size: places,
     "wrap": lambda places, size: places % size,
@@ -139,7 +140,7 @@ def put(a: Any, ind: TensorLike, v: TensorLike, mode: str = "raise") -> None:
 
 
 def write_flat(target: LazyTensor, places: Any, values: Any) -> None:
-    """Write to positions in C order: integers or a slice, as of an array with one axis; values as `set_item` takes them."""
+    """Write to positions in C order, given as integers or a slice of the flattened array; values as for `set_item`."""
     flat = target.reshape(-1) if target.ndim != 1 else target
     if flat is target or is_connected(flat):
         set_item(flat, places, values)
@@ -157,7 +158,7 @@ def fill_diagonal(a: Any, val: TensorLike, wrap: bool = False) -> None:
     shape = target.shape
     if target.ndim < 2 or (target.ndim > 2 and len(set(shape)) > 1):
         raise NoRuleError("fill_diagonal: one axis, or axes of different lengths")
-    # From one element of the diagonal to the next it is one step along each axis.
+    # Going from one diagonal element to the next is one step along each axis.
     step = sum(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     end = target.size if truth(wrap) or target.ndim > 2 else min(shape[1] ** 2, target.size)
     write_flat(target, slice(None, end, step), repeated(val, len(range(0, end, step))))

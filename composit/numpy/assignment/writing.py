@@ -1,6 +1,6 @@
-"""What `x[...] = v` means: the index is checked at the call against the shape, and the write becomes one node.
+"""`x[...] = v` and `ufunc.at`: check index and value against the shape at the call, then make one write node.
 
-May import subscripts, indexing, assignment, numpy_call, apply, errors.
+May import errors, apply, handle, operation, arguments, views, calls, elementwise, creation, indexing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 # Any: tensors and what numpy takes for an index or a value.
 Value = Any
 
-# The shape that a basic index chooses: programs repeat few of them.
+# Cache: the shape that a basic index chooses. Programs use few different indices.
 _chosen_shapes: dict[tuple[TensorType, Any], Shape] = {}
 MAX_CHOSEN_SHAPES = 4096
 
@@ -49,7 +49,7 @@ MAX_CHOSEN_SHAPES = 4096
 def set_item(tensor: Any, index: Any, value: Value) -> None:
     """Carry out `tensor[index] = value`, with numpy's casting, broadcasting and aliasing.
 
-    Raises:  IndexError, ValueError, TypeError: numpy's, at the call where index and shapes are known
+    Raises:  IndexError, ValueError, TypeError: numpy's; at the call, if the index and the shapes are known then
     """
     whole = tensor._type
     if whole.is_scalar:
@@ -84,9 +84,9 @@ _NUMBERS = frozenset("biufc")
 
 
 def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool:
-    """Return whether a value is the view of exactly these elements, which `x[a:b] += v` writes where it stands already.
+    """Return whether the value is a view of exactly these elements, so that the write would change nothing.
 
-    Python spells that as `t = x[a:b]; t += v; x[a:b] = t`: the second line has written to x.
+    Python runs `x[a:b] += v` as `t = x[a:b]; t += v; x[a:b] = t`: the second statement has already written to x.
     """
     if not isinstance(value, TensorHandle) or value._base is None:
         return False
@@ -99,14 +99,14 @@ def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool
 
 
 def _fits(whole: TensorType, shape: Shape, value: Value) -> bool:
-    """Return whether a value can be written to elements of this shape as it is, with nothing for numpy to say to it."""
+    """Return whether the value can be written to elements of this shape as it is, without a cast or a numpy error."""
     if whole.dtype.kind not in _NUMBERS:
         return False
     kind = type(value)
     if kind is float:
         return whole.dtype.kind in "fc"
     if kind is int or kind is bool:
-        # An integer that does not fit the dtype is numpy's error.
+        # An integer that does not fit the dtype raises numpy's error, so it does not take this path.
         return kind is bool or _is_within(whole.dtype, value)
     if not isinstance(value, TensorHandle):
         return False
@@ -126,20 +126,20 @@ def _limits(dtype: Dtype) -> tuple[int, int]:
     if dtype.kind == "b":
         return 0, 1
     if dtype.kind in "fc":
-        # Every floating dtype holds these.
+        # Every floating dtype holds these integers.
         return -(2**15), 2**15
     limits = np.iinfo(dtype)
     return int(limits.min), int(limits.max)
 
 
 def add_at(ufunc: Any, tensor: Any, index: Any, value: Value) -> None:
-    """Carry out `ufunc.at(tensor, index, value)` of add and subtract.
+    """Carry out `ufunc.at(tensor, index, value)` for add and subtract.
 
-    Raises:  NoRuleError: numpy computes in another dtype than the tensor's, or the call is numpy's to refuse
+    Raises:  NoRuleError: numpy computes in another dtype than the tensor's, or refuses the call
     """
     if not isinstance(tensor, TensorHandle) or not is_writable(tensor) or tensor.dtype.kind not in "iufc":
         raise NoRuleError(f"{ufunc.__name__}.at: what is changed is no tensor of numbers that can be written to")
-    # A number of Python's is an array here, of a dtype of its own.
+    # Here numpy treats a Python number as an array with a dtype of its own, not as a weak scalar.
     given = value if isinstance(value, TensorHandle) else as_tensor(np.asarray(value))
     loops = [*loop_of(ufunc, tensor.dtype, given.dtype, None)]
     if loops != [tensor.dtype] * 3:
@@ -168,13 +168,13 @@ def _set_item(tensor: Any, index: Any, value: Value, write: Any = Assign) -> Non
 
 
 def _check_one_axis(tensor: Any, mask: Any) -> None:
-    # What a mask of all axes chooses has one axis.
+    # A mask over all axes chooses elements along one axis.
     if mask.ndim == tensor.ndim:
         raise NoRuleError("setitem: values of several axes for the elements of a mask")
 
 
 def _with_operands(entries: Index) -> tuple[Index, list[Any]]:
-    """Return the index with ARRAY in the places of index arrays, and these arrays."""
+    """Return the index with ARRAY in the places of the index arrays, and these arrays."""
     indices: list[Any] = []
     plain: list[Any] = []
     for entry in entries:
@@ -216,7 +216,7 @@ def _index_array(entry: Any) -> Any:
 
 
 def _chosen_shape(tensor: Any, key: Any, entries: Index, indices: list[Any]) -> Shape | None:
-    """Return the shape of what is written to, None where it depends on values; raises numpy's own errors."""
+    """Return the shape that the index chooses, None if it depends on values; raises numpy's own errors."""
     if key is not None:
         if key.__class__ is int and tensor._type.shape and -tensor._type.shape[0] <= key < tensor._type.shape[0]:
             return tensor._type.shape[1:]  # type: ignore[no-any-return]  # a tuple of int
@@ -241,7 +241,7 @@ def _chosen_shape(tensor: Any, key: Any, entries: Index, indices: list[Any]) -> 
 
 
 def _check_mask(tensor: Any, entries: Index, mask: Any) -> None:
-    # How many elements a mask chooses is not known; that it has the tensor's shape is.
+    # The number of elements a mask chooses is not known, but the mask must have the tensor's shape.
     if len(entries) == 1 and mask.shape != tensor.shape[: mask.ndim]:
         raise NoRuleError("setitem: a mask of another shape")
 
@@ -266,7 +266,7 @@ def _as_value(tensor: Any, value: Value, shape: Shape | None) -> Any:
 
 def _checked_scalar(tensor: Any, value: Any) -> Any:
     if value.__class__ is not float or tensor.dtype.kind not in "fc":
-        # What does not fit (300 in int8, a complex number in a float) is numpy's error, now.
+        # numpy's error for a value that does not fit (300 in int8, a complex number in a float) is raised now.
         np.empty((), tensor.dtype)[()] = value
     return value if value.__class__ is not bool else scalar_tensor(value)
 

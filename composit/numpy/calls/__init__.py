@@ -1,1 +1,1 @@
-"""What every public function passes: rules, numpy at the call, universal functions, classes of other arrays."""
+"""The paths every public function takes: our rule, numpy at the call, ufunc objects, arrays of other classes."""

@@ -1,7 +1,7 @@
-"""`ArrayFunction`: the base of operations that are one call of a numpy function, with their fields as its parameters.
+"""`ArrayFunction`: the base class of operations that call one numpy function; their fields are its parameters.
 
-Elementwise functions are no such operations: they are rows of a table (`elementwise_table.py`). Each class stands in the
-file of its public function. May import operation.
+Elementwise functions are rows of a table instead (`elementwise/table.py`). Each class derived from `ArrayFunction` is
+in the file of its public function. May import operation.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from composit.operation import Array, Operation, OperationKind, Results
 class ArrayFunction(Operation):
     """One call of a numpy function: `function(*operands, **fields)`.
 
-    A subclass is a frozen slotted dataclass. It names the function, has the parameters as fields by numpy's names, and
-    says how the type of the result follows (`result_types`) and how it is differentiated (`vjp`, or `no_derivative`).
-    One whose function takes its operands in another form overrides `evaluator`.
+    A subclass is a frozen slotted dataclass. It names the function, has the parameters as fields under numpy's
+    names, and gives the type of the result (`result_types`) and the derivative (`vjp`, or `no_derivative`). It
+    overrides `evaluator` if the function takes its operands in another form.
 
     Example:
         @dataclass(frozen=True, slots=True)

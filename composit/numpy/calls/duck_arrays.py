@@ -1,6 +1,6 @@
 """Arrays of other libraries among the arguments: numpy's protocol `__array_function__`, for our public functions.
 
-May import handle.
+A duck array is an object with an `__array_function__` of its own, such as a dask array. May import handle.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Function = Callable[..., Any]
 
 
 def ducks_among(values: Iterable[Any]) -> list[Any]:
-    """Return one object of each class that carries out numpy's functions itself, subclasses before their bases."""
+    """Return one duck array of each class among the values, subclasses before their bases."""
     return one_of_each_class(value for value in _flat(values) if _is_duck(value))
 
 
 def one_of_each_class(values: Iterable[Any]) -> list[Any]:
-    """Return the first object of each class, subclasses before their bases: the order in which numpy asks."""
+    """Return the first object of each class, subclasses before their bases: the order in which numpy asks them."""
     found: list[Any] = []
     for value in values:
         if any(type(other) is type(value) for other in found):
@@ -44,14 +44,14 @@ def _is_duck(value: Any) -> bool:
     if isinstance(value, TensorHandle | type):
         return False
     method = getattr(type(value), "__array_function__", None)
-    # A subclass of numpy's own that changes nothing is numpy's matter.
+    # A subclass of np.ndarray that inherits numpy's method is handled by numpy itself.
     return method is not None and method is not np.ndarray.__array_function__
 
 
 def ask_ducks(public: Function, ducks: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
-    """Return what the first of them makes of the call.
+    """Return the first result that is not NotImplemented from the duck arrays' `__array_function__`.
 
-    Raises:  TypeError: none of them knows the function
+    Raises:  TypeError: all of them return NotImplemented
     """
     types = tuple(type(duck) for duck in ducks)
     for duck in ducks:

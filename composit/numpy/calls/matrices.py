@@ -1,7 +1,7 @@
-"""numpy's matrices: a class of numpy's own, out of which tensors come where numpy's gives plain arrays.
+"""np.matrix and bmat: a subclass of numpy's matrix that returns tensors where numpy's returns plain arrays.
 
-Elements lie in memory, and results are of the class, as numpy's rules for subclasses say. May import numpy_call,
-numpy_function.
+A matrix holds its elements in memory, and operations on matrices give matrices, by numpy's rules for subclasses. May
+import handle, calls.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Function = Callable[..., Any]
 
 
 def _out_of(function: Function) -> Function:
-    """Return one of numpy's methods with tensors for the arrays that it returns."""
+    """Return a method of numpy's that returns tensors in place of plain arrays."""
 
     @wraps(function)
     def method(self: Any, *args: Any, **kwargs: Any) -> object:
@@ -38,7 +38,7 @@ def _numpys_class(value: Any) -> object:
 
 
 class _MatrixClass(type):
-    """Takes numpy's own class for ours, as `ndarray` and universal functions do: modules of numpy's own make such matrices."""
+    """Makes numpy's own matrices pass as instances of our class, since numpy's own modules create such matrices."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return super().__instancecheck__(instance) or (cls is matrix and isinstance(instance, np.matrix))
@@ -54,7 +54,7 @@ class _MatrixClass(type):
 
 
 class matrix(np.matrix, metaclass=_MatrixClass):  # numpy's name
-    """An array of two axes whose product is that of matrices. See np.matrix."""
+    """An array of two axes whose `*` is the matrix product. See np.matrix."""
 
     A = property(_out_of(np.matrix.getA))
     A1 = property(_out_of(np.matrix.getA1))
@@ -63,7 +63,7 @@ class matrix(np.matrix, metaclass=_MatrixClass):  # numpy's name
     nonzero = _out_of(np.matrix.nonzero)
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the memory seen as another dtype or class; a tensor with a copy for `ndarray`. See np.ndarray.view."""
+        """Return the memory read as another dtype or class; for `ndarray` a copy as a tensor. See np.ndarray.view."""
         given = [_numpys_class(value) for value in args]
         named = {name: _numpys_class(value) for name, value in kwargs.items()}
         result = super().view(*given, **named)
@@ -71,7 +71,7 @@ class matrix(np.matrix, metaclass=_MatrixClass):  # numpy's name
 
 
 def of_matrices(function: Function) -> Function:
-    """Return a function of numpy's that gives matrices of our class where it gives numpy's."""
+    """Return a numpy function that returns our matrices where numpy returns its own."""
 
     @wraps(function)
     def made(*args: Any, **kwargs: Any) -> object:
@@ -82,7 +82,7 @@ def of_matrices(function: Function) -> Function:
 
 
 def numpys_for_matrices(function: Function) -> Callable[[Function], Function]:
-    """Leave matrices to a function of numpy's that asks for exactly its own class or makes that; decorates a rule."""
+    """Decorate a rule: calls with a matrix go to numpy's function, which takes exactly its own class."""
     theirs = of_matrices(function)
 
     def declare(rule: Function) -> Function:
@@ -102,7 +102,7 @@ asmatrix = without_rule(with_own_memory(of_matrices(np.asmatrix)))
 
 
 def bmat(obj: Any, ldict: Any = None, gdict: Any = None) -> Any:
-    """Return a matrix of blocks; names in a string are those of the caller. See np.bmat."""
+    """Return a matrix of blocks; names in a string are variables of the caller. See np.bmat."""
     if isinstance(obj, str) and gdict is None:
         caller = sys._getframe(1)
         ldict, gdict = caller.f_locals, caller.f_globals

@@ -1,8 +1,9 @@
-"""numpy functions without a type rule: run on their real operands at the call, as one node that remembers the function.
+"""`call_numpy`: run a numpy function without a rule at the call; `NumpyCall`: the node that remembers the call.
 
-The node keeps the value, so that evaluation does not run the function again. The result's shape and the width of its
-strings may depend on values, so on other inputs it is computed again and another type is refused. The same is what
-happens to a call that a rule of ours refuses: numpy decides. May import assignment, apply, guards, operation, errors.
+The node keeps the value, so evaluation does not run the function again. Other inputs run it again, and since shapes and
+the width of strings may depend on values, a result of another type is then refused. A call that a rule of ours declines
+comes here too (`let_numpy_decide`). May import containers, errors, guards, keys, kept_values, node, operation, origins,
+apply, handle, arguments, views.
 """
 
 from __future__ import annotations
@@ -58,12 +59,12 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumpyCall(Operation):
-    """One call of a numpy function: `rebuild` puts arrays in the places of tensors among its arguments.
+    """One call of a numpy function. `rebuild` builds the arguments again, with arrays in place of the tensors.
 
-    types: what the call returned when it was built
-    token: its identity, since arguments of any kind may be in it
+    types: the types of the results when the node was built
+    token: the identity of the call, since arguments may be of any kind and have no key
     written: the operands that the function changes in place; their new values are the last results
-    Derivative:  not known of what numpy computed at the call
+    Derivative:  not known
     """
 
     function: Function
@@ -88,7 +89,7 @@ class NumpyCall(Operation):
     def evaluate(self, *operands: Array) -> Results:
         parts, result = self.run(operands)
         if not parts:
-            parts = [np.asarray(result)[()]]  # a number of Python's
+            parts = [np.asarray(result)[()]]  # a Python number
         for part, expected in zip(parts, self.types, strict=False):
             self._check("shape", np.shape(part), expected.shape)
             # The width of strings depends on values.
@@ -103,11 +104,11 @@ class NumpyCall(Operation):
             )
 
     def run(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
-        """Return the arrays among the results and the new values of what was written, and the result as it came."""
-        # An operand that is given twice is one array.
+        """Return the arrays (those in the result, then the changed operands), and the result itself."""
+        # An operand given twice must be one array, so that the function sees both change.
         operands = [from_outside(operand) for operand in operands]
         copies = {id(operands[i]): np.array(operands[i], copy=True, order="K") for i in self.written}
-        # Not so a copy of it, which may have the same value.
+        # `x` and `x.copy()` may be one array here: only the operand that is written to gets the copy.
         values = [copies[id(operand)] if i in self.written else operand for i, operand in enumerate(operands)]
         args, kwargs = self.rebuild(values)
         result = _called(self.function, args, kwargs)
@@ -117,18 +118,18 @@ class NumpyCall(Operation):
         return self.token
 
     def structure(self) -> Key:
-        # A prepared program holds this very call, so it may be found again by nothing else.
+        # A prepared program holds this very call, so no other call may find it.
         return digest(b"numpy_call", self.token, *(encode(value_type) for value_type in self.types))
 
 
 def _called(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
     if isinstance(function, MethodDescriptorType) and args and isinstance(args[0], np.generic):
-        # A method of arrays, asked of a number: numpy's scalars have methods of the same names.
+        # numpy's scalars have methods of the same names as arrays.
         return getattr(args[0], function.__name__)(*args[1:], **kwargs)
     return function(*args, **kwargs)
 
 
-# What a rule says no with: it does not cover the call, or an argument is wrong, which the rule has checked.
+# How a rule declines: it does not cover the call, or it found an argument wrong.
 DECLINES = (
     NoRuleError,
     ShapeError,
@@ -143,8 +144,8 @@ DECLINES = (
     LinearAlgebraError,
     ReadOnlyError,
 )
-# What is brought before `let_numpy_decide`: besides, errors of Python's and numpy's own, which follow from a call that
-# numpy refuses as well, or from a fault in the rule. Any other exception is a fault and goes on to the user.
+# The exceptions that lead to `let_numpy_decide`. Besides DECLINES these are Python's and numpy's own errors: either numpy
+# refuses the call as well, or the rule has a fault. Any other exception is a fault and goes on to the user.
 REFUSALS = (*DECLINES, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError)
 _ERRORS = (CompositError, *REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
 
@@ -153,7 +154,7 @@ _counts: ContextVar[tuple[Counter[str], ...]] = ContextVar("fallback_counts", de
 
 @contextmanager
 def count_fallbacks() -> Iterator[Counter[str]]:
-    """Count the calls inside that rules declined and numpy decided, by the names of numpy's functions.
+    """Count the calls in a block that rules declined and numpy ran, by the names of numpy's functions.
 
     Example:
         >>> import composit as cnp
@@ -177,9 +178,11 @@ def let_numpy_decide(
     kwargs: Mapping[str, Any],
     writes: tuple[str, ...] = (),
 ) -> Any:
-    """Return numpy's result for a call that a rule declined, or raise its error: ours where it says the same and more.
+    """Run numpy's function for a call that a rule declined: return its result or raise its error.
 
-    Raises:  InternalError: the rule did not decline but failed, and numpy's function takes the call
+    Our error is raised in place of numpy's if it is of the same class and contains numpy's text.
+
+    Raises:  InternalError: the rule failed instead of declining, and numpy's function takes the call
     """
     name = _name_for_people(function)
     for counted in _counts.get():
@@ -208,23 +211,23 @@ def _name_for_people(function: Function) -> str:
     return owner.__name__ if name == "__call__" else f"{owner.__name__}.{name}"
 
 
-# What numpy says of an object whose `__array__` gives a tensor.
+# numpy's error for an object whose `__array__` returns a tensor.
 MADE_NO_ARRAY = "object __array__ method not producing an array"
 
 
 def call_numpy(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], writes: Sequence[str] = ()) -> Any:
-    """Return the result of a numpy function on tensors: tensors for arrays, anything else as it is.
+    """Return the result of a numpy function, with tensors in place of arrays; other results as they are.
 
     The function runs now, on values read from the operands.
 
-    writes: the arguments that the function changes in place; tensors there are assigned to
+    writes: the arguments that the function changes in place; tensors given there are assigned to
     """
     written = written_handles(function, args, kwargs, writes) if writes else []
     if not written:
         return _call(function, args, kwargs, writes, [])
     handles, _ = flatten((args, dict(kwargs)))
     for handle in handles:
-        # Before the locks are taken: what users wrote may run here, and may wait for other threads.
+        # Read before taking the locks: a read may run a user's code, and may wait for other threads.
         read_value(handle, "")
     with writing_to(*written):
         return _call(function, args, kwargs, writes, written)
@@ -240,7 +243,7 @@ def _call(
     handles, rebuild = flatten((args, dict(kwargs)))
     inner: dict[int, TensorHandle] = {}
     values = _apart(handles, [from_outside(read_value(handle, ""), inner) for handle in handles])
-    # What is read-only stays as it is read, so that numpy says so in its own words.
+    # Values of read-only tensors are not copied, so that numpy raises its own error when it writes.
     places = tuple(i for i, h in enumerate(handles) if any(h is target for target in written) and is_writable(h))
     call = NumpyCall(function, rebuild, (), fresh_token(), places)
     try:
@@ -255,7 +258,7 @@ def _call(
     if not handles:
         return _fresh(result)
     if inner:
-        # What was taken out of an array of objects is the tensor that it holds.
+        # An array taken out of an array of objects stands for a tensor: return that tensor.
         result = _with_held(result, inner)
         parts = [*_arrays_in(result), *parts[len(parts) - len(places) :]]
     for place, part in zip(places, parts[len(parts) - len(places) :], strict=True):
@@ -265,7 +268,7 @@ def _call(
 
 
 def _apart(handles: Sequence[TensorHandle], values: list[Any]) -> list[Any]:
-    """Return the values, none in the memory of another tensor's: a copy of a tensor has the very value of what it is of."""
+    """Return the values, copied where two tensors that numpy would keep apart share one array (as `x` and `x.copy()`)."""
     roots: dict[int, TensorHandle] = {}
     for place, (handle, value) in enumerate(zip(handles, values, strict=True)):
         root = root_of(handle)
@@ -296,13 +299,13 @@ def written_handles(
 
 @lru_cache(maxsize=1024)
 def _positional_names(function: Function) -> tuple[str, ...]:
-    # Some builtins show no signature; none of them writes anywhere but to its first argument.
+    # A few builtins show no signature; each of those changes only its first argument.
     signature = signature_of(function)
     return ("a",) if signature is None else tuple(signature.parameters)
 
 
 def _is_array(value: Any) -> bool:
-    """Whether it becomes a tensor: subclasses (matrices, masked arrays) are numpy's own, objects their own class."""
+    """Return whether the value becomes a tensor; subclasses (matrices, masked arrays) and objects stay numpy's."""
     if isinstance(value, np.ndarray):
         return type(value) is np.ndarray
     return isinstance(value, np.generic) and value.dtype.kind not in "OUSVT"
@@ -316,7 +319,7 @@ def _arrays_in(value: Any) -> list[Any]:
 
 
 def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
-    """Return a result with tensors in the places of its arrays."""
+    """Return the result with its arrays replaced by the tensors, in order."""
     if _is_array(value):
         return next(tensors)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -327,14 +330,14 @@ def _with_tensors(value: Any, tensors: Iterator[Any]) -> Any:
 
 
 def _fresh(result: Any) -> object:
-    """Return the result of a call without tensors: a creation, whose arrays are inputs."""
+    """Return the result of a call that had no tensors among its arguments: its arrays become inputs."""
     return _with_tensors(result, iter([_input(part) for part in _arrays_in(result)]))
 
 
 def _input(part: Any) -> LazyTensor:
     if isinstance(part, np.generic):
         return as_tensor(part)
-    # A copy where somebody else may hold the memory.
+    # Copied, since the function may keep a reference to the array.
     array = np.array(part, order="K", copy=True)
     if array.dtype == object:
         _hold(array, {})
@@ -351,7 +354,7 @@ def _with_held(value: Any, held: Mapping[int, TensorHandle]) -> object:
 
 
 def _hold(objects: Array, held: Mapping[int, TensorHandle]) -> None:
-    """Put tensors in the places of arrays: an array of objects holds the objects, which may move on later."""
+    """Replace the arrays in an array of objects by tensors, since a tensor can be assigned to and an array would not see it."""
     known = dict(held)
     for place, element in enumerate(objects.ravel().tolist()):
         if type(element) is np.ndarray:
@@ -362,10 +365,10 @@ def _hold(objects: Array, held: Mapping[int, TensorHandle]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Results:
-    """What a call gave: its arrays become results of one node, which keeps their values.
+    """The results of a call: its arrays become the results of one node, which keeps their values.
 
-    values: what the function was given for the tensors, and left in those that it wrote to
-    held:   tensors by the ids of the values that stood for them, which arrays of objects hold
+    values: the arrays that the function got for the tensors, after its writes
+    held:   tensors by the id of the array that replaced them; arrays of objects may contain such arrays
     """
 
     call: NumpyCall
@@ -376,7 +379,7 @@ class _Results:
     held: Mapping[int, TensorHandle]
 
     def tensors(self) -> object:
-        """Return the result with tensors for arrays, after the operands that were written to have moved on."""
+        """Return the result with tensors for arrays; operands that the function changed have moved on before."""
         if not self.parts or len(self.parts) == len(self.call.written):
             return self._facts()
         nodes = self._apply(self.call, self.parts)
@@ -388,8 +391,8 @@ class _Results:
         return _with_tensors(self.result, iter(chosen))
 
     def _operand_or_view(self, part: Any) -> object:
-        """Return the operand that came back as it was given, or the view of one; None for what the function computed."""
-        # Numbers are not told apart by identity: np.True_ is one object.
+        """Return the operand that the array is, or a view of the operand it shares memory with; None for a new array."""
+        # Scalars have no identity: np.True_ is one object.
         if not isinstance(part, np.ndarray):
             return None
         if id(part) in self.held:
@@ -397,20 +400,20 @@ class _Results:
         views = (hooks.view_of_part(*pair, part) for pair in zip(self.handles, self.values, strict=True))
         view = next((view for view in views if view is not None), None)
         if view is not None:
-            # What it shows may follow from any of the values.
+            # The offset and shape of the view may depend on the values of all operands.
             for handle in self.handles:
                 read_value(handle, self.call.name)
         return view
 
     def _facts(self) -> object:
-        """Return what is no array: a number is a read of a node that computes it, anything else a read of the operands."""
+        """Return a result without arrays, and record a read: of a number, else of the operands."""
         if self.call.written:
             nodes = self._apply(self.call, self.parts)
             for place, value in zip(self.call.written, nodes, strict=True):
                 assign_result(self.handles[place], value)
             return self.result
         number: object = np.asarray(self.result)[()] if type(self.result) in (bool, int, float, complex) else None
-        # Not so an integer of Python's that is too large for numpy's.
+        # A Python int may be too large for numpy's integers.
         if isinstance(number, np.generic):
             (tensor,) = self._apply(self.call, [number])
             read_value(tensor, self.call.name)
@@ -426,7 +429,7 @@ class _Results:
         together = apply_several(called, *self.handles) if several else (apply(called, *self.handles),)
         origin = joined([origin_of(handle.node, handle._known) for handle in self.handles])
         for tensor, part in zip(together, parts, strict=True):
-            # A copy: what a function returns may be an array that somebody else holds.
+            # A copy, since the function may keep a reference to the array that it returns.
             value = part.copy(order="K") if isinstance(part, np.ndarray) else part
             if isinstance(value, np.ndarray) and value.dtype == object:
                 _hold(value, self.held)

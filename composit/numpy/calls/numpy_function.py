@@ -1,8 +1,8 @@
-"""The public functions: numpy's names and signatures, each with a rule of ours or with numpy's own computation.
+"""Declares public functions: numpy's name and signature, with a rule of ours (`rule_for`) or without (`without_rule`).
 
-A rule builds nodes and computes nothing. It covers the frequent forms of a call; whatever it refuses, numpy decides: the
-real function runs on the real operands, and either its result or its error is the answer. So a rule may be short and
-strict, and an error has numpy's class and text. May import numpy_call, assignment, handle, errors.
+A rule builds nodes and computes nothing. It covers the common forms of a call and declines the rest with NoRuleError; then
+numpy's function runs on the real operands, and its result or error is the answer. So a rule can be short and strict, and
+errors have numpy's class and text. May import errors, node, operation, apply, handle, labels, arguments, views, calls.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from composit.numpy.views.writes import assign_result, writing_to
 from composit.operation import Array
 
 Function = Callable[..., Any]  # Any: what numpy's functions take and return
-# numpy's functions of this class ask their arguments by `__array_function__`; those written in Python leave it to these.
+# The class of numpy functions that dispatch by `__array_function__`; functions that numpy writes in Python call these.
 _Dispatcher: Any = type(np.sum)
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -35,10 +35,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumpyFunction:
-    """What stands behind a public name.
+    """A public function: numpy's function and our rule.
 
     function: numpy's own
-    rule:     ours, which stays lazy; None where numpy's function runs at the call
+    rule:     ours, which stays lazy; None if numpy's function runs at the call
     writes:   the arguments that numpy's function changes in place
     """
 
@@ -51,19 +51,19 @@ _public_to_row: dict[Function, NumpyFunction] = {}
 
 
 def rows() -> Mapping[Function, NumpyFunction]:
-    """Return what stands behind each public function declared so far."""
+    """Return a row for each public function declared so far."""
     return dict(_public_to_row)
 
 
 def rule_for(
     function: Function, writes: tuple[str, ...] = ()
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Declare a rule of ours for a function of numpy's; decorates the public function.
+    """Decorate a rule: return the public function for one of numpy's.
 
-    writes: the arguments that it changes in place
+    writes: the arguments that the function changes in place
 
-    `like=` chooses nothing here, and `out=` is written to when the result is there: rules need neither. Nor do they look at
-    `name=`, which those declare whose results can be given a label.
+    Rules need no `like=` and no `out=`: both are handled here, `out=` by assigning the result. A rule that has a parameter
+    `name` accepts a label for its result, which is also set here.
     """
 
     def declare(rule: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -101,7 +101,7 @@ def rule_for(
 
 
 def _with_label(public: Function, label: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """Return the result under a name; a tensor that was given and comes back itself keeps its own."""
+    """Return the result with the label. An argument that is returned itself keeps its label: the result is a new handle."""
     if label is None:
         return public(*args, **kwargs)
     check_label(public.__name__, label)
@@ -111,9 +111,9 @@ def _with_label(public: Function, label: Any, args: tuple[Any, ...], kwargs: dic
 
 
 def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Function:
-    """Return the public function for one of numpy's without a rule: it runs on the real operands when it is called.
+    """Return the public function for a numpy function without a rule: numpy's runs on the real operands at the call.
 
-    writes: the arguments it changes in place, besides `out`; tensors there are assigned to, views included
+    writes: the arguments that it changes in place, besides `out`; tensors given there are assigned to, and views follow
     """
     written = ("out", *((writes,) if isinstance(writes, str) else writes))
     asks = isinstance(function, _Dispatcher)
@@ -134,7 +134,7 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
 
 
 def with_own_memory(function: Function) -> Function:
-    """Return a function that makes arrays of numpy's classes, which nobody could write to where they show a tensor's value."""
+    """Return the function with results copied where they are read-only, as views of a tensor's value are."""
 
     @wraps(function)
     def made(*args: Any, **kwargs: Any) -> Array:
@@ -151,14 +151,14 @@ def _published(public: Function, row: NumpyFunction) -> Any:
     if inspect.isbuiltin(row.function):
         public = _Builtin(public)
     if isinstance(row.function, _Dispatcher):
-        # What ndarray's own `__array_function__` calls, where a subclass hands on what it was asked.
+        # ndarray.__array_function__ calls this when a subclass passes a call on with super().
         public._implementation = row.function._implementation  # type: ignore[attr-defined]
     _public_to_row[public] = row
     return public
 
 
 class _Builtin:
-    """A public function that is no method where a class holds it, as those that numpy writes in C."""
+    """A public function that is not bound as a method in a class, like the builtins that numpy writes in C."""
 
     def __init__(self, function: Function) -> None:
         update_wrapper(self, function)
@@ -168,7 +168,7 @@ class _Builtin:
         return self._function(*args, **kwargs)
 
     def __reduce__(self) -> str:
-        # As a function, it is pickled by its name.
+        # Pickled by name, as functions are.
         return str(self.__dict__["__qualname__"])
 
     def __repr__(self) -> str:
@@ -179,7 +179,7 @@ _NO_PLACE = 1 << 30
 
 
 def _place(function: Function, argument: str) -> int:
-    """Return where an argument stands among the positional ones; beyond all where it is named only."""
+    """Return the argument's place among the positional ones, _NO_PLACE if it can only be given by name."""
     signature = signature_of(function)
     found = None if signature is None else signature.parameters.get(argument)
     if signature is None or found is None or found.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -188,9 +188,9 @@ def _place(function: Function, argument: str) -> int:
 
 
 def _named(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], first: int) -> dict[str, Any]:
-    """Return the positional arguments from a place on by their names, with those given by name.
+    """Return all arguments from position `first` on, by name.
 
-    Raises:  TypeError: there are more than the function takes, in its own words
+    Raises:  TypeError: numpy's, the call has too many arguments
     """
     signature = signature_of(function)
     parameters = list(signature.parameters.values())[first:] if signature is not None else []
@@ -201,7 +201,7 @@ def _named(function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any],
 
 
 def _declined(error: Exception, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Exception:
-    """Return what a rule said no with: NoRuleError where it has no parameter for an argument of the call."""
+    """Return the rule's error; NoRuleError in place of the TypeError for an argument that the rule has no parameter for."""
     if type(error) is not TypeError:
         return error
     signature = signature_of(rule)
@@ -214,7 +214,7 @@ def _declined(error: Exception, rule: Function, args: tuple[Any, ...], kwargs: M
 
 
 def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
-    """Return the result of a call that says where it goes, or like what it should be."""
+    """Return the result of a call with `out=`, assigned to it."""
     options = {name: value for name, value in kwargs.items() if name != "out"}
     out = kwargs.get("out")
     try:
@@ -234,7 +234,7 @@ def _is_like_ours(like: Any) -> bool:
 
 
 def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
-    """Return what the class of `like=` makes of a creation; raises numpy's TypeError where it cannot."""
+    """Return the result that the class of `like=` creates; raises numpy's TypeError if it cannot."""
     ducks = ducks_among([kwargs["like"]])
     if not ducks:
         return function(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""numpy.ufunc's public surface: what every universal function of ours shows and does besides being called.
+"""The class `cnp.ufunc`: attributes and methods of all universal functions, and those that numpy computes at the call.
 
-Lives here: attributes, methods, the class that `isinstance(cnp.add, cnp.ufunc)` asks for, and functions that numpy
-alone computes. Not here: those with rules (elementwise.py, products.py). May import numpy_call, numpy_function, apply.
+A ufunc of ours has numpy's attributes (nin, types, ...) and methods (reduce, at, ...). Elementwise functions with rules
+are in elementwise/table.py, matmul and the like in products. May import errors, apply, handle, arguments, calls.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ Call = Callable[..., Any]
 
 
 def call_method(function: Any, method: str, operands: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-    """Return the result of a method of one of numpy's universal functions, lazy where there is a rule."""
+    """Return the result of a ufunc's method, lazy if the method has a rule."""
     return hooks.call_ufunc(function, method, operands, options)
 
 
 def is_asked(value: Any) -> bool:
-    """Whether numpy asks an operand's class what to do: it is neither numpy's own nor a tensor."""
+    """Return whether numpy would call the operand's `__array_ufunc__`: it is neither numpy's own nor a tensor."""
     if getattr(type(value), "__array_ufunc__", None) is None or isinstance(value, np.ndarray | np.generic):
         return False
     return not hasattr(value, "__lazy_tensor__")
 
 
 def _asked_among(operands: tuple[Any, ...], options: Mapping[str, Any]) -> list[Any]:
-    """Return one operand or result of each class that is asked, subclasses before their bases.
+    """Return one operand or `out` of each class with its own `__array_ufunc__`, subclasses before their bases.
 
-    Raises:  TypeError: there is one, beside another of a class that takes part in no universal function
+    Raises:  TypeError: another operand's class has `__array_ufunc__ = None`
     """
     out = options.get("out")
     given = (*operands, *(out if isinstance(out, tuple) else (out,)), options.get("where"))
@@ -57,9 +57,9 @@ def _asked_among(operands: tuple[Any, ...], options: Mapping[str, Any]) -> list[
 
 
 def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, bool]:
-    """Return what operands' own classes make of a call by `__array_ufunc__`, and whether there is such an operand.
+    """Return (result, True) from the first operand whose `__array_ufunc__` answers, or (None, False) without such operands.
 
-    They see our functions and tensors, so that what they do with them may stay lazy.
+    The method gets our function and tensors, so that its result may stay lazy.
 
     Raises:  TypeError: each of them returned NotImplemented
     """
@@ -86,7 +86,7 @@ def asked(function: ufunc, method: str, operands: tuple[Any, ...], options: dict
 
 
 def wrong_number(function: ufunc, count: int) -> TypeError:
-    """Return numpy's error for a call with so many operands and results by place."""
+    """Return numpy's error for a call with `count` positional arguments."""
     given = f"{count} {'was' if count == 1 else 'were'} given"
     return TypeError(
         f"{function.__name__}() takes from {function.nin} to {function.nargs} positional arguments but {given}"
@@ -94,7 +94,7 @@ def wrong_number(function: ufunc, count: int) -> TypeError:
 
 
 def _check_numbers(function: ufunc, operands: tuple[Any, ...], options: Mapping[str, Any]) -> None:
-    """Raise numpy's errors for a call with too many operands or results, or too few."""
+    """Raise numpy's errors for a wrong number of operands or results."""
     if len(operands) != function.nin:
         raise wrong_number(function, len(operands))
     out = options.get("out", (None,) * function.nout)
@@ -110,9 +110,9 @@ _NAMES = frozenset(
 
 
 def _as_asked(function: ufunc, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return named arguments as an operand's class is given them: results are a tuple, and left out where there is none.
+    """Return the options as numpy passes them to `__array_ufunc__`: `out` is a tuple, or missing if it is None.
 
-    Raises:  TypeError: no universal function has such an argument
+    Raises:  TypeError: no universal function has such an option
     """
     unknown = [name for name in options if name not in _NAMES]
     if unknown:
@@ -124,9 +124,9 @@ def _as_asked(function: ufunc, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def operand_of(value: Any) -> LazyTensor:
-    """Return the tensor of an operand.
+    """Return the operand as a tensor.
 
-    Raises:  NoRuleError: its class has `__array_ufunc__`, by which numpy asks it; OperandError: it is no operand at all
+    Raises:  NoRuleError: it has an `__array_ufunc__`, which numpy calls; OperandError: it cannot be an operand
     """
     if is_asked(value):
         raise NoRuleError(f"{type(value).__name__}: numpy asks its __array_ufunc__")
@@ -134,19 +134,19 @@ def operand_of(value: Any) -> LazyTensor:
 
 
 class _Universal(type):
-    """Counts numpy's own universal functions among the instances."""
+    """Makes `isinstance(f, cnp.ufunc)` true for numpy's own ufuncs too."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         if cls is not ufunc:
             return super().__instancecheck__(instance)
-        # Functions such as erf, which numpy does not have, work alike and are none.
+        # Functions that numpy does not have, such as erf, are no ufuncs, although they share this class.
         return isinstance(instance.ufunc if super().__instancecheck__(instance) else instance, np.ufunc)
 
 
 def with_named_results(
     function: ufunc, operands: tuple[Any, ...], options: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments of a call with results given by place under the name `out`, where writes are looked for."""
+    """Return the arguments with results that were given by position moved to `out`, where later code looks for writes."""
     results = operands[function.nin :]
     if not results or len(results) > function.nout or "out" in options or any(each is ... for each in results):
         return operands, options
@@ -155,7 +155,7 @@ def with_named_results(
 
 
 class _Signature:
-    """numpy's signature of an instance; the class has none of its own to show."""
+    """The attribute `__signature__`: numpy's signature on an instance, missing on the class."""
 
     def __get__(self, instance: ufunc | None, owner: type) -> inspect.Signature | None:
         if instance is None:
@@ -164,9 +164,9 @@ class _Signature:
 
 
 class ufunc(metaclass=_Universal):  # numpy's name
-    """A function that works element by element, or over core axes: numpy.ufunc's attributes and methods.
+    """A function that works element by element or over core axes, with numpy.ufunc's attributes and methods.
 
-    The attribute `ufunc` of an instance is numpy's own. Reference: numpy.ufunc.
+    The attribute `ufunc` is numpy's own function. Reference: numpy.ufunc.
     """
 
     __slots__ = ()
@@ -178,7 +178,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
     nout: int
 
     def __init_subclass__(cls) -> None:
-        # An instance shows numpy's page, where otherwise its class's docstring would be found.
+        # `help` of an instance shows numpy's page; the docstring of its class would hide it.
         cls.__doc__ = property(_page)  # type: ignore[assignment]
 
     @property
@@ -188,7 +188,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
 
     @property
     def ntypes(self) -> int:
-        """The number of loops that numpy has."""
+        """The number of loops (combinations of dtypes) that numpy has."""
         return len(self.types)
 
     @property
@@ -198,19 +198,19 @@ class ufunc(metaclass=_Universal):  # numpy's name
 
     @property
     def identity(self) -> object:
-        """What a reduction of nothing gives, None where there is no such value."""
+        """The result of reducing an empty array; None if there is none."""
         return self.ufunc.identity
 
     @property
     def signature(self) -> str | None:
-        """The core axes of a generalized function, None for one that works element by element."""
+        """The core axes of a generalized function; None for a function that works element by element."""
         found: str | None = self.ufunc.signature
         return found
 
     __signature__ = _Signature()
 
     def __eq__(self, other: object) -> bool:
-        """Whether it is the same function, be it numpy's own: tables of programs and libraries are keyed by either."""
+        """Return whether it is the same function, or numpy's own: tables of other libraries are keyed by numpy's."""
         return other is self or other is self.ufunc
 
     def __hash__(self) -> int:
@@ -220,11 +220,11 @@ class ufunc(metaclass=_Universal):  # numpy's name
         return f"<ufunc {self.__name__!r}>"
 
     def reduce(self, array: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Return the function applied along axes until one element is left. Reference: numpy.ufunc.reduce."""
+        """Return the array reduced along axes with the function. Reference: numpy.ufunc.reduce."""
         return self._along("reduce", (array,), args, kwargs)
 
     def accumulate(self, array: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Return all intermediate results of `reduce` along one axis. Reference: numpy.ufunc.accumulate."""
+        """Return the intermediate results of `reduce` along one axis. Reference: numpy.ufunc.accumulate."""
         return self._along("accumulate", (array,), args, kwargs)
 
     def reduceat(self, array: Any, /, indices: Any, *args: Any, **kwargs: Any) -> Any:
@@ -236,11 +236,11 @@ class ufunc(metaclass=_Universal):  # numpy's name
     reduceat.__signature__ = signature_of(np.ufunc.reduceat)  # type: ignore[attr-defined]
 
     def outer(self, A: Any, B: Any, /, **kwargs: Any) -> Any:  # numpy's names
-        """Return the function of all pairs of elements. Reference: numpy.ufunc.outer."""
+        """Return the function applied to all pairs of elements. Reference: numpy.ufunc.outer."""
         return self._method("outer", (A, B), kwargs)
 
     def at(self, a: Any, indices: Any, /, *b: Any) -> None:
-        """Apply the function in place at indices, once for each time one is listed. Reference: numpy.ufunc.at."""
+        """Apply the function in place at indices, once per occurrence of an index. Reference: numpy.ufunc.at."""
         self._method("at", (a, indices, *b), {})
 
     at.__signature__ = signature_of(np.ufunc.at)  # type: ignore[attr-defined]  # what inspect reads
@@ -259,7 +259,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
     ) -> object:
         named = dict(zip(_OPTIONS, args, strict=False))
         if len(args) > len(_OPTIONS) or named.get("out") is ... or named.keys() & kwargs.keys():
-            # numpy says what is wrong.
+            # numpy raises the error.
             return call_numpy(getattr(self.ufunc, method), (*operands, *args), kwargs)
         given = {name: value for name, value in named.items() if value is not None or name == "axis"}
         return self._method(method, operands, {**given, **kwargs})
@@ -270,7 +270,7 @@ class ufunc(metaclass=_Universal):  # numpy's name
             return result
         result = call_method(self.ufunc, method, operands, options)
         if result is NotImplemented:
-            # An operand of a class that is not ours to know: numpy has a word for it.
+            # An operand of an unknown class: numpy raises the error, or asks the class.
             return getattr(self.ufunc, method)(*operands, **options)
         return result
 
@@ -280,12 +280,12 @@ def _page(function: ufunc) -> str | None:
     return found
 
 
-# What the methods along axes take after their operands, in numpy's order.
+# The parameters after the operands of methods along axes, in numpy's order.
 _OPTIONS = ("axis", "dtype", "out", "keepdims", "initial", "where")
 
 
 class NumpyUfunc(ufunc):
-    """A universal function without a rule: numpy's runs on the real operands when it is called."""
+    """A universal function without a rule: numpy's runs on the real operands at the call."""
 
     __slots__ = ("__name__", "__qualname__", "nin", "nout", "ufunc")
 
@@ -303,7 +303,7 @@ class NumpyUfunc(ufunc):
 
 
 class GeneralizedFunction(ufunc):
-    """A universal function over core axes, with a rule."""
+    """A generalized ufunc with a rule: a function over core axes, such as matmul."""
 
     __slots__ = ("__name__", "__qualname__", "_public", "nin", "nout", "of_two", "ufunc")
 
@@ -311,7 +311,7 @@ class GeneralizedFunction(ufunc):
         self.ufunc = function
         self.nin, self.nout = function.nin, function.nout
         self.__name__ = self.__qualname__ = function.__name__
-        # What builds the node and raises where it cannot, without asking numpy: operators ask it themselves.
+        # Builds the node or raises; operators call it and ask numpy themselves.
         self.of_two = rule
         self._public = rule_for(function)(rule)
 
@@ -331,7 +331,7 @@ _name_to_generalized: dict[str, GeneralizedFunction] = {}
 
 
 def generalized_functions() -> Sequence[GeneralizedFunction]:
-    """Return those that have been declared."""
+    """Return the generalized functions declared so far."""
     return tuple(_name_to_generalized.values())
 
 
@@ -340,7 +340,7 @@ def _generalized_by_name(name: str) -> GeneralizedFunction:
 
 
 def generalized(function: np.ufunc) -> Callable[[Callable[..., LazyTensor]], GeneralizedFunction]:
-    """Declare a rule of ours for a generalized universal function of numpy's; decorates the public function."""
+    """Decorate a rule: return the public function for one of numpy's generalized ufuncs."""
 
     def declare(rule: Callable[..., LazyTensor]) -> GeneralizedFunction:
         declared = _name_to_generalized[function.__name__] = GeneralizedFunction(function, rule)
