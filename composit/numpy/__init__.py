@@ -1,6 +1,6 @@
 """Lazy numpy: numpy's names, arguments, dtypes and errors on tensors; and all that `import composit` gives.
 
-This module only gathers the families; what a function does is said where it is defined.
+Only imports: each function is documented where it is defined.
 """
 
 from typing import TYPE_CHECKING
@@ -107,7 +107,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LISTED_NAMES})
 
 
-# What is no name of numpy's; modules above this package are left to attribute access, so that a star binds no `numpy`.
+# Names that numpy does not have. Modules above this package are left out, so that `import *` binds no name `numpy`.
 __all__ = [
     "LazyScalar",
     "LazyTensor",
@@ -171,7 +171,7 @@ __all__ += ufuncs.__all__
 __all__ += vector_products.__all__
 __all__ += windows.__all__
 
-# Lower modules call these, which they cannot import. numpy's own functions, called on tensors, find ours by the table.
+# Functions that lower modules call but cannot import. `function_to_rule` leads numpy's functions, called on tensors, to ours.
 _hooks.set_once(
     call_ufunc=_array_ufunc,
     code_to_source={**_CODE_OF_PROGRAMS, **_CODE_OF_DIRECT_RUNS},

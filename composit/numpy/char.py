@@ -1,6 +1,6 @@
-"""numpy.char on tensors: as strings, after which white space at the end of an element counts for nothing.
+"""numpy.char on tensors: like strings, but white space at the end of an element is ignored.
 
-Arrays of class chararray stay numpy's own. May import strings, numpy_function.
+chararray stays numpy's own class. May import strings, calls.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""numpy.emath on tensors: functions whose results are complex where the values ask for it, so that they are computed now.
+"""numpy.emath on tensors: whether a result is complex depends on the values, so these functions compute at the call.
 
-May import numpy_function.
+May import calls.
 """
 
 import numpy as np

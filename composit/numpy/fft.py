@@ -1,7 +1,7 @@
-"""The names of numpy.fft. One operation holds the four transforms along one axis that all others are made of.
+"""numpy.fft on tensors. One operation, `FourierTransform`, is the transform along one axis; all functions use it.
 
-What a call leaves open (n, s, axes) is settled here; what is wrong or deprecated is left to numpy, which says so. May
-import creation, joining, rearranging, arguments, apply, operation, errors.
+Defaults of n, s and axes are filled in here; wrong and deprecated arguments are left to numpy. May import errors,
+operation, apply, arguments, calls, creation, elementwise, manipulation, rearranging.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ _TRANSFORMS: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class FourierTransform(Operation):
-    """The discrete Fourier transform along one axis, forth or back, of complex elements or of real ones and to them.
+    """The discrete Fourier transform along one axis: complex, its inverse, or from or to real elements.
 
-    length:      how many points are transformed; the operand is cut or filled with zeros to it
-    scaling:     "backward" divides on the way back by the length, "forward" on the way there, "ortho" by its root both
-                 ways
-    Dtype:       that of elements and a Python float, or complex
-    Derivative:  the matrix of a transform is symmetric, so that it is its own derivative; that of irfft is rfft
+    length:      the number of points; the operand is cut or padded with zeros to it
+    scaling:     the direction in which the result is divided by the length: "backward" the inverse, "forward" the
+                 other; "ortho" divides both by its square root
+    Dtype:       complex, or real for irfft, of the precision of the elements and a Python float
+    Derivative:  the transform of g, since its matrix is symmetric; for irfft the rfft of g
     Reference:   https://numpy.org/doc/stable/reference/routines.fft.html
     """
 
@@ -105,7 +105,7 @@ class FourierTransform(Operation):
         (g,), given = context.cotangents, xp.shape(context.operands[0])[self.axis]
         if self.function == "irfft":
             return [_fitted(xp, self._of_half_spectrum(xp, g), given, self.axis)]
-        # Of rfft g is the first half, and zeros follow.
+        # g of rfft is the first half of the spectrum; the transform pads it with zeros.
         transform = xp.fft.ifft if self.function == "ifft" else xp.fft.fft
         result = transform(g, n=self.length, axis=self.axis, norm=self.scaling)
         if context.operands[0].dtype.kind != "c":
@@ -113,7 +113,7 @@ class FourierTransform(Operation):
         return [_fitted(xp, result, given, self.axis)]
 
     def _of_half_spectrum(self, xp: Any, g: Any) -> Any:
-        """Return the cotangent of a half spectrum: each element but the first and the middle stands for two."""
+        """Return the cotangent of irfft's operand: all elements count twice, except the first and the middle one."""
         spectrum = xp.conjugate(xp.fft.rfft(g, n=self.length, axis=self.axis, norm=_OPPOSITE[self.scaling]))
         before = (slice(None),) * self.axis
         alone = 1 + (self.length % 2 == 0 and self.length > 1)
@@ -124,7 +124,7 @@ class FourierTransform(Operation):
 
 
 def _fitted(xp: Any, x: Any, length: int, axis: int) -> Any:
-    """Return x cut, or filled with zeros, to a length along the axis."""
+    """Return x cut, or padded with zeros, to a length along the axis."""
     found = xp.shape(x)[axis]
     if found > length:
         return x[((slice(None),) * axis) + (slice(0, length),)]
@@ -185,7 +185,7 @@ def rfft(
 def irfft(
     a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
 ) -> LazyTensor:
-    """Return the real elements whose transform begins with the given ones. See np.fft.irfft."""
+    """Return the real elements whose rfft is given. See np.fft.irfft."""
     return _transform("irfft", a, n, axis, norm)
 
 
@@ -193,7 +193,7 @@ def irfft(
 def hfft(
     a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
 ) -> LazyTensor:
-    """Return the real transform of a signal that is Hermitian. See np.fft.hfft."""
+    """Return the real transform of a Hermitian signal, given by its first half. See np.fft.hfft."""
     return _transform("irfft", conjugate(a), n, axis, _OPPOSITE[_scaling(norm)])
 
 
@@ -201,12 +201,12 @@ def hfft(
 def ihfft(
     a: TensorLike, n: SupportsIndex | None = None, axis: SupportsIndex = -1, norm: Normalization = None
 ) -> LazyTensor:
-    """Return the Hermitian signal of a real spectrum. See np.fft.ihfft."""
+    """Return the first half of the Hermitian signal with a real spectrum. See np.fft.ihfft."""
     return conjugate(_transform("rfft", a, n, axis, _OPPOSITE[_scaling(norm)]))
 
 
 def _axes_and_lengths(tensor: LazyTensor, s: Lengths, axes: AxesLike | None) -> tuple[list[int], list[int | None]]:
-    """Return the axes, and for each its length or None where the transform decides."""
+    """Return the axes, and for each the length asked for, or None for the default."""
     if s is not None and axes is None:
         raise NoRuleError("axes: lengths without axes are deprecated, and numpy says so")
     if isinstance(axes, SupportsIndex) or not tensor.ndim:
@@ -228,7 +228,7 @@ def _axes_and_lengths(tensor: LazyTensor, s: Lengths, axes: AxesLike | None) -> 
 
 
 def _transform_all(function: Any, a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normalization) -> LazyTensor:
-    """Return the transform along each axis, the last one first."""
+    """Return the transform along each axis, beginning with the last."""
     result = handle_of(a)
     for axis, length in reversed(list(zip(*_axes_and_lengths(result, s, axes), strict=True))):
         result = _transform(function, result, length, axis, norm)
@@ -270,13 +270,13 @@ def _from_reals(a: TensorLike, s: Lengths, axes: AxesLike | None, norm: Normaliz
 
 @rule_for(np.fft.rfftn)
 def rfftn(a: TensorLike, s: Lengths = None, axes: AxesLike | None = None, norm: Normalization = None) -> LazyTensor:
-    """Return the transform of real elements along several axes, the first half of the last. See np.fft.rfftn."""
+    """Return the transform of real elements along several axes: half of it along the last. See np.fft.rfftn."""
     return _from_reals(a, s, axes, norm)
 
 
 @rule_for(np.fft.rfft2)
 def rfft2(a: TensorLike, s: Lengths = None, axes: AxesLike | None = (-2, -1), norm: Normalization = None) -> LazyTensor:
-    """Return the transform of real elements along two axes, the first half of the last. See np.fft.rfft2."""
+    """Return the transform of real elements along two axes: half of it along the last. See np.fft.rfft2."""
     return _from_reals(a, s, axes, norm)
 
 
@@ -316,13 +316,13 @@ def _sequence(axes: AxesLike) -> Sequence[SupportsIndex]:
 
 @rule_for(np.fft.fftshift)
 def fftshift(x: TensorLike, axes: AxesLike | None = None) -> LazyTensor:
-    """Return the elements with that of frequency 0 moved to the middle. See np.fft.fftshift."""
+    """Return the elements with frequency 0 moved to the middle. See np.fft.fftshift."""
     return _shifted(x, axes, 1)
 
 
 @rule_for(np.fft.ifftshift)
 def ifftshift(x: TensorLike, axes: AxesLike | None = None) -> LazyTensor:
-    """Return the elements with that in the middle moved back to frequency 0. See np.fft.ifftshift."""
+    """Return the elements with the middle moved back to frequency 0. See np.fft.ifftshift."""
     return _shifted(x, axes, -1)
 
 
@@ -334,7 +334,7 @@ def _spacing(n: SupportsIndex, d: Any, device: Literal["cpu"] | None) -> Any:  #
 
 @rule_for(np.fft.fftfreq)
 def fftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> LazyTensor:
-    """Return the frequencies of the elements of a transform of n points at distance d. See np.fft.fftfreq."""
+    """Return the frequencies of a transform of n points at distance d. See np.fft.fftfreq."""
     spacing = _spacing(n, d, device)
     counts = [arange(0, (n - 1) // 2 + 1, dtype=int), arange(-(n // 2), 0, dtype=int)]
     return multiply(concatenate(counts), spacing)
@@ -342,6 +342,6 @@ def fftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> LazyT
 
 @rule_for(np.fft.rfftfreq)
 def rfftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> LazyTensor:
-    """Return the frequencies of the elements of a transform of n real points. See np.fft.rfftfreq."""
+    """Return the frequencies of a transform of n real points at distance d. See np.fft.rfftfreq."""
     spacing = _spacing(n, d, device)
     return multiply(arange(0, n // 2 + 1, dtype=int), spacing)

@@ -1,6 +1,6 @@
-"""The namespace of values that derivative rules compute in: numpy, and composit's own functions on arrays.
+"""`values`: the namespace in which derivative rules compute with arrays: numpy, and composit's own functions.
 
-`Operation.vjp` takes `xp`: composit.numpy itself builds graph, `values` computes. May import erf, operation.
+`Operation.vjp` gets it as `xp`; with composit.numpy as `xp` the same rule builds graph. May import operation, elementwise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from composit.operation import Operation
 
 
 class ValueNamespace:
-    """numpy's functions by their names, and those that only composit has, computed at once."""
+    """numpy's functions, and those that only composit has, by name, computed at once."""
 
     __slots__ = ()
 
@@ -22,7 +22,7 @@ class ValueNamespace:
 
     @staticmethod
     def apply(operation: Operation, *operands: Any) -> Any:
-        """Return what the operation computes, as `apply` in the namespace of graphs builds its node."""
+        """Return the operation's result. The namespace of graphs has an `apply` that builds its node."""
         return operation.evaluate(*operands)
 
     def __getattr__(self, name: str) -> Any:

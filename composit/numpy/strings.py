@@ -1,6 +1,6 @@
-"""numpy.strings on tensors: numpy computes with the elements when the function is called.
+"""numpy.strings on tensors: numpy computes at the call.
 
-Comparisons and concatenation are the universal functions of the table. May import elementwise_table, numpy_function.
+Comparisons and concatenation are ufuncs of the elementwise table. May import calls, elementwise.
 """
 
 import numpy as np
@@ -96,6 +96,6 @@ translate = without_rule(np.strings.translate)
 upper = without_rule(np.strings.upper)
 zfill = without_rule(np.strings.zfill)
 
-if hasattr(np.strings, "slice"):  # numpy has it since 2.3
+if hasattr(np.strings, "slice"):  # since numpy 2.3
     __all__ += ["slice"]
     slice = without_rule(np.strings.slice)

@@ -1,8 +1,8 @@
-"""Names of composit.numpy that are imported when they are first asked for.
+"""Names of composit.numpy that are imported when first used: submodules, and modules of composit above this package.
 
-These are numpy's submodules (ours, or numpy's own where we have none), modules of composit such as `nn` and `types`, and
-`chain_rule` and `wrap_as_operation`, which live above this package. An attribute `composit.numpy.ma` is found by `late_name`, a statement
-`import composit.numpy.ma` by `NumpysModules`. May import nothing but by name.
+Submodules are ours, or numpy's own where we have none. Above this package are `nn`, `types`, `chain_rule` and
+`wrap_as_operation`. `late_name` resolves the attribute `composit.numpy.ma`, `NumpysModules` the statement
+`import composit.numpy.ma`. May import nothing but by name.
 """
 
 import importlib
@@ -25,7 +25,7 @@ SUBMODULES = {
     "rec": "composit.numpy.rec",
     "strings": "composit.numpy.strings",
     "testing": "composit.numpy.testing",
-    # numpy's own: what they make are classes of their own, which take tensors.
+    # numpy's own: they define classes of their own, and take tensors.
     "core": "numpy.core",
     "ctypeslib": "numpy.ctypeslib",
     "f2py": "numpy.f2py",
@@ -38,10 +38,10 @@ SUBMODULES = {
 
 __all__ = [name for name in SUBMODULES if name in numpy.__all__]
 
-# Modules of composit, and functions of `composit.nn`, which imports composit.numpy.
+# Modules of composit, and functions of `composit.nn`. They import composit.numpy.
 _MODULES_OF_COMPOSIT = {name: f"composit.{name}" for name in ("backends", "errors", "nn", "numpy", "types")}
 _FUNCTIONS_OF_NN = ("chain_rule", "wrap_as_operation")
-# What `dir` lists. Numpy keeps silent about its old submodules: to look up `matlib` is a warning.
+# The names that `dir` lists: those that numpy lists. Looking up an old submodule such as `matlib` would warn.
 LISTED_NAMES = (*(name for name in SUBMODULES if name in dir(numpy)), *_MODULES_OF_COMPOSIT, *_FUNCTIONS_OF_NN)
 
 _PACKAGE = "composit.numpy"
@@ -49,9 +49,9 @@ _DIRECTORY = os.path.dirname(__file__) + os.sep
 
 
 def late_name(name: str) -> Any:  # Any: a module, or a function of composit.nn
-    """Return a submodule of numpy's, or what composit has above this package; the `__getattr__` of composit.numpy.
+    """Return a submodule or a name from above this package. This is the `__getattr__` of composit.numpy.
 
-    Raises:  AttributeError: there is nothing of this name
+    Raises:  AttributeError: there is no such name
     """
     module = SUBMODULES.get(name) or _MODULES_OF_COMPOSIT.get(name)
     if module is not None:
@@ -59,7 +59,7 @@ def late_name(name: str) -> Any:  # Any: a module, or a function of composit.nn
     if name in _FUNCTIONS_OF_NN:
         return vars(importlib.import_module("composit.nn"))[name]
     if not name.startswith("_"):
-        # Numpy's own words for names that it has removed say what to write instead; deprecated ones it still has.
+        # numpy's error for a removed name says what to use instead; deprecated names it returns.
         return numpy.__getattr__(name)
     raise AttributeError(
         f"module {_PACKAGE!r} has no attribute {name!r}: expected a name of numpy's; see docs/numpy.md for the table of all"
@@ -67,22 +67,22 @@ def late_name(name: str) -> Any:  # Any: a module, or a function of composit.nn
 
 
 class NumpysModules(MetaPathFinder, Loader):
-    """Finds numpy's own module where a name below composit.numpy is imported for which there is none of ours."""
+    """Imports numpy's own module for `import composit.numpy.<name>` if composit has none."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return how to load it, None for modules elsewhere, of ours, and for those that numpy does not have either."""
+        """Return a spec for numpy's module; None if the module is ours, is elsewhere, or is not numpy's either."""
         if not fullname.startswith(f"{_PACKAGE}."):
             return None
         found = PathFinder.find_spec(fullname, path)
-        # A file of numpy's, found by the path of one of its packages, must not be loaded a second time.
+        # If `path` leads to a file of numpy's, go on: it must not be loaded a second time under our name.
         if found is not None and str(found.origin).startswith(_DIRECTORY):
             return None
         return None if find_spec(_in_numpy(fullname)) is None else ModuleSpec(fullname, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put numpy's module in the place of the new one, which is what the statement binds then."""
+        """Put numpy's module in sys.modules, so that the import statement binds it."""
         sys.modules[module.__name__] = importlib.import_module(_in_numpy(module.__name__))
 
 

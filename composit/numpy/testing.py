@@ -1,6 +1,6 @@
-"""numpy.testing on tensors: what compares evaluates first; what manages tests is numpy's own.
+"""numpy.testing on tensors: functions that compare evaluate first; functions that manage tests are numpy's own.
 
-May import evaluation, numpy_call, containers.
+May import containers, evaluation, calls.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from composit.containers import flatten, with_made_tensors
 from composit.evaluation import evaluate
 from composit.numpy.calls.numpy_call import MADE_NO_ARRAY
 
-# Which names there are besides differs between versions of numpy.
+# The remaining names differ between versions of numpy.
 __all__ = list(np.testing.__all__)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _evaluating(function: Function) -> Function:
-    """Return the function on the values of the tensors among its arguments, in containers too."""
+    """Return the function with tensors among its arguments evaluated, in containers too."""
 
     @wraps(function)
     def compared(*args: Any, **kwargs: Any) -> object:
@@ -58,5 +58,5 @@ assert_array_compare = _evaluating(np.testing.assert_array_compare)
 
 
 def __getattr__(name: str) -> Any:
-    """Return what manages tests, which is numpy's own."""
+    """Return numpy's own object: a name that manages tests."""
     return getattr(np.testing, name)

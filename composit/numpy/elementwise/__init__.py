@@ -1,1 +1,1 @@
-"""Elementwise functions: the table and its derivatives, dtypes, conditions, what is built of them."""
+"""Elementwise functions: the table of ufuncs and its derivatives, casting, where, and functions composed of these."""

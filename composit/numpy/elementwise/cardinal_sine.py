@@ -1,9 +1,9 @@
-"""sin(pi x) / (pi x) and its derivatives of every order, each one operation.
+"""`sinc`: sin(pi x) / (pi x) and its derivatives of every order, each one operation.
 
-Derivatives of the quotient itself would cancel near 0, where the function is smooth. With f = sin(pi x) / (pi x) and
-f[n] its nth derivative, x f = sin(pi x) / pi gives x f[n] + n f[n - 1] = pi ** (n - 1) sin(pi x + n pi / 2). The
-recurrence is used where |x| is at least 1, elsewhere the power series of f. Weakness: errors grow with n near 1, to about
-100 ulp at n = 4. May import apply, arguments, numpy_function, operation.
+The derivative of the quotient would lose all digits near 0, where the function is smooth. Let f be sinc and f[n] its nth
+derivative. Then x f = sin(pi x) / pi gives x f[n] + n f[n - 1] = pi ** (n - 1) sin(pi x + n pi / 2). This recurrence is
+used where |x| is at least 1, and the power series of f elsewhere. Weakness: near x = 1 errors grow with n, to about
+100 ulp at n = 4. May import errors, operation, apply, arguments, calls.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["sinc"]
 
-# (pi ** 2) ** k / (2 k + 1)! is below 1e-20 from here on.
+# All further terms are below 1e-20: (pi ** 2) ** k / (2 k + 1)!
 _NUM_TERMS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class Sinc(Operation):
-    """The derivative of sin(pi x) / (pi x) of some order, the function itself for 0.
+    """The derivative of sin(pi x) / (pi x) of a given order; order 0 is the function itself.
 
     Derivative:  g f[order + 1](x)
     Reference:   numpy.sinc
@@ -83,7 +83,7 @@ def _recurrence(x: Array, order: int) -> Array:
 
 @rule_for(np.sinc)
 def sinc(x: TensorLike) -> LazyTensor:
-    """Return sin(pi x) / (pi x), 1 at 0. Reference: numpy.sinc."""
+    """Return sin(pi x) / (pi x), and 1 at 0. Reference: numpy.sinc."""
     tensor = handle_of(x)
     if tensor.dtype.kind not in "biufc":
         raise NoRuleError("sinc: elements that are no numbers")

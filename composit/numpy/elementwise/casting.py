@@ -1,6 +1,6 @@
-"""Elementwise operations that are no rows of the table: elements in another dtype, and chosen by a condition.
+"""`Astype` and `Where`: elements in another dtype, and elements chosen by a condition. Neither is a row of the table.
 
-May import elementwise and the core.
+May import operation, apply, and functions of this folder.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Astype(Operation):
         return operand.astype(self.dtype)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        # The sweep casts each cotangent to its operand's dtype, which is all there is to do.
+        # Nothing else to do here: the sweep casts each cotangent to the dtype of its operand.
         return [context.cotangents[0] if self.dtype.kind in "fc" else None]
 
 
@@ -54,13 +54,13 @@ def astype(
 
 
 def in_dtype(tensor: Any, dtype: Dtype) -> LazyTensor:
-    """Return the tensor in a dtype, byte order and all: itself where it has it."""
+    """Return the tensor in the dtype, byte order included; the tensor itself if it has that dtype."""
     return tensor if tensor.dtype == dtype else apply(Astype(dtype), tensor)
 
 
 @dataclass(frozen=True, slots=True)
 class Where(Operation):
-    """Elements of the second operand where the first is true, of the third elsewhere; all three broadcast.
+    """Elements of the second operand where the first is true, of the third elsewhere. All three broadcast.
 
     Derivative:  g where the operand was chosen, 0 elsewhere
     Reference:   numpy.where

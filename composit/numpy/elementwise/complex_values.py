@@ -1,4 +1,4 @@
-"""Real and imaginary parts of arrays, by copy: what the rows of the elementwise table run. May import operation."""
+"""The real and imaginary part of arrays, as copies: rows of the elementwise table run these. May import operation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from composit.operation import Array, Dtype
 
 
 def resolve_part(dtypes: tuple[Any, ...], **options: Any) -> tuple[Dtype, ...]:
-    """Return the dtypes of operand and result: complex64 -> float32, real dtypes as they are."""
+    """Return the dtypes of operand and result: complex64 -> float32; a real dtype stays."""
     given = np.dtype(dtypes[0])
     return given, np.zeros((), given).real.dtype
 

@@ -1,5 +1,8 @@
-"""Elementwise functions that numpy builds of ufuncs: where and clip, rounding to decimals, comparison with a tolerance,
-parts of complex numbers. Their derivatives come with the parts. May import the elementwise table."""
+"""Elementwise functions composed of ufuncs, as numpy composes them: where, clip, round, isclose, nan_to_num, real, imag.
+
+Their derivatives are those of their parts. May import errors, operation, apply, handle, arguments, views, calls, and the
+table of this folder.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
     return apply(Where(), condition, x, y)
 
 
-_absent: Any = np._NoValue  # Any: stands in places of any type
+_absent: Any = np._NoValue  # Any: the default of parameters of any type
 
 
 @rule_for(np.clip)
@@ -97,7 +100,7 @@ def _limits(a_min: Any, a_max: Any, low: Any, high: Any) -> tuple[Any, Any]:
 
 
 def _without_loose_limits(dtype: Dtype, low: Any, high: Any) -> tuple[Any, Any]:
-    """Return the limits, None for a Python int that no element of the integer dtype can pass."""
+    """Return the limits; None for a Python int beyond the range of the integer dtype, which then limits nothing."""
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
         low = None if type(low) is int and low <= info.min else low
@@ -107,7 +110,7 @@ def _without_loose_limits(dtype: Dtype, low: Any, high: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RoundComplex(ArrayFunction):
-    """Complex elements whose parts are rounded to decimals. Reference: numpy.round."""
+    """Complex elements with both parts rounded to a number of decimals. Reference: numpy.round."""
 
     function = staticmethod(np.round)
     no_derivative = "it is piecewise constant"
@@ -121,9 +124,9 @@ class RoundComplex(ArrayFunction):
 
 @rule_for(np.round)
 def round(a: TensorLike, decimals: int = 0, out: None = None) -> LazyTensor:
-    """Return the elements rounded to decimals, halves to even. Reference: numpy.round.
+    """Return the elements rounded to a number of decimals, halves to even. Reference: numpy.round.
 
-    Derivative:  0, since it is piecewise constant
+    Derivative:  0, since the function is piecewise constant
     """
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
@@ -151,7 +154,7 @@ around = rule_for(np.around)(round)
 
 
 def abs_of(number: int) -> int:
-    """Return the absolute value of a Python int; `abs` is numpy's here."""
+    """Return the absolute value of a Python int. (`abs` is numpy's function in this module.)"""
     return number if number >= 0 else -number
 
 
@@ -163,14 +166,14 @@ def fix(x: TensorLike, out: None = None) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class ComplexNanToNum(ArrayFunction):
-    """Complex elements with NaN and infinities of their parts replaced.
+    """Complex elements with NaN and infinities in either part replaced.
 
     Derivative:  not written yet
     Reference:   numpy.nan_to_num
     """
 
     function = staticmethod(np.nan_to_num)
-    nan: Any  # a Python or numpy scalar, as the next two, None for the largest numbers
+    nan: Any  # a Python or numpy scalar, like the next two; None stands for the largest numbers
     posinf: Any
     neginf: Any
     kind = OperationKind.ELEMENTWISE
@@ -183,7 +186,7 @@ class ComplexNanToNum(ArrayFunction):
 def nan_to_num(
     x: TensorLike, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> LazyTensor:
-    """Return the elements with NaN and infinities replaced, by default by 0 and the largest numbers."""
+    """Return the elements with NaN and infinities replaced, by default with 0 and the largest numbers."""
     handle = handle_of(x)
     if not copy and isinstance(x, TensorHandle) and not x.type.is_scalar:
         with writing_to(x):
@@ -237,7 +240,7 @@ class IsClose(ArrayFunction):
 
     function = staticmethod(np.isclose)
     no_derivative = "the result is boolean"
-    rtol: Any  # a Python or numpy scalar, as the next
+    rtol: Any  # a Python or numpy scalar, like the next
     atol: Any
     equal_nan: bool
     kind = OperationKind.ELEMENTWISE
@@ -251,7 +254,7 @@ class IsClose(ArrayFunction):
 def isclose(
     a: TensorLike, b: TensorLike, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> LazyTensor:
-    """Return whether |a - b| <= atol + rtol |b|, elementwise; infinities are close to themselves."""
+    """Return whether |a - b| <= atol + rtol |b|, elementwise; equal infinities are close."""
     x, y = handle_of(a), handle_of(b)
     if x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc" or not is_number(rtol) or not is_number(atol):
         raise NoRuleError("isclose: elements that are no numbers, or tolerances that are arrays")
@@ -262,7 +265,7 @@ def isclose(
 
 @rule_for(np.real)
 def real(val: TensorLike) -> LazyTensor:
-    """Return the real part; a real tensor comes back as it is. Reference: numpy.real."""
+    """Return the real part; a real tensor itself. Reference: numpy.real."""
     handle = handle_of(val)
     return _part("real", table.real_part, handle, val) if handle.dtype.kind == "c" else handle
 
@@ -276,11 +279,11 @@ def imag(val: TensorLike) -> LazyTensor:
 
 def _part(name: str, function: Callable[..., LazyTensor], whole: LazyTensor, given: TensorLike) -> LazyTensor:
     if not whole.ndim and not whole.type.is_scalar:
-        # A ufunc would make a scalar of it.
+        # numpy's imag of a 0-d array is a 0-d array; a ufunc would return a scalar.
         part = apply(ComplexPart(name), whole)
     else:
         part = function(whole)
-    # numpy's parts of complex arrays are views.
+    # The parts of a complex array are views in numpy, so writes to them must reach it.
     if whole is given and whole.dtype.kind == "c" and whole is not part:
         mark_view(part, whole, ComplexPart(name))
     return part
@@ -290,7 +293,7 @@ def _part(name: str, function: Callable[..., LazyTensor], whole: LazyTensor, giv
 def angle(z: TensorLike, deg: bool = False) -> LazyTensor:
     """Return the angle of complex numbers in radians, or degrees. Reference: numpy.angle."""
     handle = handle_of(z)
-    # numpy's imaginary part of real numbers is a Python 0 here, which decides no dtype.
+    # numpy uses a Python 0 as imaginary part of real numbers, which does not influence the dtype.
     result = table.arctan2(imag(handle) if handle.dtype.kind == "c" else 0, real(handle))
     return table.multiply(result, 180 / math.pi) if deg else result
 

@@ -1,9 +1,9 @@
 """Derivatives of elementwise functions: `rule(xp, g, result, *operands)` returns the cotangent of one operand.
 
-`xp` is numpy's namespace or composit.numpy's, so a rule computes values or builds graph; it uses Python scalars and
-never fresh inputs, and leaves un-broadcasting and casting to the sweep. Complex numbers: the pairing is linear,
-without conjugation, so a holomorphic f gives g * f'(x), as in JAX. At a tie maximum and minimum give half to each
-operand; where a function is piecewise constant its derivative is zero. May import handle and operation.
+`xp` is numpy's namespace or composit.numpy's: a rule computes values or builds graph. It uses Python scalars and makes no
+inputs; the sweep sums over broadcast axes and casts. Complex numbers are paired without conjugation, as in JAX, so a
+holomorphic f gives g * f'(x). At a tie maximum and minimum give half to each operand. A piecewise constant function has
+derivative zero. May import handle and operation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _is_complex(x: Value) -> bool:
 
 
 def known_scalar(x: Value) -> PythonScalar | None:
-    """Return the Python scalar that an operand is, in values and in graphs, else None."""
+    """Return the operand if it is a Python scalar, or the scalar of its node in a graph; else None."""
     value = x.node.operation.value if isinstance(x, TensorHandle) and isinstance(x.node.operation, Scalar) else x
     if isinstance(value, np.generic | np.ndarray | TensorHandle):
         return None
@@ -39,7 +39,7 @@ def known_scalar(x: Value) -> PythonScalar | None:
 
 
 def pass_on(xp: Any, g: Value, y: Value, *operands: Value) -> Value:
-    """g: the operand goes into the result as it is."""
+    """g: the result is the operand."""
     return g
 
 
@@ -59,7 +59,7 @@ def absolute(xp: Any, g: Value, y: Value, x: Value) -> Value:
 
 
 def sign(xp: Any, g: Value, y: Value, x: Value) -> Value:
-    """0 for real x; of complex x = r y, whose sign y turns with it, (g - Re(g y) conj(y)) / r, and 0 where x is 0"""
+    """0 for real x; for complex x = r y with |y| = 1, (g - Re(g y) conj(y)) / r, and 0 where x is 0"""
     if not _is_complex(x):
         return zero(xp, g, y)
     length = xp.absolute(x)
@@ -68,17 +68,17 @@ def sign(xp: Any, g: Value, y: Value, x: Value) -> Value:
 
 
 def imag(xp: Any, g: Value, y: Value, x: Value) -> Value:
-    """-i g: without conjugation, since x = a + ib and g is dotted with db"""
+    """-i g: x = a + ib, and g is the cotangent of b, without conjugation"""
     return g * -1j if _is_complex(x) else zero(xp, g, y)
 
 
 def expm1(xp: Any, g: Value, y: Value, x: Value) -> Value:
-    """g exp(x); not y + 1, which has lost all digits where x is very negative"""
+    """g exp(x); not g (y + 1), since y + 1 has lost all digits where x is very negative"""
     return g * xp.exp(x)
 
 
 def arccosh(xp: Any, g: Value, y: Value, x: Value) -> Value:
-    """g / (sqrt(x - 1) sqrt(x + 1)): two roots are the right branch for complex x too"""
+    """g / (sqrt(x - 1) sqrt(x + 1)); one root of x * x - 1 would take the wrong branch for complex x"""
     return g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))
 
 
@@ -92,14 +92,14 @@ def to_radians(xp: Any, g: Value, y: Value, x: Value) -> Value:
     return g * (math.pi / 180)
 
 
-# Functions of two operands, a and b; z is the result. `_of_a` is the cotangent of the first, `_of_b` of the second.
+# Functions of two operands, a and b; z is the result. `_of_a` returns the cotangent of a, `_of_b` that of b.
 
 
 def power_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
     """g b a ** (b - 1), and 0 where b and a are 0"""
     exponent = known_scalar(b)
     if exponent is None:
-        # NaN ** 0 is 1. Elsewhere the factor b makes the 0, so that the derivative of this rule by b is right there, too.
+        # NaN ** 0 is 1. Elsewhere the factor b makes the result 0, so that second derivatives by b are right, too.
         is_constant = (b == 0) & xp.logical_not(xp.absolute(a) > 0)
         return xp.where(is_constant, 0, g * b * a ** xp.where(is_constant, 1, b - 1))
     if exponent == 0:
@@ -110,7 +110,7 @@ def power_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
 
 
 def power_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g z log(a), and 0 where a is 0, as 0 ** b is 0 for all b > 0"""
+    """g z log(a), and 0 where a is 0, since 0 ** b is 0 for all b > 0"""
     return g * z * xp.log(xp.where(a == 0, 1, a))
 
 
@@ -125,19 +125,19 @@ def extremum_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
 
 
 def clip_of_x(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
-    """g inside the interval, half of it at its borders; that of the minimum of the upper limit and the maximum with the lower"""
+    """g inside the interval, half of it at its borders: the derivative of minimum(maximum(x, low), high)"""
     raised = xp.maximum(x, low)
     return extremum_of_a(xp, extremum_of_a(xp, g, z, raised, high), raised, x, low)
 
 
 def clip_of_low(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
-    """g below the lower limit, half of it there"""
+    """g where x is below the lower limit, half of it where x equals the limit"""
     raised = xp.maximum(x, low)
     return extremum_of_b(xp, extremum_of_a(xp, g, z, raised, high), raised, x, low)
 
 
 def clip_of_high(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
-    """g above the upper limit, half of it there"""
+    """g where x is above the upper limit, half of it where x equals the limit"""
     return extremum_of_b(xp, g, z, xp.maximum(x, low), high)
 
 
@@ -152,18 +152,18 @@ def logaddexp2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
 
 
 def _is_infinite_tie(xp: Any, a: Value, b: Value) -> Value:
-    # A tie of finite numbers needs nothing of its own: a constant 1/2 would take its slope from the derivative.
+    # Only for infinities: a constant 1/2 at ties of finite numbers would make second derivatives 0 there.
     return (a == b) & xp.isinf(a)
 
 
 def _below(xp: Any, a: Value, z: Value) -> Value:
-    # a - z, which is 0 or less; equal ones are taken out first, since inf - inf is NaN and warns.
+    # a - z, at most 0. Equal numbers are replaced first, since inf - inf is NaN and warns.
     is_equal = a == z
     return xp.where(is_equal, 0, a) - xp.where(is_equal, 0, z)
 
 
 def arctan2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
-    """g b / (a * a + b * b), by the length, whose square may overflow or vanish where it does not"""
+    """g b / (a * a + b * b), computed with the length: its square could overflow or underflow"""
     length = xp.hypot(a, b)
     return g * (b / length) / length
 
@@ -178,24 +178,24 @@ def hypot_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
     return g * (a / xp.where(z == 0, 1, z))
 
 
-# Functions with two results: `gs` and `results` are pairs, and an entry of `gs` is None where nothing uses the result.
+# Functions with two results: `gs` and `results` are pairs; an entry of `gs` is None if nothing uses that result.
 
 
 def modf(xp: Any, gs: Value, results: Value, x: Value) -> Value:
-    """The cotangent of the fraction; the integer part is piecewise constant."""
+    """The cotangent of the fraction. The integer part is piecewise constant."""
     return gs[0] if gs[0] is not None else zero(xp, gs[1], results)
 
 
 def divmod_of_a(xp: Any, gs: Value, results: Value, a: Value, b: Value) -> Value:
-    """The cotangent of the remainder; the quotient is piecewise constant."""
+    """The cotangent of the remainder. The quotient is piecewise constant."""
     return gs[1] if gs[1] is not None else zero(xp, gs[0], results)
 
 
 def divmod_of_b(xp: Any, gs: Value, results: Value, a: Value, b: Value) -> Value:
-    """The remainder is a - quotient * b."""
+    """The remainder is a - quotient * b, so its cotangent times -quotient."""
     return -gs[1] * results[0] if gs[1] is not None else zero(xp, gs[0], results)
 
 
 def frexp(xp: Any, gs: Value, results: Value, x: Value) -> Value:
-    """x = mantissa * 2 ** exponent, and the exponent is an integer."""
+    """x = mantissa * 2 ** exponent with a piecewise constant exponent."""
     return None if gs[0] is None else xp.ldexp(gs[0], -results[1])

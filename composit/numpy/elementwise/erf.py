@@ -1,9 +1,9 @@
 """The error function on arrays, with numpy only.
 
-Source: the rational approximations of FreeBSD's msun `s_erf.c` (Sun Microsystems, 1993), whose error is below 1 ulp
-there; numpy's exp adds its own, and the tests hold 2 ulp in float64. float32 and float16 take one rational function in
-float64, own coefficients by least squares with weights moved towards the largest error, and are rounded once.
-Weakness: longdouble is refused, since the coefficients end at double precision.
+Source: the rational approximations of FreeBSD's msun `s_erf.c` (Sun Microsystems, 1993), with an error below 1 ulp. Here
+numpy's exp adds its own error; the tests hold 2 ulp in float64. float32 and float16 use one rational function, computed in
+float64 and rounded once; its coefficients are our own, fitted to minimise the largest error.
+Weakness: longdouble is refused, since the coefficients have double precision only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from composit.errors import DtypeError
 from composit.operation import Array, Dtype
 
-# Below 0.84375: erf(x) = x + x * P(x*x) / Q(x*x). Coefficients from the lowest power on.
+# Below 0.84375: erf(x) = x + x * P(x*x) / Q(x*x). Coefficients begin with the lowest power.
 _SMALL_P = (
     1.28379167095512558561e-01,
     -3.25042107247001499370e-01,
@@ -31,7 +31,7 @@ _SMALL_Q = (
     1.32494738004321644526e-04,
     -3.96022827877536812320e-06,
 )
-# Below 1.25: erf(x) = c + P(|x| - 1) / Q(|x| - 1), c being erf(1) in single precision.
+# Below 1.25: erf(x) = c + P(|x| - 1) / Q(|x| - 1), with c = erf(1) in single precision.
 _NEAR_ONE = 8.45062911510467529297e-01
 _MIDDLE_P = (
     -2.36211856075265944077e-03,
@@ -51,7 +51,7 @@ _MIDDLE_Q = (
     1.36370839120290507362e-02,
     1.19844998467991074170e-02,
 )
-# Beyond: erf(x) = 1 - exp(-x*x - 0.5625 + P(1 / x*x) / Q(1 / x*x)) / x, below and above 1 / 0.35.
+# Above 1.25: erf(x) = 1 - exp(-x*x - 0.5625 + P(1 / x*x) / Q(1 / x*x)) / x; two pairs P, Q, below and above 1 / 0.35.
 _LARGE_P = (
     -9.86494403484714822705e-03,
     -6.93858572707181764372e-01,
@@ -93,7 +93,7 @@ _LARGEST_Q = (
     -2.24409524465858183362e01,
 )
 
-# For narrower dtypes: erf(x) = x * P(x*x) / Q(x*x) up to 3.95, relative error 2.4e-9, which is 0.04 ulp of float32.
+# For float32 and float16: erf(x) = x * P(x*x) / Q(x*x) up to 3.95; relative error 2.4e-9, or 0.04 ulp of float32.
 _NARROW_P = (
     1.1283791696944219,
     0.19261716226379075,
@@ -114,11 +114,11 @@ _NARROW_Q = (
 _NARROW_ONE_FROM = 3.95  # 1 - erf(3.95) = 2.3e-8 is below half an ulp of 1 in float32
 
 _ONE_FROM = 6.0  # 1 - erf(6) is below half an ulp of 1
-_CHUNK = 16384  # elements; the temporaries of one chunk stay in the second-level cache
+_CHUNK = 16384  # elements; the temporaries of one chunk fit in the second-level cache
 
 
 def resolve_erf(dtypes: tuple[Any, ...], **options: Any) -> tuple[Dtype, ...]:
-    """Return (dtype, dtype) of the loop: floating point as for numpy's real functions of one operand."""
+    """Return (dtype, dtype) of the loop: a floating dtype, as for numpy's real functions of one operand."""
     resolved = np.cbrt.resolve_dtypes(dtypes, **options)
     if resolved[0].itemsize > 8:
         raise DtypeError(
@@ -178,7 +178,7 @@ def _largest(x: Array) -> Array:
 def _tail(x: Array, numerator: tuple[float, ...], denominator: tuple[float, ...]) -> Array:
     inverse = 1.0 / (x * x)
     ratio = _polynomial(numerator, inverse) / _polynomial(denominator, inverse)
-    # exp(-x*x) would lose digits in x*x: split x = z + rest with z*z exact.
+    # x*x loses digits in exp(-x*x), so split x = z + rest such that z*z is exact.
     z = (x.view(np.uint64) & np.uint64(0xFFFFFFFF00000000)).view(np.float64)
     return 1.0 - np.exp(-z * z - 0.5625) * np.exp((z - x) * (z + x) + ratio) / x
 

@@ -1,7 +1,7 @@
-"""Elementwise operations: one record per numpy ufunc, which is at once the public function and the table row.
+"""`ElementwiseFunction`: a public ufunc of ours, which is also its row in the table; `Elementwise`: its operation.
 
-Lives here: the mechanism (types through numpy's own promotion, broadcasting, the call), and `Elementwise`. Not
-here: the rows (`elementwise_table.py`), their derivatives (`elementwise_derivatives.py`). May import the core.
+Types follow numpy's promotion, shapes broadcast. The rows are in table.py, their derivatives in derivatives.py. May
+import the core (apply, at_call, errors, handle, keys, operation, scalar_nodes, source), arguments and calls.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ from composit.source import Source, find_source, warn_user
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# (xp, cotangent, result, *operands) -> cotangent of one operand; functions with two results get tuples of both.
+# (xp, cotangent, result, *operands) -> cotangent of one operand. With two results, cotangent and result are pairs.
 Derivative: TypeAlias = Callable[..., Any]
-# What numpy's resolve_dtypes does: dtypes (or Python's int, float, complex) in, dtypes of the loop out.
+# Like numpy's ufunc.resolve_dtypes: dtypes (or Python's int, float, complex) in, dtypes of the loop out.
 Resolver: TypeAlias = Callable[..., tuple[Dtype, ...]]
 Check: TypeAlias = Callable[..., None]
 
@@ -60,9 +60,9 @@ MAX_KNOWN_TYPES = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Typing:
-    """What a function does with operands of given types.
+    """The result types of a function for operands of given types.
 
-    bounds: per operand the range that a Python int must be in, None where all operands take any
+    bounds: the range that a Python int must be in, one entry per operand; None if nothing has to be checked
     """
 
     results: tuple[TensorType, ...]
@@ -70,11 +70,11 @@ class _Typing:
 
 
 class ElementwiseFunction(ufunc):
-    """A numpy function that works element by element: callable on tensors, and the row of the table that describes it.
+    """A numpy function that works element by element: callable on tensors, and the table's row about it.
 
     name:        numpy's name
-    ufunc:       the callable that computes it on arrays, a numpy ufunc except for erf and a few of that kind
-    derivatives: per operand a rule, or a string that says why there is none
+    ufunc:       computes the function on arrays: a numpy ufunc, except for erf and a few others
+    derivatives: one rule per operand, or a string with the reason why it has none
     check:       raises what numpy raises for the values of Python ints among the operands
     commutes:    whether both operands may change places
     """
@@ -116,7 +116,7 @@ class ElementwiseFunction(ufunc):
         self.commutes = False
         self._resolve = resolve
         self._typings: dict[tuple[TensorType, ...], _Typing] = {}
-        # Those of integers that the function may refuse by their values: the short paths of operators do not see them.
+        # Integer types for which `check` must see the values. Kept apart, so that `short_path` does not find them.
         self._checked_typings: dict[tuple[TensorType, ...], _Typing] = {}
         self._key = digest(b"elementwise", name.encode())
 
@@ -180,7 +180,7 @@ class ElementwiseFunction(ufunc):
         return tensor_of(operation or self.operation, tuple(flat), typing.results, source)  # type: ignore[return-value]
 
     def typing_of(self, types: tuple[TensorType, ...]) -> _Typing:
-        """Return what the function does with operands of these types, from numpy itself and then from memory."""
+        """Return the result types and integer bounds for operands of these types; computed once by numpy, then cached."""
         known = self._typings.get(types) or self._checked_typings.get(types)
         if known is not None:
             return known
@@ -189,7 +189,7 @@ class ElementwiseFunction(ufunc):
             self._checked_typings.clear()
         if any(value_type.dtype.kind in _WITHOUT_RULES for value_type in types):
             raise NoRuleError(f"{self.name}: elements that are objects, strings or records")
-        # Before the shapes, as numpy: of two faults it names the dtypes.
+        # Dtypes before shapes: if both are wrong, numpy reports the dtypes.
         dtypes = self.loop_dtypes(types)
         shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
         results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
@@ -205,7 +205,7 @@ class ElementwiseFunction(ufunc):
     ) -> tuple[Dtype, ...]:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
-        if casting in ("no", "equiv"):  # on Python's numbers, numpy's resolver crashes
+        if casting in ("no", "equiv"):  # numpy's resolver crashes on Python numbers
             raise NoRuleError(f"{self.name}: casting={casting!r} is numpy's to check")
         try:
             if dtype is None:
@@ -223,7 +223,7 @@ class ElementwiseFunction(ufunc):
         return _by_name, (self.name,)
 
 
-# What numpy does with these follows from the elements themselves, or is decided by dtypes of their own.
+# Objects, strings and records: numpy calls methods of the elements, or has dtypes with rules of their own.
 _WITHOUT_RULES = "OSUVT"
 
 
@@ -235,9 +235,9 @@ def elementwise(
     check: Check | None = None,
     commutes: bool = False,
 ) -> ElementwiseFunction:
-    """Return the public function of a row: one derivative rule, or reason why there is none, per operand.
+    """Return the public function of a row, with one derivative rule (or the reason why there is none) per operand.
 
-    commutes: whether both operands may change places
+    commutes: whether f(a, b) = f(b, a)
     """
     if isinstance(ufunc, np.ufunc):
         assert ufunc.nin == len(derivatives), f"{name}: one derivative per operand"
@@ -255,11 +255,11 @@ def short_path(
     is_reflected: bool = False,
     of_scalars: bool = False,
 ) -> Callable[[Any, Any], LazyTensor]:
-    """Return a method for an operator such as `+` that is quick where the other side is a tensor or a number of Python's.
+    """Return a method for an operator such as `+` that is fast if the other operand is a tensor or a Python number.
 
-    otherwise:    the method for everything else: the first of its kind, and what only numpy can answer
-    is_reflected: whether the other side stands on the left
-    of_scalars:   whether it is the operator of numpy's scalars, which other scalars take part in
+    otherwise:    the method for all other calls, the first of each kind, and those that numpy must decide
+    is_reflected: whether the other operand is on the left
+    of_scalars:   whether this is the operator of scalars, for which numpy does not use its ufunc
     """
     typings = function._typings
     operation = function.scalar_operation if of_scalars else function.operation
@@ -297,8 +297,8 @@ class Elementwise(Operation):
     """One function applied to each element of operands that broadcast.
 
     dtype:          numpy's dtype argument
-    is_scalar_math: whether Python's operator was applied to scalars of numpy's, which compute and warn by themselves
-    Derivative:  by the function's row, one rule per operand
+    is_scalar_math: whether numpy's scalars compute it (Python's operator between two scalars), not the ufunc
+    Derivative:  one rule per operand, from the function's row
     Reference:   https://numpy.org/doc/stable/reference/ufuncs.html
     """
 
@@ -314,7 +314,7 @@ class Elementwise(Operation):
         return self.function.check is not None
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
-        # An integer to the power of a negative one.
+        # An integer raised to a negative power.
         base, exponent = operand_types[0].dtype.kind, operand_types[-1].dtype.kind
         return exponent == "i" and base in "biu" and not are_known[-1]
 
@@ -345,7 +345,7 @@ class Elementwise(Operation):
         if self.dtype is None:
             compute: Callable[..., Any] = self.function.ufunc
             return _SCALAR_MATH[compute] if self.is_scalar_math else compute
-        # The cast was checked when the call was made.
+        # The cast was checked at the call.
         return partial(self.function.ufunc, dtype=self.dtype, casting="unsafe")
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
@@ -366,11 +366,11 @@ class Elementwise(Operation):
         ]
 
     def key(self) -> Key:
-        # Shared by all nodes of the function, so it is worth a short cut.
+        # All nodes of the function share this operation, so its key is kept.
         return Operation.key(self) if self.dtype is not None or self.is_scalar_math else self.function.key()
 
 
-# Of scalars numpy's operators are no ufuncs: integers that overflow are warned of, and powers are those of C.
+# Operators on numpy scalars are no ufuncs: integer overflow warns, and powers are computed by C's pow.
 _SCALAR_MATH: Mapping[Callable[..., Any], Callable[..., Any]] = {
     np.add: operator.add,
     np.subtract: operator.sub,
@@ -389,7 +389,7 @@ NOT_WRITTEN = "not written"
 
 
 def promote(types: Sequence[TensorType]) -> Dtype:
-    """Return the dtype that numpy's result_type gives operands of these types, Python's scalars being weak."""
+    """Return the dtype that numpy.result_type gives operands of these types. Python's scalars are weak."""
     stand_ins: list[Any] = [value_type.weak(0) if value_type.weak else value_type.dtype for value_type in types]
     return np.result_type(*stand_ins)
 
@@ -397,7 +397,7 @@ def promote(types: Sequence[TensorType]) -> Dtype:
 def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
     """Return the shape that all shapes broadcast to.
 
-    Raises:  ShapeError: they do not fit, with numpy's words
+    Raises:  ShapeError: they do not fit, with numpy's text
     """
     first = shapes[0]
     for shape in shapes:
@@ -415,7 +415,7 @@ def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
         ) from error
 
 
-# Half of the axes that arrays may have: what numpy's function for shapes takes.
+# np.broadcast_shapes takes at most half of the axes that an array may have.
 _MAX_AXES_OF_NUMPYS = 32
 
 
@@ -427,7 +427,7 @@ def _broadcast(shapes: Sequence[Shape]) -> Shape:
     return (*np.broadcast_shapes(*rest), *np.broadcast_shapes(*kept))
 
 
-# Python's functions of these names take as many operands as they are given; numpy warns of a third.
+# numpy warns of a third positional argument here, since Python's max and min take any number of operands.
 _ONCE_REDUCED_SEVERAL = (np.maximum, np.minimum)
 _RESULT_BY_PLACE = (
     "Passing more than 2 positional arguments to np.maximum and np.minimum is deprecated. If you meant to use the third"
@@ -456,7 +456,7 @@ def _call_with_options(
     if len(operands) > function.nin and function.ufunc in _ONCE_REDUCED_SEVERAL:
         warn_user(_RESULT_BY_PLACE, DeprecationWarning)
     if len(operands) > function.nin:
-        # By place, the last may be left out.
+        # Of results given by position, the last ones may be left out.
         out = (*operands[function.nin :], *[None] * (function.nargs - len(operands)))
     if out is ... or (isinstance(out, tuple) and any(each is ... for each in out)):
         raise NoRuleError(f"{function.name}: out=...")
@@ -469,7 +469,7 @@ def _call_with_options(
     if options:
         raise NoRuleError(f"{function.name}: where= without out=")
     handles = [as_tensor(operand) for operand in operands]
-    # What the casting rule forbids is an error; what it allows, it does not change.
+    # The casting rule can only forbid a call; it never changes the result.
     chosen = None if dtype is None else named_dtype(dtype)
     function.loop_dtypes([handle.type for handle in handles], chosen, casting)
     if chosen is None:

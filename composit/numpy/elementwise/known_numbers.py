@@ -1,8 +1,8 @@
-"""Operators of scalars whose numbers are known: numpy computes at once, and the node is there for whoever asks for the graph.
+"""Operators on scalars whose numbers are known: numpy computes at once, and a draft stands for the node.
 
-`a[k]` of an array whose values are known is a number already, and so is `2.0 * a[k] - 1`. To compute it later would cost
-ten times what it costs now, in programs that test elements one by one as in those that fill an array from its own elements.
-The node is a draft (`composit/drafts.py`). May import elementwise, guards, handle, drafts, operation, errstates.
+If the values of `a` are known, so are `a[k]` and `2.0 * a[k] - 1`. Computing these lazily would cost ten times as much, in
+loops that test elements one by one and in loops that fill an array from its own elements. The draft becomes a node when
+the graph is asked for (`composit/drafts.py`). May import drafts, errstates, node, operation, origins, source, handle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Value = Any  # operands are tensors and numbers; results are LazyScalar
 _TYPES: dict[type, tuple[TensorType, ...]] = {
     np.dtype(code).type: (tensor_type((), np.dtype(code), is_scalar=True),) for code in "?bhilqBHILQefdFD"
 }
-# Numbers that take part as they are.
+# Classes of numbers that can be operands as they are.
 _PLAIN = frozenset((float, int, *_TYPES))
 
 
@@ -40,10 +40,10 @@ def at_once(
     is_reflected: bool = False,
     of_scalars: bool = True,
 ) -> Callable[[Any, Value], Value]:
-    """Return the method of an operator that computes where both numbers are known, and else does what `otherwise` does.
+    """Return the method of an operator that computes at once if both numbers are known, and else calls `otherwise`.
 
-    compute:    Python's operator, on two of numpy's scalars
-    of_scalars: whether numpy's scalars have an operator of their own, which is no ufunc
+    compute:    Python's operator, applied to two numpy scalars
+    of_scalars: whether numpy's scalars compute this operator themselves, without the ufunc
     """
     operation = function.scalar_operation if of_scalars else function.operation
 
@@ -69,7 +69,7 @@ def at_once(
         if types is None:
             return otherwise(self, other)
         if origin is None or origin.is_dead:
-            # Of what the number was computed from nobody holds a tensor any more; somebody holds the number.
+            # The tensors from which the number was computed are gone; the scalar itself is its own origin now.
             origin = _origin_of_scalar(self, draft)
         if other_origin is not None and other_origin is not origin:
             origin = joined_two(None if origin is None else origin.alive(), other_origin.alive())
@@ -82,7 +82,7 @@ def at_once(
 
 
 def results_at_once(operation: Operation, operands: tuple[Value, ...], source: Source | None) -> LazyTensor | None:
-    """Return an operation's result where all operands are known numbers, else None: the caller goes on lazily."""
+    """Return an operation's result if all operands are known numbers, else None: then the caller builds a node."""
     if len(operands) > 2:
         return None
     numbers: list[Any] = []
@@ -108,7 +108,7 @@ def results_at_once(operation: Operation, operands: tuple[Value, ...], source: S
     try:
         result = _computed(operation.evaluate, *numbers)
     except (ArithmeticError, TypeError, ValueError):
-        # The lazy way has more to say to it.
+        # The lazy path raises the error with more details.
         return None
     types = _TYPES.get(result.__class__)
     if types is None:
@@ -118,11 +118,11 @@ def results_at_once(operation: Operation, operands: tuple[Value, ...], source: S
 
 
 def number_of(tensor: TensorHandle) -> KnownNumber | None:
-    """Return the number of a scalar that was known from the beginning, or that a read has left since."""
+    """Return the number of a scalar that is known from the beginning or by a read; None for others."""
     early = tensor._early
     if early is not None or not tensor._type.is_scalar:
         return early if isinstance(early, tuple) else None
-    # Operands of drafts are first results: others are rare.
+    # Only first results are looked up: scalars are rarely another result.
     known = None if tensor._output_index else tensor._node._values.get(0)
     if known is None or known.value.__class__ not in _TYPES:
         return None
@@ -135,7 +135,7 @@ def _origin_of_scalar(scalar: TensorHandle, draft: Draft | None) -> Origin | Dra
 
 
 def _computed(compute: Callable[..., Any], *numbers: Any) -> Any:
-    # Numpy is asked to tell us what it would warn of, so that the warning names the user's line.
+    # numpy reports its warnings to us, so that they can name the user's line.
     state = current_errstate()
     told = _told if state is DEFAULT_ERRSTATE else reporting(state)
     if told is state:

@@ -1,6 +1,6 @@
-"""`ufunc(x, where=mask, out=y)`: elements of y where a mask is true become what a function makes of those of x.
+"""`ufunc(x, where=mask, out=y)`: where the mask is true, elements of y are replaced by the function of those of x.
 
-May import elementwise, assignment, arguments, apply, errors.
+May import errors, operation, apply, handle, views, and functions of this folder.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunctio
 from composit.numpy.views.writes import assign_result, copied, is_writable, writing_to
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
-# Within the domain of nearly all functions, and where none of these has a pole.
+# In the domain of nearly all functions, and no pole of any of these.
 _HARMLESS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedElementwise(Operation):
-    """The first operand, with the function's results where the second is true; then come the function's operands.
+    """The first operand with the function's results where the second, a mask, is true. The function's operands follow.
 
     Derivative:  g where the mask is false; the function's derivative where it is true
     Reference:   https://numpy.org/doc/stable/reference/ufuncs.html#optional-keyword-arguments
@@ -66,7 +66,7 @@ class MaskedElementwise(Operation):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (g,), (_, mask, *given) = context.xp, context.cotangents, context.operands
-        # Elements that were left out may be anything, a logarithm's negative ones too: they get no part in the rule.
+        # Where the mask is false, operands may be outside the domain (log of -1): replace them before using the rule.
         inside = [xp.where(mask, each, _HARMLESS) if _has_elements(each) else each for each in given]
         made = [xp.where(mask, result, _HARMLESS) for result in context.results]
         parts = self.operation.vjp(VjpContext(xp, [xp.where(mask, g, 0)], inside, made, context.needs[2:]))
@@ -79,9 +79,9 @@ def _has_elements(operand: Any) -> bool:
 
 
 def write_where(function: Any, operands: Sequence[Any], out: Sequence[Any], options: Mapping[str, Any]) -> object:
-    """Return `out` after it has been written to: what a call with where= does.
+    """Write a function's results to `out` where `where=` is true, and return `out`.
 
-    Raises:  NoRuleError: no tensor is written to, or numpy has other options or no such function
+    Raises:  NoRuleError: `out` is no writable tensor, there are other options, or the function has no rule
     """
     (target, *others), mask = out, options["where"]
     if not isinstance(function, ElementwiseFunction) or others or len(options) > 1:

@@ -1,9 +1,9 @@
-"""The table of elementwise functions: one row per numpy ufunc, and each row is the public function itself.
+"""The table of elementwise functions: one row per numpy ufunc. Each row is the public function itself.
 
-A row has numpy's name, numpy's callable, and per operand the derivative's rule or the reason why there is none. A new
-function is a new row here and a row in the C table, `mosaic/codegen/functions.py`. Rules that take more than a line are in
-`derivatives.py`, which also says what xp and g are; y and z stand for the result, x, a and b for the operands. May import
-functions, derivatives, erf of this folder.
+A row has numpy's name, numpy's callable, and per operand the rule of its derivative or the reason why there is none. A new
+function is a new row here and a row in the C table, `mosaic/codegen/functions.py`. Rules longer than a line are in
+`derivatives.py`, which explains xp and g. y and z are the result; x, a and b the operands. May import errors, handle, and
+functions, derivatives, complex_values, erf of this folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from composit.numpy.elementwise.functions import ElementwiseFunction, elementwis
 
 
 def refuse_negative_power(base: object, exponent: object) -> None:
-    """Raise, as numpy, for an integer to the power of a negative Python int."""
+    """Raise numpy's error for an integer raised to a negative Python int."""
     if type(exponent) is int and exponent < 0:
         raise ParameterError(
             f"Integers to negative integer powers are not allowed. power: {described(base):.60} ** {exponent} was asked; make the "
@@ -135,7 +135,7 @@ maximum = elementwise("maximum", np.maximum, d.extremum_of_a, d.extremum_of_b, c
 minimum = elementwise("minimum", np.minimum, d.extremum_of_a, d.extremum_of_b, commutes=True)
 fmax = elementwise("fmax", np.fmax, d.extremum_of_a, d.extremum_of_b, commutes=True)
 fmin = elementwise("fmin", np.fmin, d.extremum_of_a, d.extremum_of_b, commutes=True)
-# numpy's own, since its zeros keep their signs where those of maximum and minimum need not.
+# numpy's own clip, since with zeros it may return another sign than maximum and minimum.
 clip_between = elementwise(
     "clip",
     np._core.umath.clip,  # type: ignore[attr-defined]  # numpy's stubs leave it out
@@ -199,7 +199,7 @@ real_part = elementwise("real", real_of_arrays, d.pass_on, resolve=resolve_part)
 imaginary_part = elementwise("imag", imag_of_arrays, d.imag, resolve=resolve_part)
 
 _rows = [row for row in globals().values() if isinstance(row, ElementwiseFunction)]
-# Once each: aliases are the same object.
+# Without duplicates: aliases are the same object.
 ELEMENTWISE_FUNCTIONS: tuple[ElementwiseFunction, ...] = tuple(dict.fromkeys(_rows))
 NAME_TO_FUNCTION = {function.name: function for function in ELEMENTWISE_FUNCTIONS}
 UFUNC_TO_FUNCTION = {function.ufunc: function for function in ELEMENTWISE_FUNCTIONS}

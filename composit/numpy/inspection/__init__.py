@@ -1,1 +1,1 @@
-"""Questions about arrays that Python gets an answer to: shapes, dtypes, equality, shared memory."""
+"""Questions about arrays that return Python values: shapes, dtypes, equality, shared memory."""

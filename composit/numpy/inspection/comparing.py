@@ -1,4 +1,4 @@
-"""Whether arrays are equal or nearly: the answer is Python's, so that asking computes. May import numpy_function."""
+"""allclose, array_equal, array_equiv: they return a Python bool, so they compute at the call. May import calls."""
 
 import numpy as np
 

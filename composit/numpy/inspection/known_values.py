@@ -1,4 +1,4 @@
-"""Values that are there without computing: given, left by a read, or views of such. May import handle, operation."""
+"""`known_value`: the value of an input, of a node that was read, or of a view of these. May import handle, operation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from composit.operation import Input, Operation, Result
 
 
 def known_value(tensor: TensorHandle) -> Result | None:
-    """Return the value of a tensor if no operation has to run for it, else None."""
+    """Return the value of a tensor if no operation but views has to run for it, else None."""
     node, index = tensor._node, tensor._output_index
     views: list[Operation] = []
     while (known := node._values.get(index)) is None:

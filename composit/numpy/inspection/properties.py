@@ -1,4 +1,4 @@
-"""Questions whose answer is known without computing: shape, rank, size, dtypes. May import arguments."""
+"""Properties known without computing: shape, ndim, size, dtypes. May import errors, operation, arguments, calls."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def ndim(a: TensorLike) -> int:
 
 @rule_for(np.size)
 def size(a: TensorLike, axis: AxesLike | None = None) -> int:
-    """Return the number of elements, or of those along axes. See np.size."""
+    """Return the number of elements, or the number along some axes. See np.size."""
     tensor = handle_of(a)
     if axis is None:
         return tensor.size
     if not isinstance(axis, SupportsIndex):
-        # numpy takes several since 2.4, and has its own word on none and on one that is given twice.
+        # numpy takes several axes since 2.4, and raises its own errors for none and for repeated ones.
         raise NoRuleError("size: several axes")
     return tensor.shape[normalize_axis(axis, tensor.ndim)]
 
 
 def _typed(value: Any) -> Any:
-    """Return what numpy's promotion takes for a value: a tensor's dtype, or its Python class where it is weak."""
+    """Return what numpy's promotion takes for the value: a tensor's dtype, or the Python class of a weak scalar."""
     if not hasattr(value, "__lazy_tensor__"):
         return value
     value_type = handle_of(value).type
@@ -54,7 +54,7 @@ def result_type(*arrays_and_dtypes: Any) -> Dtype:
     try:
         return np.result_type(*map(_typed, arrays_and_dtypes))
     except TypeError as error:
-        # numpy may promote values where it does not promote their dtypes.
+        # numpy may be able to promote values whose dtypes it cannot promote.
         raise NoRuleError(f"result_type: {error}") from error
 
 

@@ -1,7 +1,7 @@
-"""Questions about what a value is: whether it is a scalar, in which order it lies, with what it shares memory.
+"""Questions about a value: is it a scalar, in which order does it lie, does it share memory with another.
 
-What follows from types and views is answered without computing; the rest numpy answers. May import assignment, layout,
-numpy_function, errors.
+Answered without computing where types and views suffice; else numpy answers. May import errors, handle, operation,
+arguments, views, calls.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ typename = without_rule(np.typename)
 
 @rule_for(np.real_if_close)
 def real_if_close(a: TensorLike, tol: float = 100) -> LazyTensor:
-    """Return the real parts where all imaginary parts are nearly 0, found out now. See np.real_if_close."""
+    """Return the real parts if all imaginary parts are nearly 0; complex values are computed now. See np.real_if_close."""
     tensor = handle_of(a)
     if tensor.dtype.kind == "c" or tensor.type.weak or tensor.type.is_scalar:
         raise NoRuleError("real_if_close: complex numbers, whose values decide, or a scalar")
@@ -61,7 +61,7 @@ def common_type(*arrays: TensorLike) -> type[np.inexact[Any]]:
 
 @rule_for(np.isscalar)
 def isscalar(element: Any) -> bool:
-    """Return whether it is a scalar: of tensors those that numpy has as scalars are. See np.isscalar."""
+    """Return whether it is a scalar; tensors are scalars if numpy's result would be one. See np.isscalar."""
     if isinstance(element, TensorHandle):
         return element.type.is_scalar
     return np.isscalar(element)
@@ -69,20 +69,21 @@ def isscalar(element: Any) -> bool:
 
 @rule_for(np.iterable)
 def iterable(y: Any) -> bool:
-    """Return whether one can loop over it. See np.iterable."""
+    """Return whether Python can loop over it. See np.iterable."""
     return y.ndim > 0 if isinstance(y, TensorHandle) else np.iterable(y)
 
 
 @rule_for(np.isfortran)
 def isfortran(a: TensorLike) -> bool:
-    """Return whether the elements lie with the first axis fastest. See np.isfortran."""
+    """Return whether the elements lie in Fortran order. See np.isfortran."""
     return bool(flags_of(handle_of(a)).fnc)
 
 
 def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
-    """Return stand-ins for two tensors in the memory of the one that both are views of, None where there is none.
+    """Return two arrays placed in memory as the tensors would be, None if they cannot share memory.
 
-    A tensor and an array of numpy's share what `np.asarray` of the tensor hands out: the value, where it is known.
+    If both are views of one tensor, these are views of its stand-in. A tensor compared with a numpy array is its known
+    value, since `np.asarray` of the tensor returns that.
     """
     are_tensors = [isinstance(value, TensorHandle) for value in (a, b)]
     if not all(are_tensors):
@@ -110,13 +111,13 @@ def _array_in_memory(array: Any) -> Array | None:
 
 @rule_for(np.shares_memory)
 def shares_memory(a: Any, b: Any, /, max_work: Any = -1) -> bool:
-    """Return whether a write to one could be seen in the other. See np.shares_memory."""
+    """Return whether both have an element in common. See np.shares_memory."""
     parts = _in_one_memory(a, b)
     return parts is not None and np.shares_memory(*parts, max_work)
 
 
 @rule_for(np.may_share_memory)
 def may_share_memory(a: Any, b: Any, /, max_work: Any = 0) -> bool:
-    """Return whether both lie in the same stretch of memory. See np.may_share_memory."""
+    """Return whether the bounds of both in memory overlap. See np.may_share_memory."""
     parts = _in_one_memory(a, b)
     return parts is not None and np.may_share_memory(*parts, max_work)

@@ -155,6 +155,6 @@ __all__ = [
 ]
 
 if dtype(longdouble).itemsize == 16:
-    # Where numpy has these two names at all.
+    # Only where the platform has these two names.
     float128, complex256 = longdouble, clongdouble
     __all__ += ["float128", "complex256"]

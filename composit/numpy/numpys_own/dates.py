@@ -1,4 +1,4 @@
-"""Dates and business days: numpy computes them when they are called. May import numpy_function."""
+"""Dates and business days: numpy computes them at the call. May import calls."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Arrays read from and written to files, text and buffers. May import numpy_function."""
+"""Arrays read from and written to files, text and buffers. May import calls."""
 
 import numpy as np
 

@@ -1,6 +1,6 @@
-"""Functions that take functions: these get real values, since what they do with them is not known.
+"""Functions that call a user's function: numpy runs them at the call, since that function may do anything with the values.
 
-May import numpy_function, numpy_call.
+May import calls.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ piecewise = without_rule(np.piecewise)
 
 
 class vectorize(np.vectorize):
-    """A Python function made to work element by element, on tensors too. See np.vectorize."""
+    """A Python function applied element by element, to tensors too. See np.vectorize."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the function's results for each element, computed now."""
+        """Return the function's results for all elements, computed now."""
         return call_numpy(super().__call__, args, kwargs)

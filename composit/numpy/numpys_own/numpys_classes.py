@@ -1,6 +1,6 @@
-"""numpy's own classes of arrays that are no tensors: records and files in memory.
+"""numpy's own classes of arrays, unchanged: records, and arrays in files (memmap).
 
-They take tensors, as everything of numpy's that calls asarray does. May import nothing of ours.
+They take tensors, since they call asarray. May import nothing of ours.
 """
 
 from numpy import memmap, recarray, test

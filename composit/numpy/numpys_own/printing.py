@@ -1,6 +1,6 @@
-"""Values as text, and how they are printed: a text is made of values, so that asking for it computes them.
+"""array2string, array_repr and the like: printing needs the values, so these functions compute at the call.
 
-The options are numpy's own, so that `print` of a tensor obeys them. May import guards, numpy_function.
+The print options are numpy's own, so that `print` of a tensor obeys them. May import guards, calls.
 """
 
 from collections.abc import Callable

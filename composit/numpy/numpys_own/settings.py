@@ -1,4 +1,4 @@
-"""numpy's settings and facts about its installation: numpy's own functions, since there is one state of both.
+"""numpy's settings (seterr, ...) and facts about its installation: numpy's own functions, so that there is one state.
 
 May import numpy only.
 """
