@@ -1,1 +1,1 @@
-"""Elements chosen by position: `x[i]` read, `take`, `choose`, diagonals, windows, arrays of indices, iterators."""
+"""Elements by position: reading `x[i]`, `take`, `choose`, index arrays, grids, windows and strides, iterators."""

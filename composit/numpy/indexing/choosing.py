@@ -1,6 +1,7 @@
-"""Elements chosen by conditions and by numbers. Where their count depends on values, numpy finds it at the call.
+"""Elements chosen by conditions and by numbers: choose, select, compress, extract, nonzero, argwhere.
 
-May import elementwise_composites, indexing, array_function, arguments, errors.
+If the size of the result depends on values, numpy computes it at the call. May import errors, operation, apply,
+arguments, views, calls, elementwise, manipulation, and taking of this folder.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ nonzero = without_rule(np.nonzero)
 
 @rule_for(np.compress)
 def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None, out: None = None) -> LazyTensor:
-    """Return the parts along an axis where a condition is true. See np.compress; a known condition is lazy."""
+    """Return the slices along an axis where a condition is true; lazy if the condition is known. See np.compress."""
     chosen = known_integers(condition)
     tensor = handle_of(a)
     if chosen is None or chosen.ndim != 1:
@@ -57,7 +58,7 @@ def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None,
 
 @rule_for(np.extract)
 def extract(condition: TensorLike, arr: TensorLike) -> LazyTensor:
-    """Return the elements where a condition is true, one after another. See np.extract; a known condition is lazy."""
+    """Return the elements where a condition is true, as a vector; lazy if the condition is known. See np.extract."""
     known = known_integers(condition)
     if known is None:
         raise NoRuleError("extract: a condition that is not known")
@@ -66,7 +67,7 @@ def extract(condition: TensorLike, arr: TensorLike) -> LazyTensor:
 
 @rule_for(np.select)
 def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], default: TensorLike = 0) -> LazyTensor:
-    """Return elements of the choice whose condition is the first to be true. See np.select.
+    """Return at each place the element of the choice whose condition is the first true one. See np.select.
 
     Derivative:  g at the elements that are chosen
     """
@@ -88,13 +89,13 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
         result = where(condition, choice, result)
     if result.shape != shape:
         return in_c_order(broadcast_to(result, shape))
-    # Unlike where, select fills an array in C order.
+    # select fills an array in C order, where `where` would keep the order of its operands.
     return in_c_order(result) if any(map(is_given_in_fortran_order, (*conditions, *given))) else result
 
 
 @dataclass(frozen=True, slots=True)
 class Choose(ArrayFunction):
-    """Elements of the choices by their numbers: the first operand has the numbers, the others are the choices.
+    """Elements of the choices, picked by number. The first operand has the numbers, the others are the choices.
 
     Derivative:  g at the elements that are chosen
     Reference:   numpy.choose
@@ -124,7 +125,7 @@ class Choose(ArrayFunction):
 def choose(
     a: TensorLike, choices: Sequence[TensorLike], out: None = None, mode: Literal["raise", "wrap", "clip"] = "raise"
 ) -> LazyTensor:
-    """Return elements of the choices by their numbers. See np.choose.
+    """Return elements of the choices, picked by number. See np.choose.
 
     Derivative:  g at the elements that are chosen
     """

@@ -1,7 +1,7 @@
-"""What builds indices and grids out of subscripts: `ix_`, `r_`, `c_`, `mgrid`, `ogrid`, `indices`.
+"""Objects that build indices and grids from subscripts: `ix_`, `r_`, `c_`, `mgrid`, `ogrid`, `indices`, `ndenumerate`.
 
-Joining tensors by a subscript is lazy; what only says how long something is, is read. May import conversions, joining,
-matrices, movement, numpy_function, numpy_call, guards, errors.
+Joining tensors (`np.r_[x, y]`) is lazy. Tensors as ends of slices are read, since they decide a length. May import
+containers, errors, guards, apply, handle, arguments, calls, creation, manipulation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ indices = without_rule(np.indices)
 
 @rule_for(np.ix_)
 def ix_(*args: TensorLike) -> tuple[Any, ...]:
-    """Return the index arrays of an open mesh: each along an axis of its own. See np.ix_."""
+    """Return the index arrays of an open mesh, each along its own axis. See np.ix_."""
     opened = []
     for position, indices_along in enumerate(args):
         tensor = asarray(indices_along)
@@ -49,7 +49,7 @@ def ix_(*args: TensorLike) -> tuple[Any, ...]:
 
 
 def _known_slices(key: Any) -> object:
-    """Return a subscript in which the ends of slices are known: they decide how long something is."""
+    """Return the subscript with tensors in its slices replaced by their values, which decide a length."""
     if isinstance(key, tuple):
         return tuple(_known_slices(part) for part in key)
     if not isinstance(key, slice):
@@ -92,11 +92,11 @@ ogrid = Grid(_open, sparse=True)
 
 
 class Concatenator:
-    """Joins what a subscript lists: slices as ranges, numbers, tensors.
+    """Joins the parts listed in a subscript: slices as ranges, numbers, tensors.
 
-    axis:    along which the parts are joined
-    ndmin:   how many axes each part has at least
-    trans1d: where the axes of a part with fewer start among these, from the end where negative
+    axis:    the axis along which the parts are joined
+    ndmin:   the least number of axes of each part
+    trans1d: where the axes of a smaller part go among the `ndmin` axes; counted from the end if negative
 
     Example:
         >>> import composit.numpy as np
@@ -119,7 +119,7 @@ class Concatenator:
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
-            # A matrix whose text names variables of the caller.
+            # The string is the text of a matrix and may name variables of the caller.
             caller = sys._getframe(1)
             return bmat(key, caller.f_globals, caller.f_locals)
         known = _known_slices(key)
@@ -151,7 +151,7 @@ def _is_one_of(item: Any, found: list[Any]) -> bool:
 
 
 def _part(item: Any) -> LazyTensor:
-    """Return a part that is no number as a tensor."""
+    """Return a slice or array as a tensor."""
     if isinstance(item, str):
         raise NoRuleError(f"r_: {item!r} says something other than where axes go")
     return asarray(np.r_[item] if isinstance(item, slice) else item)
@@ -182,7 +182,7 @@ c_ = Concatenator(_columns, axis=-1, ndmin=2, trans1d=0)
 
 
 class ndenumerate:  # numpy's name
-    """Pairs of the position and the element, a scalar tensor, of all elements in C order. See np.ndenumerate.
+    """Pairs of index and element of all elements in C order; the element is a scalar tensor. See np.ndenumerate.
 
     Example:
         >>> import composit.numpy as np

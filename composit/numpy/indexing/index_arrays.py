@@ -1,7 +1,7 @@
-"""Positions in a grid: diagonals and triangles of matrices, and the counting of elements across axes.
+"""Index arrays for diagonals and triangles of matrices (diag_indices, tril_indices, ...), `vander`, `unravel_index`.
 
-The positions are made by numpy when they are asked for; where a tensor is asked about, only its shape is. May import
-reductions, joining, numpy_function, errors.
+numpy makes the positions at the call. Of a tensor only its shape is needed. May import errors, arguments, calls,
+elementwise, manipulation, reductions.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ unravel_index = without_rule(np.unravel_index)
 
 @rule_for(np.diag_indices_from)
 def diag_indices_from(arr: TensorLike) -> tuple[LazyTensor, ...]:
-    """Return the positions of the main diagonal of an array like this one. See np.diag_indices_from."""
+    """Return the positions of the main diagonal of an array of this shape. See np.diag_indices_from."""
     shape = handle_of(arr).shape
     if len(shape) < 2 or len(set(shape)) != 1:
         raise NoRuleError(f"diag_indices_from: shape {shape}")
@@ -61,7 +61,7 @@ def _matrix_shape(arr: TensorLike) -> tuple[int, int]:
 
 @rule_for(np.tril_indices_from)
 def tril_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
-    """Return the positions on and below a diagonal of a matrix like this one. See np.tril_indices_from."""
+    """Return the positions on and below a diagonal of a matrix of this shape. See np.tril_indices_from."""
     rows, columns = _matrix_shape(arr)
     positions: tuple[LazyTensor, ...] = tril_indices(rows, k=k, m=columns)
     return positions
@@ -69,7 +69,7 @@ def tril_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
 
 @rule_for(np.triu_indices_from)
 def triu_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
-    """Return the positions on and above a diagonal of a matrix like this one. See np.triu_indices_from."""
+    """Return the positions on and above a diagonal of a matrix of this shape. See np.triu_indices_from."""
     rows, columns = _matrix_shape(arr)
     positions: tuple[LazyTensor, ...] = triu_indices(rows, k=k, m=columns)
     return positions
@@ -79,7 +79,7 @@ def triu_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
 def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> LazyTensor:
     """Return the powers of the elements as columns. See np.vander.
 
-    Derivative:  from running products
+    Derivative:  that of the cumulative products of which it is made
     """
     tensor = handle_of(x)
     columns = tensor.size if N is None else integer(N)

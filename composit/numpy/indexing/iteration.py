@@ -1,7 +1,7 @@
 """numpy's iterators over arrays: `nditer` and `nested_iters`.
 
-They run in memory of numpy's: what they give are numpy's own arrays, views of that memory, and tensors that they write
-to show what is in it. May import live_memory, numpy_function, guards, handle.
+They return numpy's own arrays, views of memory that is held while the iterator lives. Tensors that they write to show that
+memory. May import containers, guards, apply, handle, arguments, views.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from composit.numpy.views.writes import is_writable
 
 __all__ = ["nditer", "nested_iters"]
 
-# Any, everywhere here: what numpy's iterators take and give.
+# Any, everywhere here: what numpy's iterators take and return.
 
 
 def _fact(descriptor: Any) -> property:
-    """Return what an iterator says of itself, from numpy's own."""
+    """Return a property that reads the attribute of numpy's own iterator."""
 
     def get(self: nditer) -> object:
         return descriptor.__get__(self._numpys)
@@ -40,11 +40,11 @@ def _fact(descriptor: Any) -> property:
 
 
 class _Operands:
-    """The operands of an iterator as numpy takes them: arrays in memory that is held while it lives.
+    """The operands of an iterator as arrays, whose memory is held while the iterator lives.
 
-    tensors: what each operand was, by the identity of its array
+    tensors: operand and array, by the id of the array
     held:    the memories that are written to
-    open:    how many iterators over them have not been closed
+    open:    the number of iterators over them that have not been closed
     """
 
     __slots__ = ("arrays", "held", "open", "tensors")
@@ -56,7 +56,7 @@ class _Operands:
         several = isinstance(op, tuple | list)
         given = list(op) if several else [op]
         written = [_is_written(op_flags, position) for position in range(len(given))]
-        # All that is written to is held before anything is read: operands may share memory.
+        # Hold all targets before reading any operand, since operands may share memory.
         for operand, is_target in zip(given, written, strict=True):
             if is_target and isinstance(operand, TensorHandle) and is_writable(operand):
                 self.held.append(hold(operand))
@@ -74,7 +74,7 @@ class _Operands:
         return array
 
     def tensor_of(self, array: Any) -> Any:
-        """Return the tensor that stands for an operand; one that numpy made is held from now on."""
+        """Return the tensor of an operand; an array that numpy allocated becomes a tensor that shows its memory."""
         if type(array) is not np.ndarray:
             return array
         known = self.tensors.get(id(array))
@@ -88,7 +88,7 @@ class _Operands:
         self.let_go()
 
     def let_go(self) -> None:
-        """Make the tensors ordinary ones again, with what was written."""
+        """Release the memory: the tensors keep what was written, as ordinary tensors."""
         while self.held:
             release(self.held.pop())
 
@@ -103,7 +103,7 @@ def _is_written(op_flags: Any, position: int) -> bool:
 class nditer:  # numpy's name
     """numpy's iterator over several arrays at once. See np.nditer.
 
-    It gives numpy's arrays. A tensor that it writes to shows what was written, at any moment.
+    The iterator returns numpy's arrays. A tensor that it writes to shows what has been written at any moment.
 
     Example:
         >>> import composit.numpy as np
@@ -149,7 +149,7 @@ class nditer:  # numpy's name
 
     @property
     def operands(self) -> tuple[Any, ...]:
-        """What is iterated over, as tensors; those that numpy made show what has been written to them."""
+        """The operands as tensors; those that numpy allocated show what has been written to them."""
         return tuple(self._operands.tensor_of(array) for array in self._numpys.operands)
 
     def __iter__(self) -> nditer:
@@ -178,14 +178,14 @@ class nditer:  # numpy's name
         self.close()
 
     def __del__(self) -> None:
-        # What numpy still keeps in a buffer is written when its iterator goes: before the memory is let go.
+        # Deleting numpy's iterator writes its buffers back, so it goes before the memory is released.
         self._numpys = None
 
     def __copy__(self) -> nditer:
         return self.copy()
 
     def close(self, /) -> None:
-        """Write what is still to be written, and let the tensors be ordinary ones again."""
+        """Write the buffers back and make the tensors ordinary ones again. See np.nditer.close."""
         self._numpys.close()
         self._operands.open -= self._is_open
         self._is_open = False
@@ -193,31 +193,31 @@ class nditer:  # numpy's name
             self._operands.let_go()
 
     def copy(self, /) -> nditer:
-        """Return another iterator at the same place over the same operands. See np.nditer.copy."""
+        """Return another iterator over the same operands, at the same position. See np.nditer.copy."""
         return nditer.__new__(nditer)._follow(self._numpys.copy(), self._operands)
 
     def debug_print(self, /) -> None:
-        """Print what numpy knows of the iterator. See np.nditer.debug_print."""
+        """Print the state of numpy's iterator. See np.nditer.debug_print."""
         self._numpys.debug_print()
 
     def enable_external_loop(self, /) -> None:
-        """Give whole stretches from now on, no single elements. See np.nditer.enable_external_loop."""
+        """Return one-dimensional chunks in place of single elements from now on. See np.nditer.enable_external_loop."""
         self._numpys.enable_external_loop()
 
     def iternext(self, /) -> bool:
-        """Move to the next element and return whether there is one. See np.nditer.iternext."""
+        """Move to the next element; return False at the end. See np.nditer.iternext."""
         return bool(self._numpys.iternext())
 
     def remove_axis(self, i: int, /) -> None:
-        """Leave out an axis. See np.nditer.remove_axis."""
+        """Remove an axis from iteration. See np.nditer.remove_axis."""
         self._numpys.remove_axis(i)
 
     def remove_multi_index(self, /) -> None:
-        """Stop following the position by axes. See np.nditer.remove_multi_index."""
+        """Stop tracking the multi-index. See np.nditer.remove_multi_index."""
         self._numpys.remove_multi_index()
 
     def reset(self, /) -> None:
-        """Start again. See np.nditer.reset."""
+        """Go back to the start. See np.nditer.reset."""
         self._numpys.reset()
 
 

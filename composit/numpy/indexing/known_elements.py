@@ -1,8 +1,8 @@
-"""Elements of arrays whose values are known, read one by one and written: numpy's own memory, and drafts of nodes.
+"""Reading and writing single elements of arrays whose values are known, in numpy's own memory.
 
-A loop that fills an array from its own elements, or tests what it has just written, works on numpy's array; what the graph
-would be is noted (`composit/drafts.py`), and the graph is there for whoever asks for it. May import indexing, assignment,
-guards, handle, drafts.
+A loop that fills an array from its own elements then runs at numpy's speed. Drafts (`composit/drafts.py`) record what the
+graph would be; they become nodes when the graph is asked for. May import at_call, drafts, node, operation, origins,
+source, guards, handle, views, elementwise.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Places = tuple[int, ...]
 
 @lru_cache(maxsize=1024)
 def types_of_element(whole: TensorType) -> tuple[TensorType, ...]:
-    """Return the types of one element of an array, as a node has them."""
+    """Return the result types of a node that is one element of the array."""
     return (tensor_type((), whole.dtype, is_scalar=True),)
 
 
 class ElementDraft(Draft):
-    """An element; `detail` is its place in a vector, else its places, none of them negative."""
+    """One element. `detail` is its non-negative position in a vector, or its positions along all axes."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ class ElementDraft(Draft):
 
 
 class WriteDraft(Draft):
-    """An array with some elements replaced; `detail` is a basic index."""
+    """An array with some elements replaced. `detail` is a basic index."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class WriteDraft(Draft):
 
 
 def places_within(shape: Shape, index: Any) -> Places | None:
-    """Return the places, none of them negative, of the one element that integers within bounds choose; else None."""
+    """Return the non-negative positions of the one element that integers within bounds choose; None for other indices."""
     if index.__class__ is int:
         if len(shape) != 1:
             return None
@@ -75,11 +75,11 @@ def places_within(shape: Shape, index: Any) -> Places | None:
 
 
 def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements | None:
-    """Return the elements of a tensor whose values are known without a run, None for others.
+    """Return the elements of a tensor whose values are known without running a program, else None.
 
-    Known are inputs, what a read has left, and what is made from nothing, as by zeros or arange, if it is small.
+    Known are inputs, values that a read left, and small results of creations such as zeros or arange.
 
-    types: of one element
+    types: the types of one element
     """
     node = tensor._node
     operation = node._operation
@@ -94,26 +94,26 @@ def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements
     if tensor._base is None and not tensor.shows_memory:
         tensor._early = elements
         if tensor._node is not node:
-            # Another thread has written to the tensor meanwhile.
+            # Another thread has written to the tensor in between.
             tensor._early = None
     return elements
 
 
 def element_at(elements: Elements, index: Any, source: Source | None) -> LazyTensor | None:
-    """Return one element as a lazy scalar whose number is known; None where the index chooses anything else."""
+    """Return one element as a lazy scalar whose number is known; None for an index that chooses anything else."""
     shape, array = elements.shape, elements.array
     place: Any = index
     if index.__class__ is not int or len(shape) != 1 or not 0 <= index < shape[0]:
         place = places_within(shape, index)
     if array is None or place is None:
-        # Without an array, another thread has just ended this.
+        # Another thread has just ended this state and taken the array.
         return None
     draft = new_draft(ElementDraft, place, elements.state, None, elements.types, source, elements.index)
     return known_scalar(elements.types[0], array[place], elements.here or _origin_here(elements), draft)
 
 
 def _origin_here(elements: Elements) -> Origin | Draft | None:
-    """Return what an element that is read now depends on: on what the array was computed from, and on the array itself."""
+    """Return the origin of an element read now: those of the array's values, and the array itself."""
     values = None if elements.origin is None else elements.origin.alive()
     if values is None and elements.is_own:
         elements.here = elements.state
@@ -123,13 +123,13 @@ def _origin_here(elements: Elements) -> Origin | Draft | None:
     return elements.here
 
 
-# Of each dtype the classes of numbers that numpy writes to an array as they are: with no warning, and without rounding that it
-# would tell of. What does not fit otherwise is numpy's error, and then nothing is written.
+# The classes of numbers that numpy writes to an array of each dtype without warning, rounding or error. Other numbers are
+# left to numpy, and on its error nothing is written.
 _INTEGERS = frozenset(np.dtype(code).type for code in "bhilqBHILQ")
 
 
 def _same_integers(dtype: np.dtype[Any]) -> frozenset[type]:
-    # C may have two types of one size, and numpy a class for each.
+    # Two of C's integer types may have the same size, with a numpy class for each.
     return frozenset(kind for kind in _INTEGERS if np.dtype(kind) == dtype)
 
 
@@ -145,12 +145,12 @@ _NONE: frozenset[type] = frozenset()
 
 
 def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source: Source | None) -> bool:
-    """Write what is known to some elements of an array that is known, and return whether that could be done.
+    """Write a known value to elements of an array with known values; return False, without writing, if that is not possible.
 
     index: integers and slices, within bounds
     value: a tensor of the shape that the index chooses, or a number
 
-    Raises:  OverflowError: numpy's, a number does not fit
+    Raises:  OverflowError: numpy's, for a number that does not fit
     """
     if tensor._views or tensor._base is not None or at_call.strict:
         return False
@@ -170,7 +170,7 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
         state, array = elements.state, elements.array
         assert array is not None
         array[index] = values
-        # The tensor leaves what it was: reads that only depend on that are let go before it is asked what is left.
+        # Drop the reads that depend on the old value only, before the origin of the new one is computed.
         state.leave()
         if origin is not None and origin is not state:
             before = None if elements.origin is None else elements.origin.alive()
@@ -178,13 +178,13 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
         elements.here = None
         elements.state = new_draft(WriteDraft, index, state, operand, state.types, source)
         if tensor._views:
-            # Another thread has taken a view since we looked.
+            # Another thread has taken a view since the check above.
             take_views(tensor, is_connected)
     return True
 
 
 def _known_operand(tensor: TensorHandle) -> tuple[Any, Node | Draft, Origin | Draft | None] | None:
-    """Return the value of a tensor that is known without a run, its node or draft, and what it depends on."""
+    """Return a value known without running a program, its node or draft, and its origin; None for other tensors."""
     early = tensor._early or number_of(tensor)
     if isinstance(early, tuple):
         number, origin, draft = early
@@ -204,7 +204,7 @@ def _is_written_as_it_is(value: Any, dtype: Dtype) -> bool:
     return value.__class__ in _WRITTEN_AS_THEY_ARE.get(dtype, _NONE)
 
 
-# What may stay in memory beside each node of a program: a copy then costs less than a write that waits to be computed.
+# Up to this size a copy of the array per node costs less than a write that is computed later.
 _FEW_BYTES = 1024
 
 
@@ -217,13 +217,13 @@ def _references_of_a_name() -> int:
     return _references(held)
 
 
-# What refers to a node whose value a write replaces: the tensor, the draft that stands for it, and a local name. And what refers
-# to its array: the known value, the elements, and a local name.
+# The references to a node that a write may replace: the tensor, its draft, and a local name. The references to its array are
+# as many: the known value, the elements, and a local name. Any more are somebody else's.
 _OWN_REFERENCES = 2 + _references_of_a_name()
 
 
 def _take(tensor: TensorHandle, elements: Elements) -> bool:
-    """Let the elements own their array, so that it can be written to, unless others need it as it is."""
+    """Make the array the elements' own, to be written to; return False if others may still read it."""
     node, array = tensor._node, elements.array
     if node is not elements.state.made or len(node._types) != 1:
         return False
@@ -231,7 +231,7 @@ def _take(tensor: TensorHandle, elements: Elements) -> bool:
         return False
     num_bytes = node._types[0].num_bytes
     if isinstance(node._operation, Input):
-        # Its value is its own; what is written to is a copy, as evaluation would make one.
+        # An input keeps its value, so the write goes to a copy, as in evaluation.
         if num_bytes > MOST_KNOWN_BYTES:
             return False
         elements.array = copied(array)

@@ -1,6 +1,6 @@
-"""Windows and strides: views in which elements appear several times. Writes to what they are taken of show in them.
+"""sliding_window_view and as_strided: views that may show an element several times. Writes to the base show in them.
 
-What `numpy.lib.stride_tricks` has. May import movement, view_operations, assignment, layout, conversions, handle.
+May import errors, operation, apply, handle, arguments, views, calls, creation, manipulation.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = ["as_strided", "sliding_window_view"]
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindows(Operation):
-    """The windows at all positions along some axes; the axes of the windows come last.
+    """The windows at all positions along some axes. The axes of the windows come last.
 
-    Derivative:  each window's g added to where the window is
+    Derivative:  the g of each window, added at its position
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.sliding_window_view.html
     """
 
@@ -68,7 +68,7 @@ class SlidingWindows(Operation):
 
 
 def _summed(xp: Any, g: Any, axis: int, length: int) -> Any:
-    """Return g summed over the last axis, that of windows, each element where it stood along the axis."""
+    """Return g summed over the last axis (the positions within a window), each element added where it came from."""
     total = None
     for position in range(length):
         widths = [(0, 0)] * (g.ndim - 1)
@@ -80,9 +80,9 @@ def _summed(xp: Any, g: Any, axis: int, length: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Strided(Operation):
-    """Elements of one axis, chosen by an offset and by strides; both count elements.
+    """Elements of a vector, chosen by an offset and strides, both counted in elements.
 
-    Derivative:  g added at these elements, as often as they are shown
+    Derivative:  g added at these elements, once for each time that an element is shown
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
     """
 
@@ -111,7 +111,7 @@ class Strided(Operation):
 
 @dataclass(frozen=True, slots=True)
 class StridedAdjoint(Operation):
-    """Zeros of a shape, to whose elements the operand is added wherever a view shows them. Derivative: the view of g."""
+    """Zeros, with the operand added wherever the view shows an element: the adjoint of Strided. Derivative: the view of g."""
 
     view: Strided
     shape: Shape
@@ -136,7 +136,7 @@ class StridedAdjoint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ByteStrided(Operation):
-    """Elements of a dtype made of bytes on one axis, by an offset and by strides in bytes.
+    """Elements of a dtype, made of the bytes in a vector by an offset and strides in bytes.
 
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.lib.stride_tricks.as_strided.html
     """
@@ -173,12 +173,12 @@ def _finished(view: LazyTensor, writeable: bool) -> LazyTensor:
 def sliding_window_view(
     x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> LazyTensor:
-    """Return the windows of a shape at all positions. See np.lib.stride_tricks.sliding_window_view."""
+    """Return the windows of a shape at all positions, read-only. See np.lib.stride_tricks.sliding_window_view."""
     if subok and isinstance(x, np.ndarray):
         raise NoRuleError("sliding_window_view: of an array whose class is kept")
     tensor = asarray(x)
     window, given = several(window_shape), range(tensor.ndim) if axis is None else several(axis)
-    # numpy says what is wrong with shapes and axes.
+    # This call raises numpy's errors for wrong shapes and axes.
     np.lib.stride_tricks.sliding_window_view(np.broadcast_to(np.False_, tensor.shape), window, axis)
     view = apply(SlidingWindows(tuple(map(int, window)), tuple(int(number) % tensor.ndim for number in given)), tensor)
     mark_view(view, tensor)
@@ -186,9 +186,9 @@ def sliding_window_view(
 
 
 def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = False, writeable: bool = True) -> Any:
-    """Return elements of x's memory by a shape and strides in bytes. See np.lib.stride_tricks.as_strided.
+    """Return a view of x's memory with a shape and strides in bytes. See np.lib.stride_tricks.as_strided.
 
-    Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory that x is part of, or into objects
+    Raises:  ValueError: numpy's; OutOfBoundsError: the strides lead out of the memory of x's base, or into objects
     """
     if subok and isinstance(x, np.ndarray):
         return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable=writeable)
@@ -198,13 +198,13 @@ def as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fal
 def _strided(tensor: LazyTensor, shape: Any, strides: Any, writeable: bool = True) -> LazyTensor:
     stand_in = stand_in_of(tensor)
     if strides is None and not stand_in.flags.c_contiguous:
-        # Of what lies in C order the strides follow from the new shape.
+        # Without strides numpy keeps those of x; for an array in C order they follow from the new shape.
         strides = stand_in.strides
     wanted = np.lib.stride_tricks.as_strided(
         np.empty(1, tensor.dtype), stand_in.shape if shape is None else shape, strides
     )
     whole, first = _memory_of(tensor)
-    # Along an axis of one element no step is taken.
+    # The stride of an axis of length 1 is never used.
     steps = tuple(step if length > 1 else 0 for length, step in zip(wanted.shape, wanted.strides, strict=True))
     _check_reach(tensor, wanted, first, steps, whole)
     size = tensor.itemsize
@@ -218,7 +218,7 @@ def _strided(tensor: LazyTensor, shape: Any, strides: Any, writeable: bool = Tru
 
 
 def view_of_part(tensor: Any, value: Any, part: Array) -> LazyTensor | None:
-    """Return the view of a tensor that shows what a part of its value shows; None where the part shows nothing of it."""
+    """Return the view of a tensor that shows the same elements as a part of its value; None if there is none."""
     if not isinstance(value, np.ndarray) or not part.size or not np.may_share_memory(part, value):
         return None
     if part.dtype != value.dtype:
@@ -231,13 +231,13 @@ def view_of_part(tensor: Any, value: Any, part: Array) -> LazyTensor | None:
         return None
     first, steps = found
     start = tensor[tuple([slice(position, None) for position in first])] if any(first) else tensor
-    # Where numpy's array lies in memory, which may be another way than the value does.
+    # The strides of numpy's array, since the value may have another layout.
     strides = stand_in_of(tensor).strides
     return _strided(start, part.shape, [sum(map(operator.mul, step, strides)) for step in steps])
 
 
 def _order_of_one_piece(*arrays: Array) -> tuple[int, ...] | None:
-    """Return an order of axes in which all of them lie in C order without gaps, None where there is none."""
+    """Return an order of axes in which all arrays are in C order without gaps, None if there is none."""
     order = tuple(sorted(range(arrays[0].ndim), key=lambda axis: -arrays[0].strides[axis]))
     return order if all(array.transpose(order).flags.c_contiguous for array in arrays) else None
 
@@ -245,7 +245,7 @@ def _order_of_one_piece(*arrays: Array) -> tuple[int, ...] | None:
 def _view_as_another_dtype(tensor: Any, value: Array, part: Array) -> LazyTensor | None:
     whole = _both_as(part.dtype, tensor, value)
     found = None if whole is None else view_of_part(*whole, part)
-    # Else each element of the part may lie within one of the value's.
+    # Else compare bytes: each element of the part may be within one element of the value.
     inner = _both_as(np.dtype(np.uint8), tensor[..., None], value[..., None]) if found is None else None
     if inner is not None:
         shown = view_of_part(*inner, part[..., None].view(np.uint8))
@@ -254,7 +254,7 @@ def _view_as_another_dtype(tensor: Any, value: Array, part: Array) -> LazyTensor
 
 
 def _both_as(dtype: Dtype, tensor: Any, value: Array) -> tuple[Any, Array] | None:
-    """Return a tensor and its value read as another dtype, None where numpy does not do that."""
+    """Return a tensor and its value with both read as another dtype, None if numpy cannot."""
     try:
         return tensor.view(dtype), value.view(dtype)
     except (TypeError, ValueError):
@@ -262,7 +262,7 @@ def _both_as(dtype: Dtype, tensor: Any, value: Array) -> tuple[Any, Array] | Non
 
 
 def _affine_index(value: Array, part: Array) -> tuple[list[int], list[list[int]]] | None:
-    """Return the index in the value of a part's first element, and by how much it grows along each of the part's axes."""
+    """Return the index in the value of the part's first element, and the change of that index along each axis of the part."""
     first = _index_at(value, _address(part))
     if first is None:
         return None
@@ -282,7 +282,7 @@ def _affine_index(value: Array, part: Array) -> tuple[list[int], list[list[int]]
 
 
 def _index_at(value: Array, address: int) -> list[int] | None:
-    """Return the index of the element at an address, None where there is none or the elements do not lie one in another."""
+    """Return the index of the element at an address; None if there is none, or if elements overlap."""
     backwards = [min(stride, 0) * (length - 1) for stride, length in zip(value.strides, value.shape, strict=True)]
     rest = address - _address(value) - sum(backwards)
     index = [0] * value.ndim
@@ -296,9 +296,9 @@ def _index_at(value: Array, address: int) -> list[int] | None:
 
 
 def set_strides(tensor: Any, strides: Any) -> None:
-    """Make a tensor show its memory by other strides in bytes from now on: `x.strides = ...`.
+    """Carry out `x.strides = ...`: the tensor shows its memory with other strides, in bytes.
 
-    Raises:  ValueError: numpy's, where they lead out of the memory
+    Raises:  ValueError: numpy's, the strides lead out of the memory
     """
     whole, first = _memory_of(tensor)
     memory = np.empty(-(-whole.nbytes // tensor.itemsize), tensor.dtype)
@@ -308,12 +308,12 @@ def set_strides(tensor: Any, strides: Any) -> None:
     with writing_to(tensor):
         view = _strided(tensor, tensor.shape, probe.strides)
         reinterpret(tensor, view._steps[-1], view)
-        # The way from the base is that of the memory, whatever the tensor was a view of.
+        # The new steps start at the memory; those of the old view do not apply any more.
         tensor._steps = view._steps
 
 
 def _memory_of(tensor: Any) -> tuple[Any, int]:
-    """Return all elements of the memory that a tensor is part of as one axis, and at which byte the tensor's first is."""
+    """Return the memory that a tensor is part of as a vector of elements, and the byte at which the tensor begins."""
     root = _root_of(tensor)
     stand_in = stand_in_of(root)
     part: Array | None = stand_in

@@ -1,7 +1,8 @@
-"""What `x[...]` means, read or written: an index in any of numpy's forms becomes a basic index, then an advanced one.
+"""`x[...]`, read or written: an index in any of numpy's forms becomes a basic index, then an advanced index if needed.
 
-Boolean masks become the integers where they are true, because the shape of the result depends on them: a mask that is
-not known yet is computed, which is a guard. May import indexing, movement, guards, arguments, apply, errors.
+A boolean mask becomes the integers where it is true, because the shape of the result depends on them. If its values are
+not known they are computed, which is a guard. May import drafts, errors, guards, operation, source, apply, handle,
+arguments, views, calls, manipulation.
 """
 
 from __future__ import annotations
@@ -52,21 +53,21 @@ _FULL = slice(None)
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Integer positions along one axis: an index operand. `new`: the axis is made first, for x[True] and x[False]."""
+    """Integer positions along one axis: an index array. `new`: an axis is inserted first, for x[True] and x[False]."""
 
     values: Any  # a tensor, or an array of known integers
     new: bool = False
 
 
-# What a basic index does to a type: programs repeat few of them.
+# Cache: operation and result types for a basic index. Programs use few different indices.
 _BasicPlan: TypeAlias = tuple[BasicIndex, tuple[TensorType, ...]]
 _basic_plans: dict[tuple[TensorType, Any], _BasicPlan] = {}
 MAX_BASIC_PLANS = 4096
 _PLAIN = frozenset((int, type(None)))
 
 
-def basic_key(index: Any) -> Any:  # Any: what hashes as the index means, None where the index is of another kind
-    """Return an index of plain integers and slices as something that can be looked up."""
+def basic_key(index: Any) -> Any:  # Any: a hashable stand-in for the index
+    """Return a hashable key for an index of plain integers and slices; None for any other index."""
     kind = index.__class__
     if kind is int:
         return index
@@ -76,7 +77,7 @@ def basic_key(index: Any) -> Any:  # Any: what hashes as the index means, None w
     if kind is not tuple:
         return None
     keys = tuple([entry if entry is Ellipsis or entry is None else _key_or_refusal(entry) for entry in index])
-    # As a tuple of its own, x[(1, 2, 3),] and x[1:2:3] are two.
+    # In a tuple of its own, so that x[(1, 2, 3),] and x[1:2:3] have different keys.
     return None if _REFUSED in keys else (keys,)
 
 
@@ -92,13 +93,13 @@ def _key_or_refusal(entry: Any) -> Any:
 def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and every form of index between
     """Return `tensor[index]`.
 
-    Raises:  IndexError: numpy's, at the call where the index is known, else at evaluation
+    Raises:  IndexError: numpy's; at the call if the index is known, else at evaluation
     """
     whole = tensor._type
     source = find_source()
     if index.__class__ is not slice:
         early = tensor._early
-        # As quickly found as plans would be, which loops over elements would fill.
+        # As fast as a plan, and without filling the cache of plans in loops over elements.
         if early.__class__ is Elements:
             element = element_at(early, index, source)
             if element is not None:
@@ -124,7 +125,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
 
 
 def _element(tensor: Any, places: tuple[int, ...], source: Source | None) -> Any:
-    """Return one number of an array: the number itself where the array's values are known, lazily where they are not."""
+    """Return one element as a lazy scalar, with its number if the array's values are known."""
     types = _types_of_parts(tensor._type, ())
     elements = elements_of(tensor, types)
     element = None if elements is None else element_at(elements, places, source)
@@ -134,13 +135,13 @@ def _element(tensor: Any, places: tuple[int, ...], source: Source | None) -> Any
 
 
 def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:
-    """Return the places, none of them negative, of the one number that integers within bounds choose; else None."""
+    """Return the non-negative positions of the one number that integers within bounds choose; None for other indices."""
     places = places_within(whole.shape, index)
     return None if places is None or whole.dtype.kind in WITHOUT_LAZY_SCALARS else places
 
 
 def _plain_plan(whole: TensorType, index: Any, key: Any) -> _BasicPlan | None:
-    """Return the operation and result types of a plain index, kept by its key if it has one; None for other indices."""
+    """Return operation and result types of a plain index, stored under its key if it has one; None for other indices."""
     if whole.dtype.kind in WITHOUT_LAZY_SCALARS:
         return None
     places = plain_places(index, whole.shape)
@@ -183,7 +184,7 @@ def _get_by_places(tensor: Any, entries: tuple[Any, ...]) -> LazyTensor:
     if result._type.is_scalar:
         if Ellipsis not in entries:
             return result
-        # With an Ellipsis numpy gives an array: of an integer a view, of an array of rank 0 a copy.
+        # With an Ellipsis numpy returns an array: a view for integers, a copy for 0-d index arrays.
         return get_item(tensor, tuple(map(_read_integer, entries))) if is_view else apply(InOrder("C"), result)
     if is_view:
         expanded, _ = _expanded(entries, tensor.shape)
@@ -192,7 +193,7 @@ def _get_by_places(tensor: Any, entries: tuple[Any, ...]) -> LazyTensor:
 
 
 def _is_basic(entry: Any) -> bool:
-    """Return whether numpy makes a view by an entry: a lazy scalar is an integer, an array of rank 0 is none."""
+    """Return whether the entry makes a view in numpy: a lazy scalar does, as an integer; a 0-d array does not."""
     if not isinstance(entry, _Places):
         return not isinstance(entry, list)
     return not entry.new and isinstance(entry.values, TensorHandle) and entry.values.type.is_scalar
@@ -209,9 +210,9 @@ def _read_integer(entry: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LazyIndex(Operation):
-    """A basic index with lazy integers, which are read only when the view or what it is of is written to.
+    """A basic index with lazy integers. They are read only when the view or its base is written to.
 
-    Stands among the steps of views, in no node. Derivative: that of the index that it becomes.
+    A step of views; no node has it. Derivative: that of the BasicIndex that it becomes.
     """
 
     entries: tuple[Any, ...]
@@ -233,7 +234,7 @@ class LazyIndex(Operation):
 
 
 def _get_item_of_objects(tensor: Any, index: Any) -> Any:
-    """Return elements of an array of objects, strings or records: fields and slices stay views."""
+    """Return elements of an array of objects, strings or records. Fields and slices are views."""
     if isinstance(index, str) or (isinstance(index, list) and index and all(isinstance(name, str) for name in index)):
         names = index if isinstance(index, str) else tuple(index)
         result = apply(Field(names), tensor)
@@ -256,12 +257,12 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
 
 
 def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> LazyTensor:
-    """Return the one element that integers choose as a rank-0 array: x[i, ...], where x[i] is a scalar."""
+    """Return one element as a 0-d array: x[i, ...], where x[i] would be a scalar."""
     if tensor._type.is_scalar:
         return apply(InOrder("C"), tensor)
     if not tensor.ndim:
         return reshape(tensor, ())
-    # Each axis is kept until all are dropped at the end.
+    # Keep each axis with length 1, so that all can be dropped at the end by a view.
     widened = tuple(slice(entry, entry + 1, 1) if isinstance(entry, int) else entry for entry in index)
     part = apply(BasicIndex(widened), tensor)
     mark_view(part, tensor)
@@ -269,7 +270,7 @@ def _as_array(tensor: Any, index: tuple[BasicEntry, ...]) -> LazyTensor:
 
 
 def _resolved(entry: Any) -> Any:
-    """Return an int, slice, None or Ellipsis as such, an index array as _Places, a mask as a list of _Places."""
+    """Return an int, slice, None or Ellipsis unchanged, an index array as _Places, a mask in a list."""
     if entry is None or entry is Ellipsis or isinstance(entry, slice):
         return entry
     if hasattr(entry, "__lazy_tensor__"):
@@ -309,7 +310,7 @@ def _resolved_array(values: Array, message: str) -> Any:
         raise OutOfBoundsError(f"{message}: got an array of {values.dtype}; convert it with astype(int)")
     if not values.ndim:
         return _Places(np.zeros(int(values), np.intp), new=True)
-    # The mask's shape is checked against the tensor's when its axes are known.
+    # Whether the mask's shape fits is checked later, when it is known which axes it indexes.
     return [values]
 
 
@@ -320,7 +321,7 @@ def _num_axes(entry: Any) -> int:
 
 
 def _expanded(entries: Sequence[Any], shape: tuple[int, ...]) -> tuple[list[Any], int | None]:
-    """Return the entries with one for every axis, and where a zero-width ellipsis stood."""
+    """Return one entry per axis, and the position of an ellipsis that stands for no axis."""
     used = sum(map(_num_axes, entries))
     if used > len(shape):
         raise OutOfBoundsError(
@@ -409,7 +410,7 @@ def _is_chosen(entry: Any) -> bool:
 
 
 def _view_entry(entry: Any) -> slice | None:
-    """Return what the basic index before the advanced one does at this entry."""
+    """Return the entry of the basic index that is applied before the advanced index."""
     if isinstance(entry, _Places):
         return None if entry.new else _FULL
     return _FULL if isinstance(entry, int) else entry
@@ -433,7 +434,7 @@ def _advanced_entries(flat: Sequence[Any], shape: tuple[int, ...]) -> tuple[list
 
 
 def _chosen_first(base: Any, index: list[AdvancedEntry]) -> tuple[Any, list[AdvancedEntry]]:
-    # An ellipsis between index arrays, even of no axes, sends their axes to the front.
+    # An ellipsis between index arrays, even one for no axis, moves their axes to the front.
     chosen = [axis for axis, entry in enumerate(index) if entry.__class__ is not slice]
     kept = [entry for entry in index if entry.__class__ is slice]
     return moveaxis(base, chosen, range(len(chosen))), [*(index[axis] for axis in chosen), *kept]

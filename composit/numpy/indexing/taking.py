@@ -1,6 +1,6 @@
 """Elements taken at positions along one axis: take, take_along_axis, and their adjoints.
 
-May import indexing, movement, arguments, apply, operation, errors.
+May import errors, operation, apply, arguments, views, calls, manipulation.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = ["take", "take_along_axis"]
 
 @dataclass(frozen=True, slots=True)
 class Take(Operation):
-    """The elements at integers along one axis, or in the flattened array. Operands: the array and the indices.
+    """The elements at integer positions along one axis or in the flattened array. Operands: array and indices.
 
-    mode:        what an index out of bounds means: "raise", "wrap" or "clip"
-    Derivative:  g added at these places, as often as they are chosen
+    mode:        what to do with an index out of bounds: "raise", "wrap" or "clip"
+    Derivative:  g added at these positions, once for each time that one is taken
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.take.html
     """
 
@@ -66,7 +66,7 @@ class Take(Operation):
 
 @dataclass(frozen=True, slots=True)
 class TakeAdjoint(Operation):
-    """Zeros of a shape, with the first operand added at the indices along an axis: the adjoint of Take.
+    """Zeros, with the first operand added at the indices along an axis: the adjoint of Take.
 
     Derivative:  the elements of g at the indices
     """
@@ -101,9 +101,9 @@ class TakeAdjoint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class TakeAlongAxis(Operation):
-    """The elements at integers along an axis, row by row. Operands: the array and the indices, which broadcast.
+    """The elements at integers along an axis, row by row. Operands: array and indices, which broadcast.
 
-    Derivative:  g added at these places, as often as they are chosen
+    Derivative:  g added at these positions, once for each time that one is taken
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.take_along_axis.html
     """
 
@@ -134,7 +134,7 @@ class TakeAlongAxis(Operation):
 
 @dataclass(frozen=True, slots=True)
 class TakeAlongAxisAdjoint(Operation):
-    """Zeros of a shape, with the first operand added at the indices, row by row: the adjoint of TakeAlongAxis.
+    """Zeros, with the first operand added at the indices, row by row: the adjoint of TakeAlongAxis.
 
     Derivative:  the elements of g at the indices
     """
@@ -172,7 +172,7 @@ def take(
             f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r}): choose what take does then"
         )
     tensor = handle_of(a)
-    # numpy takes axis 0 and -1 of a scalar.
+    # numpy accepts axis 0 and -1 for a scalar.
     position = None if axis is None else normalize_axis(axis, tensor.ndim or 1)
     position = position if tensor.ndim else None
     places = _places_of(indices)
@@ -191,11 +191,11 @@ def take(
 
 
 def _places_of(indices: TensorLike) -> LazyTensor:
-    """Return the indices as a tensor; a number becomes an integer as by astype, which numpy refuses to arrays."""
+    """Return the indices as a tensor; a number is cast to an integer, which numpy does for numbers but not for arrays."""
     if hasattr(indices, "__lazy_tensor__"):
         tensor = handle_of(indices)
         return tensor.astype(np.intp) if tensor.type.is_scalar and tensor.dtype.kind == "f" else tensor
-    # An empty list says nothing of its dtype; numpy reads it as integers.
+    # numpy reads an empty list as integers, although it has no dtype.
     is_empty_list = isinstance(indices, list | tuple) and not np.size(indices)
     values = np.zeros(np.shape(indices), np.intp) if is_empty_list else np.asarray(indices)
     return positions_of(values.astype(np.intp) if is_number(indices) and values.dtype.kind == "f" else values)

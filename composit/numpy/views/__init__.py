@@ -1,1 +1,1 @@
-"""Memory that numpy would share: base and views, layout, and writes that views follow."""
+"""Memory shared as in numpy: views and their bases, memory layout, and writes that views see."""

@@ -1,7 +1,7 @@
-"""Elements chosen by position: basic and advanced indexing, and their adjoints.
+"""The operations of indexing: BasicIndex, AdvancedIndex, Field, and their adjoints.
 
-What `x[...]` means is resolved in subscripts.py, `take` is in taking.py; here are the operations. May import arguments, apply,
-operation, errors.
+`x[...]` is translated into these in indexing/subscripts.py; `take` is in indexing/taking.py. May import errors, operation,
+handle, arguments.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from composit.operation import (
     tensor_type,
 )
 
-# Start, stop and step of a slice are as `range` takes them: a stop of -1 means "down to the first element".
+# Start, stop and step of a slice are in the form of `range`: a stop of -1 means "down to the first element".
 BasicEntry: TypeAlias = int | slice | None
 AdvancedEntry: TypeAlias = int | slice | str
 
-# One element of these is a Python object or has methods of its own: numpy's own scalar is what a program wants.
+# Objects, strings and records. A program wants numpy's own scalar of these: a Python object, or one with methods.
 WITHOUT_LAZY_SCALARS = "OSUVT"
 
 # Stands for the next index operand in AdvancedIndex.index.
@@ -41,9 +41,9 @@ ARRAY: Literal["array"] = "array"
 
 @dataclass(frozen=True, slots=True)
 class BasicIndex(Operation):
-    """The elements at integers and slices; None is a new axis.
+    """The elements at integers and slices. None inserts an axis.
 
-    index:       covers every axis; integers are not negative, slices are as `range` takes them
+    index:       one entry per axis; integers are not negative, slices are in the form of `range`
     Derivative:  g at these places, zeros elsewhere
     Reference:   https://numpy.org/doc/stable/user/basics.indexing.html#basic-indexing
     """
@@ -69,7 +69,7 @@ class BasicIndex(Operation):
                 f"number of dimensions must be within [0, {MAX_NUM_AXES}], indexing result would have {len(shape)}: each"
                 " None in an index makes an axis; leave some out"
             )
-        # numpy gives a scalar where integers are left of no axis, an array where the index has slices.
+        # numpy returns a scalar if an integer chooses along every axis, else an array.
         return (tensor_type(shape, operand_types[0].dtype, not shape),)
 
     def evaluate(self, *operands: Array) -> Results:
@@ -77,7 +77,7 @@ class BasicIndex(Operation):
         return (array if array.__class__ is np.ndarray else np.asarray(array))[_as_python(self.index)]
 
     def view_of(self, array: Array) -> Array:
-        # With an Ellipsis, integers for all axes give a rank-0 array that shows the element.
+        # The Ellipsis makes the result a 0-d view, where integers alone would give a scalar.
         return array[(*_as_python(self.index), Ellipsis)]
 
     def then(self, following: Operation) -> Operation | None:
@@ -108,16 +108,16 @@ _PLAIN = frozenset((int, type(None)))
 
 
 def plain_places(index: Any, shape: Shape) -> tuple[tuple[BasicEntry, ...], Shape] | None:
-    """Return a basic index as `BasicIndex` takes it, and the shape it chooses; None unless it is plain.
+    """Return a plain index in the form of `BasicIndex`, and the shape that it chooses; None for other indices.
 
-    Plain are integers within bounds and slices of integers, alone or in a tuple: what loops over arrays are made of.
+    Plain are integers within bounds and slices of integers, alone or in a tuple, as in most loops over arrays.
     """
     entries: list[BasicEntry] = []
     chosen: list[int] = []
     given = index if index.__class__ is tuple else (index,)
     if len(given) > len(shape):
         return None
-    # Not strict: what the index leaves out is taken whole.
+    # Not strict: axes without an entry are kept whole.
     for entry, length in zip(given, shape, strict=False):
         kind = entry.__class__
         if kind is int and -length <= entry < length:
@@ -138,7 +138,7 @@ _FULL = slice(None)
 
 
 def normalized_slice(entry: slice, length: int) -> slice:
-    """Return the slice with numbers for its ends, one form for each selection, so that equal ones are equal operations."""
+    """Return the slice with numbers for its ends, in one form per selection, so that equal selections are equal operations."""
     start, stop, step = entry.indices(length)
     selected = range(start, stop, step)
     if not selected:
@@ -149,12 +149,12 @@ def normalized_slice(entry: slice, length: int) -> slice:
 
 
 def _joined(first: tuple[BasicEntry, ...], second: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...] | None:
-    """Return the basic index that chooses what `second` chooses from what `first` chose, None where there is none."""
+    """Return one basic index for x[first][second], None if there is none."""
     joined: list[BasicEntry] = []
     following = iter(second)
     for entry in first:
         if isinstance(entry, int):
-            # There is no such axis in what the first index chose.
+            # An axis inserted by the second index.
             joined.append(entry)
             continue
         chosen = next(following)
@@ -165,27 +165,27 @@ def _joined(first: tuple[BasicEntry, ...], second: tuple[BasicEntry, ...]) -> tu
             joined.append(_part_of_slice(entry, chosen))
         elif isinstance(chosen, slice):
             if chosen.start == chosen.stop:
-                # Nothing of a new axis.
+                # An empty slice of an axis that the first index inserted.
                 return None
             joined.append(None)
     return (*joined, *following)
 
 
 def _part_of_slice(entry: slice, chosen: int | slice) -> int | slice:
-    """Return what an index along the axis that a slice chose is along the axis of the slice itself."""
+    """Return the integer or slice for x[entry][chosen] along one axis."""
     selected = range(entry.start, entry.stop, entry.step)
     if isinstance(chosen, int):
         return selected[chosen]
     part = selected[chosen.start : None if chosen.stop < 0 else chosen.stop : chosen.step]
     if not part:
         return slice(0, 0, part.step)
-    # The step stays where one element is left: the stride of the axis is the step's, as numpy's is.
+    # Keep the step even for one element, since the stride of the axis shows it, as in numpy.
     return slice(part.start, part[-1] + (1 if part.step > 0 else -1), part.step)
 
 
 @dataclass(frozen=True, slots=True)
 class Field(Operation):
-    """One field of records, or records of some fields: a view.
+    """One field of records, or records with some of the fields: a view.
 
     Reference:   https://numpy.org/doc/stable/user/basics.rec.html
     """
@@ -214,7 +214,7 @@ class Field(Operation):
 
 @dataclass(frozen=True, slots=True)
 class BasicIndexAdjoint(Operation):
-    """Zeros of a shape, with the operand at the places that a basic index chooses: the adjoint of BasicIndex.
+    """Zeros, with the operand at the positions of a basic index: the adjoint of BasicIndex.
 
     Derivative:  the elements of g at these places
     """
@@ -241,11 +241,11 @@ class BasicIndexAdjoint(Operation):
 
 @dataclass(frozen=True, slots=True)
 class AdvancedIndex(Operation):
-    """The elements at integer arrays that broadcast, with numpy's placement of the axes.
+    """The elements at integer arrays that broadcast, with the axes placed as in numpy.
 
     index:       one entry per axis of the first operand: ARRAY (the next index operand), an integer, or slice(None)
-    Shapes:      the arrays' axes stand where they were if they were neighbours, else first
-    Derivative:  g added at these places, as often as they are chosen
+    Shapes:      the broadcast axes replace those indexed if these are neighbours, else they come first
+    Derivative:  g added at these positions, once for each time that one is chosen
     Reference:   https://numpy.org/doc/stable/user/basics.indexing.html#advanced-indexing
     """
 
@@ -270,7 +270,7 @@ class AdvancedIndex(Operation):
 
     @property
     def place(self) -> int:
-        """Where in the result the axes of the index arrays begin."""
+        """The position of the index arrays' axes in the result."""
         axes = [axis for axis, entry in enumerate(self.index) if entry.__class__ is not slice]
         return axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
 
@@ -291,7 +291,7 @@ def _with_arrays(index: tuple[AdvancedEntry, ...], arrays: Sequence[Array]) -> t
 def broadcast_indices(shapes: Sequence[Shape]) -> Shape:
     """Return the shape that index arrays broadcast to.
 
-    Raises:  OutOfBoundsError: they do not fit, an IndexError with numpy's text
+    Raises:  OutOfBoundsError: the shapes do not fit; an IndexError with numpy's text
     """
     try:
         return np.broadcast_shapes(*shapes)
@@ -305,7 +305,7 @@ def broadcast_indices(shapes: Sequence[Shape]) -> Shape:
 
 @dataclass(frozen=True, slots=True)
 class AdvancedIndexAdjoint(Operation):
-    """Zeros of a shape, with the first operand added at the places that the index arrays choose.
+    """Zeros, with the first operand added at the positions of index arrays: the adjoint of AdvancedIndex.
 
     Derivative:  the elements of g at these places
     """
@@ -332,7 +332,7 @@ class AdvancedIndexAdjoint(Operation):
 
 
 def known_integers(index: Any) -> Array | None:
-    """Return the values of an index if they are known without computing anything: arrays, numbers, created inputs."""
+    """Return the values of an index if they are known: arrays, numbers, inputs. Else None."""
     if not isinstance(index, TensorHandle):
         return np.asarray(index)
     operation = index.node.operation

@@ -1,8 +1,8 @@
-"""Where numpy would put the elements of a value: the strides, found out only when something depends on them.
+"""The strides that numpy's array would have, computed only when something depends on them.
 
-Whether a reshape shares memory follows from the layout of what it is taken of. The layout of a view follows from its
-base, that of an input is given, and most operations on arrays in C order give C order; what is known of no operation is
-computed and looked at. May import guards, operation, handle.
+For example, a reshape shares memory or copies depending on the layout of its operand. The layout of a view follows from
+its base, and that of an input is given. Most operations turn C order into C order; the others are computed, to look at the
+result. May import guards, node, operation, apply, handle.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InOrder(Operation):
-    """The same elements, copied to memory in an order.
+    """The same elements, copied to memory in the given order.
 
     order:       "C" or "F"
     Derivative:  g
@@ -54,12 +54,12 @@ class InOrder(Operation):
         return [context.cotangents[0]]
 
 
-# Stands among view operations for a copy that keeps the order of the axes.
+# Among the steps of views: a copy that keeps the order of the axes.
 _WITHOUT_GAPS = InOrder("K")
 
 
 def shares_memory(base: TensorHandle, steps: Sequence[Operation]) -> bool:
-    """Return whether numpy would share memory between a tensor and what the view operations make of it."""
+    """Return whether numpy would share memory between a tensor and the view that these operations make of it."""
     if not any(step.depends_on_layout for step in steps):
         return True
     stand_in: Array | None = stand_in_of(base)
@@ -75,18 +75,18 @@ def strides_of(tensor: TensorHandle) -> tuple[int, ...]:
 
 
 def stand_in_of(tensor: TensorHandle) -> Array:
-    """Return an array laid out as the tensor's would be, without its values; nobody may read or write its elements.
+    """Return the stand-in: an array with the layout of the tensor's, whose elements may not be read or written.
 
-    Its elements are of the tensor's dtype; for StringDType they are bytes of the same size.
+    It has the tensor's dtype; for StringDType bytes of the same size.
     """
     root = root_of(tensor)
     if root is not None:
         return _after(tensor._steps, stand_in_of(root))
-    # Writes leave an array where it is, so what is found out of a tensor stays true.
+    # A write does not move an array, so the layout of a tensor never changes.
     known: Array | None = getattr(tensor, "_stand_in", None)
     if known is None:
         array = _of_pair(tensor._node, tensor._output_index)
-        # A view's node in a tensor that is no view is a copy: in the same order, without gaps.
+        # The tensor is no view although its node is one: it is a copy, in the same order without gaps.
         known = tensor._stand_in = _without_gaps(array) if tensor._node.operation.is_view else array
     return known
 
@@ -112,7 +112,7 @@ def _of_pair(node: Node, index: int) -> Array:
     while node.operation.is_view or node.operation.updates_operand:
         if node.operation.is_view:
             if is_written:
-                # What was written to was a copy of the view.
+                # The write copied the view first.
                 steps.append(_WITHOUT_GAPS)
             steps.append(node.operation)
         is_written = node.operation.updates_operand
@@ -121,7 +121,7 @@ def _of_pair(node: Node, index: int) -> Array:
 
 
 def _part(step: Operation, array: Array) -> Array | None:
-    """Return the view of a stand-in, None where numpy would copy: a stand-in has no elements that could be copied."""
+    """Return the view of a stand-in; None if numpy would copy, as a stand-in has no elements to copy."""
     if not step.depends_on_layout:
         return step.view_of(array)
     return step.view_without_copy(array)
@@ -130,7 +130,7 @@ def _part(step: Operation, array: Array) -> Array | None:
 def _laid_out(node: Node, index: int) -> Array:
     value_type = node.types[index]
     if isinstance(node.operation, Input):
-        # An input without a value of its own is in C order by decree.
+        # An input without a value is in C order, by definition.
         array = node.operation.read() if node.operation.has_value else None
         return _in_c_order(value_type) if array is None else _with_strides(value_type, np.asarray(array))
     if _is_in_c_order(node):
@@ -140,7 +140,7 @@ def _laid_out(node: Node, index: int) -> Array:
 
 def _in_c_order(value_type: TensorType) -> Array:
     if not value_type.size:
-        # numpy gives arrays without elements no steps.
+        # numpy's arrays without elements have strides of 0.
         return _strided(value_type, (0,) * value_type.ndim)
     strides = []
     step = value_type.dtype.itemsize
@@ -155,34 +155,34 @@ def _with_strides(value_type: TensorType, array: Array) -> Array:
 
 
 def _strided(value_type: TensorType, strides: tuple[int, ...]) -> Array:
-    # Numpy gives no strides of ours to texts of any length: bytes of their size stand in for them.
+    # as_strided refuses StringDType, so bytes of the same size stand in.
     dtype = np.dtype((np.void, value_type.dtype.itemsize)) if value_type.dtype.kind == "T" else value_type.dtype
-    # One element of memory: only addresses are computed with it.
+    # One element of memory is enough: only addresses are computed from it.
     return np.lib.stride_tricks.as_strided(np.empty(1, dtype), value_type.shape, strides, writeable=True)
 
 
 def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:
-    """Return the axes from that of the longest steps through memory to that of the shortest: numpy's order "K"."""
+    """Return the axes ordered from the largest stride to the smallest: numpy's order "K"."""
     if is_surely_in_c_order(tensor):
         return tuple(range(tensor.ndim))
     strides = [abs(stride) for stride in strides_of(tensor)]
 
     def compared(a: int, b: int) -> int:
-        # Axes that repeat elements stay where they are.
+        # Axes that repeat elements (stride 0) stay where they are.
         return strides[b] - strides[a] if strides[a] and strides[b] else a - b
 
     return tuple(sorted(range(len(strides)), key=cmp_to_key(compared)))
 
 
 def in_c_order(tensor: TensorHandle) -> LazyTensor:  # Any: the tensors' class, which cannot be imported here
-    """Return the value as a tensor of its own that lies in C order, whatever it is a view of."""
+    """Return a copy of the value in C order, never a view."""
     if len(tensor._type.shape) < 2:
         return make_tensor(tensor._node, tensor._output_index)
     return apply(InOrder("C"), tensor)
 
 
 def _known_strides(tensor: TensorHandle) -> tuple[int, ...] | None:
-    """Return the strides without gaps in the tensor's order of axes, None where that is C's or not known."""
+    """Return the strides of a copy without gaps that keeps the order of axes; None if that is C order or not known."""
     if tensor.ndim < 2 or is_surely_in_c_order(tensor):
         return None
     node = tensor._node
@@ -195,13 +195,13 @@ def _known_strides(tensor: TensorHandle) -> tuple[int, ...] | None:
 
 
 def order_of_axes(tensor: TensorHandle) -> tuple[int, ...] | None:
-    """Return the axes from the slowest to the fastest, None where they are in C order or their order is not known."""
+    """Return the axes from the slowest to the fastest; None if they are in C order or the order is not known."""
     strides = _known_strides(tensor)
     return None if strides is None else tuple(sorted(range(len(strides)), key=lambda axis: -strides[axis]))
 
 
 def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
-    """Return whether it is an array given in Fortran's order, or a view of given data that lies so."""
+    """Return whether it is an input in Fortran order, or a view of an input with that layout."""
     node = tensor._node
     while node.operation.is_view:
         node = node.operands[0][0]
@@ -210,22 +210,22 @@ def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
 
 
 def is_surely_in_c_order(tensor: TensorHandle) -> bool:
-    """Return whether the elements lie in C order without gaps, found out without computing; False where it is not sure."""
+    """Return whether the elements surely lie in C order without gaps, without computing anything."""
     is_plain = tensor._base is None and not tensor._node.operation.is_view
     return is_plain and _is_in_c_order(tensor._node)
 
 
-# Nodes whose values lie in C order, and those of which that is not sure, by id: a program that asks again and again walks
+# Caches, by id: nodes whose values lie in C order, and nodes of which that is not sure. So a program that asks often walks
 # each node once.
 _known_in_c_order: WeakValueDictionary[int, Node] = WeakValueDictionary()
 _known_unsure: WeakValueDictionary[int, Node] = WeakValueDictionary()
 
 
 def _is_in_c_order(root: Node) -> bool:
-    """Return whether the value lies in C order for sure: made by operations that keep it, of leaves that have it."""
+    """Return whether the value surely lies in C order: all operations on the way keep it, and all leaves have it."""
     walked: dict[int, Node] = {}
     answer = _follows_in_c_order(root, walked)
-    # Of a view that is asked itself more is wanted than of one on the way.
+    # Views are left out: as the root a view must have no gaps, on the way it may have some.
     if answer:
         _known_in_c_order.update({key: node for key, node in walked.items() if not node.operation.is_view})
     elif not root.operation.is_view:
@@ -258,7 +258,7 @@ def _follows_in_c_order(root: Node, walked: dict[int, Node]) -> bool:
 
 
 def _keeps_axes(node: Node) -> bool:
-    """Return whether a view of an array in C order has its axes in that order too, with gaps: what is made of it has none."""
+    """Return whether a view keeps the order of its axes. It may have gaps; results computed from it have none."""
     if not node.operation.is_view or node.operation.depends_on_layout:
         return False
     operand, index = node.operands[0]
@@ -268,5 +268,5 @@ def _keeps_axes(node: Node) -> bool:
 
 
 def flags_of(tensor: TensorHandle) -> flagsobj:
-    """Return the flags of the array that numpy would have here; `writeable` and `owndata` as of the tensor itself."""
+    """Return the flags of the array that numpy would have here; ask the tensor for `writeable` and `owndata`."""
     return stand_in_of(tensor).flags

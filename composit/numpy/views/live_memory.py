@@ -1,8 +1,8 @@
-"""Memory of numpy's that a tensor shows while others write to it element by element, as numpy's iterators do.
+"""Memory that a tensor shows while others write to it element by element, as nditer does.
 
-A tensor whose memory is held becomes a view of that memory: looking at it copies what is there at that moment, and
-assigning to it writes there. When the last holder lets go it is a tensor like any other again. May import layout,
-assignment, apply, guards, handle.
+While memory is held, the tensor is a view of it: reading copies what is there at that moment, and assigning writes there.
+After the last holder has released it, the tensor is an ordinary one again. May import guards, node, operation, apply,
+handle, view_lists, and layout, writes of this folder.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from composit.view_lists import present_views, taken_views
 
 
 class _NoViews:
-    """The views of live memory: none keeps the node that it was looked at with."""
+    """The list of views of live memory, always empty: no view keeps the node of its last read."""
 
     __slots__ = ()
 
     def append(self, reference: weakref.ref[TensorHandle]) -> None:
         view = reference()
-        # One that copied has what was there when it was made.
+        # A view that copied keeps its old value, so it keeps its node.
         if view is not None and is_connected(view):
             take_node(view)
 
@@ -52,10 +52,10 @@ _NO_VIEWS: Any = _NoViews()
 
 
 class LiveMemory(TensorHandle):
-    """What a held tensor is a view of: its node is a new input at each look, holding a copy.
+    """The base of a tensor whose memory is held. Its node is a new input, with a copy of the memory, at each read.
 
     memory:  the array that others write to
-    holders: how many of them there are
+    holders: the number of those
     """
 
     __slots__ = ("_written", "holders", "memory")
@@ -85,7 +85,7 @@ class LiveMemory(TensorHandle):
 
     @_output_index.setter
     def _output_index(self, index: int) -> None:
-        # What a write moves a tensor on to, set after its node. Elements that are not written to may be another thread's.
+        # A write sets first the node, then this. Write only its elements: the others may be another thread's.
         operation = self._written.operation
         if operation.updates_operand:
             others = [read_value(make_tensor(*pair), "") for pair in self._written.operands[1:]]
@@ -99,11 +99,11 @@ class LiveMemory(TensorHandle):
 
     @_views.setter
     def _views(self, views: Any) -> None:
-        """There are none to forget."""
+        """Live memory has no views to forget."""
 
 
 def memory_of(tensor: TensorHandle) -> Array:
-    """Return the array of a tensor as numpy would lay it out: part of the memory held for its base, if that is held."""
+    """Return the tensor's value as an array with numpy's layout; a view of the memory if that is held."""
     root = _base_in_memory(tensor)
     array = root.memory if isinstance(root, LiveMemory) else _laid_out(root)
     for step in tensor._steps if root is not tensor else ():
@@ -132,9 +132,9 @@ def _laid_out(tensor: TensorHandle) -> Array:
 
 
 def hold(tensor: TensorHandle, memory: Array | None = None) -> LiveMemory:
-    """Return the memory of a tensor's base, to be written to, and make the tensor and all its views show it.
+    """Make a tensor and its views show memory that may be written to, and return that memory.
 
-    memory: the array that becomes the memory, by default a copy of the value
+    memory: the array to use, by default a copy of the value
     """
     with write_lock(tensor):
         root = _base_in_memory(tensor)
@@ -146,7 +146,7 @@ def hold(tensor: TensorHandle, memory: Array | None = None) -> LiveMemory:
 
 
 def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
-    # To ask of a view whether it copied may take others away from the tensor.
+    # `is_connected` may remove views from the tensor's list, so it is called for all before the list is taken.
     for view in present_views(root):
         if view._base is root:
             is_connected(view)
@@ -161,7 +161,7 @@ def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
 
 
 def release(live: LiveMemory) -> None:
-    """Let go of memory; with the last holder the tensor gets what is there now."""
+    """Release the memory. With the last holder, the tensor gets the value that is there now."""
     with write_lock(live):
         live.holders -= 1
         if not live.holders:
@@ -172,24 +172,24 @@ def _end(live: LiveMemory) -> None:
     node = live._node
     root = live._owner()
     if root is None:
-        # Only views of the tensor are left, as in `x = ones((3, 3)).T`: they become views of the value.
+        # The tensor is gone and only views of it are left, as in `x = ones((3, 3)).T`: they become views of the value.
         root = make_tensor(node)
         root._lock = live._lock
         live._base = root
         return
-    # The node first: another thread may look at the tensor at any step.
+    # The node goes first, since another thread may read the tensor at any step.
     give_node(root, node)
     root._base = None
     del root._is_connected
-    # Views of the memory are views of the tensor again: `root_of` follows one step.
+    # Views of the memory become views of the tensor: `root_of` follows one such step.
     live._base = root
 
 
 def record_at(tensor: TensorHandle, index: tuple[Any, ...]) -> Any:
-    """Return one record of a tensor, which numpy lets people write to: the tensor shows what is written there."""
+    """Return one record, which numpy lets people write to. The tensor shows what they write."""
     root = _base_in_memory(tensor)
     if root._type.dtype.kind != "V":
-        # Numbers have a history that holding their memory would end: their records can be read only.
+        # A record viewed in an array of numbers is read-only: holding the memory would end the history of the numbers.
         return np.asarray(read_value(tensor, "getitem"))[index]
     live = hold(tensor)
     memory = memory_of(tensor).view()

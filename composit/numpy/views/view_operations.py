@@ -1,6 +1,6 @@
-"""Views that are neither indices nor reshapes: parts of complex numbers, memory read as another dtype, diagonals.
+"""View operations beside indexing and reshaping: real and imaginary parts, memory read as another dtype, diagonals.
 
-Writes reach through them as through all views. May import operation.
+Writes pass through them as through all views. May import operation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class ComplexPart(Operation):
     """The real or imaginary part of each element, in the memory of the operand.
 
     part:        "real" or "imag"
-    Derivative:  g, or g times -i: what the functions of these names have
+    Derivative:  g for the real part, -i g for the imaginary part
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.imag.html
     """
 
@@ -48,7 +48,7 @@ class ComplexPart(Operation):
 class ViewAs(Operation):
     """The operand's memory read as elements of another dtype. Derivative: not written yet.
 
-    Shapes:     the last axis takes up the difference where the dtypes have different sizes
+    Shapes:     if the dtypes differ in size, the last axis grows or shrinks
     Reference:  https://numpy.org/doc/stable/reference/generated/numpy.ndarray.view.html
     """
 
@@ -72,7 +72,7 @@ class ViewAs(Operation):
         array = np.asarray(operands[0])
         is_resized = array.dtype.itemsize != self.dtype.itemsize and array.shape[-1] != 1
         if is_resized and array.strides[-1] != array.dtype.itemsize:
-            # Another layout than the one that the view was taken of: the elements of a row must be neighbours.
+            # This array has another layout than the one viewed first: the elements of a row must be neighbours.
             array = np.ascontiguousarray(array)
         return array.view(self.dtype)
 
@@ -103,9 +103,9 @@ class MemoryField(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ReadOnly(Operation):
-    """The operand as something nobody may write to.
+    """The operand, read-only.
 
-    forever:     the memory itself is read-only, so that no setflags changes that
+    forever:     the memory itself is read-only, so setflags cannot make the tensor writable
     Derivative:  g
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.ndarray.setflags.html
     """
@@ -131,7 +131,7 @@ class ReadOnly(Operation):
 
 @dataclass(frozen=True, slots=True)
 class DiagonalView(Operation):
-    """The diagonals over two axes, which become the last one: numpy lets nobody write to them.
+    """The diagonals over two axes, as the last axis; read-only in numpy.
 
     Derivative:  not written yet; the function `diagonal` has one
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.diagonal.html
@@ -159,7 +159,7 @@ class DiagonalView(Operation):
 
 @dataclass(frozen=True, slots=True)
 class WritableDiagonalView(DiagonalView):
-    """The diagonals as einsum shows them, for anybody to write to.
+    """The diagonals as einsum returns them: writable.
 
     Derivative:  not written yet
     Reference:   numpy.einsum

@@ -1,8 +1,8 @@
-"""Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it; views follow.
+"""Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it. Views follow.
 
-The node of a write is `Assign`: all of the base, with the elements that a view and an index choose replaced; or `AddAt`,
-where they are added to. Evaluation updates the old array in place when nobody else reads it. May import layout, apply,
-handle, operation, errors.
+The node's operation is `Assign`: the base with the elements that a view and an index choose replaced, or `AddAt`, with
+these elements added to. Evaluation updates the old array in place if nobody else reads it. May import at_call, errors,
+errstates, node, operation, scalar_nodes, source, apply, handle, arguments, and layout of this folder.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from composit.source import Source, find_source, warn_user
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# An index as numpy takes it: integers, slices, None, Ellipsis; ARRAY stands for the next operand.
+# An index as numpy takes it: integers, slices, None, Ellipsis. ARRAY stands for the next operand.
 Index: TypeAlias = tuple[Any, ...]
 ARRAY = "array"
 EVERYTHING: Index = (Ellipsis,)
 
 
 class _Write(Operation):
-    """The first operand with the second, which broadcasts, written to some elements; then come the index arrays.
+    """The first operand with the second, which broadcasts, written to some elements. Index arrays are further operands.
 
-    steps: view operations from the first operand to the view that was written to
-    index: which elements of the view; index arrays (integers or masks) are operands
+    steps: the view operations from the first operand to the view that was written to
+    index: the elements of that view; ARRAY stands for an index array (integers or mask) among the operands
     """
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class _Write(Operation):
     kind = OperationKind.WRITE
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
-        # An index out of bounds, or a mask that chooses another number of elements than there are values.
+        # An index may be out of bounds, or a mask may choose another number of elements than there are values.
         masks = [each.dtype.kind == "b" for each in operand_types[2:]]
         return any(masks) or not all(are_known[2:])
 
@@ -61,7 +61,7 @@ class _Write(Operation):
         return self.update_in_place(copied(operands[0]), *operands[1:])
 
     def update_in_place(self, target: Array, *operands: Any) -> Array:
-        """Write to the target itself and return it."""
+        """Write to `target` and return it."""
         value, *indices = operands
         if not self.steps:
             self.write(target, with_arrays(self.index, indices) if indices else self.index, value)
@@ -74,16 +74,16 @@ class _Write(Operation):
             return target
         for whole, part in zip(parts[-2::-1], parts[:0:-1], strict=True):
             if part.size and not np.may_share_memory(part, whole):
-                # Reshaped by copying: this target is laid out in another way than what the view was taken of.
+                # `part` is a copy, because this target has another layout than the base had: copy it back.
                 whole[...] = part.reshape(whole.shape)
         return target
 
     def write(self, part: Array, index: Index, value: Any) -> None:
-        """Write to elements of an array of numpy's."""
+        """Write to elements of a numpy array."""
         raise TypeError(f"{type(self).__name__}: a write must define write(part, index, value)")
 
     def reader(self, xp: Any, base: Any, indices: Sequence[Any]) -> Chosen:
-        """Return the operation that reads the elements that this one writes to."""
+        """Return the operation that reads the elements which this one writes to."""
         stand_in = _through(self.steps, np.broadcast_to(np.False_, xp.shape(base)))
         shape = stand_in[with_arrays(self.index, [np.asarray(index) for index in indices])].shape
         return Chosen(self.steps, self.index, shape)
@@ -91,9 +91,9 @@ class _Write(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Assign(_Write):
-    """Elements replaced.
+    """The first operand with elements replaced.
 
-    Derivative:  g with zeros at these elements; g at these elements, where each was written last
+    Derivative:  base: g with zeros at these elements; value: g at these elements, for the last write to each
     Reference:   https://numpy.org/doc/stable/user/basics.indexing.html#assigning-values-to-indexed-arrays
     """
 
@@ -117,7 +117,7 @@ class Assign(_Write):
         result = xp.apply(read, g, *indices)
         if not indices:
             return result
-        # An element that is chosen twice keeps the value written last: only that one gets the gradient.
+        # If an element is chosen twice, the last write stays, so only that one gets the gradient.
         numbers = np.arange(result.size).reshape(read.shape)
         written = xp.apply(self, np.full(xp.shape(g), -1), numbers, *indices)
         return xp.where(xp.equal(xp.apply(read, written, *indices), numbers), result, 0)
@@ -125,9 +125,9 @@ class Assign(_Write):
 
 @dataclass(frozen=True, slots=True)
 class AddAt(_Write):
-    """Elements added to, once for each time that one is chosen.
+    """The first operand with values added to elements, once for each time that one is chosen.
 
-    Derivative:  g; g at these elements
+    Derivative:  base: g; values: g at these elements
     Reference:   numpy.ufunc.at
     """
 
@@ -149,7 +149,7 @@ class AddAt(_Write):
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Operation):
-    """The elements that a write of the same steps and index writes to.
+    """The elements to which a write with the same steps and index writes.
 
     Derivative:  g added to zeros at these elements
     """
@@ -169,13 +169,13 @@ class Chosen(Operation):
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (base, *indices) = context.xp, context.operands
         zeros = xp.zeros_like(base, dtype=context.cotangents[0].dtype)
-        # A basic index chooses no element twice.
+        # Without index arrays no element is chosen twice.
         write = AddAt(self.steps, self.index) if indices else Assign(self.steps, self.index)
         return [xp.apply(write, zeros, context.cotangents[0], *indices), *[None] * len(indices)]
 
 
 def copied(array: Any) -> Array:
-    """Return a copy that may be written to, laid out as the original; tests count the calls."""
+    """Return a copy with the same layout, to be written to. (Tests count the calls.)"""
     return np.array(array, order="K", copy=True)
 
 
@@ -186,7 +186,7 @@ def _through(steps: Sequence[Operation], array: Array) -> Array:
 
 
 def with_arrays(index: Index, arrays: Sequence[Array]) -> Index:
-    """Return the index with the operands in their places."""
+    """Return the index with the arrays in the places of ARRAY."""
     following = iter(arrays)
     return tuple([next(following) if entry.__class__ is str and entry == ARRAY else entry for entry in index])
 
@@ -200,13 +200,13 @@ def assign_elements(
     write: Callable[[tuple[Operation, ...], Index], Assign | AddAt] = Assign,
     source: Source | None = None,
 ) -> None:
-    """Write to elements of a tensor: `index` as in `Assign`, checked by the caller, `value` a tensor or scalar.
+    """Write to elements of a tensor. `index` is as in `Assign`, checked by the caller; `value` is a tensor or scalar.
 
-    further: view operations from the tensor to what the index belongs to
-    write:   what is done with the elements; they are replaced
+    further: the view operations from the tensor to the view that `index` belongs to
+    write:   the operation: Assign or AddAt
     source:  the user's line, if the caller has found it
 
-    Raises:  ValueError: the tensor is read-only, as a broadcast is
+    Raises:  ValueError: the tensor is read-only, such as a broadcast
     """
     lock = write_lock(tensor)
     lock.acquire()
@@ -240,7 +240,7 @@ def _value_to_write(value: Any) -> tuple[Node, int]:
 
 
 def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands, source: Source | None) -> None:
-    # A write has the type of what was there: one tuple of it serves a whole loop.
+    # The written array has the type of the old one. Sharing the tuple saves making one per turn of a loop.
     before = root._node._types
     node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), source)
     move_on(root, node, 0, is_connected)
@@ -253,7 +253,7 @@ def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatO
 
 
 def _compute_or_return(root: TensorHandle, compute: Callable[[TensorHandle], None]) -> None:
-    """Compute what was just written; if that raises, nothing was written."""
+    """Compute what was just written. If that raises, undo the write."""
     is_written = False
     try:
         compute(root)
@@ -264,16 +264,16 @@ def _compute_or_return(root: TensorHandle, compute: Callable[[TensorHandle], Non
 
 
 def assign_result(tensor: Any, result: Any) -> None:
-    """Move a tensor on to a result of its shape and dtype: what `x += 1` and `out=` do, through views too.
+    """Move a tensor on to a result of its shape and dtype, as `x += 1` and `out=` do; through a view, write to its base.
 
-    Who computes the result from the tensor itself holds its lock meanwhile (`writing_to`).
+    A caller that computes the result from the tensor itself holds its lock meanwhile (`writing_to`).
     """
     with write_lock(tensor):
         assign_result_locked(tensor, result)
 
 
 def assign_result_locked(tensor: Any, result: Any) -> None:
-    """Do what `assign_result` does for a caller that holds the tensor's lock."""
+    """Like `assign_result`, for a caller that holds the tensor's lock."""
     root, steps = _root_of(tensor)
     if steps or result.type.is_scalar or not _lie_alike(root, result):
         steps = _settled(steps, tensor)
@@ -285,30 +285,30 @@ def assign_result_locked(tensor: Any, result: Any) -> None:
 
 @contextmanager
 def writing_to(*targets: Any) -> Iterator[None]:
-    """Let no other thread write to the tensors among the targets while their new values are found out and written."""
+    """Hold the locks of the tensors among the targets, while their new values are computed and written."""
     locks = {id(lock): lock for lock in [write_lock(each) for each in targets if isinstance(each, TensorHandle)]}
     with ExitStack() as stack:
-        # In one order, so that two threads which write to the same tensors cannot wait for each other.
+        # Always in the same order, else two threads that write to the same tensors could wait for each other.
         for _, lock in sorted(locks.items()):
             stack.enter_context(lock)
         yield
 
 
 def _lie_alike(tensor: TensorHandle, result: Any) -> bool:
-    """Return whether both lie in the same order in memory, which a write does not change, as far as is easily known."""
+    """Return whether both surely lie in the same order in memory. A write must not change the order of its target."""
     if tensor.ndim < 2 or tensor._node is result._node:
         return True
     return is_surely_in_c_order(result) and is_surely_in_c_order(tensor)
 
 
 def is_writable(tensor: TensorHandle) -> bool:
-    """Return whether numpy would let anybody write to the tensor."""
+    """Return whether numpy would allow writes to the tensor."""
     _, steps = _root_of(tensor)
     return not tensor._type.is_scalar and not any(step.is_read_only for step in steps)
 
 
 def base_of(tensor: TensorHandle) -> TensorHandle | None:
-    """Return the tensor that a view shares memory with, None for what has memory of its own."""
+    """Return the tensor that a view shares memory with; None for a tensor with memory of its own."""
     root, steps = _root_of(tensor)
     if not steps:
         return None
@@ -329,10 +329,10 @@ def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]
 
 
 def is_connected(view: TensorHandle) -> bool:
-    """Return whether numpy shares memory between a view and its base: asked of the layout once, by a write.
+    """Return whether numpy shares memory between a view and its base. Asked once, by the first write, of the layout.
 
-    A view that is none, as a reshape of what does not lie in one piece, is cut off: it is a tensor of its own. One that was
-    cut off before, as of live memory each is when it is taken, shares nothing.
+    A view that numpy would have copied (a reshape of an array with gaps) is cut off here: it becomes a tensor of its
+    own. A view that was cut off earlier shares nothing; views of live memory are cut off when they are taken.
     """
     root = root_of(view)
     if root is None:
@@ -342,7 +342,7 @@ def is_connected(view: TensorHandle) -> bool:
         return known
     via: TensorHandle | None = getattr(view, "_via", None)
     if via is not None and via._base is root and not is_connected(via):
-        # Now a view of what it was taken of, which has been cut off.
+        # `via`, the view that this one was taken of, has been cut off: it is the base now.
         return view._base is root
     view._is_connected = shares_memory(root, view._steps)
     if not view._is_connected:
@@ -362,7 +362,7 @@ def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:
 
 
 def _settled(steps: tuple[Operation, ...], tensor: TensorHandle) -> tuple[Operation, ...]:
-    """Return the steps to what is written to, without tensors among their parameters; raises where numpy lets nobody write."""
+    """Return the steps with lazy parameters read; raises numpy's error if the tensor is read-only."""
     if not steps:
         return steps
     _check_writable(steps, tensor)
@@ -370,9 +370,9 @@ def _settled(steps: tuple[Operation, ...], tensor: TensorHandle) -> tuple[Operat
 
 
 def cast_for_writing(tensor: Any, result: Any, function_name: str) -> LazyTensor:
-    """Return a ufunc's result in the dtype of the tensor that it is written to.
+    """Return a ufunc's result in the dtype of the tensor to which it is written.
 
-    Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
+    Raises:  DtypeError: the result's dtype is of another kind than the tensor's; ShapeError: it has another shape
     """
     if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
         raise DtypeError(
