@@ -1,1 +1,1 @@
-"""LazyTensor: its operators, methods, attributes and protocols, scalars, pickles."""
+"""`LazyTensor` and the classes of its parts: operators, methods, attributes, protocols, reads, scalars, pickling."""

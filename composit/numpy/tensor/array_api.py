@@ -1,8 +1,8 @@
-"""The Array API standard's own names: a tensor's namespace, what it can do, and the exchange of memory by DLPack.
+"""The names that only the Array API standard has: `__array_namespace__`, astype, DLPack (exchange of memory).
 
-All other names of the standard are numpy's, and stand with their families.
+Its other names are numpy's, and are in the files of these functions.
 Reference: https://data-apis.org/array-api/2024.12/
-May import guards, assignment, conversions, view_operations, numpy_call, handle.
+May import errors, guards, handle, views, calls, creation.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["__array_namespace_info__", "astype", "from_dlpack"]
 
-# The dtypes are numpy's, and so is the one device.
+# numpy's own answer: the dtypes and the one device are numpy's.
 __array_namespace_info__ = np.__array_namespace_info__
 
 _NAMESPACE = "composit.numpy"
 
 
 class ArrayApi(TensorHandle):
-    """The methods that the standard asks for beyond numpy's operators."""
+    """The methods of the standard that numpy's arrays have besides operators."""
 
     __slots__ = ()
 
-    # Any: numpy knows the versions by name, and says which it knows.
+    # Any: numpy checks the version, and its error lists those that it knows.
     def __array_namespace__(self, /, *, api_version: Any = None) -> ModuleType:
         """Return composit.numpy. See np.ndarray.__array_namespace__.
 
-        Raises:  ValueError: numpy does not support that version of the standard
+        Raises:  ValueError: numpy does not support this version of the standard
         """
         np.empty(0).__array_namespace__(api_version=api_version)
         return importlib.import_module(_NAMESPACE)
@@ -54,11 +54,11 @@ class ArrayApi(TensorHandle):
         dl_device: tuple[Any, int] | None = None,
         copy: bool | None = None,
     ) -> object:
-        """Return a capsule with the value, which is computed now: a copy, or read-only memory with copy=False.
+        """Return a capsule with the value, computed now: a copy, or with copy=False the memory itself, read-only.
 
-        The copy of what is read-only is marked so, and consumers that cannot be told are refused, as by numpy's arrays.
+        The capsule of a read-only array says so. A consumer that cannot be told so is refused, as in numpy.
 
-        Raises:  BufferError: the consumer cannot take the dtype, or read-only memory; RuntimeError: a stream
+        Raises:  BufferError: the consumer cannot take the dtype or read-only memory; RuntimeError: a stream was given
         """
         value = np.asarray(read_value(self, "dlpack"))
         shared = value if copy is False else np.array(value, order="K", copy=True)
@@ -67,13 +67,13 @@ class ArrayApi(TensorHandle):
         return shared.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        """Return the number that stands for the CPU. See np.ndarray.__dlpack_device__."""
+        """Return the device number of the CPU. See np.ndarray.__dlpack_device__."""
         return np.empty(0).__dlpack_device__()
 
 
 @rule_for(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> LazyTensor:
-    """Return a tensor in another dtype; itself where nothing changes and copy=False. See np.astype."""
+    """Return a tensor in another dtype; with copy=False the tensor itself if it has that dtype. See np.astype."""
     if not isinstance(x, TensorHandle) or device not in (None, "cpu"):
         raise NoRuleError(f"astype: {described(x):.60} on device {device!r}; a tensor on the CPU has a rule")
     converted: LazyTensor = x.astype(dtype, copy=copy)
@@ -82,12 +82,12 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> L
 
 @rule_for(np.from_dlpack)
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
-    """Return a tensor with the elements of any object that speaks DLPack; of a tensor, a view. See np.from_dlpack."""
+    """Return a tensor with the elements of an object that supports DLPack; for a tensor, a view. See np.from_dlpack."""
     if not isinstance(x, TensorHandle):
         if copy is False:
             return asarray(np.from_dlpack(x, device=device, copy=False), copy=False)
-        # Memory that numpy shows as read-only may be written to by its owner all the same.
+        # Copied, since the owner may still write to the memory, even if numpy shows it as read-only.
         return asarray(np.from_dlpack(x, device=device), copy=True)
-    # numpy says no to devices and dtypes that cannot be exchanged.
+    # This call raises numpy's errors for wrong devices and dtypes.
     np.from_dlpack(np.empty((0,) * x.ndim, x.dtype), device=device)
     return x.copy() if copy else x.view()

@@ -1,6 +1,7 @@
-"""ndarray's attributes on tensors: what is seen of the memory that numpy would have, and views that are attributes.
+"""ndarray's attributes on tensors: layout (strides, flags, base), and views (T, real, imag, flat).
 
-Setting `shape`, `dtype` and the like makes the tensor itself show its elements in another way. May import the families.
+Setting `shape`, `dtype` or `strides` changes how the tensor shows its memory. May import guards, handle, operation,
+views, elementwise, manipulation, indexing, assignment, and array_flags of this folder.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ def _check_settable(tensor: TensorHandle, name: str) -> None:
 
 
 def _as_array(values: Any) -> Any:
-    # An array of complex numbers is cast to real ones, with a warning; a number is an error.
+    # numpy casts an array of complex numbers to real ones with a warning, and refuses a complex number.
     return values if hasattr(values, "__lazy_tensor__") else np.asarray(values)
 
 
 class ArrayAttributes(TensorHandle):
-    """ndarray's attributes; `size`, `ndim`, `nbytes` and `itemsize` are the handle's own."""
+    """ndarray's attributes. `size`, `ndim`, `nbytes` and `itemsize` are defined in TensorHandle."""
 
     __slots__ = ()
 
@@ -61,7 +62,7 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def dtype(self) -> Dtype:
-        """The dtype that numpy gives the value; setting it reads the memory in another way."""
+        """The dtype. Setting it reads the same memory as another dtype."""
         return self._type.dtype
 
     @dtype.setter
@@ -75,7 +76,7 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """The bytes from one element to the next along each axis, in the array that numpy would have."""
+        """The bytes from one element to the next along each axis, in numpy's layout of the array."""
         return strides_of(self)
 
     @strides.setter
@@ -85,7 +86,7 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def flags(self) -> Flags:
-        """What numpy says of the memory."""
+        """The flags of the array's memory, as numpy would set them. See np.ndarray.flags."""
         return Flags(self)
 
     def setflags(self, /, *, write: Any = None, align: Any = None, uic: Any = None) -> None:
@@ -94,12 +95,12 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def base(self) -> TensorHandle | None:
-        """The tensor whose memory numpy would share, None for memory of its own."""
+        """The tensor whose memory this one shares; None if it has memory of its own."""
         return base_of(self)
 
     @property
     def flat(self) -> FlatIterator:
-        """The elements one after another in C order."""
+        """The elements in C order along one axis. See np.ndarray.flat."""
         return FlatIterator(self)
 
     @flat.setter
@@ -108,21 +109,21 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def data(self) -> memoryview:
-        """A copy of the value as a buffer; what is written to it changes no tensor."""
+        """A copy of the value as a buffer. Writing to it does not change the tensor, unlike numpy."""
         return np.array(read_value(self, "data"), copy=True, order="K").data
 
     @property
     def ctypes(self) -> Any:
-        """numpy's helper for ctypes, of a copy of the value that lives as long as the helper."""
+        """numpy's helper for ctypes, for a copy of the value that lives as long as the helper."""
         return np.array(read_value(self, "ctypes"), copy=True, order="K").ctypes
 
     @property
     def device(self) -> str:
-        """Where the elements are: always "cpu"."""
+        """Always "cpu"."""
         return "cpu"
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Self:
-        """Return the tensor, which is on the only device there is. See np.ndarray.to_device."""
+        """Return the tensor: there is only one device. See np.ndarray.to_device."""
         np.empty(0).to_device(device, stream=stream)
         return self
 
@@ -133,7 +134,7 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def mT(self) -> LazyTensor:
-        """The tensor with its last two axes exchanged."""
+        """The tensor with its last two axes swapped."""
         if self.ndim < 2:
             raise ValueError(
                 f"matrix transpose with ndim < 2 is undefined: {described(self)} has {self.ndim} axes; insert one with"
@@ -143,7 +144,7 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def real(self) -> Any:  # Any: the tensor itself, whose class derives from this one, or another
-        """The real part, a view; a tensor of real numbers itself."""
+        """The real part, a view; for real numbers the tensor itself."""
         if self.dtype.kind != "c":
             return self
         return composites.real(self)
@@ -155,7 +156,7 @@ class ArrayAttributes(TensorHandle):
 
     @property
     def imag(self) -> LazyTensor:
-        """The imaginary part, a view; zeros that nobody can write to for real numbers."""
+        """The imaginary part, a view; for real numbers zeros that are read-only."""
         if self.dtype.kind != "c":
             return self._no_imaginary_part()
         return composites.imag(self)

@@ -1,18 +1,17 @@
-"""Says what a function of another library that is calling needs: an array of numpy's own class, or memory to write to.
+"""Makes tensors pass as arrays, or as copies, for the few library functions that need numpy's own class.
 
-`series[mask]`, `frame.groupby(keys)`, `pandas.unique(x)`, the grids of scikit-learn ask `isinstance(x, np.ndarray)` before
-anything else, and treat what is none as a label or refuse it. Having asked, they call `np.asarray` or take the elements one
-by one, so that a tensor does as well as an array. Elsewhere libraries ask and then hand the array to C code: there a tensor
-is none, and is converted first.
+`series[mask]`, `frame.groupby(keys)`, `pandas.unique(x)` and scikit-learn's grids first check
+`isinstance(x, np.ndarray)`, and refuse anything else or treat it as a label. Then they call `np.asarray` or go through
+the elements, so a tensor works if the check passes. Other functions pass checked arrays on to C code: for these a tensor
+is no np.ndarray, and is converted.
 
-A masked array writes to the memory that it is made of, in place and as scratch memory of its functions. It is given memory of
-its own, as all classes of numpy's that hold memory are.
+A masked array writes to the memory that it is made of. So it gets a copy, like all numpy classes that hold memory.
 """
 
 from collections.abc import Mapping
 from types import FrameType
 
-# The functions with their modules. Where a library renames one, its calls become what they are without this table.
+# Functions and their modules. If a library renames one, its calls work as for all other functions.
 _FUNCTION_TO_MODULE = {
     "is_bool_indexer": "pandas.core.common",
     "is_array_like_deprecate_non_pandas": "pandas.core.dtypes.common",
@@ -42,6 +41,6 @@ def takes_memory(caller: FrameType) -> bool:
 
 
 def _is_running(function_to_module: Mapping[str, str], frame: FrameType) -> bool:
-    # Inside a function there may be a comprehension: get_grouper.<locals>.<genexpr>.
+    # Includes comprehensions inside the function: get_grouper.<locals>.<genexpr>.
     module = function_to_module.get(frame.f_code.co_qualname.partition(".<locals>")[0])
     return module is not None and frame.f_globals.get("__name__") == module

@@ -1,6 +1,6 @@
-"""`x.flags`: what numpy says of an array's memory, derived from the layout that it would have.
+"""`x.flags`: the flags of numpy's array, derived from the layout that it would have.
 
-May import layout, assignment, view_operations, handle.
+May import handle, operation, views.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _NAMES = frozenset((*map(str.lower, _SHOWN), "contiguous", "behaved", "carray", 
 
 
 def set_writeable(tensor: TensorHandle, writeable: bool) -> None:
-    """Let the tensor be written to, or not; the views that are there stay as they are, as numpy's.
+    """Make the tensor writable or read-only. Existing views stay as they are, as in numpy.
 
-    Raises:  ValueError: it shows elements of something that is read-only
+    Raises:  ValueError: it is to be made writable, but shows a read-only tensor
     """
     if writeable == is_writable(tensor):
         return
@@ -55,7 +55,7 @@ def _can_be_undone(step: Operation) -> bool:
 
 
 class Flags:
-    """The flags by attribute and by name, as numpy.flagsobj; only `writeable` says something that can be changed."""
+    """The flags, by attribute and by name, as numpy.flagsobj. Only `writeable` can be changed."""
 
     __slots__ = ("_tensor",)
     __hash__ = None  # type: ignore[assignment]  # numpy's are not hashable either
@@ -78,7 +78,7 @@ class Flags:
 
     @property
     def fnc(self) -> bool:
-        """Whether the order is Fortran's and not C's."""
+        """Whether the order is Fortran's and not also C's."""
         return self.f_contiguous and not self.c_contiguous
 
     @property
@@ -88,7 +88,7 @@ class Flags:
 
     @property
     def owndata(self) -> bool:
-        """Whether the tensor is no view."""
+        """Whether the tensor has memory of its own, and is no view."""
         return base_of(self._tensor) is None
 
     @property
@@ -102,16 +102,16 @@ class Flags:
 
     @property
     def aligned(self) -> bool:
-        """Whether each element lies where the machine wants it: fields of records may not."""
+        """Whether the address of each element suits the machine; fields of records may be unaligned."""
         return bool(flags_of(self._tensor).aligned)
 
     @aligned.setter
     def aligned(self, value: Any) -> None:
-        """Refuse nothing: elements stay where the machine wants them."""
+        """Accept any value and ignore it."""
 
     @property
     def writebackifcopy(self) -> bool:
-        """Never: that is for C extensions."""
+        """Always False: the flag is for C extensions."""
         return False
 
     @writebackifcopy.setter
@@ -128,12 +128,12 @@ class Flags:
 
     @property
     def carray(self) -> bool:
-        """Whether it is behaved and in C order."""
+        """Whether it is `behaved` and in C order."""
         return self.behaved and self.c_contiguous
 
     @property
     def farray(self) -> bool:
-        """Whether it is behaved and in Fortran order, not C's."""
+        """Whether it is `behaved` and in Fortran order, not also C's."""
         return self.behaved and self.fnc
 
     @property

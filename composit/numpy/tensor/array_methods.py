@@ -1,6 +1,6 @@
 """ndarray's methods on tensors: each calls the function of the same name, or numpy's own method on the value.
 
-Methods about memory are in memory_methods.py. May import the families.
+Methods about memory are in memory_methods.py. May import handle, apply and the folders below this one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _method(function: Function) -> Function:
 
 @dataclass(frozen=True)
 class _NumpysMethod:
-    """A method of numpy's as a function, by name: scalars have methods of their own."""
+    """A method of ndarray as a function: calls the method of this name, since numpy's scalars have their own."""
 
     __name__: str
 
@@ -64,14 +64,14 @@ class _NumpysMethod:
 
     @property
     def __signature__(self) -> inspect.Signature | None:
-        """numpy's own, which names what a method writes to."""
+        """numpy's signature; `call_numpy` finds in it the arguments that the method writes to."""
         return signature_of(getattr(np.ndarray, self.__name__))
 
 
 def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
-    """Return a method that runs numpy's own on the value, when it is called.
+    """Return a method that runs numpy's own on the value, at the call.
 
-    writes: "self" where it changes the array in place
+    writes: ("self",) if it changes the array in place
     """
 
     function = _NumpysMethod(method.__name__)
@@ -85,7 +85,7 @@ def numpys(method: Function, writes: tuple[str, ...] = ()) -> Function:
 
 
 def _truth_method(function: Function) -> Function:
-    """Return a reduction to truth values as a method, which has a dtype where the function has none."""
+    """Return `any` or `all` as a method: it has a parameter dtype that the function has not."""
     by_numpy = numpys(getattr(np.ndarray, function.__name__), _IN_PLACE)
 
     def method(
@@ -101,7 +101,7 @@ def _truth_method(function: Function) -> Function:
 
 
 def _lengths(given: tuple[Any, ...]) -> Any:
-    """Return the one sequence given, or the numbers given one by one."""
+    """Return the sequence if one was given, else the tuple of numbers: reshape((2, 3)) and reshape(2, 3)."""
     return given[0] if len(given) == 1 and (given[0] is None or np.ndim(given[0])) else given
 
 
@@ -109,7 +109,7 @@ def _conjugate(array: Any, *out: Any) -> Any:
     return array.conj(*out)
 
 
-# The dtypes whose size does not follow from the elements.
+# The dtypes with a fixed size. The size of strings depends on the elements.
 _SIZED = frozenset("biufcmM")
 
 
@@ -147,7 +147,7 @@ class ArrayMethods(TensorHandle):
     put = _method(in_place.put)
 
     def choose(self, /, *choices: Any, out: Any = None, mode: Any = "raise") -> LazyTensor:
-        """Return elements of the choices, by number, given as one sequence or one by one. See np.ndarray.choose."""
+        """Return elements of the choices, picked by number; choices in one sequence or one by one. See np.ndarray.choose."""
         return choosing.choose(self, choices[0] if len(choices) == 1 else choices, out=out, mode=mode)
 
     def compress(self, /, condition: Any, axis: Any = None, out: Any = None) -> LazyTensor:
@@ -164,7 +164,7 @@ class ArrayMethods(TensorHandle):
                 assign_result(self, sorting.sort(self, **options))
 
     def partition(self, /, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> None:
-        """Put the kth elements in their places, smaller ones before, larger ones after. See np.ndarray.partition."""
+        """Put the kth elements in their sorted places, smaller before, larger after. See np.ndarray.partition."""
         if axis is None or not is_writable(self):
             options = {"axis": axis, "kind": kind, "order": order}
             call_numpy(np.ndarray.partition, (self, kth), options, _IN_PLACE)
@@ -173,24 +173,24 @@ class ArrayMethods(TensorHandle):
                 assign_result(self, sorting.partition(self, kth, axis, kind, order))
 
     def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> LazyTensor:
-        """Return the elements with those outside of bounds replaced by them. See np.ndarray.clip."""
+        """Return the elements limited to an interval. See np.ndarray.clip."""
         if out is not None:
             kwargs["out"] = out
         return composites.clip(self, min, max, **kwargs)
 
     def transpose(self, *axes: Any) -> LazyTensor:
-        """Return the tensor with its axes in the order given, reversed without one. See np.ndarray.transpose."""
+        """Return the tensor with its axes in the given order, by default reversed. See np.ndarray.transpose."""
         return movement.transpose(self, _lengths(axes) if axes else None)
 
     def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> LazyTensor:
-        """Return the elements in another shape, given as one sequence or length by length. See np.ndarray.reshape."""
+        """Return the elements in another shape: one sequence, or length by length. See np.ndarray.reshape."""
         if not shape:
             flat: LazyTensor = call_numpy(np.ndarray.reshape, (self,), {"order": order, "copy": copy})
             return flat
         return movement.reshape(self, _lengths(shape), order, copy=copy)
 
     def flatten(self, order: Any = "C") -> LazyTensor:
-        """Return the elements along one axis, as a tensor of its own. See np.ndarray.flatten."""
+        """Return a copy of the elements along one axis. See np.ndarray.flatten."""
         return copied_in_order(movement.ravel(self, order), "K")
 
     def astype(
@@ -210,7 +210,7 @@ class ArrayMethods(TensorHandle):
         return result if order == "K" else copied_in_order(result, order)
 
     def copy(self, order: Any = "C") -> LazyTensor:
-        """Return the same value as a tensor of its own: assigning to either leaves the other alone."""
+        """Return a copy: assigning to either does not change the other. See np.ndarray.copy."""
         return copied_in_order(self, "C" if order is None else order)
 
     def __copy__(self) -> LazyTensor:
@@ -222,7 +222,7 @@ class ArrayMethods(TensorHandle):
         return copied_in_order(self, "K")
 
     def conj(self, out: Any = None, /) -> Any:  # Any: as astype
-        """Return the complex conjugate: real numbers themselves. See np.ndarray.conj."""
+        """Return the complex conjugate; a real tensor itself. See np.ndarray.conj."""
         if out is not None or self.dtype.kind not in "biufc":
             return call_numpy(_conjugate, (self, *(() if out is None else (out,))), {}, _IN_PLACE)
         return table.conjugate(self) if self.dtype.kind == "c" else self
@@ -251,12 +251,12 @@ class ArrayMethods(TensorHandle):
         return self.shape[0]
 
 
-# These make tensors of ours, with arguments of their own.
+# Here tensors have parameters of their own.
 _OWN_SIGNATURES = ("__init__", "__new__")
 
 
 def sign_methods(kind: type) -> None:
-    """Give each method the signature that numpy's has."""
+    """Give each method of a class the signature of numpy's method."""
     for name, method in vars(kind).items():
         theirs = getattr(np.ndarray, name, None)
         if isinstance(method, FunctionType) and callable(theirs) and name not in _OWN_SIGNATURES:

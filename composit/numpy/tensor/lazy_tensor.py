@@ -1,4 +1,4 @@
-"""The classes of tensors: arrays, scalars, and `LazyTensor`, which both are. May import all families."""
+"""The classes of tensors: `ndarray`, `LazyScalar`, and their base `LazyTensor`. May import all folders below."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _real(value: Any) -> Any:
 
 
 class _ExtendedArray(np.ndarray):
-    """What a subclass of ours extends: numpy's array, to which the name `ndarray` of ours means numpy's own class."""
+    """The base of users' subclasses of our `ndarray`: numpy's class, where our name `ndarray` means numpy's own."""
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
         """Return the memory seen as another dtype or class. See np.ndarray.view."""
@@ -46,14 +46,14 @@ class _ExtendedArray(np.ndarray):
         return super().view(*given, **{k: np.ndarray if value is ndarray else value for k, value in kwargs.items()})
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False, /) -> Any:
-        """Return an array or a tensor as one of this class. See np.ndarray.__array_wrap__."""
+        """Return an array or tensor as an array of this class. See np.ndarray.__array_wrap__."""
         return super().__array_wrap__(_real(array), context, return_scalar)
 
 
 def _memory_for(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
-    """Return what numpy's constructor makes, with the elements of the buffer that is given, else zeros.
+    """Return the array that numpy's constructor makes, with a copy of the given buffer, else zeros.
 
-    Memory as it is found would make no two evaluations alike.
+    numpy leaves the memory uninitialised; then no two evaluations would agree.
     """
     made = np.ndarray(*map(_real, args), **{name: _real(value) for name, value in kwargs.items()})
     if len(args) > 2 or "buffer" in kwargs:
@@ -65,12 +65,12 @@ def _memory_for(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Array:
 
 
 class _ArrayClass(type):
-    """What `ndarray` does as a class: makes arrays of a shape, knows numpy's own, and leaves subclasses to numpy."""
+    """The class of `ndarray`: calling it makes an array of a shape, numpy's arrays are instances, subclasses are numpy's."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
         if not any(isinstance(base, mcs) for base in bases):
             return super().__new__(mcs, name, bases, namespace)
-        # A subclass holds memory and may do anything with it: numpy's own class is what it wants to extend.
+        # A subclass may do anything with its memory, so it extends numpy's class.
         real = tuple(_ExtendedArray if isinstance(base, mcs) else base for base in bases)
         return new_class(name, real, options, lambda empty: empty.update(namespace))
 
@@ -90,40 +90,40 @@ class _ArrayClass(type):
 
 
 class ndarray(LazyTensor, metaclass=_ArrayClass):  # numpy's name
-    """An array of known shape and dtype whose elements are computed when they are needed.
+    """An array with known shape and dtype. Its elements are computed when they are needed.
 
-    `ndarray(shape, dtype, ..., name=None)` makes one, as numpy's, with a label if `name` is given. Numpy's own arrays are
-    instances too; a subclass is one of numpy's class, since it extends memory and not values.
+    `ndarray(shape, dtype, ..., name=None)` makes one as numpy does, with an optional label. Numpy's own arrays are
+    instances too. A subclass of this class derives from numpy's, since subclasses work on memory.
     """
 
     __slots__ = ()
 
     @property  # type: ignore[misc]  # of an instance it is read only
     def __class__(self) -> Any:
-        """The class, which `isinstance` asks for; numpy's for functions of other libraries that take no other array."""
+        """The class that `isinstance` sees: numpy's in the functions of `array_callers.py`."""
         return np.ndarray if takes_arrays_only(sys._getframe(1)) else type(self)
 
     @property
     def _numba_type_(self) -> Never:
-        """What numba asks of a value that it does not know: it compiles for numpy's own arrays."""
+        """Raise an error that helps: numba asks for this, and compiles for numpy's own arrays only."""
         raise OperandError(
             f"numba: a compiled function was called with {described(self)}, a composit tensor; expected an array of numpy's: call"
             " np.asarray or .to_numpy() first"
         )
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        wanted: Any = cls  # Any: a subclass of numpy's own, where `__new__` of one calls ours
+        wanted: Any = cls  # Any: a subclass of numpy's ndarray, if its `__new__` calls ours
         if not issubclass(wanted, TensorHandle):
             return np.ndarray.__new__(wanted, *args, **kwargs)
         return object.__new__(wanted)
 
 
 class _ScalarClass(type):
-    """What `type(s)(value)` and `dtype(type(s))` do where `s` is a scalar: what the classes of numpy's scalars do.
+    """The class of scalar classes: makes `type(s)(value)` and `dtype(type(s))` work as for numpy's scalars.
 
-    A class of numbers has numpy's abstract class of such numbers among its own, without being derived from it: C code that
-    asks for a number (pandas: "is it an np.floating?") finds one, and reads it through `__float__`. Were np.generic there
-    as well, numpy's C code would read the value from the memory of the object, where there is none.
+    Each class has numpy's abstract class (np.floating, ...) in its mro without deriving from it. So C code that asks
+    for a number (pandas: "is it an np.floating?") takes it, and reads it through `__float__`. np.generic must not be in
+    the mro: numpy's C code would read the value from the object's memory, which does not hold it.
 
     char: the character of the dtype
     """
@@ -135,7 +135,7 @@ class _ScalarClass(type):
 
     @property
     def dtype(cls) -> Dtype:
-        """The dtype of the scalars; objects for a class of several kinds, as numpy has it of any class."""
+        """The dtype of the scalars; object for LazyScalar, as numpy has it for any other class."""
         return _dtype_of(cls)
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -143,7 +143,7 @@ class _ScalarClass(type):
             return super().__call__(*args, **kwargs)
         if isinstance(args[0], TensorHandle):
             return args[0]
-        # A number of Python's library, as `statistics` makes of a mean, is made a float.
+        # A number of another class, such as the Fraction of statistics.mean, becomes a float.
         is_other = isinstance(args[0], Real) and not isinstance(args[0], int | np.generic)
         return as_tensor(np.asarray(float(args[0]) if is_other else args[0], *args[1:], **kwargs)[()])
 
@@ -157,42 +157,42 @@ def _dtype_of(scalars: type) -> Dtype:
 
 
 class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
-    """One number where numpy gives a scalar and no array: immutable, and an instance of numpy's scalar class too."""
+    """A number where numpy returns a scalar, not an array: immutable, and also an instance of numpy's scalar class."""
 
     __slots__ = ()
 
     @property  # type: ignore[misc]  # of an instance it is read only
     def __class__(self) -> Any:
-        """Numpy's class of such scalars: `isinstance(x.sum(), np.floating)` is as true as it is of numpy's own."""
+        """Numpy's class of these scalars, so that `isinstance(x.sum(), np.floating)` is true."""
         return self._type.dtype.type
 
     def __hash__(self) -> int:
-        """As numpy's, by value: elements of arrays, integers, texts, dates are keys of dictionaries.
+        """Return the hash of the value, as numpy: elements, integers, strings and dates can be keys of dictionaries.
 
-        Floats that were computed hash by identity: a loss is a key of `chain_rule`, which must not compute it.
+        Computed floats hash by identity: `chain_rule` uses a loss as a key, and must not compute it.
         """
         operation = self.node.operation
         if self._type.dtype.kind in "fc" and not (operation.is_view or isinstance(operation, Scalar | Input)):
             return object.__hash__(self)
         return hash(read_value(self, "hash"))
 
-    # None keeps Python from trying x[0], x[1], ..., and tells `collections.abc` that nothing is to be gone through.
+    # None: else Python would iterate by x[0], x[1], ..., and collections.abc would take it for an iterable.
     __iter__ = None  # type: ignore[assignment]  # arrays have it
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the number whose bytes are these, read as another dtype. See np.generic.view."""
+        """Return the number with the same bytes, read as another dtype. See np.generic.view."""
         result = super().view(*args, **kwargs)
         return result[()] if isinstance(result, LazyTensor) and not result.ndim else result
 
     def __getattr__(self, name: str) -> Any:
-        # What only numpy's scalars have (is_integer, as_integer_ratio, numerator, ...) is asked of the number itself.
+        # Methods that only numpy's scalars have (is_integer, numerator, ...) are called on the value.
         if not name.startswith("_") and hasattr(self._type.dtype.type, name):
             return getattr(read_value(self, name), name)
         return super().__getattr__(name)
 
 
 def _numbers(char: str) -> _ScalarClass:
-    """Return the class of the scalars of a dtype."""
+    """Return the class of scalars of a dtype."""
     name = f"Lazy{np.dtype(char).type.__name__.capitalize()}"
     return _ScalarClass(name, (LazyScalar,), {"__slots__": (), "__module__": __name__, "_char": char})
 
@@ -205,7 +205,7 @@ _classes: dict[str, Any] = {
     **{char: _numbers(char) for char in HANDLE_KINDS if len(char) == 1},
 }
 TENSOR_CLASSES = tuple([_classes[kind] for kind in HANDLE_KINDS])
-# What other libraries call a value whose class they do not know: "expected np.ndarray (got ...)".
+# Libraries print the class of a value that they refuse ("expected np.ndarray (got ...)"), so the name says what to do.
 for _class in _classes.values():
     _class.__name__ = "composit scalar: call float(), int() or .item() first"
 ndarray.__name__ = "composit tensor: call np.asarray or .to_numpy() first"

@@ -1,6 +1,6 @@
-"""ndarray's methods about memory: views of it, its bytes, its size, its copies on disk.
+"""ndarray's methods about memory: views, bytes, size, files.
 
-May import memory, array_methods, numpy_call.
+May import apply, guards, handle, views, calls, manipulation, and array_methods of this folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from composit.numpy.views.writes import assign_result, writing_to
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# inspect.BufferFlags.WRITABLE, which Python has from 3.12 on: only there it calls `__buffer__`.
+# inspect.BufferFlags.WRITABLE. Python calls `__buffer__` from 3.12 on, which is also where that name exists.
 _WRITABLE = 1
 
 
@@ -31,7 +31,7 @@ def _is_array_class(value: Any) -> bool:
 
 
 class MemoryMethods(TensorHandle):
-    """ndarray's methods for which elements are bytes."""
+    """ndarray's methods that work on the bytes of the elements."""
 
     __slots__ = ()
 
@@ -42,9 +42,9 @@ class MemoryMethods(TensorHandle):
     _byteswapped = numpys(np.ndarray.byteswap)
 
     def view(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a view of all of the tensor, its memory read as a dtype where one is given. See np.ndarray.view.
+        """Return a view of the whole tensor, its memory read as `dtype` if one is given. See np.ndarray.view.
 
-        A subclass of numpy's ndarray gives an array of that class, with a copy of the value.
+        For a subclass of numpy's ndarray, return an array of that class with a copy of the value.
         """
         dtype, kind = _view_arguments(*args, **kwargs)
         if kind is not None and not issubclass(kind, TensorHandle) and kind is not np.ndarray:
@@ -64,7 +64,7 @@ class MemoryMethods(TensorHandle):
     def byteswap(
         self, /, inplace: bool = False
     ) -> Any:  # Any: the tensor itself, whose class derives from this one, or another
-        """Return the elements with their bytes in reverse, in place where asked. See np.ndarray.byteswap."""
+        """Return the elements with their bytes reversed; in place if asked. See np.ndarray.byteswap."""
         if not inplace:
             return self._byteswapped()
         with writing_to(self):
@@ -72,7 +72,7 @@ class MemoryMethods(TensorHandle):
         return self
 
     def resize(self, /, *new_shape: Any, refcheck: bool = True) -> None:
-        """Change the number of elements in place; of a scalar numpy changes nothing. See np.ndarray.resize."""
+        """Change the number of elements in place; a scalar is left as it is, as in numpy. See np.ndarray.resize."""
         if not self._type.is_scalar:
             resize_in_place(self, new_shape, refcheck)
 
@@ -86,7 +86,7 @@ class MemoryMethods(TensorHandle):
 
     def __sizeof__(self) -> int:
         owned = self.nbytes if self._base is None else 0
-        # A length and a stride for each axis.
+        # numpy's size counts a length and a stride (8 bytes each) per axis.
         return object.__sizeof__(self) + 16 * self.ndim + owned
 
     def __delitem__(self, index: Any, /) -> None:
@@ -96,12 +96,12 @@ class MemoryMethods(TensorHandle):
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False, /) -> Any:
         if return_scalar and not np.ndim(array):
-            # Who asks for a scalar by this protocol is numpy, which knows its own.
+            # Only numpy calls this for a scalar, and it takes its own scalar.
             return np.asarray(array)[()]
         return array if isinstance(array, TensorHandle) else input_of(np.array(array, copy=True, order="K"))
 
     def __array_finalize__(self, obj: Any, /) -> None:
-        """Do nothing: tensors are made complete."""
+        """Do nothing: numpy's hook for subclasses, and tensors need none."""
 
     def __setstate__(self, state: Any, /) -> None:
         array = np.empty(0)
@@ -110,7 +110,7 @@ class MemoryMethods(TensorHandle):
 
     @classmethod
     def __class_getitem__(cls, parameters: Any, /) -> GenericAlias:
-        # numpy checks how many there are.
+        # numpy's call raises its error for a wrong number of parameters.
         return GenericAlias(cls, np.ndarray.__class_getitem__(parameters).__args__)
 
 

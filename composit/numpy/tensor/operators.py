@@ -1,6 +1,6 @@
-"""Python's operators on tensors, as numpy defines them on arrays.
+"""Python's operators on tensors, with numpy's rules for arrays.
 
-May import elementwise_table, power_operator, products, subscripts, handle, errors.
+May import handle, views, calls, elementwise, products, indexing, assignment, and power_operator of this folder.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Universal: TypeAlias = ElementwiseFunction | GeneralizedFunction
 
 
 def _in_place(function: Universal, tensor: Any, other: Any, ufunc: np.ufunc, lazily: BinaryMethod) -> Any:
-    """Return the tensor, moved on to the result: numpy's rules for `x += y`.
+    """Carry out `x += y` with numpy's rules, and return the tensor.
 
-    lazily: the function of two operands, which leaves to its caller what is no matter of rules
+    lazily: the function of two operands, which raises if its rule declines and does not ask numpy
 
-    Raises:  DtypeError: the result's dtype is not of the tensor's kind; ShapeError: it has another shape
+    Raises:  DtypeError: the result's dtype is of another kind than the tensor's; ShapeError: it has another shape
     """
     if tensor._type.is_scalar:
-        # numpy's scalars are immutable: Python takes the operator without assignment, and the name is bound anew.
+        # numpy's scalars are immutable: Python then computes x = x + y.
         return NotImplemented
     lock = write_lock(tensor)
     try:
@@ -54,7 +54,7 @@ def _in_place(function: Universal, tensor: Any, other: Any, ufunc: np.ufunc, laz
         if is_asked(other):
             return function(tensor, other, out=(tensor,))
         if ufunc is np.matmul:
-            # Its operator has rules of its own, for vectors.
+            # `@=` has rules for vectors that matmul with out= has not.
             let_numpy_decide(refusal, _multiply_in_place, (), {"out": tensor, "other": other})
         else:
             let_numpy_decide(refusal, ufunc, (tensor, other), {"out": tensor})
@@ -66,7 +66,7 @@ def _multiply_in_place(out: Any, other: Any) -> None:
 
 
 def _defers(other: Any) -> bool:
-    """Return whether numpy's arrays would leave the operator to the other operand: those that say so, and subclasses."""
+    """Return whether numpy's arrays leave the operator to the other operand, by `__array_ufunc__ = None` or as a subclass."""
     kind = type(other)
     if kind in _NEVER_DEFERRED_TO or issubclass(kind, TensorHandle):
         return False
@@ -75,7 +75,7 @@ def _defers(other: Any) -> bool:
         return True
     if isinstance(other, np.ndarray):
         return kind is not np.ndarray
-    # Without the protocol, the older rule: who has a higher priority than an array's, 0, is asked first.
+    # The older rule, for classes without the protocol: a higher `__array_priority__` than an array's 0 wins.
     return protocol is _defers and _priority(other) > 0
 
 
@@ -116,7 +116,7 @@ def _reflected(function: Universal, python_operator: Callable[[Any, Any], Any]) 
         if getattr(type(other), "__array_ufunc__", _defers) is None:
             return NotImplemented
         if _defers(other):
-            # A matrix or the like, which knows arrays and no tensors.
+            # A class that knows arrays but no tensors, such as np.matrix.
             return call_numpy(python_operator, (other, self), {})
         try:
             return lazily(other, self)
@@ -145,7 +145,7 @@ def _unary(function: Callable[..., LazyTensor]) -> Callable[[Any], LazyTensor]:
 
 
 class Operators(TensorHandle):
-    """The operators: each calls numpy's function of the same meaning; comparisons are elementwise."""
+    """The operators. Each calls numpy's function of the same meaning; comparisons are elementwise."""
 
     __slots__ = ()
 
@@ -198,9 +198,9 @@ class Operators(TensorHandle):
     __le__ = _binary(table.less_equal, operator.le)
     __gt__ = _binary(table.greater, operator.gt)
     __ge__ = _binary(table.greater_equal, operator.ge)
-    # Python drops the hash where __eq__ is defined; tensors hash by identity.
+    # Defining __eq__ removes the inherited hash; tensors hash by identity.
     __hash__ = TensorHandle.__hash__
 
-    # Without a frame of their own: loops over elements pay for each step.
+    # Bound directly: one more Python frame would cost time at each step of a loop over elements.
     __getitem__ = get_item
     __setitem__ = set_item

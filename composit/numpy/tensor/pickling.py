@@ -1,6 +1,7 @@
-"""Tensors are pickled as numpy's arrays are: their value, laid out as numpy would have it, and nothing that led to it.
+"""Pickling: a tensor is pickled as numpy's arrays are, as its value in numpy's layout, without its graph.
 
-A graph is pickled where a graph is asked for: `x.graph`, `x.node`. May import guards, layout, array_flags, apply.
+`x.graph` and `x.node` pickle the graph. May import guards, operation, apply, handle, views, and array_flags of this
+folder.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from composit.operation import Array
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# From this protocol on, numpy's arrays remember that they are read-only, if they lie in one piece.
+# From this protocol on, numpy's arrays without gaps are pickled with the flag that they are read-only.
 _PROTOCOL_OF_BUFFERS = 5
 
 
 class Pickling(TensorHandle):
-    """The methods by which pickle takes a tensor apart."""
+    """The methods that pickle calls."""
 
     __slots__ = ()
 
@@ -48,20 +49,20 @@ def _lies_in_one_piece(layout: Array) -> bool:
 
 
 def _laid_out(value: Array, layout: Array) -> Array:
-    """Return the value in the order of a layout, in C order where that has gaps."""
+    """Return the value in the order of a layout; in C order if the layout has gaps."""
     if value.strides == layout.strides:
         return value
     if _lies_in_one_piece(layout):
         array: Array = np.empty_like(layout, value.dtype)
     else:
-        # An array with gaps has no buffer to hand over beside the pickle, so that ours has gaps, too.
+        # numpy pickles an array with gaps without a separate buffer. Make one with gaps, so that pickle does the same.
         array = np.empty((*layout.shape, 2), value.dtype)[..., 0]
     array[...] = value
     return array
 
 
 def tensor_of_value(array: Array, is_read_only: bool = False) -> LazyTensor:
-    """Return a tensor of an array that was loaded; one that shows memory of somebody else, as of a buffer, is copied."""
+    """Return a tensor with a loaded array; an array that shows foreign memory, such as a buffer, is copied."""
     owner = array.base
     is_own = type(array) is np.ndarray and (owner is None or isinstance(owner, bytes | bytearray))
     tensor = input_of(array if is_own else np.array(array, order="K", copy=True))
@@ -70,6 +71,6 @@ def tensor_of_value(array: Array, is_read_only: bool = False) -> LazyTensor:
     return tensor
 
 
-def scalar_of_value(value: Any) -> LazyTensor:  # Any: a scalar of numpy's, and ours of it
-    """Return a scalar of one that was loaded."""
+def scalar_of_value(value: Any) -> LazyTensor:  # Any: a numpy scalar in, our scalar out
+    """Return a scalar tensor with a loaded value."""
     return as_tensor(value)

@@ -1,7 +1,7 @@
-"""What numpy's operator `**` calls: `x ** 2` of an array is `square(x)`, not `power(x, 2)`, with other last bits.
+"""The operator `**`. As in numpy, `x ** 2` of an array is `square(x)`; `power(x, 2)` would have other last bits.
 
-Which exponents have such a function depends on numpy's version, so numpy is asked, once per exponent and dtype. May import
-elementwise_table, handle.
+The exponents with such a function depend on numpy's version, so numpy is asked once per exponent and dtype. May import
+operation, elementwise.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Value = Any  # operands are tensors, arrays and numbers; results are LazyTensor
 
 @dataclass(frozen=True, slots=True)
 class _Called:
-    """What numpy's operator calls for an array.
+    """The function that numpy's operator calls for an array.
 
-    function: composit's of the same name
-    dtype:    what the array is cast to first
+    function: composit's function of the same name
+    dtype:    the dtype to which the array is cast first
     """
 
     function: Callable[..., Value]
@@ -32,14 +32,14 @@ class _Called:
 
 
 class _Asked(np.ndarray[Any, Any]):
-    """An array that returns the function its operators call, and the dtype of the operand they call it on."""
+    """An array whose operators return the ufunc that they call and the dtype of its operand, instead of calling it."""
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> tuple[np.ufunc, Dtype]:
         return ufunc, inputs[0].dtype
 
 
 def _to_the_power_of_zero(x: Value, **options: Any) -> Value:
-    # The exponent is Python's, so that the dtype stays that of x.
+    # A Python exponent, so that the dtype of x stays.
     return table.power(x, 0, **options)
 
 
@@ -78,9 +78,9 @@ _NUMBERS = frozenset(
 
 
 def power_operator(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
-    """Return `x ** exponent`.
+    """Return the method `x ** exponent`.
 
-    power: the operator where numpy's calls `power`
+    power: the method to use if numpy calls `power`
     """
 
     def method(self: Any, exponent: Value) -> Value:
@@ -93,7 +93,7 @@ def power_operator(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value
 
 
 def power_in_place(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
-    """Return `x **= exponent`. See `power_operator`."""
+    """Return the method `x **= exponent`. See `power_operator`."""
 
     def method(self: Any, exponent: Value) -> Value:
         called = _called_for(self, exponent, True) if exponent.__class__ in _NUMBERS else None

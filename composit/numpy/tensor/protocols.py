@@ -1,8 +1,8 @@
 """numpy's dispatch protocols: numpy's own functions, called on tensors, stay lazy.
 
-`np.exp(x)` becomes `cnp.exp(x)` by the table of ufuncs, `np.concatenate([x, y])` by the table of functions that
-`composit/numpy/__init__.py` fills. A function without a row runs on its real operands (`numpy_call.py`). May import the
-families.
+`np.exp(x)` finds `cnp.exp` in a table of ufuncs, `np.concatenate([x, y])` finds ours in `hooks.function_to_rule`. A
+function without a rule runs on its real operands (`calls/numpy_call.py`). May import errors, handle, hooks, arguments,
+views, calls, elementwise, manipulation, products, reductions, assignment.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _UFUNC_TO_ACCUMULATION: dict[Function, Function] = {np.add: reductions.cumsum, n
 
 def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> object:
     if handle_of(array).dtype.kind == "O":
-        # `any` of objects is a truth value, `logical_or.reduce` one of the objects.
+        # `any` of objects returns a truth value, `logical_or.reduce` one of the objects.
         raise NoRuleError(f"{ufunc.__name__}.reduce: objects")
     function = _UFUNC_TO_REDUCTION[ufunc]
     return function(array, axis=axis, **_taken(function, options))
@@ -61,9 +61,9 @@ def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> o
 
 
 def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a ufunc's method that say something, for the function that spells it.
+    """Return the options of a ufunc's method without defaults, if the function that computes it has these parameters.
 
-    Raises:  NoRuleError: the function has no parameter for one, as `max` has no `dtype`
+    Raises:  NoRuleError: the function lacks one, as `max` has no `dtype`
     """
     given = {name: value for name, value in options.items() if name != "dtype" or value is not None}
     signature = signature_of(function)
@@ -82,7 +82,7 @@ def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
     return _UFUNC_TO_FUNCTION[ufunc](widened, second, **options)
 
 
-# How a ufunc's method is spelled here, and which ufuncs have it.
+# For each method of ufuncs: how we compute it, and the ufuncs that have a rule for it.
 _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
     "__call__": (lambda ufunc, *inputs, **options: _UFUNC_TO_FUNCTION[ufunc](*inputs, **options), _UFUNC_TO_FUNCTION),
     "reduce": (_reduce, _UFUNC_TO_REDUCTION),
@@ -92,11 +92,11 @@ _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
 
 
 def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Mapping[str, Any]) -> object:
-    """Return the lazy result of a ufunc's method, or NotImplemented for operands that we do not know."""
+    """Return the lazy result of a ufunc's method, or NotImplemented for operands of unknown classes."""
     if any(is_asked(value) for value in inputs):
         return NotImplemented
     if any(_is_subclass(value) for value in inputs):
-        # Numpy's rules for subclasses: the result is of their class.
+        # numpy's rules for subclasses: the result has their class.
         return call_numpy(getattr(ufunc, method), tuple(inputs), options, ("out", "a"))
     if method == "at":
         return _at(ufunc, inputs)
@@ -134,9 +134,9 @@ def _is_subclass(value: Any) -> bool:
 
 
 def _written(result: Any, outs: Sequence[Any], name: str) -> object:
-    """Return the results, written to the `out` arguments that are given: tensors move on, arrays take the values."""
+    """Write the results to the `out` arguments and return these: tensors move on, arrays get the values."""
     results = result if isinstance(result, tuple) else (result,)
-    # All are known to fit before the first is written: a refusal leaves everything as it was.
+    # Check all before writing any, so that a refusal changes nothing.
     fitting = [_fitting(value, out, name) for value, out in zip(results, outs, strict=True)]
     written = tuple(map(_write, fitting, outs))
     return written if isinstance(result, tuple) else written[0]
@@ -170,7 +170,7 @@ def _write(value: Any, out: Any) -> object:
 def array_function(
     function: Function, types: Iterable[type], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> object:
-    """Return the lazy result of a numpy function: by ours where there is one, else from the real operands."""
+    """Return the result of a numpy function: lazy if ours has a rule for it, else computed from the real operands."""
     if not all(_is_known(kind) for kind in types):
         return NotImplemented
     rule = hooks.function_to_rule.get(function)
@@ -182,11 +182,11 @@ def _is_known(kind: type) -> bool:
 
 
 class Protocols(TensorHandle):
-    """The methods by which numpy's functions find ours."""
+    """The methods through which numpy's functions find ours."""
 
     __slots__ = ()
 
-    # Above ndarray's 0 and masked arrays' 15, for libraries that still ask by priority.
+    # Above ndarray's 0 and masked arrays' 15, for libraries that still compare priorities.
     __array_priority__ = 100.0
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> object:

@@ -1,6 +1,6 @@
-"""Values that Python asks for now: bool, int, item, tolist, np.asarray, print. Each that can steer Python is a guard.
+"""Values that Python asks for now: bool, int, item, tolist, np.asarray, print. A read that can steer Python is a guard.
 
-May import guards, handle, reductions, elementwise_table.
+May import guards, handle, operation, elementwise, reductions, inspection, and array_callers of this folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from composit.operation import Array
 
 
 class Reads(TensorHandle):
-    """The methods that compute the value because Python needs it."""
+    """The methods that compute the value at once, because Python needs it."""
 
     __slots__ = ()
 
@@ -84,17 +84,17 @@ class Reads(TensorHandle):
         return read_value(self, "tolist").tolist()
 
     def to_numpy(self) -> Array:
-        """Return the values as an array of numpy's, a copy; the name by which matplotlib and others ask for one."""
+        """Return a copy of the values as a numpy array; matplotlib and others look for this name."""
         return np.array(read_value(self, "to_numpy"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """Return the value in memory that nobody can write to, since the tensor would not see it; a copy is the caller's."""
+        """Return the value read-only, since the tensor would not see writes; a copy can be written to."""
         value = np.asarray(from_outside(read_value(self, "array")))
         if copy or (copy is None and takes_memory(sys._getframe(1))):
             return np.array(value, dtype, copy=True)
         array = np.asarray(value, dtype, copy=copy)
         if array.dtype != value.dtype:
-            # As of numpy's own array: what was converted is the caller's.
+            # The conversion made a new array, so it can be written to.
             return array
         array = array.view()
         array.flags.writeable = False
@@ -104,7 +104,7 @@ class Reads(TensorHandle):
         return bool(reductions.any(table.equal(self, value)))
 
     def __repr__(self) -> str:
-        """numpy's own of a scalar, which is computed for it, and of an array whose value is known; else what it is."""
+        """Return numpy's repr of a scalar (computed now) or of an array with a known value; else shape and dtype."""
         return _repr_of_scalar(self) if self._type.is_scalar else _repr_of_array(self)
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ class Reads(TensorHandle):
 
 
 def _instead_of_index(tensor: TensorHandle) -> str:
-    """Return what to write; C functions that take any number ask what is no float of Python's for an index."""
+    """Return the advice of the error. C functions that take any number ask for an index if it is no Python float."""
     if tensor.ndim == 0 and tensor.dtype.kind == "f":
         return "write float(x) where a number is taken, as in time.sleep(float(x)), and int(x) where an index is"
     return "use astype(int) or item()"

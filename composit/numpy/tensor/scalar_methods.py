@@ -1,6 +1,6 @@
-"""What numpy's scalars do in a way of their own, and what they cannot do although arrays can.
+"""Methods with which numpy's scalars differ from arrays: arithmetic, comparisons, and methods that they lack.
 
-May import elementwise_table, elementwise_composites, operators, guards, handle, errors.
+May import errors, guards, handle, calls, elementwise, and operators of this folder.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def _is_scalar(value: Value) -> bool:
 def _of_scalars(
     function: ElementwiseFunction, of_arrays: Callable[..., Value], reflected: bool = False
 ) -> Callable[..., Any]:
-    """Return the method for an operator: numpy's arithmetic of scalars where both are some, else that of arrays."""
+    """Return the method of an operator: numpy's scalar arithmetic if all operands are scalars, else that of arrays."""
 
     def method(self: Any, *others: Value) -> Value:
         if all(map(_is_scalar, others)):
             try:
                 return function.of_scalars(*others, self) if reflected else function.of_scalars(self, *others)
             except DECLINES:
-                # Numpy's word on it is asked for below.
+                # `of_arrays` asks numpy, which raises its error.
                 pass
         return of_arrays(self, *others)
 
@@ -67,7 +67,7 @@ def _compared(
 def _of_lists(
     method: Callable[[Any, Value], Value], python_operator: Callable[[Any, Any], Any], reflected: bool
 ) -> Callable[..., Any]:
-    """Return the method for `*`: a list times a number of numpy's is what Python makes of it, repeated or an error."""
+    """Return the method for `*`, in which a list times a numpy integer is repeated, as in Python."""
 
     def times(self: Any, other: Value) -> Value:
         if isinstance(other, list | tuple):
@@ -78,7 +78,7 @@ def _of_lists(
 
 
 class _Absent:
-    """A method that arrays have and scalars have not: `hasattr` says so, and what Python does with it is numpy's error."""
+    """A method that arrays have and scalars lack: `hasattr` is False, and Python's use of it raises numpy's error."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -92,7 +92,7 @@ class _Absent:
 
 
 class ScalarMethods(Operators):
-    """The methods that scalars have in place of those of arrays."""
+    """The methods of scalars that replace those of arrays."""
 
     __slots__ = ()
 
@@ -128,7 +128,7 @@ class ScalarMethods(Operators):
     __le__ = _compared(table.less_equal, operator.le, Operators.__le__)
     __gt__ = _compared(table.greater, operator.gt, Operators.__gt__)
     __ge__ = _compared(table.greater_equal, operator.ge, Operators.__ge__)
-    # Python drops the hash where __eq__ is defined; LazyScalar has its own.
+    # Defining __eq__ removes the inherited hash; LazyScalar defines its own.
     __hash__ = TensorHandle.__hash__
     __neg__ = _of_scalars(table.negative, Operators.__neg__)
     __abs__ = _of_scalars(table.absolute, Operators.__abs__)
@@ -141,7 +141,7 @@ class ScalarMethods(Operators):
     def __round__(self, ndigits: int | None = None) -> Any:
         if not hasattr(self.dtype.type, "__round__"):
             self._refuse("__round__")
-        # Without digits it is an integer of Python's.
+        # Without digits the result is a Python int.
         return builtins.round(read_value(self, "round")) if ndigits is None else composites.round(self, ndigits)
 
     def __trunc__(self) -> int:
