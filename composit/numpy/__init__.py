@@ -171,7 +171,8 @@ __all__ += ufuncs.__all__
 __all__ += vector_products.__all__
 __all__ += windows.__all__
 
-# Functions that lower modules call but cannot import. `function_to_rule` leads numpy's functions, called on tensors, to ours.
+# Functions that lower modules call but cannot import. `function_to_rule` leads numpy's functions, called on tensors,
+# to ours.
 _hooks.set_once(
     call_ufunc=_array_ufunc,
     code_to_source={**_CODE_OF_PROGRAMS, **_CODE_OF_DIRECT_RUNS},

@@ -144,8 +144,8 @@ DECLINES = (
     LinearAlgebraError,
     ReadOnlyError,
 )
-# The exceptions that lead to `let_numpy_decide`. Besides DECLINES these are Python's and numpy's own errors: either numpy
-# refuses the call as well, or the rule has a fault. Any other exception is a fault and goes on to the user.
+# The exceptions that lead to `let_numpy_decide`. Besides DECLINES these are Python's and numpy's own errors: either
+# numpy refuses the call as well, or the rule has a fault. Any other exception is a fault and goes on to the user.
 REFUSALS = (*DECLINES, TypeError, ValueError, IndexError, OverflowError, ZeroDivisionError)
 _ERRORS = (CompositError, *REFUSALS, RuntimeError, AttributeError, LookupError, AssertionError)
 

@@ -1,8 +1,9 @@
 """Declares public functions: numpy's name and signature, with a rule of ours (`rule_for`) or without (`without_rule`).
 
-A rule builds nodes and computes nothing. It covers the common forms of a call and declines the rest with NoRuleError; then
-numpy's function runs on the real operands, and its result or error is the answer. So a rule can be short and strict, and
-errors have numpy's class and text. May import errors, node, operation, apply, handle, labels, arguments, views, calls.
+A rule builds nodes and computes nothing. It covers the common forms of a call and declines the rest with NoRuleError;
+then numpy's function runs on the real operands, and its result or error is the answer. So a rule can be short and
+strict, and errors have numpy's class and text. May import errors, node, operation, apply, handle, labels, arguments,
+views, calls.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def rule_for(
 
     writes: the arguments that the function changes in place
 
-    Rules need no `like=` and no `out=`: both are handled here, `out=` by assigning the result. A rule that has a parameter
-    `name` accepts a label for its result, which is also set here.
+    Rules need no `like=` and no `out=`: both are handled here, `out=` by assigning the result. A rule that has a
+    parameter `name` accepts a label for its result, which is also set here.
     """
 
     def declare(rule: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

@@ -1,9 +1,9 @@
 """Derivatives of elementwise functions: `rule(xp, g, result, *operands)` returns the cotangent of one operand.
 
-`xp` is numpy's namespace or composit.numpy's: a rule computes values or builds graph. It uses Python scalars and makes no
-inputs; the sweep sums over broadcast axes and casts. Complex numbers are paired without conjugation, as in JAX, so a
-holomorphic f gives g * f'(x). At a tie maximum and minimum give half to each operand. A piecewise constant function has
-derivative zero. May import handle and operation.
+`xp` is numpy's namespace or composit.numpy's: a rule computes values or builds graph. It uses Python scalars and
+makes no inputs; the sweep sums over broadcast axes and casts. Complex numbers are paired without conjugation, as in
+JAX, so a holomorphic f gives g * f'(x). At a tie maximum and minimum give half to each operand. A piecewise constant
+function has derivative zero. May import handle and operation.
 """
 
 from __future__ import annotations

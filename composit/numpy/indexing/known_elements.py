@@ -1,8 +1,8 @@
 """Reading and writing single elements of arrays whose values are known, in numpy's own memory.
 
-A loop that fills an array from its own elements then runs at numpy's speed. Drafts (`composit/drafts.py`) record what the
-graph would be; they become nodes when the graph is asked for. May import at_call, drafts, node, operation, origins,
-source, guards, handle, views, elementwise.
+A loop that fills an array from its own elements then runs at numpy's speed. Drafts (`composit/drafts.py`) record what
+the graph would be; they become nodes when the graph is asked for. May import at_call, drafts, node, operation,
+origins, source, guards, handle, views, elementwise.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ def _origin_here(elements: Elements) -> Origin | Draft | None:
     return elements.here
 
 
-# The classes of numbers that numpy writes to an array of each dtype without warning, rounding or error. Other numbers are
-# left to numpy, and on its error nothing is written.
+# The classes of numbers that numpy writes to an array of each dtype without warning, rounding or error. Other numbers
+# are left to numpy, and on its error nothing is written.
 _INTEGERS = frozenset(np.dtype(code).type for code in "bhilqBHILQ")
 
 
@@ -217,8 +217,8 @@ def _references_of_a_name() -> int:
     return _references(held)
 
 
-# The references to a node that a write may replace: the tensor, its draft, and a local name. The references to its array are
-# as many: the known value, the elements, and a local name. Any more are somebody else's.
+# The references to a node that a write may replace: the tensor, its draft, and a local name. The references to its
+# array are as many: the known value, the elements, and a local name. Any more are somebody else's.
 _OWN_REFERENCES = 2 + _references_of_a_name()
 
 

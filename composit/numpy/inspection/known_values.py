@@ -1,4 +1,4 @@
-"""`known_value`: the value of an input, of a node that was read, or of a view of these. May import handle, operation."""
+"""`known_value`: the value of an input, of a node that was read, or of a view of one. May import handle, operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that call a user's function: numpy runs them at the call, since that function may do anything with the values.
+"""Functions that call a user's function. numpy runs them at the call: that function may do anything with the values.
 
 May import calls.
 """

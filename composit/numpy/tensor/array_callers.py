@@ -1,9 +1,9 @@
 """Makes tensors pass as arrays, or as copies, for the few library functions that need numpy's own class.
 
-`series[mask]`, `frame.groupby(keys)`, `pandas.unique(x)` and scikit-learn's grids first check
-`isinstance(x, np.ndarray)`, and refuse anything else or treat it as a label. Then they call `np.asarray` or go through
-the elements, so a tensor works if the check passes. Other functions pass checked arrays on to C code: for these a tensor
-is no np.ndarray, and is converted.
+`series[mask]`, `frame.groupby(keys)`, `pandas.unique(x)` and scikit-learn's grids first check `isinstance(x,
+np.ndarray)`, and refuse anything else or treat it as a label. Then they call `np.asarray` or go through the elements,
+so a tensor works if the check passes. Other functions pass checked arrays on to C code: for these a tensor is no
+np.ndarray, and is converted.
 
 A masked array writes to the memory that it is made of. So it gets a copy, like all numpy classes that hold memory.
 """

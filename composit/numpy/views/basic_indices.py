@@ -1,7 +1,7 @@
 """The operations of indexing: BasicIndex, AdvancedIndex, Field, and their adjoints.
 
-`x[...]` is translated into these in indexing/subscripts.py; `take` is in indexing/taking.py. May import errors, operation,
-handle, arguments.
+`x[...]` is translated into these in indexing/subscripts.py; `take` is in indexing/taking.py. May import errors,
+operation, handle, arguments.
 """
 
 from __future__ import annotations

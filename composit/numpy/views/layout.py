@@ -1,8 +1,8 @@
 """The strides that numpy's array would have, computed only when something depends on them.
 
-For example, a reshape shares memory or copies depending on the layout of its operand. The layout of a view follows from
-its base, and that of an input is given. Most operations turn C order into C order; the others are computed, to look at the
-result. May import guards, node, operation, apply, handle.
+For example, a reshape shares memory or copies depending on the layout of its operand. The layout of a view follows
+from its base, and that of an input is given. Most operations turn C order into C order; the others are computed, to
+look at the result. May import guards, node, operation, apply, handle.
 """
 
 from __future__ import annotations
@@ -215,8 +215,8 @@ def is_surely_in_c_order(tensor: TensorHandle) -> bool:
     return is_plain and _is_in_c_order(tensor._node)
 
 
-# Caches, by id: nodes whose values lie in C order, and nodes of which that is not sure. So a program that asks often walks
-# each node once.
+# Caches, by id: nodes whose values lie in C order, and nodes of which that is not sure. So a program that asks often
+# walks each node once.
 _known_in_c_order: WeakValueDictionary[int, Node] = WeakValueDictionary()
 _known_unsure: WeakValueDictionary[int, Node] = WeakValueDictionary()
 

@@ -1,8 +1,8 @@
 """Memory that a tensor shows while others write to it element by element, as nditer does.
 
-While memory is held, the tensor is a view of it: reading copies what is there at that moment, and assigning writes there.
-After the last holder has released it, the tensor is an ordinary one again. May import guards, node, operation, apply,
-handle, view_lists, and layout, writes of this folder.
+While memory is held, the tensor is a view of it: reading copies what is there at that moment, and assigning writes
+there. After the last holder has released it, the tensor is an ordinary one again. May import guards, node, operation,
+apply, handle, view_lists, and layout, writes of this folder.
 """
 
 from __future__ import annotations
