@@ -1,4 +1,7 @@
-"""Graphs out of rows in bulk, out of networkx's graphs, and networkx's graphs out of ours. May import graph."""
+"""Graphs out of rows in bulk, out of networkx's graphs, and networkx's graphs out of ours.
+
+May import draft, frozen, graph, records.
+"""
 
 from __future__ import annotations
 

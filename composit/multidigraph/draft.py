@@ -1,7 +1,7 @@
 """A draft: the changes of one call, gathered in ordinary dicts and turned into a new record map at the end.
 
 Only the records that the call touches are copied, each once however many changes the call makes to it, so that adding
-n edges at one node in one call is linear in n. The order in every dict is networkx's. May import records and frozen.
+n edges at one node in one call is linear in n. The order in every dict is networkx's. May import frozen, records.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Reads the forms in which networkx lets a caller write nodes and edges. May import draft."""
+"""Reads the forms in which networkx lets a caller write nodes and edges. May import draft, frozen, records."""
 
 from typing import Any, TypeAlias
 

@@ -3,7 +3,8 @@
 The old graph stays as it was and shares with the new one all records that the change did not touch. What a change is
 stands in `draft`; here are networkx's argument forms and its errors. networkx's algorithms run on this class as on
 their own: `G.__class__` names networkx's class, so that an algorithm that makes an empty graph "of G's class" to fill
-it gets a mutable one; see `callers` for those that make a copy. May import everything of this package but conversion.
+it gets a mutable one; see `callers` for those that make a copy. May import callers, draft, edge_forms, frozen,
+pickling, reading, records.
 """
 
 from __future__ import annotations

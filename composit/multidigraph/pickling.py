@@ -1,7 +1,7 @@
 """A record map as plain rows and back: what a pickled graph consists of.
 
 Rows stand in the order of insertion. In the graph of a tensor that is a topological order, so that pickling a node
-finds its operands pickled already and does not recurse. May import records.
+finds its operands pickled already and does not recurse. May import frozen, records.
 """
 
 from typing import Any, TypeAlias

@@ -1,7 +1,8 @@
 """The reading half of the graph: networkx's interface of questions, none of which changes anything.
 
 Views (`nodes`, `edges`, `adj`, `degree` and theirs) are networkx's own classes over this graph's mappings, so they
-are networkx's in every detail; networkx is imported when the first one is asked for. May import records and mappings.
+are networkx's in every detail; networkx is imported when the first one is asked for. May import draft, frozen,
+mappings, records.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Walks over a graph that do not recurse. May import graph."""
+"""Walks over a graph that do not recurse. May import graph, records."""
 
 from composit.multidigraph.graph import MultiDiGraph
 from composit.multidigraph.records import Node

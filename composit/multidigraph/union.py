@@ -1,4 +1,4 @@
-"""Several graphs as one. Each is linear in the graphs' sizes together. May import graph."""
+"""Several graphs as one. Each is linear in the graphs' sizes together. May import draft, graph, records."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,7 @@
-"""`wrap_as_operation`: a user's numpy function as one operation of the graph. May import the core."""
+"""`wrap_as_operation`: a user's numpy function as one operation of the graph.
+
+May import apply, errors, guards, handle, keys, operation.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`composit.nn.evaluate`: composit's `evaluate`, under the name and with the keyword that programs for training use.
 
-May import composit/evaluation.py.
+May import evaluation.
 """
 
 from __future__ import annotations

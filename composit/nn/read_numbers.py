@@ -1,9 +1,10 @@
 """Warns of numbers that Python read from an input of `chain_rule` and that may have come back into the output.
 
-`x[0] * math.exp(x[1])` reads x[1] and multiplies by a number: for the derivative that number is a constant. The graph does
-not know where a number comes from, so bytecode decides (`number_flow.py`): a read is told of if a node that was built after
-it, from a number or from a fresh array, stands in a statement that the number may reach. Tests, texts and printing reach
-none. May import number_flow, and what composit's core offers.
+`x[0] * math.exp(x[1])` reads x[1] and multiplies by a number: for the derivative that number is a constant. The graph
+does not know where a number comes from, so bytecode decides (`number_flow.py`): a read is told of if a node that was
+built after it, from a number or from a fresh array, stands in a statement that the number may reach. Tests, texts and
+printing reach none. May import number_flow, errors, guards, handle, node, operation, program, read_places, source,
+value.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Makes a sketch smaller: scopes closed to one box each, and what is still too much cut off. May import sketch."""
+"""Makes a sketch smaller: scopes closed to one box each, and what is still too much cut off.
+
+May import sketch, operation.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

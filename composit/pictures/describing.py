@@ -1,4 +1,4 @@
-"""The words and the kind of a box, from the operation it stands for. May import operation."""
+"""The words and the kind of a box, from the operation it stands for. May import sketch, operation."""
 
 import dataclasses
 from typing import Any

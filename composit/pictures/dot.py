@@ -1,4 +1,4 @@
-"""Writes a sketch in the language of graphviz, through a class that is given. May import sketch and closing.
+"""Writes a sketch in the language of graphviz, through a class that is given. May import closing, sketch, operation.
 
 Colours are those of a printed page: light fills of one lightness, so that no family shouts, and forms that still tell
 inputs, outputs and scalars apart in black and white. The text is the same in every process.

@@ -1,6 +1,6 @@
 """Runs graphviz's program `dot`, writes files, and answers notebooks: all of a picture that touches the world.
 
-May import graphviz. No viewer is ever opened, and nothing is written but the file that was asked for.
+May import graphviz and errors. No viewer is ever opened, and nothing is written but the file that was asked for.
 """
 
 import warnings

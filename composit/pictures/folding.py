@@ -2,8 +2,9 @@
 
 Two blocks hold the same graph if their boxes, told apart by title, parameters, types, place within the block and what
 they are computed from, are the same as a multiset. That is a hash of depth as deep as the block, not a search for an
-isomorphism: two blocks that it confuses would have to differ only in how equal subexpressions are shared. Where blocks
-hold blocks, the outermost are folded first, then those inside the one that is left. May import sketch.
+isomorphism: two blocks that it confuses would have to differ only in how equal subexpressions are shared. Where
+blocks hold blocks, the outermost are folded first, then those inside the one that is left. May import sketch,
+operation.
 """
 
 import re

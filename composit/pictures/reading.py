@@ -1,7 +1,8 @@
 """Reads a graph into a sketch: which box each node becomes, in which scope, and what stands on the arrows.
 
 Any MultiDiGraph can be read; what is drawn beside the name comes from the node attributes `operation`, `shapes`,
-`dtypes` and the edge attributes `source_output_index`, `sink_input_index` where they are. May import node and source.
+`dtypes` and the edge attributes `source_output_index`, `sink_input_index` where they are. May import describing,
+sketch, multidigraph, node, operation, source.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""Differences, integrals, interpolation, and polynomials by coefficients."""
+"""Differences, integrals and interpolation (differences.py); np.poly1d and the functions around it (polynomials.py)."""

@@ -1,7 +1,8 @@
 """Differences, sums along a curve and interpolation: diff, gradient, trapezoid, unwrap, interp, cumulative_sum.
 
-Built of slices and arithmetic in numpy's order of steps, so that they are equal to the last bit and have their
-derivatives from the parts. May import reductions, joining, elementwise, array_function, arguments, errors.
+All but interp are composed of slices and arithmetic in numpy's order of steps: results are equal to the last bit, and
+derivatives come from the parts. May import arguments, calls, elementwise, indexing, manipulation, reductions, apply,
+errors, operation.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ def ediff1d(ary: TensorLike, to_end: Any = None, to_begin: Any = None) -> LazyTe
 
 @rule_for(np.gradient)
 def gradient(f: TensorLike, *varargs: Any, axis: AxesLike | None = None, edge_order: int = 1) -> Any:
-    """Return central differences, one-sided at the ends, along axes. See np.gradient; spacings that are numbers."""
+    """Return central differences along axes, one-sided at the ends. See np.gradient.
+
+    Lazy where the spacings are numbers; numpy computes it at the call where they are arrays.
+    """
     tensor = handle_of(f)
     axes = tuple(range(tensor.ndim)) if axis is None else normalize_axes(axis, tensor.ndim)
     steps = varargs * len(axes) if len(varargs) == 1 else varargs or (1.0,) * len(axes)
@@ -116,7 +120,7 @@ def gradient(f: TensorLike, *varargs: Any, axis: AxesLike | None = None, edge_or
 def _gradient_along(values: LazyTensor, axis: int, step: Any, edge_order: int) -> LazyTensor:
     inner = table.divide(table.subtract(_part(values, axis, 2, None), _part(values, axis, None, -2)), 2.0 * step)
     first, last = _short_edges(values, axis, step) if edge_order == 1 else _long_edges(values, axis, step)
-    # Each is rounded to the dtype of the result where numpy writes it there.
+    # numpy writes each part into an array of the result's dtype, which rounds it.
     parts = [in_dtype(part, values.dtype) for part in (first, inner, last)]
     return in_dtype(concatenate(parts, axis), values.dtype)
 
@@ -128,7 +132,7 @@ def _short_edges(values: LazyTensor, axis: int, step: Any) -> tuple[LazyTensor, 
 
 
 def _long_edges(values: LazyTensor, axis: int, step: Any) -> tuple[LazyTensor, LazyTensor]:
-    # Second order from three elements: (-3 f0 + 4 f1 - f2) / 2h.
+    # The derivative at f0 to second order, from three elements: (-3 f0 + 4 f1 - f2) / 2h.
     length = values.shape[axis]
 
     def weighted(start: int, factors: Sequence[float]) -> LazyTensor:
@@ -164,7 +168,10 @@ def _distances(x: LazyTensor, ndim: int, position: int, axis: AxisLike) -> LazyT
 def unwrap(
     p: TensorLike, discont: float | None = None, axis: AxisLike = -1, *, period: float = 6.283185307179586
 ) -> LazyTensor:
-    """Return angles without the jumps that are larger than half a period. See np.unwrap; real numbers."""
+    """Return angles without the jumps that are larger than half a period. See np.unwrap.
+
+    Lazy for floating-point angles; numpy computes it at the call for integers.
+    """
     angles = handle_of(p)
     if angles.dtype.kind != "f" or hasattr(period, "shape") or not angles.ndim:
         raise NoRuleError("unwrap: elements that are no real numbers, or another kind of period")
@@ -186,9 +193,10 @@ def unwrap(
 
 @dataclass(frozen=True, slots=True)
 class Interp(ArrayFunction):
-    """A piecewise linear function at the elements of the first operand, by places and its values there.
+    """A piecewise linear function of x, given by the values it has at some places. Operands: x, places, values.
 
-    Derivative:  the slope at the elements, shares of g at the two values beside each, the slope's opposite at their places
+    Derivative:  of x, g times the slope; of the two values around x, g times the weight each has in the result; of
+                 their places, -g times the slope times the same weights
     Reference:   numpy.interp
     """
 
@@ -210,7 +218,7 @@ class Interp(ArrayFunction):
         slope = (xp.take(values, after) - xp.take(values, segment)) / width
         add = TakeAdjoint(None, "raise", xp.shape(values))
         to_values = xp.apply(add, g * (1 - share), segment) + xp.apply(add, g * share, after)
-        # Where both values are moved along x, a shift of a place does the opposite of one of x.
+        # Moving both places by d changes the result as moving x by -d does.
         inner = xp.where(is_inside, -g * slope, 0)
         to_places = xp.apply(add, inner * (1 - share), segment) + xp.apply(add, inner * share, after)
         return [xp.where(is_inside, g * slope, 0), to_places, to_values]
@@ -220,7 +228,7 @@ class Interp(ArrayFunction):
 def interp(
     x: TensorLike, xp: TensorLike, fp: TensorLike, left: Any = None, right: Any = None, period: Any = None
 ) -> LazyTensor:
-    """Return a piecewise linear function at x, by its values fp at places xp. See np.interp."""
+    """Return at x the piecewise linear function that has the values fp at the places xp. See np.interp."""
     places, values = handle_of(xp), handle_of(fp)
     if left is not None or right is not None or period is not None:
         raise NoRuleError("interp: values outside, or a period")
@@ -255,7 +263,7 @@ def _cumulative(
 def cumulative_sum(
     x: TensorLike, /, *, axis: AxisLike | None = None, dtype: Any = None, include_initial: bool = False
 ) -> LazyTensor:
-    """Return the running sums along an axis, from 0 on where `include_initial`. See np.cumulative_sum."""
+    """Return the running sums along an axis, with a 0 in front if `include_initial`. See np.cumulative_sum."""
     return _cumulative(reductions.cumsum, 0, x, axis, dtype, include_initial)
 
 
@@ -263,5 +271,5 @@ def cumulative_sum(
 def cumulative_prod(
     x: TensorLike, /, *, axis: AxisLike | None = None, dtype: Any = None, include_initial: bool = False
 ) -> LazyTensor:
-    """Return the running products along an axis, from 1 on where `include_initial`. See np.cumulative_prod."""
+    """Return the running products along an axis, with a 1 in front if `include_initial`. See np.cumulative_prod."""
     return _cumulative(reductions.cumprod, 1, x, axis, dtype, include_initial)

@@ -1,6 +1,7 @@
-"""numpy's first polynomials: coefficients from the highest power down, as functions and as the class poly1d.
+"""Polynomials of numpy's older interface: poly1d, polyval, polyfit, roots. Coefficients start at the highest power.
 
-A polynomial's coefficients are numpy's array; its values at points are lazy. May import numpy_function, creation, arguments.
+The coefficients are a numpy array; polyval at lazy points is lazy. The newer interface is composit/numpy/polynomial.
+May import arguments, calls, creation, apply, errors, handle.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _ours(value: Any) -> object:
 
 
 def _of_polynomials(function: Function) -> Function:
-    """Return numpy's function, giving polynomials of our class where it gives its own."""
+    """Wrap a function of numpy's so that the np.poly1d it returns becomes our poly1d."""
 
     @wraps(function)
     def computed(*args: Any, **kwargs: Any) -> object:
@@ -65,9 +66,9 @@ polyint = without_rule(_of_polynomials(np.polyint))
 
 @rule_for(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
-    """Return the polynomial's values at points, by Horner's rule. See np.polyval.
+    """Return the polynomial's values at points, by Horner's rule: lazy if the points are. See np.polyval.
 
-    Raises:  NoRuleError: the points or the coefficients are no numbers, such as another polynomial
+    Raises:  NoRuleError: points or coefficients are not numbers, such as another polynomial; numpy answers then
     """
     if isinstance(x, np.poly1d) or (isinstance(p, TensorHandle) and not is_lazy_number(p)):
         raise NoRuleError("polyval: a polynomial of a polynomial, or one of objects")
@@ -107,7 +108,7 @@ class poly1d(np.poly1d):  # numpy's name
     r = roots
     __hash__ = None  # as numpy's, which compares by value
 
-    # numpy's own make polynomials of numpy's class.
+    # numpy's methods return np.poly1d; these return this class.
     __neg__ = _of_polynomials(np.poly1d.__neg__)
     __mul__ = _of_polynomials(np.poly1d.__mul__)
     __rmul__ = _of_polynomials(np.poly1d.__rmul__)

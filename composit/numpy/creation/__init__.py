@@ -1,1 +1,1 @@
-"""Arrays made from nothing, from values, and as window functions."""
+"""zeros, arange, eye (from_nothing.py), array, asarray (from_values.py) and window functions (windows.py)."""

@@ -1,7 +1,8 @@
-"""Arrays made from nothing: zeros, arange, eye, ...
+"""Arrays made from nothing: zeros, full, arange, linspace, eye, ...
 
-Each creation is an array of its own: the operations here carry a serial. Arrays of given values live in conversions.py,
-random numbers in random.py. May import conversions, movement, arguments, apply, operation, errors.
+Two calls make two arrays, even with equal arguments: the operations here carry a serial number, so that their nodes
+differ. array and asarray are in from_values.py. May import from_values, arguments, calls, manipulation, views, apply,
+errors, guards, handle, keys, operation.
 """
 
 from __future__ import annotations
@@ -71,10 +72,10 @@ __all__ = [
 ]
 
 
-# What a process can address: beyond it numpy's own error is the answer, at the call.
+# More than a process can address: such a shape is left to numpy, which raises its error at the call.
 MAX_NUM_BYTES = 2**47
 
-MOST_COPIED_BYTES = 1 << 16  # of a filled array that is laid out as numpy would lay it out, though only read
+MOST_COPIED_BYTES = 1 << 16  # larger filled arrays that are only read stay one element with strides of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +96,29 @@ class Full(Operation):
         return (tensor_type(self.shape, self.dtype),)
 
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
-        # One value stands for all elements.
+        # A single stored element stands for all.
         return 0
 
     def evaluate(self, *operands: Array) -> Array:
         return np.full(self.shape, self.fill_value, self.dtype)
 
     def evaluate_for_reading(self, *operands: Array) -> Array:
-        # Strides of 0 cost no memory, but numpy can choose another loop for them: clip has one that keeps zeros' signs.
+        # Strides of 0 cost no memory, but numpy may take another loop for them, with other results: clip then keeps the
+        # sign of -0.0.
         array = np.broadcast_to(self.element(), self.shape)
         return array.copy() if array.nbytes <= MOST_COPIED_BYTES else array
 
     def element(self) -> Array:
-        """Return one element, converted as numpy converts it: np.uint32(-1.5) is an error, full(3, -1.5, "uint32") is not."""
+        """Return one element, cast as np.full casts: full(3, -1.5, "uint32") is allowed, np.uint32(-1.5) raises."""
         with np.errstate(invalid="ignore"):
             return np.full((), self.fill_value, self.dtype)
 
 
 @dataclass(frozen=True, slots=True)
 class Arange(Operation):
-    """Evenly spaced values by step. Reference: https://numpy.org/doc/stable/reference/generated/numpy.arange.html"""
+    """Values a step apart. Reference: https://numpy.org/doc/stable/reference/generated/numpy.arange.html"""
 
-    start: Any  # Python or numpy scalars, as the next two
+    start: Any  # start, stop and step are Python or numpy scalars
     stop: Any
     step: Any
     dtype: Dtype
@@ -137,9 +139,9 @@ class Arange(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Linspace(Operation):
-    """Evenly spaced values by number. Reference: https://numpy.org/doc/stable/reference/generated/numpy.linspace.html"""
+    """`num` evenly spaced values. Reference: https://numpy.org/doc/stable/reference/generated/numpy.linspace.html"""
 
-    start: Any  # a Python or numpy scalar, as the next
+    start: Any  # start and stop are Python or numpy scalars
     stop: Any
     num: int
     endpoint: bool
@@ -196,7 +198,7 @@ class Tri(Operation):
         return np.tri(self.N, self.M, self.k, self.dtype)
 
 
-# What is no different from leaving an argument out, where the result is a tensor.
+# Values of numpy's arguments that change nothing for a lazy tensor, and so are accepted.
 _TO_LEAVE_OUT: Mapping[str, tuple[object, ...]] = {
     "order": (None, "K", "A", "C"),
     "subok": (False, True),
@@ -220,9 +222,9 @@ def _check_layout(function: str, others: dict[str, Any]) -> None:
 def full(
     shape: ShapeLike, fill_value: TensorLike, dtype: Any = None, *, name: str | None = None, **others: Any
 ) -> LazyTensor:
-    """Return a new array of one value, with a label if `name` is given. See np.full.
+    """Return a new array of one value; an array as fill value is broadcast. See np.full.
 
-    A fill value that is no scalar is broadcast.
+    name:  a label for the tensor, shown in pictures; numpy has no such argument
     """
     _check_layout("full", others)
     lengths = normalize_shape(shape)
@@ -240,7 +242,9 @@ def full(
 
 @rule_for(np.zeros)
 def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> LazyTensor:
-    """Return a new array of zeros, with a label if `name` is given. See np.zeros.
+    """Return a new array of zeros. See np.zeros.
+
+    name:  a label for the tensor, shown in pictures; numpy has no such argument
 
     Example:
         >>> zeros((2, 3), name="bias").name
@@ -252,14 +256,14 @@ def zeros(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **oth
 
 @rule_for(np.ones)
 def ones(shape: ShapeLike, dtype: Any = None, *, name: str | None = None, **others: Any) -> LazyTensor:
-    """Return a new array of ones, with a label if `name` is given. See np.ones."""
+    """Return a new array of ones; `name` labels it, as in `zeros`. See np.ones."""
     _check_layout("ones", others)
     return leaf(Full(normalize_shape(shape), dtype_or(dtype, np.dtype(float)), 1))
 
 
 @rule_for(np.empty)
 def empty(shape: ShapeLike, dtype: Any = None, **others: Any) -> LazyTensor:
-    """Return a new array to be filled; it holds zeros, so that evaluating twice gives one result. See np.empty."""
+    """Return a new array of zeros. See np.empty, whose elements are arbitrary: two evaluations would differ."""
     _check_no_objects(dtype)
     return zeros(shape, dtype, **others)
 
@@ -281,7 +285,7 @@ def full_like(
 ) -> LazyTensor:
     """Return a new array of one value with another's shape and dtype. See np.full_like."""
     tensor = handle_of(a)
-    # np.full has no such arguments, and may be asked.
+    # full has no `subok`, so it is checked and dropped here.
     _check_layout("full_like", {"subok": others.pop("subok", True)})
     wanted = others.get("order", "K")
     if wanted in ("K", "A"):
@@ -292,7 +296,7 @@ def full_like(
         raise NoRuleError("full_like: another shape in the order of an array that does not lie in C order")
     if order is None or (wanted == "A" and order != tuple(reversed(range(tensor.ndim)))):
         return result
-    # In memory the axes follow each other as the other array's do.
+    # Make the result in C order with the axes permuted as they lie in the other array's memory, then permute them back.
     packed = apply(InOrder("C"), transpose(result, order))
     return own(transpose(packed, tuple(sorted(range(len(order)), key=order.__getitem__))))
 
@@ -312,13 +316,13 @@ def ones_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: 
 
 @rule_for(np.empty_like)
 def empty_like(a: TensorLike, dtype: Any = None, *, shape: Any = None, **others: Any) -> LazyTensor:
-    """Return a new array to be filled, of zeros, with another's shape and dtype. See np.empty_like."""
+    """Return a new array of zeros with another's shape and dtype. See np.empty_like, whose elements are arbitrary."""
     _check_no_objects(handle_of(a).dtype if dtype is None else dtype)
     return zeros_like(a, dtype, shape=shape, **others)
 
 
 def _known_scalar(value: Any) -> Any:
-    # Lengths are part of a type, so a tensor that decides one is read now; its dtype takes part in the promotion.
+    # The result's length must be known now, so a tensor is evaluated. Its dtype counts in the promotion.
     if hasattr(value, "__lazy_tensor__"):
         return np.asarray(read_value(value.__lazy_tensor__(), "arange"))[()]
     return value[()] if isinstance(value, np.ndarray) else value
@@ -326,8 +330,8 @@ def _known_scalar(value: Any) -> Any:
 
 @rule_for(np.arange)
 def arange(*given: Any, **named: Any) -> LazyTensor:
-    """Return evenly spaced values from start up to, without, stop. See np.arange."""
-    # One value by its place is where to stop, one by its name is what it is called.
+    """Return evenly spaced values from start up to stop, which is excluded. See np.arange."""
+    # A single positional argument is the stop: arange(3). With a keyword it is the start: arange(3, stop=5).
     is_stop = len(given) == 1 and not named.keys() & {"start", "stop"}
     return _evenly_spaced(*((0, *given) if is_stop else given), **named)
 
@@ -341,8 +345,8 @@ def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any =
         if np.ndim(part):
             raise NoRuleError(f"arange: {type(part).__name__} is no scalar")
     dtypes = [np.asarray(part).dtype for part in parts]
-    # numpy's default integer takes part in the promotion, Python's scalars with the dtype of their class. Dates have none
-    # with it, and numpy steps from one to the next itself.
+    # int64 counts in the promotion, and Python's scalars count with the dtype of their class. Dates do not promote with
+    # int64; numpy makes such ranges itself.
     if any(each.kind not in "biuf" for each in dtypes):
         return input_of(np.arange(*parts, dtype=dtype))
     chosen = dtype_or(dtype, np.result_type(np.int64, *dtypes))
@@ -380,7 +384,7 @@ def linspace(
 class LinspaceBetween(ArrayFunction):
     """Evenly spaced values between the elements of two arrays, along a new axis.
 
-    Derivative:  the sum along that axis of g times the share that each value has of an end
+    Derivative:  each value is (1 - t) start + t stop: g (1 - t) and g t, summed along the new axis
     Reference:   numpy.linspace
     """
 
@@ -430,7 +434,10 @@ def logspace(
     dtype: Any = None,
     axis: int = 0,
 ) -> LazyTensor:
-    """Return base to the power of evenly spaced exponents. See np.logspace; a base that is a number."""
+    """Return base to the power of evenly spaced exponents. See np.logspace.
+
+    Lazy where the base is a number; numpy computes it at the call where it is an array or a tensor.
+    """
     if np.ndim(base) or isinstance(base, TensorHandle):
         raise NoRuleError("logspace: several bases")
     values: LazyTensor = base ** linspace(start, stop, num, endpoint, axis=axis)

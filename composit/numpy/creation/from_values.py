@@ -1,6 +1,8 @@
-"""Arrays made from values: array, asarray, copy and kin. What is a tensor already comes back as it is where numpy's would.
+"""Tensors made from values: array, asarray, copy, require.
 
-Arrays made from nothing are in creation.py. May import joining, movement, layout, memory, arguments, apply, errors.
+A tensor is returned unchanged where numpy would return its argument. zeros, arange and the like are in
+from_nothing.py. May import arguments, calls, elementwise, manipulation, views, apply, containers, errors, handle,
+operation.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class IntegersOf(Operation):
-    """An array of signed integers made of scalars, which numpy asks for their integers: what does not fit is an error.
+    """An array of signed integers made of scalars: as np.array does, it raises where a value does not fit the dtype.
 
     Reference:   numpy.array
     """
@@ -66,7 +68,7 @@ _NEEDS_COPY = (
     " `np.asarray(obj)` to allow a copy when needed (no behavior change in NumPy 1.x).\nFor more details, see"
     " https://numpy.org/devdocs/numpy_2_0_migration_guide.html#adapting-to-changes-in-the-copy-keyword."
 )
-# The dtypes that a cast of ours gives without looking at elements.
+# Casts between these kinds are lazy. Others depend on the elements (texts, objects) and are left to numpy.
 _CAST = frozenset("biufcmM")
 
 
@@ -86,7 +88,7 @@ def _of_sequence(value: Sequence[Any], dtype: Any) -> LazyTensor:
         parts = [_converted(child, None, None, None) for child in value]
         if any(part.dtype == object for part in parts):
             raise NoRuleError("array: elements that are objects, among which numpy finds out how deep the lists go")
-        # Elements without a common dtype are objects to numpy's array, and an error to its stack.
+        # Raise now if the parts have no common dtype: np.array would make an array of objects.
         dtype_of_stack([part.dtype for part in parts])
         return stack(parts)
     scalars = [as_tensor(child) for child in value if _is_scalar(child)]
@@ -119,7 +121,7 @@ def _of_tensor(tensor: LazyTensor, dtype: Any, copy: bool | None, order: Any) ->
 
 
 def lies_in(tensor: TensorHandle, order: Any) -> bool:
-    """Return whether the elements lie in numpy's order already."""
+    """Return whether the tensor's elements already lie in memory in this order ("C", "F", "K" or "A")."""
     name = named_order(order, "K")
     if name in "KA" or tensor.ndim < 1:
         return True
@@ -138,7 +140,7 @@ def _of_values(value: Any, dtype: Any, copy: bool | None, order: Any, subok: boo
             raise
         return array(made, dtype, copy=copy, order=order)
     if type(values) is not np.ndarray:
-        # Matrices, masked arrays and the like are numpy's own.
+        # np.matrix, masked arrays and other subclasses stay numpy's.
         return values
     is_own = values is not value and values.base is None
     if is_own or copy is False or not _is_shared(values):
@@ -147,7 +149,7 @@ def _of_values(value: Any, dtype: Any, copy: bool | None, order: Any, subok: boo
 
 
 def _is_shared(values: Array) -> bool:
-    """Whether somebody may write to the memory: a read-only view of a writable array does not count as read-only."""
+    """Return whether the memory can still change: a read-only view of a writable array can."""
     owner: object = values
     while isinstance(owner, np.ndarray):
         if owner.flags.writeable:
@@ -173,11 +175,12 @@ def array(
     ndmax: int | None = None,
     name: str | None = None,
 ) -> LazyTensor:
-    """Return the values as a tensor that shares no memory with them, with a label if `name` is given. See np.array.
+    """Return the values as a tensor that shares no memory with them. See np.array.
 
-    A nested sequence with tensors in it is stacked. The copy of a tensor is a new handle.
+    Tensors in a nested sequence are stacked: array([x, y]) is lazy. The copy of a tensor is a new handle.
 
-    Raises:  ValueError: copy=False and dtype or order needs one
+    name:    a label for the tensor, shown in pictures; numpy has no such argument
+    Raises:  ValueError: copy=False, but dtype or order needs a copy
     """
     if ndmax is not None:
         raise NoRuleError("array: ndmax makes objects of sequences")
@@ -199,12 +202,13 @@ def asarray(
     copy: bool | None = None,
     name: str | None = None,
 ) -> LazyTensor:
-    """Return the values as a tensor, with a label if `name` is given. See np.asarray.
+    """Return the values as a tensor. See np.asarray.
 
-    Tensors come back as they are, read-only memory is shared, writable memory is copied. With copy=False the memory is
-    shared even if it is writable: what is written to it later is seen at evaluation.
+    A tensor is returned unchanged. Unlike numpy, a writable array is copied, so that later writes to it do not change
+    the graph; read-only memory is shared. copy=False shares writable memory too: a later write shows at evaluation.
 
-    Raises:  ValueError: copy=False and dtype or order needs one
+    name:    a label for the tensor, shown in pictures; numpy has no such argument
+    Raises:  ValueError: copy=False, but dtype or order needs a copy
     """
     _check_device(device)
     tensor: LazyTensor = _converted(a, dtype, copy, order)
@@ -215,7 +219,7 @@ def asarray(
 def asanyarray(
     a: TensorLike, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None
 ) -> Any:
-    """Return the values as a tensor; subclasses of numpy's ndarray stay what they are. See np.asanyarray."""
+    """Return the values as a tensor; instances of ndarray's subclasses are returned unchanged. See np.asanyarray."""
     _check_device(device)
     return _converted(a, dtype, copy, order, True)
 
@@ -234,7 +238,7 @@ def asfortranarray(a: TensorLike, dtype: Any = None) -> LazyTensor:
 
 @rule_for(np.copy)
 def copy(a: TensorLike, order: Any = "K", subok: bool = False) -> LazyTensor:
-    """Return the values as a tensor of their own: assigning to it leaves the original alone. See np.copy."""
+    """Return a copy as a tensor: assigning to it does not change the original. See np.copy."""
     copied: LazyTensor = _converted(a, None, True, order, subok)
     return copied
 
@@ -251,7 +255,7 @@ _REQUIREMENTS = {
 
 @rule_for(np.require)
 def require(a: TensorLike, dtype: Any = None, requirements: Any = None) -> LazyTensor:
-    """Return the values as a tensor that meets the requirements, itself where it does. See np.require."""
+    """Return the values as a tensor that meets the requirements, unchanged if it does already. See np.require."""
     wanted = {_REQUIREMENTS[name.upper()] for name in requirements or ()}
     if {"C", "F"} <= wanted:
         raise ValueError(f"Cannot specify both 'C' and 'F' order: require was given {requirements!r}; name one of them")

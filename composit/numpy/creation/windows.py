@@ -1,4 +1,7 @@
-"""Window functions, and the Bessel function that one of them is made of. May import array_function, errors."""
+"""Window functions (hanning, kaiser, ...), computed by numpy at the call, and the Bessel function i0.
+
+May import arguments, calls, apply, errors, operation.
+"""
 
 from __future__ import annotations
 

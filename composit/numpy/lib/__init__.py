@@ -1,6 +1,6 @@
-"""numpy.lib on tensors: its tools for writers of libraries are numpy's own, what computes is ours.
+"""numpy.lib: scimath, stride_tricks, recfunctions and mixins take tensors; the rest is numpy's, unchanged.
 
-May import emath, mixins, recfunctions, stride_tricks.
+May import mixins, recfunctions, stride_tricks, emath.
 """
 
 from numpy.lib import (

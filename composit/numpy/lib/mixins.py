@@ -1,6 +1,6 @@
-"""numpy.lib.mixins: the operators of a class that answers universal functions, which here are composit's.
+"""numpy.lib.mixins: NDArrayOperatorsMixin, whose operators call composit's universal functions instead of numpy's.
 
-May import elementwise_table, products, ufuncs.
+May import calls, elementwise, products.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from composit.numpy.products.matrix_products import matmul
 
 __all__ = ["NDArrayOperatorsMixin"]
 
-# Any: operands and results are of whatever class the program has.
+# Any: operands and results are of any class.
 Method = Callable[..., Any]
 
 
@@ -60,7 +60,7 @@ def _three(function: ufunc, name: str) -> tuple[Method, Method, Method]:
 
 
 class NDArrayOperatorsMixin:
-    """All operators by `__array_ufunc__`, which a class has to define. See np.lib.mixins.NDArrayOperatorsMixin."""
+    """Defines all operators for a class that has `__array_ufunc__`. See np.lib.mixins.NDArrayOperatorsMixin."""
 
     __slots__ = ()
 

@@ -1,4 +1,7 @@
-"""numpy.lib.recfunctions on tensors of records: numpy's own functions, on real records. May import numpy_function."""
+"""numpy.lib.recfunctions on tensors of records: tensors are evaluated and numpy computes at the call.
+
+May import calls.
+"""
 
 from numpy.lib import recfunctions
 

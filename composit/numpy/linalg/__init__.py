@@ -1,6 +1,7 @@
-"""The names of numpy.linalg: gathered here, and those that differ from numpy's own of the same name.
+"""numpy.linalg: the names of this folder, and those that differ from a function of numpy with the same name.
 
-May import the families of linear algebra, products, contractions, movement.
+For example np.linalg.cross takes vectors of length 3 only, np.cross also vectors of length 2. May import
+decompositions, matrix_chains, norms, pseudo_inverses, solving, arguments, calls, manipulation, products, errors.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Derivatives of decompositions, in the namespace they are given.
+"""Derivatives of decompositions, as functions of `xp`: numpy, or composit.numpy where derivatives are to be lazy.
 
-Source: M. B. Giles, Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation (2008),
-for Cholesky, eigh and svd; S. F. Walter and L. Lehmann, Algorithmic Differentiation of Linear Algebra Functions (2010),
-for QR; extended to complex matrices, with LAPACK's choices: a real diagonal in R and in L. Known weaknesses: singular
-values and eigenvalues that nearly coincide make the derivatives of their vectors large. May import matrix_formulas.
+Source: M. B. Giles, Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation
+(2008), for Cholesky, eigh and svd; S. F. Walter and L. Lehmann, Algorithmic Differentiation of Linear Algebra
+Functions (2010), for QR; extended to complex matrices, with LAPACK's choices: a real diagonal in R and in L. Known
+weaknesses: singular values and eigenvalues that nearly coincide make the derivatives of their vectors large. May
+import matrix_formulas.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
 
 
 def cholesky(xp: Any, g: Value, result: Value, upper: bool) -> Value:
-    """Return the cotangent of x = L L*, of which the triangle that numpy reads is what x depends on."""
+    """Return the cotangent of x = L L*; it is zero in the triangle of x that numpy does not read."""
     lower, of_lower = (adjoint(xp, result), xp.swapaxes(g, -1, -2)) if upper else (result, conjugated(xp, g))
     inner = xp.tril(xp.matmul(adjoint(xp, lower), of_lower))
     inner = inner - diagonal_part(xp, inner) / 2
@@ -51,13 +52,13 @@ def eigh(
 def eig(xp: Any, of_values: Value, of_vectors: Value, values: Value, vectors: Value) -> Value:
     """Return the cotangent of x = V diag(w) V^-1 with columns of length 1; of_values or of_vectors may be None.
 
-    It is right for what does not depend on the phase that each vector leaves to choose.
+    An eigenvector is determined up to a phase. The cotangent is right for functions that do not depend on it.
     """
     back = adjoint(xp, vectors)
     inner = 0
     if of_vectors is not None:
         projected = xp.matmul(back, conjugated(xp, of_vectors))
-        # The length stays 1: what points along a vector is taken out.
+        # Eigenvectors have length 1, so the component of the cotangent along the vector is removed.
         along = xp.real(xp.diagonal(projected, axis1=-2, axis2=-1))
         across = projected - scaled_columns(xp, xp.matmul(back, vectors), along)
         inner = xp.conjugate(inverse_differences(xp, values)) * across
@@ -75,7 +76,8 @@ def singular_values(xp: Any, g: Value, left: Value, right: Value) -> Value:
 def svd(xp: Any, cotangents: tuple[Value, Value, Value], results: tuple[Value, Value, Value]) -> Value:
     """Return the cotangent of x = U diag(s) V* with as many columns as singular values; entries may be None.
 
-    Of complex matrices it is right for what does not depend on the phases that each pair of vectors leaves to choose.
+    A pair of singular vectors of a complex matrix is determined up to a phase. The cotangent is right for functions
+    that do not depend on it.
     """
     of_left, of_values, of_right = (None if g is None else conjugated(xp, g) for g in cotangents)
     left, values, right = results
@@ -95,7 +97,7 @@ def svd(xp: Any, cotangents: tuple[Value, Value, Value], results: tuple[Value, V
 
 
 def _of_left_vectors(xp: Any, g: Value, left: Value, values: Value) -> Value:
-    """Return what the left vectors' cotangent contributes, without the factor V* on its right."""
+    """Return the contribution of the left vectors' cotangent, before it is multiplied by V* from the right."""
     projected = xp.matmul(adjoint(xp, left), g)
     turns = inverse_differences(xp, values * values) * (projected - adjoint(xp, projected))
     across = g - xp.matmul(left, projected)

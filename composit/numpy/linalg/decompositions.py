@@ -1,7 +1,8 @@
 """Decompositions of matrices: cholesky, qr, svd, eigh and eig, with numpy's named tuples of lazy tensors.
 
-The dtype is `matrix_arguments.inexact_dtype` of the operand. A decomposition that fails is an error when the node is
-evaluated. The derivatives' formulas are in decomposition_derivatives.py. May import arguments, apply, operation, errors.
+A decomposition that fails raises when the node is evaluated. The result's dtype is `matrix_arguments.inexact_dtype`
+of the operand. The formulas of the derivatives are in decomposition_derivatives.py. May import
+decomposition_derivatives, matrix_arguments, matrix_formulas, arguments, calls, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ __all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdva
 
 @dataclass(frozen=True, slots=True)
 class Cholesky(MatrixAlgorithm):
-    """The lower L of x = L L*, or the upper L*; the other triangle of x is not read.
+    """The lower triangle L of x = L L*, or the upper triangle L*; the other triangle of x is not read.
 
-    Derivative:  as numpy computes it, so that the triangle that is not read gets zeros
+    Derivative:  zero in the triangle that numpy does not read
     Reference:   numpy.linalg.cholesky
     """
 
@@ -69,9 +70,9 @@ def cholesky(a: TensorLike, /, *, upper: bool = False) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class Qr(MatrixAlgorithm):
-    """Orthonormal columns and an upper triangle whose product is x; `complete` gives all columns.
+    """Orthonormal columns Q and an upper triangle R with x = Q R; mode "complete" makes Q square.
 
-    Derivative:  of columns that x does not span none exists: they are chosen, not determined
+    Derivative:  none for the further columns of "complete": x does not determine them
     Reference:   numpy.linalg.qr
     """
 
@@ -142,10 +143,10 @@ def qr(a: TensorLike, mode: Any = "reduced") -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Svd(MatrixAlgorithm):
-    """Left vectors, singular values from the largest down, and adjoint right vectors.
+    """U, s and V* of x = U diag(s) V*, the singular values s from the largest down.
 
-    hermitian:   x is taken for the Hermitian matrix of its lower triangle
-    Derivative:  of vectors beyond the singular values none exists: they are chosen, not determined
+    hermitian:   only the lower triangle of x is read, and x taken as Hermitian
+    Derivative:  none for the further vectors of full_matrices: x does not determine them
     Reference:   numpy.linalg.svd
     """
 
@@ -186,7 +187,7 @@ class Svd(MatrixAlgorithm):
 
 
 def _of_lower_triangle(xp: Any, g: Any) -> Any:
-    # Conjugation and the two steps commute.
+    # The two functions expect a conjugated cotangent; they commute with conjugation, so g needs none.
     return on_read_triangle(xp, hermitian_part(xp, g), "L")
 
 
@@ -234,9 +235,9 @@ def svdvals(x: TensorLike, /) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class Eigh(MatrixAlgorithm):
-    """Eigenvalues, from the smallest up, and vectors of the Hermitian matrix that a triangle of x means.
+    """Eigenvalues, from the smallest up, and eigenvectors of a Hermitian matrix, of which only one triangle is read.
 
-    Derivative:  as numpy computes it, so that the triangle that is not read gets zeros
+    Derivative:  zero in the triangle that numpy does not read
     Reference:   numpy.linalg.eigh
     """
 
@@ -261,7 +262,7 @@ class Eigh(MatrixAlgorithm):
 
 @dataclass(frozen=True, slots=True)
 class HermitianEigenvalues(MatrixAlgorithm):
-    """Eigenvalues of the Hermitian matrix that a triangle of x means, from the smallest up.
+    """Eigenvalues, from the smallest up, of a Hermitian matrix, of which only one triangle is read.
 
     Derivative:  as that of `Eigh`, of its first result
     Reference:   numpy.linalg.eigvalsh
@@ -301,7 +302,7 @@ def _triangle(name: str) -> Literal["L", "U"]:
 
 @rule_for(np.linalg.eigh)
 def eigh(a: TensorLike, UPLO: str = "L") -> Any:
-    """Return eigenvalues and vectors of each Hermitian matrix. See np.linalg.eigh."""
+    """Return eigenvalues and eigenvectors of each Hermitian matrix. See np.linalg.eigh."""
     return EighResult(*apply(Eigh(_triangle(UPLO)), handle_of(a)))
 
 
@@ -313,9 +314,9 @@ def eigvalsh(a: TensorLike, UPLO: str = "L") -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class Eig(MatrixAlgorithm):
-    """Eigenvalues and vectors of complex matrices; those of real ones are real or complex, as the values are.
+    """Eigenvalues and eigenvectors of complex matrices. Whether a real matrix has real ones depends on its elements.
 
-    Derivative:  of vectors as numpy scales them, to length 1
+    Derivative:  for eigenvectors scaled to length 1, as numpy scales them
     Reference:   numpy.linalg.eig
     """
 
@@ -340,7 +341,7 @@ class Eig(MatrixAlgorithm):
 
 @rule_for(np.linalg.eig)
 def eig(a: TensorLike) -> Any:
-    """Return eigenvalues and vectors of each matrix; those of real matrices at the call. See np.linalg.eig."""
+    """Return eigenvalues and eigenvectors of each matrix. See np.linalg.eig. Real matrices are computed at the call."""
     return EigResult(*apply(Eig(), handle_of(a)))
 
 
@@ -372,5 +373,5 @@ class Eigenvalues(MatrixAlgorithm):
 
 @rule_for(np.linalg.eigvals)
 def eigvals(a: TensorLike) -> LazyTensor:
-    """Return the eigenvalues of each matrix; those of real matrices at the call. See np.linalg.eigvals."""
+    """Return the eigenvalues of each matrix. See np.linalg.eigvals. Real matrices are computed at the call."""
     return apply(Eigenvalues(), handle_of(a))

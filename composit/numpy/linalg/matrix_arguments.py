@@ -1,4 +1,4 @@
-"""What numpy.linalg asks of its operands: stacks of matrices, and the dtype that it computes in; what its algorithms cost.
+"""For all of numpy.linalg: checks of operands (stacks of square matrices), dtypes of results, costs of algorithms.
 
 May import errors, operation.
 """
@@ -28,9 +28,9 @@ class MatrixAlgorithm(Operation):
 
 
 def inexact_dtype(name: str, *types: TensorType) -> Dtype:
-    """Return the dtype of a result: single precision where all operands have it, else double; complex where one is.
+    """Return the dtype of a result: single precision if all operands are, else double; complex if any operand is.
 
-    Raises:  DtypeError: an operand is of half or extended precision, which LAPACK lacks
+    Raises:  DtypeError: an operand has half or extended precision, which LAPACK lacks
     """
     for operand in types:
         if operand.dtype.kind not in "biufc" or not operand.dtype.isnative:
@@ -72,7 +72,7 @@ def check_square(name: str, *types: TensorType) -> None:
 
 
 def refuse_empty(name: str, operand: TensorType) -> None:
-    """Leave matrices without elements to numpy, which has an error or a dtype of its own for them."""
+    """Raise NoRuleError for matrices without elements: numpy has special errors and dtypes for them, and answers."""
     if 0 in operand.shape[-2:]:
         raise NoRuleError(f"{name}: no rule for matrices of shape {operand.shape}")
 

@@ -1,6 +1,6 @@
 """Products of several matrices in the cheapest order: multi_dot.
 
-May import products, arguments, matrix_arguments, errors.
+May import arguments, calls, manipulation, products, errors.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def _product(tensors: Sequence[LazyTensor], splits: dict[tuple[int, int], int], 
 
 @lru_cache(maxsize=256)
 def _splits(lengths: tuple[int, ...]) -> dict[tuple[int, int], int]:
-    """Return for each run of matrices the last one of the left factor, where the number of products is smallest.
+    """Return the cheapest split of each run: splits[i, j] = k means (matrices i..k) times (matrices k+1..j).
 
-    Matrix i has the shape (lengths[i], lengths[i + 1]); of equal costs the first split is taken, as numpy does.
+    Matrix i has the shape (lengths[i], lengths[i + 1]). The first of equally cheap splits is taken, as in numpy.
 
     Reference: Cormen et al., Introduction to Algorithms, section 15.2
     """

@@ -1,7 +1,7 @@
-"""Parts of the derivatives of linear algebra, in the namespace they are given.
+"""Shared parts of the derivatives of linear algebra, as functions of `xp` (numpy or composit.numpy).
 
-Cotangents are paired with tangents without conjugation (`elementwise_derivatives.py`). Formulas of the literature pair
-with it; they are written between `conjugated` at the start and at the end. May import nothing of ours.
+Our cotangents are the conjugates of those in the literature (see elementwise/derivatives.py), so a rule conjugates
+the cotangents it is given, applies the formula as published, and conjugates the result. Imports nothing of composit.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def scaled_columns(xp: Any, x: Value, factors: Value) -> Value:
 def inverse_differences(xp: Any, values: Value) -> Value:
     """Return 1 / (values[j] - values[i]) at row i and column j, and 0 where they are equal.
 
-    Equal values leave a basis of their space to choose; a result that depends on the choice has no derivative, and one
-    that does not gets nothing from these places.
+    Equal eigenvalues do not determine their eigenvectors. A function that depends on the choice has no derivative; one
+    that does not depend on it gets nothing from these elements.
     """
     differences = xp.expand_dims(values, -2) - xp.expand_dims(values, -1)
     is_equal = differences == 0
@@ -53,9 +53,9 @@ def inverse_differences(xp: Any, values: Value) -> Value:
 
 
 def on_read_triangle(xp: Any, hermitian: Value, triangle: Literal["L", "U"]) -> Value:
-    """Return the cotangent of a matrix of which only one triangle is read, from that of the Hermitian matrix it means.
+    """Return the cotangent of a matrix of which numpy reads only one triangle, from that of the full Hermitian matrix.
 
-    An element off the diagonal stands for itself and for its mirror image.
+    An element off the diagonal is used twice, also as its mirror image, and so counts twice.
     """
     if triangle == "L":
         return xp.tril(hermitian) + xp.tril(hermitian, -1)
@@ -68,6 +68,6 @@ def hermitian_part(xp: Any, x: Value) -> Value:
 
 
 def meant_by_lower_triangle(xp: Any, x: Value) -> Value:
-    """Return the Hermitian matrix of which only the lower triangle is read."""
+    """Return the Hermitian matrix with this lower triangle."""
     below = xp.tril(x, -1)
     return below + adjoint(xp, below) + real_part(xp, diagonal_part(xp, x))

@@ -1,6 +1,6 @@
-"""Derivatives of norms, in the namespace they are given; where a norm is 0 they are 0, the smallest of the subgradients.
+"""Derivatives of norms, as functions of `xp` (numpy or composit.numpy). Where a norm is 0 they are 0, a subgradient.
 
-May import matrix_formulas, reduction_derivatives.
+May import matrix_formulas, reductions, operation.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _norm_of_singular_values(xp: Any, g: Value, x: Value, order: Order, axes: Ax
     inner = xp.squeeze(xp.moveaxis(g, axes, (-2, -1)), -1)
     left, values, right = xp.linalg.svd(moved, full_matrices=False)
     if order != "nuc":
-        # Not the norm itself: computed another way, it may differ from these values in the last bit.
+        # Compare with the extremum of these values, not with the norm: numpy may have computed it with other last bits.
         extremum = values[..., :1] if order == 2 else values[..., -1:]
         inner = share_among_extrema(xp, inner, extremum, values, (values.ndim - 1,), True)
     cotangent = conjugated(xp, xp.matmul(scaled_columns(xp, left, inner), right))

@@ -1,7 +1,8 @@
 """Norms of vectors and matrices, and the condition number.
 
-One operation calls numpy's function, so that sums are taken in numpy's order. Norms that numpy refuses, and those of
-nothing, are left to it. May import movement, matrix_arguments, norm_derivatives, arguments, apply, operation, errors.
+One operation calls np.linalg.norm, so that sums are rounded in numpy's order. Norms that numpy refuses, and norms of
+empty arrays, are left to numpy. May import matrix_arguments, norm_derivatives, solving, arguments, calls,
+manipulation, reductions, apply, errors, handle, operation.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Norm(Operation):
         return self.order in ("nuc", 2, -2) and len(self.axes or ()) == 2
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
-        # Singular values are searched for.
+        # Singular values come from an iteration that may not converge.
         return self._is_of_singular_values
 
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
@@ -114,13 +115,13 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
 
 
 def _check_plain(order: Any) -> None:
-    """Leave to numpy what holds a number and is none of Python's: its dtype takes part in that of the result."""
+    """Leave orders that are arrays or numpy scalars to numpy: their dtype can change that of the result."""
     if isinstance(order, np.ndarray | np.generic | TensorHandle):
         raise NoRuleError("norm: the order is an array or a number of numpy's")
 
 
 def _check_order(order: Order, axes: Axes, operand: TensorType) -> None:
-    """Leave to numpy what has an error there, or may warn or fail as the elements are."""
+    """Leave to numpy the orders that it refuses, and those that warn or fail depending on the elements."""
     is_number = type(order) is int or type(order) is float
     fits = {1: order is None or is_number, 2: order in _MATRIX_ORDERS}.get(len(axes), False)
     if not fits or (order is not None and 0 in operand.shape):
@@ -139,7 +140,7 @@ def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, o
     tensor, keepdims = handle_of(x), is_set(keepdims)
     if axis is not None and not isinstance(axis, tuple):
         return norm(tensor, ord, normalize_axis(axis, tensor.ndim), keepdims)
-    # The axes become one, in which numpy's function takes the norm of vectors.
+    # Join the axes into one, and take the norm of the vectors along it, as numpy does.
     axes = tuple(range(tensor.ndim)) if axis is None else normalize_axes(axis, tensor.ndim)
     others = tuple(i for i in range(tensor.ndim) if i not in axes)
     if axis is None:
@@ -152,10 +153,10 @@ def vector_norm(x: TensorLike, /, *, axis: Any = None, keepdims: bool = False, o
 
 @dataclass(frozen=True, slots=True)
 class ConditionNumber(MatrixAlgorithm):
-    """How much a matrix may magnify errors: the product of its norm and its inverse's; infinite if it has none.
+    """norm(x) norm(inv(x)), by which a matrix may magnify relative errors; infinite for a singular matrix.
 
-    order:  None, 2 and -2 by singular values; others by the norm of this order
-    Derivative:  that of the product or the quotient of norms
+    order:       None, 2 and -2 divide singular values; other orders multiply norms of x and inv(x)
+    Derivative:  that of this product or quotient
     Reference:   numpy.linalg.cond
     """
 

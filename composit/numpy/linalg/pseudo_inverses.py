@@ -1,6 +1,6 @@
-"""Pseudo-inverse and rank: what small singular values are taken for zeros in.
+"""pinv and matrix_rank: both take singular values below a tolerance for zeros.
 
-May import matrix_arguments, matrix_formulas, arguments, apply, operation, errors.
+May import matrix_arguments, matrix_formulas, arguments, calls, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ __all__ = ["matrix_rank", "pinv"]
 
 @dataclass(frozen=True, slots=True)
 class PseudoInverse(MatrixAlgorithm):
-    """The Moore-Penrose inverse of each matrix; singular values up to a part of the largest count as zeros.
+    """The Moore-Penrose inverse of each matrix; singular values below tolerance times the largest count as zeros.
 
-    rcond, rtol: that part, under numpy's two names; None for numpy's own choice by the name that was given
-    is_relative: rtol was given, by the name
+    rcond, rtol: the tolerance, under numpy's two names; numpy's default for None differs between the two
+    is_relative: the caller passed rtol
     Derivative:  -P dA P + P P* dA* (1 - A P) + (1 - P A) dA* P* P, as long as the rank stays
     Reference:   G. H. Golub and V. Pereyra, The Differentiation of Pseudo-Inverses (1973), formula 4.12
     """

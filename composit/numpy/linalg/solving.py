@@ -1,7 +1,7 @@
-"""Linear equations and determinants: solve, inv, det, slogdet and what is made of them.
+"""Linear equations and determinants: solve, inv, det, slogdet, and matrix_power, tensorsolve, tensorinv made of them.
 
-The dtype is `matrix_arguments.inexact_dtype` of the operands. A singular matrix is an error when the node is evaluated.
-May import movement, products, arguments, apply, operation, errors.
+A singular matrix raises when the node is evaluated. Results have `matrix_arguments.inexact_dtype` of the operands.
+May import matrix_arguments, matrix_formulas, arguments, calls, manipulation, products, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def solve(a: TensorLike, b: TensorLike) -> LazyTensor:
 class Determinant(MatrixAlgorithm):
     """The determinant of each matrix.
 
-    Derivative:  g det(x) inv(x)^T, which does not exist in this form where det(x) is 0: evaluating it raises there
+    Derivative:  g det(x) inv(x)^T; evaluating it raises where det(x) is 0
     Reference:   numpy.linalg.det
     """
 
@@ -163,7 +163,7 @@ class Determinant(MatrixAlgorithm):
 
 
 def _in_stack(xp: Any, value: Any) -> Any:
-    """Return numbers, one for each matrix, so that they multiply all its elements."""
+    """Return one number per matrix in the shape (..., 1, 1), to multiply all elements of its matrix."""
     return xp.expand_dims(value, (-2, -1))
 
 
@@ -215,7 +215,7 @@ def slogdet(a: TensorLike) -> Any:
     return SlogdetResult(*apply(SignAndLogDeterminant(), handle_of(a)))
 
 
-# The shape of the residuals depends on the rank, and so on values.
+# The shape of the residuals depends on the rank, which depends on values: numpy computes at the call.
 lstsq = without_rule(np.linalg.lstsq)
 
 
@@ -230,7 +230,7 @@ def matrix_power(a: TensorLike, n: AxisLike) -> LazyTensor:
     if power < 0:
         x, power = inv(x), -power
     if power == 3:
-        # As numpy multiplies a cube: (x x) x, where the order below would give x (x x).
+        # numpy multiplies a cube as (x x) x; the loop below would multiply x (x x), with other last bits.
         return matmul(matmul(x, x), x)
     result: LazyTensor | None = None
     square = x
@@ -250,7 +250,7 @@ def tensorsolve(a: TensorLike, b: TensorLike, axes: Sequence[int] | None = None)
     if axes is not None:
         last = [normalize_axis(axis, x.ndim) for axis in axes]
         x = transpose(x, [axis for axis in range(x.ndim) if axis not in last] + last)
-    # No axes left of b's: all of a's are the solution's, as numpy counts from the end.
+    # The solution has the last a.ndim - b.ndim axes of a. For 0 the slice takes all axes, as in numpy.
     shape = x.shape[-(x.ndim - y.ndim) :]
     size = math.prod(shape)
     if x.size != size**2:

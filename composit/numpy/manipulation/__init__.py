@@ -1,1 +1,1 @@
-"""Shapes and axes: tensors transposed, reshaped, broadcast, joined and split, and read as another dtype."""
+"""Shapes and axes: transpose and reshape (reshaping.py), broadcast_to, concatenate and split (joining.py), views."""

@@ -1,6 +1,6 @@
-"""Elements repeated to a shape: broadcast_to, broadcast_arrays, meshgrid, and the operations that they build.
+"""Broadcasting: broadcast_to, broadcast_arrays, broadcast_shapes, meshgrid, and their operations.
 
-May import movement, layout, arguments, apply, operation, errors.
+May import reshaping, arguments, calls, views, apply, errors, handle, operation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = ["meshgrid", "broadcast_arrays", "broadcast_shapes", "broadcast_to"]
 class BroadcastTo(Operation):
     """The elements repeated along new axes and axes of length 1.
 
-    Derivative:  g summed over the repeated axes (by the sweep)
+    Derivative:  g; chain_rule sums it over the repeated axes
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.broadcast_to.html
     """
 
@@ -73,7 +73,7 @@ class BroadcastTo(Operation):
 
 @dataclass(frozen=True, slots=True)
 class WritableBroadcast(BroadcastTo):
-    """What `broadcast_arrays` shows: as `broadcast_to`, but who writes to it is only warned, as by numpy until it refuses.
+    """The views that `broadcast_arrays` returns: as BroadcastTo, but writing to one only warns, as numpy still does.
 
     Derivative:  as that of `BroadcastTo`
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.broadcast_arrays.html
@@ -107,7 +107,7 @@ def _check_broadcast(old: Shape, new: Shape) -> None:
 
 @rule_for(np.broadcast_to)
 def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> LazyTensor:
-    """Return the tensor repeated to a shape. See np.broadcast_to."""
+    """Return the tensor repeated to a shape, as a read-only view. See np.broadcast_to."""
     tensor = handle_of(array)
     new = tuple(map(integer, several(shape)))
     return view_by(BroadcastTo, new, tensor, array)
@@ -115,13 +115,13 @@ def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> La
 
 @rule_for(np.broadcast_shapes)
 def broadcast_shapes(*args: ShapeLike) -> Shape:
-    """Return the shape that all broadcast to. See np.broadcast_shapes."""
+    """Return the common shape that these shapes broadcast to. See np.broadcast_shapes."""
     return np.broadcast_shapes(*(tuple(map(integer, several(shape))) for shape in args))
 
 
 @rule_for(np.broadcast_arrays)
 def broadcast_arrays(*args: TensorLike, subok: bool = False) -> tuple[LazyTensor, ...]:
-    """Return all tensors in the one shape they broadcast to. See np.broadcast_arrays."""
+    """Return all tensors broadcast to their common shape. See np.broadcast_arrays."""
     tensors = [handle_of(value) for value in args]
     shape = _broadcast_shapes(*(tensor.shape for tensor in tensors))
     return tuple(_broadcast_with_others(tensor, shape) for tensor in tensors)

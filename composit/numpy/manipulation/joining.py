@@ -1,7 +1,6 @@
-"""Tensors put together and taken apart along an axis: concatenate, stack, split, their named forms, and the least
-rank these give to their operands.
+"""Joining and splitting along an axis: concatenate, stack, split, vstack, hsplit, ..., and atleast_1d, _2d, _3d.
 
-May import movement, arguments, apply, operation, errors.
+May import reshaping, arguments, calls, views, apply, errors, handle, operation.
 """
 
 from __future__ import annotations
@@ -67,10 +66,10 @@ __all__ = [
 
 
 def common_dtype(operand_types: Sequence[TensorType]) -> Dtype:
-    """Return the dtype that arrays of these types are joined in; weak types do not decide (NEP 50)."""
+    """Return the dtype in which operands of these types are concatenated; Python scalars promote weakly (NEP 50)."""
     first = operand_types[0]
     if all(operand.dtype is first.dtype and operand.weak is None for operand in operand_types):
-        # Joining makes numpy's own byte order, and packs records.
+        # np.concatenate converts to native byte order and packs records.
         is_plain = first.dtype.isnative and first.dtype.names is None
         return first.dtype if is_plain else np.promote_types(first.dtype, first.dtype)
     dtype = promoted(*(operand.dtype if operand.weak is None else operand.weak(0) for operand in operand_types))
@@ -78,7 +77,7 @@ def common_dtype(operand_types: Sequence[TensorType]) -> Dtype:
 
 
 def dtype_of_stack(dtypes: Sequence[Dtype]) -> Dtype:
-    """Return the dtype that arrays of these dtypes are stacked in, which scalars of Python's have no lesser say in."""
+    """Return the dtype in which arrays are stacked; unlike in concatenate, Python scalars count like arrays."""
     return _as_joined(promoted(*dtypes), dtypes)
 
 
@@ -90,9 +89,9 @@ def _as_joined(dtype: Dtype, dtypes: Sequence[Dtype]) -> Dtype:
 
 @dataclass(frozen=True, slots=True)
 class Concatenate(Operation):
-    """The operands one after the other along an axis they have.
+    """The operands one after the other along an existing axis.
 
-    Derivative:  g cut at the operands' ends
+    Derivative:  g split into the operands' parts
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.concatenate.html
     """
 
@@ -136,9 +135,9 @@ def _check_joinable(shapes: Sequence[Shape], axis: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Stack(Operation):
-    """The operands, of one shape, side by side along a new axis.
+    """The operands, all of one shape, side by side along a new axis.
 
-    Derivative:  g taken apart along that axis
+    Derivative:  g unstacked along that axis
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.stack.html
     """
 
@@ -159,7 +158,7 @@ class Stack(Operation):
                 f"number of dimensions must be within [0, {MAX_NUM_AXES}], indexing result would have {len(first) + 1}: stack"
                 " adds an axis to those of its arrays; concatenate along an axis they have"
             )
-        # Unlike concatenate(axis=None), stack makes arrays of its operands first: Python scalars decide as their dtype.
+        # Unlike concatenate(axis=None), stack converts its operands to arrays first: Python scalars count like arrays.
         dtype = dtype_of_stack([operand.dtype for operand in operand_types])
         return (tensor_type((*first[: self.axis], len(operand_types), *first[self.axis :]), dtype),)
 
@@ -174,10 +173,10 @@ class Stack(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Split(Operation):
-    """The parts between boundaries along an axis: one result more than boundaries.
+    """The parts between boundaries along an axis: n boundaries give n + 1 results.
 
-    boundaries: as np.split takes indices, already within 0 and the axis's length
-    Derivative: the parts' cotangents joined, zeros where a part is not used
+    boundaries: the indices of np.split, clipped to the length of the axis
+    Derivative: the cotangents of the parts joined, with zeros for unused parts
     Reference:  https://numpy.org/doc/stable/reference/generated/numpy.split.html
     """
 
@@ -211,7 +210,7 @@ class Split(Operation):
         ends = (0, *self.boundaries, xp.shape(context.operands[0])[self.axis])
         if list(ends) == sorted(ends):
             return [xp.concatenate(parts, axis=self.axis)]
-        # Boundaries that go back overlap: each part is added at its place.
+        # Boundaries that do not ascend give parts that overlap: each cotangent is added at its place.
         total = None
         for part, start in zip(parts, ends, strict=False):
             stop = ends[-1] - start - xp.shape(part)[self.axis]
@@ -223,11 +222,11 @@ class Split(Operation):
 
 
 def _zeros(xp: Any, like: Any) -> Any:
-    # A scalar, not a created array, so that equal derivatives stay equal expressions.
+    # A broadcast scalar: xp.zeros would make a new leaf each time, and equal derivatives would not be equal nodes.
     return xp.broadcast_to(like.dtype.type(0), xp.shape(like))
 
 
-# numpy counts them in a C int.
+# numpy counts the arrays to join in a C int.
 _MOST_ARRAYS = np.iinfo(np.intc).max
 
 
@@ -275,7 +274,7 @@ concat = concatenate
 
 
 def _all_cast(tensors: list[Any], dtype: Any, casting: str) -> list[Any]:
-    """Return the tensors in the dtype asked for, or in the one they are joined in where the rule may forbid that."""
+    """Return the tensors cast to the given or the common dtype; unchanged where Concatenate itself casts them."""
     if dtype is None and casting == "same_kind":
         return tensors
     target = common_dtype([tensor.type for tensor in tensors]) if dtype is None else named_dtype(dtype)
@@ -318,7 +317,7 @@ def atleast_2d(*arys: TensorLike) -> Any:
 
 @rule_for(np.atleast_3d)
 def atleast_3d(*arys: TensorLike) -> Any:
-    """Return each tensor with three axes or more; a vector's goes in the middle. See np.atleast_3d."""
+    """Return each tensor with three axes or more; a vector of length n becomes (1, n, 1). See np.atleast_3d."""
     return _at_least(arys, lambda value: _raise_ndim(value, ((0, 1, 2), (0, 2), (2,))))
 
 
@@ -349,14 +348,14 @@ def dstack(tup: Iterable[TensorLike]) -> LazyTensor:
 
 @rule_for(np.column_stack)
 def column_stack(tup: Iterable[TensorLike]) -> LazyTensor:
-    """Return vectors as the columns of a matrix, beside matrices as they are. See np.column_stack."""
+    """Return the tensors side by side in one matrix; a vector is a column. See np.column_stack."""
     tensors = _tensors(tup, "concatenate")
     return concatenate([transpose(atleast_2d(t)) if t.ndim < 2 else t for t in tensors], 1)
 
 
 @rule_for(np.array_split)
 def array_split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[LazyTensor]:
-    """Return the parts: before and between indices, or so many of nearly equal length. See np.array_split."""
+    """Return parts between the given indices, or a given number of nearly equal parts. See np.array_split."""
     tensor = handle_of(ary)
     position = normalize_axis(axis, tensor.ndim)
     length = tensor.shape[position]
@@ -386,7 +385,7 @@ def _boundaries(indices_or_sections: Any, length: int) -> tuple[int, ...]:
 
 @rule_for(np.split)
 def split(ary: TensorLike, indices_or_sections: Any, axis: AxisLike = 0) -> list[LazyTensor]:
-    """Return the parts of the tensor: before and between indices, or so many of equal length. See np.split."""
+    """Return parts between the given indices, or a given number of equal parts. See np.split."""
     if not np.ndim(indices_or_sections):
         length = handle_of(ary).shape[axis]
         if length % whole(indices_or_sections):

@@ -1,6 +1,6 @@
-"""The same memory read in another way: `x.view(dtype)`, fields by offset, sizes changed in place, orders of copies.
+"""What ndarray's methods view(dtype), getfield and resize do, and copies in a given memory order.
 
-May import layout, movement, view_operations, numpy_call, apply, handle.
+May import reshaping, arguments, views, apply, handle, operation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resized(Operation):
-    """The elements in C order, as many as fit into a shape, then zeros.
+    """The elements in C order, cut off or filled up with zeros to a shape.
 
     Derivative:  not written yet
     Reference:   numpy.ndarray.resize
@@ -48,7 +48,7 @@ class Resized(Operation):
 
 
 def copied_in_order(tensor: Any, order: Any) -> LazyTensor:
-    """Return the value as a tensor of its own in numpy's order: a new handle, and a node only where elements move."""
+    """Return a copy in the given memory order: a new handle, and a new node only if elements move."""
     name = named_order(order, "K")
     chosen = _resolved(tensor, name) if tensor.ndim > 1 else "K"
     if chosen == "K":
@@ -57,7 +57,7 @@ def copied_in_order(tensor: Any, order: Any) -> LazyTensor:
 
 
 def _resolved(tensor: TensorHandle, name: str) -> str:
-    """Return "K" where the copy keeps the axes as they lie, else the order they are to have."""
+    """Return "K" if a copy that keeps the order of the axes already has the order asked for, else that order."""
     packed = np.empty_like(stand_in_of(tensor))
     if name == "K":
         return "K"
@@ -75,7 +75,7 @@ def viewed_as(tensor: TensorHandle, dtype: Any) -> LazyTensor:
     """
     target: Dtype = np.dtype(dtype)
     if target.kind == "T" and target == tensor.dtype:
-        # Texts of any length are read as nothing else; their stand-in has bytes, which numpy would not read as texts.
+        # StringDType can be viewed only as itself. Its stand-in holds bytes, for which numpy would refuse that.
         return reshape(tensor, tensor.shape)
     stand_in_of(tensor).view(target)
     result = apply(ViewAs(target), tensor)
@@ -84,7 +84,7 @@ def viewed_as(tensor: TensorHandle, dtype: Any) -> LazyTensor:
 
 
 def field_at(tensor: TensorHandle, dtype: Any, offset: int = 0) -> LazyTensor:
-    """Return the bytes of each element from an offset on, read as another dtype: a view. See np.ndarray.getfield."""
+    """Return a view of the bytes at an offset in each element, read as another dtype. See np.ndarray.getfield."""
     np.zeros((), tensor.dtype).getfield(dtype, offset)
     result = apply(MemoryField(np.dtype(dtype), offset), tensor)
     mark_view(result, tensor)
@@ -121,7 +121,7 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
             "cannot resize an array that references or is referenced\nby another array in this way.\nUse the np.resize"
             f" function or refcheck=False: {described(tensor)} has views"
         )
-    # Fortran's order stays, for new lengths too: elements follow each other as they lie in memory.
+    # numpy keeps the bytes and the kind of order: a tensor in Fortran order is resized as its transpose.
     with writing_to(tensor):
         resized = (
             transpose(apply(Resized(probe.shape[::-1]), transpose(tensor)))

@@ -1,7 +1,7 @@
-"""Axes moved, merged, split and added without touching an element: transpose, reshape, expand_dims and kin.
+"""transpose, reshape, expand_dims, squeeze and kin: axes move, merge, split or are added; elements stay.
 
-Repeating lives in broadcasting.py, joining and splitting in joining.py, pad in padding.py; what is made of these and of
-indexing (flip, roll, tile) is in rearranging.py. May import arguments, apply, operation, errors.
+Elsewhere: broadcast_to in broadcasting.py, concatenate and split in joining.py, pad, flip, roll and tile in
+composit/numpy/rearranging. May import arguments, calls, views, errors, handle, operation, source.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Reshape(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Ravel(Reshape):
-    """A reshape to one axis that copies whatever does not lie in one piece, where a reshape may still find a view.
+    """A reshape to one axis that is a view only of a C-contiguous array; reshape finds views of others, too.
 
     Derivative:  as that of `Reshape`
     Reference:   numpy.ravel
@@ -131,7 +131,7 @@ class Ravel(Reshape):
 
 @dataclass(frozen=True, slots=True)
 class ExpandDims(Operation):
-    """The same elements with axes of length 1 put in; `axes` are positions in the result, ascending.
+    """The same elements with axes of length 1 inserted; `axes` are positions in the result, ascending.
 
     Derivative:  g without these axes
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.expand_dims.html
@@ -160,7 +160,7 @@ class ExpandDims(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Squeeze(Operation):
-    """The same elements without some axes of length 1, ascending.
+    """The same elements without some axes of length 1; `axes` ascend.
 
     Derivative:  g with these axes put back
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.squeeze.html
@@ -186,7 +186,7 @@ class Squeeze(Operation):
         return [context.xp.expand_dims(context.cotangents[0], self.axes)]
 
 
-# The operations here have one parameter each, a tuple of integers.
+# One cache serves all operations here, because each has one parameter, a tuple of integers.
 @lru_cache(maxsize=8192)
 def _planned(
     kind: Callable[[tuple[int, ...]], Operation], parameter: tuple[int, ...], operand: TensorType
@@ -196,10 +196,10 @@ def _planned(
 
 
 def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> LazyTensor:
-    """Return the result as a view: numpy would share memory with `given`, so writes to either must be noticed."""
+    """Return the node's tensor, marked as a view of `base` if the user gave a tensor: a write to one shows in both."""
     operation, types = _planned(kind, parameter, base.type)
     result = new_tensor(operation, (base.node, base.output_index), types, find_source())
-    # What shows elements several times is read-only, whatever it is made of.
+    # A broadcast view is read-only even if `given` was an array or a number.
     if base is given or operation.is_read_only:
         mark_view(result, base)
     return result
@@ -207,7 +207,7 @@ def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: 
 
 @rule_for(np.transpose)
 def transpose(a: TensorLike, axes: AxesLike | None = None) -> LazyTensor:
-    """Return the tensor with its axes in the order given; reversed without one. See np.transpose."""
+    """Return the tensor with its axes in the given order, by default reversed. See np.transpose."""
     tensor = handle_of(a)
     ndim = tensor.ndim
     if axes is None:
@@ -296,7 +296,7 @@ def rollaxis(a: TensorLike, axis: AxisLike, start: AxisLike = 0) -> LazyTensor:
 def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool | None = None) -> LazyTensor:
     """Return the elements in another shape; one length may be -1. See np.reshape.
 
-    Order "F" reads and writes with the first axis fastest; "A" does so where the elements lie in this order.
+    Order "F" reads and writes with the first axis fastest; "A" does so if the elements lie in Fortran order.
     """
     tensor = handle_of(a)
     chosen = _resolved_order(order, tensor, "reshape")
@@ -336,7 +336,7 @@ def ravel(a: TensorLike, order: str = "C") -> LazyTensor:
 
 
 def _resolved_order(order: str, tensor: Any, function: str) -> str:
-    """Return "C" or "F" for an order that depends on where the elements lie."""
+    """Return "C" or "F"; for "A" this depends on how the elements lie in memory."""
     name = named_order(order, "C")
     if name in "CF":
         return name
@@ -348,7 +348,7 @@ def _resolved_order(order: str, tensor: Any, function: str) -> str:
 
 @rule_for(np.expand_dims)
 def expand_dims(a: TensorLike, axis: AxesLike) -> LazyTensor:
-    """Return the tensor with axes of length 1 put in at positions of the result. See np.expand_dims."""
+    """Return the tensor with axes of length 1 inserted at these positions of the result. See np.expand_dims."""
     tensor = handle_of(a)
     given = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
     positions = normalize_axes(given, tensor.ndim + len(given))

@@ -1,4 +1,7 @@
-"""numpy.polynomial on tensors: the six kinds of series, as functions and as classes. May import its modules."""
+"""numpy.polynomial on tensors: the six kinds of series, as functions and as classes.
+
+May import chebyshev, hermite, hermite_e, laguerre, legendre, polynomial, polyutils.
+"""
 
 from numpy.polynomial import set_default_printstyle
 

@@ -1,6 +1,6 @@
-"""numpy.polynomial.hermite: Hermite series (physicists'), lazily at lazy points, else computed when the function is called.
+"""numpy.polynomial.hermite (physicists' Hermite): hermval at lazy points is lazy; others compute at the call.
 
-May import series, numpy_function.
+May import series, calls.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""numpy.polynomial.hermite_e: Hermite series (probabilists'), lazily at lazy points, else computed when the function is called.
+"""numpy.polynomial.hermite_e (probabilists' Hermite): hermeval at lazy points is lazy; others compute at the call.
 
-May import series, numpy_function.
+May import series, calls.
 """
 
 import numpy as np

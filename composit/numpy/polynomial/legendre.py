@@ -1,6 +1,6 @@
-"""numpy.polynomial.legendre: Legendre series, lazily at lazy points, else computed when the function is called.
+"""numpy.polynomial.legendre: legval at lazy points is lazy; all other functions compute at the call.
 
-May import series, numpy_function.
+May import series, calls.
 """
 
 import numpy as np

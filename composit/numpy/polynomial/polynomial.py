@@ -1,6 +1,6 @@
-"""numpy.polynomial.polynomial: power series, lazily at lazy points, else computed when the function is called.
+"""numpy.polynomial.polynomial: polyval at lazy points is lazy; all other functions compute at the call.
 
-May import series, numpy_function.
+May import series, calls.
 """
 
 import numpy as np

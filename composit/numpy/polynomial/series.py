@@ -1,7 +1,7 @@
-"""What the six kinds of series do with tensors: they are evaluated lazily at lazy points.
+"""The base class of the six series classes, and the functions that evaluate a series (polyval, chebval, ...).
 
-The coefficients of a series are numpy's arrays: its classes print, trim and compare them. Source: numpy's own functions,
-which run on tensors as they stand. May import numpy_function, arguments, handle, apply.
+Values at lazy points are lazy: numpy's own evaluation runs on tensors unchanged. Coefficients are numpy arrays,
+because numpy's classes print, trim and compare them. May import arguments, calls, apply, errors, handle.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from composit.numpy.calls.numpy_function import rule_for
 
 
 def value_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the public function that evaluates a series: lazy at lazy points where the coefficients are known."""
+    """Return the public function for numpy's chebval, polyval, ...: lazy at lazy points for known coefficients."""
 
     def at_points(x: Any, c: Any, tensor: bool = True) -> object:
         if not is_lazy_number(x) or isinstance(c, TensorHandle) or np.ndim(c) > 1:
@@ -33,10 +33,10 @@ def value_function(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Series(ABCPolyBase):
-    """A series that takes tensors and gives tensors."""
+    """Base of the series classes: values, roots and points are tensors."""
 
     def __call__(self, arg: Any) -> Any:
-        """Return the values at points: lazy at lazy ones, else computed now."""
+        """Return the values at points: lazy at lazy points, else computed now."""
         if is_lazy_number(arg) and self.coef.dtype.kind in NUMBER_KINDS:
             offset, scale = polyutils.mapparms(self.domain, self.window)
             return self._val(offset + scale * arg, self.coef)  # type: ignore[attr-defined]  # each kind of series has it
@@ -47,7 +47,7 @@ class Series(ABCPolyBase):
         return _tensor(super().roots())
 
     def linspace(self, n: SupportsIndex = 100, domain: Any = None) -> tuple[Any, Any]:
-        """Return points of the domain at equal distances, and the values there."""
+        """Return evenly spaced points of the domain, and the values there."""
         points, values = super().linspace(n, domain)
         return _tensor(points), _tensor(values)
 

@@ -1,1 +1,1 @@
-"""Products of matrices and vectors, and sums of products by subscripts."""
+"""matmul, dot, tensordot (matrix_products.py), einsum, trace (einsums.py), cross and kron (vector_products.py)."""

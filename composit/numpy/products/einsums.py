@@ -1,8 +1,8 @@
-"""Sums of products by subscripts: einsum.
+"""einsum, einsum_path, diagonal and trace.
 
-The operation holds explicit subscripts of letters only; the function below it resolves implicit outputs, ellipses,
-lists of numbers, and takes diagonals where a letter repeats in one operand. May import movement, arguments,
-apply, operation, errors.
+The operation Einsum holds explicit subscripts of letters only. The function einsum reduces to it implicit outputs,
+ellipses, lists of numbers, and letters repeated in one operand, of which it takes diagonals. May import arguments,
+calls, manipulation, views, apply, errors, handle, operation.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 
 __all__ = ["diagonal", "einsum", "einsum_path", "trace"]
 
-# Below this many products numpy's direct loop is faster than looking for a sequence of matrix products (about 30 us).
+# Below this many products numpy's direct loop is faster than finding a sequence of matrix products (about 30 us).
 MIN_PRODUCTS_FOR_PATH = 16384
 
 
 @dataclass(frozen=True, slots=True)
 class Einsum(Operation):
-    """Sums of products: letters of the operands that the result lacks are summed over.
+    """Sums of products over the letters that the result lacks.
 
     subscripts:  explicit, letters only, none twice in one operand: "ij,jk->ik"
-    optimize:    what numpy is told; False leaves many products to its sequence of matrix products all the same
-    Derivative:  the same sum with the cotangent in the operand's place, repeated along letters that only it has
+    optimize:    passed to np.einsum; large sums use a sequence of matrix products even if it is False
+    Derivative:  an einsum with g in the operand's place, broadcast along letters that only this operand has
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.einsum.html
     """
 
@@ -71,7 +71,7 @@ class Einsum(Operation):
 
     def evaluate(self, *operands: Array) -> Results:
         lengths = _lengths(self.subscripts, tuple(np.shape(operand) for operand in operands))
-        # Half precision overflows in what a sequence of products keeps in between.
+        # In half precision the intermediate results of a sequence of products may overflow.
         is_wide = all(np.asarray(operand).dtype != np.float16 for operand in operands)
         worth_it = is_wide and len(operands) > 1 and math.prod(lengths.values()) >= MIN_PRODUCTS_FOR_PATH
         result: Array = np.einsum(self.subscripts, *operands, optimize=self.optimize or worth_it)
@@ -96,7 +96,8 @@ class Einsum(Operation):
         missing = tuple(axis for axis, letter in enumerate(wanted) if letter not in found)
         if missing:
             result = xp.expand_dims(result, missing)
-        # A letter may have length 1 in the others and more here; what is longer than here, the sweep sums.
+        # If a letter has length 1 in the others and more here, broadcast. In the reverse case the result is longer than
+        # the operand, and chain_rule sums it.
         shape = xp.shape(operands[index])
         full = tuple(max(here, there) for here, there in zip(shape, xp.shape(result), strict=True))
         return result if xp.shape(result) == full else xp.broadcast_to(result, full)
@@ -164,7 +165,7 @@ def einsum(
     for index, term in enumerate(terms):
         terms[index], tensors[index] = _without_repeats(term, tensors[index])
     if len(terms) == 1 and dtype is None and output and sorted(terms[0]) == sorted(output):
-        # Nothing is summed: numpy returns a view, and of a single element a scalar.
+        # Nothing is summed: numpy returns a view.
         return transpose(tensors[0], tuple(terms[0].index(letter) for letter in output))
     if dtype is not None:
         for tensor in tensors:
@@ -174,15 +175,15 @@ def einsum(
 
 
 _CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
-# A path that is given is numpy's to check and to follow.
+# An explicit path is left to numpy, which checks and follows it.
 _OPTIMIZATIONS = (False, True, "greedy", "optimal")
 
 
 @rule_for(np.einsum_path)
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> tuple[list[Any], str]:
-    """Return the order in which einsum would take products, and a table of it. See np.einsum_path.
+    """Return the order in which einsum would multiply, and a printable table of it. See np.einsum_path.
 
-    It follows from the shapes, so nothing is evaluated.
+    Only shapes matter, so nothing is evaluated.
     """
     shapes_only = [_without_values(operand) for operand in operands]
     return np.einsum_path(*shapes_only, optimize=optimize, einsum_call=einsum_call)  # type: ignore[arg-type]  # numpy takes it
@@ -219,12 +220,12 @@ def _letters(numbers: Sequence[Any]) -> str:
 
 
 def _resolve(subscripts: str, shapes: Sequence[Shape]) -> tuple[list[str], str]:
-    """Return terms and output in letters only: numbers of axes checked, ellipses named, the output made explicit."""
+    """Return terms and output in letters only, for example ("...i,i", shapes (2, 3), (3,)) -> ["ai", "i"], "a"."""
     _check_characters(subscripts)
     inputs, arrow, output = subscripts.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(shapes):
-        # numpy's words, which say "more" where fewer operands were given.
+        # numpy's message, which says "more" where fewer operands were given.
         word = "more" if len(terms) > len(shapes) else "fewer"
         raise ShapeError(
             f"{word} operands provided to einstein sum function than specified in the subscripts string: {subscripts!r}"
@@ -314,7 +315,7 @@ def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
 
 @rule_for(np.diagonal)
 def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLike = 1) -> LazyTensor:
-    """Return the diagonals over two axes, which become the last one. See np.diagonal."""
+    """Return the diagonals over two axes, as the last axis of a view. See np.diagonal."""
     tensor = handle_of(a)
     if tensor.ndim < 2:
         raise ShapeError(f"diag requires an array of at least two dimensions: diagonal was given shape {tensor.shape}")
@@ -325,7 +326,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
 
 
 def _diagonal_view(tensor: Any, view: DiagonalView) -> LazyTensor:
-    """Return the diagonals as a view of the tensor itself, whatever the layout of what is reshaped on the way."""
+    """Return the diagonals, marked as a view of the tensor: the reshape that computes them may be a copy."""
     result = _elements_of(tensor, view)
     shown = make_tensor(result.node, result.output_index)
     mark_view(shown, tensor, view)
@@ -339,7 +340,7 @@ def _elements_of(tensor: Any, view: DiagonalView) -> LazyTensor:
     start = offset if offset >= 0 else -offset * columns
     length = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
     flat = reshape(moved, (*moved.shape[:-2], rows * columns))
-    # Along the flattened matrix the next element of a diagonal is one row and one column on.
+    # In the flattened matrix the elements of a diagonal are columns + 1 apart.
     start = start if length else 0
     elements: LazyTensor = flat[..., start : start + length * (columns + 1) : columns + 1][..., :length]
     return elements

@@ -1,7 +1,6 @@
-"""Products of matrices and vectors with numpy's rules: matmul and what is made of it.
+"""Products of matrices and vectors: matmul, dot, inner, outer, vdot, tensordot, vecdot, matvec, vecmat.
 
-Sums of products by subscripts are in contractions.py. May import movement, elementwise_table, arguments, apply,
-operation, errors.
+einsum is in einsums.py. May import arguments, calls, elementwise, manipulation, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class Matmul(Operation):
         return _matmul_types(*operand_types)
 
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
-        # One sum for each element of the result.
+        # Each element of the result is a sum over the last axis of the first operand.
         return max(1, result_types[0].size * operand_types[0].shape[-1])
 
     def evaluate(self, *operands: Array) -> Results:
@@ -168,13 +167,14 @@ def matmul(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class Dot(Operation):
-    """Sums of products over the last axis of the first operand and one of the second, whose other axes come last.
+    """Sums of products over the last axis of the first operand and one axis of the second: np.dot and np.inner.
 
-    Unlike Matmul it pairs all axes in front with each other, and takes each sum by itself, as numpy does.
+    The result has the other axes of both: (2, 3) and (4, 3, 5) give (2, 4, 5), where Matmul would broadcast. numpy
+    computes each sum separately, with other last bits than Matmul.
 
-    axis:        of the second operand: the last but one, as np.dot, or the last, as np.inner; 0 where an operand is a
-                 number, which multiplies all elements of the other
-    Derivative:  the same sums with g in an operand's place, over the axes that came from the other
+    axis:        the summed axis of the second operand: the last but one for np.dot, the last for np.inner; 0 if an
+                 operand is a number, which multiplies all elements of the other
+    Derivative:  g times the other operand, summed over the axes of g that came from the other operand
     Reference:   numpy.dot, numpy.inner
     """
 
@@ -247,7 +247,7 @@ def _with_common_dtype(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _strong(x: Any) -> LazyTensor:
-    # np.dot makes arrays of its operands: a Python scalar decides with its dtype.
+    # np.dot converts its operands to arrays, so a Python scalar counts in the promotion with a full dtype.
     return x if x.type.weak is None else astype(x, x.dtype)
 
 
@@ -278,7 +278,7 @@ def vdot(a: TensorLike, b: TensorLike, /) -> LazyTensor:
     if x.dtype.hasobject or y.dtype.hasobject:
         raise NoRuleError("vdot: products of objects are their own")
     x, y = _with_common_dtype(x, y)
-    # Not dot, which keeps -0.0 where there is one term: np.vdot always adds to 0.
+    # Not dot, which keeps -0.0 of a single term: np.vdot always adds to 0.
     return matmul(conjugate(x) if x.dtype.kind == "c" else x, y)
 
 
@@ -321,10 +321,11 @@ def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[
 
 @dataclass(frozen=True, slots=True)
 class VectorProduct(Operation):
-    """Products over the last axes, one of the operands being vectors; the first operand's vectors are conjugated.
+    """np.vecdot (vectors times vectors), np.matvec (matrices times vectors) or np.vecmat (vectors times matrices).
 
-    function:    vecdot: vectors times vectors; matvec: matrices times vectors; vecmat: vectors times matrices
-    Derivative:  of a product of conj(a) and b, conj(g b) and g conj(a), summed or paired as the axes are
+    vecdot and vecmat conjugate the first operand.
+
+    Derivative:  for conj(a) b: conj(g b) for a and g conj(a) for b, along the same axes; matvec without conjugation
     Reference:   numpy.vecdot, numpy.matvec, numpy.vecmat
     """
 
@@ -370,7 +371,7 @@ def _conjugated(xp: Any, x: Any) -> Any:
     return xp.conjugate(x) if x.dtype.kind == "c" else x
 
 
-# numpy's function and how many axes of each operand it works on.
+# numpy's function, and the number of core axes of each operand.
 _VECTOR_PRODUCTS: dict[str, tuple[np.ufunc, tuple[int, int]]] = {"vecdot": (np.vecdot, (1, 1))}
 
 

@@ -1,6 +1,6 @@
-"""Products of vectors that are no sums of products: cross and kron.
+"""cross and kron.
 
-May import matrices, movement, elementwise_table, arguments, apply, operation, errors.
+May import arguments, calls, elementwise, manipulation, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def cross(
     axisc: AxisLike = -1,
     axis: AxisLike | None = None,
 ) -> LazyTensor:
-    """Return the cross products of vectors along an axis; vectors of length 2 are numpy's. See np.cross."""
+    """Return the cross products of vectors along an axis. See np.cross. Vectors of length 2 compute at the call."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = handle_of(a), handle_of(b)

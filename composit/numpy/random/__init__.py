@@ -1,6 +1,7 @@
-"""Random numbers, drawn by numpy's own generators when the call is made: numpy's numbers, the same at each evaluation.
+"""Random numbers. numpy's generators draw them at the call, so they are numpy's numbers and equal at each evaluation.
 
-The functions draw from numpy's global generator, so that seeding either seeds both. May import random_*.
+The functions here draw from numpy's global generator: np.random.seed and composit.numpy.random.seed do the same. May
+import bits, drawing, generator, state.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ zipf = _global.zipf
 
 @with_signature_of(np.random.seed)
 def seed(seed: Any = None) -> None:
-    """Seed numpy's global generator, whatever its source of bits. See np.random.seed."""
+    """Seed numpy's global generator, also after set_bit_generator. See np.random.seed."""
     np.random.seed(known("seed", seed))
 
 

@@ -1,6 +1,6 @@
-"""numpy's sources of random bits and their seeds, which take tensors. May import random_drawing.
+"""numpy's bit generators (PCG64, MT19937, ...) and SeedSequence, which take tensors as seeds.
 
-What they are seeded with and their states are stored, not computed with: states are numpy's own arrays.
+Tensors given as seeds and states are evaluated; the states are numpy arrays. May import drawing, arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["MT19937", "PCG64", "PCG64DXSM", "SFC64", "Philox", "SeedSequence"]
 
 
 class SeedSequence(np.random.SeedSequence, metaclass=NumpysToo):
-    """numpy's, with tensors taken as entropy. See np.random.SeedSequence."""
+    """np.random.SeedSequence with tensors taken as entropy. See np.random.SeedSequence."""
 
     __slots__ = ()
     _numpys_class = np.random.SeedSequence
@@ -29,7 +29,7 @@ class SeedSequence(np.random.SeedSequence, metaclass=NumpysToo):
 
 @ISeedSequence.register
 class _WithValues:
-    """Another's seed sequence whose words may be tensors: numpy fills its states with what is read."""
+    """Wraps a user's seed sequence whose words may be tensors: they are evaluated before numpy gets them."""
 
     __slots__ = ("given",)
 
@@ -47,7 +47,7 @@ def _seed_sequence(seed: Any) -> Any:
 
 
 class _BitSource(np.random.BitGenerator, metaclass=NumpysToo):
-    """What the sources of bits have in common: raw bits are tensors, and states may hold tensors."""
+    """Base of the bit generators: random_raw returns tensors, and a state to be set may hold tensors."""
 
     __slots__ = ()
 
@@ -58,18 +58,18 @@ class _BitSource(np.random.BitGenerator, metaclass=NumpysToo):
 
     @property
     def seed_seq(self) -> Any:
-        """What it was seeded with."""
+        """The seed sequence it was made with."""
         kept = super().seed_seq
         return kept.given if isinstance(kept, _WithValues) else kept
 
     @property
     def state(self) -> Any:
-        """What the next bits follow from, in numpy's own arrays."""
+        """The state, in numpy arrays; setting it also takes tensors."""
         return super().state
 
     @state.setter
     def state(self, value: Any) -> None:
-        # The property of the class of numpy's that the source extends.
+        # super() cannot set a property, so take it from the numpy class that this one extends.
         type(self)._numpys_class.state.__set__(self, known("state", value))  # type: ignore[attr-defined]
 
 
@@ -114,7 +114,7 @@ class Philox(_BitSource, np.random.Philox):
     __signature__ = signature_of(np.random.Philox)
 
     def __init__(self, seed: Any = None, counter: Any = None, key: Any = None) -> None:
-        # A key takes the place of a seed.
+        # numpy takes either a seed or a key.
         first = seed if seed is None and key is not None else _seed_sequence(seed)
         np.random.Philox.__init__(self, first, *known("Philox", counter, key))
 

@@ -1,7 +1,7 @@
-"""How numpy's methods that draw random numbers become ours: parameters are read, numbers come back as fresh inputs.
+"""Wraps numpy's methods that draw random numbers: tensors among the parameters are evaluated, results are new inputs.
 
-The numbers are drawn by numpy's own code when the call is made. What chooses among the elements of a tensor (permutation,
-shuffle, choice) draws positions and stays lazy. May import assignment, indexing, layout, apply, containers, guards, handle.
+numpy draws at the call. permutation, shuffle and choice of a tensor draw positions, and take its elements lazily. May
+import arguments, indexing, views, apply, containers, guards, handle, operation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Method = Callable[..., Any]
 
 
 class NumpysToo(ABCMeta):
-    """The class of our generators: numpy's own objects of the class that one extends are instances of it, too."""
+    """Metaclass of our generators: isinstance(np.random.default_rng(), composit.numpy.random.Generator) is True."""
 
     _numpys_class: type
 
@@ -39,9 +39,9 @@ class NumpysToo(ABCMeta):
 
 
 def known(name: str, *values: Any) -> Any:
-    """Return the values with what is read from tensors in their places, a single one by itself.
+    """Return the values with each tensor replaced by its evaluated array; a single value without a tuple.
 
-    name: what reads them: what it draws depends on them, so a run on other inputs is refused
+    name: the function that reads the tensors, for the error of a run on other inputs: the drawn numbers depend on them
     """
     handles, rebuild = flatten(values)
     filled = rebuild([read_value(handle, name) for handle in handles]) if handles else values
@@ -49,7 +49,7 @@ def known(name: str, *values: Any) -> Any:
 
 
 def drawn(value: Any) -> object:
-    """Return drawn numbers as numpy gives them, with tensors for arrays and for numpy's scalars."""
+    """Return drawn numbers, arrays and numpy scalars as tensors, anything else unchanged."""
     if type(value) is np.ndarray:
         return input_of(value.view())
     if isinstance(value, np.generic) and value.dtype.kind not in "OUSVT":
@@ -58,7 +58,7 @@ def drawn(value: Any) -> object:
 
 
 def drawing(method: Method) -> Callable[..., Any]:
-    """Return the method of ours for one of numpy's that draws: it runs on `_numpys`, the generator of numpy's inside."""
+    """Return our method for a numpy method that draws; it runs on `_numpys`, the numpy generator inside ours."""
 
     def draw(self: Any, *args: Any, **kwargs: Any) -> object:
         return drawn(_run(method, self, args, kwargs))
@@ -67,7 +67,7 @@ def drawing(method: Method) -> Callable[..., Any]:
 
 
 def drawing_into(method: Method) -> Callable[..., Any]:
-    """Return the method of ours for one of numpy's that takes `out=`, an array or a tensor, which moves on."""
+    """Return our method for a numpy method with `out=`: an array is filled, a tensor is assigned to."""
     names = list(inspect.signature(method).parameters)[1:]
 
     def draw(self: Any, *args: Any, **kwargs: Any) -> object:
@@ -85,7 +85,7 @@ def drawing_into(method: Method) -> Callable[..., Any]:
     return _as_numpys(draw, method)
 
 
-# What holds no tensors: a program draws often, and mostly with such parameters.
+# Types that hold no tensors. Most calls have only such parameters, and skip the search for tensors.
 _PLAIN = frozenset((int, float, bool, str, type, type(None), np.ndarray))
 
 
@@ -97,7 +97,7 @@ def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[
 
 
 def _memory_for(out: Any) -> Array:
-    """Return memory to write to in place of a tensor, in one piece if the tensor is: some methods take nothing else."""
+    """Return an array to fill in place of the tensor, contiguous if and only if it is: some methods demand that."""
     if out.type.is_scalar:
         value: Array = read_value(out, "")
         return value
@@ -116,7 +116,7 @@ def _as_numpys(ours: Method, method: Method) -> Method:
 
 
 def with_signature_of(method: Method) -> Callable[[Method], Method]:
-    """Return the decorator that shows numpy's signature for a function of ours."""
+    """Return a decorator that gives our function the signature of numpy's, for inspect and help."""
 
     def shown(ours: Method) -> Method:
         ours.__signature__ = signature_of(method)  # type: ignore[attr-defined]  # what inspect reads
@@ -126,7 +126,7 @@ def with_signature_of(method: Method) -> Callable[[Method], Method]:
 
 
 def permuting(method: Method) -> Callable[..., Any]:
-    """Return `permutation`: of a tensor, its elements at drawn positions, lazily."""
+    """Return `permutation`: for a tensor it draws positions and takes the elements lazily."""
     by_value, signature = drawing(method), inspect.signature(method)
 
     def permute(self: Any, *args: Any, **kwargs: Any) -> object:
@@ -140,7 +140,7 @@ def permuting(method: Method) -> Callable[..., Any]:
 
 
 def shuffling(method: Method) -> Callable[..., Any]:
-    """Return `shuffle`: of a tensor, its elements at drawn positions, lazily; the tensor moves on to them."""
+    """Return `shuffle`: for a tensor it draws positions, and assigns the elements at them to the tensor, lazily."""
     signature = inspect.signature(method)
 
     def shuffle(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -152,7 +152,7 @@ def shuffling(method: Method) -> Callable[..., Any]:
                 with writing_to(x):
                     assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
         elif isinstance(x, TensorHandle):
-            # What has no such axis or cannot be written to is numpy's to refuse.
+            # The axis does not exist or the tensor is read-only: numpy raises its error.
             method(self._numpys, **{**named, "x": _memory_for(x)})
         elif isinstance(x, np.ndarray | list):
             method(self._numpys, *args, **kwargs)
@@ -163,7 +163,7 @@ def shuffling(method: Method) -> Callable[..., Any]:
 
 
 def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
-    """Run it, with its warnings given where the user calls: numpy's own code adds no line between the two."""
+    """Call the function and repeat its warnings at the user's line: ours adds a frame that numpy's does not have."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         function(*args, **kwargs)
@@ -172,7 +172,7 @@ def _warned_from_the_call(function: Method, *args: Any, **kwargs: Any) -> None:
 
 
 def choosing(method: Method) -> Callable[..., Any]:
-    """Return `choice`: of a tensor, its elements at drawn positions, lazily."""
+    """Return `choice`: for a tensor it draws positions and takes the elements lazily."""
     by_value, signature = drawing(method), inspect.signature(method)
 
     def choose(self: Any, *args: Any, **kwargs: Any) -> object:
@@ -182,7 +182,7 @@ def choosing(method: Method) -> Callable[..., Any]:
         has_rows = _has_axis(a, axis) and a.shape[axis] > 0 and (a.ndim == 1 or "axis" in signature.parameters)
         if not has_rows or size == () or a.dtype.kind == "O":
             return by_value(self, *args, **kwargs)
-        # numpy draws the same positions for a number as for an array of this length.
+        # numpy draws the same positions for choice(n) as for choice(array of length n).
         positions = _run(method, self, (), {**named, "a": a.shape[axis]})
         return take(a, positions, axis)
 
@@ -190,7 +190,7 @@ def choosing(method: Method) -> Callable[..., Any]:
 
 
 def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments by their names; nothing for a call that numpy refuses."""
+    """Return the arguments by name, or nothing if they do not fit the signature and numpy will refuse the call."""
     try:
         named = signature.bind(None, *args, **kwargs).arguments
     except TypeError:
@@ -199,7 +199,7 @@ def _named(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[
 
 
 def _produced(x: Any) -> Any:
-    """Return the tensor that stands for an object of another class, by numpy's protocol; anything else as it is."""
+    """Return the tensor that an object's `__array__` returns, if it does; anything else unchanged."""
     if hasattr(x, "__lazy_tensor__") or isinstance(x, np.ndarray | np.generic | type) or not hasattr(x, "__array__"):
         return x
     produced = x.__array__()
@@ -213,5 +213,5 @@ def _shuffled_positions(generator: Any, length: int) -> Array:
 
 
 def _has_axis(x: Any, axis: Any) -> bool:
-    """Whether it is a tensor with that axis; anything else is numpy's to take or refuse."""
+    """Return whether x is a tensor with that axis; numpy accepts or refuses anything else."""
     return isinstance(x, TensorHandle) and axis.__class__ is int and -x.ndim <= axis < x.ndim

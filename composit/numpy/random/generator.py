@@ -1,4 +1,4 @@
-"""numpy's Generator with tensors as results. May import random_drawing, random_bits."""
+"""Generator and default_rng: numpy's, with tensors as results. May import bits, drawing, arguments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Generator", "default_rng"]
 
 
 class Generator(np.random.Generator, metaclass=NumpysToo):
-    """numpy's random generator with tensors as results: every distribution of np.random.Generator, drawn at the call.
+    """np.random.Generator with tensors as results; numbers are drawn at the call. See np.random.Generator.
 
     Example:
         >>> import composit.numpy as cnp
@@ -33,7 +33,7 @@ class Generator(np.random.Generator, metaclass=NumpysToo):
         (2, 3)
     """
 
-    # numpy's methods call one another, so they run on an object of numpy's; both draw from one source of bits.
+    # numpy's methods call each other, so they must run on a numpy generator. It shares its bit generator with this one.
     __slots__ = ("_numpys",)
     _numpys_class = np.random.Generator
     __signature__ = signature_of(np.random.Generator)
@@ -96,7 +96,7 @@ class Generator(np.random.Generator, metaclass=NumpysToo):
 
 
 def restored(bit_generator: Any) -> Generator:
-    """Return the generator of a pickle, which names its source of bits or holds it."""
+    """Return the generator of a pickle, in which the bit generator is stored by name or as an object."""
     return Generator(pickles_of_numpy.__generator_ctor(bit_generator).bit_generator)
 
 

@@ -1,4 +1,7 @@
-"""numpy's RandomState, from which the functions of numpy.random draw, with tensors as results. May import random_drawing."""
+"""RandomState with tensors as results; the functions of composit.numpy.random are its methods.
+
+May import drawing, arguments.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ __all__ = ["RandomState"]
 
 
 class RandomState(np.random.RandomState, metaclass=NumpysToo):
-    """numpy's older random generator with tensors as results: every method of np.random.RandomState, drawn at the call.
+    """np.random.RandomState with tensors as results; numbers are drawn at the call. See np.random.RandomState.
 
     Example:
         >>> import composit.numpy as cnp
@@ -23,7 +26,7 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
         [5, 0, 3]
     """
 
-    # As in Generator; what was drawn and not yet given (the second normal number of a pair) is kept by numpy's object.
+    # See Generator. numpy's object also keeps the second number of a pair that standard_normal has drawn.
     __slots__ = ("_numpys",)
     _numpys_class = np.random.RandomState
     __signature__ = signature_of(np.random.RandomState)
@@ -33,7 +36,7 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
 
     @classmethod
     def of(cls, generator: np.random.RandomState) -> RandomState:
-        """Return one that draws from an object of numpy's."""
+        """Return a RandomState that draws from this numpy RandomState."""
         made = cls.__new__(cls)
         made._around(generator)
         return made
@@ -57,13 +60,13 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
 
     @with_signature_of(np.random.RandomState.get_state)
     def get_state(self, legacy: bool = True) -> Any:
-        """Return what it will draw from, in numpy's own arrays. See np.random.RandomState.get_state."""
+        """Return the state, in numpy arrays. See np.random.RandomState.get_state."""
         numpys: Any = self._numpys  # numpy declares an overload for each value of `legacy`
         return numpys.get_state(legacy)
 
     @with_signature_of(np.random.RandomState.set_state)
     def set_state(self, state: Any) -> None:
-        """Draw from a state as `get_state` gives it. See np.random.RandomState.set_state."""
+        """Set the state to one that `get_state` returned. See np.random.RandomState.set_state."""
         self._numpys.set_state(known("set_state", state))
 
     @with_signature_of(np.random.RandomState.seed)
@@ -120,5 +123,5 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
 
 
 def restored(bit_generator: Any) -> RandomState:
-    """Return the generator of a pickle, which names its source of bits or holds it."""
+    """Return the generator of a pickle, in which the bit generator is stored by name or as an object."""
     return RandomState.of(pickles_of_numpy.__randomstate_ctor(bit_generator))

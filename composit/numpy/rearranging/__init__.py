@@ -1,1 +1,1 @@
-"""Elements in another order, repeated, put in and taken out: flips, tiles, padding, insertion, matrices of diagonals."""
+"""flip, roll, tile, diag, tril (flips_and_repeats.py), insert, delete, block (editing.py), pad, and packed bits."""

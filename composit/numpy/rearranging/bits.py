@@ -1,4 +1,4 @@
-"""Bits packed in bytes. May import array_function, movement, arguments, errors."""
+"""packbits and unpackbits. May import arguments, calls, manipulation, apply, errors, operation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _with_length(operand: TensorType, axis: int, length: int) -> tuple[TensorTyp
 
 @dataclass(frozen=True, slots=True)
 class PackBits(ArrayFunction):
-    """Whether elements are true, as the bits of bytes along an axis. Reference: numpy.packbits."""
+    """The truth values of the elements, eight to a byte along an axis. Reference: numpy.packbits."""
 
     function = staticmethod(np.packbits)
     no_derivative = "the result is integers"
@@ -66,7 +66,7 @@ def _along(operation: _Bits, a: TensorLike, axis: AxisLike | None, bitorder: str
 
 @rule_for(np.packbits)
 def packbits(a: TensorLike, /, axis: AxisLike | None = None, bitorder: str = "big") -> LazyTensor:
-    """Return whether elements are true as the bits of bytes. See np.packbits."""
+    """Return the truth values of the elements as bits, eight to a byte. See np.packbits."""
     return _along(PackBits, a, axis, bitorder, "biu")
 
 

@@ -1,7 +1,8 @@
-"""Elements put in and taken out at known positions, and arrays put together in blocks.
+"""insert, delete, trim_zeros and block.
 
-numpy itself says which element goes where: what it does to the positions is done to the elements. May import indexing,
-joining, movement, arguments, errors.
+insert and delete first apply numpy's function to the positions 0, 1, 2, ... and then take the elements at the
+positions that result. May import arguments, calls, elementwise, indexing, manipulation, views, apply, errors, guards,
+operation.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ row_stack = without_rule(np.row_stack)
 
 @rule_for(np.trim_zeros)
 def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None) -> LazyTensor:
-    """Return a view without the zeros at the ends of axes, which are looked for now. See np.trim_zeros."""
+    """Return a view without the zeros at the ends of axes. See np.trim_zeros. The tensor is evaluated to find them."""
     tensor = handle_of(filt)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
     if (
@@ -69,7 +70,7 @@ def trim_zeros(filt: TensorLike, trim: str = "fb", axis: AxesLike | None = None)
 
 @dataclass(frozen=True, slots=True)
 class TakeInOrder(ArrayFunction):
-    """Elements at places along an axis, in Fortran's order where the operand is: `delete` and its kin keep it, take does not.
+    """Elements at positions along an axis. Unlike np.take it keeps Fortran order, as np.delete, np.insert, np.pad do.
 
     Derivative:  g added to zeros at these places
     Reference:   numpy.delete
@@ -100,12 +101,12 @@ class TakeInOrder(ArrayFunction):
 
 
 def take_in_order(tensor: LazyTensor, places: Array, axis: int) -> LazyTensor:
-    """Return the elements at known places along an axis, lying in the order in which the tensor lies."""
+    """Return the elements at known positions along an axis, in Fortran order if the tensor is."""
     return apply(TakeInOrder(axis), tensor, positions_of(places))
 
 
 def _place_of(obj: Any) -> Any:
-    """Return what numpy takes for positions; those of a tensor must be known already."""
+    """Return positions that numpy can use: a tensor of positions must already have known values."""
     if not hasattr(obj, "__lazy_tensor__"):
         return obj
     values = known_integers(obj.__lazy_tensor__())
@@ -136,9 +137,9 @@ def delete(arr: TensorLike, obj: Any, axis: AxisLike | None = None) -> LazyTenso
 
 @rule_for(np.insert)
 def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None = None) -> LazyTensor:
-    """Return the tensor with values put in before positions along an axis. See np.insert.
+    """Return the tensor with values inserted before positions along an axis. See np.insert.
 
-    Derivative:  g at the elements, and at the values
+    Derivative:  g at the elements of the tensor, and at those of the values
     """
     tensor, position = _along(arr, axis)
     place = _place_of(obj)
@@ -156,14 +157,14 @@ def insert(arr: TensorLike, obj: Any, values: TensorLike, axis: AxisLike | None 
 
 
 def _added(tensor: LazyTensor, axis: int, place: Any, values: LazyTensor) -> LazyTensor:
-    """Return the values in the dtype of the tensor and in its shape but for the axis."""
+    """Return the values cast to the tensor's dtype and broadcast to its shape, except along the axis."""
     values = values if values.dtype == tensor.dtype else astype(values, tensor.dtype)
     missing = tensor.ndim - values.ndim
     if missing < 0:
         raise NoRuleError("insert: values with more axes than the array")
     values = reshape(values, (1,) * missing + values.shape)
     if _is_one(place):
-        # At one position values run along the axis as they come first.
+        # At a single position the first axis of the values runs along `axis`, as in numpy.
         values = moveaxis(values, 0, axis)
         count = values.shape[axis]
     else:
@@ -176,7 +177,7 @@ def _is_one(place: Any) -> bool:
 
 
 def _depth(arrays: Any) -> int:
-    """Return how deep the lists are, the same everywhere."""
+    """Return the depth of the nested lists, which must be equal everywhere."""
     if not isinstance(arrays, list):
         return 0
     depths = {_depth(part) for part in arrays}

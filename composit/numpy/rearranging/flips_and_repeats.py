@@ -1,6 +1,7 @@
-"""Elements put in another order or repeated, made of movement, joining and indexing: flip, roll, tile, repeat, tril.
+"""flip, roll, rot90, tile, repeat, append, resize, tril, triu and diag, composed of operations defined elsewhere.
 
-No operations of its own. May import movement, joining, indexing, creation, arguments, errors.
+May import padding, arguments, calls, creation, elementwise, indexing, manipulation, products, views, apply, errors,
+handle.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ __all__ = [
     "triu",
 ]
 
-# A mask is a value of its parameters, not a created array: equal expressions with masks in them stay equal.
+# Masks have no serial number, so that two masks with equal parameters are equal nodes, and tril(x) equals tril(x).
 _NO_SERIAL = b""
 
 
 @rule_for(np.flip)
 def flip(m: TensorLike, axis: AxesLike | None = None) -> LazyTensor:
-    """Return the elements in reverse order along axes, all without one. See np.flip."""
+    """Return the elements in reverse order along axes, by default all. See np.flip."""
     tensor = handle_of(m)
     axes = range(tensor.ndim) if axis is None else normalize_axes(axis, tensor.ndim)
     flipped: LazyTensor = tensor[
@@ -91,7 +92,7 @@ def _flip_from(m: TensorLike, axis: int, least: int, function: str) -> LazyTenso
 
 @rule_for(np.roll)
 def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> LazyTensor:
-    """Return the elements moved along axes, those that fall off coming in at the other end. See np.roll."""
+    """Return the elements shifted along axes; those shifted beyond the end reappear at the start. See np.roll."""
     tensor = handle_of(a)
     if axis is None:
         return own(reshape(_roll_along(ravel(tensor), whole(shift), 0), tensor.shape))
@@ -130,13 +131,13 @@ def rot90(m: TensorLike, k: int = 1, axes: AxesLike = (0, 1)) -> LazyTensor:
 
 @rule_for(np.tile)
 def tile(A: TensorLike, reps: Any) -> LazyTensor:
-    """Return the tensor repeated whole along axes. See np.tile."""
+    """Return copies of the whole tensor, side by side along axes. See np.tile."""
     tensor = handle_of(A)
     counts = tuple(whole(count) for count in np.atleast_1d(np.asarray(reps)).tolist())
     ndim = max(tensor.ndim, len(counts))
     shape = (1,) * (ndim - tensor.ndim) + tensor.shape
     counts = (1,) * (ndim - len(counts)) + counts
-    # (a, b) tiled (m, n) times is (m, a, n, b) merged.
+    # Tiling shape (a, b) by (m, n): broadcast (1, a, 1, b) to (m, a, n, b), then merge to (m a, n b).
     split = reshape(tensor, tuple(part for length in shape for part in (1, length)))
     spread = broadcast_to(split, tuple(part for pair in zip(counts, shape, strict=True) for part in pair))
     result = reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True)))
@@ -145,7 +146,7 @@ def tile(A: TensorLike, reps: Any) -> LazyTensor:
 
 @rule_for(np.repeat)
 def repeat(a: TensorLike, repeats: Any, axis: AxisLike | None = None) -> LazyTensor:
-    """Return each element repeated in place. See np.repeat; the counts decide the shape, so they are read."""
+    """Return each element repeated in place. See np.repeat. A tensor of counts is evaluated: it decides the shape."""
     tensor = handle_of(a)
     if axis is None or not tensor.ndim:
         # numpy takes axis 0 and -1 of a scalar.
@@ -196,7 +197,7 @@ def resize(a: TensorLike, new_shape: Any) -> LazyTensor:
         if flat.dtype.kind not in "biufc":
             raise NoRuleError("resize: no elements, and none that is zero")
         return in_c_order(broadcast_to(flat.dtype.type(0), shape))
-    # As what numpy joins, in the machine's byte order.
+    # np.resize concatenates, which converts to the machine's byte order.
     native = in_dtype(flat, flat.dtype.newbyteorder("="))
     return own(reshape(tile(native, -(-size // flat.size))[:size], shape))
 

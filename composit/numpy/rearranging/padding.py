@@ -1,7 +1,8 @@
-"""Tensors with borders added: pad.
+"""pad.
 
-Modes that repeat elements (edge, reflect, symmetric, wrap) are indexing by known integers, so they have derivatives and
-lowerings without rules of their own. May import indexing, arguments, apply, operation, errors.
+Modes that repeat elements (edge, reflect, symmetric, wrap) index by known integers, so they need no operation,
+derivative or lowering of their own. May import editing, arguments, calls, indexing, manipulation, views, apply,
+errors, operation.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Pad(Operation):
     """The operand with borders around it.
 
     widths:      (before, after) per axis
-    mode:        "constant" with `constant` as the value, or one of numpy's that compute the border
-    Derivative:  g without the borders, for constant borders
+    mode:        "constant", with `constant` as the value, or a mode that computes the border, such as "mean"
+    Derivative:  g without the borders, for constant borders only
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.pad.html
     """
 
@@ -72,8 +73,8 @@ class Pad(Operation):
 def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: Any) -> LazyTensor:
     """Return the tensor with borders added. See np.pad.
 
-    Modes: constant (constant_values), edge, reflect, symmetric (reflect_type), wrap, and those that compute the border
-    from its neighbours, without options.
+    Lazy modes: constant (option constant_values), edge, wrap, reflect and symmetric (option reflect_type="even"), and
+    without options linear_ramp, maximum, mean, median and minimum.
     """
     tensor = handle_of(array)
     widths = _pairs(pad_width, tensor.ndim, "pad_width")
@@ -94,7 +95,7 @@ def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: An
 
 
 def _pairs(value: Any, ndim: int, argument: str) -> tuple[tuple[Any, Any], ...]:
-    """Return numpy's three ways of naming a value per side and axis as pairs."""
+    """Return (before, after) for each axis, from numpy's forms: a dict by axis, or a number, pair or pairs."""
     if isinstance(value, dict):
         rows: list[Any] = [0] * ndim
         for axis, entry in value.items():
@@ -113,7 +114,7 @@ def _pad_constant(tensor: LazyTensor, widths: tuple[tuple[int, int], ...], const
     first = constants[0][0] if constants else 0
     if all(value == first for pair in constants for value in pair):
         return apply(Pad(widths, "constant", first), tensor)
-    # Later axes fill the corners, as in numpy.
+    # Pad axis after axis: the values of later axes fill the corners, as in numpy.
     for axis, (pair, values) in enumerate(zip(widths, constants, strict=True)):
         for side, (width, value) in enumerate(zip(pair, values, strict=True)):
             border = [(0, 0)] * tensor.ndim
@@ -138,7 +139,7 @@ def _pad_repeating(
                     f"can't extend empty axis {axis} using modes other than 'constant' or 'empty': pad was given mode"
                     f" {mode!r} for shape {tensor.shape}"
                 )
-            # numpy says which element stands where: the border of the positions is the positions of the border.
+            # Padding the positions with numpy gives for each element of the result its position in the operand.
             positions = np.pad(np.arange(tensor.shape[axis]), width, mode=mode)
             tensor = choose(tensor, positions, axis)
     return tensor

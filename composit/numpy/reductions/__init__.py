@@ -1,1 +1,1 @@
-"""Reductions by a universal function (sums, extrema), positions of extrema, running sums."""
+"""Reductions: sum, prod, max, all, argmax, cumsum (reduce.py), their where= and initial= (masked.py), derivatives."""

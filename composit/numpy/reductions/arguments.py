@@ -1,6 +1,6 @@
-"""What the functions that reduce take, in one form: axes and dtypes.
+"""The arguments of reductions in one form: axis, keepdims, dtype; and the shape and dtype of the result.
 
-May import elementwise, arguments.
+May import arguments, elementwise, errors, operation.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _INTEGERS = frozenset((int,))
 
 
 def are_plain(axis: AxesLike | None) -> TypeGuard[int | tuple[int, ...] | None]:
-    """Return whether what was planned once may be found again by these axes: (0.0,) is equal to (0,), and no axes."""
+    """Return whether the axis may be the key of a cache: (0.0,) must not find the entry of the equal key (0,)."""
     if axis.__class__ is tuple:
         return _INTEGERS.issuperset(map(type, axis))
     return axis is None or axis.__class__ is int
 
 
 def is_set(keepdims: Any) -> bool:
-    """Return whether axes are kept; leaves what is no integer to numpy, which asks no truth value of it."""
+    """Return the truth of `keepdims`, a bool or an integer; other objects are left to numpy, which refuses them."""
     return bool(keepdims if keepdims.__class__ is bool else whole(keepdims))
 
 
@@ -37,7 +37,7 @@ def reduced_shape(shape: Shape, axes: Axes, keepdims: bool) -> Shape:
 
 
 def reduced_dtype(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> Dtype:
-    """Return the dtype of the result by numpy's own rule: small integers are added in the widest of their kind."""
+    """Return the dtype of the result by numpy's own rule; for example int8 is added in int64."""
     ufunc: np.ufunc = function.ufunc
     options = {} if dtype is None else {"signature": (dtype, None, None), "casting": "unsafe"}
     return loop_of(ufunc, None, operand.dtype, None, reduction=True, **options)[-1]

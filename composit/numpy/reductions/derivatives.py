@@ -1,7 +1,7 @@
-"""Derivatives of reductions and of running sums and products, in the namespace they are given.
+"""Derivatives of reductions and of running sums and products, as functions of `xp` (numpy or composit.numpy).
 
-Products use multiplications only, never a quotient by an element, so zeros are right to every order. Equal extrema
-share their cotangent evenly. May import operation.
+Derivatives of products multiply and never divide by an element, so they are right at zeros, to every order. Equal
+extrema share their cotangent evenly. May import operation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Value: TypeAlias = Any  # an array, a numpy scalar or a lazy tensor: a rule does
 
 
 def spread(xp: Any, g: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
-    """Return the cotangent of a sum: g at every element that went into it."""
+    """Return the cotangent of a sum: g at every element."""
     return xp.broadcast_to(kept(xp, g, axes, keepdims), xp.shape(x))
 
 
@@ -27,7 +27,7 @@ def kept(xp: Any, g: Value, axes: Axes, keepdims: bool) -> Value:
 def share_among_extrema(xp: Any, g: Value, result: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
     """Return g where x is the extremum, divided by how often it occurs."""
     is_extremum = x == kept(xp, result, axes, keepdims)
-    # NaN equals nothing: there the count is 0, and so is the cotangent.
+    # If the extremum is NaN, no element equals it: the count is 0, and so is the cotangent.
     count = xp.maximum(xp.sum(is_extremum, axis=axes, keepdims=True, dtype=g.dtype), 1)
     return xp.where(is_extremum, kept(xp, g, axes, keepdims) / count, 0)
 
@@ -46,7 +46,7 @@ def product_of_others(xp: Any, x: Value, axes: Axes) -> Value:
 
 
 def _product_before(xp: Any, x: Value) -> Value:
-    # Along the last axis, in log2(n) steps: after each, an element holds the product of twice as many before it.
+    # Along the last axis, in log2(n) steps: each step doubles the number of previous elements in each product.
     length = xp.shape(x)[-1]
     result = _shifted(xp, x, 1, -1, 1)
     step = 1
@@ -57,7 +57,7 @@ def _product_before(xp: Any, x: Value) -> Value:
 
 
 def _shifted(xp: Any, x: Value, step: int, axis: int, fill: int) -> Value:
-    """Return x moved up by `step` along the axis, `fill` coming in at the start."""
+    """Return x shifted by `step` towards higher indices along the axis, with `fill` at the start."""
     ndim, length = len(xp.shape(x)), xp.shape(x)[axis]
     step = min(step, length)
     widths = [(0, 0)] * ndim
@@ -74,16 +74,16 @@ def _backwards(xp: Any, x: Value, axis: int) -> Value:
 
 
 def running_sum(xp: Any, g: Value, axis: int) -> Value:
-    """Return the cotangent of cumsum: each element goes into all later sums."""
+    """Return the cotangent of cumsum: the running sum of g from the end, as each element is in all later sums."""
     return _backwards(xp, xp.cumsum(_backwards(xp, g, axis), axis=axis), axis)
 
 
 def running_product(xp: Any, g: Value, x: Value, axis: int) -> Value:
-    """Return the cotangent of cumprod: the product before an element times s[i] = g[i] + x[i + 1] s[i + 1]."""
+    """Return the cotangent of cumprod: (x[0] ... x[i - 1]) s[i], where s[i] = g[i] + x[i + 1] s[i + 1]."""
     length = xp.shape(x)[axis]
     if math.prod(xp.shape(x)) == 0:
         return g
-    # Backwards, both recurrences look to lower positions: s[i] = g[i] + a[i] s[i - 1], in log2(n) steps.
+    # Reversed, the recurrence is s[i] = g[i] + a[i] s[i - 1]; doubling solves it in log2(n) steps.
     sums = _backwards(xp, g, axis)
     factors = _shifted(xp, _backwards(xp, x, axis), 1, axis, 0)
     step = 1

@@ -1,7 +1,7 @@
-"""Reductions of the elements that a mask chooses, from an initial value on: `where=` and `initial=` of sum, max, any.
+"""The arguments `where=` (a mask) and `initial=` of sum, max, any and other reductions.
 
-numpy adds chosen elements in another order than all of them, so that these are operations of their own. May import
-elementwise, reduction_derivatives, arguments.
+numpy adds masked elements in another order than all elements, so this is an operation apart from Reduce. May import
+arguments, derivatives, elementwise, manipulation, apply, errors, handle, operation.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _OF_TRUTH = (table.logical_and, table.logical_or)
 
 @dataclass(frozen=True, slots=True)
 class MaskedReduce(Operation):
-    """A function of two operands applied along axes to chosen elements: operands are the array, the mask, the start.
+    """The reduction along axes of the elements that a mask selects. Operands: array, mask if any, initial value if any.
 
-    Derivative:  that of the whole reduction, with the neutral element in the places that the mask leaves out
+    Derivative:  that of the reduction of all elements, with the neutral element where the mask is false
     Reference:   numpy.ufunc.reduce
     """
 
@@ -102,7 +102,7 @@ class MaskedReduce(Operation):
         return to_x * initial, g * xp.prod(chosen, axis=self.axes, keepdims=self.keepdims)
 
     def _of_extremum(self, xp: Any, g: Any, result: Any, x: Any, mask: Any, initial: Any) -> tuple[Any, Any]:
-        # As of function(extremum of the elements, initial): equal ones share.
+        # The result is function(extremum of the elements, initial); if these two are equal, each gets half of g.
         if not math.prod(xp.shape(x)[axis] for axis in self.axes):
             return xp.zeros_like(x), g
         chosen = x if mask is None else xp.where(mask, x, initial)
@@ -118,7 +118,7 @@ class MaskedReduce(Operation):
 def masked_reduce(
     function: ElementwiseFunction, a: Any, axes: Axes, keepdims: bool, dtype: Dtype | None, initial: Any, where: Any
 ) -> LazyTensor:
-    """Return the reduction of a tensor with a mask or an initial value, `np._NoValue` for none."""
+    """Return the reduction of a tensor with a mask, an initial value, or both; `np._NoValue` stands for none."""
     handle = handle_of(a)
     has_mask = where is not np._NoValue and where is not True
     has_initial = initial is not np._NoValue

@@ -1,7 +1,7 @@
-"""Reductions by a ufunc (sum, prod, max, min, any, all), positions of extrema, running sums and products.
+"""Reductions by a ufunc (sum, prod, max, min, any, all), argmax and argmin, cumsum and cumprod.
 
-Not here: what is built of them (`averages.py`) and the derivatives' formulas (`reduction_derivatives.py`). May import
-elementwise, movement, arguments.
+mean and var are in statistics/averages.py, the formulas of the derivatives in derivatives.py. May import arguments,
+derivatives, masked, calls, elementwise, manipulation, apply, errors, handle, operation, source.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
 _BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
 _EXTREMA = (table.maximum, table.minimum)
 _OF_TRUTH = (table.logical_and, table.logical_or)
-# numpy reduces them by methods of their elements, or not at all.
+# Objects, texts and records: numpy reduces them by methods of the elements, or not at all.
 KINDS_OF_OBJECTS = "OSUVT"
 _OBJECT = np.dtype(object)
 
 
 @dataclass(frozen=True, slots=True)
 class Reduce(Operation):
-    """A function of two operands applied along axes until one element is left; `dtype` is that of the computation.
+    """One ufunc such as add applied along axes: sum, prod, max, ...; `dtype` is that of the computation.
 
-    Derivative:  of sums, products and extrema; none flows through truth values
+    Derivative:  for sums, products and extrema; nothing flows through all and any
     Reference:   numpy.ufunc.reduce
     """
 
@@ -127,7 +127,7 @@ _REDUCTION_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class ArgReduce(Operation):
-    """The position of the first extremum along one axis, or in all elements where axis is None.
+    """The position of the first extremum along one axis, or among all elements if axis is None.
 
     Reference:   numpy.argmax, numpy.argmin
     """
@@ -168,7 +168,7 @@ _POSITION_FUNCTIONS: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argm
 class Accumulate(Operation):
     """All intermediate results of a reduction along one axis: cumsum, cumprod.
 
-    Derivative:  of sums the sum of g from the end, of products by multiplications only; not written for others
+    Derivative:  of cumsum the running sum of g from the end; of cumprod without division; others are not written yet
     Reference:   numpy.ufunc.accumulate
     """
 
@@ -226,7 +226,7 @@ def _reduce(
     return masked_reduce(function, handle, axes, is_kept, dtype, initial, where)
 
 
-# Programs repeat few reductions: the rest of a call is then one look at this table.
+# A program repeats few distinct reductions, so most calls find their operation and result type here.
 @lru_cache(maxsize=4096, typed=True)
 def _planned(
     function: ElementwiseFunction, axis: Any, is_kept: bool, dtype: DtypeLike, operand: TensorType
@@ -252,7 +252,7 @@ def sum(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the sum along axes; `initial` is added to it. Reference: numpy.sum.
+    """Return the sum along axes, plus `initial`. Reference: numpy.sum.
 
     Derivative:  g at every element
     """
@@ -269,7 +269,7 @@ def prod(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the product along axes; `initial` is multiplied to it. Reference: numpy.prod.
+    """Return the product along axes, times `initial`. Reference: numpy.prod.
 
     Derivative:  g times the product of the other elements, right at zeros
     """
@@ -288,7 +288,7 @@ def max(
     """Return the largest element along axes. Reference: numpy.max.
 
     Derivative:  g at the largest element, shared evenly by equal ones
-    Raises:      ShapeError: there is no element, and no initial
+    Raises:      ShapeError: no elements and no `initial`
     """
     return _reduce(find_source(), table.maximum, a, axis, None, keepdims, initial, where)
 
@@ -302,7 +302,7 @@ def min(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the smallest element along axes, as `max`. Reference: numpy.min."""
+    """Return the smallest element along axes; derivative and errors as for `max`. Reference: numpy.min."""
     return _reduce(find_source(), table.minimum, a, axis, None, keepdims, initial, where)
 
 
@@ -338,7 +338,7 @@ def any(
 
 @rule_for(np.count_nonzero)
 def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> LazyTensor:
-    """Return how many elements along axes are not zero. Reference: numpy.count_nonzero."""
+    """Return the number of elements along axes that are not zero. Reference: numpy.count_nonzero."""
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError("count_nonzero: elements that are no numbers")
@@ -390,6 +390,6 @@ def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None,
 def cumprod(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
     """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
 
-    Derivative:  by multiplications only, right at zeros
+    Derivative:  computed without division, so right at zeros
     """
     return _accumulate(table.multiply, a, axis, dtype)

@@ -1,6 +1,6 @@
-"""Arrays as sets. Their lengths depend on values, so that numpy computes them at the call; membership is lazy.
+"""Sets: unique, intersect1d, union1d, ..., computed at the call because the length depends on values; isin is lazy.
 
-May import array_function, positions, arguments, errors.
+May import arguments, calls, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def isin(
     *,
     kind: str | None = None,
 ) -> LazyTensor:
-    """Return whether each element is among others. See np.isin."""
+    """Return for each element whether it is among the test elements. See np.isin."""
     is_tensor = hasattr(test_elements, "__lazy_tensor__")
     tensor = handle_of(element)
     tested = handle_of(test_elements) if is_tensor else positions_of(np.asarray(test_elements))

@@ -1,6 +1,6 @@
-"""Elements in order, and their places in it: sort, argsort, partition, searchsorted, digitize.
+"""sort, argsort, lexsort, partition, searchsorted, digitize.
 
-May import array_function, casting, movement, arguments, errors.
+May import arguments, calls, elementwise, manipulation, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
     "sort_complex",
 ]
 
-# Comparing objects runs their methods; records compare by fields.
+# Left to numpy: comparing objects runs their methods, records compare by fields.
 _UNORDERED = "OVT"
 _KINDS = (None, "quicksort", "mergesort", "heapsort", "stable")
 _NO_SLOPE = "a position is an integer"
@@ -47,7 +47,7 @@ def _positions_like(operand: TensorType) -> tuple[TensorType, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Sorting(ArrayFunction):
-    """algorithm: numpy's argument `kind`, which has another meaning for operations"""
+    """algorithm: numpy's argument `kind`; an operation's `kind` is its OperationKind"""
 
     axis: int
     algorithm: str | None = None
@@ -66,7 +66,7 @@ class _Sorting(ArrayFunction):
 class Sort(_Sorting):
     """The elements in ascending order along an axis.
 
-    Derivative:  g at the places where the elements came from
+    Derivative:  g moved back to the positions that the elements came from
     Reference:   numpy.sort
     """
 
@@ -78,13 +78,13 @@ class Sort(_Sorting):
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (g,), (x,) = context.xp, context.cotangents, context.operands
         order = xp.argsort(x, axis=self.axis, kind="stable")
-        # The element at place i went to place argsort(order)[i].
+        # The element at position i went to position argsort(order)[i].
         return [xp.take_along_axis(g, xp.argsort(order, axis=self.axis), self.axis)]
 
 
 @dataclass(frozen=True, slots=True)
 class ArgSort(_Sorting):
-    """The places that the elements in ascending order come from.
+    """The positions of the elements in ascending order.
 
     Reference:   numpy.argsort
     """
@@ -113,7 +113,7 @@ def sort(
 ) -> LazyTensor:
     """Return the elements in ascending order along an axis. See np.sort.
 
-    Derivative:  g at the places where the elements came from
+    Derivative:  g moved back to the positions that the elements came from
     """
     return _sorted(Sort, a, axis, (kind, order, stable))
 
@@ -122,15 +122,15 @@ def sort(
 def argsort(
     a: TensorLike, axis: AxisLike | None = -1, kind: str | None = None, order: Any = None, *, stable: Any = None
 ) -> LazyTensor:
-    """Return the places that the elements in ascending order come from. See np.argsort."""
+    """Return the positions of the elements in ascending order: x[argsort(x)] is sort(x). See np.argsort."""
     return _sorted(ArgSort, a, axis, (kind, order, stable))
 
 
 @dataclass(frozen=True, slots=True)
 class Partition(ArrayFunction):
-    """The elements with those of the ranks `kth` in their places along an axis.
+    """The elements along an axis, those of the ranks `kth` in their sorted positions.
 
-    Derivative:  g at the places where the elements came from
+    Derivative:  g moved back to the positions that the elements came from
     Reference:   numpy.partition
     """
 
@@ -146,7 +146,7 @@ class Partition(ArrayFunction):
         return (tensor_type(operand.shape, operand.dtype),)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        # Where each element went follows from the values alone: what is i-th in order before is so afterwards.
+        # The i-th smallest element of the operand is the i-th smallest of the result, which gives the permutation.
         xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
         before, after = (xp.argsort(values, axis=self.axis, kind="stable") for values in (x, result))
         in_order = xp.take_along_axis(g, after, self.axis)
@@ -155,7 +155,7 @@ class Partition(ArrayFunction):
 
 @dataclass(frozen=True, slots=True)
 class ArgPartition(ArrayFunction):
-    """The places that the elements of `Partition` come from.
+    """The positions that the elements of `Partition` come from.
 
     Reference:   numpy.argpartition
     """
@@ -189,7 +189,7 @@ def _partitioned(operation: _Partitioning, a: TensorLike, kth: Any, axis: Any, k
 def partition(
     a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None
 ) -> LazyTensor:
-    """Return the elements with the kth in its place, smaller ones before it, larger ones after. See np.partition."""
+    """Return the elements with the kth smallest at index kth, smaller ones before, larger after. See np.partition."""
     return _partitioned(Partition, a, kth, axis, kind, order)
 
 
@@ -197,13 +197,13 @@ def partition(
 def argpartition(
     a: TensorLike, kth: Any, axis: AxisLike | None = -1, kind: str = "introselect", order: Any = None
 ) -> LazyTensor:
-    """Return the places that the elements of `partition` come from. See np.argpartition."""
+    """Return the positions that the elements of `partition` come from. See np.argpartition."""
     return _partitioned(ArgPartition, a, kth, axis, kind, order)
 
 
 @dataclass(frozen=True, slots=True)
 class LexSort(ArrayFunction):
-    """The order by several keys along an axis, the last of them first; the keys are the operands.
+    """The order by several keys along an axis, the last key first; the operands are the keys.
 
     Reference:   numpy.lexsort
     """
@@ -225,7 +225,7 @@ class LexSort(ArrayFunction):
 
 @rule_for(np.lexsort)
 def lexsort(keys: Any, axis: AxisLike = -1) -> LazyTensor:
-    """Return the order by several keys, the last of them first. See np.lexsort."""
+    """Return the order by several keys, the last key first. See np.lexsort. Lazy for a list of keys."""
     if not isinstance(keys, list | tuple) or not keys:
         raise NoRuleError("lexsort: keys in one array")
     tensors = [handle_of(key) for key in keys]
@@ -237,7 +237,7 @@ def lexsort(keys: Any, axis: AxisLike = -1) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class SearchSorted(ArrayFunction):
-    """Where the elements of the second operand would be inserted into the first, a vector in ascending order.
+    """The positions where elements of the second operand would be inserted into the first, a vector in ascending order.
 
     Reference:   numpy.searchsorted
     """
@@ -252,7 +252,7 @@ class SearchSorted(ArrayFunction):
 
 @dataclass(frozen=True, slots=True)
 class Digitize(ArrayFunction):
-    """The number of the bin that each element of the first operand is in; the second has the edges.
+    """The number of the bin of each element of the first operand; the second operand holds the edges.
 
     Reference:   numpy.digitize
     """
@@ -275,7 +275,7 @@ def _are_comparable(first: str, second: str) -> bool:
 
 @rule_for(np.searchsorted)
 def searchsorted(a: TensorLike, v: TensorLike, side: str = "left", sorter: Any = None) -> LazyTensor:
-    """Return where elements would be inserted to keep the order. See np.searchsorted."""
+    """Return the positions at which elements would be inserted to keep the order. See np.searchsorted."""
     ordered, values = handle_of(a), handle_of(v)
     if sorter is not None or side not in ("left", "right") or ordered.ndim != 1:
         raise NoRuleError("searchsorted: a sorter, another side, or an array that is no vector")
@@ -286,7 +286,7 @@ def searchsorted(a: TensorLike, v: TensorLike, side: str = "left", sorter: Any =
 
 @rule_for(np.digitize)
 def digitize(x: TensorLike, bins: TensorLike, right: bool = False) -> LazyTensor:
-    """Return the number of the bin that each element is in. See np.digitize."""
+    """Return the number of the bin of each element. See np.digitize."""
     values, edges = handle_of(x), handle_of(bins)
     if edges.ndim != 1 or values.dtype.kind not in "biuf" or edges.dtype.kind not in "biuf":
         raise NoRuleError("digitize: bins that are no vector, or elements that are not real numbers")

@@ -1,1 +1,1 @@
-"""Averages, quantiles, covariances, histograms, and the same without NaN."""
+"""mean, var, average, median, quantile, cov, convolve, histogram, and functions that leave out NaN (nanmean, ...)."""

@@ -1,6 +1,7 @@
-"""Means, variances and their kin, built of sums in numpy's own order of steps, so that they are equal to the last bit.
+"""mean, var, std, average and ptp.
 
-Derivatives come with the parts. May import elementwise, reductions.
+Composed of sums in numpy's order of steps: results are equal to the last bit, and derivatives come from the parts.
+May import arguments, calls, elementwise, manipulation, reductions, views, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["average", "mean", "ptp", "std", "var"]
 
-# Up to here float32 holds every count, and a quotient rounded twice is the quotient rounded once.
+# float32 holds every smaller count exactly, so numpy's division in float64 and one in float32 round to the same number.
 _EXACT_IN_FLOAT32 = 2**24
 
 
@@ -49,7 +50,7 @@ def mean(
     *,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the mean along axes; of integers in float64. Reference: numpy.mean.
+    """Return the mean along axes; float64 for integers. Reference: numpy.mean.
 
     Derivative:  g / count at every element
     """
@@ -136,7 +137,7 @@ def _variance_where(
     if np.any(np.sum(np.broadcast_to(mask, handle.shape), axis) <= ddof):
         raise NoRuleError("var: too few elements, of which numpy warns")
     used = _sum_dtype(handle.dtype, dtype)
-    # What is left out may be NaN, by which the derivative of a square would multiply.
+    # Masked elements may be NaN; set to 0, they do not make the derivative of the squares NaN.
     handle = choose_where(where, handle, handle.dtype.type(0))
     count = sum(broadcast_to(where, handle.shape), axis, np.intp, None, True)
     total = sum(handle, axis, used, None, True, where=where)
@@ -161,7 +162,7 @@ def std(
 ) -> LazyTensor:
     """Return the standard deviation along axes. Reference: numpy.std.
 
-    Derivative:  g (x - mean) / ((count - ddof) std); NaN where all elements are equal, since none exists there
+    Derivative:  g (x - mean) / ((count - ddof) std); NaN if all elements are equal, where none exists
     """
     found = _variance if where is np._NoValue or where is True else partial(_variance_where, where)
     return table.sqrt(found(a, axis, dtype, _degrees(ddof, correction), keepdims, mean))
@@ -183,12 +184,15 @@ def average(
     *,
     keepdims: object = np._NoValue,
 ) -> Any:
-    """Return the weighted mean along axes; weights have the shape of `a`, or of its axes. Reference: numpy.average."""
+    """Return the weighted mean along axes. Reference: numpy.average.
+
+    The weights have the shape of `a`, or the lengths of the axes. Weights that sum to 0 raise at evaluation.
+    """
     handle = _of_numbers(a)
     if not handle.size:
         raise NoRuleError("average: no element, where numpy divides by zero")
     if axis is not None:
-        # Unlike means and sums, numpy's averages take whatever can be a tuple of axes.
+        # Unlike np.mean and np.sum, np.average takes any iterable of axes, such as a list.
         axis = np.lib.array_utils.normalize_axis_tuple(axis, handle.ndim, argname="axis")  # type: ignore[arg-type]
     if weights is None:
         result = mean(handle, axis, None, None, keepdims)
@@ -205,7 +209,7 @@ def average(
 
 @dataclass(frozen=True, slots=True)
 class NonzeroWeights(Operation):
-    """The sum of weights itself, which may not be zero.
+    """Its operand, a sum of weights, unchanged; evaluation raises if it is zero.
 
     Derivative:  g
     Reference:   numpy.average
@@ -254,7 +258,7 @@ def _aligned_weights(handle: LazyTensor, axis: AxesLike | None, weights: TensorL
             "Shape of weights must be consistent with shape of a along specified axis.: average was given weights of shape"
             f" {weight.shape} for shape {handle.shape} and axis {axis}; name the axes that the weights belong to"
         )
-    # The weights' axes are those named, in the order in which they are named.
+    # The weights have the named axes in the order given, for example axis=(2, 0); sort them, and add the others.
     ordered = transpose(weight, tuple(sorted(range(len(axes)), key=axes.__getitem__)))
     return reshape(ordered, tuple(length if i in axes else 1 for i, length in enumerate(handle.shape)))
 
@@ -266,7 +270,7 @@ def _count(handle: LazyTensor, axis: AxesLike | None) -> int:
 
 def _count_along(shape: Shape, axis: Any) -> int:
     if axis is not None and not shape:
-        # Unlike its sums, numpy's means refuse axis 0 of a scalar.
+        # Unlike np.sum, np.mean refuses axis 0 of a scalar.
         return math.prod(normalize_axes(axis, 0))
     return math.prod([shape[position] for position in axes_of(axis, len(shape))])
 
@@ -297,7 +301,7 @@ def _degrees(ddof: float, correction: Any) -> float:
 
 
 def _quotient(total: LazyTensor, count: float) -> LazyTensor:
-    """Return total / count in total's dtype, rounded as numpy does: through the dtype that holds the count."""
+    """Return total / count in total's dtype, rounded as numpy does: divide in the dtype common to both, then cast."""
     is_exact = total.dtype.itemsize >= 8 and total.dtype.kind == "f"
     if is_exact or (total.dtype == np.float32 and count < _EXACT_IN_FLOAT32):
         return _divided(total, count)
@@ -305,5 +309,5 @@ def _quotient(total: LazyTensor, count: float) -> LazyTensor:
 
 
 def _divided(total: LazyTensor, count: Any) -> LazyTensor:
-    # Numpy divides one number by another with an operator, which warns in words of its own.
+    # numpy divides two scalars with the operator /, whose warnings differ from those of np.divide.
     return table.divide.of_scalars(total, count) if total.type.is_scalar else table.divide(total, count)

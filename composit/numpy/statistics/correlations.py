@@ -1,7 +1,7 @@
-"""Covariances, correlations and convolutions.
+"""cov, corrcoef, convolve and correlate.
 
-Covariances are built of products in numpy's order of steps and have their derivatives from the parts. May import
-averages, products, joining, array_function, arguments, errors.
+cov and corrcoef are composed of products in numpy's order of steps, and their derivatives come from the parts. May
+import averages, arguments, calls, elementwise, manipulation, products, rearranging, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def cov(
     *,
     dtype: Any = None,
 ) -> LazyTensor:
-    """Return the covariances of variables, which are rows. See np.cov; real numbers without weights."""
+    """Return the covariances of variables, by default the rows. See np.cov.
+
+    Lazy for real numbers without weights; numpy computes the rest at the call.
+    """
     if fweights is not None or aweights is not None:
         raise NoRuleError("cov: weights, whose values numpy checks")
     rows = _variables(m, y, rowvar, dtype)
@@ -73,14 +76,14 @@ def cov(
         raise NoRuleError("cov: no degrees of freedom, of which numpy warns")
     deviations = table.subtract(rows, mean(rows, 1)[:, None])
     products = dot(deviations, transpose(deviations))
-    # Scaled by a float64, then rounded to the dtype that numpy scales in place.
+    # numpy multiplies in place by a float64: the product is rounded to the dtype of the rows.
     scaled = table.multiply(products, np.true_divide(1, count))
     return squeeze(scaled if scaled.dtype == rows.dtype else astype(scaled, rows.dtype))
 
 
 @rule_for(np.corrcoef)
 def corrcoef(x: TensorLike, y: TensorLike | None = None, rowvar: bool = True, *, dtype: Any = None) -> LazyTensor:
-    """Return the correlations of variables, which are rows. See np.corrcoef; real numbers."""
+    """Return the correlations of variables, by default the rows. See np.corrcoef. Lazy for real numbers."""
     covariances = cov(x, y, rowvar, dtype=dtype)
     if not covariances.ndim:
         return table.divide(covariances, covariances)
@@ -103,13 +106,13 @@ def _convolution_cotangents(xp: Any, g: Any, mode: str, a: Any, v: Any) -> tuple
 
 
 def _as_full(xp: Any, g: Any, mode: str, longer: int, shorter: int) -> Any:
-    """Return the cotangent of all of the convolution, of which a mode keeps a part."""
+    """Return g padded with zeros to the length of mode "full"; the other modes return a part of that result."""
     start = {"full": 0, "same": (shorter - 1) // 2, "valid": shorter - 1}[mode]
     return xp.pad(g, (start, longer + shorter - 1 - start - xp.shape(g)[0]))
 
 
 def _cost_of_products(operand_types: Sequence[TensorType]) -> int:
-    # each element of one vector with each of the other
+    # Each element of one vector is multiplied by each element of the other.
     return max(1, math.prod(operand.size for operand in operand_types))
 
 
@@ -156,7 +159,7 @@ class Correlate(ArrayFunction):
         if xp.shape(a)[0] >= xp.shape(v)[0]:
             to_a, to_reversed = _convolution_cotangents(xp, g, self.mode, a, v[::-1])
             return [to_a, to_reversed[::-1]]
-        # The result is read backwards where v is the longer one.
+        # If v is longer, the result is that of correlate(v, a) reversed.
         to_v, to_reversed = _convolution_cotangents(xp, g[::-1], self.mode, v, a[::-1])
         return [to_reversed[::-1], to_v]
 

@@ -1,4 +1,7 @@
-"""Counts of values in bins: numpy chooses the bins by the values, at the call. May import numpy_function."""
+"""histogram, bincount and kin, computed by numpy at the call because the bins depend on values.
+
+May import calls.
+"""
 
 import numpy as np
 

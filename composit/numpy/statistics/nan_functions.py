@@ -1,7 +1,7 @@
-"""Reductions that leave NaN out: nansum, nanmean, nanmax, nancumsum and kin.
+"""Reductions that leave out NaN: nansum, nanmean, nanmax, nancumsum and kin.
 
-Sums and products are those of the elements with the neutral element in the place of NaN, as numpy's are. May import
-reductions, order_statistics, array_function, arguments, errors.
+As in numpy, sums and products replace NaN by 0 or 1. May import order_statistics, arguments, calls, elementwise,
+reductions, apply, errors, operation.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def nansum(
     initial: Any = _absent,
     where: Any = _absent,
 ) -> LazyTensor:
-    """Return the sum along axes of what is not NaN. See np.nansum."""
+    """Return the sum along axes of the elements that are not NaN. See np.nansum."""
     return reductions.sum(_replaced(a, 0, "nansum"), axis, dtype, None, keepdims, initial, where)
 
 
@@ -87,19 +87,19 @@ def nanprod(
     initial: Any = _absent,
     where: Any = _absent,
 ) -> LazyTensor:
-    """Return the product along axes of what is not NaN. See np.nanprod."""
+    """Return the product along axes of the elements that are not NaN. See np.nanprod."""
     return reductions.prod(_replaced(a, 1, "nanprod"), axis, dtype, None, keepdims, initial, where)
 
 
 @rule_for(np.nancumsum)
 def nancumsum(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, out: None = None) -> LazyTensor:
-    """Return the running sums of what is not NaN. See np.nancumsum."""
+    """Return the running sums, with NaN taken as 0. See np.nancumsum."""
     return reductions.cumsum(_replaced(a, 0, "nancumsum"), axis, dtype)
 
 
 @rule_for(np.nancumprod)
 def nancumprod(a: TensorLike, axis: AxisLike | None = None, dtype: Any = None, out: None = None) -> LazyTensor:
-    """Return the running products of what is not NaN. See np.nancumprod."""
+    """Return the running products, with NaN taken as 1. See np.nancumprod."""
     return reductions.cumprod(_replaced(a, 1, "nancumprod"), axis, dtype)
 
 
@@ -110,7 +110,7 @@ class _NanReduction(ArrayFunction):
     kind = OperationKind.REDUCTION
 
     def _dtype(self, operand: TensorType) -> Dtype:
-        """Return the dtype of the result; here that of a mean."""
+        """Return the dtype of the result; subclasses that do not return a mean override it."""
         return np.dtype(np.float64) if operand.dtype.kind in "biu" else operand.dtype
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
@@ -172,32 +172,32 @@ class _NanPosition(ArrayFunction):
 
 @dataclass(frozen=True, slots=True)
 class NanArgMax(_NanPosition):
-    """The place of the first largest element that is not NaN. Reference: numpy.nanargmax."""
+    """The position of the first largest element that is not NaN. Reference: numpy.nanargmax."""
 
     function = staticmethod(np.nanargmax)
 
 
 @dataclass(frozen=True, slots=True)
 class NanArgMin(_NanPosition):
-    """The place of the first smallest element that is not NaN. Reference: numpy.nanargmin."""
+    """The position of the first smallest element that is not NaN. Reference: numpy.nanargmin."""
 
     function = staticmethod(np.nanargmin)
 
 
 def _share(context: VjpContext, axis: Axes | None, keepdims: bool, ddof: float = 0) -> tuple[Any, Any]:
-    """Return where the operand is a number, and g / (count - ddof), with the reduced axes in place."""
+    """Return a mask of the elements that are not NaN, and g / (count - ddof), with the reduced axes kept."""
     xp, (g,), (x,) = context.xp, context.cotangents, context.operands
     axes = axes_of(axis, xp.ndim(x))
     is_number = xp.logical_not(xp.isnan(x))
     count = xp.sum(is_number, axis=axes, keepdims=True, dtype=g.dtype)
-    # Where nothing is a number, nothing is asked of the quotient, which must not be NaN then.
+    # If all elements are NaN, the quotient is not used; dividing by 1 keeps it from being NaN.
     rest = xp.where(count == 0, 1, count - ddof)
     return is_number, derivatives.kept(xp, g, axes, keepdims) / rest
 
 
 @dataclass(frozen=True, slots=True)
 class NanMean(_NanReduction):
-    """The mean along axes of what is not NaN.
+    """The mean along axes of the elements that are not NaN.
 
     Derivative:  g / count at every element that is not NaN
     Reference:   numpy.nanmean
@@ -224,14 +224,14 @@ class _NanSpread(_NanReduction):
         xp, (x,) = context.xp, context.operands
         is_number, share = _share(context, self.axis, self.keepdims, self.ddof)
         mean = xp.nanmean(x, axis=axes_of(self.axis, xp.ndim(x)), keepdims=True)
-        # NaN is taken out before anything is multiplied: the derivative of this rule multiplies by the deviation once more.
+        # Replace NaN before multiplying, not only after: the second derivative multiplies by the deviation again.
         deviation = xp.where(is_number, xp.where(is_number, x, 0) - mean, 0)
         return share * 2 * (xp.conjugate(deviation) if deviation.dtype.kind == "c" else deviation)
 
 
 @dataclass(frozen=True, slots=True)
 class NanVar(_NanSpread):
-    """The variance along axes of what is not NaN.
+    """The variance along axes of the elements that are not NaN.
 
     Derivative:  2 g (x - mean) / (count - ddof)
     Reference:   numpy.nanvar
@@ -245,7 +245,7 @@ class NanVar(_NanSpread):
 
 @dataclass(frozen=True, slots=True)
 class NanStd(_NanSpread):
-    """The standard deviation along axes of what is not NaN.
+    """The standard deviation along axes of the elements that are not NaN.
 
     Derivative:  that of the variance / (2 std)
     Reference:   numpy.nanstd
@@ -318,7 +318,7 @@ def _numbers_and_axis(name: str, a: TensorLike, axis: Any) -> tuple[LazyTensor, 
 def nanargmax(
     a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent
 ) -> LazyTensor:
-    """Return the place of the first largest element that is not NaN. See np.nanargmax."""
+    """Return the position of the first largest element that is not NaN. See np.nanargmax."""
     tensor, position = _numbers_and_axis("nanargmax", a, axis)
     return apply(NanArgMax(position, _is_kept(keepdims)), tensor)
 
@@ -327,7 +327,7 @@ def nanargmax(
 def nanargmin(
     a: TensorLike, axis: AxisLike | None = None, out: None = None, *, keepdims: object = _absent
 ) -> LazyTensor:
-    """Return the place of the first smallest element that is not NaN. See np.nanargmin."""
+    """Return the position of the first smallest element that is not NaN. See np.nanargmin."""
     tensor, position = _numbers_and_axis("nanargmin", a, axis)
     return apply(NanArgMin(position, _is_kept(keepdims)), tensor)
 
@@ -342,7 +342,7 @@ def nanmean(
     *,
     where: Any = _absent,
 ) -> LazyTensor:
-    """Return the mean along axes of what is not NaN. See np.nanmean.
+    """Return the mean along axes of the elements that are not NaN. See np.nanmean.
 
     Derivative:  g / count at every element that is not NaN
     """
@@ -365,7 +365,7 @@ def nanvar(
     mean: Any = _absent,
     correction: Any = _absent,
 ) -> LazyTensor:
-    """Return the variance along axes of what is not NaN. See np.nanvar.
+    """Return the variance along axes of the elements that are not NaN. See np.nanvar.
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
@@ -388,7 +388,7 @@ def nanstd(
     mean: Any = _absent,
     correction: Any = _absent,
 ) -> LazyTensor:
-    """Return the standard deviation along axes of what is not NaN. See np.nanstd."""
+    """Return the standard deviation along axes of the elements that are not NaN. See np.nanstd."""
     _refuse("nanstd", _absent if dtype is None else dtype, where, mean, correction)
     tensor, axes = _numbers_and_axes("nanstd", a, axis)
     return apply(NanStd(axes, _is_kept(keepdims), _known_number(ddof)), tensor)
@@ -408,7 +408,7 @@ def nanmedian(
     overwrite_input: bool = False,
     keepdims: object = _absent,
 ) -> LazyTensor:
-    """Return the median along axes of what is not NaN. See np.nanmedian."""
+    """Return the median along axes of the elements that are not NaN. See np.nanmedian."""
     if truth(overwrite_input):
         return nanmedian(a, axis, None, False, keepdims)
     return median_of(NanMedian, a, axis, keepdims is not _absent and truth(keepdims))

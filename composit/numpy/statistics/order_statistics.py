@@ -1,4 +1,7 @@
-"""Medians and quantiles: elements by their rank, interpolated. May import array_function, reduction_arguments, errors."""
+"""median, quantile and percentile, and the operations of those that leave out NaN.
+
+May import arguments, calls, reductions, apply, errors, operation.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["median", "percentile", "quantile"]
 
 
-# These choose elements and interpolate nothing, so that the dtype stays.
+# These methods return an element and do not interpolate, so the dtype stays that of the operand.
 _CHOOSING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
 
 
 def _ranked(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
-    """Return the cotangent of elements at places in the order along axes; between two ranks both have a share.
+    """Return the cotangent of x from that of its quantiles; a quantile between two ranks gives both elements a part.
 
-    places: one per row of g, which has them along its first axis
+    places: fractional ranks, 2.5 for the middle of the elements of ranks 2 and 3; the first axis of g runs along them
     """
     shape = xp.shape(x)
     others = tuple(axis for axis in range(len(shape)) if axis not in axes)
     order = (*others, *axes)
     _, ranks = _rows_and_ranks(xp, x, order, len(others))
-    # Linear interpolation gives each rank what a hat of width 2 around the place gives.
+    # The weight of rank r in the value at place p is max(1 - |r - p|, 0): linear interpolation.
     hats = xp.maximum(1 - xp.absolute(ranks - xp.reshape(places, (-1,) + (1,) * (len(others) + 1))), 0)
     g = xp.reshape(g, (-1, *[shape[axis] for axis in others], 1))
     spread = xp.reshape(xp.sum(g * hats, axis=0), tuple(shape[axis] for axis in order))
@@ -44,14 +47,17 @@ def _ranked(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
 
 
 def _rows_and_ranks(xp: Any, x: Any, order: Axes, num_others: int) -> tuple[Any, Any]:
-    """Return the elements with the axes that are ordered as one, the last, and the rank of each in its row."""
+    """Return x with the sorted axes merged into the last, and the rank of each element in its row."""
     shape = xp.shape(x)
     rows = xp.reshape(xp.transpose(x, order), (*[shape[axis] for axis in order[:num_others]], -1))
     return rows, xp.argsort(xp.argsort(rows, axis=-1, kind="stable"), axis=-1)
 
 
 def _of_places(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
-    """Return the cotangent of the places: g times the difference of the elements on both sides, the upper ones at a rank."""
+    """Return the cotangent of the places: g times the difference of the elements of the ranks above and below.
+
+    At an integer place, a kink, the difference to the next higher rank counts.
+    """
     shape = xp.shape(x)
     others = tuple(axis for axis in range(len(shape)) if axis not in axes)
     rows, ranks = _rows_and_ranks(xp, x, (*others, *axes), len(others))
@@ -84,9 +90,9 @@ class _MiddleOfOrder(ArrayFunction):
 
 @dataclass(frozen=True, slots=True)
 class Median(_MiddleOfOrder):
-    """The element in the middle of the order along axes, or the mean of the two there; of integers in float64.
+    """The middle element along axes in sorted order, or the mean of the middle two; float64 for integers.
 
-    Derivative:  g at the element in the middle, half of it at each of two
+    Derivative:  g at the middle element, or half of it at each of the middle two
     Reference:   numpy.median
     """
 
@@ -101,7 +107,7 @@ class Median(_MiddleOfOrder):
 
 @dataclass(frozen=True, slots=True)
 class NanMedian(_MiddleOfOrder):
-    """The median along axes of what is not NaN.
+    """The median along axes of the elements that are not NaN.
 
     Derivative:  not written yet
     Reference:   numpy.nanmedian
@@ -114,7 +120,7 @@ class NanMedian(_MiddleOfOrder):
 def median_of(
     operation: type[Median] | type[NanMedian], a: TensorLike, axis: AxesLike | None, keepdims: bool
 ) -> LazyTensor:
-    """Return the median of a tensor by one of the operations."""
+    """Return the result of Median or NanMedian for the public arguments."""
     tensor = handle_of(a)
     if not tensor.ndim or not tensor.size or tensor.dtype.kind not in "biufc":
         raise NoRuleError(f"{operation.function.__name__}: no elements, no axis, or elements that are no numbers")
@@ -129,19 +135,19 @@ def median(
     overwrite_input: bool = False,
     keepdims: bool = False,
 ) -> LazyTensor:
-    """Return the element in the middle of the order along axes, or the mean of two. See np.median.
+    """Return the middle element along axes in sorted order, or the mean of the middle two. See np.median.
 
-    Derivative:  g at the element in the middle, half of it at each of two
+    Derivative:  g at the middle element, or half of it at each of the middle two
     """
     if overwrite_input:
-        # What may be overwritten need not be: numpy, too, gets an array of its own.
+        # overwrite_input permits overwriting and does not demand it, so it is ignored.
         return median(a, axis, None, False, keepdims)
     return median_of(Median, a, axis, truth(keepdims))
 
 
 @dataclass(frozen=True, slots=True)
 class _ByRank(ArrayFunction):
-    """Elements of the first operand by their ranks along axes, as parts of `scale`: the second operand."""
+    """Quantiles of the first operand along axes; the second operand holds ranks from 0 to `scale`, 1 or 100."""
 
     scale: ClassVar[int]
     axis: Axes | None
@@ -183,10 +189,10 @@ def _cotangents_by_rank(operation: _ByRank, context: VjpContext) -> Sequence[Any
 
 @dataclass(frozen=True, slots=True)
 class Quantile(_ByRank):
-    """Elements by their ranks from 0 to 1 along axes, interpolated between two.
+    """Elements by their rank from 0 to 1 along axes, interpolated between neighbours.
 
-    Derivative:  g at the elements on both sides, by their shares, and their difference for the rank, where the rule is on
-                 the upper side of a kink; methods other than linear have none yet
+    Derivative:  of x, g at both neighbours by their weights; of the rank, g times their difference (at an element, the
+                 difference to the next higher one); methods other than linear have none yet
     Reference:   numpy.quantile
     """
 
@@ -214,7 +220,7 @@ class Percentile(_ByRank):
 
 @dataclass(frozen=True, slots=True)
 class NanQuantile(_ByRank):
-    """As `Quantile`, of what is not NaN.
+    """As `Quantile`, of the elements that are not NaN.
 
     Derivative:  not written yet
     Reference:   numpy.nanquantile
@@ -226,7 +232,7 @@ class NanQuantile(_ByRank):
 
 @dataclass(frozen=True, slots=True)
 class NanPercentile(_ByRank):
-    """As `Percentile`, of what is not NaN.
+    """As `Percentile`, of the elements that are not NaN.
 
     Derivative:  not written yet
     Reference:   numpy.nanpercentile
@@ -237,7 +243,7 @@ class NanPercentile(_ByRank):
 
 
 def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
-    """Return the public function of an operation that finds elements by their rank."""
+    """Return the public function for one of the four operations: quantile, percentile, and those without NaN."""
     function = operation.function
 
     def rule(
@@ -251,13 +257,13 @@ def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
         *,
         weights: Any = None,
     ) -> LazyTensor:
-        """Return elements by their rank along axes, interpolated between two.
+        """Return elements by their rank along axes, interpolated between neighbours.
 
-        Derivative:  g at the elements on both sides, by their shares, and their difference for q, where the rule is on the
-                     upper side of a kink; methods other than linear have none yet
+        Derivative:  of x, g at both neighbours by their weights; of q, g times their difference (at an element, the
+                     difference to the next higher one); methods other than linear have none yet
         """
         if truth(overwrite_input):
-            # What may be overwritten need not be.
+            # overwrite_input permits overwriting and does not demand it, so it is ignored.
             kept: LazyTensor = published(a, q, axis, None, False, method, keepdims, weights=weights)
             return kept
         tensor, places = handle_of(a), _places(q, operation.scale)
@@ -275,7 +281,7 @@ def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
 
 
 def _places(q: TensorLike, scale: int) -> LazyTensor:
-    """Return the quantiles as an operand: a number of Python's decides no dtype."""
+    """Return the quantiles as an operand; a Python number stays weak in the promotion."""
     values = np.asarray(q) if not hasattr(q, "__lazy_tensor__") else None
     if values is None:
         return handle_of(q)
