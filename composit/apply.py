@@ -29,9 +29,9 @@ _PYTHON_SCALARS = (bool, int, float, complex)
 def apply(operation: Operation, *operands: object) -> LazyTensor:
     """Return the lazy result of an operation. One with several results gives a tuple, which `apply_several` declares.
 
-    Operands are tensors, arrays (copied), Python or numpy scalars, or anything with `__lazy_tensor__`.
+    Operands are tensors, arrays (copied), Python or numpy scalars, or objects with `__lazy_tensor__`.
 
-    Raises:  what operation.result_types raises, at the call; OperandError: an operand is none of these
+    Raises:  the errors of operation.result_types, at the call; OperandError: an operand is none of these
     """
     flat: list[Any] = []  # node, output index, node, output index, ...
     types = []
@@ -46,19 +46,19 @@ def apply(operation: Operation, *operands: object) -> LazyTensor:
 
 
 def apply_several(operation: Operation, *operands: object) -> tuple[LazyTensor, ...]:
-    """Return the lazy results of an operation that has several; raises what `apply` does."""
+    """Return the lazy results of an operation with several; raises the errors of `apply`."""
     return apply(operation, *operands)  # type: ignore[return-value]  # a tuple of several results
 
 
 def is_given(node: Node) -> bool:
-    """Return whether it is a number or an array that a call was given, whose values it has looked at where that matters."""
+    """Return whether the node is a number or an array given to the call, which checks such values itself."""
     return isinstance(node.operation, Input | Scalar)
 
 
 def tensor_of(
     operation: Operation, flat_operands: FlatOperands, types: tuple[TensorType, ...], source: Source | None
 ) -> LazyTensor | tuple[LazyTensor, ...]:
-    """Return the lazy result of operands, result types and a source that the caller has found: `apply` without its questions."""
+    """Return the lazy result of an operation whose operands, result types and source the caller has found."""
     if len(types) == 1 and operation.num_results == 1:
         return new_tensor(operation, flat_operands, types, source)
     node = new_node(operation, flat_operands, types, source)
@@ -80,7 +80,7 @@ def as_tensor(value: object) -> LazyTensor:
     """
     if isinstance(value, TensorHandle):
         return value  # type: ignore[return-value]  # all handles are LazyTensors
-    # np.float64 is a float, so numpy's scalars, which are not weak, come first.
+    # numpy's scalars first, which are not weak: np.float64 is a float too.
     if isinstance(value, np.generic):
         return scalar_tensor(value)
     if isinstance(value, _PYTHON_SCALARS):
@@ -121,7 +121,7 @@ def tensor_made_by(value: object) -> LazyTensor | None:
 
 
 def contains_tensor(value: object, depth: int = MAX_NUM_AXES) -> bool:
-    """Return whether it is a tensor, or a nested sequence with one in it."""
+    """Return whether the value is a tensor, or a nested sequence with a tensor in it."""
     if isinstance(value, list | tuple):
         # A list may contain itself.
         return depth > 0 and any(contains_tensor(child, depth - 1) for child in value)
@@ -129,12 +129,12 @@ def contains_tensor(value: object, depth: int = MAX_NUM_AXES) -> bool:
 
 
 def is_tensor(value: object) -> bool:
-    """Return whether it is a tensor, be it another library's."""
+    """Return whether the value is a tensor, of composit or of another library."""
     if isinstance(value, TensorHandle):
         return True
-    # Not by hasattr: a wrapper that passes all names on to a tensor is to be asked for its `__array__`.
+    # Not by hasattr on the value: a wrapper that forwards all names to a tensor is asked for its `__array__` instead.
     own = hasattr(type(value), "__lazy_tensor__") or "__lazy_tensor__" in getattr(value, "__dict__", ())
-    # A scalar of numpy's is none, whatever attributes a class derived from it makes up.
+    # numpy's scalars are no tensors, whatever attributes a class derived from them has.
     return own and not isinstance(value, np.generic)
 
 
@@ -160,13 +160,13 @@ def _from_array_like(value: object) -> LazyTensor:
 
 
 def input_of(array: Array, label: str | None = None) -> LazyTensor:
-    """Return a fresh input that owns the array from now on; the array is made read-only."""
+    """Return a new input that owns the array from now on; the array becomes read-only."""
     array.flags.writeable = False
     operation = Input(array, tensor_type(array.shape, array.dtype))
     return make_tensor(Node(operation, (), (operation.type,), find_source(), label))
 
 
 def placeholder(value_type: TensorType, label: str | None = None) -> LazyTensor:
-    """Return a fresh input without a value: evaluate needs one through `inputs=`."""
+    """Return a new input without a value; `evaluate` needs its value through `inputs=`."""
     operation = Input(None, value_type)
     return make_tensor(Node(operation, (), (value_type,), find_source(), label))

@@ -1,4 +1,4 @@
-"""Whether results are computed where they are written: inside `strict()`, for an errstate, or inside a `try`.
+"""Results that are computed at the call: inside `strict()`, for an errstate, or inside a `try`.
 
 May import errstates, errors, exception_handlers, hooks.
 """
@@ -16,9 +16,9 @@ from composit.hooks import hooks
 
 
 class _AtCall:
-    """Whether operations compute their results where they are written.
+    """Whether operations compute their results at the call.
 
-    strict: how many `strict()` are entered
+    strict: how many `strict()` blocks are entered
     """
 
     __slots__ = ("strict",)
@@ -31,20 +31,20 @@ at_call = _AtCall()
 
 
 def compute_at_call(handle: Any) -> None:
-    """Compute a result that was just written, if what surrounds the call wants errors and warnings there."""
+    """Compute a new result, if a `strict()` block or the errstate wants errors and warnings at the call."""
     if at_call.strict or acts_at_call(handle._node.errstate):
         hooks.compute(handle)
 
 
 def compute_if_caught(handle: Any) -> None:
-    """Compute a result that values may keep from being computed, if the call stands in a `try` that would catch the error."""
+    """Compute a result whose values may raise, if the call stands in a `try` that would catch the error."""
     if handle._node.errstate is SILENT_ERRSTATE or not is_caught():
-        # The first: programs of torch's, which has raised already.
+        # Silent states belong to torch's programs, where torch has raised already.
         return
     try:
         hooks.compute(handle)
     except NoValueError:
-        # A placeholder is behind it: there is nothing to compute until it gets a value.
+        # The result depends on a placeholder, which has no value yet.
         return
 
 

@@ -31,9 +31,9 @@ def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tenso
 
 
 def with_made_tensors(container: Any) -> tuple[Any, bool]:
-    """Return the container with the tensors that objects in it make of themselves, and whether there are any.
+    """Return the container with objects replaced by the tensors that their `__array__` gives, and whether there are any.
 
-    numpy itself takes no tensor from an object's `__array__`.
+    numpy refuses an object whose `__array__` gives a tensor.
     """
     made: list[Any] = []
     return _made_in(container, made), bool(made)
@@ -57,7 +57,7 @@ class _Slot:
 
 
 def _collect(value: Any, handles: list[TensorHandle]) -> object:
-    # By its real class: lazy scalars claim to be instances of numpy's too.
+    # `type(value)` and not isinstance: lazy scalars are instances of numpy's classes too.
     if issubclass(type(value), np.generic):
         return value
     protocol = getattr(value, "__lazy_tensor__", None)
@@ -91,7 +91,7 @@ def _like_mapping(original: Mapping[Any, Any], items: dict[Any, Any]) -> object:
     if hasattr(make, "__dataclass_fields__"):
         return make(**items)
     if isinstance(original, MutableMapping):
-        # What else it holds, such as the factory of a defaultdict, stays.
+        # A copy keeps further state, such as the factory of a defaultdict.
         filled: Any = copy(original)
         filled.update(items)
         return filled

@@ -1,13 +1,14 @@
-"""Runs nodes where they stand, each once, by age: no program is made of them. What reads and first evaluations do.
+"""Runs nodes one by one, oldest first, without making a program: used by reads and by first evaluations.
 
     memory = Memory()
-    order = nodes_behind([node], memory)          # known values and leaves are in memory now
+    order = nodes_behind([node], memory)          # puts known values and leaves into memory
     run_nodes(order, memory, {key_of(node, 0)})
     memory.values[key_of(node, 0)]
 
-Arrays are let go with their last reader, and a write changes the array it is given where nothing else holds it. Most
-programs are evaluated once; what prepares a program for many runs is `composit/interpreter.py`, which gives the same
-results. May import node, operation, program, errstates, source, warning_lines.
+An array is freed after its last reader, and a write changes its operand in place where nothing else holds the array. Most
+programs are evaluated once. `composit/interpreter.py` prepares a program for many runs, and gives the same results.
+
+May import node, operation, program, errstates, source, warning_lines.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from composit.operation import Input, Scalar
 from composit.program import count_run
 from composit.source import Source, describe_source
 
-# One result of one node. A node is an object of more than 128 bytes, so that the numbers after its id are nobody's id.
+# One result of one node. A node takes more than 128 bytes, so no other object has an id in the 128 numbers after its own.
 Key: TypeAlias = "int | tuple[int, int]"
 _ROOM = 128
 
@@ -35,7 +36,7 @@ by_age = attrgetter("_serial")
 
 
 def key_of(node: Node, index: int) -> Key:
-    """Return what one result of a node is kept under, as long as the node lives."""
+    """Return the key of one result of a node, valid while the node lives."""
     return id(node) + index if index < _ROOM else (id(node), index)
 
 
@@ -54,7 +55,7 @@ class Memory:
 
 
 def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
-    """Return the nodes that compute the wanted ones, operands first, and put what is known already into memory."""
+    """Return the nodes to run for the wanted ones, operands first, and put known values and leaves into memory."""
     values = memory.values
     order: list[Node] = []
     seen: set[int] = set()
@@ -65,7 +66,7 @@ def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
         if key in seen:
             continue
         seen.add(key)
-        # Looked at once: another thread may let them go.
+        # Read once: another thread may drop the values meanwhile.
         known_values = node._values
         if known_values and len(known_values) == len(node._types):
             memory.known.append(node)
@@ -125,10 +126,10 @@ def _keep_all(node: Node, num_readers: int) -> None:
 def run_nodes(
     order: Sequence[Node], memory: Memory, kept: Iterable[Key], give_up: Callable[[Node, int], None] = _keep_all
 ) -> None:
-    """Compute the nodes and leave the values that are to be kept in memory.
+    """Compute the nodes, and leave the values named by `kept` in memory.
 
-    give_up: told of a node of `memory.known` that only a write still reads, and of how many readers it has in the program;
-             lets its value go, writable, if nobody needs it any more
+    give_up: called with a node of `memory.known` that only a write still reads, and with its number of readers in the
+             program; drops the node's value and makes it writable, if nobody else needs it
 
     Raises:  what the operations raise, with a note that shows the user's line
     """
@@ -144,7 +145,7 @@ def run_nodes(
 
 def _run(order: Sequence[Node], run: _Run) -> None:
     values, last = run.values, run.last
-    # Of operations that are one object in thousands of nodes.
+    # Evaluators of shared operations: one such object stands in thousands of nodes.
     functions: dict[int, Callable[..., Any]] = {}
     state: object = None
     node: Any = None  # Any: read by the except, which nothing reaches without one
@@ -192,12 +193,12 @@ def _run(order: Sequence[Node], run: _Run) -> None:
 
 
 def references_of_a_name() -> int:
-    """Return what getrefcount says of an object that one local name holds: 2 up to Python 3.13, 1 where arguments are borrowed."""
+    """Return sys.getrefcount of an object with one local name: 2 up to Python 3.13, 1 where arguments are borrowed."""
     held = object()
     return sys.getrefcount(held)
 
 
-# Of an array that nothing but a local name in `_Run.update` holds.
+# The count of an array that only a local name in `_Run.update` holds.
 _OWN_REFERENCES = references_of_a_name()
 
 
@@ -216,7 +217,7 @@ class _Run:
         return [self.values[key] for key in _keys_of_operands(node)]
 
     def store(self, node: Node, results: Sequence[Any]) -> None:
-        """Put several results where their readers find them, and let go of operands that nobody reads later."""
+        """Store several results, and free operands that nobody reads later."""
         self.free(node)
         for index, part in zip(range(len(node._types)), results, strict=True):
             key = key_of(node, index)
@@ -240,7 +241,7 @@ class _Run:
             target = values.pop(target_key)
             if self.known and id(node._left or node._all[0]) in self.known:  # type: ignore[index]  # writes have operands
                 self._give_up(node)
-            # A view of the array, the caller's own, a value that a read has kept: each would be one more reference.
+            # Each other holder (a view of the array, the caller, the cache of a read) would be one more reference.
             if (
                 sys.getrefcount(target) == _OWN_REFERENCES
                 and target.__class__ is np.ndarray
@@ -272,7 +273,7 @@ CODE_TO_SOURCE = {_run.__code__: _source_in}
 
 
 def where_of(node: Node) -> str:
-    """Return what to say of an error: the operation, the types of its operands, and the user's line."""
+    """Return the note for an error: the operation, the types of its operands, and the user's line."""
     operands = ", ".join(str(operand._types[index]) for operand, index in node.operands)
     scope = f" in {node._scope}" if node._scope else ""
     return f"while evaluating {node._operation.name}({operands}){scope}, built at:\n  {describe_source(node._source)}"

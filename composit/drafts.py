@@ -1,9 +1,9 @@
-"""Drafts: nodes that are not made before somebody asks for them.
+"""Drafts: nodes that are made only when somebody asks for them.
 
-Where numpy computes at once, as for elements of arrays whose values are known, most programs never look at the graph: a
-draft notes what the node would be, at a third of its cost. Drafts refer to drafts as nodes do to nodes. The node that is made
-of one has operands once somebody looks at them, and so a history of a million writes costs nothing where it ends in a number
-that is known. May import node, origins, scalar_nodes, operation, errstates, source, locks.
+Where numpy computes at once, as for elements of arrays whose values are known, most programs never look at the graph. A draft
+records the operation and the operands at a third of a node's cost. Drafts refer to drafts as nodes do to nodes. A node that is
+made of a draft gets its operands when they are first looked at, so a history of a million writes costs nothing where it ends
+in a known number. May import node, origins, scalar_nodes, operation, errstates, source, locks.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class Draft:
-    """What a node would be: `operation` applied to one or two operands, each a node, a draft or a number.
+    """A node to be: `operation` applied to one or two operands, each a node, a draft or a number.
 
-    detail:      of what the operation is made
-    types, source, serial, scope, errstate: as of a node
+    detail:      the operation, or its parameters (subclasses)
+    types, source, serial, scope, errstate: as a node has them
     made:        the node, once somebody has asked for it
-    num_handles: how many tensors would point to the node; they count at the node once it is made
-    origin:      what the node's would be
+    num_handles: how many tensors point to the draft; once the node is made it counts them
+    origin:      the origin that the node will have
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Draft:
         return self.made or _make(self)
 
     def own_origin(self) -> Origin | None:
-        """Return what reads of this value are noted with, if somebody can put another value in its place."""
+        """Return the origin that keeps reads of this value, None if nobody can replace the value."""
         node = self.made
         if node is not None:
             return root_origin(node)
@@ -89,21 +89,21 @@ class Draft:
 
     @property
     def is_dead(self) -> bool:
-        """Whether no tensor points to this value any more, so that nobody can put another one in its place."""
+        """Whether no tensor points to this value any more, so that nobody can replace it."""
         if self.made is None:
             return not self.num_handles
         return not self.made._num_handles and not outlives_handles(self.made)
 
     def alive(self) -> Origin | None:
-        """Return what reads that depend on this value are noted with: a draft stands for its origin until there is a read."""
+        """Return the origin that keeps reads of dependent values: a draft stands for its origin until the first read."""
         return None if self.is_dead else self.own_origin()
 
     def known_origin(self) -> Origin | None:
-        """Return what reads of this value have been noted with, None where there was no need for one."""
+        """Return the origin that keeps reads of this value, None if there was no read."""
         return self.origin if self.made is None else self.made._origin
 
     def leave(self) -> None:
-        """Count one tensor fewer; reads that depend on it alone are let go."""
+        """Count one tensor fewer, and drop reads that depend on this value alone."""
         node = self.made
         if node is None:
             self.num_handles = 0
@@ -124,7 +124,7 @@ def new_draft(
     source: Source | None,
     left_index: int = 0,
 ) -> Draft:
-    """Return a draft that one tensor is about to point to."""
+    """Return a draft for one tensor, which the caller points to it."""
     draft: Draft = _new(kind)
     draft.detail = detail
     draft.left = left
@@ -142,7 +142,7 @@ def new_draft(
 
 
 _new = object.__new__
-# Held while a node is made of a draft, so that two threads do not make two of one.
+# Held while a node is made of a draft, else two threads could make two nodes of one draft.
 _making = fork_safe_lock()
 
 
@@ -157,13 +157,13 @@ def _make(draft: Draft) -> Node:
             node._num_handles = draft.num_handles
             node._origin = draft.origin
             draft.made = node
-            # The node has them now.
+            # The node holds the operands from now on.
             draft.left = draft.right = draft.detail = None
         return node
 
 
 def unfold(node: Node) -> None:
-    """Give a node that was made of a draft its operands, whose own operands wait in turn."""
+    """Give a node that was made of a draft its operands; theirs are made later in the same way."""
     with _making, inside_scope(node._scope):
         unbuilt = node._unbuilt
         if unbuilt is not None:
@@ -179,7 +179,7 @@ def _node_of(operand: Any) -> Node:
     return operand.node() if isinstance(operand, Draft) else scalar_node(operand)
 
 
-# A number that is known, what it depends on, and the draft of its node as long as nobody has asked for that.
+# A known number, its origin, and the draft of its node until somebody asks for the node.
 KnownNumber: TypeAlias = tuple[Any, Origin | Draft | None, Draft | None]
 
 
@@ -188,7 +188,7 @@ def node_of_number(scalar: TensorHandle, known: KnownNumber) -> Node:
     number, origin, draft = known
     if draft is not None:
         node = draft.node()
-        # Who computes with it needs no part of what it was computed from.
+        # With the value kept, nobody computes the number's operands again.
         keep_value(node, 0, KnownValue(number, origin))
         scalar._node = node
         scalar._early = (number, origin, None)
@@ -199,15 +199,15 @@ class Elements:
     """The elements of a tensor whose values are known, read and written one by one.
 
     array:   the values; None once the tensor has a node again
-    state:   what they are the values of: the draft of the last write, before the first one a draft whose node is made
-    index:   which result of that node they are
-    shape:   of the array
-    types:   of one element
-    origin:  what the values depend on
-    here:    what an element that is read now depends on: that, and the tensor itself, which the draft of its state stands for;
-             None where nobody has asked yet
-    is_own:  whether elements have been written since the tensor had a node: then `array` may be written to, and the tensor has
-             none until somebody asks for it
+    state:   the draft of the last write; before the first write, a draft of the tensor's own node
+    index:   the tensor's place among the results of that node
+    shape:   the shape of the array
+    types:   the type of one element
+    origin:  the origin of the values
+    here:    the origin of an element that is read now: `origin` joined with the tensor's own, for which `state` stands; None
+             until the first read
+    is_own:  whether elements were written since the tensor had a node: then `array` may be written to, and the tensor has no
+             node until somebody asks for it
     """
 
     __slots__ = ("array", "here", "index", "is_own", "origin", "shape", "state", "types")
@@ -217,7 +217,7 @@ class Elements:
     ) -> None:
         self.array: Array | None = array
         self.shape: Shape = array.shape
-        # Elements refer to this draft, so that the node has few references and one can see whether others need it.
+        # Elements refer to this draft and not to the node: `kept_values` counts the node's references to see who needs it.
         self.state = new_draft(Draft, None, None, None, node._types, None)
         self.state.made = node
         self.index = index
@@ -228,7 +228,7 @@ class Elements:
 
 
 def settle_elements(tensor: TensorHandle, elements: Elements) -> None:
-    """Give a tensor whose elements have been written a node again; the caller holds its lock."""
+    """Give a node again to a tensor whose elements were written; the caller holds the tensor's lock."""
     array = elements.array
     if array is not None and tensor._early is elements:
         tensor._node = elements.state.node()

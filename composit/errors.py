@@ -19,18 +19,18 @@ class DtypeError(CompositError, TypeError):
 
 
 class NoValueError(DtypeError):
-    """A placeholder was to be computed with, which has no value."""
+    """A computation needs the value of a placeholder, which has none."""
 
 
 class ScalarError(CompositError, TypeError, AttributeError):
-    """A scalar was used as an array; `hasattr` takes it for the answer no."""
+    """A scalar was used as an array. It is an AttributeError too, so that `hasattr` answers False."""
 
 
 class AxisError(CompositError, np.exceptions.AxisError):
     """An axis is out of range or given twice."""
 
     def __str__(self) -> str:
-        """Numpy's words, and what to do instead."""
+        """numpy's words, and what to do instead."""
         said = super().__str__()
         if self.axis is None:
             return said
@@ -51,11 +51,11 @@ class IdentityError(CompositError, TypeError):
 
 
 class AssignmentError(CompositError, TypeError):
-    """A write that composit cannot carry out without changing something it should not change."""
+    """composit cannot carry out a write without changing something else as well."""
 
 
 class ReadOnlyError(CompositError, ValueError):
-    """A write to a tensor that numpy lets nobody write to, as to a diagonal or to elements that are shown several times."""
+    """A write to a tensor that is read-only in numpy, such as a diagonal or a broadcast."""
 
 
 class UnreachedInputError(CompositError, ValueError):
@@ -63,7 +63,7 @@ class UnreachedInputError(CompositError, ValueError):
 
 
 class GuardError(CompositError, RuntimeError):
-    """A value that steered Python while the graph was built is different for the inputs given now."""
+    """A value that Python read while the graph was built is different for the inputs given now."""
 
 
 class DerivativeError(CompositError, TypeError):
@@ -75,11 +75,11 @@ class MissingDerivativeError(CompositError, NotImplementedError):
 
 
 class UnsupportedOperationError(CompositError, NotImplementedError):
-    """An operation has no rule in the place that was asked (a capture table, a backend, a C lowering)."""
+    """An operation has no rule in the table that was asked (torch capture, a backend, C lowering)."""
 
 
 class NoRuleError(UnsupportedOperationError):
-    """A rule does not cover what numpy's function was asked; numpy itself then computes it, so that users never see it."""
+    """A rule does not cover a call. numpy's own function then computes it, so users never see this error."""
 
 
 class UnknownBackendError(CompositError, LookupError):
@@ -95,7 +95,7 @@ class CompilerNotFoundError(CompileError):
 
 
 class CodeStorageError(CompileError):
-    """No place of this machine takes compiled code, or lets it be executed."""
+    """No directory of this machine takes compiled code, or lets it be executed."""
 
 
 class OutOfMemoryError(CompositError, MemoryError):
@@ -111,7 +111,7 @@ class StaleTensorError(CompositError, RuntimeError):
 
 
 class DrawingError(CompositError, RuntimeError):
-    """graphviz's program dot failed; the text shows the command and what it said."""
+    """graphviz's program dot failed; the text shows the command and its output."""
 
 
 class OutOfBoundsError(CompositError, IndexError):
@@ -119,8 +119,8 @@ class OutOfBoundsError(CompositError, IndexError):
 
 
 class LinearAlgebraError(CompositError, np.linalg.LinAlgError):
-    """Operands are no matrices, or no square ones, where a function of linear algebra needs them."""
+    """A function of linear algebra needs matrices, or square ones, and was given others."""
 
 
 class ReadNumberWarning(CompositError, UserWarning):
-    """A gradient takes a number for a constant that Python read from one of its inputs; a warning, not an error."""
+    """A gradient treats a number that Python read from an input as a constant. A warning, not an error."""

@@ -1,7 +1,7 @@
-"""numpy's errstate as nodes carry it: what a floating-point error should do is decided where the user wrote the operation.
+"""numpy's errstate in nodes: the state at the user's line decides what a floating-point error does.
 
-numpy keeps the state in a context variable, whose value is an opaque object. A node remembers that object, and evaluation
-puts it back. May import hooks.
+numpy keeps the state as an opaque object in a context variable. A node keeps that object, and evaluation sets it again.
+May import hooks.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from numpy._core import umath
 
 from composit.hooks import hooks
 
-# Private, since numpy offers the state only as a dictionary that takes half a microsecond to make.
+# numpy's private variable: the public dictionary of the state takes half a microsecond to make.
 _state: ContextVar[Any] = umath._extobj_contextvar  # Any: an object that nobody looks into
 current_errstate = _state.get
 set_errstate = _state.set
 
 
-# In a context of its own: the program that imports us may have set another state already.
+# Read in a new context: the program that imports us may have set another state already.
 DEFAULT_ERRSTATE = Context().run(_state.get)
 
 
@@ -29,7 +29,7 @@ def _silent() -> object:
     return _state.get()
 
 
-# That of programs which know no errstate, such as torch's.
+# The state of programs without an errstate, such as torch's.
 SILENT_ERRSTATE = Context().run(_silent)
 
 _AT_CALL = frozenset(("raise", "call", "log", "print"))
@@ -38,7 +38,7 @@ MAX_KNOWN_STATES = 256
 
 
 def acts_at_call(state: object) -> bool:
-    """Return whether the present state, `state`, wants to be told of an error where the operation is written."""
+    """Return whether the present state, `state`, reports errors at the call: by raising, calling, logging or printing."""
     if id(state) in _made:
         return False
     known = _at_call.get(id(state))
@@ -47,7 +47,7 @@ def acts_at_call(state: object) -> bool:
     if len(_at_call) >= MAX_KNOWN_STATES:
         _at_call.clear()
     answer = not _AT_CALL.isdisjoint(np.geterr().values())
-    # The state is kept beside its answer, so that its id is not given to another.
+    # The entry keeps the state alive, so that no other object gets its id.
     _at_call[id(state)] = (state, answer)
     return answer
 
@@ -63,13 +63,13 @@ class _Reporter:
 
 reporter = _Reporter()
 
-# A state with the one that writes in place of warning, by identity; and those that were made so.
+# By the id of a state, the state that writes in place of warning; and the ids of the states made here.
 _reporting: dict[int, tuple[object, object]] = {}
 _made: set[int] = set()
 
 
 def reporting(state: object) -> object:
-    """Return the errstate in which `reporter` is told of what this one would warn of."""
+    """Return an errstate that writes to `reporter` where this one would warn."""
     known = _reporting.get(id(state))
     if known is not None:
         return known[1]
@@ -77,7 +77,7 @@ def reporting(state: object) -> object:
         _reporting.clear()
         _made.clear()
     made = Context().run(_made_reporting, state)
-    # Both are kept, so that their ids are not given to others.
+    # The entries keep both alive, so that no other objects get their ids.
     _reporting[id(state)] = (state, made)
     if made is not state:
         _reporting[id(made)] = (made, made)
@@ -89,7 +89,7 @@ def _made_reporting(state: object) -> object:
     set_errstate(state)
     modes: dict[str, Any] = dict(np.geterr())  # Any: words of which numpy's types want to know which
     if "warn" not in modes.values() or np.geterrcall() is not None:
-        # Nothing to be told of, or somebody else is told already.
+        # The state never warns, or has a reporter of the user's.
         return state
     np.seterrcall(reporter)
     np.seterr(**{name: "log" if mode == "warn" else mode for name, mode in modes.items()})

@@ -59,8 +59,8 @@ def evaluate(
     """Return the values: an array for one argument, a tuple for several, containers as such with arrays inside.
 
     The subgraph that outputs share runs once. Arrays, numbers and strings come back as they are. With `inputs`, a mapping
-    from tensors to arrays of the same shape and dtype, the same program runs on new data; reads of values that steered
-    Python while the graph was built are checked and raise GuardError where they differ, unless guards="ignore".
+    from tensors to arrays of the same shape and dtype, the same program runs on new data. Reads that may have steered Python
+    while the graph was built are then repeated, and GuardError is raised where a value differs, unless guards="ignore".
 
     Raises:  UnreachedInputError: no output depends on a key of inputs; ShapeError, DtypeError: its array does not fit;
              GuardError; UnknownBackendError; and what the operations raise, with a note that shows the user's line
@@ -82,7 +82,7 @@ def evaluate(
     if inputs:
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
     if at_call.strict and backend == "numpy":
-        # The calls have computed all there is, and have warned.
+        # The calls have computed all values already, and have warned.
         return rebuild(_own([read_value(handle, "") for handle in handles]))
     if chosen is get_backend("numpy"):
         return rebuild(_own(_computed(handles)))
@@ -90,7 +90,7 @@ def evaluate(
 
 
 def _computed(handles: Sequence[TensorHandle]) -> Sequence[Any]:  # Any: arrays and numpy scalars
-    """Return the values by numpy: node by node the first time, and by a prepared program when they are asked for again."""
+    """Return the values by numpy: node by node the first time, by a prepared program when they are asked for again."""
     if all(handle._known is not None for handle in handles):
         return [known.value for handle in handles if (known := handle._known) is not None]
     first = handles[0]._node
@@ -103,7 +103,7 @@ def _computed(handles: Sequence[TensorHandle]) -> Sequence[Any]:  # Any: arrays 
     memory = Memory()
     order = nodes_behind([handle._node for handle in handles], memory)
     places = tuple([key_of(handle._node, handle._output_index) for handle in handles])
-    # With values that reads have left there is less to do than a program would, and they are dropped with their handles.
+    # With cached values of reads, fewer nodes run than in a program, and the values are dropped with their handles.
     if not memory.known and first._plan == places:
         return _plan_of(handles, get_backend("numpy")).values()
     set_plan(first, places)
@@ -113,7 +113,7 @@ def _computed(handles: Sequence[TensorHandle]) -> Sequence[Any]:  # Any: arrays 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A prepared program kept with the first node it computes, so that a second evaluation walks nothing.
+    """A prepared program kept with its first output's node, so that a second evaluation walks no nodes.
 
     index: which result of that node comes first
     rest:  the outputs after the first
@@ -127,7 +127,7 @@ class _Plan:
     run: PreparedProgram
 
     def values(self) -> Sequence[Any]:  # Any: arrays and numpy scalars
-        """Return the outputs for what the leaves hold."""
+        """Return the outputs for the present values of the leaves."""
         return run_in(self.surroundings, self.run, list(map(leaf_value, self.leaves)))  # type: ignore[no-any-return]
 
 
@@ -145,7 +145,7 @@ def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
 
 
 def _points_to(plan: _Plan, handles: Sequence[TensorHandle]) -> bool:
-    # The plan hangs at the first handle's node, which therefore is not in its rest: no reference cycle for one output.
+    # The first handle's node holds the plan and is not in its rest: with one output there is no reference cycle.
     if len(plan.rest) != len(handles) - 1 or handles[0].output_index != plan.index:
         return False
     rest = zip(plan.rest, handles[1:], strict=True)
@@ -157,7 +157,7 @@ _prepared_lock = fork_safe_lock()
 
 
 def prepare(program: Program, backend: Backend) -> PreparedProgram:
-    """Return the program made runnable by the backend, found again by digest where it was prepared before."""
+    """Return the program made runnable by the backend, from the cache if one of this digest was prepared before."""
     key = (id(backend), program.digest)
     with _prepared_lock:
         known = _prepared.get(key)
@@ -167,7 +167,7 @@ def prepare(program: Program, backend: Backend) -> PreparedProgram:
     check_supported(program, backend)
     run = backend.prepare(without_values(program))
     with _prepared_lock:
-        # The backend is kept beside its program, so that its id cannot be taken by another while the entry lives.
+        # The entry keeps the backend alive, so that no other one gets its id.
         _prepared[key] = (backend, run)
         while len(_prepared) > MAX_PREPARED_PROGRAMS:
             _prepared.popitem(last=False)
@@ -175,13 +175,13 @@ def prepare(program: Program, backend: Backend) -> PreparedProgram:
 
 
 def clear_prepared_programs() -> None:
-    """Forget all prepared programs, and with them what backends hold for them."""
+    """Forget all prepared programs, with the memory that backends hold for them."""
     with _prepared_lock:
         _prepared.clear()
 
 
 def _own(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
-    """Return values that share no memory with leaves, with each other, or with what a backend keeps."""
+    """Return the values, copied where they share memory with leaves, with each other, or with a backend."""
     seen: set[int] = set()
     owned = []
     for value in values:
@@ -223,15 +223,15 @@ def _evaluate_on(
     return _own(values[: len(outputs)])
 
 
-# What numpy, and functions of users, raise for values that do not suit them.
+# Errors that numpy and functions of users raise because of values.
 _ERRORS_OF_VALUES = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @contextmanager
 def reads_checked_first(guards: Sequence[Guard], cuts: Sequence[Value], arrays: Sequence[Any]) -> Iterator[None]:
-    """Raise GuardError for what the block raises, if a read would differ: the error is one of a path not taken.
+    """Raise GuardError in place of the block's error, if a read would differ: Python would not have taken this path.
 
-    arrays: the values in place of the cuts; each read is computed by itself, for what follows it may raise too
+    arrays: the values in place of the cuts; each read is computed by itself, since the rest of the program may raise too
     """
     try:
         yield
@@ -252,7 +252,7 @@ def _leaves(bound: BoundProgram, cuts: Sequence[Value], arrays: Sequence[Any]) -
 
 
 def bind(outputs: Sequence[Value], inputs: Sequence[Value]) -> tuple[BoundProgram, list[bool]]:
-    """Return the program with `inputs` (leaves or inner values) as inputs, and which of these it reaches."""
+    """Return the program with `inputs` (leaves or inner values) as inputs, and which of these it needs."""
     cuts = [value for value in inputs if not _is_input(value.node)]
     bound = build_program(outputs, cuts)
     kept = _kept_values(bound, inputs)
@@ -263,7 +263,7 @@ def bind(outputs: Sequence[Value], inputs: Sequence[Value]) -> tuple[BoundProgra
 
 
 def _kept_values(bound: BoundProgram, inputs: Sequence[Value]) -> list[Value]:
-    """Return the values that nodes keep because their operation ran at the call, and that no input changes."""
+    """Return the values of operations that ran at the call, where these depend on no input."""
     if not any(node is not None and node.operation.runs_at_call for node in bound.nodes):
         return []
     replaced = {value.identity for value in inputs}
@@ -282,7 +282,7 @@ def _is_input(node: Node) -> bool:
 
 
 def unreached_message(handle: TensorHandle, outputs: Sequence[Value]) -> str:
-    """Return what to say of an input that nothing depends on, naming the reads that dropped it."""
+    """Return the message for an input that no output depends on, with the reads that took its value out of the graph."""
     reads = list(islice(reads_of(handle.node), 3)) if _is_input(handle.node) else []
     dropped = "".join(f"\n  {guard.kind} at {describe_source(guard.source)}" for guard in reads)
     because = f"; its value was read by Python, which took it out of the graph:{dropped}" if reads else ""
@@ -293,7 +293,7 @@ def unreached_message(handle: TensorHandle, outputs: Sequence[Value]) -> str:
 
 
 def why_unreached(handle: TensorHandle, outputs: Sequence[Value]) -> str:
-    """Return what the outputs depend on in place of the tensor: its earlier value or an equal expression; "" if nothing."""
+    """Return why no output depends on the tensor: they use its earlier value, or an equal expression; "" if unknown."""
     for node in ancestors_in_order([output.node for output in outputs]):
         if identity_of(node, 0) == identity_of(handle.node, 0):
             return "; they depend on it only through other tensors that are given as well"
@@ -311,7 +311,7 @@ def why_unreached(handle: TensorHandle, outputs: Sequence[Value]) -> str:
 
 
 def _has_pointed_to(handle: TensorHandle, node: Node) -> bool:
-    """Return whether writes have moved a tensor on from a node: each has what was before as its first operand."""
+    """Return whether a tensor pointed to the node before writes; the first operand of a write is the value before it."""
     earlier: Node | None = handle.node if getattr(handle, "_has_moved", False) else None
     while earlier is not None and earlier is not node and earlier.operands:
         earlier = earlier.operands[0][0]
@@ -331,14 +331,14 @@ def _fitting(handle: TensorHandle, value: Any) -> Array:
             "its shapes; build the graph again for other shapes"
         )
     _check_dtype(handle, array, expected)
-    # A view that nobody may write to: what comes out is a copy where the program returns what it was given.
+    # A read-only view, so that `_own` copies it if the program returns its input.
     array = array.view()
     array.flags.writeable = False
     return array
 
 
 def _is_of_kind(array: Array, dtype: Dtype) -> bool:
-    # Lists and numbers have no dtype of their own, but 1.5 is no integer; numpy itself finds integers that are too large.
+    # Lists and numbers have no dtype, but 1.5 must not become an integer; numpy itself refuses integers that are too large.
     is_integer = array.dtype.kind in "iu" and dtype.kind in "iu"
     return is_integer or not array.size or np.can_cast(array.dtype, dtype, "same_kind")
 

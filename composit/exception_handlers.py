@@ -1,8 +1,8 @@
-"""Whether a call of the user's stands in a `try` that would catch what the call raises: read from Python's own tables.
+"""Finds out from Python's exception tables whether a `try` around the user's call would catch an error of the call.
 
-`try: c = cholesky(a)` / `except LinAlgError: ...` relies on the error coming at the call, so that operations which can
-raise by value compute there. `with`, `finally`, generators and comprehensions have entries in the same tables and catch
-nothing. May import source and errors.
+`try: c = cholesky(a)` / `except LinAlgError: ...` relies on the error coming at the call, so operations that can raise because
+of values compute there. `with`, `finally`, generators and comprehensions have entries in the same tables but catch nothing.
+May import source and errors.
 
 Reference: Objects/exception_handling_notes.txt of CPython, for the table; dis, for the instructions of handlers
 """
@@ -21,7 +21,7 @@ import numpy as np
 
 from composit.source import is_internal
 
-# The classes by which numpy reports values; the general ones, Exception and BaseException, are not among them.
+# The classes of numpy's errors that depend on values; not Exception and BaseException, which are too general.
 _ERRORS_OF_VALUES = (ValueError, ArithmeticError, LookupError, np.linalg.LinAlgError)
 
 # A handler's class as it is written: `np.linalg.LinAlgError` is ("np", "linalg", "LinAlgError").
@@ -30,10 +30,10 @@ _Path = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Clauses:
-    """The `except` clauses around an instruction, of all `try` statements that it stands in.
+    """The `except` clauses of all `try` statements around an instruction.
 
-    paths:   the classes that they name, as they are written; one that is computed is an empty path
-    is_bare: whether one of them names no class
+    paths:   the classes in the clauses, as written; an empty path for a computed class
+    is_bare: whether a clause names no class
     """
 
     paths: tuple[_Path, ...]
@@ -50,16 +50,16 @@ MAX_KNOWN_CALLS = 1 << 14
 def is_caught() -> bool:
     """Return whether a `try` around the user's call may catch an error of a value.
 
-    In the function that makes the call any `except` counts. In functions of the same file that call it, one whose class
-    fits an error of a value, `except Exception` included. In others only one that names such a class or a part of it, as
-    LinAlgError or ValueError: whoever runs programs of others has `except Exception` around all of them.
+    In the function that makes the call, any `except` counts. In its callers in the same file, an `except` counts whose class
+    fits an error of a value, `except Exception` included. In other files, an `except` counts only if it names such a class or
+    a subclass, as LinAlgError or ValueError: programs that run other programs have `except Exception` around all of them.
     """
     frame: FrameType | None = sys._getframe(1)
     file = None
     while frame is not None:
         code = frame.f_code
         if not is_internal(code):
-            # Most functions have no table at all.
+            # Most functions have an empty table.
             clauses = _clauses_around(code, frame.f_lasti) if code.co_exceptiontable else None
             if clauses is not None and (file is None or _fit(clauses, frame.f_globals, code.co_filename == file)):
                 return True
@@ -69,7 +69,7 @@ def is_caught() -> bool:
 
 
 def _fit(clauses: _Clauses, names: Mapping[str, Any], is_near: bool) -> bool:
-    """Return whether a clause is for errors of values; of the same file, whether it may catch one."""
+    """Return whether a clause is for errors of values; in the same file, whether it may catch one."""
     if is_near and clauses.is_bare:
         return True
     for path in clauses.paths:
@@ -86,7 +86,7 @@ def _fit(clauses: _Clauses, names: Mapping[str, Any], is_near: bool) -> bool:
 
 
 def _resolved(path: _Path, names: Mapping[str, Any]) -> object:
-    """Return what a dotted name stands for, None if that is not known without running anything."""
+    """Return the object of a dotted name, None if it is not known without running code."""
     if not path:
         return None
     value = names.get(path[0], getattr(builtins, path[0], None))
@@ -110,7 +110,7 @@ def _clauses_around(code: CodeType, offset: int) -> _Clauses | None:
 
 
 def _find_clauses(code: CodeType, offset: int) -> _Clauses | None:
-    """Follow an error from an instruction outwards, from handler to handler; a handler is itself protected by the next."""
+    """Return the clauses of all handlers around an instruction, from the inside out; None without any."""
     table = list(_entries(code.co_exceptiontable))
     instructions = list(dis.get_instructions(code))
     position_of = {instruction.offset: position for position, instruction in enumerate(instructions)}
@@ -132,7 +132,7 @@ def _target(table: Sequence[tuple[int, int, int]], offset: int) -> int | None:
 
 
 def _entries(table: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, target) in bytes: four numbers of six bits a byte each, the fourth being of no interest here."""
+    """Yield (start, end, target) in bytes. An entry is four numbers, six bits per byte; the fourth is not needed here."""
     numbers = _numbers(table)
     for start in numbers:
         length, target, _ = next(numbers), next(numbers), next(numbers)
@@ -148,8 +148,8 @@ def _numbers(table: bytes) -> Iterator[int]:
             value = 0
 
 
-# Instructions that end a statement or begin another construct: a handler that comes to one before it has compared the
-# error with a class is no `except`, but a `finally` or the end of a `with`.
+# Instructions that end a statement or begin another construct. A handler that reaches one before it compares the error with
+# a class is a `finally` or the end of a `with`, not an `except`.
 _NO_EXPRESSION = (
     "STORE_", "DELETE_", "POP_TOP", "POP_EXCEPT", "RERAISE", "RAISE", "RETURN", "PUSH_EXC_INFO", "WITH_EXCEPT_START",
     "BEFORE_WITH", "YIELD", "IMPORT",
@@ -161,8 +161,8 @@ def _read_handler(
 ) -> _Clauses | None:
     """Return the clauses of a handler that is an `except`, None for any other.
 
-    `except E` is PUSH_EXC_INFO, what loads E, CHECK_EXC_MATCH and a jump to the next clause; `except` alone is
-    PUSH_EXC_INFO, POP_TOP. What begins otherwise only cleans up: names, iterators of generators and comprehensions.
+    `except E` is PUSH_EXC_INFO, instructions that load E, CHECK_EXC_MATCH and a jump to the next clause; `except` alone is
+    PUSH_EXC_INFO, POP_TOP. Other handlers clean up names, or iterators of generators and comprehensions.
     """
     position = position_of[target]
     if instructions[position].opname != "PUSH_EXC_INFO":
@@ -187,14 +187,14 @@ def _test_of(instructions: Sequence[dis.Instruction], start: int) -> int | None:
         name = instructions[position].opname
         if name in ("CHECK_EXC_MATCH", "CHECK_EG_MATCH"):
             return position
-        # `except*` first makes a list of what is left to be raised.
+        # `except*` first makes a list of the errors that are left to be raised.
         if name.startswith(_NO_EXPRESSION):
             return None
     return None
 
 
 def _next_clause(instructions: Sequence[dis.Instruction], position_of: Mapping[int, int], test: int) -> int | None:
-    """Return where Python goes on if the error is not of the class: the jump after the test."""
+    """Return the position of the next clause: the target of the jump after the test."""
     for instruction in instructions[test + 1 : test + 8]:
         if "JUMP" in instruction.opname:
             return position_of.get(instruction.argval)
@@ -206,7 +206,7 @@ def _paths(expression: Sequence[dis.Instruction]) -> list[_Path]:
     for instruction in expression:
         name = instruction.opname
         if name == "LOAD_ATTR" and paths:
-            # One that goes on from what is computed is computed as well.
+            # An attribute of a computed value is computed too.
             paths[-1] = (*paths[-1], str(instruction.argval)) if paths[-1] else ()
         elif name in ("LOAD_GLOBAL", "LOAD_NAME"):
             paths.append((str(instruction.argval),))

@@ -1,4 +1,4 @@
-"""Between tensors and the persistent MultiDiGraph: a tensor's ancestors as a graph, and a rewritten graph as a tensor.
+"""Converts a tensor's ancestors to a persistent MultiDiGraph, and a rewritten graph back to a tensor.
 
 May import node, program (for the walk) and, when first used, multidigraph.
 """
@@ -39,7 +39,7 @@ def graph_of(node: Node) -> MultiDiGraph:
 
 @contextmanager
 def _paused_collection() -> Iterator[None]:
-    # Thousands of small live dicts made at once send the collector over the whole heap again and again: half the time.
+    # Making thousands of small dicts would start the collector again and again, which takes half of the time.
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -51,7 +51,7 @@ def _paused_collection() -> Iterator[None]:
 
 def _rows(node: Node) -> Iterator[tuple[Node, FrozenDict[Any, Any], list[tuple[Node, int, FrozenDict[Any, Any]]]]]:
     unique: dict[Node, Node] = {}
-    # Most nodes of a program share operation and types with others: one attribute record serves them all.
+    # Most nodes share operation and types with others, and then share one attribute record.
     attributes: dict[tuple[int, tuple[TensorType, ...]], FrozenDict[Any, Any]] = {}
     for current in ancestors_in_order([node]):
         if unique.setdefault(current, current) is not current:
@@ -79,7 +79,7 @@ def _edge_into(
     unique: dict[Node, Node], operand: tuple[Node, int], sink: int
 ) -> tuple[Node, int, FrozenDict[Any, Any]]:
     node, source = operand
-    # The operand's position is the key, so `x + x` is two parallel edges that stay told apart.
+    # The operand's position is the key, so `x + x` has two parallel edges with different keys.
     return unique[node], sink, _edge_attributes(source, sink)
 
 
@@ -91,10 +91,10 @@ def _edge_attributes(source: int, sink: int) -> FrozenDict[Any, Any]:
 
 
 def node_in_graph(graph: MultiDiGraph, label: Any) -> Node:  # Any: a graph's nodes may be anything hashable
-    """Return the node of composit that a node of a (rewritten) graph stands for.
+    """Return composit's node for a node of a graph, which may have been rewritten.
 
-    Where operation and operands are what the given node already has, the node itself is kept, and with it its subtree;
-    where something changed, new nodes are made. A graph whose nodes are not composit's needs the attribute `operation`.
+    A node whose operation and operands are unchanged is kept, with its subtree; the others are made anew. A graph whose
+    nodes are not composit's needs the attribute `operation`.
 
     Raises:  KeyError: the node is not in the graph; ShapeError: an edge misses its attributes or an operand
     """
@@ -143,5 +143,5 @@ def _rebuilt(graph: MultiDiGraph, label: Any, operands: Operands) -> Node:
 
 
 def _same(before: Operands, now: Operands) -> bool:
-    # An operand may be another object of the same expression; the graph holds one node for both.
+    # Operands are compared as expressions: the graph holds one node for equal expressions.
     return len(before) == len(now) and all(a[1] == b[1] and a[0] == b[0] for a, b in zip(before, now, strict=True))

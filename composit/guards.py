@@ -1,4 +1,4 @@
-"""Reads of values: a value that Python needs is computed when it is needed, and a read that steers Python is a guard.
+"""Reads of values by Python: the value is computed when it is needed, and the read is kept as a guard for later runs.
 
 May import handle, program, backends, operation, source, errors.
 """
@@ -32,12 +32,12 @@ _CHOOSING = ("bool", "index")
 
 
 class Guard:
-    """One read of a value by Python: what was read, by which kind of read, where, and what came out.
+    """One read of a value by Python: the value's node, the kind of read, its line, and the result.
 
-    read:  the value that was read; its node is made of a draft when it is asked for
-    after: the newest serial when it was read; a number that is read can steer only what is built later, but a
-           condition or an index also chooses among what is there, as the last test of a loop does
-    place: of a number that Python may compute with, where it was read, and the calls that led there
+    read:  the value that was read; a draft is made into a node when this is asked for
+    after: the newest serial at the time of the read. A number can influence only nodes that are built later; a condition or
+           an index also chooses among existing nodes, as the last test of a loop does
+    place: for a number with which Python may compute, its line and the calls that led there
     """
 
     __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "value")
@@ -66,7 +66,7 @@ class Guard:
         return Value(*self._read)
 
     def may_have_steered(self, newest: int) -> bool:
-        """Return whether a value whose newest node has this serial may be there because of the read."""
+        """Return whether this read could have decided that a value with this newest serial was built."""
         return self.after <= newest or (self.kind in _CHOOSING and self.after < NEVER)
 
     def check(self, value: Array, cause: Exception | None = None) -> None:
@@ -85,7 +85,7 @@ def _short(value: Array) -> str:
 
 
 def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | None) -> None:
-    """Note that Python has seen a value, with what it depends on: the mark that a later run checks."""
+    """Keep a read with the origins of its value, so that later runs check it."""
     noting = [origin for origin in origins if origin is not None]
     if not noting:
         return
@@ -98,9 +98,9 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
 
 
 def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # Any: a numpy scalar
-    """Return the number of a scalar that has one (`early`), and note that Python has seen it.
+    """Return the number of a scalar with a known one (`_early`), and keep the read.
 
-    frame: of the function that reads, or one of ours that it calls
+    frame: the reading function's, or that of one of ours below it
     """
     number, origin, draft = handle._early  # type: ignore[misc]  # the caller has looked
     if origin is not None and (origin.__class__ is not Origin or origin.parents or origin.is_dead):
@@ -112,7 +112,7 @@ def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # An
     elif origin is None:
         read, own = draft, draft.own_origin()
     else:
-        # The tensor itself can be replaced, too; but it depends on others, and the read is found from these.
+        # The tensor can be replaced too, but the read is already found from the tensors on which it depends.
         read, own = draft, draft.origin if draft.made is None else draft.made._origin
     if own is None and origin is None:
         return number
@@ -129,17 +129,17 @@ def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # An
     return number
 
 
-# What may get into a graph as a number, by the classes of numpy's scalars.
+# The classes of numpy's scalars that may come back into a graph as numbers.
 _MEASURES = frozenset(np.dtype(code).type for code in "efdgFDG")
 
 
 def reads_of(node: Node) -> Iterator[Guard]:
-    """Yield the reads of values that depend on a node, as far as they are noted with it."""
+    """Yield the reads of values that depend on a node, as far as they are kept with it."""
     return iter(()) if node._origin is None else node._origin.reads()
 
 
 def first_reads_of(node: Node) -> Iterator[Guard]:
-    """Yield of each place the first read of a number that depends on a node, or on what its known values depend on."""
+    """Yield, for each place, the first read of a number that depends on a node or on the origins of its cached values."""
     for origin in (node._origin, *map(_living_origin, node._values.values())):
         if origin is not None:
             yield from origin.first_reads()
@@ -150,17 +150,17 @@ def _living_origin(known: KnownValue) -> Origin | None:
 
 
 def mention_read(node: Node, kind: str, source: Source | None, value: Array) -> None:
-    """Let errors tell of a read that took a leaf's value out of the graph; it steered nothing and is not checked."""
+    """Keep a read that took a leaf's value out of the graph, for errors to mention; it is never checked."""
     origin = root_origin(node)
     if origin is not None:
         origin.note(Guard((node, 0), kind, source, value, NEVER))
 
 
 def end_history(superseded: Iterable[TensorHandle]) -> None:
-    """Forget the reads that depend on inputs which others take the place of, as parameters after a step of training.
+    """Forget the reads that depend on replaced inputs, such as parameters after a step of training.
 
-    A guard holds the graph of what was read, and so the arrays: a loop that reads its loss would keep all the weights
-    it ever had.
+    A guard keeps the graph of its value alive, and so the arrays: a loop that reads its loss would keep the weights of all
+    its steps.
     """
     for handle in superseded:
         if handle.node._origin is not None:
@@ -168,7 +168,7 @@ def end_history(superseded: Iterable[TensorHandle]) -> None:
 
 
 def origin_of(node: Node, known: KnownValue | None) -> Origin | None:
-    """Return what can still be replaced of what a value depends on, the value itself included; None for nothing."""
+    """Return the origin of a cached value, with the value's own node; None if nothing that it depends on can be replaced."""
     origin = None if known is None or known.origin is None else known.origin.alive()
     root = node._origin
     if node._num_handles:
@@ -183,9 +183,9 @@ def origin_of(node: Node, known: KnownValue | None) -> Origin | None:
 
 
 def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or numpy scalar
-    """Return the value that Python needs now; it stays with each node passed that a live handle points to.
+    """Return the value that Python needs now; every node on the way that has a live handle keeps its value.
 
-    kind: the name of the read for the guard; "" for reads that steer nothing, such as printing
+    kind: the name of the read for the guard; "" for reads that influence nothing, such as printing
     """
     early = handle._early
     if isinstance(early, tuple):
@@ -195,14 +195,14 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     if known is None:
         known = _look_up(node, kind) or _compute(node, handle._output_index, kind)
     if kind:
-        # Noted with the value itself apart, not with a join of both: most tensors that are read are gone after it.
+        # Kept with both origins and not with a join of them: most tensors that are read are gone right after.
         own, origin = root_origin(node), known.origin
         record_read(handle, kind, known.value, own, None if origin is None or origin is own else origin.alive())
     return known.value
 
 
 def known_value_of(node: Node, index: int) -> KnownValue | None:
-    """Return the value that a read has left, or that of what is made from nothing, as by zeros or arange, if it is small."""
+    """Return the cached value of a node, or the value of a small creation such as zeros or arange; else None."""
     known = node._values.get(index)
     if known is not None or node._left is not None or node._all is not None:
         return known
@@ -219,18 +219,18 @@ MOST_KNOWN_BYTES = 1 << 22
 
 def compute_now(handle: TensorHandle) -> None:
     """Compute a tensor's value where its operation is written."""
-    # Numpy's function has run already where it runs at the call.
+    # An operation that runs at the call has its value already.
     if not handle.node.operation.runs_at_call:
         read_value(handle, "")
 
 
 def _look_up(node: Node, kind: str) -> KnownValue | None:
-    """Return the value of a leaf, or an element of an array whose values are known: nothing has to run."""
+    """Return the value of a leaf, or an element of an array with known values, without running a program; else None."""
     operation = node._operation
     if isinstance(operation, Scalar):
         return KnownValue(operation.value, None)
     if isinstance(operation, Input):
-        # Not kept: an input that shares memory checks it at each look.
+        # Not cached: an input that shares memory checks the memory at each read.
         return KnownValue(operation.read(), _origin_of_leaf(node, kind))
     operand = node._left
     if not operation.is_view or operand is None or not node._types[0].is_scalar:
@@ -258,10 +258,10 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     memory = Memory()
     order = nodes_behind([node], memory)
     if not order or order[-1] is not node:
-        # Another thread has computed it since, and may have let it go again.
+        # Another thread has computed the value meanwhile, and may have dropped it again.
         return node._values.get(index) or _compute(node, index, kind)
     kept = [each for each in order if each._num_handles or each is node]
-    # One origin for all that is computed here: of more than a value depends on, where there are several.
+    # One origin for all values that are computed here, although some depend on a part of it only.
     origin = joined(
         [
             *[_origin_of_leaf(leaf, kind) for leaf in memory.inputs],
@@ -280,20 +280,20 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
         if each is node:
             computed = values
     drop_old_values(kept)
-    # Not what the node has now: another thread may have let it go, as with a write to the tensor.
+    # Not from the node's cache, which another thread may have emptied, as by a write to the tensor.
     return computed[index]
 
 
-# What refers to a node with a known value besides its readers: the list of such nodes, two local names on the way, and the
-# argument of getrefcount.
+# References to a node with a cached value that are not its readers: the list of such nodes, two local names on the way,
+# and the argument of getrefcount.
 _OWN_REFERENCES = 4
 
 
 def _give_up(node: Node, num_readers: int) -> None:
-    """Let a known value go, writable again, if nobody can ask for it once the write that reads it has been computed.
+    """Drop a cached value and make its array writable, if only a write still reads it, which can then be done in place.
 
-    In `while ...: x[i] = f(x[i - 1])` each round reads the array as the last round left it. Its handle has moved on, and
-    the write is its only reader: so its array may be updated in place, and n writes copy nothing.
+    In `while ...: x[i] = f(x[i - 1])` each round reads the array of the last round. The handle has moved on, and the write is
+    the array's only reader: updated in place, n writes copy nothing.
     """
     if (
         node._num_handles
@@ -304,7 +304,7 @@ def _give_up(node: Node, num_readers: int) -> None:
         return
     known = node._values.get(0)
     if known is None:
-        # Another thread has dropped it; the program copies what it writes to.
+        # Another thread has dropped the value; the program then copies the array that it writes to.
         return
     drop_values(node)
     if isinstance(known.value, np.ndarray):
@@ -312,7 +312,7 @@ def _give_up(node: Node, num_readers: int) -> None:
 
 
 def leaf_value(leaf: Value) -> Array:
-    """Return the array of an Input node, or the value that a node keeps because its operation ran at the call."""
+    """Return the array of an Input node, or the cached value of an operation that ran at the call."""
     operation = leaf.node._operation
     if isinstance(operation, Input):
         return operation.read()  # type: ignore[no-any-return]
@@ -320,7 +320,7 @@ def leaf_value(leaf: Value) -> Array:
 
 
 def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are already
-    """Return the value as one that nobody can write to and that shares memory with nothing writable."""
+    """Return the value as a read-only array that shares memory with nothing writable."""
     if not isinstance(value, np.ndarray):
         return value
     is_own = value.base is None and value.flags.owndata and value.flags.writeable
@@ -330,15 +330,15 @@ def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are alre
 
 
 def from_outside(value: Any, held: dict[int, TensorHandle] | None = None) -> Any:  # Any: as freeze
-    """Return the value as it is shown outside: an array of objects that holds tensors with their values in their places.
+    """Return the value for users: tensors in an array of objects are replaced by their values.
 
-    held: takes these tensors, by the ids of their values
+    held: filled with these tensors, by the ids of their values
     """
     return _shown(value, {} if held is None else held, {})
 
 
 def _shown(value: Any, held: dict[int, TensorHandle], seen: dict[int, Array]) -> Any:
-    # seen: what stands for an array of objects, by its id, since one may hold itself
+    # seen: the replacement of each array of objects, by its id, since such an array may contain itself
     if not isinstance(value, np.ndarray) or value.dtype != object or id(value) in seen:
         return seen.get(id(value), value)
     places = [i for i, element in enumerate(value.ravel().tolist()) if isinstance(element, TensorHandle)]

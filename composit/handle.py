@@ -1,6 +1,6 @@
-"""The handle that people hold: a tensor points at one output of a node, and can move on when it is assigned to.
+"""`TensorHandle`: a tensor points at one output of a node, and moves on to another node when it is assigned to.
 
-Lives here: what needs no operation. Operators and numpy's methods are added by `composit/numpy/tensor/lazy_tensor.py` in
+Lives here: the parts that need no operation. Operators and numpy's methods are added by `composit/numpy/tensor/lazy_tensor.py` in
 `LazyTensor`. May import node, operation, graph (when asked for it), keys, errors.
 """
 
@@ -51,25 +51,25 @@ class TensorHandle:
     _node: Node
     _output_index: int
     _type: TensorType
-    # What a view is of (never a view itself), and by which operations; set together by `mark_view`.
+    # The base of a view (never a view itself), and the operations from base to view; set together by `mark_view`.
     _base: TensorHandle | None
     _steps: tuple[Operation, ...]
-    # The view that it was taken of, where only the layout says whether that is one; else unset.
+    # The view from which this view was taken, if only the layout decides whether that one is a view; else unset.
     _via: TensorHandle
     # Whether numpy would share memory between a view and its base; set when a write first asks.
     _is_connected: bool
-    # Of a base that no user holds: the tensor that it was before `reinterpret` made that one a view.
+    # Of a base that `reinterpret` made and no user holds: the tensor that became a view of it.
     _owner: weakref.ref[TensorHandle]
-    # The node with the last known value, where writes have moved the tensor on since; else of no meaning.
+    # The last node with a cached value, if writes have moved the tensor on since; else meaningless.
     _before: weakref.ref[Node]
-    # Set where a write has moved the tensor on to another node.
+    # Set when a write has moved the tensor on to another node.
     _has_moved: bool
-    # What is known before a program runs.
+    # Values that are known without running a program.
     _early: KnownNumber | Elements | None
-    # An array that lies in memory as this tensor would; set when somebody first asks for its layout.
+    # An array with the memory layout of this tensor's value; set when the layout is first asked for.
     _stand_in: Array
-    # The views of this tensor that point to a node of its present value. One list for the tensor's life: threads that add
-    # to it take no lock.
+    # The views of this tensor that point to a node of its present value. The list object never changes, so threads add to
+    # it without a lock.
     _views: list[weakref.ref[TensorHandle]] | None
     # Held by the thread that writes to this tensor or a view of it; set by the first write (`write_lock`).
     _lock: WriteLock
@@ -88,7 +88,7 @@ class TensorHandle:
         _point(self, node, output_index)
 
     def __del__(self) -> None:
-        """Let the node know that one tensor fewer points to it: values of reads are kept for those that have one."""
+        """Count one tensor fewer at the node: cached values are kept for nodes with tensors."""
         try:
             early = self._early
             if early is not None:
@@ -101,14 +101,14 @@ class TensorHandle:
                     return
             node = _node_of(self)
         except AttributeError:
-            # A view that a write took the node from, or what an error kept from being made.
+            # A write took the node of this view, or an error interrupted the making of the tensor.
             return
         count = node._num_handles = node._num_handles - 1
         if not count and (node._origin is not None or node._values):
             leave_alone(node)
 
     def __getattr__(self, name: str) -> Any:
-        """Return the node of a view whose base has been written to; a write takes it away from the views."""
+        """Return the node of a tensor without one: a view whose base was written to, or a tensor with a draft."""
         if name == "_node":
             early = self._early
             if early is None:
@@ -202,12 +202,12 @@ class TensorHandle:
         return f"<LazyTensor {self.name}: shape={shape}, dtype={dtype}>"
 
 
-# The slot itself: a view without a node has none to show, where the attribute would derive it again.
+# Reads the slot: raises AttributeError for a view without a node, where `view._node` would derive the node again.
 _node_of = TensorHandle.__dict__["_node"].__get__
 
 
 def described(value: object) -> str:
-    """Return what errors say of a value: of tensors the type and the operation, since `repr` may compute them."""
+    """Return the text for a value in errors: for tensors type and operation, since `repr` may compute their values."""
     if isinstance(value, TensorHandle):
         return TensorHandle.__repr__(value)
     if type(value) is list:
@@ -230,9 +230,9 @@ def _point(handle: TensorHandle, node: Node, output_index: int) -> None:
 
 
 def give_node(handle: TensorHandle, node: Node, output_index: int = 0) -> None:
-    """Point a tensor at a node of its type, away from the one it may have pointed to.
+    """Point a tensor at another node of its type.
 
-    A tensor that is no view is never without a node, for other threads may look at it. The caller holds its `write_lock`.
+    A tensor that is no view always has a node, since other threads may look at it. The caller holds its `write_lock`.
     """
     node._num_handles += 1
     try:
@@ -254,13 +254,13 @@ def _leave(node: Node) -> None:
 
 
 def take_node(view: TensorHandle) -> None:
-    """Leave a view without a node; it derives another when it is next looked at."""
+    """Take the node of a view; the view derives a new one when it is next looked at."""
     with views_lock:
         try:
             node = _node_of(view)
             del view._node
         except AttributeError:
-            # A write has taken it before.
+            # An earlier write has taken it.
             return
         view._early = None
         _leave(node)
@@ -269,7 +269,7 @@ def take_node(view: TensorHandle) -> None:
 def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = None) -> None:
     """Remember that numpy would share memory between the two, so that a write to either reaches the other.
 
-    step: the view operation that makes one of the other, where it is not the operation of the view's own node
+    step: the operation from base to view, if it is not the operation of the view's own node
     """
     node = view._node
     made_by = node._operation if step is None else step
@@ -290,15 +290,15 @@ def mark_view(view: TensorHandle, base: TensorHandle, step: Operation | None = N
     view._base = root
     add_view(root, view)
     if step is None and base._node is not node._left and not root.shows_memory:
-        # Another thread has written to the base since the view's node was made, and may not have found the view.
+        # Another thread has written to the base since the view's node was made, and may have missed the view.
         take_node(view)
 
 
 def write_lock(tensor: TensorHandle) -> WriteLock:
     """Return the lock that a thread holds while it writes to a tensor: one for all tensors that share memory.
 
-    A write reads the tensor's node, makes the next one and points the tensor to it: between these steps no other thread
-    may write. Reading takes no lock. What a tensor becomes, such as a view of another base, keeps its lock.
+    A write reads the tensor's node, makes the next one and points the tensor to it; no other thread may write in between.
+    Reading takes no lock. A tensor that becomes a view of another base keeps its lock.
     """
     root = tensor if tensor._base is None else root_of(tensor)
     assert root is not None
@@ -315,25 +315,25 @@ def _lock_of(root: TensorHandle) -> WriteLock | None:
     try:
         return root._lock
     except AttributeError:
-        # Most tensors are never written to, and are made without one.
+        # Tensors are made without a lock, since most are never written to.
         return None
 
 
 def root_of(view: TensorHandle) -> TensorHandle | None:
-    """Return what a view is of, None for a tensor that is no view; after `reinterpret` that is the base's own base."""
+    """Return the base of a view, None for a tensor that is no view; after `reinterpret`, the base's own base."""
     root = view._base
     if root is not None and root._base is not None:
-        # Made before the base became a view itself: its steps lead on from what the base was then.
+        # The view was made before its base became a view: its steps start at the base's own base.
         root = view._base = root._base
     return root
 
 
 def reinterpret(tensor: TensorHandle, step: Operation, result: TensorHandle) -> None:
-    """Make a tensor show its elements in another way from now on, as `x.shape = ...` does: one more view operation.
+    """Apply a view operation to the tensor itself, as `x.shape = ...` does.
 
-    A tensor that is no view becomes one, of a base that nobody else holds; its views are views of that base.
+    A tensor that is no view becomes a view of a new base that nobody else holds, and its views become views of that base.
 
-    result: what the view operation makes of the tensor
+    result: the result of the view operation
     """
     root = root_of(tensor)
     if root is None:
@@ -354,7 +354,7 @@ def reinterpret(tensor: TensorHandle, step: Operation, result: TensorHandle) -> 
 
 
 def become(tensor: TensorHandle, other: TensorHandle) -> None:
-    """Make a tensor the same as another, type and all, as `x.resize(...)` does; what it was a view of stays behind."""
+    """Make a tensor the same as another, with its type, as `x.resize(...)` does; it is no longer a view of its base."""
     tensor._lock = write_lock(tensor)
     tensor._type = other._type
     give_node(tensor, other._node, other._output_index)
@@ -380,22 +380,20 @@ def _derive_again(view: TensorHandle, source: Source | None) -> Node:
         add_view(root, view)
         if root._node is newest:
             return node
-        # Another thread has written to the base meanwhile, and may not have found the view.
+        # Another thread has written to the base meanwhile, and may have missed the view.
         take_node(view)
 
 
 def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[[TensorHandle], bool]) -> None:
     """Point a tensor that is no view at another node, as a write does; its views follow when next looked at.
 
-    The caller holds the tensor's `write_lock`.
+    The caller holds the tensor's `write_lock`. Each view loses its node now and derives it again when looked at, so a write
+    costs nothing for views that nobody reads before the next write.
 
-    Each view loses its node now and derives it again on demand, so that writing costs nothing for views that nobody reads
-    in between, and reading a tensor costs nothing at all.
-
-    settle: whether numpy would share memory with a view; one that it would not share with is taken from the tensor
+    settle: returns whether numpy would share memory with a view; a view without shared memory is taken from the tensor
     """
     if root._views:
-        # Settling a view may take others away from the tensor, and computes: all is done before anything is changed.
+        # All views are settled before anything changes: settling computes, and may take other views from the tensor.
         for view in present_views(root):
             if view._base is root:
                 settle(view)
@@ -404,29 +402,29 @@ def move_on(root: TensorHandle, node: Node, output_index: int, settle: Callable[
         root._before = weakref.ref(before)
         remember_awaiting(before, root)
     root._has_moved = True
-    # The node first: a view that is added from now on, by another thread, is of the new one or finds out that it is not.
-    # As `give_node` does, without its question whether there is a node: a write is measured.
+    # The node first: a view that another thread adds from now on is of the new node, or notices that it is not.
+    # As `give_node`, without its test for a missing node: a write is measured.
     count = before._num_handles = before._num_handles - 1
     if not count and (before._origin is not None or before._values):
         leave_alone(before)
     node._num_handles += 1
     root._node = node
     root._output_index = output_index
-    # Elements are those of what was before. After the node: who adds some looks afterwards whether it is still the node.
+    # The elements belong to the old node. Cleared after the node, since a thread that sets them then checks the node.
     root._early = None
     if root._views:
         take_views(root, settle)
 
 
 def take_views(root: TensorHandle, settle: Callable[[TensorHandle], bool]) -> None:
-    """Leave the views of a tensor that has been written to without nodes; they derive others when next looked at."""
+    """Take the nodes of a written tensor's views; they derive new ones when next looked at."""
     for view in taken_views(root):
         if view._base is root and settle(view):
             take_node(view)
 
 
 def cut_off(view: TensorHandle) -> None:
-    """Make a view that turned out to be a copy a tensor of its own; the views taken of it become views of it."""
+    """Make a view that turned out to be a copy an independent tensor; views taken from it become its views."""
     root = view._base
     assert root is not None
     view._lock = write_lock(root)
@@ -435,7 +433,7 @@ def cut_off(view: TensorHandle) -> None:
 
 
 def _move_views(base: TensorHandle, others: list[TensorHandle]) -> None:
-    """Make views of `base`, and views of these, of those that were taken of it."""
+    """Make the views that were taken from `base` views of `base`, and likewise the views taken from those."""
     for other in others:
         if getattr(other, "_via", None) is base:
             node = other._node

@@ -20,7 +20,7 @@ from composit.operation import Array, Input, Results
 from composit.program import Instruction, Program, Reference, errstates_of, labels_of
 from composit.source import Source, describe_source
 
-# (function or _Update, what takes the operands out of memory, result slot or slots, slots to clear afterwards, position)
+# (function or _Update, getter of the operands from memory, result slot or slots, slots to clear afterwards, position)
 _Step: TypeAlias = tuple[Any, Callable[[list[Any]], Any], int | list[int], list[int], int]
 
 
@@ -110,24 +110,24 @@ def _step(program: Program, position: int, slots: _Slots) -> _Step:
     function: Any = operation.evaluator()
     if operation.updates_operand and operands[0] in ending and operands.count(operands[0]) == 1:
         function = _Update(function, operation.update_in_place, operands[0], operands[1:])
-    # Of one place, itemgetter would give no sequence.
+    # itemgetter with one slot gives the value itself; with a slice it gives a sequence.
     taken: Callable[[list[Any]], Any] = (
         itemgetter(*operands) if len(operands) > 1 else itemgetter(_one_or_none(operands))
     )
     if operation.num_results == 1:
-        # What the result took the place of is the last that ended.
+        # The result reuses the slot of the last operand that died here, so that slot must not be cleared.
         return function, taken, results[0], ending[:-1], position
     cleared = ending[: -len(results)] + slots.unread(position, results)
     return function, taken, results, cleared, position
 
 
-# Of an array that nothing but a local name in `_Update.run` holds.
+# The count of an array that only a local name in `_Update.run` holds.
 _OWN_REFERENCES = references_of_a_name()
 
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """A write to a value that no later instruction reads: in its own memory, if nothing else holds the array either."""
+    """A write to a value that no later instruction reads: done in place, if nothing else holds the array either."""
 
     evaluate: Callable[..., Results]
     update: Callable[..., Results]
@@ -138,7 +138,7 @@ class _Update:
         target = memory[self.target]
         memory[self.target] = None
         others = [memory[slot] for slot in self.others]
-        # A view of the array, the caller's own, a value that a read has kept: each would be one more reference.
+        # Each other holder (a view of the array, the caller, the cache of a read) would be one more reference.
         if (
             sys.getrefcount(target) == _OWN_REFERENCES
             and target.__class__ is np.ndarray
@@ -171,7 +171,7 @@ def _run_steps(steps: Sequence[_Step], memory: list[Any], program: Program) -> N
 def _run_with_care(
     steps: Sequence[_Step], memory: list[Any], program: Program, errstates: Sequence[object] | None
 ) -> None:
-    """Run steps of which some update an operand in place, or were built under an errstate of their own."""
+    """Run steps, some of which update an operand in place or have an errstate of their own."""
     for step in steps:
         function, _, results, dying, position = step
         if errstates is not None:

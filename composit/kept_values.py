@@ -1,4 +1,4 @@
-"""Values that reads leave with nodes, and how long they stay: as long as somebody may want to go on from them.
+"""Cached values of nodes that Python has read, and when the cache drops them.
 
 May import node, origins.
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class KnownValue:
-    """A value that was read.
+    """The cached value of one result of a node.
 
-    origin:  what can still be replaced of what it depends on; of a draft, what it stands for
-    is_used: whether another value was computed from it after its last handle had gone
+    origin:  the replaceable tensors that it depends on; a draft stands for its own origin
+    is_used: whether another value was computed from it after its last handle was gone
     """
 
     value: Any  # Any: an array or a scalar
@@ -35,15 +35,15 @@ class KnownValue:
 
 @dataclass(slots=True)
 class _Waiting:
-    """Values that no handle points to and that nothing was computed from, oldest first.
+    """Nodes with cached values, without a handle, from which nothing was computed yet; oldest first.
 
-    In `x = step(x)` the new x may be read long after the old one was, and then goes on from it. Nobody knows whether it
-    will, so that only so many bytes are kept.
+    In `x = step(x)` the new x may be read long after the old one, and is then computed from the old value. Nobody knows
+    whether that read will come, so the bytes kept are bounded.
     """
 
     entries: deque[tuple[int, weakref.ref[Node]]] = field(default_factory=deque)
     num_bytes: int = 0
-    # Of the sizes those that are larger than all after them: the first is the largest, and is found without looking at all.
+    # The sizes that are larger than all later ones, so the first is the maximum, found without a search.
     peaks: deque[int] = field(default_factory=deque)
 
     def add(self, node: Node) -> None:
@@ -66,13 +66,13 @@ class _Waiting:
             self.peaks.popleft()
 
 
-# Besides the largest of them: one array of the program's own size, and what a thousand rounds leave in numbers.
+# On top of the largest value: room for one array of the program's own size, or for the numbers of a thousand rounds.
 _MOST_BYTES = 1 << 23
 _BYTES_OF_A_NODE = 512
 
 
 class _Kept(threading.local):
-    """Nodes without handles that hold values, the last at the end, and how many reads there have been in this thread."""
+    """Of one thread: the number of reads so far, and the nodes with values but without handles, newest last."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -89,23 +89,23 @@ def _is_unheld(node: Node) -> bool:
     return not node._num_handles and not is_awaited(node)
 
 
-# What refers to a node besides those that read it: the list of nodes, the name in the loop, the argument of getrefcount.
+# References to a node that are not its readers: the list of nodes, the loop variable, the argument of getrefcount.
 _OWN_REFERENCES = 3
 
 
 def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
-    """Yield those of the nodes that others will be computed from too, the last ones: as many as may well be kept.
+    """Yield the last nodes that nodes outside the program read too, up to a number of bytes: their values are worth keeping.
 
-    In `losses.append(loss(x)); x = step(x)` the losses may be read one by one when the loop is over, and each goes on from
-    the x of the one before. No handle points to that, but nodes outside the program do.
+    In `losses.append(loss(x)); x = step(x)` the losses may be read one by one after the loop, each computed from the x of
+    the round before. No handle points to that x, but nodes outside the program read it.
 
-    nodes: what a program computes, operands first; those that handles point to are left out
+    nodes: the nodes of a program, operands first; nodes with handles are not yielded
     """
     readers, updated = Counter[int](), set[int]()
     num_bytes = 0
     shown: set[int] = set()
     for node in reversed(nodes):
-        # All but the last have a reader in the program: with one reference more than that, nobody else reads the node.
+        # Every node but the last has a reader in the program. With no further reference nobody else reads it.
         count = sys.getrefcount(node) - _OWN_REFERENCES
         if count <= 1 and id(node) not in shown:
             continue
@@ -115,7 +115,7 @@ def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
             continue
         # No local name may hold an operand here: it would count as a reference from elsewhere.
         if node._operation.is_view and node._left is not None:
-            # It is made again at no cost, of what it shows.
+            # A view is made again from its operand at no cost.
             shown.add(id(node._left))
         elif (node._left is not None or node._all) and len(node._types) == 1 and id(node) not in updated:
             num_bytes += node._types[0].num_bytes
@@ -126,7 +126,7 @@ def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
 
 
 def _readers_of(nodes: Sequence[Node]) -> tuple[Counter[int], set[int]]:
-    """Return how many operands of the nodes each node is, and which of them a write changes."""
+    """Return, by the id of a node, how often the nodes read it, and the ids of those that a write changes."""
     operands: list[int] = []
     updated: set[int] = set()
     for node in nodes:
@@ -142,7 +142,7 @@ def _readers_of(nodes: Sequence[Node]) -> tuple[Counter[int], set[int]]:
 
 
 def mark_used(nodes: Iterable[Node]) -> None:
-    """Remember that something was computed from these nodes: those without a handle are no longer waited for."""
+    """Mark the values of these nodes as used, since another value was computed from them; without handles they can be dropped."""
     for node in nodes:
         if node._num_handles or node._operation.runs_at_call:
             continue
@@ -154,7 +154,7 @@ def mark_used(nodes: Iterable[Node]) -> None:
 
 
 def leave_alone(node: Node) -> None:
-    """Do what follows when the last tensor that pointed to a node is gone: reads are let go, values before long."""
+    """Drop the reads of a node whose last tensor is gone, and queue its values to be dropped."""
     if node._origin is not None:
         node._origin = node._origin.ended()
     if node._values and not node._operation.runs_at_call:
@@ -162,11 +162,11 @@ def leave_alone(node: Node) -> None:
 
 
 def drop_old_values(fresh: Sequence[Node]) -> None:
-    """Drop the values of nodes that no handle points to and that have served, two reads after they were last looked at.
+    """Drop used values of nodes without handles, two reads after the nodes were queued.
 
-    In `while error(x) > tolerance: x = step(x)` the handle of the old x is gone when the new one is first read, and its
-    value is what the new one is computed from: so values outlive their handles by a little. What was noted once is looked
-    at once, apart from values that are awaited: of these a few are looked at per read, so that a loop stays linear.
+    In `while error(x) > tolerance: x = step(x)` the handle of the old x is gone when the new x is first read, and the new
+    value is computed from the old one: so values outlive their handles by two reads. Each entry of the queue is looked at
+    once. Awaited nodes are queued again, a few per read, so that a loop stays linear.
     """
     recent = _kept.recent
     _kept.count += 1
@@ -177,7 +177,7 @@ def drop_old_values(fresh: Sequence[Node]) -> None:
             break
         recent.popleft()
         node = reference()
-        # One that has a tensor again is noted again when that is gone.
+        # A node that has a tensor again is queued again when that tensor is gone.
         if node is None or not node._values or node._num_handles:
             continue
         if is_awaited(node):

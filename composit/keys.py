@@ -1,4 +1,4 @@
-"""Identity as bytes: parameter values encoded with their types, and tokens for what is equal only to itself.
+"""Keys: parameter values with their types as bytes, and unique tokens for objects that equal only themselves.
 
 Nothing here depends on `hash()` or `id()`, so a key of values is the same in every process. May import errors only.
 """
@@ -92,7 +92,7 @@ def encode(value: object) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _encoder_of(kind: type) -> tuple[bytes, Callable[..., bytes]]:
-    """Return the tag and the encoder of a class that no row names: by the class it derives from, or by its own key."""
+    """Return the tag and the encoder of a class without a row: those of its base class, or its own `key` method."""
     if issubclass(kind, np.generic):
         return b"g", _encode_generic
     if issubclass(kind, np.dtype):

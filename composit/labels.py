@@ -1,4 +1,4 @@
-"""Names that people give to tensors: labels for pictures, errors and tables, no part of what an expression is.
+"""Names that people give to tensors: labels in pictures, errors and tables, not part of an expression's identity.
 
 May import handle, node, errors.
 """

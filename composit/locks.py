@@ -1,7 +1,7 @@
-"""Locks that forked processes can still take: for a few steps of a module, and for writes to memory.
+"""Locks that work after a fork: one kind for a few steps of a module, one for writes to memory.
 
-Both kinds may be taken again by the thread that holds them: the garbage collector can run a finalizer of a user's, which
-uses tensors, at any step. May import nothing of composit.
+The thread that holds a lock may take it again, since the garbage collector can run a user's finalizer, which uses tensors, at
+any step. May import nothing of composit.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import ClassVar
 
 
 def fork_safe_lock() -> RLock:
-    """Return a lock for a few steps that take no other lock; a fork waits until it is free.
+    """Return a lock for a few steps that take no other lock; a fork waits until the lock is free.
 
-    Else a child could find it taken by a thread that the child does not have.
+    Otherwise a child could find it held by a thread that exists in the parent only.
     """
     lock = threading.RLock()
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
@@ -23,10 +23,10 @@ def fork_safe_lock() -> RLock:
 
 
 class WriteLock(RLock):  # type: ignore[misc]  # the stubs call it final, which it is not
-    """The lock of one piece of memory. It may be held for long, so that no fork waits for it: a child makes a new one.
+    """The lock of one piece of memory. It may be held for long, so forks do not wait for it: a child makes a new one.
 
-    forks: how many forks led to this process
-    born:  how many had when the lock was made; fewer means that a thread which the child does not have may hold it
+    forks: the number of forks that led to this process
+    born:  that number when the lock was made; if it is smaller than `forks`, a thread of the parent may hold the lock
     """
 
     __slots__ = ("born",)

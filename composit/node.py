@@ -1,7 +1,7 @@
-"""Nodes: one slotted immutable object per application of an operation, pointing at its operands.
+"""Nodes: one slotted immutable object for each use of an operation, with references to its operands.
 
-Sharing operands is what makes the graph persistent for free. Equality is equality of expressions, by key; passes and
-evaluation compare with `is`. May import errors, keys, operation, source.
+Nodes share operands, so the graph is persistent at no cost. Two nodes are equal if they are the same expression, by key;
+passes and evaluation compare with `is`. May import errors, keys, operation, source.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ class Node:
     """An operation applied to operands `(node, output index)`; never changed after it is made.
 
     types:  one TensorType per result
-    serial: order of creation in this process: operands are older than what reads them, and a read of a value cannot have
-            steered what was built before it
-    source: the user's line; scope and label: words for people; errstate: numpy's there; no part of the identity
+    serial: order of creation in this process: operands are older than their readers, and a read of a value cannot have
+            influenced nodes that are older than the read
+    source: the user's line; scope and label: words for people; errstate: numpy's at the call. Not part of the identity
 
-    What people read are properties without setters; our own passes read the slots, which is faster. Up to two operands
-    lie in slots of their own: a tuple beside each node would double the work of Python's garbage collector, which visits
-    all nodes again and again while a large graph is built.
+    Users read properties without setters; our own passes read the slots, which is faster. Up to two operands lie in slots
+    of their own: a tuple for each node would double the work of Python's garbage collector, which visits all nodes again
+    and again while a large graph is built.
 
     _left, _left_index, _right, _right_index: the operands, None where there are fewer than two
     _all:         node, output index, node, output index, ... where there are more than two, else None
     _num_handles: how many tensors point to the node now
-    _unbuilt:     what the operands are to be made of, as long as nobody has looked at them (`composit/drafts.py`)
-    _origin:      what reads of values that depend on this one are noted with (`composit/origins.py`)
-    _awaited_by:  tensors that were written to since the node's value was read, weakly; None for no such
+    _unbuilt:     drafts of the operands, until somebody looks at the operands (`composit/drafts.py`)
+    _origin:      keeps the reads of values that depend on this node (`composit/origins.py`)
+    _awaited_by:  weak references to tensors that were written to after the node's value was read; None without any
     """
 
     __slots__ = (
@@ -127,7 +127,7 @@ class Node:
         return new_node(operation, tuple(chain.from_iterable(operands)), types, source, label)
 
     def __getattr__(self, name: str) -> Any:  # Any: as the slots
-        """Return an operand of a node that was made of a draft, where it is looked at for the first time."""
+        """Return an operand of a node that was made of a draft; its operands are made when first looked at."""
         if name in _OPERAND_SLOTS:
             from composit.drafts import unfold
 
@@ -194,9 +194,9 @@ def new_node(
     label: str | None = None,
     num_handles: int = 0,
 ) -> Node:
-    """Return a new node; what `Node(...)` does, without a class call's overhead, with the operands' pairs in one row.
+    """Return a new node: `Node(...)` without the cost of a class call, and with the operands' pairs in one flat tuple.
 
-    num_handles: how many tensors the caller is about to point to it
+    num_handles: how many tensors the caller will point to the node
     """
     node = _new(Node)
     node._operation = operation
@@ -234,7 +234,7 @@ _OPERAND_SLOTS = ("_left", "_left_index", "_right", "_right_index", "_all")
 def node_to_unfold(
     operation: Operation, unbuilt: tuple[Any, int, Any], types: tuple[TensorType, ...], source: Source | None
 ) -> Node:
-    """Return a new node whose operands are made when they are first looked at."""
+    """Return a new node whose operands are made of drafts when first looked at."""
     node = new_node(operation, (), types, source)
     del node._left, node._right, node._all
     node._unbuilt = unbuilt
@@ -242,12 +242,12 @@ def node_to_unfold(
 
 
 def outlives_handles(node: Node) -> bool:
-    """Return whether somebody can give other values for a leaf although no tensor points to it."""
+    """Return whether other values can be given for a leaf to which no tensor points."""
     return isinstance(node._operation, Input) and node._operation.outlives_handles
 
 
 def root_origin(node: Node) -> Origin | None:
-    """Return the origin of a node that a tensor points to; None where a read has passed it while none did."""
+    """Return the origin of a node with a tensor; None if a read depended on the node while it had none."""
     origin = node._origin
     if origin is None:
         origin = node._origin = Origin()
@@ -261,7 +261,7 @@ def set_plan(node: Node, plan: object) -> None:
 
 
 def set_graph(node: Node, graph: MultiDiGraph) -> None:
-    """Keep the graph with the node it ends in; the two refer to each other, which the garbage collector resolves."""
+    """Keep the graph with its last node. Node and graph refer to each other; the garbage collector frees them together."""
     node._graph = graph
 
 
@@ -276,14 +276,14 @@ def drop_values(node: Node) -> None:
 
 
 def remember_awaiting(node: Node, handle: TensorHandle) -> None:
-    """Remember that a tensor was written to after its value at this node was read, and may go on from it."""
-    # By identity: to compare tensors would build a node.
+    """Remember a tensor that was written to after its value at this node was read: its next value may be computed from that."""
+    # By identity, since == of tensors would build a node.
     others = [each for each in node._awaited_by or () if each() is not None and each() is not handle]
     node._awaited_by = (*others, weakref.ref(handle))
 
 
 def is_awaited(node: Node) -> bool:
-    """Return whether a handle that pointed to the node, and wants its value to go on from, has none of its own yet."""
+    """Return whether a tensor that was written to after pointing here has no value of its own yet."""
     for reference in node._awaited_by or ():
         handle = reference()
         if handle is not None and handle._before() is node and not _has_value(handle):
@@ -300,7 +300,7 @@ def _has_value(handle: TensorHandle) -> bool:
 
 
 def _compute_keys(root: Node) -> None:
-    # An elementwise operation is one object in thousands of nodes: its own key is computed once.
+    # Thousands of nodes share one elementwise operation, so the key of each operation is computed once.
     operation_keys: dict[int, Key] = {}
     stack = [root]
     while stack:
@@ -330,13 +330,13 @@ def relabelled(node: Node, label: str) -> Node:
     copy = Node(node.operation, node.operands, node.types, node.source, label)
     copy._scope = node._scope
     copy._errstate = node._errstate
-    # What reads either is younger than both.
+    # The serial of the original, so that readers of either are younger than both.
     copy._serial = node._serial
     if node._operation.runs_at_call:
-        # It has run, once; what came out is kept with its nodes for good.
+        # The operation ran once, at the call; every node of it keeps the results for good.
         copy._values = node._values
     if node._left is None and node._all is None:
-        # Both are the same leaf: whoever replaces one replaces the other.
+        # Both nodes are the same leaf: replacing one replaces the other.
         if node._origin is None:
             node._origin = Origin()
             node._origin.is_permanent = True
@@ -376,7 +376,7 @@ def name_scope(name: str) -> Iterator[None]:
 
 @contextmanager
 def inside_scope(path: str) -> Iterator[None]:
-    """Put the nodes that are built inside into a scope given by its whole path, wherever the caller stands."""
+    """Put the nodes that are built inside into a scope given by its whole path, whatever the current scope."""
     token = _scope.set(path)
     try:
         yield

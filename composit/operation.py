@@ -30,11 +30,11 @@ Results: TypeAlias = Result | tuple[Result, ...]  # of one operation: several re
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class TensorType:
-    """What is known of a value before it is computed. Made by `tensor_type`, which interns: equal types are one object.
+    """Shape and dtype of a value, known before it is computed. `tensor_type` interns them: equal types are one object.
 
     is_scalar: numpy would give a scalar (np.float64), not a rank-0 array
     weak:      int, float or complex for a Python scalar, which does not decide a result's dtype (NEP 50), else None
-    handle:    the kind of handle that tensors of this type have, a place in HANDLE_KINDS
+    handle:    the class of tensors of this type, as an index into HANDLE_KINDS
     """
 
     shape: Shape
@@ -70,10 +70,10 @@ HANDLE_KINDS = ("array", "scalar", *"efdgFDGbBhHiIlLqQ")
 _HANDLE_OF_NUMBERS = {char: place for place, char in enumerate(HANDLE_KINDS) if len(char) == 1}
 
 
-# Interned for the life of the process: a type is small, and programs have few. Being one object makes type caches
-# lookups by identity, which is what keeps building a node near a microsecond.
+# Interned for the life of the process: a type is small, and programs have few. Equal types are one object, so caches of
+# types compare by identity; building a node takes about a microsecond because of that.
 _interned: dict[tuple[Shape, Dtype, int, bool, type | None], TensorType] = {}
-# As many as numpy's arrays may have; it looks no deeper into lists.
+# numpy's limit for arrays, and for the depth of nested lists.
 MAX_NUM_AXES = 64
 
 
@@ -89,11 +89,11 @@ def tensor_type(
     Raises:  ShapeError: numpy has no array with so many axes
     """
     given = np.dtype(dtype)
-    # By number too: long and longlong are equal, and still two types to numpy where they have the same size.
+    # With the type number: long and longlong compare equal, but numpy keeps them apart.
     key = (shape, given, given.num, is_scalar, weak)
     known = _interned.get(key)
     if known is None and is_scalar and not given.isnative and given.names is None:
-        # A scalar has the machine's byte order, wherever it comes from.
+        # numpy's scalars always have the machine's byte order.
         known = _interned[key] = tensor_type(shape, given.newbyteorder("="), is_scalar, weak)
     elif known is None:
         if len(shape) > MAX_NUM_AXES:
@@ -108,7 +108,7 @@ def tensor_type(
 
 @dataclass(frozen=True, slots=True)
 class VjpContext:
-    """What a vector-Jacobian product is computed from: one call of an operation, and the cotangents of its results.
+    """The inputs of a vector-Jacobian product: one call of an operation, and the cotangents of its results.
 
     xp:         the namespace to compute in: composit.numpy builds graph, numpy's (`values` of composit.numpy) computes
     cotangents: one per result, None where nothing depends on that result
@@ -125,7 +125,7 @@ class VjpContext:
 
 
 class OperationKind(Enum):
-    """What sort of thing an operation does, for whoever shows or groups operations: pictures draw each kind its own way."""
+    """The kind of an operation, for code that shows or groups operations: pictures draw each kind in its own way."""
 
     INPUT = "input"  # a leaf with a value from outside
     SCALAR = "scalar"  # a leaf that is one number
@@ -136,7 +136,7 @@ class OperationKind(Enum):
     REDUCTION = "reduction"  # sums, maxima and scans along axes
     CONTRACTION = "contraction"  # sums of products: matmul, einsum
     FUNCTION = "function"  # any other numpy function of whole arrays: sort, svd, fft
-    USER = "user function"  # whatever does not say what it is: classes outside composit
+    USER = "user function"  # classes outside composit that state no kind
 
 
 class Operation:
@@ -151,26 +151,26 @@ class Operation:
     num_results_of_class: ClassVar[int] = 1
     # Every class of composit states its kind.
     kind: ClassVar[OperationKind] = OperationKind.USER
-    # True for an operation that has run when its node was built: the node keeps the values, and none is computed twice.
+    # True for an operation that runs when its node is built: the node keeps the values, so that nothing is computed twice.
     runs_at_call: ClassVar[bool] = False
-    # What numpy does with memory, for writes through views and for the layout of results:
-    # the result shows elements of the only operand, none computed; and nobody may write to it.
+    # How numpy treats memory, for writes through views and for the layout of results.
+    # is_view: the result is a view of the only operand. is_read_only: nobody may write to the result.
     is_view: ClassVar[bool] = False
     is_read_only: ClassVar[bool] = False
-    # What numpy says, as a DeprecationWarning, to who writes to the result; "" for nothing.
+    # The text of numpy's DeprecationWarning for writes to the result; "" without one.
     warning_of_writes: ClassVar[str] = ""
-    # The result shows the operand's elements only if they lie in the right order, and holds copies of them otherwise.
+    # The result is a view only if the operand's elements lie in the right order in memory, else a copy.
     depends_on_layout: ClassVar[bool] = False
     # The result is the first operand, changed: `update_in_place` does it in the operand's own memory.
     updates_operand: ClassVar[bool] = False
-    # One object stands in many nodes, so that what is found out about it is worth keeping.
+    # Many nodes share one object of this operation, so caching facts about it pays.
     is_shared: ClassVar[bool] = False
     # Operands in C order give results in C order.
     keeps_c_order: ClassVar[bool] = False
-    # Values of operands, and not only types and parameters, may make numpy raise: an index out of bounds, a matrix that is
-    # singular. `may_raise` says it of one call.
+    # Values of operands can make numpy raise (an index out of bounds, a singular matrix), not only types and parameters.
+    # `may_raise` says whether they can in one call.
     raises_by_value: ClassVar[bool] = False
-    # Why no derivative exists, as in "a position is an integer"; "" where one exists, be it written (`vjp`) or not.
+    # Why no derivative exists, as in "a position is an integer"; "" where one exists, even if `vjp` is not written yet.
     no_derivative: ClassVar[str] = ""
 
     @property
@@ -203,9 +203,9 @@ class Operation:
     def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
         """Return about how many elements one run computes or copies: an estimate to compare operations by.
 
-        By default one step per element of the largest array that is read or made; of results only where elements are
-        moved, since an index reads few. 0 says that nothing is computed or copied, because the results only show elements
-        that exist. Classes that take more steps per element (products, decompositions) say so.
+        By default one step per element of the largest operand or result; movements count results only, since an index
+        reads few elements. A view costs 0, since nothing is computed or copied. Classes with more steps per element
+        (products, decompositions) override this.
         """
         if self.is_view:
             return 0
@@ -214,7 +214,7 @@ class Operation:
         return max([1, *(value_type.size for value_type in types)])
 
     def evaluate_for_reading(self, *operands: Array) -> Results:
-        """Return what `evaluate` returns, for a caller that will not write to it; may take much less memory."""
+        """Return the result of `evaluate` for a caller that will not write to it, perhaps with much less memory."""
         return self.evaluator()(*operands)
 
     def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
@@ -225,23 +225,23 @@ class Operation:
         return True
 
     def view_of(self, array: Array) -> Array:
-        """Return the elements as a view of the array, also where `evaluate` gives a scalar; of view operations only."""
+        """Return the result as a view of the array, also where `evaluate` gives a scalar. View operations only."""
         return self.evaluate(array)  # type: ignore[return-value]  # of one array a view operation makes one array
 
     def view_without_copy(self, array: Array) -> Array | None:
-        """Return the result as a view, None where the layout asks for a copy; of operations that depend on it only."""
+        """Return the result as a view, None where the layout requires a copy. Only where `depends_on_layout`."""
         raise TypeError(f"{type(self).__name__}: an operation that depends on layout must define view_without_copy")
 
     def then(self, following: Operation) -> Operation | None:
-        """Return one view operation for this one and the one that follows; None where there is no such operation."""
+        """Return one view operation that does this one and then the following one; None if no operation does."""
         return None
 
     def settled(self) -> Operation:
-        """Return the same view operation without tensors among its parameters: what they hold is read now."""
+        """Return the same view operation with numbers in place of tensors among its parameters, which are read now."""
         return self
 
     def update_in_place(self, target: Array, *operands: Any) -> Array:
-        """Return the first operand, changed in its own memory; of operations that update an operand only."""
+        """Change the first operand in its own memory and return it. Only where `updates_operand`."""
         raise TypeError(f"{type(self).__name__}: an operation that updates its operand must define update_in_place")
 
     def evaluator(self) -> Callable[..., Results]:
@@ -262,7 +262,7 @@ class Operation:
         return self._encoded(identity=True)
 
     def structure(self) -> Key:
-        """Return what a compiled program depends on: as `key`, but without serials, equal in every process."""
+        """Return the part of the key that compiled programs depend on: without tokens, so equal in every process."""
         return self._encoded(identity=False)
 
     def _encoded(self, identity: bool) -> Key:
@@ -271,14 +271,14 @@ class Operation:
 
 
 def serial_field() -> Key:
-    """Return the dataclass field that makes each creation its own array: in the key, but not in the structure."""
+    """Return the dataclass field that gives each creation its own identity: part of the key, not of the structure."""
     return dataclasses.field(default_factory=fresh_token, metadata={"identity": True}, repr=False)
 
 
 @lru_cache(maxsize=4096)
 def _fields_of(kind: type[Operation]) -> tuple[bytes, tuple[str, ...], tuple[str, ...]]:
-    """Return the name of a class of operations, its fields, and those of them that are not for identity alone."""
-    # Subclasses are dataclasses; that the base is none is all that mypy sees.
+    """Return the name of a class of operations, its fields, and the fields that are part of its structure."""
+    # Subclasses are dataclasses; mypy sees the base only, which is none.
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     structural = tuple(field.name for field in fields if not field.metadata.get("identity"))
     return f"{kind.__module__}.{kind.__qualname__}".encode(), tuple(field.name for field in fields), structural
@@ -288,7 +288,7 @@ class Input(Operation):
     """A leaf whose value comes from outside: a created array, a torch parameter, a placeholder. Equal only to itself."""
 
     __slots__ = ("__weakref__", "_array", "_token", "_type")
-    # Whether somebody can give other values for it although no tensor points to it now: reads are noted with it for ever.
+    # Whether other values can be given for it while no tensor points to it: then its reads are kept for ever.
     outlives_handles: ClassVar[bool] = False
     kind = OperationKind.INPUT
 
@@ -344,7 +344,7 @@ class Input(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Scalar(Operation):
-    """A leaf that is its own identity: a Python scalar (weak in promotion) or a numpy scalar (not weak)."""
+    """A leaf that holds a number: a Python scalar (weak in promotion) or a numpy scalar (not weak). Equal by value."""
 
     value: PythonScalar | np.generic
     kind = OperationKind.SCALAR

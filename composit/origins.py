@@ -1,15 +1,15 @@
-"""What a value that was read depends on, as far as somebody can still put other values in its place.
+"""Origins: from a tensor that can be replaced to the reads of values that depend on it.
 
-`evaluate(y, inputs={x: array})` has to check every read that `x` could have changed, so reads are found from `x` on. An
-`Origin` stands for a tensor that can be replaced, or joins several of them:
+`evaluate(y, inputs={x: array})` has to check every read that `x` could have changed, so the search for reads starts at `x`.
+An `Origin` stands for one replaceable tensor, or joins several:
 
     a = asarray(...); b = asarray(...)     # nothing is noted yet
     if a.sum() > 0: ...                    # origin(a) holds the read
     if (a + b).sum() > 0: ...              # join(origin(a), origin(b)) holds it; both list the join
 
-Structure is shared: a loop that adds an array in each round makes one join a round, however many arrays came before. When
-the last tensor that points to a node is gone nobody can replace its value, and the origin lets its reads go. Imports
-nothing of ours.
+Joins share structure: a loop that adds an array in each round makes one join per round, however many arrays came before. When
+the last tensor of a node is gone, nobody can replace the node's value, and the origin drops its reads. Imports nothing of
+ours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from composit.guards import Guard
 
 
-# By the id of the place, which the read holds, and the kind. Weakly: a read is kept as long as `guards` list it somewhere.
+# Keyed by the id of the place (the read keeps it alive) and the kind. Weak: a read lives as long as some `guards` list it.
 Firsts: TypeAlias = "dict[tuple[int, str], ref[Guard]]"
 _NO_FIRSTS: Firsts = {}
 
@@ -36,11 +36,11 @@ class Origin:
     """Reads that depend on one replaceable tensor, or on all of several.
 
     guards:       the reads noted here
-    parents:      what a join depends on; none for a single tensor
+    parents:      the origins that a join joins; none for a single tensor
     later:        joins that depend on this one and hold reads
-    firsts:       of each place and kind the first read of a number that depends on this, as far as it is still kept
+    firsts:       for each place and kind, the first read of a number that depends on this origin, if it is still kept
     is_nested:    whether joins are among the parents
-    is_permanent: whether reads are kept although no tensor points to the node: another library will ask for it again
+    is_permanent: whether reads are kept without a tensor that points to the node, since another library will ask for it again
     is_dead:      whether nobody can replace the value any more
     """
 
@@ -49,7 +49,7 @@ class Origin:
     def __init__(self, parents: tuple[Origin, ...] = (), is_nested: bool = False) -> None:
         self.parents = parents
         self.is_nested = is_nested
-        # Of most origins nobody reads anything: they need no lists.
+        # Most origins never hold a read, so they get no lists of their own.
         self.guards: list[Guard] | tuple[Guard, ...] = ()
         self.later: Sequence[Origin] = ()
         self.firsts = _NO_FIRSTS
@@ -58,7 +58,7 @@ class Origin:
         self._is_listed = False
 
     def note(self, guard: Guard) -> None:
-        """Keep a read, so that it is found from all that this origin depends on."""
+        """Keep a read; it is found from every origin that this one depends on."""
         guards = self.guards
         if guards.__class__ is list:
             guards.append(guard)
@@ -84,7 +84,7 @@ class Origin:
         known, stack = ref(guard), [self]
         while stack:
             origin = stack.pop()
-            # What an origin knows, all that it depends on know: a loop's later rounds end here.
+            # If an origin has a first read, so have all its parents: later rounds of a loop stop here.
             if not _is_kept(origin.firsts.get(key)):
                 if origin.firsts is _NO_FIRSTS:
                     origin.firsts = {}
@@ -92,9 +92,9 @@ class Origin:
                 stack.extend(origin.parents)
 
     def first_reads(self) -> Iterator[Guard]:
-        """Yield of each place the first read of a number that depends on this, without going through all reads."""
+        """Yield, for each place, the first read of a number that depends on this, without going through all reads."""
         if not all(map(_is_kept, list(self.firsts.values()))):
-            # A read was let go together with something else that it depended on; later ones may still be there.
+            # A first read was dropped with another tensor that it depended on; later reads of its place may be left.
             numbers = sorted((guard for guard in self.reads() if guard.place), key=attrgetter("after"), reverse=True)
             self.firsts = {(id(guard.place), guard.kind): ref(guard) for guard in numbers}
         for known in list(self.firsts.values()):
@@ -103,7 +103,7 @@ class Origin:
                 yield guard
 
     def ended(self) -> Origin | None:
-        """Return what stays at a node when the last tensor that points to it is gone; the reads are let go."""
+        """Drop the reads, since the last tensor of the node is gone; return the origin that the node keeps."""
         if self.is_permanent:
             return self
         self.is_dead = True
@@ -113,7 +113,7 @@ class Origin:
         return PASSED if has_reads else None
 
     def forget(self) -> None:
-        """Let go of all reads that depend on this, in joins with others too."""
+        """Drop all reads that depend on this, in joins with others too."""
         for origin in list(self._reached()):
             origin.guards = origin.later = ()
             origin.firsts = _NO_FIRSTS
@@ -141,11 +141,11 @@ class Origin:
         self.later.append(origin)
         count = len(self.later)
         if count >= _MANY and not count & (count - 1):
-            # At each power of two, so that it costs a constant per join: those whose reads were let go are dropped.
+            # Joins without reads are dropped at each power of two, which costs a constant per join.
             self.later = [each for each in self.later if each._is_listed]
 
     def alive(self) -> Origin | None:
-        """Return what is left of it: itself, the only parent that can still be replaced, or None."""
+        """Return the origin without dead parents: itself, its only living parent, or None."""
         passed: list[Origin] = []
         origin = self
         while origin.parents:
@@ -158,32 +158,32 @@ class Origin:
             origin = left[0]
         result = None if origin.is_dead or (passed and passed[-1] is origin) else origin
         for each in passed:
-            # The way is shortened: a loop that joins in each round would walk through all rounds before.
+            # Shorten the path, or a loop that joins in each round would walk through all earlier rounds.
             each.is_dead = result is None
             each.parents = () if result is None else (result,)
             each.is_nested = result is not None and bool(result.parents)
         return result
 
 
-# Of a node: values that depend on it were read while no tensor pointed to it, and the reads were noted nowhere.
+# The origin of a node whose dependent values were read while no tensor pointed to it: those reads were not kept.
 PASSED = Origin()
 PASSED.is_dead = True
 PASSED.is_permanent = True
 
 _MANY = 16
-# Joins of up to so many tensors list these themselves; of more they list joins.
+# A join of up to this many tensors lists the tensors; a larger one lists joins.
 _MOST_LISTED = 32
 
 
 def joined_two(first: Origin | None, second: Origin | None) -> Origin | None:
-    """Return what `joined` does for two, quickly where there is nothing to join."""
+    """Return `joined` of two origins, quickly where they need no join."""
     if second is None or first is second:
         return first
     return second if first is None else _join((first, second))
 
 
 def joined(origins: Iterable[Origin | None]) -> Origin | None:
-    """Return the origin of a value that depends on all of these: None for none, a join only where they differ."""
+    """Return the origin of a value that depends on all of these: None without any, a join only where they differ."""
     distinct = {id(origin): origin for origin in origins if origin is not None}
     if len(distinct) < 2:
         return distinct.popitem()[1] if distinct else None
@@ -193,7 +193,7 @@ def joined(origins: Iterable[Origin | None]) -> Origin | None:
 def _join(origins: tuple[Origin, ...]) -> Origin:
     """Return one of the origins if it depends on all that the others do, else a join.
 
-    A loop that goes on from its own results depends on the same few tensors in each round: it makes no join a round.
+    A loop over its own results depends on the same few tensors in each round, and so makes no join per round.
     """
     listed: dict[int, Origin] = {}
     for origin in origins:

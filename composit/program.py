@@ -1,6 +1,6 @@
-"""`Program`: what backends see. Frozen tuples of instructions in topological order, with a digest of structure.
+"""`Program`, the input of backends: a frozen tuple of instructions in topological order, with a digest of its structure.
 
-Passes are Program -> Program. The persistent MultiDiGraph is the user's view, this is the machine's. May import handle,
+Passes are Program -> Program. Users look at the persistent MultiDiGraph instead. May import handle,
 node, operation, keys.
 """
 
@@ -34,7 +34,7 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What an instruction keeps of its call: its name, the scope it is in, the line that built it, numpy's errstate there.
+    """An instruction's name, its scope, the line that built it, and numpy's errstate at that line.
 
     errstate: None for a leaf, which computes nothing
     """
@@ -45,7 +45,7 @@ class Label:
     errstate: object = None
 
     def __reduce__(self) -> tuple[Callable[..., Label], tuple[object, ...]]:
-        # A line is known by its code object, which stays in its process.
+        # A source holds a code object, which cannot be pickled.
         return Label, (self.name, self.scope, None)
 
 
@@ -79,7 +79,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a run takes from the calls that built its nodes.
+    """Labels and errstates of a run, taken from the calls that built its nodes.
 
     errstate:  numpy's state under which the run starts
     errstates: the state of each instruction where they differ, else None
@@ -91,7 +91,7 @@ class Surroundings:
 
 
 def surroundings_of(labels: tuple[Label, ...]) -> Surroundings:
-    """Return what a run with these labels runs under."""
+    """Return the surroundings of a run with these labels."""
     states = [label.errstate for label in labels if label.errstate is not None]
     if not states or all(state is states[0] for state in states):
         return Surroundings(labels, states[0] if states else DEFAULT_ERRSTATE, None)
@@ -103,7 +103,7 @@ _running: ContextVar[Surroundings | None] = ContextVar("composit_running", defau
 
 
 def run_in(surroundings: Surroundings, run: Callable[[Any], Any], values: Any) -> Any:  # Any: arrays, as prepared
-    """Return what a prepared program makes of values; what it raises names these labels, by `labels_of`."""
+    """Return the results of a prepared program; its errors name these labels, through `labels_of`."""
     count_run()
     token = _running.set(surroundings)
     before, state = current_errstate(), reporting(surroundings.errstate)
@@ -118,13 +118,13 @@ def run_in(surroundings: Surroundings, run: Callable[[Any], Any], values: Any) -
 
 
 def labels_of(program: Program) -> tuple[Label, ...]:
-    """Return the labels of what is being run: a prepared program serves all of its structure, from whatever lines."""
+    """Return the labels of the current run: one prepared program serves all programs of its structure, from other lines too."""
     running = _running.get()
     return running.labels if running is not None and _fits(running, program) else program.labels
 
 
 def errstates_of(program: Program) -> tuple[object, ...] | None:
-    """Return the errstate of each instruction of what is being run, None where all have that of the run."""
+    """Return the errstate of each instruction in the current run, None where all have the run's."""
     running = _running.get()
     return running.errstates if running is not None and _fits(running, program) else None
 
@@ -179,7 +179,7 @@ def _describe(position: int, instruction: Instruction) -> str:
 
 
 def _digest_of(program: Program) -> Key:
-    # Structures are kept by operation object: an elementwise operation is shared by thousands of instructions.
+    # One structure per operation object: thousands of instructions share one elementwise operation.
     structures: dict[int, Key] = {}
     parts: list[bytes] = []
     for instruction in program.instructions:
@@ -200,9 +200,9 @@ def _pack_references(references: Sequence[Reference]) -> bytes:
 
 
 def ancestors_in_order(roots: Iterable[Node], cuts: Collection[Value] = (), oldest: int = 0) -> list[Node]:
-    """Return the roots and all they depend on, operands first, each object once; cut values are not looked behind.
+    """Return the roots and all they depend on, operands first, each object once; the walk stops at cuts.
 
-    oldest: the serial below which operands are left out; what depends on a node is younger than the node
+    oldest: operands with a smaller serial are left out; a node that depends on another has a larger serial
     """
     seen: set[int] = set()
     order: list[Node] = []
@@ -276,16 +276,16 @@ class _Builder:
 
     def _append(self, instruction: Instruction, labelled: Node, node: Node | None) -> None:
         self.instructions.append(instruction)
-        # A leaf computes nothing: its node may come from anywhere, as those of numbers do.
+        # A leaf computes nothing, and nodes of numbers are shared by calls under other errstates.
         errstate = labelled.errstate if instruction.operands else None
         self.labels.append(Label(labelled.name, labelled.scope, labelled.source, errstate))
         self.nodes.append(node)
 
 
 def build_program(outputs: Sequence[Value], cuts: Collection[Value] = ()) -> BoundProgram:
-    """Return the program that computes the outputs, with `cuts` as inputs in place of what computes them.
+    """Return the program that computes the outputs, with the values in `cuts` as inputs.
 
-    Input leaves come in topological order; cuts that are reached come first, in the order given.
+    Cuts that an output needs come first, in the order given; then the input leaves, in topological order.
     """
     is_cut = {cut.identity for cut in cuts}
     roots = [output.node for output in outputs if output.identity not in is_cut]
@@ -310,7 +310,7 @@ def _values_read(order: Sequence[Node], outputs: Sequence[Value]) -> set[Identit
 
 
 def program_of(outputs: Sequence[object]) -> Program:
-    """Return the program of tensors: what a backend would be given for `evaluate(*outputs)`.
+    """Return the program of tensors, as `evaluate(*outputs)` gives it to a backend.
 
     Example:
         >>> import composit.numpy as cnp
@@ -325,7 +325,7 @@ def program_of(outputs: Sequence[object]) -> Program:
 
 
 def without_values(program: Program) -> Program:
-    """Return the program with placeholders for inputs, for caches: it holds no arrays, and no graphs through guards."""
+    """Return the program with placeholders for inputs, for caches: it keeps no arrays alive, nor graphs through guards."""
     instructions = tuple(
         replace(instruction, operation=Input(None, instruction.types[0]))
         if isinstance(instruction.operation, Input)

@@ -1,7 +1,7 @@
-"""The places of a program where Python read numbers: how often a loop reads, its place is one.
+"""The places in a user's program where Python reads numbers; all reads of a loop have one place.
 
-`chain_rule` asks of each place whether it could have brought a number into a graph (`composit/nn/read_numbers.py`), and so
-does not go through all reads there ever were. May import source.
+`chain_rule` asks of each place whether its number could have come back into a graph (`composit/nn/read_numbers.py`), and so does
+not go through all reads. May import source.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TypeAlias
 
 from composit.source import Source, find_sources
 
-# The instruction that read, and the calls that led there, the innermost first.
+# The instruction that read, and the calls that led to it, innermost first.
 Place: TypeAlias = tuple[Source, ...]
 NO_PLACE: Place = ()
-# By the ids of the sources, of which there is one for each instruction: to hash a code object reads all of its constants. The
-# sources are kept beside, so that no id is given to another.
+# The ids of the sources, one per instruction: hashing a code object reads all of its constants. The table keeps the
+# sources alive, so that no other object gets such an id.
 Key: TypeAlias = tuple[int, ...]
 
 _places: dict[Key, Place] = {}
@@ -28,7 +28,7 @@ def note_place(frame: FrameType) -> Place:
     offset = frame.f_lasti
     last = _last_there.get(offset)
     if last is not None:
-        # Most reads of a loop come by the same way as the one before: compared with it, which is quicker than to look it up.
+        # Most reads of a loop have the same callers as the read before; comparing is quicker than looking the place up.
         code, way, place = last
         if frame.f_code is code:
             each = frame
@@ -42,7 +42,7 @@ def note_place(frame: FrameType) -> Place:
     return _looked_up(frame)
 
 
-# By the offset of an instruction: the code it was last seen in, the calls that led there, innermost first, and the place.
+# By the offset of an instruction: its code when last seen, the calls that led to it, innermost first, and its place.
 _last_there: dict[int, tuple[CodeType, tuple[Source, ...], Place]] = {}
 
 
@@ -62,5 +62,5 @@ def _looked_up(frame: FrameType) -> Place:
 
 
 def key_of(place: Place) -> Key:
-    """Return what tells places apart."""
+    """Return the key of a place: different for different places."""
     return tuple(map(id, place))

@@ -1,6 +1,6 @@
-"""Whether two values of one read look the same to Python: NaN equals NaN, and -0.0 differs from 0.0.
+"""The comparison behind guards: whether two values look the same to Python. NaN equals NaN, and -0.0 differs from 0.0.
 
-The comparison behind guards. May import operation.
+May import operation.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from composit.operation import Array
 
-# Reads that give Python an int: it has one zero, so the sign of a float's zero is lost.
+# Reads that give Python an int, which has one zero: the sign of a float's zero is lost.
 _WITHOUT_SIGN_OF_ZERO = frozenset(["int", "index", "round", "trunc", "hash"])
 
 

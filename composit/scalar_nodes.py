@@ -12,7 +12,7 @@ from composit.operation import PythonScalar, Scalar, scalar_type
 
 _scalar_nodes: dict[tuple[type, object, str], Node] = {}
 MAX_SCALAR_NODES = 1024
-# Of these, scalars that are equal have the same bits, zeros of floating dtypes apart.
+# Equal scalars of these classes have the same bits, except zeros of floating dtypes.
 _SAME_WHEN_EQUAL = frozenset((bool, int, float, np.bool, *(np.dtype(code).type for code in "bhilqBHILQefd")))
 
 
@@ -20,7 +20,7 @@ def scalar_node(value: PythonScalar | np.generic) -> Node:
     """Return the node of a scalar in the current name scope: the same one for an equal scalar of the same type."""
     kind = value.__class__
     if kind is not int and (kind not in _SAME_WHEN_EQUAL or (not value and kind is not bool)):
-        # 0.0 == -0.0, which are two; others are rare.
+        # 0.0 == -0.0, but they are two values. Scalars of other classes are rare.
         return new_node(Scalar(value), (), (scalar_type(value),), None)
     key = (kind, value, current_scope())
     node = _scalar_nodes.get(key)

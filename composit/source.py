@@ -1,4 +1,4 @@
-"""Where the user's code built a node: kept cheaply at the call, decoded only when an error or a picture asks.
+"""The user's line that built a node: a code object and an offset, decoded only for an error or a picture.
 
 May import nothing of ours.
 """
@@ -18,9 +18,9 @@ from typing import TypeAlias
 Source: TypeAlias = tuple[CodeType, int]
 
 _internal_prefixes: list[str] = [os.path.dirname(os.path.abspath(__file__)) + os.sep]
-# The sources seen in each code object, None for code of our own. By the id of the code object, whose own hash reads all of
-# its constants and takes longer than building a node; the code objects are kept beside, so that no id is given to another.
-# Nodes of one line share one source: thousands of small tuples would cost more to collect than to build.
+# The sources seen in each code object, by its id; None for code of our own. Hashing a code object reads all of its constants
+# and takes longer than building a node. `_known_code` keeps the code objects alive, so that no other one gets such an id.
+# Nodes of one line share one source: the garbage collector would take longer over thousands of tuples than building takes.
 _sources_in: dict[int, dict[int, Source] | None] = {}
 _known_code: list[CodeType] = []
 MAX_KNOWN_CODE = 1 << 14
@@ -36,13 +36,13 @@ def register_internal_package(directory: str) -> None:
 
 
 def _forget_code() -> None:
-    # The answers first: without its code object, an id could mean another one.
+    # The answers first: once its code object is gone, an id can belong to another one.
     _sources_in.clear()
     _known_code.clear()
 
 
 def is_internal(code: CodeType) -> bool:
-    """Return whether a function is of our packages, so that its caller is who is spoken of."""
+    """Return whether a function belongs to our packages, so that errors and warnings name its caller."""
     return _look_at(code) is None
 
 
@@ -62,7 +62,7 @@ _UNKNOWN: dict[int, Source] = {}
 
 
 def find_source() -> Source | None:
-    """Return the user's line: the innermost outside our packages, looked for from the caller of the function that calls this.
+    """Return the user's line that called the function which calls this: the innermost one outside our packages.
 
     A helper on a measured path gets the source from the public function that calls it. Found in the helper, it would cost
     0.2 us for each frame of ours in between, of 1.4 us for `x + y`. For the same reason the functions below repeat this loop:
@@ -111,7 +111,7 @@ def _add_source(sources: dict[int, Source], frame: FrameType) -> Source:
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
-    """Warn of the innermost line outside our packages, as numpy's C code warns of the line that called it."""
+    """Warn at the innermost line outside our packages, as numpy's C code warns at the line that called it."""
     frame: FrameType | None = _frame_at(1)
     level = 2
     while frame is not None and is_internal(frame.f_code):
@@ -141,7 +141,7 @@ def describe_source(source: Source | None) -> str:
 
 @contextmanager
 def noting(describe: Callable[[], str]) -> Iterator[None]:
-    """Add a note to an error that passes; it keeps its class and text."""
+    """Add a note to an error of the block, which keeps its class and text."""
     try:
         yield
     except BaseException as error:

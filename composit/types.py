@@ -1,4 +1,4 @@
-"""The tensor and its picture, under the name that annotations import them from."""
+"""`LazyTensor` and `visualize`, for annotations: `from composit.types import LazyTensor`."""
 
 from composit.numpy.tensor.lazy_tensor import LazyTensor
 from composit.visualize import visualize

@@ -1,4 +1,4 @@
-"""`Value`: one result of one node, and the rule of when two of them are the same value.
+"""`Value`: one result of one node, and the rule that says when two are the same value.
 
 A program, a read, a derivative or a plan that stores a result of a node stores a Value. Operands of a node are plain
 pairs (node, index), which building makes thousands of; `identity_of(*operand)` is what compares them. May import node.
@@ -37,7 +37,7 @@ class Value:
 
     @property
     def identity(self) -> Identity:
-        """What is equal for equal values: the key of tables, since it keeps no node alive."""
+        """The key for tables: equal for equal values, and it keeps no node alive."""
         return identity_of(self.node, self.index)
 
     def __eq__(self, other: object) -> bool:

@@ -1,9 +1,7 @@
-"""The list of the views of a tensor that a write must take the nodes from, and the operations between a view and its base.
+"""The list of a tensor's views, which lose their nodes when the tensor is written to, and the operations from base to view.
 
-Any thread may add to the list. May import locks.
-
-A view that a thread adds while another one writes may be passed by: who adds looks afterwards whether the tensor still has
-the node that the view was made of.
+Any thread may add to the list. A write in another thread can miss a view that is just being added: whoever adds one checks
+afterwards that the tensor still has the node from which the view was made. May import locks.
 """
 
 from __future__ import annotations
@@ -18,21 +16,21 @@ if TYPE_CHECKING:
     from composit.handle import TensorHandle
 
 _FEW_VIEWS = 16
-# How many view operations may lie between a view and its base before those that one operation does for are joined.
+# With more view operations than this between base and view, neighbours that one operation can replace are joined.
 FEW_STEPS = 8
-# Held for a few steps: while a list of views is made, emptied or cleared up, and while a view gets or loses its node.
+# Held while a list of views is made, emptied or cleaned, and while a view gets or loses its node.
 views_lock = fork_safe_lock()
 
 
 def add_view(root: TensorHandle, view: TensorHandle) -> None:
-    """Add to the list of views, from any thread. Who adds looks afterwards whether a write has passed the list by."""
+    """Add a view to the list, from any thread; the caller checks afterwards that no write has missed the view."""
     views = root._views
     if views is None:
         views = _list_of_views(root)
     views.append(weakref.ref(view))
     count = len(views)
     if count >= _FEW_VIEWS and not count & (count - 1):
-        # At each power of two: the views that are gone are dropped at constant cost per view.
+        # Dead views are dropped at each power of two, which costs a constant per view.
         with views_lock:
             count = len(views)
             views[:count] = [reference for reference in views[:count] if reference() is not None]
@@ -46,7 +44,7 @@ def _list_of_views(root: TensorHandle) -> list[weakref.ref[TensorHandle]]:
 
 
 def present_views(root: TensorHandle) -> list[TensorHandle]:
-    """Return the views in the list of a tensor that somebody holds."""
+    """Return the views in a tensor's list that are still alive."""
     return _present(root._views or ())
 
 
@@ -55,7 +53,7 @@ def _present(references: Iterable[weakref.ref[TensorHandle]]) -> list[TensorHand
 
 
 def taken_views(root: TensorHandle) -> list[TensorHandle]:
-    """Return the views in the list and empty it; what another thread adds meanwhile stays."""
+    """Return the views in the list and empty it; views that another thread adds meanwhile stay in it."""
     with views_lock:
         views = root._views or []
         references = views[:]
@@ -64,13 +62,13 @@ def taken_views(root: TensorHandle) -> list[TensorHandle]:
 
 
 def join_last_steps(view: TensorHandle) -> None:
-    """Join the last view operations into one where one does for them, so that `x = x[1:]` in a loop stays near its base."""
+    """Join the last view operations into one where possible, so that `x = x[1:]` in a loop has few steps to its base."""
     *steps, last = view._steps
     via: TensorHandle | None = getattr(view, "_via", None)
     while steps and (joined := steps[-1].then(last)) is not None:
         last = joined
         del steps[-1]
-        # The last operation leads on from what this one was taken of.
+        # The joined operation starts at the view before this one.
         via = None if via is None else via._via
     view._steps = (*steps, last)
     if via is not None:

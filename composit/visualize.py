@@ -28,17 +28,17 @@ def visualize(
     max_nodes: int | None = MAX_NODES,
     direction: Direction = "TB",
 ) -> "Picture":
-    """A picture of the expressions behind the tensors, as a graphviz object that notebooks show.
+    """Return a picture of the tensors' expressions, as a graphviz object that notebooks show.
 
-    Each box has the operation, the name given by `with_name`, and dtype and shape of the result. Inputs have square
-    corners, outputs are dark, scalars dashed; a number at an arrow's start is the result that is taken, at its end the
-    operand's position where it matters. Name scopes are drawn around what was built in them.
+    Each box shows the operation, the name given by `with_name`, and dtype and shape of the result. Inputs have square
+    corners, outputs are dark, scalars dashed. A number at an arrow's start says which result is used, one at its end says
+    which operand it is, where that matters. Name scopes are drawn as frames around their boxes.
 
-    render:      lay the picture out now: False only writes its source. Never opens a viewer
-    filename:    where to write it; `format` (svg, png, pdf, dot) defaults to the suffix, else svg
+    render:      lay the picture out now; False only writes its source. Never opens a viewer
+    filename:    the file to write; `format` (svg, png, pdf, dot) defaults to the suffix, else svg
     fold:        draw blocks that differ only in a number of their scope (`encoder.layer.0`, `.1`, ...) once, as "×12"
     depth:       draw scopes of this many names as one box each
-    max_nodes:   more boxes than this are closed to their scopes, then cut off; None for all
+    max_nodes:   with more boxes than this, scopes are drawn as one box, then the rest is cut off; None for all boxes
 
     Without the program `dot`, a warning says how to get it, and the source is written (`filename` + `.dot`).
 
@@ -73,10 +73,10 @@ def visualize_graph(
     max_nodes: int | None = MAX_NODES,
     direction: Direction = "TB",
 ) -> "Picture":
-    """A picture of a graph, as `visualize` draws it.
+    """Return a picture of a graph, drawn as by `visualize`.
 
-    `outputs` are the (node, output index) to mark; by default each result of each node that nothing uses. Any
-    MultiDiGraph is drawn, with the node attributes `operation`, `shapes` and `dtypes` where it has them.
+    `outputs` are the pairs (node, output index) to mark; by default the results that no other node uses. Any MultiDiGraph
+    is drawn, with the node attributes `operation`, `shapes` and `dtypes` where it has them.
 
     Raises:      ParameterError: an unknown format, direction, depth or number of nodes
                  CycleError: the graph has a cycle
@@ -86,7 +86,7 @@ def visualize_graph(
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How the picture is to be, as the caller said; the words are those of `visualize`."""
+    """The arguments of `visualize` about the picture."""
 
     render: bool
     filename: str | Path | None

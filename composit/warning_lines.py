@@ -1,8 +1,8 @@
-"""numpy's floating-point warnings, shown at the user's line that built the operation and not at ours that runs it.
+"""Shows numpy's floating-point warnings at the user's line that built the operation, not at our line that runs it.
 
-numpy itself warns of whatever line of Python calls it, so that all evaluations would warn of one line, and Python, which
-shows a warning once per line, would show the first only. So evaluation asks numpy to write instead of to warn, and what is
-written becomes the warning. May import hooks, source.
+numpy warns of the line of Python that calls it. All evaluations would warn of one line of ours, and Python, which shows a
+warning once per line, would show only the first. So evaluation makes numpy write instead of warn (`composit/errstates.py`), and
+the text becomes a warning here. May import hooks, source.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _warn_at(source: Source | None, text: str) -> None:
     warnings.warn_explicit(text, RuntimeWarning, code.co_filename, line, module, registry)
 
 
-# What Python keeps per module of the warnings it has shown; of files that are no modules we keep it.
+# Registries of shown warnings for files that are no modules; modules hold their own.
 _others: dict[str, dict[str, Any]] = {}
 MAX_OTHER_FILES = 256
 
