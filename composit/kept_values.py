@@ -141,10 +141,15 @@ def _readers_of(nodes: Sequence[Node]) -> tuple[Counter[int], set[int]]:
     return Counter(operands), updated
 
 
+def _is_let_go(node: Node) -> bool:
+    """Return whether the value is dropped before the node: numbers stay, since they are smaller than their nodes."""
+    return bool(node._types[0].shape) and not node._operation.runs_at_call
+
+
 def mark_used(nodes: Iterable[Node]) -> None:
     """Mark the values of these nodes as used, since another value was computed from them; without handles they can be dropped."""
     for node in nodes:
-        if node._num_handles or node._operation.runs_at_call:
+        if node._num_handles or not _is_let_go(node):
             continue
         fresh = [known for known in node._values.values() if not known.is_used]
         for known in fresh:
@@ -157,7 +162,7 @@ def leave_alone(node: Node) -> None:
     """Drop the reads of a node whose last tensor is gone, and queue its values to be dropped."""
     if node._origin is not None:
         node._origin = node._origin.ended()
-    if node._values and not node._operation.runs_at_call:
+    if node._values and _is_let_go(node):
         _kept.recent.append((_kept.count, weakref.ref(node)))
 
 
@@ -187,4 +192,4 @@ def drop_old_values(fresh: Sequence[Node]) -> None:
             drop_values(node)
         else:
             _kept.waiting.add(node)
-    recent.extend((_kept.count, weakref.ref(node)) for node in fresh if not node._num_handles)
+    recent.extend((_kept.count, weakref.ref(node)) for node in fresh if not node._num_handles and _is_let_go(node))

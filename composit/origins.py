@@ -179,7 +179,9 @@ def joined_two(first: Origin | None, second: Origin | None) -> Origin | None:
     """Return `joined` of two origins, quickly where they need no join."""
     if second is None or first is second:
         return first
-    return second if first is None else _join((first, second))
+    if first is None or first in second.parents:
+        return second
+    return first if second in first.parents else _join((first, second))
 
 
 def joined(origins: Iterable[Origin | None]) -> Origin | None:

@@ -76,18 +76,21 @@ def basic_key(index: Any) -> Any:  # Any: a hashable stand-in for the index
         return parts if _PLAIN.issuperset(map(type, parts)) else None
     if kind is not tuple:
         return None
-    keys = tuple([entry if entry is Ellipsis or entry is None else _key_or_refusal(entry) for entry in index])
+    keys: list[Any] = []
+    for entry in index:
+        kind = entry.__class__
+        if kind is int or entry is None or entry is Ellipsis:
+            keys.append(entry)
+        elif kind is slice:
+            parts = (entry.start, entry.stop, entry.step)
+            for part in parts:
+                if part.__class__ not in _PLAIN:
+                    return None
+            keys.append(parts)
+        else:
+            return None
     # In a tuple of its own, so that x[(1, 2, 3),] and x[1:2:3] have different keys.
-    return None if _REFUSED in keys else (keys,)
-
-
-_REFUSED = "refused"
-
-
-def _key_or_refusal(entry: Any) -> Any:
-    kind = entry.__class__
-    key = basic_key(entry) if kind is int or kind is slice else None
-    return _REFUSED if key is None else key
+    return (tuple(keys),)
 
 
 def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and every form of index between
@@ -104,8 +107,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
             element = element_at(early, index, source)
             if element is not None:
                 return element
-        places = element_places(whole, index)
-        if places is not None:
+        elif (places := element_places(whole, index)) is not None:
             return _element(tensor, places, source)
     key = basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
