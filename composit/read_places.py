@@ -38,7 +38,8 @@ def note_place(frame: FrameType) -> Place:
                     break
                 each = caller
             else:
-                return place
+                if len(place) == _NUM_CALLS or each.f_back is None:
+                    return place
     return _looked_up(frame)
 
 
@@ -56,7 +57,7 @@ def _looked_up(frame: FrameType) -> Place:
             _last_there.clear()
         place = _places[key] = found
     # One object for all reads of a loop.
-    if len(place) == _NUM_CALLS and frame.f_code is place[0][0]:
+    if place and frame.f_code is place[0][0]:
         _last_there[place[0][1]] = (place[0][0], place[1:], place)
     return place
 
