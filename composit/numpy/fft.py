@@ -208,17 +208,17 @@ def ihfft(
 def _axes_and_lengths(tensor: LazyTensor, s: Lengths, axes: AxesLike | None) -> tuple[list[int], list[int | None]]:
     """Return the axes, and for each the length asked for, or None for the default."""
     if s is not None and axes is None:
-        raise NoRuleError("axes: lengths without axes are deprecated, and numpy says so")
+        raise NoRuleError("axes: lengths without axes, of which numpy warns")
     if isinstance(axes, SupportsIndex) or not tensor.ndim:
         raise NoRuleError(f"axes: no rule for {axes!r} of rank {tensor.ndim}")
     chosen = [normalize_axis(axis, tensor.ndim) for axis in (range(tensor.ndim) if axes is None else axes)]
     if len(set(chosen)) != len(chosen):
-        raise NoRuleError("axes: an axis that is transformed twice has two lengths")
+        raise NoRuleError("axes: an axis is listed twice, with two lengths")
     if s is None:
         return chosen, [None] * len(chosen)
     lengths = list(s)
     if None in lengths:
-        raise NoRuleError("s: lengths of None are deprecated, and numpy says so")
+        raise NoRuleError("s: a length of None, of which numpy warns")
     if len(lengths) != len(chosen):
         raise ParameterError(
             f"Shape and axes have different lengths.: s={lengths} and axes={chosen} were given; each axis has a length"

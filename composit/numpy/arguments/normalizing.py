@@ -43,7 +43,7 @@ def is_number(value: object) -> bool:
 def own(tensor: Any) -> LazyTensor:
     """Return the tensor as a new handle, for functions that copy in numpy: writes to one do not change the other."""
     if not isinstance(tensor, TensorHandle):
-        raise NoRuleError("copy: an array of a class of its own")
+        raise NoRuleError("copy: an array of a subclass, whose class numpy keeps")
     return make_tensor(tensor.node, tensor.output_index)
 
 
@@ -69,7 +69,7 @@ def normalize_axis(axis: AxisLike, ndim: int, argument: str | None = None) -> in
 def integer(number: SupportsIndex) -> int:
     """Return the Python int; a bool, and a value that is no integer, is left to numpy (NoRuleError)."""
     if isinstance(number, bool | np.bool):
-        raise NoRuleError(f"integer: {number} was given; numpy takes truth values for integers in few places")
+        raise NoRuleError(f"integer: {number} was given; numpy takes a bool as an integer in few places")
     return whole(number)
 
 
@@ -208,9 +208,9 @@ def named_dtype(dtype: object) -> Dtype:
     Raises:  NoRuleError: it is a class of dtypes, of which numpy makes an instance that fits the values
     """
     if isinstance(dtype, type) and issubclass(dtype, np.dtype):
-        raise NoRuleError(f"dtype: the class {dtype!r:.60}, of which numpy makes an instance")
+        raise NoRuleError(f"dtype: the class {dtype!r:.60}, numpy chooses an instance of it")
     if isinstance(dtype, TensorHandle):
-        raise NoRuleError("dtype: a tensor, which has one and is none")
+        raise NoRuleError("dtype: a tensor is no dtype")
     return np.dtype(dtype)  # type: ignore[call-overload,no-any-return]  # np.dtype checks it
 
 

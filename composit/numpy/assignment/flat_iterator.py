@@ -173,12 +173,12 @@ def set_flat(tensor: Any, value: Any) -> None:
 def _set(tensor: Any, index: Any, value: Any) -> None:
     """Write one value to each position, starting over with the first where there are too few."""
     if tensor.dtype.kind not in "biufcmM":
-        raise NoRuleError("flat: elements that are objects or texts")
+        raise NoRuleError("flat: the elements are objects or strings")
     plain = index[0] if isinstance(index, tuple) and len(index) == 1 else index
     if isinstance(plain, slice):
         write_flat(tensor, plain, repeated(value, len(range(tensor.size)[plain])))
         return
     places = known_integers(plain)
     if places is None or places.ndim > 1 or places.dtype.kind not in "iu" or (not places.ndim and np.size(value) != 1):
-        raise NoRuleError("flat: positions that are no known integers, or several values for one")
+        raise NoRuleError("flat: the positions are not known integers, or one position has several values")
     write_flat(tensor, places.reshape(-1), repeated(value, places.size))

@@ -35,7 +35,7 @@ __all__ = ["copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask
 def _target(given: Any) -> LazyTensor:
     """Return the tensor to write to."""
     if not isinstance(given, TensorHandle) or given.type.is_scalar or given.dtype.kind not in "biufcmM":
-        raise NoRuleError("writing: what is changed is no tensor of numbers")
+        raise NoRuleError("writing: the target is no tensor of numbers")
     return handle_of(given)
 
 
@@ -57,7 +57,7 @@ def _write_where(target: LazyTensor, mask: LazyTensor, values: TensorLike) -> No
         return
     given = handle_of(values)
     if given.dtype.kind == "c" and target.dtype.kind != "c":
-        raise NoRuleError("writing: complex numbers to real ones, of which numpy warns")
+        raise NoRuleError("writing: numpy warns that complex numbers lose their imaginary part")
     given = given if given.dtype == target.dtype else astype(given, target.dtype)
     set_item(target, ..., choose_where(mask, broadcast_to(given, target.shape), target))
 
@@ -67,11 +67,11 @@ def copyto(dst: Any, src: TensorLike, casting: str = "same_kind", where: Any = T
     """Write an array to another, at the places of a mask. See np.copyto."""
     target = _target(dst)
     if target.dtype.kind in "iub" and handle_of(src).type.is_scalar and handle_of(src).dtype.kind in "fc":
-        raise NoRuleError("copyto: a scalar that may not fit, of which numpy warns as of an array")
+        raise NoRuleError("copyto: the scalar may not fit; numpy warns, as for an array")
     if not _is_number(src):
         check_casting(handle_of(src).dtype, target.dtype, casting)
     elif casting != "same_kind" or not np.can_cast(np.asarray(src).dtype, target.dtype, "same_kind"):
-        raise NoRuleError("copyto: a number of another kind")
+        raise NoRuleError("copyto: the number is of another kind than the target")
     if where is True:
         set_item(target, ..., src)
     else:
@@ -147,7 +147,7 @@ def write_flat(target: LazyTensor, places: Any, values: Any) -> None:
         return
     known = np.arange(target.size)[places] if isinstance(places, slice) else known_integers(places)
     if known is None:
-        raise NoRuleError("writing: positions that are not known, of elements that do not lie in order")
+        raise NoRuleError("writing: the positions are not known, and the elements do not lie in C order")
     set_item(target, np.unravel_index(np.where(known < 0, known + target.size, known), target.shape), values)
 
 

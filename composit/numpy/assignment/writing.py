@@ -138,12 +138,12 @@ def add_at(ufunc: Any, tensor: Any, index: Any, value: Value) -> None:
     Raises:  NoRuleError: numpy computes in another dtype than the tensor's, or refuses the call
     """
     if not isinstance(tensor, TensorHandle) or not is_writable(tensor) or tensor.dtype.kind not in "iufc":
-        raise NoRuleError(f"{ufunc.__name__}.at: what is changed is no tensor of numbers that can be written to")
+        raise NoRuleError(f"{ufunc.__name__}.at: the target is no writable tensor of numbers")
     # Here numpy treats a Python number as an array with a dtype of its own, not as a weak scalar.
     given = value if isinstance(value, TensorHandle) else as_tensor(np.asarray(value))
     loops = [*loop_of(ufunc, tensor.dtype, given.dtype, None)]
     if loops != [tensor.dtype] * 3:
-        raise NoRuleError(f"{ufunc.__name__}.at: the loop of {loops} is not of {tensor.dtype}")
+        raise NoRuleError(f"{ufunc.__name__}.at: numpy's loop has dtypes {loops}, the tensor {tensor.dtype}")
     added = in_dtype(given, tensor.dtype)
     _set_item(tensor, index, added if ufunc is np.add else negative(added), AddAt)
 
@@ -170,7 +170,7 @@ def _set_item(tensor: Any, index: Any, value: Value, write: Any = Assign) -> Non
 def _check_one_axis(tensor: Any, mask: Any) -> None:
     # A mask over all axes chooses elements along one axis.
     if mask.ndim == tensor.ndim:
-        raise NoRuleError("setitem: values of several axes for the elements of a mask")
+        raise NoRuleError("setitem: values with several axes for the elements that a mask chooses")
 
 
 def _with_operands(entries: Index) -> tuple[Index, list[Any]]:
@@ -255,12 +255,12 @@ def _as_value(tensor: Any, value: Value, shape: Shape | None) -> Any:
         result = _converted(tensor, value)
     if shape is not None and result._type.shape != shape:
         if not shape:
-            raise NoRuleError("setitem: one element from an array with axes, to which numpy has more to say")
+            raise NoRuleError("setitem: an array with axes for one element, of which numpy warns or which it refuses")
         _check_broadcasts(result._type.shape, shape)
     if result._type.dtype.kind == "c" and tensor.dtype.kind != "c":
-        raise NoRuleError("setitem: complex values lose their imaginary part, of which numpy warns")
+        raise NoRuleError("setitem: numpy warns that complex values lose their imaginary part")
     if result._type.dtype.kind in "SUT" and tensor.dtype.kind not in "SUT":
-        raise NoRuleError("setitem: texts that numpy reads as numbers, or does not")
+        raise NoRuleError("setitem: strings, which numpy parses as numbers")
     return result
 
 

@@ -220,7 +220,7 @@ def _with_options(function: Function, rule: Function, args: tuple[Any, ...], kwa
     out = kwargs.get("out")
     try:
         if out is not None and options.get("dtype") is not None:
-            raise NoRuleError("out, dtype: both decide, and not every function takes both")
+            raise NoRuleError("out, dtype: both were given, and each would decide the dtype of the result")
         if out is None:
             return rule(*args, **options)
         with writing_to(out):
@@ -246,6 +246,6 @@ def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: d
 def _written(result: Any, out: Any) -> object:
     is_tensor = isinstance(out, TensorHandle) and isinstance(result, TensorHandle)
     if not is_tensor or out.type.is_scalar or out.shape != result.shape or out.dtype != result.dtype:
-        raise NoRuleError("out: the result is not of the type of out, so that numpy casts it or says no")
+        raise NoRuleError("out: the result is of another type than out; numpy casts it or raises")
     assign_result(out, result)
     return out

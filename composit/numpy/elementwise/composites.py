@@ -57,7 +57,7 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
             "either both or neither of x and y should be given: where was given one of them; expected where(condition, x, y)"
         )
     if x is None:
-        raise NoRuleError("where: a condition alone, whose result has a shape that depends on values")
+        raise NoRuleError("where: with a condition alone the shape of the result depends on values")
     return apply(Where(), condition, x, y)
 
 
@@ -192,7 +192,7 @@ def nan_to_num(
         with writing_to(x):
             result = nan_to_num(x, True, nan, posinf, neginf)
             if not isinstance(result, TensorHandle):
-                raise NoRuleError("nan_to_num: a text, which numpy gives back")
+                raise NoRuleError("nan_to_num: a string, which numpy returns unchanged")
             assign_result(x, result)
         return handle
     if handle.dtype.kind in "biu":
@@ -204,21 +204,21 @@ def nan_to_num(
     ):
         return apply(ComplexNanToNum(nan, posinf, neginf), handle)
     if handle.dtype.kind != "f":
-        raise NoRuleError("nan_to_num: a complex number alone, replaced by arrays, or elements that are no numbers")
+        raise NoRuleError("nan_to_num: a complex scalar, replacements that are arrays, or elements that are no numbers")
     largest = float(np.finfo(handle.dtype).max)
     above, below = largest if posinf is None else posinf, -largest if neginf is None else neginf
     result = where(table.isnan(handle), nan, handle)
     result = where(isposinf(handle), above, result)
     result = where(isneginf(handle), below, result)
     if result.shape != handle.shape or not np.can_cast(result.dtype, handle.dtype, "same_kind"):
-        raise NoRuleError("nan_to_num: replaced by what numpy casts or refuses")
+        raise NoRuleError("nan_to_num: numpy casts or refuses the replacement")
     return in_dtype(result, handle.dtype) if handle.ndim else result[()]
 
 
 def _real_number(x: TensorLike) -> LazyTensor:
     handle = handle_of(x)
     if handle.dtype.kind not in "biuf":
-        raise NoRuleError("isposinf: elements without an order")
+        raise NoRuleError("isposinf: the elements are no real numbers")
     return handle
 
 
@@ -257,9 +257,9 @@ def isclose(
     """Return whether |a - b| <= atol + rtol |b|, elementwise; equal infinities are close."""
     x, y = handle_of(a), handle_of(b)
     if x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc" or not is_number(rtol) or not is_number(atol):
-        raise NoRuleError("isclose: elements that are no numbers, or tolerances that are arrays")
+        raise NoRuleError("isclose: the elements are no numbers, or a tolerance is an array")
     if not (np.isfinite(rtol) and np.isfinite(atol)) or np.iscomplexobj(rtol) or np.iscomplexobj(atol):
-        raise NoRuleError("isclose: tolerances of which numpy warns, or complex ones")
+        raise NoRuleError("isclose: numpy warns of the tolerances, or they are complex")
     return apply(IsClose(rtol, atol, truth(equal_nan)), x, y)
 
 

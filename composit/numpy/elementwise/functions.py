@@ -206,7 +206,7 @@ class ElementwiseFunction(ufunc):
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
         given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
         if casting in ("no", "equiv"):  # numpy's resolver crashes on Python numbers
-            raise NoRuleError(f"{self.name}: casting={casting!r} is numpy's to check")
+            raise NoRuleError(f"{self.name}: casting={casting!r} is checked by numpy")
         try:
             if dtype is None:
                 return self._resolve(given) if casting == "same_kind" else self._resolve(given, casting=casting)
@@ -481,8 +481,8 @@ def _written_to(function: ElementwiseFunction, operands: tuple[Any, ...], option
     out = options["out"]
     results = out if isinstance(out, tuple) else (out,)
     if any(is_asked(value) for value in (*operands, *results)):
-        raise NoRuleError(f"{function.name}: operands of classes that have a say")
+        raise NoRuleError(f"{function.name}: numpy asks an operand's class by __array_ufunc__")
     result = call_method(function.ufunc, "__call__", operands, options)
     if result is NotImplemented:
-        raise NoRuleError(f"{function.name}: operands of which numpy makes no arrays")
+        raise NoRuleError(f"{function.name}: an operand is of a class that numpy does not know")
     return result

@@ -85,9 +85,9 @@ def write_where(function: Any, operands: Sequence[Any], out: Sequence[Any], opti
     """
     (target, *others), mask = out, options["where"]
     if not isinstance(function, ElementwiseFunction) or others or len(options) > 1:
-        raise NoRuleError("where: a function of several results, or options beside it")
+        raise NoRuleError("where: the function has several results, or there are other options")
     if not isinstance(target, TensorHandle) or not is_writable(target):
-        raise NoRuleError(f"{function.name}: out is no tensor that can be written to")
+        raise NoRuleError(f"{function.name}: out is no writable tensor")
     with writing_to(target):
         given = [as_tensor(operand) for operand in (mask, *operands)]
         assign_result(target, apply(MaskedElementwise(function.operation), target, *given))

@@ -51,7 +51,7 @@ def compress(condition: TensorLike, a: TensorLike, axis: AxisLike | None = None,
     chosen = known_integers(condition)
     tensor = handle_of(a)
     if chosen is None or chosen.ndim != 1:
-        raise NoRuleError("compress: a condition that is not known, or no vector")
+        raise NoRuleError("compress: the condition is not known, or is no vector")
     flat, position = (ravel(tensor), 0) if axis is None else (tensor, normalize_axis(axis, tensor.ndim))
     return take(flat, np.flatnonzero(chosen), position)
 
@@ -61,7 +61,7 @@ def extract(condition: TensorLike, arr: TensorLike) -> LazyTensor:
     """Return the elements where a condition is true, as a vector; lazy if the condition is known. See np.extract."""
     known = known_integers(condition)
     if known is None:
-        raise NoRuleError("extract: a condition that is not known")
+        raise NoRuleError("extract: the condition is not known")
     return compress(known.ravel(), ravel(arr))
 
 
@@ -74,15 +74,15 @@ def select(condlist: Sequence[TensorLike], choicelist: Sequence[TensorLike], def
     conditions = [handle_of(condition) for condition in condlist]
     given = choices = [handle_of(choice) for choice in (*choicelist, default)]
     if not conditions or len(choices) != len(conditions) + 1:
-        raise NoRuleError("select: no condition, or another number of choices")
+        raise NoRuleError("select: no conditions, or not as many choices as conditions")
     if any(condition.dtype.kind != "b" for condition in conditions):
         raise NoRuleError("select: a condition that is not boolean")
     shape = broadcast_shapes(*(part.shape for part in (*conditions, *choices)))
     if not shape or any(choice.dtype.kind not in "biufc" for choice in choices):
-        raise NoRuleError("select: one element, or elements that are no numbers")
+        raise NoRuleError("select: the result is a single element, or elements are no numbers")
     dtype = promote([choice.type for choice in choices])
     if any(choice.type.weak and not np.can_cast(choice.dtype, dtype, "same_kind") for choice in choices):
-        raise NoRuleError("select: a number that numpy refuses to cast")
+        raise NoRuleError("select: numpy refuses to cast a number among the choices")
     choices = [choice if choice.dtype == dtype else astype(choice, dtype) for choice in choices]
     result = choices.pop()
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
@@ -134,7 +134,7 @@ def choose(
         raise NoRuleError(f"choose: choices in one array, or mode {mode!r}")
     tensors = [handle_of(choice) for choice in choices]
     if number.dtype.kind not in "biu" or any(part.type.weak or part.dtype.kind not in "biufc" for part in tensors):
-        raise NoRuleError("choose: numbers that are no integers, or choices that are no arrays of numbers")
+        raise NoRuleError("choose: the numbers are no integers, or a choice is no array of numbers")
     if not broadcast_shapes(number.shape, *(part.shape for part in tensors)):
-        raise NoRuleError("choose: one element")
+        raise NoRuleError("choose: the result is a single element")
     return apply(Choose(mode), number, *tensors)

@@ -135,7 +135,7 @@ class Concatenator:
         if isinstance(items[0], str):
             numbers_given = items[0].split(",")
             if not all(number.strip().removeprefix("-").isdecimal() for number in numbers_given):
-                raise NoRuleError(f"concatenation: {items[0]!r:.40} asks for a matrix, or is numpy's to refuse")
+                raise NoRuleError(f"concatenation: {items[0]!r:.40} asks for a matrix, or is no list of integers")
             given = [int(number) for number in numbers_given]
             axis, ndmin, start = (*given, *(axis, ndmin, start)[len(given) :])
             items = items[1:]
@@ -153,7 +153,7 @@ def _is_one_of(item: Any, found: list[Any]) -> bool:
 def _part(item: Any) -> LazyTensor:
     """Return a slice or array as a tensor."""
     if isinstance(item, str):
-        raise NoRuleError(f"r_: {item!r} says something other than where axes go")
+        raise NoRuleError(f"r_: {item!r} is a string, which can only come first")
     return asarray(np.r_[item] if isinstance(item, slice) else item)
 
 

@@ -84,7 +84,7 @@ def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Laz
     tensor = handle_of(x)
     columns = tensor.size if N is None else integer(N)
     if tensor.ndim != 1 or tensor.dtype.kind not in "biufc" or columns < 1:
-        raise NoRuleError("vander: no vector of numbers, or no column")
+        raise NoRuleError("vander: x is no vector of numbers, or there are no columns")
     dtype = np.promote_types(tensor.dtype, int)
     values = tensor if tensor.dtype == dtype else astype(tensor, dtype)
     powers = [broadcast_to(dtype.type(1), (tensor.size, 1))]

@@ -175,7 +175,7 @@ def sliding_window_view(
 ) -> LazyTensor:
     """Return the windows of a shape at all positions, read-only. See np.lib.stride_tricks.sliding_window_view."""
     if subok and isinstance(x, np.ndarray):
-        raise NoRuleError("sliding_window_view: of an array whose class is kept")
+        raise NoRuleError("sliding_window_view: an array of a subclass, whose class numpy keeps")
     tensor = asarray(x)
     window, given = several(window_shape), range(tensor.ndim) if axis is None else several(axis)
     # This call raises numpy's errors for wrong shapes and axes.

@@ -244,7 +244,7 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
         return result
     entries = tuple(index) if isinstance(index, tuple) else (index,)
     if any(entry.__class__ not in _BASIC for entry in entries):
-        raise NoRuleError("getitem: an index array into elements that are objects")
+        raise NoRuleError("getitem: an index array into an array of objects")
     expanded, _ = _expanded(entries, tensor.shape)
     operation = BasicIndex(tuple(_normalized(expanded, tensor.shape)))
     if all(isinstance(entry, int) for entry in operation.index):
@@ -252,7 +252,7 @@ def _get_item_of_objects(tensor: Any, index: Any) -> Any:
             return _as_array(tensor, operation.index)
         if tensor.dtype.kind == "V" and is_writable(tensor):
             return record_at(tensor, operation.index)
-        raise NoRuleError("getitem: one element of objects")
+        raise NoRuleError("getitem: one element of an array of objects")
     result = apply(operation, tensor)
     mark_view(result, tensor)
     return result

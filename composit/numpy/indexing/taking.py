@@ -183,7 +183,7 @@ def take(
         )
     result = apply(Take(position, mode), tensor, places)
     if result.type.is_scalar and tensor.dtype.kind in WITHOUT_LAZY_SCALARS:
-        raise NoRuleError("take: one element of objects")
+        raise NoRuleError("take: one element of an array of objects")
     if mode == "raise" and result.size:
         length = tensor.size if position is None else tensor.shape[position]
         check_bounds(known_integers(places), position, length)

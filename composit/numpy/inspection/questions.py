@@ -49,7 +49,7 @@ def real_if_close(a: TensorLike, tol: float = 100) -> LazyTensor:
     """Return the real parts if all imaginary parts are nearly 0; complex values are computed now. See np.real_if_close."""
     tensor = handle_of(a)
     if tensor.dtype.kind == "c" or tensor.type.weak or tensor.type.is_scalar:
-        raise NoRuleError("real_if_close: complex numbers, whose values decide, or a scalar")
+        raise NoRuleError("real_if_close: the values of complex numbers decide, or a scalar")
     return tensor
 
 
@@ -90,7 +90,7 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
         if any(are_tensors) and isinstance(a, np.ndarray | TensorHandle) and isinstance(b, np.ndarray | TensorHandle):
             first, second = _array_in_memory(a), _array_in_memory(b)
             return None if first is None or second is None else (first, second)
-        raise NoRuleError("shares_memory: two arrays of numpy's own, or what is no array")
+        raise NoRuleError("shares_memory: both are numpy arrays, or one is no array")
     owners = [tensor if owner is None else owner for tensor, owner in ((a, base_of(a)), (b, base_of(b)))]
     if owners[0] is not owners[1]:
         return None

@@ -76,7 +76,7 @@ def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
 def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
     one, other = handle_of(first), handle_of(second)
     if "O" in (one.dtype.kind, other.dtype.kind):
-        raise NoRuleError(f"{ufunc.__name__}.outer: objects, to which integers beyond 64 bits belong")
+        raise NoRuleError(f"{ufunc.__name__}.outer: an operand has objects, such as integers beyond 64 bits")
     ndim = other.ndim
     widened = expand_dims(first, tuple(range(-ndim, 0))) if ndim else first
     return _UFUNC_TO_FUNCTION[ufunc](widened, second, **options)
@@ -150,7 +150,7 @@ def _fitting(value: Any, out: Any, name: str) -> object:
     if not isinstance(out, TensorHandle):
         return np.asarray(value)
     if not is_writable(out):
-        raise NoRuleError(f"{name}: out is a scalar or a view that never changes")
+        raise NoRuleError(f"{name}: out is a scalar or read-only")
     cast = cast_for_writing(out, value, name)
     if not isinstance(cast, TensorHandle):
         raise NoRuleError(f"{name}: the result becomes an object")
