@@ -11,7 +11,7 @@ The families are named one by one, as in composit.numpy: type checkers do not lo
 from typing import TYPE_CHECKING
 
 from composit import backends, errors, multidigraph, nn, numpy, types
-from composit.at_call import strict
+from composit.eager_results import strict
 from composit.evaluation import evaluate
 from composit.labels import with_name
 from composit.nn.core import wrap_as_operation

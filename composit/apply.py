@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.at_call import at_call, compute_at_call, compute_if_caught
+from composit.eager_results import compute_at_call, compute_if_caught, eager
 from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.handle import TensorHandle, described, make_tensor, new_tensor
@@ -63,7 +63,7 @@ def tensor_of(
         return new_tensor(operation, flat_operands, types, source)
     node = new_node(operation, flat_operands, types, source)
     results = tuple([make_tensor(node, index) for index in range(len(types))])
-    if results and (at_call.strict or node.errstate is not DEFAULT_ERRSTATE):
+    if results and (eager.strict or node.errstate is not DEFAULT_ERRSTATE):
         compute_at_call(results[0])
     return results
 

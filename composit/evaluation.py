@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from composit.apply import as_tensor
-from composit.at_call import at_call
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
+from composit.eager_results import eager
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.guards import (
     Guard,
@@ -81,7 +81,7 @@ def evaluate(
     chosen = get_backend(backend)
     if inputs:
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
-    if at_call.strict and backend == "numpy":
+    if eager.strict and backend == "numpy":
         # The calls have computed all values already, and have warned.
         return rebuild(_own([read_value(handle, "") for handle in handles]))
     if chosen is get_backend("numpy"):

@@ -10,8 +10,8 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from composit.at_call import at_call, compute_at_call
 from composit.drafts import Draft, Elements, KnownNumber, node_of_number, settle_elements
+from composit.eager_results import compute_at_call, eager
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.hooks import hooks
 from composit.kept_values import KnownValue, leave_alone
@@ -485,6 +485,6 @@ def new_tensor(
     handle._base = None
     handle._views = None
     handle._early = None
-    if at_call.strict or node._errstate is not DEFAULT_ERRSTATE:
+    if eager.strict or node._errstate is not DEFAULT_ERRSTATE:
         compute_at_call(handle)
     return handle

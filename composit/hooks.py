@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Hooks:
     """The functions and tables, each with the module that uses it.
 
-    compute:          computes a tensor's value where its operation is written   (composit/at_call.py)
+    compute:          computes a tensor's value where its operation is written   (composit/eager_results.py)
     warn:             shows a floating-point warning of numpy's, given its text   (composit/errstates.py)
     code_to_source:   of functions that run operations, by their code, a function that returns the user's line from their
                       local names   (composit/warning_lines.py)

@@ -10,8 +10,8 @@ from numpy import __version__
 
 from composit import multidigraph
 from composit.apply import apply
-from composit.at_call import strict
 from composit.direct import CODE_TO_SOURCE as _CODE_OF_DIRECT_RUNS
+from composit.eager_results import strict
 from composit.evaluation import evaluate
 from composit.guards import compute_now as _compute_now
 from composit.hooks import hooks as _hooks

@@ -26,7 +26,7 @@ _LAYERS = (
         "composit.errstates",
         "composit.exception_handlers",
         "composit.hooks",
-        "composit.at_call",
+        "composit.eager_results",
         "composit.keys",
         "composit.locks",
         "composit.origins",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.at_call import at_call
+from composit.eager_results import eager
 
 
 def test_an_error_that_depends_on_values_comes_at_the_call() -> None:
@@ -50,11 +50,11 @@ def test_each_operation_is_computed_once() -> None:
 def test_strict_ends_with_its_block_and_nests() -> None:
     with cnp.strict():
         with cnp.strict():
-            assert at_call.strict == 2
-        assert at_call.strict == 1
+            assert eager.strict == 2
+        assert eager.strict == 1
     with pytest.raises(ZeroDivisionError), cnp.strict():
         raise ZeroDivisionError
-    assert at_call.strict == 0
+    assert eager.strict == 0
 
 
 def test_values_are_the_same_as_outside() -> None:

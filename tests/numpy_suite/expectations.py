@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from composit import at_call
+from composit import eager_results
 from composit.evaluation import evaluate
 from composit.handle import TensorHandle
 
 
 def strict() -> contextlib.AbstractContextManager[Any]:
     """Return composit's strict mode."""
-    return at_call.strict()
+    return eager_results.strict()
 
 
 def evaluated(value: Any) -> Any:  # Any: whatever a test compares

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from composit.at_call import strict
+from composit.eager_results import strict
 from composit.evaluation import evaluate
 from composit.handle import TensorHandle
 

@@ -1,7 +1,7 @@
 """`ElementwiseFunction`: a public ufunc of ours, which is also its row in the table; `Elementwise`: its operation.
 
 Types follow numpy's promotion, shapes broadcast. The rows are in table.py, their derivatives in derivatives.py. May
-import the core (apply, at_call, errors, handle, keys, operation, scalar_nodes, source), arguments and calls.
+import the core (apply, eager_results, errors, handle, keys, operation, scalar_nodes, source), arguments and calls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from composit.apply import apply, as_tensor, is_given, tensor_of
-from composit.at_call import compute_if_caught
+from composit.eager_results import compute_if_caught
 from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest

@@ -1,7 +1,7 @@
 """Reading and writing single elements of arrays whose values are known, in numpy's own memory.
 
 A loop that fills an array from its own elements then runs at numpy's speed. Drafts (`composit/drafts.py`) record what
-the graph would be; they become nodes when the graph is asked for. May import at_call, drafts, node, operation,
+the graph would be; they become nodes when the graph is asked for. May import eager_results, drafts, node, operation,
 origins, source, guards, handle, views, elementwise.
 """
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.at_call import at_call
 from composit.drafts import Draft, Elements, new_draft
+from composit.eager_results import eager
 from composit.guards import MOST_KNOWN_BYTES, known_value_of, origin_of
 from composit.handle import TensorHandle, known_scalar, take_views, write_lock
 from composit.node import Node, drop_values, root_origin
@@ -152,7 +152,7 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
 
     Raises:  OverflowError: numpy's, for a number that does not fit
     """
-    if tensor._views or tensor._base is not None or at_call.strict:
+    if tensor._views or tensor._base is not None or eager.strict:
         return False
     known = _known_operand(value) if isinstance(value, TensorHandle) else (value, value, None)
     if known is None or not _is_written_as_it_is(known[0], tensor._type.dtype):

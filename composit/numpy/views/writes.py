@@ -1,7 +1,7 @@
 """Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it. Views follow.
 
 The node's operation is `Assign`: the base with the elements that a view and an index choose replaced, or `AddAt`, with
-these elements added to. Evaluation updates the old array in place if nobody else reads it. May import at_call, errors,
+these elements added to. Evaluation updates the old array in place if nobody else reads it. May import eager_results, errors,
 errstates, node, operation, scalar_nodes, source, apply, handle, arguments, and layout of this folder.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from composit.apply import as_tensor, is_given
-from composit.at_call import at_call, compute_at_call, compute_if_caught
+from composit.eager_results import compute_at_call, compute_if_caught, eager
 from composit.errors import DtypeError, ReadOnlyError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
 from composit.handle import TensorHandle, cut_off, described, give_node, move_on, root_of, write_lock
@@ -244,7 +244,7 @@ def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatO
     before = root._node._types
     node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), source)
     move_on(root, node, 0, is_connected)
-    if at_call.strict or (node._errstate is not DEFAULT_ERRSTATE and acts_at_call(node._errstate)):
+    if eager.strict or (node._errstate is not DEFAULT_ERRSTATE and acts_at_call(node._errstate)):
         _compute_or_return(root, compute_at_call)
     elif len(flat_operands) > 4:
         pairs = node.operands

@@ -15,7 +15,7 @@ from composit.exception_handlers import is_caught
 from composit.hooks import hooks
 
 
-class _AtCall:
+class _Eager:
     """Whether operations compute their results at the call.
 
     strict: how many `strict()` blocks are entered
@@ -27,12 +27,12 @@ class _AtCall:
         self.strict = 0
 
 
-at_call = _AtCall()
+eager = _Eager()
 
 
 def compute_at_call(handle: Any) -> None:
     """Compute a new result, if a `strict()` block or the errstate wants errors and warnings at the call."""
-    if at_call.strict or acts_at_call(handle._node.errstate):
+    if eager.strict or acts_at_call(handle._node.errstate):
         hooks.compute(handle)
 
 
@@ -61,8 +61,8 @@ def strict() -> Iterator[None]:
         ...         print(error)
         Singular matrix
     """
-    at_call.strict += 1
+    eager.strict += 1
     try:
         yield
     finally:
-        at_call.strict -= 1
+        eager.strict -= 1
