@@ -1,10 +1,10 @@
 """The intermediate program: buffers, and statements that fill them.
 
 A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
-epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` runs statements turn after turn. An `Island`
-is a node that numpy runs. A `Group` holds statements that share their outer axes and become one kernel. Lowering makes
-one statement or a few per node; passes rewrite them; code generation prints groups. May import the other `mosaic.ir_*`
-modules.
+epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` (`mosaic.ir_loops`) runs statements turn
+after turn. An `Island` is a node that numpy runs. A `Group` holds statements that share their outer axes and become one
+kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups. May import
+the other `mosaic.ir_*` modules.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mosaic.ir_affine import Number, Symbol
 from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
-from mosaic.ir_kinds import ChangeView, Kind, changed
+from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Turns
 from mosaic.ir_schedule import Schedule
 from mosaic.ir_views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
@@ -318,7 +318,7 @@ class Group(Kind):
     """Stages over the same rows, to become one kernel; a matmul among them has the rows as its batch and m.
 
     Results in `local` are used by no other statement: they need no memory beyond the kernel. The last pass sets the
-    `schedule`.
+    `schedule`. The `turns` are loops around the kernel, the outermost first; neighbours share those that are the same.
     """
 
     rows: Shape
@@ -326,6 +326,7 @@ class Group(Kind):
     stages: tuple[Stage, ...]
     local: frozenset[Buffer] = frozenset()
     schedule: Schedule | None = None
+    turns: tuple[Turns, ...] = ()
 
     @property
     def origins(self) -> tuple[int, ...]:
@@ -366,86 +367,11 @@ class Group(Kind):
         how = "" if self.schedule is None else str(self.schedule)
         head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}{how}:"
         lines = [line for stage in self.stages for line in f"{self._mark(stage)}{stage}".splitlines()]
-        return "\n".join([head, *(f"    {line}" for line in lines)])
+        around = "".join(f"{turns}: " for turns in self.turns)
+        return "\n".join([around + head, *(f"    {line}" for line in lines)])
 
     def _mark(self, stage: Stage) -> str:
         return "local " if all(view.buffer in self.local for view in stage.writes()) else ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Carried:
-    """A value that goes round a loop: the first turn finds `start` in `state`, each later one what `following` was."""
-
-    state: View
-    following: View
-    start: Expression
-
-    def __str__(self) -> str:
-        return f"{self.state} from {text(self.start)} to {self.following}"
-
-
-@changed.register
-def _(part: Carried, change: ChangeView) -> Carried:
-    return Carried(change(part.state), change(part.following), map_views(part.start, change))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Loop(Kind):
-    """Statements that run turn after turn; the offsets of their views, and extents of inner loops, may move with it.
-
-    What a turn leaves to the next is `carried`; all else that it reads was there before the loop or is its own. After the
-    loop, carried values are those of the last turn. A body is lowered and fused once, as any other statements. In a
-    group the body are stages over the group's rows, and the loop runs for each element of the row by itself.
-
-    Example, the running sums of x[3, 4] along the first axis:
-        for i below 3, with s[4] from -0.0 to t[4]:
-            t[4] = add(s[4], x[4 by 1 from 4*i])
-            y[4 by 1 from 4*i] = t[4]
-    """
-
-    symbol: Symbol
-    extent: Number
-    body: tuple[Definition | RowStage | Loop, ...]
-    carried: tuple[Carried, ...] = ()
-
-    @property
-    def origins(self) -> tuple[int, ...]:
-        """The instructions it computes, in order."""
-        return tuple(dict.fromkeys(origin for statement in self.body for origin in statement.origins))
-
-    @property
-    def num_turns(self) -> int:
-        """How often the innermost bodies run at most."""
-        return self.symbol.most * max(each.num_turns for each in self.body)
-
-    def reads(self) -> Iterator[View]:
-        """Yield the views it loads from, of what was there before the loop."""
-        own = self.own_buffers()
-        for statement in self.body:
-            yield from (view for view in statement.reads() if view.buffer not in own)
-        for one in self.carried:
-            yield from views(one.start)
-
-    def writes(self) -> Iterator[View]:
-        """Yield the views that its turns fill, and the carried values, which are there after the last turn."""
-        for statement in self.body:
-            yield from statement.writes()
-        yield from (one.state for one in self.carried)
-
-    def expressions(self) -> Iterator[Expression]:
-        """Yield what it computes, element by element."""
-        for statement in self.body:
-            yield from statement.expressions()
-        yield from (one.start for one in self.carried)
-
-    def own_buffers(self) -> set[Buffer]:
-        """Return the buffers whose values differ from turn to turn."""
-        return {view.buffer for view in self.writes()}
-
-    def __str__(self) -> str:
-        carried = f", with {' and '.join(map(str, self.carried))}" if self.carried else ""
-        lines = [line for statement in self.body for line in str(statement).splitlines()]
-        return "\n".join([f"for {self.symbol.name} below {self.extent}{carried}:", *(f"    {line}" for line in lines)])
 
 
 Stage = Kind  # row stages, products, scatters, loops, and kinds that are added from outside

@@ -5,7 +5,7 @@ They are the offsets of views and the extents of loops; strides and shapes stay 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 
@@ -67,6 +67,13 @@ def constant_part(number: Number) -> int:
 def terms_of(number: Number) -> tuple[tuple[Symbol, int], ...]:
     """Return the symbols with their coefficients."""
     return number.terms if isinstance(number, Affine) else ()
+
+
+def split(number: Number, symbols: Container[Symbol]) -> tuple[Number, Number]:
+    """Return the terms of some symbols, and the rest with the constant."""
+    inside = {symbol: each for symbol, each in terms_of(number) if symbol in symbols}
+    outside = {symbol: each for symbol, each in terms_of(number) if symbol not in symbols}
+    return _number(0, inside), _number(constant_part(number), outside)
 
 
 def bounds(number: Number) -> tuple[int, int]:

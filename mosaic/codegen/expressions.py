@@ -17,7 +17,7 @@ from mosaic.codegen.index_checks import checked_index
 from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.operands import Operands, address
-from mosaic.ir_affine import Number, Symbol, constant_part, terms_of
+from mosaic.ir_affine import Number, Symbol, constant_part, split, terms_of
 from mosaic.ir_expressions import (
     Accumulated,
     Apply,
@@ -137,7 +137,7 @@ class Numbers:
     def axes_of(self, view: View) -> frozenset[Axis]:
         """Return the axes and the loops along which a view shows other elements, or its elements change."""
         axes: set[Axis] = {axis for axis, stride in enumerate(view.strides) if stride}
-        axes.update(symbol for symbol, _ in terms_of(view.offset))
+        axes.update(symbol for symbol, _ in terms_of(view.offset) if symbol in self.symbols)
         return frozenset(axes) | self.varying.get(view.buffer, frozenset())
 
 
@@ -240,8 +240,9 @@ class Emitter:
 
     def address(self, view: View, where: Where, is_written: bool = False) -> c.Expression:
         """Return where the element of a view lies."""
-        place = address(self.operands.pointer(view, is_written), view.strides, where.axes)
-        moves = view.offset - constant_part(view.offset)
+        moves, start = split(view.offset, self.numbers.symbols)
+        first = View(view.buffer, start, view.shape, view.strides)
+        place = address(self.operands.pointer(first, is_written), view.strides, where.axes)
         return place + number_expression(moves, self.numbers.symbols) if terms_of(moves) else place
 
     def _load_densely(self, place: c.Expression, dtype: np.dtype, where: Where) -> c.Expression:

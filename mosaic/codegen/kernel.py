@@ -15,7 +15,8 @@ from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
-from mosaic.ir import Group, Loop, RowStage, Scatter
+from mosaic.ir import Group, RowStage, Scatter
+from mosaic.ir_loops import Loop, Turns
 from mosaic.ir_schedule import Schedule
 from mosaic.kernels.helper import Helper
 from mosaic.targets import Target
@@ -26,6 +27,7 @@ class KernelCode:
     """A kernel before it has a name: body, helpers, what its table of operands holds, and its number of tasks.
 
     scratch_bytes: what each thread needs of the arena to itself; its start stands behind the operands
+    turns:         the loops around it
     """
 
     body: c.Body
@@ -34,6 +36,7 @@ class KernelCode:
     operands: tuple[Operand, ...]
     num_tasks: int
     scratch_bytes: int = 0
+    turns: tuple[Turns, ...] = ()
 
     def function(self, name: str) -> c.Function:
         """Return the C function."""

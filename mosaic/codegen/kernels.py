@@ -11,8 +11,9 @@ from mosaic.codegen.kernel import KernelCode, emit_loop_kernel, emit_row_kernel,
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.signature import Signature
-from mosaic.ir import Group, Loop, Matmul, RowStage, Scatter
+from mosaic.ir import Group, Matmul, RowStage, Scatter
 from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop
 from mosaic.targets import Target
 
 
@@ -34,12 +35,12 @@ class KernelEmitter:
             numbers = {place: number for number, place in enumerate(places)}
             order = tuple(numbers[operand.buffer, operand.offset] for operand in code.operands)
             self.known[key] = (code, order)
-            return code
+            return replace(code, turns=group.turns)
         code, order = found
         operands = tuple(
             Operand(*places[number], operand.is_written) for number, operand in zip(order, code.operands, strict=True)
         )
-        return replace(code, operands=operands)
+        return replace(code, operands=operands, turns=group.turns)
 
     def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
         return emit_kernel(group.stages[0], KernelRequest(group, comment, number, self.target))

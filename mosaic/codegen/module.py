@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from mosaic import c
-from mosaic.codegen.expressions import status_buffer
+from mosaic.codegen.expressions import number_expression, status_buffer
 from mosaic.codegen.inlining import Kernel, inline_or_call
 from mosaic.codegen.kernel import KernelCode
 from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.operands import Operand
+from mosaic.ir_affine import Symbol, constant_part, split, terms_of
+from mosaic.ir_loops import Turns
 from mosaic.ir_views import Buffer
 from mosaic.kernels.helper import in_dependency_order
 from mosaic.runtime.abi import RUN_SYMBOL, RUNTIME_HEADER
 
-AddressOf = Callable[[Operand], c.Expression]
+Symbols = Mapping[Symbol, c.Expression]
+AddressOf = Callable[[Operand, Symbols], c.Expression]
 FIRST_STATUS = -1  # no instruction: stands for the first place of all
 byte_pointer = c.pointer(c.NamedType("unsigned char"))
 
@@ -29,6 +33,7 @@ class Launch:
     num_tasks: int
     number: int
     scratch_bytes: int = 0
+    turns: tuple[Turns, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,7 @@ def emit_module(
             name = names.setdefault((kernel.body, kernel.num_tasks), f"kernel_{len(names)}")
             if name not in functions:
                 functions[name] = Kernel(kernel.function(name), kernel.num_tasks)
-            calls.append(Launch(name, kernel.operands, kernel.num_tasks, number, kernel.scratch_bytes))
+            calls.append(Launch(name, kernel.operands, kernel.num_tasks, number, kernel.scratch_bytes, kernel.turns))
             number += 1
         launches.append(tuple(calls))
     helpers = in_dependency_order(helper for region in regions for kernel in region for helper in kernel.helpers)
@@ -136,9 +141,9 @@ def _run_functions(
     region: int, launches: Sequence[Launch], address_of: AddressOf, num_status: int
 ) -> tuple[c.Function, ...]:
     """Return the function that runs a region, after the functions that run its parts if there are many launches."""
-    first_status = c.Cast(c.pointer(c.int64), address_of(Operand(status_buffer, FIRST_STATUS, True)))
+    first_status = c.Cast(c.pointer(c.int64), address_of(Operand(status_buffer, FIRST_STATUS, True), {}))
     clear = tuple(c.Assign(first_status[slot], c.literal(0)) for slot in range(num_status))
-    name, body = run_symbol(region), tuple(_launch(launch, address_of) for launch in launches)
+    name, body = run_symbol(region), _launches(launches, address_of, {})
     parts: tuple[c.Function, ...] = ()
     if len(body) > most_launches:
         arguments = tuple(c.Name(parameter.name) for parameter in _run_parameters)
@@ -156,9 +161,23 @@ def _run_function(name: str, body: c.Body, is_static: bool = False) -> c.Functio
     return c.Function(name, c.void, _run_parameters, (*unused, *body), is_static=is_static, attributes=attributes)
 
 
-def _launch(launch: Launch, address_of: AddressOf) -> c.Statement:
+def _launches(launches: Sequence[Launch], address_of: AddressOf, symbols: Symbols) -> tuple[c.Statement, ...]:
+    """Return the launches in order; neighbours in the same loop stand in one. `symbols` are the loops around all of them."""
+    depth, statements = len(symbols), list[c.Statement]()
+    for turns, neighbours in groupby(launches, lambda launch: launch.turns[depth : depth + 1]):
+        if not turns:
+            statements += [_launch(launch, address_of, symbols) for launch in neighbours]
+            continue
+        variable, stop = c.Name(f"turn_{depth}"), number_expression(turns[0].extent, symbols)
+        body = _launches(tuple(neighbours), address_of, {**symbols, turns[0].symbol: variable})
+        statements.append(c.loop(variable.text, stop, *body))
+    return tuple(statements)
+
+
+def _launch(launch: Launch, address_of: AddressOf, symbols: Symbols) -> c.Statement:
     scratch = (Operand(scratch_buffer, 0, True),) if launch.scratch_bytes else ()
-    values = tuple(c.Cast(c.pointer(c.void), address_of(operand)) for operand in (*launch.operands, *scratch))
+    operands = (*launch.operands, *scratch)
+    values = tuple(c.Cast(c.pointer(c.void), address_of(operand, symbols)) for operand in operands)
     table = c.ArrayType(c.pointer(c.void), len(values))
     call = c.call(
         "launch", c.Name("runtime"), launch.number, c.Name(launch.function), c.Name("operands"), launch.num_tasks
@@ -178,10 +197,16 @@ def operand_address(
     `slots` are the places of index errors by instruction, counted in the output that holds them.
     """
 
-    def address(operand: Operand) -> c.Expression:
-        buffer, num_bytes = operand.buffer, operand.offset * operand.buffer.dtype.itemsize
+    def address(operand: Operand, symbols: Symbols) -> c.Expression:
+        place = operand.offset * operand.buffer.dtype.itemsize
+        moves = split(place, symbols)[0]
+        start = at_start(operand, constant_part(place))
+        return start + number_expression(moves, symbols) if terms_of(moves) else start
+
+    def at_start(operand: Operand, num_bytes: int) -> c.Expression:
+        buffer = operand.buffer
         if buffer is status_buffer:
-            num_bytes = slots.get(operand.offset, 0) * buffer.dtype.itemsize
+            num_bytes = slots.get(constant_part(operand.offset), 0) * buffer.dtype.itemsize
         if buffer in inputs:
             return c.Cast(byte_pointer, c.Name("inputs")[inputs[buffer]]) + num_bytes
         if buffer in outputs:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mosaic import c
-from mosaic.ir_affine import constant_part
+from mosaic.ir_affine import Number
 from mosaic.ir_views import Buffer, View
 from mosaic.kernels.vectors import vector_type
 
@@ -20,7 +20,7 @@ class Operand:
     """A place in a buffer, and whether the kernel writes there."""
 
     buffer: Buffer
-    offset: int
+    offset: Number
     is_written: bool
 
 
@@ -28,12 +28,12 @@ class Operand:
 class Operands:
     """The pointers of one kernel."""
 
-    places: dict[tuple[Buffer, int], int] = field(default_factory=dict)
-    written: set[tuple[Buffer, int]] = field(default_factory=set)
+    places: dict[tuple[Buffer, Number], int] = field(default_factory=dict)
+    written: set[tuple[Buffer, Number]] = field(default_factory=set)
 
     def pointer(self, view: View, is_written: bool = False) -> c.Name:
-        """Return the pointer to the first element of a view, in the first turn of all loops."""
-        place = (view.buffer, constant_part(view.offset))
+        """Return the pointer to the first element of a view, which moves with the loops around the kernel."""
+        place = (view.buffer, view.offset)
         index = self.places.setdefault(place, len(self.places))
         if is_written:
             self.written.add(place)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where, number_expression
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir import Definition, Loop, RowStage
+from mosaic.ir import RowStage
 from mosaic.ir_affine import Symbol
 from mosaic.ir_expressions import Load
+from mosaic.ir_loops import Loop
 from mosaic.ir_views import Buffer
 
 
@@ -80,6 +81,7 @@ class LoopEmitter:
                 nested = self._turns(part, inner, places)
                 body += [*_taken(inner), *nested]
             else:
+                assert isinstance(part, RowStage), "groups hold no definitions"
                 for turn, where in zip(inner, places, strict=True):
                     self._emit_part(part, turn, where)
                 body += _taken(inner)
@@ -114,7 +116,7 @@ class LoopEmitter:
             names.append(name)
         return names
 
-    def _emit_part(self, part: RowStage | Definition, scope: Scope, where: Where) -> None:
+    def _emit_part(self, part: RowStage, scope: Scope, where: Where) -> None:
         value = self.emitter.value(part.expression, scope, where)
         scope.bound[part.result.buffer] = value
         if part.result.buffer in self.stored:

@@ -11,10 +11,11 @@ from functools import singledispatch
 from typing import Any
 
 from mosaic.codegen.expressions import status_buffer
-from mosaic.ir import Carried, Group
-from mosaic.ir_affine import Affine, Symbol, constant_part
+from mosaic.ir import Group
+from mosaic.ir_affine import Affine, Number, Symbol, split
 from mosaic.ir_expressions import Apply, Convert, Gather, Load, Position
 from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Carried
 from mosaic.ir_views import Buffer, View
 
 
@@ -23,7 +24,7 @@ class Signature:
     """Numbers buffers, places and loops in the order in which a group names them."""
 
     buffers: dict[Buffer, int] = field(default_factory=dict)
-    places: dict[tuple[Buffer, int], int] = field(default_factory=dict)
+    places: dict[tuple[Buffer, Number], int] = field(default_factory=dict)
     symbols: dict[Symbol, int] = field(default_factory=dict)
 
     def of(self, group: Group) -> Hashable:
@@ -32,7 +33,7 @@ class Signature:
         local = tuple(sorted(self.buffers[buffer] for buffer in group.local if buffer in self.buffers))
         return (group.rows, group.length, stages, local)
 
-    def place(self, buffer: Buffer, offset: int) -> int:
+    def place(self, buffer: Buffer, offset: Number) -> int:
         """Return the number of a place in memory."""
         return self.places.setdefault((buffer, offset), len(self.places))
 
@@ -64,7 +65,8 @@ def _(part: Carried, signature: Signature) -> Hashable:
 @signed.register
 def _(part: View, signature: Signature) -> Hashable:
     number = signature.buffers.setdefault(part.buffer, len(signature.buffers))
-    moves, offset = part.offset - constant_part(part.offset), constant_part(part.offset)
+    # Loops around the kernel move the place; loops inside it stand in its text.
+    moves, offset = split(part.offset, signature.symbols)
     place = signature.place(part.buffer, offset)
     return (number, place, part.dtype, part.shape, part.strides, signed(moves, signature))
 

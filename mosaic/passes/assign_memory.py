@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.local_arrays import scratch_buffer
@@ -72,15 +73,29 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
 
 
 def _requests(region: Region, placed: set[Buffer]) -> dict[Buffer, BufferRequest]:
-    """Return the lifetime of each buffer that lies in the arena, counted in groups."""
+    """Return the lifetime of each buffer that lies in the arena, counted in groups.
+
+    What loops touch is alive in all of their turns.
+    """
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
+    begins, ends = _borders_of_loops(region)
     for step, group in enumerate(region.groups):
         for view in (*read_views(group), *written_views(group)):
             if view.buffer not in placed and view.buffer not in group.local and view.size:
-                first.setdefault(view.buffer, step)
-                last[view.buffer] = step
+                first.setdefault(view.buffer, begins[step])
+                last[view.buffer] = ends[step]
     return {buffer: BufferRequest(buffer.num_bytes, first[buffer], last[buffer]) for buffer in first}
+
+
+def _borders_of_loops(region: Region) -> tuple[list[int], list[int]]:
+    """Return for each group the first and the last group of the outermost loop around it."""
+    begins, ends = list(range(len(region.groups))), list(range(len(region.groups)))
+    for turns, steps in groupby(range(len(region.groups)), lambda step: region.groups[step].turns[:1]):
+        together = list(steps)
+        for step in together if turns else ():
+            begins[step], ends[step] = together[0], together[-1]
+    return begins, ends
 
 
 def _status_origins(region: Region) -> tuple[int, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 
 from composit.program import Program
-from mosaic.ir import Group, Loop, Matmul, RowStage, Scatter
+from mosaic.ir import Group, Matmul, RowStage, Scatter
 from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop
 
 
 def describe_kernel(group: Group, program: Program) -> str:

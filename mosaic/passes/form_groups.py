@@ -17,7 +17,6 @@ from mosaic.ir import (
     Group,
     IrProgram,
     Island,
-    Loop,
     RowStage,
     Scatter,
     Stage,
@@ -25,12 +24,17 @@ from mosaic.ir import (
     read_views,
     written_views,
 )
-from mosaic.ir_expressions import size
+from mosaic.ir_affine import terms_of
+from mosaic.ir_expressions import Load, size
 from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop, Turns
 from mosaic.ir_views import Buffer, View
+from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import as_group
+from mosaic.passes.fuse_epilogues import fuse_epilogues
+from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.join_groups import join
-from mosaic.passes.loop_groups import loop_group
+from mosaic.passes.loop_groups import can_be_kernel, loop_group
 from mosaic.passes.uses import updated_buffers
 
 most_candidates = 16
@@ -49,7 +53,7 @@ records_of_search = 96
 """The same for the search of a position, which looks at eight vectors at once, then at one after the other, then at lanes."""
 
 
-def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
+def form_groups(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
     """Return the program with every definition, matmul and scatter in a group; with `fuse`, users join what they use.
 
     Pre:  statements are definitions, matmuls, scatters and islands
@@ -58,11 +62,43 @@ def form_groups(program: IrProgram, fuse: bool) -> IrProgram:
     groups, delivered = list(map(alone, program.statements)), frozenset(program.delivered)
     if fuse:
         groups = _Fusion(delivered=delivered).fused(groups, program.statements)
-    return replace(program, statements=tuple(_with_locals(groups, delivered)))
+    found: list[Group | Island] = []
+    for group in _with_locals(groups, delivered):
+        found.extend(_groups_in_turns(group, memory, fuse) if isinstance(group, Loop) else [group])
+    return replace(program, statements=tuple(found))
+
+
+def _groups_in_turns(loop: Loop, memory: Memory, fuse: bool) -> list[Group | Island]:
+    """Return a loop as groups with turns: first values of what it carries, its body, and what goes to the next turn.
+
+    The values that a turn leaves are copied to where the next one reads them, through temporaries where one of them is
+    itself a value that the turn has found.
+    """
+    own = loop.own_buffers()
+    outputs = [view for view in loop.writes() if terms_of(view.offset)]
+    outputs += [one.following for one in loop.carried if one.following.buffer in own]
+    body = IrProgram(loop.body, (), (), tuple(outputs), {})
+    if fuse:
+        body = fuse_epilogues(inline_elementwise(body))
+    inner = form_groups(body, memory, fuse).statements
+    states = {one.state.buffer for one in loop.carried}
+    first, moves, last = list[Definition](), list[Definition](), list[Definition]()
+    for one in loop.carried:
+        source = one.following
+        if source.buffer in states:
+            source = memory.temporary(source.shape, source.dtype)
+            moves.append(Definition(source, Load(one.following), loop.origins))
+        first.append(Definition(one.state, one.start, loop.origins))
+        last.append(Definition(one.state, Load(source), loop.origins))
+    turns, turning = Turns(loop.symbol, loop.extent), list[Group | Island]()
+    for group in (*inner, *map(as_group, (*moves, *last))):
+        assert isinstance(group, Group), "numpy runs no turns"
+        turning.append(replace(group, turns=(turns, *group.turns)))
+    return [*map(as_group, first), *turning]
 
 
 @singledispatch
-def alone(statement: Kind) -> Group | Island:
+def alone(statement: Kind) -> Group | Island | Loop:
     """Return a statement as a group of its own; by default its rows are those of its result."""
     result = next(statement.writes())
     return Group(result.shape[:-1], result.shape[-1], (statement,))
@@ -74,7 +110,11 @@ def _(statement: Island) -> Island:
 
 
 alone.register(Definition, as_group)
-alone.register(Loop, loop_group)
+
+
+@alone.register
+def _(statement: Loop) -> Group | Loop:
+    return loop_group(statement) if can_be_kernel(statement) else statement
 
 
 @alone.register
@@ -93,7 +133,7 @@ class _Fusion:
     readers:   of the arrays of which a part is written anew, which groups read them: the write comes after these
     """
 
-    groups: dict[int, Group | Island] = field(default_factory=dict)
+    groups: dict[int, Group | Island | Loop] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     writers: dict[Buffer, list[int]] = field(default_factory=dict)
@@ -104,7 +144,9 @@ class _Fusion:
     delivered: frozenset[Buffer] = frozenset()
     readers: dict[Buffer, list[int]] = field(default_factory=dict)
 
-    def fused(self, groups: Sequence[Group | Island], statements: Sequence[Statement]) -> list[Group | Island]:
+    def fused(
+        self, groups: Sequence[Group | Island | Loop], statements: Sequence[Statement]
+    ) -> list[Group | Island | Loop]:
         """Return the groups after each statement has joined the latest group it can."""
         self.scattered = _scattered(statements)
         self.readers = {base.buffer: [] for statement in statements for base in statement.bases()}
@@ -113,13 +155,13 @@ class _Fusion:
                 self._append(number, group)
         return [self.groups[number] for number in self.order]
 
-    def _append(self, number: int, group: Group | Island) -> None:
+    def _append(self, number: int, group: Group | Island | Loop) -> None:
         self.groups[number] = group
         self.places[number] = len(self.order)
         self.order.append(number)
         if isinstance(group, Island):
             self.last_island = number
-        else:
+        elif isinstance(group, Group):
             self.records[number] = sum(map(_num_records, group.stages))
         for view in written_views(group):
             self.writers.setdefault(view.buffer, []).append(number)
@@ -210,7 +252,7 @@ def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
     return frozenset(buffer for buffer, count in counts.items() if count > 1)
 
 
-def _with_locals(groups: Sequence[Group | Island], delivered: frozenset[Buffer]) -> list[Group | Island]:
+def _with_locals(groups: Sequence[Group | Island | Loop], delivered: frozenset[Buffer]) -> list[Group | Island | Loop]:
     """Return the groups with the results that only they read marked as local."""
     touching: dict[Buffer, set[int]] = {}
     for position, group in enumerate(groups):

@@ -62,7 +62,9 @@ def _chain(
     product = _only_product(groups[position])
     middle = _only_user(product, position, touching, delivered) if product is not None else None
     rows = None if middle is None else groups[middle]
-    if middle is None or not isinstance(rows, Group) or not all(isinstance(stage, RowStage) for stage in rows.stages):
+    if middle is None or not isinstance(rows, Group) or rows.turns:
+        return None
+    if not all(isinstance(stage, RowStage) for stage in rows.stages):
         return None
     stages = row_stages(rows)
     last = _only_user(stages[-1], middle, touching, delivered)
@@ -73,7 +75,7 @@ def _chain(
 
 
 def _only_product(group: Group | Island | None) -> Matmul | None:
-    if isinstance(group, Group) and len(group.stages) == 1 and isinstance(group.stages[0], Matmul):
+    if isinstance(group, Group) and not group.turns and len(group.stages) == 1 and isinstance(group.stages[0], Matmul):
         return group.stages[0]
     return None
 

@@ -13,9 +13,11 @@ import math
 from collections import Counter
 from dataclasses import replace
 
-from mosaic.ir import Definition, IrProgram, Loop, RowStage, Statement, written_views
+from mosaic.ir import Definition, IrProgram, Statement, written_views
 from mosaic.ir_affine import terms_of
 from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, views, walk
+from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop
 from mosaic.ir_views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
 from mosaic.passes.uses import moves_behind_update, readers, reads_own_elements, updates
@@ -87,7 +89,7 @@ def is_movement(expression: Expression) -> bool:
     return not any(isinstance(part, Apply) for part in walk(expression))
 
 
-def _inlined(producer: Definition, user: Statement | RowStage | None) -> Definition | Loop | None:
+def _inlined(producer: Definition, user: Kind | None) -> Definition | Loop | None:
     """Return the user with the producer's expression in place of its loads, or None where that does not pay."""
     if isinstance(user, Loop):
         return _inlined_in_loop(producer, user)
@@ -109,7 +111,7 @@ def _inlined_in_loop(producer: Definition, loop: Loop) -> Loop | None:
     buffer = producer.result.buffer
     if any(view.buffer is buffer for one in loop.carried for view in views(one.start)):
         return None
-    body: list[Definition | RowStage | Loop] = []
+    body: list[Kind] = []
     for part in loop.body:
         if any(view.buffer is buffer for view in part.reads()):
             inlined = _inlined(producer, part)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from composit.errors import InternalError
-from mosaic.ir import Definition, Group, Loop, RowStage
+from mosaic.ir import Definition, Group, RowStage
 from mosaic.ir_affine import Symbol, terms_of
 from mosaic.ir_expressions import loads, map_views, views
-from mosaic.ir_kinds import changed
+from mosaic.ir_kinds import Kind, changed, with_views
+from mosaic.ir_loops import Loop
 from mosaic.ir_views import Shape, View
 from mosaic.passes.canonical_axes import merged_extents
 from mosaic.passes.uses import are_same_elements
@@ -30,17 +30,25 @@ fewest_scalar_turns = 32
 """With so many turns, elements that lie apart are fetched one by one anyway, and a row runs faster by itself."""
 
 
+def can_be_kernel(loop: Loop) -> bool:
+    """Whether a loop can run inside a kernel: its body is element by element over one shape, and reads its own elements."""
+    loops = list(_loops(loop))
+    parts = [part for each in loops for part in each.body if not isinstance(part, Loop)]
+    if not all(isinstance(part, Definition) and part.reducer is None and part.base is None for part in parts):
+        return False
+    symbols = {each.symbol for each in loops}
+    if any(symbol not in symbols for each in loops for symbol, _ in terms_of(each.extent)):
+        return False  # a loop around the kernel says how long this one is
+    return len({view.shape for view in _all_views(loop)}) == 1 and _reads_own_elements(loop)
+
+
 def loop_group(loop: Loop) -> Group:
     """Return the loop in a group of its own.
 
-    Raises: InternalError: its statements are not element by element over one shape
+    Pre: can_be_kernel(loop)
     """
     parts, seen = list(_definitions(loop)), list(_all_views(loop))
-    shapes = {view.shape for view in seen}
-    if len(shapes) != 1 or any(part.reducer is not None or part.base is not None for part in parts):
-        raise InternalError(f"loop_group: a kernel runs loops element by element over one shape, not\n{loop}")
-    _check_own_elements(loop, parts)
-    (shape,) = shapes
+    shape = seen[0].shape
     merged = merged_extents(seen, shape, range(len(shape))) or (1,)
     axes = _lanes_last(merged)
 
@@ -95,20 +103,17 @@ def _all_views(loop: Loop) -> Iterator[View]:
     for part in loop.body:
         if isinstance(part, Loop):
             yield from _all_views(part)
-        else:
-            yield from (part.result, *views(part.expression))
+        yield from (*part.writes(), *(view for each in part.expressions() for view in views(each)))
 
 
-def _check_own_elements(loop: Loop, parts: list[Definition]) -> None:
-    """Raise unless what a turn reads of its own results and of carried values is its own element."""
+def _reads_own_elements(loop: Loop) -> bool:
+    """Whether what a turn reads of its own results and of carried values is its own element."""
+    parts = list(_definitions(loop))
     stored = {part.result.buffer: part.result for part in parts}
     for each in _loops(loop):
         stored.update({one.state.buffer: one.state for one in each.carried})
-    for part in parts:
-        for load in loads(part.expression):
-            own = stored.get(load.view.buffer)
-            if own is not None and not are_same_elements(load.view, own):
-                raise InternalError(f"loop_group: {load.view} is computed by another element's turn in\n{loop}")
+    seen = (load.view for part in parts for load in loads(part.expression))
+    return all(are_same_elements(view, stored[view.buffer]) for view in seen if view.buffer in stored)
 
 
 def _loops(loop: Loop) -> Iterator[Loop]:
@@ -119,10 +124,12 @@ def _loops(loop: Loop) -> Iterator[Loop]:
 
 
 def _changed(loop: Loop, change: Change) -> Loop:
-    body: list[RowStage | Definition | Loop] = []
+    body: list[Kind] = []
     for part in loop.body:
         if isinstance(part, Loop):
             body.append(_changed(part, change))
-        else:
+        elif isinstance(part, Definition):
             body.append(RowStage(change(part.result), map_views(part.expression, change), part.origins))
+        else:
+            body.append(with_views(part, change))
     return replace(loop, body=tuple(body), carried=changed(loop.carried, change))

@@ -117,7 +117,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
             yield choose_output_layouts
         yield partial(split_reductions, memory=memory)
         yield fuse_epilogues
-    yield partial(form_groups, fuse=options.fuse)
+    yield partial(form_groups, memory=memory, fuse=options.fuse)
     if options.fuse:
         yield fuse_attention
 

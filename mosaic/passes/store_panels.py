@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 
 from mosaic.ir import Definition, Group, IrProgram, Matmul, Statement
+from mosaic.ir_affine import terms_of
 from mosaic.ir_expressions import Load
+from mosaic.ir_loops import Turns
 from mosaic.ir_views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import as_group
@@ -36,13 +39,15 @@ def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth, ke
     Post: a Matmul has a panel_width, or a right operand whose last stride is 1.
     """
     packer = _Packer(program, memory, panel_width, keep_packed)
-    statements: list[Statement] = []
-    for statement in program.statements:
-        statements.extend(packer.group(statement) if isinstance(statement, Group) else (statement,))
+    statements = packer.packed_statements()
     constants = {**program.constants, **packer.packed}
     return replace(
         program, statements=(*packer.first, *statements), constants=constants, packed_inputs=packer.packed_inputs
     )
+
+
+def _outermost_turns(statement: Statement) -> Turns | None:
+    return statement.turns[0] if isinstance(statement, Group) and statement.turns else None
 
 
 @dataclass(slots=True)
@@ -56,17 +61,43 @@ class _Packer:
     first: list[Statement] = field(default_factory=list)
     packed_inputs: dict[Buffer, Buffer] = field(default_factory=dict)
 
-    def group(self, group: Group) -> list[Statement]:
-        """Return the group with its products on panels, after the statements that fill those that are not constant."""
+    def packed_statements(self) -> list[Statement]:
+        """Return all statements, with panels filled before the products: what no turn of a loop changes, before the loop."""
+        statements: list[Statement] = []
+        for turns, together in groupby(self.program.statements, _outermost_turns):
+            neighbours = list(together)
+            changing = {view.buffer for each in neighbours for view in each.writes()} if turns else set[Buffer]()
+            inner: list[Statement] = []
+            for statement in neighbours:
+                if not isinstance(statement, Group):
+                    inner.append(statement)
+                    continue
+                copies, group = self.group(statement)
+                for copy in copies:
+                    # What no turn changes is filled before the loop.
+                    is_before = turns is not None and not any(
+                        view.buffer in changing or terms_of(view.offset) for view in copy.reads()
+                    )
+                    filled = as_group(copy) if is_before else replace(as_group(copy), turns=group.turns)
+                    (statements if is_before else inner).append(filled)
+                inner.append(group)
+            if turns is not None:  # what was filled in a turn is out of date in the next
+                self.known = {key: panels for key, panels in self.known.items() if key[0].buffer not in changing}
+            statements += inner
+        return statements
+
+    def group(self, group: Group) -> tuple[list[Definition], Group]:
+        """Return the group with its products on panels, and what fills those that are not constant."""
         copies: list[Definition] = []
         stages = tuple(self.rewritten(stage, copies) if isinstance(stage, Matmul) else stage for stage in group.stages)
-        return [*map(as_group, copies), replace(group, stages=stages)]
+        return copies, replace(group, stages=stages)
 
     def rewritten(self, matmul: Matmul, copies: list[Definition]) -> Matmul:
         """Return the product on panels; what fills them goes to `copies`."""
         width = self.panel_width(matmul)
         right = matmul.right
-        is_constant = right.buffer.kind is BufferKind.CONSTANT
+        # Another matrix in each turn of a loop is packed in the turn.
+        is_constant = right.buffer.kind is BufferKind.CONSTANT and not terms_of(right.offset)
         if not is_constant and matmul.sizes[0] <= few_rows and right.strides[-1] == 1:
             return matmul
         # A batch axis along which the operand does not change is stored once.
@@ -92,7 +123,7 @@ class _Packer:
 
     def _filled(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
         """Return panels that are filled when the program runs: before the product, or first of all if they are kept."""
-        if not (self.keep_packed and view.buffer.kind is BufferKind.INPUT):
+        if not (self.keep_packed and view.buffer.kind is BufferKind.INPUT) or terms_of(view.offset):
             return self._computed(view, width, matmul, copies)
         own: list[Definition] = []
         panels = self._computed(view, width, matmul, own)

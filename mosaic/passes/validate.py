@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from functools import singledispatch
 
 from composit.errors import InternalError
-from mosaic.ir import Definition, Group, IrProgram, Loop, Matmul, Scatter
+from mosaic.ir import Definition, Group, IrProgram, Matmul, Scatter
 from mosaic.ir_affine import bounds
 from mosaic.ir_expressions import Position, views, walk
 from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop
 from mosaic.ir_views import Buffer, View
 
 
@@ -98,6 +99,8 @@ def _(loop: Loop) -> None:
             raise InternalError(f"validate: {one} does not keep its type in\n{loop}")
     for statement in loop.body:
         check(statement)
+        if any(statement.bases()):
+            raise InternalError(f"validate: a turn writes a part of an array anew; carry the array, in\n{loop}")
 
 
 def _check_base(definition: Definition) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ import composit.numpy as cnp
 import mosaic
 from composit.apply import apply
 from composit.operation import Operation, TensorType, tensor_type
-from mosaic.ir import Carried, Definition, Loop
+from mosaic.ir import Definition, Matmul
 from mosaic.ir_affine import Symbol, symbol_number
-from mosaic.ir_expressions import Apply, Expression, Load, literal
+from mosaic.ir_expressions import Accumulated, Apply, Expression, Load, literal
+from mosaic.ir_loops import Carried, Loop
+from mosaic.ir_views import View
 from mosaic.lowering.registry import Context, Value, lower
 from mosaic.lowering.scans import at_turn
 
@@ -265,11 +268,153 @@ def write_lstm_gates(context: Context) -> Sequence[Value]:
     return (result,)
 
 
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(inputs: Any, weights: Any) -> Any:
+    """Hidden states of an LSTM; `inputs` are its inputs times their weights, for all four gates."""
+    size = weights.shape[0]
+    cell, hidden, found = np.zeros(inputs.shape[1:-1] + (size,)), np.zeros(inputs.shape[1:-1] + (size,)), []
+    for each in inputs:
+        gates = each + hidden @ weights
+        update, forget, value, output = (gates[..., k * size : (k + 1) * size] for k in range(4))
+        cell = sigmoid(forget) * cell + sigmoid(update) * np.tanh(value)
+        hidden = sigmoid(output) * np.tanh(cell)
+        found.append(hidden)
+    return np.stack(found)
+
+
+def write_lstm(context: Context) -> Sequence[Value]:
+    """A product, and what is computed from it, in each turn: the loop runs around their kernels."""
+    result, inputs, weights = context.result(), context.view(0), context.view(1)
+    (steps, batch, width), size, dtype = inputs.shape, weights.shape[0], result.dtype
+    i, origins = Symbol("i", steps), (context.position,)
+    cell, new_cell, hidden, new_hidden = (context.memory.temporary((batch, size), dtype) for _ in range(4))
+    product = context.memory.temporary((batch, width), dtype)
+    gates = [
+        added(*pair) for pair in zip(*(parts_of(view, size) for view in (at_turn(inputs, 0, i), product)), strict=True)
+    ]
+    opened = [
+        Apply("divide", (number(1), added(number(1), Apply("exp", (Apply("negative", (each,), dtype),), dtype))), dtype)
+        for each in gates
+    ]
+    value, bent = Apply("tanh", (gates[2],), dtype), Apply("tanh", (Load(new_cell),), dtype)
+    body = (
+        Matmul(product, hidden, weights, Accumulated(dtype), origins),
+        Definition(new_cell, added(times(opened[1], Load(cell)), times(opened[0], value)), origins),
+        Definition(new_hidden, times(opened[3], bent), origins),
+        Definition(at_turn(result, 0, i), Load(new_hidden), origins),
+    )
+    carried = (Carried(cell, new_cell, number(0)), Carried(hidden, new_hidden, number(0)))
+    context.statements.append(Loop(i, i.most, body, carried))
+    return (result,)
+
+
+def parts_of(view: View, size: int) -> list[Expression]:
+    return [Load(view.slice_axis(view.ndim - 1, k * size, size)) for k in range(view.shape[-1] // size)]
+
+
+def power_iteration(a: Any) -> Any:
+    v = np.full(len(a), 1.0)
+    for _ in range(7):
+        w = a @ v
+        v = w / np.sqrt((w * w).sum())
+    return v
+
+
+def write_power_iteration(context: Context) -> Sequence[Value]:
+    """Reductions in each turn; what is carried is the result."""
+    result, a = context.result(), context.view(0)
+    size, dtype, origins = a.shape[0], result.dtype, (context.position,)
+    product, new = (context.memory.temporary((size,), dtype) for _ in range(2))
+    square = context.memory.temporary((), dtype)
+    term = times(Load(a), Load(result.broadcast_to(a.shape)))
+    norm = Apply("sqrt", (Load(square.broadcast_to((size,))),), dtype)
+    body = (
+        Definition(product, term, origins, (size,), "add"),
+        Definition(square, times(Load(product), Load(product)), origins, (size,), "add"),
+        Definition(new, Apply("divide", (Load(product), norm), dtype), origins),
+    )
+    # Definition of a row of sums: its domain is rows and columns of the matrix.
+    i = Symbol("i", 7)
+    context.statements.append(Loop(i, i.most, body, (Carried(result, new, number(1)),)))
+    return (result,)
+
+
+def gram_sums(x: Any) -> Any:
+    """y[i] = sum over j <= i of x[i] . x[j]: a growing loop around a reduction, in a loop."""
+    return np.array([sum((x[i] * x[j]).sum() for j in range(i + 1)) for i in range(len(x))])
+
+
+def write_gram_sums(context: Context) -> Sequence[Value]:
+    result, x = context.result(), context.view(0)
+    i, j, origins = Symbol("i", x.shape[0]), Symbol("j", x.shape[0]), (context.position,)
+    total, dot, new = (context.memory.temporary((), result.dtype) for _ in range(3))
+    term = times(Load(at_turn(x, 0, i)), Load(at_turn(x, 0, j)))
+    body = (
+        Definition(dot, term, origins, x.shape[1:], "add"),
+        Definition(new, added(Load(total), Load(dot)), origins),
+    )
+    inner = Loop(j, symbol_number(i) + 1, body, (Carried(total, new, number(0)),))
+    store = Definition(at_turn(result, 0, i), Load(total), origins)
+    context.statements.append(Loop(i, i.most, (inner, store)))
+    return (result,)
+
+
+def fibonacci_rows(x: Any) -> Any:
+    """Two carried rows that change places, with a row sum in each turn."""
+    a, b = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    for row in x:
+        a, b = b, a * 0.5 + row - b.sum() * 0.01
+    return a + b
+
+
+def write_fibonacci_rows(context: Context) -> Sequence[Value]:
+    result, x = context.result(), context.view(0)
+    i, origins = Symbol("i", x.shape[0]), (context.position,)
+    a, b, new = (context.memory.temporary(result.shape, result.dtype) for _ in range(3))
+    total = context.memory.temporary((), result.dtype)
+    part = times(Load(total.broadcast_to(result.shape)), number(-0.01))
+    body = (
+        Definition(total, Load(b), origins, result.shape, "add"),
+        Definition(new, added(times(Load(a), number(0.5)), Load(at_turn(x, 0, i)), part), origins),
+    )
+    carried = (Carried(a, b, number(0)), Carried(b, new, number(1)))
+    context.statements.append(Loop(i, i.most, body, carried))
+    context.statements.append(Definition(result, added(Load(a), Load(b)), origins))
+    return (result,)
+
+
+def layers(x: Any, weights: Any) -> Any:
+    for each in weights:
+        x = np.tanh(x @ each)
+    return x
+
+
+def write_layers(context: Context) -> Sequence[Value]:
+    """Another matrix in each turn."""
+    result, x, weights = context.result(), context.view(0), context.view(1)
+    i, origins, dtype = Symbol("i", weights.shape[0]), (context.position,), result.dtype
+    product, new = (context.memory.temporary(result.shape, dtype) for _ in range(2))
+    body = (
+        Matmul(product, result, at_turn(weights, 0, i), Accumulated(dtype), origins),
+        Definition(new, Apply("tanh", (Load(product),), dtype), origins),
+    )
+    context.statements.append(Loop(i, i.most, body, (Carried(result, new, Load(x)),)))
+    return (result,)
+
+
 BY_HAND: dict[str, tuple[Callable[..., Any], Callable[[Context], Sequence[Value]]]] = {
     "second_order": (second_order, write_second_order),
     "pairs": (pairs, write_pairs),
     "last_of_recurrence": (last_of_recurrence, write_last_of_recurrence),
     "lstm_gates": (lstm_gates, write_lstm_gates),
+    "power_iteration": (power_iteration, write_power_iteration),
+    "gram_sums": (gram_sums, write_gram_sums),
+    "fibonacci_rows": (fibonacci_rows, write_fibonacci_rows),
+    "lstm": (lstm, write_lstm),
+    "layers": (layers, write_layers),
 }
 
 
@@ -284,6 +429,9 @@ BY_HAND: dict[str, tuple[Callable[..., Any], Callable[[Context], Sequence[Value]
         ("pairs", (40,)),
         ("last_of_recurrence", (9, 4, 10)),
         ("lstm_gates", (6, 4, 35)),
+        ("power_iteration", (30, 30)),
+        ("gram_sums", (9, 40)),
+        ("fibonacci_rows", (8, 50)),
     ],
 )
 def test_loops_written_by_hand_compute_what_they_say(name: str, shape: tuple[int, ...], fuse: bool) -> None:
@@ -301,3 +449,60 @@ def test_a_single_running_sum_declares_no_index_that_it_does_not_use(axis: int |
     text = mosaic.emit(cnp.cumsum(x, axis=axis), [x])
     assert "carried" in text
     assert all(len(re.findall(r"\brow\b", function)) != 1 for function in text.split("\n}\n"))
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize(("batch", "size"), [(3, 8), (40, 16)])
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_an_lstm_runs_its_product_in_each_turn(batch: int, size: int, is_constant: bool, fuse: bool) -> None:
+    inputs, weights = numbers((5, batch, 4 * size), "float64") / 3, numbers((size, 4 * size), "float64") / 9
+    x, w = cnp.asarray(inputs), cnp.asarray(weights)
+    states = apply(ByHand("lstm"), x, w) * 2
+    model = mosaic.compile(states, inputs=[x] if is_constant else [x, w], fuse=fuse)
+    given = [inputs] if is_constant else [inputs, weights]
+    np.testing.assert_allclose(model(*given), lstm(inputs, weights) * 2, rtol=1e-10, atol=1e-14)
+    assert "numpy" not in model.explain()
+    assert "for (int64_t turn_0 = 0; turn_0 < 5; ++turn_0)" in model.source
+
+
+def test_panels_that_no_turn_changes_are_filled_before_the_loop() -> None:
+    x, w = cnp.asarray(numbers((5, 40, 64), "float64")), cnp.asarray(numbers((16, 64), "float64"))
+    (stage,) = [
+        stage for stage in mosaic.stages(apply(ByHand("lstm"), x, w), inputs=[x, w]) if stage.name == "store_panels"
+    ]
+    heads = [line for line in stage.text.splitlines() if line.startswith("for ")]
+    in_turns = [line.startswith("for i below 5: ") for line in heads]
+    # Two starts and the panels stand before the loop; all that is in turns stands together.
+    assert in_turns == sorted(in_turns)
+    assert in_turns.count(False) == 3
+
+
+def test_a_loop_around_kernels_reads_as_one() -> None:
+    x = cnp.asarray(numbers((4, 6), "float64"))
+    (stage,) = [
+        stage for stage in mosaic.stages(apply(ByHand("gram_sums"), x), inputs=[x]) if stage.name == "form_groups"
+    ]
+    assert stage.text == dedent(
+        """\
+        for i below 4: for one row of 1:
+            temporary_1[1] = 0.0
+        for i below 4: for j below i + 1: for one row of 6:
+            local temporary_2[1] = add over row of multiply(input_0[6 by 1 from 6*i], input_0[6 by 1 from 6*j])
+            temporary_3[1] = add(temporary_1[1], temporary_2[1])
+        for i below 4: for j below i + 1: for one row of 1:
+            temporary_1[1] = temporary_3[1]
+        for i below 4: for one row of 1:
+            temporary_0[1 by 0 from i] = temporary_1[1]
+        return temporary_0[4]"""
+    )
+
+
+@pytest.mark.parametrize("is_constant", [True, False])
+@pytest.mark.parametrize("rows", [2, 60])
+def test_each_turn_may_have_a_matrix_of_its_own(rows: int, is_constant: bool) -> None:
+    x, weights = numbers((rows, 12), "float64"), numbers((4, 12, 12), "float64") / 5
+    a, w = cnp.asarray(x), cnp.asarray(weights)
+    given = [x] if is_constant else [x, weights]
+    for fuse in (True, False):
+        model = mosaic.compile(apply(ByHand("layers"), a, w), inputs=[a] if is_constant else [a, w], fuse=fuse)
+        np.testing.assert_allclose(model(*given), layers(x, weights), rtol=1e-12)

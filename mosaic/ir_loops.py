@@ -1,0 +1,102 @@
+"""Loops: statements that run turn after turn with values carried from turn to turn, inside a kernel or around kernels.
+
+May import the other `mosaic.ir_*` modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mosaic.ir_affine import Number, Symbol
+from mosaic.ir_expressions import Expression, map_views, text, views
+from mosaic.ir_kinds import ChangeView, Kind, changed
+from mosaic.ir_views import Buffer, View
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """A loop around kernels: its symbol and how many turns it has."""
+
+    symbol: Symbol
+    extent: Number
+
+    def __str__(self) -> str:
+        return f"for {self.symbol.name} below {self.extent}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """A value that goes round a loop: the first turn finds `start` in `state`, each later one what `following` was."""
+
+    state: View
+    following: View
+    start: Expression
+
+    def __str__(self) -> str:
+        return f"{self.state} from {text(self.start)} to {self.following}"
+
+
+@changed.register
+def _(part: Carried, change: ChangeView) -> Carried:
+    return Carried(change(part.state), change(part.following), map_views(part.start, change))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop(Kind):
+    """Statements that run turn after turn; the offsets of their views, and extents of inner loops, may move with it.
+
+    What a turn leaves to the next is `carried`; all else that it reads was there before the loop or is its own. After the
+    loop, carried values are those of the last turn. A body is lowered and fused once, as any other statements. A body that
+    is element by element over one shape becomes stages over the rows of one group, and the loop runs for each element by
+    itself; any other becomes groups, and the loop runs around their kernels.
+
+    Example, the running sums of x[3, 4] along the first axis:
+        for i below 3, with s[4] from -0.0 to t[4]:
+            t[4] = add(s[4], x[4 by 1 from 4*i])
+            y[4 by 1 from 4*i] = t[4]
+    """
+
+    symbol: Symbol
+    extent: Number
+    body: tuple[Kind, ...]
+    carried: tuple[Carried, ...] = ()
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """The instructions it computes, in order."""
+        return tuple(dict.fromkeys(origin for statement in self.body for origin in statement.origins))
+
+    @property
+    def num_turns(self) -> int:
+        """How often the innermost bodies run at most."""
+        return self.symbol.most * max(each.num_turns for each in self.body)
+
+    def reads(self) -> Iterator[View]:
+        """Yield the views it loads from, of what was there before the loop."""
+        own = self.own_buffers()
+        for statement in self.body:
+            yield from (view for view in statement.reads() if view.buffer not in own)
+        for one in self.carried:
+            yield from views(one.start)
+
+    def writes(self) -> Iterator[View]:
+        """Yield the views that its turns fill, and the carried values, which are there after the last turn."""
+        for statement in self.body:
+            yield from statement.writes()
+        yield from (one.state for one in self.carried)
+
+    def expressions(self) -> Iterator[Expression]:
+        """Yield what it computes, element by element."""
+        for statement in self.body:
+            yield from statement.expressions()
+        yield from (one.start for one in self.carried)
+
+    def own_buffers(self) -> set[Buffer]:
+        """Return the buffers whose values differ from turn to turn."""
+        return {view.buffer for view in self.writes()}
+
+    def __str__(self) -> str:
+        carried = f", with {' and '.join(map(str, self.carried))}" if self.carried else ""
+        lines = [line for statement in self.body for line in str(statement).splitlines()]
+        return "\n".join([f"for {self.symbol.name} below {self.extent}{carried}:", *(f"    {line}" for line in lines)])
