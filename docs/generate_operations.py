@@ -52,7 +52,7 @@ def operations_text() -> str:
 _ELEMENTWISE_HEADER = ("Function", "Operands", "Results", "Derivative", "C", "torch")
 _OPERATION_HEADER = ("Operation", "Parameters", "Derivative", "C", "torch")
 # The first has a table of its own, the second holds numpy's own dtypes and constants.
-_ELSEWHERE = ("composit.numpy.elementwise.table", "composit.numpy.numpys_own.constants")
+_ELSEWHERE = ("composit.numpy.elementwise.table", "composit.numpy.numpys_own.same_objects")
 # Their functions are public under the module's own name.
 _NAMESPACES = (cnp.linalg, cnp.fft)
 _FUNCTIONS_SENTENCE = "Each has numpy's name, arguments and errors, and is one operation or is built of several.\n"

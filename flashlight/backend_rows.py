@@ -13,8 +13,10 @@ import torch
 
 from composit.numpy.creation.from_nothing import Full
 from composit.numpy.elementwise import table
-from composit.numpy.elementwise.casting import Astype, Where
+from composit.numpy.elementwise.casting import Astype
+from composit.numpy.elementwise.conditional import Where
 from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
+from composit.numpy.indexing.advanced_indices import AdvancedIndex
 from composit.numpy.indexing.taking import Take, TakeAlongAxis
 from composit.numpy.manipulation.broadcasting import BroadcastTo
 from composit.numpy.manipulation.joining import Concatenate, Split, Stack
@@ -23,7 +25,7 @@ from composit.numpy.products.einsums import Einsum
 from composit.numpy.products.matrix_products import Matmul
 from composit.numpy.rearranging.padding import Pad
 from composit.numpy.reductions.reduce import Accumulate, Reduce
-from composit.numpy.views.basic_indices import AdvancedIndex, BasicIndex
+from composit.numpy.views.basic_indices import BasicIndex
 from composit.operation import Operation, TensorType
 from flashlight.backend_elementwise import elementwise_callable, is_computable
 from flashlight.conversion import NUMPY_TO_TORCH

@@ -31,40 +31,38 @@ from composit.numpy.creation import from_nothing, from_values, windows
 from composit.numpy.creation.from_nothing import *
 from composit.numpy.creation.from_values import *
 from composit.numpy.creation.windows import *
-from composit.numpy.elementwise import cardinal_sine, composites, table
+from composit.numpy.elementwise import cardinal_sine, composites, conditional, table
 from composit.numpy.elementwise.cardinal_sine import *
 from composit.numpy.elementwise.composites import *
+from composit.numpy.elementwise.conditional import *
 from composit.numpy.elementwise.table import *
-from composit.numpy.indexing import choosing, grids, index_arrays, iteration, taking
+from composit.numpy.indexing import choosing, diagonals, grids, index_arrays, iteration, taking
 from composit.numpy.indexing.choosing import *
+from composit.numpy.indexing.diagonals import *
 from composit.numpy.indexing.grids import *
 from composit.numpy.indexing.index_arrays import *
 from composit.numpy.indexing.iteration import *
 from composit.numpy.indexing.strided_views import sliding_window_view as _sliding_window_view
 from composit.numpy.indexing.strided_views import view_of_part as _view_of_part
 from composit.numpy.indexing.taking import *
-from composit.numpy.inspection import comparing, properties, questions
-from composit.numpy.inspection.comparing import *
+from composit.numpy.inspection import properties, shared_memory
 from composit.numpy.inspection.properties import *
-from composit.numpy.inspection.questions import *
+from composit.numpy.inspection.shared_memory import *
 from composit.numpy.manipulation import broadcasting, joining, reshaping
 from composit.numpy.manipulation.broadcasting import *
 from composit.numpy.manipulation.joining import *
 from composit.numpy.manipulation.reshaping import *
-from composit.numpy.numpys_own import constants, dates, files, higher_order, numpys_classes, printing, settings
-from composit.numpy.numpys_own.constants import *
-from composit.numpy.numpys_own.dates import *
-from composit.numpy.numpys_own.files import *
-from composit.numpy.numpys_own.higher_order import *
-from composit.numpy.numpys_own.numpys_classes import *
-from composit.numpy.numpys_own.printing import *
-from composit.numpy.numpys_own.settings import *
+from composit.numpy.numpys_own import functions, input_output, same_objects
+from composit.numpy.numpys_own.functions import *
+from composit.numpy.numpys_own.input_output import *
+from composit.numpy.numpys_own.same_objects import *
 from composit.numpy.products import einsums, matrix_products, vector_products
 from composit.numpy.products.einsums import *
 from composit.numpy.products.matrix_products import *
 from composit.numpy.products.vector_products import *
-from composit.numpy.rearranging import bits, editing, flips_and_repeats, padding
+from composit.numpy.rearranging import bits, building_matrices, editing, flips_and_repeats, padding
 from composit.numpy.rearranging.bits import *
+from composit.numpy.rearranging.building_matrices import *
 from composit.numpy.rearranging.editing import *
 from composit.numpy.rearranging.flips_and_repeats import *
 from composit.numpy.rearranging.padding import *
@@ -132,18 +130,18 @@ __all__ += broadcasting.__all__
 __all__ += differences.__all__
 __all__ += cardinal_sine.__all__
 __all__ += choosing.__all__
-__all__ += comparing.__all__
-__all__ += constants.__all__
+__all__ += same_objects.__all__
 __all__ += einsums.__all__
 __all__ += correlations.__all__
 __all__ += from_nothing.__all__
-__all__ += dates.__all__
 __all__ += editing.__all__
+__all__ += building_matrices.__all__
 __all__ += composites.__all__
+__all__ += conditional.__all__
+__all__ += diagonals.__all__
 __all__ += table.__all__
-__all__ += files.__all__
 __all__ += index_arrays.__all__
-__all__ += higher_order.__all__
+__all__ += functions.__all__
 __all__ += histograms.__all__
 __all__ += in_place.__all__
 __all__ += grids.__all__
@@ -153,17 +151,15 @@ __all__ += joining.__all__
 __all__ += matrices.__all__
 __all__ += reshaping.__all__
 __all__ += nan_functions.__all__
-__all__ += numpys_classes.__all__
 __all__ += polynomials.__all__
 __all__ += order_statistics.__all__
 __all__ += padding.__all__
-__all__ += printing.__all__
+__all__ += input_output.__all__
 __all__ += matrix_products.__all__
-__all__ += questions.__all__
+__all__ += shared_memory.__all__
 __all__ += flips_and_repeats.__all__
 __all__ += reduce.__all__
 __all__ += sets.__all__
-__all__ += settings.__all__
 __all__ += sort_and_search.__all__
 __all__ += submodules.__all__
 __all__ += taking.__all__

@@ -10,7 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import apply
 from composit.handle import TensorHandle
-from composit.numpy.views.basic_indices import ARRAY, AdvancedIndexAdjoint
+from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
 from flashlight.operations.common import Lazy, aten, cast
 from flashlight.table import Call, register
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from composit.numpy.elementwise.cardinal_sine import Sinc
-from composit.numpy.elementwise.casting import Astype, Where
+from composit.numpy.elementwise.casting import Astype
+from composit.numpy.elementwise.conditional import Where
 from composit.numpy.elementwise.functions import Elementwise
 from composit.operation import TensorType
 from mosaic.codegen.functions import is_compiled

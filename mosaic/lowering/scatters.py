@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from composit.numpy.indexing.advanced_indices import AdvancedIndex, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from composit.numpy.views.basic_indices import AdvancedIndex, AdvancedIndexAdjoint
 from mosaic.ir import Scatter
 from mosaic.ir_expressions import Expression, Gather, Load, literal, map_load, map_views
 from mosaic.ir_views import View

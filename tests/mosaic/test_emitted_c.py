@@ -11,8 +11,8 @@ import pytest
 import composit as cnp
 import mosaic
 from composit.apply import apply
+from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from composit.numpy.views.basic_indices import ARRAY, AdvancedIndexAdjoint
 from mosaic.executable import Executable
 from mosaic.runtime.arguments import Signature
 from mosaic.runtime.standalone import standalone_main

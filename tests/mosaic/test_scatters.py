@@ -10,8 +10,8 @@ import mosaic
 from composit.apply import apply
 from composit.errors import OutOfBoundsError
 from composit.nn import chain_rule
+from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from composit.numpy.views.basic_indices import ARRAY, AdvancedIndexAdjoint
 from composit.operation import Operation
 from tests.mosaic.comparison import check, tensor
 

@@ -15,9 +15,9 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle, described, make_tensor
 from composit.numpy.assignment.in_place import repeated, write_flat
 from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.subscripts import get_item
 from composit.numpy.manipulation.reshaping import Reshape, reshape
-from composit.numpy.views.basic_indices import known_integers
 from composit.numpy.views.layout import flags_of
 from composit.numpy.views.writes import assign_elements, is_writable
 from composit.operation import Array, Dtype

@@ -19,11 +19,11 @@ from composit.numpy.assignment.writing import set_item
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.composites import clip
-from composit.numpy.elementwise.composites import where as choose_where
+from composit.numpy.elementwise.conditional import where as choose_where
+from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.reductions.reduce import cumsum
-from composit.numpy.views.basic_indices import known_integers
 from composit.numpy.views.writes import is_connected
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.creation.from_values import array
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.table import negative
+from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.known_elements import write_part
 from composit.numpy.indexing.subscripts import basic_key, element_places
-from composit.numpy.views.basic_indices import BasicIndex, known_integers, plain_places
+from composit.numpy.views.basic_indices import BasicIndex, plain_places
 from composit.numpy.views.writes import (
     ARRAY,
     AddAt,

@@ -27,7 +27,7 @@ from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import in_dtype
-from composit.numpy.elementwise.composites import where
+from composit.numpy.elementwise.conditional import where
 from composit.numpy.indexing.taking import TakeAdjoint
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.joining import concatenate

@@ -1,18 +1,14 @@
-"""`Astype` and `Where`: elements in another dtype, and elements chosen by a condition. Neither is a row of the table.
-
-May import operation, apply, and functions of this folder.
-"""
+"""`Astype`: elements in another dtype, an elementwise operation that is no row of the table. May import operation, apply."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from composit.apply import apply
-from composit.numpy.elementwise.functions import broadcast_shapes, promote
 from composit.operation import Array, Dtype, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -56,33 +52,3 @@ def astype(
 def in_dtype(tensor: Any, dtype: Dtype) -> LazyTensor:
     """Return the tensor in the dtype, byte order included; the tensor itself if it has that dtype."""
     return tensor if tensor.dtype == dtype else apply(Astype(dtype), tensor)
-
-
-@dataclass(frozen=True, slots=True)
-class Where(Operation):
-    """Elements of the second operand where the first is true, of the third elsewhere. All three broadcast.
-
-    Derivative:  g where the operand was chosen, 0 elsewhere
-    Reference:   numpy.where
-    """
-
-    keeps_c_order = True
-    kind = OperationKind.ELEMENTWISE
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        shape = broadcast_shapes("where", [operand.shape for operand in operand_types])
-        return (tensor_type(shape, promote(operand_types[1:])),)
-
-    def evaluator(self) -> Callable[..., Results]:
-        return np.where
-
-    def evaluate(self, *operands: Array) -> Results:
-        return np.where(*operands)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        xp, (g,), (condition, *_) = context.xp, context.cotangents, context.operands
-        return [
-            None,
-            xp.where(condition, g, 0) if context.needs[1] else None,
-            xp.where(condition, 0, g) if context.needs[2] else None,
-        ]

@@ -1,4 +1,4 @@
-"""Elementwise functions composed of ufuncs, as in numpy: where, clip, round, isclose, nan_to_num, real, imag.
+"""Elementwise functions composed of ufuncs, as in numpy: clip, round, isclose, nan_to_num, real, imag.
 
 Their derivatives are those of their parts. May import errors, operation, apply, handle, arguments, views, calls, and
 the table of this folder.
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import DtypeError, NoRuleError, ParameterError
+from composit.errors import DtypeError, NoRuleError
 from composit.handle import TensorHandle, described, mark_view
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, is_number, own, truth, whole
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
-from composit.numpy.elementwise.casting import Where, in_dtype
+from composit.numpy.elementwise.casting import in_dtype
+from composit.numpy.elementwise.conditional import where
 from composit.numpy.views.view_operations import ComplexPart
 from composit.numpy.views.writes import assign_result, writing_to
 from composit.operation import Dtype, OperationKind, TensorType, tensor_type
@@ -42,23 +43,7 @@ __all__ = [
     "nan_to_num",
     "real",
     "round",
-    "where",
 ]
-
-
-@rule_for(np.where)
-def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) -> LazyTensor:
-    """Return elements of x where the condition is true, of y elsewhere. Reference: numpy.where.
-
-    Derivative:  g where the operand was chosen, 0 elsewhere
-    """
-    if (x is None) is not (y is None):
-        raise ParameterError(
-            "either both or neither of x and y should be given: where was given one of them; expected where(condition, x, y)"
-        )
-    if x is None:
-        raise NoRuleError("where: with a condition alone the shape of the result depends on values")
-    return apply(Where(), condition, x, y)
 
 
 _absent: Any = np._NoValue  # Any: the default of parameters of any type

@@ -19,8 +19,7 @@ from composit.eager_results import compute_if_caught
 from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
-from composit.numpy.arguments.normalizing import named_dtype
-from composit.numpy.arguments.python_integers import Bounds, check_python_ints, integer_bounds
+from composit.numpy.arguments.normalizing import Bounds, check_python_ints, integer_bounds, named_dtype
 from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.calls.ufuncs import (
     asked,

@@ -25,12 +25,12 @@ from composit.numpy.arguments.normalizing import (
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.numpy_function import rule_for, without_rule
 from composit.numpy.elementwise.casting import astype
-from composit.numpy.elementwise.composites import where
+from composit.numpy.elementwise.conditional import where
 from composit.numpy.elementwise.functions import promote
+from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.reshaping import ravel
-from composit.numpy.views.basic_indices import known_integers
 from composit.numpy.views.layout import in_c_order, is_given_in_fortran_order
 from composit.operation import OperationKind, Results, TensorType, VjpContext, tensor_type
 

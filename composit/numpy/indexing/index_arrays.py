@@ -1,7 +1,6 @@
-"""Index arrays for diagonals and triangles of matrices (diag_indices, tril_indices, ...), `vander`, `unravel_index`.
+"""Index arrays for diagonals and triangles of matrices (diag_indices, tril_indices, ...), `unravel_index`.
 
-numpy makes the positions at the call. Of a tensor only its shape is needed. May import errors, arguments, calls,
-elementwise, manipulation, reductions.
+numpy makes the positions at the call. Of a tensor only its shape is needed. May import errors, arguments, calls.
 """
 
 from __future__ import annotations
@@ -11,12 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from composit.errors import NoRuleError
-from composit.numpy.arguments.normalizing import TensorLike, handle_of, integer, own
+from composit.numpy.arguments.normalizing import TensorLike, handle_of
 from composit.numpy.calls.numpy_function import rule_for, without_rule
-from composit.numpy.elementwise.casting import astype
-from composit.numpy.manipulation.broadcasting import broadcast_to
-from composit.numpy.manipulation.joining import concatenate
-from composit.numpy.reductions import reduce as reductions
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -31,7 +26,6 @@ __all__ = [
     "triu_indices",
     "triu_indices_from",
     "unravel_index",
-    "vander",
 ]
 
 diag_indices = without_rule(np.diag_indices)
@@ -73,23 +67,3 @@ def triu_indices_from(arr: TensorLike, k: int = 0) -> tuple[LazyTensor, ...]:
     rows, columns = _matrix_shape(arr)
     positions: tuple[LazyTensor, ...] = triu_indices(rows, k=k, m=columns)
     return positions
-
-
-@rule_for(np.vander)
-def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> LazyTensor:
-    """Return the powers of the elements as columns. See np.vander.
-
-    Derivative:  that of the cumulative products of which it is made
-    """
-    tensor = handle_of(x)
-    columns = tensor.size if N is None else integer(N)
-    if tensor.ndim != 1 or tensor.dtype.kind not in "biufc" or columns < 1:
-        raise NoRuleError("vander: x is no vector of numbers, or there are no columns")
-    dtype = np.promote_types(tensor.dtype, int)
-    values = tensor if tensor.dtype == dtype else astype(tensor, dtype)
-    powers = [broadcast_to(dtype.type(1), (tensor.size, 1))]
-    if columns > 1:
-        repeated = broadcast_to(values[:, None], (tensor.size, columns - 1))
-        powers.append(reductions.cumprod(repeated, axis=1))
-    result = concatenate(powers, 1)
-    return result if increasing else own(result[:, ::-1])

@@ -23,21 +23,17 @@ from composit.guards import read_value
 from composit.handle import TensorHandle, described, mark_view, new_tensor
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
-from composit.numpy.indexing.known_elements import element_at, elements_of, places_within
-from composit.numpy.manipulation.reshaping import moveaxis, reshape, squeeze
-from composit.numpy.views.basic_indices import (
+from composit.numpy.indexing.advanced_indices import (
     ARRAY,
     WITHOUT_LAZY_SCALARS,
     AdvancedEntry,
     AdvancedIndex,
-    BasicEntry,
-    BasicIndex,
-    Field,
     check_bounds,
     known_integers,
-    normalized_slice,
-    plain_places,
 )
+from composit.numpy.indexing.known_elements import element_at, elements_of, places_within
+from composit.numpy.manipulation.reshaping import moveaxis, reshape, squeeze
+from composit.numpy.views.basic_indices import BasicEntry, BasicIndex, Field, normalized_slice, plain_places
 from composit.numpy.views.layout import InOrder
 from composit.numpy.views.live_memory import record_at
 from composit.numpy.views.writes import is_writable

@@ -16,8 +16,13 @@ from composit.errors import DtypeError, NoRuleError, OutOfBoundsError, Parameter
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, handle_of, is_number, normalize_axis
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.indexing.advanced_indices import (
+    WITHOUT_LAZY_SCALARS,
+    broadcast_indices,
+    check_bounds,
+    known_integers,
+)
 from composit.numpy.manipulation.reshaping import ravel
-from composit.numpy.views.basic_indices import WITHOUT_LAZY_SCALARS, broadcast_indices, check_bounds, known_integers
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:

@@ -1,17 +1,46 @@
-"""Properties known without computing: shape, ndim, size, dtypes. May import errors, operation, arguments, calls."""
+"""Questions about arrays that Python gets the answer to: shape, ndim, size, dtypes, kind, equality.
+
+Computed only where types do not suffice (allclose, array_equal). May import errors, handle, operation, arguments, calls.
+"""
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
+from numpy import broadcast
 
 from composit.errors import NoRuleError
+from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, normalize_axis
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.numpy_function import rule_for, without_rule
 from composit.operation import Dtype, Shape
 
-__all__ = ["can_cast", "iscomplexobj", "isrealobj", "ndim", "promote_types", "result_type", "shape", "size"]
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = [
+    "allclose",
+    "array_equal",
+    "array_equiv",
+    "broadcast",
+    "can_cast",
+    "common_type",
+    "iscomplexobj",
+    "isdtype",
+    "isrealobj",
+    "isscalar",
+    "iterable",
+    "min_scalar_type",
+    "mintypecode",
+    "ndim",
+    "promote_types",
+    "real_if_close",
+    "result_type",
+    "shape",
+    "size",
+    "typename",
+]
 
 promote_types = np.promote_types
 
@@ -74,3 +103,41 @@ def iscomplexobj(x: TensorLike) -> bool:
 def isrealobj(x: TensorLike) -> bool:
     """Return whether the dtype is not complex. See np.isrealobj."""
     return not iscomplexobj(x)
+
+
+allclose = without_rule(np.allclose)
+array_equal = without_rule(np.array_equal)
+array_equiv = without_rule(np.array_equiv)
+isdtype = without_rule(np.isdtype)
+min_scalar_type = without_rule(np.min_scalar_type)
+mintypecode = without_rule(np.mintypecode)
+typename = without_rule(np.typename)
+
+
+@rule_for(np.real_if_close)
+def real_if_close(a: TensorLike, tol: float = 100) -> LazyTensor:
+    """Return the real parts if all imaginary parts are nearly 0; complex values are computed now. See np.real_if_close."""
+    tensor = handle_of(a)
+    if tensor.dtype.kind == "c" or tensor.type.weak or tensor.type.is_scalar:
+        raise NoRuleError("real_if_close: the values of complex numbers decide, or a scalar")
+    return tensor
+
+
+@rule_for(np.common_type)
+def common_type(*arrays: TensorLike) -> type[np.inexact[Any]]:
+    """Return the inexact type that all arrays can be converted to. See np.common_type."""
+    return np.common_type(*(np.empty(0, handle_of(array).dtype) for array in arrays))
+
+
+@rule_for(np.isscalar)
+def isscalar(element: Any) -> bool:
+    """Return whether it is a scalar; tensors are scalars if numpy's result would be one. See np.isscalar."""
+    if isinstance(element, TensorHandle):
+        return element.type.is_scalar
+    return np.isscalar(element)
+
+
+@rule_for(np.iterable)
+def iterable(y: Any) -> bool:
+    """Return whether Python can loop over it. See np.iterable."""
+    return y.ndim > 0 if isinstance(y, TensorHandle) else np.iterable(y)

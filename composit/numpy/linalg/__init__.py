@@ -13,15 +13,15 @@ import numpy as np
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
 from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.indexing.diagonals import diagonal as _diagonal
+from composit.numpy.indexing.diagonals import trace as _trace
 from composit.numpy.linalg.decompositions import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
 from composit.numpy.linalg.matrix_chains import multi_dot
 from composit.numpy.linalg.norms import cond, matrix_norm, norm, vector_norm
 from composit.numpy.linalg.pseudo_inverses import matrix_rank, pinv
 from composit.numpy.linalg.solving import det, inv, lstsq, matrix_power, slogdet, solve, tensorinv, tensorsolve
 from composit.numpy.manipulation.reshaping import swapaxes
-from composit.numpy.products import matrix_products as products
-from composit.numpy.products.einsums import diagonal as _diagonal
-from composit.numpy.products.einsums import trace as _trace
+from composit.numpy.products import matrix_products
 from composit.numpy.products.vector_products import cross as _cross
 
 if TYPE_CHECKING:
@@ -68,19 +68,19 @@ LinAlgError = np.linalg.LinAlgError
 @rule_for(np.linalg.matmul)
 def matmul(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
     """Return the matrix product. See np.linalg.matmul."""
-    return products.matmul(x1, x2)
+    return matrix_products.matmul(x1, x2)
 
 
 @rule_for(np.linalg.tensordot)
 def tensordot(x1: TensorLike, x2: TensorLike, /, *, axes: Any = 2) -> LazyTensor:
     """Return the sums of products over pairs of axes. See np.linalg.tensordot."""
-    return products.tensordot(x1, x2, axes)
+    return matrix_products.tensordot(x1, x2, axes)
 
 
 @rule_for(np.linalg.vecdot)
 def vecdot(x1: TensorLike, x2: TensorLike, /, *, axis: SupportsIndex = -1) -> LazyTensor:
     """Return the dot products of vectors along an axis, the first conjugated. See np.linalg.vecdot."""
-    return products.vecdot(x1, x2, axis=axis)
+    return matrix_products.vecdot(x1, x2, axis=axis)
 
 
 @rule_for(np.linalg.outer)
@@ -92,7 +92,7 @@ def outer(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
             f"Input arrays must be one-dimensional, but they are x1.ndim={x.ndim} and x2.ndim={y.ndim}.: outer was given"
             f" shapes {x.shape} and {y.shape}; flatten them with ravel first"
         )
-    return products.outer(x, y)
+    return matrix_products.outer(x, y)
 
 
 @rule_for(np.linalg.cross)

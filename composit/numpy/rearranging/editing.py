@@ -28,11 +28,11 @@ from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.numpy_function import rule_for, without_rule
 from composit.numpy.elementwise.casting import astype
+from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.taking import TakeAdjoint
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.joining import concatenate
 from composit.numpy.manipulation.reshaping import moveaxis, ravel, reshape
-from composit.numpy.views.basic_indices import known_integers
 from composit.operation import Array, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
-"""flip, roll, rot90, tile, repeat, append, resize, tril, triu and diag, composed of operations defined elsewhere.
+"""flip, roll, rot90, tile, repeat, append and resize, composed of operations defined elsewhere.
 
-May import padding, arguments, calls, creation, elementwise, indexing, manipulation, products, views, apply, errors,
-handle.
+May import arguments, calls, elementwise, indexing, manipulation, views, errors.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.apply import apply, as_tensor, leaf
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.handle import described
 from composit.numpy.arguments.normalizing import (
@@ -25,14 +23,11 @@ from composit.numpy.arguments.normalizing import (
     whole,
 )
 from composit.numpy.calls.numpy_function import rule_for
-from composit.numpy.creation.from_nothing import Eye, Tri
-from composit.numpy.elementwise.casting import Where, in_dtype
+from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.joining import concatenate
 from composit.numpy.manipulation.reshaping import expand_dims, ravel, reshape, transpose
-from composit.numpy.products.einsums import diagonal
-from composit.numpy.rearranging.padding import pad
 from composit.numpy.views.layout import in_c_order
 
 if TYPE_CHECKING:
@@ -40,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "append",
-    "diag",
-    "diagflat",
     "flip",
     "fliplr",
     "flipud",
@@ -50,12 +43,7 @@ __all__ = [
     "roll",
     "rot90",
     "tile",
-    "tril",
-    "triu",
 ]
-
-# Masks have no serial number, so that two masks with equal parameters are equal nodes, and tril(x) equals tril(x).
-_NO_SERIAL = b""
 
 
 @rule_for(np.flip)
@@ -200,56 +188,3 @@ def resize(a: TensorLike, new_shape: Any) -> LazyTensor:
     # np.resize concatenates, which converts to the machine's byte order.
     native = in_dtype(flat, flat.dtype.newbyteorder("="))
     return own(reshape(tile(native, -(-size // flat.size))[:size], shape))
-
-
-def _where(mask: Any, chosen: Any, otherwise: Any) -> LazyTensor:
-    return apply(Where(), mask, chosen, otherwise)
-
-
-@rule_for(np.tril)
-def tril(m: TensorLike, k: int = 0) -> LazyTensor:
-    """Return the elements on and below a diagonal, zeros elsewhere. See np.tril."""
-    tensor = _matrix(m, "tril")
-    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], whole(k), np.dtype(bool), _NO_SERIAL))
-    return _where(mask, tensor, np.zeros((), tensor.dtype)[()])
-
-
-@rule_for(np.triu)
-def triu(m: TensorLike, k: int = 0) -> LazyTensor:
-    """Return the elements on and above a diagonal, zeros elsewhere. See np.triu."""
-    tensor = _matrix(m, "triu")
-    mask = leaf(Tri(tensor.shape[-2], tensor.shape[-1], whole(k) - 1, np.dtype(bool), _NO_SERIAL))
-    return _where(mask, np.zeros((), tensor.dtype)[()], tensor)
-
-
-def _matrix(m: TensorLike, function: str) -> LazyTensor:
-    tensor = handle_of(m)
-    if tensor.dtype.kind not in "biufcmM":
-        raise NoRuleError(f"{function}: elements that are no numbers")
-    if tensor.ndim == 0:
-        raise ShapeError(f"{function}: a tensor of rank 0 was given; expected one axis or more; expand_dims it")
-    return broadcast_to(tensor, (tensor.shape[0], tensor.shape[0])) if tensor.ndim == 1 else tensor
-
-
-@rule_for(np.diag)
-def diag(v: TensorLike, k: int = 0) -> LazyTensor:
-    """Return a vector as the diagonal of a matrix, or the diagonal of a matrix as a vector. See np.diag."""
-    tensor = as_tensor(v)
-    if tensor.dtype.kind not in "biufcmM":
-        raise NoRuleError("diag: elements that are no numbers")
-    if tensor.ndim == 2:
-        return diagonal(tensor, k)
-    if tensor.ndim != 1:
-        raise ShapeError(f"Input must be 1- or 2-d.: diag was given shape {tensor.shape}; use diagonal for more axes")
-    k = whole(k)
-    size = tensor.shape[0] + abs(k)
-    # Element (i, j) of the diagonal is entry j - max(k, 0) of the vector, so a padded row vector broadcasts to it.
-    row = pad(tensor, (max(k, 0), max(-k, 0)))
-    mask = leaf(Eye(size, size, k, np.dtype(bool), _NO_SERIAL))
-    return in_dtype(_where(mask, row, np.zeros((), tensor.dtype)[()]), tensor.dtype)
-
-
-@rule_for(np.diagflat)
-def diagflat(v: TensorLike, k: int = 0) -> LazyTensor:
-    """Return all elements as the diagonal of a matrix. See np.diagflat."""
-    return diag(ravel(v), k)

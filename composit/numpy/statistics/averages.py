@@ -21,12 +21,12 @@ from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.composites import imag, real
-from composit.numpy.elementwise.composites import where as choose_where
+from composit.numpy.elementwise.conditional import where as choose_where
+from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.reshaping import reshape, transpose
 from composit.numpy.reductions.arguments import are_plain, axes_of
 from composit.numpy.reductions.reduce import KINDS_OF_OBJECTS, DtypeLike, max, min, sum
-from composit.numpy.views.basic_indices import known_integers
 from composit.numpy.views.layout import in_c_order
 from composit.operation import Array, Dtype, Operation, OperationKind, Results, Shape, TensorType, VjpContext
 from composit.source import warn_user

@@ -24,7 +24,7 @@ from composit.numpy.elementwise.composites import clip
 from composit.numpy.manipulation.joining import atleast_2d, concatenate
 from composit.numpy.manipulation.reshaping import squeeze, transpose
 from composit.numpy.products.matrix_products import dot
-from composit.numpy.rearranging.flips_and_repeats import diag
+from composit.numpy.rearranging.building_matrices import diag
 from composit.numpy.statistics.averages import mean
 from composit.operation import TensorType, VjpContext, tensor_type
 

@@ -19,7 +19,7 @@ from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.matrices import numpys_for_matrices
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
-from composit.numpy.elementwise.composites import where as choose_where
+from composit.numpy.elementwise.conditional import where as choose_where
 from composit.numpy.reductions import derivatives
 from composit.numpy.reductions import reduce as reductions
 from composit.numpy.reductions.arguments import axes_of, is_set, reduced_shape

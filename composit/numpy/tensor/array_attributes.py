@@ -15,7 +15,7 @@ from composit.handle import TensorHandle, described, reinterpret
 from composit.numpy.assignment.flat_iterator import FlatIterator, set_flat
 from composit.numpy.elementwise import composites
 from composit.numpy.indexing.strided_views import set_strides
-from composit.numpy.manipulation import reshaping as movement
+from composit.numpy.manipulation import reshaping
 from composit.numpy.manipulation.reinterpreting import viewed_as
 from composit.numpy.manipulation.reshaping import Reshape
 from composit.numpy.tensor.array_flags import Flags, set_flags
@@ -58,7 +58,7 @@ class ArrayAttributes(TensorHandle):
         probe.shape = lengths
         if probe.shape != self._type.shape:
             with writing_to(self):
-                reinterpret(self, Reshape(probe.shape), movement.reshape(self, probe.shape))
+                reinterpret(self, Reshape(probe.shape), reshaping.reshape(self, probe.shape))
 
     @property
     def dtype(self) -> Dtype:
@@ -130,7 +130,7 @@ class ArrayAttributes(TensorHandle):
     @property
     def T(self) -> LazyTensor:
         """The tensor with its axes reversed."""
-        return movement.transpose(self)
+        return reshaping.transpose(self)
 
     @property
     def mT(self) -> LazyTensor:
@@ -140,7 +140,7 @@ class ArrayAttributes(TensorHandle):
                 f"matrix transpose with ndim < 2 is undefined: {described(self)} has {self.ndim} axes; insert one with"
                 " expand_dims first"
             )
-        return movement.matrix_transpose(self)
+        return reshaping.matrix_transpose(self)
 
     @property
     def real(self) -> Any:  # Any: the tensor itself, whose class derives from this one, or another

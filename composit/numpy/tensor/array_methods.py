@@ -22,14 +22,13 @@ from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_deci
 from composit.numpy.creation.from_values import lies_in
 from composit.numpy.elementwise import composites, table
 from composit.numpy.elementwise.casting import Astype
-from composit.numpy.indexing import choosing, taking
-from composit.numpy.manipulation import reshaping as movement
+from composit.numpy.indexing import choosing, diagonals, taking
+from composit.numpy.manipulation import reshaping
 from composit.numpy.manipulation.reinterpreting import copied_in_order
-from composit.numpy.products import einsums as contractions
-from composit.numpy.products import matrix_products as products
-from composit.numpy.rearranging import flips_and_repeats as rearranging
+from composit.numpy.products import matrix_products
+from composit.numpy.rearranging import flips_and_repeats
 from composit.numpy.reductions import reduce as reductions
-from composit.numpy.sorting import sort_and_search as sorting
+from composit.numpy.sorting import sort_and_search
 from composit.numpy.statistics import averages
 from composit.numpy.views.writes import assign_result, is_writable, writing_to
 
@@ -132,17 +131,17 @@ class ArrayMethods(TensorHandle):
     var = _method(averages.var)
     std = _method(averages.std)
     round = _method(composites.round)
-    dot = _method(products.dot)
-    diagonal = _method(contractions.diagonal)
-    trace = _method(contractions.trace)
+    dot = _method(matrix_products.dot)
+    diagonal = _method(diagonals.diagonal)
+    trace = _method(diagonals.trace)
     take = _method(taking.take)
-    repeat = _method(rearranging.repeat)
-    swapaxes = _method(movement.swapaxes)
-    squeeze = _method(movement.squeeze)
-    ravel = _method(movement.ravel)
-    argsort = _method(sorting.argsort)
-    argpartition = _method(sorting.argpartition)
-    searchsorted = _method(sorting.searchsorted)
+    repeat = _method(flips_and_repeats.repeat)
+    swapaxes = _method(reshaping.swapaxes)
+    squeeze = _method(reshaping.squeeze)
+    ravel = _method(reshaping.ravel)
+    argsort = _method(sort_and_search.argsort)
+    argpartition = _method(sort_and_search.argpartition)
+    searchsorted = _method(sort_and_search.searchsorted)
     nonzero = numpys(np.ndarray.nonzero)
     put = _method(in_place.put)
 
@@ -161,7 +160,7 @@ class ArrayMethods(TensorHandle):
             call_numpy(np.ndarray.sort, (self,), options, _IN_PLACE)
         else:
             with writing_to(self):
-                assign_result(self, sorting.sort(self, **options))
+                assign_result(self, sort_and_search.sort(self, **options))
 
     def partition(self, /, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> None:
         """Put the kth elements in their sorted places, smaller before, larger after. See np.ndarray.partition."""
@@ -170,7 +169,7 @@ class ArrayMethods(TensorHandle):
             call_numpy(np.ndarray.partition, (self, kth), options, _IN_PLACE)
         else:
             with writing_to(self):
-                assign_result(self, sorting.partition(self, kth, axis, kind, order))
+                assign_result(self, sort_and_search.partition(self, kth, axis, kind, order))
 
     def clip(self, /, min: Any = None, max: Any = None, out: Any = None, **kwargs: Any) -> LazyTensor:
         """Return the elements limited to an interval. See np.ndarray.clip."""
@@ -180,18 +179,18 @@ class ArrayMethods(TensorHandle):
 
     def transpose(self, *axes: Any) -> LazyTensor:
         """Return the tensor with its axes in the given order, by default reversed. See np.ndarray.transpose."""
-        return movement.transpose(self, _lengths(axes) if axes else None)
+        return reshaping.transpose(self, _lengths(axes) if axes else None)
 
     def reshape(self, *shape: Any, order: Any = "C", copy: bool | None = None) -> LazyTensor:
         """Return the elements in another shape: one sequence, or length by length. See np.ndarray.reshape."""
         if not shape:
             flat: LazyTensor = call_numpy(np.ndarray.reshape, (self,), {"order": order, "copy": copy})
             return flat
-        return movement.reshape(self, _lengths(shape), order, copy=copy)
+        return reshaping.reshape(self, _lengths(shape), order, copy=copy)
 
     def flatten(self, order: Any = "C") -> LazyTensor:
         """Return a copy of the elements along one axis. See np.ndarray.flatten."""
-        return copied_in_order(movement.ravel(self, order), "K")
+        return copied_in_order(reshaping.ravel(self, order), "K")
 
     def astype(
         self, dtype: Any, order: Any = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True

@@ -23,7 +23,7 @@ from composit.numpy.calls.ufuncs import generalized_functions, is_asked
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.masked import write_where
 from composit.numpy.manipulation.reshaping import expand_dims
-from composit.numpy.products import matrix_products as products  # noqa: F401  # products declares its generalized functions
+from composit.numpy.products import matrix_products  # noqa: F401  # products declares its generalized functions
 from composit.numpy.reductions import reduce as reductions
 from composit.numpy.views.writes import assign_result, cast_for_writing, is_writable, writing_to
 

@@ -13,7 +13,7 @@ import numpy as np
 from composit.guards import from_outside, read_number, read_value
 from composit.handle import TensorHandle, described
 from composit.numpy.elementwise import table
-from composit.numpy.inspection.known_values import known_value
+from composit.numpy.inspection.shared_memory import known_value
 from composit.numpy.reductions import reduce as reductions
 from composit.numpy.tensor.array_callers import takes_memory
 from composit.operation import Array

@@ -1,6 +1,6 @@
-"""Functions that call a user's function. numpy runs them at the call: that function may do anything with the values.
+"""Functions that call a user's function, and those of dates: numpy runs them at the call.
 
-May import calls.
+A user's function may do anything with the values. May import calls.
 """
 
 from __future__ import annotations
@@ -12,7 +12,17 @@ import numpy as np
 from composit.numpy.calls.numpy_call import call_numpy
 from composit.numpy.calls.numpy_function import without_rule
 
-__all__ = ["apply_along_axis", "apply_over_axes", "piecewise", "vectorize"]
+__all__ = [
+    "apply_along_axis",
+    "apply_over_axes",
+    "busday_count",
+    "busday_offset",
+    "datetime_as_string",
+    "datetime_data",
+    "is_busday",
+    "piecewise",
+    "vectorize",
+]
 
 apply_along_axis = without_rule(np.apply_along_axis)
 apply_over_axes = without_rule(np.apply_over_axes)
@@ -25,3 +35,10 @@ class vectorize(np.vectorize):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the function's results for all elements, computed now."""
         return call_numpy(super().__call__, args, kwargs)
+
+
+busday_count = without_rule(np.busday_count)
+busday_offset = without_rule(np.busday_offset)
+datetime_as_string = without_rule(np.datetime_as_string)
+datetime_data = without_rule(np.datetime_data)
+is_busday = without_rule(np.is_busday)

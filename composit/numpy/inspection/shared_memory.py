@@ -1,7 +1,6 @@
-"""Questions about a value: is it a scalar, in which order does it lie, does it share memory with another.
+"""In which order arrays lie, whether they share memory, and `known_value`, which is there without computing.
 
-Answered without computing where types and views suffice; else numpy answers. May import errors, handle, operation,
-arguments, views, calls.
+May import errors, handle, operation, arguments, views, calls.
 """
 
 from __future__ import annotations
@@ -9,68 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy import broadcast
 
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.numpy.calls.numpy_function import rule_for, without_rule
-from composit.numpy.inspection.known_values import known_value
+from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.views.layout import flags_of, stand_in_of
 from composit.numpy.views.writes import base_of
-from composit.operation import Array
+from composit.operation import Array, Input, Operation, Result
 
 if TYPE_CHECKING:
-    from composit.numpy.tensor.lazy_tensor import LazyTensor
+    pass
 
-__all__ = [
-    "broadcast",
-    "common_type",
-    "isdtype",
-    "isfortran",
-    "isscalar",
-    "iterable",
-    "may_share_memory",
-    "min_scalar_type",
-    "mintypecode",
-    "real_if_close",
-    "shares_memory",
-    "typename",
-]
-
-isdtype = without_rule(np.isdtype)
-min_scalar_type = without_rule(np.min_scalar_type)
-mintypecode = without_rule(np.mintypecode)
-typename = without_rule(np.typename)
-
-
-@rule_for(np.real_if_close)
-def real_if_close(a: TensorLike, tol: float = 100) -> LazyTensor:
-    """Return the real parts if all imaginary parts are nearly 0; complex values are computed now. See np.real_if_close."""
-    tensor = handle_of(a)
-    if tensor.dtype.kind == "c" or tensor.type.weak or tensor.type.is_scalar:
-        raise NoRuleError("real_if_close: the values of complex numbers decide, or a scalar")
-    return tensor
-
-
-@rule_for(np.common_type)
-def common_type(*arrays: TensorLike) -> type[np.inexact[Any]]:
-    """Return the inexact type that all arrays can be converted to. See np.common_type."""
-    return np.common_type(*(np.empty(0, handle_of(array).dtype) for array in arrays))
-
-
-@rule_for(np.isscalar)
-def isscalar(element: Any) -> bool:
-    """Return whether it is a scalar; tensors are scalars if numpy's result would be one. See np.isscalar."""
-    if isinstance(element, TensorHandle):
-        return element.type.is_scalar
-    return np.isscalar(element)
-
-
-@rule_for(np.iterable)
-def iterable(y: Any) -> bool:
-    """Return whether Python can loop over it. See np.iterable."""
-    return y.ndim > 0 if isinstance(y, TensorHandle) else np.iterable(y)
+__all__ = ["isfortran", "may_share_memory", "shares_memory"]
 
 
 @rule_for(np.isfortran)
@@ -121,3 +71,25 @@ def may_share_memory(a: Any, b: Any, /, max_work: Any = 0) -> bool:
     """Return whether the bounds of both in memory overlap. See np.may_share_memory."""
     parts = _in_one_memory(a, b)
     return parts is not None and np.may_share_memory(*parts, max_work)
+
+
+def known_value(tensor: TensorHandle) -> Result | None:
+    """Return the value of a tensor if no operation but views has to run for it, else None."""
+    node, index = tensor._node, tensor._output_index
+    views: list[Operation] = []
+    while (known := node._values.get(index)) is None:
+        operation = node.operation
+        if isinstance(operation, Input):
+            return _seen_through(views, operation.read()) if operation.has_value else None
+        if not operation.is_view:
+            return None
+        views.append(operation)
+        node, index = node.operands[0]
+    value: Result = _seen_through(views, known.value)
+    return value
+
+
+def _seen_through(views: list[Operation], value: Any) -> Any:
+    for view in reversed(views):
+        value = view.evaluate(value)
+    return value

@@ -1,4 +1,4 @@
-"""array2string, array_repr and the like: printing needs the values, so these functions compute at the call.
+"""Arrays as text, in files and in buffers: these functions need the values, so they compute at the call.
 
 The print options are numpy's own, so that `print` of a tensor obeys them. May import guards, calls.
 """
@@ -17,12 +17,26 @@ __all__ = [
     "array2string",
     "array_repr",
     "array_str",
+    "asarray_chkfinite",
     "base_repr",
     "binary_repr",
     "format_float_positional",
     "format_float_scientific",
+    "frombuffer",
+    "fromfile",
+    "fromfunction",
+    "fromiter",
+    "fromregex",
+    "fromstring",
+    "genfromtxt",
     "get_printoptions",
+    "load",
+    "loadtxt",
     "printoptions",
+    "save",
+    "savetxt",
+    "savez",
+    "savez_compressed",
     "set_printoptions",
 ]
 
@@ -42,3 +56,19 @@ base_repr = without_rule(np.base_repr)
 binary_repr = without_rule(np.binary_repr)
 format_float_positional = without_rule(np.format_float_positional)
 format_float_scientific = without_rule(np.format_float_scientific)
+
+
+frombuffer = without_rule(np.frombuffer)
+fromfile = without_rule(np.fromfile)
+fromfunction = without_rule(np.fromfunction)
+fromiter = without_rule(np.fromiter)
+fromregex = without_rule(np.fromregex)
+fromstring = without_rule(np.fromstring)
+genfromtxt = without_rule(np.genfromtxt)
+load = without_rule(np.load)
+loadtxt = without_rule(np.loadtxt)
+save = without_rule(np.save)
+savetxt = without_rule(np.savetxt)
+savez = without_rule(np.savez)
+savez_compressed = without_rule(np.savez_compressed)
+asarray_chkfinite = without_rule(np.asarray_chkfinite)
