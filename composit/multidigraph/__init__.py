@@ -1,7 +1,7 @@
-"""The persistent graph: an immutable MultiDiGraph in networkx's interface, its traversal, unions, conversions, pictures.
+"""The persistent graph: an immutable MultiDiGraph with networkx's interface, its traversal, unions and conversions.
 
-Stands at the bottom of composit: imports nothing of it but the errors and the way into pictures, which loads what draws
-when a picture is asked for; networkx only when it is used.
+Of composit it imports only errors, and visualize, which loads the code for pictures when one is asked for. networkx is
+imported when it is used.
 """
 
 from composit.multidigraph.conversion import from_networkx, graph_from_in_edges, to_networkx

@@ -1,4 +1,4 @@
-"""Graphs out of rows in bulk, out of networkx's graphs, and networkx's graphs out of ours.
+"""Makes graphs from rows in bulk and from networkx's graphs, and networkx's graphs from ours.
 
 May import draft, frozen, graph, records.
 """
@@ -24,11 +24,11 @@ InEdgeRow: TypeAlias = tuple[Node, AttributeInput, Iterable[InEdge]]
 def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDiGraph:
     """The graph of rows (node, attributes, [(source, key, edge attributes), ...]), made in one pass.
 
-    This is what `tensor.graph` is built by. Rows come in topological order, sources first, and the graph iterates in
-    that order. A dict of attributes that is a `FrozenDict` already is kept as it is, so make one for each pair of
-    (source_output_index, sink_input_index) and use it for all edges that have it.
+    It builds `tensor.graph`. Rows must come in topological order, sources first; the graph iterates in this order.
+    Attributes given as `FrozenDict` are not copied, so one can serve all edges with equal (source_output_index,
+    sink_input_index).
 
-    Raises:      GraphError: a source that no earlier row has, a node or an edge given twice
+    Raises:      GraphError: a source without an earlier row, a node or an edge given twice
     Example:
         >>> rows = [("x", {}, []), ("y", {"operation": "exp"}, [("x", 0, {"sink_input_index": 0})])]
         >>> graph = graph_from_in_edges(rows)
@@ -36,7 +36,7 @@ def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDi
         [('x', 'y', 0, {'sink_input_index': 0})]
     """
     table: dict[Node, Record] = {}
-    # by identity, which costs no call of the node's own hash: the out-edges, filled while later rows are read
+    # The out-edges by id of their source, filled while later rows are read; ids avoid calling the node's hash.
     out_rows_of: dict[int, list[EdgeRow]] = {}
     num_edges = 0
     for node, node_attributes, in_edges in rows:
@@ -59,9 +59,9 @@ def graph_from_in_edges(rows: Iterable[InEdgeRow], **attributes: Any) -> MultiDi
 
 
 def from_networkx(graph: Any) -> MultiDiGraph:
-    """The same graph, immutable; of any networkx graph (an undirected edge becomes two, keys are kept).
+    """An immutable copy of any networkx graph; an undirected edge becomes two, keys are kept.
 
-    Attributes' values are shared, not copied.
+    The values of attributes are shared, not copied.
     """
     draft = Draft(EMPTY)
     for node, attributes in graph.nodes(data=True):
@@ -74,7 +74,7 @@ def from_networkx(graph: Any) -> MultiDiGraph:
 
 
 def to_networkx(graph: MultiDiGraph) -> networkx.MultiDiGraph:
-    """The same graph as a networkx.MultiDiGraph, to be changed in place; attributes' values are shared."""
+    """A mutable copy as a networkx.MultiDiGraph; the values of attributes are shared."""
     from networkx import MultiDiGraph as MutableMultiDiGraph
 
     mutable = MutableMultiDiGraph(**graph.graph)
@@ -84,7 +84,7 @@ def to_networkx(graph: MultiDiGraph) -> networkx.MultiDiGraph:
 
 
 def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> networkx.MultiGraph:
-    """A networkx.MultiGraph of the graph's edges, as networkx's `to_undirected` makes it; values are shared."""
+    """The result of networkx's `to_undirected`: a networkx.MultiGraph; the values of attributes are shared."""
     from networkx import MultiGraph
     from networkx.classes.graphviews import generic_graph_view
 
@@ -101,7 +101,7 @@ def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> networkx
 
 
 def _check_keys(node: Node, in_row: Sequence[EdgeRow]) -> None:
-    # distinct keys, as positions are, tell the edges apart whatever their sources
+    # If all keys differ, as positions do, all edges differ; only then skip comparing sources.
     if len({key for _, key, _ in in_row}) == len(in_row):
         return
     for edge, count in Counter((source, key) for source, key, _ in in_row).items():
@@ -110,7 +110,7 @@ def _check_keys(node: Node, in_row: Sequence[EdgeRow]) -> None:
 
 
 def _out_rows_of_equal(node: Node, source: Node, table: Mapping[Node, Record]) -> list[EdgeRow]:
-    """The list that an earlier row with a node equal to `source`, but another object, collects its out-edges in."""
+    """The list of out-edges of the earlier row whose node is equal to `source` but another object."""
     record = table.get(source)
     if record is None:
         raise _row_error(node, f"its source {source!r} has no earlier row; give rows sources first")

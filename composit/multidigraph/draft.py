@@ -1,7 +1,7 @@
-"""A draft: the changes of one call, gathered in ordinary dicts and turned into a new record map at the end.
+"""A draft: gathers the changes of one call in ordinary dicts and makes a new record map at the end.
 
-Only the records that the call touches are copied, each once however many changes the call makes to it, so that adding
-n edges at one node in one call is linear in n. The order in every dict is networkx's. May import frozen, records.
+It copies only the records that the call changes, each once, so adding n edges at one node in one call is linear in n.
+The order in every dict is networkx's. May import frozen, records.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ DraftEdges: TypeAlias = dict[Node, dict[EdgeKey, Attributes]]
 
 
 class DraftRecord:
-    """One touched node: its record with the outer dicts open to changes."""
+    """A copy of one node's record with mutable outer dicts."""
 
     __slots__ = ("attributes", "in_edges", "out_edges", "place")
 
@@ -28,7 +28,7 @@ class DraftRecord:
 
 
 class Draft:
-    """A record map being changed; `finished()` gives the new one, the old one stays as it was."""
+    """A record map being changed; `finished()` returns the new one, the old one does not change."""
 
     __slots__ = ("_base", "_next_place", "_num_edges", "_open_pairs", "_removed", "_touched")
 
@@ -44,12 +44,12 @@ class Draft:
         return node in self._touched or (node not in self._removed and node in self._base.records)
 
     def attributes_of(self, node: Node) -> Attributes:
-        """The attributes of a node that is there."""
+        """The attributes of an existing node."""
         touched = self._touched.get(node)
         return self._base.records[node].attributes if touched is None else touched.attributes
 
     def keys_between(self, source: Node, sink: Node) -> Mapping[EdgeKey, Attributes]:
-        """The edges from source to sink by key; empty where there are none."""
+        """The edges from source to sink by key, empty if there are none."""
         touched = self._touched.get(source)
         if touched is not None:
             return touched.out_edges.get(sink, FrozenDict())
@@ -58,7 +58,7 @@ class Draft:
         return self._base.records[source].out_edges.get(sink, FrozenDict())
 
     def add_node(self, node: Node, attributes: AttributeInput) -> None:
-        """Adds a node, or updates the attributes of one that is there."""
+        """Adds a node, or updates the attributes of an existing one."""
         if node is None:
             raise ValueError("None cannot be a node")
         record = self._open(node)
@@ -69,7 +69,7 @@ class Draft:
             record.attributes = FrozenDict({**record.attributes, **attributes})
 
     def add_edge(self, source: Node, sink: Node, key: EdgeKey | None, attributes: AttributeInput) -> EdgeKey:
-        """The key of the edge that was added or updated; its ends are added where they are missing."""
+        """Adds or updates an edge, adds its ends if they are missing, and returns its key."""
         self.add_node(source, FrozenDict())
         self.add_node(sink, FrozenDict())
         edges = self._open_edges(source, sink)
@@ -82,7 +82,7 @@ class Draft:
         return edge_key
 
     def remove_node(self, node: Node) -> None:
-        """Removes a node that is there and all its edges."""
+        """Removes an existing node and all its edges."""
         record = self._opened(node)
         for sink in tuple(record.out_edges):
             self._remove_pair(node, sink)
@@ -92,7 +92,7 @@ class Draft:
         self._removed.add(node)
 
     def remove_edge(self, source: Node, sink: Node, key: EdgeKey) -> None:
-        """Removes an edge that is there."""
+        """Removes an existing edge."""
         if len(self.keys_between(source, sink)) == 1:
             self._remove_pair(source, sink)
         else:
@@ -106,7 +106,7 @@ class Draft:
             self._touched[source].out_edges[sink] = frozen_edges
             self._touched[sink].in_edges[source] = frozen_edges
         changed = {
-            # the ignores: every inner dict was frozen just above or came frozen from a record
+            # The type is ignored since mypy cannot see that every inner dict is frozen, just above or by a record.
             node: Record(record.attributes, frozen(record.in_edges), frozen(record.out_edges), record.place)  # type: ignore[arg-type]
             for node, record in self._touched.items()
         }
@@ -141,7 +141,7 @@ class Draft:
 
 
 def new_edge_key(edges: Mapping[EdgeKey, Attributes]) -> EdgeKey:
-    """The key that networkx would choose: the number of edges, or the next integer that is free."""
+    """The key that networkx would choose: the number of edges, or the next free integer."""
     key = len(edges)
     while key in edges:
         key += 1

@@ -1,4 +1,7 @@
-"""Reads the forms in which networkx lets a caller write nodes and edges. May import draft, frozen, records."""
+"""Parses nodes and edges in networkx's forms, such as (u, v), (u, v, key) and (u, v, attributes).
+
+May import draft, frozen, records.
+"""
 
 from typing import Any, TypeAlias
 
@@ -37,7 +40,7 @@ def parts_of_edge(form: Any) -> EdgeParts:
 
 
 def removed_edge(draft: Draft, form: Any) -> tuple[Node, Node, EdgeKey] | None:
-    """The edge of a draft that (u, v), (u, v, key) or (u, v, key, attributes) names: without key the last one."""
+    """The edge that (u, v), (u, v, key) or (u, v, key, attributes) names, by default the last; None if missing."""
     source, sink, *rest = form
     edges = draft.keys_between(source, sink)
     if edges and (not rest or rest[0] is None):
@@ -46,7 +49,7 @@ def removed_edge(draft: Draft, form: Any) -> tuple[Node, Node, EdgeKey] | None:
 
 
 def _parts_of_triple(source: Node, sink: Node, third: Any) -> EdgeParts:
-    # networkx: what can be read as a dict is the attributes, anything else is the key
+    # As in networkx, a third part that dict() accepts is the attributes, anything else the key.
     try:
         return source, sink, None, dict(third)
     except (TypeError, ValueError):

@@ -1,6 +1,6 @@
-"""The errors of graphs: networkx's own classes, so that code written for networkx catches them.
+"""The errors of graphs: subclasses of networkx's, so that code written for networkx catches them.
 
-Importing this module imports networkx; the other modules import it where they raise.
+This module imports networkx, so the others import it only where they raise.
 """
 
 from networkx import NetworkXError, NetworkXUnfeasible
@@ -9,8 +9,8 @@ from composit.errors import CompositError
 
 
 class GraphError(CompositError, NetworkXError):  # type: ignore[misc]  # networkx has no stubs
-    """A node or edge that is not there, an edge of the wrong form, graphs that contradict each other."""
+    """A missing node or edge, an edge of the wrong form, or graphs with contradicting attributes."""
 
 
 class CycleError(GraphError, NetworkXUnfeasible):  # type: ignore[misc]  # as above
-    """A graph with a cycle where only an acyclic one has a meaning."""
+    """A graph with a cycle where an acyclic one is needed."""

@@ -1,7 +1,7 @@
-"""A dict that cannot be changed: what the records of a graph are made of, and what its views hand out.
+"""FrozenDict, an immutable dict, for the records and views of a graph.
 
-It reads, prints, compares and pickles as a dict does and is as fast, because it is one; only the methods that change
-it are closed. Imports nothing.
+It is a subclass of dict whose changing methods raise, so it reads, prints, compares and pickles like a dict and is as
+fast. Imports nothing.
 """
 
 from collections.abc import Mapping
@@ -48,5 +48,5 @@ class FrozenDict(dict[Key, Value]):
 
 
 def frozen(mapping: Mapping[Key, Value]) -> FrozenDict[Key, Value]:
-    """`mapping` itself if it is frozen, so that one dict can serve many edges; else a frozen copy."""
+    """`mapping` itself if it is a FrozenDict, so that one can serve many edges; else a frozen copy."""
     return mapping if type(mapping) is FrozenDict else FrozenDict(mapping)

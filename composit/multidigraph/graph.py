@@ -1,10 +1,9 @@
 """The immutable MultiDiGraph: networkx's interface, in which each change returns a new graph.
 
-The old graph stays as it was and shares with the new one all records that the change did not touch. What a change is
-stands in `draft`; here are networkx's argument forms and its errors. networkx's algorithms run on this class as on
-their own: `G.__class__` names networkx's class, so that an algorithm that makes an empty graph "of G's class" to fill
-it gets a mutable one; see `callers` for those that make a copy. May import callers, draft, edge_forms, frozen,
-pickling, reading, records.
+The old and the new graph share all records that the change did not touch. This file has networkx's arguments and
+errors; `draft` makes the changes. networkx's algorithms run on this class: `G.__class__` is networkx's class, so that
+an algorithm that fills an empty graph `G.__class__()` gets a mutable one; see `callers` for those that copy. May import
+callers, draft, edge_forms, frozen, pickling, reading, records.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class MultiDiGraph(ReadableGraph):
     __slots__ = ()
 
     def __init__(self, incoming_graph_data: Any = None, multigraph_input: bool | None = None, **attr: Any) -> None:
-        """A graph of whatever networkx.MultiDiGraph takes: edges, a graph, a dict of dicts; `attr` for the graph."""
+        """A graph of edges, a graph, a dict of dicts, or whatever else networkx takes; `attr` are its attributes."""
         if incoming_graph_data is None:
             self._set(EMPTY, FrozenDict(attr))
             return
@@ -50,14 +49,14 @@ class MultiDiGraph(ReadableGraph):
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """networkx.MultiDiGraph once networkx is loaded, before which nobody can ask for it; type(graph) is ours."""
+        """networkx.MultiDiGraph if networkx is loaded, so that isinstance accepts the graph; type(graph) is ours."""
         networkx = sys.modules.get("networkx")
         return type(self) if networkx is None else getattr(networkx, "MultiDiGraph", type(self))
 
     # Adding
 
     def add_node(self, node_for_adding: Node, **attr: Any) -> MultiDiGraph:
-        """A graph with the node; the attributes of one that was there already are updated."""
+        """A graph with the node; the attributes of an existing node are updated."""
         draft = self._draft("add_node")
         draft.add_node(node_for_adding, attr)
         return self._finished(draft)
@@ -128,7 +127,7 @@ class MultiDiGraph(ReadableGraph):
         return self._finished(draft)
 
     def remove_nodes_from(self, nodes: Iterable[Node]) -> MultiDiGraph:
-        """A graph without those of the nodes that are in it."""
+        """A graph without these nodes; missing ones are ignored."""
         draft = self._draft("remove_nodes_from")
         for node in nodes:
             if draft.has_node(node):
@@ -136,9 +135,9 @@ class MultiDiGraph(ReadableGraph):
         return self._finished(draft)
 
     def remove_edge(self, u: Node, v: Node, key: EdgeKey | None = None) -> MultiDiGraph:
-        """A graph without the edge from u to v under `key`, or without the last that was added.
+        """A graph without the edge from u to v under `key`, or without the last one added.
 
-        Raises:      GraphError (networkx's NetworkXError): there is no such edge
+        Raises:      GraphError (networkx's NetworkXError): no such edge
         """
         draft = self._draft("remove_edge")
         edge = removed_edge(draft, (u, v, key))
@@ -151,7 +150,7 @@ class MultiDiGraph(ReadableGraph):
         return self._finished(draft)
 
     def remove_edges_from(self, ebunch: Iterable[Any]) -> MultiDiGraph:
-        """A graph without those of the edges (u, v), (u, v, key), (u, v, key, attributes) that are in it."""
+        """A graph without the edges, each (u, v), (u, v, key) or (u, v, key, attributes); missing ones are ignored."""
         draft = self._draft("remove_edges_from")
         for form in ebunch:
             edge = removed_edge(draft, form)
@@ -177,13 +176,13 @@ class MultiDiGraph(ReadableGraph):
     # Deriving
 
     def copy(self, as_view: bool = False) -> MultiDiGraph | networkx.MultiDiGraph:
-        """The graph itself, which nothing can change; code of networkx gets a mutable networkx.MultiDiGraph."""
+        """The graph itself, as it is immutable; networkx's code gets a mutable networkx.MultiDiGraph."""
         if not as_view and is_of_networkx(sys._getframe(1)):
             return _mutable_copy(self)
         return self
 
     def subgraph(self, nodes: Any) -> MultiDiGraph:
-        """The graph of those of `nodes` (one node or several) that are here, and of the edges between them."""
+        """The graph of `nodes` (one or several, missing ones are ignored) and of the edges between them."""
         kept = set(self.nbunch_iter(nodes))
         return self._made(
             self._selection(kept, lambda source, sink, key: sink in kept),
@@ -191,7 +190,7 @@ class MultiDiGraph(ReadableGraph):
         )
 
     def edge_subgraph(self, edges: Iterable[tuple[Node, Node, EdgeKey]]) -> MultiDiGraph:
-        """The graph of those of the edges (u, v, key) that are here, and of their ends."""
+        """The graph of the edges (u, v, key), missing ones ignored, and of their ends."""
         kept_edges = {(source, sink, key) for source, sink, key in edges if self.has_edge(source, sink, key)}
         kept = {end for source, sink, _ in kept_edges for end in (source, sink)}
         return self._made(
@@ -200,7 +199,7 @@ class MultiDiGraph(ReadableGraph):
         )
 
     def reverse(self, copy: bool = True) -> MultiDiGraph | networkx.MultiDiGraph:
-        """The graph with each edge turned round; code of networkx that asks for a copy gets a mutable one."""
+        """The graph with each edge reversed; networkx's code that asks for a copy gets a mutable one."""
         table = {
             node: Record(record.attributes, record.out_edges, record.in_edges, place)
             for place, (node, record) in enumerate(self._record_map.table.items())
@@ -209,13 +208,13 @@ class MultiDiGraph(ReadableGraph):
         return _mutable_copy(reversed_graph) if copy and is_of_networkx(sys._getframe(1)) else reversed_graph
 
     def to_directed(self, as_view: bool = False) -> MultiDiGraph | networkx.MultiDiGraph:
-        """The graph itself; code of networkx gets a mutable networkx.MultiDiGraph, as from `copy`."""
+        """The graph itself; networkx's code gets a mutable networkx.MultiDiGraph, as from `copy`."""
         if not as_view and is_of_networkx(sys._getframe(1)):
             return _mutable_copy(self)
         return self
 
     def to_undirected(self, reciprocal: bool = False, as_view: bool = False) -> networkx.MultiGraph:
-        """A networkx.MultiGraph of the edges; only of those that go both ways if `reciprocal`."""
+        """A networkx.MultiGraph of the edges; `reciprocal` keeps only edges that exist in both directions."""
         from composit.multidigraph.conversion import undirected
 
         return undirected(self, reciprocal, as_view)

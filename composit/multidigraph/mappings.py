@@ -1,7 +1,7 @@
-"""Read-only mappings from node to one part of its record: what networkx calls `_node`, `_succ` and `_pred`.
+"""Read-only mappings from a node to one part of its record: networkx's attributes `_node`, `_succ` and `_pred`.
 
-networkx's views and algorithms read a graph through these three. A single look-up goes to the persistent map; the
-first iteration makes the ordered table, after which look-ups are those of a dict.
+networkx's views and algorithms read a graph through these three. A look-up goes to the persistent map until the first
+iteration makes an ordered dict.
 """
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -45,7 +45,7 @@ class PartMapping(Mapping[Node, Part]):
     def __contains__(self, node: object) -> bool:
         return node in self._record_map.records
 
-    # The views of the ordered table are read-only and many times faster than those that Mapping derives.
+    # A dict's views are read-only, and many times faster than those that Mapping derives.
     def keys(self) -> KeysView[Any]:
         return self._ordered().keys()
 

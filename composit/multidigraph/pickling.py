@@ -1,7 +1,7 @@
-"""A record map as plain rows and back: what a pickled graph consists of.
+"""Turns a record map into plain rows for pickling, and back.
 
-Rows stand in the order of insertion. In the graph of a tensor that is a topological order, so that pickling a node
-finds its operands pickled already and does not recurse. May import frozen, records.
+Rows are in the order of insertion. In the graph of a tensor this order is topological, so that a node's operands are
+already pickled before it and pickling does not recurse. May import frozen, records.
 """
 
 from typing import Any, TypeAlias
@@ -21,7 +21,7 @@ def state_of(records: RecordMap) -> State:
 
 
 def record_map_of_state(state: State) -> RecordMap:
-    """The record map whose state this is; hashes are those of this process."""
+    """The record map of a state, with hashes computed in this process."""
     in_edges_of = {node: in_edges for node, _, in_edges, _ in state}
     table = {}
     for place, (node, attributes, in_edges, sinks) in enumerate(state):

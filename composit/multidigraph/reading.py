@@ -1,7 +1,7 @@
-"""The reading half of the graph: networkx's interface of questions, none of which changes anything.
+"""The reading half of networkx's interface: ReadableGraph, the base class of MultiDiGraph.
 
-Views (`nodes`, `edges`, `adj`, `degree` and theirs) are networkx's own classes over this graph's mappings, so they
-are networkx's in every detail; networkx is imported when the first one is asked for. May import draft, frozen,
+The views (`nodes`, `edges`, `adj`, `degree`, ...) are networkx's own classes over this graph's mappings, so they behave
+the same in every detail; the first one imports networkx. May import draft, frozen,
 mappings, records.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ReadableGraph:
-    """A directed graph with parallel edges that answers networkx's questions."""
+    """A directed graph with parallel edges and networkx's reading methods."""
 
     __slots__ = ("__weakref__", "_attributes", "_kept", "_record_map")
 
@@ -57,7 +57,7 @@ class ReadableGraph:
             return False
 
     def has_node(self, n: object) -> bool:
-        """Whether `n` is a node; False for what could not be one."""
+        """Whether `n` is a node; False if it cannot be hashed."""
         return n in self
 
     def number_of_nodes(self) -> int:
@@ -83,7 +83,7 @@ class ReadableGraph:
         return iter(self._in_edges_of(n))
 
     def nbunch_iter(self, nbunch: Any = None) -> Iterator[Node]:  # Any: None, a node or nodes
-        """An iterator over those of `nbunch` that are nodes: a node, several, or all for None."""
+        """An iterator over the nodes in `nbunch`: a node, several, or None for all; others are skipped."""
         from networkx import MultiDiGraph
 
         nodes: Iterator[Node] = MultiDiGraph.nbunch_iter(self, nbunch)
@@ -92,7 +92,7 @@ class ReadableGraph:
     # Edges
 
     def has_edge(self, u: Node, v: Node, key: EdgeKey | None = None) -> bool:
-        """Whether there is an edge from `u` to `v`, with `key` where one is given."""
+        """Whether there is an edge from `u` to `v`, with this key if one is given."""
         edges = self._edges_between(u, v)
         return bool(edges) if key is None else key in edges
 
@@ -105,7 +105,7 @@ class ReadableGraph:
         return self.has_edge(v, u)
 
     def get_edge_data(self, u: Node, v: Node, key: EdgeKey | None = None, default: Any = None) -> Any:
-        """The attributes of one edge, or of all from `u` to `v` by key; `default` where there is none."""
+        """The attributes of one edge, or of all edges from `u` to `v` by key; `default` if there is none."""
         edges = self._edges_between(u, v)
         if not edges:
             return default
@@ -217,7 +217,7 @@ class ReadableGraph:
         return True
 
     def to_directed_class(self) -> type[networkx.MultiDiGraph]:
-        """networkx.MultiDiGraph, of which networkx's code makes graphs that it then changes."""
+        """networkx.MultiDiGraph: networkx's code makes graphs of this class and changes them."""
         import networkx
 
         return networkx.MultiDiGraph  # type: ignore[no-any-return]  # networkx has no types
@@ -231,7 +231,7 @@ class ReadableGraph:
     # Equality
 
     def __eq__(self, other: object) -> bool:
-        """Whether both have the same nodes, edges, keys and attributes; the order of insertion does not count."""
+        """Whether both have the same nodes, edges, keys and attributes, in any order."""
         if self is other:
             return True
         if not isinstance(other, ReadableGraph):
@@ -239,7 +239,7 @@ class ReadableGraph:
         return self._attributes == other._attributes and _equal_records(self._record_map, other._record_map)
 
     def __hash__(self) -> int:
-        """A hash of nodes, edges and keys; attributes need not be hashable and do not enter it."""
+        """A hash of nodes, edges and keys, without attributes, which need not be hashable."""
         value: int = self._keep("hash", self._hash_of_structure)
         return value
 
@@ -284,7 +284,7 @@ def _equal_records(first: RecordMap, second: RecordMap) -> bool:
         other = second.records.get(node)
         if other is None:
             return False
-        # records that two graphs share are equal without a look inside
+        # A record that both graphs share needs no comparison.
         if other is not record and (record.attributes != other.attributes or record.in_edges != other.in_edges):
             return False
     return True

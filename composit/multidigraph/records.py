@@ -1,8 +1,8 @@
-"""The storage of a graph: one persistent map from node to a record of its attributes and of its edges.
+"""The storage of a graph: one persistent map from each node to a record of its attributes and edges.
 
-One map of records instead of nested maps: building 10,000 nodes in bulk costs milliseconds, a change copies only the
-records of the nodes that it touches. A pyrsistent map iterates by hash, so each record carries its place in the order
-of insertion, and the sorted table is made when somebody iterates. May import pyrsistent and frozen.
+One map of records is faster than nested maps: 10,000 nodes are built in milliseconds, and a change copies only the
+records that it touches. A pyrsistent map iterates by hash, so each record carries its place in the order of insertion,
+and the first iteration makes a sorted table. May import pyrsistent and frozen.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -26,8 +26,8 @@ EdgeRow: TypeAlias = tuple[Node, EdgeKey, Attributes]
 class Record:
     """One node's attributes, its edges, and its place in the order of insertion; never changed after it is made.
 
-    Edges are given as an adjacency (by neighbour, then by key) or, in bulk, as rows (neighbour, key, attributes), of
-    which the adjacency is made when it is first asked for: it costs more than all the rest of a record.
+    Edges are given as an adjacency (by neighbour, then by key) or, in bulk, as rows (neighbour, key, attributes). Rows
+    become an adjacency on first use, because making it costs more than the rest of the record.
     """
 
     __slots__ = ("_in", "_out", "attributes", "place")
@@ -69,7 +69,7 @@ def _adjacency(rows: Iterable[EdgeRow]) -> Adjacency:
 
 
 class RecordMap:
-    """The records of one graph: a persistent map, the next free place and the number of edges."""
+    """The records of one graph in a persistent map, with the next free place and the number of edges."""
 
     __slots__ = ("_table", "next_place", "num_edges", "records")
 
@@ -98,7 +98,7 @@ class RecordMap:
 
 
 def record_map(table: dict[Node, Record], num_edges: int) -> RecordMap:
-    """The map of a table whose records are numbered in the table's order."""
+    """The record map of a table whose records have the places 0, 1, 2, ..."""
     return RecordMap(pmap(table), len(table), num_edges, table)
 
 
@@ -112,7 +112,7 @@ def changed_record_map(
     next_place: int,
     num_edges: int,
 ) -> RecordMap:
-    """`base` with some records set and others removed; shares everything else with it."""
+    """`base` with some records set and others removed; the rest is shared."""
     if not base.records:
         return RecordMap(pmap(changed), next_place, num_edges)
     evolver = base.records.evolver()

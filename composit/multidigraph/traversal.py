@@ -1,4 +1,4 @@
-"""Walks over a graph that do not recurse. May import graph, records."""
+"""topological_traversal, without recursion. May import graph, records."""
 
 from composit.multidigraph.graph import MultiDiGraph
 from composit.multidigraph.records import Node
@@ -7,9 +7,9 @@ _WAITING = object()  # the node is on the stack, its operands are not all listed
 
 
 def topological_traversal(graph: MultiDiGraph) -> tuple[Node, ...]:
-    """All nodes, each after the sources of its edges: depth first, so that a chain of operations stays together.
+    """All nodes, each after the sources of its edges; depth first, so that a chain of operations stays together.
 
-    The order follows from the order of insertion alone and is the same in every process.
+    The order depends only on the order of insertion and is the same in every process.
 
     Raises:      CycleError (networkx's NetworkXUnfeasible): the graph has a cycle
     """

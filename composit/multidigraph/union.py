@@ -1,4 +1,7 @@
-"""Several graphs as one. Each is linear in the graphs' sizes together. May import draft, graph, records."""
+"""Unions of graphs: compose_all and merge_graphs, linear in the total size of the graphs.
+
+May import draft, graph, records.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +12,7 @@ from composit.multidigraph.records import Node, Record
 
 
 def compose_all(*graphs: Any) -> MultiDiGraph:
-    """The union of the graphs, given one by one or, as networkx does, as one iterable; the last one's attributes win.
+    """The union of the graphs, given one by one or, as in networkx, as one iterable; the last one's attributes win.
 
     Raises:      ValueError (as networkx): no graph
     """
@@ -17,9 +20,9 @@ def compose_all(*graphs: Any) -> MultiDiGraph:
 
 
 def merge_graphs(*graphs: Any) -> MultiDiGraph:
-    """The union of graphs that agree: what two have in common carries the same attributes in both.
+    """The union of graphs that agree: common nodes and edges must have the same attributes.
 
-    Raises:      GraphError: a node or an edge whose attributes differ
+    Raises:      GraphError: the attributes of a common node or edge differ
                  ValueError: no graph
     """
     return _union("merge_graphs", graphs, must_agree=True)
@@ -33,7 +36,7 @@ def _union(function: str, graphs: tuple[Any, ...], must_agree: bool) -> MultiDiG
     for graph in members[1:]:
         attributes.update(graph.graph)
         own = first._record_map.records
-        # a record that is the same object in both graphs adds nothing
+        # A record that both graphs share adds nothing.
         rows = [(node, record) for node, record in graph._record_map.table.items() if own.get(node) is not record]
         if must_agree:
             _check_agreement(draft, rows)

@@ -1,4 +1,4 @@
-"""Derivatives and training: gradients by the chain rule, optimizers, the user's own operations."""
+"""Derivatives and training: chain_rule, optimizers, and wrap_as_operation for a user's own operations."""
 
 from composit.nn.core import wrap_as_operation
 from composit.nn.differentiate import chain_rule

@@ -30,7 +30,7 @@ Vjp: TypeAlias = Callable[..., Sequence[Any]]  # Any: tensors or arrays, by the 
 
 @dataclass(frozen=True, slots=True)
 class WrappedFunction:
-    """A user's function with its rules. Equal only to itself: never known by name."""
+    """A user's function with its rules. Two are never equal, even if their functions have the same name."""
 
     function: Callable[..., Any]
     result_types: ResultTypes | None
@@ -48,9 +48,9 @@ class WrappedFunction:
 
 @dataclass(frozen=True, slots=True)
 class UserFunction(Operation):
-    """One call of a user's function. Each call is its own expression, since the function need not be pure.
+    """One call of a user's function. Two equal calls are two nodes, since the function need not be pure.
 
-    Derivative:  the function's own `vjp`, where it was wrapped with one
+    Derivative:  the `vjp` that the function was wrapped with, if any
     """
 
     wrapped: WrappedFunction
@@ -75,7 +75,7 @@ class UserFunction(Operation):
         results = _call(self.wrapped, operands, self.arguments)
         several = results if isinstance(results, tuple) else (results,)
         _check_results(self, several)
-        # What the function returns may be its own, or its operand: nobody writes to it.
+        # The function may return an array that it keeps, or its operand, so nobody may write to the result.
         frozen = tuple(_read_only(value) for value in several)
         return frozen if self.num_results != 1 else frozen[0]
 
@@ -104,10 +104,10 @@ def wrap_as_operation(
     arrays and returns an array or a tuple of arrays.
 
     result_types: called with the operands' TensorTypes and the keyword arguments, returns the TensorType of the result,
-                  or a tuple of them. Without it the function is run once on arrays of ones of the operands' types, and on
-                  the real values if that raises or warns; what is learned is kept per function and types.
-    vjp:          called with the values of a `VjpContext` and the keyword arguments: (xp, cotangents, operands, results, needs) ->
-                  one entry per operand
+                  or a tuple of them. Without it the function runs once on arrays of ones of the operands' types, or on
+                  the real values if ones make it raise or warn; the types found are kept for further calls.
+    vjp:          called with the values of a `VjpContext` and the keyword arguments, as
+                  vjp(xp, cotangents, operands, results, needs); returns one cotangent per operand
 
     Example:
         >>> import composit.numpy as cnp, numpy as np
@@ -171,12 +171,12 @@ def _try_on_ones(
             warnings.simplefilter("error")
             return _call(wrapped, stand_ins, arguments)
     except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError, RuntimeError, Warning):
-        # Ones may be outside what the function accepts; its real operands then decide, and raise the real error.
+        # The function may refuse ones. Then it runs on the real operands, which raise its real error if there is one.
         return None
 
 
 def _call(wrapped: WrappedFunction, operands: Sequence[Any], arguments: tuple[tuple[str, Any], ...]) -> object:
-    # Operands may have other readers: a function that writes to them is stopped by numpy.
+    # Other nodes may read the operands, so numpy must stop a function that writes to them.
     return wrapped.function(*[_read_only(operand) for operand in operands], **dict(arguments))
 
 
@@ -189,7 +189,7 @@ def _read_only(value: Any) -> Any:
 
 
 def _check_results(operation: UserFunction, results: Sequence[Any]) -> None:
-    """Raise if the function returns other types than were learned when it was called, on stand-ins or by its rule."""
+    """Raise if the results have other types than result_types, or the run on ones, gave when the node was built."""
     given = [_type_of_value(operation.wrapped, value) for value in results]
     if len(given) != len(operation.types) or any(
         a.shape != b.shape for a, b in zip(given, operation.types, strict=True)

@@ -1,7 +1,8 @@
-"""`chain_rule`: lazy gradients by one reverse sweep over the graph. Un-broadcasting happens here, once, on every edge.
+"""`chain_rule`: lazy gradients by one reverse sweep over the graph.
 
-The sweep is reverse accumulation (Griewank and Walther, Evaluating Derivatives, chapter 3). May import the core and
-composit.numpy; operations' own rules (`Operation.vjp`) import nothing.
+The sweep is reverse accumulation (Griewank and Walther, Evaluating Derivatives, chapter 3). Rules of operations
+(`Operation.vjp`) may ignore broadcasting: the sweep sums every cotangent to the shape of its operand. May import the
+core and composit.numpy.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ def chain_rule(
 ) -> list[Any]:
     """Return the lazy gradients of the outputs with respect to the inputs, one per input, in order.
 
-    `{loss: loss}` means that the loss maps to itself: d loss / d loss = 1. Any other value is the incoming gradient of
-    its output, of the output's shape. Inputs may be leaves or values in between. The gradients are
-    tensors like any other, so they can be drawn, compiled and differentiated again.
+    In `{loss: loss}` the loss maps to itself, which stands for d loss / d loss = 1. Any other value is the incoming
+    gradient of its output, with the output's shape. Inputs may be leaves or intermediate values. The gradients are
+    ordinary tensors, so they can be drawn, compiled and differentiated again.
 
     Shapes:  gradient i has the shape and dtype of input i
     Raises:  UnreachedInputError: no output depends on an input (unreached="zeros" gives zeros instead);
-             DerivativeError: outputs depend on an input only through something that has no derivative;
-             MissingDerivativeError: an operation's derivative is not written yet; the user's line is in the note
-    Warns:   ReadNumberWarning: Python read a number from an input (float(x), math.exp(x), x.item(), x.tolist(), a parameter
-             of a random generator) and it seems to have come back into an output, where it is a constant
+             DerivativeError: outputs depend on an input only through operations that have no derivative;
+             MissingDerivativeError: an operation's derivative is not written yet; a note names the user's line
+    Warns:   ReadNumberWarning: Python read a number from an input (float(x), math.exp(x), x.item(), x.tolist(), a
+             parameter of a random generator), and an output seems to use it, as a constant
     Example:
         >>> import composit.numpy as cnp
         >>> x = cnp.asarray([1.0, 2.0, 3.0])
@@ -85,7 +86,7 @@ def _check_arguments(outputs: object, inputs: object) -> None:
 def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a container of them
     handles, _ = flatten(value)
     if not handles:
-        # It would be left out, and all gradients after it would be taken for another's.
+        # Skipping it would return one gradient less, and the caller would assign the following ones to wrong inputs.
         raise OperandError(
             f"chain_rule: the input {described(value):.60} of type {type(value).__name__} holds no tensor; expected the tensors that the "
             "outputs were computed from; make it one with cnp.asarray before it is used"
@@ -123,11 +124,12 @@ def _broadcast(tensor: Any, shape: tuple[int, ...]) -> LazyTensor:
 
 
 class _Sweep:
-    """One reverse pass: cotangents are summed per value, and each node's rule is asked once, consumers first."""
+    """One reverse pass: sums the cotangents of each value and calls each node's rule once, consumers first."""
 
     def __init__(self, wanted: Sequence[TensorHandle]) -> None:
         self._wanted = {value_of(handle).identity for handle in wanted}
-        # What is older than all inputs depends on none of them: a loop's gradient walks back to its weights and no further.
+        # Nodes older than all inputs depend on none of them and are not visited: the gradient of a training step stops
+        # at the weights, however long the history before them.
         self._oldest = min((handle.node.serial for handle in wanted), default=0)
         self._outputs: list[Value] = []
         self._cotangents: dict[Identity, LazyTensor] = {}
@@ -157,7 +159,7 @@ class _Sweep:
                     self._reached.add(identity)
 
     def _pass_through(self, node: Node) -> None:
-        # A wanted value's cotangent is its gradient, and still flows on: another wanted input may lie behind it.
+        # Cotangents flow on through wanted values, since another wanted input may lie behind one.
         needs = [identity_of(*operand) in self._reached for operand in node.operands]
         cotangents = [self._cotangents.get(identity_of(node, index)) for index in range(len(node.types))]
         if not any(needs) or all(cotangent is None for cotangent in cotangents):
@@ -203,7 +205,7 @@ class _Sweep:
 
 
 def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[bool]) -> Sequence[Any]:
-    """Ask the operation's rule; what comes back is summed to the operand's shape and cast to its dtype."""
+    """Call the operation's rule, sum each cotangent to its operand's shape, and cast it to its dtype."""
     operands = [make_tensor(operand, index) for operand, index in node.operands]
     results = [make_tensor(node, index) for index in range(len(node.types))]
     where = f"while differentiating {node.name}, built at:\n  "
@@ -216,7 +218,7 @@ def _operand_cotangents(node: Node, cotangents: Sequence[Any], needs: Sequence[b
 
 
 def _unbroadcast(cotangent: LazyTensor, operand: TensorType) -> LazyTensor:
-    """Return the cotangent summed over the axes along which the operand was repeated."""
+    """Return the cotangent summed over the axes along which the operand was broadcast."""
     shape = cotangent.shape
     if shape == operand.shape:
         return cotangent
@@ -232,6 +234,6 @@ def _cast(cotangent: LazyTensor, operand: TensorType) -> LazyTensor:
     if cotangent.dtype == operand.dtype and not cotangent.type.weak:
         return cotangent
     if cotangent.dtype.kind == "c" and operand.dtype.kind == "f":
-        # A real operand can only move along the real line: the imaginary part of its cotangent is dropped.
+        # A real operand changes along the real line only, so the imaginary part of its cotangent does not count.
         cotangent = cnp.real(cotangent)
     return apply(Astype(np.dtype(operand.dtype)), cotangent)

@@ -1,4 +1,4 @@
-"""`composit.nn.evaluate`: composit's `evaluate`, under the name and with the keyword that programs for training use.
+"""`composit.nn.evaluate`: `composit.evaluate` with one more keyword, always_return_tuple.
 
 May import evaluation.
 """
@@ -20,7 +20,7 @@ def evaluate(
 ) -> Any:
     """Return the values of tensors, as `composit.evaluate` does.
 
-    always_return_tuple: whether one tensor gives a tuple of one value, as several give a tuple
+    always_return_tuple: return a tuple for a single tensor, too
 
     Example:
         >>> import composit.numpy as cnp

@@ -1,10 +1,10 @@
-"""Where a function's bytecode may carry a number that one of its instructions read: from names to names, to calls and back.
+"""Data flow in bytecode: which names and calls of a function a number may reach after an instruction read it.
 
-`s = float(x)` binds the name s; `y = x * s` uses it; `if s < 1: ...` and `print(s)` only test or show it. Bytecode is cut
-into statements, and the names that a statement binds are taken for everything that it loads. Source: def-use chains (Aho,
-Lam, Sethi, Ullman, Compilers, section 9.2), without regard to the order of statements, since loops go back. Known
-weaknesses: an argument makes all parameters of a function of the called name suspicious; objects are followed by the name
-of an attribute or of a container only. Imports nothing of ours.
+`s = float(x)` binds the name s; `y = x * s` uses it; `if s < 1: ...` and `print(s)` only test or show it. The bytecode
+is split into statements, and each name that a statement binds may depend on each name that it loads. Source: def-use
+chains (Aho, Lam, Sethi, Ullman, Compilers, section 9.2), but ignoring the order of statements, because of loops. Known
+weaknesses: a number passed as an argument reaches all parameters of every function of the called name; objects are
+followed only by the name of an attribute or of a container. Imports nothing of composit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
 
-# What adds its argument to the object that it is a method of.
+# Methods that add their argument to their object: `values.append(s)` makes `values` depend on s.
 _ADDING = frozenset("append appendleft add extend insert update setdefault put".split())
 _TESTS = ("COMPARE_OP", "CONTAINS_OP", "IS_OP", "UNARY_NOT", "TO_BOOL")
 _TEXTS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "BUILD_STRING")
@@ -31,7 +31,7 @@ MAX_KNOWN_PER_FUNCTION = 2048
 def _remembered(
     find: Callable[Concatenate[CodeType, Arguments], Found],
 ) -> Callable[Concatenate[CodeType, Arguments], Found]:
-    """Return the function with its results remembered by the identity of code, whose own hash reads all of its constants."""
+    """Cache the function's results by the identity of the code object, whose own hash reads all its constants."""
     known: dict[tuple[object, ...], tuple[CodeType, Found]] = {}
 
     def found(code: CodeType, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Found:
@@ -40,7 +40,7 @@ def _remembered(
         if result is None:
             if len(known) >= MAX_KNOWN_PER_FUNCTION:
                 known.clear()
-            # The code object stays, so that no other gets its id.
+            # Keep the code object alive, so that no other can get its id.
             result = known[key] = (code, find(code, *args, **kwargs))
         return result[1]
 
@@ -49,11 +49,10 @@ def _remembered(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Instructions from `start` to `stop`, with the names that they load, those that they bind, and what becomes of the value.
+    """The instructions at offsets from `start` to `stop`, with the names that they load and bind.
 
-    called:  names of the functions that it may call: those that it loads, attributes too
-    is_test: it ends in a jump, or binds a truth value or a text: the numbers in it choose, and enter nothing
-    leaves:  the value is returned, yielded or collected by a comprehension: it goes on in the caller
+    is_test: it ends in a jump, or binds a truth value or a text, so its numbers enter no computation
+    leaves:  its value is returned, yielded or collected by a comprehension, and goes on in the caller
     """
 
     start: int
@@ -66,12 +65,12 @@ class Statement:
 
 def _name(instruction: dis.Instruction) -> str:
     text = str(instruction.argval)
-    # Attributes are followed through all objects, under a name of their own.
+    # An attribute `.text` counts as one name for all objects that have it.
     return f".{text}" if "ATTR" in instruction.opname or "METHOD" in instruction.opname else text
 
 
 def _names(instruction: dis.Instruction, verb: str) -> Iterator[str]:
-    """Yield the names that an instruction loads or stores; some do two things at once, as LOAD_FAST_LOAD_FAST."""
+    """Yield the names that an instruction loads or stores; some handle two, such as LOAD_FAST_LOAD_FAST."""
     parts = instruction.opname.split("_")
     if verb not in parts or not isinstance(instruction.argval, str | tuple):
         return
@@ -87,7 +86,7 @@ def _names(instruction: dis.Instruction, verb: str) -> Iterator[str]:
 def _is_end(instruction: dis.Instruction, following: dis.Instruction | None) -> bool:
     name = instruction.opname
     if name.startswith("STORE_"):
-        # `a, b = ...` and `a = b = ...` bind several.
+        # `a, b = ...` and `a = b = ...` bind several names in one statement.
         return following is None or not following.opname.startswith(("STORE_", "COPY"))
     return name == "POP_TOP" or name in _LEAVING or name.startswith(("POP_JUMP", "JUMP_IF", "RETURN_CONST"))
 
@@ -103,13 +102,13 @@ def statements_of(code: CodeType) -> tuple[Statement, ...]:
         following = instructions[position + 1] if position + 1 < len(instructions) else None
         if _is_end(instruction, following) or following is None:
             found += _statements(part)
-            # STORE_FAST_LOAD_FAST begins the next one.
+            # STORE_FAST_LOAD_FAST also begins the next statement.
             part = [instruction] if "STORE" in instruction.opname and "LOAD" in instruction.opname else []
     return tuple(found)
 
 
 def _statements(part: Sequence[dis.Instruction]) -> Iterator[Statement]:
-    """Yield the statement of these instructions; of `a, b = c, d` one for each name, as if they were written apart."""
+    """Yield the statement of these instructions; `a, b = c, d` gives two, as `a = c; b = d` does."""
     size = len(part)
     while size and part[size - 1].opname.startswith(("STORE_", "SWAP")):
         size -= 1
@@ -129,7 +128,7 @@ def _statements(part: Sequence[dis.Instruction]) -> Iterator[Statement]:
 
 
 def _values(body: Sequence[dis.Instruction]) -> list[Sequence[dis.Instruction]]:
-    """Return the instructions that make each of the values which are on the stack at the end."""
+    """Return the instructions of each value that is on the stack at the end."""
     depths, depth = [], 0
     for instruction in body:
         depth += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
@@ -152,7 +151,7 @@ def _statement(part: Sequence[dis.Instruction]) -> Statement:
 
 
 def _container(part: Sequence[dis.Instruction]) -> Iterator[str]:
-    """Yield the name of what `container[key] = value` writes to: the expression before the last but one."""
+    """Yield the name of the container in `container[key] = value`, found by walking back over the key."""
     position = len(part) - 1
     for _ in ("key", "container"):
         depth = 0
@@ -171,10 +170,10 @@ def statement_at(code: CodeType, offset: int) -> Statement | None:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Where a number may be inside one function.
+    """The places that a number may reach inside one function.
 
-    names:  those that may be bound to it, or to what was computed from it
-    called: the names of functions that may be given it
+    names:  may be bound to the number or to a value computed from it
+    called: names of functions that may get it as an argument
     leaves: whether it may go on in the caller
     """
 
@@ -183,13 +182,13 @@ class Flow:
     leaves: bool = False
 
     def reaches(self, code: CodeType, offset: int) -> bool:
-        """Return whether the instruction belongs to a statement that uses one of the names, for more than a test."""
+        """Return whether the instruction is in a statement that uses one of the names and is no test."""
         found = statement_at(code, offset)
         return found is not None and not found.is_test and not self.names.isdisjoint(found.loaded)
 
 
 def flow_of_names(code: CodeType, names: Iterable[str], start: Statement | None = None) -> Flow:
-    """Return the flow of what the names are bound to, and of what a first statement makes."""
+    """Return the flow of the values of these names and of the value of the statement `start`."""
     known = set(names)
     called: set[str] = set()
     leaves = False
@@ -214,5 +213,5 @@ def flow_of_read(code: CodeType, offset: int) -> Flow:
 
 @_remembered
 def flow_of_parameters(code: CodeType) -> Flow:
-    """Return the flow of what a function is given."""
+    """Return the flow of the function's arguments."""
     return flow_of_names(code, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])

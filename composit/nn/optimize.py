@@ -1,4 +1,4 @@
-"""`optimize` and `optimize_step`: one step of an optimizer, evaluated; history ends there.
+"""`optimize` and `optimize_step`: take one step of an optimizer and evaluate it, so that each step starts a new graph.
 
 May import the core, composit.numpy and composit/nn/optimizer.py.
 """
@@ -30,7 +30,7 @@ def optimize(
 ) -> list[Any]:
     """Return the parameters after one step, as fresh inputs with the same names.
 
-    evaluate_function: called once with a list of tensors, returns the list of their arrays; pass for example
+    evaluate_function: called once with a list of tensors, returns the list of their arrays; for example
                        `functools.partial(evaluate, backend="mosaic")`
 
     Raises:  ShapeError: numbers or shapes of parameters and gradients differ;
@@ -61,7 +61,7 @@ def optimize_step(
     optimizer: Optimizer,
     evaluate_function: EvaluateFunction = evaluate,
 ) -> tuple[list[Any], State]:
-    """Return the parameters and the optimizer's state after one step, both evaluated once and as fresh inputs.
+    """Return the parameters and the optimizer's state after one step, as fresh inputs, evaluated together.
 
     Raises:  ShapeError: numbers or shapes of parameters and gradients differ
     Example:

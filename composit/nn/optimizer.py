@@ -1,6 +1,6 @@
-"""Optimizers: records of `init(parameters) -> state` and `update(parameters, gradients, state) -> (parameters, state)`.
+"""Optimizers: pairs of `init(parameters) -> state` and `update(parameters, gradients, state) -> (parameters, state)`.
 
-Both work on lazy tensors and build graph; `composit/nn/optimize.py` evaluates. May import the core and composit.numpy.
+Both take lazy tensors and build nodes; `composit/nn/optimize.py` evaluates. May import the core and composit.numpy.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ State: TypeAlias = Any  # Any: a nested container of tensors of the optimizer's 
 
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """A rule for stepping from parameters and gradients to new parameters; pure, lazy, with its state outside."""
+    """A rule for new parameters from parameters and gradients: lazy functions, which get and return the state."""
 
     name: str
     init: Callable[[Tensors], State]
@@ -33,7 +33,7 @@ class Optimizer:
 
 
 def rate_input(value: float, label: str) -> LazyTensor:
-    """Return a weak scalar input: it never decides a dtype, and another value needs no new program.
+    """Return a weak scalar input: it does not change dtypes, and another value reuses the compiled program.
 
     Raises:  ParameterError: the value is not a finite number
     """

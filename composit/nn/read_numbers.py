@@ -1,10 +1,9 @@
-"""Warns of numbers that Python read from an input of `chain_rule` and that may have come back into the output.
+"""Warns if Python read a number from an input of `chain_rule` and may have put it back into an output.
 
-`x[0] * math.exp(x[1])` reads x[1] and multiplies by a number: for the derivative that number is a constant. The graph
-does not know where a number comes from, so bytecode decides (`number_flow.py`): a read is told of if a node that was
-built after it, from a number or from a fresh array, stands in a statement that the number may reach. Tests, texts and
-printing reach none. May import number_flow, errors, guards, handle, node, operation, program, read_places, source,
-value.
+`x[0] * math.exp(x[1])` reads x[1] and multiplies by a number, which the derivative takes for a constant. The graph
+does not know where a number comes from, so bytecode decides (`number_flow.py`): it warns of a read if the number may
+reach a statement that later built a node from a number or a fresh array. Tests, texts and printing do not count. May
+import number_flow, errors, guards, handle, node, operation, program, read_places, source, value.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ from composit.read_places import Key, Place, key_of
 from composit.source import Source, describe_source, warn_user
 from composit.value import identity_of
 
-# What reads to know a fact, to show something, or to round: numbers that come out have no derivative, or enter no graph.
+# Reads that cause no warning: their numbers are rounded, so have no derivative, or are only shown or tested.
 _KINDS_WITHOUT_SLOPE = frozenset("int round trunc hash mask arange trim_zeros is_integer as_integer_ratio hex".split())
 _MAX_SHOWN = 3
 
 
 @dataclass(slots=True)
 class _Entry:
-    """An instruction that built nodes from numbers or fresh arrays, and the serial of the newest of them."""
+    """An instruction that built nodes from numbers or fresh arrays, and the serial of the newest such node."""
 
     source: Source
     newest: int
 
 
 def warn_of_read_numbers(wanted: Sequence[TensorHandle], order: Sequence[Node]) -> None:
-    """Warn if a number that was read from a wanted value may be a constant among the nodes of the outputs, operands first."""
+    """Warn if a number read from a wanted value may be a constant in `order`, the nodes of the outputs."""
     firsts = _first_reads(wanted)
     if not firsts:
         return
     entries = _entries(order)
-    # Of what a place reads first, nodes may be later; if none is, none is later than what it reads next.
+    # The first read at each place suffices: a node built after a later read there was also built after the first.
     reads = [
         guard for guard in firsts if guard.after <= _newest_reached(guard.place, entries) and _depends(guard, wanted)
     ]
@@ -51,7 +50,7 @@ def warn_of_read_numbers(wanted: Sequence[TensorHandle], order: Sequence[Node]) 
 
 
 def _first_reads(wanted: Sequence[TensorHandle]) -> list[Guard]:
-    """Return of each place the first read of a number that depends on a wanted value: a loop has one, not one a round."""
+    """Return the first read at each place of a number that depends on a wanted value; a read in a loop counts once."""
     found: dict[Key, Guard] = {}
     for handle in wanted:
         for guard in first_reads_of(handle.node):
@@ -74,7 +73,7 @@ def _entries(order: Sequence[Node]) -> Mapping[tuple[int, int], _Entry]:
 
 
 def _takes_numbers(node: Node) -> bool:
-    """Return whether a number of Python's may be in it: as an operand, or as the elements of a fresh array."""
+    """Return whether the node may hold a Python number: as an operand, or as an element of a fresh array."""
     if not node.operands:
         return node.types[0].dtype.kind in "fc"
     return any(
@@ -83,7 +82,7 @@ def _takes_numbers(node: Node) -> bool:
 
 
 def _newest_reached(place: Place, entries: Mapping[tuple[int, int], _Entry]) -> int:
-    """Return the serial of the newest node that a number read at the place may be in, -1 for none."""
+    """Return the serial of the newest node that may hold a number read at the place, -1 for none."""
     newest = -1
     for code, offset in place:
         flow = flow_of_read(code, offset)
@@ -98,7 +97,7 @@ def _newest_reached(place: Place, entries: Mapping[tuple[int, int], _Entry]) -> 
 def _is_reached(flow: Flow, read: Source, entry: Source) -> bool:
     (code, offset), (other, other_offset) = read, entry
     if other is not code:
-        # By an argument, or by a name that both know: a global, a variable of an enclosing function, an attribute.
+        # Another function can get the number as an argument, or by a global, an enclosing variable or an attribute.
         shared = Flow(frozenset(name for name in flow.names if name in other.co_names or name in other.co_freevars))
         attributes = Flow(frozenset(name for name in flow.names if name.startswith(".")))
         return (

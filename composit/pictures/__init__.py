@@ -1,4 +1,4 @@
-"""What a picture of a graph consists of, made step by step: read, fold, close, trim, written as dot, rendered.
+"""Pictures of graphs, in steps: read (reading.py), fold (folding.py), close scopes (closing.py), write dot, draw.
 
-Nothing here is imported before a picture is asked for. `composit.visualize` is the way in.
+`composit.visualize` calls them, and imports this package only when a picture is asked for.
 """

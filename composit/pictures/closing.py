@@ -1,4 +1,4 @@
-"""Makes a sketch smaller: scopes closed to one box each, and what is still too much cut off.
+"""Makes a sketch smaller: draws each scope as one box, and cuts off the boxes farthest from the outputs.
 
 May import sketch, operation.
 """
@@ -14,7 +14,7 @@ MOST_TYPES = 2  # lines on a closed block
 
 
 def closed(sketch: Sketch, depth: int) -> Sketch:
-    """The sketch with each scope of `depth` names drawn as one box, whatever is inside.
+    """The sketch with each scope of `depth` names drawn as one box.
 
     Before:      [encoder: [layer.0: matmul -> tanh] -> [layer.1: matmul -> tanh]]
     After:       closed at 1: [encoder: 4 operations]; at 2: [encoder: layer.0 -> layer.1]
@@ -64,13 +64,13 @@ def _counted(number: int, noun: str) -> str:
 
 
 def scope_title(scope: Scope, repeat: Repeat | None) -> str:
-    """The name of a scope, or of those that it stands for: `layer.0 … 11  ×12`. A bare number says what it counts."""
+    """The name of a scope, for a repeat with its count: `layer.0 … 11  ×12`. A number follows its parent's name."""
     name = ".".join(scope[-2:]) if scope[-1].isdigit() else scope[-1]
     return name if repeat is None else f"{name} … {repeat.last}  ×{repeat.count}"
 
 
 def _types_that_leave(sketch: Sketch, scope: Scope) -> list[str]:
-    """The types of the values that the boxes of a scope give to boxes outside it, each once."""
+    """The types of the values that leave a scope, each once."""
     length = len(scope)
     types: dict[str, None] = {}
     for arrow in sketch.arrows:

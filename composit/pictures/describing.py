@@ -11,12 +11,12 @@ LONGEST_TEXT = 36  # characters; wider boxes make a graph of many branches unrea
 
 
 def kind_of(operation: Any) -> BoxKind:
-    """What form and colour a node is drawn in: those of its operation's kind, if it has an operation."""
+    """The kind of the node's operation, which decides its form and colour; Kind.NODE if it has none."""
     return operation.kind if isinstance(operation, Operation) else Kind.NODE
 
 
 def title_of(operation: Any) -> str:
-    """The operation's name, which for numpy's functions is numpy's; for a scalar its value, long ones rounded."""
+    """The operation's name, numpy's where it is numpy's function; for a scalar its value, rounded if it is long."""
     if isinstance(operation, Scalar):
         text = str(operation.value)
         return text if len(text) <= LONGEST_NUMBER else f"≈{operation.value:.4g}"
@@ -24,7 +24,7 @@ def title_of(operation: Any) -> str:
 
 
 def has_ordered_operands(operation: Any) -> bool:
-    """Whether exchanging two operands changes the result."""
+    """Whether the order of the operands matters."""
     is_commutative = isinstance(operation, Operation) and operation.is_commutative
     return operation is not None and not is_commutative
 
@@ -46,7 +46,7 @@ def parameters_of(operation: Any) -> str:
 
 
 def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
-    """The text on one line, its end cut off where it is long."""
+    """The text on one line, cut off at `longest` characters."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 

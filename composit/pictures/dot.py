@@ -1,7 +1,7 @@
-"""Writes a sketch in the language of graphviz, through a class that is given. May import closing, sketch, operation.
+"""Writes a sketch in graphviz's dot language. May import closing, sketch, operation.
 
-Colours are those of a printed page: light fills of one lightness, so that no family shouts, and forms that still tell
-inputs, outputs and scalars apart in black and white. The text is the same in every process.
+All fills are equally light, and shapes tell inputs, outputs and scalars apart in black and white, too. The text is the
+same in every process.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ CLUSTER_FILLS = ("#fafbfc", "#f3f5f8")  # by depth, in turn
 
 
 def dot_source(sketch: Sketch, name: str, direction: str, kind: Any) -> Any:
-    """The sketch as a graphviz object of the class `kind`. Any: graphviz has no types that mypy follows."""
+    """The sketch as a graphviz graph of the class `kind`. Any: mypy does not follow graphviz's types."""
     picture = kind(
         name,
         graph_attr={
@@ -130,7 +130,7 @@ def _write_scope(graph: Any, tree: _Tree, sketch: Sketch, scope: Scope, depth: i
 
 
 def _without_single_steps(scope: Scope, tree: _Tree, repeats: Mapping[Scope, Repeat]) -> tuple[Scope, str]:
-    """The scope itself, or the one inside it while there is nothing else inside, and a title for all these steps."""
+    """The innermost scope reached while a scope holds one scope and nothing else, titled `encoder.layer.0`."""
     titles = [scope_title(scope, repeats.get(scope))]
     while not tree.places and len(tree.children) == 1:
         ((name, inner),) = tree.children.items()
@@ -162,7 +162,7 @@ def _box_attributes(box: Box) -> dict[str, str]:
 
 
 def _label(box: Box) -> str:
-    """The label in graphviz's HTML: the user's name for the value or the operation's in bold, the rest small below."""
+    """The label in graphviz's HTML: the name of the input or operation in bold, label, parameters and types below."""
     style = KIND_TO_STYLE[box.kind]
     if box.kind is OperationKind.SCALAR:
         return f'<<font point-size="10">{_html(box.label or box.title)}</font>>'
@@ -188,7 +188,7 @@ def _arrow_attributes(arrow: Arrow, sketch: Sketch) -> dict[str, str]:
     if arrow.sink_input:
         attributes["headlabel"] = arrow.sink_input
     if arrow.again:
-        # a repetition's arrow runs backwards; with constraint it would turn the ranks upside down
+        # The arrow from one repetition to the next runs backwards; as a constraint it would reverse the ranks.
         attributes |= {"style": "dashed", "color": "#7a6cb0", "constraint": "false"}
     if sketch.boxes[arrow.source].kind is OperationKind.SCALAR:
         attributes |= {"color": "#b4bec8"}

@@ -1,4 +1,4 @@
-"""Runs graphviz's program `dot`, writes files, and answers notebooks: all of a picture that touches the world.
+"""Runs graphviz's program `dot`, writes files, and shows pictures in notebooks.
 
 May import graphviz and errors. No viewer is ever opened, and nothing is written but the file that was asked for.
 """
@@ -21,10 +21,10 @@ HOW_TO_GET_DOT = (
 
 
 class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz's types are not followed
-    """A graphviz.Digraph that notebooks show, in bounded size, and that has a text where `dot` is missing."""
+    """A graphviz.Digraph that notebooks show if its SVG is not too large; as dot source if `dot` is missing."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **kwargs: Any) -> dict[str, str]:
-        """The SVG, or the reason why there is none and the dot source."""
+        """The SVG; if there is none, the reason, and the dot source if `dot` is missing."""
         try:
             svg = self.pipe(format="svg", encoding="utf-8", quiet=True)
         except graphviz.ExecutableNotFound:
@@ -45,9 +45,9 @@ class Picture(graphviz.Digraph):  # type: ignore[misc]  # graphviz's types are n
 
 
 def output_path(filename: str | Path | None, picture_format: str | None) -> tuple[Path | None, str]:
-    """The file to write, or None, and the format: the one asked for, else the file's suffix, else svg.
+    """The file to write, or None, and the format: `picture_format`, else the file's suffix, else svg.
 
-    Raises:      ParameterError: a format that is not written
+    Raises:      ParameterError: an unknown format
     """
     path = None if filename is None else Path(filename)
     suffix = "" if path is None else path.suffix[1:].lower().replace("gv", "dot")
@@ -64,9 +64,9 @@ def output_path(filename: str | Path | None, picture_format: str | None) -> tupl
 
 
 def draw(picture: Picture, path: Path | None, picture_format: str) -> None:
-    """Lays the picture out and writes it to `path`; without a path it only shows whether that works.
+    """Lays the picture out and writes it to `path`; without a path it only checks that graphviz can draw it.
 
-    Where `dot` is missing, a warning says so, and the dot source is written instead, with the suffix `.dot`.
+    If `dot` is missing, it warns and writes the dot source instead, with the suffix `.dot`.
     """
     if picture_format == "dot":
         if path is not None:

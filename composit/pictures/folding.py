@@ -1,9 +1,8 @@
-"""Folds repeated blocks: of scopes that differ only in a number and hold the same graph, one is drawn, as "x12".
+"""Folds repeated blocks: scopes that differ only in a number and hold the same graph are drawn once, as "x12".
 
-Two blocks hold the same graph if their boxes, told apart by title, parameters, types, place within the block and what
-they are computed from, are the same as a multiset. That is a hash of depth as deep as the block, not a search for an
-isomorphism: two blocks that it confuses would have to differ only in how equal subexpressions are shared. Where
-blocks hold blocks, the outermost are folded first, then those inside the one that is left. May import sketch,
+Each box gets a signature of its title, parameters, types, scope and the signatures of its operands. Two blocks hold the
+same graph if the multisets of their signatures are equal. This is no isomorphism test: it confuses blocks that differ
+only in which equal subexpressions they share. Nested blocks are folded from the outside in. May import sketch,
 operation.
 """
 
@@ -21,7 +20,7 @@ Signature: TypeAlias = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A scope, the places of its boxes ordered by their signatures, and those signatures."""
+    """A scope, the positions of its boxes ordered by signature, and these signatures."""
 
     scope: Scope
     members: tuple[int, ...]
@@ -29,7 +28,7 @@ class Block:
 
 
 class Numbering:
-    """Small numbers for signatures, so that comparing and hashing a deep one costs as much as a shallow one."""
+    """Numbers signatures, so that comparing and hashing a deep one costs no more than a shallow one."""
 
     def __init__(self) -> None:
         self._numbers: dict[Signature, int] = {}
@@ -61,7 +60,7 @@ def _arrows_in(sketch: Sketch) -> dict[int, list[Arrow]]:
 
 
 def _groups(sketch: Sketch, arrows_in: Mapping[int, Sequence[Arrow]]) -> list[list[Block]]:
-    """Equal blocks, at the outermost level at which there are any."""
+    """The groups of equal blocks at the outermost level that has any."""
     members = _members_by_scope(sketch)
     for length in sorted({len(scope) for scope in members}):
         numbering = Numbering()
@@ -77,7 +76,7 @@ def _groups(sketch: Sketch, arrows_in: Mapping[int, Sequence[Arrow]]) -> list[li
 
 
 def _members_by_scope(sketch: Sketch) -> dict[Scope, list[int]]:
-    """The boxes in each scope, those of the scopes inside it included, but for the inputs."""
+    """The boxes in each scope, with those of the scopes inside it, without inputs."""
     members: dict[Scope, list[int]] = {}
     for place, box in enumerate(sketch.boxes):
         for length in range(1, len(box.scope) + 1):
@@ -108,9 +107,10 @@ def _block(
 def _with_common_inputs(
     sketch: Sketch, groups: Sequence[list[Block]], arrows_in: Mapping[int, Sequence[Arrow]]
 ) -> Sketch:
-    """The sketch, and the groups' blocks, in which an input belongs to a block only if each block has its counterpart.
+    """Moves inputs that only some blocks of a group have out of the block; the others join the blocks in `groups`.
 
-    The first layer's `x` is an input, the second's is the first's result: it is drawn before the block, not inside.
+    For example the first layer's `x` is an input, the second layer's is the first's result: `x` is drawn before the
+    block. Each layer has a `weight`: it is drawn inside.
     """
     boxes = list(sketch.boxes)
     for group in groups:
@@ -127,7 +127,7 @@ def _with_common_inputs(
 
 
 def _own_inputs(sketch: Sketch, block: Block, arrows_in: Mapping[int, Sequence[Arrow]]) -> list[int | None]:
-    """For each operand of each member, the place of the input that it is, if one is drawn in the block."""
+    """For each operand of each member its position, if it is an input drawn in the block, else None."""
     length = len(block.scope)
     return [
         arrow.source
@@ -140,7 +140,7 @@ def _own_inputs(sketch: Sketch, block: Block, arrows_in: Mapping[int, Sequence[A
 
 
 def _merged(sketch: Sketch, groups: Sequence[Sequence[Block]]) -> Sketch:
-    """The sketch in which the boxes of a group's later blocks are those of its first."""
+    """The sketch with each group's later blocks merged into its first."""
     stands_for: dict[int, int] = {}
     repetition: dict[int, tuple[Scope, int]] = {}
     repeats = dict(sketch.repeats)

@@ -1,7 +1,7 @@
-"""Reads a graph into a sketch: which box each node becomes, in which scope, and what stands on the arrows.
+"""Reads a graph into a sketch: a box in its scope for each node, an arrow with its labels for each edge.
 
-Any MultiDiGraph can be read; what is drawn beside the name comes from the node attributes `operation`, `shapes`,
-`dtypes` and the edge attributes `source_output_index`, `sink_input_index` where they are. May import describing,
+Any MultiDiGraph can be read. The node attributes `operation`, `shapes`, `dtypes` and the edge attributes
+`source_output_index`, `sink_input_index` add details if they are there. May import describing,
 sketch, multidigraph, node, operation, source.
 """
 
@@ -21,7 +21,7 @@ Output: TypeAlias = tuple[Any, int]  # Any: a node of the graph, which may be an
 def read_graph(graph: MultiDiGraph, outputs: Sequence[Output] | None = None) -> Sketch:
     """The sketch of all nodes of a graph; `outputs` are (node, output index), by default each result of each sink.
 
-    A scalar is drawn once at each of its consumers, so that a common 0.5 does not tie the whole picture together.
+    A scalar is drawn separately for each consumer, so that a frequent 0.5 does not connect distant parts.
     """
     order = topological_traversal(graph)
     scopes = _scopes(graph, order)
@@ -88,7 +88,7 @@ def _without_scope(label: str, scope: Scope) -> str:
 
 
 def _scopes(graph: MultiDiGraph, order: Sequence[Any]) -> dict[Any, Scope]:
-    """The scope of each node; a leaf is drawn in the innermost scope that holds all its consumers."""
+    """The scope of each node; a leaf has the innermost scope that holds all its consumers."""
     scopes: dict[Any, Scope] = {}
     for node in reversed(order):
         consumers = list(graph.successors(node))
@@ -111,7 +111,7 @@ def _position(edge: tuple[Any, Any, Mapping[str, Any]]) -> int:
 
 
 def _arrow_words(graph: MultiDiGraph, source: Any, sink: Any, data: Mapping[str, Any]) -> tuple[str, str]:
-    """What stands at the arrow's ends: the result taken if there are several, the operand's place if it matters."""
+    """The labels of an arrow's ends: the result's index if there are several, the operand's if the order matters."""
     several = len(graph.nodes[source].get("shapes", ())) > 1 and "source_output_index" in data
     ordered = graph.in_degree(sink) > 1 and has_ordered_operands(graph.nodes[sink].get("operation"))
     return (

@@ -14,7 +14,7 @@ Scope: TypeAlias = tuple[str, ...]
 
 
 class Kind(Enum):
-    """What a box stands for that is no operation."""
+    """The kinds of boxes that do not stand for an operation."""
 
     NODE = "node"  # of a graph whose nodes have no operations
     OUTPUT = "output"
@@ -25,7 +25,7 @@ class Kind(Enum):
 # Each kind has its own form and colour.
 BoxKind: TypeAlias = Kind | OperationKind
 
-SEVERAL = (Kind.BLOCK, Kind.REST)  # what one box stands for several boxes in
+SEVERAL = (Kind.BLOCK, Kind.REST)  # the kinds of boxes that stand for several
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Box:
     scope: Scope = ()
     tooltip: str = ""
     count: int = 1
-    stays_visible: bool = False  # an input with a name of its own, which closing its scope must not hide
+    stays_visible: bool = False  # an input named outside its scope, which closing the scope must not hide
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From one box to another, by their places; `again` marks the way from one repetition of a block to the next."""
+    """An arrow between boxes, given by position; `again` marks one from a repetition of a block to the next."""
 
     source: int
     sink: int
@@ -74,9 +74,9 @@ class Sketch:
 def mapped(
     sketch: Sketch, boxes: Sequence[Box], new_place: Mapping[int, int], repeats: Mapping[Scope, Repeat]
 ) -> Sketch:
-    """A sketch of the given boxes, with the old arrows between the places that `new_place` maps; equal arrows are one.
+    """A sketch of these boxes, with the old arrows moved to the positions in `new_place` and equal arrows merged.
 
-    An arrow that would bend back to its own box is left out, and so are the words at an end that several boxes became.
+    Arrows from a box to itself are left out, and so are labels at boxes that stand for several.
     """
     arrows: dict[Arrow, None] = {}
     for arrow in sketch.arrows:
