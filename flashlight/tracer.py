@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -19,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
-from composit.source import describe_source, find_source, register_internal_package
+from composit.source import describe_source, find_source, register_internal_package, warn_user
 from flashlight.comparison import kept_values
 from flashlight.recording import Recorder
 
@@ -161,12 +160,11 @@ class _ReadingMode(TorchFunctionMode):
         lazy = self._recorder.read(tensor)
         self._recorder.reads.mark(lazy, kind, tensor)
         if lazy.node.operands:
-            warnings.warn(
+            warn_user(
                 f"trace: the values of a traced tensor of shape {tuple(tensor.shape)} left the graph through {kind}; what is computed from "
                 "them outside of torch comes back as a constant. A guard notices when later inputs would change these values; use torch "
                 f"operations to keep the computation in the graph. The line:\n  {describe_source(find_source())}",
                 DataLeavesWarning,
-                stacklevel=3,
             )
 
 

@@ -1,15 +1,15 @@
 """Runs graphviz's program `dot`, writes files, and shows pictures in notebooks.
 
-May import graphviz and errors. No viewer is ever opened, and nothing is written but the file that was asked for.
+May import graphviz, errors, source. No viewer is ever opened, and nothing is written but the file that was asked for.
 """
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import graphviz
 
 from composit.errors import DrawingError, ParameterError
+from composit.source import warn_user
 
 FORMATS = ("svg", "png", "pdf", "dot")
 LARGEST_SVG_BYTES = 2_000_000  # a notebook keeps what it shows; browsers crawl with more
@@ -93,4 +93,4 @@ def _draw_without_dot(picture: Picture, path: Path | None) -> None:
         source_path = path.with_suffix(".dot")
         source_path.write_text(picture.source, encoding="utf-8")
         instead = f"its source in the language of dot was written to {source_path}"
-    warnings.warn(f"visualize: the picture was not drawn, because {HOW_TO_GET_DOT}; {instead}", stacklevel=5)
+    warn_user(f"visualize: the picture was not drawn, because {HOW_TO_GET_DOT}; {instead}", UserWarning)

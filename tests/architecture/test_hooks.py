@@ -73,3 +73,16 @@ def test_who_asks_for_the_users_line_counts_no_frames() -> None:
     found = [where for module in modules() for where in _counted_depths(module)]
     # A graph's public methods that change something share what refuses networkx's code.
     assert [where.partition(":")[0] for where in found] == ["composit/multidigraph/graph.py"], "\n".join(found)
+
+
+def test_warnings_of_a_call_find_the_users_line_without_a_counted_level() -> None:
+    found = [
+        f"{module.where}:{node.lineno} stacklevel={keyword.value.value}"
+        for module in modules()
+        if module.name.startswith(("composit", "flashlight"))
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "stacklevel" and isinstance(keyword.value, ast.Constant) and keyword.value.value != 1
+    ]
+    assert not found

@@ -231,3 +231,15 @@ def test_the_frame_to_look_at_first_can_be_given() -> None:
     assert callers is not None
     assert own[0] is inner.__code__
     assert callers[0] is test_the_frame_to_look_at_first_can_be_given.__code__
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_warning_of_a_call_names_the_users_line() -> None:
+    for warned, call in {
+        "Mean of empty slice": lambda: cp.mean(cp.zeros(0)),
+        "Degrees of freedom": lambda: cp.var(cp.zeros(0)),
+        "Passing more than 2 positional": lambda: cp.maximum(_matrix(), _matrix(), cp.zeros((3, 3))),
+    }.items():
+        with pytest.warns(match=warned) as caught:
+            call()
+        assert {each.filename for each in caught} == {__file__}
