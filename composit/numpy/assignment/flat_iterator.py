@@ -1,6 +1,6 @@
 """`x.flat`: the elements in C order along one axis, for reading, iterating and writing.
 
-May import errors, handle, operation, arguments, views, calls, manipulation, indexing, assignment.
+May import errors, handle, operation, views, calls, manipulation, indexing, and in_place of this folder.
 """
 
 from __future__ import annotations

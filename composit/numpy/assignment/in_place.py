@@ -1,7 +1,7 @@
 """Functions that change their first argument: copyto, put, place, putmask, fill_diagonal, put_along_axis.
 
 A tensor given there moves on to a new node, and its views follow. May import errors, handle, arguments, views, calls,
-elementwise, manipulation, reductions, indexing, assignment.
+elementwise, manipulation, reductions, indexing, and writing of this folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`x[...] = v` and `ufunc.at`: check index and value against the shape at the call, then make one write node.
 
-May import errors, apply, handle, operation, arguments, views, calls, elementwise, creation, indexing.
+May import errors, source, operation, apply, handle, arguments, views, calls, elementwise, creation, indexing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """np.matrix and bmat: a subclass of numpy's matrix that returns tensors where numpy's returns plain arrays.
 
 A matrix holds its elements in memory, and operations on matrices give matrices, by numpy's rules for subclasses. May
-import handle, calls.
+import handle, and numpy_call, numpy_function of this folder.
 """
 
 from __future__ import annotations

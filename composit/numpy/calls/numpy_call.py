@@ -1,9 +1,9 @@
 """`call_numpy`: run a numpy function without a rule at the call; `NumpyCall`: the node that remembers the call.
 
-The node keeps the value, so evaluation does not run the function again. Other inputs run it again, and since shapes and
-the width of strings may depend on values, a result of another type is then refused. A call that a rule of ours declines
-comes here too (`let_numpy_decide`). May import containers, errors, guards, keys, kept_values, node, operation, origins,
-apply, handle, arguments, views.
+The node keeps the value, so evaluation does not run the function again. Other inputs run it again, and since shapes
+and the width of strings may depend on values, a result of another type is then refused. A call that a rule of ours
+declines comes here too (`let_numpy_decide`). May import containers, errors, guards, hooks, keys, kept_values, node,
+operation, origins, apply, handle, arguments, views.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """`ElementwiseFunction`: a public ufunc of ours, which is also its row in the table; `Elementwise`: its operation.
 
 Types follow numpy's promotion, shapes broadcast. The rows are in table.py, their derivatives in derivatives.py. May
-import the core (apply, eager_results, errors, handle, keys, operation, scalar_nodes, source), arguments and calls.
+import the core (apply, eager_results, errors, handle, keys, operation, scalar_nodes, source), arguments, calls, and
+known_numbers of this folder.
 """
 
 from __future__ import annotations
