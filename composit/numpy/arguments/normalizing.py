@@ -1,4 +1,4 @@
-"""Numpy's arguments in one form: axes counted from the front, shapes as tuples of int.
+"""Numpy's arguments in one form: axes counted from the front, shapes as tuples of int; checks of Python integers.
 
 May import errors, apply, handle, operation. All other folders build on it.
 """

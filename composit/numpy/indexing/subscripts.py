@@ -2,7 +2,8 @@
 
 A boolean mask becomes the integers where it is true, because the shape of the result depends on them. If its values are
 not known they are computed, which is a guard. May import drafts, errors, guards, operation, source, apply, handle,
-arguments, views, calls, manipulation, and known_elements of this folder.
+arguments, views, calls, manipulation, and
+advanced_indices, known_elements of this folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Elements taken at positions along one axis: take, take_along_axis, and their adjoints.
 
-May import errors, operation, apply, arguments, views, calls, manipulation.
+May import errors, operation, apply, arguments, calls, manipulation, and advanced_indices of this folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Questions about arrays that Python gets the answer to: shape, ndim, size, dtypes, kind, equality.
+"""Questions about arrays that return Python values: shape, ndim, size, dtypes, kind, equality.
 
-Computed only where types do not suffice (allclose, array_equal). May import errors, handle, operation, arguments, calls.
+Only some need the values (allclose, array_equal). May import errors, handle, operation, arguments, calls.
 """
 
 from __future__ import annotations

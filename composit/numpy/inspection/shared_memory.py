@@ -1,4 +1,4 @@
-"""In which order arrays lie, whether they share memory, and `known_value`, which is there without computing.
+"""Order and sharing of memory: isfortran, shares_memory; `known_value`: a tensor's value if it is known already.
 
 May import errors, handle, operation, arguments, views, calls.
 """
