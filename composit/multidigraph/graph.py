@@ -231,7 +231,7 @@ class MultiDiGraph(ReadableGraph):
     # Making
 
     def _draft(self, method: str) -> Draft:
-        # Who called the public method that called this.
+        # The frame that called the public method.
         if is_of_networkx(sys._getframe(2)):
             raise _graph_error(
                 f"{method}: called by code of networkx that changes its graph in place, on the {self}, which is "

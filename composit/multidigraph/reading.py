@@ -131,7 +131,7 @@ class ReadableGraph:
         """An iterator over (node, edges out of it by neighbour and key)."""
         return iter(self._succ.items())
 
-    # What networkx reads a graph through
+    # Attributes through which networkx reads a graph
 
     @property
     def _node(self) -> PartMapping:
@@ -206,7 +206,7 @@ class ReadableGraph:
         """networkx's OutMultiDegreeView."""
         return self._keep("out_degree", lambda: _report_views().OutMultiDegreeView(self))
 
-    # What kind of graph this is
+    # Kinds of graphs
 
     def is_multigraph(self) -> bool:
         """True: edges between the same nodes are told apart by keys."""

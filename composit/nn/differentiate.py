@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def chain_rule(
-    output_to_cotangent: Mapping[Any, Any],  # Any: tensors, or what has __lazy_tensor__
+    output_to_cotangent: Mapping[Any, Any],  # Any: tensors, or objects with __lazy_tensor__
     inputs: Sequence[Any],
     *,
     unreached: str = "raise",

@@ -23,7 +23,7 @@ EvaluateFunction = Callable[..., Any]  # Any: as evaluate
 
 
 def optimize(
-    parameters: Sequence[Any],  # Any: tensors, or what has __lazy_tensor__
+    parameters: Sequence[Any],  # Any: tensors, or objects with __lazy_tensor__
     gradients: Sequence[Any],
     optimizer: Optimizer,
     evaluate_function: EvaluateFunction = evaluate,

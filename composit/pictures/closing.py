@@ -103,7 +103,7 @@ def _nearest_to_outputs(sketch: Sketch, number: int) -> Mapping[int, None]:
                 return reached
             if source not in reached:
                 reached[source] = None
-                waiting.append(source)  # a queue: the loop goes on with what was reached
+                waiting.append(source)  # a queue: the loop continues with this place
     return reached
 
 

@@ -12,7 +12,7 @@ from composit.errors import DrawingError, ParameterError
 from composit.source import warn_user
 
 FORMATS = ("svg", "png", "pdf", "dot")
-LARGEST_SVG_BYTES = 2_000_000  # a notebook keeps what it shows; browsers crawl with more
+LARGEST_SVG_BYTES = 2_000_000  # notebooks store the pictures they show, and browsers are slow with larger ones
 
 HOW_TO_GET_DOT = (
     "the program `dot` of graphviz is not installed or not on PATH; install it by `apt-get install graphviz`, "

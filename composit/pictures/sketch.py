@@ -1,6 +1,6 @@
 """The picture as data: boxes and arrows before any layout. May import operation.
 
-A sketch says what is drawn and in which scope; how it looks is `dot`'s matter. Boxes stand in topological order.
+A sketch holds the boxes and their scopes; dot.py decides how they look. Boxes are in topological order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ SEVERAL = (Kind.BLOCK, Kind.REST)  # the kinds of boxes that stand for several
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One box: its title, the user's label, lines below it, the scope it is drawn in, how many boxes it stands for."""
+    """One box: title, the user's label, lines below it, scope, and the number of operations it stands for."""
 
     kind: BoxKind
     title: str

@@ -1,4 +1,4 @@
-"""Differences, sums along a curve and interpolation: diff, gradient, trapezoid, unwrap, interp, cumulative_sum.
+"""diff, ediff1d, gradient, trapezoid, unwrap, interp, cumulative_sum and cumulative_prod.
 
 All but interp are composed of slices and arithmetic in numpy's order of steps: results are equal to the last bit, and
 derivatives come from the parts. May import arguments, calls, elementwise, indexing, manipulation, reductions, apply,
@@ -68,7 +68,7 @@ def _border(value: TensorLike, tensor: LazyTensor, axis: int) -> LazyTensor:
 @rule_for(np.diff)
 def diff(
     a: TensorLike, n: int = 1, axis: AxisLike = -1, prepend: TensorLike = _absent, append: TensorLike = _absent
-) -> Any:  # Any: `a` itself, whatever it is, for n=0
+) -> Any:  # Any: for n=0 it returns `a` itself
     """Return the differences of neighbours along an axis, n times. See np.diff."""
     if n == 0:
         return a

@@ -44,7 +44,7 @@ def _ours(value: Any) -> object:
 
 
 def _of_polynomials(function: Function) -> Function:
-    """Wrap a function of numpy's so that the np.poly1d it returns becomes our poly1d."""
+    """Wrap a numpy function so that the np.poly1d it returns becomes our poly1d."""
 
     @wraps(function)
     def computed(*args: Any, **kwargs: Any) -> object:
@@ -102,7 +102,7 @@ class poly1d(np.poly1d):  # numpy's name
 
     @property
     def roots(self) -> Any:
-        """Where the polynomial is zero."""
+        """The zeros of the polynomial."""
         return roots(self.coeffs)
 
     r = roots

@@ -198,7 +198,7 @@ class Tri(Operation):
         return np.tri(self.N, self.M, self.k, self.dtype)
 
 
-# Values of numpy's arguments that change nothing for a lazy tensor, and so are accepted.
+# Arguments of numpy with the values that change nothing for a lazy tensor, and so are accepted.
 _TO_LEAVE_OUT: Mapping[str, tuple[object, ...]] = {
     "order": (None, "K", "A", "C"),
     "subok": (False, True),

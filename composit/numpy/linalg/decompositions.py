@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-# numpy's own classes, so that isinstance and repr are numpy's.
+# numpy's classes, so that isinstance and repr give what they give for numpy's results.
 from numpy.linalg._linalg import EighResult, EigResult, QRResult, SVDResult
 
 from composit.apply import apply

@@ -105,7 +105,7 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     order: Order = "fro" if isinstance(ord, str) and ord == "f" else ord
     if axis is None:
         if order is None or (order == "fro" and tensor.ndim == 2) or (order == 2 and tensor.ndim == 1):
-            # Over all elements in the order of memory: numpy's own short way, whose sums differ in the last bit.
+            # For these orders numpy sums over all elements in memory order, with other last bits than over the axes.
             return apply(Norm(None, None, truth(keepdims)), tensor)
         axes: Axes = tuple(range(tensor.ndim))
     else:

@@ -104,7 +104,7 @@ def pinv(
 
 @dataclass(frozen=True, slots=True)
 class MatrixRank(MatrixAlgorithm):
-    """How many singular values of each matrix are larger than a tolerance.
+    """The number of singular values of each matrix above a tolerance.
 
     Reference:   numpy.linalg.matrix_rank
     """

@@ -1,4 +1,4 @@
-"""What ndarray's methods view(dtype), getfield and resize do, and copies in a given memory order.
+"""ndarray's methods view(dtype), getfield and resize on tensors, and copies in a given memory order.
 
 May import reshaping, arguments, views, apply, handle, operation.
 """
@@ -24,7 +24,7 @@ from composit.operation import Array, Dtype, Operation, OperationKind, Shape, Te
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# Any, everywhere here: tensors, and what numpy takes for a dtype.
+# Any, everywhere here: tensors, and anything that numpy accepts as a dtype.
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""matmul, dot, tensordot (matrix_products.py), einsum, trace (einsums.py), cross and kron (vector_products.py)."""
+"""matmul, dot, tensordot (matrix_products.py), einsum (einsums.py), cross and kron (vector_products.py)."""

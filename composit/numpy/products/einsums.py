@@ -1,4 +1,4 @@
-"""einsum, einsum_path, diagonal and trace.
+"""einsum and einsum_path.
 
 The operation Einsum holds explicit subscripts of letters only. The function einsum reduces to it implicit outputs,
 ellipses, lists of numbers, and letters repeated in one operand, of which it takes diagonals. May import arguments,

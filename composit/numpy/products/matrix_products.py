@@ -101,7 +101,7 @@ def _right_cotangent(xp: Any, g: Any, a: Any, b: Any) -> Any:
     if xp.ndim(b) == 1:
         return xp.squeeze(xp.matmul(xp.swapaxes(a, -1, -2), xp.expand_dims(g, -1)), -1)
     if xp.ndim(b) == 2 and xp.ndim(a) > 2:
-        # One product over all rows, rather than one per batch entry and a sum over them.
+        # b had no batch axes, so its cotangent sums over them: multiply all rows at once instead.
         rows, columns = (-1, xp.shape(a)[-1]), (-1, xp.shape(g)[-1])
         if math.prod(xp.shape(a)) and math.prod(xp.shape(g)):
             return xp.matmul(xp.transpose(xp.reshape(a, rows)), xp.reshape(g, columns))

@@ -142,11 +142,11 @@ def seed(seed: Any = None) -> None:
 
 @with_signature_of(np.random.ranf)
 def ranf(*args: Any, **kwargs: Any) -> Any:
-    """Return what `random_sample` does. See np.random.random_sample."""
+    """Another name of `random_sample`. See np.random.random_sample."""
     return random_sample(*args, **kwargs)
 
 
 @with_signature_of(np.random.sample)
 def sample(*args: Any, **kwargs: Any) -> Any:
-    """Return what `random_sample` does. See np.random.random_sample."""
+    """Another name of `random_sample`. See np.random.random_sample."""
     return random_sample(*args, **kwargs)

@@ -25,7 +25,7 @@ from composit.numpy.views.writes import assign_result, is_writable, writing_to
 from composit.operation import Array
 from composit.source import warn_user
 
-# Any, everywhere here: what numpy's methods take and return.
+# Any, everywhere here: arguments and results of numpy's methods.
 Method = Callable[..., Any]
 
 

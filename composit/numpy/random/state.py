@@ -46,7 +46,7 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
         self._numpys = generator
 
     @property
-    def _bit_generator(self) -> object:  # type: ignore[override]  # numpy's can be set, by nobody but itself
+    def _bit_generator(self) -> object:  # type: ignore[override]  # numpy's has a setter, which only numpy calls
         return self._numpys._bit_generator
 
     def __reduce__(self) -> tuple[Callable[..., RandomState], tuple[Any, ...], Any]:

@@ -1,1 +1,1 @@
-"""flip, roll, tile, diag, tril (flips_and_repeats.py), insert, delete, block (editing.py), pad, and packed bits."""
+"""flip, roll, tile (flips_and_repeats.py), diag, tril (building_matrices.py), insert, delete (editing.py), pad, bits."""

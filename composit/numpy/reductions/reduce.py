@@ -252,7 +252,7 @@ def sum(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the sum along axes, plus `initial`. Reference: numpy.sum.
+    """Return the sum along axes, plus `initial`. See np.sum.
 
     Derivative:  g at every element
     """
@@ -269,7 +269,7 @@ def prod(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the product along axes, times `initial`. Reference: numpy.prod.
+    """Return the product along axes, times `initial`. See np.prod.
 
     Derivative:  g times the product of the other elements, right at zeros
     """
@@ -285,7 +285,7 @@ def max(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the largest element along axes. Reference: numpy.max.
+    """Return the largest element along axes. See np.max.
 
     Derivative:  g at the largest element, shared evenly by equal ones
     Raises:      ShapeError: no elements and no `initial`
@@ -302,7 +302,7 @@ def min(
     initial: Any = np._NoValue,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the smallest element along axes; derivative and errors as for `max`. Reference: numpy.min."""
+    """Return the smallest element along axes; derivative and errors as for `max`. See np.min."""
     return _reduce(find_source(), table.minimum, a, axis, None, keepdims, initial, where)
 
 
@@ -319,7 +319,7 @@ def all(
     *,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return whether all elements along axes are true. Reference: numpy.all."""
+    """Return whether all elements along axes are true. See np.all."""
     return _reduce(find_source(), table.logical_and, a, axis, None, keepdims, where=where)
 
 
@@ -332,13 +332,13 @@ def any(
     *,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return whether any element along axes is true. Reference: numpy.any."""
+    """Return whether any element along axes is true. See np.any."""
     return _reduce(find_source(), table.logical_or, a, axis, None, keepdims, where=where)
 
 
 @rule_for(np.count_nonzero)
 def count_nonzero(a: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> LazyTensor:
-    """Return the number of elements along axes that are not zero. Reference: numpy.count_nonzero."""
+    """Return the number of elements along axes that are not zero. See np.count_nonzero."""
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError("count_nonzero: elements that are no numbers")
@@ -355,13 +355,13 @@ def _arg_reduce(function: Literal["argmax", "argmin"], a: TensorLike, axis: Any,
 
 @rule_for(np.argmax)
 def argmax(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> LazyTensor:
-    """Return the position of the first largest element. Reference: numpy.argmax."""
+    """Return the position of the first largest element. See np.argmax."""
     return _arg_reduce("argmax", a, axis, keepdims)
 
 
 @rule_for(np.argmin)
 def argmin(a: TensorLike, axis: int | None = None, out: None = None, *, keepdims: object = np._NoValue) -> LazyTensor:
-    """Return the position of the first smallest element. Reference: numpy.argmin."""
+    """Return the position of the first smallest element. See np.argmin."""
     return _arg_reduce("argmin", a, axis, keepdims)
 
 
@@ -379,7 +379,7 @@ def _accumulate(function: ElementwiseFunction, a: TensorLike, axis: AxisLike | N
 
 @rule_for(np.cumsum)
 def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
-    """Return the running sums along an axis, or of all elements in order. Reference: numpy.cumsum.
+    """Return the running sums along an axis, or of all elements in order. See np.cumsum.
 
     Derivative:  the running sum of g from the end
     """
@@ -388,7 +388,7 @@ def cumsum(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None,
 
 @rule_for(np.cumprod)
 def cumprod(a: TensorLike, axis: AxisLike | None = None, dtype: DtypeLike = None, out: None = None) -> LazyTensor:
-    """Return the running products along an axis, or of all elements in order. Reference: numpy.cumprod.
+    """Return the running products along an axis, or of all elements in order. See np.cumprod.
 
     Derivative:  computed without division, so right at zeros
     """

@@ -50,7 +50,7 @@ def mean(
     *,
     where: Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the mean along axes; float64 for integers. Reference: numpy.mean.
+    """Return the mean along axes; float64 for integers. See np.mean.
 
     Derivative:  g / count at every element
     """
@@ -88,7 +88,7 @@ def var(
     mean: TensorLike = np._NoValue,
     correction: float | Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the variance along axes, divided by count - ddof. Reference: numpy.var.
+    """Return the variance along axes, divided by count - ddof. See np.var.
 
     Derivative:  2 g (x - mean) / (count - ddof)
     """
@@ -160,7 +160,7 @@ def std(
     mean: TensorLike = np._NoValue,
     correction: float | Any = np._NoValue,
 ) -> LazyTensor:
-    """Return the standard deviation along axes. Reference: numpy.std.
+    """Return the standard deviation along axes. See np.std.
 
     Derivative:  g (x - mean) / ((count - ddof) std); NaN if all elements are equal, where none exists
     """
@@ -170,7 +170,7 @@ def std(
 
 @rule_for(np.ptp)
 def ptp(a: TensorLike, axis: AxesLike | None = None, out: None = None, keepdims: object = np._NoValue) -> LazyTensor:
-    """Return the largest minus the smallest element along axes. Reference: numpy.ptp."""
+    """Return the largest minus the smallest element along axes. See np.ptp."""
     handle = handle_of(a)
     return table.subtract(max(handle, axis, None, keepdims), min(handle, axis, None, keepdims))
 
@@ -184,7 +184,7 @@ def average(
     *,
     keepdims: object = np._NoValue,
 ) -> Any:
-    """Return the weighted mean along axes. Reference: numpy.average.
+    """Return the weighted mean along axes. See np.average.
 
     The weights have the shape of `a`, or the lengths of the axes. Weights that sum to 0 raise at evaluation.
     """
