@@ -82,7 +82,7 @@ def of_matrices(function: Function) -> Function:
 
 
 def numpys_for_matrices(function: Function) -> Callable[[Function], Function]:
-    """Decorate a rule: calls with a matrix go to numpy's function, which takes exactly its own class."""
+    """Decorate a rule: calls with a matrix go to numpy's function, which expects or makes exactly its own class."""
     theirs = of_matrices(function)
 
     def declare(rule: Function) -> Function:
