@@ -18,7 +18,7 @@ import mosaic.lowering  # noqa: F401  # registers the lowerings
 from composit.numpy.elementwise import table as elementwise_table
 from composit.numpy.elementwise.functions import NOT_WRITTEN, Elementwise, ElementwiseFunction
 from composit.operation import Operation
-from flashlight.backend_rows import torch_callable
+from flashlight.backend.torch_functions import torch_callable
 from mosaic.codegen.functions import is_compiled
 from mosaic.lowering.registry import lower
 

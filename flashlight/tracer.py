@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, register_internal_package, warn_user
+from flashlight.capture.recorder import Recorder
 from flashlight.comparison import kept_values
-from flashlight.recording import Recorder
 
 # Errors and guards show the line of the model, not torch's line inside nn.Linear.
 register_internal_package(os.path.dirname(os.path.abspath(__file__)))

@@ -4,12 +4,12 @@ from flashlight.operations import (
     activations,
     attention,
     creation,
+    dropout,
     elementwise,
     indexing,
-    linalg,
+    matrix_products,
     movement,
     normalization,
-    random,
     reductions,
 )
 
@@ -17,11 +17,11 @@ __all__ = [
     "activations",
     "attention",
     "creation",
+    "dropout",
     "elementwise",
     "indexing",
-    "linalg",
+    "matrix_products",
     "movement",
     "normalization",
-    "random",
     "reductions",
 ]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 import composit.numpy as cnp
-from flashlight.operations.common import Lazy, aten, cast
+from flashlight.operations.arguments import Lazy, aten, cast
 from flashlight.table import Call, register
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from flashlight.operations.activations import masked_softmax_of, softmax_of
-from flashlight.operations.common import Lazy, aten
+from flashlight.operations.arguments import Lazy, aten
 from flashlight.table import Call, register
 
 

@@ -8,7 +8,7 @@ import composit.numpy as cnp
 from composit.apply import scalar_tensor
 from composit.operation import Dtype, Shape
 from flashlight.inputs import TorchInput
-from flashlight.operations.common import Lazy, aten, cast
+from flashlight.operations.arguments import Lazy, aten, cast
 from flashlight.table import Call, register
 
 

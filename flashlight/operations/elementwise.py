@@ -9,7 +9,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
-from flashlight.operations.common import Lazy, aten, cast, promote
+from flashlight.operations.arguments import Lazy, aten, cast, promote
 from flashlight.table import Call, Row, register
 
 Function = Callable[..., Lazy]

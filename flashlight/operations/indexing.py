@@ -11,7 +11,7 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.handle import TensorHandle
 from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
-from flashlight.operations.common import Lazy, aten, cast
+from flashlight.operations.arguments import Lazy, aten, cast
 from flashlight.table import Call, register
 
 

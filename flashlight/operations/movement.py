@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import composit.numpy as cnp
 from composit.operation import Shape
-from flashlight.operations.common import Lazy, aten, cast
+from flashlight.operations.arguments import Lazy, aten, cast
 from flashlight.table import Call, register
 
 

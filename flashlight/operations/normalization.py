@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import composit.numpy as cnp
 from composit.operation import Axes, Shape
-from flashlight.operations.common import Lazy, aten
+from flashlight.operations.arguments import Lazy, aten
 from flashlight.table import Call, register
 
 

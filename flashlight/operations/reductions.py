@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import composit.numpy as cnp
-from flashlight.operations.common import Lazy, aten, axes_of, cast
+from flashlight.operations.arguments import Lazy, aten, axes_of, cast
 from flashlight.table import Call, register
 
 Dim = int | list[int] | None

@@ -27,7 +27,7 @@ from composit.numpy.rearranging.padding import Pad
 from composit.numpy.reductions.reduce import Accumulate, Reduce
 from composit.numpy.views.basic_indices import BasicIndex
 from composit.operation import Operation, TensorType
-from flashlight.backend_elementwise import elementwise_callable, is_computable
+from flashlight.backend.elementwise import elementwise_callable, is_computable
 from flashlight.conversion import NUMPY_TO_TORCH
 
 Run: TypeAlias = Callable[..., Any]  # Any: a tensor, or several

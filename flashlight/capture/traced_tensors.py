@@ -21,10 +21,10 @@ from composit.handle import described, make_tensor
 from composit.node import Node
 from composit.operation import Array, Input, Shape
 from composit.source import Source
-from flashlight.carrying import Carried, carried_by, carry
+from flashlight.capture.tensor_attributes import Carried, carried_by, carry
+from flashlight.capture.views import View
 from flashlight.conversion import numpy_dtype
 from flashlight.inputs import TorchInput, version_of
-from flashlight.views import View
 
 Lazy: TypeAlias = Any  # Any: LazyTensor, whose operators mypy would check against numpy's overloads
 

@@ -14,13 +14,13 @@ from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
 
 from composit.errors import UnsupportedOperationError
+from flashlight.capture.attach_results import Results, flat, mapped
+from flashlight.capture.module_scopes import ModuleScopes
+from flashlight.capture.read_guards import Reads, drawn
+from flashlight.capture.traced_tensors import Record, add_leaf, add_view, memory_of, record_of
+from flashlight.capture.views import SameView, StridedView
 from flashlight.comparison import TorchValues
-from flashlight.reading import Reads, drawn
-from flashlight.records import Record, add_leaf, add_view, memory_of, record_of
-from flashlight.results import Results, flat, mapped
-from flashlight.scopes import ModuleScopes
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
-from flashlight.views import SameView, StridedView
 
 Lazy: TypeAlias = Any  # Any: LazyTensor
 Values: TypeAlias = Any  # Any: what torch operations take and return: tensors, numbers, nested lists of them

@@ -17,7 +17,7 @@ from composit.backends import PreparedProgram
 from composit.operation import Array, Input, Scalar, TensorType
 from composit.program import Instruction, Program, Reference, labels_of
 from composit.source import describe_source, noting
-from flashlight.backend_rows import torch_callable
+from flashlight.backend.torch_functions import torch_callable
 from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
 
 _Value = Any  # Any: a torch tensor, a numpy array or scalar, or a Python number

@@ -13,12 +13,12 @@ import torch
 from composit.errors import InternalError
 from composit.handle import TensorHandle
 from composit.operation import Dtype, Shape
+from flashlight.capture.module_scopes import ModuleScopes
+from flashlight.capture.traced_tensors import Record, add_result, add_view, memory_of, record_of
+from flashlight.capture.views import OperationView
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
-from flashlight.records import Record, add_result, add_view, memory_of, record_of
-from flashlight.scopes import ModuleScopes
 from flashlight.table import Call, Traits
-from flashlight.views import OperationView
 
 Lazy: TypeAlias = Any  # Any: LazyTensor
 

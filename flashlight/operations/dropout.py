@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from flashlight.operations.common import Lazy, aten
-from flashlight.reading import drawn
+from flashlight.capture.read_guards import drawn
+from flashlight.operations.arguments import Lazy, aten
 from flashlight.table import Call, register
 
 
