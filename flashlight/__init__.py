@@ -1,10 +1,10 @@
 """Unmodified torch programs as composit graphs, and composit graphs run by torch."""
 
 from flashlight import operations, tracer
+from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.comparison import Comparison, Difference, compare
 from flashlight.table import Call, register, registered_operations
-from flashlight.tensor import lazy_tensor
-from flashlight.tracer import DataLeavesWarning
+from flashlight.tracer import lazy_tensor
 
 __all__ = [
     "Call",

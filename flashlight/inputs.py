@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from composit.apply import input_of
 from composit.errors import StaleTensorError
 from composit.operation import Array, Input
 from flashlight.conversion import array_of, type_of
@@ -62,3 +63,8 @@ class TorchInput(Input):
 def version_of(tensor: torch.Tensor) -> int:
     """Return torch's count of writes to the tensor's memory; -1 for inference tensors, which have none."""
     return -1 if tensor.is_inference() else tensor._version
+
+
+def copied_input(tensor: torch.Tensor) -> Any:  # Any: LazyTensor
+    """Return a fresh input that holds a copy of the tensor's present value."""
+    return input_of(np.array(array_of(tensor)))

@@ -1,6 +1,6 @@
 """From lazy results to torch tensors that carry them: new tensors, views, and tensors that were written to.
 
-May import records, table, views and composit's core.
+May import traced_tensors, table, views and composit's core.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from composit.errors import InternalError
 from composit.handle import TensorHandle
 from composit.operation import Dtype, Shape
 from flashlight.capture.module_scopes import ModuleScopes
-from flashlight.capture.traced_tensors import Record, add_result, add_view, memory_of, record_of
+from flashlight.capture.traced_tensors import TracedTensor, add_result, add_view, memory_of, traced_tensor_of
 from flashlight.capture.views import OperationView
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
@@ -27,7 +27,7 @@ class _Trace(Protocol):
     """What results need of the trace."""
 
     scopes: ModuleScopes
-    unsettled: list[Record]
+    unsettled: list[TracedTensor]
     values: TorchValues | None
 
 
@@ -85,9 +85,9 @@ class Results:
                 yield tensor, lazy, any(tensor is other for other in written)
 
     def _write(self, tensor: torch.Tensor, lazy: Lazy) -> None:
-        record = _own_record(tensor)
-        record.write(self._checked(tensor, lazy))
-        self._trace.unsettled.extend(record.memory.records())
+        traced = _known(tensor)
+        traced.write(self._checked(tensor, lazy))
+        self._trace.unsettled.extend(traced.memory.traced_tensors())
 
     def _add(self, tensor: torch.Tensor, lazy: Lazy, index: int) -> None:
         if self._traits.may_alias:
@@ -104,14 +104,14 @@ class Results:
             add_result(tensor, lazy)
             return
         view = OperationView(self._on_graph(index), self._on_torch(index))
-        record = add_view(tensor, lazy, parent, view)
-        self._trace.unsettled.extend(parent.memory.records() if self._traits.moves_view else [record])
+        traced = add_view(tensor, lazy, parent, view)
+        self._trace.unsettled.extend(parent.memory.traced_tensors() if self._traits.moves_view else [traced])
 
-    def _parent_of(self, tensor: torch.Tensor) -> Record | None:
+    def _parent_of(self, tensor: torch.Tensor) -> TracedTensor | None:
         first = self._call.arguments[0] if self._call.arguments else None
-        record = record_of(first) if isinstance(first, torch.Tensor) else None
-        shares = record is not None and memory_of(tensor) is record.memory
-        return record if shares and self._traits.row is not None else None
+        traced = traced_tensor_of(first) if isinstance(first, torch.Tensor) else None
+        shares = traced is not None and memory_of(tensor) is traced.memory
+        return traced if shares and self._traits.row is not None else None
 
     def _on_graph(self, index: int) -> Callable[[Lazy], Lazy]:
         """Return the function that gives result `index` on another lazy base."""
@@ -149,10 +149,10 @@ class _TypeOfCall:
         self.shape: Shape = call.shape
 
 
-def _own_record(tensor: torch.Tensor) -> Record:
-    record = record_of(tensor)
-    assert record is not None, "tensors are recorded before they are written to"
-    return record
+def _known(tensor: torch.Tensor) -> TracedTensor:
+    traced = traced_tensor_of(tensor)
+    assert traced is not None, "tensors are recorded before they are written to"
+    return traced
 
 
 def _stand_in(argument: Any) -> Any:  # Any: a torch argument with lazy tensors

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 
-from composit.apply import input_of
 from composit.guards import record_read
 from composit.node import Node, root_origin
 from composit.operation import Input
@@ -21,12 +19,7 @@ from flashlight.conversion import array_of
 Lazy: TypeAlias = Any  # Any: LazyTensor
 
 
-def drawn(tensor: torch.Tensor) -> Lazy:
-    """Return a fresh input with the tensor's value as it is now: what was drawn, or came back from outside."""
-    return input_of(np.array(array_of(tensor)))
-
-
-class Reads:
+class ReadGuards:
     """The reads of one trace, and what each node that was asked about depends on."""
 
     __slots__ = ("_origins",)

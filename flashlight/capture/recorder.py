@@ -1,6 +1,6 @@
 """One trace's work: for each torch operation, run it, build its graph, and let the results carry their lazy tensors.
 
-Knows nothing of single operations. May import table, results, records, reading, scopes and composit's core.
+Knows nothing of single operations. May import table, results, traced_tensors, reading, scopes and composit's core.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from torch._ops import OpOverload
 from composit.errors import UnsupportedOperationError
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.module_scopes import ModuleScopes
-from flashlight.capture.read_guards import Reads, drawn
-from flashlight.capture.traced_tensors import Record, add_leaf, add_view, memory_of, record_of
+from flashlight.capture.read_guards import ReadGuards
+from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_view, memory_of, traced_tensor_of
 from flashlight.capture.views import SameView, StridedView
 from flashlight.comparison import TorchValues
+from flashlight.inputs import copied_input
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
 
 Lazy: TypeAlias = Any  # Any: LazyTensor
@@ -51,20 +52,20 @@ class Recorder:
 
     def __init__(self, resume: Callable[[], AbstractContextManager[object]], values: TorchValues | None) -> None:
         self.scopes = ModuleScopes()
-        self.reads = Reads()
+        self.reads = ReadGuards()
         self.num_operations = 0
         self.values = values
         self._resume = resume
         # The records that the last operation made or changed, whose versions torch is still to settle.
-        self.unsettled: list[Record] = []
-        self._leaves: list[Record] = []
+        self.unsettled: list[TracedTensor] = []
+        self._leaves: list[TracedTensor] = []
 
     def close(self) -> None:
         """End the trace: close open scopes; tensors made before the trace keep their nodes weakly from now on."""
         self.scopes.close()
         self.settle()
-        for record in self._leaves:
-            record.let_go()
+        for traced in self._leaves:
+            traced.let_go()
         self._leaves.clear()
 
     def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Values:
@@ -97,21 +98,21 @@ class Recorder:
 
     def settle(self) -> None:
         """Bring what the last operation changed up to date, now that torch is through with it."""
-        for record in self.unsettled:
-            record.current()
-            record.settle()
+        for traced in self.unsettled:
+            traced.current()
+            traced.settle()
         self.unsettled.clear()
 
     def read(self, tensor: torch.Tensor) -> Lazy:
         """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
-        record = record_of(tensor)
-        if record is None or record.is_stale(tensor):
-            record = self._adopt(tensor)
-        elif record.handle is None:
+        traced = traced_tensor_of(tensor)
+        if traced is None or traced.is_stale(tensor):
+            traced = self._adopt(tensor)
+        elif traced.handle is None:
             # A leaf that an earlier trace let go: this one holds it again.
-            record.handle = record.revived(self.scopes.name_of(tensor))
-            self._leaves.append(record)
-        return record.current()
+            traced.handle = traced.revived(self.scopes.name_of(tensor))
+            self._leaves.append(traced)
+        return traced.current()
 
     def _lazy(self, argument: Any) -> Any:  # Any: as Values
         if isinstance(argument, torch.Tensor):
@@ -120,7 +121,7 @@ class Recorder:
             return [self._lazy(item) for item in argument]
         return argument
 
-    def _adopt(self, tensor: torch.Tensor) -> Record:
+    def _adopt(self, tensor: torch.Tensor) -> TracedTensor:
         memory = memory_of(tensor)
         root = memory.root if memory is not None else None
         label = self.scopes.name_of(tensor)
@@ -133,7 +134,7 @@ class Recorder:
             return add_view(tensor, view.of(root.current()), root, view)
         return self._keep(add_leaf(tensor, label, memory))
 
-    def _keep(self, leaf: Record) -> Record:
+    def _keep(self, leaf: TracedTensor) -> TracedTensor:
         self._leaves.append(leaf)
         return leaf
 
@@ -143,10 +144,10 @@ class Recorder:
         written = [tensor for tensor in flat(found) if isinstance(tensor, torch.Tensor)]
         for tensor in written:
             self.read(tensor)
-            record = record_of(tensor)
-            assert record is not None
+            traced = traced_tensor_of(tensor)
+            assert traced is not None
             if not traits.moves_view:
-                record.memory.snapshot()
+                traced.memory.snapshot()
         return written
 
     def _outside(
@@ -159,7 +160,7 @@ class Recorder:
                 if isinstance(tensor, torch.Tensor) and not any(tensor is other for other in written):
                     self.reads.mark(lazy, kind, tensor)
         if any(isinstance(value, torch.Tensor) for value in flat(call.result)):
-            return mapped(call.result, drawn)
+            return mapped(call.result, copied_input)
         return None
 
     def _helped(self, traits: Traits, call: Call, lazies: Sequence[Any]) -> Any:  # Any: lazy results

@@ -17,7 +17,7 @@ _PROTOCOL = "__lazy_tensor__"
 _ATTRIBUTES = (_PROTOCOL, "__reduce_ex__", "__deepcopy__")
 
 
-class Carried:
+class TensorAttribute:
     """The base of what a tensor carries. It knows its tensor weakly, so it makes no cycle and dies with the tensor."""
 
     __slots__ = ("tensor",)
@@ -47,12 +47,14 @@ class Carried:
         return tensor
 
 
-def carry(tensor: torch.Tensor, carried: Carried) -> None:
+def attach(tensor: torch.Tensor, attribute: TensorAttribute) -> None:
     """Let the tensor carry the record from now on."""
-    tensor.__dict__.update({_PROTOCOL: carried, "__reduce_ex__": carried.reduce_ex, "__deepcopy__": carried.deepcopy})
+    tensor.__dict__.update(
+        {_PROTOCOL: attribute, "__reduce_ex__": attribute.reduce_ex, "__deepcopy__": attribute.deepcopy}
+    )
 
 
-def carried_by(tensor: torch.Tensor) -> Any:  # Any: a Carried of the caller's class, or None
+def attribute_of(tensor: torch.Tensor) -> Any:  # Any: a TensorAttribute of the caller's class, or None
     """Return what the tensor carries, None if nothing."""
     return tensor.__dict__.get(_PROTOCOL)
 

@@ -21,7 +21,7 @@ from composit.handle import described, make_tensor
 from composit.node import Node
 from composit.operation import Array, Input, Shape
 from composit.source import Source
-from flashlight.capture.tensor_attributes import Carried, carried_by, carry
+from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
 from flashlight.capture.views import View
 from flashlight.conversion import numpy_dtype
 from flashlight.inputs import TorchInput, version_of
@@ -44,14 +44,14 @@ class Memory:
     def __init__(self) -> None:
         self.version = 0
         self.num_roots = 0
-        self.root: Record | None = None
+        self.root: TracedTensor | None = None
         self.inputs: list[weakref.ref[TorchInput]] = []
-        self.views: list[weakref.ref[Record]] = []
+        self.views: list[weakref.ref[TracedTensor]] = []
 
-    def records(self) -> list[Record]:
+    def traced_tensors(self) -> list[TracedTensor]:
         """Return the root and all views that live."""
         views = (reference() for reference in self.views)
-        return [record for record in (self.root, *views) if record is not None]
+        return [traced for traced in (self.root, *views) if traced is not None]
 
     def snapshot(self) -> None:
         """Copy the inputs' values: torch is about to write to the memory that they share."""
@@ -62,11 +62,11 @@ class Memory:
         self.inputs.clear()
 
 
-class Record(Carried):
+class TracedTensor(TensorAttribute):
     """One torch tensor's lazy tensor.
 
     handle:   the lazy tensor at version `at` of the memory; None where only a weak reference to a leaf is kept
-    parent:   the record this one is a view of, None for a root; `view` says how
+    parent:   the traced tensor this one is a view of, None for a root; `view` says how
     node:     for a tensor made before the trace, its node, weakly: known while some graph uses it
     version:  torch's own count of writes when the value was taken, to notice writes that the trace did not see
     """
@@ -83,7 +83,6 @@ class Record(Carried):
         "parent",
         "reads",
         "shape",
-        "slack",
         "stride",
         "version",
         "view",
@@ -95,7 +94,7 @@ class Record(Carried):
         self.handle = handle
         self.at = memory.version
         self.version = version_of(tensor)
-        self.parent: Record | None = None
+        self.parent: TracedTensor | None = None
         self.view: View | None = None
         self.node: weakref.ref[Node] | None = None
         self.index = 0
@@ -238,45 +237,45 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     return known
 
 
-def add_result(tensor: torch.Tensor, handle: Lazy) -> Record:
+def add_result(tensor: torch.Tensor, handle: Lazy) -> TracedTensor:
     """Record a tensor that an operation has just made in memory of its own."""
     memory = Memory()
-    record = Record(tensor, memory, handle)
-    _make_root(tensor, record, memory)
-    return record
+    traced = TracedTensor(tensor, memory, handle)
+    _make_root(tensor, traced, memory)
+    return traced
 
 
-def add_view(tensor: torch.Tensor, handle: Lazy, parent: Record, view: View) -> Record:
+def add_view(tensor: torch.Tensor, handle: Lazy, parent: TracedTensor, view: View) -> TracedTensor:
     """Record a tensor that looks at another's memory."""
-    record = Record(tensor, parent.memory, handle)
-    record.parent = parent
-    record.view = view
-    parent.memory.views.append(weakref.ref(record))
-    carry(tensor, record)
-    return record
+    traced = TracedTensor(tensor, parent.memory, handle)
+    traced.parent = parent
+    traced.view = view
+    parent.memory.views.append(weakref.ref(traced))
+    attach(tensor, traced)
+    return traced
 
 
-def add_leaf(tensor: torch.Tensor, label: str | None, memory: Memory | None = None) -> Record:
+def add_leaf(tensor: torch.Tensor, label: str | None, memory: Memory | None = None) -> TracedTensor:
     """Record a tensor that was made where no trace saw it: an input that shares the tensor's memory."""
     memory = Memory() if memory is None else memory
     handle = _input_of(tensor, memory, label)
-    record = Record(tensor, memory, handle)
-    record.node = weakref.ref(handle.node)
-    record.address = tensor.data_ptr()
+    traced = TracedTensor(tensor, memory, handle)
+    traced.node = weakref.ref(handle.node)
+    traced.address = tensor.data_ptr()
     if memory.root is None:
-        _make_root(tensor, record, memory)
+        _make_root(tensor, traced, memory)
     else:
         memory.num_roots += 1
-        carry(tensor, record)
-    return record
+        attach(tensor, traced)
+    return traced
 
 
-def _make_root(tensor: torch.Tensor, record: Record, memory: Memory) -> None:
-    memory.root = record
+def _make_root(tensor: torch.Tensor, traced: TracedTensor, memory: Memory) -> None:
+    memory.root = traced
     memory.num_roots = 1
-    record.shape, record.stride, record.offset = tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())
+    traced.shape, traced.stride, traced.offset = tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())
     setattr(tensor.untyped_storage(), _MEMORY, memory)
-    carry(tensor, record)
+    attach(tensor, traced)
 
 
 def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None) -> Lazy:
@@ -286,7 +285,7 @@ def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None) -> Lazy:
     return leaf(operation, label)
 
 
-def record_of(tensor: torch.Tensor) -> Record | None:
+def traced_tensor_of(tensor: torch.Tensor) -> TracedTensor | None:
     """Return the tensor's own record, None if it has none."""
-    record: Record | None = carried_by(tensor)
-    return record
+    traced: TracedTensor | None = attribute_of(tensor)
+    return traced

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from flashlight.capture.read_guards import drawn
+from flashlight.inputs import copied_input
 from flashlight.operations.arguments import Lazy, aten
 from flashlight.table import Call, register
 
@@ -21,7 +21,7 @@ def _dropout(call: Call, x: Lazy, p: float, train: bool) -> Lazy:
 def _native_dropout(call: Call, x: Lazy, p: float, train: bool | None) -> Lazy:
     _, mask = call.result
     assert isinstance(mask, torch.Tensor)
-    kept = drawn(mask)
+    kept = copied_input(mask)
     if train is False or p == 0:
         return x, kept
     # Torch draws which elements stay and scales those by 1 / (1 - p).

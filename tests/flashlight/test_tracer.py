@@ -220,7 +220,7 @@ def test_pickling_and_copying_what_was_traced_gives_ordinary_tensors(
     file = io.BytesIO()
     torch.save(value, file)
     assert b"lazy_tensor" not in file.getvalue()
-    assert b"flashlight.capture.traced_tensors" not in file.getvalue()
+    assert b"flashlight.capture" not in file.getvalue()
     file.seek(0)
     copies = [
         copy.deepcopy(value),
