@@ -1,6 +1,6 @@
 """The torch backend: runs a program with torch, and through numpy where torch has no operation of the same meaning.
 
-Memory is shared both ways. May import backend_rows, conversion and composit's programs.
+Memory is shared both ways. May import torch_functions, conversion and composit's programs.
 """
 
 from __future__ import annotations

@@ -1,0 +1,64 @@
+"""flashlight: the order of its modules, no circles, and why some files are small."""
+
+from tests.architecture.order import Order, circles
+from tests.architecture.sources import modules
+
+FLASHLIGHT = Order(
+    "flashlight",
+    (
+        ("flashlight.conversion", "flashlight.comparison"),
+        ("flashlight.inputs", "flashlight.table"),
+        # Rows build graphs, the capture asks the table for rows, the backend runs graphs: none needs another.
+        ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
+        ("flashlight.tracer",),
+        ("flashlight",),
+    ),
+)
+# Inside the folder of the capture, from the ground up.
+_CAPTURE = Order(
+    "flashlight.capture",
+    (
+        (
+            "flashlight.capture.module_scopes",
+            "flashlight.capture.read_guards",
+            "flashlight.capture.tensor_attributes",
+            "flashlight.capture.views",
+        ),
+        ("flashlight.capture.traced_tensors",),
+        ("flashlight.capture.attach_results",),
+        ("flashlight.capture.recorder",),
+        ("flashlight.capture.torch_modes",),
+        ("flashlight.capture",),
+    ),
+)
+
+_SMALL_LINES = 40
+_SMALL = {
+    "flashlight.operations.dropout": "people look for a torch operation in the file of its family",
+    "flashlight.operations.matrix_products": "people look for a torch operation in the file of its family",
+}
+
+
+def test_modules_import_only_what_lies_below_them() -> None:
+    assert not FLASHLIGHT.arrows_up(), "\n".join(map(str, FLASHLIGHT.arrows_up()))
+    assert not _CAPTURE.arrows_up(), "\n".join(map(str, _CAPTURE.arrows_up()))
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert not circles("flashlight")
+
+
+def test_the_order_names_only_modules_that_exist() -> None:
+    assert not FLASHLIGHT.names_without_a_module()
+    assert not _CAPTURE.names_without_a_module()
+
+
+def test_a_small_file_has_a_reason() -> None:
+    small = {
+        module.name
+        for module in modules()
+        if module.name.startswith("flashlight.")
+        and module.path.name != "__init__.py"
+        and len(module.text.splitlines()) < _SMALL_LINES
+    }
+    assert small == set(_SMALL)
