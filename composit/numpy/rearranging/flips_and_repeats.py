@@ -1,6 +1,6 @@
 """flip, roll, rot90, tile, repeat, append and resize, composed of operations defined elsewhere.
 
-May import arguments, calls, elementwise, indexing, manipulation, views, errors.
+May import arguments, calls, elementwise, indexing, manipulation, views, errors, handle.
 """
 
 from __future__ import annotations
