@@ -53,7 +53,7 @@ def inverse_differences(xp: Any, values: Value) -> Value:
 
 
 def on_read_triangle(xp: Any, hermitian: Value, triangle: Literal["L", "U"]) -> Value:
-    """Return the cotangent of a matrix of which numpy reads only one triangle, from that of the full Hermitian matrix.
+    """Return the cotangent of a matrix if numpy reads one triangle of it, from that of the full Hermitian matrix.
 
     An element off the diagonal is used twice, also as its mirror image, and so counts twice.
     """

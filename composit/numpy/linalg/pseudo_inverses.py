@@ -40,7 +40,7 @@ __all__ = ["matrix_rank", "pinv"]
 
 @dataclass(frozen=True, slots=True)
 class PseudoInverse(MatrixAlgorithm):
-    """The Moore-Penrose inverse of each matrix; singular values below tolerance times the largest count as zeros.
+    """The Moore-Penrose inverse of each matrix; singular values up to tolerance times the largest count as zeros.
 
     rcond, rtol: the tolerance, under numpy's two names; numpy's default for None differs between the two
     is_relative: the caller passed rtol

@@ -68,7 +68,7 @@ def cross(
     axisc: AxisLike = -1,
     axis: AxisLike | None = None,
 ) -> LazyTensor:
-    """Return the cross products of vectors along an axis. See np.cross. Vectors of length 2 compute at the call."""
+    """Return the cross products of vectors along an axis. See np.cross. Those of length 2 are computed at the call."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = handle_of(a), handle_of(b)

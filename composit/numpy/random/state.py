@@ -71,7 +71,7 @@ class RandomState(np.random.RandomState, metaclass=NumpysToo):
 
     @with_signature_of(np.random.RandomState.seed)
     def seed(self, seed: Any = None) -> None:
-        """Start again from a seed. See np.random.RandomState.seed."""
+        """Set the state from a seed. See np.random.RandomState.seed."""
         self._numpys.seed(known("seed", seed))
 
     beta = drawing(np.random.RandomState.beta)

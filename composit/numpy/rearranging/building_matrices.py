@@ -97,7 +97,7 @@ def diagflat(v: TensorLike, k: int = 0) -> LazyTensor:
 def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> LazyTensor:
     """Return the powers of the elements as columns. See np.vander.
 
-    Derivative:  that of the cumulative products of which it is made
+    Derivative:  that of the cumulative products that compute it
     """
     tensor = handle_of(x)
     columns = tensor.size if N is None else integer(N)

@@ -237,7 +237,7 @@ def lexsort(keys: Any, axis: AxisLike = -1) -> LazyTensor:
 
 @dataclass(frozen=True, slots=True)
 class SearchSorted(ArrayFunction):
-    """The positions where elements of the second operand would be inserted into the first, a vector in ascending order.
+    """The positions at which elements of the second operand would be inserted into the first, a sorted vector.
 
     Reference:   numpy.searchsorted
     """
