@@ -146,6 +146,7 @@ def with_own_memory(function: Function) -> Function:
 
 
 def _published(public: Function, row: NumpyFunction) -> Any:
+    public.__doc__ = _with_page(inspect.unwrap(public).__doc__ or "", row.function)
     signature = signature_of(row.function)
     if signature is not None:
         public.__signature__ = signature  # type: ignore[attr-defined]  # what inspect reads
@@ -156,6 +157,19 @@ def _published(public: Function, row: NumpyFunction) -> Any:
         public._implementation = row.function._implementation  # type: ignore[attr-defined]
     _public_to_row[public] = row
     return public
+
+
+# Functions of these modules have a page of their own in numpy's reference.
+_WITH_PAGES = ("numpy", "numpy.char", "numpy.fft", "numpy.linalg", "numpy.strings")
+
+
+def _with_page(text: str, function: Function) -> str:
+    """Return a docstring with the address of numpy's page at its end."""
+    module = getattr(function, "__module__", None) or ""
+    if module not in _WITH_PAGES and not module.startswith("numpy.polynomial."):
+        return text
+    page = f"https://numpy.org/doc/stable/reference/generated/{module}.{function.__name__}.html"
+    return f"{inspect.cleandoc(text)}\n\nReference: {page}"
 
 
 class _Builtin:

@@ -24,6 +24,7 @@ def value_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the public function for numpy's chebval, polyval, ...: lazy at lazy points for known coefficients."""
 
     def at_points(x: Any, c: Any, tensor: bool = True) -> object:
+        """Return the values at x of the series with the coefficients c; lazy if x is lazy and c is known."""
         if not is_lazy_number(x) or isinstance(c, TensorHandle) or np.ndim(c) > 1:
             raise NoRuleError("series: points that are lazy and one row of known coefficients have a rule")
         return function(x, c)
