@@ -101,7 +101,7 @@ def undirected(graph: MultiDiGraph, reciprocal: bool, as_view: bool) -> networkx
 
 
 def _check_keys(node: Node, in_row: Sequence[EdgeRow]) -> None:
-    # If all keys differ, as positions do, all edges differ; only then skip comparing sources.
+    # Edges with different keys differ, whatever their sources. Keys are mostly positions, so this usually decides.
     if len({key for _, key, _ in in_row}) == len(in_row):
         return
     for edge, count in Counter((source, key) for source, key, _ in in_row).items():

@@ -86,7 +86,7 @@ def _check_arguments(outputs: object, inputs: object) -> None:
 def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a container of them
     handles, _ = flatten(value)
     if not handles:
-        # Skipping it would return one gradient less, and the caller would assign the following ones to wrong inputs.
+        # Skipping it would return one gradient fewer, and the caller would assign the following ones to wrong inputs.
         raise OperandError(
             f"chain_rule: the input {described(value):.60} of type {type(value).__name__} holds no tensor; expected the tensors that the "
             "outputs were computed from; make it one with cnp.asarray before it is used"

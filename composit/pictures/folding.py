@@ -1,8 +1,8 @@
 """Folds repeated blocks: scopes that differ only in a number and hold the same graph are drawn once, as "x12".
 
-Each box gets a signature of its title, parameters, types, scope and the signatures of its operands. Two blocks hold the
-same graph if the multisets of their signatures are equal. This is no isomorphism test: it confuses blocks that differ
-only in which equal subexpressions they share. Nested blocks are folded from the outside in. May import sketch,
+Each box gets a signature of its title, parameters, types, scope and the signatures of its operands. Two blocks hold
+the same graph if the multisets of their signatures are equal. This is no isomorphism test: it confuses blocks that
+differ only in which equal subexpressions they share. Nested blocks are folded from the outside in. May import sketch,
 operation.
 """
 
@@ -153,9 +153,7 @@ def _merged(sketch: Sketch, groups: Sequence[Sequence[Block]]) -> Sketch:
     kept_places = [place for place in range(len(sketch.boxes)) if stands_for.get(place, place) == place]
     position = {place: new for new, place in enumerate(kept_places)}
     arrows: dict[Arrow, None] = {}
-    ways_back: dict[
-        tuple[int, Scope], Arrow
-    ] = {}  # one from each box, to the first box that the next repetition enters
+    ways_back: dict[tuple[int, Scope], Arrow] = {}  # one from each box, to the first box of the next repetition
     for arrow in sketch.arrows:
         before, after = repetition.get(arrow.source), repetition.get(arrow.sink)
         again = before is not None and after is not None and before[0] == after[0] and before[1] != after[1]
