@@ -1,4 +1,4 @@
-"""`compare`: does a backend give what torch gave, and if not, where does it first go wrong?
+"""`compare` finds the first node where a backend's value differs from torch's.
 
 May import composit.
 """
@@ -25,12 +25,12 @@ from composit.value import Value
 
 
 class TorchValues:
-    """Torch's values of nodes, kept as long as the nodes live."""
+    """The values that torch computed for nodes, kept while the nodes live."""
 
     __slots__ = ("_values",)
 
     def __init__(self) -> None:
-        # By id of the node, with a weak reference that removes the entry: keys of nodes would cost a digest each.
+        # Keyed by id, because hashing a node computes its digest. The weak reference removes the entry when the node dies.
         self._values: dict[int, tuple[weakref.ref[Node], dict[int, Array]]] = {}
 
     def keep(self, tensor: TensorHandle, value: Array) -> None:
@@ -82,7 +82,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What `compare` found. first: the first node, in the order of computing, that differs; None if none does."""
+    """The result of `compare`. first: the first node, in order of computation, that differs; None if all agree."""
 
     num_compared: int
     largest_error: float
@@ -108,7 +108,7 @@ def compare(
     """Return where a backend's values first differ from those torch computed within `trace(run_torch=True)`.
 
     A value differs when |value - torch's| > atol + rtol * (the largest |torch's|) for some element, or when only one of the
-    two is finite. The defaults are what float32 loses over a few layers.
+    two is finite. The default tolerances allow for float32's rounding over a few layers.
 
     Raises:  OperandError: the output was not traced, or not with run_torch=True
     """

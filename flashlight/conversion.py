@@ -1,4 +1,4 @@
-"""torch's dtypes and memory as numpy's, and back, without copying.
+"""Converts dtypes and tensors between torch and numpy, without copying where both can share memory.
 
 May import torch, numpy and composit's errors and types.
 """
@@ -38,7 +38,7 @@ def numpy_dtype(dtype: torch.dtype) -> Dtype:
     known = TORCH_TO_NUMPY.get(dtype)
     if known is None:
         raise UnsupportedOperationError(
-            f"capture: a tensor of dtype {dtype} was met; numpy has no such dtype, so the graph cannot hold it; "
+            f"trace: a tensor of dtype {dtype} was met; numpy has no such dtype, so the graph cannot hold it; "
             "convert the model and its inputs before the trace, for example with model.float()"
         )
     return known
@@ -50,14 +50,14 @@ def type_of(tensor: torch.Tensor) -> TensorType:
 
 
 def array_of(tensor: torch.Tensor) -> Array:
-    """Return a read-only numpy view of the tensor's memory (a copy where numpy cannot look at it: other devices, conjugates).
+    """Return a read-only numpy view of the tensor's memory; a copy for tensors on other devices and lazy conjugates.
 
-    Raises:  UnsupportedOperationError: the tensor is not strided, or of a dtype that numpy has not
+    Raises:  UnsupportedOperationError: the tensor is sparse, or numpy has no such dtype
     """
     numpy_dtype(tensor.dtype)
     if tensor.layout is not torch.strided:
         raise UnsupportedOperationError(
-            f"capture: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
+            f"trace: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before the trace with tensor.to_dense()"
         )
     array: Array = tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
@@ -66,7 +66,7 @@ def array_of(tensor: torch.Tensor) -> Array:
 
 
 class _Writeable:
-    """Shows the memory of a read-only array as writeable: torch cannot mark a tensor read-only, and warns."""
+    """Presents a read-only array as writeable, because torch warns when it is given a read-only one."""
 
     __slots__ = ("__array_interface__", "owner")
 
@@ -77,7 +77,9 @@ class _Writeable:
 
 
 def tensor_of(array: Array) -> torch.Tensor:
-    """Return a torch tensor on the memory of an array, copied only where torch cannot look at it; not to be written to.
+    """Return a torch tensor that shares the array's memory; callers must not write to it.
+
+    Arrays that torch cannot share are copied: negative strides, foreign byte order.
 
     Raises:  UnsupportedOperationError: torch has no such dtype (strings, dates, long double)
     """
@@ -87,7 +89,7 @@ def tensor_of(array: Array) -> torch.Tensor:
             "backend='numpy'"
         )
     if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
-        # A copy also where one element or none lies in order whatever the strides.
+        # np.array copies in any case; np.ascontiguousarray would keep an array of one element, whatever its strides.
         array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if not array.flags.writeable:
         array = np.asarray(_Writeable(array))

@@ -1,4 +1,4 @@
-"""`TorchInput`: a leaf that shares the memory of a torch tensor, and notices when torch writes to it.
+"""Inputs made from torch tensors: `TorchInput` shares the tensor's memory, `copied_input` copies its value.
 
 May import conversion and composit's core.
 """
@@ -17,14 +17,14 @@ from flashlight.conversion import array_of, type_of
 
 
 class TorchInput(Input):
-    """An input that is a torch tensor's own memory: nothing is copied when the graph is evaluated.
+    """An input that shares a torch tensor's memory, so that evaluation copies nothing.
 
-    torch counts the writes to a tensor; a count that moved since the capture is an error when the value is asked for,
-    because the graph means the value that torch saw. Writes by way of numpy, or of a tensor's `.data`, are not counted.
+    torch counts the writes to a tensor (`tensor._version`). If the count has changed since the trace, `read` raises: the
+    graph stands for the value that torch saw. torch does not count writes through numpy or `tensor.data`.
     """
 
     __slots__ = ("_tensor", "_version")
-    # A trace lets go of its tensors when it ends, and people name them as inputs later.
+    # The trace drops its handles when it ends; users still name the tensor later: evaluate(..., inputs={tensor: array}).
     outlives_handles = True
 
     _array: Array
@@ -35,8 +35,8 @@ class TorchInput(Input):
         self._version = version_of(tensor)
         has_no_version = tensor.is_inference() and not isinstance(tensor, torch.nn.Parameter)
         if has_no_version or tensor.grad_fn is not None:
-            # Without a count of writes sharing could go wrong in silence; a tensor that autograd made would keep its
-            # history alive (and an alias of it made inside a trace has a count of its own).
+            # Copy. Without a count, a write would go unnoticed. A tensor that autograd made would keep its history
+            # alive, and an alias of it made inside a trace has its own count.
             self.snapshot()
 
     def snapshot(self) -> None:
@@ -54,7 +54,7 @@ class TorchInput(Input):
         if self._tensor is not None and version_of(self._tensor) != self._version:
             raise StaleTensorError(
                 f"input: a torch tensor of type {self.type} was written to after it was traced (its version is "
-                f"{version_of(self._tensor)}, it was {self._version}); the graph means the value at the trace; trace again, pass the "
+                f"{version_of(self._tensor)}, it was {self._version}); the graph stands for the value at the trace; trace again, pass the "
                 "new value through evaluate(..., inputs={tensor: array}), or trace a clone of the tensor"
             )
         return self._array

@@ -1,6 +1,6 @@
-"""The table: torch operation -> composit function; and what torch's own schema says about each operation.
+"""The table of torch operations: `register` adds the function that builds an operation's graph, `traits_of` reads torch's schema.
 
-`register` is the way to add an operation, from anywhere. May import torch and composit's core.
+The rows are in flashlight/operations; any package may add more. May import torch and composit's core.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from composit.errors import ParameterError
 from composit.operation import Dtype, Shape
 from flashlight.conversion import numpy_dtype
 
-# Takes the call and torch's arguments with lazy tensors in place of tensors; returns lazy tensors in place of tensors,
-# or NotImplemented for a variant it does not cover, which then goes on to torch's decomposition.
+# Takes the call and torch's arguments, with lazy tensors in place of tensors; returns lazy tensors. NotImplemented means
+# that the row does not cover this call, which is then captured through torch's decomposition.
 Row: TypeAlias = Callable[..., Any]
 
 
 class Call:
-    """One call of a torch operation that has just been computed: what a row may ask beyond the arguments.
+    """One call of a torch operation and torch's result, as rows receive it.
 
     arguments, keywords: as torch got them, with real tensors
     result:              what torch returned
@@ -71,7 +71,7 @@ _traits: dict[OpOverload[..., Any], Traits] = {}
 
 
 def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> Callable[[Row], Row]:
-    """Teach flashlight torch operations: the decorated function builds their graph.
+    """Register the decorated function as the row that builds the graph of these torch operations.
 
     The function gets the `Call` and torch's arguments with lazy tensors in place of tensors, and returns lazy tensors of
     the shapes and dtypes that torch returned (`call.shape`, `call.dtype`). A packet such as `torch.ops.aten.add` stands
@@ -107,17 +107,17 @@ def registered_operations() -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the trace needs to know of an operation, looked up once.
+    """The properties of a torch operation that capturing it depends on; cached per operation.
 
     row:           the function that builds its graph, None where there is none
     writes:        the arguments it writes to, by position and name
-    drops:         the keyword arguments that only say where results go
-    may_alias:     whether a result can look at the memory of an argument
-    moves_view:    it changes the shape of an argument in place, not its memory
-    is_random:     its result is drawn
-    reads_values:  what it returns to Python, or the shape of its result, depends on values
-    is_composite:  it has no row, but torch writes it in terms of others
-    needs_help:    it has no row, and what it computes belongs in the graph
+    drops:         the `out=` arguments, which rows do not get
+    may_alias:     a result may share memory with an argument
+    moves_view:    it changes an argument's shape in place, and no element (`transpose_`)
+    is_random:     it draws random numbers
+    reads_values:  it returns a Python number (`item`), or a result whose shape depends on values (`nonzero`)
+    is_composite:  it has no row, and torch can decompose it
+    needs_help:    it has no row, and its results belong in the graph
     """
 
     row: Row | None
@@ -131,7 +131,7 @@ class Traits:
     needs_help: bool
 
 
-# Operations that write to arguments which their schema does not mark.
+# Operations that write to arguments without marking them in their schema.
 _UNMARKED_WRITES: dict[OpOverload[..., Any], tuple[tuple[int, str], ...]] = {
     torch.ops.aten.native_batch_norm.default: ((3, "running_mean"), (4, "running_var")),
     torch.ops.aten.batch_norm.default: ((3, "running_mean"), (4, "running_var")),
@@ -139,7 +139,7 @@ _UNMARKED_WRITES: dict[OpOverload[..., Any], tuple[tuple[int, str], ...]] = {
 
 
 def traits_of(operation: OpOverload[..., Any]) -> Traits:
-    """Return what is known of the operation."""
+    """Return the traits of an operation."""
     known = _traits.get(operation)
     if known is None:
         known = _traits[operation] = _find_traits(operation)
@@ -176,7 +176,7 @@ def _marked_writes(operation: OpOverload[..., Any]) -> tuple[tuple[int, str], ..
 
 
 def decomposable_forms(operation: OpOverload[..., Any]) -> list[OpOverload[..., Any]]:
-    """Return the operation and its plain form: what torch's table of decompositions may know it by."""
+    """Return the operations to look up in torch's decompositions: the plain form of an in-place one (add for add_), else itself."""
     plain = [form for form in _plain_forms(operation) if isinstance(form, OpOverload)]
     return plain if operation._schema.is_mutable else [operation]
 

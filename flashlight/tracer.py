@@ -1,6 +1,6 @@
-"""`trace`, the context in which unmodified torch code is captured, and `lazy_tensor`, which gives what was captured.
+"""`trace` captures unmodified torch code as graphs; `lazy_tensor` returns the lazy tensor of a torch tensor.
 
-flashlight/capture does the work.
+The capture of each operation is in flashlight/capture.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ _current = threading.local()
 
 @contextmanager
 def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
-    """Record what torch computes inside as composit graphs; torch computes as always, and model code sees ordinary tensors.
+    """Capture the torch operations inside as composit graphs, while torch computes as always on ordinary tensors.
 
-    Each tensor that comes out carries its lazy tensor (`flashlight.lazy_tensor(tensor)`), and composit's functions take it
-    as it is. Parameters are inputs under their dotted names and share torch's memory; modules are name scopes. A value that
-    Python reads (`.item()`, `if tensor:`) becomes a guard. With `run_torch=True` torch's value is kept at every node, for
+    Each resulting tensor carries its lazy tensor (`flashlight.lazy_tensor(tensor)`), and composit's functions take it as it
+    is. Parameters are inputs under their dotted names and share torch's memory; modules are name scopes. A value that Python
+    reads (`.item()`, `if tensor:`) becomes a guard. `run_torch=True` keeps torch's value of every node, for
     `flashlight.compare`.
 
-    A trace belongs to its thread, as torch's modes do: what other threads compute meanwhile is not recorded, and its results
-    are inputs if they are used inside. A trace inside a trace joins it. On leaving, also by an exception, torch is as before.
+    A trace captures only its own thread, as torch's modes do; tensors from other threads are inputs when used inside. A trace
+    inside a trace joins the outer one. Leaving the trace, also by an exception, restores torch.
 
     Example:
         >>> import torch, composit as cnp
@@ -69,9 +69,9 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
 
 
 def lazy_tensor(output: Any) -> Any:  # Any: torch tensors in containers of any kind, and lazy tensors in the same
-    """Return the lazy tensor that a torch tensor carries; of a container (a ModelOutput, a dict), the same of lazy tensors.
+    """Return the lazy tensor of a torch tensor; for a container (a ModelOutput, a dict), the same container of lazy tensors.
 
-    Raises:  OperandError: nothing in it was seen by a trace; StaleTensorError: torch wrote to it after its trace
+    Raises:  OperandError: no trace saw a tensor in it; StaleTensorError: torch wrote to it after its trace
     """
     handles, rebuild = flatten(output)
     if not handles:
@@ -93,7 +93,7 @@ def _keeping(recorder: Recorder, run_torch: bool) -> Iterator[None]:
         recorder.values = before
 
 
-# The hooks are torch's global ones, which all threads call: each looks for the trace of its own thread.
+# torch calls global hooks in every thread, so each looks up the trace of its own thread.
 def _enter(module: torch.nn.Module, arguments: Any) -> None:  # Any: torch's declared type
     recorder = getattr(_current, "recorder", None)
     if recorder is not None:

@@ -1,7 +1,7 @@
-"""Torch's spelling of numpy's elementwise functions, for the dtypes where the two mean the same.
+"""The torch function of each of numpy's elementwise functions, with the dtypes for which both compute the same.
 
-Whatever is not here runs through numpy: integer powers and divisions, half precision, edges where torch differs (the sign
-of NaN). May import torch and composit's table of functions.
+All others run through numpy: integer powers and divisions, half precision, edges where torch differs (the sign of NaN).
+May import torch and composit's table of functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMBERS, _FLOATS, _INTEGERS, _ALL = "iuf", "f", "biu", "biuf"
 
 
 def _clip(x: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    # Not by torch.clamp, whose zeros lose their signs.
+    # torch.clamp would lose the sign of zeros.
     raised = torch.where((x < low) | low.isnan(), low, x)
     return torch.where((raised > high) | high.isnan(), high, raised)
 
@@ -96,7 +96,7 @@ _ROWS: dict[ElementwiseFunction, tuple[Run, str]] = {
 
 
 def elementwise_callable(operation: Elementwise, operands: Sequence[TensorType]) -> Run | None:
-    """Return a function on torch tensors that computes in the dtypes of numpy's loop; None where torch has no such."""
+    """Return a function on torch tensors that computes in the dtypes of numpy's loop; None if torch has none."""
     row = _ROWS.get(operation.function)
     if row is None:
         return None
@@ -117,6 +117,6 @@ def elementwise_callable(operation: Elementwise, operands: Sequence[TensorType])
 
 
 def is_computable(dtype: Any) -> bool:  # Any: numpy's dtype
-    """Return whether torch computes in this dtype on the CPU, and as numpy does; half precision rounds otherwise."""
+    """Return whether torch on the CPU computes in this dtype as numpy does; half precision rounds differently."""
     known = NUMPY_TO_TORCH.get(dtype)
     return known is not None and known not in (torch.float16, torch.uint16, torch.uint32, torch.uint64)

@@ -1,6 +1,6 @@
-"""The torch backend: runs a program with torch, and through numpy where torch has no operation of the same meaning.
+"""The torch backend runs each instruction with torch, or with numpy where torch has no operation of the same meaning.
 
-Memory is shared both ways. May import torch_functions, conversion and composit's programs.
+torch's tensors and numpy's arrays share memory. May import torch_functions, conversion and composit's programs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TorchBackend:
     def prepare(self, program: Program) -> PreparedProgram:
         """Return a function that runs the program on arrays."""
         steps = _steps(program)
-        # The instructions of inputs hold values, which the prepared program must not keep alive.
+        # Instructions of inputs hold values, which the prepared program must not keep alive.
         inputs, outputs = program.inputs, program.outputs
         types = [program.instructions[position].types[index] for position, index in outputs]
 
@@ -49,7 +49,7 @@ class TorchBackend:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One instruction, ready to run on the memory of a run."""
+    """One instruction, ready to run."""
 
     function: Callable[..., Any]  # Any: one value, or a sequence of them
     take: Callable[[_Value, TensorType], _Value]
@@ -61,10 +61,10 @@ class _Step:
     describe: Callable[[], str]
 
     def run(self, memory: dict[Reference, _Value]) -> None:
-        """Compute the results, and forget what nobody reads again."""
+        """Compute the results, and free operands that no later step reads."""
         pairs = zip(self.operands, self.operand_types, strict=True)
         with noting(self.describe):
-            # A function that writes to an operand wants one array for an operand that is given twice.
+            # Convert an operand that is given twice once: functions that write to an operand need one array for both.
             taken = {reference: self.take(memory[reference], kind) for reference, kind in pairs}
             value = self.function(*[taken[reference] for reference in self.operands])
         for reference, part in zip(self.results, value if self.has_several else (value,), strict=True):
@@ -117,12 +117,12 @@ def _describe(program: Program, position: int, types: Sequence[TensorType]) -> s
 def _as_torch(value: _Value, kind: TensorType) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
         return value
-    # Torch makes no unsigned tensor of numpy's scalars itself.
+    # Make an array first: torch cannot make an unsigned tensor from numpy's scalar.
     return tensor_of(value if isinstance(value, np.ndarray) else np.asarray(value, kind.dtype))
 
 
 def _as_numpy(value: _Value, kind: TensorType) -> _Value:
-    """Return an array, numpy's scalar where numpy would give one; Python's numbers as they are, for they are weak."""
+    """Return an array, or numpy's scalar where numpy gives one. Python numbers stay: they do not decide dtypes."""
     if not isinstance(value, torch.Tensor):
         return value
     array = value.resolve_conj().numpy()

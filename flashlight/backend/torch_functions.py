@@ -1,4 +1,4 @@
-"""The reverse table: composit class -> torch callable. An operation without a row runs through numpy.
+"""The torch backend's table: class of an operation -> torch function. Operations without a row run through numpy.
 
 `torch_callable` is open: register another class with `@torch_callable.register`. May import torch and composit.numpy.
 """
@@ -36,9 +36,9 @@ Types: TypeAlias = Sequence[TensorType]
 
 @singledispatch
 def torch_callable(operation: Operation, operands: Types, results: Types) -> Run | None:
-    """Return a function of torch tensors that computes the operation on operands of these types; None: use numpy.
+    """Return a function of torch tensors that computes the operation on operands of these types; None to use numpy.
 
-    It is only asked where all dtypes are torch's; its results have the types that numpy gives.
+    Called only if torch has all the dtypes. The function's results must have numpy's types.
     """
     return None
 
@@ -51,7 +51,7 @@ def _(operation: Elementwise, operands: Types, results: Types) -> Run | None:
 @torch_callable.register
 def _(operation: Astype, operands: Types, results: Types) -> Run | None:
     dtype = NUMPY_TO_TORCH[operation.dtype]
-    # What a float out of range becomes as an integer is anybody's choice, and the two libraries choose differently.
+    # numpy and torch convert floats out of an integer's range differently.
     is_safe = operands[0].dtype.kind in "biu" or operation.dtype.kind in "fcb"
     return (lambda x: x.to(dtype)) if is_safe else None
 
@@ -167,10 +167,10 @@ def _(operation: Stack, operands: Types, results: Types) -> Run | None:
 def _(operation: Split, operands: Types, results: Types) -> Run | None:
     lengths = [result.shape[operation.axis] for result in results]
     if sum(lengths) != operands[0].shape[operation.axis]:
-        # numpy lets boundaries overlap.
+        # The parts overlap, which only numpy allows.
         return None
     if len(results) == 1:
-        # An operation with one result returns it bare.
+        # An operation with one result returns it without a tuple.
         return lambda x: x
     return lambda x: torch.split(x, lengths, dim=operation.axis)
 
@@ -200,7 +200,7 @@ def _(operation: AdvancedIndex, operands: Types, results: Types) -> Run | None:
         following = iter(indices)
         return x[tuple(next(following).long() if isinstance(entry, str) else entry for entry in entries)]
 
-    # Torch places the axes as numpy does where all entries are arrays or slices; a lone integer is such an array to numpy.
+    # With an integer among the entries numpy may place the axes elsewhere than torch, since it takes the integer as an array.
     return None if any(isinstance(entry, int) for entry in entries) else run
 
 

@@ -1,4 +1,4 @@
-"""From lazy results to torch tensors that carry them: new tensors, views, and tensors that were written to.
+"""Attaches the lazy results of a call to torch tensors: new tensors, views, and tensors that were written to.
 
 May import traced_tensors, table, views and composit's core.
 """
@@ -24,7 +24,7 @@ Lazy: TypeAlias = Any  # Any: LazyTensor
 
 
 class _Trace(Protocol):
-    """What results need of the trace."""
+    """The part of the recorder that results use."""
 
     scopes: ModuleScopes
     unsettled: list[TracedTensor]
@@ -48,7 +48,7 @@ def mapped(values: Any, function: Callable[[torch.Tensor], Any]) -> Any:  # Any:
 
 
 class Results:
-    """The results of one call, on their way to the tensors that carry them."""
+    """Attaches the results of one call."""
 
     __slots__ = ("_arguments", "_call", "_keywords", "_trace", "_traits")
 
@@ -62,9 +62,9 @@ class Results:
         self._trace = trace
 
     def attach(self, lazies: Any, written: Sequence[torch.Tensor]) -> None:  # Any: nested lists of lazy tensors
-        """Let torch's results carry the lazy ones.
+        """Attach lazy tensors to torch's results, and to the arguments that were written to.
 
-        A row returns the results in torch's order, then the values of written arguments that torch does not return.
+        A row returns the results in torch's order, then the new values of written arguments that torch does not return.
         """
         if not written and isinstance(self._call.result, torch.Tensor):
             self._add(self._call.result, lazies, 0)
@@ -114,14 +114,14 @@ class Results:
         return traced if shares and self._traits.row is not None else None
 
     def _on_graph(self, index: int) -> Callable[[Lazy], Lazy]:
-        """Return the function that gives result `index` on another lazy base."""
+        """Return a function that repeats the call on another lazy base, for result `index`."""
         row, call = self._traits.row, _TypeOfCall(self._call)
         rest, keywords = self._arguments[1:], self._keywords
         assert row is not None
         return lambda base: flat(row(call, base, *rest, **keywords))[index]
 
     def _on_torch(self, index: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return the function that gives result `index` on another torch tensor."""
+        """Return a function that repeats the call on another torch tensor, for result `index`."""
         operation, keywords = self._call.operation, self._keywords
         rest = [_stand_in(argument) for argument in self._arguments[1:]]
         return lambda base: flat(operation(base, *rest, **keywords))[index]
@@ -139,7 +139,7 @@ class Results:
 
 
 class _TypeOfCall:
-    """What a row may ask of a call that is repeated on another base: its result's type. It holds no tensors alive."""
+    """Stands in for the `Call` when a row is repeated on another base. It has the result's type, and keeps no tensor alive."""
 
     __slots__ = ("dtype", "operation", "shape")
 

@@ -1,6 +1,6 @@
-"""Where in the model we are: module paths as name scopes, and the names of parameters.
+"""Module paths as name scopes (`encoder.layer.0`), and names of parameters (`encoder.layer.0.weight`).
 
-Learnt from the outermost module that is called, through torch's global hooks. May import torch and composit.node.
+Both are read from the outermost module when torch's global hooks report its call. May import torch and composit.node.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from composit.node import name_scope
 
 
 class ModuleScopes:
-    """The modules that are being called, outermost first, and what their outermost one calls its parts."""
+    """The modules being called, outermost first, and the names that the outermost gives to its parts."""
 
     __slots__ = ("_kept", "_module_paths", "_open", "_tensor_names")
 
     def __init__(self) -> None:
         self._open: list[tuple[torch.nn.Module, str, AbstractContextManager[None]]] = []
-        # The names are keyed by id; what they belong to is kept, so that ids stay what they are.
+        # Names are keyed by id; the objects are kept, so that no other object gets the id.
         self._kept: list[object] = []
         self._module_paths: dict[int, str] = {}
         self._tensor_names: dict[int, str] = {}
@@ -39,7 +39,7 @@ class ModuleScopes:
         self._open.append((module, path, scope))
 
     def leave(self, module: torch.nn.Module) -> None:
-        """Close the scope of a module whose call ends, and of modules inside it that ended without telling."""
+        """Close the scope of a module whose call ends, and scopes inside it that are still open."""
         if any(module is opened for opened, _, _ in self._open):
             while self._close_last() is not module:
                 pass
@@ -83,7 +83,7 @@ class ModuleScopes:
 
 
 class _NoScope(AbstractContextManager[None]):
-    """The outermost module has no name of its own."""
+    """Stands for the scope of the outermost module, which has no name."""
 
     def __exit__(self, *error: object) -> None:
         """Close nothing."""

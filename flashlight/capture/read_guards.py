@@ -1,7 +1,7 @@
-"""Values that leave the graph because Python reads them, and values that enter it from outside.
+"""Guards of values that Python reads: `.item()`, `if tensor:`, `tensor.tolist()`.
 
-A read is noted with the inputs that it depends on, so that a later run on other inputs notices when it would have gone another
-way (composit's guards). May import conversion and composit's core.
+A guard keeps the value that was read and the inputs it depends on. A later run on other inputs raises `GuardError` if the value
+differs, since Python might have taken another branch (composit/guards.py). May import conversion and composit's core.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Lazy: TypeAlias = Any  # Any: LazyTensor
 
 
 class ReadGuards:
-    """The reads of one trace, and what each node that was asked about depends on."""
+    """Adds the guards of one trace, and caches the inputs that nodes depend on."""
 
     __slots__ = ("_origins",)
 
     def __init__(self) -> None:
-        # By object; the node is kept beside its origin, so that its id stays its own.
+        # Keyed by id of the node; the entry holds the node, so that no other node gets its id.
         self._origins: dict[int, tuple[Node, Origin | None]] = {}
 
     def mark(self, lazy: Lazy, kind: str, tensor: torch.Tensor) -> None:
-        """Note that Python has seen the tensor's value, through a read of this kind."""
+        """Add a guard: Python has read the tensor's value by a read of this kind (`item`, `numpy`)."""
         origin = self._origin_of(lazy.node)
         if origin is not None:
             is_truth = tensor.dtype is torch.bool and tensor.numel() == 1

@@ -1,6 +1,6 @@
-"""One trace's work: for each torch operation, run it, build its graph, and let the results carry their lazy tensors.
+"""`Recorder` runs each torch operation of a trace, builds its graph, and attaches lazy tensors to the results.
 
-Knows nothing of single operations. May import table, results, traced_tensors, reading, scopes and composit's core.
+Rows of single operations are in flashlight/operations. May import the table, inputs and the other files of this folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Lazy: TypeAlias = Any  # Any: LazyTensor
 Values: TypeAlias = Any  # Any: what torch operations take and return: tensors, numbers, nested lists of them
 Operator: TypeAlias = OpOverload[..., Any]
 
-# What a read is called in guards, where torch's name would not say it.
+# The names of reads in guards, where torch's name of the operation would not tell users anything.
 _KINDS: dict[Operator, str] = {
     torch.ops.aten._local_scalar_dense.default: "item",
     torch.ops.aten.item.default: "item",
@@ -35,7 +35,7 @@ _KINDS: dict[Operator, str] = {
 
 
 def _decomposition_of(operation: Operator) -> Callable[..., Any] | None:
-    """Return torch's own Python for the operation, into core operations if it has that."""
+    """Return torch's decomposition of the operation, into core operations if possible; None if torch has none."""
     for form in decomposable_forms(operation):
         function = core_aten_decompositions().get(form) or decomposition_table.get(form)
         if function is not None:
@@ -46,8 +46,8 @@ def _decomposition_of(operation: Operator) -> Callable[..., Any] | None:
 class Recorder:
     """Records the operations of one trace.
 
-    resume: gives the context in which operations are recorded again, for decompositions
-    values: where torch's values are kept; None if they are not
+    resume: returns a context that records operations; torch switches recording off inside a mode, decompositions need it
+    values: keeps torch's value of each node; None to keep none
     """
 
     def __init__(self, resume: Callable[[], AbstractContextManager[object]], values: TorchValues | None) -> None:
@@ -56,12 +56,12 @@ class Recorder:
         self.num_operations = 0
         self.values = values
         self._resume = resume
-        # The records that the last operation made or changed, whose versions torch is still to settle.
+        # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
         self._leaves: list[TracedTensor] = []
 
     def close(self) -> None:
-        """End the trace: close open scopes; tensors made before the trace keep their nodes weakly from now on."""
+        """End the trace: close open scopes, and keep nodes of tensors made before the trace only weakly."""
         self.scopes.close()
         self.settle()
         for traced in self._leaves:
@@ -71,7 +71,7 @@ class Recorder:
     def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Values:
         """Compute the operation with torch and record it.
 
-        Raises:  UnsupportedOperationError: neither a row nor a decomposition of torch's is known; and what torch raises
+        Raises:  UnsupportedOperationError: the operation has no row and no decomposition; torch's own errors pass through
         """
         self.settle()
         traits = traits_of(operation)
@@ -82,7 +82,7 @@ class Recorder:
         lazy_arguments = [self._lazy(argument) for argument in arguments]
         lazy_keywords = {name: self._lazy(value) for name, value in keywords.items() if name not in traits.drops}
         written = self._written(traits, arguments, keywords)
-        # A decomposition runs first: afterwards an in-place operation has changed its operands.
+        # The decomposition runs first, because an in-place operation changes the operands that it reads.
         lazies = self._decomposed(operation, lazy_keywords.keys(), arguments, keywords) if traits.needs_help else None
         result = operation(*arguments, **keywords)
         call = Call(operation, arguments, keywords, result)
@@ -97,7 +97,7 @@ class Recorder:
         return result
 
     def settle(self) -> None:
-        """Bring what the last operation changed up to date, now that torch is through with it."""
+        """Update the tensors that the last operation changed, now that torch has counted its writes."""
         for traced in self.unsettled:
             traced.current()
             traced.settle()
@@ -109,7 +109,7 @@ class Recorder:
         if traced is None or traced.is_stale(tensor):
             traced = self._adopt(tensor)
         elif traced.handle is None:
-            # A leaf that an earlier trace let go: this one holds it again.
+            # An earlier trace released this leaf; this trace holds it again.
             traced.handle = traced.revived(self.scopes.name_of(tensor))
             self._leaves.append(traced)
         return traced.current()
@@ -139,7 +139,7 @@ class Recorder:
         return leaf
 
     def _written(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
-        """Return the tensors that the operation writes to, whose present values no longer share their memory."""
+        """Return the tensors that the operation writes to, after copying the inputs that share their memory."""
         found = [arguments[at] if at < len(arguments) else keywords.get(name) for at, name in traits.writes]
         written = [tensor for tensor in flat(found) if isinstance(tensor, torch.Tensor)]
         for tensor in written:
@@ -153,7 +153,7 @@ class Recorder:
     def _outside(
         self, traits: Traits, call: Call, lazies: Sequence[Any], written: Sequence[torch.Tensor]
     ) -> Any:  # Any: lazy results or None
-        """Record values that leave the graph (read by Python) or enter it (drawn); None if there are no results in it."""
+        """Guard values that Python reads, and return drawn results as fresh inputs; None if no result is a tensor."""
         if traits.is_random or traits.reads_values:
             kind = "drawing" if traits.is_random else _KINDS.get(call.operation, str(call.operation))
             for tensor, lazy in zip(flat(call.arguments), flat(lazies), strict=True):
@@ -164,7 +164,7 @@ class Recorder:
         return None
 
     def _helped(self, traits: Traits, call: Call, lazies: Sequence[Any]) -> Any:  # Any: lazy results
-        """Return the results of a call that the row does not cover, through torch's decomposition."""
+        """Return the results of a call that its row does not cover, captured through torch's decomposition."""
         if traits.writes:
             raise UnsupportedOperationError(self._unsupported(call.operation, "in this form"))
         if call.operation._can_decompose():
@@ -189,8 +189,8 @@ class Recorder:
 
     def _unsupported(self, operation: Operator, how: str) -> str:
         return (
-            f"trace: torch called {operation}{self.scopes.describe()}, which flashlight does not know {how}, nor "
-            "what torch decomposes it into; expected an operation that has a row; add one with\n"
+            f"trace: torch called {operation}{self.scopes.describe()}, which flashlight does not know {how}, and "
+            "which torch does not decompose into operations that it knows; expected an operation that has a row; add one with\n"
             f"  @flashlight.register(torch.ops.{operation})\n"
             "  def row(call, *args, **kwargs): ...  # return composit's expression of shape call.shape and dtype call.dtype\n"
             "or run this part of the model outside the trace"

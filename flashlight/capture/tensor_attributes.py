@@ -1,7 +1,7 @@
-"""How an ordinary torch tensor carries its record: instance attributes that copying and pickling do not see.
+"""Attaches an object to a torch tensor as instance attributes that copy and pickle ignore.
 
-`tensor.__lazy_tensor__()` is composit's protocol. Copies of the tensor are ordinary: a copied or unpickled tensor has no
-record, and a file written by torch.save names nothing of flashlight. May import torch only.
+`tensor.__lazy_tensor__()`, composit's protocol, calls the object. Copied and unpickled tensors are ordinary tensors, and a
+file of torch.save names nothing of flashlight. May import torch only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ATTRIBUTES = (_PROTOCOL, "__reduce_ex__", "__deepcopy__")
 
 
 class TensorAttribute:
-    """The base of what a tensor carries. It knows its tensor weakly, so it makes no cycle and dies with the tensor."""
+    """Base class of the attached object. It refers to its tensor weakly, so that both die together, without a cycle."""
 
     __slots__ = ("tensor",)
 
@@ -26,36 +26,36 @@ class TensorAttribute:
         self.tensor = weakref.ref(tensor)
 
     def __call__(self) -> Any:  # Any: LazyTensor
-        """Return the lazy tensor that stands for the torch tensor; the protocol of composit."""
+        """Return the tensor's lazy tensor (composit's protocol `__lazy_tensor__`)."""
         raise TypeError(f"{type(self).__name__}: a subclass must define __call__()")
 
     def reduce_ex(self, protocol: int) -> Any:  # Any: what pickle takes
-        """Pickle the tensor as if it carried nothing."""
+        """Pickle the tensor without the attributes."""
         tensor = self._owner()
         with _bare(tensor):
             return type(tensor).__reduce_ex__(tensor, protocol)
 
     def deepcopy(self, memo: dict[int, Any]) -> torch.Tensor:
-        """Copy the tensor as if it carried nothing."""
+        """Copy the tensor without the attributes."""
         tensor = self._owner()
         with _bare(tensor):
             return type(tensor).__deepcopy__(tensor, memo)  # type: ignore[no-any-return]
 
     def _owner(self) -> torch.Tensor:
         tensor = self.tensor()
-        assert tensor is not None, "a record is reached through its tensor"
+        assert tensor is not None, "the attached object is reached through its tensor"
         return tensor
 
 
 def attach(tensor: torch.Tensor, attribute: TensorAttribute) -> None:
-    """Let the tensor carry the record from now on."""
+    """Attach the object to the tensor."""
     tensor.__dict__.update(
         {_PROTOCOL: attribute, "__reduce_ex__": attribute.reduce_ex, "__deepcopy__": attribute.deepcopy}
     )
 
 
 def attribute_of(tensor: torch.Tensor) -> Any:  # Any: a TensorAttribute of the caller's class, or None
-    """Return what the tensor carries, None if nothing."""
+    """Return the object attached to the tensor, None if there is none."""
     return tensor.__dict__.get(_PROTOCOL)
 
 

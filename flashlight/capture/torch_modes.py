@@ -1,4 +1,4 @@
-"""torch's two modes inside a trace: one hands operations to the recorder, one notices values that leave torch.
+"""torch's two modes during a trace: `RecordingMode` sees each operation, `ReadingMode` sees values that leave torch.
 
 May import the recorder and torch's modes.
 """
@@ -20,7 +20,7 @@ from flashlight.capture.recorder import Recorder
 
 
 class DataLeavesWarning(UserWarning):
-    """Values left the graph through numpy or a list; what is made of them is a constant in the graph."""
+    """Traced values left torch through numpy or a list; results computed from them are constants in the graph."""
 
 
 class RecordingMode(TorchDispatchMode):
@@ -31,8 +31,8 @@ class RecordingMode(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # Torch's hook for modes that need no protection from its compiler: without it each operation passes through a
-        # wrapper of torch._dynamo, whose import alone takes a second.
+        # Returning False tells torch to call the mode directly. Otherwise each operation passes through a wrapper of
+        # torch._dynamo, whose import alone takes a second.
         return False
 
     def __torch_dispatch__(
@@ -45,7 +45,7 @@ class RecordingMode(TorchDispatchMode):
         if self.is_paused:
             return func(*args, **(kwargs or {}))
         before = current_errstate()
-        # Torch warns of no division by zero, so neither does what is made of its programs.
+        # torch does not warn of divisions by zero, so evaluating captured programs must not either.
         set_errstate(SILENT_ERRSTATE)
         try:
             return self.recorder.run(func, args, kwargs or {})
@@ -54,7 +54,7 @@ class RecordingMode(TorchDispatchMode):
 
 
 class ReadingMode(TorchFunctionMode):
-    """Notices what the dispatcher does not see: values that leave for numpy or lists, and printing, which steers nothing."""
+    """Guards values that leave for numpy or lists, which the dispatcher does not see. Printing a tensor is no read."""
 
     def __init__(self, recorder: Recorder, dispatch: RecordingMode) -> None:
         super().__init__()
@@ -88,8 +88,8 @@ class ReadingMode(TorchFunctionMode):
         self._recorder.reads.mark(lazy, kind, tensor)
         if lazy.node.operands:
             warn_user(
-                f"trace: the values of a traced tensor of shape {tuple(tensor.shape)} left the graph through {kind}; what is computed from "
-                "them outside of torch comes back as a constant. A guard notices when later inputs would change these values; use torch "
+                f"trace: the values of a traced tensor of shape {tuple(tensor.shape)} left the graph through {kind}; results computed "
+                "from them outside torch are constants in the graph. A guard raises when later inputs change these values; use torch "
                 f"operations to keep the computation in the graph. The line:\n  {describe_source(find_source())}",
                 DataLeavesWarning,
             )

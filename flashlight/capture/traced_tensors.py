@@ -1,8 +1,12 @@
-"""What is known of each torch tensor: its lazy tensor, the memory it looks at, and how to derive it again after a write.
+"""`TracedTensor`: the lazy tensor of a torch tensor, and how it follows writes to the memory it shares.
 
-Nodes belong to tensors, writes to memory: all tensors on one storage share a `Memory`; one of them is its root, the others
-are views with steps back to it. A write moves the memory to a new version; views derive their value again when they are
-asked for it. May import carrying, inputs, views and composit's core.
+All tensors on one storage share a `Memory`. One of them is the root, the others are views of it. A write gives the root a new
+value and the memory a new version; a view derives its value again when it is next read:
+
+    y = x[0]     # y's lazy tensor is x[0]
+    x.add_(1)    # it becomes (x + 1)[0] when y is next used
+
+May import tensor_attributes, inputs, views and composit's core.
 """
 
 from __future__ import annotations
@@ -34,9 +38,9 @@ MAX_REMEMBERED_READS = 3  # as many as an error shows
 
 
 class Memory:
-    """One torch storage: how often the trace saw it written to, its root, and the inputs that share its bytes.
+    """One torch storage: the number of writes seen, the root and its views, and the inputs that share the bytes.
 
-    It lives as long as the storage, which holds it as an attribute.
+    The storage holds it as an attribute, so both die together.
     """
 
     __slots__ = ("inputs", "num_roots", "root", "version", "views")
@@ -49,7 +53,7 @@ class Memory:
         self.views: list[weakref.ref[TracedTensor]] = []
 
     def traced_tensors(self) -> list[TracedTensor]:
-        """Return the root and all views that live."""
+        """Return the root and all live views."""
         views = (reference() for reference in self.views)
         return [traced for traced in (self.root, *views) if traced is not None]
 
@@ -63,12 +67,12 @@ class Memory:
 
 
 class TracedTensor(TensorAttribute):
-    """One torch tensor's lazy tensor.
+    """The lazy tensor of one torch tensor.
 
-    handle:   the lazy tensor at version `at` of the memory; None where only a weak reference to a leaf is kept
+    handle:   the lazy tensor at version `at` of the memory; None for a leaf whose trace has ended
     parent:   the traced tensor this one is a view of, None for a root; `view` says how
-    node:     for a tensor made before the trace, its node, weakly: known while some graph uses it
-    version:  torch's own count of writes when the value was taken, to notice writes that the trace did not see
+    node:     of a leaf, a tensor made before the trace: a weak reference to its node, alive while a graph uses it
+    version:  torch's count of writes when the value was taken; another count now means a write that no trace saw
     """
 
     __slots__ = (
@@ -105,7 +109,7 @@ class TracedTensor(TensorAttribute):
         self.offset = 0
 
     def __call__(self) -> Lazy:
-        """Return the lazy tensor; the protocol of composit, called outside of traces.
+        """Return the lazy tensor: composit's protocol, called outside of traces.
 
         Raises:  StaleTensorError: torch wrote to the tensor after the trace, so its graph no longer gives its value
         """
@@ -122,11 +126,11 @@ class TracedTensor(TensorAttribute):
                 "longer gives its value; write inside the trace, or keep a clone of it before writing"
             )
         if node is None or not isinstance(node.operation, Input):
-            # A buffer that the trace wrote to and others wrote to since: its value now is a fresh input.
+            # A buffer (a running mean) written in the trace and again after it: its present value is a fresh input.
             self.node, self.index = weakref.ref(_input_of(tensor, self.memory, None).node), 0
 
     def is_stale(self, tensor: torch.Tensor) -> bool:
-        """Return whether the tensor was written to, or given other memory, where the trace could not see it."""
+        """Return whether the tensor was written to, or got other memory, outside of traces."""
         if self.at == self.memory.version and version_of(tensor) != self.version:
             return True
         return (self.node is not None and tensor.data_ptr() != self.address) or self.tensor() is not tensor
@@ -146,13 +150,13 @@ class TracedTensor(TensorAttribute):
         self.settle()
 
     def revived(self, label: str | None = None) -> Lazy:
-        """Return the lazy tensor of a leaf that a trace let go: its node if some graph still has it, else a new input."""
+        """Return the lazy tensor of a released leaf: on its node if a graph still uses it, else on a new input."""
         assert self.node is not None, "only leaves let go of their handle"
         node = self.node()
         if node is not None:
             return make_tensor(node, self.index)
         handle = _input_of(self._owner(), self.memory, label)
-        # What Python read of it before says, in errors, why nothing depends on it; no graph is checked against it.
+        # Errors about an input that nothing depends on mention its earlier reads; these reads guard no new graph.
         leaf_node = handle.node
         for kind, source, value in self.reads:
             mention_read(leaf_node, kind, source, value)
@@ -160,12 +164,12 @@ class TracedTensor(TensorAttribute):
         return handle
 
     def was_changed(self) -> bool:
-        """Return whether the tensor still lives and was written to where the trace could not see it."""
+        """Return whether the tensor is alive and stale."""
         tensor = self.tensor()
         return tensor is not None and self.is_stale(tensor)
 
     def has_layout_of(self, tensor: torch.Tensor) -> bool:
-        """Return whether a tensor on the memory of this root has the very same elements."""
+        """Return whether a tensor on this root's memory has exactly the root's elements, in the same order."""
         return (
             self._has_dtype_of(tensor)
             and self.offset == tensor.storage_offset()
@@ -174,7 +178,7 @@ class TracedTensor(TensorAttribute):
         )
 
     def contains(self, tensor: torch.Tensor) -> bool:
-        """Return whether this root is contiguous, and all elements of a tensor on its memory are among its own."""
+        """Return whether this root is contiguous and contains all elements of a tensor on its memory."""
         spans = (stride * (length - 1) for stride, length in zip(tensor.stride(), tensor.shape, strict=True))
         first = int(tensor.storage_offset()) - self.offset
         is_contiguous = self.stride == torch.empty(self.shape, device="meta").stride()
@@ -190,9 +194,9 @@ class TracedTensor(TensorAttribute):
         return bool(self.current().dtype == numpy_dtype(tensor.dtype))
 
     def write(self, value: Lazy) -> None:
-        """Take the value that torch has just written into the tensor; its other views follow when they are read.
+        """Set the value that torch has just written into the tensor; views of its memory follow when they are next read.
 
-        Raises:  AssignmentError: the memory was met through tensors that overlap in ways that cannot be followed
+        Raises:  AssignmentError: several tensors share the memory, and none contains the others
         """
         if self.parent is not None and self.view is not None:
             parent = self.parent.current()
@@ -205,16 +209,16 @@ class TracedTensor(TensorAttribute):
         self.at = self.memory.version
 
     def settle(self) -> None:
-        """Take torch's present count of writes as the one that belongs to the value.
+        """Store torch's present count of writes as the count of the present value.
 
-        Torch counts a write, and lets a view share its base's count, only after the trace has seen the operation.
+        To be called after the operation: only then does torch count its write, and let a view share its base's count.
         """
         tensor = self.tensor()
         if tensor is not None:
             self.version = version_of(tensor)
 
     def let_go(self) -> None:
-        """Keep a leaf's node weakly only: the trace is over."""
+        """Release a leaf at the end of a trace: keep its node only weakly."""
         if self.handle is not None:
             operation = self.handle.node.operation
             if isinstance(operation, Input) and not self.reads:
@@ -226,19 +230,19 @@ class TracedTensor(TensorAttribute):
 
 def _overlapping(value: Lazy) -> str:
     return (
-        f"capture: a write of {described(value)} into memory that the trace met through several tensors, none of which contains the "
+        f"trace: a write of {described(value)} into memory that the trace met through several tensors, none of which contains the "
         "others; expected one tensor that the others are views of; use that tensor, or clones of its parts, inside the trace"
     )
 
 
 def memory_of(tensor: torch.Tensor) -> Memory | None:
-    """Return what is known of the tensor's storage, None if nothing."""
+    """Return the `Memory` of the tensor's storage, None if no trace has seen it."""
     known: Memory | None = getattr(tensor.untyped_storage(), _MEMORY, None)
     return known
 
 
 def add_result(tensor: torch.Tensor, handle: Lazy) -> TracedTensor:
-    """Record a tensor that an operation has just made in memory of its own."""
+    """Attach a lazy tensor to a result that has memory of its own."""
     memory = Memory()
     traced = TracedTensor(tensor, memory, handle)
     _make_root(tensor, traced, memory)
@@ -246,7 +250,7 @@ def add_result(tensor: torch.Tensor, handle: Lazy) -> TracedTensor:
 
 
 def add_view(tensor: torch.Tensor, handle: Lazy, parent: TracedTensor, view: View) -> TracedTensor:
-    """Record a tensor that looks at another's memory."""
+    """Attach a lazy tensor to a view of another traced tensor."""
     traced = TracedTensor(tensor, parent.memory, handle)
     traced.parent = parent
     traced.view = view
@@ -256,7 +260,7 @@ def add_view(tensor: torch.Tensor, handle: Lazy, parent: TracedTensor, view: Vie
 
 
 def add_leaf(tensor: torch.Tensor, label: str | None, memory: Memory | None = None) -> TracedTensor:
-    """Record a tensor that was made where no trace saw it: an input that shares the tensor's memory."""
+    """Make a tensor that no trace has seen an input that shares its memory."""
     memory = Memory() if memory is None else memory
     handle = _input_of(tensor, memory, label)
     traced = TracedTensor(tensor, memory, handle)
@@ -286,6 +290,6 @@ def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None) -> Lazy:
 
 
 def traced_tensor_of(tensor: torch.Tensor) -> TracedTensor | None:
-    """Return the tensor's own record, None if it has none."""
+    """Return what is attached to the tensor, None if no trace has seen it."""
     traced: TracedTensor | None = attribute_of(tensor)
     return traced

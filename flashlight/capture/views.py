@@ -1,7 +1,8 @@
-"""Steps from a tensor to a view of it and back: how a view's value follows from its base, and the base's from a write.
+"""Views of torch tensors: the value of a view from its base, and the value of the base after a write to the view.
 
-Torch's views are affine maps of positions, so one algorithm undoes all of them: run the torch operation on the positions
-themselves, and see what it picked. May import composit.numpy and torch.
+One algorithm writes through every view: run the view's torch operation on the positions of the base, an arange, and see which
+positions it picks. `x[1].zero_()` on a (3, 2) tensor picks 2 and 3, so x becomes concatenate([x[:1], zeros, x[2:]]).
+May import composit.numpy and torch.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Lazy: TypeAlias = Any  # Any: LazyTensor, whose operators mypy would check again
 
 
 class View(Protocol):
-    """How one tensor looks at another."""
+    """A view of a base tensor: read and written on the graph."""
 
     def of(self, base: Lazy) -> Lazy:
         """Return the view's value, given its base's."""
@@ -46,7 +47,7 @@ class SameView:
 
 @dataclass(frozen=True, slots=True)
 class StridedView:
-    """A tensor that was found to look at the memory of another, by shape and strides alone."""
+    """A tensor found on another's memory, described by shape, strides and offset."""
 
     size: Shape
     stride: Shape
@@ -67,13 +68,13 @@ class StridedView:
 
 @dataclass(frozen=True, slots=True)
 class OperationView:
-    """A view that a torch operation made: `run(x)` is the operation with its first operand x, on graphs or on tensors."""
+    """A view that a torch operation made. Both functions repeat the operation on another base: lazy tensor or torch tensor."""
 
     on_graph: Callable[[Lazy], Lazy]
     on_torch: Callable[[torch.Tensor], torch.Tensor]
 
     def of(self, base: Lazy) -> Lazy:
-        """Return what the operation gives on the base."""
+        """Return the operation's result on the base."""
         return self.on_graph(base)
 
     def write(self, base: Lazy, value: Lazy) -> Lazy:
@@ -86,13 +87,13 @@ def _positions(shape: Shape) -> torch.Tensor:
 
 
 def scatter(base: Lazy, value: Lazy, positions: Array) -> Lazy:
-    """Return the base with `base.flat[positions] = value`, in the simplest operations that say so.
+    """Return the base after `base.flat[positions] = value`, in the simplest operations: a reshape, slices, or `where`.
 
     positions: one position in the flattened base per element of the value, all different
     """
     axes = sorted(range(positions.ndim), key=lambda axis: -_step(positions, axis))
     if axes != list(range(positions.ndim)):
-        # A transposed view: with its axes in the order of memory it is a box, or at least ascending.
+        # A transposed view: with the axes in memory order its positions form a box, or at least ascend.
         positions, value = positions.transpose(axes), cnp.transpose(value, axes)
     flat = positions.reshape(-1)
     if flat.size == base.size and _is_ascending(flat):
@@ -124,7 +125,7 @@ def _box(flat: Array, shape: Shape) -> list[tuple[int, int]] | None:
 
 
 def _put_box(base: Lazy, value: Lazy, box: list[tuple[int, int]]) -> Lazy:
-    # One axis at a time: base outside the range, concatenated with what the inner axes make of the part within.
+    # Along each axis: the base before the range, the part inside with the inner axes written, the base after it.
     for axis, (start, stop) in enumerate(box):
         length = base.shape[axis]
         if (start, stop) == (0, length):

@@ -1,4 +1,4 @@
-"""The table's rows, by family: each module registers the torch operations that it spells in composit.numpy."""
+"""The rows of the table by family: functions that build the graphs of torch operations with composit.numpy."""
 
 from flashlight.operations import (
     activations,

@@ -1,4 +1,4 @@
-"""Activation functions, in terms that a compiler can fuse. Formulas: torch.nn's documentation of each."""
+"""Activation functions and softmax, written in operations that a compiler can fuse. Formulas: torch.nn's documentation of each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _sigmoid(call: Call, x: Lazy) -> Lazy:
 
 
 def _logistic(x: Lazy) -> Lazy:
-    # In terms of tanh nothing overflows: 1 / (1 + exp(-x)) would warn for x = -100.
+    # tanh cannot overflow; 1 / (1 + exp(-x)) does for x = -100 in float32.
     return 0.5 * cnp.tanh(0.5 * x) + 0.5
 
 
@@ -58,7 +58,7 @@ def _prelu(call: Call, x: Lazy, weight: Lazy) -> Lazy:
 
 @register(aten.elu)
 def _elu(call: Call, x: Lazy, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Lazy:
-    # exp of the positive part could overflow, although its value is not used.
+    # Clip first: expm1 of a large positive x would overflow, although `where` drops its value.
     negative = alpha * cnp.expm1(cnp.minimum(x, 0) * input_scale)
     return cnp.where(x > 0, x, negative) * scale
 
@@ -92,7 +92,7 @@ def _mish(call: Call, x: Lazy) -> Lazy:
 def _log_sigmoid(call: Call, x: Lazy) -> Lazy:
     value = cnp.minimum(x, 0) - cnp.log1p(cnp.exp(-cnp.absolute(x)))
     if call.operation is aten.log_sigmoid_forward.default:
-        # Torch's second result is room for its own backward pass, empty on the CPU.
+        # The second result is scratch memory of torch's backward pass, empty on the CPU.
         return value, cnp.zeros(tuple(call.result[1].shape), dtype=call.dtype)
     return value
 
@@ -160,9 +160,9 @@ def _safe_softmax(call: Call, x: Lazy, dim: int, dtype: object = None) -> Lazy:
 
 
 def masked_softmax_of(x: Lazy, axis: int) -> Lazy:
-    """Return softmax that is 0, not NaN, along rows where everything is masked by minus infinity, as torch's attention is.
+    """Return softmax that is 0, not NaN, in rows that are all minus infinity (fully masked), as in torch's attention.
 
-    Where something is not masked the largest is finite and the sum at least exp(0) = 1, so both bounds change nothing.
+    In other rows the maximum is finite and the sum at least exp(0) = 1, so neither bound changes them.
     """
     largest = cnp.maximum(cnp.max(x, axis=axis, keepdims=True), float(np.finfo(x.dtype).min))
     exponentials = cnp.exp(x - largest)

@@ -1,4 +1,4 @@
-"""What the rows share: torch's promotion, spelt out as casts. May import composit.numpy."""
+"""Arguments of torch as arguments of numpy, for all rows: dtypes by torch's promotion, `dim` as axes. May import composit.numpy."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Lazy: TypeAlias = Any  # Any: LazyTensor, or a Python number where torch takes o
 
 aten = torch.ops.aten
 
-# Python numbers that leave a tensor of this kind in its dtype, in torch as in numpy.
+# By kind of a tensor's dtype: the Python numbers that leave the dtype as it is, in torch and in numpy.
 _NEEDS_NO_CAST: dict[str, tuple[type, ...]] = {"f": (int, float), "i": (int,), "c": (int, float, complex)}
 
 
 def cast(x: Lazy, dtype: Dtype) -> Lazy:
-    """Return the tensor in a dtype; Python numbers stay as they are, because they never decide a dtype."""
+    """Return the tensor cast to a dtype; Python numbers stay as they are, because they never decide a dtype."""
     if not isinstance(x, TensorHandle) or x.dtype == dtype:
         return x
     return cnp.astype(x, dtype)
 
 
 def promote(call: Call, *operands: Lazy) -> list[Lazy]:
-    """Return the first operands of the call in the dtype in which torch computes on them.
+    """Return the call's first operands, cast to the dtype in which torch computes.
 
-    Torch's promotion is not numpy's: a tensor of rank 0 is weak, and integers meet floats in float32.
+    torch promotes differently from numpy: a tensor of rank 0 is weak, and int64 with float32 gives float32.
     """
     dtype = operands[0].dtype if isinstance(operands[0], TensorHandle) else None
     if all(isinstance(operand, TensorHandle) and operand.dtype == dtype for operand in operands):

@@ -13,7 +13,7 @@ from flashlight.table import Call, register
 
 
 def _full_of(shape: Shape, value: complex, dtype: Dtype) -> Lazy:
-    # A single number is a scalar and no array: equal ones are one expression, and no memory is read.
+    # A single number becomes a scalar node: equal numbers are one expression, and no memory is read.
     return cnp.full(shape, value, dtype=dtype) if shape else scalar_tensor(dtype.type(value))
 
 
@@ -42,7 +42,7 @@ def _fill(call: Call, x: Lazy, value: Lazy) -> Lazy:
     aten.new_empty_strided,
 )
 def _zeros(call: Call, *how: object, **more: object) -> Lazy:
-    # What is in fresh memory is nobody's business; zeros are as good as anything, and the same each time.
+    # `empty` may hold any values; zeros are the same in every run.
     return _full_of(call.shape, 0, call.dtype)
 
 
@@ -97,6 +97,6 @@ def _upper_triangle(call: Call, x: Lazy, diagonal: int = 0) -> Lazy:
 
 
 def _zero_of(dtype: Dtype) -> np.generic:
-    """Return zero as a scalar of the dtype, which promotes with nothing."""
+    """Return zero as a scalar of the dtype, which leaves the other operand's dtype as it is."""
     zero: np.generic = dtype.type(0)
     return zero

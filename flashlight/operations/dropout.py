@@ -1,6 +1,6 @@
-"""Dropout: identity outside of training; inside it the mask that torch drew is recorded, never drawn again.
+"""Dropout: the identity outside of training; in training, the mask that torch drew is an input and is never drawn again.
 
-Operations that only draw (rand, normal_, bernoulli) need no row: what they drew becomes an input.
+Operations that only draw (rand, normal_, bernoulli) need no row: their results become inputs.
 """
 
 from __future__ import annotations

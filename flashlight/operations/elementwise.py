@@ -1,4 +1,4 @@
-"""Arithmetic, comparisons and functions of one number, as torch's promotion has them."""
+"""Elementwise functions with torch's promotion: arithmetic, comparisons, exp and its kin, clamp, where."""
 
 from __future__ import annotations
 

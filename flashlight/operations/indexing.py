@@ -1,4 +1,4 @@
-"""Indexing by tensors: embeddings, gathers, scatters and torch's advanced indexing."""
+"""Indexing by tensors: `embedding`, `gather`, `scatter`, `x[indices]` (aten.index) and `x[indices] = v` (aten.index_put)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _index(call: Call, x: Lazy, indices: Sequence[Lazy | None]) -> Lazy:
 
 
 def _numpy_index(indices: Sequence[Lazy | None]) -> tuple[Any, ...]:  # Any: slices and tensors
-    # Masks in bytes are an old form of truth values. A mask's values decide a shape, so composit reads them: a guard.
+    # uint8 masks are torch's old boolean masks. A mask decides the result's shape, so composit reads it: a guard.
     truth = np.dtype(np.bool_)
     return tuple(
         slice(None) if index is None else cast(index, truth) if index.dtype == np.uint8 else index for index in indices
@@ -51,7 +51,7 @@ def _numpy_index(indices: Sequence[Lazy | None]) -> tuple[Any, ...]:  # Any: sli
 def _index_put(call: Call, x: Lazy, indices: Sequence[Lazy | None], values: Lazy, accumulate: bool = False) -> Lazy:
     mask = indices[0]
     if len(indices) == 1 and mask is not None and mask.dtype == np.bool_ and not values.ndim and not accumulate:
-        # x[mask] = number needs no look at the mask's values.
+        # x[mask] = number -> where(mask, number, x): the mask is not read, so there is no guard.
         mask = cnp.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
         return cnp.where(mask, cast(values, call.dtype), x)
     places = _places_in(x)[_numpy_index(indices)]
@@ -82,7 +82,7 @@ def _index_copy(call: Call, x: Lazy, dim: int, index: Lazy, source: Lazy) -> Laz
 
 
 def _places_in(x: Lazy) -> Lazy:
-    """Return an array like x that holds each element's position in memory order: indexing it gives places to write to."""
+    """Return an array of x's shape with each element's flat position; indexed as x is, it gives the places to write to."""
     return cnp.asarray(np.arange(x.size).reshape(x.shape))
 
 
@@ -101,7 +101,7 @@ def _add_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
 
 
 def _put_at(x: Lazy, places: Lazy, values: Lazy) -> Lazy:
-    # Of several writes to one place the last one stays, as torch does it unless its threads share the work.
+    # Of several writes to one place the last one wins, as in torch on a single thread.
     written = cnp.array(cnp.reshape(x, (-1,)))
     written[places] = values
     return cnp.reshape(written, x.shape)

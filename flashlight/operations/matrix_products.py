@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Matrix products and linear layers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _add_product(call: Call, addend: Lazy, x: Lazy, y: Lazy, beta: complex = 1, 
     product = cnp.matmul(x, y)
     product = product if alpha == 1 else product * alpha
     if beta == 0:
-        # Torch does not read the addend then, not even a NaN in it.
+        # With beta == 0 torch ignores the addend, even a NaN in it.
         return product
     return product + (addend if beta == 1 else addend * beta)
 

@@ -137,7 +137,7 @@ def _unbind(call: Call, x: Lazy, dim: int = 0) -> Lazy:
 
 @register(aten.cat, aten.concat, aten.concatenate)
 def _concatenate(call: Call, tensors: Sequence[Lazy], dim: int = 0) -> Lazy:
-    # Torch passes over empty vectors, whatever the rank of the others.
+    # torch.cat ignores empty vectors, whatever the rank of the other tensors.
     parts = [cast(x, call.dtype) for x in tensors if x.shape != (0,) or len(call.shape) == 1]
     return cnp.concatenate(parts, axis=dim) if len(parts) > 1 else parts[0]
 
@@ -149,7 +149,7 @@ def _stack(call: Call, tensors: Sequence[Lazy], dim: int = 0) -> Lazy:
 
 @register(aten.repeat)
 def _repeat(call: Call, x: Lazy, repeats: Sequence[int]) -> Lazy:
-    # Each axis as (repeats, length) and merged again: no element is copied before the last step.
+    # Make each axis (repeats, length), then merge the two: only the last reshape copies.
     lengths = (1,) * (len(repeats) - x.ndim) + x.shape
     spread = tuple(number for pair in zip(repeats, lengths, strict=True) for number in pair)
     single = tuple(number for length in lengths for number in (1, length))

@@ -107,7 +107,7 @@ def _batch_norm(
 
 
 def _saved(call: Call, mean: Lazy, inverse: Lazy, training: bool) -> tuple[Lazy, Lazy]:
-    """Return what torch keeps for its backward pass: nothing outside of training."""
+    """Return the results that torch saves for its backward pass; they are empty outside of training."""
     if training:
         return mean, inverse
     empty = [cnp.zeros(tuple(saved.shape), dtype=call.dtype) for saved in call.result[1:3]]
