@@ -14,6 +14,7 @@ from mosaic.codegen.kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
 from mosaic.compiled import CompiledProgram
 from mosaic.ir import IrProgram, Matmul
+from mosaic.ir_kinds import Kind
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
 from mosaic.passes.assign_memory import assign_memory, constant_offsets
@@ -82,12 +83,13 @@ def compile_program(
     target = options.target
     observe("fold_constants", FoldedProgram(program, known))
     memory = Memory()
-    ir = validate(lower_program(program, known, request.inputs, memory))
+    checked: dict[int, Kind] = {}
+    ir = validate(lower_program(program, known, request.inputs, memory), checked)
     observe("lower_program", ir)
     lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
     report("fuse", 0.1)
     for change in _passes(request, memory):
-        ir = validate(change(ir))
+        ir = validate(change(ir), checked)
         observe(name_of(change), ir)
     steps, offsets = split_regions(ir), constant_offsets(ir)
     observe("split_regions", Steps(steps))

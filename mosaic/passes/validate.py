@@ -18,16 +18,24 @@ from mosaic.ir_loops import Loop
 from mosaic.ir_views import Buffer, View
 
 
-def validate(program: IrProgram) -> IrProgram:
+def validate(program: IrProgram, checked: dict[int, Kind] | None = None) -> IrProgram:
     """Return the program unchanged.
+
+    checked: the statements that earlier calls have looked at, by id. Most passes leave most statements as they are, and
+             only the order of reads and writes depends on the statements around one.
 
     Raises: InternalError: it breaks an invariant
     """
+    checked = {} if checked is None else checked
     written: set[Buffer] = set(program.inputs) | set(program.constants)
     for statement in program.statements:
         _check_order(statement, written)
+        if id(statement) in checked:
+            continue
         _check_views((*statement.reads(), *statement.writes()))
         check(statement)
+        # It is kept, so that its id stays its own.
+        checked[id(statement)] = statement
     for buffer in program.delivered:
         if buffer not in written:
             raise InternalError(f"validate: the output {buffer.name} is written by no statement of\n{program}")
