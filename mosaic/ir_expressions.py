@@ -59,18 +59,6 @@ def literal(value: complex | np.generic, dtype: np.dtype) -> Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """The integer ``offset + sum(index * stride)`` of a view of the index buffer: where in its domain an element is."""
-
-    view: View
-
-    @property
-    def dtype(self) -> np.dtype:
-        """int64."""
-        return np.dtype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
 class Apply:
     """An elementwise function, named as numpy names it, of arguments that have its loop's dtypes."""
 
@@ -95,7 +83,7 @@ class Accumulated:
     dtype: np.dtype
 
 
-Expression = Load | Literal | Position | Apply | Convert | Accumulated
+Expression = Load | Literal | Apply | Convert | Accumulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +156,10 @@ def rewrite(expression: Expression, change: Callable[[Expression], Expression | 
 
 
 def map_views(expression: Expression, change: Callable[[View], View]) -> Expression:
-    """Return the expression with every view replaced, those of gather indices and positions included."""
+    """Return the expression with every view replaced, those of gather indices included."""
 
     def changed(part: Expression) -> Expression | None:
-        if isinstance(part, Load):
-            return map_load(part, change)
-        return Position(change(part.view)) if isinstance(part, Position) else None
+        return map_load(part, change) if isinstance(part, Load) else None
 
     return rewrite(expression, changed)
 
@@ -188,13 +174,11 @@ def map_load(load: Load, change: Callable[[View], View]) -> Load:
 
 
 def views(expression: Expression) -> Iterator[View]:
-    """Yield every view, positions included."""
+    """Yield every view, those of gather indices included."""
     for part in walk(expression):
         if isinstance(part, Load):
             for gather in part.gathers:
                 yield gather.index.view
-            yield part.view
-        elif isinstance(part, Position):
             yield part.view
 
 
@@ -224,8 +208,6 @@ def text(expression: Expression) -> str:
     match expression:
         case Load(view, gathers):
             return "".join([str(view), *(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in gathers)])
-        case Position(view):
-            return f"position({view.offset}, {list(view.strides)})"
         case Apply(function, arguments):
             return f"{function}({', '.join(map(text, arguments))})"
         case Convert(argument, dtype):

@@ -20,7 +20,6 @@ from mosaic.ir_expressions import (
     Gather,
     Literal,
     Load,
-    Position,
     map_load,
     map_views,
     walk,
@@ -97,7 +96,6 @@ def _(part: View, change: ChangeView) -> View:
 @changed.register(Load)
 @changed.register(Apply)
 @changed.register(Convert)
-@changed.register(Position)
 @changed.register(Literal)
 @changed.register(Accumulated)
 def _(part: Expression, change: ChangeView) -> Expression:

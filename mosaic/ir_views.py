@@ -295,18 +295,6 @@ class IndexMap:
         high = self.start[axis] + sum(count * step for count, step in moves if step > 0)
         return range(low, high + 1, math.gcd(*(step for _, step in moves)) or 1)
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether every index is mapped to itself."""
-        return (
-            not any(self.start)
-            and not self.moves
-            and all(
-                step == tuple(int(axis == other) for other in range(len(self.start)))
-                for axis, step in enumerate(self.steps)
-            )
-        )
-
     def apply(self, view: View, shape: Shape) -> View:
         """Return `view`, indexed by the target of the map, as a view of `shape` indexed by its source."""
         offset = view.offset + sum(start * stride for start, stride in zip(self.start, view.strides, strict=True))

@@ -26,7 +26,6 @@ from mosaic.ir_expressions import (
     Gather,
     Literal,
     Load,
-    Position,
     operands,
 )
 from mosaic.ir_views import Buffer, BufferKind, View
@@ -128,10 +127,9 @@ class Numbers:
         """Return the axes along which a value changes by itself, not through its operands."""
         if isinstance(expression, Accumulated):
             return frozenset(range(64))
-        if not isinstance(expression, Load | Position):
+        if not isinstance(expression, Load):
             return frozenset()
-        gathers = expression.gathers if isinstance(expression, Load) else ()
-        seen = [expression.view, *(gather.index.view for gather in gathers)]
+        seen = [expression.view, *(gather.index.view for gather in expression.gathers)]
         return frozenset[Axis]().union(*map(self.axes_of, seen))
 
     def axes_of(self, view: View) -> frozenset[Axis]:
@@ -200,22 +198,11 @@ class Emitter:
             return self._load(expression, home, where)
         if isinstance(expression, Convert):
             return emit_conversion(self.lanes, parts[0], expression.argument.dtype, expression.dtype)
-        if isinstance(expression, Apply):
-            dtypes = tuple(argument.dtype for argument in expression.arguments)
-            last = expression.arguments[-1]
-            constant = last.value if isinstance(last, Literal) else None
-            return emit_function(self.lanes, expression.function, dtypes, expression.dtype, parts, constant)
-        assert isinstance(expression, Position), "constants and accumulated sums are known before"
-        return self._position(expression, where)
-
-    def _position(self, expression: Position, where: Where) -> c.Expression:
-        vector = self.lanes.type(int64_dtype)
-        self.lanes.declare(vector)
-        step = expression.view.strides[where.lane_axis]
-        first = number_expression(expression.view.offset, self.numbers.symbols)
-        start = address(first, expression.view.strides, where.axes)
-        ramp = c.CompoundLiteral(vector.ctype, tuple(c.literal(step * lane) for lane in range(vector.lanes)))
-        return self.lanes.broadcast(start, int64_dtype) + ramp
+        assert isinstance(expression, Apply), "constants and accumulated sums are known before"
+        dtypes = tuple(argument.dtype for argument in expression.arguments)
+        last = expression.arguments[-1]
+        constant = last.value if isinstance(last, Literal) else None
+        return emit_function(self.lanes, expression.function, dtypes, expression.dtype, parts, constant)
 
     def _load(self, load: Load, home: Scope, where: Where) -> c.Expression:
         view, step = load.view, load.view.strides[where.lane_axis]

@@ -13,7 +13,7 @@ from typing import Any
 from mosaic.codegen.expressions import status_buffer
 from mosaic.ir import Group
 from mosaic.ir_affine import Affine, Number, Symbol, split
-from mosaic.ir_expressions import Apply, Convert, Gather, Load, Position
+from mosaic.ir_expressions import Apply, Convert, Gather, Load
 from mosaic.ir_kinds import Kind
 from mosaic.ir_loops import Carried
 from mosaic.ir_views import Buffer, View
@@ -84,11 +84,6 @@ def _(part: Symbol, signature: Signature) -> Hashable:
 @signed.register
 def _(part: Load, signature: Signature) -> Hashable:
     return ("load", signed(part.view, signature), signed(part.gathers, signature))
-
-
-@signed.register
-def _(part: Position, signature: Signature) -> Hashable:
-    return ("position", signed(part.view.offset, signature), part.view.strides)
 
 
 @signed.register

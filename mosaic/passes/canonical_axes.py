@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mosaic.codegen.reducers import identity_of
 from mosaic.ir import Definition, Group, RowStage
-from mosaic.ir_expressions import Apply, Load, Position, map_views, views, walk
+from mosaic.ir_expressions import Apply, Load, map_views, views, walk
 from mosaic.ir_views import Shape, View
 from mosaic.lowering.algebra import simplified
 
@@ -82,7 +82,7 @@ def as_group(definition: Definition) -> Group:
 
 def _dense_views(definition: Definition, axis: int) -> int:
     """Count the loads that are dense along an axis, less those that jump."""
-    strides = [part.view.strides[axis] for part in walk(definition.expression) if isinstance(part, Load | Position)]
+    strides = [part.view.strides[axis] for part in walk(definition.expression) if isinstance(part, Load)]
     return sum(stride == 1 for stride in strides) - sum(stride not in (0, 1) for stride in strides)
 
 
