@@ -12,10 +12,10 @@ from mosaic.kernels.blocking import MatmulSpec, choose_blocking, num_tasks
 from mosaic.kernels.helper import in_dependency_order
 from mosaic.kernels.matmul import Matmul, emit_matmul
 from mosaic.kernels.memory import store, store_partial
-from mosaic.kernels.panels import pack_panels
 from mosaic.kernels.vectors import vector_type
 from mosaic.runtime.compilation import compile_library
 from mosaic.targets import detect
+from mosaic.tiling.packing import pack_panels
 
 
 def prepare(product: Product) -> Run:

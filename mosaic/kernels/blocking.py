@@ -30,7 +30,7 @@ narrowest_bytes = 32
 class MatmulSpec:
     """A matrix product with everything known but the pointers; strides count elements.
 
-    A is (rows, depth). B is (depth, columns): in packed panels (see `mosaic.kernels.panels`), or, where
+    A is (rows, depth). B is (depth, columns): in packed panels (see `mosaic.tiling.packing`), or, where
     `b_depth_stride` is given, in place with neighbouring columns beside each other.
     """
 

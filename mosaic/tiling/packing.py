@@ -1,4 +1,4 @@
-"""Constant matrices as panels: what a constant buffer is filled with when a model is built."""
+"""Packs matrices into panels with numpy: constant operands of products, once, when a model is built."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from mosaic.ir_views import View
-from mosaic.kernels.panels import pack_panels
+
+
+def pack_panels(matrix: np.ndarray, nr: int, out: np.ndarray | None = None) -> np.ndarray:
+    """Return `matrix` in panels of nr neighbouring columns, the last one filled up with zeros.
+
+    Shapes:      (depth, columns) -> (ceil(columns / nr), depth, nr)
+    """
+    depth, columns = matrix.shape
+    whole, rest = divmod(columns, nr)
+    panels = np.empty((whole + bool(rest), depth, nr), matrix.dtype) if out is None else out
+    panels[:whole] = matrix[:, : whole * nr].reshape(depth, whole, nr).transpose(1, 0, 2)
+    if rest:
+        panels[whole, :, :rest] = matrix[:, whole * nr :]
+        panels[whole, :, rest:] = 0
+    return panels
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import composit as cnp
 import mosaic
 from composit.errors import ParameterError, ShapeError
 from mosaic import Layout, TileLevel, panels, tilize, untilize
-from mosaic.kernels.panels import pack_panels
+from mosaic.tiling.packing import pack_panels
 from tests.mosaic.comparison import assert_same_values, tensor
 
 lengths = st.integers(1, 12)
@@ -37,6 +37,21 @@ def test_tiles_lie_one_after_the_other() -> None:
 def test_panels_are_what_the_kernels_read() -> None:
     matrix = np.arange(70, dtype=np.float32).reshape(7, 10)
     np.testing.assert_array_equal(tilize(matrix, panels(4))[0], pack_panels(matrix, 4))
+
+
+def test_panels_hold_neighbouring_columns_and_zeros() -> None:
+    matrix = np.arange(15, dtype=np.float32).reshape(3, 5)
+    packed = pack_panels(matrix, 2)
+    assert packed.shape == (3, 3, 2)
+    np.testing.assert_array_equal(packed[1], [[2, 3], [7, 8], [12, 13]])
+    np.testing.assert_array_equal(packed[2], [[4, 0], [9, 0], [14, 0]])
+
+
+def test_panels_are_written_into_memory_that_is_given() -> None:
+    matrix = np.arange(6, dtype=np.float64).reshape(2, 3)
+    out = np.full((2, 2, 2), np.nan)
+    assert pack_panels(matrix.T.copy().T, 2, out=out) is out
+    np.testing.assert_array_equal(out, [[[0, 1], [3, 4]], [[2, 0], [5, 0]]])
 
 
 @pytest.mark.parametrize("tile", [(2,), (2, 0), (2, 2, 2)])

@@ -11,10 +11,10 @@ from mosaic.kernels.blocking import Blocking, MatmulSpec, choose_blocking, num_t
 from mosaic.kernels.helper import Helper
 from mosaic.kernels.matmul import Matmul, emit_matmul
 from mosaic.kernels.memory import load, load_partial, store, store_partial
-from mosaic.kernels.panels import pack_panels
 from mosaic.kernels.vectors import vector_type
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import Target, detect, get_target
+from mosaic.tiling.packing import pack_panels
 from tests.mosaic.kernels.build import assert_compiles, call, load_helpers, source_text
 
 f32, f64 = np.dtype(np.float32), np.dtype(np.float64)
