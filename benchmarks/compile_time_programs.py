@@ -11,7 +11,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 
 Tensor = cnp.LazyTensor
 Program = tuple[Tensor | list[Tensor], list[Tensor]]

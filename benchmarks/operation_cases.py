@@ -13,7 +13,7 @@ import numpy as np
 
 import composit.numpy.elementwise.table as table
 from composit.numpy.elementwise.functions import ElementwiseFunction
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 
 Array = np.ndarray[Any, Any]
 Operation = Callable[..., Any]  # of numpy or composit.numpy, then of arrays or tensors

@@ -34,7 +34,7 @@ from docs.generate_operations import _derivative as elementwise_derivative
 from docs.numpy_differences import DIFFERENCES
 from docs.numpy_names import Name, names
 from docs.numpy_samples import CALLS, FORMS, A, C, T, V
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 from mosaic.lowering.registry import lower
 
 FILE = Path(__file__).with_name("numpy.md")

@@ -19,7 +19,7 @@ from composit.numpy.elementwise import table as elementwise_table
 from composit.numpy.elementwise.functions import NOT_WRITTEN, Elementwise, ElementwiseFunction
 from composit.operation import Operation
 from flashlight.backend.torch_functions import torch_callable
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 from mosaic.lowering.registry import lower
 
 FILE = Path(__file__).with_name("operations.md")

@@ -22,7 +22,6 @@ from composit.source import describe_source
 from composit.value import Value, value_of
 from mosaic.emitted import check_no_reads, emitted_text
 from mosaic.executable import Executable, program_signature, with_scalars
-from mosaic.interpreted import InterpretedExecutable, build
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
 from mosaic.passes.stages import Stage
@@ -40,6 +39,7 @@ from mosaic.runtime.heap import return_freed_heap
 from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from mosaic.targets import Target, check_runs_here, get_target
 from mosaic.tiling.scheme import tile_scheme_of
+from mosaic.without_compiler import InterpretedExecutable, build
 
 Progress = Callable[[str, float], None]
 _MARK = object()

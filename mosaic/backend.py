@@ -10,11 +10,11 @@ import numpy as np
 from composit.operation import Array
 from composit.program import Program
 from mosaic.executable import with_scalars
-from mosaic.interpreted import build
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request
 from mosaic.runtime.threads import num_available_cores
 from mosaic.targets import detect
+from mosaic.without_compiler import build
 
 
 class MosaicBackend:

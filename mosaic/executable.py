@@ -21,10 +21,10 @@ from mosaic.compiled import CompiledProgram, CompiledRegion
 from mosaic.ir import Island
 from mosaic.ir_expressions import Uniform
 from mosaic.ir_views import Buffer, View
-from mosaic.islands import IslandRunner, Values
 from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.memory_needs import arena_bytes, describe_largest, describe_nodes, peak_bytes
+from mosaic.numpy_islands import IslandRunner, Values
 from mosaic.passes.pipeline import Report, Request
 from mosaic.recompiles import record_compilation
 from mosaic.runtime.arena import aligned_bytes

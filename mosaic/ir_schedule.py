@@ -1,13 +1,13 @@
 """How a group runs: tasks, blocks, lanes. Set by the pass `schedule`; emitters print it and decide nothing.
 
-May import `mosaic.kernels.blocking`.
+May import `mosaic.matmul.blocking`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mosaic.kernels.blocking import Blocking
+from mosaic.matmul.blocking import Blocking
 
 
 @dataclass(frozen=True, slots=True)

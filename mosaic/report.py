@@ -8,8 +8,8 @@ from typing import Any
 
 from composit.errors import ParameterError
 from mosaic.executable import Executable
-from mosaic.interpreted import InterpretedExecutable
 from mosaic.ir import Island
+from mosaic.without_compiler import InterpretedExecutable
 
 AnyExecutable = Executable | InterpretedExecutable
 

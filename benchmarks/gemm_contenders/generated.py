@@ -8,14 +8,14 @@ import numpy as np
 from benchmarks.contender import Run
 from benchmarks.gemm_contenders.product import Matrix, Product
 from mosaic import c
-from mosaic.kernels.blocking import MatmulSpec, choose_blocking, num_tasks
-from mosaic.kernels.helper import in_dependency_order
-from mosaic.kernels.matmul import Matmul, emit_matmul
-from mosaic.kernels.memory import store, store_partial
-from mosaic.kernels.vectors import vector_type
+from mosaic.c.helpers import in_dependency_order
+from mosaic.matmul.blocking import MatmulSpec, choose_blocking, num_tasks
+from mosaic.matmul.product import Matmul, emit_matmul
 from mosaic.runtime.compilation import compile_library
 from mosaic.targets import detect
 from mosaic.tiling.packing import pack_panels
+from mosaic.vector.memory import store, store_partial
+from mosaic.vector.vector_types import vector_type
 
 
 def prepare(product: Product) -> Run:

@@ -9,11 +9,11 @@ import numpy as np
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
-from mosaic.codegen.lanes import Lanes, bool_dtype
 from mosaic.codegen.reducers import combine, identity_of
+from mosaic.codegen.registers import Lanes, bool_dtype
 from mosaic.ir import RowStage
-from mosaic.kernels import lanes as lane_helpers
-from mosaic.kernels.vectors import VectorType
+from mosaic.vector import lane_operations
+from mosaic.vector.vector_types import VectorType
 
 
 def accumulator(emitter: Emitter, stage: RowStage, scope: Scope) -> str:
@@ -33,7 +33,7 @@ def accumulate(
     combined = combine(lanes, str(stage.reducer), dtype, c.Name(name), value)
     if count is not None:
         vector = lanes.type(dtype)
-        combined = lanes.use(lane_helpers.select(vector))(
+        combined = lanes.use(lane_operations.select(vector))(
             first_lanes(lanes, vector.mask, count), combined, c.Name(name)
         )
     scope.statements.append(c.Assign(c.Name(name), combined))
@@ -88,4 +88,4 @@ def is_decided(lanes: Lanes, stage: RowStage, name: str) -> c.Expression | None:
         return None
     is_any = stage.reducer in ("logical_or", "maximum", "add")
     value = c.Name(name) if is_any else ~c.Name(name)
-    return lanes.use(lane_helpers.any_lane(lanes.mask))(value)
+    return lanes.use(lane_operations.any_lane(lanes.mask))(value)

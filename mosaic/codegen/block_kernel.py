@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mosaic import c
+from mosaic.c.helpers import Helper
 from mosaic.codegen.expressions import Emitter, Scope
-from mosaic.codegen.kernel import KernelCode, lanes_of, row_indices, schedule_of
-from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.matmul_kernel import LocalResult, emit_product, extra_parameters, matmul_spec
 from mosaic.codegen.operands import Operands, address, element_type
+from mosaic.codegen.registers import Lanes
+from mosaic.codegen.row_kernel import KernelCode, lanes_of, row_indices, schedule_of
 from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.ir import Group, Matmul, RowStage
 from mosaic.ir_schedule import Schedule
-from mosaic.kernels.blocking import num_panels
-from mosaic.kernels.helper import Helper
-from mosaic.kernels.matmul import num_sums
+from mosaic.matmul.blocking import num_panels
+from mosaic.matmul.product import num_sums
 from mosaic.targets import Target
 
 

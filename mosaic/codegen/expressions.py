@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mosaic import c
-from mosaic.codegen.functions import emit_conversion, emit_function
+from mosaic.codegen.elementwise import emit_conversion, emit_function
 from mosaic.codegen.index_checks import checked_index
-from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.operands import Operands, address
+from mosaic.codegen.registers import Lanes
 from mosaic.ir_affine import Number, Symbol, constant_part, split, terms_of
 from mosaic.ir_expressions import (
     Accumulated,
@@ -29,7 +29,7 @@ from mosaic.ir_expressions import (
     operands,
 )
 from mosaic.ir_views import Buffer, BufferKind, View
-from mosaic.kernels import memory
+from mosaic.vector import memory
 
 Axis = int | Symbol  # an axis of the kernel's domain, or a loop inside the kernel
 

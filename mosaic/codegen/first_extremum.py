@@ -18,7 +18,7 @@ from mosaic.codegen.reducers import combine, combine_lanes, identity_of
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import RowStage
 from mosaic.ir_expressions import size
-from mosaic.kernels import lanes as lane_helpers
+from mosaic.vector import lane_operations
 
 EXTREMA = {"argmax": "maximum", "argmin": "minimum"}
 
@@ -145,7 +145,7 @@ def _rest_extremum(
         combined = extremum.combined(name, value(inner, where))
         if where.count is not None:
             valid = first_lanes(lanes, vector.mask, where.count)
-            combined = lanes.use(lane_helpers.select(vector))(valid, combined, name)
+            combined = lanes.use(lane_operations.select(vector))(valid, combined, name)
         inner.statements.append(c.Assign(name, combined))
 
     loop_along_row(extremum.emitter, row, scope, body, extra, start)
@@ -156,7 +156,7 @@ def _compare(extremum: Extremum, scope: Scope, value: c.Name, begin: c.Name, sta
     """Add the test whether some lane beats the best, which then becomes the best, with its block's start."""
     lanes, vector = extremum.emitter.lanes, extremum.emitter.lanes.type(extremum.dtype)
     scalar = combine_lanes(lanes, extremum.reducer, extremum.dtype, value)
-    is_better = lanes.use(lane_helpers.any_lane(vector.mask))(extremum.beats(value))
+    is_better = lanes.use(lane_operations.any_lane(vector.mask))(extremum.beats(value))
     taken = (
         c.Assign(extremum.best, lanes.broadcast_register(scalar, extremum.dtype)),
         c.Assign(begin, start),
@@ -180,6 +180,6 @@ def keep_place(extremum: Extremum, place: str, value: c.Expression, position: c.
     scope.statements.append(c.Declare(lanes.declare(own.mask), is_better.text, extremum.beats(value)))
     here = places.filled(c.Cast(places.element.ctype, position))
     mask = lanes.converted(is_better, own.mask, places.mask)
-    chosen = lanes.use(lane_helpers.select(places))(mask, here, c.Name(place))
-    best = lanes.use(lane_helpers.select(own))(is_better, value, extremum.best)
+    chosen = lanes.use(lane_operations.select(places))(mask, here, c.Name(place))
+    best = lanes.use(lane_operations.select(own))(is_better, value, extremum.best)
     scope.statements.extend((c.Assign(c.Name(place), chosen), c.Assign(extremum.best, best)))

@@ -17,8 +17,8 @@ from mosaic.codegen.accumulators import first_lanes
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.row_loops import Row
 from mosaic.ir import RowStage
-from mosaic.kernels import lanes as lane_helpers
-from mosaic.kernels.vectors import VectorType, vector_type
+from mosaic.vector import lane_operations
+from mosaic.vector.vector_types import VectorType, vector_type
 
 Truth = Callable[[Scope, Where], c.Expression]
 
@@ -59,7 +59,7 @@ def keep_position(
     mask = lanes.converted(is_true, lanes.mask, vector)
     here = c.Cast(vector.element.ctype, position)
     is_first = mask & c.equal(c.Name(name), unset(vector))
-    everywhere = lanes.use(lane_helpers.select(vector))(is_first, vector.filled(here), c.Name(name))
+    everywhere = lanes.use(lane_operations.select(vector))(is_first, vector.filled(here), c.Name(name))
     scope.statements.append(c.Assign(c.Name(name), everywhere))
 
 
@@ -67,7 +67,7 @@ def settle_position(emitter: Emitter, stage: RowStage, name: str, scope: Scope) 
     """Add the statement that makes a position that was never set 0."""
     vector = position_type(emitter, stage)
     is_unset = c.equal(c.Name(name), unset(vector))
-    settled = emitter.lanes.use(lane_helpers.select(vector))(is_unset, vector.zero, c.Name(name))
+    settled = emitter.lanes.use(lane_operations.select(vector))(is_unset, vector.zero, c.Name(name))
     scope.statements.append(c.Assign(c.Name(name), settled))
 
 
@@ -149,7 +149,7 @@ def _skip_what_is_false(
         inner.statements.extend(body.statements)
         together = is_true if together is None else together | is_true
     assert together is not None
-    is_any = emitter.lanes.use(lane_helpers.any_lane(emitter.lanes.mask))(together)
+    is_any = emitter.lanes.use(lane_operations.any_lane(emitter.lanes.mask))(together)
     body_of_loop = (*inner.statements, c.If(is_any, (c.Break(),)), c.Assign(start, index + step))
     scope.statements.append(c.loop(index.text, row.length // step * step, *body_of_loop, step=step))
     return start
@@ -165,4 +165,4 @@ def _note_first(
     # It runs once for each row, so copies of it would cost the compiler time and save nothing.
     search = replace(c.loop("lane", lanes.lanes, note), pragmas=("GCC unroll 1",))
     ends: tuple[c.Statement, ...] = (search, *((c.Break(),) if is_in_loop else ()))
-    scope.statements.append(c.If(lanes.use(lane_helpers.any_lane(lanes.mask))(c.Name(name)), ends))
+    scope.statements.append(c.If(lanes.use(lane_operations.any_lane(lanes.mask))(c.Name(name)), ends))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from mosaic import c
-from mosaic.kernels.helper import Helper, inline_function
+from mosaic.c.helpers import Helper, inline_function
 
 _index, _extent, _status = c.Name("index"), c.Name("extent"), c.Name("status")
 

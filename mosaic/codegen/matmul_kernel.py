@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mosaic import c
+from mosaic.c.helpers import Helper
 from mosaic.codegen.expressions import Emitter, Scope, Where
-from mosaic.codegen.kernel import KernelCode, row_indices
-from mosaic.codegen.lanes import Lanes
 from mosaic.codegen.operands import Operands, address, element_type
+from mosaic.codegen.registers import Lanes
+from mosaic.codegen.row_kernel import KernelCode, row_indices
 from mosaic.ir import Matmul
 from mosaic.ir_expressions import Accumulated
 from mosaic.ir_schedule import Schedule
-from mosaic.kernels import matmul as gemm
-from mosaic.kernels.blocking import Blocking, MatmulSpec, num_tasks
-from mosaic.kernels.helper import Helper
+from mosaic.matmul import product as gemm
+from mosaic.matmul.blocking import Blocking, MatmulSpec, num_tasks
 from mosaic.targets import Target
 
 

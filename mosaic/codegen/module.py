@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mosaic import c
+from mosaic.c.helpers import in_dependency_order
 from mosaic.codegen.expressions import number_expression, status_buffer
 from mosaic.codegen.inlining import Kernel, inline_or_call
-from mosaic.codegen.kernel import KernelCode
 from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.operands import Operand
+from mosaic.codegen.row_kernel import KernelCode
 from mosaic.ir_affine import Symbol, constant_part, split, terms_of
 from mosaic.ir_loops import Turns
 from mosaic.ir_views import Buffer
-from mosaic.kernels.helper import in_dependency_order
 from mosaic.runtime.abi import RUN_SYMBOL, RUNTIME_HEADER
 
 Symbols = Mapping[Symbol, c.Expression]

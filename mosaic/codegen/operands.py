@@ -12,7 +12,7 @@ import numpy as np
 from mosaic import c
 from mosaic.ir_affine import Number
 from mosaic.ir_views import Buffer, View
-from mosaic.kernels.vectors import vector_type
+from mosaic.vector.vector_types import vector_type
 
 
 @dataclass(frozen=True, slots=True)

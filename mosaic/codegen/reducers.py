@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mosaic import c
-from mosaic.codegen.functions import emit_function
-from mosaic.codegen.lanes import Lanes, bool_dtype
+from mosaic.codegen.elementwise import emit_function
+from mosaic.codegen.registers import Lanes, bool_dtype
 from mosaic.ir_expressions import Literal, literal
-from mosaic.kernels.lanes import horizontal
+from mosaic.vector.lane_operations import horizontal
 
 SUM_OF_SOME = "sum of some"
 """Adds like "add", but starts at -0.0, which no addition notices: of some terms, the first starts the sum.

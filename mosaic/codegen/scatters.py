@@ -14,7 +14,7 @@ from mosaic.codegen.operands import address, element_type
 from mosaic.codegen.reducers import combine
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir import Scatter
-from mosaic.kernels import memory
+from mosaic.vector import memory
 
 _operators = {"add": "+"}
 """How one element is combined in C, by the name of the combiner."""

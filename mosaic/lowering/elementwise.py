@@ -12,7 +12,7 @@ from composit.numpy.elementwise.casting import Astype
 from composit.numpy.elementwise.conditional import Where
 from composit.numpy.elementwise.functions import Elementwise
 from composit.operation import TensorType
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 from mosaic.ir_expressions import Apply, Uniform, convert, literal
 from mosaic.lowering.algebra import simplified
 from mosaic.lowering.registry import Context, NoLowering, Value, lower

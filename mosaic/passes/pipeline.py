@@ -10,7 +10,7 @@ import numpy as np
 
 from composit.numpy.views.layout import InOrder
 from composit.program import Program
-from mosaic.codegen.kernels import KernelEmitter
+from mosaic.codegen.group_kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
 from mosaic.compiled import CompiledProgram
 from mosaic.ir import IrProgram, Matmul
@@ -21,9 +21,9 @@ from mosaic.passes.assign_memory import assign_memory, constant_offsets
 from mosaic.passes.choose_output_layouts import choose_output_layouts
 from mosaic.passes.describe import describe_kernel
 from mosaic.passes.describe_compiled import constant_places, describe_steps
-from mosaic.passes.form_groups import form_groups
 from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
+from mosaic.passes.fuse_rows import fuse_rows
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_unused import remove_unused
@@ -119,7 +119,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
             yield choose_output_layouts
         yield partial(split_reductions, memory=memory)
         yield fuse_epilogues
-    yield partial(form_groups, memory=memory, fuse=options.fuse)
+    yield partial(fuse_rows, memory=memory, fuse=options.fuse)
     if options.fuse:
         yield fuse_attention
 

@@ -18,8 +18,8 @@ from functools import singledispatch
 
 import numpy as np
 
+from mosaic.codegen.elementwise import is_row
 from mosaic.codegen.first_true import position_dtype
-from mosaic.codegen.functions import is_row
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.ir import Group, IrProgram, Matmul, RowStage, Scatter
@@ -27,7 +27,7 @@ from mosaic.ir_expressions import Apply, Load, loads, size, walk
 from mosaic.ir_kinds import Kind
 from mosaic.ir_loops import Loop
 from mosaic.ir_schedule import PhaseSchedule, Schedule
-from mosaic.kernels.blocking import Blocking, fitting_target, num_tasks
+from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks
 from mosaic.targets import Target
 
 ChooseBlocking = Callable[[Matmul, Target], Blocking]

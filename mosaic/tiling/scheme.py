@@ -21,8 +21,8 @@ from composit.program import BoundProgram
 from composit.value import identity_of
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.ir import Matmul
-from mosaic.kernels.blocking import Blocking, MatmulSpec, choose_blocking
 from mosaic.lowering.registry import has_lowering
+from mosaic.matmul.blocking import Blocking, MatmulSpec, choose_blocking
 from mosaic.targets import Target
 from mosaic.tiling.layout import Layout, TileLevel
 

@@ -15,9 +15,9 @@ from composit.errors import UnsupportedOperationError
 from composit.handle import TensorHandle
 from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from mosaic import c
+from mosaic.c.helpers import inline_function
 from mosaic.codegen import inlining
 from mosaic.codegen.inlining import Kernel, inline_or_call, largest_inlined, most_inlined
-from mosaic.kernels.helper import inline_function
 from mosaic.targets import named_targets
 from tests.mosaic.test_inlining import DTYPES, ROWS, chain
 from tests.properties.related_programs import related_program

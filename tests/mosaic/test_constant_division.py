@@ -10,7 +10,7 @@ import composit as cnp
 import mosaic
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import get_target
-from tests.mosaic.kernels.build import assert_compiles
+from tests.mosaic.compiled_helpers import assert_compiles
 from tests.mosaic.test_related_operands import TARGETS
 
 POSITIVE = [2, 3, 7, 8, 10, 641, 1000, 2**31 - 1, 2**32, 2**32 + 1, 10**18, 2**62, 2**62 + 1, 2**63 - 1]

@@ -13,9 +13,9 @@ import composit as cnp
 import mosaic
 from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from mosaic import c
-from mosaic.codegen.functions import is_compiled
+from mosaic.c.helpers import inline_function
+from mosaic.codegen.elementwise import is_compiled
 from mosaic.codegen.inlining import Kernel, inline_or_call, most_inlined, most_inlined_per_file
-from mosaic.kernels.helper import inline_function
 
 DTYPES = ("float32", "float64", "int8", "int32", "int64", "uint8", "uint64", "bool")
 

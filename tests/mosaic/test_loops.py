@@ -480,7 +480,7 @@ def test_panels_that_no_turn_changes_are_filled_before_the_loop() -> None:
 def test_a_loop_around_kernels_reads_as_one() -> None:
     x = cnp.asarray(numbers((4, 6), "float64"))
     (stage,) = [
-        stage for stage in mosaic.stages(apply(ByHand("gram_sums"), x), inputs=[x]) if stage.name == "form_groups"
+        stage for stage in mosaic.stages(apply(ByHand("gram_sums"), x), inputs=[x]) if stage.name == "fuse_rows"
     ]
     assert stage.text == dedent(
         """\

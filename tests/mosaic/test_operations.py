@@ -8,7 +8,7 @@ import pytest
 
 import composit as cnp
 from composit.numpy.elementwise.table import NAME_TO_FUNCTION
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 from tests.mosaic.comparison import check, tensor, tensors
 
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "int16", "bool"]

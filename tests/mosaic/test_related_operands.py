@@ -15,11 +15,11 @@ import composit as cnp
 import mosaic
 from composit.errors import ParameterError
 from composit.numpy.elementwise.table import NAME_TO_FUNCTION
-from mosaic.codegen.functions import is_compiled
+from mosaic.codegen.elementwise import is_compiled
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import check_runs_here, get_target, named_targets
 from tests.mosaic.comparison import assert_same_values
-from tests.mosaic.kernels.build import assert_compiles
+from tests.mosaic.compiled_helpers import assert_compiles
 
 DTYPES = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 DIVISIONS = ["floor_divide", "remainder", "fmod"]

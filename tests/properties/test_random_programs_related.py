@@ -24,7 +24,7 @@ from composit.errors import ParameterError, UnsupportedOperationError
 from composit.handle import TensorHandle
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import check_runs_here, get_target, named_targets
-from tests.mosaic.kernels.build import WARNINGS, assert_compiles
+from tests.mosaic.compiled_helpers import WARNINGS, assert_compiles
 from tests.prepared import by_programs
 from tests.properties.random_programs import Line, RandomProgram, parts, say
 from tests.properties.related_programs import related_program

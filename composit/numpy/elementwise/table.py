@@ -1,7 +1,7 @@
 """The table of elementwise functions: one row per numpy ufunc. Each row is the public function itself.
 
 A row has numpy's name, numpy's callable, and per operand the rule of its derivative or the reason why there is none.
-A new function is a new row here and a row in the C table, `mosaic/codegen/functions.py`. Rules longer than a line are
+A new function is a new row here and a row in the C table, `mosaic/codegen/elementwise.py`. Rules longer than a line are
 in `derivatives.py`, which explains xp and g. y and z are the result; x, a and b the operands. May import errors,
 handle, and functions, derivatives, complex_values, erf of this folder.
 """

@@ -7,7 +7,7 @@ import pytest
 
 import composit.numpy as cnp
 import mosaic
-from mosaic.codegen import kernel, kernels, row_stages, serial_loops
+from mosaic.codegen import group_kernels, row_kernel, row_stages, serial_loops
 from mosaic.passes import schedule
 from tests.mosaic.comparison import assert_same_values
 from tests.mosaic.passes.test_stages import around, text
@@ -99,6 +99,6 @@ def test_emitters_obey_any_schedule(name: str, value: int, monkeypatch: pytest.M
 
 
 def test_emitters_hold_no_numbers_of_their_own() -> None:
-    for module in (kernel, kernels, row_stages, serial_loops):
+    for module in (row_kernel, group_kernels, row_stages, serial_loops):
         numbers = [name for name, value in vars(module).items() if isinstance(value, int) and not name.startswith("_")]
         assert not numbers, f"{module.__name__} decides by {numbers}; schedules are made in mosaic/passes/schedule.py"

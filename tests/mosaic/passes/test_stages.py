@@ -18,7 +18,7 @@ PASSES = [
     "choose_output_layouts",
     "split_reductions",
     "fuse_epilogues",
-    "form_groups",
+    "fuse_rows",
     "fuse_attention",
     "store_panels",
     "write_in_place",
@@ -221,9 +221,9 @@ def test_fuse_epilogues_computes_the_only_user_where_the_sums_are() -> None:
     )
 
 
-def test_form_groups_puts_statements_over_the_same_rows_into_one_kernel() -> None:
+def test_fuse_rows_puts_statements_over_the_same_rows_into_one_kernel() -> None:
     x = doubles(2, 3)
-    before, after = around("form_groups", softmax(x), [x])
+    before, after = around("fuse_rows", softmax(x), [x])
     assert before == text(
         """
         temporary_0[2] = maximum over [3] of input_0[2, 3]
@@ -247,7 +247,7 @@ def test_form_groups_puts_statements_over_the_same_rows_into_one_kernel() -> Non
 
 def test_a_loop_becomes_a_group_in_which_each_row_runs_through_its_turns() -> None:
     x = doubles(3, 40)
-    names = ("lower_program", "inline_elementwise", "form_groups")
+    names = ("lower_program", "inline_elementwise", "fuse_rows")
     texts = [stage.text for stage in mosaic.stages(cnp.cumsum(x * 2, axis=1), inputs=[x]) if stage.name in names]
     assert texts == [
         text(

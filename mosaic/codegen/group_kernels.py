@@ -1,0 +1,89 @@
+"""Groups -> kernels, each distinct one emitted once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+
+from mosaic.codegen.block_kernel import emit_block_kernel
+from mosaic.codegen.matmul_kernel import emit_matmul_kernel
+from mosaic.codegen.operands import Operand
+from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
+from mosaic.codegen.signature import Signature
+from mosaic.ir import Group, Matmul, RowStage, Scatter
+from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop
+from mosaic.targets import Target
+
+
+@dataclass(slots=True)
+class KernelEmitter:
+    """Emits kernels for one module and remembers them by signature."""
+
+    target: Target
+    known: dict[Hashable, tuple[KernelCode, tuple[int, ...]]] = field(default_factory=dict)
+
+    def emit(self, group: Group, comment: str) -> KernelCode:
+        """Return the kernel of a group; `comment` describes it to the reader of the C file."""
+        signature = Signature()
+        key = (signature.of(group), group.schedule)
+        places = tuple(signature.places)
+        found = self.known.get(key)
+        if found is None:
+            code = self._emit(group, comment, len(self.known))
+            numbers = {place: number for number, place in enumerate(places)}
+            order = tuple(numbers[operand.buffer, operand.offset] for operand in code.operands)
+            self.known[key] = (code, order)
+            return replace(code, turns=group.turns)
+        code, order = found
+        operands = tuple(
+            Operand(*places[number], operand.is_written) for number, operand in zip(order, code.operands, strict=True)
+        )
+        return replace(code, operands=operands, turns=group.turns)
+
+    def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
+        return emit_kernel(group.stages[0], KernelRequest(group, comment, number, self.target))
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRequest:
+    """What is to be emitted.
+
+    comment: describes the kernel to the reader of the C file
+    number:  of the kernel among those of the module, for the names of functions of its own
+    """
+
+    group: Group
+    comment: str
+    number: int
+    target: Target
+
+
+@singledispatch
+def emit_kernel(first: Kind, request: KernelRequest) -> KernelCode:
+    """Return the kernel of a group, by the kind of its first stage."""
+    raise TypeError(f"emit_kernel: no kernel is registered for {type(first).__name__}")
+
+
+@emit_kernel.register
+def _(first: RowStage, request: KernelRequest) -> KernelCode:
+    return emit_row_kernel(request.group, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Scatter, request: KernelRequest) -> KernelCode:
+    return emit_scatter_kernel(request.group, first, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Loop, request: KernelRequest) -> KernelCode:
+    return emit_loop_kernel(request.group, first, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Matmul, request: KernelRequest) -> KernelCode:
+    group, comment, target = request.group, request.comment, request.target
+    if len(group.stages) > 1:
+        return emit_block_kernel(group, f"block_{request.number}", comment, target)
+    return emit_matmul_kernel(first, schedule_of(group), f"product_{request.number}", comment, target)

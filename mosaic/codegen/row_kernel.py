@@ -1,0 +1,170 @@
+"""One group as one C function: which rows are a task, and what stands around the loops over rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mosaic import c
+from mosaic.c.helpers import Helper
+from mosaic.c.walk import mentions
+from mosaic.codegen.expressions import Emitter, Scope
+from mosaic.codegen.operands import Operand, Operands
+from mosaic.codegen.registers import Lanes
+from mosaic.codegen.row_loops import Row
+from mosaic.codegen.row_stages import RowEmitter
+from mosaic.codegen.scatters import ScatterEmitter
+from mosaic.codegen.serial_loops import LoopEmitter
+from mosaic.ir import Group, RowStage, Scatter
+from mosaic.ir_loops import Loop, Turns
+from mosaic.ir_schedule import Schedule
+from mosaic.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCode:
+    """A kernel before it has a name: body, helpers, what its table of operands holds, and its number of tasks.
+
+    scratch_bytes: what each thread needs of the arena to itself; its start stands behind the operands
+    turns:         the loops around it
+    """
+
+    body: c.Body
+    comment: str
+    helpers: tuple[Helper, ...]
+    operands: tuple[Operand, ...]
+    num_tasks: int
+    scratch_bytes: int = 0
+    turns: tuple[Turns, ...] = ()
+
+    def function(self, name: str) -> c.Function:
+        """Return the C function."""
+        unused = () if self.scratch_bytes else ("unused",)
+        number = c.NamedType("long")
+        parameters = (
+            c.Parameter(c.pointer(c.void), "context"),
+            c.Parameter(number, "task"),
+            c.Parameter(number, "thread", unused),
+        )
+        return c.Function(name, c.void, parameters, self.body, is_static=True, comment=self.comment)
+
+
+def schedule_of(group: Group) -> Schedule:
+    """Return the schedule of a group, which the last pass has set."""
+    assert group.schedule is not None, "groups are emitted after they have been scheduled"
+    return group.schedule
+
+
+def lanes_of(group: Group, target: Target) -> Lanes:
+    """Return the vectors that a group's schedule asks for."""
+    own = schedule_of(group)
+    return Lanes(replace(target, vector_bytes=own.vector_bytes), own.lanes)
+
+
+def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group of row stages."""
+    stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
+    emitter = Emitter(lanes_of(group, target), Operands())
+    stored = frozenset(stage.result.buffer for stage in stages) - group.local
+    return kernel_of_rows(group, comment, RowEmitter(emitter, stages, stored, schedule_of(group).phases))
+
+
+def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group of one scatter."""
+    return kernel_of_rows(group, comment, ScatterEmitter(Emitter(lanes_of(group, target), Operands()), scatter))
+
+
+def emit_loop_kernel(group: Group, loop: Loop, comment: str, target: Target) -> KernelCode:
+    """Return the kernel of a group of one loop."""
+    emitter, own = Emitter(lanes_of(group, target), Operands()), schedule_of(group)
+    stored = frozenset(view.buffer for view in loop.writes()) - group.local
+    return kernel_of_rows(group, comment, LoopEmitter(emitter, loop, stored, own.phases[0].wide, own.unrolled))
+
+
+class RowsEmitter(Protocol):
+    """What emits the statements for one row, or for a range of a row, with the emitter of the kernel's expressions."""
+
+    emitter: Emitter
+
+    def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
+        """Return the statements for one row."""
+
+
+def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter) -> KernelCode:
+    """Return the kernel that computes a group row by row, or in ranges of its only row."""
+    own = schedule_of(group)
+    loops = _flat_task(group, own, rows) if own.is_flat else _task_of_rows(group, own, rows)
+    emitter = rows.emitter
+    unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
+    unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if own.num_tasks == 1 else ()
+    operands, local = emitter.operands.listed(), emitter.local
+    body = (*unpack, *unused, *emitter.operands.declarations(), *local.declarations(len(operands)), *loops)
+    helpers = tuple(emitter.lanes.helpers.values())
+    return KernelCode(body, comment, helpers, operands, own.num_tasks, local.scratch_bytes)
+
+
+def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
+    """A single long row: a task is a range of its elements, a multiple of the lanes."""
+    scope = Scope(frozenset())
+    if own.num_tasks == 1:
+        return rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
+    bounds = _bounds(own, group.length)
+    return (*bounds, *rows.emit(Row((), c.Name("start"), c.Name("stop"), group.length), scope))
+
+
+def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
+    """Many rows: a task is a block of them, counted through all outer axes."""
+    count = math.prod(group.rows)
+    if own.num_tasks == 1:
+        return _loop_over_rows(group, rows, c.literal(0), c.literal(count))
+    return (*_bounds(own, count), *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
+
+
+def _bounds(own: Schedule, count: int) -> tuple[c.Statement, ...]:
+    """Return the declarations of where a task's part of `count` starts and stops."""
+    return (
+        c.Declare(c.const(c.int64), "start", c.Name("task") * own.per_task),
+        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + own.per_task, c.literal(count))),
+    )
+
+
+def _loop_over_rows(
+    group: Group, rows: RowsEmitter, start: c.Expression, stop: c.Expression
+) -> tuple[c.Statement, ...]:
+    """Return the loop over rows; the index along each outer axis is counted on, which is faster than division."""
+    axes, declarations = row_indices(group.rows, start)
+    if len(group.rows) == 1:
+        axes = (c.Name("row"),)
+    scope = Scope(frozenset(range(len(group.rows))))
+    statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)
+    if math.prod(group.rows) == 1:
+        row = (c.Declare(c.const(c.int64), "row", c.literal(0)),) if len(group.rows) == 1 else ()
+        declared = (*row, *declarations)
+        # Loops that are carried round may need no index: an unused variable is a warning.
+        used = tuple(each for each in declared if any(mentions(statement, each.name) for statement in statements))
+        return (*used, *statements)
+    counted = tuple(replace(each, ctype=c.int64) for each in declarations)
+    return (*counted, c.loop("row", stop, *statements, *_count_on(axes, group.rows), start=start))
+
+
+def _count_on(axes: tuple[c.Expression, ...], extents: tuple[int, ...]) -> tuple[c.Statement, ...]:
+    """Return the statements that move the indices along all outer axes to the next row."""
+    statements: tuple[c.Statement, ...] = ()
+    for axis in range(len(axes) if len(axes) > 1 else 0):
+        wrap = (c.If(c.equal(axes[axis], extents[axis]), (c.Assign(axes[axis], c.literal(0)), *statements)),)
+        statements = (c.AugmentedAssign(axes[axis], "+", c.literal(1)), *(wrap if axis else ()))
+    return statements
+
+
+def row_indices(rows: tuple[int, ...], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Declare, ...]]:
+    """Return the index along each outer axis of the row counted through all of them, and what declares them."""
+    if len(rows) <= 1:
+        return tuple(row for _ in rows), ()
+    names = tuple(c.Name(f"r{axis}") for axis in range(len(rows)))
+    declarations = []
+    for axis, name in enumerate(names):
+        inner = math.prod(rows[axis + 1 :])
+        index = row / inner if axis == 0 else row / inner % rows[axis]
+        declarations.append(c.Declare(c.const(c.int64), name.text, index))
+    return names, tuple(declarations)

@@ -1,0 +1,121 @@
+"""The innermost function of a matrix product: a tile of sums in registers over a stretch of the depth.
+
+One function serves every product of its element type and tile shape: strides are arguments, the sums go to a small
+scratch tile from which the caller's epilogue takes them (2 accesses per sum against `steps` multiply-adds).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mosaic import c
+from mosaic.c.helpers import Helper
+from mosaic.vector.lane_operations import fma
+from mosaic.vector.memory import broadcast, load, load_partial, store
+from mosaic.vector.vector_types import VectorType
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile of `rows` x `vectors` sums; with `is_partial` only `last_lanes` lanes of B's last vector may be read."""
+
+    vector: VectorType
+    rows: int
+    vectors: int
+    has_fma: bool
+    is_partial: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the name of the function."""
+        columns = self.vectors * self.vector.lanes
+        return f"multiply_{self.rows}x{columns}_{self.vector.name}" + ("_partial" if self.is_partial else "")
+
+
+_a, _b, _sums, _steps = (c.Name(name) for name in ("a", "b", "sums", "steps"))
+_a_row_stride, _a_depth_stride, _b_depth_stride = (
+    c.Name(name) for name in ("a_row_stride", "a_depth_stride", "b_depth_stride")
+)
+_sums_stride, _accumulate, _last_lanes = c.Name("sums_stride"), c.Name("accumulate"), c.Name("last_lanes")
+
+
+@lru_cache(maxsize=256)
+def tile_function(tile: Tile) -> Helper:
+    """Return the function of a tile.
+
+    ``name(steps, a, a_row_stride, a_depth_stride, b, b_depth_stride, sums, sums_stride, accumulate[, last_lanes])``
+    adds the products of `steps` columns of A and rows of B to the sums, or starts from zero.
+    """
+    vector = tile.vector
+    element = vector.element.ctype
+    source = c.const_pointer(element)
+    parameters = (
+        c.Parameter(c.int64, "steps"),
+        c.Parameter(source, "a"),
+        c.Parameter(c.int64, "a_row_stride", ("unused",)),
+        c.Parameter(c.int64, "a_depth_stride"),
+        c.Parameter(source, "b"),
+        c.Parameter(c.int64, "b_depth_stride"),
+        c.Parameter(c.pointer(element), "sums"),
+        c.Parameter(c.int64, "sums_stride", ("unused",)),
+        c.Parameter(c.int_, "accumulate"),
+        *((c.Parameter(c.int64, "last_lanes"),) if tile.is_partial else ()),
+    )
+    requires = (load(vector), store(vector), broadcast(vector), fma(vector, tile.has_fma), load_partial(vector))
+    columns = tile.vectors * vector.lanes
+    function = c.Function(
+        tile.name,
+        c.void,
+        parameters,
+        (*_start(tile), c.loop("k", _steps, *_step(tile)), *_finish(tile)),
+        is_static=True,
+        attributes=("noinline", "unused"),
+        comment=f"sums[{tile.rows}][{columns}] += a[{tile.rows}][steps] b[steps][{columns}], kept in registers.",
+    )
+    return Helper(tile.name, (function,), requires)
+
+
+def _sum(row: int, column: int) -> c.Name:
+    return c.Name(f"sum_{row}_{column}")
+
+
+def _place(tile: Tile, row: int, column: int) -> c.Expression:
+    return _sums + _sums_stride * row + column * tile.vector.lanes
+
+
+def _start(tile: Tile) -> tuple[c.Statement, ...]:
+    return tuple(c.Declare(tile.vector.ctype, _sum(*cell).text, tile.vector.zero) for cell in _cells(tile))
+
+
+def _finish(tile: Tile) -> tuple[c.Statement, ...]:
+    """Add what earlier stretches of the depth have left: sums of sums are more accurate than one long sum."""
+    vector = tile.vector
+    added = tuple(c.AugmentedAssign(_sum(*cell), "+", load(vector)(_place(tile, *cell))) for cell in _cells(tile))
+    stored = tuple(c.ExpressionStatement(store(vector)(_place(tile, *cell), _sum(*cell))) for cell in _cells(tile))
+    return (c.If(_accumulate, added), *stored)
+
+
+def _cells(tile: Tile) -> list[tuple[int, int]]:
+    return [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
+
+
+def _step(tile: Tile) -> tuple[c.Statement, ...]:
+    """One k: a row of B, and each of A's numbers times it."""
+    vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
+    body: list[c.Statement] = []
+    for column in range(tile.vectors):
+        place = _b + column * vector.lanes
+        is_last = tile.is_partial and column == tile.vectors - 1
+        value = load_partial(vector)(place, _last_lanes) if is_last else load(vector)(place)
+        body.append(c.Declare(vector.ctype, f"b_{column}", value))
+    for row in range(tile.rows):
+        factor = c.Name(f"a_{row}")
+        body.append(c.Declare(vector.ctype, factor.text, broadcast(vector)(_a[_a_row_stride * row])))
+        body.extend(
+            c.Assign(_sum(row, column), multiply_add(factor, c.Name(f"b_{column}"), _sum(row, column)))
+            for column in range(tile.vectors)
+        )
+    body.append(c.AugmentedAssign(_a, "+", _a_depth_stride))
+    body.append(c.AugmentedAssign(_b, "+", _b_depth_stride))
+    return tuple(body)

@@ -1,0 +1,268 @@
+"""Groups statements that share their rows into kernels.
+
+Before:  m = max(x); e = exp(x - m); s = sum(e); y = e / s
+After:   for each row: m = max(x); e = exp(x - m); s = sum(e); y = e / s
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+
+from mosaic.ir import (
+    POSITION_REDUCERS,
+    Definition,
+    Group,
+    IrProgram,
+    Island,
+    RowStage,
+    Scatter,
+    Stage,
+    Statement,
+    read_views,
+    written_views,
+)
+from mosaic.ir_affine import terms_of
+from mosaic.ir_expressions import Load, size
+from mosaic.ir_kinds import Kind
+from mosaic.ir_loops import Loop, Turns
+from mosaic.ir_views import Buffer, View
+from mosaic.lowering.registry import Memory
+from mosaic.passes.canonical_axes import as_group
+from mosaic.passes.fuse_epilogues import fuse_epilogues
+from mosaic.passes.inline_elementwise import inline_elementwise
+from mosaic.passes.join_groups import join
+from mosaic.passes.loop_groups import can_be_kernel, loop_group
+from mosaic.passes.uses import updated_buffers
+
+most_candidates = 16
+"""Groups that a definition tries to join: with all that it reads from, time would grow with the square."""
+
+farthest_move = 64
+"""Groups that another is moved behind, for the same reason."""
+
+most_records = 192
+"""Records in the expressions of one group: beyond this, compilers take more than linear time for its function."""
+
+records_of_reduction = 32
+"""What the loops of a reduction count beside its expression, of which they hold several copies: accumulators take turns."""
+
+records_of_search = 96
+"""The same for the search of a position, which looks at eight vectors at once, then at one after the other, then at lanes."""
+
+
+def fuse_rows(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
+    """Return the program with every definition, matmul and scatter in a group; with `fuse`, users join what they use.
+
+    Pre:  statements are definitions, matmuls, scatters and islands
+    Post: statements are groups and islands
+    """
+    groups, delivered = list(map(alone, program.statements)), frozenset(program.delivered)
+    if fuse:
+        groups = _Fusion(delivered=delivered).fused(groups, program.statements)
+    found: list[Group | Island] = []
+    for group in _with_locals(groups, delivered):
+        found.extend(_groups_in_turns(group, memory, fuse) if isinstance(group, Loop) else [group])
+    return replace(program, statements=tuple(found))
+
+
+def _groups_in_turns(loop: Loop, memory: Memory, fuse: bool) -> list[Group | Island]:
+    """Return a loop as groups with turns: first values of what it carries, its body, and what goes to the next turn.
+
+    The values that a turn leaves are copied to where the next one reads them, through temporaries where one of them is
+    itself a value that the turn has found.
+    """
+    own = loop.own_buffers()
+    outputs = [view for view in loop.writes() if terms_of(view.offset)]
+    outputs += [one.following for one in loop.carried if one.following.buffer in own]
+    body = IrProgram(loop.body, (), (), tuple(outputs), {})
+    if fuse:
+        body = fuse_epilogues(inline_elementwise(body))
+    inner = fuse_rows(body, memory, fuse).statements
+    states = {one.state.buffer for one in loop.carried}
+    first, moves, last = list[Definition](), list[Definition](), list[Definition]()
+    for one in loop.carried:
+        source = one.following
+        if source.buffer in states:
+            source = memory.temporary(source.shape, source.dtype)
+            moves.append(Definition(source, Load(one.following), loop.origins))
+        first.append(Definition(one.state, one.start, loop.origins))
+        last.append(Definition(one.state, Load(source), loop.origins))
+    turns, turning = Turns(loop.symbol, loop.extent), list[Group | Island]()
+    for group in (*inner, *map(as_group, (*moves, *last))):
+        assert isinstance(group, Group), "numpy runs no turns"
+        turning.append(replace(group, turns=(turns, *group.turns)))
+    return [*map(as_group, first), *turning]
+
+
+@singledispatch
+def alone(statement: Kind) -> Group | Island | Loop:
+    """Return a statement as a group of its own; by default its rows are those of its result."""
+    result = next(statement.writes())
+    return Group(result.shape[:-1], result.shape[-1], (statement,))
+
+
+@alone.register
+def _(statement: Island) -> Island:
+    return statement
+
+
+alone.register(Definition, as_group)
+
+
+@alone.register
+def _(statement: Loop) -> Group | Loop:
+    return loop_group(statement) if can_be_kernel(statement) else statement
+
+
+@alone.register
+def _(statement: Scatter) -> Group:
+    return Group(statement.rows, statement.length, (statement,))
+
+
+@dataclass(slots=True)
+class _Fusion:
+    """Groups by number, the numbers in the order in which the groups run, and which groups write each buffer.
+
+    latest:    of the groups that write a buffer, the one that runs last
+    records:   how large the C of each group is, in records of expressions
+    scattered: buffers of which several statements write a part each, as concatenate does; no island may come between
+               these, since a region hands on whole buffers
+    readers:   of the arrays of which a part is written anew, which groups read them: the write comes after these
+    """
+
+    groups: dict[int, Group | Island | Loop] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
+    writers: dict[Buffer, list[int]] = field(default_factory=dict)
+    latest: dict[Buffer, int] = field(default_factory=dict)
+    records: dict[int, int] = field(default_factory=dict)
+    last_island: int | None = None
+    scattered: frozenset[Buffer] = frozenset()
+    delivered: frozenset[Buffer] = frozenset()
+    readers: dict[Buffer, list[int]] = field(default_factory=dict)
+
+    def fused(
+        self, groups: Sequence[Group | Island | Loop], statements: Sequence[Statement]
+    ) -> list[Group | Island | Loop]:
+        """Return the groups after each statement has joined the latest group it can."""
+        self.scattered = _scattered(statements)
+        self.readers = {base.buffer: [] for statement in statements for base in statement.bases()}
+        for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
+            if not (isinstance(statement, Definition) and self._join_one(statement)):
+                self._append(number, group)
+        return [self.groups[number] for number in self.order]
+
+    def _append(self, number: int, group: Group | Island | Loop) -> None:
+        self.groups[number] = group
+        self.places[number] = len(self.order)
+        self.order.append(number)
+        if isinstance(group, Island):
+            self.last_island = number
+        elif isinstance(group, Group):
+            self.records[number] = sum(map(_num_records, group.stages))
+        for view in written_views(group):
+            self.writers.setdefault(view.buffer, []).append(number)
+            self.latest[view.buffer] = number
+        self._note_readers(number, read_views(group))
+
+    def _note_readers(self, number: int, views: Iterable[View]) -> None:
+        for buffer in {view.buffer for view in views}:
+            if buffer in self.readers:
+                self.readers[buffer].append(number)
+
+    def _join_one(self, definition: Definition) -> bool:
+        read = dict.fromkeys(view.buffer for view in read_views(definition))
+        touched = (*read, definition.result.buffer)
+        # A group that writes another part of the same buffer cannot take this one in, but comes before it.
+        before = [self.latest[each] for each in touched if each in self.latest]
+        if definition.base is not None:
+            before += self.readers[definition.base.buffer]
+        last = max(before, key=self._place, default=-1)
+        num_new = _num_records(definition)
+        for number in self._candidates(read):
+            group = self.groups[number]
+            if not isinstance(group, Group) or self.records[number] + num_new > most_records:
+                continue
+            if definition.result.buffer in self.scattered and self._is_before_island(number):
+                continue
+            joined = join(group, definition)
+            if joined is not None and self._can_run_at(number, last):
+                self._replace(number, joined, num_new, definition)
+                return True
+        return False
+
+    def _place(self, number: int) -> int:
+        return self.places[number]
+
+    def _candidates(self, read: Iterable[Buffer]) -> list[int]:
+        """Return the groups that compute what is read, those that run last first, and not more than are worth a try."""
+        numbers = {number for buffer in read for number in self.writers.get(buffer, ())[-most_candidates:]}
+        return sorted(numbers, key=self._place, reverse=True)[:most_candidates]
+
+    def _replace(self, number: int, joined: Group, num_new: int, definition: Definition) -> None:
+        written = definition.result.buffer
+        self.groups[number] = joined
+        self._note_readers(number, definition.reads())
+        self.records[number] += num_new
+        self.writers.setdefault(written, []).append(number)
+        self.latest[written] = number
+
+    def _can_run_at(self, number: int, last: int) -> bool:
+        """Move a group behind the last producer of what joins it, unless something between depends on the group."""
+        start, stop = self.places[number], self.places[last]
+        if stop <= start:
+            return True
+        if stop - start > farthest_move:
+            return False
+        moved = self.groups[number]
+        written = {view.buffer for view in written_views(moved)}
+        between = self.order[start + 1 : stop + 1]
+        if written & self.scattered and any(isinstance(self.groups[each], Island) for each in between):
+            return False
+        read = {view.buffer for view in read_views(moved)}
+        for other in between:
+            group = self.groups[other]
+            if any(view.buffer in written for view in (*read_views(group), *written_views(group))):
+                return False
+            if not read.isdisjoint(updated_buffers(group, self.delivered)):
+                return False
+        self.order[start : stop + 1] = [*between, number]
+        self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})
+        self.latest.update({buffer: max(number, self.latest[buffer], key=self._place) for buffer in written})
+        return True
+
+    def _is_before_island(self, number: int) -> bool:
+        return self.last_island is not None and self.places[self.last_island] > self.places[number]
+
+
+def _num_records(stage: Stage | Definition) -> int:
+    """Return how large the C of a stage is, in records of expressions."""
+    records = sum(map(size, stage.expressions()))
+    if not isinstance(stage, RowStage | Definition) or stage.reducer is None:
+        return records
+    return records + (records_of_search if stage.reducer in POSITION_REDUCERS else records_of_reduction)
+
+
+def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
+    """Return the buffers that several statements write."""
+    counts = Counter(buffer for each in statements for buffer in {view.buffer for view in written_views(each)})
+    return frozenset(buffer for buffer, count in counts.items() if count > 1)
+
+
+def _with_locals(groups: Sequence[Group | Island | Loop], delivered: frozenset[Buffer]) -> list[Group | Island | Loop]:
+    """Return the groups with the results that only they read marked as local."""
+    touching: dict[Buffer, set[int]] = {}
+    for position, group in enumerate(groups):
+        for view in (*read_views(group), *written_views(group)):
+            touching.setdefault(view.buffer, set()).add(position)
+    return [
+        replace(group, local=frozenset(_own(group, touching) - delivered)) if isinstance(group, Group) else group
+        for group in groups
+    ]
+
+
+def _own(group: Group, touching: dict[Buffer, set[int]]) -> set[Buffer]:
+    return {view.buffer for view in written_views(group) if len(touching[view.buffer]) == 1}

@@ -1,0 +1,124 @@
+"""Vectors from and to memory: whole, in part, with a stride, by index.
+
+Partial accesses touch nothing beyond the lanes asked for. Their loops have a fixed length and a condition per lane,
+which gcc turns into one masked access on AVX-512.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from mosaic import c
+from mosaic.c.helpers import Helper, inline_function
+from mosaic.vector.vector_types import VectorType
+
+_p, _x, _n, _lane, _stride, _indices = (c.Name(name) for name in ("p", "x", "n", "lane", "stride", "indices"))
+
+
+def _source(vector: VectorType) -> c.Parameter:
+    return c.Parameter(c.const_pointer(vector.element.ctype), "p")
+
+
+def _target(vector: VectorType) -> c.Parameter:
+    return c.Parameter(c.pointer(vector.element.ctype), "p")
+
+
+def _lanes_loop(vector: VectorType, *body: c.Statement) -> c.For:
+    return c.For("lane", c.literal(0), c.literal(vector.lanes), body, ctype=c.int_)
+
+
+@lru_cache(maxsize=256)
+def load(vector: VectorType) -> Helper:
+    """Return ``load_V(p)``: the vector at p, which needs no more than its elements' alignment."""
+    unaligned = c.Pointer(c.NamedType(f"{vector.name}_unaligned", is_const=True))
+    body = (c.Return(c.dereference(c.Cast(unaligned, _p))),)
+    name = f"load_{vector.name}"
+    return Helper(name, (inline_function(name, vector.ctype, (_source(vector),), body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def store(vector: VectorType) -> Helper:
+    """Return ``store_V(p, x)``."""
+    unaligned = c.Pointer(c.NamedType(f"{vector.name}_unaligned"))
+    body = (c.Assign(c.dereference(c.Cast(unaligned, _p)), _x),)
+    name = f"store_{vector.name}"
+    parameters = (_target(vector), c.Parameter(vector.ctype, "x"))
+    return Helper(name, (inline_function(name, c.void, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def load_partial(vector: VectorType) -> Helper:
+    """Return ``load_partial_V(p, n)``: the first n lanes from memory, zero in the others."""
+    name = f"load_partial_{vector.name}"
+    body = (
+        c.Declare(vector.ctype, "x"),
+        _lanes_loop(vector, c.Assign(_x[_lane], c.Conditional(_lane < _n, _p[_lane], vector.literal(0)))),
+        c.Return(_x),
+    )
+    parameters = (_source(vector), c.Parameter(c.int64, "n"))
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def store_partial(vector: VectorType) -> Helper:
+    """Return ``store_partial_V(p, x, n)``: the first n lanes to memory."""
+    name = f"store_partial_{vector.name}"
+    body = (_lanes_loop(vector, c.If(_lane < _n, (c.Assign(_p[_lane], _x[_lane]),))),)
+    parameters = (_target(vector), c.Parameter(vector.ctype, "x"), c.Parameter(c.int64, "n"))
+    return Helper(name, (inline_function(name, c.void, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def broadcast(vector: VectorType) -> Helper:
+    """Return ``broadcast_V(x)``: the scalar in every lane."""
+    name = f"broadcast_{vector.name}"
+    body = (c.Return(vector.filled(_x)),)
+    parameters = (c.Parameter(vector.element.ctype, "x"),)
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def load_strided(vector: VectorType) -> Helper:
+    """Return ``load_strided_V(p, stride)``: lane i from p[i * stride]."""
+    name = f"load_strided_{vector.name}"
+    values = tuple(_p[_stride * lane] for lane in range(vector.lanes))
+    parameters = (_source(vector), c.Parameter(c.int64, "stride"))
+    body = (c.Return(c.CompoundLiteral(vector.ctype, values)),)
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def load_strided_partial(vector: VectorType) -> Helper:
+    """Return ``load_strided_partial_V(p, stride, n)``: lane i from p[i * stride] for i < n, else zero."""
+    name = f"load_strided_partial_{vector.name}"
+    body = (
+        c.Declare(vector.ctype, "x"),
+        _lanes_loop(vector, c.Assign(_x[_lane], c.Conditional(_lane < _n, _p[_lane * _stride], vector.literal(0)))),
+        c.Return(_x),
+    )
+    parameters = (_source(vector), c.Parameter(c.int64, "stride"), c.Parameter(c.int64, "n"))
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def store_strided(vector: VectorType) -> Helper:
+    """Return ``store_strided_V(p, stride, x, n)``: lane i to p[i * stride] for i < n."""
+    name = f"store_strided_{vector.name}"
+    body = (_lanes_loop(vector, c.If(_lane < _n, (c.Assign(_p[_lane * _stride], _x[_lane]),))),)
+    parameters = (
+        _target(vector),
+        c.Parameter(c.int64, "stride"),
+        c.Parameter(vector.ctype, "x"),
+        c.Parameter(c.int64, "n"),
+    )
+    return Helper(name, (inline_function(name, c.void, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
+def load_indexed(vector: VectorType) -> Helper:
+    """Return ``load_indexed_V(p, indices)``: lane i from p[indices[i]]."""
+    name = f"load_indexed_{vector.name}"
+    values = tuple(_p[_indices[lane]] for lane in range(vector.lanes))
+    parameters = (_source(vector), c.Parameter(c.const_pointer(c.int64), "indices"))
+    body = (c.Return(c.CompoundLiteral(vector.ctype, values)),)
+    return Helper(name, (inline_function(name, vector.ctype, parameters, body),), (vector.helper,))

@@ -1,0 +1,188 @@
+"""Matrix products of every odd shape against numpy in twice the precision."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mosaic import c
+from mosaic.c.helpers import Helper
+from mosaic.matmul.blocking import Blocking, MatmulSpec, choose_blocking, num_tasks
+from mosaic.matmul.product import Matmul, emit_matmul
+from mosaic.runtime.compiler import Compiler
+from mosaic.targets import Target, detect, get_target
+from mosaic.tiling.packing import pack_panels
+from mosaic.vector.memory import load, load_partial, store, store_partial
+from mosaic.vector.vector_types import vector_type
+from tests.mosaic.compiled_helpers import assert_compiles, call, load_helpers, source_text
+
+f32, f64 = np.dtype(np.float32), np.dtype(np.float64)
+shapes = [
+    (1, 1, 1),
+    (1, 768, 100),
+    (2, 5, 3),
+    (3, 64, 1),
+    (5, 1, 17),
+    (7, 3, 16),
+    (13, 31, 48),
+    (17, 64, 65),
+    (33, 20, 130),
+    (129, 37, 200),
+]
+"""(rows, depth, columns): one of each side, less and more than a vector, a panel and a tile."""
+
+
+def matmul_with_bias(spec: MatmulSpec, target: Target, name: str, blocking: Blocking | None = None) -> Matmul:
+    """A product to which a vector is added, stored row by row."""
+    vector = vector_type(spec.dtype, target.lanes(spec.dtype.itemsize))
+    out, bias = c.Name("out"), c.Name("bias")
+
+    def epilogue(
+        row: c.Expression, column: c.Expression, value: c.Expression, lanes: c.Expression | None
+    ) -> Sequence[c.Statement]:
+        place = out + (row * spec.columns + column)
+        if lanes is None:
+            return (c.ExpressionStatement(store(vector)(place, value + load(vector)(bias + column))),)
+        total = value + load_partial(vector)(bias + column, lanes)
+        return (c.ExpressionStatement(store_partial(vector)(place, total, lanes)),)
+
+    parameters = (
+        c.Parameter(c.pointer(vector.element.ctype), "out"),
+        c.Parameter(c.const_pointer(vector.element.ctype), "bias"),
+    )
+    helpers = (load(vector), load_partial(vector), store(vector), store_partial(vector))
+    return Matmul(spec, blocking or choose_blocking(spec, target), target, name, epilogue, parameters, helpers)
+
+
+def samples(spec: MatmulSpec, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    sizes = ((spec.rows, spec.depth), (spec.depth, spec.columns), (spec.columns,))
+    a, b, bias = (generator.standard_normal(size).astype(spec.dtype) for size in sizes)
+    return a, b, bias
+
+
+def assert_close(result: np.ndarray, a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> None:
+    """Compare with the product in long double: the error of a sum grows with its length and its terms' size."""
+    exact = a.astype(np.longdouble) @ b.astype(np.longdouble) + bias
+    bound = (np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64) + np.abs(bias)) * np.finfo(a.dtype).eps
+    assert np.all(np.abs(result - exact) <= bound * (4 + np.sqrt(a.shape[1])))
+
+
+@pytest.mark.parametrize("target_name", [None, "x86-64-v3", "x86-64-v2"])
+@pytest.mark.parametrize("dtype", [f32, f64], ids=str)
+def test_products_of_all_shapes_are_right_and_write_nothing_else(
+    dtype: np.dtype, target_name: str | None, tmp_path: Path
+) -> None:
+    target = get_target(target_name)
+    matmuls = [
+        matmul_with_bias(MatmulSpec(dtype, rows, columns, depth, a_row_stride=depth), target, f"product_{index}")
+        for index, (rows, depth, columns) in enumerate(shapes)
+    ]
+    library = load_helpers([emit_matmul(each) for each in matmuls], tmp_path, target)
+    for each in matmuls:
+        a, b, bias = samples(each.spec)
+        guarded = np.full(each.spec.rows * each.spec.columns + 64, 7, dtype)
+        tasks = num_tasks(each.spec, each.blocking)
+        call(library, each.name, 0, tasks, a, pack_panels(b, each.blocking.nr), guarded, bias)
+        assert_close(guarded[:-64].reshape(each.spec.rows, each.spec.columns), a, b, bias)
+        assert np.all(guarded[-64:] == 7)
+
+
+def test_blocks_of_depth_add_up_to_the_whole(tmp_path: Path) -> None:
+    target = detect()
+    spec = MatmulSpec(f32, 45, 100, 130, a_row_stride=130)
+    lanes = target.lanes(4)
+    blocking = Blocking(mr=6, nr=2 * lanes, depth_block=48, row_block=24)
+    each = matmul_with_bias(spec, target, "blocked", blocking)
+    library = load_helpers([emit_matmul(each)], tmp_path, target)
+    a, b, bias = samples(spec)
+    result = np.zeros((45, 100), f32)
+    call(library, "blocked", 0, num_tasks(spec, blocking), a, pack_panels(b, blocking.nr), result, bias)
+    assert_close(result, a, b, bias)
+
+
+def test_operands_may_be_strided_and_b_may_stay_in_place(tmp_path: Path) -> None:
+    target = detect()
+    rows, depth, columns = 19, 33, 70
+    transposed_a = MatmulSpec(f32, rows, columns, depth, a_row_stride=1, a_depth_stride=rows)
+    wide = MatmulSpec(f32, rows, columns, depth, a_row_stride=depth + 5, b_depth_stride=columns)
+    matmuls = [matmul_with_bias(transposed_a, target, "transposed"), matmul_with_bias(wide, target, "in_place")]
+    library = load_helpers([emit_matmul(each) for each in matmuls], tmp_path, target)
+    a, b, bias = samples(wide)
+    result = np.zeros((rows, columns), f32)
+    packed = pack_panels(b, matmuls[0].blocking.nr)
+    tasks = num_tasks(transposed_a, matmuls[0].blocking)
+    call(library, "transposed", 0, tasks, np.ascontiguousarray(a.T), packed, result, bias)
+    assert_close(result, a, b, bias)
+    result[:] = 0
+    padded = np.pad(a, ((0, 0), (0, 5)), constant_values=np.nan)
+    call(library, "in_place", 0, num_tasks(wide, matmuls[1].blocking), padded, b, result, bias)
+    assert_close(result, a, b, bias)
+
+
+def test_the_bits_do_not_depend_on_how_tasks_are_spread(tmp_path: Path) -> None:
+    target = detect()
+    each = matmul_with_bias(MatmulSpec(f32, 100, 300, 64, a_row_stride=64), target, "spread")
+    library = load_helpers([emit_matmul(each)], tmp_path, target)
+    a, b, bias = samples(each.spec)
+    packed, tasks = pack_panels(b, each.blocking.nr), num_tasks(each.spec, each.blocking)
+    together, apart = np.zeros((100, 300), f32), np.zeros((100, 300), f32)
+    call(library, "spread", 0, tasks, a, packed, together, bias)
+    for task in reversed(range(tasks)):
+        call(library, "spread", task, task + 1, a, packed, apart, bias)
+    assert together.tobytes() == apart.tobytes()
+
+
+def test_gcc_and_clang_give_the_same_bits(tmp_path: Path, zig: Compiler) -> None:
+    target = detect()
+    each = matmul_with_bias(MatmulSpec(f32, 50, 130, 200, a_row_stride=200), target, "same")
+    a, b, bias = samples(each.spec)
+    packed, results = pack_panels(b, each.blocking.nr), []
+    for compiler in (None, zig):
+        library, result = load_helpers([emit_matmul(each)], tmp_path, target, compiler), np.zeros((50, 130), f32)
+        call(library, "same", 0, num_tasks(each.spec, each.blocking), a, packed, result, bias)
+        results.append(result)
+    assert results[0].tobytes() == results[1].tobytes()
+
+
+@pytest.mark.parametrize("target_name", ["x86-64-v4", "x86-64-v3", "x86-64-v2", "aarch64", "generic"])
+def test_clang_compiles_every_target_without_warnings(target_name: str, tmp_path: Path, zig: Compiler) -> None:
+    target = get_target(target_name)
+    matmuls = [
+        matmul_with_bias(MatmulSpec(dtype, 29, 77, 50, a_row_stride=50), target, f"product_{dtype}")
+        for dtype in (f32, f64)
+    ]
+    assert_compiles(source_text([emit_matmul(each) for each in matmuls]), tmp_path, target, zig)
+
+
+def test_an_epilogue_is_told_how_many_lanes_hold_columns() -> None:
+    target = get_target("x86-64-v4")
+    seen: list[c.Expression | None] = []
+
+    def epilogue(
+        row: c.Expression, column: c.Expression, value: c.Expression, lanes: c.Expression | None
+    ) -> Sequence[c.Statement]:
+        seen.append(lanes)
+        return ()
+
+    spec = MatmulSpec(f32, 4, 37, 8, a_row_stride=8)
+    helper = emit_matmul(Matmul(spec, choose_blocking(spec, target), target, "told", epilogue))
+    assert isinstance(helper, Helper)
+    assert seen == [None, c.literal(37 - 32)]
+
+
+def test_products_of_other_dtypes_and_empty_products_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected float32 or float64"):
+        MatmulSpec(np.dtype(np.int32), 1, 1, 1, a_row_stride=1)
+    with pytest.raises(ValueError, match="an empty product is a fill with zeros"):
+        MatmulSpec(f32, 1, 0, 1, a_row_stride=1)
+
+
+def test_the_text_of_a_product_is_the_approved_one(update_golden: bool) -> None:
+    spec = MatmulSpec(f32, rows=20, columns=40, depth=64, a_row_stride=64)
+    text = source_text([emit_matmul(matmul_with_bias(spec, get_target("x86-64-v3"), "product"))])
+    golden = Path(__file__).parents[2] / "golden" / "kernels" / "matmul_20x64x40_x86-64-v3.c"
+    if update_golden:
+        golden.write_text(text)
+    assert text == golden.read_text()

@@ -1,0 +1,235 @@
+"""Vectors from and to memory and lane by lane, for every width and element, against numpy."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mosaic import c
+from mosaic.c.helpers import Helper, in_dependency_order
+from mosaic.runtime.compiler import Compiler
+from mosaic.targets import Target, get_target
+from mosaic.vector import lane_operations, memory
+from mosaic.vector.vector_types import VectorType, vector_type
+from tests.mosaic.compiled_helpers import assert_compiles, call, load_helpers, source_text
+
+f32, f64, i32, i64, u8 = (np.dtype(name) for name in ("float32", "float64", "int32", "int64", "uint8"))
+targets = [None, "x86-64-v3", "x86-64-v2"]
+_x, _y, _out, _n = (c.Name(name) for name in ("x", "y", "out", "n"))
+
+
+def function(name: str, vectors: tuple[VectorType, ...], helpers: tuple[Helper, ...], *body: c.Statement) -> Helper:
+    """``name(n, x, y, out)`` on pointers to the elements of three vector types."""
+    x, y, out = vectors
+    parameters = (
+        c.Parameter(c.int64, "n", ("unused",)),
+        c.Parameter(c.const_pointer(x.element.ctype), "x", ("unused",)),
+        c.Parameter(c.const_pointer(y.element.ctype), "y", ("unused",)),
+        c.Parameter(c.pointer(out.element.ctype), "out"),
+    )
+    requires = (*(each.helper for each in vectors), *helpers)
+    return Helper(name, (c.Function(name, c.void, parameters, body),), requires)
+
+
+def binary(name: str, vector: VectorType, helper: Helper, result: VectorType | None = None) -> Helper:
+    """Store helper(x, y) as a vector."""
+    store = memory.store(result or vector)
+    load = memory.load(vector)
+    statement = c.ExpressionStatement(store(_out, helper(load(_x), load(_y))))
+    return function(name, (vector, vector, result or vector), (helper, load, store), statement)
+
+
+def unary(name: str, source: VectorType, helper: Helper, result: VectorType) -> Helper:
+    """Store helper(x) as a vector."""
+    store, load = memory.store(result), memory.load(source)
+    statement = c.ExpressionStatement(store(_out, helper(load(_x))))
+    return function(name, (source, source, result), (helper, load, store), statement)
+
+
+def full(dtype: np.dtype, target: Target) -> VectorType:
+    return vector_type(dtype, target.lanes(dtype.itemsize))
+
+
+def partial_access(vector: VectorType) -> list[Helper]:
+    load, store = memory.load_partial(vector), memory.store_partial(vector)
+    whole = memory.store(vector)
+    strided, place = memory.load_strided_partial(vector), memory.store_strided(vector)
+    triple = (vector, vector, vector)
+    return [
+        function("read", triple, (load, whole), c.ExpressionStatement(whole(_out, load(_x, _n)))),
+        function(
+            "write",
+            triple,
+            (memory.load(vector), store),
+            c.ExpressionStatement(store(_out, memory.load(vector)(_x), _n)),
+        ),
+        function("read_strided", triple, (strided, whole), c.ExpressionStatement(whole(_out, strided(_x, 3, _n)))),
+        function(
+            "write_strided",
+            triple,
+            (memory.load(vector), place),
+            c.ExpressionStatement(place(_out, 3, memory.load(vector)(_x), _n)),
+        ),
+    ]
+
+
+@pytest.mark.parametrize("target_name", targets)
+@pytest.mark.parametrize("dtype", [f32, f64, i32, i64, u8], ids=str)
+def test_partial_accesses_touch_the_lanes_asked_for_alone(
+    dtype: np.dtype, target_name: str | None, tmp_path: Path
+) -> None:
+    target = get_target(target_name)
+    vector = vector_type(dtype, min(16, target.lanes(dtype.itemsize)))
+    library = load_helpers(partial_access(vector), tmp_path, target)
+    lanes, none = vector.lanes, np.zeros(1, dtype)
+    values = np.arange(1, 3 * lanes + 1, dtype=dtype)
+    for n in range(lanes + 1):
+        read = np.full(lanes, 9, dtype)
+        call(library, "read", n, values, none, read)
+        np.testing.assert_array_equal(read, np.where(np.arange(lanes) < n, values[:lanes], 0))
+        call(library, "read_strided", n, values, none, read)
+        np.testing.assert_array_equal(read, np.where(np.arange(lanes) < n, values[::3], 0))
+        written = np.full(lanes, 9, dtype)
+        call(library, "write", n, values, none, written)
+        np.testing.assert_array_equal(written, np.where(np.arange(lanes) < n, values[:lanes], 9))
+        scattered = np.full(3 * lanes, 9, dtype)
+        call(library, "write_strided", n, values, none, scattered)
+        np.testing.assert_array_equal(scattered[::3], np.where(np.arange(lanes) < n, values[:lanes], 9))
+        assert np.all(scattered.reshape(lanes, 3)[:, 1:] == 9)
+
+
+@pytest.mark.parametrize("target_name", targets)
+def test_lanes_are_gathered_by_stride_and_by_index(target_name: str | None, tmp_path: Path) -> None:
+    target = get_target(target_name)
+    vector = vector_type(f32, target.lanes(8))
+    index, store = vector.of("i64"), memory.store(vector)
+    strided, indexed = memory.load_strided(vector), memory.load_indexed(vector)
+    by_stride = function(
+        "by_stride", (vector, index, vector), (strided, store), c.ExpressionStatement(store(_out, strided(_x, _n)))
+    )
+    by_index = function(
+        "by_index",
+        (vector, index, vector),
+        (indexed, store),
+        c.ExpressionStatement(store(_out, indexed(_x, _y))),
+    )
+    library = load_helpers([by_stride, by_index], tmp_path, target)
+    values, out = np.arange(100, dtype=f32), np.zeros(vector.lanes, f32)
+    indices = np.random.default_rng(1).integers(0, 100, vector.lanes)
+    call(library, "by_stride", 5, values, indices, out)
+    np.testing.assert_array_equal(out, values[::5][: vector.lanes])
+    call(library, "by_index", 0, values, indices, out)
+    np.testing.assert_array_equal(out, values[indices])
+
+
+numbers = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 2.5]
+
+
+@pytest.mark.parametrize("target_name", targets)
+@pytest.mark.parametrize("dtype", [f32, f64, i32, i64], ids=str)
+def test_extrema_are_numpys_with_nan_on_either_side(dtype: np.dtype, target_name: str | None, tmp_path: Path) -> None:
+    target = get_target(target_name)
+    vector = full(dtype, target)
+    names = ("minimum", "maximum")
+    library = load_helpers(
+        [binary(f"take_{name}", vector, lane_operations.extremum(vector, name)) for name in names], tmp_path, target
+    )
+    values = np.array(numbers, dtype) if dtype.kind == "f" else np.array([-5, 0, 5, 7], dtype)
+    left, right = (each.ravel() for each in np.meshgrid(values, values))
+    for name, ufunc in (("minimum", np.minimum), ("maximum", np.maximum)):
+        for start in range(0, len(left) // vector.lanes * vector.lanes, vector.lanes):
+            x, y = left[start : start + vector.lanes].copy(), right[start : start + vector.lanes].copy()
+            out = np.zeros(vector.lanes, dtype)
+            call(library, f"take_{name}", 0, x, y, out)
+            np.testing.assert_array_equal(out, ufunc(x, y))
+
+
+@pytest.mark.parametrize("target_name", targets)
+@pytest.mark.parametrize("dtype", [f32, f64, i64], ids=str)
+def test_all_lanes_combine_into_one(dtype: np.dtype, target_name: str | None, tmp_path: Path) -> None:
+    target = get_target(target_name)
+    vector = full(dtype, target)
+    combiners: dict[str, Callable[[np.ndarray], object]] = {
+        "sum": np.sum,
+        "product": np.prod,
+        "minimum": np.min,
+        "maximum": np.max,
+    }
+    helpers = []
+    for name in combiners:
+        combine, load = lane_operations.horizontal(vector, name), memory.load(vector)
+        statement = c.Assign(_out[0], combine(load(_x)))
+        helpers.append(function(f"all_{name}", (vector, vector, vector), (combine, load), statement))
+    library = load_helpers(helpers, tmp_path, target)
+    values = np.arange(1, vector.lanes + 1).astype(dtype)
+    for name, ufunc in combiners.items():
+        out = np.zeros(1, dtype)
+        call(library, f"all_{name}", 0, values, values, out)
+        np.testing.assert_allclose(out[0], ufunc(values), rtol=1e-6)  # the product of 16 rounds in float32
+
+
+conversions = [(f32, f64), (f64, f32), (i32, f64), (f64, i64), (i64, f64), (u8, i32), (i32, u8), (i64, f32), (f32, i32)]
+
+
+@pytest.mark.parametrize("target_name", targets)
+def test_conversions_are_those_of_numpy(target_name: str | None, tmp_path: Path) -> None:
+    target = get_target(target_name)
+    lanes = target.lanes(8)
+    helpers = []
+    for source, result in conversions:
+        x, y = vector_type(source, lanes), vector_type(result, lanes)
+        helpers.append(unary(f"{source}_to_{result}", x, lane_operations.convert(x, y), y))
+    library = load_helpers(helpers, tmp_path, target)
+    for source, result in conversions:
+        values = np.array([0, 1, 2, 200, 100, 3, 77, 8], source)[:lanes]
+        out = np.zeros(lanes, result)
+        call(library, f"{source}_to_{result}", 0, values, values, out)
+        np.testing.assert_array_equal(out, values.astype(result))
+
+
+def test_select_takes_lanes_by_a_mask(tmp_path: Path) -> None:
+    target = get_target()
+    vector = full(f32, target)
+    choose, load, store = lane_operations.select(vector), memory.load(vector), memory.store(vector)
+    value = choose(load(_x) < load(_y), load(_x), vector.filled(vector.literal(-1)))
+    statement = c.ExpressionStatement(store(_out, value))
+    library = load_helpers(
+        [function("choose", (vector, vector, vector), (choose, load, store), statement)], tmp_path, target
+    )
+    x = np.arange(vector.lanes, dtype=f32)
+    y, out = np.full_like(x, 3), np.zeros_like(x)
+    call(library, "choose", 0, x, y, out)
+    np.testing.assert_array_equal(out, np.where(x < y, x, -1))
+
+
+@pytest.mark.parametrize("target_name", ["x86-64-v4", "x86-64-v3", "aarch64"])
+def test_clang_compiles_every_helper_without_warnings(target_name: str, tmp_path: Path, zig: Compiler) -> None:
+    target = get_target(target_name)
+    vectors = [vector_type(dtype, target.lanes(8)) for dtype in (f32, f64, i32, i64)]
+    helpers = [helper for vector in vectors for helper in partial_access(vector)]
+    parts = [each for helper in helpers for each in helper.requires]
+    combined = [lane_operations.horizontal(vector, name) for vector in vectors for name in ("sum", "maximum")]
+    assert_compiles(source_text([*parts, *combined]), tmp_path, target, zig)
+
+
+def test_helpers_are_placed_once_and_after_what_they_need() -> None:
+    vector = vector_type(f32, 8)
+    items = in_dependency_order([memory.store(vector), memory.load(vector), memory.load(vector)])
+    names = [item.name for item in items if isinstance(item, c.Function | c.Typedef)]
+    assert names == ["f32x8", "f32x8_unaligned", "store_f32x8", "load_f32x8"]
+
+
+def test_two_meanings_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two different helpers are called 'twice'"):
+        in_dependency_order([Helper("twice", ()), Helper("twice", (c.Include("stdint.h"),))])
+
+
+def test_lanes_of_other_dtypes_and_unknown_operations_are_refused() -> None:
+    with pytest.raises(ValueError, match="lanes of complex64"):
+        vector_type(np.dtype(np.complex64), 4)
+    with pytest.raises(ValueError, match="expected minimum or maximum"):
+        lane_operations.extremum(vector_type(f32, 8), "median")
+    with pytest.raises(ValueError, match="expected one of sqrt, floor"):
+        lane_operations.rounding(vector_type(f32, 8), "round")
