@@ -109,26 +109,26 @@ def registered_operations() -> list[str]:
 class Traits:
     """The properties of a torch operation that capturing it depends on; cached per operation.
 
-    row:           the function that builds its graph, None where there is none
-    writes:        the arguments it writes to, by position and name
-    drops:         the `out=` arguments, which rows do not get
-    may_alias:     a result may share memory with an argument
-    moves_view:    it changes an argument's shape in place, and no element (`transpose_`)
-    is_random:     it draws random numbers
-    reads_values:  it returns a Python number (`item`), or a result whose shape depends on values (`nonzero`)
-    is_composite:  it has no row, and torch can decompose it
-    needs_help:    it has no row, and its results belong in the graph
+    row:                  the function that builds its graph, None where there is none
+    writes:               the arguments it writes to, by position and name
+    out_arguments:        the `out=` arguments, which rows do not get
+    may_alias:            a result may share memory with an argument
+    moves_view:           it changes an argument's shape in place, and no element (`transpose_`)
+    is_random:            it draws random numbers
+    reads_values:         it returns a Python number (`item`), or a result whose shape depends on values (`nonzero`)
+    is_composite:         it has no row, and torch can decompose it
+    needs_decomposition:  it has no row, and its results belong in the graph
     """
 
     row: Row | None
     writes: tuple[tuple[int, str], ...]
-    drops: frozenset[str]
+    out_arguments: frozenset[str]
     may_alias: bool
     moves_view: bool
     is_random: bool
     reads_values: bool
     is_composite: bool
-    needs_help: bool
+    needs_decomposition: bool
 
 
 # Operations that write to arguments without marking them in their schema.
@@ -157,13 +157,13 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
     return Traits(
         row=row,
         writes=writes,
-        drops=frozenset(argument.name for argument in schema.arguments if argument.is_out),
+        out_arguments=frozenset(argument.name for argument in schema.arguments if argument.is_out),
         may_alias=is_aliasing or can_decompose or torch.Tag.maybe_aliasing_or_mutating in tags,
         moves_view=torch.Tag.inplace_view in tags,
         is_random=is_random,
         reads_values=reads_values,
         is_composite=row is None and can_decompose and not reads_values,
-        needs_help=row is None and returns_tensors and not is_random and not reads_values,
+        needs_decomposition=row is None and returns_tensors and not is_random and not reads_values,
     )
 
 

@@ -65,7 +65,7 @@ class Recorder:
         self.scopes.close()
         self.settle()
         for traced in self._leaves:
-            traced.let_go()
+            traced.release()
         self._leaves.clear()
 
     def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Values:
@@ -80,18 +80,22 @@ class Recorder:
                 return operation.decompose(*arguments, **keywords)
         self.num_operations += 1
         lazy_arguments = [self._lazy(argument) for argument in arguments]
-        lazy_keywords = {name: self._lazy(value) for name, value in keywords.items() if name not in traits.drops}
+        lazy_keywords = {
+            name: self._lazy(value) for name, value in keywords.items() if name not in traits.out_arguments
+        }
         written = self._written(traits, arguments, keywords)
-        # The decomposition runs first, because an in-place operation changes the operands that it reads.
-        lazies = self._decomposed(operation, lazy_keywords.keys(), arguments, keywords) if traits.needs_help else None
+        lazies = None
+        if traits.needs_decomposition:
+            # The decomposition runs first, because an in-place operation changes the operands that it reads.
+            lazies = self._decomposed(operation, lazy_keywords.keys(), arguments, keywords)
         result = operation(*arguments, **keywords)
         call = Call(operation, arguments, keywords, result)
         if traits.row is not None:
             lazies = traits.row(call, *lazy_arguments, **lazy_keywords)
             if lazies is NotImplemented:
-                lazies = self._helped(traits, call, lazy_arguments)
-        elif not traits.needs_help:
-            lazies = self._outside(traits, call, lazy_arguments, written)
+                lazies = self._through_decomposition(traits, call, lazy_arguments)
+        elif not traits.needs_decomposition:
+            lazies = self._guarded_or_drawn(traits, call, lazy_arguments, written)
         if lazies is not None:
             Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
         return result
@@ -150,7 +154,7 @@ class Recorder:
                 traced.memory.snapshot()
         return written
 
-    def _outside(
+    def _guarded_or_drawn(
         self, traits: Traits, call: Call, lazies: Sequence[Any], written: Sequence[torch.Tensor]
     ) -> Any:  # Any: lazy results or None
         """Guard values that Python reads, and return drawn results as fresh inputs; None if no result is a tensor."""
@@ -163,7 +167,7 @@ class Recorder:
             return mapped(call.result, copied_input)
         return None
 
-    def _helped(self, traits: Traits, call: Call, lazies: Sequence[Any]) -> Any:  # Any: lazy results
+    def _through_decomposition(self, traits: Traits, call: Call, lazies: Sequence[Any]) -> Any:  # Any: lazy results
         """Return the results of a call that its row does not cover, captured through torch's decomposition."""
         if traits.writes:
             raise UnsupportedOperationError(self._unsupported(call.operation, "in this form"))
@@ -171,7 +175,7 @@ class Recorder:
             with self._resume():
                 return mapped(call.operation.decompose(*call.arguments, **call.keywords), self.read)
         if traits.is_random or traits.reads_values:
-            return self._outside(traits, call, lazies, ())
+            return self._guarded_or_drawn(traits, call, lazies, ())
         return self._decomposed(call.operation, call.keywords.keys(), call.arguments, call.keywords)
 
     def _decomposed(

@@ -217,7 +217,7 @@ class TracedTensor(TensorAttribute):
         if tensor is not None:
             self.version = version_of(tensor)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release a leaf at the end of a trace: keep its node only weakly."""
         if self.handle is not None:
             operation = self.handle.node.operation
