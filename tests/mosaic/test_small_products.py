@@ -5,7 +5,7 @@ import pytest
 
 import composit as cnp
 import mosaic
-from mosaic.codegen.matmul_kernel import task_products
+from mosaic.passes.schedule import task_products
 from tests.mosaic.comparison import assert_same_values
 from tests.mosaic.test_related_operands import TARGETS
 
