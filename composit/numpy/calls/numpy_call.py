@@ -180,7 +180,8 @@ def let_numpy_decide(
 ) -> Any:
     """Run numpy's function for a call that a rule declined: return its result or raise its error.
 
-    Our error is raised in place of numpy's if it is of the same class and contains numpy's text.
+    Our error is raised in place of numpy's if it is of the same class, contains numpy's text, and the rule found the fault.
+    Otherwise our text is a note on numpy's error.
 
     Raises:  InternalError: the rule failed instead of declining, and numpy's function takes the call
     """
@@ -191,9 +192,9 @@ def let_numpy_decide(
         result = call_numpy(function, args, kwargs, ("out", *writes))
     except _ERRORS as theirs:
         if not isinstance(refusal, NoRuleError):
-            if isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal):
+            if _says_more(refusal, theirs):
                 raise refusal from None
-            theirs.add_note(str(refusal))
+            theirs.add_note(str(refusal).removeprefix(f"{theirs}: "))
         raise
     if not isinstance(refusal, DECLINES):
         raise InternalError(
@@ -202,6 +203,18 @@ def let_numpy_decide(
             " then compute this part with numpy's own function on arrays"
         ) from refusal
     return kwargs["out"] if isinstance(kwargs.get("out"), np.ndarray) else result
+
+
+def _says_more(refusal: Exception, theirs: Exception) -> bool:
+    """Return whether the rule found the fault itself and its error has numpy's class and text.
+
+    A rule that asks numpy's dtype resolver passes on the error that the ufunc raises. numpy's own is raised then, so that
+    its class is the same for numbers and for objects, whose elements raise it.
+    """
+    cause = refusal.__cause__
+    if type(cause) is type(theirs) and str(cause) == str(theirs):
+        return False
+    return isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal)
 
 
 def _name_for_people(function: Function) -> str:

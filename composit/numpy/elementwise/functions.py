@@ -204,7 +204,12 @@ class ElementwiseFunction(ufunc):
         self, types: Sequence[TensorType], dtype: Dtype | None = None, casting: str = "same_kind"
     ) -> tuple[Dtype, ...]:
         """Return the dtypes of the loop numpy would run: operands, then results; raises numpy's errors."""
-        given = (*(value_type.weak or value_type.dtype for value_type in types), *[None] * self.nout)
+        # A Python number alone has the dtype of np.asarray; beside other operands it adapts to theirs.
+        is_alone = self.nin == 1
+        given = (
+            *(value_type.dtype if is_alone else value_type.weak or value_type.dtype for value_type in types),
+            *[None] * self.nout,
+        )
         if casting in ("no", "equiv"):  # numpy's resolver crashes on Python numbers
             raise NoRuleError(f"{self.name}: casting={casting!r} is checked by numpy")
         try:

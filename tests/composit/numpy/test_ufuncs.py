@@ -187,3 +187,45 @@ def test_every_argument_of_a_universal_function_is_known(options: dict[str, Any]
     np.testing.assert_array_equal(cnp.evaluate(result), np.add(x, 0.5, **options), strict=True)
     with pytest.raises(TypeError, match="unexpected keyword argument 'sign'"):
         cnp.add(x, 0.5, sign="ii->i")
+
+
+UFUNCS = sorted(name for name, function in vars(np).items() if isinstance(function, np.ufunc))
+
+
+def _refused(name: str, xp: Any, *operands: Any) -> Exception | None:
+    try:
+        cnp.evaluate(getattr(xp, name)(*map(xp.asarray, operands)))
+    except Exception as error:  # noqa: BLE001  # the class is what is compared
+        return error
+    return None
+
+
+@pytest.mark.parametrize("name", UFUNCS)
+def test_an_error_of_dtypes_is_numpys_own_with_what_to_do_as_a_note(name: str) -> None:
+    ufunc = getattr(np, name)
+    shape = (2,) if ufunc.signature is None else (2, 2)
+    for dtype in ("?", "d", "D", "m8[s]"):
+        operands = [np.zeros(shape, dtype)] * ufunc.nin
+        expected, error = _refused(name, np, *operands), _refused(name, cnp, *operands)
+        assert type(error) is type(expected)
+        assert str(error) == str(expected)
+        if isinstance(error, TypeError) and ufunc.signature is None:
+            (note,) = error.__notes__
+            assert note.endswith("convert the operands with astype")
+
+
+def test_objects_are_refused_by_their_elements_with_the_class_that_numbers_are_refused_with() -> None:
+    with pytest.raises(TypeError) as of_numbers:
+        cnp.invert(cnp.array(0.5))
+    with pytest.raises(of_numbers.type, match="not supported for the input types"):
+        cnp.invert(cnp.array(type("Number", (np.float64,), {})(0.5), dtype=object))
+
+
+TAKE_ONE_INTEGER = [name for name in UFUNCS if getattr(np, name).nin == 1 and name != "isnat"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", TAKE_ONE_INTEGER)
+def test_an_integer_of_pythons_alone_has_the_dtype_that_asarray_gives_it(name: str) -> None:
+    for number in (2**62, 2**63, 2**64 - 1):
+        assert_same(lambda xp, number=number: getattr(xp, name)(number))
