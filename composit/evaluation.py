@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from composit.guards import (
 from composit.handle import TensorHandle, described
 from composit.keys import Key
 from composit.locks import fork_safe_lock
-from composit.node import Node, set_plan
+from composit.node import Node, Operands, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
     BoundProgram,
@@ -84,28 +84,31 @@ def evaluate(
     if eager.strict and backend == "numpy":
         # The calls have computed all values already, and have warned.
         return rebuild(_own([read_value(handle, "") for handle in handles]))
+    # Looked at once: a tensor that shows memory has a new node at each look, and another thread may write to any other.
+    outputs = tuple([(handle._node, handle._output_index) for handle in handles])
     if chosen is get_backend("numpy"):
-        return rebuild(_own(_computed(handles)))
-    return rebuild(_own(_plan_of(handles, chosen).values()))
+        return rebuild(_own(_computed(outputs)))
+    return rebuild(_own(_plan_of(outputs, chosen).values()))
 
 
-def _computed(handles: Sequence[TensorHandle]) -> Sequence[Any]:  # Any: arrays and numpy scalars
+def _computed(outputs: Operands) -> Sequence[Any]:  # Any: arrays and numpy scalars
     """Return the values by numpy: node by node the first time, by a prepared program when they are asked for again."""
-    if all(handle._known is not None for handle in handles):
-        return [known.value for handle in handles if (known := handle._known) is not None]
-    first = handles[0]._node
+    known = [node._values.get(index) for node, index in outputs]
+    if all(known):
+        return [value.value for value in known if value is not None]
+    first = outputs[0][0]
     if (
         isinstance(first._plan, _Plan)
-        and _points_to(first._plan, handles)
+        and _points_to(first._plan, outputs)
         and first._plan.backend is get_backend("numpy")
     ):
         return first._plan.values()
     memory = Memory()
-    order = nodes_behind([handle._node for handle in handles], memory)
-    places = tuple([key_of(handle._node, handle._output_index) for handle in handles])
+    order = nodes_behind([node for node, _ in outputs], memory)
+    places = tuple([key_of(node, index) for node, index in outputs])
     # With cached values of reads, fewer nodes run than in a program, and the values are dropped with their handles.
     if not memory.known and first._plan == places:
-        return _plan_of(handles, get_backend("numpy")).values()
+        return _plan_of(outputs, get_backend("numpy")).values()
     set_plan(first, places)
     run_nodes(order, memory, places)
     return [memory.values[place] for place in places]
@@ -131,25 +134,25 @@ class _Plan:
         return run_in(self.surroundings, self.run, list(map(leaf_value, self.leaves)))  # type: ignore[no-any-return]
 
 
-def _plan_of(handles: Sequence[TensorHandle], backend: Backend) -> _Plan:
-    first = handles[0].node
+def _plan_of(outputs: Operands, backend: Backend) -> _Plan:
+    first = outputs[0][0]
     plan = first._plan
-    if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, handles):
+    if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, outputs):
         return plan
-    outputs = tuple(map(value_of, handles))
-    bound = bind(outputs, ())[0]
+    values = tuple(starmap(Value, outputs))
+    bound = bind(values, ())[0]
     surroundings = surroundings_of(bound.program.labels)
-    plan = _Plan(outputs[0].index, outputs[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
+    plan = _Plan(values[0].index, values[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
     set_plan(first, plan)
     return plan
 
 
-def _points_to(plan: _Plan, handles: Sequence[TensorHandle]) -> bool:
-    # The first handle's node holds the plan and is not in its rest: with one output there is no reference cycle.
-    if len(plan.rest) != len(handles) - 1 or handles[0].output_index != plan.index:
+def _points_to(plan: _Plan, outputs: Operands) -> bool:
+    # The first output's node holds the plan and is not in its rest: with one output there is no reference cycle.
+    if len(plan.rest) != len(outputs) - 1 or outputs[0][1] != plan.index:
         return False
-    rest = zip(plan.rest, handles[1:], strict=True)
-    return all(value.node is handle.node and value.index == handle.output_index for value, handle in rest)
+    rest = zip(plan.rest, outputs[1:], strict=True)
+    return all(value.node is node and value.index == index for value, (node, index) in rest)
 
 
 _prepared: OrderedDict[tuple[int, Key], tuple[Backend, PreparedProgram]] = OrderedDict()

@@ -56,6 +56,19 @@ def test_what_is_written_shows_at_once_in_the_tensor_its_views_and_what_is_built
     assert (x.tolist(), view.tolist()) == ([10, 3, 10, 10], [3, 10, 10])
 
 
+def test_evaluating_in_between_gives_what_has_been_written_so_far() -> None:
+    x = cnp.arange(3.0)
+    tail = x[1:]
+    with cnp.nditer([x, None], [], [["readwrite"], ["writeonly", "allocate"]]) as elements:
+        elements[0] = 7
+        x[1] = 5
+        for backend in ("numpy", "mosaic"):
+            whole, part, doubled = cnp.evaluate(x, tail, 2 * x, backend=backend)
+            assert (whole.tolist(), part.tolist(), doubled.tolist()) == ([7, 5, 2], [5, 2], [14, 10, 4])
+        assert cnp.evaluate(elements.operands[1]).shape == (3,)
+    assert cnp.evaluate(x).tolist() == [7, 5, 2]
+
+
 def test_assigning_to_the_tensor_in_between_writes_to_what_is_iterated_over() -> None:
     def program(xp: Any) -> Any:
         x = xp.zeros(3)
