@@ -85,11 +85,14 @@ def _short(value: Array) -> str:
 
 
 def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | None) -> None:
-    """Keep a read with the origins of its value, so that later runs check it."""
+    """Keep a read with the origins of its value, so that later runs check it.
+
+    value: the guard keeps it, so nobody may write to it later
+    """
     noting = [origin for origin in origins if origin is not None]
     if not noting:
         return
-    seen = value if isinstance(value, np.generic) else np.array(value)
+    seen = value if isinstance(value, np.generic | np.ndarray) else np.array(value)
     place = note_place(sys._getframe(1)) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
     source = place[0] if place else find_source()
     guard = Guard((handle._node, handle._output_index), kind, source, seen, next_serial(), place)
@@ -197,7 +200,9 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     if kind:
         # Kept with both origins and not with a join of them: most tensors that are read are gone right after.
         own, origin = root_origin(node), known.origin
-        record_read(handle, kind, known.value, own, None if origin is None or origin is own else origin.alive())
+        # Copied only if it may change: n reads of an array would keep n copies.
+        seen = np.array(known.value) if node._operation.shares_memory else known.value
+        record_read(handle, kind, seen, own, None if origin is None or origin is own else origin.alive())
     return known.value
 
 

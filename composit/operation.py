@@ -161,6 +161,8 @@ class Operation:
     warning_of_writes: ClassVar[str] = ""
     # The result is a view only if the operand's elements lie in the right order in memory, else a copy.
     depends_on_layout: ClassVar[bool] = False
+    # Another library may write to the memory of the value later.
+    shares_memory: ClassVar[bool] = False
     # The result is the first operand, changed: `update_in_place` does it in the operand's own memory.
     updates_operand: ClassVar[bool] = False
     # Many nodes share one object of this operation, so caching facts about it pays.

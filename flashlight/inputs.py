@@ -26,6 +26,7 @@ class TorchInput(Input):
     __slots__ = ("_tensor", "_version")
     # The trace drops its handles when it ends; users still name the tensor later: evaluate(..., inputs={tensor: array}).
     outlives_handles = True
+    shares_memory = True
 
     _array: Array
 

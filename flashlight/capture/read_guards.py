@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 from composit.guards import record_read
@@ -33,7 +34,7 @@ class ReadGuards:
         origin = self._origin_of(lazy.node)
         if origin is not None:
             is_truth = tensor.dtype is torch.bool and tensor.numel() == 1
-            record_read(lazy, "bool" if is_truth else kind, array_of(tensor), origin)
+            record_read(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)), origin)
 
     def _origin_of(self, root: Node) -> Origin | None:
         stack = [root]

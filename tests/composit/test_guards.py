@@ -16,6 +16,7 @@ import composit as cnp
 import mosaic
 from composit.apply import as_tensor
 from composit.errors import GuardError, ShapeError, UnreachedInputError
+from composit.guards import reads_of
 from composit.nn import chain_rule, optimize, sgd_optimizer
 from composit.operation import Input
 from composit.program import ancestors_in_order, count_evaluations
@@ -249,6 +250,17 @@ def test_values_that_nothing_was_computed_from_are_not_kept_for_ever():
 
 def test_numbers_of_pythons_are_read_and_forgotten_like_arrays():
     assert [int(as_tensor(number)) for number in range(9)] == list(range(9))
+
+
+def test_reads_of_one_array_hold_one_copy_of_it() -> None:
+    made, given, objects = cnp.ones(1000) * 2, cnp.asarray(np.arange(1000.0)), cnp.array([object()] * 1000)
+    for _ in range(5):
+        made.tolist(), given.tolist(), objects[0]
+    for tensor in (made, given, objects):
+        seen = [guard.value for guard in reads_of(tensor.node)]
+        assert len(seen) == 5
+        assert all(value is seen[0] for value in seen)
+        assert not seen[0].flags.writeable
 
 
 def test_threads_build_and_evaluate_at_once():
