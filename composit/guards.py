@@ -329,7 +329,8 @@ def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are alre
     if not isinstance(value, np.ndarray):
         return value
     is_own = value.base is None and value.flags.owndata and value.flags.writeable
-    array = value if is_own else value.copy(order="K")
+    # numpy's copy of texts without width has width 1. They have no bytes that somebody could write to.
+    array = value if is_own else value.copy(order="K") if value.itemsize else value.view()
     array.flags.writeable = False
     return array
 

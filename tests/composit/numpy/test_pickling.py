@@ -176,3 +176,14 @@ def test_equal_arrays_have_one_hash_of_joblib() -> None:
     assert joblib.hash(x) != joblib.hash(x + 1)
     assert joblib.hash(x.sum()) == joblib.hash(y.sum())
     assert joblib.hash({"x": x}) == joblib.hash({"x": y})
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("kind", [bytes, str])
+def test_texts_without_width_stay_without_width(kind: type, protocol: int) -> None:
+    def program(xp: Any) -> Any:
+        texts = xp.zeros(6, dtype=[("text", kind, 0)])["text"]
+        values = [texts, texts.reshape(2, 3), texts[::-1], pickle.loads(pickle.dumps(texts, protocol))]
+        return [(value.dtype, np.asarray(value).dtype, value.shape, value.tolist()) for value in values]
+
+    assert program(cnp) == program(np)
