@@ -1,4 +1,4 @@
-"""What is known of a compiled program once its C text is written: all that running and reporting need, and no more.
+"""The description of a compiled program: its C text, and all that running and reporting need.
 
 It refers to the Program's instructions by position and holds no values of constants, so that it can be stored and be
 used with any program of the same structure. May import the `mosaic.ir*` modules and `mosaic.tiling.packing`.
@@ -79,7 +79,7 @@ CompiledStep = CompiledRegion | Island
 @dataclass(frozen=True, slots=True)
 class ConstantPlace:
     """Where in the block of constants a buffer starts, in bytes, and whose value fills it: an instruction's, as it is
-    or packed. A value of a dtype that C does not compute with has no start: it stays the array it is."""
+    or packed. A constant of a dtype without C has no start and stays an array."""
 
     start: int | None
     position: int

@@ -1,7 +1,7 @@
-"""The C text of a program that C computes alone, with its interface as a comment; an error where C would be a part of it.
+"""`mosaic.emit`: the C text of a whole program, with its interface as a comment.
 
-A compiled model runs what C lacks through numpy between the functions of its text. A text on its own has nobody who
-would do that. May import `mosaic.compiled`, the `mosaic.ir*` modules and the registry of lowerings.
+A compiled model runs operations without C through numpy; a text on its own cannot, so they are errors here.
+May import `mosaic.compiled`, the `mosaic.ir*` modules and the registry of lowerings.
 """
 
 from __future__ import annotations

@@ -137,9 +137,9 @@ def loads(expression: Expression) -> Iterator[Load]:
 
 
 def rewrite(expression: Expression, change: Callable[[Expression], Expression | None]) -> Expression:
-    """Return the expression with every part for which `change` gives something replaced by it, top down.
+    """Return the expression with each part replaced by `change(part)` unless that is None, top down.
 
-    Parts in which nothing changes are kept as they are.
+    Unchanged parts are the same objects.
     """
     changed = change(expression)
     if changed is not None:

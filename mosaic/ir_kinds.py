@@ -1,4 +1,4 @@
-"""What every kind of statement can be asked, and how the views in one are changed.
+"""`Kind`, the base class of all statements: reads, writes, expressions; and how to change the views in one.
 
 A kind is a frozen dataclass derived from `Kind`; its fields hold views, expressions, and tuples of these. Passes and code
 generation ask these questions, or dispatch on the class with `singledispatch`; so a new kind is added outside of them

@@ -27,7 +27,7 @@ class Turns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """A value that goes round a loop: the first turn finds `start` in `state`, each later one what `following` was."""
+    """A value carried by a loop: `state` holds `start` in the first turn, then the `following` of the turn before."""
 
     state: View
     following: View
@@ -46,7 +46,7 @@ def _(part: Carried, change: ChangeView) -> Carried:
 class Loop(Kind):
     """Statements that run turn after turn; the offsets of their views, and extents of inner loops, may move with it.
 
-    What a turn leaves to the next is `carried`; all else that it reads was there before the loop or is its own. After the
+    A turn passes the `carried` values to the next; it reads nothing else of another turn. After the
     loop, carried values are those of the last turn. A body is lowered and fused once, as any other statements. A body that
     is element by element over one shape becomes stages over the rows of one group, and the loop runs for each element by
     itself; any other becomes groups, and the loop runs around their kernels.

@@ -1,4 +1,4 @@
-"""Which buffers no later step reads: their arrays are let go, and a write may change them in place.
+"""The buffers that no later step reads: their arrays are freed, and a write may change them in place.
 
 May import `mosaic.compiled`, `mosaic.ir` and `mosaic.ir_views`.
 """

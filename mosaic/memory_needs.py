@@ -1,4 +1,4 @@
-"""How much memory a run needs at once, and the nodes that take most of it: what an error for too little memory says.
+"""The peak memory of a run, and the nodes that take most of it, for the error when memory is too small.
 
 May import `mosaic.compiled`, `mosaic.ir*` and the runtime's `memory_limit`.
 """

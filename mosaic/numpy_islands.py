@@ -1,4 +1,4 @@
-"""Runs one operation of a compiled program through numpy, between regions of machine code.
+"""Runs an operation that has no C (an island) through numpy, between regions of machine code.
 
 numpy sees the memory of buffers as read-only views, with one exception: an operation that returns its first operand
 changed, such as setitem, changes the buffer itself when no later step reads the old value. n writes to an array then

@@ -71,7 +71,7 @@ def lines_of(program: Program) -> frozenset[Line]:
 
 
 def differences(before: Request, now: Request) -> list[Difference]:
-    """Return what differs, in the order of the later program; one entry that says so if nothing does."""
+    """Return the differences, in the order of the later program; if there are none, one entry that says so."""
     found = [*_program_differences(before.program, now.program), *_option_differences(before, now)]
     return list({(each.what, each.before, each.now): each for each in reversed(found)}.values())[::-1] or [_nothing]
 

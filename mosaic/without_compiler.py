@@ -1,4 +1,4 @@
-"""What runs a program where there is no C compiler, or no place for compiled code: numpy, after one warning."""
+"""Runs whole programs by numpy, after one warning, if no C compiler is found or compiled code cannot be stored."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Pieces of C that name what they need, so that a file gets each piece once and in order.
+"""Helpers: C functions and types with the helpers they require.
 
-A kernel is written with calls of helpers; whoever prints the file collects the helpers it used.
+Kernels call helpers; the C file then contains each helper once, after those that it requires.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mosaic import c
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """Declarations under the name of the function or type that they exist for, and the helpers these need first."""
+    """A C function or type by name: its declarations, and the helpers that must precede them."""
 
     name: str
     items: tuple[c.TopLevel, ...]

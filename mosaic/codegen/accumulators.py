@@ -1,6 +1,6 @@
-"""Accumulators of reductions: vectors that start at the identity, take values in, and are combined at the end.
+"""Accumulators of reductions: vectors that start at the identity, combine with values, and are combined at the end.
 
-Totals over blocks of float32 are kept in float64: a sum of millions then loses nothing between blocks.
+Totals over blocks of float32 are float64, so that adding blocks loses no digits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def accumulator(emitter: Emitter, stage: RowStage, scope: Scope) -> str:
 def accumulate(
     emitter: Emitter, stage: RowStage, name: str, value: c.Expression, scope: Scope, count: c.Expression | None
 ) -> None:
-    """Add the statement that combines a vector into the accumulator; of the last vector of a row, the first `count` lanes."""
+    """Add the statement that combines a vector, or its first `count` lanes, into the accumulator."""
     lanes, dtype = emitter.lanes, stage.result.dtype
     combined = combine(lanes, str(stage.reducer), dtype, c.Name(name), value)
     if count is not None:
@@ -53,7 +53,7 @@ def merge(emitter: Emitter, stage: RowStage, name: str, other: str, scope: Scope
 
 
 def total(emitter: Emitter, stage: RowStage, name: str, scope: Scope) -> str:
-    """Declare the total of a reduction over blocks; it starts where the accumulator `name` starts."""
+    """Declare the total of a reduction over blocks, with the start value of the accumulator `name`."""
     vector, own = _total_type(emitter.lanes, stage), emitter.lanes.type(stage.result.dtype)
     result = emitter.fresh("total")
     start = emitter.lanes.converted(c.Name(name), own, vector)
@@ -83,7 +83,7 @@ def _total_type(lanes: Lanes, stage: RowStage) -> VectorType:
 
 
 def is_decided(lanes: Lanes, stage: RowStage, name: str) -> c.Expression | None:
-    """Return whether an accumulator of truth values can change no more; None for other reductions."""
+    """Return the C test that an accumulator of any or all is decided; None for other reductions."""
     if stage.result.dtype != bool_dtype:
         return None
     is_any = stage.reducer in ("logical_or", "maximum", "add")

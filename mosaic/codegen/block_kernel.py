@@ -23,7 +23,7 @@ from mosaic.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """The parts of such a group, and the names its C gives them."""
+    """The parts of an attention group, and their names in C."""
 
     group: Group
     before: Matmul
@@ -83,7 +83,7 @@ def emit_block_kernel(group: Group, name: str, comment: str, target: Target) -> 
 
 
 def _local_arrays(block: _Block, local: LocalArrays) -> tuple[c.Statement, ...]:
-    """Declare the block's rows; pointers are to row 0 of the whole, so that rows keep their numbers."""
+    """Declare the block's local rows; the pointers are shifted so that rows keep their numbers in the whole."""
     length, dtype = block.group.length, block.before.result.dtype
     pointer = c.pointer(element_type(dtype))
     start = c.Name("block") * block.schedule.block_rows

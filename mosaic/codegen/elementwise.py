@@ -1,7 +1,7 @@
-"""The C expression table: how each elementwise function is spelled on vectors, by kind of its operands.
+"""The C of elementwise functions on vectors: a table of expressions, by name and kind of operands.
 
 A row is keyed by numpy's name and the kind of the loop's first operand ("f" float, "i" signed, "u" unsigned, "b" bool).
-What is not in a table runs through numpy.
+exp, sin and the like are calls of `mosaic.vector.functions`. A function that is in neither runs through numpy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Scalar expressions as C over lanes: each value is computed once, in the outermost loop that knows its axes.
+"""Scalar expressions as C over lanes: each value is computed once, in the outermost possible loop.
 
-A `Scope` is the body of one loop with the axes bound so far; `Emitter.value` finds the scope an expression belongs to,
-so that a load that does not depend on the lane axis is taken out of the loop over lanes.
+A `Scope` is the body of one loop; it knows the axes of the loops around it. `Emitter.value` puts an expression into the
+outermost scope that knows its axes: a load that is the same for all lanes is done before the loop over lanes.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ status_buffer = Buffer(BufferKind.OUTPUT, -1, 1, int64_dtype)
 
 @dataclass(slots=True)
 class Scope:
-    """Statements of one loop body, the axes whose values it knows, and the values it has computed.
+    """Statements of one loop body, the axes it knows, and the values it has computed.
 
-    `bound` are values of buffers filled by this kernel that are at hand in registers; `places` are such buffers that
-    lie in a local row, with the address of the current lanes. `indices` are those checked here.
+    bound:   values in registers, by the buffer of this kernel that they belong to
+    places:  the address of the current lanes in each buffer stored in a local row
+    indices: indices checked in this body
     """
 
     axes: frozenset[Axis]
@@ -54,7 +55,7 @@ class Scope:
     indices: dict[Gather, c.Name] = field(default_factory=dict)
 
     def inner(self, *axes: Axis) -> Scope:
-        """Return the scope of a loop inside over further axes."""
+        """Return the scope of an inner loop over further axes."""
         return Scope(self.axes | frozenset(axes), self)
 
     def for_axes(self, needed: frozenset[Axis]) -> Scope:
@@ -87,7 +88,7 @@ class Scope:
 
 @dataclass(slots=True)
 class Where:
-    """Where in a kernel an element is: one C expression per axis, the axis that lanes run along, how many are valid."""
+    """The position of a vector: one C expression per axis, the axis of the lanes, the number of valid lanes."""
 
     axes: tuple[c.Expression, ...]
     lane_axis: int
@@ -96,11 +97,11 @@ class Where:
 
 @dataclass(slots=True)
 class Numbers:
-    """Numbers expressions so that equal ones have equal numbers, and knows along which axes each changes.
+    """Gives equal expressions equal numbers, and says along which axes each changes.
 
-    Each record is looked at once: comparing whole trees at every step would make a chain's cost quadratic.
+    It looks at each record once: comparing whole trees would make the cost of a chain quadratic.
 
-    varying: the loops in whose turns a buffer's values differ, for buffers that loops of this kernel fill
+    varying: for a buffer filled in loops of this kernel, the loops whose turns change its values
     symbols: the C variable of each loop
     """
 
@@ -120,11 +121,11 @@ class Numbers:
         if number == len(self.axes):
             inner = [self.axes[part] for part in parts]
             self.axes.append(self._own_axes(expression).union(*inner))
-        self.seen[id(expression)] = (expression, number)  # kept, so that no other object gets its id
+        self.seen[id(expression)] = (expression, number)  # keeps the object alive, else its id could be reused
         return number
 
     def _own_axes(self, expression: Expression) -> frozenset[Axis]:
-        """Return the axes along which a value changes by itself, not through its operands."""
+        """Return the axes along which a load or an accumulated sum changes; none for other expressions."""
         if isinstance(expression, Accumulated):
             return frozenset(range(64))
         if not isinstance(expression, Load):
@@ -133,7 +134,7 @@ class Numbers:
         return frozenset[Axis]().union(*map(self.axes_of, seen))
 
     def axes_of(self, view: View) -> frozenset[Axis]:
-        """Return the axes and the loops along which a view shows other elements, or its elements change."""
+        """Return the axes and loops along which a view moves or its elements change."""
         axes: set[Axis] = {axis for axis, stride in enumerate(view.strides) if stride}
         axes.update(symbol for symbol, _ in terms_of(view.offset) if symbol in self.symbols)
         return frozenset(axes) | self.varying.get(view.buffer, frozenset())
@@ -146,7 +147,7 @@ def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
 
 
 def number_expression(number: Number, symbols: Mapping[Symbol, c.Expression]) -> c.Expression:
-    """Return a number that may change with the turns of loops."""
+    """Return a number that may contain loop symbols as a C expression."""
     result: c.Expression | None = None
     for symbol, coefficient in terms_of(number):
         term = symbols[symbol] * coefficient if coefficient != 1 else symbols[symbol]
@@ -172,7 +173,7 @@ class Emitter:
         return f"{prefix}{self.num_names}"
 
     def value(self, expression: Expression, scope: Scope, where: Where) -> c.Expression:
-        """Return the lanes of an expression, adding what computes them to the scope it belongs to."""
+        """Return the lanes of an expression, computed in the outermost scope that knows its axes."""
         if isinstance(expression, Literal):
             return self.lanes.constant(expression.value, expression.dtype)
         number = self.numbers.of(expression)
@@ -226,7 +227,7 @@ class Emitter:
         return self.lanes.from_memory(loaded, view.dtype)
 
     def address(self, view: View, where: Where, is_written: bool = False) -> c.Expression:
-        """Return where the element of a view lies."""
+        """Return the address of an element of a view."""
         moves, start = split(view.offset, self.numbers.symbols)
         first = View(view.buffer, start, view.shape, view.strides)
         place = address(self.operands.pointer(first, is_written), view.strides, where.axes)
@@ -239,7 +240,7 @@ class Emitter:
         return self.lanes.from_memory(self.lanes.use(memory.load_partial(vector))(place, where.count), dtype)
 
     def _index_for_all_lanes(self, gather: Gather, scope: Scope, where: Where) -> c.Name:
-        """Return an index that does not depend on the lane, checked once in the outermost loop that knows its axes."""
+        """Return an index that is the same for all lanes, checked once in the outermost loop that knows its axes."""
         home = scope.for_axes(self.numbers.axes_of(gather.index.view))
         if gather not in home.indices:
             name = home.indices[gather] = c.Name(self.fresh("index"))
@@ -256,7 +257,7 @@ class Emitter:
         return self.lanes.use(checked_index(gather.mode))(c.Cast(c.int64, c.dereference(place)), extent, status)
 
     def _load_lane_by_lane(self, load: Load, home: Scope, where: Where) -> c.Expression:
-        """Return elements whose places are checked one by one; all places come first, then lanes wait for no others."""
+        """Return elements gathered lane by lane; all addresses are computed first, so that the loads do not wait."""
         vector, lane = self.lanes.stored_type(load.dtype), c.Name("lane")
         base = self.address(load.view, where)
         offset: c.Expression = lane * load.view.strides[where.lane_axis]
@@ -274,7 +275,7 @@ class Emitter:
         return self.lanes.from_memory(name, load.dtype)
 
     def store(self, view: View, value: c.Expression, scope: Scope, where: Where) -> None:
-        """Add the statement that stores lanes into a view; along an axis of one element, the first lane."""
+        """Add the statement that stores lanes into a view; with one element, only the first lane."""
         place = self.address(view, where, is_written=True)
         scope.statements.append(self.stored(place, view, value, where))
 

@@ -1,4 +1,4 @@
-"""Groups -> kernels, each distinct one emitted once."""
+"""The kernel of a group, by the kind of its first stage; equal kernels are emitted once."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class KernelEmitter:
 
 @dataclass(frozen=True, slots=True)
 class KernelRequest:
-    """What is to be emitted.
+    """A group to emit, with what its emitter needs to know.
 
     comment: describes the kernel to the reader of the C file
-    number:  of the kernel among those of the module, for the names of functions of its own
+    number:  counts the kernels of a module; names of helper functions contain it
     """
 
     group: Group

@@ -1,4 +1,4 @@
-"""Indices that are data: counted from the start, checked, and reported without leaving the kernel."""
+"""Checks of computed indices in C: negative ones count from the end, errors are noted and raised after the run."""
 
 from __future__ import annotations
 

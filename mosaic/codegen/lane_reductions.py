@@ -1,6 +1,6 @@
-"""Reductions across rows: each lane reduces for itself, over loops around the vectors.
+"""Reductions across rows: each lane reduces its own column, in loops around the vectors.
 
-A `LaneReduction` is told each value with its position in those loops. May import accumulators and the searches.
+A `LaneReduction` takes each vector of values with its position in these loops. May import accumulators and searches.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class LaneReduction(Protocol):
     def name(self) -> str: ...
 
     def take(self, value: c.Expression, position: c.Expression, scope: Scope) -> None:
-        """Add the statements that take in a vector of values, which stand at that position in their lanes."""
+        """Add the statements that combine a vector of values, found at this position along the reduced axes."""
 
     def finish(self, scope: Scope) -> None:
         """Add the statements after the last value."""
 
 
 def start_reduction(emitter: Emitter, stage: RowStage, scope: Scope) -> LaneReduction:
-    """Declare what a reduction needs, before its loops."""
+    """Declare the variables of a reduction, before its loops."""
     if stage.reducer == "first":
         return _FirstTrue(emitter, stage, start_position(emitter, stage, scope))
     if stage.finds_position:
@@ -73,4 +73,4 @@ class _FirstExtremum:
         keep_place(self.extremum, self.name, value, position, scope)
 
     def finish(self, scope: Scope) -> None:
-        """A place that was never kept is 0 from the start."""
+        """Nothing to do: a position that was never set is 0 from the start."""

@@ -1,7 +1,7 @@
-"""Arrays that one task of a kernel needs for itself: a few KiB on the stack, the rest in its thread's part of the arena.
+"""Local arrays of a kernel's task: a few KiB on the stack, larger ones in the thread's part of the arena.
 
-A program may be called from a thread with a small stack, whatever the lengths of its rows. `thread` in a kernel is the
-number of the thread that runs the task; no two tasks that run at the same time have the same.
+Threads may have small stacks, and rows may be long. `thread` in a kernel is the number of the thread that runs the task;
+tasks that run at the same time have different numbers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from mosaic.codegen.operands import element_type
 from mosaic.ir_views import Buffer, BufferKind
 
 most_stack_bytes = 16 * 1024
-"""What the arrays of a kernel and of the functions that it calls may take of the stack."""
+"""The most stack that the local arrays of a kernel and of its functions may take."""
 
 scratch_buffer = Buffer(BufferKind.LOCAL, -1, 1, np.dtype(np.uint8))
-"""Stands for the parts of the arena that threads have to themselves, where operands are addressed."""
+"""The buffer that stands for the threads' parts of the arena in tables of operands."""
 
 _alignment_bytes = 64
 _byte_pointer = c.pointer(c.NamedType("unsigned char"))
@@ -32,7 +32,7 @@ class LocalArrays:
     scratch_bytes: int = 0
 
     def declare(self, name: str, dtype: np.dtype, num_elements: int) -> c.Statement:
-        """Return the declaration of an array, aligned as vectors ask for."""
+        """Return the declaration of an array, aligned for vectors."""
         place = self.place(dtype, num_elements)
         if place is None:
             array = c.ArrayType(element_type(dtype), num_elements)
@@ -40,7 +40,7 @@ class LocalArrays:
         return c.Declare(c.pointer(element_type(dtype)), name, place)
 
     def place(self, dtype: np.dtype, num_elements: int) -> c.Expression | None:
-        """Return where in the thread's part of the arena an array lies, or None if it is to lie on the stack."""
+        """Return the offset of an array in the thread's part of the arena, or None for the stack."""
         num_bytes = -(-num_elements * dtype.itemsize // _alignment_bytes) * _alignment_bytes
         if self.stack_bytes + num_bytes <= most_stack_bytes:
             self.stack_bytes += num_bytes

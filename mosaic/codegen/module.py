@@ -1,4 +1,4 @@
-"""The C file: kernels, each text once, and `mosaic_run`, which calls them in order with addresses of this program."""
+"""The C file: each distinct kernel once, and `mosaic_run`, which calls the kernels in order with their addresses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ byte_pointer = c.pointer(c.NamedType("unsigned char"))
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One call of a kernel: which function, on what, as which kernel of the profile, with how much scratch per thread."""
+    """One call of a kernel: function, operands, number in the profile, scratch bytes per thread."""
 
     function: str
     operands: tuple[Operand, ...]

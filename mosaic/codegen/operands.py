@@ -1,6 +1,6 @@
-"""What a kernel takes: one pointer per buffer and offset that it touches, in the order of first use.
+"""The arguments of a kernel: one pointer per buffer and offset, in the order of first use.
 
-The offset is in the pointer, so kernels that differ only in where their arrays lie are one text.
+The pointer includes the offset, so kernels that differ only in addresses share one C function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mosaic.vector.vector_types import vector_type
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A place in a buffer, and whether the kernel writes there."""
+    """A buffer and an offset, and whether the kernel writes there."""
 
     buffer: Buffer
     offset: Number

@@ -11,7 +11,7 @@ from mosaic.ir_expressions import Literal, literal
 from mosaic.vector.lane_operations import horizontal
 
 SUM_OF_SOME = "sum of some"
-"""Adds like "add", but starts at -0.0, which no addition notices: of some terms, the first starts the sum.
+"""Adds like "add", but starts at -0.0, which changes no sum, so that the first term starts it.
 
 numpy's scans begin with the first element, so that cumsum([-0.0]) is -0.0; its sums begin with 0.0.
 """
@@ -30,7 +30,7 @@ _lane_combiners = {
 
 
 def is_reducer(name: str) -> bool:
-    """Whether generated C can reduce by the function of that name."""
+    """Whether C can reduce by the function of that name."""
     return name in _lane_combiners
 
 

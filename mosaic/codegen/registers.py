@@ -1,7 +1,7 @@
-"""How values stand in vector registers: one number of lanes per kernel, truth values as masks.
+"""Values in vector registers: one number of lanes per kernel, truth values as masks.
 
-All vectors of a kernel have as many lanes as its widest element type fits into a register, so that values of every
-dtype line up. A bool is a mask in registers (integers, -1 for true) and one byte, 0 or 1, in memory.
+A register holds as many lanes of the kernel's widest dtype; all its vectors have this number, so that dtypes line up.
+A bool is a mask in registers (integers, -1 for true) and one byte, 0 or 1, in memory.
 """
 
 from __future__ import annotations

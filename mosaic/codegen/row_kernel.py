@@ -1,4 +1,6 @@
-"""One group as one C function: which rows are a task, and what stands around the loops over rows."""
+"""One group as one C function: tasks, the loops over rows around the statements, and `KernelCode`, the result.
+
+Products are in `matmul_kernel` and `block_kernel`; `group_kernels` chooses the emitter."""
 
 from __future__ import annotations
 
@@ -24,10 +26,10 @@ from mosaic.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class KernelCode:
-    """A kernel before it has a name: body, helpers, what its table of operands holds, and its number of tasks.
+    """A kernel without a name: body, helpers, the entries of its table of operands, and its number of tasks.
 
-    scratch_bytes: what each thread needs of the arena to itself; its start stands behind the operands
-    turns:         the loops around it
+    scratch_bytes: bytes of the arena for each thread; the address follows the operands in the table
+    turns:         the loops around the kernel
     """
 
     body: c.Body
@@ -51,7 +53,7 @@ class KernelCode:
 
 
 def schedule_of(group: Group) -> Schedule:
-    """Return the schedule of a group, which the last pass has set."""
+    """Return the schedule of a group, set by the pass `schedule`."""
     assert group.schedule is not None, "groups are emitted after they have been scheduled"
     return group.schedule
 
@@ -83,7 +85,7 @@ def emit_loop_kernel(group: Group, loop: Loop, comment: str, target: Target) -> 
 
 
 class RowsEmitter(Protocol):
-    """What emits the statements for one row, or for a range of a row, with the emitter of the kernel's expressions."""
+    """Emits the statements for one row, or for a range of a row; `emitter` emits their expressions."""
 
     emitter: Emitter
 
@@ -105,7 +107,7 @@ def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter) -> KernelCode:
 
 
 def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
-    """A single long row: a task is a range of its elements, a multiple of the lanes."""
+    """Return the statements for a single long row; a task is a range of its elements, a multiple of the lanes."""
     scope = Scope(frozenset())
     if own.num_tasks == 1:
         return rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
@@ -114,7 +116,7 @@ def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statem
 
 
 def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
-    """Many rows: a task is a block of them, counted through all outer axes."""
+    """Return the statements for many rows; a task is a block of rows, counted through all outer axes."""
     count = math.prod(group.rows)
     if own.num_tasks == 1:
         return _loop_over_rows(group, rows, c.literal(0), c.literal(count))
@@ -122,7 +124,7 @@ def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Sta
 
 
 def _bounds(own: Schedule, count: int) -> tuple[c.Statement, ...]:
-    """Return the declarations of where a task's part of `count` starts and stops."""
+    """Declare `start` and `stop`, the bounds of a task's part of `count`."""
     return (
         c.Declare(c.const(c.int64), "start", c.Name("task") * own.per_task),
         c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + own.per_task, c.literal(count))),
@@ -132,7 +134,7 @@ def _bounds(own: Schedule, count: int) -> tuple[c.Statement, ...]:
 def _loop_over_rows(
     group: Group, rows: RowsEmitter, start: c.Expression, stop: c.Expression
 ) -> tuple[c.Statement, ...]:
-    """Return the loop over rows; the index along each outer axis is counted on, which is faster than division."""
+    """Return the loop over rows; it increments the index along each outer axis, which is faster than division."""
     axes, declarations = row_indices(group.rows, start)
     if len(group.rows) == 1:
         axes = (c.Name("row"),)
@@ -141,7 +143,7 @@ def _loop_over_rows(
     if math.prod(group.rows) == 1:
         row = (c.Declare(c.const(c.int64), "row", c.literal(0)),) if len(group.rows) == 1 else ()
         declared = (*row, *declarations)
-        # Loops that are carried round may need no index: an unused variable is a warning.
+        # A loop body may need no index, and the C compiler warns of unused variables.
         used = tuple(each for each in declared if any(mentions(statement, each.name) for statement in statements))
         return (*used, *statements)
     counted = tuple(replace(each, ctype=c.int64) for each in declarations)
@@ -149,7 +151,7 @@ def _loop_over_rows(
 
 
 def _count_on(axes: tuple[c.Expression, ...], extents: tuple[int, ...]) -> tuple[c.Statement, ...]:
-    """Return the statements that move the indices along all outer axes to the next row."""
+    """Return the statements that increment the indices along all outer axes."""
     statements: tuple[c.Statement, ...] = ()
     for axis in range(len(axes) if len(axes) > 1 else 0):
         wrap = (c.If(c.equal(axes[axis], extents[axis]), (c.Assign(axes[axis], c.literal(0)), *statements)),)
@@ -158,7 +160,7 @@ def _count_on(axes: tuple[c.Expression, ...], extents: tuple[int, ...]) -> tuple
 
 
 def row_indices(rows: tuple[int, ...], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Declare, ...]]:
-    """Return the index along each outer axis of the row counted through all of them, and what declares them."""
+    """Return the index of a row along each outer axis, and its declarations; `row` counts through all axes."""
     if len(rows) <= 1:
         return tuple(row for _ in rows), ()
     names = tuple(c.Name(f"r{axis}") for axis in range(len(rows)))

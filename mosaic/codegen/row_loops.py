@@ -13,7 +13,7 @@ LoopBody = Callable[[Scope, Where], None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Where a row is: one C expression per outer axis, and the range of the lane axis (literals, or names)."""
+    """The position of a row: one C expression per outer axis, and the range of the lane axis (literals, or names)."""
 
     axes: tuple[c.Expression, ...]
     start: c.Expression
@@ -22,11 +22,11 @@ class Row:
 
     @property
     def is_range(self) -> bool:
-        """Whether only a part of the row is computed, between bounds known when the kernel runs."""
+        """Whether the kernel computes only a part of the row, with bounds known at run time."""
         return not isinstance(self.stop, c.IntegerLiteral)
 
     def where(self, lane: c.Expression, count: c.Expression | None, serial: tuple[c.Expression, ...] = ()) -> Where:
-        """Return the place of a vector that starts at a lane of this row."""
+        """Return the position of a vector that starts at this lane of the row."""
         return Where((*self.axes, lane, *serial), len(self.axes), count)
 
 
@@ -38,7 +38,7 @@ def loop_along_row(
     serial: tuple[c.Expression, ...] = (),
     start: c.Operand = 0,
 ) -> None:
-    """Add a loop over whole vectors of the row, and the rest as a part of one vector."""
+    """Add a loop over the whole vectors of the row; a partial vector takes the rest."""
     lanes, lane_axis = emitter.lanes.lanes, len(row.axes)
     whole = row.length // lanes * lanes
     first = row.start if start == 0 else c.as_expression(start)

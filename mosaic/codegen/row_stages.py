@@ -1,7 +1,7 @@
-"""RowStages over the same rows as C: phases of loops along the row, parted by its reductions.
+"""Row stages (softmax, layer norm) as C: several loops along each row, separated by the reductions.
 
-A phase is one loop over lanes. A value per element is computed in the first phase in which what it needs is known; a
-reduction's value is known after the loop of its phase. A value that a later phase needs is kept in a local row.
+A phase is one loop along the row. A stage runs in the first phase in which its operands are known; a reduction's value
+is known after the loop of its phase. A value that a later phase needs is stored in a local row.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from mosaic.ir_views import Buffer
 
 @dataclass(slots=True)
 class RowEmitter:
-    """Emits the stages of one row. `stored` are the results that live in memory after the kernel.
+    """Emits the stages of one row.
 
-    `places` are buffers local to the kernel: where their row lies, as a C pointer to its first element.
+    stored: results that the kernel writes to memory
+    places: buffers local to the kernel, with a C pointer to the first element of their row
     """
 
     emitter: Emitter
@@ -38,7 +39,7 @@ class RowEmitter:
     places: Mapping[Buffer, c.Expression] = field(default_factory=dict)
 
     def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
-        """Return the statements for one row; buffers local to the row are declared first."""
+        """Return the statements for one row, after the declarations of its local buffers."""
         plan = plan_phases(self.stages, self.stored | frozenset(self.places))
         names = {buffer: self.emitter.fresh("row") for buffer in plan.local_rows}
         declarations = tuple(self._local_row(buffer, name, row.length) for buffer, name in names.items())
@@ -56,7 +57,7 @@ class RowEmitter:
 
 @dataclass(frozen=True, slots=True)
 class PhasePlan:
-    """In which phase each stage runs, and which results must be kept in a row for a later phase."""
+    """The phase of each stage, and the results that a later phase needs in a local row."""
 
     stages: tuple[RowStage, ...]
     phases: tuple[int, ...]
@@ -77,7 +78,7 @@ class PhasePlan:
 
 
 def plan_phases(stages: Sequence[RowStage], in_memory: frozenset[Buffer]) -> PhasePlan:
-    """Return the phases of stages in order; a stage runs as soon as what it reads is known."""
+    """Return the phases of stages in order; a stage runs as soon as its operands are known."""
     known_from: dict[Buffer, int] = {}
     computed_in: dict[Buffer, int] = {}
     kept: dict[Buffer, None] = {}
@@ -86,7 +87,7 @@ def plan_phases(stages: Sequence[RowStage], in_memory: frozenset[Buffer]) -> Pha
         sources = [load.view.buffer for load in loads(stage.expression) if load.view.buffer in known_from]
         phase = max((known_from[buffer] for buffer in sources), default=0)
         if _has_own_loop(stage):
-            # It runs behind the loop of its phase, whose values per element are gone by then.
+            # The stage runs after the loop of its phase, when that loop's registers are gone.
             phase = max([phase, *(computed_in[buffer] + 1 for buffer in sources if buffer in computed_in)])
         phases.append(phase)
         for buffer in sources:
@@ -99,13 +100,13 @@ def plan_phases(stages: Sequence[RowStage], in_memory: frozenset[Buffer]) -> Pha
 
 
 def _has_own_loop(stage: RowStage) -> bool:
-    """Whether a reduction cannot share the loop of the other stages of its phase."""
+    """Whether a reduction needs a loop of its own."""
     return stage.is_along_row and (bool(stage.serial) or stage.finds_position)
 
 
 @dataclass(slots=True)
 class _PhaseEmitter:
-    """The state of emitting one row: what is known per row, which values earlier phases computed."""
+    """The state of emitting one row: values per row, and values that earlier phases computed."""
 
     emitter: Emitter
     row: Row
@@ -117,7 +118,7 @@ class _PhaseEmitter:
     computed: set[Buffer] = field(default_factory=set)
 
     def emit(self, number: int, schedule: PhaseSchedule) -> None:
-        """Add one phase: its values per row, then its loop along the row, then what its reductions came to."""
+        """Add one phase: values per row, the loop along the row, the results of its reductions."""
         stages = [stage for stage, phase in zip(self.plan.stages, self.plan.phases, strict=True) if phase == number]
         before = [stage for stage in stages if stage.is_per_row]
         for stage in before:
@@ -150,7 +151,7 @@ class _PhaseEmitter:
         scope.bound.update(self.per_row)
 
     def _bind_rows(self, scope: Scope, where: Where) -> None:
-        """Let a loop body load what an earlier phase kept, or a stage before left in a local place."""
+        """Let a loop body load values that an earlier phase or stage stored locally."""
         scope.bound.update(self.per_row)
         lane = where.axes[where.lane_axis]
         for buffer, place in self.local.items():
@@ -172,7 +173,7 @@ class _PhaseEmitter:
             self._finish_reduction(stage, name)
 
     def _emit_rest(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], start: c.Operand) -> None:
-        """Vector after vector from `start` on."""
+        """Reduce one vector after the other from `start` on."""
 
         def body(scope: Scope, where: Where) -> None:
             self._emit_body(stages, accumulators, scope, where)
@@ -180,7 +181,7 @@ class _PhaseEmitter:
         loop_along_row(self.emitter, self.row, self.scope, body, start=start)
 
     def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> int:
-        """Several accumulators take turns, because each waits for its own last combination; return where they end."""
+        """Reduce with several accumulators in turn, so that no addition waits for the one before; return the end."""
         step = turns * self.emitter.lanes.lanes
         stop = self.row.length // step * step
         others = [
@@ -193,9 +194,9 @@ class _PhaseEmitter:
         return stop
 
     def _emit_wide(self, stage: RowStage, turns: int) -> c.Operand:
-        """Reduce several vectors per turn of the loops over the serial axes; return where they end.
+        """Reduce several vectors per turn of the loops over the serial axes; return the end.
 
-        Memory is then read in longer pieces, and a vector's combination does not wait for the one before.
+        Memory is then read in longer pieces, and no combination waits for the one before.
         """
         row, lanes = self.row, self.emitter.lanes.lanes
         step = turns * lanes
@@ -229,9 +230,9 @@ class _PhaseEmitter:
     def _emit_blocks(
         self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], schedule: PhaseSchedule
     ) -> None:
-        """A long row: each block has accumulators of its own, so that no sum grows by more than one block's additions.
+        """Reduce a long row in blocks, each with fresh accumulators, so that rounding errors stay those of one block.
 
-        A block after which nothing can change any more is the last.
+        The loop ends early once further blocks cannot change the result (any, all).
         """
         emitter, block = self.emitter, schedule.block
         limit = self.row.length // block * block
@@ -279,7 +280,7 @@ class _PhaseEmitter:
             scope.statements.append(self.emitter.stored_densely(place, buffer.dtype, value, where))
 
     def _vector_value(self, stage: RowStage, scope: Scope, where: Where) -> c.Expression:
-        """Return the lanes of a value per element; axes reduced besides the row are loops inside."""
+        """Return the lanes of a value per element; further reduced axes are loops inside."""
         if not stage.serial:
             return self.emitter.value(stage.expression, scope, where)
         (name,) = self._reduce_serially(stage, scope, [where])
@@ -315,7 +316,7 @@ class _PhaseEmitter:
         return tuple(reduction.name for reduction in reductions)
 
     def _emit_nested_reduction(self, stage: RowStage) -> None:
-        """A reduction along the row and further axes: loops over these around the loop along the row."""
+        """Reduce the row and further axes: loops over the further axes around the loop along the row."""
         if stage.finds_position:
             self._emit_search(stage)
             return
@@ -337,7 +338,7 @@ class _PhaseEmitter:
         self._finish_reduction(stage, name)
 
     def _emit_search(self, stage: RowStage) -> None:
-        """The position of what is sought, counted through the axes around the row and the row."""
+        """Return a found position, counted through the axes around the row and the row."""
         variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
         extra = tuple(c.Name(each) for each in variables)
         first = len(self.row.axes) + 1

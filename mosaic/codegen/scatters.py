@@ -1,7 +1,7 @@
-"""Scatters as C: elements are combined into places that indices choose, in one order whatever the number of threads.
+"""Scatters (np.add.at and kin) as C, in one order whatever the number of threads.
 
-Loops over the serial axes stand around the loop over lanes, so that an index that is the same for all lanes is checked
-once for a whole vector. Where lanes go to places of their own, they are combined one by one, in order.
+Loops over the serial axes are around the loop over lanes, so that an index that is the same for all lanes is checked
+once per vector. Where each lane has its own index, lanes are combined one by one, in order.
 """
 
 from __future__ import annotations

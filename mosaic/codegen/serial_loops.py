@@ -1,7 +1,7 @@
-"""Loops in kernels: the turns run for some vectors of a row at once, and carried values stay in registers.
+"""Loops inside kernels, such as running sums: carried values stay in registers from turn to turn.
 
-Several vectors take part in each turn where the row is long: memory is then read in longer pieces, and one vector's
-chain of additions does not wait for another's.
+On long rows each turn handles several vectors: memory is read in longer pieces, and the additions of one vector overlap
+those of another.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from mosaic.ir_views import Buffer
 
 @dataclass(slots=True)
 class LoopEmitter:
-    """Emits a loop for one row, with `wide` vectors in each turn. `stored` are the results that live in memory afterwards.
+    """Emits a loop for one row.
 
-    unrolled: turns that the compiler writes out where a single vector takes part
+    stored:   results that the loop writes to memory
+    wide:     vectors in each turn
+    unrolled: turns that the compiler unrolls where each handles one vector
     """
 
     emitter: Emitter
@@ -40,7 +42,7 @@ class LoopEmitter:
         return tuple(scope.statements)
 
     def _note_turns(self, loop: Loop, outer: frozenset[int | Symbol]) -> None:
-        """Tell the emitter which values are others in each turn, so that none of them is taken out of the loop."""
+        """Note the values that change in each turn, so that the emitter does not move them out of the loop."""
         axes = outer | {loop.symbol}
         for part in loop.body:
             if isinstance(part, Loop):
@@ -54,7 +56,7 @@ class LoopEmitter:
         scope.statements += statements
 
     def _emit_wide(self, row: Row, scope: Scope) -> c.Operand:
-        """Run several vectors in each turn; return where they end."""
+        """Handle several vectors in each turn; return the end."""
         if self.wide == 1:
             return 0
         lanes = self.emitter.lanes.lanes
@@ -68,7 +70,7 @@ class LoopEmitter:
         return row.start + (row.stop - row.start) / step * step if row.is_range else row.length // step * step
 
     def _turns(self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where]) -> tuple[c.Statement, ...]:
-        """Return the loop over turns, and what follows it; what it needs from before goes to the scopes, one for each vector."""
+        """Return the loop over turns and the statements after it; preparations go to the scopes, one per vector."""
         symbol = c.Name(self.emitter.fresh("turn"))
         self.emitter.numbers.symbols[loop.symbol] = symbol
         inner = [scope.inner(loop.symbol) for scope in scopes]
@@ -96,7 +98,7 @@ class LoopEmitter:
     def _final_values(
         self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where], states: Sequence[Sequence[c.Name]]
     ) -> list[c.Statement]:
-        """Let what comes after the loop find the carried values; return what stores those that live in memory."""
+        """Bind the carried values for later statements; return the stores of those in memory."""
         stores = Scope(frozenset())
         for scope, where, names in zip(scopes, places, states, strict=True):
             for one, name in zip(loop.carried, names, strict=True):
@@ -106,7 +108,7 @@ class LoopEmitter:
         return stores.statements
 
     def _start(self, loop: Loop, scope: Scope, turn: Scope, where: Where) -> list[c.Name]:
-        """Declare the carried values as they are before the first turn."""
+        """Declare the carried values with their start values."""
         names = []
         for one in loop.carried:
             name, vector = c.Name(self.emitter.fresh("carried")), self.emitter.lanes.type(one.state.dtype)
@@ -123,7 +125,7 @@ class LoopEmitter:
             self.emitter.store(part.result, value, scope, where)
 
     def _hand_on(self, loop: Loop, scope: Scope, where: Where, names: Sequence[c.Name]) -> None:
-        """Let the next turn find what this one computed; all values are read before any is replaced."""
+        """Assign the carried values for the next turn; all are read before any is replaced."""
         values = [self.emitter.value(Load(one.following), scope, where) for one in loop.carried]
         if len(values) > 1:
             values = [
@@ -139,7 +141,7 @@ class LoopEmitter:
 
 
 def _taken(scopes: Sequence[Scope]) -> list[c.Statement]:
-    """Return the statements of the scopes, which forget them."""
+    """Return and clear the statements of the scopes."""
     statements = [each for scope in scopes for each in scope.statements]
     for scope in scopes:
         scope.statements.clear()

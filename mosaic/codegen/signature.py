@@ -1,6 +1,6 @@
-"""What the text of a kernel depends on: the group with its buffers numbered by first use.
+"""Signatures of groups: groups with equal signatures share one C function and differ only in addresses.
 
-Groups with equal signatures are emitted once; only the places their operands have in memory differ.
+A signature is the group with its buffers numbered by first use.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mosaic.ir_views import Buffer, View
 
 @dataclass(slots=True)
 class Signature:
-    """Numbers buffers, places and loops in the order in which a group names them."""
+    """Numbers buffers, addresses and loops in the order in which a group uses them."""
 
     buffers: dict[Buffer, int] = field(default_factory=dict)
     places: dict[tuple[Buffer, Number], int] = field(default_factory=dict)
@@ -34,13 +34,13 @@ class Signature:
         return (group.rows, group.length, stages, local)
 
     def place(self, buffer: Buffer, offset: Number) -> int:
-        """Return the number of a place in memory."""
+        """Return the number of an address."""
         return self.places.setdefault((buffer, offset), len(self.places))
 
 
 @singledispatch
 def signed(part: Any, signature: Signature) -> Hashable:  # Any: a part of a statement
-    """Return what a part of a statement adds to a signature: numbers, words and dtypes as they are."""
+    """Return the signature of a part of a statement; numbers, words and dtypes are their own."""
     known: Hashable = part
     return known
 
@@ -52,7 +52,7 @@ def _(part: tuple, signature: Signature) -> Hashable:  # type: ignore[type-arg] 
 
 @signed.register
 def _(part: Kind, signature: Signature) -> Hashable:
-    # Every kind is a dataclass, which the class itself cannot say. Which instructions it computes is not in the text.
+    # Every kind is a dataclass, which mypy cannot see. The C text does not depend on `origins`.
     names = [each.name for each in fields(part) if each.name != "origins"]  # type: ignore[arg-type]
     return (type(part), *(signed(getattr(part, name), signature) for name in names))
 
@@ -65,7 +65,7 @@ def _(part: Carried, signature: Signature) -> Hashable:
 @signed.register
 def _(part: View, signature: Signature) -> Hashable:
     number = signature.buffers.setdefault(part.buffer, len(signature.buffers))
-    # Loops around the kernel move the place; loops inside it stand in its text.
+    # Loops around the kernel change the address passed; loops inside it are part of the text.
     moves, offset = split(part.offset, signature.symbols)
     place = signature.place(part.buffer, offset)
     return (number, place, part.dtype, part.shape, part.strides, signed(moves, signature))
@@ -98,6 +98,6 @@ def _(part: Convert, signature: Signature) -> Hashable:
 
 @signed.register
 def _(part: Gather, signature: Signature) -> Hashable:
-    # The origin is a place too: where an index error is reported.
+    # The origin decides the address at which an index error is reported.
     status = signature.place(status_buffer, part.origin)
     return (signed(part.index, signature), part.extent, part.stride, part.mode, status)

@@ -1,6 +1,7 @@
 """From operations to definitions and tiled kernels: one function per operation class, registered by class.
 
-Importing this package registers every family. An operation without a row is run by numpy between compiled regions.
+Importing this package registers every family. An operation without a lowering becomes an island: numpy runs
+it between compiled regions (`mosaic/numpy_islands.py`).
 """
 
 from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scans, scatters, writes

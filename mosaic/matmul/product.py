@@ -1,4 +1,4 @@
-"""Matrix products as C: sums kept in registers over the depth, handed to an epilogue given by the caller.
+"""Matrix products as C: sums stay in registers over the depth, then go to the caller's epilogue.
 
 Algorithm: Goto and van de Geijn's panel product with B stored in panels beforehand; A is read in place.
 Weakness: a matrix of one or two columns is computed as a whole vector of them.
@@ -23,7 +23,7 @@ Epilogue = Callable[[c.Expression, c.Expression, c.Expression, c.Expression | No
 
 @dataclass(frozen=True, slots=True)
 class Matmul:
-    """A matrix product to emit: what, in which blocks, for which processor, under which name, and what follows.
+    """A matrix product to emit: sizes, blocks, processor, name and epilogue.
 
     `extra_parameters` are the parameters that the statements of `epilogue` use, `epilogue_helpers` what they call.
     With `takes_sums`, the last parameter is memory for `num_sums` sums; otherwise they lie on the stack.

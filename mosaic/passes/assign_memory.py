@@ -1,4 +1,4 @@
-"""Where each buffer of a region lies: tables of inputs and outputs, the block of constants, the arena."""
+"""Assigns each buffer of a region an address: in the tables of inputs and outputs, the constants, or the arena."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class MemoryPlan:
 
 
 def constant_offsets(program: IrProgram) -> dict[Buffer, int | None]:
-    """Return where in the block each constant that is still read starts, in bytes; None for one that C never reads."""
+    """Return the byte offset of each constant that is still read; None for a constant that C never reads."""
     offsets: dict[Buffer, int | None] = {}
     stop = 0
     read = [view.buffer for statement in program.statements for view in read_views(statement)]
@@ -57,7 +57,7 @@ def constant_offsets(program: IrProgram) -> dict[Buffer, int | None]:
 
 
 def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer, int | None]) -> MemoryPlan:
-    """Return the places of everything the region touches."""
+    """Return the addresses of everything the region reads or writes."""
     inputs = {buffer: position for position, buffer in enumerate(region.inputs)}
     outputs = {buffer: position for position, buffer in enumerate(region.outputs)}
     requests = _requests(region, {*inputs, *outputs, *constants})
@@ -66,7 +66,7 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
     origins = _status_origins(region)
     slots = {origin: slot for slot, origin in enumerate(origins)}
     in_block = {buffer: start for buffer, start in constants.items() if start is not None}
-    # What threads have to themselves begins where the buffers end: its size depends on their number.
+    # The threads' parts follow the buffers, since their total size depends on the number of threads.
     own = {**arena, scratch_buffer: plan.arena_bytes}
     address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, in_block, own, slots)
     return MemoryPlan(address, plan, origins, arena)
@@ -75,7 +75,7 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
 def _requests(region: Region, placed: set[Buffer]) -> dict[Buffer, BufferRequest]:
     """Return the lifetime of each buffer that lies in the arena, counted in groups.
 
-    What loops touch is alive in all of their turns.
+    A buffer used in a loop is alive in all its turns.
     """
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}

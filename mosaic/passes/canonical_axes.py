@@ -1,4 +1,4 @@
-"""The fewest axes a definition can be written with, and which of them the lanes of a vector run along."""
+"""Merges the axes of definitions into the fewest, and chooses the axis of the lanes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def without_unit_axes(definition: Definition) -> Definition:
 
 
 def without_idle_reducer(definition: Definition) -> Definition:
-    """Return the definition without a reduction over no axis: one element, combined with where the reduction starts.
+    """Return the definition with a reduction over no axis replaced by an expression.
 
-    That is the element itself, except that a sum starts at 0.0: the sum of -0.0 alone is 0.0, as numpy has it.
+    It is the element itself, but for a sum, which starts at 0.0: the sum of -0.0 alone is 0.0, as in numpy.
     """
     if definition.reducer is None or definition.reduced:
         return definition
@@ -66,7 +66,7 @@ def merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
 
 
 def as_group(definition: Definition) -> Group:
-    """Return a group of one definition, its lanes along the axis that most of its views have dense.
+    """Return a group of one definition, with lanes along the axis in which most of its views are dense.
 
     Precondition: none; the definition is made canonical first.
     """
@@ -81,7 +81,7 @@ def as_group(definition: Definition) -> Group:
 
 
 def _dense_views(definition: Definition, axis: int) -> int:
-    """Count the loads that are dense along an axis, less those that jump."""
+    """Count the loads that are dense along an axis, minus those with another step."""
     strides = [part.view.strides[axis] for part in walk(definition.expression) if isinstance(part, Load)]
     return sum(stride == 1 for stride in strides) - sum(stride not in (0, 1) for stride in strides)
 

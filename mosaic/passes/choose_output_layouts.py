@@ -40,7 +40,7 @@ def choose_output_layouts(program: IrProgram) -> IrProgram:
 
 
 def _is_free(definition: Definition) -> bool:
-    """Whether it computes each element from elements: what only moves them decides where they lie."""
+    """Whether the definition computes elements, rather than only moves them to their places."""
     return definition.reducer is None and definition.result.covers_buffer and not is_movement(definition.expression)
 
 
@@ -70,7 +70,7 @@ def memory_order(definition: Definition) -> tuple[int, ...]:
 
 
 def _lies_outside(definition: Definition, axis: int, other: int) -> bool | None:
-    """Whether all that is read has the axis outside of the other; None where nothing moves along both."""
+    """Whether every view has this axis outside the other; None if no view moves along both."""
     found = [
         abs(view.strides[axis]) > abs(view.strides[other])
         for view in views(definition.expression)

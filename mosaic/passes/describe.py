@@ -1,4 +1,4 @@
-"""Words about kernels for the reader of the C file: what is computed, in which shapes; nothing that differs by use."""
+"""Comments of kernels in the C file: operations and shapes, the same for all uses of a kernel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def operation_names(group: Group, program: Program) -> list[str]:
 
 @singledispatch
 def shapes_text(stage: Kind) -> str:
-    """Return a line on what a stage computes; by default its class and its results."""
+    """Return a line that describes a stage; by default its class and its results."""
     results = ", ".join(f"{list(view.shape)} {view.dtype}" for view in stage.writes())
     return f"  {type(stage).__name__} of {results}"
 

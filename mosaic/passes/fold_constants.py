@@ -20,13 +20,13 @@ from mosaic.lowering.registry import has_lowering
 
 always_folded_bytes = 1 << 20
 steps_per_load = 64
-"""An element that takes so many steps is loaded sooner than computed: some 4 ns of vector code, 8 bytes from memory."""
+"""Loading an element is faster than computing it in so many steps: some 4 ns of vector code against 8 bytes from memory."""
 
 
 def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Return the values of constant instructions by position: those given, and what is computed from them.
 
-    An instruction that raises is left to raise when the program runs.
+    An instruction that raises stays in the program and raises at run time.
     """
     known: dict[int, tuple[np.ndarray, ...]] = {position: (array,) for position, array in constants.items()}
     folded = dict(constants)
@@ -40,7 +40,7 @@ def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dic
         if not all(source in known for source, _ in instruction.operands):
             continue
         cost = operation.cost([program.instructions[p].types[i] for p, i in instruction.operands], instruction.types)
-        # What has no lowering would call numpy at each run, though it may only show elements.
+        # An operation without a lowering would call numpy at each run, even if it is only a view.
         is_stored = cost > 0 or not has_lowering(operation)
         if is_stored and not _is_worth(instruction, cost, known):
             continue
@@ -54,7 +54,7 @@ def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dic
 
 
 def _operand(program: Program, reference: Reference, known: Mapping[int, tuple[np.ndarray, ...]]) -> Any:
-    """Return an operand as numpy would have it: a scalar where it has scalars."""
+    """Return an operand as numpy has it: a scalar where numpy has scalars."""
     source, index = reference
     is_scalar = program.instructions[source].types[index].is_scalar
     value = known[source][index]

@@ -1,10 +1,9 @@
-"""Joins a product, what follows along its rows, and a second product over these rows into one group.
+"""Fuses attention into one kernel: a product, stages along its rows, and a product of these rows.
 
 Before:  s = q @ k; p = softmax(s); y = p @ v
 After:   for each block of rows: s = q @ k; p = softmax(s); y = p @ v        s and p as large as the block
 
-The rows of s and p never reach memory. The shape of a problem that gains is that of attention: many products in a batch,
-rows that fit into the cache a block at a time.
+The rows of s and p never reach memory. It pays where a batch has many products and a block of rows fits into the cache.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def _touching(groups: list[Group | Island | None]) -> dict[Buffer, list[int]]:
 def _chain(
     position: int, groups: list[Group | Island | None], touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
 ) -> tuple[int, int, int] | None:
-    """Return the places of a product, of its only user, and of that one's only user, if they are of the right kinds."""
+    """Return the positions of a product, its only user, and the only user of that, if their kinds fit."""
     product = _only_product(groups[position])
     middle = _only_user(product, position, touching, delivered) if product is not None else None
     rows = None if middle is None else groups[middle]
@@ -110,7 +109,7 @@ def _joined(first: Group, middle: Group, last: Group) -> Group | None:
         return None
     local = middle.local | {before.result.buffer, known[-1].result.buffer}
     if sum(view.buffer in local for view in after.reads()) != 1:
-        return None  # it reads the block's rows elsewhere than as its left operand: a residual connection, p @ p.T
+        return None  # the second product reads the rows in other ways too: a residual connection, p @ p.T
     return Group(rows, length, (before, *known, after), local)
 
 
@@ -123,5 +122,5 @@ def _over(stage: RowStage, rows: tuple[int, ...], length: int) -> RowStage | Non
 
 
 def _reads_rows_of(stage: RowStage, before: Matmul) -> bool:
-    """Whether all that the stage reads of the first product is its own element."""
+    """Whether the stage reads the first product only at its own element."""
     return all(same_elements(view, before.result) for view in stage.reads() if view.buffer is before.result.buffer)

@@ -16,7 +16,7 @@ from mosaic.passes.uses import moves_behind_update, readers, updates
 
 
 def fuse_epilogues(program: IrProgram) -> IrProgram:
-    """Return the program with each product's only user as its epilogue, where that user is elementwise over it.
+    """Return the program in which each product's only user is its epilogue, if it is elementwise over the product.
 
     Pre:  statements are definitions, matmuls and islands
     """
@@ -32,7 +32,7 @@ def fuse_epilogues(program: IrProgram) -> IrProgram:
         user = statements[places[0]]
         fused = with_epilogue(statement, user) if isinstance(user, Definition) else None
         if fused is not None:
-            # At the user's place, where all that the epilogue reads is known.
+            # The fused product takes the user's position, after everything that the epilogue reads.
             statements[position], statements[places[0]] = None, fused
     return replace(program, statements=tuple(each for each in statements if each is not None))
 

@@ -1,4 +1,4 @@
-"""Groups statements that share their rows into kernels.
+"""Fuses statements over the same rows into one kernel: a softmax, a layer norm.
 
 Before:  m = max(x); e = exp(x - m); s = sum(e); y = e / s
 After:   for each row: m = max(x); e = exp(x - m); s = sum(e); y = e / s
@@ -38,19 +38,19 @@ from mosaic.passes.loop_groups import can_be_kernel, loop_group
 from mosaic.passes.uses import updated_buffers
 
 most_candidates = 16
-"""Groups that a definition tries to join: with all that it reads from, time would grow with the square."""
+"""The most groups a definition tries to join; trying all would take quadratic time."""
 
 farthest_move = 64
-"""Groups that another is moved behind, for the same reason."""
+"""The most groups that another is moved behind, for the same reason."""
 
 most_records = 192
 """Records in the expressions of one group: beyond this, compilers take more than linear time for its function."""
 
 records_of_reduction = 32
-"""What the loops of a reduction count beside its expression, of which they hold several copies: accumulators take turns."""
+"""Added to the size of a reduction: its loops hold several copies of the expression, one per accumulator."""
 
 records_of_search = 96
-"""The same for the search of a position, which looks at eight vectors at once, then at one after the other, then at lanes."""
+"""The same for a search, which tests eight vectors at once, then single vectors, then lanes."""
 
 
 def fuse_rows(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
@@ -69,10 +69,9 @@ def fuse_rows(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
 
 
 def _groups_in_turns(loop: Loop, memory: Memory, fuse: bool) -> list[Group | Island]:
-    """Return a loop as groups with turns: first values of what it carries, its body, and what goes to the next turn.
+    """Return a loop as groups with turns: start values, body, and copies of carried values to the next turn.
 
-    The values that a turn leaves are copied to where the next one reads them, through temporaries where one of them is
-    itself a value that the turn has found.
+    Copies go through temporaries where a carried value is the old value of another (a, b = b, a).
     """
     own = loop.own_buffers()
     outputs = [view for view in loop.writes() if terms_of(view.offset)]
@@ -128,9 +127,9 @@ class _Fusion:
 
     latest:    of the groups that write a buffer, the one that runs last
     records:   how large the C of each group is, in records of expressions
-    scattered: buffers of which several statements write a part each, as concatenate does; no island may come between
-               these, since a region hands on whole buffers
-    readers:   of the arrays of which a part is written anew, which groups read them: the write comes after these
+    scattered: buffers that several statements fill in parts, as concatenate does; no island may come between these
+               statements, since a region hands on whole buffers
+    readers:   the groups that read an array of which a part is overwritten; the write comes after them
     """
 
     groups: dict[int, Group | Island | Loop] = field(default_factory=dict)
@@ -176,7 +175,7 @@ class _Fusion:
     def _join_one(self, definition: Definition) -> bool:
         read = dict.fromkeys(view.buffer for view in read_views(definition))
         touched = (*read, definition.result.buffer)
-        # A group that writes another part of the same buffer cannot take this one in, but comes before it.
+        # A group that writes another part of the same buffer stays apart, and before this one.
         before = [self.latest[each] for each in touched if each in self.latest]
         if definition.base is not None:
             before += self.readers[definition.base.buffer]
@@ -198,7 +197,7 @@ class _Fusion:
         return self.places[number]
 
     def _candidates(self, read: Iterable[Buffer]) -> list[int]:
-        """Return the groups that compute what is read, those that run last first, and not more than are worth a try."""
+        """Return the groups that compute these buffers, the latest first, up to a limit."""
         numbers = {number for buffer in read for number in self.writers.get(buffer, ())[-most_candidates:]}
         return sorted(numbers, key=self._place, reverse=True)[:most_candidates]
 
@@ -211,7 +210,7 @@ class _Fusion:
         self.latest[written] = number
 
     def _can_run_at(self, number: int, last: int) -> bool:
-        """Move a group behind the last producer of what joins it, unless something between depends on the group."""
+        """Move a group behind the last producer of the definition that joins it, unless a group between depends on it."""
         start, stop = self.places[number], self.places[last]
         if stop <= start:
             return True

@@ -1,10 +1,10 @@
-"""Puts elementwise definitions into the expressions that use them.
+"""Inlines elementwise definitions into the expressions that use them.
 
 Before:  a = x + y; b = exp(a); c = sum(b)
 After:   c = sum(exp(x + y))
 
-A definition with one user disappears into it, unless its value would be computed more often; one that only moves or
-converts elements disappears into every user.
+A definition with one user is inlined, unless its value would be computed more often. A definition that only moves or
+converts elements is inlined into every user.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def inline_elementwise(program: IrProgram) -> IrProgram:
     protected = frozenset(program.delivered)
     users = {buffer: set(positions) for buffer, positions in readers(program.statements).items()}
     updated = updates(program)
-    # Users before what they use: a chain collapses into its last definition in one sweep.
+    # From the last to the first: a chain collapses into its last definition in one sweep.
     for position in range(len(statements) - 1, -1, -1):
         _inline_one(position, statements, writers, protected, users, updated)
     return replace(program, statements=tuple(each for each in statements if each is not None))
@@ -140,7 +140,7 @@ def _substituted(producer: Definition, user: Definition) -> Definition | None:
     if size(expression) > largest_expression or any(load.view.buffer is buffer for load in loads(expression)):
         return None
     result = replace(user, expression=expression, origins=_merged(producer.origins, user.origins))
-    # A write whose value is computed from elements that it replaces elsewhere needs the value beforehand.
+    # A write must not replace elements before its own value reads them, as in x[1:] = x[:-1] + 1.
     return result if result.base is None or reads_own_elements(result, result) else None
 
 
@@ -155,7 +155,7 @@ def _is_index(expression: Expression, buffer: Buffer) -> bool:
 
 
 def inlined_value(producer: Definition, seen: View, domain: tuple[int, ...]) -> Expression | None:
-    """Return what the producer stores, as seen through a view of its result over another domain."""
+    """Return the producer's expression at the elements that a view of its result shows."""
     if not is_movement(producer.expression) and _num_evaluations(seen, domain) > producer.num_elements:
         return None
     mapping = index_map(seen, producer.result)
@@ -166,7 +166,7 @@ def inlined_value(producer: Definition, seen: View, domain: tuple[int, ...]) -> 
 
 
 def _num_evaluations(seen: View, domain: tuple[int, ...]) -> int:
-    """Return how often a value is computed: not again along trailing axes, or turns, on which it does not depend."""
+    """Return how often a value is computed; trailing axes and turns on which it does not depend count once."""
     last = max((axis for axis, stride in enumerate(seen.strides) if stride), default=-1)
     return math.prod(domain[: last + 1]) * math.prod(symbol.most for symbol, _ in terms_of(seen.offset))
 

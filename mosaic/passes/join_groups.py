@@ -61,7 +61,7 @@ def can_be_in_place(write: RowStage, stages: Sequence[RowStage]) -> bool:
 
 
 def row_stages(group: Group) -> list[RowStage]:
-    """Return the stages that are no products."""
+    """Return the row stages of a group, without its products."""
     return [stage for stage in group.stages if isinstance(stage, RowStage)]
 
 
@@ -111,7 +111,7 @@ def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | N
 
 
 def _reads_own_element(stage: RowStage, group: Group) -> bool:
-    """Whether all that the stage reads of the group's results lies at its own element or row."""
+    """Whether the stage reads the group's results only at its own element or row."""
     written = {other.result.buffer: other.result for other in row_stages(group)}
     if any(view.buffer in written for view in gathered_views(stage.expression)):
         return False

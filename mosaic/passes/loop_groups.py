@@ -27,7 +27,7 @@ fewest_lanes = 8
 """A row shorter than this leaves lanes empty; lanes then run along the longest axis."""
 
 fewest_scalar_turns = 32
-"""With so many turns, elements that lie apart are fetched one by one anyway, and a row runs faster by itself."""
+"""With so many turns, strided elements are fetched one by one anyway, and single rows run faster."""
 
 
 def can_be_kernel(loop: Loop) -> bool:
@@ -38,7 +38,7 @@ def can_be_kernel(loop: Loop) -> bool:
         return False
     symbols = {each.symbol for each in loops}
     if any(symbol not in symbols for each in loops for symbol, _ in terms_of(each.extent)):
-        return False  # a loop around the kernel says how long this one is
+        return False  # its extent depends on a loop around the kernel
     return len({view.shape for view in _all_views(loop)}) == 1 and _reads_own_elements(loop)
 
 
@@ -107,7 +107,7 @@ def _all_views(loop: Loop) -> Iterator[View]:
 
 
 def _reads_own_elements(loop: Loop) -> bool:
-    """Whether what a turn reads of its own results and of carried values is its own element."""
+    """Whether a turn reads its own results and carried values only at its own element."""
     parts = list(_definitions(loop))
     stored = {part.result.buffer: part.result for part in parts}
     for each in _loops(loop):

@@ -44,7 +44,7 @@ Pass = Callable[[IrProgram], IrProgram]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What decides how a program is compiled, apart from the program.
+    """The options of a compilation.
 
     as_numpy:    outputs lie in memory as numpy's would, else in row-major order
     keep_packed: the panels of an input are kept as long as its array, if that is read-only

@@ -1,4 +1,4 @@
-"""Moves what reads the old value of an array before the write that replaces it, so that the write needs no copy.
+"""Moves reads of an array's old value before the write that replaces it, so that the write needs no copy.
 
 Before:  b = numpy setitem(a, 0); s = sum(a[3])          a is still read: numpy must copy all of it
 After:   s = sum(a[3]); b = numpy setitem(a, 0)          nothing reads a any more: numpy writes to a's own memory
@@ -26,7 +26,7 @@ from mosaic.ir_views import Buffer, View
 from mosaic.lowering.registry import Memory, compiled_dtypes
 from mosaic.passes.uses import readers, updates
 
-# Statements that one reader may bring along; a longer way is left alone, so that the pass stays linear.
+# The most statements moved along with one reader, so that the pass stays linear.
 _MOST_MOVED = 64
 
 
@@ -44,7 +44,7 @@ def read_before_updates(program: IrProgram, memory: Memory) -> IrProgram:
 
 @dataclass(slots=True)
 class _Order:
-    """The statements by position, and which of them stand in the new order already."""
+    """The statements by position, and those already in the new order."""
 
     program: IrProgram
     memory: Memory
@@ -75,7 +75,7 @@ class _Order:
             self.order.append(self.statements[position])
 
     def _read_first(self, buffer: Buffer, late: Sequence[int]) -> None:
-        """Place what reads the buffer, or a copy of what is left to be read."""
+        """Place the readers of the buffer, or a copy of the elements still to be read."""
         left = []
         for position in late:
             if self.is_placed[position]:
@@ -89,7 +89,7 @@ class _Order:
             self._copy_parts(buffer, left)
 
     def _behind(self, position: int) -> list[int] | None:
-        """Return the statement with all that it still needs, in order; None if a write is among these."""
+        """Return the statement after everything that it still needs, in order; None if a write is among these."""
         found = {position}
         stack = [position]
         while stack:
@@ -106,7 +106,7 @@ class _Order:
         return sorted(found)
 
     def _copy_parts(self, buffer: Buffer, positions: Sequence[int]) -> None:
-        """Copy what the statements read of the buffer, unless that is as much as a copy of the whole."""
+        """Copy the elements of the buffer that the statements read, unless they are as many as the whole."""
         if buffer.dtype not in compiled_dtypes or any(self._is_gathered(buffer, each) for each in positions):
             return
         if any(base.buffer is buffer for each in positions for base in self.statements[each].bases()):
@@ -136,7 +136,7 @@ class _Order:
             self.statements[position] = with_views(self.statements[position], from_copy)
 
     def _is_gathered(self, buffer: Buffer, position: int) -> bool:
-        """Whether data, or the turn of a loop, decides which elements the statement reads."""
+        """Whether the statement reads elements chosen by data or by the turn of a loop."""
         statement = self.statements[position]
         gathered = (view for part in statement.expressions() for view in gathered_views(part))
         moving = (view for view in statement.reads() if terms_of(view.offset))

@@ -1,4 +1,4 @@
-"""Parts a program into regions of kernels and the islands between them, and says what crosses the borders."""
+"""Splits a program into regions of kernels and the islands (numpy calls) between them, with what each passes on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Step = Region | Island
 
 
 def split_regions(program: IrProgram) -> tuple[Step, ...]:
-    """Return the steps in order. A program of which C computes all is one region with the program's inputs and outputs."""
+    """Return the steps in order. A program without islands is one region with the program's inputs and outputs."""
     packing = _packing_regions(program)
     packed = {id(group) for region in packing for group in region.groups}
     runs: list[list[Group] | Island] = []
@@ -54,7 +54,7 @@ def split_regions(program: IrProgram) -> tuple[Step, ...]:
 
 
 def _with_borders(runs: Sequence[list[Group] | Island], outputs: Sequence[Buffer]) -> list[Step]:
-    """Return the steps, each region with what it hands on: what an output or a later step reads."""
+    """Return the steps; a region hands on the buffers that an output or a later step reads."""
     needed = set(outputs)
     steps: list[Step] = []
     written = [_written([run] if isinstance(run, Island) else run) for run in runs]

@@ -1,4 +1,4 @@
-"""How a program reads after each pass: what `mosaic.stages` returns, and the text of what is no `IrProgram`.
+"""The texts of a program after each pass, as `mosaic.stages` returns them.
 
 The statements of the intermediate form print themselves (`mosaic/ir.py`). May import composit's program and the passes'
 records.

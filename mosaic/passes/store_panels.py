@@ -26,7 +26,7 @@ from mosaic.tiling.packing import Packing
 
 PanelWidth = Callable[[Matmul], int]
 few_rows = 24
-"""Packing costs a pass over the operand: it is repaid when more than two tiles of rows read it."""
+"""Packing costs a pass over the operand; it pays if more than two tiles of rows read the panels."""
 
 
 def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth, keep_packed: bool) -> IrProgram:
@@ -62,7 +62,7 @@ class _Packer:
     packed_inputs: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def packed_statements(self) -> list[Statement]:
-        """Return all statements, with panels filled before the products: what no turn of a loop changes, before the loop."""
+        """Return all statements with panels filled before the products; constant panels of a loop before the loop."""
         statements: list[Statement] = []
         for turns, together in groupby(self.program.statements, _outermost_turns):
             neighbours = list(together)
@@ -74,29 +74,29 @@ class _Packer:
                     continue
                 copies, group = self.group(statement)
                 for copy in copies:
-                    # What no turn changes is filled before the loop.
+                    # Panels that no turn changes are filled before the loop.
                     is_before = turns is not None and not any(
                         view.buffer in changing or terms_of(view.offset) for view in copy.reads()
                     )
                     filled = as_group(copy) if is_before else replace(as_group(copy), turns=group.turns)
                     (statements if is_before else inner).append(filled)
                 inner.append(group)
-            if turns is not None:  # what was filled in a turn is out of date in the next
+            if turns is not None:  # panels filled in one turn are out of date in the next
                 self.known = {key: panels for key, panels in self.known.items() if key[0].buffer not in changing}
             statements += inner
         return statements
 
     def group(self, group: Group) -> tuple[list[Definition], Group]:
-        """Return the group with its products on panels, and what fills those that are not constant."""
+        """Return the group with its products on panels, and the copies that fill computed panels."""
         copies: list[Definition] = []
         stages = tuple(self.rewritten(stage, copies) if isinstance(stage, Matmul) else stage for stage in group.stages)
         return copies, replace(group, stages=stages)
 
     def rewritten(self, matmul: Matmul, copies: list[Definition]) -> Matmul:
-        """Return the product on panels; what fills them goes to `copies`."""
+        """Return the product on panels; the statements that fill them go to `copies`."""
         width = self.panel_width(matmul)
         right = matmul.right
-        # Another matrix in each turn of a loop is packed in the turn.
+        # A matrix that differs in each turn of a loop is packed in the turn.
         is_constant = right.buffer.kind is BufferKind.CONSTANT and not terms_of(right.offset)
         if not is_constant and matmul.sizes[0] <= few_rows and right.strides[-1] == 1:
             return matmul
@@ -132,7 +132,7 @@ class _Packer:
         return panels
 
     def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
-        """Append copies of the whole panels, and of the columns left over, which fill a panel only in part."""
+        """Append copies into the whole panels, and of the remaining columns into the last panel."""
         *batch, depth, columns = view.shape
         whole, rest = divmod(columns, width)
         panels = self.memory.temporary((*batch, whole + bool(rest), depth, width), view.dtype)

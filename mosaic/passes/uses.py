@@ -1,4 +1,4 @@
-"""Who reads which buffer, and which writes may take a buffer over: what fusions ask before they move a read.
+"""Which statements read a buffer, and which writes may reuse it; fusions ask before they move a read.
 
 A write to a part of an array is a statement with a base: an island that numpy runs, a definition, or a group with one.
 """
@@ -44,9 +44,9 @@ def updates(program: IrProgram) -> dict[Buffer, int]:
 
 
 def reads_own_elements(write: Definition | RowStage, reader: Definition | RowStage) -> bool:
-    """Whether all that a statement reads of the base of a write is what the write replaces in the same turn, or keeps.
+    """Whether a statement reads the base of a write only at elements replaced in the same turn, or kept.
 
-    Otherwise the write, done in place, could change an element before it is read.
+    Otherwise a write in place could change an element before it is read.
     """
     assert write.base is not None
     buffer, shape = write.base.buffer, write.base.shape
@@ -64,7 +64,7 @@ def _in(buffer: Buffer, view: View) -> View:
 
 
 def are_same_elements(first: View, second: View) -> bool:
-    """Whether two views show the elements at the same places, of whatever buffers."""
+    """Whether two views have equal offsets, shapes and strides (of axes longer than 1); their buffers may differ."""
     return bool((first.offset, first.shape) == (second.offset, second.shape)) and all(
         extent == 1 or one == other
         for extent, one, other in zip(first.shape, first.strides, second.strides, strict=True)
@@ -72,5 +72,5 @@ def are_same_elements(first: View, second: View) -> bool:
 
 
 def moves_behind_update(views: Iterable[View], updated: Mapping[Buffer, int], position: int, place: int) -> bool:
-    """Whether reads that move from one position to a later one would pass a write that takes over what they read."""
+    """Whether reads moved from one position to a later one would pass a write that reuses their buffer."""
     return any(position < updated.get(view.buffer, -1) < place for view in views)

@@ -48,7 +48,7 @@ def check(statement: Kind) -> None:
 
 @singledispatch
 def _check_order(statement: Kind, written: set[Buffer]) -> None:
-    """Raise unless all that a statement reads is written, and note what it writes."""
+    """Raise unless everything that a statement reads is written; note its writes."""
     _check_reads(tuple(statement.reads()), written, statement)
     written.update(view.buffer for view in statement.writes())
 

@@ -6,8 +6,8 @@ After:   a[4 by 1 from 8] = exp(x[4])
 Before:  the same, and a is read later, or is the caller's
 After:   b[3, 4] = a[3, 4]; b[4 by 1 from 8] = exp(x[4])
 
-Until here every value has a buffer of its own, so no pass before has to think of writes to what it reads. From here on a
-buffer may have several writers, in the order of the statements. A loop of n writes to an array has one buffer.
+Before this pass every value has a buffer of its own, so earlier passes need not consider overwriting. After it a buffer may
+have several writers, in the order of the statements; a loop of n writes to an array has one buffer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_in_place(program: IrProgram) -> IrProgram:
 
 @dataclass(slots=True)
 class _Places:
-    """Which buffer has taken over which; `last_read` is the last statement that reads a buffer."""
+    """The buffer that replaces each buffer, and the last statement that reads each."""
 
     program: IrProgram
     delivered: frozenset[Buffer] = frozenset()
@@ -73,7 +73,7 @@ class _Places:
         return [*copies, replace(group, stages=tuple(stages))]
 
     def _take_over(self, old: Buffer, new: Buffer) -> None:
-        """Let two buffers be one; one that leaves the program keeps its name."""
+        """Merge two buffers; an output of the program keeps its name."""
         owner = self._owner(old)
         if new in self.delivered:
             self.taken[owner] = new
@@ -84,7 +84,7 @@ class _Places:
         last = buffer
         while last in self.taken:
             last = self.taken[last]
-        while buffer is not last:  # shorten the way for those who come later
+        while buffer is not last:  # path compression
             self.taken[buffer], buffer = last, self.taken[buffer]
         return last
 

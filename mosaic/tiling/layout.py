@@ -73,7 +73,7 @@ def panels(width: int) -> Layout:
 
 
 def tilize(array: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return the array as it lies in memory under a layout; what a last tile has too much is zero.
+    """Return the array as it lies in memory under a layout; the last tile is padded with zeros.
 
     Shapes:      (m, n) -> (ceil(m / tm), ceil(n / tn), tm, tn) for one level of tiles (tm, tn)
     Raises:      ShapeError: a tile has another rank than the array, or an axis of length 0

@@ -1,4 +1,4 @@
-"""Which tiles a product is computed in: chosen by a model of the processor, or given by the user per tensor.
+"""The tiles of a product: chosen by a model of the processor, or given by the user per tensor.
 
 A tensor that is the right operand of products gives their panels: tiles of (depth block, panel width) in its own axes. A
 tensor that is the result of a product gives its blocks: the outer level's rows are a task's, the innermost level is the
@@ -29,7 +29,7 @@ from mosaic.tiling.layout import Layout, TileLevel
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """What the user wants of one product; None where the automatic choice stands."""
+    """The user's tiles for one product; None where the choice is automatic."""
 
     mr: int | None = None
     nr: int | None = None
@@ -168,7 +168,7 @@ def _transposes(view: Operation, operand: TensorType) -> bool:
     for extent in reversed(operand.shape):
         strides.append(length)
         length *= extent
-    # One element of memory stands for all: only strides are looked at.
+    # An array of one element in memory is enough: only strides matter.
     rows = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), operand.shape, strides[::-1])
     seen = view.view_of(rows)
     return seen.ndim > 1 and min(seen.shape[-2:]) > 1 and abs(seen.strides[-2]) < abs(seen.strides[-1])

@@ -1,6 +1,6 @@
 """Functions of vectors by their numpy names: own polynomials first, then the C library lane by lane.
 
-Most have a formula for both types. Of float32, the reduction by pi of huge arguments takes a step in float64 lanes.
+Most share one formula for float32 and float64. sin, cos and tan of huge float32 reduce by pi in float64 lanes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _library = {
 """numpy's name -> the C library's, and how many operands."""
 
 names = frozenset((*_float64, *rounding_names, *_library))
-"""What `vector_function` knows."""
+"""The names that `vector_function` takes."""
 
 
 @lru_cache(maxsize=512)
