@@ -1,4 +1,4 @@
-"""`mosaic.compile`: from tensors to a function in machine code, and what can be asked of it."""
+"""`mosaic.compile`, `emit` and `stages`; and `CompiledModel`, a function in machine code with its reports."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CompiledModel:
 
     _executable: Executable | InterpretedExecutable
     _rebuild: Rebuild
-    _returned: Rebuild  # as _rebuild, for arrays that are nobody's yet: what numpy has as scalars becomes them
+    _returned: Rebuild  # as _rebuild, for fresh arrays: scalars where numpy has scalars
     _num_outputs: int
     _guards: tuple[Guard, ...]
     _inputs: tuple[Value, ...]  # only where there are guards: they hold the graph too
@@ -86,7 +86,7 @@ class CompiledModel:
 
     def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:
         executable = self._executable
-        # First what is wrong with the call itself, for reads are computed from arrays that fit.
+        # Check the arguments before the guards, which compute with them.
         given = adapt_inputs(program_signature(executable.program, executable.compiled.input_positions), arrays)
         if out is not None:
             check_outputs(executable.output_types[: self._num_outputs], out)
@@ -98,7 +98,7 @@ class CompiledModel:
         results = values[: self._num_outputs]
         if out is None:
             return self._returned(results)
-        # Only now: what was given is untouched where a guard does not hold.
+        # Only now, so that `out` is untouched if a guard fails.
         for place, result in zip(out, results, strict=True):
             np.copyto(place, result)
         return self._rebuild(list(out))
@@ -136,11 +136,11 @@ class CompiledModel:
         return buffer_report(self._executable)
 
     def explain(self) -> str:
-        """What became of each node, and why."""
+        """The kernel that computes each node, or why none does."""
         return explain(self._executable)
 
     def profile(self, *arrays: Any, repeat: int = 10) -> ProfileReport:
-        """Time per kernel over some runs, with what it achieves of arithmetic and memory traffic."""
+        """Time per kernel over some runs, with its rates of arithmetic and memory traffic."""
         return profile_report(self._executable, arrays, repeat)
 
 
@@ -192,7 +192,7 @@ def compile(
 
 
 def _rebuild_with_scalars(rebuild: Rebuild, types: Sequence[TensorType]) -> Rebuild:
-    """Return the same function where no output is a scalar, so that nobody else pays for them."""
+    """Return the function unchanged if no output is a scalar, so that other calls pay nothing for scalars."""
     if not any(each.is_scalar for each in types):
         return rebuild
     # No closure: it is pickled with the model.

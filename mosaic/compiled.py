@@ -19,8 +19,8 @@ from mosaic.tiling.packing import Packing
 class CompiledKernel:
     """One launch of a kernel: the function, how many tasks it has, what it computes.
 
-    num_bytes:     of the buffers it reads and writes, each counted once; local results count nothing
-    scratch_bytes: what each thread that runs it needs of the arena to itself
+    num_bytes:     of the buffers it reads and writes, each counted once; local results not
+    scratch_bytes: bytes of the arena for each thread that runs it
     """
 
     function: str
@@ -68,7 +68,7 @@ class CompiledRegion:
         return len(self.status_origins)
 
     def num_arena_bytes(self, num_threads: int) -> int:
-        """Return the size of its arena: intermediate results, and what each thread needs to itself."""
+        """Return the size of its arena: intermediate results, and the threads' local arrays."""
         scratch = (kernel.scratch_bytes * min(kernel.num_tasks, num_threads) for kernel in self.kernels)
         return self.arena.arena_bytes + max(scratch, default=0)
 

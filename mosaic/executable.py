@@ -1,4 +1,4 @@
-"""A compiled program that can be run: regions of machine code, islands of numpy, and what passes between them."""
+"""Runs a compiled program: regions of machine code, islands run by numpy, and the buffers between them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Executable:
 
     @property
     def run_single(self) -> Callable[[Sequence[Any]], Any] | None:
-        """A function from a tuple of arrays to the only output, as numpy returns it; None where more is to do."""
+        """A function from a tuple of arrays to the only output, as numpy returns it; None unless one region computes one output."""
         if not self.is_one_region or len(self.compiled.outputs) != 1:
             return None
         return self.functions[0].run_single
@@ -153,7 +153,7 @@ class Executable:
         values.update(zip(region.outputs, results, strict=True))
 
     def _output(self, value: View | Uniform, values: Values) -> Array:
-        """Return an output; one of a dtype that C does not compute with may be a view of an operand."""
+        """Return an output; without C for its dtype it may be a view of an operand."""
         if isinstance(value, View) and value.size and value.dtype in compiled_dtypes:
             order = _order(value) or tuple(range(value.ndim))
             places = tuple(order.index(axis) for axis in range(value.ndim))
@@ -180,7 +180,7 @@ def _check_indices(program: Program, origins: Sequence[int], status: Array) -> N
 
 
 def with_scalars(results: Sequence[Array], types: Sequence[TensorType]) -> list[Any]:
-    """Return results as numpy gives them: a scalar where the type says so, which no array of rank 0 is."""
+    """Return results as numpy gives them: scalars where the type says so, not arrays of rank 0."""
     return [result[()] if each.is_scalar else result for result, each in zip(results, types, strict=True)]
 
 
@@ -197,7 +197,7 @@ def build_executable(request: Request, num_threads: int, report: Report) -> Exec
 def load_executable(
     program: Program, compiled: CompiledProgram, constants: Array, kept: Values, target: Target, num_threads: int
 ) -> Executable:
-    """Return what was pickled, with machine code for its C text.
+    """Return an unpickled program, with machine code for its C text.
 
     Raises: ParameterError: this machine cannot run code for the target; CompilerNotFoundError, CompileError
     """
@@ -247,7 +247,7 @@ def _is_one_region(compiled: CompiledProgram) -> bool:
 
 
 def program_signature(program: Program, inputs: Sequence[int]) -> Signature:
-    """Return what a run of the whole program takes and gives, with the names of its inputs."""
+    """Return the types of inputs and outputs of the whole program, with the names of the inputs."""
     types = tuple(program.instructions[position].types[0] for position in inputs)
     names = tuple(program.labels[position].name for position in inputs)
     outputs = tuple(program.instructions[source].types[index] for source, index in program.outputs)
@@ -255,7 +255,7 @@ def program_signature(program: Program, inputs: Sequence[int]) -> Signature:
 
 
 def _signature(whole: Signature, compiled: CompiledProgram, region: CompiledRegion, num_bytes: int) -> Signature:
-    """Return what a region takes and gives, and the bytes of its arena; `whole` is the signature of the program."""
+    """Return the types of inputs and outputs of a region, and the bytes of its arena; `whole` is the program's signature."""
     types = dict(zip(compiled.inputs, whole.inputs, strict=True))
     inputs = tuple(types.get(buffer) or tensor_type((buffer.num_elements,), buffer.dtype) for buffer in region.inputs)
     is_only = _is_one_region(compiled)

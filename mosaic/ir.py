@@ -195,7 +195,7 @@ class Scatter(Kind):
         return self.result.shape[self.num_rows + 1 :]
 
     def reads(self) -> Iterator[View]:
-        """Yield the views it loads from, among them what it changes."""
+        """Yield the views it loads from, including those it changes."""
         yield self.result
         yield from (gather.index.view for gather in self.gathers)
         yield from (load.view for load in loads(self.expression))
@@ -209,7 +209,7 @@ class Scatter(Kind):
         yield self.expression
 
     def checked_indices(self) -> Iterator[Gather]:
-        """Yield the indices of the places, then those of what is added."""
+        """Yield the indices of the target, then those of the added values."""
         yield from self.gathers
         yield from Kind.checked_indices(self)
 
@@ -276,7 +276,7 @@ class RowStage(Kind):
 
     @property
     def finds_position(self) -> bool:
-        """Whether its result is where something is, not a value made of those it reduces."""
+        """Whether its result is a position (argmax), not a combined value."""
         return self.reducer in POSITION_REDUCERS
 
     @property
@@ -317,8 +317,9 @@ class RowStage(Kind):
 class Group(Kind):
     """Stages over the same rows, to become one kernel; a matmul among them has the rows as its batch and m.
 
-    Results in `local` are used by no other statement: they need no memory beyond the kernel. The last pass sets the
-    `schedule`. The `turns` are loops around the kernel, the outermost first; neighbours share those that are the same.
+    local:    results that no other statement reads; they need no memory beyond the kernel
+    schedule: set by the pass `schedule`
+    turns:    loops around the kernel, the outermost first; neighbouring groups share equal ones
     """
 
     rows: Shape
@@ -344,7 +345,7 @@ class Group(Kind):
             yield from stage.writes()
 
     def bases(self) -> Iterator[View]:
-        """Yield the arrays of which its stages write a part anew."""
+        """Yield the arrays that its stages overwrite in part."""
         for stage in self.stages:
             yield from stage.bases()
 
@@ -379,12 +380,12 @@ Statement = Kind  # what stands in a program: all of these, islands and groups
 
 
 def written_views(statement: Statement) -> tuple[View, ...]:
-    """Return what a statement fills."""
+    """Return the buffers that a statement fills."""
     return tuple(statement.writes())
 
 
 def read_views(statement: Statement) -> tuple[View, ...]:
-    """Return what a statement loads from."""
+    """Return the buffers that a statement loads from."""
     return tuple(statement.reads())
 
 

@@ -1,7 +1,7 @@
 """Scalar expressions over the axes of a definition: what is computed for one element.
 
-An expression is a tree of frozen records. `Load` reads a view whose shape is the definition's domain, so that an index
-never appears: moving, slicing and broadcasting are in the view's strides. May import `mosaic.ir_views`.
+An expression is a tree of frozen records. It contains no indices: `Load` reads a view of the domain's shape, whose strides
+express transposing, slicing and broadcasting. May import `mosaic.ir_views`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mosaic.ir_views import Shape, View
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """One index of a `Load` that is itself loaded: it moves the address by ``index * stride``.
+    """A computed index of a `Load`: it moves the address by ``index * stride``.
 
     A negative index counts from the end. `origin` is the instruction to blame when it is out of bounds.
     """
@@ -45,7 +45,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant of a dtype; kept with its bits, so that -0.0 and NaN are themselves."""
+    """A constant of a dtype, compared by its bits, so that -0.0 differs from 0.0 and NaN equals NaN."""
 
     value: Any = field(compare=False)  # Any: the Python scalar of any dtype
     dtype: np.dtype
@@ -60,7 +60,7 @@ def literal(value: complex | np.generic, dtype: np.dtype) -> Literal:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """An elementwise function, named as numpy names it, of arguments that have its loop's dtypes."""
+    """An elementwise function by numpy's name; the arguments have the dtypes of numpy's loop."""
 
     function: str
     arguments: tuple[Expression, ...]

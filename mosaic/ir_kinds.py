@@ -50,7 +50,7 @@ class Kind:
         return 1
 
     def reads(self) -> Iterator[View]:
-        """Yield the views it loads from, those of which it writes a part anew among them."""
+        """Yield the views it loads from, including arrays that it overwrites in part."""
         raise TypeError(f"{type(self).__name__}: a kind of statement must define reads()")
 
     def writes(self) -> Iterator[View]:
@@ -58,7 +58,7 @@ class Kind:
         raise TypeError(f"{type(self).__name__}: a kind of statement must define writes()")
 
     def bases(self) -> Iterator[View]:
-        """Yield the arrays of which it writes a part anew."""
+        """Yield the arrays that it overwrites in part."""
         yield from ()
 
     def expressions(self) -> Iterator[Expression]:
@@ -66,7 +66,7 @@ class Kind:
         yield from ()
 
     def checked_indices(self) -> Iterator[Gather]:
-        """Yield the indices that data gives, each of which may be out of bounds."""
+        """Yield the computed indices, which may be out of bounds."""
         for expression in self.expressions():
             for part in walk(expression):
                 if isinstance(part, Load):

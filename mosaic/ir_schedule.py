@@ -14,8 +14,8 @@ from mosaic.matmul.blocking import Blocking
 class PhaseSchedule:
     """How one loop along a row runs.
 
-    block: elements after which sums are added to totals, or 0: a sum over a long row grows by blocks
-    turns: vectors with accumulators of their own that take turns, because each waits for its own last combination
+    block: elements after which sums are added to totals, so that rounding errors do not grow with the row; 0: no blocks
+    turns: accumulators used in turn, so that no addition waits for the one before
     wide:  vectors that go through inner loops together
     """
 
@@ -28,7 +28,7 @@ class PhaseSchedule:
 class Schedule:
     """How a group runs.
 
-    vector_bytes: of the vectors that its values stand in
+    vector_bytes: size of its vectors
     lanes:        elements of a vector
     num_tasks:    parts that threads share
     per_task:     rows in a task; where `is_flat`, elements of the only row; of products, pairs of matrices (1: a pair may be

@@ -15,7 +15,7 @@ from mosaic.ir_views import Buffer, View
 def buffers_read_last(compiled: CompiledProgram) -> tuple[frozenset[Buffer], ...]:
     """Return for each step the buffers that neither a later step nor an output reads.
 
-    Results that nothing reads are among those of the step that makes them, inputs that nothing reads among no one's.
+    A result that nothing reads belongs to the step that makes it; an input that nothing reads to no step.
 
     Example, of a program that returns d:
         b = sin(a)         a

@@ -40,7 +40,7 @@ class IslandRunner:
         operation, operands = instruction.operation, self._operands(island, values)
         target = self._target(island, operation, values, ending)
         if target is not None:
-            # A value that shows the target itself, as in a[1:] = a[:-1], is what it was before the write.
+            # A value that overlaps the target, as in a[1:] = a[:-1], is copied before the write.
             others = [_apart(each, target) for each in operands[1:]]
             del operands
             self._call(operation.update_in_place, operation, [target, *others], island.origins[0])
@@ -54,7 +54,7 @@ class IslandRunner:
         return np.array(self.seen(value, values))
 
     def seen(self, view: View | Uniform, values: Values) -> Any:
-        """Return what a view shows, read-only."""
+        """Return a view as a read-only array."""
         if isinstance(view, Uniform):
             return np.broadcast_to(np.frombuffer(view.literal.bits, view.literal.dtype)[0], view.shape)
         if view.size == 0:
@@ -82,16 +82,16 @@ class IslandRunner:
         return seen[()] if value_type.is_scalar else seen
 
     def _target(self, island: Island, operation: Operation, values: Values, ending: Collection[Buffer]) -> Array | None:
-        """Return the array of the first operand, if the operation changes that one and may do it in place."""
+        """Return the array of the first operand, if the operation may change it in place."""
         view = island.operands[0] if operation.updates_operand else None
         if not isinstance(view, View) or view.buffer not in ending or not view.covers_buffer or not view.size:
             return None
-        # Inputs and constants are the caller's: only what this run has computed may be changed.
+        # Inputs and constants belong to the caller: only arrays of this run may change.
         array = values[view.buffer] if view.buffer.kind is BufferKind.TEMPORARY else None
         return None if array is None or not array.flags.writeable else array.reshape(view.shape)
 
     def _call(self, function: Any, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
-        """Return what numpy computes; what it raises gets a note with the user's line."""
+        """Return numpy's results; an exception of numpy gets a note with the user's line."""
         where = f"while evaluating {operation.name}, built at:\n  "
         with noting(lambda: where + describe_source(labels_of(self.program)[origin].source)):
             return function(*operands)
@@ -127,7 +127,7 @@ class IslandRunner:
 
 
 def _apart(operand: Any, target: Array) -> Any:
-    """Return the operand, copied if it shows memory that is about to be written to."""
+    """Return the operand, copied if it shares memory with the target of the write."""
     shares = isinstance(operand, np.ndarray) and np.may_share_memory(operand, target)
     return operand.copy() if shares else operand
 

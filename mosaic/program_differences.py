@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall(Operation):
-    """Stands for a call that is equal only to itself, without the function and what that closes over."""
+    """Stands for a call that equals only itself, without keeping its function alive."""
 
     function_name: str
     token: Key

@@ -34,7 +34,7 @@ class Compilation:
 
 @dataclass(frozen=True, slots=True)
 class Recompile:
-    """A compilation that an earlier one would have spared, but for the differences from `earlier`, the nearest one."""
+    """A compilation that resembles `earlier`, the nearest one before it, with their differences."""
 
     compilation: Compilation
     earlier: Compilation

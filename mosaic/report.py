@@ -1,4 +1,4 @@
-"""What a compiled model says of itself: kernels, memory, the fate of each node, times."""
+"""Reports of a compiled model: kernels, memory, the kernel of each node, times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AnyExecutable = Executable | InterpretedExecutable
 class KernelRecord:
     """One kernel as it runs.
 
-    num_bytes: of the buffers it reads and writes, each counted once; local results count nothing
+    num_bytes: of the buffers it reads and writes, each counted once; local results not
     """
 
     function: str
@@ -47,7 +47,7 @@ class BufferReport:
 
 @dataclass(frozen=True, slots=True)
 class KernelTime:
-    """How long a kernel took, in the median of the runs, and what that means."""
+    """The median time of a kernel over the runs, and its rates."""
 
     record: KernelRecord
     elapsed_ns: float
@@ -111,7 +111,7 @@ def kernel_records(executable: AnyExecutable) -> tuple[KernelRecord, ...]:
 
 
 def buffer_report(executable: AnyExecutable) -> BufferReport:
-    """Return the bytes of the arena in which all regions take turns, with what each thread needs to itself."""
+    """Return the bytes of the arena that all regions share, including the threads' local arrays."""
     sizes = [(0, 0, 0)]
     for region in executable.compiled.regions:
         arena = region.arena

@@ -1,9 +1,8 @@
-"""The upper level of the cache: a program that was compiled before is found again without passes and compiler.
+"""The upper level of the cache: finds programs that were compiled before, without passes or compiler.
 
-The key is all that the C text and the description depend on: the structure of the program with its types and scalars,
-which instructions are inputs, which are known beforehand (but not their values: those go to the block of constants,
-never into the text), the options, and the sources of composit and mosaic; and the compiler with its arguments, if there
-is one. Without a compiler, what any compiler made is taken.
+The key contains all that the C text depends on: the program's structure with types and scalars, which instructions are
+inputs and which are constant (not their values, which are never in the text), the options, the sources of composit and
+mosaic, and the compiler with its arguments. Without a compiler, a program of any compiler is taken.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from mosaic.targets import Target
 
 
 def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram, Library | None, str]:
-    """Return the compiled program, its loaded library, and how they came about: from the cache, or compiled and put there.
+    """Return the compiled program, its loaded library, and whether they were found in the cache or compiled.
 
     A program that numpy runs alone has no library.
 
@@ -47,7 +46,7 @@ def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram,
     target, symbols = request.options.target, _symbols(compiled)
     library = compile_and_load(compiled.source, target=target, symbols=symbols, progress=said.append)
     if key is not None and key.maker is not None and can_be_stored(compiled):
-        with contextlib.suppress(OSError):  # the disk does not take it; it is found as a library, if that was stored
+        with contextlib.suppress(OSError):  # a full disk: next time only the library may be found
             open_caches()[-1].publish_program(key, to_json(compiled), library.path, compiled.source)
     return compiled, library, "compiled" if said else "C found in the cache"
 
@@ -98,5 +97,5 @@ def _find(key: Key) -> tuple[CompiledProgram, Library] | None:
 
 
 def _symbols(compiled: CompiledProgram) -> list[str]:
-    """Return what the library of a program exports: a function for each region."""
+    """Return the symbols that the library of a program exports: one per region."""
     return [run_symbol(index) for index in range(len(compiled.regions))]

@@ -22,7 +22,7 @@ from mosaic.runtime.arguments import adapt_inputs, check_outputs
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InterpretedExecutable:
-    """A program that numpy runs; it looks like a compiled one, but for times per kernel."""
+    """A program that numpy runs, with the interface of a compiled one; it has no times per kernel."""
 
     program: Program
     compiled: CompiledProgram
@@ -31,7 +31,7 @@ class InterpretedExecutable:
 
     @property
     def constants(self) -> Array:
-        """No block of constants: they stay the arrays they are."""
+        """No block of constants: constants stay separate arrays."""
         return np.empty(0, np.uint8)
 
     @property
@@ -41,7 +41,7 @@ class InterpretedExecutable:
 
     @property
     def run_single(self) -> None:
-        """No function that goes straight to machine code."""
+        """No builtin function: there is no machine code."""
         return
 
     def run(self, arrays: Sequence[Any], out: Sequence[Array] | None = None) -> list[Array]:

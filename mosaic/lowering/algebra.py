@@ -1,4 +1,4 @@
-"""Equations that make an elementwise expression cheaper and hold for every value: NaN, infinities and signed zeros too.
+"""Simplifies elementwise expressions by equations that hold for every value, also NaN, infinities and signed zeros.
 
 x * 0 -> 0 is not among them (NaN, -1), nor is x + 0 -> x for floats (-0.0 + 0.0 is 0.0).
 """
@@ -16,7 +16,7 @@ Rule = Callable[[Apply], Expression | None]
 
 
 def simplified(expression: Apply) -> Expression:
-    """Return the expression after the rule of its function, if there is one that applies."""
+    """Return the expression simplified by the rule of its function, if one applies."""
     rule = _rules.get(expression.function)
     changed = rule(expression) if rule is not None else None
     if changed is None or changed.dtype != expression.dtype:
@@ -110,7 +110,7 @@ def _where(expression: Apply) -> Expression | None:
 
 
 def _same_for_integers(value: bool) -> Rule:
-    """Return the rule of a question whose answer is the same for every integer, so that none is read."""
+    """Return the rule of a predicate that is constant for integers (isnan), so that no element is read."""
 
     def rule(expression: Apply) -> Expression | None:  # isnan(integer) -> false
         is_integer = expression.arguments[0].dtype.kind in "iub"

@@ -32,7 +32,7 @@ def _(operation: Elementwise, context: Context) -> Sequence[Value]:
 
 
 def _clip_function(dtype: np.dtype, operand_types: Sequence[TensorType]) -> str:
-    """Return the function for one of numpy's two loops of clip: they differ where a zero equals a limit of the other sign.
+    """Return the name of one of numpy's two loops of clip, which differ at zeros: clip(0.0, -0.0, 1).
 
     The loop for limits that stay the same keeps the element, the loop for arrays of limits takes the limit. Numpy runs
     the second also for a single element if it does not have to broadcast: clip(x[1], low[1], high[1]).

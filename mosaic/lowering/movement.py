@@ -1,4 +1,4 @@
-"""Moving elements about: a change of view where strides allow it, else copies into (parts of) a new array."""
+"""Transposing, reshaping, joining: a change of view where strides allow it, else copies into (parts of) a new array."""
 
 from __future__ import annotations
 

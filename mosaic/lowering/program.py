@@ -33,8 +33,8 @@ def lower_program(
 ) -> IrProgram:
     """Return the intermediate form.
 
-    `constants` are the values of instructions that need not be computed, by position; `inputs` are the leaves whose
-    values a run gives, in the order in which it gives them.
+    constants: values of constant instructions, by position
+    inputs:    the leaves whose values a run gets, in the order of its arguments
     """
     statements: list[Statement] = []
     buffers = {
@@ -98,7 +98,7 @@ def _operand_types(program: Program, position: int) -> tuple[TensorType, ...]:
 def _lower_instruction(
     program: Program, position: int, operands: tuple[Value, ...], memory: Memory, statements: list[Statement]
 ) -> tuple[Value, ...]:
-    """Lower one node; what it appended is dropped again if it turns out to have no lowering."""
+    """Lower one node; its statements are dropped again if it raises NoLowering."""
     instruction = program.instructions[position]
     types = _operand_types(program, position)
     own: list[Statement] = []
@@ -126,7 +126,7 @@ def _is_own(view: View) -> bool:
 def _settle_outputs(
     program: Program, values: list[tuple[Value, ...]], memory: Memory, statements: list[Statement]
 ) -> tuple[Value, ...]:
-    """Return one dense temporary per output; anything else is copied, but for dtypes that C has not."""
+    """Return one dense temporary per output; other values are copied, but for dtypes without C."""
     outputs: list[Value] = []
     taken: set[Buffer] = set()
     for source, index in program.outputs:

@@ -1,6 +1,6 @@
 """Dispatch from an operation's class to its lowering, and the context a lowering works in.
 
-A lowering returns one value per result, or raises `NoLowering` with the reason, upon which numpy runs the node. May
+A lowering returns one value per result, or raises `NoLowering` with the reason: then numpy runs the node as an island. May
 import the intermediate form and composit's operations.
 """
 
@@ -45,7 +45,7 @@ class Memory:
 
 @dataclass(slots=True)
 class Context:
-    """What a lowering sees of its node: operands, types, and a list to append statements to."""
+    """A node as its lowering sees it: operands, types, and a list to append statements to."""
 
     position: int
     operands: tuple[Value, ...]
@@ -116,7 +116,7 @@ class Context:
 
 @singledispatch
 def lower(operation: Operation, context: Context) -> Sequence[Value]:
-    """Return the values of a node's results, appending what computes them to the context's statements."""
+    """Return the values of a node's results; the statements that compute them are appended to the context."""
     raise NoLowering(f"{operation.name} has no lowering to C")
 
 

@@ -17,7 +17,7 @@ from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 @lower.register
 def _(operation: Accumulate, context: Context) -> Sequence[Value]:
-    """y[i] = y[i - 1] + x[i]; the first turn adds to what changes nothing."""
+    """y[i] = y[i - 1] + x[i]; the first turn adds to the identity."""
     name, source_type, types = operation.function.name, context.operand_types[0], context.types[0]
     if not is_reducer(name) or source_type.shape != types.shape:
         raise NoLowering(f"{operation.name} of {source_type} has no lowering to C")
@@ -39,6 +39,6 @@ def _(operation: Accumulate, context: Context) -> Sequence[Value]:
 
 
 def at_turn(view: View, axis: int, symbol: Symbol) -> View:
-    """Return what a view shows along the other axes, at the place of a turn along one."""
+    """Return the view at a turn's index along one axis."""
     single = view.slice_axis(axis, 0, 1).drop_axes((axis,))
     return replace(single, offset=view.offset + view.strides[axis] * symbol_number(symbol))

@@ -1,6 +1,6 @@
-"""Adjoints of indexing: zeros to which elements are added at places that integer arrays choose.
+"""Adjoints of indexing (np.add.at on zeros): elements added at places that integer arrays choose.
 
-The axes that the indices stand for run in order, because two of them may choose one place; all others are free.
+The axes of the indices run in order, because two indices may be equal; all other axes are free.
 """
 
 from __future__ import annotations

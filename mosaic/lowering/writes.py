@@ -65,7 +65,7 @@ def part_of(context: Context, whole: View, steps: Sequence[Operation], index: In
 
 
 def _shown(context: Context, view: View, step: Operation) -> View:
-    """Return what a view operation shows, by its own lowering."""
+    """Return the result of a view operation as a view, by its own lowering."""
     statements: list[Statement] = []
     before = tensor_type(view.shape, view.dtype)
     inner = Context(context.position, (view,), (before,), step.result_types(before), context.memory, statements)
@@ -76,7 +76,7 @@ def _shown(context: Context, view: View, step: Operation) -> View:
 
 
 def _indexed(view: View, index: Index) -> View:
-    """Return what a basic index shows. numpy says it, of an array without memory, which indexing does not look at."""
+    """Return the view of a basic index. numpy computes it on an array without memory, since indexing reads no element."""
     itemsize = view.dtype.itemsize
     strides = tuple(stride * itemsize for stride in view.strides)
     array = np.lib.stride_tricks.as_strided(np.empty(1, view.dtype), view.shape, strides)
@@ -100,7 +100,7 @@ def _has_distinct_elements(view: View) -> bool:
 
 
 def _filled(context: Context, result: View, part: View) -> View:
-    """Define the whole result through the view that shows all of it; nothing is left of the old array."""
+    """Define the whole result, through a view of all of it; the old array is not needed."""
     context.define(part, convert(_value(context, part.shape), result.dtype))
     return result
 
@@ -117,7 +117,7 @@ def _dense(context: Context, value: View) -> View:
 
 
 def _value(context: Context, shape: Shape) -> Expression:
-    """Return what is written as an expression over a part; like numpy, without leading axes of length 1 too many."""
+    """Return the written value as an expression over the part; like numpy, without surplus leading axes of length 1."""
     value, dtype = context.operands[1], context.operand_types[1].dtype
     too_many = max(len(value.shape) - len(shape), 0)
     if isinstance(value, Uniform):

@@ -1,11 +1,11 @@
-"""Memory that is cheap to touch: page-aligned blocks on huge pages, kept while their owner lives.
+"""Arenas and constants: page-aligned memory on huge pages, kept while its owner lives.
 
-The first touch of fresh memory is the dearest thing a small model does (40 MiB cost 17 ms on 4 KiB pages, 2.3 ms on
+The first touch of fresh memory is the largest cost of a small model (40 MiB cost 17 ms on 4 KiB pages, 2.3 ms on
 huge ones, 0.95 ms when the pages are there already), so a model keeps its arenas and leases one per call.
 
 A virtual machine that reports its free huge pages to the host has them taken away: the first touch of one then costs
 2 to 5 ms instead of 0.1 ms, and 415 MiB of weights 540 ms instead of 180 ms on small pages, which are not reported. No
-setting tells, only the touch itself.
+setting shows this; only touching a page does.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from mosaic.runtime.memory_limit import out_of_memory
 from mosaic.runtime.threads import num_available_cores
 
 HUGE_PAGE_BYTES: Final = 2 << 20
-# What the same bytes cost on small pages (512 of 1.7 us each): a huge page that takes longer is not worth having.
+# The cost of the same bytes on small pages (512 of 1.7 us each); a huge page that takes longer does not pay.
 _DEAR_NS: Final = 850_000
-# numpy lets go of the interpreter's lock for 500 elements and more.
+# numpy releases the GIL for 500 elements and more.
 _TOUCHED_BYTES: Final = 4096
-# Python's own choice is shared memory: it has no huge pages on most systems, and a forked child would write to it too.
+# Not Python's default, shared memory: most systems give it no huge pages, and a forked child would write to it.
 _PRIVATE: Final = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
@@ -90,7 +90,7 @@ def aligned_bytes(num_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 
 
 def touch_huge_pages(block: Block, start: int, stop: int, clock_ns: Callable[[], int] = time.thread_time_ns) -> int:
-    """Touch the huge pages from `start` to `stop` until one is dear, ask for small ones behind it; how many it touched.
+    """Touch the huge pages from `start` to `stop` until one is slow, then ask for small ones; return the number touched.
 
     The clock is the thread's own by default: waiting for a processor says nothing about a page.
     """

@@ -1,4 +1,4 @@
-"""What may be passed to a compiled function, and how it is made to fit.
+"""Checks the arguments of compiled functions, and converts their layout.
 
 Types are exact: a program is compiled for shapes and dtypes, and a silent conversion could change a result. Layout is
 not: an array that is not contiguous or aligned is copied, an output that cannot be written in place is computed
@@ -43,7 +43,7 @@ class _ExportsDLPack(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a compiled function takes and gives, and how much memory it needs meanwhile.
+    """The types of inputs and outputs of a compiled function, and the memory it needs.
 
     output_orders: for each output its axes from the outermost in memory inward, or None for row-major order
     num_status:    elements of the last output, which is no result: not 0 where an index is out of bounds; 0 without it
@@ -66,7 +66,7 @@ class Signature:
         return self.output_orders[position] if position < len(self.output_orders) else None
 
     def input_name(self, position: int) -> str:
-        """How messages call an input."""
+        """The name of an input in messages."""
         name = self.input_names[position] if position < len(self.input_names) else ""
         return f"input {position} ({name})" if name else f"input {position}"
 
@@ -87,7 +87,7 @@ def adapt_input(signature: Signature, position: int, value: Any) -> Array:
     array = _as_array(value)
     _check(signature.input_name(position), array, expected)
     plain = np.require(array, expected.dtype, ["C", "A"]).view(np.ndarray)
-    # A dtype with references keeps their memory itself: another of its kind would read elsewhere.
+    # A dtype such as StringDType owns memory that its elements point to, so an equal dtype will not do.
     return plain if expected.dtype.hasobject else plain.view(expected.dtype)
 
 
@@ -102,7 +102,7 @@ def adapt_inputs(signature: Signature, arrays: Sequence[Any]) -> list[Array]:
 
 
 def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[Any]) -> list[Array]:
-    """Where to compute: in the caller's arrays where their layout allows it and nothing else lies there."""
+    """The arrays to compute into: the caller's where their layout fits and nothing else overlaps them."""
     check_outputs(signature.outputs, out)
     places = []
     for position, (expected, array) in enumerate(zip(signature.outputs, out, strict=True)):

@@ -70,7 +70,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class StoredProgram:
-    """What was kept of a compiled graph: its description (JSON text), its shared library, its C text."""
+    """A stored program: its description (JSON text), its shared library, its C text."""
 
     description: str
     library: Path
@@ -206,7 +206,7 @@ class Cache:
                     return entry
                 self._remove(entry)
         if key.content[0] % _PUBLICATIONS_PER_EVICTION == 0:  # keys are evenly spread
-            with contextlib.suppress(OSError):  # what was published is there in any case
+            with contextlib.suppress(OSError):  # the new entry is published in any case
                 self.evict()
         return entry
 
@@ -266,7 +266,7 @@ def _is_intact(entry: Path) -> bool:
 
 def _write_manifest(directory: Path, name: str) -> None:
     for file in _children(directory):
-        file.chmod(0o600)  # whatever our umask is: what others may write is not read
+        file.chmod(0o600)  # whatever our umask is: files that others may write are not read
     manifest = directory / _MANIFEST_FILE
     manifest.write_text(json.dumps({"key": name, "sha256": _sums(directory)}, indent=1), encoding="utf-8")
     manifest.chmod(0o600)

@@ -1,4 +1,4 @@
-"""The directories that compiled programs are kept in, and whether it is safe to load code from them.
+"""The directories of the cache, and checks that loading code from them is safe.
 
 The first is the one that the environment asks for. Code that another user could have written must never be loaded, so
 it is refused if others may write to it or may rename what leads to it; this is asked at every use, because `mkdir` does
@@ -100,7 +100,7 @@ def _home() -> Path | None:
 
 
 def why_refused(root: Path | None) -> str | None:
-    """What speaks against keeping programs in a directory, which is made if it is missing, or None.
+    """The reason against keeping programs in a directory, or None; a missing directory is made.
 
     A directory that takes no files is not refused: what lies in it can be used.
     """

@@ -1,4 +1,4 @@
-"""Memory that calls lease: arenas, and the memory of large outputs, shared by all functions of one program.
+"""Leases of memory to calls: arenas and large outputs, shared by all functions of one program.
 
 Regions of a program run one after the other: they take turns in one arena, and outputs of one become free blocks for
 the next. A thousand regions thus need no more than the largest.
@@ -19,7 +19,7 @@ def _no_arenas() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class CallMemory:
-    """What the functions of one program take turns in.
+    """The memory that the functions of one program share.
 
     arena_bytes: the size of every arena: what the function that needs most needs
     largest:     describes what takes most memory, for an error
@@ -44,7 +44,7 @@ class CallMemory:
             return allocate_block(self.arena_bytes).pointer()
 
     def give_back(self, arena: Any) -> None:
-        """Let the next call have an arena; appending is atomic."""
+        """Return an arena to the free list; appending is atomic."""
         if self.arena_bytes:
             self._free.append(arena)
 

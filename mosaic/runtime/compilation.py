@@ -1,4 +1,4 @@
-"""Turning C text into a shared library, through the cache.
+"""Compiles C text to a shared library, through the cache.
 
 The flags keep numpy's arithmetic: integers wrap here, and the target adds what its floating point needs; never
 -ffast-math, which at link flushes denormals in the whole process. `-march` is always explicit, because a library

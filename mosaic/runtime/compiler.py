@@ -1,4 +1,4 @@
-"""Finding a C compiler, saying exactly which one it is, and the environment it runs in.
+"""Finds a C compiler, identifies it, and makes the environment it runs in.
 
 The order is: the command in `CC`; then `cc`, `gcc`, `clang` on the path; then the `ziglang` wheel. What it is follows
 from its own `--version`, never from its name, because `cc` may be anything.

@@ -1,4 +1,4 @@
-"""What this machine offers the compiled path, found by trying it.
+"""`python -m composit doctor`: tries compiler, cache and threads on this machine.
 
 A finding is a line of the report. One that is marked needed and missing means that programs run through numpy.
 """
@@ -48,7 +48,7 @@ class Finding:
 
 def examine(target: DescribedTarget) -> tuple[Finding, ...]:
     """Everything the report shows, in its order."""
-    cache = _examine_cache()  # first, because whatever compiles would warn about a refused one
+    cache = _examine_cache()  # first, else compiling would warn about a refused directory
     return (
         *_examine_compiler(),
         *_examine_target(target),

@@ -1,7 +1,6 @@
-"""What this installation of mosaic is, as a number: the sum over its own sources.
+"""The digest of this installation: a checksum over the sources of mosaic and composit.
 
-It is part of the key of a stored program, so that a changed pass or a changed kernel never finds what the old one
-made.
+It is part of the key of a stored program, so that changed sources never find programs of the old ones.
 """
 
 import sys
@@ -26,7 +25,7 @@ def sources_digest() -> bytes:
 
 @lru_cache(maxsize=1)
 def installation_digest() -> bytes:
-    """The digest of all that decides what a graph becomes: mosaic, composit with its type rules, numpy, Python."""
+    """The digest of mosaic, composit with its type rules, numpy and Python: all that decides the C of a graph."""
     versions = (np.__version__.encode(), sys.version.encode())
     return content_key(sources_digest(), _digest_of(Path(composit.__file__).parent), *versions)
 

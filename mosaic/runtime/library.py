@@ -1,4 +1,4 @@
-"""Loading a shared library, getting at its functions, and unloading it.
+"""Loads and unloads shared libraries, and finds their functions.
 
 A library is loaded through a descriptor, so what was checked is what is loaded, even if its path leads elsewhere by
 then. It is unloaded with its last `Library`: whoever keeps a function must keep the library too. The dynamic loader is
@@ -39,11 +39,11 @@ def _new_interface() -> cffi.FFI:
     return interface
 
 
-# Made while the module is imported, because two threads must not make two: their types would not fit each other.
+# Made at import, since two threads could make two, whose types would not match.
 _INTERFACE: Final = _new_interface()
 _LOADER: Final = _INTERFACE.dlopen(None)
 _DLOPEN, _DLSYM, _DLCLOSE = _LOADER.dlopen, _LOADER.dlsym, _LOADER.dlclose
-# Bound before the first error: looking it up clears the error that it would tell.
+# Bound before the first error: looking dlerror up clears the error.
 _DLERROR: Final = _LOADER.dlerror
 
 # Libraries that are loaded now, by device and inode of their file. Without it, the loader would note one more name for
@@ -159,7 +159,7 @@ def _name_for_loader(path: Path, descriptor: int) -> bytes:
 
 
 def _loader_error() -> str:
-    """What the dynamic loader says of its latest failure, without the name that we made up."""
+    """The dynamic loader's latest error, without the name that we made up."""
     said = _DLERROR()
     if said == _INTERFACE.NULL:  # another library was unloaded in between
         return "no reason"

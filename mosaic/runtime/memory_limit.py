@@ -1,6 +1,6 @@
-"""How much memory this process may have, and the error for what needs more: raised before anything runs.
+"""The memory that this process may have, and the error, before a run, for more.
 
-Linux lets a process map more than there is and kills it when it touches the pages, so the size is compared beforehand.
+Linux lets a process map more memory than exists and kills it when it touches the pages, so sizes are compared before.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from typing import Final
 
 from composit.errors import OutOfMemoryError
 
-# Below this nothing is compared: reading the limits takes as long as a small call.
+# Smaller sizes are not compared: reading the limits takes as long as a small call.
 _SURELY_THERE_BYTES: Final = 256 << 20
 
 

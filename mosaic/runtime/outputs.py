@@ -1,4 +1,4 @@
-"""Fresh output arrays whose memory has been touched before.
+"""Output arrays in reused memory, which costs no page faults.
 
 An array of 40 MB from malloc costs its page faults at each call: 6.5 ms instead of 2.2 ms for one pass over it. So the
 memory of a large output comes back here when the last array that sees it is gone, and serves the next call. A result
@@ -17,7 +17,7 @@ from mosaic.runtime.arena import allocate_block
 from mosaic.runtime.arguments import Array, ArrayType, Order, empty_in_order
 from mosaic.runtime.library import foreign_interface
 
-# Below this, malloc keeps memory by itself.
+# malloc reuses smaller memory by itself.
 MIN_RECYCLED_BYTES: Final = 4 << 20
 # One result is usually alive while the next is computed.
 _MAX_FREE: Final = 2

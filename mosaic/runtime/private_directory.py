@@ -1,4 +1,4 @@
-"""Temporary directories of ours, and telling those in use from those that a killed process left behind.
+"""Private temporary directories; those in use are locked, those of killed processes are not.
 
 The owner of a directory keeps a lock on it as long as it lives; the system takes the lock away when the owner dies. It
 is a lock on the directory itself, so it works between containers, where numbers of processes mean nothing.

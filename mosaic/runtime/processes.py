@@ -1,4 +1,4 @@
-"""Running another program so that neither it nor its children outlive us, however we end.
+"""Runs another program such that neither it nor its children outlive this process.
 
 A watcher, `/bin/sh` that reads a pipe, leads a process group of its own, and the program joins that group. When the
 pipe closes, the watcher kills the group. We close it when the call ends (the program's end, the time limit, Ctrl-C, any
@@ -33,7 +33,7 @@ _PIPES: Final[set[int]] = set()
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a program left: its exit status and its output, standard error included."""
+    """A finished program: its exit status and its output, standard error included."""
 
     exit_status: int
     output: str

@@ -39,7 +39,7 @@ class Packing:
         return (*batch, -(-columns // self.panel_width), depth, self.panel_width)
 
     def fill(self, out: np.ndarray, constant: np.ndarray) -> None:
-        """Write the panels of what the view shows of a constant into `out`, a flat array."""
+        """Write the panels of the viewed part of a constant into `out`, a flat array."""
         shape = self.shape
         panels = out.reshape(math.prod(shape[:-3]), *shape[-3:])
         matrices = _seen(constant, self.view).reshape(panels.shape[0], *self.view.shape[-2:])

@@ -37,7 +37,7 @@ class Tiles:
     row_block: int | None = None
 
     def merged(self, other: Tiles) -> Tiles:
-        """Return these tiles, completed by others."""
+        """Return these tiles, with missing ones taken from others."""
         return Tiles(
             self.mr or other.mr,
             self.nr or other.nr,
@@ -48,7 +48,7 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class TileScheme:
-    """Tiles by the instruction of a product; what is not named is chosen automatically."""
+    """The user's tiles by the instruction of a product; all others are chosen automatically."""
 
     by_origin: Mapping[int, Tiles] = field(default_factory=dict)
 
@@ -131,7 +131,7 @@ def _positions(node: Any, bound: BoundProgram) -> list[int]:
 
 
 def _tiles(position: int, levels: Sequence[TileLevel], bound: BoundProgram) -> list[tuple[int, Tiles]]:
-    """Return the products that a tensor's tiles concern, with what they ask for."""
+    """Return the products that a tensor's tiles apply to, with the tiles."""
     instructions = bound.program.instructions
     found: list[tuple[int, Tiles]] = []
     operation = instructions[position].operation
@@ -150,7 +150,7 @@ def _tiles(position: int, levels: Sequence[TileLevel], bound: BoundProgram) -> l
 
 
 def _seen_through_views(position: int, bound: BoundProgram) -> Iterator[tuple[int, bool]]:
-    """Yield an instruction and those whose elements it shows, with whether the last two axes changed places on the way."""
+    """Yield an instruction and those that it is a view of, with whether the last two axes are swapped."""
     is_transposed = False
     yield position, is_transposed
     instruction = bound.program.instructions[position]
@@ -163,7 +163,7 @@ def _seen_through_views(position: int, bound: BoundProgram) -> Iterator[tuple[in
 
 
 def _transposes(view: Operation, operand: TensorType) -> bool:
-    """Return whether a view of rows that lie one after the other shows columns: its last two axes changed places."""
+    """Return whether an operation swaps the last two axes of a row-major array."""
     strides, length = [], 1
     for extent in reversed(operand.shape):
         strides.append(length)
