@@ -37,7 +37,7 @@ def apply(operation: Operation, *operands: object) -> LazyTensor:
     types = []
     for operand in operands:
         handle = operand if isinstance(operand, TensorHandle) else as_tensor(operand)
-        flat += (handle._node, handle._output_index)
+        flat += (handle._node or handle.node, handle._output_index)
         types.append(handle._type)
     result = tensor_of(operation, tuple(flat), operation.result_types(*types), find_source())
     if operation.raises_by_value and operation.may_raise(types, [is_given(node) for node in flat[::2]]):

@@ -192,7 +192,8 @@ def node_of_number(scalar: TensorHandle, known: KnownNumber) -> Node:
         keep_value(node, 0, KnownValue(number, origin))
         scalar._node = node
         scalar._early = (number, origin, None)
-    return scalar._node
+        return node
+    return scalar.node
 
 
 class Elements:
@@ -231,7 +232,8 @@ def settle_elements(tensor: TensorHandle, elements: Elements) -> None:
     """Give a node again to a tensor whose elements were written; the caller holds the tensor's lock."""
     array = elements.array
     if array is not None and tensor._early is elements:
-        tensor._node = elements.state.node()
+        node = elements.state.node()
         array.flags.writeable = False
-        keep_value(tensor._node, 0, KnownValue(array, elements.origin))
+        keep_value(node, 0, KnownValue(array, elements.origin))
+        tensor._node = node
         elements.array = tensor._early = None

@@ -32,13 +32,13 @@ eager = _Eager()
 
 def compute_at_call(handle: Any) -> None:
     """Compute a new result, if a `strict()` block or the errstate wants errors and warnings at the call."""
-    if eager.strict or acts_at_call(handle._node.errstate):
+    if eager.strict or acts_at_call(handle.node.errstate):
         hooks.compute(handle)
 
 
 def compute_if_caught(handle: Any) -> None:
     """Compute a result whose values may raise, if the call stands in a `try` that would catch the error."""
-    if handle._node.errstate is SILENT_ERRSTATE or not is_caught():
+    if handle.node.errstate is SILENT_ERRSTATE or not is_caught():
         # Silent states belong to torch's programs, where torch has raised already.
         return
     try:

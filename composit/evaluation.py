@@ -45,6 +45,7 @@ from composit.program import (
     without_values,
 )
 from composit.source import describe_source
+from composit.storage import own_storage
 from composit.value import Value, identity_of, value_of
 
 MAX_PREPARED_PROGRAMS = 256
@@ -85,7 +86,7 @@ def evaluate(
         # The calls have computed all values already, and have warned.
         return rebuild(_own([read_value(handle, "") for handle in handles]))
     # Looked at once: a tensor that shows memory has a new node at each look, and another thread may write to any other.
-    outputs = tuple([(handle._node, handle._output_index) for handle in handles])
+    outputs = tuple([(handle.node, handle._output_index) for handle in handles])
     if chosen is get_backend("numpy"):
         return rebuild(_own(_computed(outputs)))
     return rebuild(_own(_plan_of(outputs, chosen).values()))
@@ -315,7 +316,8 @@ def why_unreached(handle: TensorHandle, outputs: Sequence[Value]) -> str:
 
 def _has_pointed_to(handle: TensorHandle, node: Node) -> bool:
     """Return whether a tensor pointed to the node before writes; the first operand of a write is the value before it."""
-    earlier: Node | None = handle.node if getattr(handle, "_has_moved", False) else None
+    storage = own_storage(handle)
+    earlier: Node | None = handle.node if storage is not None and storage.has_moved else None
     while earlier is not None and earlier is not node and earlier.operands:
         earlier = earlier.operands[0][0]
     return earlier is node

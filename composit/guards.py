@@ -95,7 +95,7 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     seen = value if isinstance(value, np.generic | np.ndarray) else np.array(value)
     place = note_place(sys._getframe(1)) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
     source = place[0] if place else find_source()
-    guard = Guard((handle._node, handle._output_index), kind, source, seen, next_serial(), place)
+    guard = Guard((handle.node, handle._output_index), kind, source, seen, next_serial(), place)
     for origin in noting:
         origin.note(guard)
 
@@ -110,7 +110,7 @@ def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # An
         origin = origin.alive()
     read: tuple[Node, int] | Draft
     if draft is None:
-        read = (handle._node, 0)
+        read = (handle.node, 0)
         own = root_origin(read[0])
     elif origin is None:
         read, own = draft, draft.own_origin()
@@ -193,7 +193,7 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     early = handle._early
     if isinstance(early, tuple):
         return read_number(handle, kind, sys._getframe(1)) if kind else early[0]
-    node = handle._node
+    node = handle._node or handle.node
     known = node._values.get(handle._output_index)
     if known is None:
         known = _look_up(node, kind) or _compute(node, handle._output_index, kind)

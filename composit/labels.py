@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composit.errors import OperandError
-from composit.handle import TensorHandle, described, make_tensor, root_of
+from composit.handle import TensorHandle, described, make_tensor
 from composit.node import check_label, relabelled
-from composit.view_lists import add_view
+from composit.storage import View, share, storage_of, view_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -31,11 +31,9 @@ def with_name(tensor: TensorHandle, name: str) -> LazyTensor:
     handle = _handle_to_name(tensor, name)
     result = labelled(handle, name)
     if not handle._type.is_scalar:
-        root = root_of(handle)
-        result._base, result._steps = (handle, ()) if root is None else (root, handle._steps)
-        if hasattr(handle, "_via"):
-            result._via = handle._via
-        add_view(result._base, result)
+        view = view_of(handle)
+        share(result, View(handle, ()) if view is None else View(view.root(), view.steps, view.via))
+        storage_of(result).add(result)
     return result
 
 

@@ -286,17 +286,9 @@ def is_awaited(node: Node) -> bool:
     """Return whether a tensor that was written to after pointing here has no value of its own yet."""
     for reference in node._awaited_by or ():
         handle = reference()
-        if handle is not None and handle._before() is node and not _has_value(handle):
+        if handle is not None and handle._awaits(node):
             return True
     return False
-
-
-def _has_value(handle: TensorHandle) -> bool:
-    try:
-        now = object.__getattribute__(handle, "_node")
-    except AttributeError:
-        return False
-    return handle._output_index in now._values
 
 
 def _compute_keys(root: Node) -> None:

@@ -46,7 +46,7 @@ _LAYERS = (
         "composit.drafts",
     ),
     (
-        "composit.view_lists",
+        "composit.storage",
         "composit.handle",
         "composit.labels",
         "composit.apply",

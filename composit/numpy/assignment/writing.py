@@ -35,6 +35,7 @@ from composit.numpy.views.writes import (
 )
 from composit.operation import Array, Dtype, Shape, TensorType
 from composit.source import find_source
+from composit.storage import view_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -89,14 +90,19 @@ def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool
 
     Python runs `x[a:b] += v` as `t = x[a:b]; t += v; x[a:b] = t`: the second statement has already written to x.
     """
-    if not isinstance(value, TensorHandle) or value._base is None:
+    view = view_of(value) if isinstance(value, TensorHandle) else None
+    if view is None or not view.steps:
         return False
-    step = value._steps[-1]
+    step = view.steps[-1]
     if step.__class__ is not BasicIndex or step.index != entries:
         return False
-    if tensor._base is None:
-        return value._base is tensor and len(value._steps) == 1
-    return value._base is tensor._base and value._steps[:-1] == tensor._steps and is_connected(tensor)
+    root = view.root()
+    if root is tensor:
+        return len(view.steps) == 1
+    whole = view_of(tensor)
+    if whole is None or whole.root() is not root:
+        return False
+    return view.steps[:-1] == whole.steps and is_connected(tensor)
 
 
 def _fits(whole: TensorType, shape: Shape, value: Value) -> bool:

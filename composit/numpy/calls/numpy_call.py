@@ -39,7 +39,7 @@ from composit.errors import (
     ShapeError,
 )
 from composit.guards import freeze, from_outside, origin_of, read_value
-from composit.handle import TensorHandle, reinterpret, root_of
+from composit.handle import TensorHandle, reinterpret
 from composit.hooks import hooks
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
@@ -49,6 +49,7 @@ from composit.numpy.views.view_operations import ReadOnly
 from composit.numpy.views.writes import assign_result, is_writable, writing_to
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, tensor_type
 from composit.origins import joined
+from composit.storage import root_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

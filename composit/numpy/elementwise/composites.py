@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError
-from composit.handle import TensorHandle, described, mark_view
+from composit.handle import TensorHandle, described
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, is_number, own, truth, whole
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.numpy_function import rule_for
@@ -25,6 +25,7 @@ from composit.numpy.elementwise.conditional import where
 from composit.numpy.views.view_operations import ComplexPart
 from composit.numpy.views.writes import assign_result, writing_to
 from composit.operation import Dtype, OperationKind, TensorType, tensor_type
+from composit.storage import mark_view
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

@@ -161,7 +161,7 @@ class ElementwiseFunction(ufunc):
                 result = results_at_once(operation or self.operation, operands, source)
                 if result is not None:
                     return result
-            flat += (operand._node, operand._output_index)
+            flat += (operand._node or operand.node, operand._output_index)
             operand_types.append(operand._type)
         types = tuple(operand_types)
         typing = self._typings.get(types) or self.typing_of(types)
@@ -275,7 +275,12 @@ def short_path(
             typing = typings.get((self._type, other_type))
             if typing is None or is_reflected or (of_scalars and not other_type.is_scalar):
                 return otherwise(self, other)
-            flat = (self._node, self._output_index, other._node, other._output_index)
+            flat = (
+                self._node or self.node,
+                self._output_index,
+                other._node or other.node,
+                other._output_index,
+            )
             return new_tensor(operation, flat, typing.results, find_source())
         kind = type(other)
         if kind is not float and kind is not int:
@@ -285,7 +290,8 @@ def short_path(
         typing = typings.get(types)
         if typing is None or typing.bounds is not None:
             return otherwise(self, other)
-        flat = (node, 0, self._node, self._output_index) if is_reflected else (self._node, self._output_index, node, 0)
+        own = self._node or self.node
+        flat = (node, 0, own, self._output_index) if is_reflected else (own, self._output_index, node, 0)
         return new_tensor(operation, flat, typing.results, find_source())
 
     return operator

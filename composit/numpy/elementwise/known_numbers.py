@@ -62,7 +62,7 @@ def at_once(
             if other_origin is None or other_origin.is_dead:
                 other_origin = _origin_of_scalar(other, operand)
             if operand is None:
-                operand = other._node
+                operand = other.node
         else:
             return otherwise(self, other)
         result = _computed(compute, second, number) if is_reflected else _computed(compute, number, second)
@@ -74,7 +74,7 @@ def at_once(
             origin = _origin_of_scalar(self, draft)
         if other_origin is not None and other_origin is not origin:
             origin = joined_two(None if origin is None else origin.alive(), other_origin.alive())
-        own = self._node if draft is None else draft
+        own = self.node if draft is None else draft
         first, second = (operand, own) if is_reflected else (own, operand)
         made = new_draft(Draft, operation, first, second, types, find_source())
         return known_scalar(types[0], result, origin, made)
@@ -105,7 +105,7 @@ def results_at_once(operation: Operation, operands: tuple[Value, ...], source: S
         elif own is not None and own is not origin:
             origin = joined_two(origin.alive(), own.alive())
         numbers.append(number)
-        drafts.append(operand._node if draft is None else draft)
+        drafts.append(operand.node if draft is None else draft)
     try:
         result = _computed(operation.evaluate, *numbers)
     except (ArithmeticError, TypeError, ValueError):
@@ -124,7 +124,7 @@ def number_of(tensor: TensorHandle) -> KnownNumber | None:
     if early is not None or not tensor._type.is_scalar:
         return early if isinstance(early, tuple) else None
     # Only first results are looked up: scalars are rarely another result.
-    known = None if tensor._output_index else tensor._node._values.get(0)
+    known = None if tensor._output_index else (tensor._node or tensor.node)._values.get(0)
     if known is None or known.value.__class__ not in _TYPES:
         return None
     tensor._early = number = (known.value, known.origin, None)
@@ -132,7 +132,7 @@ def number_of(tensor: TensorHandle) -> KnownNumber | None:
 
 
 def _origin_of_scalar(scalar: TensorHandle, draft: Draft | None) -> Origin | Draft | None:
-    return root_origin(scalar._node) if draft is None else draft
+    return root_origin(scalar.node) if draft is None else draft
 
 
 def _computed(compute: Callable[..., Any], *numbers: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.errors import NoRuleError, ShapeError
-from composit.handle import make_tensor, mark_view
+from composit.handle import make_tensor
 from composit.numpy.arguments.normalizing import (
     AxisLike,
     TensorLike,
@@ -21,6 +21,7 @@ from composit.numpy.arguments.normalizing import (
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.manipulation.reshaping import moveaxis, reshape
 from composit.numpy.views.view_operations import DiagonalView
+from composit.storage import mark_view
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

@@ -16,7 +16,7 @@ import numpy as np
 from composit.drafts import Draft, Elements, new_draft
 from composit.eager_results import eager
 from composit.guards import MOST_KNOWN_BYTES, known_value_of, origin_of
-from composit.handle import TensorHandle, known_scalar, take_views, write_lock
+from composit.handle import TensorHandle, known_scalar
 from composit.node import Node, drop_values, root_origin
 from composit.numpy.elementwise.known_numbers import number_of
 from composit.numpy.views.basic_indices import BasicIndex
@@ -24,6 +24,7 @@ from composit.numpy.views.writes import Assign, copied, is_connected
 from composit.operation import Dtype, Input, Operation, Shape, TensorType, tensor_type
 from composit.origins import Origin, joined_two
 from composit.source import Source
+from composit.storage import storage_of, view_of, views_lock
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -81,7 +82,7 @@ def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements
 
     types: the types of one element
     """
-    node = tensor._node
+    node = tensor._node or tensor.node
     operation = node._operation
     if type(operation) is Input and operation.has_value:
         elements = Elements(operation.read(), node, 0, types, None)
@@ -91,11 +92,11 @@ def elements_of(tensor: TensorHandle, types: tuple[TensorType, ...]) -> Elements
             return None
         origin = None if known.origin is None else known.origin.alive()
         elements = Elements(known.value, node, tensor._output_index, types, origin)
-    if tensor._base is None and not tensor.shows_memory:
-        tensor._early = elements
-        if tensor._node is not node:
-            # Another thread has written to the tensor in between.
-            tensor._early = None
+    if view_of(tensor) is None:
+        with views_lock:
+            # Unless another thread has written to the tensor meanwhile.
+            if tensor._early is None and tensor._node is node:
+                tensor._early = elements
     return elements
 
 
@@ -152,7 +153,10 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
 
     Raises:  OverflowError: numpy's, for a number that does not fit
     """
-    if tensor._views or tensor._base is not None or eager.strict:
+    if view_of(tensor) is not None or eager.strict:
+        return False
+    storage = storage_of(tensor)
+    if storage.views:
         return False
     known = _known_operand(value) if isinstance(value, TensorHandle) else (value, value, None)
     if known is None or not _is_written_as_it_is(known[0], tensor._type.dtype):
@@ -164,7 +168,7 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
     if not isinstance(elements, Elements):
         return False
     values, operand, origin = known
-    with write_lock(tensor):
+    with storage.write_lock():
         if tensor._early is not elements or (not elements.is_own and not _take(tensor, elements)):
             return False
         state, array = elements.state, elements.array
@@ -177,9 +181,9 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
             elements.origin = joined_two(before, origin.alive())
         elements.here = None
         elements.state = new_draft(WriteDraft, index, state, operand, state.types, source)
-        if tensor._views:
+        if storage.views:
             # Another thread has taken a view since the check above.
-            take_views(tensor, is_connected)
+            storage.take_nodes_of_views(tensor, is_connected)
     return True
 
 
@@ -188,10 +192,10 @@ def _known_operand(tensor: TensorHandle) -> tuple[Any, Node | Draft, Origin | Dr
     early = tensor._early or number_of(tensor)
     if isinstance(early, tuple):
         number, origin, draft = early
-        return number, tensor._node if draft is None else draft, origin
+        return number, tensor.node if draft is None else draft, origin
     if early is not None and early.is_own:
         return early.array, early.state, early.here or _origin_here(early)
-    node = tensor._node
+    node = tensor._node or tensor.node
     if type(node._operation) is Input:
         return (node._operation.read(), node, root_origin(node)) if node._operation.has_value else None
     known = None if tensor._output_index else known_value_of(node, 0)
@@ -225,7 +229,7 @@ _OWN_REFERENCES = 2 + _references_of_a_name()
 def _take(tensor: TensorHandle, elements: Elements) -> bool:
     """Make the array the elements' own, to be written to; return False if others may still read it."""
     node, array = tensor._node, elements.array
-    if node is not elements.state.made or len(node._types) != 1:
+    if node is None or node is not elements.state.made or len(node._types) != 1:
         return False
     if node._operation.runs_at_call or array.__class__ is not np.ndarray:
         return False
@@ -242,6 +246,7 @@ def _take(tensor: TensorHandle, elements: Elements) -> bool:
         elements.array = copied(array)
     else:
         return False
-    elements.is_own = True
-    del tensor._node
+    with views_lock:
+        elements.is_own = True
+        tensor._node = None
     return True

@@ -14,7 +14,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
-from composit.handle import TensorHandle, described, mark_view, reinterpret, root_of
+from composit.handle import TensorHandle, described, reinterpret
 from composit.numpy.arguments.normalizing import several, truth
 from composit.numpy.arguments.signatures import signature_of
 from composit.numpy.calls.numpy_function import rule_for
@@ -24,6 +24,7 @@ from composit.numpy.views.layout import stand_in_of
 from composit.numpy.views.view_operations import ReadOnly
 from composit.numpy.views.writes import is_connected, is_writable, writing_to
 from composit.operation import Array, Axes, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.storage import View, mark_view, root_of, share, steps_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -307,9 +308,12 @@ def set_strides(tensor: Any, strides: Any) -> None:
     probe.strides = strides
     with writing_to(tensor):
         view = _strided(tensor, tensor.shape, probe.strides)
-        reinterpret(tensor, view._steps[-1], view)
+        steps = steps_of(view)
+        reinterpret(tensor, steps[-1], view)
         # The new steps start at the memory; those of the old view do not apply any more.
-        tensor._steps = view._steps
+        root = root_of(tensor)
+        assert root is not None, "reinterpret has made it a view"
+        share(tensor, View(root, steps))
 
 
 def _memory_of(tensor: Any) -> tuple[Any, int]:
@@ -317,7 +321,7 @@ def _memory_of(tensor: Any) -> tuple[Any, int]:
     root = _root_of(tensor)
     stand_in = stand_in_of(root)
     part: Array | None = stand_in
-    for step in tensor._steps if root is not tensor else ():
+    for step in steps_of(tensor) if root is not tensor else ():
         if part is not None:
             part = step.view_without_copy(part) if step.depends_on_layout else step.view_of(part)
     assert part is not None, "a view that is connected shares memory"

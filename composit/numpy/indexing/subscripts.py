@@ -20,7 +20,7 @@ from composit.apply import apply
 from composit.drafts import Elements
 from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
 from composit.guards import read_value
-from composit.handle import TensorHandle, described, mark_view, new_tensor
+from composit.handle import TensorHandle, described, new_tensor
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.indexing.advanced_indices import (
@@ -33,12 +33,13 @@ from composit.numpy.indexing.advanced_indices import (
 )
 from composit.numpy.indexing.known_elements import element_at, elements_of, places_within
 from composit.numpy.manipulation.reshaping import moveaxis, reshape, squeeze
-from composit.numpy.views.basic_indices import BasicEntry, BasicIndex, Field, normalized_slice, plain_places
+from composit.numpy.views.basic_indices import BasicEntry, BasicIndex, Field, normalized_slice, plain_places, slice_key
 from composit.numpy.views.layout import InOrder
 from composit.numpy.views.live_memory import record_at
 from composit.numpy.views.writes import is_writable
 from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, tensor_type
 from composit.source import Source, find_source
+from composit.storage import mark_view
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -59,7 +60,6 @@ class _Places:
 _BasicPlan: TypeAlias = tuple[BasicIndex, tuple[TensorType, ...]]
 _basic_plans: dict[tuple[TensorType, Any], _BasicPlan] = {}
 MAX_BASIC_PLANS = 4096
-_PLAIN = frozenset((int, type(None)))
 
 
 def basic_key(index: Any) -> Any:  # Any: a hashable stand-in for the index
@@ -68,8 +68,7 @@ def basic_key(index: Any) -> Any:  # Any: a hashable stand-in for the index
     if kind is int:
         return index
     if kind is slice:
-        parts = (index.start, index.stop, index.step)
-        return parts if _PLAIN.issuperset(map(type, parts)) else None
+        return slice_key(index)
     if kind is not tuple:
         return None
     keys: list[Any] = []
@@ -78,10 +77,9 @@ def basic_key(index: Any) -> Any:  # Any: a hashable stand-in for the index
         if kind is int or entry is None or entry is Ellipsis:
             keys.append(entry)
         elif kind is slice:
-            parts = (entry.start, entry.stop, entry.step)
-            for part in parts:
-                if part.__class__ not in _PLAIN:
-                    return None
+            parts = slice_key(entry)
+            if parts is None:
+                return None
             keys.append(parts)
         else:
             return None
@@ -105,7 +103,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
                 return element
         elif (places := element_places(whole, index)) is not None:
             return _element(tensor, places, source)
-    key = basic_key(index)
+    key = slice_key(index) if index.__class__ is slice else basic_key(index)
     plan = None if key is None else _basic_plans.get((whole, key))
     if plan is None:
         plan = _plain_plan(whole, index, key)
@@ -117,7 +115,7 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
     operation, types = plan
     if types[0].is_scalar:
         return _element(tensor, operation.index, source)  # type: ignore[arg-type]  # integers choose one element
-    result = new_tensor(operation, (tensor._node, tensor._output_index), types, source)
+    result = new_tensor(operation, (tensor._node or tensor.node, tensor._output_index), types, source)
     mark_view(result, tensor)
     return result
 
@@ -129,7 +127,7 @@ def _element(tensor: Any, places: tuple[int, ...], source: Source | None) -> Any
     element = None if elements is None else element_at(elements, places, source)
     if element is not None:
         return element
-    return new_tensor(BasicIndex(places), (tensor._node, tensor._output_index), types, source)
+    return new_tensor(BasicIndex(places), (tensor._node or tensor.node, tensor._output_index), types, source)
 
 
 def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:

@@ -16,6 +16,7 @@ from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.views.layout import flags_of, stand_in_of
 from composit.numpy.views.writes import base_of
 from composit.operation import Array, Input, Operation, Result
+from composit.storage import steps_of
 
 if TYPE_CHECKING:
     pass
@@ -48,7 +49,7 @@ def _in_one_memory(a: Any, b: Any) -> tuple[Array, Array] | None:
     parts = []
     for tensor in (a, b):
         part = memory
-        for step in tensor._steps if tensor is not owners[0] else ():
+        for step in steps_of(tensor) if tensor is not owners[0] else ():
             part = step.view_of(part)
         parts.append(part)
     return parts[0], parts[1]
@@ -75,7 +76,7 @@ def may_share_memory(a: Any, b: Any, /, max_work: Any = 0) -> bool:
 
 def known_value(tensor: TensorHandle) -> Result | None:
     """Return the value of a tensor if no operation but views has to run for it, else None."""
-    node, index = tensor._node, tensor._output_index
+    node, index = tensor.node, tensor._output_index
     views: list[Operation] = []
     while (known := node._values.get(index)) is None:
         operation = node.operation

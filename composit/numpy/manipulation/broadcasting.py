@@ -13,7 +13,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
-from composit.handle import TensorHandle, mark_view
+from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import (
     ShapeLike,
     TensorLike,
@@ -30,6 +30,7 @@ from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.manipulation.reshaping import reshape, view_by
 from composit.numpy.views.layout import InOrder, in_c_order
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
+from composit.storage import mark_view
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

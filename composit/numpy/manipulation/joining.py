@@ -14,7 +14,6 @@ import numpy as np
 
 from composit.apply import apply, apply_several
 from composit.errors import NoRuleError, OutOfBoundsError, ShapeError
-from composit.handle import mark_view
 from composit.numpy.arguments.normalizing import (
     AxisLike,
     TensorLike,
@@ -41,6 +40,7 @@ from composit.operation import (
     VjpContext,
     tensor_type,
 )
+from composit.storage import mark_view
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

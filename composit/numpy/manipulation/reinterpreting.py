@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.apply import apply
-from composit.handle import TensorHandle, become, described, make_tensor, mark_view, reinterpret
+from composit.handle import TensorHandle, become, described, make_tensor, reinterpret
 from composit.numpy.arguments.normalizing import named_order
 from composit.numpy.manipulation.reshaping import reshape, transpose
 from composit.numpy.views.layout import InOrder, stand_in_of
 from composit.numpy.views.view_operations import MemoryField, ViewAs
 from composit.numpy.views.writes import base_of, writing_to
 from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, tensor_type
+from composit.storage import mark_view, storage_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -116,7 +117,7 @@ def resize_in_place(tensor: Any, new_shape: tuple[Any, ...], refcheck: bool) -> 
     if probe.size == tensor.size:
         _reshape_in_place(tensor, probe.shape, flags.fnc)
         return
-    if refcheck and any(reference() is not None for reference in tensor._views or ()):
+    if refcheck and base_of(tensor) is None and any(view is not tensor for view in storage_of(tensor).present_views()):
         raise ValueError(
             "cannot resize an array that references or is referenced\nby another array in this way.\nUse the np.resize"
             f" function or refcheck=False: {described(tensor)} has views"

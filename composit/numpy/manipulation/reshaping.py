@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composit.errors import AxisError, NoRuleError, ShapeError
-from composit.handle import described, mark_view, new_tensor, root_of
+from composit.handle import described, new_tensor
 from composit.numpy.arguments.normalizing import (
     AxesLike,
     AxisLike,
@@ -33,6 +33,7 @@ from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.views.layout import axes_in_memory, flags_of, shares_memory
 from composit.operation import Array, Axes, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source
+from composit.storage import mark_view, root_of, steps_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -198,7 +199,7 @@ def _planned(
 def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> LazyTensor:
     """Return the node's tensor, marked as a view of `base` if the user gave a tensor: a write to one shows in both."""
     operation, types = _planned(kind, parameter, base.type)
-    result = new_tensor(operation, (base.node, base.output_index), types, find_source())
+    result = new_tensor(operation, (base._node or base.node, base._output_index), types, find_source())
     # A broadcast view is read-only even if `given` was an array or a number.
     if base is given or operation.is_read_only:
         mark_view(result, base)
@@ -314,7 +315,7 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
 
 def _check_shared(view: Any) -> None:
     root = root_of(view)
-    if root is not None and not shares_memory(root, view._steps):
+    if root is not None and not shares_memory(root, steps_of(view)):
         raise ValueError(
             f"Unable to avoid creating a copy while reshaping.: {described(view)} of elements that lie in another order; leave out"
             " copy=False"
@@ -330,7 +331,7 @@ def ravel(a: TensorLike, order: str = "C") -> LazyTensor:
     if _resolved_order(order, tensor, "ravel") == "F":
         return ravel(transpose(tensor))
     result = reshape(tensor, -1 if tensor.size else 0)
-    if tensor is a and result._base is not None:
+    if tensor is a and root_of(result) is not None:
         mark_view(result, tensor, Ravel(result.shape))
     return result
 

@@ -12,6 +12,7 @@ from composit.numpy.views.layout import flags_of
 from composit.numpy.views.view_operations import ReadOnly
 from composit.numpy.views.writes import base_of, is_writable, writing_to
 from composit.operation import Operation
+from composit.storage import view_of
 
 _SHORT_TO_NAME = {
     "C": "c_contiguous",
@@ -41,13 +42,13 @@ def set_writeable(tensor: TensorHandle, writeable: bool) -> None:
         with writing_to(tensor):
             reinterpret(tensor, ReadOnly(), tensor)
         return
-    steps = () if tensor._base is None else tensor._steps
-    if not steps or any(step.is_read_only and not _can_be_undone(step) for step in steps):
+    view = view_of(tensor)
+    if view is None or any(step.is_read_only and not _can_be_undone(step) for step in view.steps):
         raise ValueError(
             f"cannot set WRITEABLE flag to True of this array: {described(tensor)} shows elements several times, or is a scalar;"
             " take a copy()"
         )
-    tensor._steps = tuple(step for step in steps if not step.is_read_only)
+    view.steps = tuple(step for step in view.steps if not step.is_read_only)
 
 
 def _can_be_undone(step: Operation) -> bool:

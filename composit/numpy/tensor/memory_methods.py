@@ -18,6 +18,7 @@ from composit.numpy.manipulation.reinterpreting import field_at, resize_in_place
 from composit.numpy.manipulation.reshaping import reshape
 from composit.numpy.tensor.array_methods import numpys
 from composit.numpy.views.writes import assign_result, writing_to
+from composit.storage import root_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -85,7 +86,7 @@ class MemoryMethods(TensorHandle):
         return np.asarray(self).data
 
     def __sizeof__(self) -> int:
-        owned = self.nbytes if self._base is None else 0
+        owned = self.nbytes if root_of(self) is None else 0
         # numpy's size counts a length and a stride (8 bytes each) per axis.
         return object.__sizeof__(self) + 16 * self.ndim + owned
 

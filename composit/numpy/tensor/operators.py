@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from composit.handle import TensorHandle, write_lock
+from composit.handle import TensorHandle
 from composit.numpy.assignment.writing import set_item
 from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.calls.ufuncs import GeneralizedFunction, is_asked
@@ -21,6 +21,7 @@ from composit.numpy.indexing.subscripts import get_item
 from composit.numpy.products.matrix_products import matmul
 from composit.numpy.tensor.power_operator import power_in_place, power_operator
 from composit.numpy.views.writes import assign_result_locked, cast_for_writing
+from composit.storage import write_lock
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

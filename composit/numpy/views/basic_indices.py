@@ -94,7 +94,17 @@ def _as_python(index: tuple[BasicEntry, ...]) -> tuple[BasicEntry, ...]:
     )
 
 
-_PLAIN = frozenset((int, type(None)))
+def slice_key(entry: slice) -> tuple[int | None, int | None, int | None] | None:
+    """Return start, stop and step of a slice of integers; None for a slice of anything else, as of tensors."""
+    start, stop, step = entry.start, entry.stop, entry.step
+    # Written out, since a set of classes takes three times as long.
+    if (
+        (start is None or start.__class__ is int)
+        and (stop is None or stop.__class__ is int)
+        and (step is None or step.__class__ is int)
+    ):
+        return start, stop, step
+    return None
 
 
 def plain_places(index: Any, shape: Shape) -> tuple[tuple[BasicEntry, ...], Shape] | None:
@@ -112,7 +122,7 @@ def plain_places(index: Any, shape: Shape) -> tuple[tuple[BasicEntry, ...], Shap
         kind = entry.__class__
         if kind is int and -length <= entry < length:
             entries.append(entry if entry >= 0 else entry + length)
-        elif kind is slice and entry.step != 0 and _PLAIN.issuperset(map(type, (entry.start, entry.stop, entry.step))):
+        elif kind is slice and entry.step != 0 and slice_key(entry) is not None:
             selected = normalized_slice(entry, length)
             entries.append(selected)
             chosen.append(len(range(selected.start, selected.stop, selected.step)))

@@ -17,9 +17,10 @@ import numpy as np
 
 from composit.apply import apply
 from composit.guards import read_value
-from composit.handle import TensorHandle, make_tensor, root_of
+from composit.handle import TensorHandle, make_tensor
 from composit.node import Node
 from composit.operation import Array, Input, Operation, OperationKind, TensorType, VjpContext, tensor_type
+from composit.storage import root_of, steps_of, storage_of
 
 if TYPE_CHECKING:
     from numpy._core.multiarray import flagsobj
@@ -81,14 +82,15 @@ def stand_in_of(tensor: TensorHandle) -> Array:
     """
     root = root_of(tensor)
     if root is not None:
-        return _after(tensor._steps, stand_in_of(root))
-    # A write does not move an array, so the layout of a tensor never changes.
-    known: Array | None = getattr(tensor, "_stand_in", None)
-    if known is None:
-        array = _of_pair(tensor._node, tensor._output_index)
+        return _after(steps_of(tensor), stand_in_of(root))
+    storage = storage_of(tensor)
+    if storage.layout is None:
+        node = tensor.node
+        array = _of_pair(node, tensor._output_index)
         # The tensor is no view although its node is one: it is a copy, in the same order without gaps.
-        known = tensor._stand_in = _without_gaps(array) if tensor._node.operation.is_view else array
-    return known
+        storage.layout = _without_gaps(array) if node.operation.is_view else array
+    # A write does not move an array, so the layout of a tensor never changes.
+    return storage.layout
 
 
 def _without_gaps(array: Array) -> Array:
@@ -177,7 +179,7 @@ def axes_in_memory(tensor: TensorHandle) -> tuple[int, ...]:
 def in_c_order(tensor: TensorHandle) -> LazyTensor:  # Any: the tensors' class, which cannot be imported here
     """Return a copy of the value in C order, never a view."""
     if len(tensor._type.shape) < 2:
-        return make_tensor(tensor._node, tensor._output_index)
+        return make_tensor(tensor.node, tensor._output_index)
     return apply(InOrder("C"), tensor)
 
 
@@ -185,7 +187,7 @@ def _known_strides(tensor: TensorHandle) -> tuple[int, ...] | None:
     """Return the strides of a copy without gaps that keeps the order of axes; None if that is C order or not known."""
     if tensor.ndim < 2 or is_surely_in_c_order(tensor):
         return None
-    node = tensor._node
+    node = tensor.node
     while node.operation.is_view:
         node = node.operands[0][0]
     if not isinstance(node.operation, Input) and not _is_in_c_order(node):
@@ -202,7 +204,7 @@ def order_of_axes(tensor: TensorHandle) -> tuple[int, ...] | None:
 
 def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
     """Return whether it is an input in Fortran order, or a view of an input with that layout."""
-    node = tensor._node
+    node = tensor.node
     while node.operation.is_view:
         node = node.operands[0][0]
     is_given = isinstance(node.operation, Input) and node.operation.has_value
@@ -211,8 +213,8 @@ def is_given_in_fortran_order(tensor: TensorHandle) -> bool:
 
 def is_surely_in_c_order(tensor: TensorHandle) -> bool:
     """Return whether the elements surely lie in C order without gaps, without computing anything."""
-    is_plain = tensor._base is None and not tensor._node.operation.is_view
-    return is_plain and _is_in_c_order(tensor._node)
+    node = tensor.node
+    return root_of(tensor) is None and not node.operation.is_view and _is_in_c_order(node)
 
 
 # Caches, by id: nodes whose values lie in C order, and nodes of which that is not sure. So a program that asks often

@@ -2,53 +2,61 @@
 
 While memory is held, the tensor is a view of it: reading copies what is there at that moment, and assigning writes
 there. After the last holder has released it, the tensor is an ordinary one again. May import guards, node, operation,
-apply, handle, view_lists, and layout, writes of this folder.
+apply, handle, storage, and layout, writes of this folder.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from composit.apply import input_of
 from composit.guards import read_value
-from composit.handle import (
-    TensorHandle,
-    give_node,
-    make_tensor,
-    root_of,
-    take_node,
-    write_lock,
-)
+from composit.handle import TensorHandle, make_tensor
 from composit.node import Node
 from composit.numpy.views.layout import stand_in_of
 from composit.numpy.views.writes import is_connected
 from composit.operation import Array
-from composit.view_lists import present_views, taken_views
+from composit.source import Source
+from composit.storage import (
+    IsConnected,
+    Storage,
+    View,
+    give_node,
+    is_view_of,
+    root_of,
+    share,
+    steps_of,
+    storage_of,
+    take_node,
+    write_lock,
+)
 
 
-class _NoViews:
-    """The list of views of live memory, always empty: no view keeps the node of its last read."""
+class _LiveStorage(Storage):
+    """Memory that others write to: a read makes a new input with a copy of it, and a write changes the array itself."""
 
     __slots__ = ()
+    is_live = True
 
-    def append(self, reference: weakref.ref[TensorHandle]) -> None:
-        view = reference()
-        # A view that copied keeps its old value, so it keeps its node.
-        if view is not None and is_connected(view):
+    def read(self, tensor: TensorHandle, source: Source | None) -> Node:
+        return input_of(_array_of(tensor).copy(order="K")).node
+
+    def write(self, tensor: TensorHandle, node: Node, output_index: int, is_connected: IsConnected) -> None:
+        # Write only the elements of this write: the others may be another thread's.
+        operation = node.operation
+        if operation.updates_operand:
+            others = [read_value(make_tensor(*pair), "") for pair in node.operands[1:]]
+            operation.update_in_place(_array_of(tensor), *others)
+        else:
+            _array_of(tensor)[...] = read_value(make_tensor(node, output_index), "")
+
+    def add(self, view: TensorHandle) -> None:
+        # The list stays empty: views keep no node from read to read, except one that copied, which keeps its old value.
+        if is_connected(view):
             take_node(view)
-
-    def __len__(self) -> int:
-        return 0
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
-
-
-_NO_VIEWS: Any = _NoViews()
 
 
 class LiveMemory(TensorHandle):
@@ -56,57 +64,32 @@ class LiveMemory(TensorHandle):
 
     memory:  the array that others write to
     holders: the number of those
+    before:  the tensor's storage, which it gets back at the end
     """
 
-    __slots__ = ("_written", "holders", "memory")
-    shows_memory = True
+    __slots__ = ("before", "holders", "memory")
 
     def __init__(self, tensor: TensorHandle, memory: Array) -> None:
         self.memory = memory
         self.holders = 0
+        self.before = storage_of(tensor)
+        self._node = None
+        self._output_index = 0
         self._type = tensor._type
-        self._base = None
-        self._steps = ()
-        self._lock = write_lock(tensor)
-        self._owner = weakref.ref(tensor)
         self._early = None
+        share(self, _LiveStorage(write_lock(tensor), weakref.ref(tensor)))
 
-    @property
-    def _node(self) -> Node:
-        return input_of(self.memory.copy(order="K"))._node
 
-    @_node.setter
-    def _node(self, node: Node) -> None:
-        self._written = node
-
-    @property
-    def _output_index(self) -> int:
-        return 0
-
-    @_output_index.setter
-    def _output_index(self, index: int) -> None:
-        # A write sets first the node, then this. Write only its elements: the others may be another thread's.
-        operation = self._written.operation
-        if operation.updates_operand:
-            others = [read_value(make_tensor(*pair), "") for pair in self._written.operands[1:]]
-            operation.update_in_place(self.memory, *others)
-        else:
-            self.memory[...] = read_value(make_tensor(self._written, index), "")
-
-    @property
-    def _views(self) -> Any:
-        return _NO_VIEWS
-
-    @_views.setter
-    def _views(self, views: Any) -> None:
-        """Live memory has no views to forget."""
+def _array_of(base: TensorHandle) -> Array:
+    assert isinstance(base, LiveMemory), "live storage belongs to live memory"
+    return base.memory
 
 
 def memory_of(tensor: TensorHandle) -> Array:
     """Return the tensor's value as an array with numpy's layout; a view of the memory if that is held."""
     root = _base_in_memory(tensor)
     array = root.memory if isinstance(root, LiveMemory) else _laid_out(root)
-    for step in tensor._steps if root is not tensor else ():
+    for step in steps_of(tensor) if root is not tensor else ():
         part = step.view_without_copy(array) if step.depends_on_layout else step.view_of(array)
         assert part is not None, "a view that is connected shares memory"
         array = part
@@ -146,17 +129,18 @@ def hold(tensor: TensorHandle, memory: Array | None = None) -> LiveMemory:
 
 
 def _made_live(root: TensorHandle, memory: Array) -> LiveMemory:
-    # `is_connected` may remove views from the tensor's list, so it is called for all before the list is taken.
-    for view in present_views(root):
-        if view._base is root:
+    # `is_connected` may detach other views of the tensor, so it is called for all before anything changes.
+    before = storage_of(root)
+    for view in before.present_views():
+        if is_view_of(view, root):
             is_connected(view)
     live = LiveMemory(root, memory)
-    root._base, root._steps, root._is_connected = live, (), True
+    shown = View(live, ())
+    shown.is_connected = True
+    share(root, shown)
     take_node(root)
-    for view in taken_views(root):
-        if view._base is root and is_connected(view):
-            view._base = live
-            take_node(view)
+    # The tensor's views still name it as their base: `View.root` follows to the memory.
+    before.take_nodes_of_views(live, is_connected)
     return live
 
 
@@ -169,20 +153,22 @@ def release(live: LiveMemory) -> None:
 
 
 def _end(live: LiveMemory) -> None:
-    node = live._node
-    root = live._owner()
-    if root is None:
-        # The tensor is gone and only views of it are left, as in `x = ones((3, 3)).T`: they become views of the value.
-        root = make_tensor(node)
-        root._lock = live._lock
-        live._base = root
-        return
-    # The node goes first, since another thread may read the tensor at any step.
-    give_node(root, node)
-    root._base = None
-    del root._is_connected
-    # Views of the memory become views of the tensor: `root_of` follows one such step.
-    live._base = root
+    node, storage = live.node, live.before
+    owner = storage_of(live).owner_now()
+    if owner is not None and not is_view_of(owner, live):
+        # Resized meanwhile: it has other memory now.
+        owner = None
+    if owner is not None and not steps_of(owner):
+        base: TensorHandle = owner
+        # The node goes first, since another thread may read the tensor at any step.
+        give_node(base, node)
+    else:
+        # Only views are left, as in `x = ones((3, 3)).T`, or the tensor has a new shape: all become views of the value.
+        base = make_tensor(node)
+        storage.owner = None if owner is None else weakref.ref(owner)
+    share(base, storage)
+    # Views of the memory become views of this base: `View.root` follows.
+    share(live, View(base, ()))
 
 
 def record_at(tensor: TensorHandle, index: tuple[Any, ...]) -> Any:

@@ -18,13 +18,14 @@ from composit.apply import as_tensor, is_given
 from composit.eager_results import compute_at_call, compute_if_caught, eager
 from composit.errors import DtypeError, ReadOnlyError, ShapeError
 from composit.errstates import DEFAULT_ERRSTATE, acts_at_call
-from composit.handle import TensorHandle, cut_off, described, give_node, move_on, root_of, write_lock
+from composit.handle import TensorHandle, described
 from composit.node import FlatOperands, Node, new_node
 from composit.numpy.arguments.normalizing import spell_shape
 from composit.numpy.views.layout import is_surely_in_c_order, shares_memory
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.scalar_nodes import scalar_node
 from composit.source import Source, find_source, warn_user
+from composit.storage import give_node, is_view_of, root_of, steps_of, storage_of, view_of, write_lock
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -211,13 +212,18 @@ def assign_elements(
     lock = write_lock(tensor)
     lock.acquire()
     try:
-        root, steps = (tensor, further) if tensor._base is None else _root_and_steps(tensor, further)
+        root, steps = (tensor, further) if view_of(tensor) is None else _root_and_steps(tensor, further)
         if steps:
             steps = _settled(steps, tensor)
         if isinstance(value, TensorHandle):
-            flat: FlatOperands = (root._node, root._output_index, value._node, value._output_index)
+            flat: FlatOperands = (
+                root._node or root.node,
+                root._output_index,
+                value._node or value.node,
+                value._output_index,
+            )
         else:
-            flat = (root._node, root._output_index, *_value_to_write(value))
+            flat = (root._node or root.node, root._output_index, *_value_to_write(value))
         if indices:
             flat = (*flat, *[part for operand in indices for part in _value_to_write(operand)])
         _move_on(root, write(steps, index), flat, source or find_source())
@@ -232,18 +238,18 @@ def _root_and_steps(tensor: TensorHandle, further: tuple[Operation, ...]) -> tup
 
 def _value_to_write(value: Any) -> tuple[Node, int]:
     if isinstance(value, TensorHandle):
-        return value._node, value._output_index
+        return value.node, value._output_index
     if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
         return scalar_node(value), 0
     handle = as_tensor(value)
-    return handle._node, handle._output_index
+    return handle.node, handle._output_index
 
 
 def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands, source: Source | None) -> None:
     # The written array has the type of the old one. Sharing the tuple saves making one per turn of a loop.
-    before = root._node._types
+    before = (root._node or root.node)._types
     node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), source)
-    move_on(root, node, 0, is_connected)
+    storage_of(root).write(root, node, 0, is_connected)
     if eager.strict or (node._errstate is not DEFAULT_ERRSTATE and acts_at_call(node._errstate)):
         _compute_or_return(root, compute_at_call)
     elif len(flat_operands) > 4:
@@ -260,7 +266,7 @@ def _compute_or_return(root: TensorHandle, compute: Callable[[TensorHandle], Non
         is_written = True
     finally:
         if not is_written:
-            give_node(root, *root._node.operands[0])
+            give_node(root, *root.node.operands[0])
 
 
 def assign_result(tensor: Any, result: Any) -> None:
@@ -277,10 +283,10 @@ def assign_result_locked(tensor: Any, result: Any) -> None:
     root, steps = _root_of(tensor)
     if steps or result.type.is_scalar or not _lie_alike(root, result):
         steps = _settled(steps, tensor)
-        flat = (root._node, root._output_index, result._node, result._output_index)
+        flat = (root.node, root._output_index, result.node, result._output_index)
         _move_on(root, Assign(steps, EVERYTHING), flat, find_source())
         return
-    move_on(root, result._node, result._output_index, is_connected)
+    storage_of(root).write(root, result.node, result._output_index, is_connected)
 
 
 @contextmanager
@@ -296,7 +302,7 @@ def writing_to(*targets: Any) -> Iterator[None]:
 
 def _lie_alike(tensor: TensorHandle, result: Any) -> bool:
     """Return whether both surely lie in the same order in memory. A write must not change the order of its target."""
-    if tensor.ndim < 2 or tensor._node is result._node:
+    if tensor.ndim < 2 or tensor.node is result.node:
         return True
     return is_surely_in_c_order(result) and is_surely_in_c_order(tensor)
 
@@ -312,10 +318,7 @@ def base_of(tensor: TensorHandle) -> TensorHandle | None:
     root, steps = _root_of(tensor)
     if not steps:
         return None
-    try:
-        owner = root._owner()
-    except AttributeError:
-        return root
+    owner = storage_of(root).owner_now()
     if owner is tensor:
         return None
     return root if owner is None else owner
@@ -324,30 +327,29 @@ def base_of(tensor: TensorHandle) -> TensorHandle | None:
 def _root_of(tensor: TensorHandle) -> tuple[TensorHandle, tuple[Operation, ...]]:
     while (root := root_of(tensor)) is not None:
         if is_connected(tensor):
-            return root, tensor._steps
+            return root, steps_of(tensor)
     return tensor, ()
 
 
 def is_connected(view: TensorHandle) -> bool:
     """Return whether numpy shares memory between a view and its base. Asked once, by the first write, of the layout.
 
-    A view that numpy would have copied (a reshape of an array with gaps) is cut off here: it becomes a tensor of its
-    own. A view that was cut off earlier shares nothing; views of live memory are cut off when they are taken.
+    A view that numpy would have copied (a reshape of an array with gaps) is detached here: it becomes a tensor of its
+    own. A view that was detached earlier shares nothing; views of live memory are detached when they are taken.
     """
-    root = root_of(view)
-    if root is None:
+    shared = view_of(view)
+    if shared is None:
         return False
-    known: bool | None = getattr(view, "_is_connected", None)
-    if known is not None:
-        return known
-    via: TensorHandle | None = getattr(view, "_via", None)
-    if via is not None and via._base is root and not is_connected(via):
-        # `via`, the view that this one was taken of, has been cut off: it is the base now.
-        return view._base is root
-    view._is_connected = shares_memory(root, view._steps)
-    if not view._is_connected:
-        cut_off(view)
-    return view._is_connected
+    if shared.is_connected is not None:
+        return shared.is_connected
+    root, via = shared.root(), shared.via
+    if via is not None and is_view_of(via, root) and not is_connected(via):
+        # `via`, the view that this one was taken of, has been detached: it is the base now.
+        return is_view_of(view, root)
+    shared.is_connected = shares_memory(root, shared.steps)
+    if not shared.is_connected:
+        shared.detach(view)
+    return shared.is_connected
 
 
 def _check_writable(steps: Sequence[Operation], tensor: TensorHandle) -> None:

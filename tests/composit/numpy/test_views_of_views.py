@@ -14,7 +14,7 @@ import composit.numpy as cnp
 from composit.numpy.manipulation.reshaping import Transpose
 from composit.numpy.views.basic_indices import BasicIndex
 from composit.operation import Operation
-from composit.view_lists import FEW_STEPS
+from composit.storage import FEW_STEPS
 
 MANY = 4 * FEW_STEPS
 
