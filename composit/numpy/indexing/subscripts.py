@@ -127,7 +127,12 @@ def _element(tensor: Any, places: tuple[int, ...], source: Source | None) -> Any
     element = None if elements is None else element_at(elements, places, source)
     if element is not None:
         return element
-    return new_tensor(BasicIndex(places), (tensor._node or tensor.node, tensor._output_index), types, source)
+    return new_tensor(_index_of_element(places), (tensor._node or tensor.node, tensor._output_index), types, source)
+
+
+@lru_cache(maxsize=MAX_BASIC_PLANS)
+def _index_of_element(places: tuple[int, ...]) -> BasicIndex:
+    return BasicIndex(places)
 
 
 def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:
