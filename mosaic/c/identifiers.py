@@ -1,4 +1,4 @@
-"""What may be a name in C. Imports nothing of mosaic."""
+"""Checks names of C variables, functions and types. Imports nothing of mosaic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands at the top level of a C file, as data. Imports the statements and what they import."""
+"""The top level of a C file as data: functions, typedefs, includes, structs. Imports the statements and what they import."""
 
 from __future__ import annotations
 

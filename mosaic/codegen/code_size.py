@@ -1,4 +1,4 @@
-"""How much C a function gives the compiler: its operations once helpers are inlined and loops over lanes unrolled.
+"""The size of a C function for the compiler: its operations after inlining helpers and unrolling loops over lanes.
 
 One operation takes gcc about 0.05 ms, whatever it is. May import C records.
 """
@@ -13,16 +13,16 @@ from mosaic import c
 from mosaic.c.walk import Part, parts
 
 size_of_call = 8
-"""Of a call that stays one: arguments are moved, and what is in registers is spilled around it."""
+"""Operations of a call: moving arguments, and spilling registers around it."""
 
 unrolled_turns = 16
 """gcc unrolls a loop completely up to so many turns (max-completely-peel-times)."""
 
 size_of_division = 4
-"""Of one lane: taken out of a vector, divided, put back."""
+"""Operations of a division, per lane: extract, divide, insert."""
 
 size_of_byte_product = 8
-"""Of a vector: widened, multiplied, narrowed."""
+"""Operations of a product of bytes: widen, multiply, narrow."""
 
 _no_weights: Mapping[str, int] = {}
 _integers = re.compile(r"[iu](?P<bits>\d+)x(?P<lanes>\d+)")
@@ -71,7 +71,7 @@ def _size(part: Part, inlined: Mapping[str, int], weights: Weights) -> int:
 
 
 def _size_of_outer_call(function: str) -> int:
-    """Return the size of a call of what no helper defines: an instruction, or a function of the C library."""
+    """Return the size of a call of a builtin or of a function of the C library."""
     is_instruction = function in _lane_instructions or function.startswith(_instruction_prefixes)
     return 1 if is_instruction else size_of_call
 

@@ -1,4 +1,4 @@
-"""The reductions "argmax" and "argmin": where the largest or smallest value is first; the first NaN is beyond all others.
+"""The reductions "argmax" and "argmin": the first position of the largest or smallest value; the first NaN wins.
 
 Along a row, the extremum of a block of vectors is compared with the best so far, and only the last block that was better
 is searched for the place. Across rows (the reduced axis is a loop inside), each lane keeps its best value and its place.
@@ -64,7 +64,7 @@ class Extremum:
         return wins | (c.not_equal(value, value) & c.equal(self.best, self.best))
 
     def is_here(self, value: c.Expression) -> c.Expression:
-        """Return the mask of the lanes that hold the best; among values of which it is the best."""
+        """Return the mask of the lanes that equal the best of the values."""
         found = c.equal(value, self.best)
         if self.dtype.kind == "f":
             found = found | c.not_equal(value, value)
@@ -137,7 +137,7 @@ def _block_extremum(
 def _rest_extremum(
     extremum: Extremum, row: Row, scope: Scope, value: Truth, extra: tuple[c.Expression, ...], start: int
 ) -> c.Name:
-    """Add the extremum of what whole blocks leave of a row."""
+    """Add the extremum of the rest of a row after its whole blocks."""
     lanes = extremum.emitter.lanes
     name, vector = extremum.start(extremum.emitter.fresh("extremum"), scope), lanes.type(extremum.dtype)
 

@@ -39,7 +39,7 @@ def position_type(emitter: Emitter, stage: RowStage) -> VectorType:
 
 
 def unset(vector: VectorType) -> c.Expression:
-    """Return the position that stands for none so far, which no element has."""
+    """Return the position that means none so far; no element has it."""
     return vector.literal(2 ** (8 * vector.element.num_bytes - 1) - 1)
 
 
@@ -84,7 +84,7 @@ SearchRow = Callable[[Row, Scope, Truth, tuple[c.Expression, ...], c.Expression]
 
 
 def first_true_search(emitter: Emitter, stage: RowStage, scope: Scope, result: c.Name) -> SearchRow:
-    """Declare what a search needs outside of its loops, and return what sets the result, which is 0 before."""
+    """Declare the variables of a search, and return the statements that set the result (0 before)."""
     is_found = c.Name(emitter.fresh("is_found"))
     scope.statements.append(c.Declare(c.int_, is_found.text, c.literal(0)))
 
@@ -108,7 +108,7 @@ def search_along_row(
 ) -> str:
     """Add the search of one row and return the name of the position in it, negative if nothing is true.
 
-    start: the position of a vector near what is true, where that is known
+    start: the position of a vector near the first true element, if known
     """
     lanes, lane_axis = emitter.lanes.lanes, len(row.axes)
     found = emitter.fresh("first")

@@ -1,4 +1,4 @@
-"""Which helpers a function has inlined and which it calls, so that compile time stays linear in the nodes.
+"""Decides which helpers are inlined and which are called, so that compile time stays linear in the nodes.
 
 Before:  static void kernel_0(...) { ...; v1 = sin_f32x16(v0); ...; v64 = sin_f32x16(v63); }
 After:   static f32x16 sin_f32x16_called(f32x16 x) { return sin_f32x16(x); }
@@ -20,20 +20,20 @@ from mosaic.c.walk import Change, Part, changed_body
 from mosaic.codegen.code_size import calls, function_size, num_turns
 
 largest_inlined = 500
-"""Operations of one helper: beyond these a call is hardly noticed (see `benchmarks/compile_time.py`)."""
+"""The most operations of an inlined helper; the call of a larger one hardly costs time (see `benchmarks/compile_time.py`)."""
 
 most_inlined = 800
-"""Operations of all copies of helpers in one function, such as five exp in a loop and again for the rest of the row."""
+"""The most operations of all copies in one function, such as five exp in a loop and again for the rest of the row."""
 
 most_inlined_per_file = 4000
 """The same in all functions of a file. Functions with more tasks come first: they have more elements to work on."""
 
 smallest_called = 5
-"""Operations that are never worth a call: a comparison and a select."""
+"""Smaller helpers are always inlined: a comparison and a select."""
 
 
 smallest_kept_in_loop = 16
-"""Operations of copies in a short loop: gcc would unroll it and multiply them, and registers would spill."""
+"""A short loop with copies of this size stays a loop: gcc would unroll it, and registers would spill."""
 
 
 @dataclass(frozen=True, slots=True)

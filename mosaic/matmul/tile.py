@@ -89,7 +89,7 @@ def _start(tile: Tile) -> tuple[c.Statement, ...]:
 
 
 def _finish(tile: Tile) -> tuple[c.Statement, ...]:
-    """Add what earlier stretches of the depth have left: sums of sums are more accurate than one long sum."""
+    """Add the sums of earlier stretches of the depth: sums of sums are more accurate than one long sum."""
     vector = tile.vector
     added = tuple(c.AugmentedAssign(_sum(*cell), "+", load(vector)(_place(tile, *cell))) for cell in _cells(tile))
     stored = tuple(c.ExpressionStatement(store(vector)(_place(tile, *cell), _sum(*cell))) for cell in _cells(tile))

@@ -19,7 +19,7 @@ from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.uses import reads_own_elements
 
 longest_local_row = 16 * 1024
-"""Elements of a row that may be kept on the stack between phases."""
+"""The most elements of a row that are kept on the stack between phases."""
 
 
 def join(group: Group, definition: Definition) -> Group | None:

@@ -33,10 +33,10 @@ from mosaic.targets import Target
 ChooseBlocking = Callable[[Matmul, Target], Blocking]
 
 task_elements = 16 * 1024
-"""How many elements are worth a task of their own: several microseconds against about one to hand a task over."""
+"""The fewest elements of a task: several microseconds of work against about one to hand a task over."""
 
 task_products = 1 << 18
-"""Multiply-adds that are worth a task of their own, about ten microseconds; smaller products of a batch share one."""
+"""The fewest multiply-adds of a task, about ten microseconds; smaller products of a batch share a task."""
 
 widest_stream = 32
 most_streamed = 2
@@ -48,11 +48,11 @@ block_elements = 4096
 
 accumulators_in_turn = 4
 most_records_in_turns = 8
-"""Long expressions fill the time by themselves, and copies of them would cost the compiler more."""
+"""Longer expressions get no copies: they keep the processor busy alone, and copies would slow the compiler."""
 
 most_wide_vectors = 8
 most_wide_records = 12
-"""Records of a loop's body that is copied for several vectors."""
+"""The most records of a loop's body that is copied for several vectors."""
 
 unrolled_turns, most_unrolled_records = 4, 8
 """A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
@@ -60,7 +60,7 @@ unrolled_turns, most_unrolled_records = 4, 8
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What schedules depend on besides the groups."""
+    """The inputs of scheduling besides the groups."""
 
     target: Target
     choose_blocking: ChooseBlocking
@@ -135,7 +135,7 @@ def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:
 
 
 def _of_blocks(group: Group, machine: Machine) -> Schedule:
-    """A product, rows and a product: a task is a block of rows, whose local arrays take at most a quarter of L2."""
+    """Return the schedule of attention: a task is a block of rows whose local arrays take at most a quarter of L2."""
     target, stages = machine.target, _row_stages(group)
     fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
     rows = min(group.rows[-1], max(8, fitting // 8 * 8))
@@ -223,14 +223,14 @@ def _dtypes_of(stages: Iterable[Kind]) -> list[np.dtype]:
 
 @singledispatch
 def lane_dtypes(stage: Kind) -> Iterator[np.dtype]:
-    """Yield the dtypes that stand in lanes."""
+    """Yield the dtypes of values held in vectors."""
     for view in (*stage.reads(), *stage.writes()):
         yield view.dtype
 
 
 @lane_dtypes.register
 def _(stage: RowStage) -> Iterator[np.dtype]:
-    """An index that is the same for all lanes is a scalar."""
+    """Yield the dtypes of result and expression; an index that is the same for all lanes is a scalar and has none."""
     if stage.finds_position:
         yield from () if stage.is_along_row else (position_dtype(stage),)
     else:

@@ -19,7 +19,7 @@ from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import canonical
 
 shortest_split = 1 << 18
-"""Elements below which one thread is done before a second could help."""
+"""Shorter reductions stay whole: one thread is done before a second could help."""
 most_results = 8
 most_parts = 128
 
@@ -36,7 +36,7 @@ def split_reductions(program: IrProgram, memory: Memory) -> IrProgram:
 
 
 def _split(definition: Definition, memory: Memory) -> tuple[Statement, ...]:
-    # A truth or a first position is mostly known long before the end, where one search stops.
+    # any, all and searches mostly end long before the last element, so they are not split.
     if definition.reducer in (None, *POSITION_REDUCERS) or definition.result.dtype == np.bool_:
         return (definition,)
     flat = canonical(definition)

@@ -1,4 +1,4 @@
-"""Layouts: in which order the elements of an array lie in memory, as levels of tiles.
+"""Layouts: the order of an array's elements in memory, as levels of tiles.
 
 A tile level cuts each axis into pieces; the pieces come first, then what is inside one piece. The meaning of a layout is
 `tilize`, a numpy function; `untilize` undoes it. May import numpy only.

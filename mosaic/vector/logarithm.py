@@ -74,7 +74,7 @@ def log10(vector: VectorType, has_fma: bool) -> Helper:
 
 
 def _exponent_bits(f: Formula, name: str, bits: c.Expression) -> c.Name:
-    """Name the bits of e, where they are in a number, of the bits of a number."""
+    """Name e * 2**23 (2**52 of float64) of x = 2**e (1 + f), from the bits of x."""
     in_place = -(1 << f.format.mantissa_bits)
     return f.let(name, (bits - f.integer(_sqrt_half_bits[f.vector.element.short])) & f.integer(in_place), f.integers)
 
@@ -181,7 +181,7 @@ def _other_base_f32(
 
 
 def _settle(f: Formula, is_rare: c.Name, result: c.Name, x: c.Name) -> None:
-    """Put in infinity for infinity, -infinity for zero, and NaN for negative numbers and NaN."""
+    """Replace the results of special lanes: infinity for infinity, -infinity for zero, NaN for negative numbers and NaN."""
     with f.when(is_rare):
         edge = f.let("edge", f.select(c.equal(x, f.number(0)), f.constant(-_infinity), f.constant(_nan)))
         positive = f.let("positive", f.select(c.equal(x, f.number(_infinity)), x, result))

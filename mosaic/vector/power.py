@@ -1,4 +1,4 @@
-"""cbrt of vectors, and what powers have in common.
+"""cbrt of vectors, and the special values of powers for both float types.
 
 cbrt takes a guess from a third of the exponent and one or two steps of the inverse cube root, then one correction. The
 special values of a power are those of C's pow (Annex F.10.4.4).

@@ -78,7 +78,7 @@ def tan_f32(vector: VectorType, has_fma: bool, vector_bytes: int) -> Helper:
 
 
 def _pair_f32(f: Formula, quadrants: int, vector_bytes: int) -> tuple[c.Name, c.Name, c.Name]:
-    """Name the quadrant, and sine and cosine of what is left of x."""
+    """Name the quadrant, and sine and cosine of the reduced x."""
     quadrant, n = _quadrant(f, quadrants)
     parts = halves(f.vector, vector_bytes)
     r, low = _rest_fused(f, n) if f.has_fma else _rest_in_float64(f, n, parts)
@@ -97,7 +97,7 @@ def _pair_f32(f: Formula, quadrants: int, vector_bytes: int) -> tuple[c.Name, c.
 
 
 def _rest_fused(f: Formula, n: c.Name) -> tuple[c.Name, c.Name]:
-    """Name x - n pi/2 and what it misses.
+    """Name x - n pi/2 and its rounding error.
 
     Without the leading part of pi/2 the rest is exact: a multiple of 2**-23 below 1. Without the second part it is
     rounded once, and what the third part adds is far smaller.
@@ -108,7 +108,7 @@ def _rest_fused(f: Formula, n: c.Name) -> tuple[c.Name, c.Name]:
 
 
 def _rest_in_float64(f: Formula, n: c.Name, parts: Sequence[Part]) -> tuple[c.Name, c.Name]:
-    """Name x - n pi/2 where products are rounded, and a zero: it misses nothing."""
+    """Name x - n pi/2 where products are rounded, and a zero for its error."""
     r = f.let("r", joined(f.vector, [_rest_f32(f, n, part) for part in parts]))
     return r, f.let("low", f.vector.zero)
 
