@@ -171,6 +171,7 @@ def unfold(node: Node) -> None:
             node._left, node._left_index = _node_of(left), left_index
             node._right, node._right_index = None if right is None else _node_of(right), 0
             node._all = node._unbuilt = None
+            node.__class__ = Node
 
 
 def _node_of(operand: Any) -> Node:
