@@ -76,9 +76,10 @@ class TensorHandle:
         if not count and (node._origin is not None or node._values):
             leave_alone(node)
 
-    def __getattr__(self, name: str) -> Any:
-        """Raise numpy's error for an attribute that arrays do not have."""
-        raise AttributeError(f"'composit.{type(self).__qualname__}' object has no attribute {name!r}")
+    if TYPE_CHECKING:
+        # What LazyTensor adds. Only for mypy: with a real `__getattr__`, Python would look up all slots without its
+        # cache, and `x + y` would take a quarter longer.
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def node(self) -> Node:

@@ -188,7 +188,7 @@ class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
         # Methods that only numpy's scalars have (is_integer, numerator, ...) are called on the value.
         if not name.startswith("_") and hasattr(self._type.dtype.type, name):
             return getattr(read_value(self, name), name)
-        return super().__getattr__(name)
+        raise AttributeError(f"'composit.{type(self).__qualname__}' object has no attribute {name!r}")
 
 
 def _numbers(char: str) -> _ScalarClass:
