@@ -98,10 +98,6 @@ class Draft:
         """Return the origin that keeps reads of dependent values: a draft stands for its origin until the first read."""
         return None if self.is_dead else self.own_origin()
 
-    def known_origin(self) -> Origin | None:
-        """Return the origin that keeps reads of this value, None if there was no read."""
-        return self.origin if self.made is None else self.made._origin
-
     def leave(self) -> None:
         """Count one tensor fewer, and drop reads that depend on this value alone."""
         node = self.made
