@@ -25,6 +25,7 @@ from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
 from mosaic.passes.stages import Stage
+from mosaic.passes.tile_scheme import tile_scheme_of
 from mosaic.report import (
     BufferReport,
     KernelRecord,
@@ -38,7 +39,6 @@ from mosaic.runtime.arguments import adapt_inputs, check_outputs
 from mosaic.runtime.heap import return_freed_heap
 from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from mosaic.targets import Target, check_runs_here, get_target
-from mosaic.tiling.scheme import tile_scheme_of
 from mosaic.without_compiler import InterpretedExecutable, build
 
 Progress = Callable[[str, float], None]
@@ -161,7 +161,7 @@ def compile(
     outputs:     a tensor or a container of tensors; tensors of other libraries that carry a lazy tensor count
     inputs:      the tensors whose values a call gives, in order: leaves, or values in between
     num_threads: at most so many; None is one per core. The results do not depend on it
-    tile_scheme: tiles per tensor, where the automatic choice should not be taken (see mosaic.tiling)
+    tile_scheme: tiles per tensor, where the automatic choice should not be taken (see mosaic.TileLevel)
     fuse:        False makes one kernel per node
     target:      a name such as "x86-64-v3"; None is this machine
     guards:      "check" compares values that Python read while the graph was built, "ignore" does not

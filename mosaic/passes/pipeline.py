@@ -32,10 +32,10 @@ from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import Region, split_regions
 from mosaic.passes.stages import FoldedProgram, Plans, Steps
 from mosaic.passes.store_panels import store_panels
+from mosaic.passes.tile_scheme import TileScheme
 from mosaic.passes.validate import validate
 from mosaic.passes.write_in_place import write_in_place
 from mosaic.targets import Target
-from mosaic.tiling.scheme import TileScheme
 
 Report = Callable[[str, float], None]
 Observer = Callable[[str, object], None]

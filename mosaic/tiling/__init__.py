@@ -1,1 +1,1 @@
-"""How arrays are stored: layouts, tiles, and packing into them."""
+"""Layouts of arrays in memory as levels of tiles, and panels, the layout of the right operand of a product."""
