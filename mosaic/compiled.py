@@ -1,7 +1,7 @@
 """The description of a compiled program: its C text, and all that running and reporting need.
 
 It refers to the Program's instructions by position and holds no values of constants, so that it can be stored and be
-used with any program of the same structure. May import the `mosaic.ir*` modules and `mosaic.tiling.packing`.
+used with any program of the same structure. May import `mosaic.ir` and `mosaic.tiling.packing`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mosaic.ir import Island
-from mosaic.ir_expressions import Uniform
-from mosaic.ir_views import Buffer, Shape, View
+from mosaic.ir.expressions import Uniform
+from mosaic.ir.statements import Island
+from mosaic.ir.views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
 

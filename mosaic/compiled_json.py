@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledProgram, CompiledRegion, CompiledStep, ConstantPlace
-from mosaic.ir import Island
-from mosaic.ir_expressions import Literal, Uniform
-from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.ir.expressions import Literal, Uniform
+from mosaic.ir.statements import Island
+from mosaic.ir.views import Buffer, BufferKind, View
 from mosaic.tiling.packing import Packing
 
 Json = Any  # what the json module reads and writes: lists of lists, numbers and words

@@ -1,7 +1,7 @@
 """`mosaic.emit`: the C text of a whole program, with its interface as a comment.
 
 A compiled model runs operations without C through numpy; a text on its own cannot, so they are errors here.
-May import `mosaic.compiled`, the `mosaic.ir*` modules and the registry of lowerings.
+May import `mosaic.compiled`, `mosaic.ir` and the registry of lowerings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from composit.operation import TensorType
 from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.compiled import CompiledProgram, CompiledRegion
-from mosaic.ir import Island
+from mosaic.ir.statements import Island
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.runtime.abi import RUN_SYMBOL
 

@@ -18,9 +18,9 @@ from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.codegen.module import run_symbol
 from mosaic.compiled import CompiledProgram, CompiledRegion
-from mosaic.ir import Island
-from mosaic.ir_expressions import Uniform
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.expressions import Uniform
+from mosaic.ir.statements import Island
+from mosaic.ir.views import Buffer, View
 from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.memory_needs import arena_bytes, describe_largest, describe_nodes, peak_bytes

@@ -1,6 +1,6 @@
 """The buffers that no later step reads: their arrays are freed, and a write may change them in place.
 
-May import `mosaic.compiled`, `mosaic.ir` and `mosaic.ir_views`.
+May import `mosaic.compiled` and `mosaic.ir`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mosaic.compiled import CompiledProgram, CompiledStep
-from mosaic.ir import Island, read_views
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.statements import Island, read_views
+from mosaic.ir.views import Buffer, View
 
 
 def buffers_read_last(compiled: CompiledProgram) -> tuple[frozenset[Buffer], ...]:

@@ -1,6 +1,6 @@
 """The peak memory of a run, and the nodes that take most of it, for the error when memory is too small.
 
-May import `mosaic.compiled`, `mosaic.ir*` and the runtime's `memory_limit`.
+May import `mosaic.compiled`, `mosaic.ir` and the runtime's `memory_limit`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.compiled import CompiledProgram, CompiledStep
-from mosaic.ir import Island
-from mosaic.ir_views import Buffer, BufferKind
+from mosaic.ir.statements import Island
+from mosaic.ir.views import Buffer, BufferKind
 from mosaic.runtime.memory_limit import spell_bytes
 
 _NUM_NAMED = 3

@@ -2,7 +2,7 @@
 
 numpy sees the memory of buffers as read-only views, with one exception: an operation that returns its first operand
 changed, such as setitem, changes the buffer itself when no later step reads the old value. n writes to an array then
-cost n writes, not n copies. May import the compiled program, `mosaic.ir*` and `mosaic.lowering.registry`.
+cost n writes, not n copies. May import the compiled program, `mosaic.ir` and `mosaic.lowering.registry`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from composit.operation import Array, Operation
 from composit.program import Program, Reference, labels_of
 from composit.source import describe_source, noting
 from mosaic.compiled import CompiledProgram
-from mosaic.ir import Island
-from mosaic.ir_expressions import Uniform
-from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.ir.expressions import Uniform
+from mosaic.ir.statements import Island
+from mosaic.ir.views import Buffer, BufferKind, View
 
 Values = dict[Buffer, Array]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from composit.errors import ParameterError
 from mosaic.executable import Executable
-from mosaic.ir import Island
+from mosaic.ir.statements import Island
 from mosaic.without_compiler import InterpretedExecutable
 
 AnyExecutable = Executable | InterpretedExecutable

@@ -11,7 +11,7 @@ from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.reducers import combine, identity_of
 from mosaic.codegen.registers import Lanes, bool_dtype
-from mosaic.ir import RowStage
+from mosaic.ir.statements import RowStage
 from mosaic.vector import lane_operations
 from mosaic.vector.vector_types import VectorType
 

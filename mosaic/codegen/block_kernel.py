@@ -14,8 +14,8 @@ from mosaic.codegen.registers import Lanes
 from mosaic.codegen.row_kernel import KernelCode, lanes_of, row_indices, schedule_of
 from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
-from mosaic.ir import Group, Matmul, RowStage
-from mosaic.ir_schedule import Schedule
+from mosaic.ir.schedule import Schedule
+from mosaic.ir.statements import Group, Matmul, RowStage
 from mosaic.matmul.blocking import num_panels
 from mosaic.matmul.product import num_sums
 from mosaic.targets import Target

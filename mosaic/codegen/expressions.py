@@ -17,8 +17,8 @@ from mosaic.codegen.index_checks import checked_index
 from mosaic.codegen.local_arrays import LocalArrays
 from mosaic.codegen.operands import Operands, address
 from mosaic.codegen.registers import Lanes
-from mosaic.ir_affine import Number, Symbol, constant_part, split, terms_of
-from mosaic.ir_expressions import (
+from mosaic.ir.affine import Number, Symbol, constant_part, split, terms_of
+from mosaic.ir.expressions import (
     Accumulated,
     Apply,
     Convert,
@@ -28,7 +28,7 @@ from mosaic.ir_expressions import (
     Load,
     operands,
 )
-from mosaic.ir_views import Buffer, BufferKind, View
+from mosaic.ir.views import Buffer, BufferKind, View
 from mosaic.vector import memory
 
 Axis = int | Symbol  # an axis of the kernel's domain, or a loop inside the kernel

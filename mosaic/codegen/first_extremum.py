@@ -16,8 +16,8 @@ from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.first_true import SearchRow, Truth, position_type, search_along_row
 from mosaic.codegen.reducers import combine, combine_lanes, identity_of
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir import RowStage
-from mosaic.ir_expressions import size
+from mosaic.ir.expressions import size
+from mosaic.ir.statements import RowStage
 from mosaic.vector import lane_operations
 
 EXTREMA = {"argmax": "maximum", "argmin": "minimum"}

@@ -16,7 +16,7 @@ from mosaic import c
 from mosaic.codegen.accumulators import first_lanes
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.row_loops import Row
-from mosaic.ir import RowStage
+from mosaic.ir.statements import RowStage
 from mosaic.vector import lane_operations
 from mosaic.vector.vector_types import VectorType, vector_type
 

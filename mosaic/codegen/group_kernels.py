@@ -11,9 +11,9 @@ from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
 from mosaic.codegen.signature import Signature
-from mosaic.ir import Group, Matmul, RowStage, Scatter
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Loop
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop
+from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
 from mosaic.targets import Target
 
 

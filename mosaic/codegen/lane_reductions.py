@@ -13,7 +13,7 @@ from mosaic.codegen.accumulators import accumulate, accumulator
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.first_extremum import Extremum, keep_place, start_place
 from mosaic.codegen.first_true import keep_position, settle_position, start_position
-from mosaic.ir import RowStage
+from mosaic.ir.statements import RowStage
 
 
 class LaneReduction(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 
 from mosaic import c
 from mosaic.codegen.operands import element_type
-from mosaic.ir_views import Buffer, BufferKind
+from mosaic.ir.views import Buffer, BufferKind
 
 most_stack_bytes = 16 * 1024
 """The most stack that the local arrays of a kernel and of its functions may take."""

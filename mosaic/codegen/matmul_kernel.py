@@ -12,9 +12,9 @@ from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.operands import Operands, address, element_type
 from mosaic.codegen.registers import Lanes
 from mosaic.codegen.row_kernel import KernelCode, row_indices
-from mosaic.ir import Matmul
-from mosaic.ir_expressions import Accumulated
-from mosaic.ir_schedule import Schedule
+from mosaic.ir.expressions import Accumulated
+from mosaic.ir.schedule import Schedule
+from mosaic.ir.statements import Matmul
 from mosaic.matmul import product as gemm
 from mosaic.matmul.blocking import Blocking, MatmulSpec, num_tasks
 from mosaic.targets import Target

@@ -13,9 +13,9 @@ from mosaic.codegen.inlining import Kernel, inline_or_call
 from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode
-from mosaic.ir_affine import Symbol, constant_part, split, terms_of
-from mosaic.ir_loops import Turns
-from mosaic.ir_views import Buffer
+from mosaic.ir.affine import Symbol, constant_part, split, terms_of
+from mosaic.ir.loops import Turns
+from mosaic.ir.views import Buffer
 from mosaic.runtime.abi import RUN_SYMBOL, RUNTIME_HEADER
 
 Symbols = Mapping[Symbol, c.Expression]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mosaic import c
-from mosaic.ir_affine import Number
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.affine import Number
+from mosaic.ir.views import Buffer, View
 from mosaic.vector.vector_types import vector_type
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from mosaic import c
 from mosaic.codegen.elementwise import emit_function
 from mosaic.codegen.registers import Lanes, bool_dtype
-from mosaic.ir_expressions import Literal, literal
+from mosaic.ir.expressions import Literal, literal
 from mosaic.vector.lane_operations import horizontal
 
 SUM_OF_SOME = "sum of some"

@@ -18,9 +18,9 @@ from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
-from mosaic.ir import Group, RowStage, Scatter
-from mosaic.ir_loops import Loop, Turns
-from mosaic.ir_schedule import Schedule
+from mosaic.ir.loops import Loop, Turns
+from mosaic.ir.schedule import Schedule
+from mosaic.ir.statements import Group, RowStage, Scatter
 from mosaic.targets import Target
 
 

@@ -18,10 +18,10 @@ from mosaic.codegen.lane_reductions import start_reduction
 from mosaic.codegen.operands import address
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir import RowStage
-from mosaic.ir_expressions import loads
-from mosaic.ir_schedule import PhaseSchedule
-from mosaic.ir_views import Buffer
+from mosaic.ir.expressions import loads
+from mosaic.ir.schedule import PhaseSchedule
+from mosaic.ir.statements import RowStage
+from mosaic.ir.views import Buffer
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.operands import address, element_type
 from mosaic.codegen.reducers import combine
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir import Scatter
+from mosaic.ir.statements import Scatter
 from mosaic.vector import memory
 
 _operators = {"add": "+"}

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where, number_expression
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir import RowStage
-from mosaic.ir_affine import Symbol
-from mosaic.ir_expressions import Load
-from mosaic.ir_loops import Loop
-from mosaic.ir_views import Buffer
+from mosaic.ir.affine import Symbol
+from mosaic.ir.expressions import Load
+from mosaic.ir.loops import Loop
+from mosaic.ir.statements import RowStage
+from mosaic.ir.views import Buffer
 
 
 @dataclass(slots=True)

@@ -11,12 +11,12 @@ from functools import singledispatch
 from typing import Any
 
 from mosaic.codegen.expressions import status_buffer
-from mosaic.ir import Group
-from mosaic.ir_affine import Affine, Number, Symbol, split
-from mosaic.ir_expressions import Apply, Convert, Gather, Load
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Carried
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.affine import Affine, Number, Symbol, split
+from mosaic.ir.expressions import Apply, Convert, Gather, Load
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Carried
+from mosaic.ir.statements import Group
+from mosaic.ir.views import Buffer, View
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mosaic.ir_expressions import Apply, Expression, Literal, literal
+from mosaic.ir.expressions import Apply, Expression, Literal, literal
 
 Rule = Callable[[Apply], Expression | None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from composit.numpy.creation.from_nothing import Full
-from mosaic.ir_expressions import Uniform, literal
+from mosaic.ir.expressions import Uniform, literal
 from mosaic.lowering.registry import Context, Value, lower
 
 

@@ -13,7 +13,7 @@ from composit.numpy.elementwise.conditional import Where
 from composit.numpy.elementwise.functions import Elementwise
 from composit.operation import TensorType
 from mosaic.codegen.elementwise import is_compiled
-from mosaic.ir_expressions import Apply, Uniform, convert, literal
+from mosaic.ir.expressions import Apply, Uniform, convert, literal
 from mosaic.lowering.algebra import simplified
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 

@@ -9,8 +9,8 @@ import numpy as np
 from composit.numpy.indexing.advanced_indices import AdvancedEntry, AdvancedIndex
 from composit.numpy.indexing.taking import Take, TakeAlongAxis
 from composit.numpy.views.basic_indices import BasicIndex, BasicIndexAdjoint
-from mosaic.ir_expressions import Gather, Load, literal
-from mosaic.ir_views import View
+from mosaic.ir.expressions import Gather, Load, literal
+from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from composit.numpy.products.einsums import Einsum
 from composit.numpy.products.matrix_products import Matmul
-from mosaic import ir
-from mosaic.ir_expressions import Accumulated, Apply, Expression, Load, convert, literal
-from mosaic.ir_views import Shape, View
+from mosaic.ir import statements as ir
+from mosaic.ir.expressions import Accumulated, Apply, Expression, Load, convert, literal
+from mosaic.ir.views import Shape, View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 

@@ -11,7 +11,7 @@ from composit.numpy.manipulation.joining import Concatenate, Split, Stack
 from composit.numpy.manipulation.reshaping import ExpandDims, Reshape, Squeeze, Transpose
 from composit.numpy.rearranging.padding import Pad
 from composit.numpy.views.layout import InOrder
-from mosaic.ir_expressions import Uniform, literal
+from mosaic.ir.expressions import Uniform, literal
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from composit.operation import Input, Scalar, TensorType
 from composit.program import Instruction, Program
-from mosaic.ir import IrProgram, Island, Statement
-from mosaic.ir_expressions import Uniform, literal
-from mosaic.ir_views import Buffer, BufferKind, View, dense_view
+from mosaic.ir.expressions import Uniform, literal
+from mosaic.ir.statements import IrProgram, Island, Statement
+from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import (
     Context,
     Memory,

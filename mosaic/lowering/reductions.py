@@ -8,7 +8,7 @@ import numpy as np
 
 from composit.numpy.reductions.reduce import ArgReduce, Reduce
 from mosaic.codegen.reducers import identity_of, is_reducer
-from mosaic.ir_expressions import Apply, convert, literal, map_views
+from mosaic.ir.expressions import Apply, convert, literal, map_views
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 

@@ -13,9 +13,9 @@ from functools import singledispatch
 import numpy as np
 
 from composit.operation import Operation, TensorType
-from mosaic.ir import Definition, Statement
-from mosaic.ir_expressions import Expression, Literal, Load, Uniform, convert
-from mosaic.ir_views import Buffer, BufferKind, Shape, View, dense_view
+from mosaic.ir.expressions import Expression, Literal, Load, Uniform, convert
+from mosaic.ir.statements import Definition, Statement
+from mosaic.ir.views import Buffer, BufferKind, Shape, View, dense_view
 
 compiled_dtypes = frozenset(map(np.dtype, ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]))
 """The element types that generated C computes with."""

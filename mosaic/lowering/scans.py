@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from composit.numpy.reductions.reduce import Accumulate
 from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
-from mosaic.ir import Definition
-from mosaic.ir_affine import Symbol, symbol_number
-from mosaic.ir_expressions import Apply, Load, convert, map_views
-from mosaic.ir_loops import Carried, Loop
-from mosaic.ir_views import View
+from mosaic.ir.affine import Symbol, symbol_number
+from mosaic.ir.expressions import Apply, Load, convert, map_views
+from mosaic.ir.loops import Carried, Loop
+from mosaic.ir.statements import Definition
+from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from composit.numpy.indexing.advanced_indices import AdvancedIndex, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from mosaic.ir import Scatter
-from mosaic.ir_expressions import Expression, Gather, Load, literal, map_load, map_views
-from mosaic.ir_views import View
+from mosaic.ir.expressions import Expression, Gather, Load, literal, map_load, map_views
+from mosaic.ir.statements import Scatter
+from mosaic.ir.views import View
 from mosaic.lowering.indexing import check_index, chosen_places
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from composit.numpy.views.writes import Assign, Chosen, Index
 from composit.operation import Operation, tensor_type
-from mosaic.ir import Definition, Statement
-from mosaic.ir_expressions import Expression, Load, Uniform, convert
-from mosaic.ir_views import Shape, View, may_overlap
+from mosaic.ir.expressions import Expression, Load, Uniform, convert
+from mosaic.ir.statements import Definition, Statement
+from mosaic.ir.views import Shape, View, may_overlap
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 

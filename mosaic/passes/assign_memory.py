@@ -9,8 +9,8 @@ from itertools import groupby
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.local_arrays import scratch_buffer
 from mosaic.codegen.module import AddressOf, operand_address
-from mosaic.ir import IrProgram, read_views, written_views
-from mosaic.ir_views import Buffer, BufferKind
+from mosaic.ir.statements import IrProgram, read_views, written_views
+from mosaic.ir.views import Buffer, BufferKind
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.passes.plan_buffers import BufferPlan, BufferRequest, plan_buffers, plan_without_reuse
 from mosaic.passes.split_regions import Region

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mosaic.codegen.reducers import identity_of
-from mosaic.ir import Definition, Group, RowStage
-from mosaic.ir_expressions import Apply, Load, map_views, views, walk
-from mosaic.ir_views import Shape, View
+from mosaic.ir.expressions import Apply, Load, map_views, views, walk
+from mosaic.ir.statements import Definition, Group, RowStage
+from mosaic.ir.views import Shape, View
 from mosaic.lowering.algebra import simplified
 
 

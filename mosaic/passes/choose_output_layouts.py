@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from mosaic.ir import Definition, IrProgram, read_views, written_views
-from mosaic.ir_expressions import Uniform, views
-from mosaic.ir_views import Buffer, View, dense_view
+from mosaic.ir.expressions import Uniform, views
+from mosaic.ir.statements import Definition, IrProgram, read_views, written_views
+from mosaic.ir.views import Buffer, View, dense_view
 from mosaic.passes.inline_elementwise import is_movement
 
 

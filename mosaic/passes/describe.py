@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 
 from composit.program import Program
-from mosaic.ir import Group, Matmul, RowStage, Scatter
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Loop
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop
+from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
 
 
 def describe_kernel(group: Group, program: Program) -> str:

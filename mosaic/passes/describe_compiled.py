@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mosaic.codegen.module import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
-from mosaic.ir import Group, IrProgram, Island
-from mosaic.ir_views import Buffer
+from mosaic.ir.statements import Group, IrProgram, Island
+from mosaic.ir.views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Step
 from mosaic.tiling.packing import Packing

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from mosaic.ir import Group, IrProgram, Island, Matmul, RowStage, read_views, written_views
-from mosaic.ir_views import Buffer
+from mosaic.ir.statements import Group, IrProgram, Island, Matmul, RowStage, read_views, written_views
+from mosaic.ir.views import Buffer
 from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.join_groups import as_definition, as_stage, row_stages
 

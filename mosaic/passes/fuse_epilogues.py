@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mosaic.ir import Definition, IrProgram, Matmul, Statement
-from mosaic.ir_expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
+from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
+from mosaic.ir.views import Buffer, View
 from mosaic.passes.inline_elementwise import largest_expression
 from mosaic.passes.uses import moves_behind_update, readers, updates
 

@@ -11,7 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from mosaic.ir import (
+from mosaic.ir.affine import terms_of
+from mosaic.ir.expressions import Load, size
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop, Turns
+from mosaic.ir.statements import (
     POSITION_REDUCERS,
     Definition,
     Group,
@@ -24,11 +28,7 @@ from mosaic.ir import (
     read_views,
     written_views,
 )
-from mosaic.ir_affine import terms_of
-from mosaic.ir_expressions import Load, size
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Loop, Turns
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.views import Buffer, View
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.fuse_epilogues import fuse_epilogues

@@ -13,12 +13,12 @@ import math
 from collections import Counter
 from dataclasses import replace
 
-from mosaic.ir import Definition, IrProgram, Statement, written_views
-from mosaic.ir_affine import terms_of
-from mosaic.ir_expressions import Apply, Expression, Load, loads, map_views, rewrite, size, views, walk
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Loop
-from mosaic.ir_views import Buffer, BufferKind, View, index_map
+from mosaic.ir.affine import terms_of
+from mosaic.ir.expressions import Apply, Expression, Load, loads, map_views, rewrite, size, views, walk
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop
+from mosaic.ir.statements import Definition, IrProgram, Statement, written_views
+from mosaic.ir.views import Buffer, BufferKind, View, index_map
 from mosaic.passes.canonical_axes import canonical
 from mosaic.passes.uses import moves_behind_update, readers, reads_own_elements, updates
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mosaic.codegen.row_stages import plan_phases
-from mosaic.ir import Definition, Group, RowStage
-from mosaic.ir_expressions import gathered_views, loads, views
-from mosaic.ir_views import Shape, View
+from mosaic.ir.expressions import gathered_views, loads, views
+from mosaic.ir.statements import Definition, Group, RowStage
+from mosaic.ir.views import Shape, View
 from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.uses import reads_own_elements

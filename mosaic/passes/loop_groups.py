@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mosaic.ir import Definition, Group, RowStage
-from mosaic.ir_affine import Symbol, terms_of
-from mosaic.ir_expressions import loads, map_views, views
-from mosaic.ir_kinds import Kind, changed, with_views
-from mosaic.ir_loops import Loop
-from mosaic.ir_views import Shape, View
+from mosaic.ir.affine import Symbol, terms_of
+from mosaic.ir.expressions import loads, map_views, views
+from mosaic.ir.kinds import Kind, changed, with_views
+from mosaic.ir.loops import Loop
+from mosaic.ir.statements import Definition, Group, RowStage
+from mosaic.ir.views import Shape, View
 from mosaic.passes.canonical_axes import merged_extents
 from mosaic.passes.uses import are_same_elements
 

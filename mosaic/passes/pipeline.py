@@ -13,8 +13,8 @@ from composit.program import Program
 from mosaic.codegen.group_kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
 from mosaic.compiled import CompiledProgram
-from mosaic.ir import IrProgram, Matmul
-from mosaic.ir_kinds import Kind
+from mosaic.ir.kinds import Kind
+from mosaic.ir.statements import IrProgram, Matmul
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
 from mosaic.passes.assign_memory import assign_memory, constant_offsets

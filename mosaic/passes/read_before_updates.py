@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, IrProgram, Statement, read_views, written_views
-from mosaic.ir_affine import terms_of
-from mosaic.ir_expressions import Load, gathered_views
-from mosaic.ir_kinds import with_views
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.affine import terms_of
+from mosaic.ir.expressions import Load, gathered_views
+from mosaic.ir.kinds import with_views
+from mosaic.ir.statements import Definition, IrProgram, Statement, read_views, written_views
+from mosaic.ir.views import Buffer, View
 from mosaic.lowering.registry import Memory, compiled_dtypes
 from mosaic.passes.uses import readers, updates
 

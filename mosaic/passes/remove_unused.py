@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mosaic.ir import IrProgram, Statement, read_views, written_views
-from mosaic.ir_views import Buffer
+from mosaic.ir.statements import IrProgram, Statement, read_views, written_views
+from mosaic.ir.views import Buffer
 
 
 def remove_unused(program: IrProgram) -> IrProgram:

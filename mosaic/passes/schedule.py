@@ -22,11 +22,11 @@ from mosaic.codegen.elementwise import is_row
 from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.codegen.row_stages import plan_phases
-from mosaic.ir import Group, IrProgram, Matmul, RowStage, Scatter
-from mosaic.ir_expressions import Apply, Load, loads, size, walk
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Loop
-from mosaic.ir_schedule import PhaseSchedule, Schedule
+from mosaic.ir.expressions import Apply, Load, loads, size, walk
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop
+from mosaic.ir.schedule import PhaseSchedule, Schedule
+from mosaic.ir.statements import Group, IrProgram, Matmul, RowStage, Scatter
 from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks
 from mosaic.targets import Target
 

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mosaic.ir import POSITION_REDUCERS, Definition, IrProgram, Statement
-from mosaic.ir_expressions import Load
+from mosaic.ir.expressions import Load
+from mosaic.ir.statements import POSITION_REDUCERS, Definition, IrProgram, Statement
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import canonical
 

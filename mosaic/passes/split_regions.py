@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mosaic.ir import Group, IrProgram, Island, read_views, written_views
-from mosaic.ir_views import Buffer, BufferKind
+from mosaic.ir.statements import Group, IrProgram, Island, read_views, written_views
+from mosaic.ir.views import Buffer, BufferKind
 from mosaic.lowering.registry import compiled_dtypes
 
 

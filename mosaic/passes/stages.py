@@ -1,6 +1,6 @@
 """The texts of a program after each pass, as `mosaic.stages` returns them.
 
-The statements of the intermediate form print themselves (`mosaic/ir.py`). May import composit's program and the passes'
+The statements of the intermediate form print themselves (`mosaic/ir/statements.py`). May import composit's program and the passes'
 records.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from composit.program import Program
-from mosaic.ir_views import Buffer
+from mosaic.ir.views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Region, Step
 

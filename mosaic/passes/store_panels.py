@@ -15,11 +15,11 @@ from itertools import groupby
 
 import numpy as np
 
-from mosaic.ir import Definition, Group, IrProgram, Matmul, Statement
-from mosaic.ir_affine import terms_of
-from mosaic.ir_expressions import Load
-from mosaic.ir_loops import Turns
-from mosaic.ir_views import Buffer, BufferKind, View, dense_view
+from mosaic.ir.affine import terms_of
+from mosaic.ir.expressions import Load
+from mosaic.ir.loops import Turns
+from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Statement
+from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import as_group
 from mosaic.tiling.packing import Packing

@@ -20,7 +20,7 @@ from composit.operation import Operation, OperationKind, TensorType
 from composit.program import BoundProgram
 from composit.value import identity_of
 from mosaic.codegen.matmul_kernel import matmul_spec
-from mosaic.ir import Matmul
+from mosaic.ir.statements import Matmul
 from mosaic.lowering.registry import has_lowering
 from mosaic.matmul.blocking import Blocking, MatmulSpec, choose_blocking
 from mosaic.targets import Target

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from mosaic.ir import Definition, IrProgram, RowStage, Statement, read_views
-from mosaic.ir_expressions import gathered_views, loads
-from mosaic.ir_views import Buffer, BufferKind, View, may_overlap
+from mosaic.ir.expressions import gathered_views, loads
+from mosaic.ir.statements import Definition, IrProgram, RowStage, Statement, read_views
+from mosaic.ir.views import Buffer, BufferKind, View, may_overlap
 
 
 def readers(statements: Sequence[Statement]) -> dict[Buffer, list[int]]:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from functools import singledispatch
 
 from composit.errors import InternalError
-from mosaic.ir import Definition, Group, IrProgram, Matmul, Scatter
-from mosaic.ir_affine import bounds
-from mosaic.ir_expressions import views
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Loop
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.affine import bounds
+from mosaic.ir.expressions import views
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop
+from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Scatter
+from mosaic.ir.views import Buffer, View
 
 
 def validate(program: IrProgram, checked: dict[int, Kind] | None = None) -> IrProgram:

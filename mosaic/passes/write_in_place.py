@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir import Definition, Group, IrProgram, RowStage, Stage, Statement, read_views
-from mosaic.ir_expressions import Load, Uniform
-from mosaic.ir_kinds import with_views
-from mosaic.ir_views import Buffer, View, dense_view
+from mosaic.ir.expressions import Load, Uniform
+from mosaic.ir.kinds import with_views
+from mosaic.ir.statements import Definition, Group, IrProgram, RowStage, Stage, Statement, read_views
+from mosaic.ir.views import Buffer, View, dense_view
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import can_be_in_place, row_stages
 from mosaic.passes.uses import updated_buffers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mosaic.ir_views import View
+from mosaic.ir.views import View
 
 
 def pack_panels(matrix: np.ndarray, nr: int, out: np.ndarray | None = None) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The order of modules inside a package: who may import whom, and circles.
 
 A line may import the lines before it. Names in one line do not import each other. A module belongs to the longest name that fits:
-`mosaic.c` stands for `mosaic.c.walk`; a line of its own for `mosaic.c.walk` would take that module out of `mosaic.c`.
+`mosaic.c` stands for `mosaic.c.walk`; a line of its own for `mosaic.ir.views` takes that module out of `mosaic.ir`.
 """
 
 from collections.abc import Iterator

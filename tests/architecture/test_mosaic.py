@@ -5,12 +5,12 @@ from tests.architecture.order import Order, circles
 MOSAIC = Order(
     "mosaic",
     (
-        ("mosaic.c", "mosaic.targets", "mosaic.runtime", "mosaic.ir_affine"),
-        ("mosaic.vector", "mosaic.ir_views", "mosaic.commands"),
-        ("mosaic.matmul", "mosaic.ir_expressions"),
-        ("mosaic.ir_schedule", "mosaic.tiling"),
-        ("mosaic.ir_kinds",),
-        ("mosaic.ir_loops",),
+        ("mosaic.c", "mosaic.targets", "mosaic.runtime", "mosaic.ir.affine"),
+        ("mosaic.vector", "mosaic.ir.views", "mosaic.commands"),
+        ("mosaic.matmul", "mosaic.ir.expressions"),
+        ("mosaic.ir.schedule", "mosaic.tiling"),
+        ("mosaic.ir.kinds",),
+        ("mosaic.ir.loops",),
         ("mosaic.ir",),
         # A lowering looks up which scalar functions have a C expression, so it lies above the code generator.
         ("mosaic.codegen",),

@@ -14,11 +14,11 @@ import composit.numpy as cnp
 import mosaic
 from composit.apply import apply
 from composit.operation import Operation, TensorType, tensor_type
-from mosaic.ir import Definition, Matmul
-from mosaic.ir_affine import Symbol, symbol_number
-from mosaic.ir_expressions import Accumulated, Apply, Expression, Load, literal
-from mosaic.ir_loops import Carried, Loop
-from mosaic.ir_views import View
+from mosaic.ir.affine import Symbol, symbol_number
+from mosaic.ir.expressions import Accumulated, Apply, Expression, Load, literal
+from mosaic.ir.loops import Carried, Loop
+from mosaic.ir.statements import Definition, Matmul
+from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, Value, lower
 from mosaic.lowering.scans import at_turn
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import composit.numpy as cnp
 import mosaic
 from mosaic import CompiledModel
-from mosaic.ir_views import Buffer, BufferKind, dense_view, may_overlap
+from mosaic.ir.views import Buffer, BufferKind, dense_view, may_overlap
 from tests.mosaic.comparison import tensor
 
 Program = Callable[[Any, Any], Any]  # numpy or composit.numpy, and an array of it that may be written to

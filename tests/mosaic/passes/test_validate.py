@@ -8,7 +8,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from composit.errors import InternalError
-from mosaic.ir import Definition, IrProgram
+from mosaic.ir.statements import Definition, IrProgram
 from mosaic.passes import pipeline, validate
 
 

@@ -1,7 +1,7 @@
 """Scalar expressions over the axes of a definition: what is computed for one element.
 
 An expression is a tree of frozen records. It contains no indices: `Load` reads a view of the domain's shape, whose strides
-express transposing, slicing and broadcasting. May import `mosaic.ir_views`.
+express transposing, slicing and broadcasting. May import `mosaic.ir.views`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mosaic.ir_views import Shape, View
+from mosaic.ir.views import Shape, View
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A kind is a frozen dataclass derived from `Kind`; its fields hold views, expressions, and tuples of these. Passes and code
 generation ask these questions, or dispatch on the class with `singledispatch`; so a new kind is added outside of them
-(docs/adding_a_kernel.md). May import `mosaic.ir_expressions` and `mosaic.ir_views`.
+(docs/adding_a_kernel.md). May import `mosaic.ir.expressions` and `mosaic.ir.views`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mosaic.ir_expressions import (
+from mosaic.ir.expressions import (
     Accumulated,
     Apply,
     Convert,
@@ -24,7 +24,7 @@ from mosaic.ir_expressions import (
     map_views,
     walk,
 )
-from mosaic.ir_views import View
+from mosaic.ir.views import View
 
 ChangeView = Callable[[View], View]
 

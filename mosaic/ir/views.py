@@ -1,7 +1,7 @@
 """Buffers, and strided views of them: what every value of a compiled program is.
 
 A view is a buffer, an offset and one stride per axis, all in elements. Moving axes about, slicing, broadcasting and
-most reshapes only change the view. Imports numpy for dtypes, and `mosaic.ir_affine`.
+most reshapes only change the view. Imports numpy for dtypes, and `mosaic.ir.affine`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mosaic.ir_affine import Number, Symbol, constant_part, symbol_number, terms_of
+from mosaic.ir.affine import Number, Symbol, constant_part, symbol_number, terms_of
 
 Shape = tuple[int, ...]
 Strides = tuple[int, ...]

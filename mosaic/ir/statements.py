@@ -1,10 +1,10 @@
 """The intermediate program: buffers, and statements that fill them.
 
 A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
-epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` (`mosaic.ir_loops`) runs statements turn
+epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` (`mosaic.ir.loops`) runs statements turn
 after turn. An `Island` is a node that numpy runs. A `Group` holds statements that share their outer axes and become one
 kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups. May import
-the other `mosaic.ir_*` modules.
+the other modules of `mosaic.ir`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mosaic.ir_expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
-from mosaic.ir_kinds import Kind
-from mosaic.ir_loops import Turns
-from mosaic.ir_schedule import Schedule
-from mosaic.ir_views import Buffer, Shape, View
+from mosaic.ir.expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Turns
+from mosaic.ir.schedule import Schedule
+from mosaic.ir.views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 
 POSITION_REDUCERS = ("first", "argmax", "argmin")

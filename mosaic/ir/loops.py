@@ -1,6 +1,6 @@
 """Loops: statements that run turn after turn with values carried from turn to turn, inside a kernel or around kernels.
 
-May import the other `mosaic.ir_*` modules.
+May import the other modules of `mosaic.ir`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mosaic.ir_affine import Number, Symbol
-from mosaic.ir_expressions import Expression, map_views, text, views
-from mosaic.ir_kinds import ChangeView, Kind, changed
-from mosaic.ir_views import Buffer, View
+from mosaic.ir.affine import Number, Symbol
+from mosaic.ir.expressions import Expression, map_views, text, views
+from mosaic.ir.kinds import ChangeView, Kind, changed
+from mosaic.ir.views import Buffer, View
 
 
 @dataclass(frozen=True, slots=True)
