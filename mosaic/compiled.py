@@ -6,7 +6,7 @@ used with any program of the same structure. May import `mosaic.ir` and `mosaic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mosaic.ir.expressions import Uniform
@@ -67,6 +67,14 @@ class CompiledRegion:
         """How many places for index errors there are."""
         return len(self.status_origins)
 
+    def touched_buffers(self) -> Iterator[Buffer]:
+        """Yield the buffers that it reads or fills."""
+        yield from (*self.inputs, *self.outputs)
+
+    def filled_buffers(self) -> Iterator[Buffer]:
+        """Yield the buffers that it makes."""
+        yield from (buffer for buffer in self.outputs if buffer not in self.updated)
+
     def num_arena_bytes(self, num_threads: int) -> int:
         """Return the size of its arena: intermediate results, and the threads' local arrays."""
         scratch = (kernel.scratch_bytes * min(kernel.num_tasks, num_threads) for kernel in self.kernels)
@@ -109,6 +117,11 @@ class CompiledProgram:
     def regions(self) -> list[CompiledRegion]:
         """The steps that run in machine code."""
         return [step for step in self.steps if isinstance(step, CompiledRegion)]
+
+    @property
+    def islands(self) -> list[Island]:
+        """The steps that numpy runs."""
+        return [step for step in self.steps if isinstance(step, Island)]
 
     @property
     def kernels(self) -> list[CompiledKernel]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def to_json(compiled: CompiledProgram) -> str:
     """Return all but the C text, which is stored beside it."""
     writer = _Writer()
     content = {
-        "steps": [writer.step(step) for step in compiled.steps],
+        "steps": [_step_row(step, writer) for step in compiled.steps],
         "inputs": [writer.buffer(buffer) for buffer in compiled.inputs],
         "input_positions": compiled.input_positions,
         "outputs": [writer.value(value) for value in compiled.outputs],
@@ -61,8 +62,7 @@ def from_json(text: str, source: str) -> CompiledProgram:
 
 
 def _values(compiled: CompiledProgram) -> list[View | Uniform]:
-    islands = [step for step in compiled.steps if isinstance(step, Island)]
-    return [*compiled.outputs, *(value for island in islands for value in (*island.operands, *island.results))]
+    return [*compiled.outputs, *(value for island in compiled.islands for value in (*island.operands, *island.results))]
 
 
 def _is_named(dtype: np.dtype) -> bool:
@@ -91,19 +91,29 @@ class _Writer:
         packing = place.packing and [self.value(place.packing.view), place.packing.panel_width]
         return [self.buffer(buffer), place.start, place.position, packing]
 
-    def step(self, step: CompiledStep) -> Json:
-        if isinstance(step, Island):
-            results, operands = ([self.value(one) for one in values] for values in (step.results, step.operands))
-            return ["island", results, operands, step.origins, step.reason, step.updates_operand]
-        inputs, outputs = ([self.buffer(one) for one in buffers] for buffers in (step.inputs, step.outputs))
-        sizes = step.arena
-        arena = [sizes.arena_bytes, sizes.unshared_bytes, sizes.lower_bound_bytes, sizes.largest]
-        kernels = [
-            [one.function, one.num_tasks, one.origins, one.shapes, one.num_flops, one.num_bytes, one.scratch_bytes]
-            for one in step.kernels
-        ]
-        updated = [self.buffer(one) for one in step.updated]
-        return ["region", inputs, outputs, step.is_packing, step.status_origins, arena, kernels, updated]
+
+@singledispatch
+def _step_row(step: object, writer: _Writer) -> Json:
+    raise TypeError(f"to_json: {type(step).__name__} is no step of a compiled program")
+
+
+@_step_row.register
+def _(step: CompiledRegion, writer: _Writer) -> Json:
+    inputs, outputs = ([writer.buffer(one) for one in buffers] for buffers in (step.inputs, step.outputs))
+    sizes = step.arena
+    arena = [sizes.arena_bytes, sizes.unshared_bytes, sizes.lower_bound_bytes, sizes.largest]
+    kernels = [
+        [one.function, one.num_tasks, one.origins, one.shapes, one.num_flops, one.num_bytes, one.scratch_bytes]
+        for one in step.kernels
+    ]
+    updated = [writer.buffer(one) for one in step.updated]
+    return ["region", inputs, outputs, step.is_packing, step.status_origins, arena, kernels, updated]
+
+
+@_step_row.register
+def _(step: Island, writer: _Writer) -> Json:
+    results, operands = ([writer.value(one) for one in values] for values in (step.results, step.operands))
+    return ["island", results, operands, step.origins, step.reason, step.updates_operand]
 
 
 def _buffer(row: Json) -> Buffer:

@@ -52,9 +52,8 @@ def check_whole(program: Program, compiled: CompiledProgram) -> None:
 
     Raises: UnsupportedOperationError
     """
-    islands = [step for step in compiled.steps if isinstance(step, Island)]
-    if islands:
-        raise UnsupportedOperationError(_without_c(program, islands))
+    if compiled.islands:
+        raise UnsupportedOperationError(_without_c(program, compiled.islands))
     for kind, types in (("input", _input_types(program, compiled)), ("output", _output_types(program))):
         for number, value_type in enumerate(types):
             if value_type.dtype not in compiled_dtypes:

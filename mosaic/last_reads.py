@@ -5,10 +5,7 @@ May import `mosaic.compiled` and `mosaic.ir`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from mosaic.compiled import CompiledProgram, CompiledStep
-from mosaic.ir.statements import Island, read_views
+from mosaic.compiled import CompiledProgram
 from mosaic.ir.views import Buffer, View
 
 
@@ -25,14 +22,7 @@ def buffers_read_last(compiled: CompiledProgram) -> tuple[frozenset[Buffer], ...
     later = {output.buffer for output in compiled.outputs if isinstance(output, View)}
     result: list[frozenset[Buffer]] = []
     for step in reversed(compiled.steps):
-        ending = frozenset(buffer for buffer in _touched(step) if buffer not in later)
+        ending = frozenset(buffer for buffer in step.touched_buffers() if buffer not in later)
         later |= ending
         result.append(ending)
     return tuple(reversed(result))
-
-
-def _touched(step: CompiledStep) -> Iterator[Buffer]:
-    if isinstance(step, Island):
-        yield from (view.buffer for view in (*read_views(step), *step.results))
-    else:
-        yield from (*step.inputs, *step.outputs)

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from composit.program import Program, labels_of
 from composit.source import describe_source
-from mosaic.compiled import CompiledProgram, CompiledStep
-from mosaic.ir.statements import Island
+from mosaic.compiled import CompiledProgram
 from mosaic.ir.views import Buffer, BufferKind
 from mosaic.runtime.memory_limit import spell_bytes
 
@@ -25,7 +24,7 @@ def peak_bytes(compiled: CompiledProgram, ending: Sequence[frozenset[Buffer]], n
     """
     alive = most = 0
     for step, over in zip(compiled.steps, ending, strict=True):
-        alive += sum(buffer.num_bytes for buffer in set(_filled(step)))
+        alive += sum(buffer.num_bytes for buffer in set(step.filled_buffers()))
         most = max(most, alive)
         alive -= sum(buffer.num_bytes for buffer in over if buffer.kind is BufferKind.TEMPORARY)
     return most + arena_bytes(compiled, num_threads)
@@ -41,9 +40,8 @@ def describe_largest(program: Program, compiled: CompiledProgram) -> str:
     sizes: dict[int, int] = {}
     for region in compiled.regions:
         sizes.update(region.arena.largest)
-    for step in compiled.steps:
-        if isinstance(step, Island):
-            sizes[step.origins[0]] = sum(view.buffer.num_bytes for view in step.results)
+    for island in compiled.islands:
+        sizes[island.origins[0]] = sum(view.buffer.num_bytes for view in island.results)
     return describe_nodes(program, sizes.items())
 
 
@@ -57,9 +55,3 @@ def _describe(program: Program, position: int, num_bytes: int) -> str:
     instruction, label = program.instructions[position], labels_of(program)[position]
     where = f", built at\n    {describe_source(label.source).strip()}" if label.source is not None else ""
     return f"{spell_bytes(num_bytes)} for {label.name}: {instruction.types[0]}{where}"
-
-
-def _filled(step: CompiledStep) -> Iterable[Buffer]:
-    if isinstance(step, Island):
-        return [view.buffer for view in step.results]
-    return [buffer for buffer in step.outputs if buffer not in step.updated]

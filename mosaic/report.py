@@ -8,7 +8,6 @@ from typing import Any
 
 from composit.errors import ParameterError
 from mosaic.executable import Executable
-from mosaic.ir.statements import Island
 from mosaic.without_compiler import InterpretedExecutable
 
 AnyExecutable = Executable | InterpretedExecutable
@@ -141,9 +140,8 @@ def _fates(executable: AnyExecutable) -> dict[int, str]:
             others = len(kernel.origins) - 1
             fused = f", fused with {others} other node{'s' * (others > 1)}" if others else ""
             fates.setdefault(origin, f"kernel {number} ({kernel.function}){fused}")
-    for step in executable.compiled.steps:
-        if isinstance(step, Island):
-            fates[step.origins[0]] = f"numpy island, because {step.reason}"
+    for island in executable.compiled.islands:
+        fates[island.origins[0]] = f"numpy island, because {island.reason}"
     return fates
 
 

@@ -41,11 +41,8 @@ _scores, _weights, _row, _start = (c.Name(name) for name in ("scores", "weights"
 
 def emit_block_kernel(group: Group, name: str, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group that begins and ends with a product; a task is one block of rows."""
-    before, after = group.stages[0], group.stages[-1]
-    assert isinstance(before, Matmul)
-    assert isinstance(after, Matmul)
-    stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    block = _Block(group, before, stages, after, schedule_of(group))
+    before, after = group.products
+    block = _Block(group, before, group.row_stages, after, schedule_of(group))
     emitter = Emitter(Lanes(target, target.lanes(before.left.dtype.itemsize)), Operands())
     along = Emitter(lanes_of(group, target), emitter.operands, emitter.local)
     axes, declarations = row_indices(before.batch, c.Name("batch"))

@@ -20,7 +20,7 @@ from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.schedule import Schedule
-from mosaic.ir.statements import Group, RowStage, Scatter
+from mosaic.ir.statements import Group, Scatter
 from mosaic.targets import Target
 
 
@@ -66,8 +66,7 @@ def lanes_of(group: Group, target: Target) -> Lanes:
 
 def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
-    stages = tuple(stage for stage in group.stages if isinstance(stage, RowStage))
-    emitter = Emitter(lanes_of(group, target), Operands())
+    emitter, stages = Emitter(lanes_of(group, target), Operands()), group.row_stages
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
     return kernel_of_rows(group, comment, RowEmitter(emitter, stages, stored, schedule_of(group).phases))
 

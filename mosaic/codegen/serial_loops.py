@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 
 from mosaic import c
 from mosaic.codegen.expressions import Emitter, Scope, Where, number_expression
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir.affine import Symbol
 from mosaic.ir.expressions import Load
-from mosaic.ir.loops import Loop
+from mosaic.ir.kinds import Kind
+from mosaic.ir.loops import Loop, loops_of
 from mosaic.ir.statements import RowStage
 from mosaic.ir.views import Buffer
 
@@ -36,23 +37,20 @@ class LoopEmitter:
 
     def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
         """Return the statements for one row."""
-        self._note_turns(self.loop, frozenset())
+        self._note_turns()
         start = self._emit_wide(row, scope)
         loop_along_row(self.emitter, row, scope, self._emit_one, start=start)
         return tuple(scope.statements)
 
-    def _note_turns(self, loop: Loop, outer: frozenset[int | Symbol]) -> None:
+    def _note_turns(self) -> None:
         """Note the values that change in each turn, so that the emitter does not move them out of the loop."""
-        axes = outer | {loop.symbol}
-        for part in loop.body:
-            if isinstance(part, Loop):
-                self._note_turns(part, axes)
-        for buffer in loop.own_buffers():
-            known = self.emitter.numbers.varying.get(buffer, frozenset())
-            self.emitter.numbers.varying[buffer] = known | axes
+        varying = self.emitter.numbers.varying
+        for loop in loops_of(self.loop):
+            for buffer in loop.own_buffers():
+                varying[buffer] = varying.get(buffer, frozenset()) | {loop.symbol}
 
     def _emit_one(self, scope: Scope, where: Where) -> None:
-        statements = self._turns(self.loop, [scope], [where])
+        statements = self.turns(self.loop, [scope], [where])
         scope.statements += statements
 
     def _emit_wide(self, row: Row, scope: Scope) -> c.Operand:
@@ -63,13 +61,13 @@ class LoopEmitter:
         step, index = self.wide * lanes, c.Name(self.emitter.fresh("i"))
         places = [row.where(index + turn * lanes, None) for turn in range(self.wide)]
         scopes = [scope.inner(len(row.axes)) for _ in places]
-        statements = self._turns(self.loop, scopes, places)
+        statements = self.turns(self.loop, scopes, places)
         before = [each for one in scopes for each in one.statements]
         stop = row.stop - (step - 1) if row.is_range else c.literal(row.length // step * step)
         scope.statements.append(c.loop(index.text, stop, *before, *statements, start=row.start, step=step))
         return row.start + (row.stop - row.start) / step * step if row.is_range else row.length // step * step
 
-    def _turns(self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where]) -> tuple[c.Statement, ...]:
+    def turns(self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where]) -> tuple[c.Statement, ...]:
         """Return the loop over turns and the statements after it; preparations go to the scopes, one per vector."""
         symbol = c.Name(self.emitter.fresh("turn"))
         self.emitter.numbers.symbols[loop.symbol] = symbol
@@ -79,14 +77,7 @@ class LoopEmitter:
         ]
         body: list[c.Statement] = []
         for part in loop.body:
-            if isinstance(part, Loop):
-                nested = self._turns(part, inner, places)
-                body += [*_taken(inner), *nested]
-            else:
-                assert isinstance(part, RowStage), "groups hold no definitions"
-                for turn, where in zip(inner, places, strict=True):
-                    self._emit_part(part, turn, where)
-                body += _taken(inner)
+            body += emit_in_turn(part, self, inner, places)
         for turn, where, names in zip(inner, places, states, strict=True):
             self._hand_on(loop, turn, where, names)
         body += _taken(inner)
@@ -118,7 +109,8 @@ class LoopEmitter:
             names.append(name)
         return names
 
-    def _emit_part(self, part: RowStage, scope: Scope, where: Where) -> None:
+    def stage(self, part: RowStage, scope: Scope, where: Where) -> None:
+        """Compute a stage for one vector, and store it where it is kept."""
         value = self.emitter.value(part.expression, scope, where)
         scope.bound[part.result.buffer] = value
         if part.result.buffer in self.stored:
@@ -138,6 +130,25 @@ class LoopEmitter:
         ctype = self.emitter.lanes.declare(self.emitter.lanes.type(buffer.dtype))
         scope.statements.append(c.Declare(ctype, name.text, value))
         return name
+
+
+@singledispatch
+def emit_in_turn(part: Kind, loops: LoopEmitter, scopes: Sequence[Scope], places: Sequence[Where]) -> list[c.Statement]:
+    """Return what a turn does for a part of a loop's body, for several vectors at once."""
+    raise TypeError(f"emit_in_turn: {type(part).__name__} does not run inside a kernel")
+
+
+@emit_in_turn.register
+def _(part: RowStage, loops: LoopEmitter, scopes: Sequence[Scope], places: Sequence[Where]) -> list[c.Statement]:
+    for scope, where in zip(scopes, places, strict=True):
+        loops.stage(part, scope, where)
+    return _taken(scopes)
+
+
+@emit_in_turn.register
+def _(part: Loop, loops: LoopEmitter, scopes: Sequence[Scope], places: Sequence[Where]) -> list[c.Statement]:
+    nested = loops.turns(part, scopes, places)
+    return [*_taken(scopes), *nested]
 
 
 def _taken(scopes: Sequence[Scope]) -> list[c.Statement]:

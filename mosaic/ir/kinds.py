@@ -7,7 +7,7 @@ generation ask these questions, or dispatch on the class with `singledispatch`; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from mosaic.ir.expressions import (
     Load,
     map_load,
     map_views,
+    size,
     walk,
 )
 from mosaic.ir.views import View
@@ -49,6 +50,16 @@ class Kind:
         """How often it computes something for one element of a row."""
         return 1
 
+    @property
+    def num_records(self) -> int:
+        """How many records its expressions have: a measure of its C; start values of loops do not count."""
+        return sum(map(size, self.expressions()))
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether C computes it, not numpy."""
+        return True
+
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, including arrays that it overwrites in part."""
         raise TypeError(f"{type(self).__name__}: a kind of statement must define reads()")
@@ -74,6 +85,11 @@ class Kind:
 
 
 AnyKind = TypeVar("AnyKind", bound=Kind)
+
+
+def of_kind(kind: type[AnyKind], statements: Iterable[Kind]) -> tuple[AnyKind, ...]:
+    """Return the statements of one kind, in order."""
+    return tuple(each for each in statements if isinstance(each, kind))
 
 
 def with_views(statement: AnyKind, change: ChangeView) -> AnyKind:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import singledispatch
 
 from mosaic.ir.affine import Number, Symbol
 from mosaic.ir.expressions import Expression, map_views, text, views
@@ -72,6 +73,11 @@ class Loop(Kind):
         """How often the innermost bodies run at most."""
         return self.symbol.most * max(each.num_turns for each in self.body)
 
+    @property
+    def num_records(self) -> int:
+        """Those of its body."""
+        return sum(each.num_records for each in self.body)
+
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, of what was there before the loop."""
         own = self.own_buffers()
@@ -100,3 +106,28 @@ class Loop(Kind):
         carried = f", with {' and '.join(map(str, self.carried))}" if self.carried else ""
         lines = [line for statement in self.body for line in str(statement).splitlines()]
         return "\n".join([f"for {self.symbol.name} below {self.extent}{carried}:", *(f"    {line}" for line in lines)])
+
+
+@singledispatch
+def loops_of(statement: Kind) -> Iterator[Loop]:
+    """Yield the loops that a statement is made of, the outermost first: none for what is no loop."""
+    yield from ()
+
+
+@loops_of.register
+def _(statement: Loop) -> Iterator[Loop]:
+    yield statement
+    for part in statement.body:
+        yield from loops_of(part)
+
+
+@singledispatch
+def without_loops(statement: Kind) -> Iterator[Kind]:
+    """Yield the statements in the bodies of all loops, in order: what is no loop yields itself."""
+    yield statement
+
+
+@without_loops.register
+def _(statement: Loop) -> Iterator[Kind]:
+    for part in statement.body:
+        yield from without_loops(part)

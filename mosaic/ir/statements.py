@@ -10,13 +10,14 @@ the other modules of `mosaic.ir`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
 from mosaic.ir.expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
-from mosaic.ir.kinds import Kind
+from mosaic.ir.kinds import Kind, of_kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.views import Buffer, Shape, View
@@ -236,6 +237,11 @@ class Island(Kind):
     reason: str
     updates_operand: bool = False
 
+    @property
+    def is_compiled(self) -> bool:
+        """No: numpy computes it."""
+        return False
+
     def reads(self) -> Iterator[View]:
         """Yield the views that numpy looks at."""
         yield from (operand for operand in self.operands if isinstance(operand, View))
@@ -247,6 +253,14 @@ class Island(Kind):
     def writes(self) -> Iterator[View]:
         """Yield the views it fills."""
         yield from self.results
+
+    def touched_buffers(self) -> Iterator[Buffer]:
+        """Yield the buffers that it reads or fills."""
+        yield from (view.buffer for view in (*self.reads(), *self.results))
+
+    def filled_buffers(self) -> Iterator[Buffer]:
+        """Yield the buffers that it makes."""
+        yield from (view.buffer for view in self.results)
 
     def __str__(self) -> str:
         return f"{', '.join(map(str, self.results))} = numpy({', '.join(map(str, self.operands))})  # {self.reason}"
@@ -330,6 +344,21 @@ class Group(Kind):
     turns: tuple[Turns, ...] = ()
 
     @property
+    def row_stages(self) -> tuple[RowStage, ...]:
+        """Its stages along rows."""
+        return of_kind(RowStage, self.stages)
+
+    @property
+    def products(self) -> tuple[Matmul, ...]:
+        """Its matrix products."""
+        return of_kind(Matmul, self.stages)
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether all its stages are along rows."""
+        return len(self.row_stages) == len(self.stages)
+
+    @property
     def origins(self) -> tuple[int, ...]:
         """The instructions it computes, in order."""
         return tuple(dict.fromkeys(origin for stage in self.stages for origin in stage.origins))
@@ -410,6 +439,16 @@ class IrProgram:
         """The buffers that leave the program, each once; an empty array has none."""
         views = (output for output in self.outputs if isinstance(output, View) and output.size)
         return tuple(dict.fromkeys(view.buffer for view in views))
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The statements that are groups."""
+        return of_kind(Group, self.statements)
+
+    def with_groups(self, change: Callable[[Group], Iterable[Statement]]) -> IrProgram:
+        """Return the program with other statements in place of each group."""
+        statements = (change(each) if isinstance(each, Group) else (each,) for each in self.statements)
+        return replace(self, statements=tuple(chain.from_iterable(statements)))
 
     def __str__(self) -> str:
         return "\n".join([*map(str, self.statements), f"return {', '.join(map(str, self.outputs))}"])

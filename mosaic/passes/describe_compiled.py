@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import singledispatch
 
 from mosaic.codegen.module import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
 from mosaic.ir.statements import Group, IrProgram, Island
 from mosaic.ir.views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
-from mosaic.passes.split_regions import Step
+from mosaic.passes.split_regions import Region, Step
 from mosaic.tiling.packing import Packing
 
 # How many nodes an error for too little memory names.
@@ -22,16 +23,32 @@ def describe_steps(
     """Yield each step without its statements; plans and launches are those of the regions, in order."""
     facts = iter(zip(plans, launches, strict=True))
     for step in steps:
-        if isinstance(step, Island):
-            yield step
-            continue
-        plan, calls = next(facts)
-        planned = plan.buffers
-        sizes = (planned.arena_bytes, planned.unshared_bytes, planned.lower_bound_bytes)
-        arena = ArenaSize(*sizes, _largest_buffers(step.groups))
-        kernels = tuple(_kernel(group, launch) for group, launch in zip(step.groups, calls, strict=True))
-        origins = plan.status_origins
-        yield CompiledRegion(step.inputs, step.outputs, step.is_packing, origins, arena, kernels, step.updated)
+        yield _described(step, facts)
+
+
+Facts = Iterator[tuple[MemoryPlan, Sequence[Launch]]]
+
+
+@singledispatch
+def _described(step: object, facts: Facts) -> CompiledStep:
+    """Return a step without its statements; a region takes the next of the facts."""
+    raise TypeError(f"describe_steps: {type(step).__name__} is no step of a program")
+
+
+@_described.register
+def _(step: Region, facts: Facts) -> CompiledStep:
+    plan, calls = next(facts)
+    planned = plan.buffers
+    sizes = (planned.arena_bytes, planned.unshared_bytes, planned.lower_bound_bytes)
+    arena = ArenaSize(*sizes, _largest_buffers(step.groups))
+    kernels = tuple(_kernel(group, launch) for group, launch in zip(step.groups, calls, strict=True))
+    origins = plan.status_origins
+    return CompiledRegion(step.inputs, step.outputs, step.is_packing, origins, arena, kernels, step.updated)
+
+
+@_described.register
+def _(step: Island, facts: Facts) -> CompiledStep:
+    return step
 
 
 def constant_places(

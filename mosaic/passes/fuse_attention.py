@@ -9,12 +9,15 @@ The rows of s and p never reach memory. It pays where a batch has many products 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
 
-from mosaic.ir.statements import Group, IrProgram, Island, Matmul, RowStage, read_views, written_views
+from mosaic.ir.kinds import Kind
+from mosaic.ir.statements import Group, IrProgram, Matmul, RowStage, Statement, read_views, written_views
 from mosaic.ir.views import Buffer
 from mosaic.passes.fuse_epilogues import same_elements
-from mosaic.passes.join_groups import as_definition, as_stage, row_stages
+from mosaic.passes.join_groups import as_definition, as_stage
 
 longest_row = 4096
 """Elements of a row of scores: a block of a few rows must fit on the stack and into L2."""
@@ -25,73 +28,82 @@ def fuse_attention(program: IrProgram) -> IrProgram:
 
     Pre:  statements are groups and islands
     """
-    groups: list[Group | Island | None] = [
-        statement for statement in program.statements if isinstance(statement, Group | Island)
-    ]
-    touching = _touching(groups)
-    delivered = frozenset(program.delivered)
-    for position, group in enumerate(groups):
-        places = _chain(position, groups, touching, delivered)
-        if places is None:
-            continue
-        first, middle, last = (groups[place] for place in places)
-        assert isinstance(first, Group), group
-        assert isinstance(middle, Group)
-        assert isinstance(last, Group)
-        joined = _joined(first, middle, last)
-        if joined is not None:
-            groups[places[0]], groups[places[1]], groups[places[2]] = None, None, joined
-    return replace(program, statements=tuple(group for group in groups if group is not None))
+    touching, delivered = _touching(program.statements), frozenset(program.delivered)
+    replaced: dict[Statement, tuple[Group, ...]] = {}
+    for statement in program.statements:
+        chain = _chain(statement, touching, delivered)
+        joined = None if chain is None or not replaced.keys().isdisjoint(chain.statements) else _joined(chain)
+        if chain is not None and joined is not None:
+            replaced.update({chain.statements[0]: (), chain.statements[1]: (), chain.statements[2]: (joined,)})
+    return program.with_groups(lambda group: replaced.get(group, (group,)))
 
 
-def _touching(groups: list[Group | Island | None]) -> dict[Buffer, list[int]]:
-    """Return which groups read or write each buffer."""
-    found: dict[Buffer, list[int]] = {}
-    for position, group in enumerate(groups):
-        if group is not None:
-            for buffer in {view.buffer for view in (*read_views(group), *written_views(group))}:
-                found.setdefault(buffer, []).append(position)
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A product, the rows that alone read its result, and the product that alone reads theirs; the statements they are."""
+
+    before: Matmul
+    rows: Group
+    after: Matmul
+    statements: tuple[Statement, Statement, Statement]
+
+
+def _touching(statements: Sequence[Statement]) -> dict[Buffer, list[Statement]]:
+    """Return which statements read or write each buffer, in order."""
+    found: dict[Buffer, list[Statement]] = {}
+    for statement in statements:
+        for buffer in {view.buffer for view in (*read_views(statement), *written_views(statement))}:
+            found.setdefault(buffer, []).append(statement)
     return found
 
 
-def _chain(
-    position: int, groups: list[Group | Island | None], touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
-) -> tuple[int, int, int] | None:
-    """Return the positions of a product, its only user, and the only user of that, if their kinds fit."""
-    product = _only_product(groups[position])
-    middle = _only_user(product, position, touching, delivered) if product is not None else None
-    rows = None if middle is None else groups[middle]
-    if middle is None or not isinstance(rows, Group) or rows.turns:
+def _chain(first: Statement, touching: dict[Buffer, list[Statement]], delivered: frozenset[Buffer]) -> _Chain | None:
+    """Return the chain that begins with a statement, if the kinds of its users fit."""
+
+    def only_user(buffer: Buffer, writer: Statement) -> Statement | None:
+        """Return the only other statement that touches a buffer, if it comes later."""
+        others = touching[buffer]
+        return others[1] if len(others) == 2 and others[0] is writer and buffer not in delivered else None
+
+    before = _only_product(first)
+    middle = None if before is None else only_user(before.result.buffer, first)
+    rows = None if middle is None else _only_rows(middle)
+    if before is None or middle is None or rows is None:
         return None
-    if not all(isinstance(stage, RowStage) for stage in rows.stages):
+    *inner, outer = (stage.result.buffer for stage in rows.row_stages)
+    last = only_user(outer, middle)
+    after = None if last is None else _only_product(last)
+    if last is None or after is None or not rows.local.issuperset(inner):
         return None
-    stages = row_stages(rows)
-    last = _only_user(stages[-1], middle, touching, delivered)
-    if last is None or _only_product(groups[last]) is None:
-        return None
-    outside = [stage for stage in stages[:-1] if stage.result.buffer not in rows.local]
-    return None if outside else (position, middle, last)
+    return _Chain(before, rows, after, (first, middle, last))
 
 
-def _only_product(group: Group | Island | None) -> Matmul | None:
-    if isinstance(group, Group) and not group.turns and len(group.stages) == 1 and isinstance(group.stages[0], Matmul):
-        return group.stages[0]
+@singledispatch
+def _only_product(statement: Kind) -> Matmul | None:
+    """Return the product that a statement is, outside of loops."""
     return None
 
 
-def _only_user(
-    stage: RowStage | Matmul, position: int, touching: dict[Buffer, list[int]], delivered: frozenset[Buffer]
-) -> int | None:
-    """Return the only other group that touches the result of a stage."""
-    others = [place for place in touching[stage.result.buffer] if place != position]
-    return others[0] if len(others) == 1 and others[0] > position and stage.result.buffer not in delivered else None
+@_only_product.register
+def _(statement: Group) -> Matmul | None:
+    is_only = len(statement.stages) == len(statement.products) == 1 and not statement.turns
+    return statement.products[0] if is_only else None
 
 
-def _joined(first: Group, middle: Group, last: Group) -> Group | None:
+@singledispatch
+def _only_rows(statement: Kind) -> Group | None:
+    """Return the stages along rows that a statement is, outside of loops."""
+    return None
+
+
+@_only_rows.register
+def _(statement: Group) -> Group | None:
+    return statement if statement.is_of_rows and not statement.turns else None
+
+
+def _joined(chain: _Chain) -> Group | None:
     """Return the three as one group over the batch and rows of the products, or None if their shapes differ."""
-    before, after = first.stages[0], last.stages[0]
-    assert isinstance(before, Matmul)
-    assert isinstance(after, Matmul)
+    before, middle, after = chain.before, chain.rows, chain.after
     rows, length = before.result.shape[:-1], before.result.shape[-1]
     if not before.batch or after.left.shape != (*rows, length) or length > longest_row:
         return None
@@ -99,7 +111,7 @@ def _joined(first: Group, middle: Group, last: Group) -> Group | None:
         return None
     if not before.result.covers_buffer or before.result.dtype != before.left.dtype:
         return None
-    stages = [_over(stage, rows, length) for stage in middle.stages if isinstance(stage, RowStage)]
+    stages = [_over(stage, rows, length) for stage in middle.row_stages]
     known = [stage for stage in stages if stage is not None]
     if len(known) != len(stages) or not known or not same_elements(after.left, known[-1].result):
         return None

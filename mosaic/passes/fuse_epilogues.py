@@ -7,8 +7,10 @@ After:   y = gelu((x @ w) + b), computed where the sums are stored
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import singledispatch
 
 from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
+from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, View
 from mosaic.passes.inline_elementwise import largest_expression
@@ -30,15 +32,21 @@ def fuse_epilogues(program: IrProgram) -> IrProgram:
         if len(places) != 1 or moves_behind_update(statement.reads(), updated, position, places[0]):
             continue
         user = statements[places[0]]
-        fused = with_epilogue(statement, user) if isinstance(user, Definition) else None
+        fused = None if user is None else with_epilogue(user, statement)
         if fused is not None:
             # The fused product takes the user's position, after everything that the epilogue reads.
             statements[position], statements[places[0]] = None, fused
     return replace(program, statements=tuple(each for each in statements if each is not None))
 
 
-def with_epilogue(matmul: Matmul, user: Definition) -> Matmul | None:
+@singledispatch
+def with_epilogue(user: Kind, matmul: Matmul) -> Matmul | None:
     """Return the product with the user's expression as its epilogue, or None if it is not elementwise over it."""
+    return None
+
+
+@with_epilogue.register
+def _(user: Definition, matmul: Matmul) -> Matmul | None:
     if user.reducer is not None or user.base is not None or user.num_elements != matmul.result.size:
         return None
     shaped = in_order_of(matmul.result.buffer, user).reshaped(matmul.result.shape, ())

@@ -7,12 +7,12 @@ After:   for each row: m = max(x); e = exp(x - m); s = sum(e); y = e / s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
 from mosaic.ir.affine import terms_of
-from mosaic.ir.expressions import Load, size
+from mosaic.ir.expressions import Load
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.statements import (
@@ -23,7 +23,6 @@ from mosaic.ir.statements import (
     Island,
     RowStage,
     Scatter,
-    Stage,
     Statement,
     read_views,
     written_views,
@@ -62,13 +61,18 @@ def fuse_rows(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
     groups, delivered = list(map(alone, program.statements)), frozenset(program.delivered)
     if fuse:
         groups = _Fusion(delivered=delivered).fused(groups, program.statements)
-    found: list[Group | Island] = []
-    for group in _with_locals(groups, delivered):
-        found.extend(_groups_in_turns(group, memory, fuse) if isinstance(group, Loop) else [group])
+    found = (each for group in _with_locals(groups, delivered) for each in _turned_inside(group, memory, fuse))
     return replace(program, statements=tuple(found))
 
 
-def _groups_in_turns(loop: Loop, memory: Memory, fuse: bool) -> list[Group | Island]:
+@singledispatch
+def _turned_inside(statement: Kind, memory: Memory, fuse: bool) -> list[Kind]:
+    """Return a statement as statements without loops around them: what is no loop, as it is."""
+    return [statement]
+
+
+@_turned_inside.register
+def _(loop: Loop, memory: Memory, fuse: bool) -> list[Kind]:
     """Return a loop as groups with turns: start values, body, and copies of carried values to the next turn.
 
     Copies go through temporaries where a carried value is the old value of another (a, b = b, a).
@@ -79,7 +83,8 @@ def _groups_in_turns(loop: Loop, memory: Memory, fuse: bool) -> list[Group | Isl
     body = IrProgram(loop.body, (), (), tuple(outputs), {})
     if fuse:
         body = fuse_epilogues(inline_elementwise(body))
-    inner = fuse_rows(body, memory, fuse).statements
+    inner = fuse_rows(body, memory, fuse)
+    assert len(inner.groups) == len(inner.statements), "numpy runs no turns"
     states = {one.state.buffer for one in loop.carried}
     first, moves, last = list[Definition](), list[Definition](), list[Definition]()
     for one in loop.carried:
@@ -89,15 +94,12 @@ def _groups_in_turns(loop: Loop, memory: Memory, fuse: bool) -> list[Group | Isl
             moves.append(Definition(source, Load(one.following), loop.origins))
         first.append(Definition(one.state, one.start, loop.origins))
         last.append(Definition(one.state, Load(source), loop.origins))
-    turns, turning = Turns(loop.symbol, loop.extent), list[Group | Island]()
-    for group in (*inner, *map(as_group, (*moves, *last))):
-        assert isinstance(group, Group), "numpy runs no turns"
-        turning.append(replace(group, turns=(turns, *group.turns)))
-    return [*map(as_group, first), *turning]
+    turns, turning = Turns(loop.symbol, loop.extent), (*inner.groups, *map(as_group, (*moves, *last)))
+    return [*map(as_group, first), *(replace(group, turns=(turns, *group.turns)) for group in turning)]
 
 
 @singledispatch
-def alone(statement: Kind) -> Group | Island | Loop:
+def alone(statement: Kind) -> Kind:
     """Return a statement as a group of its own; by default its rows are those of its result."""
     result = next(statement.writes())
     return Group(result.shape[:-1], result.shape[-1], (statement,))
@@ -112,7 +114,7 @@ alone.register(Definition, as_group)
 
 
 @alone.register
-def _(statement: Loop) -> Group | Loop:
+def _(statement: Loop) -> Kind:
     return loop_group(statement) if can_be_kernel(statement) else statement
 
 
@@ -132,7 +134,7 @@ class _Fusion:
     readers:   the groups that read an array of which a part is overwritten; the write comes after them
     """
 
-    groups: dict[int, Group | Island | Loop] = field(default_factory=dict)
+    groups: dict[int, Kind] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     writers: dict[Buffer, list[int]] = field(default_factory=dict)
@@ -143,9 +145,7 @@ class _Fusion:
     delivered: frozenset[Buffer] = frozenset()
     readers: dict[Buffer, list[int]] = field(default_factory=dict)
 
-    def fused(
-        self, groups: Sequence[Group | Island | Loop], statements: Sequence[Statement]
-    ) -> list[Group | Island | Loop]:
+    def fused(self, groups: Sequence[Kind], statements: Sequence[Statement]) -> list[Kind]:
         """Return the groups after each statement has joined the latest group it can."""
         self.scattered = _scattered(statements)
         self.readers = {base.buffer: [] for statement in statements for base in statement.bases()}
@@ -154,14 +154,13 @@ class _Fusion:
                 self._append(number, group)
         return [self.groups[number] for number in self.order]
 
-    def _append(self, number: int, group: Group | Island | Loop) -> None:
+    def _append(self, number: int, group: Kind) -> None:
         self.groups[number] = group
         self.places[number] = len(self.order)
         self.order.append(number)
-        if isinstance(group, Island):
+        if not group.is_compiled:
             self.last_island = number
-        elif isinstance(group, Group):
-            self.records[number] = sum(map(_num_records, group.stages))
+        self.records[number] = c_records(group)
         for view in written_views(group):
             self.writers.setdefault(view.buffer, []).append(number)
             self.latest[view.buffer] = number
@@ -180,14 +179,13 @@ class _Fusion:
         if definition.base is not None:
             before += self.readers[definition.base.buffer]
         last = max(before, key=self._place, default=-1)
-        num_new = _num_records(definition)
+        num_new = c_records(definition)
         for number in self._candidates(read):
-            group = self.groups[number]
-            if not isinstance(group, Group) or self.records[number] + num_new > most_records:
+            if self.records[number] + num_new > most_records:
                 continue
             if definition.result.buffer in self.scattered and self._is_before_island(number):
                 continue
-            joined = join(group, definition)
+            joined = join(self.groups[number], definition)
             if joined is not None and self._can_run_at(number, last):
                 self._replace(number, joined, num_new, definition)
                 return True
@@ -219,7 +217,7 @@ class _Fusion:
         moved = self.groups[number]
         written = {view.buffer for view in written_views(moved)}
         between = self.order[start + 1 : stop + 1]
-        if written & self.scattered and any(isinstance(self.groups[each], Island) for each in between):
+        if written & self.scattered and not all(self.groups[each].is_compiled for each in between):
             return False
         read = {view.buffer for view in read_views(moved)}
         for other in between:
@@ -237,12 +235,24 @@ class _Fusion:
         return self.last_island is not None and self.places[self.last_island] > self.places[number]
 
 
-def _num_records(stage: Stage | Definition) -> int:
-    """Return how large the C of a stage is, in records of expressions."""
-    records = sum(map(size, stage.expressions()))
-    if not isinstance(stage, RowStage | Definition) or stage.reducer is None:
-        return records
-    return records + (records_of_search if stage.reducer in POSITION_REDUCERS else records_of_reduction)
+@singledispatch
+def c_records(statement: Kind) -> int:
+    """Return how large the C of a statement is, in records of expressions."""
+    return statement.num_records
+
+
+@c_records.register
+def _(statement: RowStage | Definition) -> int:
+    if statement.reducer is None:
+        return statement.num_records
+    return statement.num_records + (
+        records_of_search if statement.reducer in POSITION_REDUCERS else records_of_reduction
+    )
+
+
+@c_records.register
+def _(statement: Group) -> int:
+    return sum(map(c_records, statement.stages))
 
 
 def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
@@ -251,17 +261,22 @@ def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
     return frozenset(buffer for buffer, count in counts.items() if count > 1)
 
 
-def _with_locals(groups: Sequence[Group | Island | Loop], delivered: frozenset[Buffer]) -> list[Group | Island | Loop]:
+def _with_locals(groups: Sequence[Kind], delivered: frozenset[Buffer]) -> list[Kind]:
     """Return the groups with the results that only they read marked as local."""
     touching: dict[Buffer, set[int]] = {}
     for position, group in enumerate(groups):
         for view in (*read_views(group), *written_views(group)):
             touching.setdefault(view.buffer, set()).add(position)
-    return [
-        replace(group, local=frozenset(_own(group, touching) - delivered)) if isinstance(group, Group) else group
-        for group in groups
-    ]
+    own = {buffer for buffer, positions in touching.items() if len(positions) == 1} - delivered
+    return [with_local(group, own) for group in groups]
 
 
-def _own(group: Group, touching: dict[Buffer, set[int]]) -> set[Buffer]:
-    return {view.buffer for view in written_views(group) if len(touching[view.buffer]) == 1}
+@singledispatch
+def with_local(statement: Kind, own: Set[Buffer]) -> Kind:
+    """Return a statement with the buffers that it alone touches marked as local, if it can keep any."""
+    return statement
+
+
+@with_local.register
+def _(statement: Group, own: Set[Buffer]) -> Kind:
+    return replace(statement, local=frozenset(view.buffer for view in written_views(statement)) & own)

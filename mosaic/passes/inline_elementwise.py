@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from functools import singledispatch
 
 from mosaic.ir.affine import terms_of
 from mosaic.ir.expressions import Apply, Expression, Load, loads, map_views, rewrite, size, views, walk
@@ -33,47 +34,46 @@ def inline_elementwise(program: IrProgram) -> IrProgram:
     Post: an elementwise definition that is left has several users, is delivered, or is read by something else
     """
     statements: list[Statement | None] = list(program.statements)
-    writers = _sole_writers(program)
-    protected = frozenset(program.delivered)
+    producers = _producers(program)
     users = {buffer: set(positions) for buffer, positions in readers(program.statements).items()}
     updated = updates(program)
     # From the last to the first: a chain collapses into its last definition in one sweep.
-    for position in range(len(statements) - 1, -1, -1):
-        _inline_one(position, statements, writers, protected, users, updated)
+    for position in sorted(producers, reverse=True):
+        _inline_one(producers[position], position, statements, users, updated)
     return replace(program, statements=tuple(each for each in statements if each is not None))
 
 
-def _sole_writers(program: IrProgram) -> dict[Buffer, int]:
-    """Return the statement that fills each buffer, for buffers filled by one definition alone and entirely."""
+def _producers(program: IrProgram) -> dict[int, Definition]:
+    """Return the elementwise definitions that alone fill a buffer of the program's own entirely, by position."""
     counts = Counter(view.buffer for statement in program.statements for view in written_views(statement))
-    found: dict[Buffer, int] = {}
+    protected = frozenset(program.delivered)
+    found: dict[int, Definition] = {}
     for position, statement in enumerate(program.statements):
-        if isinstance(statement, Definition) and statement.result.size == statement.result.buffer.num_elements:
-            found[statement.result.buffer] = position
-    return {buffer: position for buffer, position in found.items() if counts[buffer] == 1}
+        if not isinstance(statement, Definition) or statement.reducer is not None:
+            continue
+        buffer = statement.result.buffer
+        is_whole = statement.result.size == buffer.num_elements and counts[buffer] == 1
+        if is_whole and buffer not in protected and buffer.kind is BufferKind.TEMPORARY:
+            found[position] = statement
+    return found
 
 
 def _inline_one(
+    producer: Definition,
     position: int,
     statements: list[Statement | None],
-    writers: dict[Buffer, int],
-    protected: frozenset[Buffer],
     users: dict[Buffer, set[int]],
     updated: dict[Buffer, int],
 ) -> None:
     """Inline the definition at a position into all of its users, or leave it."""
-    producer = statements[position]
-    if not isinstance(producer, Definition) or producer.reducer is not None:
-        return
     buffer = producer.result.buffer
-    if buffer in protected or buffer.kind is not BufferKind.TEMPORARY or writers.get(buffer) != position:
-        return
     places = sorted(users.get(buffer, ()))
     if len(places) != 1 and not is_movement(producer.expression):
         return
     if places and moves_behind_update(producer.reads(), updated, position, places[-1]):
         return
-    replaced = {place: _inlined(producer, statements[place]) for place in places}
+    found = ((place, statements[place]) for place in places)
+    replaced = {place: None if user is None else _inlined(user, producer) for place, user in found}
     if not replaced or any(each is None for each in replaced.values()):
         return
     statements[position] = None
@@ -89,12 +89,14 @@ def is_movement(expression: Expression) -> bool:
     return not any(isinstance(part, Apply) for part in walk(expression))
 
 
-def _inlined(producer: Definition, user: Kind | None) -> Definition | Loop | None:
+@singledispatch
+def _inlined(user: Kind, producer: Definition) -> Kind | None:
     """Return the user with the producer's expression in place of its loads, or None where that does not pay."""
-    if isinstance(user, Loop):
-        return _inlined_in_loop(producer, user)
-    if not isinstance(user, Definition):
-        return None
+    return None
+
+
+@_inlined.register
+def _(user: Definition, producer: Definition) -> Kind | None:
     for candidate in (producer, canonical(producer)):
         result = _substituted(candidate, user)
         if result is not None:
@@ -106,21 +108,22 @@ def _inlined(producer: Definition, user: Kind | None) -> Definition | Loop | Non
     return None
 
 
-def _inlined_in_loop(producer: Definition, loop: Loop) -> Loop | None:
-    """Return the loop with the producer's expression in all parts of its body that load from it."""
+@_inlined.register
+def _(user: Loop, producer: Definition) -> Kind | None:
+    """Inline into all parts of the body that load the result."""
     buffer = producer.result.buffer
-    if any(view.buffer is buffer for one in loop.carried for view in views(one.start)):
+    if any(view.buffer is buffer for one in user.carried for view in views(one.start)):
         return None
     body: list[Kind] = []
-    for part in loop.body:
+    for part in user.body:
         if any(view.buffer is buffer for view in part.reads()):
-            inlined = _inlined(producer, part)
+            inlined = _inlined(part, producer)
             if inlined is None:
                 return None
             body.append(inlined)
         else:
             body.append(part)
-    return replace(loop, body=tuple(body))
+    return replace(user, body=tuple(body))
 
 
 def _substituted(producer: Definition, user: Definition) -> Definition | None:

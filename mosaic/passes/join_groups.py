@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import singledispatch
 
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.ir.expressions import gathered_views, loads, views
+from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Definition, Group, RowStage
 from mosaic.ir.views import Shape, View
 from mosaic.passes.canonical_axes import without_unit_axes
@@ -22,23 +24,29 @@ longest_local_row = 16 * 1024
 """The most elements of a row that are kept on the stack between phases."""
 
 
-def join(group: Group, definition: Definition) -> Group | None:
-    """Return the group with the definition as its last stage, or None if it does not fit."""
-    if not all(isinstance(stage, RowStage) for stage in group.stages):
+@singledispatch
+def join(statement: Kind, definition: Definition) -> Group | None:
+    """Return a group with the definition as its last stage, or None if it does not fit; only a group is joined."""
+    return None
+
+
+@join.register
+def _(group: Group, definition: Definition) -> Group | None:
+    if not group.is_of_rows:
         return None
     compact = without_unit_axes(definition)
-    if compact.reducer is not None and not any(stage.is_along_row for stage in row_stages(group)):
+    if compact.reducer is not None and not any(stage.is_along_row for stage in group.row_stages):
         reshaped = _with_rows_of(group, compact)
         if reshaped is not None:
             group = reshaped
     stage = as_stage(compact, group.rows, group.length)
     if stage is None or not _reads_own_element(stage, group):
         return None
-    if not all(can_be_in_place(write, (*row_stages(group), stage)) for write in (*row_stages(group), stage)):
+    if not all(can_be_in_place(write, (*group.row_stages, stage)) for write in (*group.row_stages, stage)):
         return None
-    if any(stage.result.buffer is other.result.buffer for other in row_stages(group)):
+    if any(stage.result.buffer is other.result.buffer for other in group.row_stages):
         return None
-    if group.length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in row_stages(group))):
+    if group.length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in group.row_stages)):
         return None
     return replace(group, stages=(*group.stages, stage))
 
@@ -60,15 +68,10 @@ def can_be_in_place(write: RowStage, stages: Sequence[RowStage]) -> bool:
     return reads_own_elements(write, write)
 
 
-def row_stages(group: Group) -> list[RowStage]:
-    """Return the row stages of a group, without its products."""
-    return [stage for stage in group.stages if isinstance(stage, RowStage)]
-
-
 def _with_rows_of(group: Group, reduction: Definition) -> Group | None:
     """Return an elementwise group over the rows that a reduction keeps."""
     rows, length = reduction.result.shape, math.prod(reduction.reduced)
-    stages = row_stages(group)
+    stages = group.row_stages
     if any(stage.serial or not stage.is_element_wise for stage in stages):
         return None
     if math.prod(group.rows) * group.length != math.prod(rows) * length:
@@ -112,7 +115,7 @@ def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | N
 
 def _reads_own_element(stage: RowStage, group: Group) -> bool:
     """Whether the stage reads the group's results only at its own element or row."""
-    written = {other.result.buffer: other.result for other in row_stages(group)}
+    written = {other.result.buffer: other.result for other in group.row_stages}
     if any(view.buffer in written for view in gathered_views(stage.expression)):
         return False
     for view in views(stage.expression):

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce, singledispatch
 
 from mosaic.ir.affine import Symbol, terms_of
 from mosaic.ir.expressions import loads, map_views, views
-from mosaic.ir.kinds import Kind, changed, with_views
-from mosaic.ir.loops import Loop
+from mosaic.ir.kinds import Kind, changed, of_kind
+from mosaic.ir.loops import Loop, loops_of, without_loops
 from mosaic.ir.statements import Definition, Group, RowStage
 from mosaic.ir.views import Shape, View
 from mosaic.passes.canonical_axes import merged_extents
@@ -32,9 +33,8 @@ fewest_scalar_turns = 32
 
 def can_be_kernel(loop: Loop) -> bool:
     """Whether a loop can run inside a kernel: its body is element by element over one shape, and reads its own elements."""
-    loops = list(_loops(loop))
-    parts = [part for each in loops for part in each.body if not isinstance(part, Loop)]
-    if not all(isinstance(part, Definition) and part.reducer is None and part.base is None for part in parts):
+    loops, parts = list(loops_of(loop)), list(without_loops(loop))
+    if len(_definitions(loop)) != len(parts):
         return False
     symbols = {each.symbol for each in loops}
     if any(symbol not in symbols for each in loops for symbol, _ in terms_of(each.extent)):
@@ -47,7 +47,7 @@ def loop_group(loop: Loop) -> Group:
 
     Pre: can_be_kernel(loop)
     """
-    parts, seen = list(_definitions(loop)), list(_all_views(loop))
+    seen = list(_all_views(loop))
     shape = seen[0].shape
     merged = merged_extents(seen, shape, range(len(shape))) or (1,)
     axes = _lanes_last(merged)
@@ -57,14 +57,15 @@ def loop_group(loop: Loop) -> Group:
         assert shaped is not None, "merged axes are dense in every view"
         return shaped.transpose(axes)
 
-    symbols = set(_own_symbols(loop))
-    local = frozenset(part.result.buffer for part in parts if not _symbols(part.result) & symbols)
+    symbols = {each.symbol for each in loops_of(loop)}
+    local = frozenset(part.result.buffer for part in _definitions(loop) if not _symbols(part.result) & symbols)
     outside = [change(view) for view in seen if _symbols(view) & symbols]
-    changed = _changed(loop, change)
+    changes = [change]
     if loop.num_turns >= fewest_scalar_turns and not any(view.strides[-1] == 1 for view in outside):
-        changed = _changed(changed, lambda view: view.expand_dims((view.ndim,)))
-    rows = next(_all_views(changed)).shape
-    return Group(rows[:-1], rows[-1], (changed,), local)
+        changes.append(lambda view: view.expand_dims((view.ndim,)))
+    staged = _staged(loop, lambda view: reduce(lambda seen, each: each(seen), changes, view))
+    rows = next(staged.writes()).shape
+    return Group(rows[:-1], rows[-1], (staged,), local)
 
 
 def _lanes_last(shape: Shape) -> list[int]:
@@ -77,20 +78,10 @@ def _lanes_last(shape: Shape) -> list[int]:
     return order
 
 
-def _definitions(loop: Loop) -> Iterator[Definition]:
-    for part in loop.body:
-        if isinstance(part, Loop):
-            yield from _definitions(part)
-        else:
-            assert isinstance(part, Definition), "a loop in a group is none of a program"
-            yield part
-
-
-def _own_symbols(loop: Loop) -> Iterator[Symbol]:
-    yield loop.symbol
-    for part in loop.body:
-        if isinstance(part, Loop):
-            yield from _own_symbols(part)
+def _definitions(loop: Loop) -> list[Definition]:
+    """Return the definitions in its bodies that compute element by element."""
+    found = of_kind(Definition, without_loops(loop))
+    return [each for each in found if each.reducer is None and each.base is None]
 
 
 def _symbols(view: View) -> set[Symbol]:
@@ -98,38 +89,35 @@ def _symbols(view: View) -> set[Symbol]:
 
 
 def _all_views(loop: Loop) -> Iterator[View]:
-    for one in loop.carried:
-        yield from (one.state, one.following, *views(one.start))
-    for part in loop.body:
-        if isinstance(part, Loop):
-            yield from _all_views(part)
+    for each in loops_of(loop):
+        for one in each.carried:
+            yield from (one.state, one.following, *views(one.start))
+    for part in without_loops(loop):
         yield from (*part.writes(), *(view for each in part.expressions() for view in views(each)))
 
 
 def _reads_own_elements(loop: Loop) -> bool:
     """Whether a turn reads its own results and carried values only at its own element."""
-    parts = list(_definitions(loop))
+    parts = _definitions(loop)
     stored = {part.result.buffer: part.result for part in parts}
-    for each in _loops(loop):
+    for each in loops_of(loop):
         stored.update({one.state.buffer: one.state for one in each.carried})
     seen = (load.view for part in parts for load in loads(part.expression))
     return all(are_same_elements(view, stored[view.buffer]) for view in seen if view.buffer in stored)
 
 
-def _loops(loop: Loop) -> Iterator[Loop]:
-    yield loop
-    for part in loop.body:
-        if isinstance(part, Loop):
-            yield from _loops(part)
+@singledispatch
+def _staged(part: Kind, change: Change) -> Kind:
+    """Return a part of a loop as a stage of a group, with its views changed."""
+    raise TypeError(f"_staged: {type(part).__name__} computes nothing element by element")
 
 
-def _changed(loop: Loop, change: Change) -> Loop:
-    body: list[Kind] = []
-    for part in loop.body:
-        if isinstance(part, Loop):
-            body.append(_changed(part, change))
-        elif isinstance(part, Definition):
-            body.append(RowStage(change(part.result), map_views(part.expression, change), part.origins))
-        else:
-            body.append(with_views(part, change))
-    return replace(loop, body=tuple(body), carried=changed(loop.carried, change))
+@_staged.register
+def _(part: Definition, change: Change) -> Kind:
+    return RowStage(change(part.result), map_views(part.expression, change), part.origins)
+
+
+@_staged.register
+def _(part: Loop, change: Change) -> Kind:
+    body = tuple(_staged(each, change) for each in part.body)
+    return replace(part, body=body, carried=changed(part.carried, change))

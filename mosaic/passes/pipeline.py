@@ -29,7 +29,7 @@ from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.schedule import Machine, schedule
 from mosaic.passes.split_reductions import split_reductions
-from mosaic.passes.split_regions import Region, split_regions
+from mosaic.passes.split_regions import regions_of, split_regions
 from mosaic.passes.stages import FoldedProgram, Plans, Steps
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.tile_scheme import TileScheme
@@ -93,7 +93,7 @@ def compile_program(
         observe(name_of(change), ir)
     steps, offsets = split_regions(ir), constant_offsets(ir)
     observe("split_regions", Steps(steps))
-    regions = [step for step in steps if isinstance(step, Region)]
+    regions = regions_of(steps)
     plans = tuple(assign_memory(region, options.reuse_buffers, offsets) for region in regions)
     observe("assign_memory", Plans(plans))
     report("emit C", 0.2)

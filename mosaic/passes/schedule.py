@@ -71,11 +71,7 @@ def schedule(program: IrProgram, machine: Machine) -> IrProgram:
 
     Pre:  statements are groups and islands
     """
-    statements = [
-        replace(one, schedule=schedule_of(one.stages[0], one, machine)) if isinstance(one, Group) else one
-        for one in program.statements
-    ]
-    return replace(program, statements=tuple(statements))
+    return program.with_groups(lambda group: (replace(group, schedule=schedule_of(group.stages[0], group, machine)),))
 
 
 @singledispatch
@@ -87,7 +83,7 @@ def schedule_of(first: Kind, group: Group, machine: Machine) -> Schedule:
 
 @schedule_of.register
 def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
-    stages = _row_stages(group)
+    stages = group.row_stages
     target = _fitting_vectors(stages, machine.target)
     lanes = num_lanes(_dtypes_of(stages), target, group.length)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
@@ -103,7 +99,7 @@ def _(first: Scatter, group: Group, machine: Machine) -> Schedule:
 
 @schedule_of.register
 def _(first: Loop, group: Group, machine: Machine) -> Schedule:
-    dtypes, records = tuple(lane_dtypes(first)), _num_records(first)
+    dtypes, records = tuple(lane_dtypes(first)), first.num_records
     # A row of one element is a number. gcc keeps a vector of one integer in an integer's register, and does well; one of
     # one float goes there and back for each operation.
     is_integer = group.length == 1 and all(dtype.kind in "iub" for dtype in dtypes)
@@ -136,11 +132,10 @@ def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:
 
 def _of_blocks(group: Group, machine: Machine) -> Schedule:
     """Return the schedule of attention: a task is a block of rows whose local arrays take at most a quarter of L2."""
-    target, stages = machine.target, _row_stages(group)
+    target, stages = machine.target, group.row_stages
     fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
     rows = min(group.rows[-1], max(8, fitting // 8 * 8))
-    products = [stage for stage in group.stages if isinstance(stage, Matmul)]
-    blockings = tuple(replace(machine.choose_blocking(each, target), row_block=rows) for each in products)
+    blockings = tuple(replace(machine.choose_blocking(each, target), row_block=rows) for each in group.products)
     lanes = num_lanes(_dtypes_of(stages), target, group.length)
     count = math.prod(group.rows[:-1]) * math.ceil(group.rows[-1] / rows)
     phases = _phases(stages, group.length, lanes)
@@ -160,10 +155,6 @@ def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedul
     per_task = max(1, min(count, task_elements // max(1, group.length * work)))
     tasks = math.ceil(count / per_task)
     return Schedule(target.vector_bytes, lanes, tasks, math.ceil(count / tasks))  # 128 rows by 42 are 4 times 32
-
-
-def _row_stages(group: Group) -> tuple[RowStage, ...]:
-    return tuple(stage for stage in group.stages if isinstance(stage, RowStage))
 
 
 def _phases(stages: Sequence[RowStage], length: int, lanes: int) -> tuple[PhaseSchedule, ...]:
@@ -186,12 +177,6 @@ def _phase(stages: Sequence[RowStage], length: int, lanes: int) -> PhaseSchedule
 def _wide_vectors(length: int, lanes: int) -> int:
     """Return how many vectors of a row go through inner loops together: a power of two."""
     return 1 << (min(most_wide_vectors, length // lanes).bit_length() - 1) if length >= lanes else 1
-
-
-def _num_records(loop: Loop) -> int:
-    return sum(
-        _num_records(part) if isinstance(part, Loop) else sum(map(size, part.expressions())) for part in loop.body
-    )
 
 
 def _fitting_vectors(stages: tuple[RowStage, ...], target: Target) -> Target:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import singledispatch
 
 import numpy as np
 
 from mosaic.ir.expressions import Load
-from mosaic.ir.statements import POSITION_REDUCERS, Definition, IrProgram, Statement
+from mosaic.ir.kinds import Kind
+from mosaic.ir.statements import POSITION_REDUCERS, Definition, IrProgram
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import canonical
 
@@ -29,13 +31,18 @@ def split_reductions(program: IrProgram, memory: Memory) -> IrProgram:
 
     Pre:  statements are definitions, matmuls, scatters and islands
     """
-    statements: list[Statement] = []
-    for statement in program.statements:
-        statements.extend(_split(statement, memory) if isinstance(statement, Definition) else (statement,))
-    return replace(program, statements=tuple(statements))
+    parts = (part for statement in program.statements for part in _split(statement, memory))
+    return replace(program, statements=tuple(parts))
 
 
-def _split(definition: Definition, memory: Memory) -> tuple[Statement, ...]:
+@singledispatch
+def _split(statement: Kind, memory: Memory) -> tuple[Kind, ...]:
+    """Return a reduction in two, where that pays; anything else as it is."""
+    return (statement,)
+
+
+@_split.register
+def _(definition: Definition, memory: Memory) -> tuple[Kind, ...]:
     # any, all and searches mostly end long before the last element, so they are not split.
     if definition.reducer in (None, *POSITION_REDUCERS) or definition.result.dtype == np.bool_:
         return (definition,)

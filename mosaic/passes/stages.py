@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from composit.program import Program
-from mosaic.ir.views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
-from mosaic.passes.split_regions import Region, Step
+from mosaic.passes.split_regions import Step
 
 
 class Stage(NamedTuple):
@@ -49,17 +48,7 @@ class Steps:
     steps: Sequence[Step]
 
     def __str__(self) -> str:
-        return "\n".join(_region_text(step) if isinstance(step, Region) else str(step) for step in self.steps)
-
-
-def _region_text(region: Region) -> str:
-    head = f"region({_names(region.inputs)}) -> {_names(region.outputs)}:"
-    lines = [line for group in region.groups for line in str(group).splitlines()]
-    return "\n".join([head, *(f"    {line}" for line in lines)])
-
-
-def _names(buffers: Sequence[Buffer]) -> str:
-    return ", ".join(buffer.name for buffer in buffers)
+        return "\n".join(map(str, self.steps))
 
 
 @dataclass(frozen=True, slots=True)

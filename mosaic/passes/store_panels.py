@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import singledispatch
 from itertools import groupby
 
 import numpy as np
 
 from mosaic.ir.affine import terms_of
 from mosaic.ir.expressions import Load
+from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
@@ -46,8 +48,15 @@ def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth, ke
     )
 
 
-def _outermost_turns(statement: Statement) -> Turns | None:
-    return statement.turns[0] if isinstance(statement, Group) and statement.turns else None
+@singledispatch
+def _turns_of(statement: Kind) -> tuple[Turns, ...]:
+    """Return the loops around a statement, the outermost first."""
+    return ()
+
+
+@_turns_of.register
+def _(statement: Group) -> tuple[Turns, ...]:
+    return statement.turns
 
 
 @dataclass(slots=True)
@@ -64,33 +73,24 @@ class _Packer:
     def packed_statements(self) -> list[Statement]:
         """Return all statements with panels filled before the products; constant panels of a loop before the loop."""
         statements: list[Statement] = []
-        for turns, together in groupby(self.program.statements, _outermost_turns):
+        for turns, together in groupby(self.program.statements, lambda each: _turns_of(each)[:1]):
             neighbours = list(together)
             changing = {view.buffer for each in neighbours for view in each.writes()} if turns else set[Buffer]()
             inner: list[Statement] = []
             for statement in neighbours:
-                if not isinstance(statement, Group):
-                    inner.append(statement)
-                    continue
-                copies, group = self.group(statement)
+                copies, rewritten = _on_panels(statement, self)
                 for copy in copies:
                     # Panels that no turn changes are filled before the loop.
-                    is_before = turns is not None and not any(
+                    is_before = turns and not any(
                         view.buffer in changing or terms_of(view.offset) for view in copy.reads()
                     )
-                    filled = as_group(copy) if is_before else replace(as_group(copy), turns=group.turns)
+                    filled = as_group(copy) if is_before else replace(as_group(copy), turns=_turns_of(statement))
                     (statements if is_before else inner).append(filled)
-                inner.append(group)
-            if turns is not None:  # panels filled in one turn are out of date in the next
+                inner.append(rewritten)
+            if turns:  # panels filled in one turn are out of date in the next
                 self.known = {key: panels for key, panels in self.known.items() if key[0].buffer not in changing}
             statements += inner
         return statements
-
-    def group(self, group: Group) -> tuple[list[Definition], Group]:
-        """Return the group with its products on panels, and the copies that fill computed panels."""
-        copies: list[Definition] = []
-        stages = tuple(self.rewritten(stage, copies) if isinstance(stage, Matmul) else stage for stage in group.stages)
-        return copies, replace(group, stages=stages)
 
     def rewritten(self, matmul: Matmul, copies: list[Definition]) -> Matmul:
         """Return the product on panels; the statements that fill them go to `copies`."""
@@ -147,3 +147,16 @@ class _Packer:
             target = panels.slice_axis(axis, whole, 1).drop_axes((axis,)).slice_axis(axis + 1, 0, rest)
             copies.append(Definition(target, Load(view.slice_axis(axis + 1, whole * width, rest)), matmul.origins))
         return panels
+
+
+@singledispatch
+def _on_panels(statement: Kind, packer: _Packer) -> tuple[list[Definition], Kind]:
+    """Return the copies that fill computed panels, and the statement with its products on panels."""
+    return [], statement
+
+
+@_on_panels.register
+def _(group: Group, packer: _Packer) -> tuple[list[Definition], Kind]:
+    copies: list[Definition] = []
+    products: dict[Kind, Kind] = {each: packer.rewritten(each, copies) for each in group.products}
+    return copies, replace(group, stages=tuple(products.get(stage, stage) for stage in group.stages))

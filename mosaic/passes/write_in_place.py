@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 
 from mosaic.ir.expressions import Load, Uniform
 from mosaic.ir.kinds import with_views
-from mosaic.ir.statements import Definition, Group, IrProgram, RowStage, Stage, Statement, read_views
+from mosaic.ir.statements import Definition, Group, IrProgram, Stage, Statement, read_views
 from mosaic.ir.views import Buffer, View, dense_view
 from mosaic.passes.canonical_axes import as_group
-from mosaic.passes.join_groups import can_be_in_place, row_stages
+from mosaic.passes.join_groups import can_be_in_place
 from mosaic.passes.uses import updated_buffers
 
 
@@ -40,37 +40,35 @@ class _Places:
 
     program: IrProgram
     delivered: frozenset[Buffer] = frozenset()
-    last_read: dict[Buffer, int] = field(default_factory=dict)
+    last_read: dict[Buffer, Statement] = field(default_factory=dict)
     taken: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def rewritten(self) -> IrProgram:
-        program, statements = self.program, list[Statement]()
+        program = self.program
         self.delivered = frozenset(program.delivered)
-        for position, statement in enumerate(program.statements):
+        for statement in program.statements:
             for view in read_views(statement):
-                self.last_read[view.buffer] = position
-        for position, statement in enumerate(program.statements):
-            statements.extend(self._settled(statement, position) if isinstance(statement, Group) else (statement,))
+                self.last_read[view.buffer] = statement
+        settled = program.with_groups(self._settled)
         outputs = tuple(one if isinstance(one, Uniform) else self._view(one) for one in program.outputs)
-        return replace(program, statements=tuple(with_views(each, self._view) for each in statements), outputs=outputs)
+        statements = tuple(with_views(each, self._view) for each in settled.statements)
+        return replace(program, statements=statements, outputs=outputs)
 
-    def _settled(self, group: Group, position: int) -> list[Group]:
+    def _settled(self, group: Group) -> list[Group]:
         """Return the group without bases, after the copies that it needs."""
-        free = {buffer for buffer in updated_buffers(group, self.delivered) if self.last_read[buffer] == position}
-        copies, stages = list[Group](), list[Stage]()
-        for stage in group.stages:
-            base = stage.base if isinstance(stage, RowStage) else None
-            if base is None or not isinstance(stage, RowStage):
-                stages.append(stage)
+        free = {buffer for buffer in updated_buffers(group, self.delivered) if self.last_read[buffer] is group}
+        copies, changed = list[Group](), dict[Stage, Stage]()
+        for stage in group.row_stages:
+            base, result = stage.base, stage.result.buffer
+            if base is None:
                 continue
-            result = stage.result.buffer
-            if base.buffer in free and can_be_in_place(stage, row_stages(group)):
+            if base.buffer in free and can_be_in_place(stage, group.row_stages):
                 free.discard(base.buffer)
                 self._take_over(base.buffer, result)
             elif result not in group.local:
                 copies.append(as_group(Definition(dense_view(result, base.shape), Load(base), stage.origins)))
-            stages.append(replace(stage, base=None))
-        return [*copies, replace(group, stages=tuple(stages))]
+            changed[stage] = replace(stage, base=None)
+        return [*copies, replace(group, stages=tuple(changed.get(stage, stage) for stage in group.stages))]
 
     def _take_over(self, old: Buffer, new: Buffer) -> None:
         """Merge two buffers; an output of the program keeps its name."""
