@@ -8,6 +8,7 @@ views, calls, elementwise, manipulation, products, reductions, assignment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy as np
 from composit.errors import NoRuleError, OperandError
 from composit.handle import TensorHandle
 from composit.hooks import hooks
-from composit.numpy.arguments.normalizing import handle_of
+from composit.numpy.arguments.normalizing import broadcast_shapes, handle_of
 from composit.numpy.arguments.signatures import signature_of
-from composit.numpy.assignment.writing import add_at
+from composit.numpy.assignment.writing import add_at, set_item
 from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.calls.ufuncs import generalized_functions, is_asked
 from composit.numpy.elementwise import table
@@ -26,6 +27,7 @@ from composit.numpy.manipulation.reshaping import expand_dims
 from composit.numpy.products import matrix_products  # noqa: F401  # products declares its generalized functions
 from composit.numpy.reductions import reduce as reductions
 from composit.numpy.views.writes import assign_result, cast_for_writing, is_writable, writing_to
+from composit.operation import Shape
 
 # Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
 Function = Callable[..., Any]
@@ -111,8 +113,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
             return write_where(known[ufunc], inputs, outs, rest)
         if all(out is None for out in outs):
             return spelled(ufunc, *inputs, **rest)
+        spreads = method in ("__call__", "outer")
         with writing_to(*outs):
-            return _written(spelled(ufunc, *inputs, **rest), outs, ufunc.__name__)
+            result = spelled(ufunc, *inputs, **rest)
+            return _written(result, outs, _Writing(ufunc.__name__, rest.get("casting", "same_kind"), spreads))
     except OperandError:
         return NotImplemented
     except REFUSALS as refusal:
@@ -133,37 +137,57 @@ def _is_subclass(value: Any) -> bool:
     return isinstance(value, np.ndarray) and type(value) is not np.ndarray
 
 
-def _written(result: Any, outs: Sequence[Any], name: str) -> object:
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """How results are written to `out`.
+
+    casting: numpy's casting rule
+    spreads: whether results are repeated to fill a larger `out`; a reduction only takes one of its own shape
+    """
+
+    name: str
+    casting: str
+    spreads: bool
+
+
+def _written(result: Any, outs: Sequence[Any], writing: _Writing) -> object:
     """Write the results to the `out` arguments and return these: tensors move on, arrays get the values."""
     results = result if isinstance(result, tuple) else (result,)
+    given = [np.shape(out) for out in outs if out is not None]
+    shape = broadcast_shapes(np.shape(results[0]), *given) if writing.spreads else np.shape(results[0])
+    if len(given) < len(outs) and shape != np.shape(results[0]):
+        raise NoRuleError(f"{writing.name}: a result without out is repeated to the shape of the other's")
     # Check all before writing any, so that a refusal changes nothing.
-    fitting = [_fitting(value, out, name) for value, out in zip(results, outs, strict=True)]
+    fitting = [_fitting(value, out, writing, shape) for value, out in zip(results, outs, strict=True)]
     written = tuple(map(_write, fitting, outs))
     return written if isinstance(result, tuple) else written[0]
 
 
-def _fitting(value: Any, out: Any, name: str) -> object:
+def _fitting(value: Any, out: Any, writing: _Writing, shape: Shape) -> object:
     if out is None:
         return value
+    name = writing.name
     if not isinstance(value, TensorHandle):
         raise NoRuleError(f"{name}: the result is an object")
-    if not isinstance(out, TensorHandle):
-        return np.asarray(value)
-    if not is_writable(out):
+    if not isinstance(out, TensorHandle | np.ndarray):
+        raise NoRuleError(f"{name}: out is no array")
+    if isinstance(out, TensorHandle) and not is_writable(out):
         raise NoRuleError(f"{name}: out is a scalar or read-only")
-    cast = cast_for_writing(out, value, name)
+    cast = cast_for_writing(out, value, name, writing.casting, shape)
     if not isinstance(cast, TensorHandle):
         raise NoRuleError(f"{name}: the result becomes an object")
-    return cast
+    return cast if isinstance(out, TensorHandle) else np.asarray(cast)
 
 
 def _write(value: Any, out: Any) -> object:
     if out is None:
         return value
-    if isinstance(out, TensorHandle):
+    if not isinstance(out, TensorHandle):
+        np.copyto(out, value)
+    elif value.shape == out.shape:
         assign_result(out, value)
     else:
-        np.copyto(out, value, casting="same_kind")
+        set_item(out, ..., value)
     return out
 
 

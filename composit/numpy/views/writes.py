@@ -371,21 +371,27 @@ def _settled(steps: tuple[Operation, ...], tensor: TensorHandle) -> tuple[Operat
     return tuple([step.settled() for step in steps])
 
 
-def cast_for_writing(tensor: Any, result: Any, function_name: str) -> LazyTensor:
+def cast_for_writing(
+    tensor: Any, result: Any, function_name: str, casting: Any = "same_kind", shape: Shape | None = None
+) -> LazyTensor:
     """Return a ufunc's result in the dtype of the tensor to which it is written.
 
-    Raises:  DtypeError: the result's dtype is of another kind than the tensor's; ShapeError: it has another shape
+    casting: numpy's casting rule
+    shape:   the shape to which the result will be broadcast; its own without
+
+    Raises:  DtypeError: the casting rule forbids the tensor's dtype; ShapeError: the tensor has another shape
     """
-    if not np.can_cast(result.dtype, tensor.dtype, "same_kind"):
+    if not np.can_cast(result.dtype, tensor.dtype, casting):
         raise DtypeError(
             f"Cannot cast ufunc {function_name!r} output from {result.dtype!r} to {tensor.dtype!r} with casting rule"
-            f" 'same_kind': the in-place operator keeps the dtype of {described(tensor)}; write x = x + y, or convert with"
+            f" {casting!r}: the in-place operator keeps the dtype of {described(tensor)}; write x = x + y, or convert with"
             " astype first"
         )
-    if result.shape != tensor.shape:
+    shape = result.shape if shape is None else shape
+    if shape != tensor.shape:
         raise ShapeError(
             f"non-broadcastable output operand with shape {spell_shape(tensor.shape)} doesn't match the"
-            f" broadcast shape {spell_shape(result.shape)}: the in-place operator keeps the shape of"
+            f" broadcast shape {spell_shape(shape)}: the in-place operator keeps the shape of"
             f" {described(tensor)}; write x = x + y"
         )
     cast: LazyTensor = result if result.dtype == tensor.dtype else result.astype(tensor.dtype)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
+from composit.numpy.calls.numpy_call import count_fallbacks
 from composit.numpy.calls.ufuncs import ufunc
 from composit.program import count_evaluations
 from tests.composit.numpy.comparison import assert_same, assert_same_error
@@ -129,6 +130,49 @@ def test_results_go_where_out_says():
     out = cnp.zeros((2, 2))
     assert cnp.matmul(cnp.asarray(X), X.T, out=out) is out
     assert np.array_equal(cnp.evaluate(out), X @ X.T)
+
+
+LARGER = {
+    "a number to one element": lambda xp: xp.add(xp.ones(3)[0], 2.0, out=xp.zeros(1)),
+    "a row to rows": lambda xp: xp.fmax(xp.arange(3.0), 1.0, out=xp.zeros((2, 3))),
+    "one element to none": lambda xp: xp.exp(xp.ones(1), out=xp.zeros(0)),
+    "outer": lambda xp: xp.multiply.outer(xp.arange(3.0), xp.ones(2), out=xp.zeros((2, 3, 2))),
+    "two results": lambda xp: xp.modf(xp.asarray(X), out=(xp.ones((2, 2, 3)), xp.ones((2, 2, 3)))),
+    "integers": lambda xp: xp.add(xp.arange(3.5), 1, out=xp.zeros((2, 4), dtype="int8"), casting="unsafe"),
+}
+
+
+@pytest.mark.parametrize("words", LARGER.values(), ids=LARGER.keys())
+def test_results_are_lazily_repeated_to_fill_a_larger_out(words):
+    assert_same(words)
+    with count_fallbacks() as counted, count_evaluations() as count:
+        words(cnp)
+    assert not counted
+    assert count.runs == 0
+
+
+def test_elements_written_one_by_one_wait_for_one_evaluation():
+    x, indices = cnp.ones(5), cnp.asarray([0, 3, 3])
+    with count_evaluations() as count:
+        for index, value in zip(indices, cnp.arange(3.0), strict=True):
+            cnp.add(x[index], value, out=x[index : index + 1], casting="unsafe")
+    assert count.runs == 0
+    assert cnp.evaluate(x).tolist() == [1, 1, 1, 4, 1]
+
+
+@pytest.mark.parametrize("make_out", [lambda xp: xp.zeros(3, "float32"), lambda xp: np.zeros(3, "float32")])
+@pytest.mark.parametrize("casting", ["safe", "equiv", "no"])
+def test_the_casting_rule_holds_for_out(casting, make_out):
+    assert_same_error(lambda xp: xp.add(xp.ones(3), xp.ones(3), out=make_out(xp), casting=casting))
+
+
+def test_a_result_that_was_not_given_is_repeated_like_its_neighbour():
+    assert_same(lambda xp: xp.modf(xp.asarray(X), out=(xp.ones((2, 2, 3)), None)))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (), (2,)])
+def test_a_reduction_refuses_an_array_of_another_shape(shape):
+    assert_same_error(lambda xp: np.add.reduce(xp.ones((3, 3)), axis=0, out=np.zeros(shape)))
 
 
 def test_operands_of_classes_that_are_not_ours_are_asked():
