@@ -36,11 +36,12 @@ SUBMODULES = {
     "version": "numpy.version",
 }
 
-__all__ = [name for name in SUBMODULES if name in numpy.__all__]
-
 # Modules of composit, and functions of `composit.nn`. They import composit.numpy.
 _MODULES_OF_COMPOSIT = {name: f"composit.{name}" for name in ("backends", "errors", "nn", "numpy", "types")}
 _FUNCTIONS_OF_NN = ("chain_rule", "wrap_as_operation")
+# The names that a star binds: submodules that numpy's star binds too, and the functions of `composit.nn`.
+__all__ = [name for name in SUBMODULES if name in numpy.__all__]
+__all__ += list(_FUNCTIONS_OF_NN)
 # The names that `dir` lists: those that numpy lists. Looking up an old submodule such as `matlib` would warn.
 LISTED_NAMES = (*(name for name in SUBMODULES if name in dir(numpy)), *_MODULES_OF_COMPOSIT, *_FUNCTIONS_OF_NN)
 

@@ -62,7 +62,7 @@ _LAYERS = (
         "composit.evaluation",
     ),
     ("composit.numpy",),
-    ("composit.numpy.tensor.lazy_tensor", "composit.pictures"),
+    ("composit.numpy.tensor.lazy_tensor", "composit.numpy.public_names", "composit.pictures"),
     ("composit.types",),
     ("composit.nn",),
     ("composit.__main__", "composit"),
@@ -114,7 +114,7 @@ def test_modules_of_composit_import_only_their_own_layer_and_those_below() -> No
 
 
 def test_a_star_import_stands_only_where_names_are_gathered() -> None:
-    gathering = {"composit/__init__.py", "composit/numpy/__init__.py"}
+    gathering = {"composit/__init__.py", "composit/numpy/__init__.py", "composit/numpy/public_names.py"}
     wrong = [
         module.where
         for module in modules()

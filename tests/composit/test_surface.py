@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,3 +154,12 @@ def test_a_label_keeps_what_numpy_has_computed() -> None:
     named = cnp.with_name(cnp.unique(cnp.asarray([3, 1, 1])), "classes")
     assert named.name == "classes"
     assert named._known is not None
+
+
+def test_a_star_binds_what_numpys_star_binds() -> None:
+    assert set(np.__all__) - set(cnp.__all__) == {"__version__"}
+
+
+def test_the_program_that_type_checkers_read_runs() -> None:
+    # mypy reads it too (pyproject.toml), and fails on a name that is lost on the way through two stars.
+    runpy.run_path(str(Path(__file__).parent / "typed_program.py"))

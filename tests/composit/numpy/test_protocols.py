@@ -197,3 +197,11 @@ def test_a_masked_write_leaves_the_rest_as_it_is() -> None:
         assert written is out
         results.append(np.asarray(out).tolist())
     assert results[0] == results[1] == [1.0, -7.0, 3.0, -7.0]
+
+
+def test_numpys_copy_of_a_tensor_computes_nothing() -> None:
+    doubled = cnp.asarray(np.ones(3)) * 2
+    copied = np.copy(doubled)
+    assert copied.node is doubled.node
+    copied[0] = 7
+    np.testing.assert_array_equal(cnp.evaluate(doubled), [2, 2, 2])
