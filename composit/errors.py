@@ -42,6 +42,10 @@ class ParameterError(CompositError, ValueError):
     """A parameter has a value that the function does not know."""
 
 
+class IntegerRangeError(CompositError, OverflowError):
+    """An integer is beyond the range of the C type in which numpy takes it."""
+
+
 class OperandError(CompositError, TypeError):
     """Something that is neither array, scalar nor tensor was given as an operand."""
 

@@ -75,6 +75,8 @@ _HANDLE_OF_NUMBERS = {char: place for place, char in enumerate(HANDLE_KINDS) if 
 _interned: dict[tuple[Shape, Dtype, int, bool, type | None], TensorType] = {}
 # numpy's limit for arrays, and for the depth of nested lists.
 MAX_NUM_AXES = 64
+# numpy's limit for a length, and for the bytes of an array.
+MAX_NUM_BYTES = 2**63 - 1
 
 
 def tensor_type(
@@ -86,7 +88,7 @@ def tensor_type(
         >>> tensor_type((2, 3), "float32") is tensor_type((2, 3), np.float32)
         True
 
-    Raises:  ShapeError: numpy has no array with so many axes
+    Raises:  ShapeError: numpy has no array with so many axes, or of that size
     """
     given = np.dtype(dtype)
     # With the type number: long and longlong compare equal, but numpy keeps them apart.
@@ -96,14 +98,28 @@ def tensor_type(
         # numpy's scalars always have the machine's byte order.
         known = _interned[key] = tensor_type(shape, given.newbyteorder("="), is_scalar, weak)
     elif known is None:
-        if len(shape) > MAX_NUM_AXES:
-            raise ShapeError(
-                f"maximum supported dimension for an ndarray is currently {MAX_NUM_AXES}, found {len(shape)}: the shape would be"
-                f" {shape}; reshape to fewer axes first"
-            )
+        _check_size(shape, given)
         handle = _HANDLE_OF_NUMBERS.get(given.char, 1) if is_scalar else 0
         known = _interned.setdefault(key, TensorType(shape, given, is_scalar, weak, handle))
     return known
+
+
+def _check_size(shape: Shape, dtype: Dtype) -> None:
+    if len(shape) > MAX_NUM_AXES:
+        raise ShapeError(
+            f"maximum supported dimension for an ndarray is currently {MAX_NUM_AXES}, found {len(shape)}: the shape would be"
+            f" {shape}; reshape to fewer axes first"
+        )
+    if max(shape, default=0) > MAX_NUM_BYTES:
+        raise ShapeError(
+            f"Maximum allowed dimension exceeded: the shape would be {shape}; expected lengths up to {MAX_NUM_BYTES}"
+        )
+    # As numpy counts: a length of 0 does not make an array with other lengths small.
+    if math.prod(length for length in shape if length) * dtype.itemsize > MAX_NUM_BYTES:
+        raise ShapeError(
+            "array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size.: the shape would"
+            f" be {shape} with dtype {dtype}; expected up to {MAX_NUM_BYTES} bytes; compute it in parts"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,14 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError
-from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, integer, normalize_axis
+from composit.numpy.arguments.normalizing import (
+    AxesLike,
+    TensorLike,
+    handle_of,
+    integer,
+    normalize_axis,
+    normalize_shape,
+)
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.creation.from_nothing import arange
 from composit.numpy.elementwise.table import conjugate, multiply
@@ -336,7 +343,8 @@ def _spacing(n: SupportsIndex, d: Any, device: Literal["cpu"] | None) -> Any:  #
 def fftfreq(n: int, d: Any = 1.0, device: Literal["cpu"] | None = None) -> LazyTensor:
     """Return the frequencies of a transform of n points at distance d. See np.fft.fftfreq."""
     spacing = _spacing(n, d, device)
-    counts = [arange(0, (n - 1) // 2 + 1, dtype=int), arange(-(n // 2), 0, dtype=int)]
+    (count,) = normalize_shape(n)
+    counts = [arange(0, (count - 1) // 2 + 1, dtype=int), arange(-(count // 2), 0, dtype=int)]
     return multiply(concatenate(counts), spacing)
 
 

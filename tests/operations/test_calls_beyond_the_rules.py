@@ -17,6 +17,8 @@ import composit as cnp
 DAYS = np.array([1, 2, 3], "m8[D]")
 NUMBERS = np.array([3, 1, 2])
 MATRIX = np.arange(6.0).reshape(2, 3)
+# The most that numpy has; an ellipsis of einsum has no letters for them, and np.broadcast takes half as many.
+MANY_AXES = np.arange(2.0).reshape(2, *[1] * 63)
 
 CALLS: list[Callable[[Any], Any]] = [
     lambda xp: xp.dot(xp.asarray(DAYS), xp.asarray(NUMBERS)),
@@ -44,6 +46,17 @@ CALLS: list[Callable[[Any], Any]] = [
     lambda xp: xp.std(xp.asarray(MATRIX), axis=0, ddof=xp.asarray([0, 1, 1])),
     lambda xp: xp.linalg.trace(xp.asarray(np.diag(DAYS)), dtype="m8[s]"),
     lambda xp: xp.trace(xp.asarray(np.diag(NUMBERS)), dtype="m8[D]"),
+    lambda xp: xp.add.outer(xp.asarray(np.int8([1, 2])), 5),
+    lambda xp: xp.add.outer(xp.asarray(np.int8([1, 2])), 300),
+    lambda xp: xp.multiply.outer(2.0, xp.asarray(np.float32([1]))),
+    lambda xp: xp.add.outer(xp.asarray(NUMBERS), 2**63),
+    lambda xp: xp.add.outer(xp.asarray(NUMBERS), [2**64]),
+    lambda xp: xp.einsum("...a,...a", xp.asarray(MANY_AXES), xp.asarray(MANY_AXES)),
+    lambda xp: xp.einsum("...->...", xp.asarray(MANY_AXES)),
+    lambda xp: xp.isclose(xp.asarray(MANY_AXES), xp.asarray(MANY_AXES)),
+    lambda xp: xp.vecdot(xp.asarray(MANY_AXES), xp.asarray(MANY_AXES[0])),
+    lambda xp: xp.matvec(xp.asarray(MANY_AXES), xp.asarray(MANY_AXES)),
+    lambda xp: xp.matmul(xp.asarray(MANY_AXES), xp.asarray(MANY_AXES[0])),
 ]
 
 

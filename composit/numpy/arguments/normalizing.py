@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 
 from composit.apply import as_tensor
-from composit.errors import AxisError, DtypeError, NoRuleError, ParameterError, ShapeError
+from composit.errors import AxisError, DtypeError, IntegerRangeError, NoRuleError, ParameterError, ShapeError
 from composit.handle import TensorHandle, make_tensor
 from composit.operation import Axes, Dtype, Shape, TensorType
 
@@ -73,12 +73,28 @@ def integer(number: SupportsIndex) -> int:
     return whole(number)
 
 
-def whole(number: SupportsIndex) -> int:
-    """Return the Python int, True as 1; a value that is no integer is left to numpy (NoRuleError)."""
+# The C types in which numpy takes integers, by their number of bits.
+_C_TYPES = {64: "long", 32: "int"}
+
+
+def whole(number: SupportsIndex, num_bits: int = 64) -> int:
+    """Return the Python int, True as 1; a value that is no integer is left to numpy (NoRuleError).
+
+    Raises:  IntegerRangeError: it does not fit the C type in which numpy takes this argument
+    """
     try:
-        return operator.index(number)
+        result = operator.index(number)
     except TypeError as error:
         raise NoRuleError(f"integer: {number!r:.40} was given: {error}") from error
+    if -0x8000_0000 <= result < 0x8000_0000:  # fits each of them
+        return result
+    limit = 1 << (num_bits - 1)
+    if not -limit <= result < limit:
+        raise IntegerRangeError(
+            f"Python int too large to convert to C {_C_TYPES[num_bits]}: {result} was given; expected an integer from"
+            f" {-limit} to {limit - 1}"
+        )
+    return result
 
 
 def truth(value: object) -> bool:
@@ -271,14 +287,23 @@ Bounds: TypeAlias = tuple[tuple[int, int] | None, ...]
 
 def integer_bounds(types: Sequence[TensorType], dtypes: Sequence[Dtype]) -> Bounds | None:
     """Return the bounds of the Python ints among operands of these types, or None if nothing has to be checked."""
-    # numpy compares integers of any size. A bool result means a comparison or a logical function.
-    if dtypes[-1].kind == "b" or all(value_type.weak is not int for value_type in types):
+    if all(value_type.weak is not int for value_type in types):
         return None
+    is_comparison = dtypes[-1].kind == "b"
     bounds = tuple(
-        (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) if value_type.weak is int and dtype.kind in "iu" else None
+        _bounds_of(dtype, is_comparison) if value_type.weak is int else None
         for value_type, dtype in zip(types, dtypes, strict=False)
     )
     return bounds if any(bounds) else None
+
+
+def _bounds_of(dtype: Dtype, is_comparison: bool) -> tuple[int, int] | None:
+    if dtype.kind == "b":
+        # A logical function takes the truth value of a C long.
+        dtype = np.dtype(np.int64)
+    elif dtype.kind not in "iu" or is_comparison:
+        return None  # numpy compares integers of any size
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
 
 
 def check_python_ints(operands: Sequence[object], bounds: Bounds, results: Sequence[TensorType]) -> None:

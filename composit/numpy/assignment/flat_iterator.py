@@ -94,8 +94,8 @@ class FlatIterator:
 
     def __getitem__(self, index: Any) -> Any:
         plain = index[0] if isinstance(index, tuple) and len(index) == 1 else index
-        has_plain_elements = self._tensor.dtype.kind not in "OSUVT"
-        if has_plain_elements and isinstance(plain, int | slice) and not isinstance(plain, bool):
+        is_position = isinstance(plain, int) and not isinstance(plain, bool) and -len(self) <= plain < len(self)
+        if self._tensor.dtype.kind not in "OSUVT" and (is_position or isinstance(plain, slice)):
             return _detached(get_item(self.copy(), plain))
         return call_numpy(_read, (self._tensor, index), {})
 

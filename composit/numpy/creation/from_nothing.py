@@ -23,6 +23,7 @@ from composit.keys import Key
 from composit.numpy.arguments.normalizing import (
     ShapeLike,
     TensorLike,
+    broadcast_shapes,
     dtype_or,
     handle_of,
     is_number,
@@ -397,7 +398,7 @@ class LinspaceBetween(ArrayFunction):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         start, stop = operand_types
-        shape = list(np.broadcast_shapes(start.shape, stop.shape))
+        shape = list(broadcast_shapes(start.shape, stop.shape))
         shape.insert(normalize_axis(self.axis, len(shape) + 1), self.num)
         ends = [end.dtype if end.weak is None else end.weak(0) for end in operand_types]
         return (tensor_type(tuple(shape), np.result_type(*ends, 1.0) if self.dtype is None else self.dtype),)

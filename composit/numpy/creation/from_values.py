@@ -17,7 +17,7 @@ from composit.apply import apply, as_tensor, contains_tensor, input_of, is_tenso
 from composit.containers import with_made_tensors
 from composit.errors import NoRuleError, ParameterError
 from composit.handle import TensorHandle, described
-from composit.numpy.arguments.normalizing import TensorLike, named_dtype, named_order
+from composit.numpy.arguments.normalizing import TensorLike, named_dtype, named_order, whole
 from composit.numpy.calls.numpy_call import MADE_NO_ARRAY
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise.casting import Astype
@@ -184,7 +184,7 @@ def array(
     """
     if ndmax is not None:
         raise NoRuleError("array: ndmax makes objects of sequences")
-    return _with_axes(_converted(object, dtype, copy, order, subok), ndmin)
+    return _with_axes(_converted(object, dtype, copy, order, subok), whole(ndmin, num_bits=32))
 
 
 def _check_device(device: Any) -> None:

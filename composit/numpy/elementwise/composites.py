@@ -16,7 +16,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError
 from composit.handle import TensorHandle, described
-from composit.numpy.arguments.normalizing import TensorLike, handle_of, is_number, own, truth, whole
+from composit.numpy.arguments.normalizing import TensorLike, broadcast_shapes, handle_of, is_number, own, truth, whole
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
@@ -117,7 +117,7 @@ def round(a: TensorLike, decimals: int = 0, out: None = None) -> LazyTensor:
     handle = handle_of(a)
     if handle.dtype.kind not in "biufc":
         raise NoRuleError("round: elements that are no numbers")
-    decimals = whole(decimals)
+    decimals = whole(decimals, num_bits=32)
     if handle.dtype.kind in "iu" and decimals >= 0:
         return table.positive(handle)
     if handle.dtype.kind == "c":
@@ -232,7 +232,7 @@ class IsClose(ArrayFunction):
     kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        shape = np.broadcast_shapes(*(operand.shape for operand in operand_types))
+        shape = broadcast_shapes(*(operand.shape for operand in operand_types))
         return (tensor_type(shape, np.bool, is_scalar=not shape),)
 
 

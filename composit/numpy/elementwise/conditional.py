@@ -15,7 +15,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike
 from composit.numpy.calls.numpy_function import rule_for
-from composit.numpy.elementwise.functions import broadcast_shapes, promote
+from composit.numpy.elementwise.functions import common_shape, promote
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Where(Operation):
     kind = OperationKind.ELEMENTWISE
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        shape = broadcast_shapes("where", [operand.shape for operand in operand_types])
+        shape = common_shape("where", [operand.shape for operand in operand_types])
         return (tensor_type(shape, promote(operand_types[1:])),)
 
     def evaluator(self) -> Callable[..., Results]:

@@ -20,7 +20,14 @@ from composit.eager_results import compute_if_caught
 from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
-from composit.numpy.arguments.normalizing import Bounds, check_python_ints, integer_bounds, named_dtype
+from composit.numpy.arguments.normalizing import (
+    Bounds,
+    broadcast_shapes,
+    check_python_ints,
+    integer_bounds,
+    named_dtype,
+    spell_shape,
+)
 from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.calls.ufuncs import (
     asked,
@@ -191,7 +198,7 @@ class ElementwiseFunction(ufunc):
             raise NoRuleError(f"{self.name}: elements that are objects, strings or records")
         # Dtypes before shapes: if both are wrong, numpy reports the dtypes.
         dtypes = self.loop_dtypes(types)
-        shape = broadcast_shapes(self.name, [value_type.shape for value_type in types])
+        shape = common_shape(self.name, [value_type.shape for value_type in types])
         results = tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[self.nin :])
         bounds = integer_bounds(types, dtypes)
         if self.check is not None and dtypes[-1].kind in "iu":
@@ -345,7 +352,7 @@ class Elementwise(Operation):
         function = self.function
         if self.dtype is None:
             return function.typing_of(operand_types).results
-        shape = broadcast_shapes(function.name, [value_type.shape for value_type in operand_types])
+        shape = common_shape(function.name, [value_type.shape for value_type in operand_types])
         dtypes = function.loop_dtypes(operand_types, self.dtype, "unsafe")
         return tuple(tensor_type(shape, dtype, is_scalar=not shape) for dtype in dtypes[function.nin :])
 
@@ -405,37 +412,19 @@ def promote(types: Sequence[TensorType]) -> Dtype:
     return np.result_type(*stand_ins)
 
 
-def broadcast_shapes(name: str, shapes: Sequence[Shape]) -> Shape:
-    """Return the shape that all shapes broadcast to.
+def common_shape(name: str, shapes: Sequence[Shape]) -> Shape:
+    """Return the shape that the operands of a function broadcast to.
 
     Raises:  ShapeError: they do not fit, with numpy's text
     """
-    first = shapes[0]
-    for shape in shapes:
-        if shape != first:
-            break
-    else:
-        return first
     try:
-        return _broadcast(shapes)
-    except ValueError as error:
-        listed = " ".join(str(shape).replace(" ", "") for shape in shapes)
+        return broadcast_shapes(*shapes)
+    except ShapeError as error:
+        listed = " ".join(map(spell_shape, shapes))
         raise ShapeError(
             f"{name}: operands could not be broadcast together with shapes {listed}; counted from the last axis, "
             "lengths must be equal or 1; insert axes with expand_dims or x[:, None] where they should repeat"
         ) from error
-
-
-# np.broadcast_shapes takes at most half of the axes that an array may have.
-_MAX_AXES_OF_NUMPYS = 32
-
-
-def _broadcast(shapes: Sequence[Shape]) -> Shape:
-    if max(map(len, shapes)) <= _MAX_AXES_OF_NUMPYS:
-        return np.broadcast_shapes(*shapes)
-    kept = [shape[-_MAX_AXES_OF_NUMPYS:] for shape in shapes]
-    rest = [shape[:-_MAX_AXES_OF_NUMPYS] for shape in shapes]
-    return (*np.broadcast_shapes(*rest), *np.broadcast_shapes(*kept))
 
 
 # numpy warns of a third positional argument here, since Python's max and min take any number of operands.

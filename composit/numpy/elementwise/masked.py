@@ -14,7 +14,7 @@ import numpy as np
 from composit.apply import apply, as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
-from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction, broadcast_shapes
+from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction, common_shape
 from composit.numpy.views.writes import assign_result, copied, is_writable, writing_to
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
 
@@ -49,7 +49,7 @@ class MaskedElementwise(Operation):
         target, mask, *given = operand_types
         name = self.name
         result = self.operation.result_types(*given)[0]
-        if broadcast_shapes(name, [target.shape, mask.shape, result.shape]) != target.shape or mask.dtype != np.bool:
+        if common_shape(name, [target.shape, mask.shape, result.shape]) != target.shape or mask.dtype != np.bool:
             raise NoRuleError(f"{name}: out of shape {target.shape} is too small, or where is not boolean")
         if not np.can_cast(result.dtype, target.dtype, "same_kind"):
             raise NoRuleError(f"{name}: {result.dtype} is not cast to {target.dtype}")

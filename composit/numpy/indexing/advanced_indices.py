@@ -14,7 +14,7 @@ import numpy as np
 
 from composit.errors import OutOfBoundsError
 from composit.handle import TensorHandle
-from composit.numpy.arguments.normalizing import spell_shape
+from composit.numpy.arguments.normalizing import broadcast_shapes, spell_shape
 from composit.operation import (
     Array,
     Input,
@@ -92,7 +92,7 @@ def broadcast_indices(shapes: Sequence[Shape]) -> Shape:
     Raises:  OutOfBoundsError: the shapes do not fit; an IndexError with numpy's text
     """
     try:
-        return np.broadcast_shapes(*shapes)
+        return broadcast_shapes(*shapes)
     except ValueError as error:
         listed = " ".join(map(spell_shape, shapes))
         raise OutOfBoundsError(

@@ -38,7 +38,7 @@ def diagonal(a: TensorLike, offset: int = 0, axis1: AxisLike = 0, axis2: AxisLik
     first, second = normalize_axis(axis1, tensor.ndim, "axis1"), normalize_axis(axis2, tensor.ndim, "axis2")
     if first == second:
         raise ShapeError(f"axis1 and axis2 cannot be the same: diagonal was given axis {first} twice; name two axes")
-    return diagonal_view(tensor, DiagonalView(whole(offset), first, second))
+    return diagonal_view(tensor, DiagonalView(whole(offset, num_bits=32), first, second))
 
 
 def diagonal_view(tensor: Any, view: DiagonalView) -> LazyTensor:

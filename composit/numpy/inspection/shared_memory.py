@@ -60,18 +60,22 @@ def _array_in_memory(array: Any) -> Array | None:
     return None if value is None else np.asarray(value)
 
 
+# Arrays that share no memory: numpy checks max_work even if the answer does not depend on it.
+_APART = (np.empty(0), np.empty(0))
+
+
 @rule_for(np.shares_memory)
 def shares_memory(a: Any, b: Any, /, max_work: Any = -1) -> bool:
     """Return whether both have an element in common. See np.shares_memory."""
-    parts = _in_one_memory(a, b)
-    return parts is not None and np.shares_memory(*parts, max_work)
+    first, second = _in_one_memory(a, b) or _APART
+    return np.shares_memory(first, second, max_work)
 
 
 @rule_for(np.may_share_memory)
 def may_share_memory(a: Any, b: Any, /, max_work: Any = 0) -> bool:
     """Return whether the bounds of both in memory overlap. See np.may_share_memory."""
-    parts = _in_one_memory(a, b)
-    return parts is not None and np.may_share_memory(*parts, max_work)
+    first, second = _in_one_memory(a, b) or _APART
+    return np.may_share_memory(first, second, max_work)
 
 
 def known_value(tensor: TensorHandle) -> Result | None:

@@ -115,9 +115,14 @@ def norm(x: TensorLike, ord: Any = None, axis: Any = None, keepdims: bool = Fals
 
 
 def _check_plain(order: Any) -> None:
-    """Leave orders that are arrays or numpy scalars to numpy: their dtype can change that of the result."""
+    """Leave orders that are arrays or numpy scalars to numpy: their dtype can change that of the result.
+
+    Raises:  IntegerRangeError: the order is an integer that numpy would make an object of
+    """
     if isinstance(order, np.ndarray | np.generic | TensorHandle):
         raise NoRuleError("norm: the order is an array or a number of numpy's")
+    if type(order) is int:
+        whole(order)
 
 
 def _check_order(order: Order, axes: Axes, operand: TensorType) -> None:

@@ -233,7 +233,10 @@ def _resolve(subscripts: str, shapes: Sequence[Shape]) -> tuple[list[str], str]:
         for index, (term, shape) in enumerate(zip(terms, shapes, strict=True))
     ]
     free = [letter for letter in string.ascii_letters if letter not in subscripts]
-    broadcast = "".join(free[: max(widths, default=0)])
+    widest = max(widths, default=0)
+    if widest > len(free):
+        raise NoRuleError(f"einsum: an ellipsis stands for {widest} axes, and {len(free)} letters are free")
+    broadcast = "".join(free[:widest])
     named = [
         term.replace("...", broadcast[len(broadcast) - width :]) for term, width in zip(terms, widths, strict=True)
     ]

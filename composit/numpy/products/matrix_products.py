@@ -17,6 +17,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments.normalizing import (
     TensorLike,
+    broadcast_shapes,
     handle_of,
     loop_of,
     normalize_axis,
@@ -143,7 +144,7 @@ def _leading_shape(first: Shape, second: Shape, core: Shape, shapes: tuple[Shape
     if first == second or not second:
         return first
     try:
-        return np.broadcast_shapes(first, second)
+        return broadcast_shapes(first, second)
     except ValueError as error:
         remapped = " ".join(
             f"{spell_shape(shape)}->({','.join([*map(str, leading), 'newaxis', 'newaxis'])})"
@@ -344,7 +345,7 @@ class VectorProduct(Operation):
         fits = a.ndim >= first and b.ndim >= second and a.shape[-1] == b.shape[-second]
         if dtype.hasobject or not fits:
             raise NoRuleError(f"{self.function}: no rule for {a} and {b}")
-        leading = np.broadcast_shapes(a.shape[: a.ndim - first], b.shape[: b.ndim - second])
+        leading = broadcast_shapes(a.shape[: a.ndim - first], b.shape[: b.ndim - second])
         shape = leading + a.shape[a.ndim - first : -1] + b.shape[b.ndim - second + 1 :]
         return (tensor_type(shape, dtype, is_scalar=not shape),)
 

@@ -16,7 +16,15 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError, OperandError, ParameterError
-from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, named_dtype, normalize_axes, promoted
+from composit.numpy.arguments.normalizing import (
+    AxesLike,
+    TensorLike,
+    handle_of,
+    named_dtype,
+    normalize_axes,
+    promoted,
+    whole,
+)
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import astype
@@ -291,13 +299,13 @@ def _degrees(ddof: float, correction: Any) -> float:
     if np.ndim(ddof) or np.ndim(correction):
         raise NoRuleError("var: degrees of freedom that are no number")
     if correction is np._NoValue:
-        return ddof
+        return whole(ddof) if type(ddof) is int else ddof
     if ddof != 0:
         raise ParameterError(
             f"ddof and correction can't be provided simultaneously. ddof={ddof} and correction={correction} were "
             "given; they are two names of one argument, give either"
         )
-    return float(correction)
+    return float(whole(correction) if type(correction) is int else correction)
 
 
 def _quotient(total: LazyTensor, count: float) -> LazyTensor:

@@ -14,7 +14,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError
-from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, handle_of, truth
+from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, handle_of, truth, whole
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.matrices import numpys_for_matrices
 from composit.numpy.calls.numpy_function import rule_for
@@ -397,7 +397,7 @@ def nanstd(
 def _known_number(value: object) -> float:
     if type(value) not in (int, float):
         raise NoRuleError(f"ddof: {value!r} is no number of Python's")
-    return value  # type: ignore[return-value]  # checked above
+    return whole(value) if type(value) is int else value  # type: ignore[return-value]  # checked above
 
 
 @rule_for(np.nanmedian)

@@ -89,7 +89,7 @@ class ArrayAttributes(TensorHandle):
         """The flags of the array's memory, as numpy would set them. See np.ndarray.flags."""
         return Flags(self)
 
-    def setflags(self, /, *, write: Any = None, align: Any = None, uic: Any = None) -> None:
+    def setflags(self, /, write: Any = None, align: Any = None, uic: Any = None) -> None:
         """Set flags. See np.ndarray.setflags."""
         set_flags(self, write, align, uic)
 

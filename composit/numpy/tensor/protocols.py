@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.errors import NoRuleError, OperandError
+from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.hooks import hooks
 from composit.numpy.arguments.normalizing import broadcast_shapes, handle_of
@@ -76,12 +76,12 @@ def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
-    one, other = handle_of(first), handle_of(second)
+    # As arrays: a Python number has a dtype of its own here, and does not adapt to the other operand.
+    one, other = (handle_of(np.asarray(x) if type(x) in (bool, int, float, complex) else x) for x in (first, second))
     if "O" in (one.dtype.kind, other.dtype.kind):
         raise NoRuleError(f"{ufunc.__name__}.outer: an operand has objects, such as integers beyond 64 bits")
-    ndim = other.ndim
-    widened = expand_dims(first, tuple(range(-ndim, 0))) if ndim else first
-    return _UFUNC_TO_FUNCTION[ufunc](widened, second, **options)
+    widened = expand_dims(one, tuple(range(-other.ndim, 0))) if other.ndim else one
+    return _UFUNC_TO_FUNCTION[ufunc](widened, other, **options)
 
 
 # For each method of ufuncs: how we compute it, and the ufuncs that have a rule for it.
@@ -117,8 +117,6 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
         with writing_to(*outs):
             result = spelled(ufunc, *inputs, **rest)
             return _written(result, outs, _Writing(ufunc.__name__, rest.get("casting", "same_kind"), spreads))
-    except OperandError:
-        return NotImplemented
     except REFUSALS as refusal:
         return let_numpy_decide(refusal, getattr(ufunc, method), tuple(inputs), options)
 
