@@ -273,3 +273,10 @@ TAKE_ONE_INTEGER = [name for name in UFUNCS if getattr(np, name).nin == 1 and na
 def test_an_integer_of_pythons_alone_has_the_dtype_that_asarray_gives_it(name: str) -> None:
     for number in (2**62, 2**63, 2**64 - 1):
         assert_same(lambda xp, number=number: getattr(xp, name)(number))
+
+
+def test_the_gradient_of_a_repeated_result_is_the_sum_over_its_places() -> None:
+    x, out = cnp.arange(3.0), cnp.reshape(cnp.arange(6.0), (2, 3))
+    cnp.multiply(x, x, out=out[:, :])
+    (gradient,) = cnp.nn.chain_rule({out: np.arange(6.0).reshape(2, 3)}, [x])
+    np.testing.assert_array_equal(cnp.evaluate(gradient), 2 * np.arange(3.0) * [3, 5, 7])
