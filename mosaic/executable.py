@@ -16,7 +16,7 @@ from composit.errors import OutOfBoundsError
 from composit.operation import Array, TensorType, tensor_type
 from composit.program import Program, labels_of
 from composit.source import describe_source
-from mosaic.codegen.module import run_symbol
+from mosaic.codegen.launches import run_symbol
 from mosaic.compiled import CompiledProgram, CompiledRegion
 from mosaic.ir.expressions import Uniform
 from mosaic.ir.statements import Island

@@ -13,7 +13,7 @@ from composit.errors import CodeStorageError, CompileError, CompilerNotFoundErro
 from composit.nn.core import UserFunction
 from composit.operation import Operation
 from composit.program import Program
-from mosaic.codegen.module import run_symbol
+from mosaic.codegen.launches import run_symbol
 from mosaic.compiled import CompiledProgram
 from mosaic.compiled_json import can_be_stored, from_json, to_json
 from mosaic.lowering.registry import lower

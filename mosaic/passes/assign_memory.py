@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from mosaic.codegen.expressions import status_buffer
+from mosaic.codegen.launches import PlaceOf, operand_places
 from mosaic.codegen.local_arrays import scratch_buffer
-from mosaic.codegen.module import AddressOf, operand_address
 from mosaic.ir.statements import IrProgram, read_views, written_views
 from mosaic.ir.views import Buffer, BufferKind
 from mosaic.lowering.registry import compiled_dtypes
@@ -24,7 +24,7 @@ class MemoryPlan:
     one int64 each in an output behind the region's own; `arena` says where in the arena each intermediate result starts,
     in bytes."""
 
-    address: AddressOf
+    place_of: PlaceOf
     buffers: BufferPlan
     status_origins: tuple[int, ...]
     arena: Mapping[Buffer, int]
@@ -68,8 +68,8 @@ def assign_memory(region: Region, reuse_buffers: bool, constants: Mapping[Buffer
     in_block = {buffer: start for buffer, start in constants.items() if start is not None}
     # The threads' parts follow the buffers, since their total size depends on the number of threads.
     own = {**arena, scratch_buffer: plan.arena_bytes}
-    address = operand_address(inputs, {**outputs, status_buffer: len(outputs)}, in_block, own, slots)
-    return MemoryPlan(address, plan, origins, arena)
+    place_of = operand_places(inputs, {**outputs, status_buffer: len(outputs)}, in_block, own, slots)
+    return MemoryPlan(place_of, plan, origins, arena)
 
 
 def _requests(region: Region, placed: set[Buffer]) -> dict[Buffer, BufferRequest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import singledispatch
 
-from mosaic.codegen.module import Launch
+from mosaic.codegen.launches import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
 from mosaic.ir.statements import Group, IrProgram, Island
 from mosaic.ir.views import Buffer

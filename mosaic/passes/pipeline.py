@@ -99,7 +99,7 @@ def compile_program(
     report("emit C", 0.2)
     emitter = KernelEmitter(target)
     kernels = [[emitter.emit(group, describe_kernel(group, program)) for group in region.groups] for region in regions]
-    module = emit_module(kernels, [plan.address for plan in plans], [plan.num_status for plan in plans])
+    module = emit_module(kernels, [plan.place_of for plan in plans], [plan.status_origins for plan in plans])
     observe("emit_module", module.source)
     described = tuple(describe_steps(steps, plans, module.launches))
     places = constant_places(ir, offsets, known)

@@ -41,7 +41,7 @@ def test_batches_that_share_tasks_are_complete(batch: tuple[int, ...]) -> None:
 def test_small_products_share_a_task() -> None:
     x = cnp.asarray(matrices(2500, 20, 20))
     text = mosaic.emit(x @ x, [x])
-    num_tasks = int(text.rpartition("launch(runtime, 0, kernel_0, operands, ")[2].partition(")")[0])
+    num_tasks = int(text.rpartition("{kernel_0, ")[2].partition(",")[0])
     assert num_tasks == -(-2500 // (task_products // 20**3))
 
 
