@@ -18,7 +18,7 @@ from functools import partial
 import composit.numpy as cnp
 import mosaic
 from benchmarks.compile_time_programs import WIDE, Chain, Program, chains, long_chain, mixed
-from benchmarks.report import print_table
+from benchmarks.report import print_as_measured
 
 _LENGTHS = (16, 256)
 _LONG_LENGTHS = (1_000, 10_000, 100_000)
@@ -40,14 +40,14 @@ def run_compile_time(num_rounds: int, pattern: str) -> None:
     wanted = re.compile(pattern)
     with _empty_cache() as prepared:
         rounds = max(1, num_rounds // 10)
-        print_table("compiler time of chains (at most 2 of exp)", _HEADER, list(_chains(wanted, rounds, prepared)))
-        rows = [
+        print_as_measured("compiler time of chains (at most 2 of exp)", _HEADER, _chains(wanted, rounds, prepared))
+        rows = (
             row
             for name, program, sizes in _growing()
             if wanted.search(name)
             for row in _growth(name, program, sizes, prepared)
-        ]
-        print_table("growth", ["program", "size", "compiler s", "compiler ms each", "own s", "own ms each"], rows)
+        )
+        print_as_measured("growth", _GROWTH_HEADER, rows)
 
 
 @contextmanager
@@ -67,6 +67,7 @@ def _empty_cache() -> Iterator[str]:
                 os.environ["COMPOSIT_CACHE_DIR"] = previous
 
 
+_GROWTH_HEADER = ["program", "   size", "compiler s", "compiler ms each", "own s", "own ms each"]
 _HEADER = [
     "function",
     "nodes per step",

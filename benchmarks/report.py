@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -19,6 +19,18 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
         )
         if number == 0:
             print("  " + "-" * (sum(widths) + 2 * (len(widths) - 1)))
+
+
+def print_as_measured(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], width: int = 32) -> None:
+    """The same with each row printed when it is there, for tables that take minutes; `width` is that of the first column."""
+
+    def line(cells: Sequence[str]) -> str:
+        rest = zip(cells[1:], header[1:], strict=True)
+        return "  " + cells[0].ljust(width) + "".join("  " + cell.rjust(len(name)) for cell, name in rest)
+
+    print(f"\n{title}\n{line(header)}\n  {'-' * (len(line(header)) - 2)}", flush=True)
+    for row in rows:
+        print(line(row), flush=True)
 
 
 def machine() -> str:
