@@ -13,7 +13,7 @@ import numpy as np
 from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.targets import Target
-from mosaic.vector import lane_operations, memory
+from mosaic.vector import conversions, memory
 from mosaic.vector.vector_types import VectorType, vector_type
 
 bool_dtype = np.dtype(bool)
@@ -52,7 +52,7 @@ class Lanes:
 
     def converted(self, value: c.Expression, source: VectorType, target: VectorType) -> c.Expression:
         """Return the lanes of a vector converted as C converts each."""
-        return value if source == target else self.use(lane_operations.convert(source, target))(value)
+        return value if source == target else self.use(conversions.convert(source, target))(value)
 
     def as_mask(self, comparison: c.Expression, compared: VectorType) -> c.Expression:
         """Return the result of comparing two vectors of `compared` as a truth value."""

@@ -13,10 +13,10 @@ from functools import lru_cache
 from mosaic import c
 from mosaic.c.helpers import Helper, inline_function
 from mosaic.targets import Target
+from mosaic.vector.conversions import builtin_type
 from mosaic.vector.division import division
 from mosaic.vector.formula import Formula
 from mosaic.vector.instructions import instruction
-from mosaic.vector.lane_operations import longs
 from mosaic.vector.vector_types import VectorType
 
 _a, _b = c.Name("a"), c.Name("b")
@@ -109,7 +109,7 @@ def _multiply_halves(vector: VectorType) -> Helper:
     product = c.Return((_a & _half_mask) * (_b & _half_mask))
     item: c.TopLevel = inline_function(name, vector.ctype, parameters, (product,))
     halves = VectorType(vector.of("i32").element, 2 * vector.lanes)
-    wide = c.NamedType(longs(vector).name)
+    wide = c.NamedType(builtin_type(8, vector.lanes).name)
     found = instruction("multiply_halves", vector)
     if found is not None:
         zeros = c.Declare(wide, "zeros", c.CompoundLiteral(wide, (c.literal(0),)))
@@ -121,4 +121,4 @@ def _multiply_halves(vector: VectorType) -> Helper:
         )
         whole = inline_function(name, vector.ctype, parameters, body)
         item = c.CompiledIf(f"defined({found.macro}) && !defined(__clang__)", (whole,), (item,))
-    return Helper(name, (item,), (vector.helper, halves.helper, longs(vector)))
+    return Helper(name, (item,), (vector.helper, halves.helper, builtin_type(8, vector.lanes)))

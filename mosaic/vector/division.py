@@ -17,10 +17,10 @@ from functools import lru_cache
 from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.targets import Target
+from mosaic.vector.conversions import convert
 from mosaic.vector.formula import Formula
 from mosaic.vector.functions import vector_function
 from mosaic.vector.halves import halves, joined
-from mosaic.vector.lane_operations import convert
 from mosaic.vector.vector_types import VectorType
 
 _a, _b = c.Name("a"), c.Name("b")

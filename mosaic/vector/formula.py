@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from mosaic import c
 from mosaic.c.helpers import Helper, inline_function
-from mosaic.vector.lane_operations import any_beyond, convert, fma, limit, select
+from mosaic.vector.conversions import convert
+from mosaic.vector.lane_operations import any_beyond, fma, limit, select
 from mosaic.vector.memory import broadcast
 from mosaic.vector.vector_types import VectorType
 

@@ -117,17 +117,10 @@ def _rows_of_comparisons() -> dict[tuple[str, str, int], Instruction]:
     return rows
 
 
-_conversions = {
-    ("convert_f32", "f64", 64): Instruction(
-        "__builtin_ia32_cvtps2pd512_mask", "__AVX512F__", ("x", "zero", _all_lanes, _mode_as_set)
-    ),
-}
-
 _rows = {
     **_rows_of("f32", "ps"),
     **_rows_of("f64", "pd"),
     **_rows_of_int32(),
     **_rows_of_comparisons(),
-    **_conversions,
     **_products_of_halves,
 }

@@ -1,4 +1,4 @@
-"""Operations lane by lane that C has no operator for: fma, sqrt, rounding, select, conversion, minimum and maximum.
+"""Operations lane by lane that C has no operator for: fma, sqrt, rounding, select, minimum and maximum.
 
 clang has builtins for whole vectors; for gcc it is a builtin of the processor, or a loop over lanes around a scalar builtin.
 """
@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from mosaic import c
 from mosaic.c.helpers import Helper, inline_function
+from mosaic.vector.conversions import builtin_type, convert
 from mosaic.vector.instructions import Instruction, instruction
 from mosaic.vector.vector_types import VectorType
 
@@ -85,52 +86,6 @@ def select(vector: VectorType) -> Helper:
 
 
 @lru_cache(maxsize=256)
-def convert(source: VectorType, target: VectorType) -> Helper:
-    """Return ``convert_V_W(x)``: each lane converted as C converts the scalar.
-
-    Integers change their width by a factor of two per step: gcc 12 takes a vector that comes from memory apart into
-    scalars if it is widened or narrowed by more at once. float32 to a register of float64 it takes in halves.
-    """
-    name = f"convert_{source.name}_{target.name}"
-    types = (*_widths_between(source, target), target)
-    value: c.Expression = _x
-    for each in types:
-        value = c.Call("__builtin_convertvector", (value, c.TypeArgument(each.ctype)))
-    parameters = _parameters(source, "x")
-    item: c.TopLevel = inline_function(name, target.ctype, parameters, (c.Return(value),))
-    found = instruction(f"convert_{source.element.short}", target)
-    if found is not None:
-        whole = (c.Return(found.call(_x, target.zero)),)
-        condition = f"defined({found.macro}) && !defined(__clang__)"
-        item = c.CompiledIf(condition, (inline_function(name, target.ctype, parameters, whole),), (item,))
-    return Helper(name, (item,), (source.helper, *(each.helper for each in types)))
-
-
-def _widths_between(source: VectorType, target: VectorType) -> tuple[VectorType, ...]:
-    """Return the integers between two types; to and from floats, those of less than four bytes go by way of int32."""
-    if source.element.is_float and target.element.is_float:
-        return ()
-    if target.element.is_float:
-        widest = 4 if source.element.num_bytes < 4 else source.element.num_bytes
-        return _widths(source, source.element.num_bytes, widest, is_last_included=True)
-    if source.element.is_float:
-        whole = source.of("i32")
-        narrow = target.element.num_bytes < 4
-        return (whole, *_widths(target, 4, target.element.num_bytes, is_last_included=False)) if narrow else ()
-    like = source if target.element.num_bytes > source.element.num_bytes else target
-    return _widths(like, source.element.num_bytes, target.element.num_bytes, is_last_included=False)
-
-
-def _widths(like: VectorType, start: int, stop: int, is_last_included: bool) -> tuple[VectorType, ...]:
-    """Return the integers like a type whose sizes lie between two sizes, start excluded, in order."""
-    sizes = [size for size in (1, 2, 4, 8) if min(start, stop) < size < max(start, stop)]
-    ordered = sizes if start < stop else sizes[::-1]
-    if is_last_included and start != stop:
-        ordered = [*ordered, stop]
-    return tuple(like.of(f"{like.element.short[0]}{8 * size}") for size in ordered)
-
-
-@lru_cache(maxsize=256)
 def extremum(vector: VectorType, name: str) -> Helper:
     """Return ``minimum_V(a, b)`` or ``maximum_V(a, b)`` as numpy has them: a NaN on either side comes out.
 
@@ -152,26 +107,21 @@ def extremum(vector: VectorType, name: str) -> Helper:
             whole = _extremum_by_instruction(vector, full_name, found)
         condition = f"defined({found.macro}) && !defined(__clang__)"
         item = c.CompiledIf(condition, (whole,), (function,))
-    return Helper(full_name, (item,), (choose, longs(vector)) if vector.element.short == "i64" else (choose,))
+    return Helper(
+        full_name, (item,), (choose, builtin_type(8, vector.lanes)) if vector.element.short == "i64" else (choose,)
+    )
 
 
 def _extremum_by_instruction(vector: VectorType, name: str, found: Instruction) -> c.Function:
     if vector.element.short != "i64":
         return _extremum_function(vector, name, found.call())
-    wide = c.NamedType(longs(vector).name)
+    wide = c.NamedType(builtin_type(8, vector.lanes).name)
     body = (
         c.Declare(wide, "x", c.Cast(wide, _a)),
         c.Declare(wide, "y", c.Cast(wide, _b)),
         c.Return(vector.bits(found.call())),
     )
     return inline_function(name, vector.ctype, _parameters(vector, "a", "b"), body)
-
-
-@lru_cache(maxsize=16)
-def longs(vector: VectorType) -> Helper:
-    """Return the type of vectors of that size that gcc declares its builtins with: int64_t may be long, not long long."""
-    name = f"longs_x{vector.lanes}"
-    return Helper(name, (c.Typedef(name, c.NamedType("long long"), (f"vector_size({vector.num_bytes})",)),))
 
 
 def _extremum_function(vector: VectorType, name: str, result: c.Expression) -> c.Function:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from mosaic import c
 from mosaic.c.helpers import Helper, inline_function
 from mosaic.vector import coefficients as table
+from mosaic.vector.conversions import convert
 from mosaic.vector.formula import Formula
 from mosaic.vector.halves import Part, halves, joined
-from mosaic.vector.lane_operations import any_lane, convert, rounding
+from mosaic.vector.lane_operations import any_lane, rounding
 from mosaic.vector.vector_types import VectorType
 
 _x, _lane = c.Name("x"), c.Name("lane")

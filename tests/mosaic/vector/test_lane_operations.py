@@ -1,5 +1,6 @@
 """Vectors from and to memory and lane by lane, for every width and element, against numpy."""
 
+import itertools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from mosaic import c
 from mosaic.c.helpers import Helper, in_dependency_order
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import Target, get_target
-from mosaic.vector import lane_operations, memory
+from mosaic.vector import conversions, lane_operations, memory
 from mosaic.vector.vector_types import VectorType, vector_type
 from tests.mosaic.compiled_helpers import assert_compiles, call, load_helpers, source_text
 
@@ -170,23 +171,43 @@ def test_all_lanes_combine_into_one(dtype: np.dtype, target_name: str | None, tm
         np.testing.assert_allclose(out[0], ufunc(values), rtol=1e-6)  # the product of 16 rounds in float32
 
 
-conversions = [(f32, f64), (f64, f32), (i32, f64), (f64, i64), (i64, f64), (u8, i32), (i32, u8), (i64, f32), (f32, i32)]
+CONVERTED = [np.dtype(name) for name in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")]
+
+
+def converted_values(source: np.dtype, result: np.dtype, lanes: int) -> np.ndarray:
+    """Values that both dtypes have, if one is a float; between integers any, of which C and numpy keep the low bytes."""
+    if "f" in (source.kind, result.kind):
+        return np.array([0, 1, 2, 127, 100, 3, 77, 8] * 8, source)[:lanes]
+    info = np.iinfo(source)
+    edges = [info.min, info.max, 0, 1, info.max // 2 + 1, info.max // 3, info.min // 3]
+    return np.array((edges * 10)[:lanes], source)
 
 
 @pytest.mark.parametrize("target_name", targets)
-def test_conversions_are_those_of_numpy(target_name: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", CONVERTED, ids=str)
+def test_conversions_are_those_of_numpy(source: np.dtype, target_name: str | None, tmp_path: Path) -> None:
     target = get_target(target_name)
-    lanes = target.lanes(8)
-    helpers = []
-    for source, result in conversions:
-        x, y = vector_type(source, lanes), vector_type(result, lanes)
-        helpers.append(unary(f"{source}_to_{result}", x, lane_operations.convert(x, y), y))
+    helpers, cases = [], []
+    for result in CONVERTED:
+        widest = max(source.itemsize, result.itemsize)
+        for lanes in {target.lanes(widest), target.lanes(8)} if source != result else ():
+            x, y = vector_type(source, lanes), vector_type(result, lanes)
+            cases.append((f"{source}_to_{result}_{lanes}", result, lanes))
+            helpers.append(unary(cases[-1][0], x, conversions.convert(x, y), y))
     library = load_helpers(helpers, tmp_path, target)
-    for source, result in conversions:
-        values = np.array([0, 1, 2, 200, 100, 3, 77, 8], source)[:lanes]
-        out = np.zeros(lanes, result)
-        call(library, f"{source}_to_{result}", 0, values, values, out)
-        np.testing.assert_array_equal(out, values.astype(result))
+    for name, result, lanes in cases:
+        values, out = converted_values(source, result, lanes), np.zeros(lanes, result)
+        call(library, name, 0, values, values, out)
+        np.testing.assert_array_equal(out, values.astype(result), err_msg=name)
+
+
+def test_gcc_changes_the_width_of_integers_by_one_instruction() -> None:
+    target = get_target("x86-64-v4")
+    integers = [each for each in CONVERTED if each.kind in "iu"]
+    for source, result in itertools.product(integers, integers):
+        lanes = target.lanes(max(source.itemsize, result.itemsize))
+        text = source_text([conversions.convert(vector_type(source, lanes), vector_type(result, lanes))])
+        assert text.count("__builtin_ia32_pmov") == (source.itemsize != result.itemsize), text
 
 
 def test_select_takes_lanes_by_a_mask(tmp_path: Path) -> None:
