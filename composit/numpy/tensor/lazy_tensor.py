@@ -184,28 +184,41 @@ class LazyScalar(ScalarMethods, LazyTensor, metaclass=_ScalarClass):
         result = super().view(*args, **kwargs)
         return result[()] if isinstance(result, LazyTensor) and not result.ndim else result
 
-    def __getattr__(self, name: str) -> Any:
-        # Methods that only numpy's scalars have (is_integer, numerator, ...) are called on the value.
-        if not name.startswith("_") and hasattr(self._type.dtype.type, name):
-            return getattr(read_value(self, name), name)
-        raise AttributeError(f"'composit.{type(self).__qualname__}' object has no attribute {name!r}")
+
+class _OfNumpyScalar:
+    """An attribute that only numpy's scalars have (is_integer, numerator, ...), read from the value.
+
+    One for each name, and no `__getattr__`: Python caches the slots of a class only if it has none, and every operation reads slots.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, scalar: LazyScalar | None, owner: type) -> Any:
+        if scalar is not None and hasattr(scalar._type.dtype.type, self.name):
+            return getattr(read_value(scalar, self.name), self.name)
+        raise AttributeError(f"'composit.{owner.__qualname__}' object has no attribute {self.name!r}")
 
 
-def _numbers(char: str) -> _ScalarClass:
-    """Return the class of scalars of a dtype."""
-    name = f"Lazy{np.dtype(char).type.__name__.capitalize()}"
-    return _ScalarClass(name, (LazyScalar,), {"__slots__": (), "__module__": __name__, "_char": char})
+def _scalars_of(char: str, *numpy_classes: type) -> _ScalarClass:
+    """Return the class of scalars of a dtype, with the attributes of numpy's classes that `LazyScalar` does not have."""
+    ours = {name for kind in LazyScalar.__mro__ for name in kind.__dict__}
+    names = {name for kind in numpy_classes for name in dir(kind) if not name.startswith("_")} - ours
+    attributes = {name: _OfNumpyScalar(name) for name in sorted(names)}
+    name = "LazyScalar" if char == "O" else f"Lazy{np.dtype(char).type.__name__.capitalize()}"
+    return _ScalarClass(name, (LazyScalar,), {"__slots__": (), "__module__": __name__, "_char": char, **attributes})
 
 
 for _kind in ndarray.__mro__[1:-1]:
     sign_methods(_kind)
 _classes: dict[str, Any] = {
     "array": ndarray,
-    "scalar": LazyScalar,
-    **{char: _numbers(char) for char in HANDLE_KINDS if len(char) == 1},
+    # Booleans, strings, bytes, dates and records.
+    "scalar": _scalars_of("O", *(np.dtype(char).type for char in np.typecodes["All"])),
+    **{char: _scalars_of(char, np.dtype(char).type) for char in HANDLE_KINDS if len(char) == 1},
 }
 TENSOR_CLASSES = tuple([_classes[kind] for kind in HANDLE_KINDS])
 # Libraries print the class of a value that they refuse ("expected np.ndarray (got ...)"), so the name says what to do.
-for _class in _classes.values():
+for _class in (LazyScalar, *_classes.values()):
     _class.__name__ = "composit scalar: call float(), int() or .item() first"
 ndarray.__name__ = "composit tensor: call np.asarray or .to_numpy() first"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
+from composit.numpy.tensor.lazy_tensor import TENSOR_CLASSES
 
 
 def test_round_of_a_scalar_is_an_integer_of_pythons() -> None:
@@ -115,3 +116,34 @@ def test_the_bytes_of_a_scalar_are_a_scalar() -> None:
     expected, given = inverse_root(np.float32(2)), inverse_root(cnp.asarray(np.array([2], np.float32))[0])
     assert isinstance(given, np.float32)
     assert cnp.evaluate(given) == expected
+
+
+@pytest.mark.parametrize(
+    "values", [np.array([1], char) for char in np.typecodes["AllInteger"] + np.typecodes["AllFloat"]]
+)
+def test_scalars_have_the_attributes_of_numpys_scalars_and_no_others(values: np.ndarray) -> None:
+    _have_the_same_attributes(cnp.asarray(values)[0], values[0])
+    # One that is not computed yet.
+    _have_the_same_attributes(cnp.sum(cnp.asarray(values), dtype=values.dtype), values[0])
+
+
+@pytest.mark.parametrize(
+    "values", [np.array([True]), np.array(["a"]), np.array([b"a"]), np.array(["2020-01-01"], "M8[D]")]
+)
+def test_scalars_that_are_no_numbers_have_the_attributes_of_numpys(values: np.ndarray) -> None:
+    scalar = cnp.max(cnp.asarray(values)) if values.dtype.kind == "b" else cnp.asarray(values)[0]
+    _have_the_same_attributes(scalar, values[0])
+
+
+def _have_the_same_attributes(scalar: Any, expected: np.generic) -> None:
+    # `data` raises ValueError for a date, as numpy's does.
+    public = [name for name in dir(expected) if not name.startswith("_") and name != "data"]
+    assert not [name for name in public if not hasattr(scalar, name)]
+    for name in ("upper", "bit_count", "is_integer", "as_integer_ratio", "hex"):
+        assert hasattr(scalar, name) == hasattr(expected, name), name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        scalar.no_such_name  # noqa: B018
+
+
+def test_no_class_of_tensors_has_a_getattr_so_that_python_caches_slots() -> None:
+    assert not [kind for each in TENSOR_CLASSES for kind in each.__mro__ if "__getattr__" in kind.__dict__]
