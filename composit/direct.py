@@ -14,7 +14,6 @@ May import node, operation, program, errstates, source, warning_lines.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -44,19 +43,23 @@ def key_of(node: Node, index: int) -> Key:
 class Memory:
     """Values while nodes run.
 
-    values: by `key_of`
-    known:  the nodes whose values an earlier read has left
-    inputs: the leaves that hold arrays
+    values:     by `key_of`
+    known:      the nodes whose values an earlier read has left
+    inputs:     the leaves that hold arrays
+    held:       the nodes to run to which a tensor points
+    read_again: the id of a node, once for each of its readers after the first
     """
 
     values: dict[Key, Any] = field(default_factory=dict)  # Any: arrays and scalars
     known: list[Node] = field(default_factory=list)
     inputs: list[Node] = field(default_factory=list)
+    held: list[Node] = field(default_factory=list)
+    read_again: list[int] = field(default_factory=list)
 
 
 def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
     """Return the nodes to run for the wanted ones, operands first, and put known values and leaves into memory."""
-    values = memory.values
+    values, held = memory.values, memory.held
     order: list[Node] = []
     seen: set[int] = set()
     stack = list(wanted)
@@ -64,6 +67,7 @@ def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
         node = stack.pop()
         key = id(node)
         if key in seen:
+            memory.read_again.append(key)
             continue
         seen.add(key)
         # Read once: another thread may drop the values meanwhile.
@@ -91,6 +95,8 @@ def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
                 values[key] = operation.read()
                 continue
         order.append(node)
+        if node._num_handles:
+            held.append(node)
     # Operands are older than what reads them.
     order.sort(key=by_age)
     return order
@@ -133,7 +139,7 @@ def run_nodes(
 
     Raises:  what the operations raise, with a note that shows the user's line
     """
-    run = _Run(memory.values, _last_readers(order, kept), order, give_up, {id(node) for node in memory.known})
+    run = _Run(memory, _last_readers(order, kept), give_up)
     count_run()
     before = current_errstate()
     try:
@@ -144,7 +150,7 @@ def run_nodes(
 
 
 def _run(order: Sequence[Node], run: _Run) -> None:
-    values, last = run.values, run.last
+    values, last = run.memory.values, run.last
     # Evaluators of shared operations: one such object stands in thousands of nodes.
     functions: dict[int, Callable[..., Any]] = {}
     state: object = None
@@ -202,19 +208,20 @@ def references_of_a_name() -> int:
 _OWN_REFERENCES = references_of_a_name()
 
 
-@dataclass(slots=True)
 class _Run:
     """The values of one run, and the steps for nodes that write, have several results, or more than two operands."""
 
-    values: dict[Key, Any]
-    last: dict[Key, Node | None]
-    order: Sequence[Node]
-    give_up: Callable[[Node, int], None]
-    known: set[int]
-    _readers: Counter[int] = field(default_factory=Counter)
+    __slots__ = ("give_up", "known", "last", "memory")
+
+    def __init__(self, memory: Memory, last: dict[Key, Node | None], give_up: Callable[[Node, int], None]) -> None:
+        self.memory = memory
+        self.last = last
+        self.give_up = give_up
+        self.known = {id(node) for node in memory.known}
 
     def operands(self, node: Node) -> list[Any]:
-        return [self.values[key] for key in _keys_of_operands(node)]
+        values = self.memory.values
+        return [values[key] for key in _keys_of_operands(node)]
 
     def store(self, node: Node, results: Sequence[Any]) -> None:
         """Store several results, and free operands that nobody reads later."""
@@ -222,21 +229,19 @@ class _Run:
         for index, part in zip(range(len(node._types)), results, strict=True):
             key = key_of(node, index)
             if key in self.last:
-                self.values[key] = part
+                self.memory.values[key] = part
 
     def free(self, node: Node) -> None:
         for key in _keys_of_operands(node):
             if self.last[key] is node:
-                self.values.pop(key, None)
+                self.memory.values.pop(key, None)
 
     def update(self, node: Node) -> None:
         """Apply a write to the first operand: in its own memory, where nothing else holds the array."""
-        values, last, operation = self.values, self.last, node._operation
-        keys = _keys_of_operands(node)
-        target_key = keys[0]
-        given = [values[key] for key in keys[1:]]
-        if last[target_key] is not node or target_key in keys[1:]:
-            values[id(node)] = operation.evaluate(values[target_key], *given)
+        values, last, operation = self.memory.values, self.last, node._operation
+        target_key, *keys = _keys_of_operands(node)
+        if last[target_key] is not node or target_key in keys:
+            values[id(node)] = operation.evaluate(values[target_key], *[values[key] for key in keys])
         else:
             target = values.pop(target_key)
             if self.known and id(node._left or node._all[0]) in self.known:  # type: ignore[index]  # writes have operands
@@ -248,19 +253,16 @@ class _Run:
                 and target.flags.owndata
                 and target.flags.writeable
             ):
-                values[id(node)] = operation.update_in_place(target, *given)
+                values[id(node)] = operation.update_in_place(target, *[values[key] for key in keys])
             else:
-                values[id(node)] = operation.evaluate(target, *given)
+                values[id(node)] = operation.evaluate(target, *[values[key] for key in keys])
         for key in keys:
             if last[key] is node:
                 values.pop(key, None)
 
     def _give_up(self, node: Node) -> None:
-        if not self._readers:
-            for reader in self.order:
-                self._readers.update(id(operand) for operand, _ in reader.operands)
         operand: Any = node._left or node._all[0]  # type: ignore[index]  # a write has operands
-        self.give_up(operand, self._readers[id(operand)])
+        self.give_up(operand, 1 + self.memory.read_again.count(id(operand)))
 
 
 def _source_in(names: Mapping[str, Any]) -> Source | None:

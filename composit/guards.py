@@ -6,7 +6,7 @@ May import handle, program, backends, operation, source, errors.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from types import FrameType
 from typing import Any
@@ -124,12 +124,27 @@ def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # An
         source: Source | None = place[0] if place else None
     else:
         place, source = NO_PLACE, source_at(frame)
-    guard = Guard(read, kind, source, number, next_serial(), place)
+    # As Guard(...) does, without the cost of a class call.
+    guard = _new(Guard)
+    guard._read = read
+    guard.kind = kind
+    guard.source = source
+    guard.value = number
+    guard.after = next_serial()
+    guard.place = place
     if origin is not None:
-        origin.note(guard)
+        last, guards = origin.last, origin.guards
+        if last is not None and last[0] is place and last[1] == kind and guards.__class__ is list:
+            # As `note` does for another read of a loop.
+            guards.append(guard)
+        else:
+            origin.note(guard)
     if own is not None and own is not origin:
         own.note(guard)
     return number
+
+
+_new: Callable[[type[Guard]], Guard] = object.__new__
 
 
 # The classes of numpy's scalars that may come back into a graph as numbers.
@@ -265,7 +280,7 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     if not order or order[-1] is not node:
         # Another thread has computed the value meanwhile, and may have dropped it again.
         return node._values.get(index) or _compute(node, index, kind)
-    kept = [each for each in order if each._num_handles or each is node]
+    kept = memory.held if node._num_handles else [*memory.held, node]
     # One origin for all values that are computed here, although some depend on a part of it only.
     origin = joined(
         [
@@ -274,12 +289,12 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
             *[root_origin(each) for each in kept if each is not node],
         ]
     )
-    kept += read_elsewhere(order)
+    kept += read_elsewhere(order, memory.read_again)
     mark_used(memory.known)
-    run_nodes(order, memory, [key_of(each, i) for each in kept for i in range(len(each._types))], _give_up)
+    places = [(each, [key_of(each, i) for i in range(len(each._types))]) for each in kept]
+    run_nodes(order, memory, [key for _, keys in places for key in keys], _give_up)
     computed: dict[int, KnownValue] = {}
-    for each in kept:
-        keys = [key_of(each, i) for i in range(len(each._types))]
+    for each, keys in places:
         values = {i: KnownValue(freeze(memory.values[key]), origin) for i, key in enumerate(keys)}
         each._values = values
         if each is node:

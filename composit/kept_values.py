@@ -93,15 +93,17 @@ def _is_unheld(node: Node) -> bool:
 _OWN_REFERENCES = 3
 
 
-def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
+def read_elsewhere(nodes: Sequence[Node], read_again: Sequence[int]) -> Iterator[Node]:
     """Yield the last nodes that nodes outside the program read too, up to a number of bytes: their values are worth keeping.
 
     In `losses.append(loss(x)); x = step(x)` the losses may be read one by one after the loop, each computed from the x of
     the round before. No handle points to that x, but nodes outside the program read it.
 
-    nodes: the nodes of a program, operands first; nodes with handles are not yielded
+    nodes:      the nodes of a program, operands first; nodes with handles are not yielded
+    read_again: the id of a node, once for each of its readers in the program after the first
     """
-    readers, updated = Counter[int](), set[int]()
+    num_again: dict[int, int] | None = None
+    updated: set[int] | None = None
     num_bytes = 0
     shown: set[int] = set()
     for node in reversed(nodes):
@@ -109,10 +111,12 @@ def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
         count = sys.getrefcount(node) - _OWN_REFERENCES
         if count <= 1 and id(node) not in shown:
             continue
-        if not readers:
-            readers, updated = _readers_of(nodes)
-        if id(node) not in shown and count <= readers[id(node)]:
+        if num_again is None:
+            num_again = Counter(read_again) if read_again else {}
+        if id(node) not in shown and count <= 1 + num_again.get(id(node), 0):
             continue
+        if updated is None:
+            updated = {id(writer.operands[0][0]) for writer in nodes if writer._operation.updates_operand}
         # No local name may hold an operand here: it would count as a reference from elsewhere.
         if node._operation.is_view and node._left is not None:
             # A view is made again from its operand at no cost.
@@ -123,22 +127,6 @@ def read_elsewhere(nodes: Sequence[Node]) -> Iterator[Node]:
                 return
             if not node._num_handles:
                 yield node
-
-
-def _readers_of(nodes: Sequence[Node]) -> tuple[Counter[int], set[int]]:
-    """Return, by the id of a node, how often the nodes read it, and the ids of those that a write changes."""
-    operands: list[int] = []
-    updated: set[int] = set()
-    for node in nodes:
-        if node._left is not None:
-            operands.append(id(node._left))
-            if node._right is not None:
-                operands.append(id(node._right))
-        elif node._all is not None:
-            operands.extend(map(id, node._all[::2]))
-        if node._operation.updates_operand:
-            updated.add(id(node.operands[0][0]))
-    return Counter(operands), updated
 
 
 def _is_let_go(node: Node) -> bool:

@@ -39,12 +39,13 @@ class Origin:
     parents:      the origins that a join joins; none for a single tensor
     later:        joins that depend on this one and hold reads
     firsts:       for each place and kind, the first read of a number that depends on this origin, if it is still kept
+    last:         the place and the kind of the read of a number that was noted here last: the next read of a loop has the same
     is_nested:    whether joins are among the parents
     is_permanent: whether reads are kept without a tensor that points to the node, since another library will ask for it again
     is_dead:      whether nobody can replace the value any more
     """
 
-    __slots__ = ("_is_listed", "firsts", "guards", "is_dead", "is_nested", "is_permanent", "later", "parents")
+    __slots__ = ("_is_listed", "firsts", "guards", "is_dead", "is_nested", "is_permanent", "last", "later", "parents")
 
     def __init__(self, parents: tuple[Origin, ...] = (), is_nested: bool = False) -> None:
         self.parents = parents
@@ -53,6 +54,7 @@ class Origin:
         self.guards: list[Guard] | tuple[Guard, ...] = ()
         self.later: Sequence[Origin] = ()
         self.firsts = _NO_FIRSTS
+        self.last: tuple[object, str] | None = None
         self.is_permanent = False
         self.is_dead = False
         self._is_listed = False
@@ -68,6 +70,7 @@ class Origin:
             known = self.firsts.get((id(guard.place), guard.kind))
             if known is None or known() is None:
                 self._note_first(guard)
+            self.last = guard.place, guard.kind
         if not self.parents or self._is_listed:
             return
         stack = [self]
@@ -106,17 +109,32 @@ class Origin:
         """Drop the reads, since the last tensor of the node is gone; return the origin that the node keeps."""
         if self.is_permanent:
             return self
-        self.is_dead = True
         has_reads = bool(self.guards or self.later)
-        self.guards = self.later = ()
-        self.firsts = _NO_FIRSTS
+        self._end()
         return PASSED if has_reads else None
+
+    def _end(self) -> None:
+        """Drop the reads here, and in joins that depend on nothing else that can be replaced.
+
+        Each read leads to its node and from there to the values that this origin is kept with. Only the cyclic collector
+        would ever free such a ring.
+        """
+        ending = [self]
+        while ending:
+            origin = ending.pop()
+            later = origin.later
+            origin.is_dead = True
+            origin.guards = origin.later = ()
+            origin.firsts = _NO_FIRSTS
+            origin.last = None
+            ending.extend(join for join in later if not join.is_dead and all(each.is_dead for each in join.parents))
 
     def forget(self) -> None:
         """Drop all reads that depend on this, in joins with others too."""
         for origin in list(self._reached()):
             origin.guards = origin.later = ()
             origin.firsts = _NO_FIRSTS
+            origin.last = None
             origin._is_listed = False
 
     def reads(self) -> Iterator[Guard]:

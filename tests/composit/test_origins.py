@@ -11,6 +11,7 @@ import pytest
 
 import composit.numpy as cnp
 from composit.errors import GuardError
+from composit.guards import Guard
 from composit.nn import chain_rule, differentiate
 from composit.operation import Input
 from composit.origins import Origin, joined
@@ -209,3 +210,29 @@ def test_a_loop_that_reads_an_array_it_began_with_is_deep_without_recursion() ->
         if cnp.max(x) > 1e9:
             break
     np.testing.assert_array_equal(cnp.evaluate(x, inputs={start: np.full(3, 2.0)}), np.asarray(x))
+
+
+def test_reads_are_freed_with_the_tensors_and_not_by_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(type(each) is Guard for each in gc.get_objects())
+        first, second = cnp.asarray(np.full(3, 2.0)), cnp.asarray(np.full(3, 0.5))
+        total = first + second
+        # The value of `total` stays, with a join of both origins, which holds the read of what is computed from it.
+        if cnp.max(total) > 0 and cnp.max(total * 2.0) > 0:
+            del first, second, total
+        assert sum(type(each) is Guard for each in gc.get_objects()) == before
+    finally:
+        gc.enable()
+
+
+def test_reads_of_a_number_at_one_line_are_all_found() -> None:
+    x = cnp.asarray(np.arange(4.0))
+    total = sum(float(x[k]) for k in range(4))
+    y = x * total
+    for k in range(4):
+        other = np.arange(4.0)
+        other[k] += 1.0
+        with pytest.raises(GuardError, match="float read"):
+            cnp.evaluate(y, inputs={x: other})
