@@ -58,12 +58,16 @@ class TensorHandle:
         try:
             early = self._early
             if early is not None:
-                if isinstance(early, tuple):
+                if early.__class__ is tuple:
                     draft = early[2]
                 else:
-                    draft = early.state if early.is_own else None
+                    draft = early.state if early.is_own else None  # type: ignore[union-attr]  # not a tuple
                 if draft is not None:
-                    draft.leave()
+                    if draft.made is None and draft.origin is None:
+                        # As `leave` does; most numbers are gone before anybody has looked at their nodes.
+                        draft.num_handles = 0
+                    else:
+                        draft.leave()
                     return
             node = self._node
         except AttributeError:

@@ -67,6 +67,11 @@ def places_within(shape: Shape, index: Any) -> Places | None:
         return (index + length,) if -length <= index < 0 else None
     if index.__class__ is not tuple or len(index) != len(shape) or not index:
         return None
+    if len(index) == 2:
+        # As the loop below, for elements of matrices.
+        (i, j), (rows, columns) = index, shape
+        if i.__class__ is int and j.__class__ is int and 0 <= i < rows and 0 <= j < columns:
+            return index
     for entry, length in zip(index, shape, strict=True):
         if entry.__class__ is not int or not -length <= entry < length:
             return None
