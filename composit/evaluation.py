@@ -32,7 +32,7 @@ from composit.guards import (
 from composit.handle import TensorHandle, described
 from composit.keys import Key
 from composit.locks import fork_safe_lock
-from composit.node import Node, Operands, set_plan
+from composit.node import Node, Operands, plan_of, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
     BoundProgram,
@@ -98,17 +98,14 @@ def _computed(outputs: Operands) -> Sequence[Any]:  # Any: arrays and numpy scal
     if all(known):
         return [value.value for value in known if value is not None]
     first = outputs[0][0]
-    if (
-        isinstance(first._plan, _Plan)
-        and _points_to(first._plan, outputs)
-        and first._plan.backend is get_backend("numpy")
-    ):
-        return first._plan.values()
+    plan = plan_of(first)
+    if isinstance(plan, _Plan) and _points_to(plan, outputs) and plan.backend is get_backend("numpy"):
+        return plan.values()
     memory = Memory()
     order = nodes_behind([node for node, _ in outputs], memory)
     places = tuple([key_of(node, index) for node, index in outputs])
     # With cached values of reads, fewer nodes run than in a program, and the values are dropped with their handles.
-    if not memory.known and first._plan == places:
+    if not memory.known and plan == places:
         return _plan_of(outputs, get_backend("numpy")).values()
     set_plan(first, places)
     run_nodes(order, memory, places)
@@ -137,7 +134,7 @@ class _Plan:
 
 def _plan_of(outputs: Operands, backend: Backend) -> _Plan:
     first = outputs[0][0]
-    plan = first._plan
+    plan = plan_of(first)
     if isinstance(plan, _Plan) and plan.backend is backend and _points_to(plan, outputs):
         return plan
     values = tuple(starmap(Value, outputs))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from composit.errors import ShapeError
 from composit.handle import described
-from composit.node import Node, Operands, set_graph
+from composit.node import Node, Operands, known_graph, set_graph
 from composit.operation import Operation, TensorType
 from composit.program import ancestors_in_order
 
@@ -27,8 +27,9 @@ def graph_of(node: Node) -> MultiDiGraph:
 
     The graph is built in bulk when first asked for, digests included, and kept with the node.
     """
-    if node._graph is not None:
-        return node._graph
+    known = known_graph(node)
+    if known is not None:
+        return known
     from composit.multidigraph import graph_from_in_edges
 
     with _paused_collection():

@@ -1,7 +1,7 @@
 """Nodes: one slotted immutable object for each use of an operation, with references to its operands.
 
 Nodes share operands, so the graph is persistent at no cost. Two nodes are equal if they are the same expression, by key;
-passes and evaluation compare with `is`. May import errors, keys, operation, source.
+passes and evaluation compare with `is`. May import errors, keys, locks, operation, source.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from composit.errors import ParameterError
 from composit.errstates import current_errstate
 from composit.keys import Key, digest
+from composit.locks import fork_safe_lock
 from composit.operation import Input, Operation, TensorType
 from composit.origins import PASSED, Origin
 from composit.source import Source
@@ -47,8 +48,41 @@ def _read_only(slot: str) -> Any:
     return property(attrgetter(slot), _refuse_to_change)
 
 
+def _label_of(node: Node) -> str | None:
+    """Return the name that a person has given; None for most nodes."""
+    return None if node._extras is None else node._extras.label
+
+
 def _refuse_to_change(node: Node, value: object) -> NoReturn:
     raise AttributeError(f"node: {node!r} cannot be given {value!r:.60}; nodes never change, build a new one")
+
+
+class _Extras:
+    """What few nodes have. Each slot of a node costs time when the node is made and whenever the collector visits it.
+
+    graph:      the node and its ancestors as a graph, once somebody has asked for it
+    plan:       evaluation's own record of the prepared program, a cache
+    awaited_by: weak references to tensors that were written to after the node's value was read
+    """
+
+    __slots__ = ("awaited_by", "graph", "label", "plan")
+
+    def __init__(self, label: str | None = None) -> None:
+        self.label = label
+        self.graph: MultiDiGraph | None = None
+        self.plan: object = None
+        self.awaited_by: tuple[weakref.ref[TensorHandle], ...] = ()
+
+
+# Held while a node gets its extras, else what one of two threads keeps there could be lost.
+_making_extras = fork_safe_lock()
+
+
+def _extras_of(node: Node) -> _Extras:
+    with _making_extras:
+        if node._extras is None:
+            node._extras = _Extras()
+        return node._extras
 
 
 class Node:
@@ -68,23 +102,20 @@ class Node:
     _num_handles: how many tensors point to the node now
     _unbuilt:     drafts of the operands, until somebody looks at the operands (`composit/drafts.py`)
     _origin:      keeps the reads of values that depend on this node (`composit/origins.py`)
-    _awaited_by:  weak references to tensors that were written to after the node's value was read; None without any
+    _extras:      what few nodes have, None for the others
     """
 
     __slots__ = (
         "__weakref__",
         "_all",
-        "_awaited_by",
         "_errstate",
-        "_graph",
+        "_extras",
         "_key",
-        "_label",
         "_left",
         "_left_index",
         "_num_handles",
         "_operation",
         "_origin",
-        "_plan",
         "_right",
         "_right_index",
         "_scope",
@@ -105,16 +136,13 @@ class Node:
     _serial: int
     _source: Source | None
     _scope: str
-    _label: str | None
     _errstate: object
+    _extras: _Extras | None
     _key: Key | None
     _num_handles: int
-    _awaited_by: tuple[weakref.ref[TensorHandle], ...] | None
     _origin: Origin | None
-    _graph: MultiDiGraph | None
     _values: dict[int, KnownValue]
     _unbuilt: Any  # Any: what a draft has for operands; unset for other nodes
-    _plan: Any  # Any: evaluation's own record of the prepared program, a cache
 
     def __new__(
         cls,
@@ -131,7 +159,7 @@ class Node:
     serial: int = _read_only("_serial")
     source: Source | None = _read_only("_source")
     scope: str = _read_only("_scope")
-    label: str | None = _read_only("_label")
+    label: str | None = property(_label_of, _refuse_to_change)  # type: ignore[assignment]
     errstate: object = _read_only("_errstate")
 
     @property
@@ -146,7 +174,8 @@ class Node:
     @property
     def name(self) -> str:
         """The label where there is one, else the operation's name."""
-        return self.label if self.label is not None else self.operation.name
+        label = self.label
+        return self.operation.name if label is None else label
 
     def key(self) -> Key:
         """Return the identity of the expression, computed when first asked for and without recursion."""
@@ -206,15 +235,12 @@ def new_node(
     node._source = source
     node._serial = next(_serials)
     node._scope = current_scope()
-    node._label = label
     node._errstate = current_errstate()
     node._key = None
     node._num_handles = num_handles
-    node._awaited_by = None
     node._origin = None
-    node._graph = None
+    node._extras = None if label is None else _Extras(label)
     node._values = _NO_VALUES
-    node._plan = None
     return node
 
 
@@ -265,14 +291,24 @@ def root_origin(node: Node) -> Origin | None:
     return None if origin is PASSED else origin
 
 
+def plan_of(node: Node) -> object:
+    """Return what evaluation keeps with the node, None at first."""
+    return None if node._extras is None else node._extras.plan
+
+
 def set_plan(node: Node, plan: object) -> None:
     """Keep evaluation's prepared program with the node it computes."""
-    node._plan = plan
+    _extras_of(node).plan = plan
+
+
+def known_graph(node: Node) -> MultiDiGraph | None:
+    """Return the graph that was kept with its last node; None at first."""
+    return None if node._extras is None else node._extras.graph
 
 
 def set_graph(node: Node, graph: MultiDiGraph) -> None:
     """Keep the graph with its last node. Node and graph refer to each other; the garbage collector frees them together."""
-    node._graph = graph
+    _extras_of(node).graph = graph
 
 
 def keep_value(node: Node, index: int, known: KnownValue) -> None:
@@ -287,14 +323,17 @@ def drop_values(node: Node) -> None:
 
 def remember_awaiting(node: Node, handle: TensorHandle) -> None:
     """Remember a tensor that was written to after its value at this node was read: its next value may be computed from that."""
+    extras = _extras_of(node)
     # By identity, since == of tensors would build a node.
-    others = [each for each in node._awaited_by or () if each() is not None and each() is not handle]
-    node._awaited_by = (*others, weakref.ref(handle))
+    others = [each for each in extras.awaited_by if each() is not None and each() is not handle]
+    extras.awaited_by = (*others, weakref.ref(handle))
 
 
 def is_awaited(node: Node) -> bool:
     """Return whether a tensor that was written to after pointing here has no value of its own yet."""
-    for reference in node._awaited_by or ():
+    if node._extras is None:
+        return False
+    for reference in node._extras.awaited_by:
         handle = reference()
         if handle is not None and handle._awaits(node):
             return True

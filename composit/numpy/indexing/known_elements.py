@@ -158,13 +158,13 @@ def write_part(tensor: TensorHandle, index: tuple[Any, ...], value: Any, source:
 
     Raises:  OverflowError: numpy's, for a number that does not fit
     """
+    known = _known_operand(value) if isinstance(value, TensorHandle) else (value, value, None)
+    if known is None or not _is_written_as_it_is(known[0], tensor._type.dtype):
+        return False
     if view_of(tensor) is not None or eager.strict:
         return False
     storage = storage_of(tensor)
     if storage.views:
-        return False
-    known = _known_operand(value) if isinstance(value, TensorHandle) else (value, value, None)
-    if known is None or not _is_written_as_it_is(known[0], tensor._type.dtype):
         return False
     elements = tensor._early
     if elements is None:

@@ -105,6 +105,13 @@ class Assign(_Write):
     def name(self) -> str:
         return "setitem"
 
+    def update_in_place(self, target: Array, *operands: Any) -> Array:
+        # First what most writes are, since programs by elements make one after the other.
+        if len(operands) == 1 and not self.steps:
+            target[self.index] = operands[0]
+            return target
+        return super(Assign, self).update_in_place(target, *operands)
+
     def write(self, part: Array, index: Index, value: Any) -> None:
         part[index] = value
 
