@@ -3,7 +3,7 @@
 #
 #   ./install.sh                  set up, run the main job (examples/sentence_similarity.py)
 #   ./install.sh run [ARGS...]    the same, with arguments for the main job
-#   ./install.sh test [ARGS...]   set up, run the tests (arguments go to pytest)
+#   ./install.sh test [ARGS...]   set up, run the tests on all cores (arguments go to pytest)
 #   ./install.sh bench [ARGS...]  set up with the peers to compare with, run the benchmarks
 #   ./install.sh setup            only set up
 #
@@ -93,6 +93,13 @@ set_up() {
     install_packages "$1"
 }
 
+# run_tests ARGS...: a process per core, each with its share of the tests, of which one that is done takes from another.
+# Bytecode is written first, because the tests start many interpreters, which may be forbidden to write it.
+run_tests() {
+    .venv/bin/python -m compileall -q -j 0 composit flashlight mosaic benchmarks tests || fail "a module has errors; they are above"
+    exec .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
+}
+
 main() {
     local task="${1:-run}"
     [[ $# -gt 0 ]] && shift
@@ -105,7 +112,7 @@ main() {
     case "$task" in
         setup) say "ready: .venv/bin/python" ;;
         run) exec .venv/bin/python examples/sentence_similarity.py "$@" ;;
-        test) exec .venv/bin/python -m pytest "$@" ;;
+        test) run_tests "$@" ;;
         bench) exec .venv/bin/python -m benchmarks "$@" ;;
     esac
 }

@@ -1,6 +1,8 @@
 """Options and fixtures that every test shares."""
 
+import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,6 +21,22 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = config.rootpath / ".pytest_cache" / "compiled"
     directory.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("COMPOSIT_CACHE_DIR", str(directory))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep what is collected, and the imported libraries, out of every later garbage collection.
+
+    They are millions of objects that stay until the end: each of the many tests that collect garbage, to see that
+    something is freed, would visit them all.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

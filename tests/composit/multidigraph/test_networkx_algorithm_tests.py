@@ -100,8 +100,9 @@ def test_networkx_algorithms_pass_their_own_tests_on_our_graph(run: Run, tmp_pat
         "COMPOSIT_SUBSTITUTE": run.substituted,
         "COMPOSIT_EXCLUDED": "\n".join(run.left_out),
     }
-    options = ["-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider", "-q", "--tb=short", "--pyargs"]
-    command = [sys.executable, "-m", "pytest", "-p", "tests.composit.multidigraph.substitution", *options]
+    plugins = ["-p", "tests.composit.multidigraph.substitution", "-p", "no:cacheprovider", "-p", "no:anyio"]
+    options = ["-c", os.devnull, "--rootdir", str(tmp_path), "-q", "--tb=short", "--pyargs"]
+    command = [sys.executable, "-m", "pytest", *plugins, *options]
     modules = [f"networkx.algorithms.{module}" for module in run.modules]
     finished = subprocess.run([*command, *modules], capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert finished.returncode == 0, finished.stdout + finished.stderr
