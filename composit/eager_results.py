@@ -66,3 +66,13 @@ def strict() -> Iterator[None]:
         yield
     finally:
         eager.strict -= 1
+
+
+@contextmanager
+def lazily() -> Iterator[None]:
+    """Build nodes without computing them, even inside `strict()`: for formulas of placeholders, which have no values."""
+    before, eager.strict = eager.strict, 0
+    try:
+        yield
+    finally:
+        eager.strict = before

@@ -4,11 +4,23 @@ Importing this package registers every family. An operation without a lowering b
 it between compiled regions (`mosaic/numpy_islands.py`).
 """
 
-from mosaic.lowering import creation, elementwise, indexing, linalg, movement, reductions, scans, scatters, writes
+from mosaic.lowering import (
+    compositions,
+    creation,
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    reductions,
+    scans,
+    scatters,
+    writes,
+)
 from mosaic.lowering.program import lower_program
 from mosaic.lowering.registry import has_lowering, lower
 
 __all__ = [
+    "compositions",
     "creation",
     "elementwise",
     "has_lowering",

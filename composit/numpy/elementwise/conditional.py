@@ -16,6 +16,7 @@ from composit.errors import NoRuleError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike
 from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise.functions import common_shape, promote
+from composit.numpy.elementwise.masks import choose
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ class Where(Operation):
         return (tensor_type(shape, promote(operand_types[1:])),)
 
     def evaluator(self) -> Callable[..., Results]:
-        return np.where
+        return choose
 
     def evaluate(self, *operands: Array) -> Results:
-        return np.where(*operands)
+        return choose(*operands)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (g,), (condition, *_) = context.xp, context.cotangents, context.operands

@@ -1,0 +1,243 @@
+"""softmax, log_softmax, softmin and logsumexp along one axis or several, without overflow.
+
+Each is one operation, so that the derivative is one formula and not that of its five steps. Functions of one element
+are in activations.py. May import composition, arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.apply import apply
+from composit.nn.arguments import axes_or_all, floating
+from composit.nn.composition import Composition, ElementwiseComposition, Value
+from composit.numpy.arguments.normalizing import AxesLike, TensorLike
+from composit.numpy.reductions.arguments import reduced_shape
+from composit.operation import Array, Axes, OperationKind, Results, TensorType, VjpContext, tensor_type
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = [
+    "log_softmax",
+    "logsumexp",
+    "softmax",
+    "softmin",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(ElementwiseComposition):
+    """exp(x) / sum(exp(x)) along axes.
+
+    Derivative:  y (g - sum(g y)), one node: `SoftmaxGradient`
+    Reference:   torch.softmax
+    """
+
+    axes: Axes
+    kind = OperationKind.REDUCTION
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        (x,) = operands
+        if 0 in x.shape:
+            return x + 0
+        exponentials = xp.exp(x - xp.max(x, axis=self.axes, keepdims=True))
+        return exponentials / xp.sum(exponentials, axis=self.axes, keepdims=True)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        if not x.size:
+            return x.copy()
+        result = _shifted(x, self.axes)
+        np.exp(result, out=result)
+        result /= np.sum(result, axis=self.axes, keepdims=True)
+        return _own(result)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        return [context.xp.apply(SoftmaxGradient(self.axes), context.cotangents[0], context.results[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class SoftmaxGradient(Composition):
+    """y (g - sum(g y)) along axes: the cotangent of softmax's operand, from that of its result and the result y.
+
+    Derivative:  by g the same function of h; by y, h (g - sum(g y)) - g sum(h y)
+    """
+
+    axes: Axes
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (operand_types[1],)
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        g, y = operands
+        return y * (g - xp.sum(g * y, axis=self.axes, keepdims=True))
+
+    def evaluate(self, *operands: Array) -> Results:
+        g, y = operands
+        result = np.asarray(np.subtract(g, _sum_of_products(g, y, self.axes)))
+        result *= y
+        return _own(result)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (h,), (g, y) = context.xp, context.cotangents, context.operands
+        along_g = xp.sum(g * y, axis=self.axes, keepdims=True)
+        along_h = xp.sum(h * y, axis=self.axes, keepdims=True)
+        return [xp.apply(self, h, y), h * (g - along_g) - g * along_h]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSoftmax(ElementwiseComposition):
+    """x - log(sum(exp(x))) along axes, right where softmax is too small for its dtype.
+
+    Derivative:  g - exp(y) sum(g)
+    Reference:   torch.nn.functional.log_softmax
+    """
+
+    axes: Axes
+    kind = OperationKind.REDUCTION
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        (x,) = operands
+        if 0 in x.shape:
+            return x + 0
+        shifted = x - xp.max(x, axis=self.axes, keepdims=True)
+        return shifted - xp.log(xp.sum(xp.exp(shifted), axis=self.axes, keepdims=True))
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        if not x.size:
+            return x.copy()
+        result = _shifted(x, self.axes)
+        result -= np.log(np.sum(np.exp(result), axis=self.axes, keepdims=True))
+        return _own(result)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (y,) = context.xp, context.cotangents, context.results
+        return [g - xp.exp(y) * xp.sum(g, axis=self.axes, keepdims=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class LogSumExp(Composition):
+    """log(sum(exp(x))) along axes, with the axes kept. A row of minus infinities gives minus infinity.
+
+    Derivative:  g exp(x - y), and 0 in rows of minus infinities
+    Reference:   torch.logsumexp, scipy.special.logsumexp
+    """
+
+    axes: Axes
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = operand_types
+        shape = reduced_shape(x.shape, self.axes, True)
+        return (tensor_type(shape, x.dtype, is_scalar=not shape),)
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        (x,) = operands
+        if any(x.shape[axis] == 0 for axis in self.axes):
+            return xp.sum(x, axis=self.axes, keepdims=True) - np.inf
+        largest = xp.max(x, axis=self.axes, keepdims=True)
+        shift = _finite(xp, largest)
+        return xp.log(xp.sum(xp.exp(x - shift), axis=self.axes, keepdims=True)) + shift
+
+    def evaluate(self, *operands: Array) -> Results:
+        with np.errstate(divide="ignore"):  # log(0) is meant to be minus infinity
+            return Composition.evaluate(self, *operands)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,), (y,) = context.xp, context.cotangents, context.operands, context.results
+        return [g * xp.exp(x - _finite(xp, y))]
+
+
+def _finite(xp: Any, shift: Value) -> Value:
+    # inf - inf would be NaN; infinite rows are shifted by 0.
+    return xp.where(xp.isfinite(shift), shift, 0)
+
+
+def _shifted(x: Array, axes: Axes) -> Array:
+    """Return x minus its maximum along axes, as a new array."""
+    return np.asarray(np.subtract(x, np.max(x, axis=axes, keepdims=True)))
+
+
+def _sum_of_products(x: Array, y: Array, axes: Axes) -> Array:
+    """Return sum(x y) along axes, with the axes kept."""
+    if axes == (x.ndim - 1,):
+        return np.asarray(np.vecdot(x, y))[..., None]
+    return np.asarray(np.sum(x * y, axis=axes, keepdims=True))
+
+
+def _own(result: Array) -> Results:
+    return result if result.ndim else result[()]
+
+
+def _along(function: str, operation: Callable[[Axes], Composition], x: TensorLike, axis: AxesLike | None) -> LazyTensor:
+    tensor = floating(function, x)
+    return apply(operation(axes_or_all(axis, tensor.ndim)), tensor)
+
+
+def softmax(x: TensorLike, axis: AxesLike | None = -1) -> LazyTensor:
+    """Return exp(x) / sum(exp(x)) along an axis, or along several together; None means all.
+
+    Shapes:      the shape of x
+    Dtype:       that of x; integers become float64
+    Derivative:  y (g - sum(g y))
+    Raises:      AxisError: an axis is out of range; DtypeError: x is complex
+    Reference:   torch.softmax, which takes one axis
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(softmax([1e4, 1e4, -1e4]))
+        array([0.5, 0.5, 0. ])
+    """
+    return _along("softmax", Softmax, x, axis)
+
+
+def log_softmax(x: TensorLike, axis: AxesLike | None = -1) -> LazyTensor:
+    """Return log(softmax(x)) along axes, right where softmax itself is 0; shapes, dtypes and errors as for `softmax`.
+
+    Derivative:  g - exp(y) sum(g)
+    Reference:   torch.nn.functional.log_softmax
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(log_softmax([0.0, 1e4]))
+        array([-10000.,      0.])
+    """
+    return _along("log_softmax", LogSoftmax, x, axis)
+
+
+def softmin(x: TensorLike, axis: AxesLike | None = -1) -> LazyTensor:
+    """Return softmax(-x) along axes; shapes, dtypes and errors as for `softmax`.
+
+    Derivative:  minus that of softmax at -x
+    Reference:   torch.nn.functional.softmin
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(softmin([2.0, 2.0]))
+        array([0.5, 0.5])
+    """
+    return softmax(cnp.negative(floating("softmin", x)), axis)
+
+
+def logsumexp(x: TensorLike, axis: AxesLike | None = None, *, keepdims: bool = False) -> LazyTensor:
+    """Return log(sum(exp(x))) along axes, None for all, without overflow. An empty or all -inf row gives -inf.
+
+    Shapes:      x without the axes, or with length 1 in their places
+    Dtype:       that of x; integers become float64
+    Derivative:  g softmax(x), and 0 where the row is all -inf
+    Raises:      AxisError: an axis is out of range; DtypeError: x is complex
+    Reference:   scipy.special.logsumexp
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(logsumexp([[1000.0, 1000.0], [-np.inf, -np.inf]], axis=1))
+        array([1000.69314718,          -inf])
+    """
+    tensor = floating("logsumexp", x)
+    axes = axes_or_all(axis, tensor.ndim)
+    kept = apply(LogSumExp(axes), tensor)
+    return kept if keepdims or not axes else cnp.squeeze(kept, axes)

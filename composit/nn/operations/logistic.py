@@ -1,0 +1,108 @@
+"""`Sigmoid`, `Softplus`, `Relu` and `Clamp`: elementwise operations with a derivative in closed form.
+
+A composition would be wrong or slow: |x| has no derivative at 0 where the sigmoid has one, and numpy would compute seven
+temporaries. May import composition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from composit.nn.composition import ElementwiseComposition, Value
+from composit.operation import Array, Results, VjpContext
+
+
+@dataclass(frozen=True, slots=True)
+class Sigmoid(ElementwiseComposition):
+    """1 / (1 + exp(-x)), which neither overflows nor loses digits of small results.
+
+    Derivative:  g y (1 - y)
+    Reference:   torch.sigmoid
+    """
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        (x,) = operands
+        small = xp.exp(-xp.absolute(x))
+        return xp.where(x >= 0, 1, small) / (1 + small)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        result = np.negative(x, out=_like(x))
+        with np.errstate(over="ignore"):  # exp(-x) is inf where the result is 0
+            np.exp(result, out=result)
+        result += 1
+        np.reciprocal(result, out=result)
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        (g,), (y,) = context.cotangents, context.results
+        return [g * (y * (1 - y))]
+
+
+@dataclass(frozen=True, slots=True)
+class Softplus(ElementwiseComposition):
+    """log(1 + exp(x)), computed as max(x, 0) + log1p(exp(-|x|)).
+
+    Derivative:  g sigmoid(x)
+    Reference:   torch.nn.functional.softplus
+    """
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        (x,) = operands
+        return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.absolute(x)))
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        result = np.absolute(x, out=_like(x))
+        for function in (np.negative, np.exp, np.log1p):
+            function(result, out=result)
+        result += np.maximum(x, 0)
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        return [g * xp.apply(Sigmoid(), x)]
+
+
+@dataclass(frozen=True, slots=True)
+class Relu(ElementwiseComposition):
+    """max(x, 0).
+
+    Derivative:  g where x > 0, and 0 at x = 0 as in torch; numpy's maximum shares g there
+    Reference:   torch.nn.functional.relu
+    """
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        return xp.maximum(operands[0], 0)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        return [xp.where(x > 0, g, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Clamp(ElementwiseComposition):
+    """min(max(x, low), high).
+
+    Derivative:  g where low < x < high, and 0 at the limits as in torch; numpy's clip shares g there
+    Reference:   torch.nn.functional.hardtanh
+    """
+
+    low: float
+    high: float
+
+    def compose(self, xp: Any, *operands: Value) -> Value:
+        return xp.minimum(xp.maximum(operands[0], self.low), self.high)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        return [xp.where((x > self.low) & (x < self.high), g, 0)]
+
+
+def _like(x: Any) -> Array:
+    """Return an array for a result in place: an array of rank 0 where x is a scalar."""
+    return np.empty_like(x, subok=False)
