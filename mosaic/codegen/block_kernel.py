@@ -33,7 +33,7 @@ class _Block:
 
     @property
     def num_blocks(self) -> int:
-        return -(-self.group.rows[-1] // self.schedule.block_rows)
+        return -(-self.group.most_rows[-1] // self.schedule.block_rows)
 
 
 _scores, _weights, _row, _start = (c.Name(name) for name in ("scores", "weights", "row", "row_start"))
@@ -50,7 +50,7 @@ def emit_block_kernel(group: Group, name: str, comment: str, target: Target) -> 
     rights = [emitter.operands.pointer(matmul.right) for matmul in (before, after)]
     arrays = _local_arrays(block, emitter.local)
     rows = _rows(block, along, axes)
-    local = LocalResult(_scores, group.length)
+    local = LocalResult(_scores, group.most_length)
     blockings = block.schedule.blockings
     # One after the other, both products keep their sums in the same place.
     most_sums = max(map(num_sums, map(matmul_spec, (before, after)), blockings))
@@ -81,14 +81,16 @@ def emit_block_kernel(group: Group, name: str, comment: str, target: Target) -> 
 
 def _local_arrays(block: _Block, local: LocalArrays) -> tuple[c.Statement, ...]:
     """Declare the block's local rows; the pointers are shifted so that rows keep their numbers in the whole."""
-    length, dtype = block.group.length, block.before.result.dtype
+    length, dtype = block.group.most_length, block.before.result.dtype
     pointer = c.pointer(element_type(dtype))
     start = c.Name("block") * block.schedule.block_rows
     return (
         local.declare("score_rows", dtype, block.schedule.block_rows * length),
         local.declare("weight_rows", dtype, block.schedule.block_rows * length),
         c.Declare(c.const(c.int64), "row_start", start),
-        c.Declare(c.const(c.int64), "row_stop", c.minimum(_start + block.schedule.block_rows, block.group.rows[-1])),
+        c.Declare(
+            c.const(c.int64), "row_stop", c.minimum(_start + block.schedule.block_rows, block.group.most_rows[-1])
+        ),
         c.Declare(pointer, "scores", c.Name("score_rows") - _start * length),
         c.Declare(pointer, "weights", c.Name("weight_rows") - _start * length),
     )
@@ -96,7 +98,7 @@ def _local_arrays(block: _Block, local: LocalArrays) -> tuple[c.Statement, ...]:
 
 def _rows(block: _Block, along: Emitter, axes: tuple[c.Expression, ...]) -> c.Statement:
     """Return the loop over the rows of a block, from scores to weights."""
-    length = block.group.length
+    length = block.group.most_length
     places = {
         block.before.result.buffer: _scores + _row * length,
         block.stages[-1].result.buffer: _weights + _row * length,

@@ -6,8 +6,8 @@ outermost scope that knows its axes: a load that is the same for all lanes is do
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from mosaic import c
 from mosaic.codegen.elementwise import emit_conversion, emit_function
 from mosaic.codegen.index_checks import checked_index
 from mosaic.codegen.local_arrays import LocalArrays
-from mosaic.codegen.operands import Operands, address
+from mosaic.codegen.operands import Operands, address, number_expression
 from mosaic.codegen.registers import Lanes
-from mosaic.ir.affine import Number, Symbol, constant_part, split, terms_of
+from mosaic.ir.affine import Symbol, split, terms_of
 from mosaic.ir.expressions import (
     Accumulated,
     Apply,
@@ -146,17 +146,6 @@ def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
     return (expression.dtype, parts) if isinstance(expression, Convert) else expression
 
 
-def number_expression(number: Number, symbols: Mapping[Symbol, c.Expression]) -> c.Expression:
-    """Return a number that may contain loop symbols as a C expression."""
-    result: c.Expression | None = None
-    for symbol, coefficient in terms_of(number):
-        term = symbols[symbol] * coefficient if coefficient != 1 else symbols[symbol]
-        result = term if result is None else result + term
-    if result is None:
-        return c.literal(constant_part(number))
-    return result + constant_part(number) if constant_part(number) else result
-
-
 @dataclass(slots=True)
 class Emitter:
     """Emits the expressions of one kernel."""
@@ -229,7 +218,7 @@ class Emitter:
     def address(self, view: View, where: Where, is_written: bool = False) -> c.Expression:
         """Return the address of an element of a view."""
         moves, start = split(view.offset, self.numbers.symbols)
-        first = View(view.buffer, start, view.shape, view.strides)
+        first = replace(view, offset=start)
         place = address(self.operands.pointer(first, is_written), view.strides, where.axes)
         return place + number_expression(moves, self.numbers.symbols) if terms_of(moves) else place
 
@@ -291,7 +280,7 @@ class Emitter:
         vector, use, lanes = self.lanes.stored_type(view.dtype), self.lanes.use, self.lanes
         kept = lanes.to_memory(value, view.dtype)
         step = view.strides[where.lane_axis]
-        if view.shape[where.lane_axis] == 1:
+        if view.extents[where.lane_axis] == 1:
             return c.ExpressionStatement(use(memory.store_partial(vector))(place, kept, c.literal(1)))
         if step == 1:
             return self.stored_densely(place, view.dtype, value, where)

@@ -16,6 +16,7 @@ from mosaic import c
 from mosaic.codegen.accumulators import first_lanes
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.row_loops import Row
+from mosaic.ir.affine import most_of
 from mosaic.ir.statements import RowStage
 from mosaic.vector import lane_operations
 from mosaic.vector.vector_types import VectorType, vector_type
@@ -27,7 +28,7 @@ vectors_per_test = 8
 
 def position_dtype(stage: RowStage) -> np.dtype:
     """Return the dtype in which lanes keep positions: the smallest that holds all of them."""
-    count = math.prod(stage.serial)
+    count = math.prod(most_of(stage.serial))
     return np.dtype("i2" if count < 2**15 else "i4" if count < 2**31 else "i8")
 
 
@@ -71,7 +72,7 @@ def settle_position(emitter: Emitter, stage: RowStage, name: str, scope: Scope) 
     scope.statements.append(c.Assign(c.Name(name), settled))
 
 
-def linear(indices: Sequence[c.Expression], extents: Sequence[int]) -> c.Expression:
+def linear(indices: Sequence[c.Expression], extents: Sequence[c.Operand]) -> c.Expression:
     """Return the index counted through several axes, the last one fastest."""
     total: c.Expression = c.literal(0)
     for index, extent in zip(indices, extents, strict=True):

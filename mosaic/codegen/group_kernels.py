@@ -22,25 +22,25 @@ class KernelEmitter:
     """Emits kernels for one module and remembers them by signature."""
 
     target: Target
-    known: dict[Hashable, tuple[KernelCode, tuple[int, ...]]] = field(default_factory=dict)
+    known: dict[Hashable, tuple[KernelCode, tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
     def emit(self, group: Group, comment: str) -> KernelCode:
         """Return the kernel of a group; `comment` describes it to the reader of the C file."""
         signature = Signature()
         key = (signature.of(group), group.schedule)
-        places = tuple(signature.places)
+        places, around = tuple(signature.places), tuple(signature.around)
         found = self.known.get(key)
         if found is None:
             code = self._emit(group, comment, len(self.known))
             numbers = {place: number for number, place in enumerate(places)}
             order = tuple(numbers[operand.buffer, operand.offset] for operand in code.operands)
-            self.known[key] = (code, order)
+            self.known[key] = (code, order, tuple(map(around.index, code.symbols)))
             return replace(code, turns=group.turns)
-        code, order = found
+        code, order, turning = found
         operands = tuple(
             Operand(*places[number], operand.is_written) for number, operand in zip(order, code.operands, strict=True)
         )
-        return replace(code, operands=operands, turns=group.turns)
+        return replace(code, operands=operands, symbols=tuple(around[each] for each in turning), turns=group.turns)
 
     def _emit(self, group: Group, comment: str, number: int) -> KernelCode:
         return emit_kernel(group.stages[0], KernelRequest(group, comment, number, self.target))

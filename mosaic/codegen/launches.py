@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from mosaic import c
-from mosaic.codegen.expressions import number_expression, status_buffer
+from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.local_arrays import scratch_buffer
-from mosaic.codegen.operands import Operand
+from mosaic.codegen.operands import Operand, number_expression
 from mosaic.ir.affine import Number, Symbol, constant_part, terms_of
 from mosaic.ir.loops import Turns
 from mosaic.ir.views import Buffer
@@ -24,19 +26,28 @@ from mosaic.runtime.abi import RUN_SYMBOL
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One run of a kernel: function, operands, number in the profile, scratch bytes per thread, loops around it."""
+    """One run of a kernel: function, operands, number in the profile, scratch bytes per thread, loops around it.
+
+    symbols: the loops whose turns it reads
+    """
 
     function: str
     operands: tuple[Operand, ...]
     num_tasks: int
     number: int
     scratch_bytes: int = 0
+    symbols: tuple[Symbol, ...] = ()
     turns: tuple[Turns, ...] = ()
 
     @property
     def all_operands(self) -> tuple[Operand, ...]:
         """The operands as the kernel finds them in its table; the threads' parts of the arena come last."""
         return (*self.operands, Operand(scratch_buffer, 0, True)) if self.scratch_bytes else self.operands
+
+    @property
+    def num_places(self) -> int:
+        """How many pointers the kernel finds in its table: those to operands, then those to turns."""
+        return len(self.all_operands) + len(self.symbols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Place:
 
 PlaceOf = Callable[[Operand], Place]
 
+turns_table = "TURNS"
 inputs_table, outputs_table, constants_table, arena_table = _table_names = ("INPUTS", "OUTPUTS", "CONSTANTS", "ARENA")
 
 
@@ -101,15 +113,17 @@ def launch_items(regions: Sequence[RegionLaunches]) -> tuple[c.TopLevel, ...]:
     if not launches:
         return ()
     depth = max(len(launch.turns) for launch in launches)
-    most_operands = max(len(launch.all_operands) for launch in launches)
+    most_operands = max(launch.num_places for launch in launches)
+    reads_turns = any(launch.symbols for launch in launches)
+    names = (*_table_names, *((turns_table,) if reads_turns else ()))
     return (
-        *(c.Define(name, str(number)) for number, name in enumerate(_table_names)),
+        *(c.Define(name, str(number)) for number, name in enumerate(names)),
         _place_struct(depth),
         _launch_struct,
         _table("place", "places", [row for region in regions for row in _place_rows(region, depth)]),
         _table("launch", "launches", list(_launch_rows(launches))),
         _run_launches(depth, most_operands),
-        *(_run_function(index, region, depth) for index, region in enumerate(regions)),
+        *(_run_function(index, region, depth, reads_turns) for index, region in enumerate(regions)),
     )
 
 
@@ -153,6 +167,9 @@ def _place_rows(region: RegionLaunches, depth: int) -> Iterator[c.InitializerLis
             place = region.place_of(operand)
             start = (c.Name(place.table), c.literal(place.number), c.literal(constant_part(place.num_bytes)))
             yield c.InitializerList((*start, _moves(place.num_bytes, symbols, depth)) if depth else start)
+        for symbol in launch.symbols:
+            num_bytes = c.literal(symbols.index(symbol) * np.dtype(np.int64).itemsize)
+            yield c.InitializerList((c.Name(turns_table), c.literal(0), num_bytes, _moves(0, symbols, depth)))
 
 
 def _moves(num_bytes: Number, symbols: Sequence[Symbol], depth: int) -> c.InitializerList:
@@ -166,7 +183,7 @@ def _moves(num_bytes: Number, symbols: Sequence[Symbol], depth: int) -> c.Initia
 def _launch_rows(launches: Sequence[Launch]) -> Iterator[c.InitializerList]:
     first_place = 0
     for launch in launches:
-        count = len(launch.all_operands)
+        count = launch.num_places
         numbers = (launch.num_tasks, count, first_place)
         yield c.InitializerList((c.Name(launch.function), *map(c.literal, numbers)))
         first_place += count
@@ -251,23 +268,22 @@ _run_parameters = (
 )
 
 
-def _run_function(index: int, region: RegionLaunches, depth: int) -> c.Function:
+def _run_function(index: int, region: RegionLaunches, depth: int, reads_turns: bool) -> c.Function:
     """Return the function that runs a region, after clearing its places for index errors."""
-    blocks = (
-        c.Declare(_arrays, "constant_block", c.Cast(c.pointer(c.void), c.Name("constants"))),
-        c.Declare(_arrays, "arena_block", c.Name("arena")),
-    )
-    tables = (
-        c.Name("inputs"),
-        c.Name("outputs"),
-        *(c.address_of(c.Name(name)) for name in ("constant_block", "arena_block")),
-    )
-    of_tables = c.ArrayType(c.Pointer(_arrays, is_const=True), len(tables))
     turns = (c.Declare(c.ArrayType(c.int64, depth), "turns", c.InitializerList((c.literal(0),))),) if depth else ()
-    body = (
-        *blocks,
+    blocks = [
+        ("constant_block", c.Cast(c.pointer(c.void), c.Name("constants"))),
+        ("arena_block", c.Name("arena")),
+        *([("turns_block", c.Name("turns"))] if reads_turns else []),
+    ]
+    tables = (c.Name("inputs"), c.Name("outputs"), *(c.address_of(c.Name(name)) for name, _ in blocks))
+    of_tables = c.ArrayType(c.Pointer(_arrays, is_const=True), len(tables))
+    declared = (
+        *(c.Declare(_arrays, name, value) for name, value in blocks),
         c.Declare(of_tables, "tables", c.InitializerList(tables)),
-        *turns,
+    )
+    body = (
+        *((*turns, *declared) if reads_turns else (*declared, *turns)),
         *_cleared(region),
         *_runs(region.launches, {}, depth),
     )

@@ -38,7 +38,8 @@ def emit_module(
             name = names.setdefault((kernel.body, kernel.num_tasks), f"kernel_{len(names)}")
             if name not in functions:
                 functions[name] = Kernel(kernel.function(name), kernel.num_tasks)
-            calls.append(Launch(name, kernel.operands, kernel.num_tasks, number, kernel.scratch_bytes, kernel.turns))
+            passed = (kernel.operands, kernel.num_tasks, number, kernel.scratch_bytes, kernel.symbols, kernel.turns)
+            calls.append(Launch(name, *passed))
             number += 1
         launches.append(tuple(calls))
     helpers = in_dependency_order(helper for region in regions for kernel in region for helper in kernel.helpers)

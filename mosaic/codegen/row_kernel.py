@@ -4,8 +4,9 @@ Products are in `matmul_kernel` and `block_kernel`; `group_kernels` chooses the 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Protocol
 
 from mosaic import c
@@ -18,6 +19,7 @@ from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
+from mosaic.ir.affine import Symbol, moves
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.statements import Group, Scatter
@@ -29,6 +31,7 @@ class KernelCode:
     """A kernel without a name: body, helpers, the entries of its table of operands, and its number of tasks.
 
     scratch_bytes: bytes of the arena for each thread; the address follows the operands in the table
+    symbols:       the loops whose turns the kernel reads; their places follow in the table
     turns:         the loops around the kernel
     """
 
@@ -38,6 +41,7 @@ class KernelCode:
     operands: tuple[Operand, ...]
     num_tasks: int
     scratch_bytes: int = 0
+    symbols: tuple[Symbol, ...] = ()
     turns: tuple[Turns, ...] = ()
 
     def function(self, name: str) -> c.Function:
@@ -100,33 +104,45 @@ def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter) -> KernelCode:
     unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
     unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if own.num_tasks == 1 else ()
     operands, local = emitter.operands.listed(), emitter.local
-    body = (*unpack, *unused, *emitter.operands.declarations(), *local.declarations(len(operands)), *loops)
-    helpers = tuple(emitter.lanes.helpers.values())
-    return KernelCode(body, comment, helpers, operands, own.num_tasks, local.scratch_bytes)
+    declared = (*emitter.operands.declarations(), *local.declarations(len(operands)))
+    moving = emitter.operands.extent_declarations(len(operands) + bool(local.scratch_bytes))
+    helpers, symbols = tuple(emitter.lanes.helpers.values()), tuple(emitter.operands.turns)
+    body = (*unpack, *unused, *declared, *moving, *loops)
+    return KernelCode(body, comment, helpers, operands, own.num_tasks, local.scratch_bytes, symbols)
 
 
 def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
     """Return the statements for a single long row; a task is a range of its elements, a multiple of the lanes."""
-    scope = Scope(frozenset())
+    scope, length, is_moving = Scope(frozenset()), rows.emitter.operands.extent(group.length), moves((group.length,))
     if own.num_tasks == 1:
-        return rows.emit(Row((), c.literal(0), c.literal(group.length), group.length), scope)
-    bounds = _bounds(own, group.length)
-    return (*bounds, *rows.emit(Row((), c.Name("start"), c.Name("stop"), group.length), scope))
+        return rows.emit(Row((), c.literal(0), length, group.most_length, is_moving), scope)
+    bounds = _bounds(own, length)
+    part = rows.emit(Row((), c.Name("start"), c.Name("stop"), group.most_length, is_moving), scope)
+    return (*bounds, *_unless_empty(part, is_moving))
 
 
 def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
     """Return the statements for many rows; a task is a block of rows, counted through all outer axes."""
-    count = math.prod(group.rows)
+    count = _product(tuple(map(rows.emitter.operands.extent, group.rows)))
     if own.num_tasks == 1:
-        return _loop_over_rows(group, rows, c.literal(0), c.literal(count))
+        return _loop_over_rows(group, rows, c.literal(0), count)
     return (*_bounds(own, count), *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
 
 
-def _bounds(own: Schedule, count: int) -> tuple[c.Statement, ...]:
+def _unless_empty(statements: tuple[c.Statement, ...], is_moving: bool) -> tuple[c.Statement, ...]:
+    """Return the statements of a task, which may have nothing to do in turns with less work than the most."""
+    return (c.If(c.Name("start") < c.Name("stop"), statements),) if is_moving else statements
+
+
+def _product(extents: Sequence[c.Expression]) -> c.Expression:
+    return reduce(lambda one, other: one * other, extents, c.literal(1))
+
+
+def _bounds(own: Schedule, count: c.Expression) -> tuple[c.Statement, ...]:
     """Declare `start` and `stop`, the bounds of a task's part of `count`."""
     return (
         c.Declare(c.const(c.int64), "start", c.Name("task") * own.per_task),
-        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + own.per_task, c.literal(count))),
+        c.Declare(c.const(c.int64), "stop", c.minimum(c.Name("start") + own.per_task, count)),
     )
 
 
@@ -134,22 +150,27 @@ def _loop_over_rows(
     group: Group, rows: RowsEmitter, start: c.Expression, stop: c.Expression
 ) -> tuple[c.Statement, ...]:
     """Return the loop over rows; it increments the index along each outer axis, which is faster than division."""
-    axes, declarations = row_indices(group.rows, start)
+    extents = tuple(map(rows.emitter.operands.extent, group.rows))
+    axes, declarations = row_indices(extents, start)
     if len(group.rows) == 1:
         axes = (c.Name("row"),)
-    scope = Scope(frozenset(range(len(group.rows))))
-    statements = rows.emit(Row(axes, c.literal(0), c.literal(group.length), group.length), scope)
-    if math.prod(group.rows) == 1:
-        row = (c.Declare(c.const(c.int64), "row", c.literal(0)),) if len(group.rows) == 1 else ()
-        declared = (*row, *declarations)
+    scope, length = Scope(frozenset(range(len(group.rows)))), rows.emitter.operands.extent(group.length)
+    row = Row(axes, c.literal(0), length, group.most_length, moves((group.length,)))
+    statements = rows.emit(row, scope)
+    if all(extent == 1 for extent in group.rows):
+        first = (c.Declare(c.const(c.int64), "row", c.literal(0)),) if len(group.rows) == 1 else ()
+        declared = (*first, *declarations)
         # A loop body may need no index, and the C compiler warns of unused variables.
         used = tuple(each for each in declared if any(mentions(statement, each.name) for statement in statements))
         return (*used, *statements)
     counted = tuple(replace(each, ctype=c.int64) for each in declarations)
-    return (*counted, c.loop("row", stop, *statements, *_count_on(axes, group.rows), start=start))
+    loop = c.loop("row", stop, *statements, *_count_on(axes, extents), start=start)
+    # Where no row is left, an extent may be 0, by which no index can be divided.
+    is_divided = len(group.rows) > 1 and moves(group.rows)
+    return (c.If(start < stop, (*counted, loop)),) if is_divided else (*counted, loop)
 
 
-def _count_on(axes: tuple[c.Expression, ...], extents: tuple[int, ...]) -> tuple[c.Statement, ...]:
+def _count_on(axes: tuple[c.Expression, ...], extents: tuple[c.Expression, ...]) -> tuple[c.Statement, ...]:
     """Return the statements that increment the indices along all outer axes."""
     statements: tuple[c.Statement, ...] = ()
     for axis in range(len(axes) if len(axes) > 1 else 0):
@@ -158,14 +179,14 @@ def _count_on(axes: tuple[c.Expression, ...], extents: tuple[int, ...]) -> tuple
     return statements
 
 
-def row_indices(rows: tuple[int, ...], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Declare, ...]]:
+def row_indices(rows: Sequence[c.Operand], row: c.Expression) -> tuple[tuple[c.Expression, ...], tuple[c.Declare, ...]]:
     """Return the index of a row along each outer axis, and its declarations; `row` counts through all axes."""
     if len(rows) <= 1:
         return tuple(row for _ in rows), ()
     names = tuple(c.Name(f"r{axis}") for axis in range(len(rows)))
     declarations = []
     for axis, name in enumerate(names):
-        inner = math.prod(rows[axis + 1 :])
+        inner = _product(tuple(map(c.as_expression, rows[axis + 1 :])))
         index = row / inner if axis == 0 else row / inner % rows[axis]
         declarations.append(c.Declare(c.const(c.int64), name.text, index))
     return names, tuple(declarations)

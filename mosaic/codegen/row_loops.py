@@ -13,17 +13,27 @@ LoopBody = Callable[[Scope, Where], None]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The position of a row: one C expression per outer axis, and the range of the lane axis (literals, or names)."""
+    """The position of a row: one C expression per outer axis, and the range of the lane axis (literals, or names).
+
+    length:    its elements; the most that it has in any turn if it `is_moving` with a loop around the kernel
+    """
 
     axes: tuple[c.Expression, ...]
     start: c.Expression
     stop: c.Expression
     length: int
+    is_moving: bool = False
 
     @property
     def is_range(self) -> bool:
         """Whether the kernel computes only a part of the row, with bounds known at run time."""
         return not isinstance(self.stop, c.IntegerLiteral)
+
+    def whole_steps(self, step: int) -> c.Operand:
+        """Return the end of the last whole step from the start on; a row in parts has steps in each part."""
+        if self.is_range:
+            return self.start + (self.stop - self.start) / step * step
+        return self.length // step * step
 
     def where(self, lane: c.Expression, count: c.Expression | None, serial: tuple[c.Expression, ...] = ()) -> Where:
         """Return the position of a vector that starts at this lane of the row."""
@@ -48,6 +58,9 @@ def loop_along_row(
         inner = scope.inner(lane_axis)
         body(inner, row.where(index, None, serial))
         scope.statements.append(c.loop(index.text, stop, *inner.statements, start=first, step=lanes))
+    if row.is_moving:
+        _add_moving_rest(emitter, row, scope, body, serial)
+        return
     rest = row.length - whole
     if rest:
         inner = scope.inner(lane_axis)
@@ -55,3 +68,16 @@ def loop_along_row(
         statements = tuple(inner.statements)
         is_last = c.equal(row.stop, row.length)
         scope.statements.append(c.If(is_last, statements) if row.is_range else c.Block(statements))
+
+
+def _add_moving_rest(
+    emitter: Emitter, row: Row, scope: Scope, body: LoopBody, serial: tuple[c.Expression, ...]
+) -> None:
+    """Add the partial vector at the end of a row whose length is known at run time; parts of rows are whole vectors."""
+    lanes, lane_axis = emitter.lanes.lanes, len(row.axes)
+    if lanes == 1:
+        return
+    count = row.stop % lanes
+    inner = scope.inner(lane_axis)
+    body(inner, row.where(row.stop - count, count, serial))
+    scope.statements.append(c.If(count, tuple(inner.statements)))

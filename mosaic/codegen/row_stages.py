@@ -180,10 +180,9 @@ class _PhaseEmitter:
 
         loop_along_row(self.emitter, self.row, self.scope, body, start=start)
 
-    def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> int:
+    def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> c.Operand:
         """Reduce with several accumulators in turn, so that no addition waits for the one before; return the end."""
-        step = turns * self.emitter.lanes.lanes
-        stop = self.row.length // step * step
+        stop = self.row.whole_steps(turns * self.emitter.lanes.lanes)
         others = [
             {stage: accumulator(self.emitter, stage, self.scope) for stage in accumulators} for _ in range(turns - 1)
         ]
@@ -205,9 +204,9 @@ class _PhaseEmitter:
         names = self._reduce_serially(stage, inner, places)
         for name, where in zip(names, places, strict=True):
             self._deliver(stage, self._reduced_lanes(stage, name), inner, where)
-        stop = row.stop - (step - 1) if row.is_range else c.literal(row.length // step * step)
+        stop = row.stop - (step - 1) if row.is_range else row.whole_steps(step)
         self.scope.statements.append(c.loop(index.text, stop, *inner.statements, start=row.start, step=step))
-        return row.start + (row.stop - row.start) / step * step if row.is_range else row.length // step * step
+        return row.whole_steps(step)
 
     def _turns(
         self,
@@ -235,7 +234,7 @@ class _PhaseEmitter:
         The loop ends early once further blocks cannot change the result (any, all).
         """
         emitter, block = self.emitter, schedule.block
-        limit = self.row.length // block * block
+        limit = self.row.whole_steps(block)
         start = c.Name(emitter.fresh("block"))
         outer = self.scope.inner()
         turns = [{stage: accumulator(emitter, stage, outer) for stage in accumulators} for _ in range(schedule.turns)]
@@ -295,7 +294,7 @@ class _PhaseEmitter:
 
     def _reduce_serially(self, stage: RowStage, scope: Scope, places: Sequence[Where]) -> tuple[str, ...]:
         """Add loops over the serial axes that reduce several vectors at once, and return the accumulators' names."""
-        reductions = [start_reduction(self.emitter, stage, scope) for _ in places]
+        reductions, extents = [start_reduction(self.emitter, stage, scope) for _ in places], self._serial(stage)
         variables = tuple(self.emitter.fresh("s") for _ in stage.serial)
         extra = tuple(c.Name(each) for each in variables)
         first = len(self.row.axes) + 1
@@ -307,13 +306,17 @@ class _PhaseEmitter:
                 self._bind_rows(body, where)
             place = Where((*where.axes, *extra), where.lane_axis, where.count)
             value = self.emitter.value(stage.expression, body, place)
-            reduction.take(value, linear(extra, stage.serial), body)
+            reduction.take(value, linear(extra, extents), body)
             if body is not inner:
                 inner.statements.extend(body.statements)
-        scope.statements.extend(_nest(variables, stage.serial, inner.statements))
+        scope.statements.extend(_nest(variables, extents, inner.statements))
         for reduction in reductions:
             reduction.finish(scope)
         return tuple(reduction.name for reduction in reductions)
+
+    def _serial(self, stage: RowStage) -> tuple[c.Expression, ...]:
+        """Return the extents of the axes that a stage reduces besides the row."""
+        return tuple(map(self.emitter.operands.extent, stage.serial))
 
     def _emit_nested_reduction(self, stage: RowStage) -> None:
         """Reduce the row and further axes: loops over the further axes around the loop along the row."""
@@ -334,7 +337,7 @@ class _PhaseEmitter:
 
         loop_along_row(self.emitter, self.row, outer, body, extra)
         merge(self.emitter, stage, name, partial, outer)
-        self.scope.statements.extend(_nest(variables, stage.serial, outer.statements))
+        self.scope.statements.extend(_nest(variables, self._serial(stage), outer.statements))
         self._finish_reduction(stage, name)
 
     def _emit_search(self, stage: RowStage) -> None:
@@ -344,7 +347,7 @@ class _PhaseEmitter:
         first = len(self.row.axes) + 1
         result = c.Name(self.emitter.fresh("position"))
         self.scope.statements.append(c.Declare(c.int64, result.text, c.literal(0)))
-        before = linear(extra, stage.serial) * self.row.length
+        before = linear(extra, self._serial(stage)) * self.row.length
 
         def value(scope: Scope, where: Where) -> c.Expression:
             self._bind_rows(scope, where)
@@ -354,7 +357,7 @@ class _PhaseEmitter:
         take_row = search(self.emitter, stage, self.scope, result)
         outer = self.scope.inner(*range(first, first + len(variables)))
         take_row(self.row, outer, value, extra, before)
-        self.scope.statements.extend(_nest(variables, stage.serial, outer.statements))
+        self.scope.statements.extend(_nest(variables, self._serial(stage), outer.statements))
         self.per_row[stage.result.buffer] = self.emitter.lanes.broadcast_register(result, stage.result.dtype)
         if stage.result.buffer in self.stored:
             pointer = self.emitter.operands.pointer(stage.result, is_written=True)
@@ -369,7 +372,9 @@ class _PhaseEmitter:
         self._finish_per_row(stage, c.Name(name))
 
 
-def _nest(variables: Sequence[str], extents: Sequence[int], body: Sequence[c.Statement]) -> tuple[c.Statement, ...]:
+def _nest(
+    variables: Sequence[str], extents: Sequence[c.Operand], body: Sequence[c.Statement]
+) -> tuple[c.Statement, ...]:
     """Return loops around a body, the first variable outermost."""
     statements = tuple(body)
     for variable, extent in reversed(tuple(zip(variables, extents, strict=True))):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from mosaic import c
-from mosaic.codegen.expressions import Emitter, Scope, Where, number_expression
+from mosaic.codegen.expressions import Emitter, Scope, Where
+from mosaic.codegen.operands import number_expression
 from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir.expressions import Load
 from mosaic.ir.kinds import Kind
@@ -63,9 +64,9 @@ class LoopEmitter:
         scopes = [scope.inner(len(row.axes)) for _ in places]
         statements = self.turns(self.loop, scopes, places)
         before = [each for one in scopes for each in one.statements]
-        stop = row.stop - (step - 1) if row.is_range else c.literal(row.length // step * step)
+        stop = row.stop - (step - 1) if row.is_range else row.whole_steps(step)
         scope.statements.append(c.loop(index.text, stop, *before, *statements, start=row.start, step=step))
-        return row.start + (row.stop - row.start) / step * step if row.is_range else row.length // step * step
+        return row.whole_steps(step)
 
     def turns(self, loop: Loop, scopes: Sequence[Scope], places: Sequence[Where]) -> tuple[c.Statement, ...]:
         """Return the loop over turns and the statements after it; preparations go to the scopes, one per vector."""

@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import Any
 
 from mosaic.codegen.expressions import status_buffer
-from mosaic.ir.affine import Affine, Number, Symbol, split
+from mosaic.ir.affine import Affine, Number, Symbol, split, terms_of
 from mosaic.ir.expressions import Apply, Convert, Gather, Load
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Carried
@@ -21,17 +21,18 @@ from mosaic.ir.views import Buffer, View
 
 @dataclass(slots=True)
 class Signature:
-    """Numbers buffers, addresses and loops in the order in which a group uses them."""
+    """Numbers buffers, addresses, loops inside the group and those around it, in the order in which a group uses them."""
 
     buffers: dict[Buffer, int] = field(default_factory=dict)
     places: dict[tuple[Buffer, Number], int] = field(default_factory=dict)
+    around: dict[Symbol, int] = field(default_factory=dict)
     symbols: dict[Symbol, int] = field(default_factory=dict)
 
     def of(self, group: Group) -> Hashable:
         """Return the signature of a group."""
         stages = signed(group.stages, self)
         local = tuple(sorted(self.buffers[buffer] for buffer in group.local if buffer in self.buffers))
-        return (group.rows, group.length, stages, local)
+        return (signed((*group.rows, group.length), self), stages, local)
 
     def place(self, buffer: Buffer, offset: Number) -> int:
         """Return the number of an address."""
@@ -68,12 +69,16 @@ def _(part: View, signature: Signature) -> Hashable:
     # Loops around the kernel change the address passed; loops inside it are part of the text.
     moves, offset = split(part.offset, signature.symbols)
     place = signature.place(part.buffer, offset)
-    return (number, place, part.dtype, part.shape, part.strides, signed(moves, signature))
+    return (number, place, part.dtype, signed(part.extents, signature), part.strides, signed(moves, signature))
 
 
 @signed.register
 def _(part: Affine, signature: Signature) -> Hashable:
-    return (part.constant, *((signed(symbol, signature), coefficient) for symbol, coefficient in part.terms))
+    # Loops inside the kernel are part of its text; of those around it, which alone may be unknown here, it is passed the turns.
+    inside, outside = split(part, signature.symbols)
+    terms = [(signature.symbols[symbol], coefficient) for symbol, coefficient in terms_of(inside)]
+    passed = [(signature.around.setdefault(each, len(signature.around)), factor) for each, factor in terms_of(outside)]
+    return (part.constant, tuple(terms), tuple(passed))
 
 
 @signed.register

@@ -17,10 +17,11 @@ from mosaic.ir.views import Buffer, View
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """A loop around kernels: its symbol and how many turns it has."""
+    """A loop around kernels: its symbol, how many turns it has, and arrays of which turns read what earlier ones filled."""
 
     symbol: Symbol
     extent: Number
+    grown: tuple[Buffer, ...] = ()
 
     def __str__(self) -> str:
         return f"for {self.symbol.name} below {self.extent}"
@@ -45,23 +46,30 @@ def _(part: Carried, change: ChangeView) -> Carried:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop(Kind):
-    """Statements that run turn after turn; the offsets of their views, and extents of inner loops, may move with it.
+    """Statements that run turn after turn; offsets and extents of their views, and of inner loops, may move with it.
 
-    A turn passes the `carried` values to the next; it reads nothing else of another turn. After the
-    loop, carried values are those of the last turn. A body is lowered and fused once, as any other statements. A body that
-    is element by element over one shape becomes stages over the rows of one group, and the loop runs for each element by
-    itself; any other becomes groups, and the loop runs around their kernels.
+    A turn passes the `carried` values to the next, and may read the parts of the `grown` arrays that earlier turns filled;
+    it reads nothing else of another turn. After the loop, carried values are those of the last turn. A body is lowered and
+    fused once, as any other statements. A body that is element by element over one shape becomes stages over the rows of
+    one group, and the loop runs for each element by itself; any other becomes groups, and the loop runs around their
+    kernels.
 
     Example, the running sums of x[3, 4] along the first axis:
         for i below 3, with s[4] from -0.0 to t[4]:
             t[4] = add(s[4], x[4 by 1 from 4*i])
             y[4 by 1 from 4*i] = t[4]
+
+    Example, x of L[3, 3] @ x[3, 4] = b[3, 4] for a lower triangular L:
+        for i below 3, growing x[3, 4]:
+            s[4] = add over [i] of multiply(L[4, i by 0, 1 from 3*i], x[4, i by 1, 4])
+            x[4 by 1 from 4*i] = divide(subtract(b[4 by 1 from 4*i], s[4]), L[4 by 0 from 4*i])
     """
 
     symbol: Symbol
     extent: Number
     body: tuple[Kind, ...]
     carried: tuple[Carried, ...] = ()
+    grown: tuple[View, ...] = ()
 
     @property
     def origins(self) -> tuple[int, ...]:
@@ -104,6 +112,7 @@ class Loop(Kind):
 
     def __str__(self) -> str:
         carried = f", with {' and '.join(map(str, self.carried))}" if self.carried else ""
+        carried += f", growing {' and '.join(map(str, self.grown))}" if self.grown else ""
         lines = [line for statement in self.body for line in str(statement).splitlines()]
         return "\n".join([f"for {self.symbol.name} below {self.extent}{carried}:", *(f"    {line}" for line in lines)])
 

@@ -16,11 +16,12 @@ from itertools import chain
 
 import numpy as np
 
+from mosaic.ir.affine import Extents, Number, most, most_of
 from mosaic.ir.expressions import Accumulated, Expression, Gather, Uniform, loads, map_views, text, views
 from mosaic.ir.kinds import Kind, of_kind
 from mosaic.ir.loops import Turns
 from mosaic.ir.schedule import Schedule
-from mosaic.ir.views import Buffer, Shape, View
+from mosaic.ir.views import Buffer, Shape, View, listed
 from mosaic.tiling.packing import Packing
 
 POSITION_REDUCERS = ("first", "argmax", "argmin")
@@ -33,25 +34,26 @@ class Definition(Kind):
 
     Every view in the expression has the shape of the domain: the result's axes, then the reduced ones. `origins` are
     the positions of the Program's instructions it computes. A write to a part of an array has a `base`: another buffer
-    of the same size, whose elements the result's buffer has outside of the result.
+    of the same size, whose elements the result's buffer has outside of the result. In a loop the extents may move with the
+    turns: the sum of a triangular solve in turn i is over [i].
     """
 
     result: View
     expression: Expression
     origins: tuple[int, ...]
-    reduced: Shape = ()
+    reduced: Extents = ()
     reducer: str | None = None
     base: View | None = None
 
     @property
-    def domain(self) -> Shape:
+    def domain(self) -> Extents:
         """The extents of all axes, kept first."""
-        return self.result.shape + self.reduced
+        return self.result.extents + self.reduced
 
     @property
     def num_elements(self) -> int:
-        """How often the expression is evaluated."""
-        return math.prod(self.domain)
+        """How often the expression is evaluated, at most."""
+        return math.prod(most_of(self.domain))
 
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, and the base."""
@@ -71,9 +73,9 @@ class Definition(Kind):
         """Yield its expression."""
         yield self.expression
 
-    def reshaped(self, kept: Shape, reduced: Shape) -> Definition | None:
+    def reshaped(self, kept: Extents, reduced: Extents) -> Definition | None:
         """Return the same computation over a domain of another shape, or None if some view does not allow it."""
-        if kept == self.result.shape and reduced == self.reduced:
+        if kept == self.result.extents and reduced == self.reduced:
             return self
         result = self.result.reshape(kept)
         shape = kept + reduced
@@ -96,7 +98,7 @@ class Definition(Kind):
         return replace(self, result=self.result.transpose(order), expression=expression)
 
     def __str__(self) -> str:
-        reducer = f"{self.reducer} over {list(self.reduced)} of " if self.reducer else ""
+        reducer = f"{self.reducer} over [{listed(self.reduced)}] of " if self.reducer else ""
         return f"{self.result} = {reducer}{text(self.expression)}{_rest(self.base)}"
 
 
@@ -104,11 +106,11 @@ def _rest(base: View | None) -> str:
     return "" if base is None else f", the rest from {base}"
 
 
-def _reshape_domain(view: View, definition: Definition, shape: Shape, num_kept: int) -> View | None:
+def _reshape_domain(view: View, definition: Definition, shape: Extents, num_kept: int) -> View | None:
     """Reshape the kept and the reduced axes of a view, each among themselves."""
     count = definition.result.ndim
-    kept = View(view.buffer, view.offset, view.shape[:count], view.strides[:count]).reshape(shape[:num_kept])
-    reduced = View(view.buffer, 0, view.shape[count:], view.strides[count:]).reshape(shape[num_kept:])
+    kept = View(view.buffer, view.offset, view.extents[:count], view.strides[:count]).reshape(shape[:num_kept])
+    reduced = View(view.buffer, 0, view.extents[count:], view.strides[count:]).reshape(shape[num_kept:])
     if kept is None or reduced is None:
         return None
     return View(view.buffer, view.offset, shape, kept.strides + reduced.strides)
@@ -279,14 +281,14 @@ class RowStage(Kind):
     expression: Expression
     origins: tuple[int, ...]
     reducer: str | None = None
-    serial: Shape = ()
+    serial: Extents = ()
     is_along_row: bool = False
     base: View | None = None
 
     @property
     def num_turns(self) -> int:
         """One for each place along the serial axes."""
-        return math.prod(self.serial)
+        return math.prod(most_of(self.serial))
 
     @property
     def finds_position(self) -> bool:
@@ -301,7 +303,7 @@ class RowStage(Kind):
     @property
     def is_element_wise(self) -> bool:
         """Whether it computes a value per element."""
-        return not self.is_along_row and self.result.shape[-1] != 1
+        return not self.is_along_row and self.result.extents[-1] != 1
 
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, and the base."""
@@ -331,17 +333,29 @@ class RowStage(Kind):
 class Group(Kind):
     """Stages over the same rows, to become one kernel; a matmul among them has the rows as its batch and m.
 
+    Rows and length may move with the loops around the kernel.
+
     local:    results that no other statement reads; they need no memory beyond the kernel
     schedule: set by the pass `schedule`
     turns:    loops around the kernel, the outermost first; neighbouring groups share equal ones
     """
 
-    rows: Shape
-    length: int
+    rows: Extents
+    length: Number
     stages: tuple[Stage, ...]
     local: frozenset[Buffer] = frozenset()
     schedule: Schedule | None = None
     turns: tuple[Turns, ...] = ()
+
+    @property
+    def most_rows(self) -> Shape:
+        """The most that each extent of the rows is in any turn."""
+        return most_of(self.rows)
+
+    @property
+    def most_length(self) -> int:
+        """The most elements that a row has in any turn."""
+        return most(self.length)
 
     @property
     def row_stages(self) -> tuple[RowStage, ...]:
@@ -395,7 +409,7 @@ class Group(Kind):
 
     def __str__(self) -> str:
         how = "" if self.schedule is None else str(self.schedule)
-        head = f"for {f'rows {list(self.rows)}' if self.rows else 'one row'} of {self.length}{how}:"
+        head = f"for {f'rows [{listed(self.rows)}]' if self.rows else 'one row'} of {self.length}{how}:"
         lines = [line for stage in self.stages for line in f"{self._mark(stage)}{stage}".splitlines()]
         around = "".join(f"{turns}: " for turns in self.turns)
         return "\n".join([around + head, *(f"    {line}" for line in lines)])

@@ -1,7 +1,8 @@
 """Buffers, and strided views of them: what every value of a compiled program is.
 
 A view is a buffer, an offset and one stride per axis, all in elements. Moving axes about, slicing, broadcasting and
-most reshapes only change the view. Imports numpy for dtypes, and `mosaic.ir.affine`.
+most reshapes only change the view. In a loop, offset and extents may move with the turns: in turn i of a triangular solve,
+`L[i, :i]` is ``L[i by 1 from 5*i]``. Imports numpy for dtypes, and `mosaic.ir.affine`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from mosaic.ir.affine import Number, Symbol, constant_part, symbol_number, terms_of
+from composit.errors import InternalError
+from mosaic.ir.affine import (
+    Affine,
+    Extents,
+    Number,
+    Symbol,
+    constant_part,
+    most_of,
+    moves,
+    symbol_number,
+    terms_of,
+)
 
 Shape = tuple[int, ...]
 Strides = tuple[int, ...]
@@ -62,13 +74,32 @@ def row_major_strides(shape: Shape) -> Strides:
 class View:
     """The elements ``buffer[offset + sum(index * stride)]``; a broadcast axis has stride 0.
 
-    In a loop the offset may move with its turns.
+    In a loop the offset and the extents may move with its turns. Code that needs plain numbers asks for the `shape`, or for
+    the `most_shape`, which bounds that of every turn.
     """
 
     buffer: Buffer
     offset: Number
-    shape: Shape
+    extents: Extents
     strides: Strides
+
+    @property
+    def shape(self) -> Shape:
+        """The extents, which are plain numbers.
+
+        Raises: InternalError: they move with a loop
+        """
+        return numbers_only(self.extents)
+
+    @property
+    def most_shape(self) -> Shape:
+        """The most that each extent is in any turn."""
+        return most_of(self.extents)
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it shows other elements from turn to turn."""
+        return self.offset.__class__ is Affine or moves(self.extents)
 
     @property
     def dtype(self) -> np.dtype:
@@ -78,16 +109,18 @@ class View:
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self.shape)
+        return len(self.extents)
 
     @property
     def size(self) -> int:
-        """The number of elements seen."""
-        return math.prod(self.shape)
+        """The number of elements seen, in the turn that sees most."""
+        return math.prod(self.most_shape)
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether the elements lie densely in row-major order."""
+        """Whether the elements lie densely in row-major order; extents that move do not count as dense."""
+        if moves(self.extents):
+            return False
         dense = row_major_strides(self.shape)
         return all(
             extent <= 1 or stride == wanted
@@ -102,59 +135,98 @@ class View:
     def transpose(self, axes: Sequence[int]) -> View:
         """Return the view with its axes in another order."""
         return replace(
-            self, shape=tuple(self.shape[axis] for axis in axes), strides=tuple(self.strides[axis] for axis in axes)
+            self, extents=tuple(self.extents[axis] for axis in axes), strides=tuple(self.strides[axis] for axis in axes)
         )
 
-    def broadcast_to(self, shape: Shape) -> View:
+    def broadcast_to(self, shape: Extents) -> View:
         """Return the view repeated along new leading axes and along axes of length 1."""
         missing = len(shape) - self.ndim
         strides = (0,) * missing + tuple(
             0 if extent == 1 and wanted != 1 else stride
-            for extent, wanted, stride in zip(self.shape, shape[missing:], self.strides, strict=True)
+            for extent, wanted, stride in zip(self.extents, shape[missing:], self.strides, strict=True)
         )
-        return replace(self, shape=shape, strides=strides)
+        return replace(self, extents=shape, strides=strides)
 
     def expand_dims(self, axes: Sequence[int]) -> View:
         """Return the view with axes of length 1 at these positions of the result."""
-        shape, strides = list(self.shape), list(self.strides)
+        extents, strides = list(self.extents), list(self.strides)
         for axis in sorted(axes):
-            shape.insert(axis, 1)
+            extents.insert(axis, 1)
             strides.insert(axis, 0)
-        return replace(self, shape=tuple(shape), strides=tuple(strides))
+        return replace(self, extents=tuple(extents), strides=tuple(strides))
 
     def drop_axes(self, axes: Sequence[int]) -> View:
         """Return the view without these axes, at their index 0."""
         keep = [axis for axis in range(self.ndim) if axis not in axes]
         return replace(
-            self, shape=tuple(self.shape[axis] for axis in keep), strides=tuple(self.strides[axis] for axis in keep)
+            self, extents=tuple(self.extents[axis] for axis in keep), strides=tuple(self.strides[axis] for axis in keep)
         )
 
-    def slice_axis(self, axis: int, start: int, count: int, step: int = 1) -> View:
-        """Return `count` elements of one axis from `start`, `step` apart."""
+    def slice_axis(self, axis: int, start: Number, count: Number, step: int = 1) -> View:
+        """Return `count` elements of one axis from `start`, `step` apart; both may move with loops."""
         offset = self.offset + (start * self.strides[axis] if count else 0)
-        shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
+        extents = (*self.extents[:axis], count, *self.extents[axis + 1 :])
         strides = (*self.strides[:axis], self.strides[axis] * step, *self.strides[axis + 1 :])
-        return View(self.buffer, offset, shape, strides)
+        return View(self.buffer, offset, extents, strides)
 
-    def reshape(self, shape: Shape) -> View | None:
+    def reshape(self, shape: Extents) -> View | None:
         """Return the view with another shape in row-major order, or None if no strides express it."""
-        if shape == self.shape:
+        if shape == self.extents:
             return self
+        if moves((*self.extents, *shape)):
+            return self._reshape_between_moving_axes(shape)
+        wanted = numbers_only(shape)
         if self.size == 0:
-            return View(self.buffer, self.offset, shape, row_major_strides(shape))
-        strides = _strides_after_reshape(self.shape, self.strides, shape)
-        return None if strides is None else View(self.buffer, self.offset, shape, strides)
+            return View(self.buffer, self.offset, wanted, row_major_strides(wanted))
+        strides = _strides_after_reshape(self.shape, self.strides, wanted)
+        return None if strides is None else View(self.buffer, self.offset, wanted, strides)
+
+    def _reshape_between_moving_axes(self, shape: Extents) -> View | None:
+        """Return the view with moving axes as they are, and the axes between them in another shape, or None."""
+        mine, theirs = moving_axes(self.extents), moving_axes(shape)
+        if [self.extents[axis] for axis in mine] != [shape[axis] for axis in theirs]:
+            return None
+        strides: list[int] = []
+        start, wanted_start = 0, 0
+        for axis, wanted_axis in zip((*mine, self.ndim), (*theirs, len(shape)), strict=True):
+            extents = numbers_only(self.extents[start:axis])
+            wanted = numbers_only(shape[wanted_start:wanted_axis])
+            between = _strides_after_reshape(extents, self.strides[start:axis], wanted)
+            if math.prod(extents) != math.prod(wanted) or between is None:
+                return None
+            strides += [*between, *self.strides[axis : axis + 1]]
+            start, wanted_start = axis + 1, wanted_axis + 1
+        return View(self.buffer, self.offset, shape, tuple(strides))
 
     def __str__(self) -> str:
         if self.covers_buffer:
-            return f"{self.buffer.name}{list(self.shape)}"
-        axes = [f"{_listed(self.shape)} by {_listed(self.strides)}"] if self.shape else []
-        start = [f"from {self.offset}"] if self.offset or not self.shape else []
+            return f"{self.buffer.name}[{listed(self.extents)}]"
+        axes = [f"{listed(self.extents)} by {listed(self.strides)}"] if self.extents else []
+        start = [f"from {self.offset}"] if self.offset or not self.extents else []
         return f"{self.buffer.name}[{' '.join([*axes, *start])}]"
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def listed(numbers: Extents) -> str:
+    """Return numbers as a text with commas between them."""
     return ", ".join(map(str, numbers))
+
+
+def numbers_only(extents: Extents) -> Shape:
+    """Return extents as the plain numbers that they are.
+
+    Raises: InternalError: one moves with a loop
+    """
+    if moves(extents):
+        raise InternalError(
+            f"mosaic: a shape of plain numbers was asked of the extents [{listed(extents)}], which move with a loop; "
+            "use extents or most_shape"
+        )
+    return extents  # type: ignore[return-value]  # none is an Affine
+
+
+def moving_axes(extents: Extents) -> tuple[int, ...]:
+    """Return the axes whose extents move with a loop."""
+    return tuple(axis for axis, extent in enumerate(extents) if isinstance(extent, Affine))
 
 
 def dense_view(buffer: Buffer, shape: Shape) -> View:
@@ -201,7 +273,7 @@ def index_map(seen: View, stored: View) -> IndexMap | None:
 
     The strides of `seen` are written as digits in the strides of `stored`; the map holds if no digit ever carries.
     """
-    if seen.size == 0 or stored.size == 0 or terms_of(stored.offset):
+    if seen.size == 0 or stored.size == 0 or stored.is_moving:
         return None
     if terms_of(seen.offset):
         return _index_map_in_loops(seen, stored)
@@ -213,19 +285,45 @@ def index_map(seen: View, stored: View) -> IndexMap | None:
     start = _digits(constant_part(seen.offset) - constant_part(stored.offset), order, stored.strides)
     steps = [
         (0,) * stored.ndim if extent == 1 else _digits(stride, order, stored.strides)
-        for extent, stride in zip(seen.shape, seen.strides, strict=True)
+        for extent, stride in zip(seen.extents, seen.strides, strict=True)
     ]
     if start is None or any(step is None for step in steps):
         return None
     known = tuple(step for step in steps if step is not None)
     result = IndexMap(start, known)
-    return result if result.stays_within(seen.shape, stored.shape) else None
+    return result if result.stays_within(seen.most_shape, stored.shape) else None
+
+
+def index_bounds(seen: View, stored: View) -> tuple[tuple[Number, Number], ...] | None:
+    """Return the least and the greatest index along each axis of `stored` that a view of its buffer shows in a turn.
+
+    None if its strides are no sums of those of `stored`, a dense view. The numbers are right if they are indices of `stored`.
+    """
+    order = sorted(range(stored.ndim), key=lambda axis: -stored.strides[axis])
+    low: list[Number] = [0] * stored.ndim
+    high: list[Number] = [0] * stored.ndim
+    starts: list[tuple[Number, int]] = [(1, constant_part(seen.offset))]
+    starts += [(symbol_number(symbol), coefficient) for symbol, coefficient in terms_of(seen.offset)]
+    spans = ((extent - 1, stride) for extent, stride in zip(seen.extents, seen.strides, strict=True))
+    for times, distance in starts:
+        digits = _digits(distance, order, stored.strides)
+        if digits is None:
+            return None
+        low = [one + times * digit for one, digit in zip(low, digits, strict=True)]
+        high = [one + times * digit for one, digit in zip(high, digits, strict=True)]
+    for times, distance in spans:
+        digits = _digits(distance, order, stored.strides)
+        if digits is None:
+            return None
+        low = [one + times * min(digit, 0) for one, digit in zip(low, digits, strict=True)]
+        high = [one + times * max(digit, 0) for one, digit in zip(high, digits, strict=True)]
+    return tuple(zip(low, high, strict=True))
 
 
 def _index_map_in_loops(seen: View, stored: View) -> IndexMap | None:
     """Return the map of a view in loops: each loop is an axis of the view that stands at its turn."""
     terms = terms_of(seen.offset)
-    shape = (*(symbol.most for symbol, _ in terms), *seen.shape)
+    shape = (*(symbol.most for symbol, _ in terms), *seen.extents)
     strides = (*(coefficient for _, coefficient in terms), *seen.strides)
     found = index_map(View(seen.buffer, constant_part(seen.offset), shape, strides), stored)
     if found is None:
@@ -246,7 +344,8 @@ def may_overlap(first: View, second: View, shape: Shape) -> bool:
     if maps[0] is None or maps[1] is None or maps[0].moves or maps[1].moves:
         return True
     return all(
-        _meet(maps[0].along(axis, first.shape), maps[1].along(axis, second.shape)) for axis in range(stored.ndim)
+        _meet(maps[0].along(axis, first.most_shape), maps[1].along(axis, second.most_shape))
+        for axis in range(stored.ndim)
     )
 
 
@@ -295,7 +394,7 @@ class IndexMap:
         high = self.start[axis] + sum(count * step for count, step in moves if step > 0)
         return range(low, high + 1, math.gcd(*(step for _, step in moves)) or 1)
 
-    def apply(self, view: View, shape: Shape) -> View:
+    def apply(self, view: View, shape: Extents) -> View:
         """Return `view`, indexed by the target of the map, as a view of `shape` indexed by its source."""
         offset = view.offset + sum(start * stride for start, stride in zip(self.start, view.strides, strict=True))
         for symbol, step in self.moves:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from mosaic.codegen.reducers import identity_of
+from mosaic.ir.affine import Extents, Number, moves
 from mosaic.ir.expressions import Apply, Load, map_views, views, walk
 from mosaic.ir.statements import Definition, Group, RowStage
-from mosaic.ir.views import Shape, View
+from mosaic.ir.views import View, numbers_only
 from mosaic.lowering.algebra import simplified
 
 
@@ -29,7 +31,7 @@ def canonical(definition: Definition) -> Definition:
 
 def without_unit_axes(definition: Definition) -> Definition:
     """Return the definition with axes of length 1 dropped."""
-    kept = tuple(extent for extent in definition.result.shape if extent != 1)
+    kept = tuple(extent for extent in definition.result.extents if extent != 1)
     reduced = tuple(extent for extent in definition.reduced if extent != 1)
     result = definition.reshaped(kept, reduced)
     assert result is not None, "axes of length 1 can always be dropped"
@@ -49,20 +51,26 @@ def without_idle_reducer(definition: Definition) -> Definition:
     return replace(definition, expression=expression, reducer=None)
 
 
-def merged_extents(seen: Sequence[View], domain: Shape, axes: range) -> Shape:
-    """Return the extents of the axes after merging each with the one before it where all views are dense there."""
-    extents: list[int] = []
+def merged_extents(seen: Sequence[View], domain: Extents, axes: range) -> Extents:
+    """Return the extents of the axes after merging each with the one before it where all views are dense there.
+
+    Axes whose extents move with a loop stay by themselves.
+    """
+    extents: list[Number] = []
     previous = -1
     for axis in axes:
         if domain[axis] == 1:
             continue
-        is_dense = previous >= 0 and all(view.strides[previous] == view.strides[axis] * domain[axis] for view in seen)
-        if is_dense:
-            extents[-1] *= domain[axis]
+        if previous >= 0 and not moves((domain[previous], domain[axis])) and _is_dense(seen, previous, axis, domain):
+            extents[-1] = math.prod(numbers_only((extents[-1], domain[axis])))
         else:
             extents.append(domain[axis])
         previous = axis
     return tuple(extents)
+
+
+def _is_dense(seen: Sequence[View], outer: int, inner: int, domain: Extents) -> bool:
+    return all(view.strides[outer] == view.strides[inner] * domain[inner] for view in seen)
 
 
 def as_group(definition: Definition) -> Group:
@@ -88,7 +96,7 @@ def _dense_views(definition: Definition, axis: int) -> int:
 
 def _element_wise(definition: Definition) -> Group:
     """Lanes run along the last kept axis; reduced axes are loops inside."""
-    shape = definition.result.shape or (1,)
+    shape = definition.result.extents or (1,)
     widened = definition.reshaped(shape, definition.reduced)
     assert widened is not None
     reduction = (definition.reducer, definition.reduced)
@@ -98,7 +106,7 @@ def _element_wise(definition: Definition) -> Group:
 
 def _along_row(definition: Definition) -> Group:
     """Lanes run along the last reduced axis; further reduced axes are loops around."""
-    rows, length, serial = definition.result.shape, definition.reduced[-1], definition.reduced[:-1]
+    rows, length, serial = definition.result.extents, definition.reduced[-1], definition.reduced[:-1]
     count = len(rows)
     order = (*range(count), len(definition.domain) - 1, *range(count, len(definition.domain) - 1))
     expression = map_views(definition.expression, lambda view: view.transpose(order))

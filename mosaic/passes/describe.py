@@ -8,6 +8,7 @@ from composit.program import Program
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
+from mosaic.ir.views import listed
 
 
 def describe_kernel(group: Group, program: Program) -> str:
@@ -23,7 +24,7 @@ def operation_names(group: Group, program: Program) -> list[str]:
 @singledispatch
 def shapes_text(stage: Kind) -> str:
     """Return a line that describes a stage; by default its class and its results."""
-    results = ", ".join(f"{list(view.shape)} {view.dtype}" for view in stage.writes())
+    results = ", ".join(f"[{listed(view.extents)}] {view.dtype}" for view in stage.writes())
     return f"  {type(stage).__name__} of {results}"
 
 
@@ -47,4 +48,4 @@ def _(stage: Scatter) -> str:
 @shapes_text.register
 def _(stage: RowStage) -> str:
     result = stage.result
-    return f"  {stage.reducer + ' into' if stage.reducer else 'elements of'} {list(result.shape)} {result.dtype}"
+    return f"  {stage.reducer + ' into' if stage.reducer else 'elements of'} [{listed(result.extents)}] {result.dtype}"

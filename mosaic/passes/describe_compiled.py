@@ -72,7 +72,7 @@ def _kernel(group: Group, launch: Launch) -> CompiledKernel:
         for view in touched.values()
         if view.buffer not in group.local
     )
-    shapes = tuple(view.shape for view in group.writes())
+    shapes = tuple(view.most_shape for view in group.writes())
     facts = (group.origins, shapes, group.num_flops, num_bytes, launch.scratch_bytes)
     return CompiledKernel(launch.function, launch.num_tasks, *facts)
 

@@ -80,6 +80,7 @@ def in_order_of(buffer: Buffer, user: Definition) -> Definition:
 
 def same_elements(seen: View, stored: View) -> bool:
     """Whether two views of one buffer show the same element at every index."""
-    return (seen.offset, seen.shape) == (stored.offset, stored.shape) and all(
-        extent == 1 or one == other for extent, one, other in zip(seen.shape, seen.strides, stored.strides, strict=True)
+    return (seen.offset, seen.extents) == (stored.offset, stored.extents) and all(
+        extent == 1 or one == other
+        for extent, one, other in zip(seen.extents, seen.strides, stored.strides, strict=True)
     )

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from mosaic.ir.affine import terms_of
 from mosaic.ir.expressions import Load
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop, Turns
@@ -78,7 +77,7 @@ def _(loop: Loop, memory: Memory, fuse: bool) -> list[Kind]:
     Copies go through temporaries where a carried value is the old value of another (a, b = b, a).
     """
     own = loop.own_buffers()
-    outputs = [view for view in loop.writes() if terms_of(view.offset)]
+    outputs = [view for view in loop.writes() if view.is_moving]
     outputs += [one.following for one in loop.carried if one.following.buffer in own]
     body = IrProgram(loop.body, (), (), tuple(outputs), {})
     if fuse:
@@ -94,7 +93,8 @@ def _(loop: Loop, memory: Memory, fuse: bool) -> list[Kind]:
             moves.append(Definition(source, Load(one.following), loop.origins))
         first.append(Definition(one.state, one.start, loop.origins))
         last.append(Definition(one.state, Load(source), loop.origins))
-    turns, turning = Turns(loop.symbol, loop.extent), (*inner.groups, *map(as_group, (*moves, *last)))
+    turns = Turns(loop.symbol, loop.extent, tuple(view.buffer for view in loop.grown))
+    turning = (*inner.groups, *map(as_group, (*moves, *last)))
     return [*map(as_group, first), *(replace(group, turns=(turns, *group.turns)) for group in turning)]
 
 
@@ -102,7 +102,7 @@ def _(loop: Loop, memory: Memory, fuse: bool) -> list[Kind]:
 def alone(statement: Kind) -> Kind:
     """Return a statement as a group of its own; by default its rows are those of its result."""
     result = next(statement.writes())
-    return Group(result.shape[:-1], result.shape[-1], (statement,))
+    return Group(result.extents[:-1], result.extents[-1], (statement,))
 
 
 @alone.register

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import singledispatch
 
-from mosaic.ir.affine import terms_of
+from mosaic.ir.affine import Extents, most_of, terms_of
 from mosaic.ir.expressions import Apply, Expression, Load, loads, map_views, rewrite, size, views, walk
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
@@ -52,7 +52,9 @@ def _producers(program: IrProgram) -> dict[int, Definition]:
         if not isinstance(statement, Definition) or statement.reducer is not None:
             continue
         buffer = statement.result.buffer
-        is_whole = statement.result.size == buffer.num_elements and counts[buffer] == 1
+        is_whole = (
+            statement.result.size == buffer.num_elements and counts[buffer] == 1 and not statement.result.is_moving
+        )
         if is_whole and buffer not in protected and buffer.kind is BufferKind.TEMPORARY:
             found[position] = statement
     return found
@@ -103,7 +105,7 @@ def _(user: Definition, producer: Definition) -> Kind | None:
             return result
     # The user's axes may be merged where the producer's are not.
     if user.reducer is None and user.num_elements == producer.num_elements:
-        split = user.reshaped(producer.result.shape, ())
+        split = user.reshaped(producer.result.extents, ())
         return None if split is None else _substituted(producer, split)
     return None
 
@@ -157,9 +159,9 @@ def _is_index(expression: Expression, buffer: Buffer) -> bool:
     )
 
 
-def inlined_value(producer: Definition, seen: View, domain: tuple[int, ...]) -> Expression | None:
+def inlined_value(producer: Definition, seen: View, domain: Extents) -> Expression | None:
     """Return the producer's expression at the elements that a view of its result shows."""
-    if not is_movement(producer.expression) and _num_evaluations(seen, domain) > producer.num_elements:
+    if not is_movement(producer.expression) and _num_evaluations(seen, most_of(domain)) > producer.num_elements:
         return None
     mapping = index_map(seen, producer.result)
     if mapping is None:

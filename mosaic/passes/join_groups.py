@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import singledispatch
 
 from mosaic.codegen.row_stages import plan_phases
+from mosaic.ir.affine import Extents, Number, most, most_of, moves
 from mosaic.ir.expressions import gathered_views, loads, views
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Definition, Group, RowStage
-from mosaic.ir.views import Shape, View
+from mosaic.ir.views import Shape, View, numbers_only
 from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.uses import reads_own_elements
@@ -46,7 +47,7 @@ def _(group: Group, definition: Definition) -> Group | None:
         return None
     if any(stage.result.buffer is other.result.buffer for other in group.row_stages):
         return None
-    if group.length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in group.row_stages)):
+    if group.most_length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in group.row_stages)):
         return None
     return replace(group, stages=(*group.stages, stage))
 
@@ -69,12 +70,14 @@ def can_be_in_place(write: RowStage, stages: Sequence[RowStage]) -> bool:
 
 
 def _with_rows_of(group: Group, reduction: Definition) -> Group | None:
-    """Return an elementwise group over the rows that a reduction keeps."""
-    rows, length = reduction.result.shape, math.prod(reduction.reduced)
-    stages = group.row_stages
-    if any(stage.serial or not stage.is_element_wise for stage in stages):
+    """Return an elementwise group over the rows that a reduction keeps, of extents that do not move."""
+    if moves(reduction.domain):
         return None
-    if math.prod(group.rows) * group.length != math.prod(rows) * length:
+    rows, length = reduction.result.shape, math.prod(most_of(reduction.reduced))
+    stages = group.row_stages
+    if any(stage.serial or not stage.is_element_wise for stage in stages) or moves((*group.rows, group.length)):
+        return None
+    if math.prod(group.most_rows) * group.most_length != math.prod(rows) * length:
         return None
     reshaped = [as_stage(as_definition(stage), rows, length) for stage in stages]
     if any(stage is None for stage in reshaped):
@@ -87,9 +90,28 @@ def as_definition(stage: RowStage) -> Definition:
     return Definition(stage.result, stage.expression, stage.origins, stage.serial, stage.reducer, stage.base)
 
 
-def as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | None:
+def as_stage(definition: Definition, rows: Extents, length: Number) -> RowStage | None:
     """Return the definition as a stage over these rows, or None if some view does not allow it."""
-    num_rows, kept, reduced = math.prod(rows), definition.result.size, math.prod(definition.reduced)
+    if moves((*definition.domain, *rows, length)):
+        return _as_moving_stage(definition, rows, length)
+    return _as_stage(definition, numbers_only(rows), most(length))
+
+
+def _as_moving_stage(definition: Definition, rows: Extents, length: Number) -> RowStage | None:
+    """Return a stage for extents of which some move with a loop: they must be those of the rows, axis by axis."""
+    kept, reduced = definition.result.extents, definition.reduced
+    if definition.reducer is not None and (kept, reduced) == (rows, (length,)):
+        return _along_row(definition, rows, length)
+    if kept == (*rows, length):
+        return _stage(definition, reduced)
+    if kept == rows and definition.reducer is None:
+        shaped = definition.reshaped((*rows, 1), ())
+        return None if shaped is None else _stage(shaped, ())
+    return None
+
+
+def _as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | None:
+    num_rows, kept, reduced = math.prod(rows), definition.result.size, math.prod(most_of(definition.reduced))
     if definition.reducer is not None and kept == num_rows and reduced == length:
         return _along_row(definition, rows, length)
     if kept == num_rows * length and not (definition.reducer and length == 1):
@@ -101,11 +123,11 @@ def as_stage(definition: Definition, rows: Shape, length: int) -> RowStage | Non
     return None
 
 
-def _stage(shaped: Definition, serial: Shape) -> RowStage:
+def _stage(shaped: Definition, serial: Extents) -> RowStage:
     return RowStage(shaped.result, shaped.expression, shaped.origins, shaped.reducer, serial, base=shaped.base)
 
 
-def _along_row(definition: Definition, rows: Shape, length: int) -> RowStage | None:
+def _along_row(definition: Definition, rows: Extents, length: Number) -> RowStage | None:
     shaped = definition.reshaped(rows, (length,))
     if shaped is None:
         return None
@@ -129,6 +151,6 @@ def _reads_own_element(stage: RowStage, group: Group) -> bool:
 
 def _broadcast_row(stored: View, seen: View) -> View:
     """Return a value per row as an element of the row sees it."""
-    if stored.shape[-1] == 1 and seen.shape[-1] != 1:
-        return replace(stored, shape=seen.shape, strides=(*stored.strides[:-1], 0))
+    if stored.extents[-1] == 1 and seen.extents[-1] != 1:
+        return replace(stored, extents=seen.extents, strides=(*stored.strides[:-1], 0))
     return stored

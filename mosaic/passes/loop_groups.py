@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import reduce, singledispatch
 
-from mosaic.ir.affine import Symbol, terms_of
+from mosaic.ir.affine import Symbol, moves, terms_of
 from mosaic.ir.expressions import loads, map_views, views
 from mosaic.ir.kinds import Kind, changed, of_kind
 from mosaic.ir.loops import Loop, loops_of, without_loops
 from mosaic.ir.statements import Definition, Group, RowStage
-from mosaic.ir.views import Shape, View
+from mosaic.ir.views import Shape, View, numbers_only
 from mosaic.passes.canonical_axes import merged_extents
 from mosaic.passes.uses import are_same_elements
 
@@ -39,7 +39,8 @@ def can_be_kernel(loop: Loop) -> bool:
     symbols = {each.symbol for each in loops}
     if any(symbol not in symbols for each in loops for symbol, _ in terms_of(each.extent)):
         return False  # its extent depends on a loop around the kernel
-    return len({view.shape for view in _all_views(loop)}) == 1 and _reads_own_elements(loop)
+    extents = {view.extents for view in _all_views(loop)}
+    return len(extents) == 1 and not moves(next(iter(extents))) and _reads_own_elements(loop)
 
 
 def loop_group(loop: Loop) -> Group:
@@ -50,7 +51,7 @@ def loop_group(loop: Loop) -> Group:
     seen = list(_all_views(loop))
     shape = seen[0].shape
     merged = merged_extents(seen, shape, range(len(shape))) or (1,)
-    axes = _lanes_last(merged)
+    axes = _lanes_last(numbers_only(merged))
 
     def change(view: View) -> View:
         shaped = view.reshape(merged)

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mosaic.ir.affine import terms_of
 from mosaic.ir.expressions import Load, gathered_views
 from mosaic.ir.kinds import with_views
 from mosaic.ir.statements import Definition, IrProgram, Statement, read_views, written_views
@@ -139,7 +138,7 @@ class _Order:
         """Whether the statement reads elements chosen by data or by the turn of a loop."""
         statement = self.statements[position]
         gathered = (view for part in statement.expressions() for view in gathered_views(part))
-        moving = (view for view in statement.reads() if terms_of(view.offset))
+        moving = (view for view in statement.reads() if view.is_moving)
         return any(view.buffer is buffer for view in (*gathered, *moving))
 
 

@@ -78,22 +78,22 @@ def schedule(program: IrProgram, machine: Machine) -> IrProgram:
 def schedule_of(first: Kind, group: Group, machine: Machine) -> Schedule:
     """Return how a group runs, by the kind of its first stage."""
     dtypes = [dtype for stage in group.stages for dtype in lane_dtypes(stage)]
-    return _of_rows(group, machine.target, num_lanes(dtypes, machine.target, group.length), not group.rows)
+    return _of_rows(group, machine.target, num_lanes(dtypes, machine.target, group.most_length), not group.rows)
 
 
 @schedule_of.register
 def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
     stages = group.row_stages
     target = _fitting_vectors(stages, machine.target)
-    lanes = num_lanes(_dtypes_of(stages), target, group.length)
+    lanes = num_lanes(_dtypes_of(stages), target, group.most_length)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
-    return replace(_of_rows(group, target, lanes, is_flat), phases=_phases(stages, group.length, lanes))
+    return replace(_of_rows(group, target, lanes, is_flat), phases=_phases(stages, group.most_length, lanes))
 
 
 @schedule_of.register
 def _(first: Scatter, group: Group, machine: Machine) -> Schedule:
     dtypes = (first.result.dtype, *(part.dtype for part in walk(first.expression)))
-    lanes = num_lanes(dtypes, machine.target, group.length)
+    lanes = num_lanes(dtypes, machine.target, group.most_length)
     return _of_rows(group, machine.target, lanes, not group.rows and not first.is_in_order)
 
 
@@ -102,9 +102,9 @@ def _(first: Loop, group: Group, machine: Machine) -> Schedule:
     dtypes, records = tuple(lane_dtypes(first)), first.num_records
     # A row of one element is a number. gcc keeps a vector of one integer in an integer's register, and does well; one of
     # one float goes there and back for each operation.
-    is_integer = group.length == 1 and all(dtype.kind in "iub" for dtype in dtypes)
-    lanes = 1 if is_integer else num_lanes(dtypes, machine.target, group.length)
-    wide = _wide_vectors(group.length, lanes) if records <= most_wide_records else 1
+    is_integer = group.most_length == 1 and all(dtype.kind in "iub" for dtype in dtypes)
+    lanes = 1 if is_integer else num_lanes(dtypes, machine.target, group.most_length)
+    wide = _wide_vectors(group.most_length, lanes) if records <= most_wide_records else 1
     unrolled = unrolled_turns if records <= most_unrolled_records else 1
     rows = _of_rows(group, machine.target, lanes, not group.rows)
     return replace(rows, phases=(PhaseSchedule(wide=wide),), unrolled=unrolled)
@@ -133,26 +133,26 @@ def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:
 def _of_blocks(group: Group, machine: Machine) -> Schedule:
     """Return the schedule of attention: a task is a block of rows whose local arrays take at most a quarter of L2."""
     target, stages = machine.target, group.row_stages
-    fitting = min(target.caches.l2, 1 << 20) // 4 // (group.length * 8)
-    rows = min(group.rows[-1], max(8, fitting // 8 * 8))
+    fitting = min(target.caches.l2, 1 << 20) // 4 // (group.most_length * 8)
+    rows = min(group.most_rows[-1], max(8, fitting // 8 * 8))
     blockings = tuple(replace(machine.choose_blocking(each, target), row_block=rows) for each in group.products)
-    lanes = num_lanes(_dtypes_of(stages), target, group.length)
-    count = math.prod(group.rows[:-1]) * math.ceil(group.rows[-1] / rows)
-    phases = _phases(stages, group.length, lanes)
+    lanes = num_lanes(_dtypes_of(stages), target, group.most_length)
+    count = math.prod(group.most_rows[:-1]) * math.ceil(group.most_rows[-1] / rows)
+    phases = _phases(stages, group.most_length, lanes)
     return Schedule(target.vector_bytes, lanes, count, phases=phases, block_rows=rows, blockings=blockings)
 
 
 def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedule:
     """Return the tasks: ranges of the only row, or blocks of rows counted through all outer axes, of equal size."""
-    work = max(stage.num_turns for stage in group.stages)
+    work = max(1, *(stage.num_turns for stage in group.stages))  # a sum may be of no element in any turn
     if is_flat:
         # Reductions across rows read several vectors of a row at once.
         least = 64 if work == 1 else most_wide_vectors * lanes
         chunk = max(least, math.ceil(task_elements / work) // least * least)
-        chunk = math.ceil(group.length / max(1, math.ceil(group.length / chunk)) / least) * least
-        return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.length / chunk)), chunk, True)
-    count = math.prod(group.rows)
-    per_task = max(1, min(count, task_elements // max(1, group.length * work)))
+        chunk = math.ceil(group.most_length / max(1, math.ceil(group.most_length / chunk)) / least) * least
+        return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.most_length / chunk)), chunk, True)
+    count = math.prod(group.most_rows)
+    per_task = max(1, min(count, task_elements // max(1, group.most_length * work)))
     tasks = math.ceil(count / per_task)
     return Schedule(target.vector_bytes, lanes, tasks, math.ceil(count / tasks))  # 128 rows by 42 are 4 times 32
 

@@ -17,6 +17,7 @@ import numpy as np
 from mosaic.ir.expressions import Load
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import POSITION_REDUCERS, Definition, IrProgram
+from mosaic.ir.views import numbers_only
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import canonical
 
@@ -47,7 +48,7 @@ def _(definition: Definition, memory: Memory) -> tuple[Kind, ...]:
     if definition.reducer in (None, *POSITION_REDUCERS) or definition.result.dtype == np.bool_:
         return (definition,)
     flat = canonical(definition)
-    length = math.prod(flat.reduced)
+    length = math.prod(numbers_only(flat.reduced))
     if len(flat.reduced) != 1 or length < shortest_split or flat.result.size > most_results:
         return (definition,)
     parts = _num_parts(length)

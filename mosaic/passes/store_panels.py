@@ -16,7 +16,6 @@ from itertools import groupby
 
 import numpy as np
 
-from mosaic.ir.affine import terms_of
 from mosaic.ir.expressions import Load
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Turns
@@ -81,9 +80,7 @@ class _Packer:
                 copies, rewritten = _on_panels(statement, self)
                 for copy in copies:
                     # Panels that no turn changes are filled before the loop.
-                    is_before = turns and not any(
-                        view.buffer in changing or terms_of(view.offset) for view in copy.reads()
-                    )
+                    is_before = turns and not any(view.buffer in changing or view.is_moving for view in copy.reads())
                     filled = as_group(copy) if is_before else replace(as_group(copy), turns=_turns_of(statement))
                     (statements if is_before else inner).append(filled)
                 inner.append(rewritten)
@@ -97,12 +94,12 @@ class _Packer:
         width = self.panel_width(matmul)
         right = matmul.right
         # A matrix that differs in each turn of a loop is packed in the turn.
-        is_constant = right.buffer.kind is BufferKind.CONSTANT and not terms_of(right.offset)
+        is_constant = right.buffer.kind is BufferKind.CONSTANT and not right.is_moving
         if not is_constant and matmul.sizes[0] <= few_rows and right.strides[-1] == 1:
             return matmul
         # A batch axis along which the operand does not change is stored once.
         used = tuple(1 if stride == 0 else extent for extent, stride in zip(right.shape, right.strides, strict=True))
-        single = replace(right, shape=(*used[:-2], *right.shape[-2:]))
+        single = replace(right, extents=(*used[:-2], *right.shape[-2:]))
         panels = self.known.get((single, width))
         if panels is None:
             panels = self._constant(single, width) if is_constant else self._filled(single, width, matmul, copies)
@@ -123,7 +120,7 @@ class _Packer:
 
     def _filled(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
         """Return panels that are filled when the program runs: before the product, or first of all if they are kept."""
-        if not (self.keep_packed and view.buffer.kind is BufferKind.INPUT) or terms_of(view.offset):
+        if not (self.keep_packed and view.buffer.kind is BufferKind.INPUT) or view.is_moving:
             return self._computed(view, width, matmul, copies)
         own: list[Definition] = []
         panels = self._computed(view, width, matmul, own)

@@ -6,6 +6,7 @@ A write to a part of an array is a statement with a base: an island that numpy r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from mosaic.ir.expressions import gathered_views, loads
 from mosaic.ir.statements import Definition, IrProgram, RowStage, Statement, read_views
@@ -60,14 +61,14 @@ def reads_own_elements(write: Definition | RowStage, reader: Definition | RowSta
 
 
 def _in(buffer: Buffer, view: View) -> View:
-    return View(buffer, view.offset, view.shape, view.strides)
+    return replace(view, buffer=buffer)
 
 
 def are_same_elements(first: View, second: View) -> bool:
     """Whether two views have equal offsets, shapes and strides (of axes longer than 1); their buffers may differ."""
-    return bool((first.offset, first.shape) == (second.offset, second.shape)) and all(
+    return bool((first.offset, first.extents) == (second.offset, second.extents)) and all(
         extent == 1 or one == other
-        for extent, one, other in zip(first.shape, first.strides, second.strides, strict=True)
+        for extent, one, other in zip(first.extents, first.strides, second.strides, strict=True)
     )
 
 

@@ -1,20 +1,29 @@
 """Checks the invariants of the intermediate form between passes; a violation is our own bug.
 
-Every buffer is written before it is read; views stay inside their buffers; expressions have the shape of their domain.
+Every buffer is written before it is read; views stay inside their buffers in every turn of the loops around them;
+expressions have the shape of their domain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import singledispatch
 
 from composit.errors import InternalError
-from mosaic.ir.affine import bounds
+from mosaic.ir.affine import Affine, Extents, Number, Symbol, extremes, moves, terms_of
 from mosaic.ir.expressions import views
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
-from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Scatter
-from mosaic.ir.views import Buffer, View
+from mosaic.ir.statements import POSITION_REDUCERS, Definition, Group, IrProgram, Matmul, RowStage, Scatter
+from mosaic.ir.views import Buffer, View, index_bounds, listed
+
+Around = tuple[tuple[Symbol, Number], ...]
+"""The loops around a statement: their symbols and extents, the outermost first."""
+
+
+Indices = tuple[Number, Number]
+"""The least and the greatest index along an axis."""
 
 
 def validate(program: IrProgram, checked: dict[int, Kind] | None = None) -> IrProgram:
@@ -31,7 +40,7 @@ def validate(program: IrProgram, checked: dict[int, Kind] | None = None) -> IrPr
         _check_order(statement, written)
         if id(statement) in checked:
             continue
-        _check_views((*statement.reads(), *statement.writes()))
+        _check_reach(statement, ())
         check(statement)
         # It is kept, so that its id stays its own.
         checked[id(statement)] = statement
@@ -43,7 +52,17 @@ def validate(program: IrProgram, checked: dict[int, Kind] | None = None) -> IrPr
 
 @singledispatch
 def check(statement: Kind) -> None:
-    """Raise InternalError if a statement breaks an invariant of its kind."""
+    """Raise InternalError if a statement breaks an invariant of its kind: by default, if extents of its views move."""
+    _check_numbers(statement)
+
+
+def _check_numbers(statement: Kind) -> None:
+    for view in (*statement.reads(), *statement.writes()):
+        if moves(view.extents):
+            raise InternalError(
+                f"validate: {view} has extents that move with a loop, which {type(statement).__name__} does not take, in\n"
+                f"{statement}"
+            )
 
 
 @singledispatch
@@ -55,13 +74,17 @@ def _check_order(statement: Kind, written: set[Buffer]) -> None:
 
 @_check_order.register
 def _(group: Group, written: set[Buffer]) -> None:
+    grown = {buffer for turns in group.turns for buffer in turns.grown}
+    before = written | grown if grown else written  # a copy for each group would make the check quadratic
     for stage in group.stages:
-        _check_order(stage, written)
+        _check_order(stage, before)
+    written.update(view.buffer for view in group.writes())
 
 
 @_check_order.register
 def _(loop: Loop, written: set[Buffer]) -> None:
-    before = written | {one.state.buffer for one in loop.carried}
+    handed_on = {one.state.buffer for one in loop.carried} | {view.buffer for view in loop.grown}
+    before = (written - loop.own_buffers()) | handed_on
     for part in loop.body:
         _check_order(part, before)
     _check_reads([one.following for one in loop.carried], before, loop)
@@ -75,28 +98,157 @@ def _check_reads(read: Iterable[View], written: set[Buffer], statement: Kind) ->
             raise InternalError(f"validate: {view} is read before anything writes it, in\n{statement}")
 
 
-def _check_views(seen: Iterable[View]) -> None:
-    for view in seen:
-        spans = [(extent - 1) * stride for extent, stride in zip(view.shape, view.strides, strict=True)]
-        first, last = bounds(view.offset)
-        low = first + sum(span for span in spans if span < 0)
-        high = last + sum(span for span in spans if span > 0)
-        if view.size and not 0 <= low <= high < view.buffer.num_elements:
-            raise InternalError(f"validate: {view} reaches from {low} to {high} of {view.buffer.num_elements} elements")
+@singledispatch
+def _check_reach(statement: Kind, around: Around) -> None:
+    """Raise unless all views of a statement stay inside their buffers in each turn of the loops around it."""
+    for view in (*statement.reads(), *statement.writes()):
+        _check_view(view, around)
+
+
+@_check_reach.register
+def _(definition: Definition, around: Around) -> None:
+    for view in (*definition.reads(), *definition.writes()):
+        _check_view(view, around)
+    _check_reducer(definition.reducer, definition.reduced, around, definition)
+
+
+@_check_reach.register
+def _(group: Group, around: Around) -> None:
+    inside = (*around, *((turns.symbol, turns.extent) for turns in group.turns))
+    for stage in group.stages:
+        _check_reach(stage, inside)
+    for stage in group.row_stages:
+        reduced = (*stage.serial, *((group.length,) if stage.is_along_row else ()))
+        _check_reducer(stage.reducer, reduced, inside, stage)
+
+
+def _check_reducer(reducer: str | None, reduced: Extents, around: Around, statement: Kind) -> None:
+    """Raise if a reduction over extents that move finds a position, or may find no element where it needs one."""
+    if not moves(reduced):
+        return
+    if reducer in POSITION_REDUCERS:
+        raise InternalError(f"validate: a position is looked for along an extent that moves, in\n{statement}")
+    if reducer in ("maximum", "minimum") and min(_least_and_most(each, around, statement)[0] for each in reduced) < 1:
+        raise InternalError(f"validate: a {reducer} may be of no element in some turn, in\n{statement}")
+
+
+@_check_reach.register
+def _(loop: Loop, around: Around) -> None:
+    if _least_and_most(loop.extent, around, loop)[1] > loop.symbol.most:
+        raise InternalError(f"validate: a loop has more turns than its symbol allows in\n{loop}")
+    for view in (view for one in loop.carried for view in (one.state, one.following, *views(one.start))):
+        _check_view(view, around)
+    for statement in loop.body:
+        _check_reach(statement, (*around, (loop.symbol, loop.extent)))
+    for whole in loop.grown:
+        _check_growth(whole, loop, around)
+
+
+def _check_growth(whole: View, loop: Loop, around: Around) -> None:
+    """Raise unless, along some axis, no turn fills what it or an earlier turn reads: parts are filled in order, either way."""
+    inside = (*around, (loop.symbol, loop.extent))
+    parts = [part for each in loop.body for part in _parts(each, ()) if part.view.buffer is whole.buffer]
+    filled = [(part, _indices(part, whole, inside)) for part in parts if part.is_written]
+    seen = [(part, _indices(part, whole, inside)) for part in parts if not part.is_written]
+    for write, written in filled:
+        for read, shown in seen:
+            if not any(_are_apart(*pair, loop.symbol, inside) for pair in zip(written, shown, strict=False)):
+                raise InternalError(
+                    f"validate: {read.view} may show what no earlier turn has filled, since {write.view} is filled, in\n{loop}"
+                )
+
+
+def _are_apart(filled: Indices, seen: Indices, symbol: Symbol, inside: Around) -> bool:
+    """Whether what a turn fills lies behind what it sees and moves away from it, forwards or backwards."""
+
+    def is_behind(near: Number, far: Number) -> bool:
+        least = extremes(near - far, inside)[0]
+        return not isinstance(least, Affine) and least > 0 and dict(terms_of(near)).get(symbol, 0) >= 0
+
+    return is_behind(filled[0], seen[1]) or is_behind(-filled[1], -seen[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A view that a statement of a turn reads or fills, and the loops inside of the turn around it."""
+
+    view: View
+    is_written: bool
+    around: Around
+
+
+@singledispatch
+def _parts(statement: Kind, around: Around) -> Iterator[_Part]:
+    """Yield the views that a statement reads and fills."""
+    yield from (_Part(view, False, around) for view in statement.reads())
+    yield from (_Part(view, True, around) for view in statement.writes())
+
+
+@_parts.register
+def _(loop: Loop, around: Around) -> Iterator[_Part]:
+    for one in loop.carried:
+        yield from (_Part(view, False, around) for view in views(one.start))
+    for statement in loop.body:
+        yield from _parts(statement, (*around, (loop.symbol, loop.extent)))
+
+
+def _indices(part: _Part, whole: View, inside: Around) -> tuple[Indices, ...]:
+    """Return the least and greatest index that a part has in a turn along each axis; none if they are not known."""
+    found = index_bounds(part.view, whole)
+    everywhere = (*inside, *part.around)
+    if found is None or not all(
+        _least_and_most(low, everywhere, part.view)[0] >= 0 and _least_and_most(high, everywhere, part.view)[1] < extent
+        for (low, high), extent in zip(found, whole.shape, strict=True)
+    ):
+        return ()
+    return tuple((extremes(low, part.around)[0], extremes(high, part.around)[1]) for low, high in found)
+
+
+def _check_view(view: View, around: Around) -> None:
+    first: Number = view.offset
+    last: Number = view.offset
+    for extent, stride in zip(view.extents, view.strides, strict=True):
+        if isinstance(extent, Affine) and _least_and_most(extent, around, view)[0] < 0:
+            raise InternalError(f"validate: the extent {extent} of {view} is negative in some turn")
+        if stride > 0:
+            last = last + (extent - 1) * stride
+        elif stride < 0:
+            first = first + (extent - 1) * stride
+    low, high = _least_and_most(first, around, view)[0], _least_and_most(last, around, view)[1]
+    if view.size and not (low >= 0 and high < view.buffer.num_elements):
+        raise InternalError(f"validate: {view} reaches from {low} to {high} of {view.buffer.num_elements} elements")
+
+
+def _least_and_most(number: Number, around: Around, part: View | Kind) -> tuple[int, int]:
+    if isinstance(number, int):
+        return number, number
+    low, high = extremes(number, around)
+    if isinstance(low, Affine) or isinstance(high, Affine):
+        raise InternalError(f"validate: {number} moves with a loop that is not around it, in\n{part}")
+    return low, high
+
+
+@check.register
+def _(group: Group) -> None:
+    for stage in group.stages:
+        check(stage)
+
+
+@check.register
+def _(stage: RowStage) -> None:
+    """Its extents may move with the loops around its group."""
 
 
 @check.register
 def _(definition: Definition) -> None:
     _check_base(definition)
     for view in views(definition.expression):
-        if view.shape != definition.domain:
-            raise InternalError(f"validate: {view} is loaded over {definition.domain} in\n{definition}")
+        if view.extents != definition.domain:
+            raise InternalError(f"validate: {view} is loaded over [{listed(definition.domain)}] in\n{definition}")
 
 
 @check.register
 def _(loop: Loop) -> None:
-    if bounds(loop.extent)[1] > loop.symbol.most:
-        raise InternalError(f"validate: a loop has more turns than its symbol allows in\n{loop}")
     for one in loop.carried:
         seen = {view.shape for view in (one.following, *views(one.start))}
         if seen - {one.state.shape} or one.state.dtype != one.following.dtype:
@@ -117,6 +269,7 @@ def _check_base(definition: Definition) -> None:
 
 @check.register
 def _(matmul: Matmul) -> None:
+    _check_numbers(matmul)
     rows, columns, depth = matmul.sizes
     if matmul.left.shape != (*matmul.batch, rows, depth):
         raise InternalError(f"validate: the left operand does not fit in\n{matmul}")
@@ -126,6 +279,7 @@ def _(matmul: Matmul) -> None:
 
 @check.register
 def _(scatter: Scatter) -> None:
+    _check_numbers(scatter)
     if any(view.shape != scatter.result.shape for view in scatter.reads()):
         raise InternalError(f"validate: a view has not the shape of the domain in\n{scatter}")
     if scatter.is_in_order and scatter.num_rows:

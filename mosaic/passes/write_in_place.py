@@ -88,4 +88,4 @@ class _Places:
 
     def _view(self, view: View) -> View:
         owner = self._owner(view.buffer)
-        return view if owner is view.buffer else View(owner, view.offset, view.shape, view.strides)
+        return view if owner is view.buffer else replace(view, buffer=owner)

@@ -1,9 +1,7 @@
 """Loops of the intermediate form: scans have numpy's bits, and loops written by hand compute what their text says."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Sequence
 from textwrap import dedent
 from typing import Any
 
@@ -13,14 +11,14 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from composit.apply import apply
-from composit.operation import Operation, TensorType, tensor_type
 from mosaic.ir.affine import Symbol, symbol_number
-from mosaic.ir.expressions import Accumulated, Apply, Expression, Load, literal
+from mosaic.ir.expressions import Accumulated, Apply, Expression, Load
 from mosaic.ir.loops import Carried, Loop
 from mosaic.ir.statements import Definition, Matmul
 from mosaic.ir.views import View
-from mosaic.lowering.registry import Context, Value, lower
+from mosaic.lowering.registry import Context, Value
 from mosaic.lowering.scans import at_turn
+from tests.mosaic.by_hand import BY_HAND, ByHand, added, number, times
 
 DTYPES = ["float32", "float64", "int8", "int32", "int64", "uint8", "uint64", "bool"]
 SHAPES = [(7,), (1,), (1000,), (3, 50), (50, 3), (4, 5, 6), (2, 1, 33), (40, 2, 3), (0, 3), (3, 0), (1, 1)]
@@ -145,38 +143,6 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     results = [mosaic.compile(outputs, inputs=[x], num_threads=count)(array) for count in (1, 4)]
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-@dataclass(frozen=True, slots=True)
-class ByHand(Operation):
-    """An operation of this file: numpy computes it by a function of that name, and a lowering writes loops."""
-
-    function: str
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        stand_ins = [np.ones(each.shape, each.dtype) for each in operand_types]
-        result = BY_HAND[self.function][0](*stand_ins)
-        return (tensor_type(result.shape, result.dtype),)
-
-    def evaluate(self, *operands: Any) -> Any:
-        return BY_HAND[self.function][0](*operands)
-
-
-@lower.register
-def _(operation: ByHand, context: Context) -> Sequence[Value]:
-    return BY_HAND[operation.function][1](context)
-
-
-def added(*terms: Expression) -> Expression:
-    return reduce(lambda one, other: Apply("add", (one, other), one.dtype), terms)
-
-
-def times(one: Expression, other: Expression) -> Expression:
-    return Apply("multiply", (one, other), one.dtype)
-
-
-def number(value: float) -> Expression:
-    return literal(value, np.dtype("float64"))
 
 
 def second_order(x: Any) -> Any:
@@ -405,17 +371,19 @@ def write_layers(context: Context) -> Sequence[Value]:
     return (result,)
 
 
-BY_HAND: dict[str, tuple[Callable[..., Any], Callable[[Context], Sequence[Value]]]] = {
-    "second_order": (second_order, write_second_order),
-    "pairs": (pairs, write_pairs),
-    "last_of_recurrence": (last_of_recurrence, write_last_of_recurrence),
-    "lstm_gates": (lstm_gates, write_lstm_gates),
-    "power_iteration": (power_iteration, write_power_iteration),
-    "gram_sums": (gram_sums, write_gram_sums),
-    "fibonacci_rows": (fibonacci_rows, write_fibonacci_rows),
-    "lstm": (lstm, write_lstm),
-    "layers": (layers, write_layers),
-}
+BY_HAND.update(
+    {
+        "second_order": (second_order, write_second_order),
+        "pairs": (pairs, write_pairs),
+        "last_of_recurrence": (last_of_recurrence, write_last_of_recurrence),
+        "lstm_gates": (lstm_gates, write_lstm_gates),
+        "power_iteration": (power_iteration, write_power_iteration),
+        "gram_sums": (gram_sums, write_gram_sums),
+        "fibonacci_rows": (fibonacci_rows, write_fibonacci_rows),
+        "lstm": (lstm, write_lstm),
+        "layers": (layers, write_layers),
+    }
+)
 
 
 @pytest.mark.parametrize("fuse", [True, False])

@@ -1,0 +1,140 @@
+/* byhand
+ *   elements of [576] float64 */
+static void kernel_0(void *context, long task, long thread __attribute__((unused))) {
+    void **operands = context;
+    (void)task;
+    double *p0 = operands[0];
+    for (int64_t i1 = 0; i1 < 576; i1 += 4) {
+        store_f64x4(p0 + i1, broadcast_f64x4(0.0));
+    }
+}
+
+/* byhand
+ *   add into [24 - j, 1] float64
+ *   elements of [24 - j, 1] float64 */
+static void kernel_1(void *context, long task, long thread __attribute__((unused))) {
+    void **operands = context;
+    (void)task;
+    const double *p0 = operands[0];
+    double *p1 = operands[1];
+    const double *p2 = operands[2];
+    double *p3 = operands[3];
+    const int64_t turn0 = *(const int64_t *)operands[4];
+    const int64_t extent0 = turn0 * -1 + 24;
+    const int64_t extent1 = turn0;
+    for (int64_t row = 0; row < extent0; ++row) {
+        f64x4 sum1 = broadcast_f64x4(0.0);
+        for (int64_t i2 = 0; i2 < extent1 - 3; i2 += 4) {
+            f64x4 v3 = load_f64x4(p0 + row * 24 + i2);
+            f64x4 v4 = load_f64x4(p0 + i2);
+            f64x4 v5 = v3 * v4;
+            sum1 = sum1 + v5;
+        }
+        if (extent1 % 4) {
+            f64x4 v6 = load_partial_f64x4(p0 + row * 24 + (extent1 - extent1 % 4), extent1 % 4);
+            f64x4 v7 = load_partial_f64x4(p0 + (extent1 - extent1 % 4), extent1 % 4);
+            f64x4 v8 = v6 * v7;
+            sum1 = select_f64x4((i64x4){0, 1, 2, 3} < (int64_t)(extent1 % 4), sum1 + v8, sum1);
+        }
+        sum1 = broadcast_f64x4(horizontal_sum_f64x4(sum1));
+        store_partial_f64x4(p1 + row, sum1, 1);
+        f64x4 v9 = broadcast_f64x4(*(p2 + row * 24));
+        f64x4 v10 = v9 - sum1;
+        store_partial_f64x4(p3 + row, v10, 1);
+    }
+}
+
+/* byhand
+ *   elements of [24 - j] float64 */
+static void kernel_2(void *context, long task, long thread __attribute__((unused))) {
+    void **operands = context;
+    (void)task;
+    const double *p0 = operands[0];
+    double *p1 = operands[1];
+    const int64_t turn0 = *(const int64_t *)operands[2];
+    const int64_t extent0 = turn0 * -1 + 24;
+    f64x4 v3 = broadcast_f64x4(*p0);
+    f64x4 v4 = sqrt_f64x4(v3);
+    for (int64_t i1 = 0; i1 < extent0 - 3; i1 += 4) {
+        f64x4 v2 = load_f64x4(p0 + i1);
+        f64x4 v5 = v2 / v4;
+        store_strided_f64x4(p1 + i1 * 24, 24, v5, 4);
+    }
+    if (extent0 % 4) {
+        f64x4 v6 = load_partial_f64x4(p0 + (extent0 - extent0 % 4), extent0 % 4);
+        f64x4 v7 = v6 / v4;
+        store_strided_f64x4(p1 + (extent0 - extent0 % 4) * 24, 24, v7, extent0 % 4);
+    }
+}
+
+#define INPUTS 0
+#define OUTPUTS 1
+#define CONSTANTS 2
+#define ARENA 3
+#define TURNS 4
+
+/* Where an operand lies: bytes behind the start of an array, which has a number in a table, and bytes further for each turn of the loops around its launch. */
+struct place {
+    int32_t table;
+    int32_t number;
+    int64_t num_bytes;
+    int64_t bytes_per_turn[1];
+};
+
+/* A run of a kernel; its operands lie at places next to each other. */
+struct launch {
+    void (*kernel)(void *, long, long);
+    long num_tasks;
+    int32_t num_operands;
+    int32_t first_place;
+};
+
+static const struct place places[9] = {
+    {OUTPUTS, 0, 0, {0}}, {OUTPUTS, 0, 0, {192}}, {ARENA, 0, 0, {0}}, {INPUTS, 0, 0, {200}}, {ARENA, 0, 192, {0}},
+    {TURNS, 0, 0, {0}}, {ARENA, 0, 192, {0}}, {OUTPUTS, 0, 0, {200}}, {TURNS, 0, 0, {0}},
+};
+static const struct launch launches[3] = {{kernel_0, 1, 1, 0}, {kernel_1, 1, 5, 1}, {kernel_2, 1, 3, 6}};
+
+/* Runs launches in order, each on all threads if it has several tasks; keeps their times while profiling. */
+static void run_launches(
+    const struct mosaic_runtime *runtime,
+    void *const *const *tables,
+    const int64_t *turns,
+    int64_t first,
+    int64_t stop) {
+    for (int64_t number = first; number < stop; ++number) {
+        const struct launch *launch = launches + number;
+        void *operands[5];
+        for (int64_t operand = 0; operand < launch->num_operands; ++operand) {
+            const struct place *place = places + (launch->first_place + operand);
+            int64_t num_bytes = place->num_bytes;
+            for (int64_t loop = 0; loop < 1; ++loop) {
+                num_bytes += turns[loop] * place->bytes_per_turn[loop];
+            }
+            operands[operand] = (unsigned char *)tables[place->table][place->number] + num_bytes;
+        }
+        const long long start_ns = runtime->kernel_ns ? runtime->clock_ns() : 0;
+        runtime->parallel_for(runtime, launch->kernel, operands, launch->num_tasks);
+        if (runtime->kernel_ns) {
+            runtime->kernel_ns[number] += runtime->clock_ns() - start_ns;
+        }
+    }
+}
+
+void mosaic_run(
+    void *const *inputs,
+    void *const *outputs,
+    const unsigned char *constants,
+    unsigned char *arena,
+    const struct mosaic_runtime *runtime) {
+    int64_t turns[1] = {0};
+    void *const constant_block = (void *)constants;
+    void *const arena_block = arena;
+    void *const turns_block = turns;
+    void *const *const tables[5] = {inputs, outputs, &constant_block, &arena_block, &turns_block};
+    run_launches(runtime, tables, turns, 0, 1);
+    for (int64_t turn_0 = 0; turn_0 < 24; ++turn_0) {
+        turns[0] = turn_0;
+        run_launches(runtime, tables, turns, 1, 3);
+    }
+}
