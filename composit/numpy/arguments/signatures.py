@@ -1,4 +1,4 @@
-"""The signatures of numpy's functions, from `inspect` or from their docstrings.
+"""The signatures of numpy's functions, from `inspect` or from their docstrings; and their full names.
 
 Before numpy 2.4 functions written in C have no signature, but most of their docstrings begin with one. May import
 nothing of ours.
@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import takewhile
 from types import MethodDescriptorType
 from typing import Any
 
@@ -26,6 +27,28 @@ def signature_of(function: Function) -> inspect.Signature | None:
         return inspect.signature(function)
     except ValueError:
         return _documented_signature(function)
+
+
+def short_name(function: Function) -> str:
+    """Return the name of a function of numpy's without its module: "center", "add", "add.reduce"."""
+    name, owner = str(getattr(function, "__name__", function)), getattr(function, "__self__", None)
+    if not isinstance(owner, np.ufunc):
+        return name
+    return owner.__name__ if name == "__call__" else f"{owner.__name__}.{name}"
+
+
+def full_name(function: Function) -> str:
+    """Return the name by which a user finds a function of numpy's: "numpy.strings.center", "numpy.add.reduce"."""
+    owner = getattr(function, "__self__", None)
+    ufunc = owner if isinstance(owner, np.ufunc) else function
+    if isinstance(ufunc, np.ufunc):
+        modules = [module for module in (np, np.strings) if vars(module).get(ufunc.__name__) is ufunc]
+        return ".".join([*(module.__name__ for module in modules[:1]), short_name(function)])
+    module = "numpy" if isinstance(function, MethodDescriptorType) else str(getattr(function, "__module__", None))
+    if module.partition(".")[0] != "numpy":
+        return short_name(function)  # a user's function, or a helper of ours
+    public = takewhile(lambda part: not part.startswith("_"), module.split("."))
+    return ".".join([*public, getattr(function, "__qualname__", short_name(function))])
 
 
 def _documented_signature(function: Function) -> inspect.Signature | None:

@@ -16,7 +16,7 @@ from composit.handle import TensorHandle
 Function = Callable[..., Any]
 
 
-def ducks_among(values: Iterable[Any]) -> list[Any]:
+def duck_arrays_in(values: Iterable[Any]) -> list[Any]:
     """Return one duck array of each class among the values, subclasses before their bases."""
     return one_of_each_class(value for value in _flat(values) if _is_duck(value))
 
@@ -48,8 +48,12 @@ def _is_duck(value: Any) -> bool:
     return method is not None and method is not np.ndarray.__array_function__
 
 
-def ask_ducks(public: Function, ducks: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
+def ask_duck_arrays(
+    public: Function, name: str, ducks: Sequence[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> object:
     """Return the first result that is not NotImplemented from the duck arrays' `__array_function__`.
+
+    name: the full name of numpy's function
 
     Raises:  TypeError: all of them return NotImplemented
     """
@@ -58,8 +62,7 @@ def ask_ducks(public: Function, ducks: Sequence[Any], args: tuple[Any, ...], kwa
         result = duck.__array_function__(public, types, args, dict(kwargs))
         if result is not NotImplemented:
             return result
-    name = getattr(public, "__name__", "function")
     raise TypeError(
-        f"no implementation found for 'numpy.{name}' on types that implement __array_function__: {list(types)}: each"
+        f"no implementation found for {name!r} on types that implement __array_function__: {list(types)}: each"
         " returned NotImplemented; convert the operands with asarray"
     )

@@ -31,6 +31,7 @@ from composit.errors import (
     IntegerRangeError,
     InternalError,
     LinearAlgebraError,
+    MissingDerivativeError,
     NoRuleError,
     OperandError,
     OutOfBoundsError,
@@ -45,10 +46,10 @@ from composit.hooks import hooks
 from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
-from composit.numpy.arguments.signatures import signature_of
+from composit.numpy.arguments.signatures import full_name, short_name, signature_of
 from composit.numpy.views.view_operations import ReadOnly
 from composit.numpy.views.writes import assign_result, is_writable, writing_to
-from composit.operation import Array, Operation, OperationKind, Results, TensorType, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 from composit.origins import joined
 from composit.storage import root_of
 
@@ -101,7 +102,7 @@ class NumpyCall(Operation):
     def _check(self, what: str, now: object, before: object) -> None:
         if now != before:
             raise GuardError(
-                f"{self.name}: the result has {what} {now} for the inputs given now and had {before} when this graph was"
+                f"{full_name(self.function)}: the result has {what} {now} for the inputs given now and had {before} when this graph was"
                 f" built; its {what} depends on values; build the graph again for these inputs"
             )
 
@@ -115,6 +116,13 @@ class NumpyCall(Operation):
         args, kwargs = self.rebuild(values)
         result = _called(self.function, args, kwargs)
         return [*_arrays_in(result), *(values[position] for position in self.written)], result
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        raise MissingDerivativeError(
+            f"{full_name(self.function)}: its derivative was asked for and is not written yet, since composit has no rule for this"
+            " call and ran numpy's function; expected a call that has one (docs/numpy.md); write this part with other functions,"
+            " or as a wrap_as_operation with vjp="
+        )
 
     def key(self) -> Key:
         return self.token
@@ -188,9 +196,8 @@ def let_numpy_decide(
 
     Raises:  InternalError: the rule failed instead of declining, and numpy's function takes the call
     """
-    name = _name_for_people(function)
     for counted in _counts.get():
-        counted[name] += 1
+        counted[short_name(function)] += 1
     try:
         result = call_numpy(function, args, kwargs, ("out", *writes))
     except _ERRORS as theirs:
@@ -201,7 +208,7 @@ def let_numpy_decide(
         raise
     if not isinstance(refusal, DECLINES):
         raise InternalError(
-            f"{name}: composit's rule failed with {type(refusal).__name__}: {refusal}; numpy's function takes the same call,"
+            f"{full_name(function)}: composit's rule failed with {type(refusal).__name__}: {refusal}; numpy's function takes the same call,"
             " of which a rule is expected to make a result, or to decline it with NoRuleError; report the call, and until"
             " then compute this part with numpy's own function on arrays"
         ) from refusal
@@ -218,13 +225,6 @@ def _says_more(refusal: Exception, theirs: Exception) -> bool:
     if type(cause) is type(theirs) and str(cause) == str(theirs):
         return False
     return isinstance(refusal, type(theirs)) and str(theirs).strip() in str(refusal)
-
-
-def _name_for_people(function: Function) -> str:
-    name, owner = str(getattr(function, "__name__", function)), getattr(function, "__self__", None)
-    if not isinstance(owner, np.ufunc):
-        return name
-    return owner.__name__ if name == "__call__" else f"{owner.__name__}.{name}"
 
 
 # numpy's error for an object whose `__array__` returns a tensor.

@@ -21,8 +21,8 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.labels import labelled, with_name
 from composit.node import check_label
-from composit.numpy.arguments.signatures import signature_of
-from composit.numpy.calls.duck_arrays import ask_ducks, ducks_among
+from composit.numpy.arguments.signatures import full_name, signature_of
+from composit.numpy.calls.duck_arrays import ask_duck_arrays, duck_arrays_in
 from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide, written_handles
 from composit.numpy.views.writes import assign_result, writing_to
 from composit.operation import Array
@@ -90,9 +90,9 @@ def rule_for(
                         return rule(*args, **kwargs)
                 return rule(*args, **kwargs)
             except REFUSALS as refusal:
-                ducks = ducks_among((*args, *kwargs.values()))
+                ducks = duck_arrays_in((*args, *kwargs.values()))
                 if ducks:
-                    return ask_ducks(published, ducks, args, kwargs)
+                    return ask_duck_arrays(published, full_name(function), ducks, args, kwargs)
                 return let_numpy_decide(_declined(refusal, rule, args, kwargs), function, args, kwargs, writes)
 
         published: Callable[Parameters, Result] = _published(public, NumpyFunction(function, rule, writes))
@@ -124,12 +124,16 @@ def without_rule(function: Function, writes: str | tuple[str, ...] = ()) -> Func
             if not _is_like_ours(kwargs["like"]):
                 return _like(published, function, args, kwargs)
             del kwargs["like"]
-        ducks = ducks_among((*args, *kwargs.values())) if asks else ()
-        return ask_ducks(published, ducks, args, kwargs) if ducks else call_numpy(function, args, kwargs, written)
+        ducks = duck_arrays_in((*args, *kwargs.values())) if asks else ()
+        return (
+            ask_duck_arrays(published, full_name(function), ducks, args, kwargs)
+            if ducks
+            else call_numpy(function, args, kwargs, written)
+        )
 
     public.__name__ = public.__qualname__ = getattr(function, "__name__", "numpy_function")
     public.__module__ = (getattr(function, "__module__", None) or "numpy").replace("numpy", "composit.numpy", 1)
-    public.__doc__ = f"Return what numpy.{public.__name__} returns, computed when it is called. See its page."
+    public.__doc__ = f"Return what {full_name(function)} returns, computed when it is called. See its page."
     published: Function = _published(public, NumpyFunction(function, None, written))
     return published
 
@@ -250,11 +254,11 @@ def _is_like_ours(like: Any) -> bool:
 
 def _like(public: Function, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
     """Return the result that the class of `like=` creates; raises numpy's TypeError if it cannot."""
-    ducks = ducks_among([kwargs["like"]])
+    ducks = duck_arrays_in([kwargs["like"]])
     if not ducks:
         return function(*args, **kwargs)
     del kwargs["like"]
-    return ask_ducks(public, ducks, args, kwargs)
+    return ask_duck_arrays(public, full_name(function), ducks, args, kwargs)
 
 
 def _written(result: Any, out: Any) -> object:

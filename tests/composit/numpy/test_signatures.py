@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import composit.numpy as cnp
-from composit.numpy.arguments.signatures import signature_of
+from composit.errors import MissingDerivativeError
+from composit.numpy.arguments.signatures import full_name, signature_of
 from docs.numpy_names import Name, functions
 
 # Where the difference is meant, each with its reason.
@@ -102,3 +105,45 @@ def test_special_methods_have_numpys_signatures_too() -> None:
         name for name, theirs, ours in pairs if _parameters(theirs, False) not in (None, _parameters(ours, False))
     ]
     assert different == []
+
+
+FULL_NAMES = {
+    "numpy.add": np.add,
+    "numpy.add.reduce": np.add.reduce,
+    "numpy.frombuffer": np.frombuffer,
+    "numpy.linalg.inv": np.linalg.inv,
+    "numpy.ndarray.sum": np.ndarray.sum,
+    "numpy.random.Generator.normal": np.random.default_rng(0).normal,
+    "numpy.strings.center": np.strings.center,
+    "numpy.strings.str_len": np.strings.str_len,
+    "numpy.testing.assert_equal": np.testing.assert_equal,
+    "len": len,
+}
+
+
+@pytest.mark.parametrize("name", FULL_NAMES)
+def test_the_full_name_is_the_one_that_a_user_writes(name: str) -> None:
+    assert full_name(FULL_NAMES[name]) == name
+
+
+class _Refusing:
+    def __array_function__(self, *_: Any) -> Any:
+        return NotImplemented
+
+
+@pytest.mark.parametrize("call", [lambda xp: xp.strings.center(_Refusing(), 3), lambda xp: xp.linalg.inv(_Refusing())])
+def test_an_error_names_the_whole_function_as_numpys_does(call: Callable[[Any], Any]) -> None:
+    with pytest.raises(TypeError) as theirs:
+        call(np)
+    with pytest.raises(TypeError, match=re.escape(str(theirs.value).split(": ")[0])):
+        call(cnp)
+
+
+def test_a_missing_derivative_of_a_call_of_numpys_names_it() -> None:
+    x = cnp.asarray([1.0, 2.0])
+    y = cnp.apply_along_axis(np.sort, 0, x)
+    with pytest.raises(
+        MissingDerivativeError, match=r"numpy\.apply_along_axis: its derivative .* no rule for this call"
+    ):
+        cnp.nn.chain_rule({y: y}, [x])
+    assert "numpy.strings.center returns" in (cnp.strings.center.__doc__ or "")
