@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch._ops import OpOverload, OpOverloadPacket
@@ -19,6 +19,7 @@ from flashlight.conversion import numpy_dtype
 # Takes the call and torch's arguments, with lazy tensors in place of tensors; returns lazy tensors. NotImplemented means
 # that the row does not cover this call, which is then captured through torch's decomposition.
 Row: TypeAlias = Callable[..., Any]
+DeclaredRow = TypeVar("DeclaredRow", bound=Row)
 
 
 class Call:
@@ -70,7 +71,7 @@ _rows: dict[OpOverload[..., Any] | OpOverloadPacket[..., Any], Row] = {}
 _traits: dict[OpOverload[..., Any], Traits] = {}
 
 
-def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> Callable[[Row], Row]:
+def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> Callable[[DeclaredRow], DeclaredRow]:
     """Register the decorated function as the row that builds the graph of these torch operations.
 
     The function gets the `Call` and torch's arguments with lazy tensors in place of tensors, and returns lazy tensors of
@@ -91,7 +92,7 @@ def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> 
                 "torch.ops.aten.add or torch.ops.aten.add.Tensor"
             )
 
-    def add(row: Row) -> Row:
+    def add(row: DeclaredRow) -> DeclaredRow:
         for operation in operations:
             _rows[operation] = row
         _traits.clear()

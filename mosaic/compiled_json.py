@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from mosaic.ir.statements import Island
 from mosaic.ir.views import Buffer, BufferKind, View
 from mosaic.tiling.packing import Packing
 
-Json = Any  # what the json module reads and writes: lists of lists, numbers and words
+Row: TypeAlias = list[Any]  # Any: numbers, words and lists of them, as the json module reads and writes
 
 
 def can_be_stored(compiled: CompiledProgram) -> bool:
@@ -73,7 +73,7 @@ def _is_named(dtype: np.dtype) -> bool:
 class _Writer:
     """Numbers buffers in the order in which they are met."""
 
-    rows: list[Json] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     numbers: dict[Buffer, int] = field(default_factory=dict)
 
     def buffer(self, buffer: Buffer) -> int:
@@ -82,23 +82,23 @@ class _Writer:
             self.rows.append([buffer.kind.value, buffer.number, buffer.num_elements, buffer.dtype.str])
         return self.numbers[buffer]
 
-    def value(self, value: View | Uniform) -> Json:
+    def value(self, value: View | Uniform) -> Row:
         if isinstance(value, View):
             return [self.buffer(value.buffer), value.offset, value.shape, value.strides]
         return [value.literal.dtype.str, value.literal.bits.hex(), value.shape]
 
-    def constant(self, buffer: Buffer, place: ConstantPlace) -> Json:
+    def constant(self, buffer: Buffer, place: ConstantPlace) -> Row:
         packing = place.packing and [self.value(place.packing.view), place.packing.panel_width]
         return [self.buffer(buffer), place.start, place.position, packing]
 
 
 @singledispatch
-def _step_row(step: object, writer: _Writer) -> Json:
+def _step_row(step: object, writer: _Writer) -> Row:
     raise TypeError(f"to_json: {type(step).__name__} is no step of a compiled program")
 
 
 @_step_row.register
-def _(step: CompiledRegion, writer: _Writer) -> Json:
+def _(step: CompiledRegion, writer: _Writer) -> Row:
     inputs, outputs = ([writer.buffer(one) for one in buffers] for buffers in (step.inputs, step.outputs))
     sizes = step.arena
     arena = [sizes.arena_bytes, sizes.unshared_bytes, sizes.lower_bound_bytes, sizes.largest]
@@ -111,12 +111,12 @@ def _(step: CompiledRegion, writer: _Writer) -> Json:
 
 
 @_step_row.register
-def _(step: Island, writer: _Writer) -> Json:
+def _(step: Island, writer: _Writer) -> Row:
     results, operands = ([writer.value(one) for one in values] for values in (step.results, step.operands))
     return ["island", results, operands, step.origins, step.reason, step.updates_operand]
 
 
-def _buffer(row: Json) -> Buffer:
+def _buffer(row: Row) -> Buffer:
     kind, number, num_elements, dtype = row
     return Buffer(BufferKind(kind), number, num_elements, np.dtype(dtype))
 
@@ -127,34 +127,34 @@ class _Reader:
 
     table: list[Buffer]
 
-    def buffers(self, numbers: Json) -> tuple[Buffer, ...]:
+    def buffers(self, numbers: list[int]) -> tuple[Buffer, ...]:
         return tuple(self.table[number] for number in numbers)
 
-    def view(self, row: Json) -> View:
+    def view(self, row: Row) -> View:
         buffer, offset, shape, strides = row
         return View(self.table[buffer], offset, tuple(shape), tuple(strides))
 
-    def value(self, row: Json) -> View | Uniform:
+    def value(self, row: Row) -> View | Uniform:
         if len(row) == 4:
             return self.view(row)
         dtype, bits, shape = np.dtype(row[0]), bytes.fromhex(row[1]), row[2]
         return Uniform(Literal(np.frombuffer(bits, dtype)[0].item(), dtype, bits), tuple(shape))
 
-    def constant(self, row: Json) -> tuple[Buffer, ConstantPlace]:
+    def constant(self, row: Row) -> tuple[Buffer, ConstantPlace]:
         buffer, start, position, packing = row
         packed = packing and Packing(self.view(packing[0]), packing[1])
         return self.table[buffer], ConstantPlace(start, position, packed)
 
-    def step(self, row: Json) -> CompiledStep:
+    def step(self, row: Row) -> CompiledStep:
         kind, *rest = row
         return self.island(rest) if kind == "island" else self.region(rest)
 
-    def island(self, row: Json) -> Island:
+    def island(self, row: Row) -> Island:
         results, operands, origins, reason, updates_operand = row
         values = tuple(map(self.view, results)), tuple(map(self.value, operands))
         return Island(*values, tuple(origins), reason, updates_operand)
 
-    def region(self, row: Json) -> CompiledRegion:
+    def region(self, row: Row) -> CompiledRegion:
         inputs, outputs, is_packing, status_origins, arena, kernels, updated = row
         return CompiledRegion(
             self.buffers(inputs),
@@ -167,12 +167,12 @@ class _Reader:
         )
 
 
-def _arena_size(row: Json) -> ArenaSize:
+def _arena_size(row: Row) -> ArenaSize:
     arena_bytes, unshared_bytes, lower_bound_bytes, largest = row
     pairs = tuple((position, num_bytes) for position, num_bytes in largest)
     return ArenaSize(arena_bytes, unshared_bytes, lower_bound_bytes, pairs)
 
 
-def _kernel(row: Json) -> CompiledKernel:
+def _kernel(row: Row) -> CompiledKernel:
     function, num_tasks, origins, shapes, *numbers = row
     return CompiledKernel(function, num_tasks, tuple(origins), tuple(map(tuple, shapes)), *numbers)

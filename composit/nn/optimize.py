@@ -25,7 +25,7 @@ EvaluateFunction = Callable[..., Any]  # Any: as evaluate
 def optimize(
     parameters: Sequence[Any],  # Any: tensors, or objects with __lazy_tensor__
     gradients: Sequence[Any],
-    optimizer: Optimizer,
+    optimizer: Optimizer[State],
     evaluate_function: EvaluateFunction = evaluate,
 ) -> list[Any]:
     """Return the parameters after one step, as fresh inputs with the same names.
@@ -58,7 +58,7 @@ def optimize_step(
     parameters: Sequence[Any],  # Any: as optimize
     gradients: Sequence[Any],
     state: State,
-    optimizer: Optimizer,
+    optimizer: Optimizer[State],
     evaluate_function: EvaluateFunction = evaluate,
 ) -> tuple[list[Any], State]:
     """Return the parameters and the optimizer's state after one step, as fresh inputs, evaluated together.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 Tensors: TypeAlias = Sequence[Any]  # Any: lazy tensors
-State: TypeAlias = Any  # Any: a nested container of tensors of the optimizer's choice, () if it has none
+State = TypeVar("State")  # a nested container of tensors of the optimizer's choice, () if it has none
 
 
 @dataclass(frozen=True, slots=True)
-class Optimizer:
+class Optimizer(Generic[State]):
     """A rule for new parameters from parameters and gradients: lazy functions, which get and return the state."""
 
     name: str
@@ -43,7 +43,7 @@ def rate_input(value: float, label: str) -> LazyTensor:
     return make_tensor(Node(Input(float(value), weak), (), (weak,), None, label))
 
 
-def sgd_optimizer(learning_rate: float = 1e-3) -> Optimizer:
+def sgd_optimizer(learning_rate: float = 1e-3) -> Optimizer[tuple[()]]:
     """Return plain stochastic gradient descent: parameter - learning_rate * gradient, without state.
 
     Example:
@@ -54,7 +54,7 @@ def sgd_optimizer(learning_rate: float = 1e-3) -> Optimizer:
     """
     rate = rate_input(learning_rate, "learning_rate")
 
-    def update(parameters: Tensors, gradients: Tensors, state: State) -> tuple[list[Any], State]:
+    def update(parameters: Tensors, gradients: Tensors, state: tuple[()]) -> tuple[list[Any], tuple[()]]:
         stepped = [parameter - rate * gradient for parameter, gradient in zip(parameters, gradients, strict=True)]
         return stepped, state
 

@@ -6,21 +6,20 @@ May import traced_tensors, table, views and composit's core.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import torch
 
 from composit.errors import InternalError
 from composit.handle import TensorHandle
 from composit.operation import Dtype, Shape
+from composit.types import LazyTensor
 from flashlight.capture.module_scopes import ModuleScopes
 from flashlight.capture.traced_tensors import TracedTensor, add_result, add_view, memory_of, traced_tensor_of
 from flashlight.capture.views import OperationView
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
 from flashlight.table import Call, Traits
-
-Lazy: TypeAlias = Any  # Any: LazyTensor
 
 
 class _Trace(Protocol):
@@ -77,19 +76,19 @@ class Results:
             else:
                 self._add(tensor, lazy, index)
 
-    def _pairs(self, lazies: Any, written: Sequence[torch.Tensor]) -> Iterator[tuple[torch.Tensor, Lazy, bool]]:
+    def _pairs(self, lazies: Any, written: Sequence[torch.Tensor]) -> Iterator[tuple[torch.Tensor, LazyTensor, bool]]:
         returned = flat(self._call.result)
         silent = [tensor for tensor in written if not any(tensor is other for other in returned)]
         for tensor, lazy in zip([*returned, *silent], flat(lazies), strict=True):
             if isinstance(tensor, torch.Tensor):
                 yield tensor, lazy, any(tensor is other for other in written)
 
-    def _write(self, tensor: torch.Tensor, lazy: Lazy) -> None:
+    def _write(self, tensor: torch.Tensor, lazy: LazyTensor) -> None:
         traced = _known(tensor)
         traced.write(self._checked(tensor, lazy))
         self._trace.unsettled.extend(traced.memory.traced_tensors())
 
-    def _add(self, tensor: torch.Tensor, lazy: Lazy, index: int) -> None:
+    def _add(self, tensor: torch.Tensor, lazy: LazyTensor, index: int) -> None:
         if self._traits.may_alias:
             if any(tensor is argument for argument in self._call.arguments):
                 return
@@ -98,7 +97,7 @@ class Results:
                 return
         add_result(tensor, self._checked(tensor, lazy))
 
-    def _add_view(self, tensor: torch.Tensor, lazy: Lazy, index: int) -> None:
+    def _add_view(self, tensor: torch.Tensor, lazy: LazyTensor, index: int) -> None:
         parent = self._parent_of(tensor)
         if parent is None:
             add_result(tensor, lazy)
@@ -113,7 +112,7 @@ class Results:
         shares = traced is not None and memory_of(tensor) is traced.memory
         return traced if shares and self._traits.row is not None else None
 
-    def _on_graph(self, index: int) -> Callable[[Lazy], Lazy]:
+    def _on_graph(self, index: int) -> Callable[[LazyTensor], LazyTensor]:
         """Return a function that repeats the call on another lazy base, for result `index`."""
         row, call = self._traits.row, _TypeOfCall(self._call)
         rest, keywords = self._arguments[1:], self._keywords
@@ -126,7 +125,7 @@ class Results:
         rest = [_stand_in(argument) for argument in self._arguments[1:]]
         return lambda base: flat(operation(base, *rest, **keywords))[index]
 
-    def _checked(self, tensor: torch.Tensor, lazy: Lazy) -> Lazy:
+    def _checked(self, tensor: torch.Tensor, lazy: LazyTensor) -> LazyTensor:
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
         if lazy.shape != shape or lazy.dtype != dtype:
             raise InternalError(

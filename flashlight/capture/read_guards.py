@@ -6,8 +6,6 @@ differs, since Python might have taken another branch (composit/guards.py). May 
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
 import torch
 
@@ -15,9 +13,8 @@ from composit.guards import record_read
 from composit.node import Node, root_origin
 from composit.operation import Input
 from composit.origins import Origin, joined
+from composit.types import LazyTensor
 from flashlight.conversion import array_of
-
-Lazy: TypeAlias = Any  # Any: LazyTensor
 
 
 class ReadGuards:
@@ -29,7 +26,7 @@ class ReadGuards:
         # Keyed by id of the node; the entry holds the node, so that no other node gets its id.
         self._origins: dict[int, tuple[Node, Origin | None]] = {}
 
-    def mark(self, lazy: Lazy, kind: str, tensor: torch.Tensor) -> None:
+    def mark(self, lazy: LazyTensor, kind: str, tensor: torch.Tensor) -> None:
         """Add a guard: Python has read the tensor's value by a read of this kind (`item`, `numpy`)."""
         origin = self._origin_of(lazy.node)
         if origin is not None:

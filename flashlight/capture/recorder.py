@@ -14,6 +14,7 @@ from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
 
 from composit.errors import UnsupportedOperationError
+from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.module_scopes import ModuleScopes
 from flashlight.capture.read_guards import ReadGuards
@@ -23,8 +24,6 @@ from flashlight.comparison import TorchValues
 from flashlight.inputs import copied_input
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
 
-Lazy: TypeAlias = Any  # Any: LazyTensor
-Values: TypeAlias = Any  # Any: what torch operations take and return: tensors, numbers, nested lists of them
 Operator: TypeAlias = OpOverload[..., Any]
 
 # The names of reads in guards, where torch's name of the operation would not tell users anything.
@@ -68,7 +67,7 @@ class Recorder:
             traced.release()
         self._leaves.clear()
 
-    def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Values:
+    def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         """Compute the operation with torch and record it.
 
         Raises:  UnsupportedOperationError: the operation has no row and no decomposition; torch's own errors pass through
@@ -107,7 +106,7 @@ class Recorder:
             traced.settle()
         self.unsettled.clear()
 
-    def read(self, tensor: torch.Tensor) -> Lazy:
+    def read(self, tensor: torch.Tensor) -> LazyTensor:
         """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
         traced = traced_tensor_of(tensor)
         if traced is None or traced.is_stale(tensor):
@@ -118,7 +117,7 @@ class Recorder:
             self._leaves.append(traced)
         return traced.current()
 
-    def _lazy(self, argument: Any) -> Any:  # Any: as Values
+    def _lazy(self, argument: Any) -> Any:  # Any: what torch operations take: tensors, numbers, nested lists of them
         if isinstance(argument, torch.Tensor):
             return self.read(argument)
         if isinstance(argument, list | tuple) and any(isinstance(item, torch.Tensor) for item in argument):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import weakref
 from itertools import islice
-from typing import Any, TypeAlias
 
 import torch
 
@@ -25,12 +24,11 @@ from composit.handle import described, make_tensor
 from composit.node import Node
 from composit.operation import Array, Input, Shape
 from composit.source import Source
+from composit.types import LazyTensor
 from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
 from flashlight.capture.views import View
 from flashlight.conversion import numpy_dtype
 from flashlight.inputs import TorchInput, version_of
-
-Lazy: TypeAlias = Any  # Any: LazyTensor, whose operators mypy would check against numpy's overloads
 
 _MEMORY = "_flashlight_memory"
 
@@ -92,10 +90,10 @@ class TracedTensor(TensorAttribute):
         "view",
     )
 
-    def __init__(self, tensor: torch.Tensor, memory: Memory, handle: Lazy) -> None:
+    def __init__(self, tensor: torch.Tensor, memory: Memory, handle: LazyTensor) -> None:
         super().__init__(tensor)
         self.memory = memory
-        self.handle = handle
+        self.handle: LazyTensor | None = handle
         self.at = memory.version
         self.version = version_of(tensor)
         self.parent: TracedTensor | None = None
@@ -108,7 +106,7 @@ class TracedTensor(TensorAttribute):
         self.stride: Shape = ()
         self.offset = 0
 
-    def __call__(self) -> Lazy:
+    def __call__(self) -> LazyTensor:
         """Return the lazy tensor: composit's protocol, called outside of traces.
 
         Raises:  StaleTensorError: torch wrote to the tensor after the trace, so its graph no longer gives its value
@@ -135,7 +133,7 @@ class TracedTensor(TensorAttribute):
             return True
         return (self.node is not None and tensor.data_ptr() != self.address) or self.tensor() is not tensor
 
-    def current(self) -> Lazy:
+    def current(self) -> LazyTensor:
         """Return the lazy tensor of the tensor's present value."""
         if self.at != self.memory.version:
             self._catch_up()
@@ -149,7 +147,7 @@ class TracedTensor(TensorAttribute):
         self.at = self.memory.version
         self.settle()
 
-    def revived(self, label: str | None = None) -> Lazy:
+    def revived(self, label: str | None = None) -> LazyTensor:
         """Return the lazy tensor of a released leaf: on its node if a graph still uses it, else on a new input."""
         assert self.node is not None, "only leaves let go of their handle"
         node = self.node()
@@ -193,7 +191,7 @@ class TracedTensor(TensorAttribute):
     def _has_dtype_of(self, tensor: torch.Tensor) -> bool:
         return bool(self.current().dtype == numpy_dtype(tensor.dtype))
 
-    def write(self, value: Lazy) -> None:
+    def write(self, value: LazyTensor) -> None:
         """Set the value that torch has just written into the tensor; views of its memory follow when they are next read.
 
         Raises:  AssignmentError: several tensors share the memory, and none contains the others
@@ -228,7 +226,7 @@ class TracedTensor(TensorAttribute):
             self.handle = None
 
 
-def _overlapping(value: Lazy) -> str:
+def _overlapping(value: LazyTensor) -> str:
     return (
         f"trace: a write of {described(value)} into memory that the trace met through several tensors, none of which contains the "
         "others; expected one tensor that the others are views of; use that tensor, or clones of its parts, inside the trace"
@@ -241,7 +239,7 @@ def memory_of(tensor: torch.Tensor) -> Memory | None:
     return known
 
 
-def add_result(tensor: torch.Tensor, handle: Lazy) -> TracedTensor:
+def add_result(tensor: torch.Tensor, handle: LazyTensor) -> TracedTensor:
     """Attach a lazy tensor to a result that has memory of its own."""
     memory = Memory()
     traced = TracedTensor(tensor, memory, handle)
@@ -249,7 +247,7 @@ def add_result(tensor: torch.Tensor, handle: Lazy) -> TracedTensor:
     return traced
 
 
-def add_view(tensor: torch.Tensor, handle: Lazy, parent: TracedTensor, view: View) -> TracedTensor:
+def add_view(tensor: torch.Tensor, handle: LazyTensor, parent: TracedTensor, view: View) -> TracedTensor:
     """Attach a lazy tensor to a view of another traced tensor."""
     traced = TracedTensor(tensor, parent.memory, handle)
     traced.parent = parent
@@ -282,7 +280,7 @@ def _make_root(tensor: torch.Tensor, traced: TracedTensor, memory: Memory) -> No
     attach(tensor, traced)
 
 
-def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None) -> Lazy:
+def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None) -> LazyTensor:
     operation = TorchInput(tensor)
     memory.inputs = [reference for reference in memory.inputs if reference() is not None]
     memory.inputs.append(weakref.ref(operation))

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol
 
 import numpy as np
 import torch
 
 import composit.numpy as cnp
 from composit.operation import Array, Shape
-
-Lazy: TypeAlias = Any  # Any: LazyTensor, whose operators mypy would check against numpy's overloads
+from composit.types import LazyTensor
 
 
 class View(Protocol):
     """A view of a base tensor: read and written on the graph."""
 
-    def of(self, base: Lazy) -> Lazy:
+    def of(self, base: LazyTensor) -> LazyTensor:
         """Return the view's value, given its base's."""
         ...
 
-    def write(self, base: Lazy, value: Lazy) -> Lazy:
+    def write(self, base: LazyTensor, value: LazyTensor) -> LazyTensor:
         """Return the base's value after the view was overwritten."""
         ...
 
@@ -36,11 +35,11 @@ class View(Protocol):
 class SameView:
     """A second tensor object on the same elements, as nn.Parameter(t) makes one."""
 
-    def of(self, base: Lazy) -> Lazy:
+    def of(self, base: LazyTensor) -> LazyTensor:
         """Return the base itself."""
         return base
 
-    def write(self, base: Lazy, value: Lazy) -> Lazy:
+    def write(self, base: LazyTensor, value: LazyTensor) -> LazyTensor:
         """Return the new value."""
         return value
 
@@ -53,11 +52,11 @@ class StridedView:
     stride: Shape
     offset: int
 
-    def of(self, base: Lazy) -> Lazy:
+    def of(self, base: LazyTensor) -> LazyTensor:
         """Return the elements that the strides pick from the base, which is contiguous."""
         return cnp.take(cnp.reshape(base, (-1,)), self.positions(base.shape))
 
-    def write(self, base: Lazy, value: Lazy) -> Lazy:
+    def write(self, base: LazyTensor, value: LazyTensor) -> LazyTensor:
         """Return the base with the picked elements replaced."""
         return scatter(base, value, self.positions(base.shape))
 
@@ -70,14 +69,14 @@ class StridedView:
 class OperationView:
     """A view that a torch operation made. Both functions repeat the operation on another base: lazy tensor or torch tensor."""
 
-    on_graph: Callable[[Lazy], Lazy]
+    on_graph: Callable[[LazyTensor], LazyTensor]
     on_torch: Callable[[torch.Tensor], torch.Tensor]
 
-    def of(self, base: Lazy) -> Lazy:
+    def of(self, base: LazyTensor) -> LazyTensor:
         """Return the operation's result on the base."""
         return self.on_graph(base)
 
-    def write(self, base: Lazy, value: Lazy) -> Lazy:
+    def write(self, base: LazyTensor, value: LazyTensor) -> LazyTensor:
         """Return the base with the elements that the operation picks replaced."""
         return scatter(base, value, self.on_torch(_positions(base.shape)).numpy())
 
@@ -86,7 +85,7 @@ def _positions(shape: Shape) -> torch.Tensor:
     return torch.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
 
 
-def scatter(base: Lazy, value: Lazy, positions: Array) -> Lazy:
+def scatter(base: LazyTensor, value: LazyTensor, positions: Array) -> LazyTensor:
     """Return the base after `base.flat[positions] = value`, in the simplest operations: a reshape, slices, or `where`.
 
     positions: one position in the flattened base per element of the value, all different
@@ -124,7 +123,7 @@ def _box(flat: Array, shape: Shape) -> list[tuple[int, int]] | None:
     return box if size == flat.size else None
 
 
-def _put_box(base: Lazy, value: Lazy, box: list[tuple[int, int]]) -> Lazy:
+def _put_box(base: LazyTensor, value: LazyTensor, box: list[tuple[int, int]]) -> LazyTensor:
     # Along each axis: the base before the range, the part inside with the inner axes written, the base after it.
     for axis, (start, stop) in enumerate(box):
         length = base.shape[axis]
@@ -136,15 +135,16 @@ def _put_box(base: Lazy, value: Lazy, box: list[tuple[int, int]]) -> Lazy:
     return value
 
 
-def _full(within: Lazy, axis: int) -> list[tuple[int, int]]:
+def _full(within: LazyTensor, axis: int) -> list[tuple[int, int]]:
     return [(0, length) for length in within.shape[: axis + 1]]
 
 
-def _slice(base: Lazy, axis: int, start: int, stop: int) -> Lazy:
-    return base[(*(slice(None),) * axis, slice(start, stop))]
+def _slice(base: LazyTensor, axis: int, start: int, stop: int) -> LazyTensor:
+    part: LazyTensor = base[(*(slice(None),) * axis, slice(start, stop))]
+    return part
 
 
-def _put_flat(base: Lazy, value: Lazy, flat: Array) -> Lazy:
+def _put_flat(base: LazyTensor, value: LazyTensor, flat: Array) -> LazyTensor:
     source = np.zeros(base.size, dtype=np.int64)
     source[flat] = np.arange(flat.size)
     is_written = np.zeros(base.size, dtype=np.bool_)

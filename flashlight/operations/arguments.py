@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 import torch
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
 from composit.operation import Axes, Dtype
+from composit.types import LazyTensor
 from flashlight.table import Call
 
-Lazy: TypeAlias = Any  # Any: LazyTensor, or a Python number where torch takes one
+# torch takes Python numbers in many places where it takes tensors.
+Operand = TypeVar("Operand", bound=LazyTensor | complex)
 
 aten = torch.ops.aten
 
@@ -19,14 +21,14 @@ aten = torch.ops.aten
 _NEEDS_NO_CAST: dict[str, tuple[type, ...]] = {"f": (int, float), "i": (int,), "c": (int, float, complex)}
 
 
-def cast(x: Lazy, dtype: Dtype) -> Lazy:
+def cast(x: Operand, dtype: Dtype) -> Operand:
     """Return the tensor cast to a dtype; Python numbers stay as they are, because they never decide a dtype."""
     if not isinstance(x, TensorHandle) or x.dtype == dtype:
         return x
-    return cnp.astype(x, dtype)
+    return cnp.astype(x, dtype)  # type: ignore[return-value]  # a tensor for a tensor
 
 
-def promote(call: Call, *operands: Lazy) -> list[Lazy]:
+def promote(call: Call, *operands: LazyTensor | complex) -> list[Any]:  # Any: as given, tensors and numbers
     """Return the call's first operands, cast to the dtype in which torch computes.
 
     torch promotes differently from numpy: a tensor of rank 0 is weak, and int64 with float32 gives float32.

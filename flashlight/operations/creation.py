@@ -7,24 +7,25 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import scalar_tensor
 from composit.operation import Dtype, Shape
+from composit.types import LazyTensor
 from flashlight.inputs import TorchInput
-from flashlight.operations.arguments import Lazy, aten, cast
+from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
 
 
-def _full_of(shape: Shape, value: complex, dtype: Dtype) -> Lazy:
+def _full_of(shape: Shape, value: complex, dtype: Dtype) -> LazyTensor:
     # A single number becomes a scalar node: equal numbers are one expression, and no memory is read.
     return cnp.full(shape, value, dtype=dtype) if shape else scalar_tensor(dtype.type(value))
 
 
 @register(aten.full, aten.full_like, aten.new_full)
-def _full(call: Call, like: object, *rest: object, **more: object) -> Lazy:
+def _full(call: Call, like: object, *rest: object, **more: object) -> LazyTensor:
     value = call.arguments[-1] if len(call.arguments) > 1 else call.keywords["fill_value"]
     return _full_of(call.shape, value, call.dtype)
 
 
 @register(aten.fill)
-def _fill(call: Call, x: Lazy, value: Lazy) -> Lazy:
+def _fill(call: Call, x: LazyTensor, value: LazyTensor | complex) -> LazyTensor:
     if isinstance(value, complex | float | int):
         return _full_of(call.shape, value, call.dtype)
     return cnp.broadcast_to(cast(value, call.dtype), call.shape)
@@ -41,23 +42,23 @@ def _fill(call: Call, x: Lazy, value: Lazy) -> Lazy:
     aten.empty_strided,
     aten.new_empty_strided,
 )
-def _zeros(call: Call, *how: object, **more: object) -> Lazy:
+def _zeros(call: Call, *how: object, **more: object) -> LazyTensor:
     # `empty` may hold any values; zeros are the same in every run.
     return _full_of(call.shape, 0, call.dtype)
 
 
 @register(aten.ones, aten.ones_like, aten.new_ones)
-def _ones(call: Call, *how: object, **more: object) -> Lazy:
+def _ones(call: Call, *how: object, **more: object) -> LazyTensor:
     return _full_of(call.shape, 1, call.dtype)
 
 
 @register(aten.scalar_tensor)
-def _scalar(call: Call, value: complex, **more: object) -> Lazy:
+def _scalar(call: Call, value: complex, **more: object) -> LazyTensor:
     return _full_of((), value, call.dtype)
 
 
 @register(aten.lift_fresh)
-def _lift(call: Call, x: Lazy) -> Lazy:
+def _lift(call: Call, x: LazyTensor) -> LazyTensor:
     operation = x.node.operation
     if x.ndim or not isinstance(operation, TorchInput):
         return x
@@ -65,33 +66,34 @@ def _lift(call: Call, x: Lazy) -> Lazy:
 
 
 @register(aten.arange.default)
-def _range(call: Call, end: float, **more: object) -> Lazy:
+def _range(call: Call, end: float, **more: object) -> LazyTensor:
     return cnp.arange(end, dtype=call.dtype)
 
 
 @register(aten.arange.start, aten.arange.start_step)
-def _range_from(call: Call, start: float, end: float, step: float = 1, **more: object) -> Lazy:
+def _range_from(call: Call, start: float, end: float, step: float = 1, **more: object) -> LazyTensor:
     return cnp.arange(start, end, step, dtype=call.dtype)
 
 
 @register(aten.linspace)
-def _linspace(call: Call, start: float, end: float, steps: int, **more: object) -> Lazy:
-    return cast(cnp.linspace(start, end, steps), call.dtype)
+def _linspace(call: Call, start: float, end: float, steps: int, **more: object) -> LazyTensor:
+    values: LazyTensor = cnp.linspace(start, end, steps)
+    return cast(values, call.dtype)
 
 
 @register(aten.eye.default, aten.eye.m)
-def _eye(call: Call, *how: object, **more: object) -> Lazy:
+def _eye(call: Call, *how: object, **more: object) -> LazyTensor:
     return cnp.eye(call.shape[0], call.shape[1], dtype=call.dtype)
 
 
 @register(aten.tril)
-def _lower_triangle(call: Call, x: Lazy, diagonal: int = 0) -> Lazy:
+def _lower_triangle(call: Call, x: LazyTensor, diagonal: int = 0) -> LazyTensor:
     kept = np.tri(x.shape[-2], x.shape[-1], diagonal, dtype=np.bool_)
     return cast(cnp.where(kept, x, _zero_of(call.dtype)), call.dtype)
 
 
 @register(aten.triu)
-def _upper_triangle(call: Call, x: Lazy, diagonal: int = 0) -> Lazy:
+def _upper_triangle(call: Call, x: LazyTensor, diagonal: int = 0) -> LazyTensor:
     dropped = np.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=np.bool_)
     return cast(cnp.where(dropped, _zero_of(call.dtype), x), call.dtype)
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import torch
 
+from composit.types import LazyTensor
 from flashlight.inputs import copied_input
-from flashlight.operations.arguments import Lazy, aten
+from flashlight.operations.arguments import aten
 from flashlight.table import Call, register
 
 
 @register(aten.dropout, aten.feature_dropout, aten.alpha_dropout, aten.feature_alpha_dropout)
-def _dropout(call: Call, x: Lazy, p: float, train: bool) -> Lazy:
+def _dropout(call: Call, x: LazyTensor, p: float, train: bool) -> object:
     return NotImplemented if train and p > 0 else x
 
 
 @register(aten.native_dropout)
-def _native_dropout(call: Call, x: Lazy, p: float, train: bool | None) -> Lazy:
+def _native_dropout(call: Call, x: LazyTensor, p: float, train: bool | None) -> tuple[LazyTensor, LazyTensor]:
     _, mask = call.result
     assert isinstance(mask, torch.Tensor)
     kept = copied_input(mask)

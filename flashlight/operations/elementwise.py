@@ -9,10 +9,11 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
-from flashlight.operations.arguments import Lazy, aten, cast, promote
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten, cast, promote
 from flashlight.table import Call, Row, register
 
-Function = Callable[..., Lazy]
+Function = Callable[..., LazyTensor]
 
 # Torch gives floats for integers here, so the operand is cast to the result's dtype first.
 _FLOAT_FUNCTIONS: dict[Any, Function] = {
@@ -93,21 +94,21 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
 
 
 def _on_result_dtype(function: Function) -> Row:
-    def row(call: Call, x: Lazy) -> Lazy:
+    def row(call: Call, x: LazyTensor) -> LazyTensor:
         return function(cast(x, call.dtype))
 
     return row
 
 
 def _predicate(function: Function) -> Row:
-    def row(call: Call, x: Lazy) -> Lazy:
+    def row(call: Call, x: LazyTensor) -> LazyTensor:
         return function(x)
 
     return row
 
 
 def _binary(function: Function) -> Row:
-    def row(call: Call, x: Lazy, y: Lazy) -> Lazy:
+    def row(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
         return cast(function(*promote(call, x, y)), call.dtype)
 
     return row
@@ -122,25 +123,25 @@ for _operation, _function in _BINARY_FUNCTIONS.items():
 
 
 @register(aten.add)
-def _add(call: Call, x: Lazy, y: Lazy, alpha: complex = 1) -> Lazy:
+def _add(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
     x, y = promote(call, x, y)
     return cast(x + (y if alpha == 1 else y * alpha), call.dtype)
 
 
 @register(aten.sub)
-def _subtract(call: Call, x: Lazy, y: Lazy, alpha: complex = 1) -> Lazy:
+def _subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
     x, y = promote(call, x, y)
     return cast(x - (y if alpha == 1 else y * alpha), call.dtype)
 
 
 @register(aten.rsub)
-def _reflected_subtract(call: Call, x: Lazy, y: Lazy, alpha: complex = 1) -> Lazy:
+def _reflected_subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
     x, y = promote(call, x, y)
     return cast(y - (x if alpha == 1 else x * alpha), call.dtype)
 
 
 @register(aten.div, aten.true_divide)
-def _divide(call: Call, x: Lazy, y: Lazy, rounding_mode: str | None = None) -> Lazy:
+def _divide(call: Call, x: LazyTensor, y: LazyTensor, rounding_mode: str | None = None) -> object:
     if rounding_mode == "floor":
         return cast(cnp.floor_divide(*promote(call, x, y)), call.dtype)
     if rounding_mode == "trunc" and call.dtype.kind in "iu":
@@ -153,12 +154,12 @@ def _divide(call: Call, x: Lazy, y: Lazy, rounding_mode: str | None = None) -> L
 
 
 @register(aten.floor_divide)
-def _floor_divide(call: Call, x: Lazy, y: Lazy) -> Lazy:
+def _floor_divide(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
     return cast(cnp.floor_divide(*promote(call, x, y)), call.dtype)
 
 
 @register(aten.pow)
-def _power(call: Call, x: Lazy, exponent: Lazy) -> Lazy:
+def _power(call: Call, x: LazyTensor | complex, exponent: LazyTensor | complex) -> LazyTensor:
     x, exponent = promote(call, x, exponent)
     if isinstance(x, TensorHandle) and not isinstance(exponent, TensorHandle):
         # x ** 2 -> x * x, x ** 0.5 -> sqrt(x): torch computes these so, and they are many times faster.
@@ -168,83 +169,85 @@ def _power(call: Call, x: Lazy, exponent: Lazy) -> Lazy:
     return cast(cnp.power(x, exponent), call.dtype)
 
 
-_POWERS: dict[float, Function] = {2: cnp.square, 0.5: cnp.sqrt, 1: lambda x: x, -1: lambda x: 1 / x}
+_POWERS: dict[complex, Callable[[LazyTensor], LazyTensor]] = {2: cnp.square, 0.5: cnp.sqrt, 1: lambda x: x, -1: lambda x: 1 / x}
 
 
 @register(aten.rsqrt)
-def _reciprocal_root(call: Call, x: Lazy) -> Lazy:
+def _reciprocal_root(call: Call, x: LazyTensor) -> LazyTensor:
     return 1 / cnp.sqrt(cast(x, call.dtype))
 
 
 @register(aten.reciprocal)
-def _reciprocal(call: Call, x: Lazy) -> Lazy:
+def _reciprocal(call: Call, x: LazyTensor) -> LazyTensor:
     return 1 / cast(x, call.dtype)
 
 
 @register(aten.erfc)
-def _complementary_erf(call: Call, x: Lazy) -> Lazy:
+def _complementary_erf(call: Call, x: LazyTensor) -> LazyTensor:
     return 1 - cnp.erf(cast(x, call.dtype))
 
 
 @register(aten.round.default)
-def _round(call: Call, x: Lazy) -> Lazy:
+def _round(call: Call, x: LazyTensor) -> LazyTensor:
     return cnp.rint(x) if call.dtype.kind in "fc" else x
 
 
 @register(aten.frac)
-def _fraction(call: Call, x: Lazy) -> Lazy:
+def _fraction(call: Call, x: LazyTensor) -> LazyTensor:
     return x - cnp.trunc(x)
 
 
 @register(aten.clamp, aten.clip)
-def _clamp(call: Call, x: Lazy, min: Lazy = None, max: Lazy = None) -> Lazy:  # torch's argument names
+def _clamp(
+    call: Call, x: LazyTensor, min: LazyTensor | None = None, max: LazyTensor | None = None
+) -> LazyTensor:  # torch's argument names
     x = cast(x, call.dtype)
     x = x if min is None else cnp.maximum(x, cast(min, call.dtype))
     return x if max is None else cnp.minimum(x, cast(max, call.dtype))
 
 
 @register(aten.clamp_min)
-def _clamp_min(call: Call, x: Lazy, low: Lazy) -> Lazy:
+def _clamp_min(call: Call, x: LazyTensor, low: LazyTensor) -> LazyTensor:
     return _clamp(call, x, min=low)
 
 
 @register(aten.clamp_max)
-def _clamp_max(call: Call, x: Lazy, high: Lazy) -> Lazy:
+def _clamp_max(call: Call, x: LazyTensor, high: LazyTensor) -> LazyTensor:
     return _clamp(call, x, max=high)
 
 
 @register(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
-def _where(call: Call, condition: Lazy, x: Lazy, y: Lazy) -> Lazy:
+def _where(call: Call, condition: LazyTensor, x: LazyTensor, y: LazyTensor) -> LazyTensor:
     chosen = cnp.where(cast(condition, np.dtype(np.bool_)), cast(x, call.dtype), cast(y, call.dtype))
     return cast(chosen, call.dtype)
 
 
 @register(aten.masked_fill)
-def _masked_fill(call: Call, x: Lazy, mask: Lazy, value: Lazy) -> Lazy:
+def _masked_fill(call: Call, x: LazyTensor, mask: LazyTensor, value: LazyTensor) -> LazyTensor:
     return cast(cnp.where(mask, cast(value, call.dtype), x), call.dtype)
 
 
 @register(aten.lerp)
-def _interpolate(call: Call, x: Lazy, end: Lazy, weight: Lazy) -> Lazy:
+def _interpolate(call: Call, x: LazyTensor, end: LazyTensor, weight: LazyTensor) -> LazyTensor:
     return x + weight * (end - x)
 
 
 @register(aten.addcmul)
-def _add_product(call: Call, x: Lazy, y: Lazy, z: Lazy, value: complex = 1) -> Lazy:
+def _add_product(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value: complex = 1) -> LazyTensor:
     product = y * z
     return cast(x + (product if value == 1 else product * value), call.dtype)
 
 
 @register(aten.addcdiv)
-def _add_quotient(call: Call, x: Lazy, y: Lazy, z: Lazy, value: complex = 1) -> Lazy:
+def _add_quotient(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value: complex = 1) -> LazyTensor:
     quotient = y / z
     return cast(x + (quotient if value == 1 else quotient * value), call.dtype)
 
 
 @register(aten.nan_to_num)
 def _replace_not_finite(
-    call: Call, x: Lazy, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
-) -> Lazy:
+    call: Call, x: LazyTensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> LazyTensor:
     limits = np.finfo(call.dtype)
     x = cnp.where(cnp.isnan(x), 0.0 if nan is None else nan, x)
     x = cnp.where(x == np.inf, float(limits.max) if posinf is None else posinf, x)

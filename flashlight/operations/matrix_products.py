@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import composit.numpy as cnp
-from flashlight.operations.arguments import Lazy, aten
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten
 from flashlight.table import Call, register
 
 
 @register(aten.mm, aten.bmm, aten.matmul, aten.mv, aten.dot)
-def _matmul(call: Call, x: Lazy, y: Lazy) -> Lazy:
+def _matmul(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
     return cnp.matmul(x, y)
 
 
 @register(aten.linear)
-def _linear(call: Call, x: Lazy, weight: Lazy, bias: Lazy = None) -> Lazy:
+def _linear(call: Call, x: LazyTensor, weight: LazyTensor, bias: LazyTensor | None = None) -> LazyTensor:
     product = cnp.matmul(x, cnp.transpose(weight))
     return product if bias is None else product + bias
 
 
 @register(aten.addmm, aten.addmv, aten.baddbmm)
-def _add_product(call: Call, addend: Lazy, x: Lazy, y: Lazy, beta: complex = 1, alpha: complex = 1) -> Lazy:
+def _add_product(
+    call: Call, addend: LazyTensor, x: LazyTensor, y: LazyTensor, beta: complex = 1, alpha: complex = 1
+) -> LazyTensor:
     product = cnp.matmul(x, y)
     product = product if alpha == 1 else product * alpha
     if beta == 0:
@@ -29,5 +32,5 @@ def _add_product(call: Call, addend: Lazy, x: Lazy, y: Lazy, beta: complex = 1, 
 
 
 @register(aten.outer, aten.ger)
-def _outer(call: Call, x: Lazy, y: Lazy) -> Lazy:
+def _outer(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
     return cnp.expand_dims(x, 1) * y

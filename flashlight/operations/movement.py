@@ -7,7 +7,8 @@ from itertools import accumulate
 
 import composit.numpy as cnp
 from composit.operation import Shape
-from flashlight.operations.arguments import Lazy, aten, cast
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
 
 
@@ -21,7 +22,7 @@ from flashlight.table import Call, register
     aten.flatten.using_ints,
     aten.unflatten.int,
 )
-def _reshape(call: Call, x: Lazy, *how: object, **more: object) -> Lazy:
+def _reshape(call: Call, x: LazyTensor, *how: object, **more: object) -> LazyTensor:
     return x if x.shape == call.shape else cnp.reshape(x, call.shape)
 
 
@@ -36,119 +37,123 @@ def _reshape(call: Call, x: Lazy, *how: object, **more: object) -> Lazy:
     aten.resolve_neg,
     aten.positive,
 )
-def _same(call: Call, x: Lazy, **more: object) -> Lazy:
+def _same(call: Call, x: LazyTensor, **more: object) -> LazyTensor:
     return x
 
 
 @register(aten._to_copy, aten.to, aten.type_as)
-def _convert(call: Call, x: Lazy, *how: object, **more: object) -> Lazy:
+def _convert(call: Call, x: LazyTensor, *how: object, **more: object) -> LazyTensor:
     return cast(x, call.dtype)
 
 
 @register(aten.copy)
-def _overwrite(call: Call, x: Lazy, source: Lazy, non_blocking: bool = False) -> Lazy:
+def _overwrite(call: Call, x: LazyTensor, source: LazyTensor, non_blocking: bool = False) -> LazyTensor:
     return _spread(cast(source, call.dtype), call.shape)
 
 
-def _spread(x: Lazy, shape: Shape) -> Lazy:
+def _spread(x: LazyTensor, shape: Shape) -> LazyTensor:
     return x if x.shape == shape else cnp.broadcast_to(x, shape)
 
 
 @register(aten.t, aten.numpy_T, aten.mT, aten.adjoint)
-def _reverse_axes(call: Call, x: Lazy) -> Lazy:
+def _reverse_axes(call: Call, x: LazyTensor) -> LazyTensor:
     if call.operation in (aten.mT.default, aten.adjoint.default):
         return cnp.swapaxes(x, -1, -2)
     return cnp.transpose(x) if x.ndim > 1 else x
 
 
 @register(aten.transpose.int, aten.transpose_, aten.swapaxes, aten.swapdims)
-def _swap_axes(call: Call, x: Lazy, first: int, second: int) -> Lazy:
+def _swap_axes(call: Call, x: LazyTensor, first: int, second: int) -> LazyTensor:
     return cnp.swapaxes(x, first, second) if x.ndim else x
 
 
 @register(aten.permute)
-def _permute(call: Call, x: Lazy, dims: Sequence[int]) -> Lazy:
+def _permute(call: Call, x: LazyTensor, dims: Sequence[int]) -> LazyTensor:
     return cnp.transpose(x, tuple(dims))
 
 
 @register(aten.expand, aten.expand_as)
-def _expand(call: Call, x: Lazy, how: object, implicit: bool = False) -> Lazy:
+def _expand(call: Call, x: LazyTensor, how: object, implicit: bool = False) -> LazyTensor:
     return _spread(x, call.shape)
 
 
 @register(aten.broadcast_tensors)
-def _broadcast_together(call: Call, tensors: Sequence[Lazy]) -> Lazy:
+def _broadcast_together(call: Call, tensors: Sequence[LazyTensor]) -> list[LazyTensor]:
     return [_spread(x, call.shape) for x in tensors]
 
 
 @register(aten.unsqueeze)
-def _unsqueeze(call: Call, x: Lazy, dim: int) -> Lazy:
+def _unsqueeze(call: Call, x: LazyTensor, dim: int) -> LazyTensor:
     return cnp.expand_dims(x, dim)
 
 
 @register(aten.squeeze)
-def _squeeze(call: Call, x: Lazy, dim: object = None) -> Lazy:
+def _squeeze(call: Call, x: LazyTensor, dim: object = None) -> object:
     return _reshape(call, x)
 
 
 @register(aten.select.int)
-def _select(call: Call, x: Lazy, dim: int, index: int) -> Lazy:
+def _select(call: Call, x: LazyTensor, dim: int, index: int) -> LazyTensor:
     axis = dim % x.ndim
     # The Ellipsis makes the result an array, not one of numpy's scalars.
-    return x[(*(slice(None),) * axis, int(index), ...)]
+    part: LazyTensor = x[(*(slice(None),) * axis, int(index), ...)]
+    return part
 
 
 @register(aten.slice.Tensor)
-def _slice(call: Call, x: Lazy, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Lazy:
+def _slice(
+    call: Call, x: LazyTensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> LazyTensor:
     axis = dim % x.ndim
     bounds = slice(start, end, step).indices(x.shape[axis])
     if bounds == (0, x.shape[axis], 1):
         return x
-    return x[(*(slice(None),) * axis, slice(*bounds))]
+    part: LazyTensor = x[(*(slice(None),) * axis, slice(*bounds))]
+    return part
 
 
 @register(aten.split.Tensor)
-def _split(call: Call, x: Lazy, size: int, dim: int = 0) -> Lazy:
+def _split(call: Call, x: LazyTensor, size: int, dim: int = 0) -> list[LazyTensor]:
     length = x.shape[dim]
     return _split_into(x, [min(size, length - start) for start in range(0, length, size)] or [length], dim)
 
 
 @register(aten.chunk)
-def _chunk(call: Call, x: Lazy, chunks: int, dim: int = 0) -> Lazy:
+def _chunk(call: Call, x: LazyTensor, chunks: int, dim: int = 0) -> list[LazyTensor]:
     return _split(call, x, max(-(-x.shape[dim] // chunks), 1), dim)
 
 
 @register(aten.split_with_sizes, aten.split.sizes)
-def _split_with_sizes(call: Call, x: Lazy, sizes: Sequence[int], dim: int = 0) -> Lazy:
+def _split_with_sizes(call: Call, x: LazyTensor, sizes: Sequence[int], dim: int = 0) -> list[LazyTensor]:
     return _split_into(x, sizes, dim)
 
 
-def _split_into(x: Lazy, lengths: Sequence[int], dim: int) -> list[Lazy]:
+def _split_into(x: LazyTensor, lengths: Sequence[int], dim: int) -> list[LazyTensor]:
     if len(lengths) == 1:
         return [x]
     return list(cnp.split(x, list(accumulate(lengths))[:-1], axis=dim))
 
 
 @register(aten.unbind.int)
-def _unbind(call: Call, x: Lazy, dim: int = 0) -> Lazy:
+def _unbind(call: Call, x: LazyTensor, dim: int = 0) -> list[LazyTensor]:
     axis = dim % x.ndim
     return [x[(*(slice(None),) * axis, index, ...)] for index in range(x.shape[axis])]
 
 
 @register(aten.cat, aten.concat, aten.concatenate)
-def _concatenate(call: Call, tensors: Sequence[Lazy], dim: int = 0) -> Lazy:
+def _concatenate(call: Call, tensors: Sequence[LazyTensor], dim: int = 0) -> LazyTensor:
     # torch.cat ignores empty vectors, whatever the rank of the other tensors.
     parts = [cast(x, call.dtype) for x in tensors if x.shape != (0,) or len(call.shape) == 1]
     return cnp.concatenate(parts, axis=dim) if len(parts) > 1 else parts[0]
 
 
 @register(aten.stack)
-def _stack(call: Call, tensors: Sequence[Lazy], dim: int = 0) -> Lazy:
+def _stack(call: Call, tensors: Sequence[LazyTensor], dim: int = 0) -> LazyTensor:
     return cnp.stack([cast(x, call.dtype) for x in tensors], axis=dim)
 
 
 @register(aten.repeat)
-def _repeat(call: Call, x: Lazy, repeats: Sequence[int]) -> Lazy:
+def _repeat(call: Call, x: LazyTensor, repeats: Sequence[int]) -> LazyTensor:
     # Make each axis (repeats, length), then merge the two: only the last reshape copies.
     lengths = (1,) * (len(repeats) - x.ndim) + x.shape
     spread = tuple(number for pair in zip(repeats, lengths, strict=True) for number in pair)
@@ -157,13 +162,14 @@ def _repeat(call: Call, x: Lazy, repeats: Sequence[int]) -> Lazy:
 
 
 @register(aten.flip)
-def _flip(call: Call, x: Lazy, dims: Sequence[int]) -> Lazy:
+def _flip(call: Call, x: LazyTensor, dims: Sequence[int]) -> LazyTensor:
     reversed_axes = {dim % x.ndim for dim in dims}
-    return x[tuple(slice(None, None, -1 if axis in reversed_axes else 1) for axis in range(x.ndim))]
+    part: LazyTensor = x[tuple(slice(None, None, -1 if axis in reversed_axes else 1) for axis in range(x.ndim))]
+    return part
 
 
 @register(aten.roll)
-def _roll(call: Call, x: Lazy, shifts: Sequence[int], dims: Sequence[int] = ()) -> Lazy:
+def _roll(call: Call, x: LazyTensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> LazyTensor:
     if not dims:
         return cnp.reshape(_rolled(cnp.reshape(x, (-1,)), shifts[0], 0), x.shape)
     for shift, dim in zip(shifts, dims, strict=True):
@@ -171,7 +177,7 @@ def _roll(call: Call, x: Lazy, shifts: Sequence[int], dims: Sequence[int] = ()) 
     return x
 
 
-def _rolled(x: Lazy, shift: int, axis: int) -> Lazy:
+def _rolled(x: LazyTensor, shift: int, axis: int) -> LazyTensor:
     length = x.shape[axis]
     cut = (length - shift) % length if length else 0
     if cut == 0:
@@ -181,7 +187,7 @@ def _rolled(x: Lazy, shift: int, axis: int) -> Lazy:
 
 
 @register(aten.constant_pad_nd)
-def _pad(call: Call, x: Lazy, pad: Sequence[int], value: float = 0) -> Lazy:
+def _pad(call: Call, x: LazyTensor, pad: Sequence[int], value: float = 0) -> object:
     pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
     if any(width < 0 for pair in pairs for width in pair):
         return NotImplemented
@@ -190,11 +196,12 @@ def _pad(call: Call, x: Lazy, pad: Sequence[int], value: float = 0) -> Lazy:
 
 
 @register(aten.diagonal)
-def _diagonal(call: Call, x: Lazy, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Lazy:
+def _diagonal(call: Call, x: LazyTensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> LazyTensor:
     if (dim1 % x.ndim, dim2 % x.ndim) != (x.ndim - 2, x.ndim - 1):
         x = cnp.moveaxis(x, (dim1, dim2), (-2, -1))
     rows, columns = max(-offset, 0), max(offset, 0)
     length = max(min(x.shape[-2] - rows, x.shape[-1] - columns), 0)
     flat = cnp.reshape(x, (*x.shape[:-2], -1))
     first, step = rows * x.shape[-1] + columns, x.shape[-1] + 1
-    return flat[(..., slice(first, first + length * step, step))] if length else flat[..., :0]
+    part: LazyTensor = flat[(..., slice(first, first + length * step, step))] if length else flat[..., :0]
+    return part

@@ -23,6 +23,7 @@ _DERIVING = {"composit.multidigraph.failures": {"networkx"}, "composit.pictures.
 _LAYERS = (
     (
         "composit.errors",
+        "composit.derivative_types",
         "composit.errstates",
         "composit.exception_handlers",
         "composit.hooks",

@@ -9,7 +9,7 @@ import math
 import operator
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from composit.handle import TensorHandle, make_tensor
 from composit.operation import Axes, Dtype, Shape, TensorType
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 # What numpy takes for an axis, for axes, and for a shape.
@@ -26,7 +28,16 @@ AxisLike: TypeAlias = SupportsIndex
 AxesLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 ShapeLike: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 _PYTHON_NUMBERS = (bool, int, float, complex)
-TensorLike: TypeAlias = Any  # Any: tensors, arrays, numbers, nested sequences and what has __lazy_tensor__
+
+
+class HasLazyTensor(Protocol):
+    """A tensor of another library that was captured, such as a traced torch.Tensor."""
+
+    def __lazy_tensor__(self) -> LazyTensor: ...
+
+
+# Tensors, arrays, numbers, and nested sequences of them.
+TensorLike: TypeAlias = "LazyTensor | npt.ArrayLike | HasLazyTensor"
 
 
 def handle_of(value: TensorLike) -> LazyTensor:
@@ -34,7 +45,7 @@ def handle_of(value: TensorLike) -> LazyTensor:
     return value if isinstance(value, TensorHandle) else as_tensor(value)  # type: ignore[return-value]  # all handles are LazyTensors
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[complex | np.number | np.bool]:
     """Return whether it is a Python or numpy number; False for tensors and for subclasses."""
     kind = type(value)
     return kind in _PYTHON_NUMBERS or (kind.__module__ == "numpy" and issubclass(kind, np.number | np.bool))

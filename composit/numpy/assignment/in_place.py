@@ -96,10 +96,12 @@ def putmask(a: Any, /, mask: TensorLike, values: TensorLike) -> None:
     target, chosen = _target(a), _mask(mask)
     if chosen.shape != target.shape:
         raise NoRuleError("putmask: a mask of another shape")
-    if not _is_number(values):
-        check_casting(handle_of(values).dtype, target.dtype, "safe")
-        values = repeated(values, target.size)
-    _write_where(target, chosen, values if _is_number(values) or not values.ndim else values.reshape(target.shape))
+    if _is_number(values):
+        _write_where(target, chosen, values)
+        return
+    check_casting(handle_of(values).dtype, target.dtype, "safe")
+    spread = repeated(values, target.size)
+    _write_where(target, chosen, spread.reshape(target.shape) if spread.ndim else spread)
 
 
 @rule_for(np.place, writes=("arr",))

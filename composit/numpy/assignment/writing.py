@@ -13,7 +13,7 @@ import numpy as np
 from composit.apply import as_tensor, scalar_tensor
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle, described
-from composit.numpy.arguments.normalizing import loop_of, spell_shape, whole
+from composit.numpy.arguments.normalizing import TensorLike, loop_of, spell_shape, whole
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
 from composit.numpy.creation.from_values import array
@@ -40,15 +40,12 @@ from composit.storage import view_of
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
-# Any: tensors and what numpy takes for an index or a value.
-Value = Any
-
 # Cache: the shape that a basic index chooses. Programs use few different indices.
 _chosen_shapes: dict[tuple[TensorType, Any], Shape] = {}
 MAX_CHOSEN_SHAPES = 4096
 
 
-def set_item(tensor: Any, index: Any, value: Value) -> None:
+def set_item(tensor: Any, index: Any, value: TensorLike) -> None:
     """Carry out `tensor[index] = value`, with numpy's casting, broadcasting and aliasing.
 
     Raises:  IndexError, ValueError, TypeError: numpy's; at the call, if the index and the shapes are known then
@@ -85,7 +82,7 @@ def set_item(tensor: Any, index: Any, value: Value) -> None:
 _NUMBERS = frozenset("biufc")
 
 
-def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool:
+def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: TensorLike) -> bool:
     """Return whether the value is a view of exactly these elements, so that the write would change nothing.
 
     Python runs `x[a:b] += v` as `t = x[a:b]; t += v; x[a:b] = t`: the second statement has already written to x.
@@ -105,7 +102,7 @@ def _is_shown_there(tensor: Any, entries: tuple[Any, ...], value: Value) -> bool
     return view.steps[:-1] == whole.steps and is_connected(tensor)
 
 
-def _fits(whole: TensorType, shape: Shape, value: Value) -> bool:
+def _fits(whole: TensorType, shape: Shape, value: Any) -> bool:
     """Return whether the value can be written to elements of this shape as it is, without a cast or a numpy error."""
     if whole.dtype.kind not in _NUMBERS:
         return False
@@ -139,7 +136,7 @@ def _limits(dtype: Dtype) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
-def add_at(ufunc: Any, tensor: Any, index: Any, value: Value) -> None:
+def add_at(ufunc: Any, tensor: Any, index: Any, value: TensorLike) -> None:
     """Carry out `ufunc.at(tensor, index, value)` for add and subtract.
 
     Raises:  NoRuleError: numpy computes in another dtype than the tensor's, or refuses the call
@@ -159,7 +156,7 @@ def _write(out: Array, index: Any, value: Any) -> None:
     out[index] = value
 
 
-def _set_item(tensor: Any, index: Any, value: Value, write: Any = Assign) -> None:
+def _set_item(tensor: Any, index: Any, value: TensorLike, write: Any = Assign) -> None:
     if tensor.dtype.kind in "OV":
         raise NoRuleError("setitem: elements that are objects or records")
     key = basic_key(index)
@@ -253,7 +250,7 @@ def _check_mask(tensor: Any, entries: Index, mask: Any) -> None:
         raise NoRuleError("setitem: a mask of another shape")
 
 
-def _as_value(tensor: Any, value: Value, shape: Shape | None) -> Any:
+def _as_value(tensor: Any, value: TensorLike, shape: Shape | None) -> Any:
     if hasattr(value, "__lazy_tensor__"):
         result = value.__lazy_tensor__()
     elif isinstance(value, bool | int | float | complex) and not isinstance(value, np.generic):

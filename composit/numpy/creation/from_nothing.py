@@ -374,11 +374,11 @@ def linspace(
     if is_number(start) and is_number(stop):
         chosen = dtype_or(dtype, np.result_type(start, stop, float(number)))
         values = leaf(Linspace(start, stop, number, truth(endpoint), chosen))
+        step: Any = np.divide(stop * 1.0 - start * 1.0, divisions) if divisions > 0 else math.nan
     else:
         values = _linspace_between(start, stop, number, truth(endpoint), dtype, axis)
-    if not retstep:
-        return values
-    return values, (stop - start) / divisions if divisions > 0 else math.nan
+        step = (handle_of(stop) - handle_of(start)) / divisions if retstep and divisions > 0 else math.nan
+    return (values, step) if retstep else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +431,7 @@ def logspace(
     stop: TensorLike,
     num: Any = 50,
     endpoint: bool = True,
-    base: TensorLike = 10.0,
+    base: Any = 10.0,
     dtype: Any = None,
     axis: int = 0,
 ) -> LazyTensor:

@@ -56,7 +56,7 @@ class Where(Operation):
 
 
 @rule_for(np.where)
-def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) -> LazyTensor:
+def where(condition: TensorLike, x: TensorLike | None = None, y: TensorLike | None = None, /) -> LazyTensor:
     """Return elements of x where the condition is true, of y elsewhere. Reference: numpy.where.
 
     Derivative:  g where the operand was chosen, 0 elsewhere
@@ -65,6 +65,6 @@ def where(condition: TensorLike, x: TensorLike = None, y: TensorLike = None, /) 
         raise ParameterError(
             "either both or neither of x and y should be given: where was given one of them; expected where(condition, x, y)"
         )
-    if x is None:
+    if x is None or y is None:
         raise NoRuleError("where: with a condition alone the shape of the result depends on values")
     return apply(Where(), condition, x, y)

@@ -9,56 +9,56 @@ function has derivative zero. May import handle and operation.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from composit.derivative_types import ArrayOrTensor, Namespace
 from composit.handle import TensorHandle
 from composit.operation import PythonScalar, Scalar
-
-Value: TypeAlias = Any  # an array, a numpy scalar or a lazy tensor: a rule does not know which
 
 LN_2 = math.log(2.0)
 LN_10 = math.log(10.0)
 TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
-def _is_complex(x: Value) -> bool:
+def _is_complex(x: ArrayOrTensor | PythonScalar) -> bool:
     return isinstance(x, complex) or (hasattr(x, "dtype") and x.dtype.kind == "c")
 
 
-def known_scalar(x: Value) -> PythonScalar | None:
+def known_scalar(x: ArrayOrTensor | PythonScalar) -> PythonScalar | None:
     """Return the operand if it is a Python scalar, or the scalar of its node in a graph; else None."""
-    value = x.node.operation.value if isinstance(x, TensorHandle) and isinstance(x.node.operation, Scalar) else x
-    if isinstance(value, np.generic | np.ndarray | TensorHandle):
-        return None
-    return value
+    value: Any = x
+    if isinstance(value, TensorHandle) and isinstance(value.node.operation, Scalar):
+        value = value.node.operation.value
+    return None if isinstance(value, np.generic | np.ndarray | TensorHandle) else value
 
 
 # Functions of one operand. y is the result.
 
 
-def pass_on(xp: Any, g: Value, y: Value, *operands: Value) -> Value:
+def pass_on(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, *operands: ArrayOrTensor) -> ArrayOrTensor:
     """g: the result is the operand."""
     return g
 
 
-def negate(xp: Any, g: Value, y: Value, *operands: Value) -> Value:
+def negate(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, *operands: ArrayOrTensor) -> ArrayOrTensor:
     """-g"""
     return -g
 
 
-def zero(xp: Any, g: Value, y: Value, *operands: Value) -> Value:
+def zero(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, *operands: ArrayOrTensor) -> ArrayOrTensor:
     """0, in g's shape and dtype; not g * 0, which is NaN where g is infinite."""
     return xp.where(False, g, 0)
 
 
-def absolute(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def absolute(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """g sign(x), conjugated for complex x"""
     return g * (xp.conjugate(xp.sign(x)) if _is_complex(x) else xp.sign(x))
 
 
-def sign(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def sign(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """0 for real x; for complex x = r y with |y| = 1, (g - Re(g y) conj(y)) / r, and 0 where x is 0"""
     if not _is_complex(x):
         return zero(xp, g, y)
@@ -67,27 +67,27 @@ def sign(xp: Any, g: Value, y: Value, x: Value) -> Value:
     return xp.where(length == 0, 0, across / xp.where(length == 0, 1, length))
 
 
-def imag(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def imag(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """-i g: x = a + ib, and g is the cotangent of b, without conjugation"""
     return g * -1j if _is_complex(x) else zero(xp, g, y)
 
 
-def expm1(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def expm1(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """g exp(x); not g (y + 1), since y + 1 has lost all digits where x is very negative"""
     return g * xp.exp(x)
 
 
-def arccosh(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def arccosh(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """g / (sqrt(x - 1) sqrt(x + 1)); one root of x * x - 1 would take the wrong branch for complex x"""
     return g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))
 
 
-def to_degrees(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def to_degrees(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """180 g / pi"""
     return g * (180 / math.pi)
 
 
-def to_radians(xp: Any, g: Value, y: Value, x: Value) -> Value:
+def to_radians(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """pi g / 180"""
     return g * (math.pi / 180)
 
@@ -95,7 +95,7 @@ def to_radians(xp: Any, g: Value, y: Value, x: Value) -> Value:
 # Functions of two operands, a and b; z is the result. `_of_a` returns the cotangent of a, `_of_b` that of b.
 
 
-def power_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def power_of_a(xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
     """g b a ** (b - 1), and 0 where b and a are 0"""
     exponent = known_scalar(b)
     if exponent is None:
@@ -109,93 +109,118 @@ def power_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
     return g * (exponent * (a if exponent == 2 else a ** (exponent - 1)))
 
 
-def power_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def power_of_b(xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
     """g z log(a), and 0 where a is 0, since 0 ** b is 0 for all b > 0"""
     return g * z * xp.log(xp.where(a == 0, 1, a))
 
 
-def extremum_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def extremum_of_a(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
+) -> ArrayOrTensor:
     """g where a is the extremum, half of it at a tie"""
     return xp.where(a == z, xp.where(b == z, g * 0.5, g), 0)
 
 
-def extremum_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def extremum_of_b(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
+) -> ArrayOrTensor:
     """g where b is the extremum, half of it at a tie"""
     return xp.where(b == z, xp.where(a == z, g * 0.5, g), 0)
 
 
-def clip_of_x(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
+def clip_of_x(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, x: ArrayOrTensor, low: ArrayOrTensor, high: ArrayOrTensor
+) -> ArrayOrTensor:
     """g inside the interval, half of it at its borders: the derivative of minimum(maximum(x, low), high)"""
     raised = xp.maximum(x, low)
     return extremum_of_a(xp, extremum_of_a(xp, g, z, raised, high), raised, x, low)
 
 
-def clip_of_low(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
+def clip_of_low(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, x: ArrayOrTensor, low: ArrayOrTensor, high: ArrayOrTensor
+) -> ArrayOrTensor:
     """g where x is below the lower limit, half of it where x equals the limit"""
     raised = xp.maximum(x, low)
     return extremum_of_b(xp, extremum_of_a(xp, g, z, raised, high), raised, x, low)
 
 
-def clip_of_high(xp: Any, g: Value, z: Value, x: Value, low: Value, high: Value) -> Value:
+def clip_of_high(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, x: ArrayOrTensor, low: ArrayOrTensor, high: ArrayOrTensor
+) -> ArrayOrTensor:
     """g where x is above the upper limit, half of it where x equals the limit"""
     return extremum_of_b(xp, g, z, xp.maximum(x, low), high)
 
 
-def logaddexp_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def logaddexp_of_a(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
+) -> ArrayOrTensor:
     """g exp(a - z), and g / 2 at a tie of infinities"""
     return g * xp.where(_is_infinite_tie(xp, a, b), 0.5, xp.exp(_below(xp, a, z)))
 
 
-def logaddexp2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def logaddexp2_of_a(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
+) -> ArrayOrTensor:
     """g 2 ** (a - z), and g / 2 at a tie of infinities"""
     return g * xp.where(_is_infinite_tie(xp, a, b), 0.5, xp.exp2(_below(xp, a, z)))
 
 
-def _is_infinite_tie(xp: Any, a: Value, b: Value) -> Value:
+def _is_infinite_tie(xp: Namespace, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
     # Only for infinities: a constant 1/2 at ties of finite numbers would make second derivatives 0 there.
     return (a == b) & xp.isinf(a)
 
 
-def _below(xp: Any, a: Value, z: Value) -> Value:
+def _below(xp: Namespace, a: ArrayOrTensor, z: ArrayOrTensor) -> ArrayOrTensor:
     # a - z, at most 0. Equal numbers are replaced first, since inf - inf is NaN and warns.
     is_equal = a == z
     return xp.where(is_equal, 0, a) - xp.where(is_equal, 0, z)
 
 
-def arctan2_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def arctan2_of_a(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
+) -> ArrayOrTensor:
     """g b / (a * a + b * b), computed with the length: its square could overflow or underflow"""
     length = xp.hypot(a, b)
     return g * (b / length) / length
 
 
-def arctan2_of_b(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def arctan2_of_b(
+    xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor
+) -> ArrayOrTensor:
     """-g a / (a * a + b * b)"""
     return -arctan2_of_a(xp, g, z, b, a)
 
 
-def hypot_of_a(xp: Any, g: Value, z: Value, a: Value, b: Value) -> Value:
+def hypot_of_a(xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
     """g a / z, and 0 at the origin"""
     return g * (a / xp.where(z == 0, 1, z))
 
 
 # Functions with two results: `gs` and `results` are pairs; an entry of `gs` is None if nothing uses that result.
+Cotangents: TypeAlias = Sequence[ArrayOrTensor | None]
+Pair: TypeAlias = Sequence[ArrayOrTensor]
 
 
-def modf(xp: Any, gs: Value, results: Value, x: Value) -> Value:
+def _zero_of(xp: Namespace, gs: Cotangents) -> ArrayOrTensor:
+    given = next(g for g in gs if g is not None)
+    return zero(xp, given, given)
+
+
+def modf(xp: Namespace, gs: Cotangents, results: Pair, x: ArrayOrTensor) -> ArrayOrTensor:
     """The cotangent of the fraction. The integer part is piecewise constant."""
-    return gs[0] if gs[0] is not None else zero(xp, gs[1], results)
+    return gs[0] if gs[0] is not None else _zero_of(xp, gs)
 
 
-def divmod_of_a(xp: Any, gs: Value, results: Value, a: Value, b: Value) -> Value:
+def divmod_of_a(xp: Namespace, gs: Cotangents, results: Pair, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
     """The cotangent of the remainder. The quotient is piecewise constant."""
-    return gs[1] if gs[1] is not None else zero(xp, gs[0], results)
+    return gs[1] if gs[1] is not None else _zero_of(xp, gs)
 
 
-def divmod_of_b(xp: Any, gs: Value, results: Value, a: Value, b: Value) -> Value:
+def divmod_of_b(xp: Namespace, gs: Cotangents, results: Pair, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
     """The remainder is a - quotient * b, so its cotangent times -quotient."""
-    return -gs[1] * results[0] if gs[1] is not None else zero(xp, gs[0], results)
+    return -gs[1] * results[0] if gs[1] is not None else _zero_of(xp, gs)
 
 
-def frexp(xp: Any, gs: Value, results: Value, x: Value) -> Value:
+def frexp(xp: Namespace, gs: Cotangents, results: Pair, x: ArrayOrTensor) -> ArrayOrTensor | None:
     """x = mantissa * 2 ** exponent with a piecewise constant exponent."""
     return None if gs[0] is None else xp.ldexp(gs[0], -results[1])

@@ -22,10 +22,9 @@ from composit.origins import Origin, joined_two
 from composit.source import Source, find_source
 
 if TYPE_CHECKING:
+    from composit.numpy.arguments.normalizing import TensorLike
     from composit.numpy.elementwise.functions import ElementwiseFunction
     from composit.numpy.tensor.lazy_tensor import LazyTensor
-
-Value = Any  # operands are tensors and numbers; results are LazyScalar
 
 _TYPES: dict[type, tuple[TensorType, ...]] = {
     np.dtype(code).type: (tensor_type((), np.dtype(code), is_scalar=True),) for code in "?bhilqBHILQefdFD"
@@ -37,10 +36,10 @@ _PLAIN = frozenset((float, int, *_TYPES))
 def at_once(
     function: ElementwiseFunction,
     compute: Callable[[Any, Any], Any],
-    otherwise: Callable[[Any, Value], Value],
+    otherwise: Callable[[Any, TensorLike], LazyTensor],
     is_reflected: bool = False,
     of_scalars: bool = True,
-) -> Callable[[Any, Value], Value]:
+) -> Callable[[Any, TensorLike], LazyTensor]:
     """Return the method of an operator that computes at once if both numbers are known, and else calls `otherwise`.
 
     compute:    Python's operator, applied to two numpy scalars
@@ -48,7 +47,7 @@ def at_once(
     """
     operation = function.scalar_operation if of_scalars else function.operation
 
-    def method(self: Any, other: Value) -> Value:
+    def method(self: Any, other: Any) -> LazyTensor:  # Any: as TensorLike
         early = self._early or number_of(self)
         if early is None:
             return otherwise(self, other)
@@ -82,7 +81,7 @@ def at_once(
     return method
 
 
-def results_at_once(operation: Operation, operands: tuple[Value, ...], source: Source | None) -> LazyTensor | None:
+def results_at_once(operation: Operation, operands: tuple[Any, ...], source: Source | None) -> LazyTensor | None:
     """Return an operation's result if all operands are known numbers, else None: then the caller builds a node."""
     if len(operands) > 2:
         return None

@@ -9,8 +9,9 @@ import matrix_formulas.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
+from composit.derivative_types import ArrayOrTensor, Namespace
 from composit.numpy.linalg.matrix_formulas import (
     adjoint,
     conjugated,
@@ -20,12 +21,11 @@ from composit.numpy.linalg.matrix_formulas import (
     meant_by_lower_triangle,
     on_read_triangle,
     scaled_columns,
+    total,
 )
 
-Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
 
-
-def cholesky(xp: Any, g: Value, result: Value, upper: bool) -> Value:
+def cholesky(xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, upper: bool) -> ArrayOrTensor:
     """Return the cotangent of x = L L*; it is zero in the triangle of x that numpy does not read."""
     lower, of_lower = (adjoint(xp, result), xp.swapaxes(g, -1, -2)) if upper else (result, conjugated(xp, g))
     inner = xp.tril(xp.matmul(adjoint(xp, lower), of_lower))
@@ -36,44 +36,59 @@ def cholesky(xp: Any, g: Value, result: Value, upper: bool) -> Value:
 
 
 def eigh(
-    xp: Any, of_values: Value, of_vectors: Value, values: Value, vectors: Value, triangle: Literal["L", "U"]
-) -> Value:
+    xp: Namespace,
+    of_values: ArrayOrTensor | None,
+    of_vectors: ArrayOrTensor | None,
+    values: ArrayOrTensor,
+    vectors: ArrayOrTensor,
+    triangle: Literal["L", "U"],
+) -> ArrayOrTensor:
     """Return the cotangent of x = V diag(w) V*; of_values or of_vectors may be None."""
     back = adjoint(xp, vectors)
-    outer = 0
+    parts = []
     if of_values is not None:
-        outer = xp.matmul(scaled_columns(xp, vectors, of_values), back)
+        parts.append(xp.matmul(scaled_columns(xp, vectors, of_values), back))
     if of_vectors is not None:
         inner = inverse_differences(xp, values) * xp.matmul(back, conjugated(xp, of_vectors))
-        outer = outer + xp.matmul(vectors, xp.matmul(inner, back))
-    return conjugated(xp, on_read_triangle(xp, hermitian_part(xp, outer), triangle))
+        parts.append(xp.matmul(vectors, xp.matmul(inner, back)))
+    return conjugated(xp, on_read_triangle(xp, hermitian_part(xp, total(parts)), triangle))
 
 
-def eig(xp: Any, of_values: Value, of_vectors: Value, values: Value, vectors: Value) -> Value:
+def eig(
+    xp: Namespace,
+    of_values: ArrayOrTensor | None,
+    of_vectors: ArrayOrTensor | None,
+    values: ArrayOrTensor,
+    vectors: ArrayOrTensor,
+) -> ArrayOrTensor:
     """Return the cotangent of x = V diag(w) V^-1 with columns of length 1; of_values or of_vectors may be None.
 
     An eigenvector is determined up to a phase. The cotangent is right for functions that do not depend on it.
     """
     back = adjoint(xp, vectors)
-    inner = 0
+    parts = []
     if of_vectors is not None:
         projected = xp.matmul(back, conjugated(xp, of_vectors))
         # Eigenvectors have length 1, so the component of the cotangent along the vector is removed.
         along = xp.real(xp.diagonal(projected, axis1=-2, axis2=-1))
         across = projected - scaled_columns(xp, xp.matmul(back, vectors), along)
         inner = xp.conjugate(inverse_differences(xp, values)) * across
-    outer = xp.matmul(inner, back) if of_vectors is not None else 0
+        parts.append(xp.matmul(inner, back))
     if of_values is not None:
-        outer = outer + xp.expand_dims(conjugated(xp, of_values), -1) * back
-    return conjugated(xp, xp.linalg.solve(back, outer))
+        parts.append(xp.expand_dims(conjugated(xp, of_values), -1) * back)
+    return conjugated(xp, xp.linalg.solve(back, total(parts)))
 
 
-def singular_values(xp: Any, g: Value, left: Value, right: Value) -> Value:
+def singular_values(xp: Namespace, g: ArrayOrTensor, left: ArrayOrTensor, right: ArrayOrTensor) -> ArrayOrTensor:
     """Return the cotangent of x = U diag(s) V* from that of s; right is V*."""
     return conjugated(xp, xp.matmul(scaled_columns(xp, left, g), right))
 
 
-def svd(xp: Any, cotangents: tuple[Value, Value, Value], results: tuple[Value, Value, Value]) -> Value:
+def svd(
+    xp: Namespace,
+    cotangents: tuple[ArrayOrTensor | None, ArrayOrTensor | None, ArrayOrTensor | None],
+    results: tuple[ArrayOrTensor, ArrayOrTensor, ArrayOrTensor],
+) -> ArrayOrTensor:
     """Return the cotangent of x = U diag(s) V* with as many columns as singular values; entries may be None.
 
     A pair of singular vectors of a complex matrix is determined up to a phase. The cotangent is right for functions
@@ -93,10 +108,10 @@ def svd(xp: Any, cotangents: tuple[Value, Value, Value], results: tuple[Value, V
         # x* = V diag(s) U*: V are the left vectors of the adjoint.
         turned = _of_left_vectors(xp, adjoint(xp, of_right), adjoint(xp, right), values)
         parts.append(xp.matmul(left, adjoint(xp, turned)))
-    return conjugated(xp, sum(parts[1:], parts[0]))
+    return conjugated(xp, total(parts))
 
 
-def _of_left_vectors(xp: Any, g: Value, left: Value, values: Value) -> Value:
+def _of_left_vectors(xp: Namespace, g: ArrayOrTensor, left: ArrayOrTensor, values: ArrayOrTensor) -> ArrayOrTensor:
     """Return the contribution of the left vectors' cotangent, before it is multiplied by V* from the right."""
     projected = xp.matmul(adjoint(xp, left), g)
     turns = inverse_differences(xp, values * values) * (projected - adjoint(xp, projected))
@@ -104,7 +119,14 @@ def _of_left_vectors(xp: Any, g: Value, left: Value, values: Value) -> Value:
     return xp.matmul(left, scaled_columns(xp, turns, values)) + scaled_columns(xp, across, 1 / values)
 
 
-def qr(xp: Any, of_q: Value, of_r: Value, q: Value, r: Value, x: Value) -> Value:
+def qr(
+    xp: Namespace,
+    of_q: ArrayOrTensor | None,
+    of_r: ArrayOrTensor | None,
+    q: ArrayOrTensor,
+    r: ArrayOrTensor,
+    x: ArrayOrTensor,
+) -> ArrayOrTensor:
     """Return the cotangent of x = Q R, where Q has as many columns as the shorter side of x; entries may be None."""
     rows, columns = xp.shape(x)[-2:]
     of_q = None if of_q is None else conjugated(xp, of_q)
@@ -122,14 +144,16 @@ def qr(xp: Any, of_q: Value, of_r: Value, q: Value, r: Value, x: Value) -> Value
     return conjugated(xp, xp.concatenate([of_x, of_y], axis=-1))
 
 
-def _tall_qr(xp: Any, of_q: Value, of_r: Value, q: Value, r: Value) -> Value:
-    difference = 0
+def _tall_qr(
+    xp: Namespace, of_q: ArrayOrTensor | None, of_r: ArrayOrTensor | None, q: ArrayOrTensor, r: ArrayOrTensor
+) -> ArrayOrTensor:
+    differences = []
     if of_r is not None:
-        difference = xp.matmul(r, adjoint(xp, of_r))
+        differences.append(xp.matmul(r, adjoint(xp, of_r)))
     if of_q is not None:
-        difference = difference - xp.matmul(adjoint(xp, of_q), q)
-    total = xp.matmul(q, meant_by_lower_triangle(xp, difference))
+        differences.append(-xp.matmul(adjoint(xp, of_q), q))
+    outer = xp.matmul(q, meant_by_lower_triangle(xp, total(differences)))
     if of_q is not None:
-        total = total + of_q
-    # total R^-*
-    return adjoint(xp, xp.linalg.solve(r, adjoint(xp, total)))
+        outer = outer + of_q
+    # outer R^-*
+    return adjoint(xp, xp.linalg.solve(r, adjoint(xp, outer)))

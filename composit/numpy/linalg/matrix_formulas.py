@@ -6,42 +6,43 @@ the cotangents it is given, applies the formula as published, and conjugates the
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal
 
-Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
+from composit.derivative_types import ArrayOrTensor, Namespace
 
 
-def transposed(xp: Any, x: Value) -> Value:
+def transposed(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return each matrix transposed."""
     return xp.swapaxes(x, -1, -2)
 
 
-def conjugated(xp: Any, x: Value) -> Value:
+def conjugated(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return the conjugate; real values as they are."""
     return xp.conjugate(x) if x.dtype.kind == "c" else x
 
 
-def adjoint(xp: Any, x: Value) -> Value:
+def adjoint(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return each matrix transposed and conjugated."""
     return conjugated(xp, transposed(xp, x))
 
 
-def real_part(xp: Any, x: Value) -> Value:
+def real_part(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return the real part; real values as they are."""
     return xp.real(x) if x.dtype.kind == "c" else x
 
 
-def diagonal_part(xp: Any, x: Value) -> Value:
+def diagonal_part(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return each matrix with zeros off the diagonal."""
     return xp.triu(xp.tril(x))
 
 
-def scaled_columns(xp: Any, x: Value, factors: Value) -> Value:
+def scaled_columns(xp: Namespace, x: ArrayOrTensor, factors: ArrayOrTensor) -> ArrayOrTensor:
     """Return each matrix with its columns multiplied, x diag(factors)."""
     return x * xp.expand_dims(factors, -2)
 
 
-def inverse_differences(xp: Any, values: Value) -> Value:
+def inverse_differences(xp: Namespace, values: ArrayOrTensor) -> ArrayOrTensor:
     """Return 1 / (values[j] - values[i]) at row i and column j, and 0 where they are equal.
 
     Equal eigenvalues do not determine their eigenvectors. A function that depends on the choice has no derivative; one
@@ -52,7 +53,7 @@ def inverse_differences(xp: Any, values: Value) -> Value:
     return xp.where(is_equal, 0, 1 / xp.where(is_equal, 1, differences))
 
 
-def on_read_triangle(xp: Any, hermitian: Value, triangle: Literal["L", "U"]) -> Value:
+def on_read_triangle(xp: Namespace, hermitian: ArrayOrTensor, triangle: Literal["L", "U"]) -> ArrayOrTensor:
     """Return the cotangent of a matrix if numpy reads one triangle of it, from that of the full Hermitian matrix.
 
     An element off the diagonal is used twice, also as its mirror image, and so counts twice.
@@ -62,12 +63,20 @@ def on_read_triangle(xp: Any, hermitian: Value, triangle: Literal["L", "U"]) -> 
     return xp.triu(hermitian) + xp.triu(hermitian, 1)
 
 
-def hermitian_part(xp: Any, x: Value) -> Value:
+def hermitian_part(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return (x + x*) / 2."""
     return (x + adjoint(xp, x)) / 2
 
 
-def meant_by_lower_triangle(xp: Any, x: Value) -> Value:
+def meant_by_lower_triangle(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     """Return the Hermitian matrix with this lower triangle."""
     below = xp.tril(x, -1)
     return below + adjoint(xp, below) + real_part(xp, diagonal_part(xp, x))
+
+
+def total(parts: Sequence[ArrayOrTensor]) -> ArrayOrTensor:
+    """Return the sum of one part or several."""
+    result = parts[0]
+    for part in parts[1:]:
+        result = result + part
+    return result

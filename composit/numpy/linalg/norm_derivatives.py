@@ -6,22 +6,35 @@ May import matrix_formulas, reductions, operation.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from composit.derivative_types import ArrayOrTensor, Namespace
 from composit.numpy.linalg.matrix_formulas import conjugated, scaled_columns
 from composit.numpy.reductions.derivatives import kept, share_among_extrema
 from composit.operation import Axes
 
-Value: TypeAlias = Any  # an array or a lazy tensor: a rule does not know which
 Order: TypeAlias = int | float | Literal["fro", "nuc"] | None
 
 
-def norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -> Value:
-    """Return the cotangent of x from that of its norm along the axes; g and the norm have axes of length 1 there."""
-    if order is None or order == "fro" or (order == 2 and len(axes) == 1):
-        return g * conjugated(xp, x) / xp.where(result == 0, 1, result)
-    if len(axes) == 1:
+def norm(
+    xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, x: ArrayOrTensor, order: Order, axes: Axes
+) -> ArrayOrTensor | None:
+    """Return the cotangent of x from that of its norm along the axes; g and the norm have axes of length 1 there.
+
+    None for the number of elements that are not zero (order 0).
+    """
+    if len(axes) == 1 and order not in (None, 2):
         return _vector_norm(xp, g, result, x, order, axes)
+    # Over one axis, order 2 is the root of the sum of squares.
+    return matrix_norm(xp, g, result, x, None if len(axes) == 1 else order, axes)
+
+
+def matrix_norm(
+    xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, x: ArrayOrTensor, order: Order, axes: Axes
+) -> ArrayOrTensor:
+    """Return the same for the norm of matrices, and for the root of the sum of squares along any axes."""
+    if order is None or order == "fro":
+        return g * conjugated(xp, x) / xp.where(result == 0, 1, result)
     if order in ("nuc", 2, -2):
         return _norm_of_singular_values(xp, g, x, order, axes)
     # The largest or smallest of the sums along one of the two axes.
@@ -31,11 +44,13 @@ def norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -
     return _unit(xp, x) * share_among_extrema(xp, g, result, sums, axes, True)
 
 
-def _unit(xp: Any, x: Value) -> Value:
+def _unit(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     return conjugated(xp, xp.sign(x))
 
 
-def _vector_norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes: Axes) -> Value:
+def _vector_norm(
+    xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, x: ArrayOrTensor, order: Order, axes: Axes
+) -> ArrayOrTensor | None:
     if order == 0:
         return None
     if order == 1:
@@ -47,7 +62,9 @@ def _vector_norm(xp: Any, g: Value, result: Value, x: Value, order: Order, axes:
     return g * _unit(xp, x) * (absolute / xp.where(result == 0, 1, result)) ** (power - 1)
 
 
-def _norm_of_singular_values(xp: Any, g: Value, x: Value, order: Order, axes: Axes) -> Value:
+def _norm_of_singular_values(
+    xp: Namespace, g: ArrayOrTensor, x: ArrayOrTensor, order: Order, axes: Axes
+) -> ArrayOrTensor:
     moved = xp.moveaxis(x, axes, (-2, -1))
     inner = xp.squeeze(xp.moveaxis(g, axes, (-2, -1)), -1)
     left, values, right = xp.linalg.svd(moved, full_matrices=False)
@@ -59,6 +76,6 @@ def _norm_of_singular_values(xp: Any, g: Value, x: Value, order: Order, axes: Ax
     return xp.moveaxis(cotangent, (-2, -1), axes)
 
 
-def with_axes(xp: Any, value: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
+def with_axes(xp: Namespace, value: ArrayOrTensor, x: ArrayOrTensor, axes: Axes, keepdims: bool) -> ArrayOrTensor:
     """Return the value with the reduced axes in place."""
     return kept(xp, value, tuple(sorted(axis % x.ndim for axis in axes)), keepdims)

@@ -193,15 +193,15 @@ class ConditionNumber(MatrixAlgorithm):
         inverse = xp.linalg.inv(x) if is_by_norms else x
         above, below = xp.linalg.norm(x, first, axes, True), xp.linalg.norm(inverse, second, axes, True)
         if is_by_norms:
-            part = derivatives.norm(xp, g * above, below, inverse, second, axes)
+            part = derivatives.matrix_norm(xp, g * above, below, inverse, second, axes)
             return [
-                derivatives.norm(xp, g * below, above, x, first, axes) + inverse_cotangent(xp, part, inverse),
+                derivatives.matrix_norm(xp, g * below, above, x, first, axes) + inverse_cotangent(xp, part, inverse),
             ]
         if self.order == -2:
             first, second, above, below = second, first, below, above
         # d (a / b) = da / b - a / b^2 db
-        part = derivatives.norm(xp, g / below, above, x, first, axes)
-        return [part - derivatives.norm(xp, g * above / (below * below), below, x, second, axes)]
+        part = derivatives.matrix_norm(xp, g / below, above, x, first, axes)
+        return [part - derivatives.matrix_norm(xp, g * above / (below * below), below, x, second, axes)]
 
 
 @rule_for(np.linalg.cond)

@@ -196,7 +196,9 @@ def _planned(
     return operation, operation.result_types(operand)
 
 
-def view_by(kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike) -> LazyTensor:
+def view_by(
+    kind: Callable[[Any], Operation], parameter: tuple[int, ...], base: Any, given: TensorLike | None
+) -> LazyTensor:
     """Return the node's tensor, marked as a view of `base` if the user gave a tensor: a write to one shows in both."""
     operation, types = _planned(kind, parameter, base.type)
     result = new_tensor(operation, (base._node or base.node, base._output_index), types, find_source())

@@ -183,7 +183,7 @@ def choosing(method: Method) -> Callable[..., Any]:
         if not has_rows or size == () or a.dtype.kind == "O":
             return by_value(self, *args, **kwargs)
         # numpy draws the same positions for choice(n) as for choice(array of length n).
-        positions = _run(method, self, (), {**named, "a": a.shape[axis]})
+        positions: Any = _run(method, self, (), {**named, "a": a.shape[axis]})
         return take(a, positions, axis)
 
     return _as_numpys(choose, method)

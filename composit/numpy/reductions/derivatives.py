@@ -7,24 +7,24 @@ extrema share their cotangent evenly. May import operation.
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
+from composit.derivative_types import ArrayOrTensor, Namespace
 from composit.operation import Axes
 
-Value: TypeAlias = Any  # an array, a numpy scalar or a lazy tensor: a rule does not know which
 
-
-def spread(xp: Any, g: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
+def spread(xp: Namespace, g: ArrayOrTensor, x: ArrayOrTensor, axes: Axes, keepdims: bool) -> ArrayOrTensor:
     """Return the cotangent of a sum: g at every element."""
     return xp.broadcast_to(kept(xp, g, axes, keepdims), xp.shape(x))
 
 
-def kept(xp: Any, g: Value, axes: Axes, keepdims: bool) -> Value:
+def kept(xp: Namespace, g: ArrayOrTensor, axes: Axes, keepdims: bool) -> ArrayOrTensor:
     """Return g with the reduced axes in place, of length 1."""
     return g if keepdims or not axes else xp.expand_dims(g, axes)
 
 
-def share_among_extrema(xp: Any, g: Value, result: Value, x: Value, axes: Axes, keepdims: bool) -> Value:
+def share_among_extrema(
+    xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, x: ArrayOrTensor, axes: Axes, keepdims: bool
+) -> ArrayOrTensor:
     """Return g where x is the extremum, divided by how often it occurs."""
     is_extremum = x == kept(xp, result, axes, keepdims)
     # If the extremum is NaN, no element equals it: the count is 0, and so is the cotangent.
@@ -32,7 +32,7 @@ def share_among_extrema(xp: Any, g: Value, result: Value, x: Value, axes: Axes, 
     return xp.where(is_extremum, kept(xp, g, axes, keepdims) / count, 0)
 
 
-def product_of_others(xp: Any, x: Value, axes: Axes) -> Value:
+def product_of_others(xp: Namespace, x: ArrayOrTensor, axes: Axes) -> ArrayOrTensor:
     """Return for each element the product of the other elements along the axes."""
     if math.prod(xp.shape(x)) == 0 or not axes:
         return xp.ones_like(x)
@@ -45,7 +45,7 @@ def product_of_others(xp: Any, x: Value, axes: Axes) -> Value:
     return xp.transpose(xp.reshape(others, tuple(shape[axis] for axis in order)), back)
 
 
-def _product_before(xp: Any, x: Value) -> Value:
+def _product_before(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
     # Along the last axis, in log2(n) steps: each step doubles the number of previous elements in each product.
     length = xp.shape(x)[-1]
     result = _shifted(xp, x, 1, -1, 1)
@@ -56,7 +56,7 @@ def _product_before(xp: Any, x: Value) -> Value:
     return result
 
 
-def _shifted(xp: Any, x: Value, step: int, axis: int, fill: int) -> Value:
+def _shifted(xp: Namespace, x: ArrayOrTensor, step: int, axis: int, fill: int) -> ArrayOrTensor:
     """Return x shifted by `step` towards higher indices along the axis, with `fill` at the start."""
     ndim, length = len(xp.shape(x)), xp.shape(x)[axis]
     step = min(step, length)
@@ -69,16 +69,16 @@ def _along(ndim: int, axis: int, index: slice) -> tuple[slice, ...]:
     return (slice(None),) * (axis % ndim) + (index,)
 
 
-def _backwards(xp: Any, x: Value, axis: int) -> Value:
+def _backwards(xp: Namespace, x: ArrayOrTensor, axis: int) -> ArrayOrTensor:
     return x[_along(len(xp.shape(x)), axis, slice(None, None, -1))]
 
 
-def running_sum(xp: Any, g: Value, axis: int) -> Value:
+def running_sum(xp: Namespace, g: ArrayOrTensor, axis: int) -> ArrayOrTensor:
     """Return the cotangent of cumsum: the running sum of g from the end, as each element is in all later sums."""
     return _backwards(xp, xp.cumsum(_backwards(xp, g, axis), axis=axis), axis)
 
 
-def running_product(xp: Any, g: Value, x: Value, axis: int) -> Value:
+def running_product(xp: Namespace, g: ArrayOrTensor, x: ArrayOrTensor, axis: int) -> ArrayOrTensor:
     """Return the cotangent of cumprod: (x[0] ... x[i - 1]) s[i], where s[i] = g[i] + x[i + 1] s[i + 1]."""
     length = xp.shape(x)[axis]
     if math.prod(xp.shape(x)) == 0:

@@ -39,6 +39,8 @@ from composit.operation import (
 from composit.source import Source, find_source
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 __all__ = [
@@ -57,7 +59,7 @@ __all__ = [
     "sum",
 ]
 
-DtypeLike: TypeAlias = Any  # Any: what np.dtype takes
+DtypeLike: TypeAlias = "npt.DTypeLike | None"
 
 _BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
 _EXTREMA = (table.maximum, table.minimum)
@@ -218,7 +220,8 @@ def _reduce(
     handle = handle_of(a)
     is_kept: Any = keepdims if keepdims.__class__ is bool else keepdims is not np._NoValue and is_set(keepdims)
     if initial is np._NoValue and (where is np._NoValue or where is True) and are_plain(axis):
-        operation, types = _planned(function, axis, is_kept, dtype, handle.type)
+        # A dtype that cannot be hashed raises TypeError, and numpy decides.
+        operation, types = _planned(function, axis, is_kept, dtype, handle.type)  # type: ignore[arg-type]
         return new_tensor(operation, (handle.node, handle.output_index), types, source)
     dtype = None if dtype is None else named_dtype(dtype)
     _refuse_objects(function, handle.type, dtype)

@@ -93,7 +93,7 @@ def var(
     keepdims: object = np._NoValue,
     *,
     where: Any = np._NoValue,
-    mean: TensorLike = np._NoValue,
+    mean: object = np._NoValue,
     correction: float | Any = np._NoValue,
 ) -> LazyTensor:
     """Return the variance along axes, divided by count - ddof. See np.var.
@@ -105,7 +105,7 @@ def var(
 
 
 def _variance(
-    a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, ddof: float, keepdims: object, mean: TensorLike
+    a: TensorLike, axis: AxesLike | None, dtype: DtypeLike, ddof: float, keepdims: object, mean: object
 ) -> LazyTensor:
     handle = _of_numbers(a)
     count, used = _count(handle, axis), _sum_dtype(handle.dtype, dtype)
@@ -137,7 +137,7 @@ def _variance_where(
     dtype: DtypeLike,
     ddof: float,
     keepdims: object,
-    mean: TensorLike,
+    mean: object,
 ) -> LazyTensor:
     handle, mask = _of_numbers(a), known_integers(where)
     if mask is None or mask.dtype.kind != "b" or handle.dtype.kind == "c" or not (mean is np._NoValue or mean is None):
@@ -165,7 +165,7 @@ def std(
     keepdims: object = np._NoValue,
     *,
     where: Any = np._NoValue,
-    mean: TensorLike = np._NoValue,
+    mean: object = np._NoValue,
     correction: float | Any = np._NoValue,
 ) -> LazyTensor:
     """Return the standard deviation along axes. See np.std.
@@ -187,7 +187,7 @@ def ptp(a: TensorLike, axis: AxesLike | None = None, out: None = None, keepdims:
 def average(
     a: TensorLike,
     axis: AxesLike | None = None,
-    weights: TensorLike = None,
+    weights: TensorLike | None = None,
     returned: bool = False,
     *,
     keepdims: object = np._NoValue,

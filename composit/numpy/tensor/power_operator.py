@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from composit.numpy.elementwise import table
 from composit.operation import Dtype
 
-Value = Any  # operands are tensors, arrays and numbers; results are LazyTensor
+if TYPE_CHECKING:
+    from composit.numpy.arguments.normalizing import TensorLike
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class _Called:
     dtype:    the dtype to which the array is cast first
     """
 
-    function: Callable[..., Value]
+    function: Callable[..., LazyTensor]
     dtype: Dtype
 
 
@@ -38,12 +40,12 @@ class _Asked(np.ndarray[Any, Any]):
         return ufunc, inputs[0].dtype
 
 
-def _to_the_power_of_zero(x: Value, **options: Any) -> Value:
+def _to_the_power_of_zero(x: TensorLike, **options: Any) -> LazyTensor:
     # A Python exponent, so that the dtype of x stays.
     return table.power(x, 0, **options)
 
 
-_INSTEAD: dict[np.ufunc, Callable[..., Value]] = {
+_INSTEAD: dict[np.ufunc, Callable[..., LazyTensor]] = {
     np.square: table.square,
     np.reciprocal: table.reciprocal,
     np.sqrt: table.sqrt,
@@ -64,7 +66,7 @@ def _called(exponent: object, dtype: Dtype, is_in_place: bool) -> _Called | None
     return None if function is None else _Called(function, operand_dtype)
 
 
-def _called_for(array: Any, exponent: Value, is_in_place: bool) -> _Called | None:
+def _called_for(array: Any, exponent: Any, is_in_place: bool) -> _Called | None:
     if exponent.__class__ is np.ndarray:
         exponent = None if exponent.ndim else exponent[()]
     if exponent is None or array._type.is_scalar:
@@ -77,13 +79,13 @@ _NUMBERS = frozenset(
 )
 
 
-def power_operator(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
+def power_operator(power: Callable[[Any, TensorLike], LazyTensor]) -> Callable[[Any, TensorLike], LazyTensor]:
     """Return the method `x ** exponent`.
 
     power: the method to use if numpy calls `power`
     """
 
-    def method(self: Any, exponent: Value) -> Value:
+    def method(self: Any, exponent: TensorLike) -> LazyTensor:
         called = _called_for(self, exponent, False) if exponent.__class__ in _NUMBERS else None
         if called is None:
             return power(self, exponent)
@@ -92,10 +94,10 @@ def power_operator(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value
     return method
 
 
-def power_in_place(power: Callable[[Any, Value], Value]) -> Callable[[Any, Value], Value]:
+def power_in_place(power: Callable[[Any, TensorLike], LazyTensor]) -> Callable[[Any, TensorLike], LazyTensor]:
     """Return the method `x **= exponent`. See `power_operator`."""
 
-    def method(self: Any, exponent: Value) -> Value:
+    def method(self: Any, exponent: TensorLike) -> LazyTensor:
         called = _called_for(self, exponent, True) if exponent.__class__ in _NUMBERS else None
         return power(self, exponent) if called is None else called.function(self, out=self)
 

@@ -9,7 +9,7 @@ import builtins
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -22,20 +22,23 @@ from composit.numpy.elementwise.functions import ElementwiseFunction, short_path
 from composit.numpy.elementwise.known_numbers import at_once
 from composit.numpy.tensor.operators import Operators
 
-Value = Any  # operands are tensors, arrays and numbers; results are LazyScalar
+if TYPE_CHECKING:
+    from composit.numpy.arguments.normalizing import TensorLike
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
 _NUMBERS = (int, float, complex, np.generic)
 
 
-def _is_scalar(value: Value) -> bool:
+def _is_scalar(value: object) -> bool:
     return value._type.is_scalar if isinstance(value, TensorHandle) else isinstance(value, _NUMBERS)
 
 
 def _of_scalars(
-    function: ElementwiseFunction, of_arrays: Callable[..., Value], reflected: bool = False
+    function: ElementwiseFunction, of_arrays: Callable[..., LazyTensor], reflected: bool = False
 ) -> Callable[..., Any]:
     """Return the method of an operator: numpy's scalar arithmetic if all operands are scalars, else that of arrays."""
 
-    def method(self: Any, *others: Value) -> Value:
+    def method(self: Any, *others: Any) -> LazyTensor:  # Any: as TensorLike
         if all(map(_is_scalar, others)):
             try:
                 return function.of_scalars(*others, self) if reflected else function.of_scalars(self, *others)
@@ -52,26 +55,27 @@ def _of_scalars(
 def _known_or(
     function: ElementwiseFunction,
     compute: Callable[[Any, Any], Any],
-    of_arrays: Callable[..., Value],
+    of_arrays: Callable[..., LazyTensor],
     reflected: bool = False,
 ) -> Callable[..., Any]:
     return at_once(function, compute, _of_scalars(function, of_arrays, reflected), reflected)
 
 
 def _compared(
-    function: ElementwiseFunction, compute: Callable[[Any, Any], Any], of_arrays: Callable[..., Value]
+    function: ElementwiseFunction, compute: Callable[[Any, Any], Any], of_arrays: Callable[..., Any]
 ) -> Callable[..., Any]:
     return at_once(function, compute, of_arrays, of_scalars=False)
 
 
 def _of_lists(
-    method: Callable[[Any, Value], Value], python_operator: Callable[[Any, Any], Any], reflected: bool
+    method: Callable[[Any, TensorLike], LazyTensor], python_operator: Callable[[Any, Any], Any], reflected: bool
 ) -> Callable[..., Any]:
     """Return the method for `*`, in which a list times a numpy integer is repeated, as in Python."""
 
-    def times(self: Any, other: Value) -> Value:
+    def times(self: Any, other: TensorLike) -> LazyTensor:
         if isinstance(other, list | tuple):
-            return call_numpy(python_operator, (other, self) if reflected else (self, other), {})
+            repeated: LazyTensor = call_numpy(python_operator, (other, self) if reflected else (self, other), {})
+            return repeated
         return method(self, other)
 
     return times
