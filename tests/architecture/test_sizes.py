@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.architecture.sources import modules
+from tests.architecture.sources import ROOT, modules
 
 _MODULE_LINES = 500
 _FUNCTION_LINES = 60  # without the docstring
@@ -18,6 +18,12 @@ def _body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def test_no_module_is_longer_than_five_hundred_lines() -> None:
     long = {module.where: len(module.text.splitlines()) for module in modules()}
+    assert not {where: lines for where, lines in long.items() if lines > _MODULE_LINES}
+
+
+def test_no_file_of_tests_is_longer_than_a_module() -> None:
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    assert len(long) > 100
     assert not {where: lines for where, lines in long.items() if lines > _MODULE_LINES}
 
 

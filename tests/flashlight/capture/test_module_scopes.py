@@ -1,0 +1,48 @@
+"""Names of parameters and scopes of modules."""
+
+from __future__ import annotations
+
+import gc
+
+import torch
+from torch import nn
+
+import flashlight
+from flashlight.tracer import trace
+from tests.flashlight.classifier import Classifier
+
+
+def test_parameters_are_inputs_under_their_names_and_modules_are_scopes(model: Classifier, x: torch.Tensor) -> None:
+    with trace():
+        output = model(x)
+    nodes = list(flashlight.lazy_tensor(output).graph)
+    names = {node.name for node in nodes if not node.operands}
+    assert {"body.0.weight", "body.0.bias", "body.2.weight", "body.2.bias", "offset"} <= names
+    assert {node.scope for node in nodes if node.operands} == {"body.0", "body.1", "body.2", ""}
+
+
+def test_a_module_that_fails_inside_another_leaves_the_scope_right(x: torch.Tensor) -> None:
+    class Careful(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            try:
+                return self.inner(x)
+            except RuntimeError:
+                return x.exp()
+
+    with trace():
+        output = Careful()(x)
+    assert flashlight.lazy_tensor(output).node.scope == ""
+
+
+def test_a_parameter_keeps_its_name_when_its_first_graph_is_gone(model: Classifier, x: torch.Tensor) -> None:
+    with trace():
+        model(x)
+    gc.collect()
+    with trace():
+        output = model(x)
+    names = {node.name for node in flashlight.lazy_tensor(output).graph}
+    assert {"x", "body.0.weight", "body.2.bias", "offset"} <= names

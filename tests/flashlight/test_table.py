@@ -1,0 +1,51 @@
+"""The table of operations: what it lacks is an error that says how to add it, and users add rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import composit as cnp
+import flashlight
+from composit.errors import UnsupportedOperationError
+from flashlight.tracer import trace
+
+
+def test_an_unsupported_operation_says_its_name_its_place_and_how_to_add_it() -> None:
+    class Spectrum(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.fft(x)
+
+    class Outer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.spectrum = Spectrum()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.spectrum(x)
+
+    with pytest.raises(UnsupportedOperationError) as raised, trace():
+        Outer()(torch.ones(4, dtype=torch.complex64))
+    text = str(raised.value)
+    assert "aten._fft_c2c.default" in text
+    assert "spectrum (Spectrum)" in text
+    assert "@flashlight.register(torch.ops.aten._fft_c2c.default)" in text
+
+
+def test_a_registered_operation_is_captured() -> None:
+    @flashlight.register(torch.ops.aten.i0)
+    def bessel(call: flashlight.Call, x: Any) -> Any:
+        return cnp.asarray(np.zeros(call.shape, call.dtype)) + x * 0 + 1
+
+    with trace():
+        y = torch.i0(torch.zeros(3))
+    np.testing.assert_allclose(cnp.evaluate(y), y.numpy(), rtol=1e-6)
+
+
+def test_register_takes_torch_operations_only() -> None:
+    with pytest.raises(cnp.errors.ParameterError, match="expected an operation of torch.ops"):
+        flashlight.register(torch.exp)  # type: ignore[arg-type]
