@@ -1,7 +1,4 @@
-"""`apply`: the one place where operations become nodes and nodes become tensors.
-
-May import handle, node, operation, source, errors.
-"""
+"""`apply`: the one place where operations become nodes and nodes become tensors."""
 
 from __future__ import annotations
 

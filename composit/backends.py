@@ -1,7 +1,4 @@
-"""Backends by name: the protocol, the registry, and the entry points through which other packages bring theirs.
-
-May import program, errors.
-"""
+"""Backends by name: the protocol, the registry, and the entry points through which other packages bring theirs."""
 
 from __future__ import annotations
 

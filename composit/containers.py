@@ -1,7 +1,4 @@
-"""Nested containers of tensors: taken apart before evaluation and put together again with values.
-
-May import apply, handle.
-"""
+"""Nested containers of tensors: taken apart before evaluation and put together again with values."""
 
 from __future__ import annotations
 

@@ -7,8 +7,6 @@
 
 An array is freed after its last reader, and a write changes its operand in place where nothing else holds the array. Most
 programs are evaluated once. `composit/interpreter.py` prepares a program for many runs, and gives the same results.
-
-May import node, operation, program, errstates, source, warning_lines.
 """
 
 from __future__ import annotations

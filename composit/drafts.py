@@ -3,7 +3,7 @@
 Where numpy computes at once, as for elements of arrays whose values are known, most programs never look at the graph. A draft
 records the operation and the operands at a third of a node's cost. Drafts refer to drafts as nodes do to nodes. A node that is
 made of a draft gets its operands when they are first looked at, so a history of a million writes costs nothing where it ends
-in a known number. May import node, origins, scalar_nodes, operation, errstates, source, locks.
+in a known number.
 """
 
 from __future__ import annotations

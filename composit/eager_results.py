@@ -1,7 +1,4 @@
-"""Results that are computed at the call: inside `strict()`, for an errstate, or inside a `try`.
-
-May import errstates, errors, exception_handlers, hooks.
-"""
+"""Results that are computed at the call: inside `strict()`, for an errstate, or inside a `try`."""
 
 from __future__ import annotations
 

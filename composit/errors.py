@@ -1,5 +1,6 @@
 """All errors that composit, flashlight and mosaic raise: each derives from `CompositError` and from the built-in that
-fits, so that `except ValueError` written for numpy keeps working. Imports nothing of ours."""
+fits, so that `except ValueError` written for numpy keeps working.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """numpy's errstate in nodes: the state at the user's line decides what a floating-point error does.
 
 numpy keeps the state as an opaque object in a context variable. A node keeps that object, and evaluation sets it again.
-May import hooks.
 """
 
 from __future__ import annotations

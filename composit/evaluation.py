@@ -1,7 +1,4 @@
-"""`evaluate`: from tensors to arrays, through any backend.
-
-May import guards, program, backends, containers.
-"""
+"""`evaluate`: from tensors to arrays, through any backend."""
 
 from __future__ import annotations
 

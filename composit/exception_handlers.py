@@ -2,7 +2,6 @@
 
 `try: c = cholesky(a)` / `except LinAlgError: ...` relies on the error coming at the call, so operations that can raise because
 of values compute there. `with`, `finally`, generators and comprehensions have entries in the same tables but catch nothing.
-May import source and errors.
 
 Reference: Objects/exception_handling_notes.txt of CPython, for the table; dis, for the instructions of handlers
 """

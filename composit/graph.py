@@ -1,7 +1,4 @@
-"""Converts a tensor's ancestors to a persistent MultiDiGraph, and a rewritten graph back to a tensor.
-
-May import node, program (for the walk) and, when first used, multidigraph.
-"""
+"""Converts a tensor's ancestors to a persistent MultiDiGraph, and a rewritten graph back to a tensor."""
 
 from __future__ import annotations
 

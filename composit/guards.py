@@ -1,7 +1,4 @@
-"""Reads of values by Python: the value is computed when it is needed, and the read is kept as a guard for later runs.
-
-May import handle, program, backends, operation, source, errors.
-"""
+"""Reads of values by Python: the value is computed when it is needed, and the read is kept as a guard for later runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`TensorHandle`: a tensor points at one output of a node, and moves on to another node when it is assigned to.
 
 Lives here: the parts that need no operation. Operators and numpy's methods are added by `composit/numpy/tensor/lazy_tensor.py` in
-`LazyTensor`. May import node, operation, graph (when asked for it), keys, errors, storage.
+`LazyTensor`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Functions that lower modules call in higher ones, which they cannot import: one record, set once.
 
-`composit/numpy/__init__.py` sets it at the end of the import, in one call. May import nothing of ours.
+`composit/numpy/__init__.py` sets it at the end of the import, in one call.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The numpy backend: runs a program one instruction at a time. It is the oracle; every other backend is tested against it.
-
-May import program, operation, source.
-"""
+"""The numpy backend: runs a program one instruction at a time. It is the oracle; every other backend is tested against it."""
 
 from __future__ import annotations
 

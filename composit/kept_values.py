@@ -1,7 +1,4 @@
-"""Cached values of nodes that Python has read, and when the cache drops them.
-
-May import node, origins.
-"""
+"""Cached values of nodes that Python has read, and when the cache drops them."""
 
 from __future__ import annotations
 

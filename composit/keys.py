@@ -1,6 +1,6 @@
 """Keys: parameter values with their types as bytes, and unique tokens for objects that equal only themselves.
 
-Nothing here depends on `hash()` or `id()`, so a key of values is the same in every process. May import errors only.
+Nothing here depends on `hash()` or `id()`, so a key of values is the same in every process.
 """
 
 from __future__ import annotations

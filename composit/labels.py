@@ -1,7 +1,4 @@
-"""Names that people give to tensors: labels in pictures, errors and tables, not part of an expression's identity.
-
-May import handle, node, errors.
-"""
+"""Names that people give to tensors: labels in pictures, errors and tables, not part of an expression's identity."""
 
 from __future__ import annotations
 

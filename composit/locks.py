@@ -1,7 +1,7 @@
 """Locks that work after a fork: one kind for a few steps of a module, one for writes to memory.
 
 The thread that holds a lock may take it again, since the garbage collector can run a user's finalizer, which uses tensors, at
-any step. May import nothing of composit.
+any step.
 """
 
 from __future__ import annotations

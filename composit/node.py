@@ -1,7 +1,7 @@
 """Nodes: one slotted immutable object for each use of an operation, with references to its operands.
 
 Nodes share operands, so the graph is persistent at no cost. Two nodes are equal if they are the same expression, by key;
-passes and evaluation compare with `is`. May import errors, keys, locks, operation, source.
+passes and evaluation compare with `is`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an operation is: a record of parameters with a type rule, a meaning in numpy and a derivative.
 
 Lives here: `TensorType`, `OperationKind`, `VjpContext`, `Operation`, and the two leaves `Input` and `Scalar`. Not here: any
-operation of numpy's (those live in `composit/numpy/<family>.py`), nodes, tensors. May import keys and errors.
+operation of numpy's (those live in `composit/numpy/<family>.py`), nodes, tensors.
 """
 
 from __future__ import annotations

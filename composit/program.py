@@ -1,7 +1,6 @@
 """`Program`, the input of backends: a frozen tuple of instructions in topological order, with a digest of its structure.
 
-Passes are Program -> Program. Users look at the persistent MultiDiGraph instead. May import handle,
-node, operation, keys.
+Passes are Program -> Program. Users look at the persistent MultiDiGraph instead.
 """
 
 from __future__ import annotations

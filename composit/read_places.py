@@ -1,7 +1,7 @@
 """The places in a user's program where Python reads numbers; all reads of a loop have one place.
 
 `chain_rule` asks of each place whether its number could have come back into a graph (`composit/nn/read_numbers.py`), and so does
-not go through all reads. May import source.
+not go through all reads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The comparison behind guards: whether two values look the same to Python. NaN equals NaN, and -0.0 differs from 0.0.
-
-May import operation.
-"""
+"""The comparison behind guards: whether two values look the same to Python. NaN equals NaN, and -0.0 differs from 0.0."""
 
 from __future__ import annotations
 

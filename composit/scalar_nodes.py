@@ -1,7 +1,4 @@
-"""The nodes of numbers: a program repeats few of them (0.5, 1, 2, ...), and equal ones are one node.
-
-May import node, operation.
-"""
+"""The nodes of numbers: a program repeats few of them (0.5, 1, 2, ...), and equal ones are one node."""
 
 from __future__ import annotations
 

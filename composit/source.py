@@ -1,7 +1,4 @@
-"""The user's line that built a node: a code object and an offset, decoded only for an error or a picture.
-
-May import nothing of ours.
-"""
+"""The user's line that built a node: a code object and an offset, decoded only for an error or a picture."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 In `b = a[1:]`, b shows the memory of a, as in numpy. Nodes never change, so a write points a to a new node and takes
 away b's node; b makes a new one, from a's, when it is next read. A handle keeps its `Storage` or `View` in `_shared`,
 which is None until somebody takes a view of the tensor or writes to it. Whether numpy would share memory depends on
-the layout too, which `composit/numpy/views/` knows. May import drafts, kept_values, locks, node, operation, source.
+the layout too, which `composit/numpy/views/` knows.
 
 Threads: a write holds the storage's lock; reads take none. `_node` and `_early` of a handle change together under
 `views_lock`, else a read in another thread could keep the elements of the old node.

@@ -1,7 +1,7 @@
 """`Value`: one result of one node, and the rule that says when two are the same value.
 
 A program, a read, a derivative or a plan that stores a result of a node stores a Value. Operands of a node are plain
-pairs (node, index), which building makes thousands of; `identity_of(*operand)` is what compares them. May import node.
+pairs (node, index), which building makes thousands of; `identity_of(*operand)` is what compares them.
 """
 
 from __future__ import annotations

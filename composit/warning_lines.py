@@ -2,7 +2,7 @@
 
 numpy warns of the line of Python that calls it. All evaluations would warn of one line of ours, and Python, which shows a
 warning once per line, would show only the first. So evaluation makes numpy write instead of warn (`composit/errstates.py`), and
-the text becomes a warning here. May import hooks, source.
+the text becomes a warning here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`compare` finds the first node where a backend's value differs from torch's.
-
-May import composit.
-"""
+"""`compare` finds the first node where a backend's value differs from torch's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Converts dtypes and tensors between torch and numpy, without copying where both can share memory.
-
-May import torch, numpy and composit's errors and types.
-"""
+"""Converts dtypes and tensors between torch and numpy, without copying where both can share memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Inputs made from torch tensors: `TorchInput` shares the tensor's memory, `copied_input` copies its value.
-
-May import conversion and composit's core.
-"""
+"""Inputs made from torch tensors: `TorchInput` shares the tensor's memory, `copied_input` copies its value."""
 
 from __future__ import annotations
 

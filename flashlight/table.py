@@ -1,6 +1,6 @@
 """The table of torch operations: `register` adds the function that builds an operation's graph, `traits_of` reads torch's schema.
 
-The rows are in flashlight/operations; any package may add more. May import torch and composit's core.
+The rows are in flashlight/operations; any package may add more.
 """
 
 from __future__ import annotations

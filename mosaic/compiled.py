@@ -1,7 +1,7 @@
 """The description of a compiled program: its C text, and all that running and reporting need.
 
 It refers to the Program's instructions by position and holds no values of constants, so that it can be stored and be
-used with any program of the same structure. May import `mosaic.ir` and `mosaic.tiling.packing`.
+used with any program of the same structure.
 """
 
 from __future__ import annotations

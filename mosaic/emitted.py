@@ -1,7 +1,6 @@
 """`mosaic.emit`: the C text of a whole program, with its interface as a comment.
 
 A compiled model runs operations without C through numpy; a text on its own cannot, so they are errors here.
-May import `mosaic.compiled`, `mosaic.ir` and the registry of lowerings.
 """
 
 from __future__ import annotations

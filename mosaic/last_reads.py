@@ -1,7 +1,4 @@
-"""The buffers that no later step reads: their arrays are freed, and a write may change them in place.
-
-May import `mosaic.compiled` and `mosaic.ir`.
-"""
+"""The buffers that no later step reads: their arrays are freed, and a write may change them in place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The peak memory of a run, and the nodes that take most of it, for the error when memory is too small.
-
-May import `mosaic.compiled`, `mosaic.ir` and the runtime's `memory_limit`.
-"""
+"""The peak memory of a run, and the nodes that take most of it, for the error when memory is too small."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 numpy sees the memory of buffers as read-only views, with one exception: an operation that returns its first operand
 changed, such as setitem, changes the buffer itself when no later step reads the old value. n writes to an array then
-cost n writes, not n copies. May import the compiled program, `mosaic.ir` and `mosaic.lowering.registry`.
+cost n writes, not n copies.
 """
 
 from __future__ import annotations

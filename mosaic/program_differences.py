@@ -1,7 +1,7 @@
 """What differs between two programs that the same lines of Python built: a constant, a shape, an operation, an option.
 
 Operations are compared in order, each with the scalars and arrays it takes; what follows from a difference (the types of
-later results) is not one. May import `mosaic.passes.pipeline` for the request, and composit's core.
+later results) is not one.
 """
 
 from __future__ import annotations

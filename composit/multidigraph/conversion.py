@@ -1,7 +1,4 @@
-"""Makes graphs from rows in bulk and from networkx's graphs, and networkx's graphs from ours.
-
-May import draft, frozen, graph, records.
-"""
+"""Makes graphs from rows in bulk and from networkx's graphs, and networkx's graphs from ours."""
 
 from __future__ import annotations
 

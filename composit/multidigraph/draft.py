@@ -1,7 +1,7 @@
 """A draft: gathers the changes of one call in ordinary dicts and makes a new record map at the end.
 
 It copies only the records that the call changes, each once, so adding n edges at one node in one call is linear in n.
-The order in every dict is networkx's. May import frozen, records.
+The order in every dict is networkx's.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Parses nodes and edges in networkx's forms, such as (u, v), (u, v, key) and (u, v, attributes).
-
-May import draft, frozen, records.
-"""
+"""Parses nodes and edges in networkx's forms, such as (u, v), (u, v, key) and (u, v, attributes)."""
 
 from typing import Any, TypeAlias
 

@@ -2,8 +2,7 @@
 
 The old and the new graph share all records that the change did not touch. This file has networkx's arguments and
 errors; `draft` makes the changes. networkx's algorithms run on this class: `G.__class__` is networkx's class, so that
-an algorithm that fills an empty graph `G.__class__()` gets a mutable one; see `callers` for those that copy. May import
-callers, draft, edge_forms, frozen, pickling, reading, records.
+an algorithm that fills an empty graph `G.__class__()` gets a mutable one; see `callers` for those that copy.
 """
 
 from __future__ import annotations

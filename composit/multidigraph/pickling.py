@@ -1,7 +1,7 @@
 """Turns a record map into plain rows for pickling, and back.
 
 Rows are in the order of insertion. In the graph of a tensor this order is topological, so that a node's operands are
-already pickled before it and pickling does not recurse. May import frozen, records.
+already pickled before it and pickling does not recurse.
 """
 
 from typing import Any, TypeAlias

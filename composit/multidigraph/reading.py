@@ -1,7 +1,7 @@
 """The reading half of networkx's interface: ReadableGraph, the base class of MultiDiGraph.
 
 The views (`nodes`, `edges`, `adj`, `degree`, ...) are networkx's own classes over this graph's mappings, so they
-behave the same in every detail; the first one imports networkx. May import draft, frozen, mappings, records.
+behave the same in every detail; the first one imports networkx.
 """
 
 from __future__ import annotations

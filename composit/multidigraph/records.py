@@ -2,7 +2,7 @@
 
 One map of records is faster than nested maps: 10,000 nodes are built in milliseconds, and a change copies only the
 records that it touches. A pyrsistent map iterates by hash, so each record carries its place in the order of insertion,
-and the first iteration makes a sorted table. May import pyrsistent and frozen.
+and the first iteration makes a sorted table.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence

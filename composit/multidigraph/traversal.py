@@ -1,4 +1,4 @@
-"""topological_traversal, without recursion. May import graph, records."""
+"""topological_traversal, without recursion."""
 
 from composit.multidigraph.graph import MultiDiGraph
 from composit.multidigraph.records import Node

@@ -1,7 +1,4 @@
-"""Unions of graphs: compose_all and merge_graphs, linear in the total size of the graphs.
-
-May import draft, graph, records.
-"""
+"""Unions of graphs: compose_all and merge_graphs, linear in the total size of the graphs."""
 
 from collections.abc import Iterable
 from typing import Any

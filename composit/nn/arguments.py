@@ -1,7 +1,4 @@
-"""Arguments of the functions of composit.nn in one form: floating tensors, axes, names of choices. Their errors are the user's words.
-
-May import what lies below composit.nn.
-"""
+"""Arguments of the functions of composit.nn in one form: floating tensors, axes, names of choices. Their errors are the user's words."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """`Composition`: an operation that is defined by a formula in numpy's functions, and may have a faster `evaluate` and a closed `vjp`.
 
 Softmax is one node in a graph. numpy computes it with few temporaries, its derivative is one formula and not that of
-five steps, and mosaic compiles the formula (`mosaic/lowering/compositions.py`). May import composit.numpy and what lies
-below it.
+five steps, and mosaic compiles the formula (`mosaic/lowering/compositions.py`).
 """
 
 from __future__ import annotations

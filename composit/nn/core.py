@@ -1,7 +1,4 @@
-"""`wrap_as_operation`: a user's numpy function as one operation of the graph.
-
-May import apply, errors, guards, handle, keys, operation.
-"""
+"""`wrap_as_operation`: a user's numpy function as one operation of the graph."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """`chain_rule`: lazy gradients by one reverse sweep over the graph.
 
 The sweep is reverse accumulation (Griewank and Walther, Evaluating Derivatives, chapter 3). Rules of operations
-(`Operation.vjp`) may ignore broadcasting: the sweep sums every cotangent to the shape of its operand. May import the
-core and composit.numpy.
+(`Operation.vjp`) may ignore broadcasting: the sweep sums every cotangent to the shape of its operand.
 """
 
 from __future__ import annotations

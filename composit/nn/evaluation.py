@@ -1,7 +1,4 @@
-"""`composit.nn.evaluate`: `composit.evaluate` with one more keyword, always_return_tuple.
-
-May import evaluation.
-"""
+"""`composit.nn.evaluate`: `composit.evaluate` with one more keyword, always_return_tuple."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 is split into statements, and each name that a statement binds may depend on each name that it loads. Source: def-use
 chains (Aho, Lam, Sethi, Ullman, Compilers, section 9.2), but ignoring the order of statements, because of loops. Known
 weaknesses: a number passed as an argument reaches all parameters of every function of the called name; objects are
-followed only by the name of an attribute or of a container. Imports nothing of composit.
+followed only by the name of an attribute or of a container.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`optimize` and `optimize_step`: take one step of an optimizer and evaluate it, so that each step starts a new graph.
-
-May import the core, composit.numpy and composit/nn/optimizer.py.
-"""
+"""`optimize` and `optimize_step`: take one step of an optimizer and evaluate it, so that each step starts a new graph."""
 
 from __future__ import annotations
 

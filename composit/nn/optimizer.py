@@ -1,6 +1,6 @@
 """Optimizers: pairs of `init(parameters) -> state` and `update(parameters, gradients, state) -> (parameters, state)`.
 
-Both take lazy tensors and build nodes; `composit/nn/optimize.py` evaluates. May import the core and composit.numpy.
+Both take lazy tensors and build nodes; `composit/nn/optimize.py` evaluates.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """numpy.char on tensors: like strings, but white space at the end of an element is ignored.
 
-chararray stays numpy's own class. May import strings, calls.
+chararray stays numpy's own class.
 """
 
 import numpy as np

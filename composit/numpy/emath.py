@@ -1,7 +1,4 @@
-"""numpy.emath on tensors: whether a result is complex depends on the values, so these functions compute at the call.
-
-May import calls.
-"""
+"""numpy.emath on tensors: whether a result is complex depends on the values, so these functions compute at the call."""
 
 import numpy as np
 

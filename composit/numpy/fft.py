@@ -1,7 +1,6 @@
 """numpy.fft on tensors. One operation, `FourierTransform`, is the transform along one axis; all functions use it.
 
-Defaults of n, s and axes are filled in here; wrong and deprecated arguments are left to numpy. May import errors,
-operation, apply, arguments, calls, creation, elementwise, manipulation, rearranging.
+Defaults of n, s and axes are filled in here; wrong and deprecated arguments are left to numpy.
 """
 
 from __future__ import annotations

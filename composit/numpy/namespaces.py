@@ -1,7 +1,6 @@
 """`values`: the namespace in which derivative rules compute with arrays: numpy, and composit's own functions.
 
-`Operation.vjp` gets it as `xp`; with composit.numpy as `xp` the same rule builds graph. May import operation,
-elementwise.
+`Operation.vjp` gets it as `xp`; with composit.numpy as `xp` the same rule builds graph.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""numpy.rec on tensors: it makes arrays of records, of numpy's own class, from real values. May import calls."""
+"""numpy.rec on tensors: it makes arrays of records, of numpy's own class, from real values."""
 
 import numpy as np
 from numpy.rec import format_parser, recarray, record

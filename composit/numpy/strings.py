@@ -1,6 +1,6 @@
 """numpy.strings on tensors: numpy computes at the call.
 
-Comparisons and concatenation are ufuncs of the elementwise table. May import calls, elementwise.
+Comparisons and concatenation are ufuncs of the elementwise table.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 Submodules are ours, or numpy's own where we have none. Above this package are `nn`, `types`, `chain_rule` and
 `wrap_as_operation`. `late_name` resolves the attribute `composit.numpy.ma`, `NumpysModules` the statement
-`import composit.numpy.ma`. May import nothing but by name.
+`import composit.numpy.ma`.
 """
 
 import importlib

@@ -1,7 +1,4 @@
-"""numpy.testing on tensors: functions that compare evaluate first; functions that manage tests are numpy's own.
-
-May import containers, evaluation, calls.
-"""
+"""numpy.testing on tensors: functions that compare evaluate first; functions that manage tests are numpy's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Makes a sketch smaller: draws each scope as one box, and cuts off the boxes farthest from the outputs.
-
-May import sketch, operation.
-"""
+"""Makes a sketch smaller: draws each scope as one box, and cuts off the boxes farthest from the outputs."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The words and the kind of a box, from the operation it stands for. May import sketch, operation."""
+"""The words and the kind of a box, from the operation it stands for."""
 
 import dataclasses
 from typing import Any

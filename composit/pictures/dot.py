@@ -1,4 +1,4 @@
-"""Writes a sketch in graphviz's dot language. May import closing, sketch, operation.
+"""Writes a sketch in graphviz's dot language.
 
 All fills are equally light, and shapes tell inputs, outputs and scalars apart in black and white, too. The text is the
 same in every process.

@@ -1,6 +1,6 @@
 """Runs graphviz's program `dot`, writes files, and shows pictures in notebooks.
 
-May import graphviz, errors, source. No viewer is ever opened, and nothing is written but the file that was asked for.
+No viewer is ever opened, and nothing is written but the file that was asked for.
 """
 
 from pathlib import Path

@@ -2,8 +2,7 @@
 
 Each box gets a signature of its title, parameters, types, scope and the signatures of its operands. Two blocks hold
 the same graph if the multisets of their signatures are equal. This is no isomorphism test: it confuses blocks that
-differ only in which equal subexpressions they share. Nested blocks are folded from the outside in. May import sketch,
-operation.
+differ only in which equal subexpressions they share. Nested blocks are folded from the outside in.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Reads a graph into a sketch: a box in its scope for each node, an arrow with its labels for each edge.
 
 Any MultiDiGraph can be read. The node attributes `operation`, `shapes`, `dtypes` and the edge attributes
-`source_output_index`, `sink_input_index` add details if they are there. May import describing, sketch, multidigraph,
-node, operation, source.
+`source_output_index`, `sink_input_index` add details if they are there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The picture as data: boxes and arrows before any layout. May import operation.
+"""The picture as data: boxes and arrows before any layout.
 
 A sketch holds the boxes and their scopes; dot.py decides how they look. Boxes are in topological order.
 """

@@ -1,7 +1,6 @@
 """The torch function of each of numpy's elementwise functions, with the dtypes for which both compute the same.
 
 All others run through numpy: integer powers and divisions, half precision, edges where torch differs (the sign of NaN).
-May import torch and composit's table of functions.
 """
 
 from __future__ import annotations

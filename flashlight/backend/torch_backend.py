@@ -1,6 +1,6 @@
 """The torch backend runs each instruction with torch, or with numpy where torch has no operation of the same meaning.
 
-torch's tensors and numpy's arrays share memory. May import torch_functions, conversion and composit's programs.
+torch's tensors and numpy's arrays share memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The torch backend's table: class of an operation -> torch function. Operations without a row run through numpy.
 
-`torch_callable` is open: register another class with `@torch_callable.register`. May import torch and composit.numpy.
+`torch_callable` is open: register another class with `@torch_callable.register`.
 """
 
 from __future__ import annotations

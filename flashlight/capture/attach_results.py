@@ -1,7 +1,4 @@
-"""Attaches the lazy results of a call to torch tensors: new tensors, views, and tensors that were written to.
-
-May import traced_tensors, table, views and composit's core.
-"""
+"""Attaches the lazy results of a call to torch tensors: new tensors, views, and tensors that were written to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Module paths as name scopes (`encoder.layer.0`), and names of parameters (`encoder.layer.0.weight`).
 
-Both are read from the outermost module when torch's global hooks report its call. May import torch and composit.node.
+Both are read from the outermost module when torch's global hooks report its call.
 """
 
 from __future__ import annotations

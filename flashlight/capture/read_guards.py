@@ -1,7 +1,7 @@
 """Guards of values that Python reads: `.item()`, `if tensor:`, `tensor.tolist()`.
 
 A guard keeps the value that was read and the inputs it depends on. A later run on other inputs raises `GuardError` if the value
-differs, since Python might have taken another branch (composit/guards.py). May import conversion and composit's core.
+differs, since Python might have taken another branch (composit/guards.py).
 """
 
 from __future__ import annotations

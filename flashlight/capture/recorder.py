@@ -1,6 +1,6 @@
 """`Recorder` runs each torch operation of a trace, builds its graph, and attaches lazy tensors to the results.
 
-Rows of single operations are in flashlight/operations. May import the table, inputs and the other files of this folder.
+Rows of single operations are in flashlight/operations.
 """
 
 from __future__ import annotations

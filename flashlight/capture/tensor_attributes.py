@@ -1,7 +1,7 @@
 """Attaches an object to a torch tensor as instance attributes that copy and pickle ignore.
 
 `tensor.__lazy_tensor__()`, composit's protocol, calls the object. Copied and unpickled tensors are ordinary tensors, and a
-file of torch.save names nothing of flashlight. May import torch only.
+file of torch.save names nothing of flashlight.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""torch's two modes during a trace: `RecordingMode` sees each operation, `ReadingMode` sees values that leave torch.
-
-May import the recorder and torch's modes.
-"""
+"""torch's two modes during a trace: `RecordingMode` sees each operation, `ReadingMode` sees values that leave torch."""
 
 from __future__ import annotations
 

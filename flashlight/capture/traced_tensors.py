@@ -5,8 +5,6 @@ value and the memory a new version; a view derives its value again when it is ne
 
     y = x[0]     # y's lazy tensor is x[0]
     x.add_(1)    # it becomes (x + 1)[0] when y is next used
-
-May import tensor_attributes, inputs, views and composit's core.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 One algorithm writes through every view: run the view's torch operation on the positions of the base, an arange, and see which
 positions it picks. `x[1].zero_()` on a (3, 2) tensor picks 2 and 3, so x becomes concatenate([x[:1], zeros, x[2:]]).
-May import composit.numpy and torch.
 """
 
 from __future__ import annotations

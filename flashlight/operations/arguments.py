@@ -1,4 +1,4 @@
-"""Arguments of torch as arguments of numpy, for all rows: dtypes by torch's promotion, `dim` as axes. May import composit.numpy."""
+"""Arguments of torch as arguments of numpy, for all rows: dtypes by torch's promotion, `dim` as axes."""
 
 from __future__ import annotations
 

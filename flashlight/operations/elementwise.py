@@ -169,7 +169,12 @@ def _power(call: Call, x: LazyTensor | complex, exponent: LazyTensor | complex) 
     return cast(cnp.power(x, exponent), call.dtype)
 
 
-_POWERS: dict[complex, Callable[[LazyTensor], LazyTensor]] = {2: cnp.square, 0.5: cnp.sqrt, 1: lambda x: x, -1: lambda x: 1 / x}
+_POWERS: dict[complex, Callable[[LazyTensor], LazyTensor]] = {
+    2: cnp.square,
+    0.5: cnp.sqrt,
+    1: lambda x: x,
+    -1: lambda x: 1 / x,
+}
 
 
 @register(aten.rsqrt)

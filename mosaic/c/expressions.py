@@ -1,8 +1,7 @@
 """C expressions as data.
 
 Frozen records compared by structure, with Python operators that build them: ``i * 64 + j``. Integer literals stand for
-index arithmetic and are folded while building; floating-point expressions are never rewritten. May import numpy (for
-the shortest decimal form of a float32), `mosaic.c.c_types` and `mosaic.c.identifiers`.
+index arithmetic and are folded while building; floating-point expressions are never rewritten.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The size of a C function for the compiler: its operations after inlining helpers and unrolling loops over lanes.
 
-One operation takes gcc about 0.05 ms, whatever it is. May import C records.
+One operation takes gcc about 0.05 ms, whatever it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reductions across rows: each lane reduces its own column, in loops around the vectors.
 
-A `LaneReduction` takes each vector of values with its position in these loops. May import accumulators and searches.
+A `LaneReduction` takes each vector of values with its position in these loops.
 """
 
 from __future__ import annotations

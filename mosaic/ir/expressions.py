@@ -1,7 +1,7 @@
 """Scalar expressions over the axes of a definition: what is computed for one element.
 
 An expression is a tree of frozen records. It contains no indices: `Load` reads a view of the domain's shape, whose strides
-express transposing, slicing and broadcasting. May import `mosaic.ir.views`.
+express transposing, slicing and broadcasting.
 """
 
 from __future__ import annotations

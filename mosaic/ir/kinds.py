@@ -2,7 +2,7 @@
 
 A kind is a frozen dataclass derived from `Kind`; its fields hold views, expressions, and tuples of these. Passes and code
 generation ask these questions, or dispatch on the class with `singledispatch`; so a new kind is added outside of them
-(docs/adding_a_kernel.md). May import `mosaic.ir.expressions` and `mosaic.ir.views`.
+(docs/adding_a_kernel.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Loops: statements that run turn after turn with values carried from turn to turn, inside a kernel or around kernels.
-
-May import the other modules of `mosaic.ir`.
-"""
+"""Loops: statements that run turn after turn with values carried from turn to turn, inside a kernel or around kernels."""
 
 from __future__ import annotations
 

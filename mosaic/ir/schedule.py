@@ -1,7 +1,4 @@
-"""How a group runs: tasks, blocks, lanes. Set by the pass `schedule`; emitters print it and decide nothing.
-
-May import `mosaic.matmul.blocking`.
-"""
+"""How a group runs: tasks, blocks, lanes. Set by the pass `schedule`; emitters print it and decide nothing."""
 
 from __future__ import annotations
 

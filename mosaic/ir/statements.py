@@ -3,8 +3,7 @@
 A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
 epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` (`mosaic.ir.loops`) runs statements turn
 after turn. An `Island` is a node that numpy runs. A `Group` holds statements that share their outer axes and become one
-kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups. May import
-the other modules of `mosaic.ir`.
+kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The texts of a program after each pass, as `mosaic.stages` returns them.
 
-The statements of the intermediate form print themselves (`mosaic/ir/statements.py`). May import composit's program and the passes'
-records.
+The statements of the intermediate form print themselves (`mosaic/ir/statements.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Layouts: the order of an array's elements in memory, as levels of tiles.
 
 A tile level cuts each axis into pieces; the pieces come first, then what is inside one piece. The meaning of a layout is
-`tilize`, a numpy function; `untilize` undoes it. May import numpy only.
+`tilize`, a numpy function; `untilize` undoes it.
 """
 
 from __future__ import annotations

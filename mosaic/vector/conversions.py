@@ -2,7 +2,6 @@
 
 C says it with `__builtin_convertvector`. gcc 12 makes many instructions of that, each of which costs compile time too: 10 for 16
 bytes as int32, and 11 back. So for gcc an integer changes its width by the processor's one instruction, where there is one.
-May import the vector types and C records.
 """
 
 from __future__ import annotations

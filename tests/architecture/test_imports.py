@@ -1,5 +1,6 @@
 """The arrows between packages, and the order of modules inside composit."""
 
+import ast
 import subprocess
 import sys
 
@@ -141,3 +142,8 @@ def _modules_after(statement: str) -> set[str]:
     program = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(finished.stdout.split())
+
+
+def test_headers_leave_the_order_of_imports_to_one_page() -> None:
+    # docs/architecture.md has it, and tests read it there; lists in headers drifted.
+    assert [module.where for module in modules() if "May import" in (ast.get_docstring(module.tree) or "")] == []

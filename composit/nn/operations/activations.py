@@ -6,8 +6,6 @@ integers become float64. At a kink the derivative is torch's. Shared facts are s
     Shapes:      the shape of x
     Dtype:       that of x; integers become float64
     Raises:      DtypeError: x is complex, or no numbers
-
-May import logistic, arguments, composit.numpy.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The sum of x * filters * g over all positions and taps is linear in each of the three, so three operations suffice for derivatives
 of every order: each is the derivative of the other two. They take padded operands with channels first; the functions bring
-their arguments into this form. What numpy computes is in `convolution_arrays`. May import spatial, convolution_arrays,
-composit.numpy, apply, errors, operation.
+their arguments into this form. What numpy computes is in `convolution_arrays`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """softmax, log_softmax, softmin and logsumexp along one axis or several, without overflow.
 
 Each is one operation, so that the derivative is one formula and not that of its five steps. Functions of one element
-are in activations.py. May import composition, arguments.
+are in activations.py.
 """
 
 from __future__ import annotations

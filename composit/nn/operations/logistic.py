@@ -1,7 +1,7 @@
 """`Sigmoid`, `Softplus`, `Relu` and `Clamp`: elementwise operations with a derivative in closed form.
 
 A composition would be wrong or slow: |x| has no derivative at 0 where the sigmoid has one, and numpy would compute seven
-temporaries. May import composition.
+temporaries.
 """
 
 from __future__ import annotations

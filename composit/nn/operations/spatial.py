@@ -1,7 +1,7 @@
 """Kernel sizes, strides and padding of convolutions and pooling: their forms, resulting lengths, and windows of arrays.
 
 A spatial axis of length n, padded, has (n - d * (k - 1) - 1) // s + 1 positions of a kernel of k taps that stand d apart, s from
-one position to the next. May import errors, handle, operation.
+one position to the next.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Numpy's arguments in one form: axes counted from the front, shapes as tuples of int; checks of Python integers.
 
-May import errors, apply, handle, operation. All other folders build on it.
+All other folders build on it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Integer positions, known at the call, as operands of nodes: equal positions share one leaf.
 
 The index `[0, 2]` and the border of a pad are parameters of the call. They are operands because they may be long, and
-share a leaf so that equal selections stay equal expressions. May import apply, operation, keys, locks.
+share a leaf so that equal selections stay equal expressions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The signatures of numpy's functions, from `inspect` or from their docstrings; and their full names.
 
-Before numpy 2.4 functions written in C have no signature, but most of their docstrings begin with one. May import
-nothing of ours.
+Before numpy 2.4 functions written in C have no signature, but most of their docstrings begin with one.
 """
 
 from __future__ import annotations

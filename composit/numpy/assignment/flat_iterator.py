@@ -1,7 +1,4 @@
-"""`x.flat`: the elements in C order along one axis, for reading, iterating and writing.
-
-May import errors, handle, operation, views, calls, manipulation, indexing, and in_place of this folder.
-"""
+"""`x.flat`: the elements in C order along one axis, for reading, iterating and writing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Functions that change their first argument: copyto, put, place, putmask, fill_diagonal, put_along_axis.
 
-A tensor given there moves on to a new node, and its views follow. May import errors, handle, arguments, views, calls,
-elementwise, manipulation, reductions, indexing, and writing of this folder.
+A tensor given there moves on to a new node, and its views follow.
 """
 
 from __future__ import annotations

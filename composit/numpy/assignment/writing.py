@@ -1,7 +1,4 @@
-"""`x[...] = v` and `ufunc.at`: check index and value against the shape at the call, then make one write node.
-
-May import errors, source, operation, apply, handle, arguments, views, calls, elementwise, creation, indexing.
-"""
+"""`x[...] = v` and `ufunc.at`: check index and value against the shape at the call, then make one write node."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """diff, ediff1d, gradient, trapezoid, unwrap, interp, cumulative_sum and cumulative_prod.
 
 All but interp are composed of slices and arithmetic in numpy's order of steps: results are equal to the last bit, and
-derivatives come from the parts. May import arguments, calls, elementwise, indexing, manipulation, reductions, apply,
-errors, operation.
+derivatives come from the parts.
 """
 
 from __future__ import annotations

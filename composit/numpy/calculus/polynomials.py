@@ -1,7 +1,6 @@
 """Polynomials of numpy's older interface: poly1d, polyval, polyfit, roots. Coefficients start at the highest power.
 
 The coefficients are a numpy array; polyval at lazy points is lazy. The newer interface is composit/numpy/polynomial.
-May import arguments, calls, creation, apply, errors, handle.
 """
 
 from __future__ import annotations

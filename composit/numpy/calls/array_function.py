@@ -1,7 +1,7 @@
 """`ArrayFunction`: the base class of operations that call one numpy function; their fields are its parameters.
 
 Elementwise functions are rows of a table instead (`elementwise/table.py`). Each class derived from `ArrayFunction` is
-in the file of its public function. May import operation.
+in the file of its public function.
 """
 
 from __future__ import annotations

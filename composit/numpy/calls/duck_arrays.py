@@ -1,6 +1,6 @@
 """Arrays of other libraries among the arguments: numpy's protocol `__array_function__`, for our public functions.
 
-A duck array is an object with an `__array_function__` of its own, such as a dask array. May import handle.
+A duck array is an object with an `__array_function__` of its own, such as a dask array.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The node keeps the value, so evaluation does not run the function again. Other inputs run it again, and since shapes
 and the width of strings may depend on values, a result of another type is then refused. A call that a rule of ours
-declines comes here too (`let_numpy_decide`). May import containers, errors, guards, hooks, keys, kept_values, node,
-operation, origins, apply, handle, arguments, views.
+declines comes here too (`let_numpy_decide`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 A rule builds nodes and computes nothing. It covers the common forms of a call and declines the rest with NoRuleError;
 then numpy's function runs on the real operands, and its result or error is the answer. So a rule can be short and
-strict, and errors have numpy's class and text. May import errors, node, operation, apply, handle, labels, arguments,
-views, and duck_arrays, numpy_call of this folder.
+strict, and errors have numpy's class and text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The class `cnp.ufunc`: attributes and methods of all universal functions, and those that numpy computes at the call.
 
 A ufunc of ours has numpy's attributes (nin, types, ...) and methods (reduce, at, ...). Elementwise functions with
-rules are in elementwise/table.py, matmul and the like in products. May import errors, hooks, apply, handle,
-arguments, and the other files of this folder except matrices.
+rules are in elementwise/table.py, matmul and the like in products.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Arrays made from nothing: zeros, full, arange, linspace, eye, ...
 
 Two calls make two arrays, even with equal arguments: the operations here carry a serial number, so that their nodes
-differ. array and asarray are in from_values.py. May import from_values, arguments, calls, manipulation, views, apply,
-errors, guards, handle, keys, operation.
+differ. array and asarray are in from_values.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Tensors made from values: array, asarray, copy, require.
 
 A tensor is returned unchanged where numpy would return its argument. zeros, arange and the like are in
-from_nothing.py. May import arguments, calls, elementwise, manipulation, views, apply, containers, errors, handle,
-operation.
+from_nothing.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Window functions (hanning, kaiser, ...), computed by numpy at the call, and the Bessel function i0.
-
-May import arguments, calls, apply, errors, operation.
-"""
+"""Window functions (hanning, kaiser, ...), computed by numpy at the call, and the Bessel function i0."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The derivative of the quotient would lose all digits near 0, where the function is smooth. Let f be sinc and f[n] its
 nth derivative. Then x f = sin(pi x) / pi gives x f[n] + n f[n - 1] = pi ** (n - 1) sin(pi x + n pi / 2). This
 recurrence is used where |x| is at least 1, and the power series of f elsewhere. Weakness: near x = 1 errors grow with
-n, to about 100 ulp at n = 4. May import errors, operation, apply, arguments, calls.
+n, to about 100 ulp at n = 4.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`Astype`: elements in another dtype, an elementwise operation that is no row of the table. May import operation, apply."""
+"""`Astype`: elements in another dtype, an elementwise operation that is no row of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real and imaginary part of arrays, as copies: rows of the elementwise table run these. May import operation."""
+"""The real and imaginary part of arrays, as copies: rows of the elementwise table run these."""
 
 from __future__ import annotations
 

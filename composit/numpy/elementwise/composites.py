@@ -1,7 +1,6 @@
 """Elementwise functions composed of ufuncs, as in numpy: clip, round, isclose, nan_to_num, real, imag.
 
-Their derivatives are those of their parts. May import errors, operation, apply, handle, arguments, views, calls, and
-casting, conditional and the table of this folder.
+Their derivatives are those of their parts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`Where` and `where`: elements chosen by a condition, an elementwise operation that is no row of the table.
-
-May import errors, operation, apply, arguments, calls, and functions of this folder.
-"""
+"""`Where` and `where`: elements chosen by a condition, an elementwise operation that is no row of the table."""
 
 from __future__ import annotations
 

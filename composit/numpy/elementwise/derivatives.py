@@ -3,7 +3,7 @@
 `xp` is numpy's namespace or composit.numpy's: a rule computes values or builds graph. It uses Python scalars and
 makes no inputs; the sweep sums over broadcast axes and casts. Complex numbers are paired without conjugation, as in
 JAX, so a holomorphic f gives g * f'(x). At a tie maximum and minimum give half to each operand. A piecewise constant
-function has derivative zero. May import handle and operation.
+function has derivative zero.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Source: the rational approximations of FreeBSD's msun `s_erf.c` (Sun Microsystems, 1993), with an error below 1 ulp.
 Here numpy's exp adds its own error; the tests hold 2 ulp in float64. float32 and float16 use one rational function,
 computed in float64 and rounded once; its coefficients are our own, fitted to minimise the largest error. Weakness:
-longdouble is refused, since the coefficients have double precision only. May import errors, operation.
+longdouble is refused, since the coefficients have double precision only.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 If the values of `a` are known, so are `a[k]` and `2.0 * a[k] - 1`. Computing these lazily would cost ten times as
 much, in loops that test elements one by one and in loops that fill an array from its own elements. The draft becomes
-a node when the graph is asked for (`composit/drafts.py`). May import drafts, errstates, node, operation, origins,
-source, handle.
+a node when the graph is asked for (`composit/drafts.py`).
 """
 
 from __future__ import annotations

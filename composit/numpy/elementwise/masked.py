@@ -1,7 +1,4 @@
-"""`ufunc(x, where=mask, out=y)`: where the mask is true, elements of y are replaced by the function of those of x.
-
-May import errors, operation, apply, handle, views, and functions of this folder.
-"""
+"""`ufunc(x, where=mask, out=y)`: where the mask is true, elements of y are replaced by the function of those of x."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 A row has numpy's name, numpy's callable, and per operand the rule of its derivative or the reason why there is none.
 A new function is a new row here and a row in the C table, `mosaic/codegen/elementwise.py`. Rules longer than a line are
-in `derivatives.py`, which explains xp and g. y and z are the result; x, a and b the operands. May import errors,
-handle, and functions, derivatives, complex_values, erf of this folder.
+in `derivatives.py`, which explains xp and g. y and z are the result; x, a and b the operands.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Operations that choose elements by arrays of positions, and their adjoint: AdvancedIndex, AdvancedIndexAdjoint.
 
-subscripts.py resolves what `x[...]` means, `take` is in taking.py, basic indices are in views/basic_indices.py. May import
-errors, handle, operation, arguments.
+subscripts.py resolves what `x[...]` means, `take` is in taking.py, basic indices are in views/basic_indices.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Elements chosen by conditions and by numbers: choose, select, compress, extract, nonzero, argwhere.
 
-If the size of the result depends on values, numpy computes it at the call. May import errors, operation, apply,
-arguments, views, calls, elementwise, manipulation, and advanced_indices, taking of this folder.
+If the size of the result depends on values, numpy computes it at the call.
 """
 
 from __future__ import annotations

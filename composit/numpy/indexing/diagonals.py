@@ -1,7 +1,4 @@
-"""`diagonal`, whose result is a view, and `trace`, the sums along diagonals.
-
-May import arguments, calls, manipulation, views, errors, handle.
-"""
+"""`diagonal`, whose result is a view, and `trace`, the sums along diagonals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Objects that build indices and grids from subscripts: `ix_`, `r_`, `c_`, `mgrid`, `ogrid`, `indices`, `ndenumerate`.
 
-Joining tensors (`np.r_[x, y]`) is lazy. Tensors as ends of slices are read, since they decide a length. May import
-containers, errors, guards, apply, handle, arguments, calls, creation, manipulation.
+Joining tensors (`np.r_[x, y]`) is lazy. Tensors as ends of slices are read, since they decide a length.
 """
 
 from __future__ import annotations

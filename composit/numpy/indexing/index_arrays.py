@@ -1,6 +1,6 @@
 """Index arrays for diagonals and triangles of matrices (diag_indices, tril_indices, ...), `unravel_index`.
 
-numpy makes the positions at the call. Of a tensor only its shape is needed. May import errors, arguments, calls.
+numpy makes the positions at the call. Of a tensor only its shape is needed.
 """
 
 from __future__ import annotations

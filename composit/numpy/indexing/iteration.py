@@ -1,7 +1,7 @@
 """numpy's iterators over arrays: `nditer` and `nested_iters`.
 
 They return numpy's own arrays, views of memory that is held while the iterator lives. Tensors that they write to show
-that memory. May import containers, guards, apply, handle, arguments, views.
+that memory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Reading and writing single elements of arrays whose values are known, in numpy's own memory.
 
 A loop that fills an array from its own elements then runs at numpy's speed. Drafts (`composit/drafts.py`) record what
-the graph would be; they become nodes when the graph is asked for. May import eager_results, drafts, node, operation,
-origins, source, guards, handle, views, elementwise.
+the graph would be; they become nodes when the graph is asked for.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""sliding_window_view and as_strided: views that may show an element several times. Writes to the base show in them.
-
-May import errors, operation, apply, handle, arguments, views, calls, creation, manipulation.
-"""
+"""sliding_window_view and as_strided: views that may show an element several times. Writes to the base show in them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """`x[...]`, read or written: an index in any of numpy's forms becomes a basic index, then an advanced index if needed.
 
 A boolean mask becomes the integers where it is true, because the shape of the result depends on them. If its values
-are not known they are computed, which is a guard. May import drafts, errors, guards, operation, source, apply,
-handle, arguments, views, calls, manipulation, and advanced_indices, known_elements of this folder.
+are not known they are computed, which is a guard.
 """
 
 from __future__ import annotations

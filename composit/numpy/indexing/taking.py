@@ -1,7 +1,4 @@
-"""Elements taken at positions along one axis: take, take_along_axis, and their adjoints.
-
-May import errors, operation, apply, arguments, calls, manipulation, and advanced_indices of this folder.
-"""
+"""Elements taken at positions along one axis: take, take_along_axis, and their adjoints."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Questions about arrays that return Python values: shape, ndim, size, dtypes, kind, equality.
 
-Only some need the values (allclose, array_equal). May import errors, handle, operation, arguments, calls.
+Only some need the values (allclose, array_equal).
 """
 
 from __future__ import annotations

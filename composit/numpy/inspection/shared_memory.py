@@ -1,7 +1,4 @@
-"""Order and sharing of memory: isfortran, shares_memory; `known_value`: a tensor's value if it is known already.
-
-May import errors, handle, operation, arguments, views, calls.
-"""
+"""Order and sharing of memory: isfortran, shares_memory; `known_value`: a tensor's value if it is known already."""
 
 from __future__ import annotations
 

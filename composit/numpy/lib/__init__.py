@@ -1,7 +1,4 @@
-"""numpy.lib: scimath, stride_tricks, recfunctions and mixins take tensors; the rest is numpy's, unchanged.
-
-May import mixins, recfunctions, stride_tricks, emath.
-"""
+"""numpy.lib: scimath, stride_tricks, recfunctions and mixins take tensors; the rest is numpy's, unchanged."""
 
 from numpy.lib import (
     Arrayterator,

@@ -1,7 +1,4 @@
-"""numpy.lib.mixins: NDArrayOperatorsMixin, whose operators call composit's universal functions instead of numpy's.
-
-May import calls, elementwise, products.
-"""
+"""numpy.lib.mixins: NDArrayOperatorsMixin, whose operators call composit's universal functions instead of numpy's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""numpy.lib.recfunctions on tensors of records: tensors are evaluated and numpy computes at the call.
-
-May import calls.
-"""
+"""numpy.lib.recfunctions on tensors of records: tensors are evaluated and numpy computes at the call."""
 
 from numpy.lib import recfunctions
 

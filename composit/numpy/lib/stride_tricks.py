@@ -1,4 +1,4 @@
-"""numpy.lib.stride_tricks on tensors: as_strided and sliding_window_view. May import indexing."""
+"""numpy.lib.stride_tricks on tensors: as_strided and sliding_window_view."""
 
 from composit.numpy.indexing.strided_views import as_strided, sliding_window_view
 

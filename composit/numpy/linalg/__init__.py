@@ -1,8 +1,6 @@
 """numpy.linalg: the names of this folder, and those that differ from a function of numpy with the same name.
 
-For example np.linalg.cross takes vectors of length 3 only, np.cross also vectors of length 2. May import
-decompositions, matrix_chains, norms, pseudo_inverses, solving, arguments, calls, indexing, manipulation, products,
-errors.
+For example np.linalg.cross takes vectors of length 3 only, np.cross also vectors of length 2.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Decompositions of matrices: cholesky, qr, svd, eigh and eig, with numpy's named tuples of lazy tensors.
 
 A decomposition that fails raises when the node is evaluated. The result's dtype is `matrix_arguments.inexact_dtype`
-of the operand. The formulas of the derivatives are in decomposition_derivatives.py. May import
-decomposition_derivatives, matrix_arguments, matrix_formulas, arguments, calls, apply, errors, operation.
+of the operand. The formulas of the derivatives are in decomposition_derivatives.py.
 """
 
 from __future__ import annotations

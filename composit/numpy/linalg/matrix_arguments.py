@@ -1,7 +1,4 @@
-"""For all of numpy.linalg: checks of operands (stacks of square matrices), dtypes of results, costs of algorithms.
-
-May import errors, operation.
-"""
+"""For all of numpy.linalg: checks of operands (stacks of square matrices), dtypes of results, costs of algorithms."""
 
 from __future__ import annotations
 

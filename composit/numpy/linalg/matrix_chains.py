@@ -1,7 +1,4 @@
-"""Products of several matrices in the cheapest order: multi_dot.
-
-May import arguments, calls, manipulation, products, errors.
-"""
+"""Products of several matrices in the cheapest order: multi_dot."""
 
 from __future__ import annotations
 

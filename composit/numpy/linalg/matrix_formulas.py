@@ -1,7 +1,7 @@
 """Shared parts of the derivatives of linear algebra, as functions of `xp` (numpy or composit.numpy).
 
 Our cotangents are the conjugates of those in the literature (see elementwise/derivatives.py), so a rule conjugates
-the cotangents it is given, applies the formula as published, and conjugates the result. Imports nothing of composit.
+the cotangents it is given, applies the formula as published, and conjugates the result.
 """
 
 from __future__ import annotations

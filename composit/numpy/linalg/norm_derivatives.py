@@ -1,7 +1,4 @@
-"""Derivatives of norms, as functions of `xp` (numpy or composit.numpy). Where a norm is 0 they are 0, a subgradient.
-
-May import matrix_formulas, reductions, operation.
-"""
+"""Derivatives of norms, as functions of `xp` (numpy or composit.numpy). Where a norm is 0 they are 0, a subgradient."""
 
 from __future__ import annotations
 

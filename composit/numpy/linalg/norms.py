@@ -1,8 +1,7 @@
 """Norms of vectors and matrices, and the condition number.
 
 One operation calls np.linalg.norm, so that sums are rounded in numpy's order. Norms that numpy refuses, and norms of
-empty arrays, are left to numpy. May import matrix_arguments, norm_derivatives, solving, arguments, calls,
-manipulation, reductions, apply, errors, handle, operation.
+empty arrays, are left to numpy.
 """
 
 from __future__ import annotations

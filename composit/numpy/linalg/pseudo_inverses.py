@@ -1,7 +1,4 @@
-"""pinv and matrix_rank: both take singular values below a tolerance for zeros.
-
-May import matrix_arguments, matrix_formulas, arguments, calls, apply, errors, operation.
-"""
+"""pinv and matrix_rank: both take singular values below a tolerance for zeros."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Linear equations and determinants: solve, inv, det, slogdet, and matrix_power, tensorsolve, tensorinv made of them.
 
 A singular matrix raises when the node is evaluated. Results have `matrix_arguments.inexact_dtype` of the operands.
-May import matrix_arguments, matrix_formulas, arguments, calls, manipulation, products, apply, errors, operation.
 """
 
 from __future__ import annotations

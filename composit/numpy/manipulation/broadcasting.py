@@ -1,7 +1,4 @@
-"""Broadcasting: broadcast_to, broadcast_arrays, broadcast_shapes, meshgrid, and their operations.
-
-May import reshaping, arguments, calls, views, apply, errors, handle, operation.
-"""
+"""Broadcasting: broadcast_to, broadcast_arrays, broadcast_shapes, meshgrid, and their operations."""
 
 from __future__ import annotations
 

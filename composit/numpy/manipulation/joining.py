@@ -1,7 +1,4 @@
-"""Joining and splitting along an axis: concatenate, stack, split, vstack, hsplit, ..., and atleast_1d, _2d, _3d.
-
-May import reshaping, arguments, calls, views, apply, errors, handle, operation.
-"""
+"""Joining and splitting along an axis: concatenate, stack, split, vstack, hsplit, ..., and atleast_1d, _2d, _3d."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""ndarray's methods view(dtype), getfield and resize on tensors, and copies in a given memory order.
-
-May import reshaping, arguments, views, apply, handle, operation.
-"""
+"""ndarray's methods view(dtype), getfield and resize on tensors, and copies in a given memory order."""
 
 from __future__ import annotations
 

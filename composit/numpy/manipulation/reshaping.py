@@ -1,7 +1,7 @@
 """transpose, reshape, expand_dims, squeeze and kin: axes move, merge, split or are added; elements stay.
 
 Elsewhere: broadcast_to in broadcasting.py, concatenate and split in joining.py, pad, flip, roll and tile in
-composit/numpy/rearranging. May import arguments, calls, views, errors, handle, operation, source.
+composit/numpy/rearranging.
 """
 
 from __future__ import annotations

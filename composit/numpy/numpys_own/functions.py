@@ -1,6 +1,6 @@
 """Functions that call a user's function, and those of dates: numpy runs them at the call.
 
-A user's function may do anything with the values. May import calls.
+A user's function may do anything with the values.
 """
 
 from __future__ import annotations

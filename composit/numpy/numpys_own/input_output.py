@@ -1,6 +1,6 @@
 """Arrays as text, in files and in buffers: these functions need the values, so they compute at the call.
 
-The print options are numpy's own, so that `print` of a tensor obeys them. May import guards, calls.
+The print options are numpy's own, so that `print` of a tensor obeys them.
 """
 
 from collections.abc import Callable

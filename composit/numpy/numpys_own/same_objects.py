@@ -1,6 +1,6 @@
 """numpy's own, unchanged: dtypes, scalar types, constants, settings (seterr, ...), and arrays that are records or in files.
 
-There is one state of the settings. Records and memmaps take tensors, since they call asarray. May import numpy only.
+There is one state of the settings. Records and memmaps take tensors, since they call asarray.
 """
 
 from numpy import (

@@ -1,7 +1,4 @@
-"""numpy.polynomial on tensors: the six kinds of series, as functions and as classes.
-
-May import chebyshev, hermite, hermite_e, laguerre, legendre, polynomial, polyutils.
-"""
+"""numpy.polynomial on tensors: the six kinds of series, as functions and as classes."""
 
 from numpy.polynomial import set_default_printstyle
 

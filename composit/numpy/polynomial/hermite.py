@@ -1,7 +1,4 @@
-"""numpy.polynomial.hermite (physicists' Hermite): hermval at lazy points is lazy; others compute at the call.
-
-May import series, calls.
-"""
+"""numpy.polynomial.hermite (physicists' Hermite): hermval at lazy points is lazy; others compute at the call."""
 
 import numpy as np
 from numpy.polynomial import hermite as _numpys

@@ -1,7 +1,4 @@
-"""numpy.polynomial.legendre: legval at lazy points is lazy; all other functions compute at the call.
-
-May import series, calls.
-"""
+"""numpy.polynomial.legendre: legval at lazy points is lazy; all other functions compute at the call."""
 
 import numpy as np
 from numpy.polynomial import legendre as _numpys

@@ -1,7 +1,4 @@
-"""numpy.polynomial.polynomial: polyval at lazy points is lazy; all other functions compute at the call.
-
-May import series, calls.
-"""
+"""numpy.polynomial.polynomial: polyval at lazy points is lazy; all other functions compute at the call."""
 
 import numpy as np
 from numpy.polynomial import polynomial as _numpys

@@ -1,4 +1,4 @@
-"""numpy.polynomial.polyutils: helpers of all series, computed by numpy at the call. May import calls."""
+"""numpy.polynomial.polyutils: helpers of all series, computed by numpy at the call."""
 
 from numpy.polynomial import polyutils as _numpys
 from numpy.polynomial.polyutils import format_float

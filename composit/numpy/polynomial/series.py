@@ -1,7 +1,7 @@
 """The base class of the six series classes, and the functions that evaluate a series (polyval, chebval, ...).
 
 Values at lazy points are lazy: numpy's own evaluation runs on tensors unchanged. Coefficients are numpy arrays,
-because numpy's classes print, trim and compare them. May import arguments, calls, apply, errors, handle.
+because numpy's classes print, trim and compare them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """einsum and einsum_path.
 
 The operation Einsum holds explicit subscripts of letters only. The function einsum reduces to it implicit outputs,
-ellipses, lists of numbers, and letters repeated in one operand, of which it takes diagonals. May import arguments,
-calls, indexing, manipulation, views, apply, errors, handle, operation.
+ellipses, lists of numbers, and letters repeated in one operand, of which it takes diagonals.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Products of matrices and vectors: matmul, dot, inner, outer, vdot, tensordot, vecdot, matvec, vecmat.
 
-einsum is in einsums.py. May import arguments, calls, elementwise, manipulation, apply, errors, operation.
+einsum is in einsums.py.
 """
 
 from __future__ import annotations

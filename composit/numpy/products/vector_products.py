@@ -1,7 +1,4 @@
-"""cross and kron.
-
-May import arguments, calls, elementwise, manipulation, apply, errors, operation.
-"""
+"""cross and kron."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """numpy's bit generators (PCG64, MT19937, ...) and SeedSequence, which take tensors as seeds.
 
-Tensors given as seeds and states are evaluated; the states are numpy arrays. May import drawing, arguments.
+Tensors given as seeds and states are evaluated; the states are numpy arrays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Generator and default_rng: numpy's, with tensors as results. May import bits, drawing, arguments."""
+"""Generator and default_rng: numpy's, with tensors as results."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""RandomState with tensors as results; the functions of composit.numpy.random are its methods.
-
-May import drawing, arguments.
-"""
+"""RandomState with tensors as results; the functions of composit.numpy.random are its methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""packbits and unpackbits. May import arguments, calls, manipulation, apply, errors, operation."""
+"""packbits and unpackbits."""
 
 from __future__ import annotations
 

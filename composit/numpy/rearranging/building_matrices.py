@@ -1,7 +1,4 @@
-"""diag, diagflat, tril, triu and vander, composed of operations defined elsewhere.
-
-May import padding, arguments, calls, creation, elementwise, indexing, manipulation, reductions, apply, errors.
-"""
+"""diag, diagflat, tril, triu and vander, composed of operations defined elsewhere."""
 
 from __future__ import annotations
 

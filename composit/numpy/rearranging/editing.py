@@ -1,8 +1,7 @@
 """insert, delete, trim_zeros and block.
 
 insert and delete first apply numpy's function to the positions 0, 1, 2, ... and then take the elements at the
-positions that result. May import arguments, calls, elementwise, indexing, manipulation, apply, errors, guards,
-operation.
+positions that result.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""flip, roll, rot90, tile, repeat, append and resize, composed of operations defined elsewhere.
-
-May import arguments, calls, elementwise, indexing, manipulation, views, errors, handle.
-"""
+"""flip, roll, rot90, tile, repeat, append and resize, composed of operations defined elsewhere."""
 
 from __future__ import annotations
 

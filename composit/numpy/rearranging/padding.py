@@ -1,8 +1,7 @@
 """pad.
 
 Modes that repeat elements (edge, reflect, symmetric, wrap) index by known integers, so they need no operation,
-derivative or lowering of their own. May import editing, arguments, calls, indexing, manipulation, views, apply,
-errors, operation.
+derivative or lowering of their own.
 """
 
 from __future__ import annotations

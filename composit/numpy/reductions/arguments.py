@@ -1,7 +1,4 @@
-"""The arguments of reductions in one form: axis, keepdims, dtype; and the shape and dtype of the result.
-
-May import arguments, elementwise, errors, operation.
-"""
+"""The arguments of reductions in one form: axis, keepdims, dtype; and the shape and dtype of the result."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Derivatives of reductions and of running sums and products, as functions of `xp` (numpy or composit.numpy).
 
 Derivatives of products multiply and never divide by an element, so they are right at zeros, to every order. Equal
-extrema share their cotangent evenly. May import operation.
+extrema share their cotangent evenly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The arguments `where=` (a mask) and `initial=` of sum, max, any and other reductions.
 
-numpy adds masked elements in another order than all elements, so this is an operation apart from Reduce. May import
-arguments, derivatives, elementwise, manipulation, apply, errors, handle, operation.
+numpy adds masked elements in another order than all elements, so this is an operation apart from Reduce.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Reductions by a ufunc (sum, prod, max, min, any, all), argmax and argmin, cumsum and cumprod.
 
-mean and var are in statistics/averages.py, the formulas of the derivatives in derivatives.py. May import arguments,
-derivatives, masked, calls, elementwise, manipulation, apply, errors, handle, operation, source.
+mean and var are in statistics/averages.py, the formulas of the derivatives in derivatives.py.
 """
 
 from __future__ import annotations

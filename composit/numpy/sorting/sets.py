@@ -1,7 +1,4 @@
-"""Sets: unique, intersect1d, union1d, ..., computed at the call because the length depends on values; isin is lazy.
-
-May import arguments, calls, apply, errors, operation.
-"""
+"""Sets: unique, intersect1d, union1d, ..., computed at the call because the length depends on values; isin is lazy."""
 
 from __future__ import annotations
 

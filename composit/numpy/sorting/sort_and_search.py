@@ -1,7 +1,4 @@
-"""sort, argsort, lexsort, partition, searchsorted, digitize.
-
-May import arguments, calls, elementwise, manipulation, apply, errors, operation.
-"""
+"""sort, argsort, lexsort, partition, searchsorted, digitize."""
 
 from __future__ import annotations
 

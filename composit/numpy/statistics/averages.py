@@ -1,7 +1,6 @@
 """mean, var, std, average and ptp.
 
 Composed of sums in numpy's order of steps: results are equal to the last bit, and derivatives come from the parts.
-May import arguments, calls, elementwise, indexing, manipulation, reductions, views, apply, errors, operation, source.
 """
 
 from __future__ import annotations

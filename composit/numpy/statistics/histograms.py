@@ -1,7 +1,4 @@
-"""histogram, bincount and kin, computed by numpy at the call because the bins depend on values.
-
-May import calls.
-"""
+"""histogram, bincount and kin, computed by numpy at the call because the bins depend on values."""
 
 import numpy as np
 

@@ -1,7 +1,6 @@
 """Reductions that leave out NaN: nansum, nanmean, nanmax, nancumsum and kin.
 
-As in numpy, sums and products replace NaN by 0 or 1. May import order_statistics, arguments, calls, elementwise,
-reductions, apply, errors, operation.
+As in numpy, sums and products replace NaN by 0 or 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""median, quantile and percentile, and the operations of those that leave out NaN.
-
-May import arguments, calls, reductions, apply, errors, operation.
-"""
+"""median, quantile and percentile, and the operations of those that leave out NaN."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 Its other names are numpy's, and are in the files of these functions.
 Reference: https://data-apis.org/array-api/2024.12/
-May import errors, guards, handle, views, calls, creation.
 """
 
 from __future__ import annotations

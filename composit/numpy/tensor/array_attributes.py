@@ -1,7 +1,6 @@
 """ndarray's attributes on tensors: layout (strides, flags, base), and views (T, real, imag, flat).
 
-Setting `shape`, `dtype` or `strides` changes how the tensor shows its memory. May import guards, handle, operation,
-views, elementwise, manipulation, indexing, assignment, and array_flags of this folder.
+Setting `shape`, `dtype` or `strides` changes how the tensor shows its memory.
 """
 
 from __future__ import annotations

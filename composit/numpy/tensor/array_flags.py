@@ -1,7 +1,4 @@
-"""`x.flags`: the flags of numpy's array, derived from the layout that it would have.
-
-May import handle, operation, views.
-"""
+"""`x.flags`: the flags of numpy's array, derived from the layout that it would have."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """ndarray's methods on tensors: each calls the function of the same name, or numpy's own method on the value.
 
-Methods about memory are in memory_methods.py. May import handle, apply and the folders below this one.
+Methods about memory are in memory_methods.py.
 """
 
 from __future__ import annotations

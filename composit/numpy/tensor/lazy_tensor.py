@@ -1,4 +1,4 @@
-"""The classes of tensors: `ndarray`, `LazyScalar`, and their base `LazyTensor`. May import all folders below."""
+"""The classes of tensors: `ndarray`, `LazyScalar`, and their base `LazyTensor`."""
 
 from __future__ import annotations
 

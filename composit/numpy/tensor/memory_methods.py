@@ -1,7 +1,4 @@
-"""ndarray's methods about memory: views, bytes, size, files.
-
-May import apply, guards, handle, views, calls, manipulation, and array_methods of this folder.
-"""
+"""ndarray's methods about memory: views, bytes, size, files."""
 
 from __future__ import annotations
 

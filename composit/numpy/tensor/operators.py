@@ -1,7 +1,4 @@
-"""Python's operators on tensors, with numpy's rules for arrays.
-
-May import handle, views, calls, elementwise, products, indexing, assignment, and power_operator of this folder.
-"""
+"""Python's operators on tensors, with numpy's rules for arrays."""
 
 from __future__ import annotations
 

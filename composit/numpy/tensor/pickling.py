@@ -1,7 +1,6 @@
 """Pickling: a tensor is pickled as numpy's arrays are, as its value in numpy's layout, without its graph.
 
-`x.graph` and `x.node` pickle the graph. May import guards, operation, apply, handle, views, and array_flags of this
-folder.
+`x.graph` and `x.node` pickle the graph.
 """
 
 from __future__ import annotations

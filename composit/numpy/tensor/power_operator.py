@@ -1,7 +1,6 @@
 """The operator `**`. As in numpy, `x ** 2` of an array is `square(x)`; `power(x, 2)` would have other last bits.
 
-The exponents with such a function depend on numpy's version, so numpy is asked once per exponent and dtype. May import
-operation, elementwise.
+The exponents with such a function depend on numpy's version, so numpy is asked once per exponent and dtype.
 """
 
 from __future__ import annotations

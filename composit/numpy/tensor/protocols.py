@@ -1,8 +1,7 @@
 """numpy's dispatch protocols: numpy's own functions, called on tensors, stay lazy.
 
 `np.exp(x)` finds `cnp.exp` in a table of ufuncs, `np.concatenate([x, y])` finds ours in `hooks.function_to_rule`. A
-function without a rule runs on its real operands (`calls/numpy_call.py`). May import errors, handle, hooks, arguments,
-views, calls, elementwise, manipulation, products, reductions, assignment.
+function without a rule runs on its real operands (`calls/numpy_call.py`).
 """
 
 from __future__ import annotations

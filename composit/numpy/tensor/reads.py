@@ -1,7 +1,4 @@
-"""Values that Python asks for now: bool, int, item, tolist, np.asarray, print. A read that can steer Python is a guard.
-
-May import guards, handle, operation, elementwise, reductions, inspection, and array_callers of this folder.
-"""
+"""Values that Python asks for now: bool, int, item, tolist, np.asarray, print. A read that can steer Python is a guard."""
 
 from __future__ import annotations
 

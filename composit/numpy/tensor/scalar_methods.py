@@ -1,7 +1,4 @@
-"""Methods with which numpy's scalars differ from arrays: arithmetic, comparisons, and methods that they lack.
-
-May import errors, guards, handle, calls, elementwise, and operators of this folder.
-"""
+"""Methods with which numpy's scalars differ from arrays: arithmetic, comparisons, and methods that they lack."""
 
 from __future__ import annotations
 

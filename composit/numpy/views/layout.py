@@ -2,7 +2,7 @@
 
 For example, a reshape shares memory or copies depending on the layout of its operand. The layout of a view follows
 from its base, and that of an input is given. Most operations turn C order into C order; the others are computed, to
-look at the result. May import guards, node, operation, apply, handle.
+look at the result.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Memory that a tensor shows while others write to it element by element, as nditer does.
 
 While memory is held, the tensor is a view of it: reading copies what is there at that moment, and assigning writes
-there. After the last holder has released it, the tensor is an ordinary one again. May import guards, node, operation,
-apply, handle, storage, and layout, writes of this folder.
+there. After the last holder has released it, the tensor is an ordinary one again.
 """
 
 from __future__ import annotations

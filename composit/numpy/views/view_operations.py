@@ -1,6 +1,6 @@
 """View operations beside indexing and reshaping: real and imaginary parts, memory read as another dtype, diagonals.
 
-Writes pass through them as through all views. May import operation.
+Writes pass through them as through all views.
 """
 
 from __future__ import annotations

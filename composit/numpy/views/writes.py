@@ -1,8 +1,7 @@
 """Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it. Views follow.
 
 The node's operation is `Assign`: the base with the elements that a view and an index choose replaced, or `AddAt`, with
-these elements added to. Evaluation updates the old array in place if nobody else reads it. May import eager_results, errors,
-errstates, node, operation, scalar_nodes, source, apply, handle, arguments, and layout of this folder.
+these elements added to. Evaluation updates the old array in place if nobody else reads it.
 """
 
 from __future__ import annotations
