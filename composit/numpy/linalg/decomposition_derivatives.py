@@ -3,7 +3,8 @@
 Source: M. B. Giles, Collected Matrix Derivative Results for Forward and Reverse Mode Algorithmic Differentiation
 (2008), for Cholesky, eigh and svd; S. F. Walter and L. Lehmann, Algorithmic Differentiation of Linear Algebra
 Functions (2010), for QR; extended to complex matrices, with LAPACK's choices: a real diagonal in R and in L. Known
-weaknesses: singular values and eigenvalues that nearly coincide make the derivatives of their vectors large. May
+weaknesses: singular values and eigenvalues that nearly coincide make the derivatives of their vectors large, and NaN if
+they are equal; derivatives of the values themselves are in spectral_matrices.py. May
 import matrix_formulas.
 """
 
@@ -16,13 +17,14 @@ from composit.numpy.linalg.matrix_formulas import (
     adjoint,
     conjugated,
     diagonal_part,
+    divided_by_differences,
     hermitian_part,
-    inverse_differences,
     meant_by_lower_triangle,
     on_read_triangle,
     scaled_columns,
     total,
 )
+from composit.numpy.linalg.spectral_matrices import HermitianFromEigenvalues, MatrixFromSingularValues
 
 
 def cholesky(xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, upper: bool) -> ArrayOrTensor:
@@ -37,6 +39,7 @@ def cholesky(xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, upper: bool
 
 def eigh(
     xp: Namespace,
+    x: ArrayOrTensor,
     of_values: ArrayOrTensor | None,
     of_vectors: ArrayOrTensor | None,
     values: ArrayOrTensor,
@@ -44,12 +47,12 @@ def eigh(
     triangle: Literal["L", "U"],
 ) -> ArrayOrTensor:
     """Return the cotangent of x = V diag(w) V*; of_values or of_vectors may be None."""
-    back = adjoint(xp, vectors)
     parts = []
     if of_values is not None:
-        parts.append(xp.matmul(scaled_columns(xp, vectors, of_values), back))
+        parts.append(xp.apply(HermitianFromEigenvalues(triangle), x, vectors, values, of_values))
     if of_vectors is not None:
-        inner = inverse_differences(xp, values) * xp.matmul(back, conjugated(xp, of_vectors))
+        back = adjoint(xp, vectors)
+        inner = divided_by_differences(xp, xp.matmul(back, conjugated(xp, of_vectors)), values)
         parts.append(xp.matmul(vectors, xp.matmul(inner, back)))
     return conjugated(xp, on_read_triangle(xp, hermitian_part(xp, total(parts)), triangle))
 
@@ -72,22 +75,30 @@ def eig(
         # Eigenvectors have length 1, so the component of the cotangent along the vector is removed.
         along = xp.real(xp.diagonal(projected, axis1=-2, axis2=-1))
         across = projected - scaled_columns(xp, xp.matmul(back, vectors), along)
-        inner = xp.conjugate(inverse_differences(xp, values)) * across
+        inner = divided_by_differences(xp, across, xp.conjugate(values))
         parts.append(xp.matmul(inner, back))
     if of_values is not None:
         parts.append(xp.expand_dims(conjugated(xp, of_values), -1) * back)
     return conjugated(xp, xp.linalg.solve(back, total(parts)))
 
 
-def singular_values(xp: Namespace, g: ArrayOrTensor, left: ArrayOrTensor, right: ArrayOrTensor) -> ArrayOrTensor:
-    """Return the cotangent of x = U diag(s) V* from that of s; right is V*."""
-    return conjugated(xp, xp.matmul(scaled_columns(xp, left, g), right))
+def singular_values(
+    xp: Namespace,
+    x: ArrayOrTensor,
+    g: ArrayOrTensor,
+    decomposition: tuple[ArrayOrTensor, ArrayOrTensor, ArrayOrTensor],
+    hermitian: bool = False,
+) -> ArrayOrTensor:
+    """Return the cotangent of x = U diag(s) V* from that of s."""
+    return conjugated(xp, xp.apply(MatrixFromSingularValues(hermitian), x, *decomposition, g))
 
 
 def svd(
     xp: Namespace,
+    x: ArrayOrTensor,
     cotangents: tuple[ArrayOrTensor | None, ArrayOrTensor | None, ArrayOrTensor | None],
     results: tuple[ArrayOrTensor, ArrayOrTensor, ArrayOrTensor],
+    hermitian: bool,
 ) -> ArrayOrTensor:
     """Return the cotangent of x = U diag(s) V* with as many columns as singular values; entries may be None.
 
@@ -98,7 +109,7 @@ def svd(
     left, values, right = results
     parts = []
     if of_values is not None:
-        parts.append(xp.matmul(scaled_columns(xp, left, of_values), right))
+        parts.append(xp.apply(MatrixFromSingularValues(hermitian), x, left, values, right, of_values))
     if of_left is not None:
         parts.append(xp.matmul(_of_left_vectors(xp, of_left, left, values), right))
         if left.dtype.kind == "c":
@@ -114,7 +125,9 @@ def svd(
 def _of_left_vectors(xp: Namespace, g: ArrayOrTensor, left: ArrayOrTensor, values: ArrayOrTensor) -> ArrayOrTensor:
     """Return the contribution of the left vectors' cotangent, before it is multiplied by V* from the right."""
     projected = xp.matmul(adjoint(xp, left), g)
-    turns = inverse_differences(xp, values * values) * (projected - adjoint(xp, projected))
+    turned = adjoint(xp, projected)
+    depends = xp.abs(projected) + xp.abs(turned)
+    turns = divided_by_differences(xp, projected - turned, values * values, depends)
     across = g - xp.matmul(left, projected)
     return xp.matmul(left, scaled_columns(xp, turns, values)) + scaled_columns(xp, across, 1 / values)
 

@@ -145,7 +145,8 @@ class Svd(MatrixAlgorithm):
     """U, s and V* of x = U diag(s) V*, the singular values s from the largest down.
 
     hermitian:   only the lower triangle of x is read, and x taken as Hermitian
-    Derivative:  none for the further vectors of full_matrices: x does not determine them
+    Derivative:  none for the further vectors of full_matrices: x does not determine them; NaN through vectors whose
+                 singular values are equal
     Reference:   numpy.linalg.svd
     """
 
@@ -181,7 +182,8 @@ class Svd(MatrixAlgorithm):
             if of_left is not None or of_right is not None:
                 raise _undetermined("svd", "full_matrices=True", shape, "full_matrices=False")
             left, right = left[..., :inner], right[..., :inner, :]
-        g = derivatives.svd(xp, (of_left, of_values, of_right), (left, values, right))
+        x, cotangents = context.operands[0], (of_left, of_values, of_right)
+        g = derivatives.svd(xp, x, cotangents, (left, values, right), self.hermitian)
         return [_of_lower_triangle(xp, g) if self.hermitian else g]
 
 
@@ -213,8 +215,9 @@ class SingularValues(MatrixAlgorithm):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp = context.xp
-        left, _, right = xp.linalg.svd(context.operands[0], False, True, self.hermitian)
-        g = derivatives.singular_values(xp, context.cotangents[0], left, right)
+        x = context.operands[0]
+        decomposition = xp.linalg.svd(x, False, True, self.hermitian)
+        g = derivatives.singular_values(xp, x, context.cotangents[0], decomposition, self.hermitian)
         return [_of_lower_triangle(xp, g) if self.hermitian else g]
 
 
@@ -236,7 +239,7 @@ def svdvals(x: TensorLike, /) -> LazyTensor:
 class Eigh(MatrixAlgorithm):
     """Eigenvalues, from the smallest up, and eigenvectors of a Hermitian matrix, of which only one triangle is read.
 
-    Derivative:  zero in the triangle that numpy does not read
+    Derivative:  zero in the triangle that numpy does not read; NaN through vectors whose eigenvalues are equal
     Reference:   numpy.linalg.eigh
     """
 
@@ -256,7 +259,9 @@ class Eigh(MatrixAlgorithm):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         (of_values, of_vectors), (values, vectors) = context.cotangents, context.results
-        return [derivatives.eigh(context.xp, of_values, of_vectors, values, vectors, self.triangle)]
+        return [
+            derivatives.eigh(context.xp, context.operands[0], of_values, of_vectors, values, vectors, self.triangle)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +289,7 @@ class HermitianEigenvalues(MatrixAlgorithm):
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp = context.xp
         values, vectors = xp.linalg.eigh(context.operands[0], self.triangle)
-        return [derivatives.eigh(xp, context.cotangents[0], None, values, vectors, self.triangle)]
+        return [derivatives.eigh(xp, context.operands[0], context.cotangents[0], None, values, vectors, self.triangle)]
 
 
 _TRIANGLES: dict[str, Literal["L", "U"]] = {"L": "L", "U": "U"}
@@ -315,7 +320,7 @@ def eigvalsh(a: TensorLike, UPLO: str = "L") -> LazyTensor:
 class Eig(MatrixAlgorithm):
     """Eigenvalues and eigenvectors of complex matrices. Whether a real matrix has real ones depends on its elements.
 
-    Derivative:  for eigenvectors scaled to length 1, as numpy scales them
+    Derivative:  for eigenvectors scaled to length 1, as numpy scales them; NaN through vectors of equal eigenvalues
     Reference:   numpy.linalg.eig
     """
 

@@ -6,10 +6,16 @@ the cotangents it is given, applies the formula as published, and conjugates the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+
 from composit.derivative_types import ArrayOrTensor, Namespace
+
+# Eigenvalues that differ by this many rounding errors per row are equal but for the algorithm's errors.
+_ROUNDINGS = 10
 
 
 def transposed(xp: Namespace, x: ArrayOrTensor) -> ArrayOrTensor:
@@ -42,15 +48,24 @@ def scaled_columns(xp: Namespace, x: ArrayOrTensor, factors: ArrayOrTensor) -> A
     return x * xp.expand_dims(factors, -2)
 
 
-def inverse_differences(xp: Namespace, values: ArrayOrTensor) -> ArrayOrTensor:
-    """Return 1 / (values[j] - values[i]) at row i and column j, and 0 where they are equal.
+def divided_by_differences(
+    xp: Namespace, matrix: ArrayOrTensor, values: ArrayOrTensor, source: ArrayOrTensor | None = None
+) -> ArrayOrTensor:
+    """Return matrix[i, j] / (values[j] - values[i]), and 0 on the diagonal.
 
-    Equal eigenvalues do not determine their eigenvectors. A function that depends on the choice has no derivative; one
-    that does not depend on it gets nothing from these elements.
+    Equal eigenvalues do not determine their eigenvectors, so where two are equal, and the function depends on their
+    vectors, its derivative cannot be known from these: the element is NaN. It is 0 where the function does not depend on
+    them: the cotangents are 0.
+
+    source: what is 0 where the function does not depend on the vectors; the matrix itself without
     """
     differences = xp.expand_dims(values, -2) - xp.expand_dims(values, -1)
-    is_equal = differences == 0
-    return xp.where(is_equal, 0, 1 / xp.where(is_equal, 1, differences))
+    count = xp.shape(values)[-1]
+    rounding = _ROUNDINGS * max(count, 1) * float(np.finfo(values.dtype).eps)
+    largest = xp.max(xp.abs(values), axis=-1, keepdims=True, initial=0)
+    is_equal = xp.abs(differences) <= rounding * xp.expand_dims(largest, -1)
+    depends = xp.logical_not((matrix if source is None else source) == 0) & xp.logical_not(xp.eye(count, dtype=bool))
+    return xp.where(is_equal, xp.where(depends, math.nan, 0), matrix / xp.where(is_equal, 1, differences))
 
 
 def on_read_triangle(xp: Namespace, hermitian: ArrayOrTensor, triangle: Literal["L", "U"]) -> ArrayOrTensor:

@@ -6,7 +6,8 @@ import math
 from typing import Literal, TypeAlias
 
 from composit.derivative_types import ArrayOrTensor, Namespace
-from composit.numpy.linalg.matrix_formulas import conjugated, scaled_columns
+from composit.numpy.linalg.matrix_formulas import conjugated
+from composit.numpy.linalg.spectral_matrices import MatrixFromSingularValues
 from composit.numpy.reductions.derivatives import kept, share_among_extrema
 from composit.operation import Axes
 
@@ -69,7 +70,7 @@ def _norm_of_singular_values(
         # Compare with the extremum of these values, not with the norm: numpy may have computed it with other last bits.
         extremum = values[..., :1] if order == 2 else values[..., -1:]
         inner = share_among_extrema(xp, inner, extremum, values, (values.ndim - 1,), True)
-    cotangent = conjugated(xp, xp.matmul(scaled_columns(xp, left, inner), right))
+    cotangent = conjugated(xp, xp.apply(MatrixFromSingularValues(), moved, left, values, right, inner))
     return xp.moveaxis(cotangent, (-2, -1), axes)
 
 
