@@ -12,13 +12,14 @@ from typing import Any, TypeAlias
 
 import composit.numpy as cnp
 from composit.apply import placeholder
+from composit.derivative_types import ArrayOrTensor, Namespace
 from composit.eager_results import lazily
 from composit.numpy.namespaces import values
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, tensor_type
 from composit.program import Program, build_program
 from composit.value import value_of
 
-Value: TypeAlias = Any  # an array, a numpy scalar or a lazy tensor: a formula does not know which
+Value: TypeAlias = ArrayOrTensor
 
 
 class Composition(Operation):
@@ -27,13 +28,14 @@ class Composition(Operation):
     __slots__ = ()
     kind = OperationKind.FUNCTION
 
-    def compose(self, xp: Any, *operands: Value) -> Value:  # Any: a namespace
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         """Return the result as a formula in functions of `xp`: numpy's (`values`) or composit.numpy."""
         raise TypeError(f"{type(self).__name__}: a composition must define compose(xp, *operands)")
 
     def evaluate(self, *operands: Array) -> Results:
         """Return the formula's value. A subclass may compute the same with fewer temporaries."""
-        return self.compose(values, *operands)  # type: ignore[no-any-return]
+        result: Any = self.compose(values, *operands)  # Any: arrays, as the operands are
+        return result  # type: ignore[no-any-return]
 
 
 class ElementwiseComposition(Composition):
@@ -60,6 +62,7 @@ def composed_program(operation: Composition, operand_types: tuple[TensorType, ..
 def _composed(operation: Composition, operand_types: tuple[TensorType, ...]) -> Program:
     with lazily():
         operands = [placeholder(each, str(number)) for number, each in enumerate(operand_types)]
-        results = operation.compose(cnp, *operands)
+        namespace: Any = cnp
+        results: Any = operation.compose(namespace, *operands)  # Any: tensors, as the operands are
     several = results if isinstance(results, tuple) else (results,)
     return build_program([value_of(each) for each in several]).program

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import composit.numpy as cnp
 from composit.apply import apply
+from composit.derivative_types import Namespace
 from composit.nn.arguments import axes_or_all, floating
 from composit.nn.composition import Composition, ElementwiseComposition, Value
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike
@@ -42,7 +43,7 @@ class Softmax(ElementwiseComposition):
     axes: Axes
     kind = OperationKind.REDUCTION
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
         if 0 in x.shape:
             return x + 0
@@ -75,7 +76,7 @@ class SoftmaxGradient(Composition):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (operand_types[1],)
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         g, y = operands
         return y * (g - xp.sum(g * y, axis=self.axes, keepdims=True))
 
@@ -103,7 +104,7 @@ class LogSoftmax(ElementwiseComposition):
     axes: Axes
     kind = OperationKind.REDUCTION
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
         if 0 in x.shape:
             return x + 0
@@ -139,7 +140,7 @@ class LogSumExp(Composition):
         shape = reduced_shape(x.shape, self.axes, True)
         return (tensor_type(shape, x.dtype, is_scalar=not shape),)
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
         if any(x.shape[axis] == 0 for axis in self.axes):
             return xp.sum(x, axis=self.axes, keepdims=True) - np.inf
@@ -156,7 +157,7 @@ class LogSumExp(Composition):
         return [g * xp.exp(x - _finite(xp, y))]
 
 
-def _finite(xp: Any, shift: Value) -> Value:
+def _finite(xp: Namespace, shift: Value) -> Value:
     # inf - inf would be NaN; infinite rows are shifted by 0.
     return xp.where(xp.isfinite(shift), shift, 0)
 

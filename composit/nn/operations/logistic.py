@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from composit.derivative_types import Namespace
 from composit.nn.composition import ElementwiseComposition, Value
 from composit.operation import Array, Results, VjpContext
 
@@ -24,7 +25,7 @@ class Sigmoid(ElementwiseComposition):
     Reference:   torch.sigmoid
     """
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
         small = xp.exp(-xp.absolute(x))
         return xp.where(x >= 0, 1, small) / (1 + small)
@@ -51,7 +52,7 @@ class Softplus(ElementwiseComposition):
     Reference:   torch.nn.functional.softplus
     """
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
         return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.absolute(x)))
 
@@ -76,7 +77,7 @@ class Relu(ElementwiseComposition):
     Reference:   torch.nn.functional.relu
     """
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         return xp.maximum(operands[0], 0)
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
@@ -95,7 +96,7 @@ class Clamp(ElementwiseComposition):
     low: float
     high: float
 
-    def compose(self, xp: Any, *operands: Value) -> Value:
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
         return xp.minimum(xp.maximum(operands[0], self.low), self.high)
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
