@@ -27,6 +27,13 @@ def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tenso
     return handles, partial(_fill, _collect(container, handles))
 
 
+def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:
+    """Return the container with everything in it that is no container replaced by `function` of it."""
+    if isinstance(container, Mapping | list | tuple) or (is_dataclass(container) and not isinstance(container, type)):
+        return _map_children(container, lambda child: map_leaves(child, function))
+    return function(container)
+
+
 def with_made_tensors(container: Any) -> tuple[Any, bool]:
     """Return the container with objects replaced by the tensors that their `__array__` gives, and whether there are any.
 

@@ -75,6 +75,10 @@ class DerivativeError(CompositError, TypeError):
     """The mathematical derivative does not exist (an integer result, an index, a discrete choice)."""
 
 
+class GradientError(CompositError, AssertionError):
+    """A derivative differs from finite differences (`check_gradients`)."""
+
+
 class MissingDerivativeError(CompositError, NotImplementedError):
     """The derivative exists, but its rule is not written yet."""
 

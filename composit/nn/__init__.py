@@ -1,4 +1,4 @@
-"""Neural networks: derivatives (chain_rule), operations, layers, losses, optimizers, and wrap_as_operation for a user's own.
+"""Neural networks: derivatives, operations, layers, losses, optimizers, and wrap_as_operation for a user's own operations.
 
 `composit.nn.relu` is `composit.nn.operations.relu`; the names of layers and losses are here, too.
 """
@@ -8,8 +8,17 @@ from composit.nn import operations as operations
 from composit.nn.core import wrap_as_operation as wrap_as_operation
 from composit.nn.differentiate import chain_rule as chain_rule
 from composit.nn.evaluation import evaluate as evaluate
+from composit.nn.gradient_checks import check_gradients as check_gradients
+from composit.nn.gradient_flow import stop_gradient as stop_gradient
 from composit.nn.operations import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer
 from composit.nn.optimizer import sgd_optimizer as sgd_optimizer
+from composit.nn.transforms import grad as grad
+from composit.nn.transforms import hessian as hessian
+from composit.nn.transforms import jacobian as jacobian
+from composit.nn.transforms import jvp as jvp
+from composit.nn.transforms import linearize as linearize
+from composit.nn.transforms import value_and_grad as value_and_grad
+from composit.nn.transforms import vjp as vjp

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from composit.nn.gradient_flow import SameValue
 from composit.numpy.creation.from_nothing import Full
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import Astype
@@ -54,6 +55,11 @@ def _(operation: Astype, operands: Types, results: Types) -> Run | None:
     # numpy and torch convert floats out of an integer's range differently.
     is_safe = operands[0].dtype.kind in "biu" or operation.dtype.kind in "fcb"
     return (lambda x: x.to(dtype)) if is_safe else None
+
+
+@torch_callable.register
+def _(operation: SameValue, operands: Types, results: Types) -> Run | None:
+    return lambda x: x.clone()
 
 
 @torch_callable.register

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from composit.nn.gradient_flow import SameValue
 from composit.numpy.elementwise.cardinal_sine import Sinc
 from composit.numpy.elementwise.casting import Astype
 from composit.numpy.elementwise.conditional import Where
@@ -60,6 +61,11 @@ def _(operation: Astype, context: Context) -> Sequence[Value]:
     if value.dtype == context.types[0].dtype:
         return (value,)
     return (context.copy(value, context.result()),)
+
+
+@lower.register
+def _(operation: SameValue, context: Context) -> Sequence[Value]:
+    return (context.operands[0],)
 
 
 @lower.register
