@@ -1,92 +1,119 @@
 """Each operation that has C, alone: a call of the compiled program against numpy's call on the same arrays.
 
-One thread, by its own clock, which stands still while other programs run. A round times numpy and the compiled program
-one after the other, and the figure is the median over rounds of the ratio. Both sides give a fresh array per call, and
-the last one is freed when the next is made: numpy takes it from malloc, the compiled program from malloc or, from 4 MiB
-on, from memory of its own that has come back. Programs that hold an operation without C (an island, run by numpy) are
-left out and counted.
+One thread, by its own clock, which stands still while other programs run. Every round times numpy and the compiled
+program, in an order that changes from round to round, and the figure is the median over rounds of the ratio. Both sides
+give a fresh array per call, and the last one is freed when the next is made: numpy takes it from malloc, the compiled
+program from malloc or, from 4 MiB on, from memory of its own that has come back. A call that is not counted comes first in
+each turn, so that neither side pays for pages that the other one gave back to the system.
+
+A ratio above the limit is measured again, in more rounds, next to a plain C loop that only moves as many bytes
+(`streams`): the last column says how much of the memory's speed the compiled program reached. Programs that hold an
+operation without C (an island, run by numpy) are left out and counted.
 """
 
 import re
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from itertools import permutations
 
 import numpy as np
 
 import composit.numpy as cnp
 import mosaic
+from benchmarks.measure import Timings
 from benchmarks.operation_cases import Case, cases
 from benchmarks.report import print_table
+from benchmarks.streams import compile_streams
 
 SIZES = (1_000, 1_000_000)
 MOST = 1.1
 """What is printed: more than this many times numpy's time."""
-_NS_PER_ROUND = 400_000
+_NS_PER_TURN = 400_000
+_MORE_ROUNDS = 3
+"""How many times as many rounds a ratio above the limit gets."""
+_OURS, _NUMPYS, _MEMORYS = "compiled", "numpy", "memory"
+
+Run = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A case at a size: times in nanoseconds of one call, and the median ratio; None where numpy runs a part of it."""
+    """A case at a size, with the timings of its contenders; none where numpy runs a part of the program."""
 
     name: str
     num_elements: int
-    ratio: float | None
-    compiled_ns: float = 0.0
-    numpy_ns: float = 0.0
+    timings: Timings | None
+
+    @property
+    def ratio(self) -> float:
+        """The compiled program's time as a multiple of numpy's; 0 where it was not compiled."""
+        return self.timings.ratio(_OURS, _NUMPYS).median if self.timings else 0.0
 
 
 def run_operations(num_rounds: int, pattern: str = "") -> None:
     """Print what is slower than numpy, worst first, and a count."""
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")
-    found = [
-        _measured(case, size, num_rounds) for size in SIZES for case in cases(size) if re.search(pattern, case.name)
-    ]
-    compiled = [each for each in found if each.ratio is not None]
-    slower = sorted((each for each in compiled if (each.ratio or 0) > MOST), key=lambda each: -(each.ratio or 0))
+    streams = compile_streams()
+
+    def measured(case: Case, size: int) -> Measured:
+        runs = _contenders(case)
+        result = Measured(case.name, size, _timed(runs, num_rounds) if runs else None)
+        if runs and result.ratio > MOST:
+            runs |= {_MEMORYS: streams(case.arrays, np.asarray(runs[_NUMPYS]()))}
+            result = Measured(case.name, size, _timed(runs, _MORE_ROUNDS * num_rounds))
+        print(f"{result.ratio:6.2f}  {size:>9,}  {case.name}", file=sys.stderr, flush=True)
+        return result
+
+    found = [measured(case, size) for size in SIZES for case in cases(size) if re.search(pattern, case.name)]
+    compiled = [each for each in found if each.timings]
+    slower = sorted((each for each in compiled if each.ratio > MOST), key=lambda each: -each.ratio)
     print_table(
         f"slower than {MOST}x numpy: {len(slower)} of {len(compiled)}; {len(found) - len(compiled)} run by numpy",
-        ["operation", "elements", "ratio", "compiled us", "numpy us"],
-        [_row(each) for each in slower],
+        ["operation", "elements", "ratio [95%]", "compiled us", "numpy us", "of memory's speed"],
+        [_row(each.name, each.num_elements, each.timings) for each in slower if each.timings],
     )
 
 
-def _row(measured: Measured) -> Sequence[str]:
+def _row(name: str, num_elements: int, timings: Timings) -> Sequence[str]:
     return [
-        measured.name,
-        f"{measured.num_elements:,}",
-        f"{measured.ratio:.2f}",
-        f"{measured.compiled_ns / 1e3:.2f}",
-        f"{measured.numpy_ns / 1e3:.2f}",
+        name,
+        f"{num_elements:,}",
+        str(timings.ratio(_OURS, _NUMPYS)),
+        f"{timings.seconds(_OURS).median * 1e6:.2f}",
+        f"{timings.seconds(_NUMPYS).median * 1e6:.2f}",
+        f"{timings.ratio(_MEMORYS, _OURS).median:.0%}",
     ]
 
 
-def _measured(case: Case, num_elements: int, num_rounds: int) -> Measured:
+def _contenders(case: Case) -> dict[str, Run]:
+    """The compiled program and numpy; nothing where numpy runs a part of the program."""
     tensors = [cnp.asarray(array) for array in case.arrays]
     model = mosaic.compile(case.operation(cnp, *tensors), inputs=tensors, num_threads=1)
     if "island" in str(model.explain()):
-        return Measured(case.name, num_elements, None)
-
-    def ours() -> object:
-        return model(*case.arrays)
-
-    def numpys() -> object:
-        return case.operation(np, *case.arrays)
-
-    repeats = max(1, int(_NS_PER_ROUND // max(1.0, min(_per_call_ns(numpys, 2), _per_call_ns(numpys, 2)))))
-    _per_call_ns(ours, max(2, repeats // 4))
-    pairs = [(_per_call_ns(ours, repeats), _per_call_ns(numpys, repeats)) for _ in range(num_rounds)]
-    ratio = median(left / right for left, right in pairs)
-    print(f"{ratio:6.2f}  {num_elements:>9,}  {case.name}", file=sys.stderr, flush=True)
-    return Measured(case.name, num_elements, ratio, median(p[0] for p in pairs), median(p[1] for p in pairs))
+        return {}
+    return {_OURS: lambda: model(*case.arrays), _NUMPYS: lambda: case.operation(np, *case.arrays)}
 
 
-def _per_call_ns(run: Callable[[], object], repeats: int) -> float:
+def _timed(runs: Mapping[str, Run], num_rounds: int) -> Timings:
+    """Seconds per call of each contender, one mean per round; in turn in every order, since each leaves the caches as it does."""
+    fastest_ns = min(_per_call_ns(runs[_NUMPYS], 2) for _ in range(2))
+    repeats = max(1, int(_NS_PER_TURN // max(1.0, fastest_ns)))
+    _per_call_ns(runs[_OURS], max(2, repeats // 4))
+    orders = list(permutations(runs))
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(num_rounds):
+        for name in orders[number % len(orders)]:
+            seconds[name].append(_per_call_ns(runs[name], repeats) * 1e-9)
+    return Timings({name: tuple(values) for name, values in seconds.items()})
+
+
+def _per_call_ns(run: Run, repeats: int) -> float:
     """The mean time of a call; a result lives until the next one is made, as in `y = f(x)` in a loop."""
+    result = run()
     start_ns = time.thread_time_ns()
     for _ in range(repeats):
         result = run()
