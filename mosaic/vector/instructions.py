@@ -8,6 +8,7 @@ is a loop.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from mosaic import c
 from mosaic.vector.vector_types import VectorType
@@ -88,11 +89,15 @@ def _rows_of_int32() -> dict[tuple[str, str, int], Instruction]:
     return {(name, short, num_bytes): row for (short, num_bytes, name), row in rows.items()}
 
 
-_extrema_of_int64 = {
-    (name, "i64", 64): Instruction(f"__builtin_ia32_p{word}sq512_mask", "__AVX512F__", ("x", "y", "x", _all_lanes))
-    for name, word in _extrema.items()
-}
-"""Declared with long long, which int64_t need not be: `x` and `y` are the operands in that type."""
+def _rows_of_int64() -> dict[tuple[str, str, int], Instruction]:
+    """Return the rows of 64-bit extrema: gcc declares them with long long, so `x` and `y` are the operands in that type."""
+    rows = {}
+    for (name, word), (short, letter) in product(_extrema.items(), (("i64", "s"), ("u64", "u"))):
+        for num_bytes, macro in ((64, "__AVX512F__"), (32, "__AVX512VL__"), (16, "__AVX512VL__")):
+            builtin = f"__builtin_ia32_p{word}{letter}q{8 * num_bytes}_mask"
+            rows[name, short, num_bytes] = Instruction(builtin, macro, ("x", "y", "x", _all_lanes))
+    return rows
+
 
 _products_of_halves = {
     ("multiply_halves", "u64", 64): Instruction(
@@ -121,6 +126,7 @@ _rows = {
     **_rows_of("f32", "ps"),
     **_rows_of("f64", "pd"),
     **_rows_of_int32(),
+    **_rows_of_int64(),
     **_rows_of_comparisons(),
     **_products_of_halves,
 }

@@ -107,13 +107,15 @@ def extremum(vector: VectorType, name: str) -> Helper:
             whole = _extremum_by_instruction(vector, full_name, found)
         condition = f"defined({found.macro}) && !defined(__clang__)"
         item = c.CompiledIf(condition, (whole,), (function,))
-    return Helper(
-        full_name, (item,), (choose, builtin_type(8, vector.lanes)) if vector.element.short == "i64" else (choose,)
-    )
+    is_long = vector.element.short in _longs
+    return Helper(full_name, (item,), (choose, builtin_type(8, vector.lanes)) if is_long else (choose,))
+
+
+_longs = ("i64", "u64")
 
 
 def _extremum_by_instruction(vector: VectorType, name: str, found: Instruction) -> c.Function:
-    if vector.element.short != "i64":
+    if vector.element.short not in _longs:
         return _extremum_function(vector, name, found.call())
     wide = c.NamedType(builtin_type(8, vector.lanes).name)
     body = (
