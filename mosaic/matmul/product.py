@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mosaic import c
 from mosaic.c.helpers import Helper
-from mosaic.matmul.blocking import Blocking, MatmulSpec, num_panels, num_row_blocks, num_tasks
+from mosaic.matmul.blocking import Blocking, MatmulSpec, num_panels, num_row_blocks, num_tasks, waits_for_b
 from mosaic.matmul.tile import Tile, tile_function
 from mosaic.targets import Target
 from mosaic.vector.memory import load
@@ -48,6 +48,10 @@ _a, _b, _sums, _panel, _row, _rows, _row_stop, _column, _lane_start, _r, _task =
     c.Name(name) for name in ("a", "b", "sums", "panel", "row", "rows", "row_stop", "column", "lane_start", "r", "task")
 )
 _b_panel, _depth = c.Name("b_panel"), c.Name("depth")
+
+
+_steps_ahead = 8
+"""How many rows of B are under way: with 4, what comes from L3 is late."""
 
 
 def emit_matmul(matmul: Matmul) -> Helper:
@@ -112,12 +116,13 @@ def _tiles(matmul: Matmul) -> dict[tuple[int, bool], Tile]:
     last = _last_columns(matmul)
     is_partial = spec.b_depth_stride is not None and last % vector.lanes != 0
     tiles = {}
+    ahead = _steps_ahead if waits_for_b(spec, matmul.target) else 0
     for rows in _row_counts(matmul):
         if num_panels(spec, blocking) > 1 or last == blocking.nr:
-            tiles[rows, False] = Tile(vector, rows, blocking.nr // vector.lanes, matmul.target.has_fma)
+            tiles[rows, False] = Tile(vector, rows, blocking.nr // vector.lanes, matmul.target.has_fma, ahead=ahead)
         if last != blocking.nr:
             vectors = -(-last // vector.lanes)
-            tiles[rows, True] = Tile(vector, rows, vectors, matmul.target.has_fma, is_partial)
+            tiles[rows, True] = Tile(vector, rows, vectors, matmul.target.has_fma, is_partial, ahead)
     return tiles
 
 

@@ -18,19 +18,27 @@ from mosaic.vector.vector_types import VectorType
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A tile of `rows` x `vectors` sums; with `is_partial` only `last_lanes` lanes of B's last vector may be read."""
+    """A tile of `rows` x `vectors` sums; with `is_partial` only `last_lanes` lanes of B's last vector may be read.
+
+    ahead: how many steps before its turn the row of B is asked for, where it comes from far; 0: the processor sees to it
+    """
 
     vector: VectorType
     rows: int
     vectors: int
     has_fma: bool
     is_partial: bool = False
+    ahead: int = 0
 
     @property
     def name(self) -> str:
         """Return the name of the function."""
         columns = self.vectors * self.vector.lanes
-        return f"multiply_{self.rows}x{columns}_{self.vector.name}" + ("_partial" if self.is_partial else "")
+        return (
+            f"multiply_{self.rows}x{columns}_{self.vector.name}"
+            + ("_partial" if self.is_partial else "")
+            + ("_ahead" if self.ahead else "")
+        )
 
 
 _a, _b, _sums, _steps = (c.Name(name) for name in ("a", "b", "sums", "steps"))
@@ -100,10 +108,16 @@ def _cells(tile: Tile) -> list[tuple[int, int]]:
     return [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
 
 
+_line_bytes = 64
+
+
 def _step(tile: Tile) -> tuple[c.Statement, ...]:
     """One k: a row of B, and each of A's numbers times it."""
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
     body: list[c.Statement] = []
+    for offset in range(0, tile.vectors * vector.num_bytes if tile.ahead else 0, _line_bytes):
+        place = _b + _b_depth_stride * tile.ahead + offset // vector.element.num_bytes
+        body.append(c.ExpressionStatement(c.Call("__builtin_prefetch", (place,))))
     for column in range(tile.vectors):
         place = _b + column * vector.lanes
         is_last = tile.is_partial and column == tile.vectors - 1
