@@ -362,10 +362,11 @@ _truths = {
     "isinf": _always(False),
     "isfinite": _always(True),
     "where": _where,
-    # Of masks, where true is -1: as bits, which is less work for processor and compiler than a comparison.
-    "less": lambda lanes, dtype, args: ~args[0] & args[1],
+    # Of masks, where true is -1: as bits, which is less work for processor and compiler than a comparison. Not x & ~y, for
+    # which gcc 12 tests the bytes of x twice, the second time under a mask.
+    "less": lambda lanes, dtype, args: args[1] < args[0],
     "less_equal": lambda lanes, dtype, args: ~args[0] | args[1],
-    "greater": lambda lanes, dtype, args: args[0] & ~args[1],
+    "greater": lambda lanes, dtype, args: args[0] < args[1],
     "greater_equal": lambda lanes, dtype, args: args[0] | ~args[1],
     "equal": lambda lanes, dtype, args: ~(args[0] ^ args[1]),
     "not_equal": _binary("^"),

@@ -15,6 +15,7 @@ from mosaic.c.walk import mentions
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.operands import Operand, Operands
 from mosaic.codegen.registers import Lanes
+from mosaic.codegen.row_blocks import RowBlockEmitter
 from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.codegen.scatters import ScatterEmitter
@@ -24,6 +25,8 @@ from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.statements import Group, Scatter
 from mosaic.targets import Target
+
+_line_bytes = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,11 @@ def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter) -> KernelCode:
 def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
     """Return the statements for a single long row; a task is a range of its elements, a multiple of the lanes."""
     scope, length, is_moving = Scope(frozenset()), rows.emitter.operands.extent(group.length), moves((group.length,))
+    if own.on_lines:
+        assert isinstance(rows, RowEmitter), "only streams are aligned"
+        row = Row((), c.Name("start"), c.Name("stop"), group.most_length, first=c.Name("first"))
+        statements = rows.emit(row, scope)
+        return (*_bounds_on_lines(own, length, *rows.widest_result()), *statements)
     if own.num_tasks == 1:
         return rows.emit(Row((), c.literal(0), length, group.most_length, is_moving), scope)
     bounds = _bounds(own, length)
@@ -146,10 +154,55 @@ def _bounds(own: Schedule, count: c.Expression) -> tuple[c.Statement, ...]:
     )
 
 
+def _bounds_on_lines(
+    own: Schedule, count: c.Expression, result: c.Expression, num_bytes: int
+) -> tuple[c.Statement, ...]:
+    """Declare `start`, `stop` and `first` of a task whose ends are those of cache lines of the result."""
+    task, ahead, start = c.Name("task"), c.Name("ahead"), c.Name("start")
+    behind_line = c.Cast(c.NamedType("uintptr_t"), result) % _line_bytes / num_bytes
+    begins: c.Expression = c.literal(0)
+    ends = count
+    if own.num_tasks > 1:
+        begins = c.Conditional(c.equal(task, 0), c.literal(0), task * own.per_task - ahead)
+        ends = c.Conditional(task < own.num_tasks - 1, task * own.per_task + own.per_task - ahead, count)
+    return (
+        c.Declare(c.const(c.int64), "ahead", c.Cast(c.int64, behind_line)),
+        c.Declare(c.const(c.int64), "start", begins),
+        c.Declare(c.const(c.int64), "stop", ends),
+        c.Declare(c.const(c.int64), "first", start + (-(start + ahead) & (own.lanes - 1))),
+    )
+
+
 def _loop_over_rows(
     group: Group, rows: RowsEmitter, start: c.Expression, stop: c.Expression
 ) -> tuple[c.Statement, ...]:
     """Return the loop over rows; it increments the index along each outer axis, which is faster than division."""
+    own = schedule_of(group)
+    if own.rows_at_once > 1:
+        assert isinstance(rows, RowEmitter), "only reductions of rows are done at once"
+        block, start = _loop_over_blocks(group, rows, own.rows_at_once, start, stop)
+        return (*block, *_loop_over_single_rows(group, rows, start, stop))
+    return _loop_over_single_rows(group, rows, start, stop)
+
+
+def _loop_over_blocks(
+    group: Group, rows: RowEmitter, count: int, start: c.Expression, stop: c.Expression
+) -> tuple[tuple[c.Statement, ...], c.Expression]:
+    """Return the loop over as many rows at once as fit, and where the rows begin that are left over."""
+    (stage,), (phase,) = rows.stages, rows.schedule
+    blocks = RowBlockEmitter(rows.emitter, stage, phase.turns)
+    length = rows.emitter.operands.extent(group.length)
+    places = [Row((c.Name("row") + step,), c.literal(0), length, group.most_length) for step in range(count)]
+    statements = blocks.emit(places, Scope(frozenset()))
+    return (
+        (c.loop("row", stop - (count - 1), *statements, start=start, step=count),),
+        start + (stop - start) / count * count,
+    )
+
+
+def _loop_over_single_rows(
+    group: Group, rows: RowsEmitter, start: c.Expression, stop: c.Expression
+) -> tuple[c.Statement, ...]:
     extents = tuple(map(rows.emitter.operands.extent, group.rows))
     axes, declarations = row_indices(extents, start)
     if len(group.rows) == 1:

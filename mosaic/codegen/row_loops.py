@@ -16,6 +16,8 @@ class Row:
     """The position of a row: one C expression per outer axis, and the range of the lane axis (literals, or names).
 
     length:    its elements; the most that it has in any turn if it `is_moving` with a loop around the kernel
+    first:     where the vectors begin that do not cross cache lines of the result, less than a vector behind `start`; None:
+               at `start`, and nothing is known of lines
     """
 
     axes: tuple[c.Expression, ...]
@@ -23,6 +25,7 @@ class Row:
     stop: c.Expression
     length: int
     is_moving: bool = False
+    first: c.Expression | None = None
 
     @property
     def is_range(self) -> bool:

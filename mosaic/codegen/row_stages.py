@@ -49,6 +49,13 @@ class RowEmitter:
             phase.emit(number, own)
         return (*declarations, *scope.statements)
 
+    def widest_result(self) -> tuple[c.Expression, int]:
+        """Return the address of the first element of the stored result with the largest elements, and their bytes."""
+        stored = [stage.result for stage in self.stages if stage.result.buffer in self.stored]
+        view = max(stored, key=lambda one: one.dtype.itemsize)
+        where = Where((c.literal(0),), 0)
+        return self.emitter.address(view, where, is_written=True), view.dtype.itemsize
+
     def _local_row(self, buffer: Buffer, name: str, length: int) -> c.Statement:
         lanes = self.emitter.lanes.lanes
         padded = -(-length // lanes) * lanes
@@ -159,6 +166,9 @@ class _PhaseEmitter:
                 scope.places[buffer] = place + lane
 
     def _emit_loop(self, stages: Sequence[RowStage], schedule: PhaseSchedule) -> None:
+        if self.row.first is not None:
+            self._emit_between_ends(stages, self.row.first)
+            return
         accumulators = {stage: accumulator(self.emitter, stage, self.scope) for stage in stages if stage.is_along_row}
         if schedule.block:
             self._emit_blocks(stages, accumulators, schedule)
@@ -179,6 +189,24 @@ class _PhaseEmitter:
             self._emit_body(stages, accumulators, scope, where)
 
         loop_along_row(self.emitter, self.row, self.scope, body, start=start)
+
+    def _emit_between_ends(self, stages: Sequence[RowStage], first: c.Expression) -> None:
+        """Compute a stream on vectors that lie within cache lines, and one vector at either end that may not.
+
+        The vectors at the ends share elements with those between. They are computed before the loop and stored behind it,
+        because the result may lie in the memory of an operand.
+        """
+        lanes, index = self.emitter.lanes.lanes, c.Name(self.emitter.fresh("i"))
+        stores = self.scope.inner()
+        for end in (self.row.start, self.row.stop - lanes):
+            inner = self.scope.inner(len(self.row.axes))
+            self._emit_body(stages, {}, inner, self._where(end, None), stores)
+            self.scope.statements.extend(inner.statements)
+        inner = self.scope.inner(len(self.row.axes))
+        self._emit_body(stages, {}, inner, self._where(index, None))
+        stop = self.row.stop - (lanes - 1)
+        self.scope.statements.append(c.loop(index.text, stop, *inner.statements, start=first, step=lanes))
+        self.scope.statements.extend(stores.statements)
 
     def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> c.Operand:
         """Reduce with several accumulators in turn, so that no addition waits for the one before; return the end."""
@@ -257,8 +285,14 @@ class _PhaseEmitter:
         return () if decided is None else (c.If(decided, (c.Break(),)),)
 
     def _emit_body(
-        self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], scope: Scope, where: Where
+        self,
+        stages: Sequence[RowStage],
+        accumulators: Mapping[RowStage, str],
+        scope: Scope,
+        where: Where,
+        stores: Scope | None = None,
     ) -> None:
+        """Compute the stages for one vector; `stores` takes the statements that store, if they come later."""
         self._bind_rows(scope, where)
         for stage in stages:
             if stage in accumulators:
@@ -267,7 +301,7 @@ class _PhaseEmitter:
                 continue
             value = self._vector_value(stage, scope, where)
             scope.bound[stage.result.buffer] = value
-            self._deliver(stage, value, scope, where)
+            self._deliver(stage, value, stores or scope, where)
 
     def _deliver(self, stage: RowStage, value: c.Expression, scope: Scope, where: Where) -> None:
         """Store a vector of a stage's result in memory, in a local row, or in both."""

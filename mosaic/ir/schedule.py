@@ -30,6 +30,9 @@ class Schedule:
     num_tasks:    parts that threads share
     per_task:     rows in a task; where `is_flat`, elements of the only row; of products, pairs of matrices (1: a pair may be
                   shared among tasks)
+    on_lines:     where `is_flat`, tasks begin and vectors lie where cache lines of the result begin, wherever it lies; the
+                  last task takes the rest
+    rows_at_once: rows that a reduction takes together, because they share an operand
     phases:       one for each loop along the row
     unrolled:     turns of a loop inside the kernel that the compiler writes out
     block_rows:   rows of two products that stay in the cache between them
@@ -41,8 +44,10 @@ class Schedule:
     num_tasks: int
     per_task: int = 1
     is_flat: bool = False
+    on_lines: bool = False
     phases: tuple[PhaseSchedule, ...] = ()
     unrolled: int = 1
+    rows_at_once: int = 1
     block_rows: int = 0
     blockings: tuple[Blocking, ...] = ()
 
@@ -51,7 +56,9 @@ class Schedule:
         special = [phase for phase in self.phases if phase != PhaseSchedule()]
         wide = "".join(f", {_words(phase)}" for phase in special)
         blocks = "".join(f", tiles of {one.mr} x {one.nr} x {one.depth_block}" for one in self.blockings)
-        return f"{shared} by {self.lanes} lanes{wide}{blocks}"
+        lines = " on cache lines" if self.on_lines else ""
+        rows = f", {self.rows_at_once} rows at once" if self.rows_at_once > 1 else ""
+        return f"{shared}{lines}{rows} by {self.lanes} lanes{wide}{blocks}"
 
 
 def _words(phase: PhaseSchedule) -> str:

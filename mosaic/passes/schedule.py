@@ -1,4 +1,4 @@
-"""Decides how each group runs: how many tasks, which vectors, how many at once. All such numbers stand here.
+"""Decides how each group runs: how many tasks, which vectors, how many at once. All such numbers stand here and in `streams`.
 
 Before:  for rows [1000] of 1000:
              y[1000, 1] = add over row of x[1000, 1000]
@@ -18,16 +18,24 @@ from functools import singledispatch
 
 import numpy as np
 
-from mosaic.codegen.elementwise import is_row
 from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.codegen.row_stages import plan_phases
-from mosaic.ir.expressions import Apply, Load, loads, size, walk
+from mosaic.ir.affine import moves
+from mosaic.ir.expressions import Load, size, walk
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.schedule import PhaseSchedule, Schedule
 from mosaic.ir.statements import Group, IrProgram, Matmul, RowStage, Scatter
 from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks
+from mosaic.passes.streams import (
+    fewest_elements,
+    fills_lines,
+    fitting_vectors,
+    is_stream,
+    reads_one_operand_again,
+    widest_stream,
+)
 from mosaic.targets import Target
 
 ChooseBlocking = Callable[[Matmul, Target], Blocking]
@@ -38,10 +46,8 @@ task_elements = 16 * 1024
 task_products = 1 << 18
 """The fewest multiply-adds of a task, about ten microseconds; smaller products of a batch share a task."""
 
-widest_stream = 32
-most_streamed = 2
-"""A kernel of so few operations waits for memory, where wider vectors gain nothing and lose 5% (Zen 4): arrays of numpy
-start anywhere in a cache line, so that each access to 64 bytes touches two lines."""
+_line_bytes = 64
+"""A cache line; as many elements are whole lines and whole vectors of any dtype."""
 
 block_elements = 4096
 """A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
@@ -49,6 +55,10 @@ block_elements = 4096
 accumulators_in_turn = 4
 most_records_in_turns = 8
 """Longer expressions get no copies: they keep the processor busy alone, and copies would slow the compiler."""
+
+rows_at_once, turns_of_rows_at_once = 4, 2
+"""A matrix of 1,000 x 1,000 times a vector: 0.8 of the time of one row after the other, whose loads of the vector are half of
+all; with two rows 0.87. Eight accumulators leave room for the vectors of the operand."""
 
 most_wide_vectors = 8
 most_wide_records = 12
@@ -84,10 +94,14 @@ def schedule_of(first: Kind, group: Group, machine: Machine) -> Schedule:
 @schedule_of.register
 def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
     stages = group.row_stages
-    target = _fitting_vectors(stages, machine.target)
+    if group.most_length < 2 * block_elements and reads_one_operand_again(group):
+        return _of_rows_at_once(group, machine.target)
+    is_streamed = is_stream(stages)
+    target = fitting_vectors(stages, machine.target) if is_streamed else machine.target
     lanes = num_lanes(_dtypes_of(stages), target, group.most_length)
     is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
-    return replace(_of_rows(group, target, lanes, is_flat), phases=_phases(stages, group.most_length, lanes))
+    rows = _of_stream(group, target, lanes) if is_streamed and is_flat else _of_rows(group, target, lanes, is_flat)
+    return replace(rows, phases=_phases(stages, group.most_length, lanes))
 
 
 @schedule_of.register
@@ -147,14 +161,35 @@ def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedul
     work = max(1, *(stage.num_turns for stage in group.stages))  # a sum may be of no element in any turn
     if is_flat:
         # Reductions across rows read several vectors of a row at once.
-        least = 64 if work == 1 else most_wide_vectors * lanes
-        chunk = max(least, math.ceil(task_elements / work) // least * least)
-        chunk = math.ceil(group.most_length / max(1, math.ceil(group.most_length / chunk)) / least) * least
-        return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.most_length / chunk)), chunk, True)
+        least = _line_bytes if work == 1 else most_wide_vectors * lanes
+        return _of_ranges(group, target, lanes, max(least, math.ceil(task_elements / work) // least * least), least)
     count = math.prod(group.most_rows)
     per_task = max(1, min(count, task_elements // max(1, group.most_length * work)))
     tasks = math.ceil(count / per_task)
     return Schedule(target.vector_bytes, lanes, tasks, math.ceil(count / tasks))  # 128 rows by 42 are 4 times 32
+
+
+def _of_rows_at_once(group: Group, target: Target) -> Schedule:
+    """Return the schedule of a matrix times a vector and the like."""
+    narrow = replace(target, vector_bytes=min(target.vector_bytes, widest_stream))
+    rows = _of_rows(group, narrow, num_lanes(_dtypes_of(group.row_stages), narrow, group.most_length), False)
+    return replace(rows, phases=(PhaseSchedule(turns=turns_of_rows_at_once),), rows_at_once=rows_at_once)
+
+
+def _of_ranges(group: Group, target: Target, lanes: int, most: int, least: int) -> Schedule:
+    """Return tasks that are ranges of at most so many elements, multiples of `least`; the last has what is left."""
+    per_task = math.ceil(group.most_length / max(1, math.ceil(group.most_length / most)) / least) * least
+    return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.most_length / per_task)), per_task, True)
+
+
+def _of_stream(group: Group, target: Target, lanes: int) -> Schedule:
+    """Return the tasks of a stream along one row: on lines of the cache, where the last takes the rest and none is short."""
+    stages = group.row_stages
+    fewest = max(task_elements, fewest_elements(stages))
+    if moves((group.length,)) or group.most_length < task_elements or not fills_lines(stages):
+        return _of_ranges(group, target, lanes, fewest, _line_bytes)
+    per_task = group.most_length // max(1, group.most_length // fewest) // _line_bytes * _line_bytes
+    return Schedule(target.vector_bytes, lanes, group.most_length // per_task, per_task, True, on_lines=True)
 
 
 def _phases(stages: Sequence[RowStage], length: int, lanes: int) -> tuple[PhaseSchedule, ...]:
@@ -177,21 +212,6 @@ def _phase(stages: Sequence[RowStage], length: int, lanes: int) -> PhaseSchedule
 def _wide_vectors(length: int, lanes: int) -> int:
     """Return how many vectors of a row go through inner loops together: a power of two."""
     return 1 << (min(most_wide_vectors, length // lanes).bit_length() - 1) if length >= lanes else 1
-
-
-def _fitting_vectors(stages: tuple[RowStage, ...], target: Target) -> Target:
-    """Return the target with vectors of the size that suits the stages."""
-    if target.vector_bytes <= widest_stream or any(stage.reducer for stage in stages):
-        return target
-    dtypes = set(_dtypes_of(stages))
-    # Conversions between sizes, and truth values, take several instructions per vector; a fill takes none.
-    is_plain = len({dtype.itemsize for dtype in dtypes}) == 1 and np.dtype(bool) not in dtypes
-    if not is_plain or not any(True for stage in stages for _ in loads(stage.expression)):
-        return target
-    applied = [part for stage in stages for part in walk(stage.expression) if isinstance(part, Apply)]
-    if len(applied) > most_streamed or not all(is_row(part.function, part.arguments[0].dtype) for part in applied):
-        return target
-    return replace(target, vector_bytes=widest_stream)
 
 
 def num_lanes(dtypes: Iterable[np.dtype], target: Target, length: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from mosaic.codegen import group_kernels, row_kernel, row_stages, serial_loops
-from mosaic.passes import schedule
+from mosaic.passes import schedule, streams
 from tests.mosaic.comparison import assert_same_values
 from tests.mosaic.passes.test_stages import around, text
 from tests.mosaic.test_fusion import softmax
@@ -40,7 +40,7 @@ def test_the_schedule_says_tasks_lanes_and_accumulators() -> None:
 def test_a_long_row_is_shared_in_ranges_and_summed_up_in_blocks() -> None:
     x = doubles(100_000)
     _, after = around("schedule", [x + 1, x.max()], [x])
-    assert after.splitlines()[0] == "for one row of 100000 in 7 tasks of 14336 by 4 lanes:"
+    assert after.splitlines()[0] == "for one row of 100000 in 6 tasks of 16640 on cache lines by 4 lanes:"
     assert after.splitlines()[2] == "for one row of 100000 by 4 lanes, blocks of 4096 with 4 in turn:"
 
 
@@ -74,6 +74,7 @@ PROGRAMS: dict[str, Any] = {
         ("most_wide_records", 0),
         ("most_unrolled_records", 0),
         ("widest_stream", 16),
+        ("most_streamed", 0),
     ],
 )
 def test_emitters_obey_any_schedule(name: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +92,7 @@ def test_emitters_obey_any_schedule(name: str, value: int, monkeypatch: pytest.M
         return [model.source for model in models]
 
     before = sources()
-    monkeypatch.setattr(schedule, name, value)
+    monkeypatch.setattr(streams if name in vars(streams) else schedule, name, value)
     # What is stored under the key of the program is of the other schedule.
     monkeypatch.setattr("mosaic.stored_programs.program_key", lambda request: None)
     after = sources()

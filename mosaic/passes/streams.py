@@ -1,0 +1,83 @@
+"""Streams: kernels of so few operations that they wait for memory, such as a copy, `x + y`, or a comparison.
+
+What they need is decided here: vectors that suit memory, tasks that are long enough, stores that fill whole cache lines.
+The pass `schedule` asks; `mosaic/codegen/row_stages.py` emits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mosaic.codegen.elementwise import is_row
+from mosaic.ir.affine import moves
+from mosaic.ir.expressions import Apply, loads, walk
+from mosaic.ir.statements import Group, RowStage
+from mosaic.targets import Target
+
+widest_stream = 32
+"""Bytes of a vector: with 64, each access of an array that numpy allocated touches two cache lines, since malloc aligns to
+16 bytes. It loses up to 8% (Zen 4), stores that are aligned or not."""
+
+narrowest_stream = 16
+"""Bytes of the narrowest vector: shorter accesses cost more than they save (int64 to int8, float64 compared)."""
+
+most_streamed = 2
+"""The most operations of a kernel that waits for memory."""
+
+task_bytes = 192 * 1024
+"""The fewest bytes that a task moves: a few microseconds. A task of 16,384 truth values took 0.5, a tenth of it to begin."""
+
+
+def is_stream(stages: Sequence[RowStage]) -> bool:
+    """Whether the stages do so little with each element that memory decides their time."""
+    if any(stage.reducer or stage.serial for stage in stages):
+        return False
+    return sum(map(num_applied, stages)) <= most_streamed and all(map(is_plain, stages))
+
+
+def num_applied(stage: RowStage) -> int:
+    """Return how many functions are applied to each element."""
+    return sum(isinstance(part, Apply) for part in walk(stage.expression))
+
+
+def is_plain(stage: RowStage) -> bool:
+    """Whether every operand is read in order, and every function is a few operations."""
+    applied = [part for part in walk(stage.expression) if isinstance(part, Apply)]
+    is_gathered = any(load.gathers for load in loads(stage.expression))
+    return not is_gathered and all(is_row(one.function, one.arguments[0].dtype) for one in applied)
+
+
+def fitting_vectors(stages: Sequence[RowStage], target: Target) -> Target:
+    """Return the target with vectors of the size that suits the stages of a stream."""
+    read = [load.dtype for stage in stages for load in loads(stage.expression)]
+    if not read:  # a fill needs none but its stores
+        return target
+    sizes = [dtype.itemsize for dtype in (*read, *(stage.result.dtype for stage in stages))]
+    if target.vector_bytes <= widest_stream or widest_stream // max(sizes) * min(sizes) < narrowest_stream:
+        return target
+    return replace(target, vector_bytes=widest_stream)
+
+
+def fewest_elements(stages: Sequence[RowStage]) -> int:
+    """Return the elements of a task that moves `task_bytes`."""
+    views = {load.view for stage in stages for load in loads(stage.expression)} | {stage.result for stage in stages}
+    return task_bytes // sum(view.dtype.itemsize for view in views)
+
+
+def fills_lines(stages: Sequence[RowStage]) -> bool:
+    """Whether all that is stored lies one element after the other, so that vectors can lie within cache lines."""
+    return all(stage.result.strides == (1,) for stage in stages)
+
+
+def reads_one_operand_again(group: Group) -> bool:
+    """Whether a group reduces each row of a matrix with an operand that is the same for all rows, as `matrix @ vector` does."""
+    if not group.is_of_rows or len(group.stages) > 1 or len(group.rows) != 1 or moves((*group.rows, group.length)):
+        return False
+    (stage,) = group.row_stages
+    if not stage.is_along_row or stage.serial or stage.finds_position or not is_plain(stage):
+        return False
+    if num_applied(stage) > most_streamed:
+        return False
+    strides = [load.view.strides for load in loads(stage.expression)]
+    return any(row and lane for row, lane in strides) and any(lane and not row for row, lane in strides)

@@ -1,0 +1,93 @@
+"""Streams (copies, sums of two arrays, comparisons): values at every alignment, tasks of enough bytes, whole cache lines."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit.numpy as cnp
+import mosaic
+from tests.mosaic.passes.test_stages import around
+
+Program = Callable[..., Any]
+
+PROGRAMS: dict[str, tuple[Program, str]] = {
+    "copied and doubled": (lambda x: x * 2, "f4"),
+    "two operations": (lambda x: x * 2 + 1, "f8"),
+    "narrowed": (lambda x: x.astype("i1"), "i8"),
+    "halved in width": (lambda x: x.astype("f4"), "f8"),
+    "widened": (lambda x: x.astype("f8"), "u1"),
+    "compared": (lambda x: x < 50, "i4"),
+    "truth values": (lambda x: ~x, "?"),
+    "reversed": (lambda x: x[::-1] - x, "i2"),
+    "filled": (lambda x: cnp.isnan(x) | cnp.asarray(False), "u2"),
+}
+
+
+def numbers(length: int, dtype: str) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).integers(0, 100, length).astype(dtype)
+
+
+def placed(dtype: np.dtype[Any], length: int, ahead: int) -> np.ndarray[Any, Any]:
+    """An array whose first element lies so many elements behind the start of a cache line, with the array around it."""
+    room = np.full((length + 256) * dtype.itemsize, 0xEE, np.uint8)
+    start = -room.ctypes.data % 64 + 64 + ahead * dtype.itemsize
+    return room[start:][: length * dtype.itemsize].view(dtype)
+
+
+def around_it(array: np.ndarray[Any, Any]) -> list[int]:
+    """The bytes beside an array made by `placed`."""
+    room = array.base
+    assert isinstance(room, np.ndarray)
+    start = array.ctypes.data - room.ctypes.data
+    return [*room[start - 64 : start].tolist(), *room[start + array.nbytes :][:64].tolist()]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("length", [16_384, 16_387, 100_001])
+def test_results_are_right_and_within_bounds_wherever_they_lie(name: str, length: int) -> None:
+    program, dtype = PROGRAMS[name]
+    given = numbers(length, dtype)
+    x = cnp.asarray(given)
+    model = mosaic.compile(program(x), inputs=[x], num_threads=2)
+    expected = np.asarray(cnp.evaluate(program(x)))
+    for ahead in (0, 1, 3, 7, 16, 63):
+        result = placed(expected.dtype, length, ahead)
+        model(given, out=result)
+        np.testing.assert_array_equal(result, expected)
+        assert set(around_it(result)) == {0xEE}, f"bytes beside a result {ahead} elements behind a line were written"
+
+
+@pytest.mark.parametrize("length", [16_400, 65_537, 200_003])
+def test_a_result_in_the_memory_of_its_operand_is_right(length: int) -> None:
+    x = cnp.asarray(numbers(length, "i8"))
+    y = cnp.cumsum(x)
+    for start in (3, 1, 6):
+        y[start:] = y[start:] * 3 - y[0]
+    _, after = around("schedule", y, [x])
+    assert "from 3] = subtract(multiply(temporary" in after
+    model = mosaic.compile(y, inputs=[x], num_threads=2)
+    np.testing.assert_array_equal(model(np.asarray(cnp.evaluate(x))), cnp.evaluate(y))
+
+
+def test_a_stream_of_truth_values_has_fewer_tasks_than_one_of_numbers() -> None:
+    bools, doubles = (cnp.asarray(numbers(1_000_000, dtype)) for dtype in ("?", "f8"))
+    _, after = around("schedule", [bools ^ True, doubles * 2], [bools, doubles])
+    heads = [line for line in after.splitlines() if line.startswith("for")]
+    assert heads == [
+        "for one row of 1000000 in 10 tasks of 99968 on cache lines by 32 lanes:",
+        "for one row of 1000000 in 61 tasks of 16384 on cache lines by 4 lanes:",
+    ]
+
+
+def test_what_computes_much_or_is_short_is_no_stream() -> None:
+    long, short = (cnp.asarray(numbers(length, "f8")) for length in (100_000, 1_000))
+    _, after = around("schedule", [cnp.exp(long), short * 2], [long, short])
+    assert "on cache lines" not in after
+
+
+def test_int64_is_narrowed_by_one_instruction_where_there_is_one() -> None:
+    x = cnp.asarray(numbers(1_000, "i8"))
+    source = mosaic.compile(x.astype("i1"), inputs=[x], target="x86-64-v4").source
+    assert "__builtin_ia32_pmovqb512_mask" in source
