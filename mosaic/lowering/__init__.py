@@ -6,6 +6,7 @@ it between compiled regions (`mosaic/numpy_islands.py`).
 
 from mosaic.lowering import (
     compositions,
+    convolutions,
     creation,
     elementwise,
     indexing,
@@ -21,6 +22,7 @@ from mosaic.lowering.registry import has_lowering, lower
 
 __all__ = [
     "compositions",
+    "convolutions",
     "creation",
     "elementwise",
     "has_lowering",

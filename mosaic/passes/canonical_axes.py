@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mosaic.codegen.reducers import identity_of
-from mosaic.ir.affine import Extents, Number, moves
+from mosaic.ir.affine import Extents, Number, most, moves
 from mosaic.ir.expressions import Apply, Load, map_views, views, walk
 from mosaic.ir.statements import Definition, Group, RowStage
 from mosaic.ir.views import View, numbers_only
 from mosaic.lowering.algebra import simplified
+
+fewest_windows = 16
+"""With fewer windows, lanes along them would be empty."""
 
 
 def canonical(definition: Definition) -> Definition:
@@ -83,9 +86,18 @@ def as_group(definition: Definition) -> Group:
         return _element_wise(flat)
     if not flat.result.ndim:
         return _along_row(flat)
-    along_row = _dense_views(flat, len(flat.domain) - 1)
-    along_kept = _dense_views(flat, flat.result.ndim - 1)
-    return _along_row(flat) if along_row >= along_kept else _element_wise(flat)
+    row, kept = len(flat.domain) - 1, flat.result.ndim - 1
+    if _slides(flat, kept, row) and most(flat.domain[kept]) >= fewest_windows:
+        return _element_wise(flat)
+    return _along_row(flat) if _dense_views(flat, row) >= _dense_views(flat, kept) else _element_wise(flat)
+
+
+def _slides(definition: Definition, kept: int, row: int) -> bool:
+    """Whether a window slides over an array: neighbours along the row are neighbours of the next window too.
+
+    Lanes along the windows then read as densely, and their sums need not be added up in the end.
+    """
+    return any(view.strides[kept] == view.strides[row] == 1 for view in views(definition.expression))
 
 
 def _dense_views(definition: Definition, axis: int) -> int:

@@ -151,6 +151,7 @@ EXAMPLES = {
     "layer_norm": lambda x: layer_norm(x, *tensors([(50,), (50,)])),
     "product_with_bias_and_gelu": lambda x: gelu(x @ tensor(50, 40) + tensor(40)),
     "sum_of_rows": lambda x: x.sum(axis=0),
+    "convolution": lambda x: cnp.convolve(x[0], x[1, :5]),
 }
 
 
