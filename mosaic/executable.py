@@ -16,7 +16,6 @@ from composit.errors import OutOfBoundsError
 from composit.operation import Array, TensorType, tensor_type
 from composit.program import Program, labels_of
 from composit.source import describe_source
-from mosaic.codegen.launches import run_symbol
 from mosaic.compiled import CompiledProgram, CompiledRegion
 from mosaic.ir.expressions import Uniform
 from mosaic.ir.statements import Island
@@ -202,8 +201,7 @@ def load_executable(
     Raises: ParameterError: this machine cannot run code for the target; CompilerNotFoundError, CompileError
     """
     check_runs_here(target)
-    symbols = [run_symbol(index) for index in range(len(compiled.regions))]
-    library = compile_and_load(compiled.source, target=target, symbols=symbols) if symbols else None
+    library = compile_and_load(compiled.source, target=target) if compiled.regions else None
     block = aligned_bytes(constants.size)
     block[:] = constants
     return _linked(program, compiled, library, block, kept, target, num_threads)
@@ -227,7 +225,7 @@ def _linked(
         owns = [_signature(signature, compiled, each, each.num_arena_bytes(num_threads)) for each in compiled.regions]
         checks = [partial(_check_indices, program, region.status_origins) for region in compiled.regions]
         functions = tuple(
-            prepare_function(library, run_symbol(index), own, block, num_threads, memory, check)
+            prepare_function(library, own, block, num_threads, memory, check, index)
             for index, (own, check) in enumerate(zip(owns, checks, strict=True))
         )
     islands, peak = IslandRunner(program, compiled, block, kept), peak_bytes(compiled, ending, num_threads)

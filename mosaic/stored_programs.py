@@ -13,12 +13,11 @@ from composit.errors import CodeStorageError, CompileError, CompilerNotFoundErro
 from composit.nn.core import UserFunction
 from composit.operation import Operation
 from composit.program import Program
-from mosaic.codegen.launches import run_symbol
 from mosaic.compiled import CompiledProgram
 from mosaic.compiled_json import can_be_stored, from_json, to_json
 from mosaic.lowering.registry import lower
 from mosaic.passes.pipeline import Report, Request, compile_program
-from mosaic.runtime.abi import ABI_VERSION
+from mosaic.runtime.abi import ABI_VERSION, RUN_SYMBOL
 from mosaic.runtime.cache import Key, content_key, open_caches
 from mosaic.runtime.compilation import compile_and_load, compiler_arguments, maker_digest
 from mosaic.runtime.compiler import find_compiler
@@ -43,8 +42,7 @@ def compile_and_link(request: Request, report: Report) -> tuple[CompiledProgram,
         return compiled, None, "left to numpy"
     report("compile C", 0.3)
     said: list[str] = []  # the compiler says something only if it runs
-    target, symbols = request.options.target, _symbols(compiled)
-    library = compile_and_load(compiled.source, target=target, symbols=symbols, progress=said.append)
+    library = compile_and_load(compiled.source, target=request.options.target, progress=said.append)
     if key is not None and key.maker is not None and can_be_stored(compiled):
         with contextlib.suppress(OSError):  # a full disk: next time only the library may be found
             open_caches()[-1].publish_program(key, to_json(compiled), library.path, compiled.source)
@@ -88,14 +86,9 @@ def _find(key: Key) -> tuple[CompiledProgram, Library] | None:
         for stored in cache.programs(key):
             try:
                 compiled = from_json(stored.description, stored.source)
-                return compiled, load_library(stored.library, _symbols(compiled))
+                return compiled, load_library(stored.library, (RUN_SYMBOL,))
             except CodeStorageError:
                 raise
             except (CompileError, ValueError, KeyError, IndexError, TypeError):
                 cache.discard(stored.library)  # evicted since it was found, or written by something else
     return None
-
-
-def _symbols(compiled: CompiledProgram) -> list[str]:
-    """Return the symbols that the library of a program exports: one per region."""
-    return [run_symbol(index) for index in range(len(compiled.regions))]

@@ -1,4 +1,4 @@
-"""Launches: which kernels run on which operands, as two tables, and the functions that walk them.
+"""Launches: which kernels run on which operands, as tables, and the functions that walk them.
 
     static const struct place places[] = {{INPUTS, 0, 0}, {ARENA, 0, 0}, {ARENA, 0, 0}, {OUTPUTS, 0, 0}};
     static const struct launch launches[] = {{kernel_0, 1, 2, 0}, {kernel_1, 1, 2, 2}};
@@ -74,11 +74,6 @@ class RegionLaunches:
     status_origins: tuple[int, ...]
 
 
-def run_symbol(region: int) -> str:
-    """Return the name of the function that runs a region."""
-    return RUN_SYMBOL if region == 0 else f"{RUN_SYMBOL}_{region}"
-
-
 def operand_places(
     inputs: Mapping[Buffer, int],
     outputs: Mapping[Buffer, int],
@@ -108,7 +103,7 @@ def operand_places(
 
 
 def launch_items(regions: Sequence[RegionLaunches]) -> tuple[c.TopLevel, ...]:
-    """Return the tables of all launches, the function that runs a part of them, and the function of each region."""
+    """Return the tables of all launches, the function that runs some of them, and `mosaic_run`."""
     launches = [launch for region in regions for launch in region.launches]
     if not launches:
         return ()
@@ -120,10 +115,12 @@ def launch_items(regions: Sequence[RegionLaunches]) -> tuple[c.TopLevel, ...]:
         *(c.Define(name, str(number)) for number, name in enumerate(names)),
         _place_struct(depth),
         _launch_struct,
+        _region_struct,
         _table("place", "places", [row for region in regions for row in _place_rows(region, depth)]),
         _table("launch", "launches", list(_launch_rows(launches))),
-        _run_launches(depth, most_operands),
-        *(_run_function(index, region, depth, reads_turns) for index, region in enumerate(regions)),
+        _table("region", "regions", list(map(_region_row, regions))),
+        _run_launches(depth, most_operands, reads_turns),
+        _run_function(regions, depth),
     )
 
 
@@ -152,6 +149,18 @@ _launch_struct = c.Struct(
         c.Parameter(c.int32, "first_place"),
     ),
     comment="A run of a kernel; its operands lie at places next to each other.",
+)
+
+
+_region_struct = c.Struct(
+    "region",
+    (
+        c.Parameter(c.int64, "first"),
+        c.Parameter(c.int64, "stop"),
+        c.Parameter(c.int64, "num_status"),
+        c.Parameter(c.int64, "status_output"),
+    ),
+    comment="Launches that run together: the first, the one behind the last. An output has places for index errors.",
 )
 
 
@@ -189,48 +198,70 @@ def _launch_rows(launches: Sequence[Launch]) -> Iterator[c.InitializerList]:
         first_place += count
 
 
-def _run_launches(depth: int, most_operands: int) -> c.Function:
+_run_parameters = (
+    c.Parameter(c.Pointer(_arrays), "inputs"),
+    c.Parameter(c.Pointer(_arrays), "outputs"),
+    c.Parameter(c.pointer(c.const(c.NamedType("unsigned char"))), "constants"),
+    c.Parameter(c.pointer(c.NamedType("unsigned char")), "arena"),
+    c.Parameter(_runtime_type, "runtime"),
+)
+
+
+def _region_row(region: RegionLaunches) -> c.InitializerList:
+    numbers = [region.launches[0].number, region.launches[-1].number + 1, len(region.status_origins)]
+    places = [region.place_of(Operand(status_buffer, origin, True)) for origin in region.status_origins[:1]]
+    return c.InitializerList(tuple(map(c.literal, [*numbers, *([each.number for each in places] or [0])])))
+
+
+def _run_launches(depth: int, most_operands: int, reads_turns: bool) -> c.Function:
     """Return the function that runs the launches from one to before another."""
-    number, launch, operands = c.Name("number"), c.Name("launch"), c.Name("operands")
     launch_type = c.Pointer(c.NamedType("struct launch", is_const=True))
-    body = (
-        c.Declare(launch_type, "launch", c.Name("launches") + number),
+    launch = (
+        c.Declare(launch_type, "launch", c.Name("launches") + c.Name("number")),
         c.Declare(c.ArrayType(c.pointer(c.void), most_operands), "operands"),
-        c.loop("operand", _of(launch, "num_operands"), *_find_operand(depth)),
-        c.Declare(
-            c.const(c.NamedType("long long")),
-            "start_ns",
-            c.Conditional(_of(_runtime, "kernel_ns"), c.CallPointer(_of(_runtime, "clock_ns")), c.literal(0)),
-        ),
-        c.ExpressionStatement(
-            c.CallPointer(
-                _of(_runtime, "parallel_for"), (_runtime, _of(launch, "kernel"), operands, _of(launch, "num_tasks"))
-            )
-        ),
-        c.If(
-            _of(_runtime, "kernel_ns"),
-            (
-                c.AugmentedAssign(
-                    _of(_runtime, "kernel_ns")[number],
-                    "+",
-                    c.CallPointer(_of(_runtime, "clock_ns")) - c.Name("start_ns"),
-                ),
-            ),
-        ),
+        c.loop("operand", _of(c.Name("launch"), "num_operands"), *_find_operand(depth)),
+        *_timed_run(),
     )
     return c.Function(
         _function,
         c.void,
         (
-            c.Parameter(_runtime_type, "runtime"),
-            c.Parameter(c.Pointer(c.Pointer(_arrays, is_const=True)), "tables"),
+            *_run_parameters,
             *((c.Parameter(c.const_pointer(c.int64), "turns"),) if depth else ()),
             c.Parameter(c.int64, "first"),
             c.Parameter(c.int64, "stop"),
         ),
-        (c.loop("number", c.Name("stop"), *body, start=c.Name("first")),),
+        (*_tables(reads_turns), c.loop("number", c.Name("stop"), *launch, start=c.Name("first"))),
         is_static=True,
         comment="Runs launches in order, each on all threads if it has several tasks; keeps their times while profiling.",
+    )
+
+
+def _tables(reads_turns: bool) -> tuple[c.Statement, ...]:
+    """Return the declaration of the tables of arrays, in the order of their names; all but the first two hold one array."""
+    blocks = [
+        ("constant_block", c.Cast(c.pointer(c.void), c.Name("constants"))),
+        ("arena_block", c.Name("arena")),
+        *([("turns_block", c.Cast(c.pointer(c.void), c.Name("turns")))] if reads_turns else []),
+    ]
+    tables = (c.Name("inputs"), c.Name("outputs"), *(c.address_of(c.Name(name)) for name, _ in blocks))
+    table_type = c.ArrayType(c.Pointer(_arrays, is_const=True), len(tables))
+    return (
+        *(c.Declare(_arrays, name, value) for name, value in blocks),
+        c.Declare(table_type, "tables", c.InitializerList(tables)),
+    )
+
+
+def _timed_run() -> tuple[c.Statement, ...]:
+    """Return the statements that run a kernel on its operands, and count its time while profiling."""
+    launch, counters = c.Name("launch"), _of(_runtime, "kernel_ns")
+    now = c.CallPointer(_of(_runtime, "clock_ns"))
+    arguments = (_runtime, _of(launch, "kernel"), c.Name("operands"), _of(launch, "num_tasks"))
+    elapsed = c.AugmentedAssign(counters[c.Name("number")], "+", now - c.Name("start_ns"))
+    return (
+        c.Declare(c.const(c.NamedType("long long")), "start_ns", c.Conditional(counters, now, c.literal(0))),
+        c.ExpressionStatement(c.CallPointer(_of(_runtime, "parallel_for"), arguments)),
+        c.If(counters, (elapsed,)),
     )
 
 
@@ -259,47 +290,35 @@ def _find_operand(depth: int) -> tuple[c.Statement, ...]:
     )
 
 
-_run_parameters = (
-    c.Parameter(c.Pointer(_arrays), "inputs"),
-    c.Parameter(c.Pointer(_arrays), "outputs"),
-    c.Parameter(c.pointer(c.const(c.NamedType("unsigned char"))), "constants"),
-    c.Parameter(c.pointer(c.NamedType("unsigned char")), "arena"),
-    c.Parameter(_runtime_type, "runtime"),
-)
-
-
-def _run_function(index: int, region: RegionLaunches, depth: int, reads_turns: bool) -> c.Function:
+def _run_function(regions: Sequence[RegionLaunches], depth: int) -> c.Function:
     """Return the function that runs a region, after clearing its places for index errors."""
+    region, slot = c.Name("region"), c.Name("slot")
+    status = c.Cast(c.pointer(c.int64), c.Name("outputs")[_of(region, "status_output")])
     turns = (c.Declare(c.ArrayType(c.int64, depth), "turns", c.InitializerList((c.literal(0),))),) if depth else ()
-    blocks = [
-        ("constant_block", c.Cast(c.pointer(c.void), c.Name("constants"))),
-        ("arena_block", c.Name("arena")),
-        *([("turns_block", c.Name("turns"))] if reads_turns else []),
-    ]
-    tables = (c.Name("inputs"), c.Name("outputs"), *(c.address_of(c.Name(name)) for name, _ in blocks))
-    of_tables = c.ArrayType(c.Pointer(_arrays, is_const=True), len(tables))
-    declared = (
-        *(c.Declare(_arrays, name, value) for name, value in blocks),
-        c.Declare(of_tables, "tables", c.InitializerList(tables)),
-    )
+    region_type = c.Pointer(c.NamedType("struct region", is_const=True))
     body = (
-        *((*turns, *declared) if reads_turns else (*declared, *turns)),
-        *_cleared(region),
-        *_runs(region.launches, {}, depth),
+        c.Declare(region_type, "region", c.Name("regions") + _of(_runtime, "region")),
+        c.loop("slot", _of(region, "num_status"), c.Assign(status[slot], c.literal(0))),
+        *turns,
+        *(_run_with_loops(index, each, depth) for index, each in enumerate(regions) if _has_loops(each)),
+        _run(_of(region, "first"), _of(region, "stop"), depth),
     )
-    return c.Function(run_symbol(index), c.void, _run_parameters, body)
+    return c.Function(RUN_SYMBOL, c.void, _run_parameters, body)
 
 
-def _cleared(region: RegionLaunches) -> tuple[c.Statement, ...]:
-    """Return the loop that clears the places for index errors, which are next to each other."""
-    if not region.status_origins:
-        return ()
-    first = region.place_of(Operand(status_buffer, region.status_origins[0], True))
-    status, slot = c.Name("status"), c.Name("slot")
-    return (
-        c.Declare(c.pointer(c.int64), "status", c.Name("outputs")[first.number]),
-        c.loop("slot", len(region.status_origins), c.Assign(status[slot], c.literal(0))),
-    )
+def _has_loops(region: RegionLaunches) -> bool:
+    return any(launch.turns for launch in region.launches)
+
+
+def _run_with_loops(index: int, region: RegionLaunches, depth: int) -> c.Statement:
+    """Return the statement that runs a region with loops around kernels, and leaves."""
+    is_asked_for = c.equal(_of(_runtime, "region"), index)
+    return c.If(is_asked_for, (*_runs(region.launches, {}, depth), c.Return()))
+
+
+def _run(first: c.Operand, stop: c.Operand, depth: int) -> c.Statement:
+    turns = (c.Name("turns"),) if depth else ()
+    return c.call(_function, *(c.Name(parameter.name) for parameter in _run_parameters), *turns, first, stop)
 
 
 def _runs(launches: Sequence[Launch], symbols: Mapping[Symbol, c.Expression], depth: int) -> tuple[c.Statement, ...]:
@@ -311,9 +330,7 @@ def _runs(launches: Sequence[Launch], symbols: Mapping[Symbol, c.Expression], de
     for turns, group in groupby(launches, lambda launch: launch.turns[inside : inside + 1]):
         neighbours = tuple(group)
         if not turns:
-            more = (c.Name("turns"),) if depth else ()
-            first, stop = neighbours[0].number, neighbours[-1].number + 1
-            statements.append(c.call(_function, _runtime, c.Name("tables"), *more, first, stop))
+            statements.append(_run(neighbours[0].number, neighbours[-1].number + 1, depth))
             continue
         turn, stop_turn = c.Name(f"turn_{inside}"), number_expression(turns[0].extent, symbols)
         body = _runs(neighbours, {**symbols, turns[0].symbol: turn}, depth)

@@ -12,4 +12,6 @@ struct mosaic_runtime {
     int num_threads;
     /* How a run that takes long hears of Ctrl-C; NULL where it does not. Generated code leaves it alone. */
     struct mosaic_watch *watch;
+    /* Which region of the program to run: it has several where numpy computes a part of it. */
+    int region;
 };

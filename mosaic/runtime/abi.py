@@ -7,7 +7,7 @@ the three cannot drift apart. `ABI_VERSION` is part of every cache key and chang
 from pathlib import Path
 from typing import Final
 
-ABI_VERSION: Final = 2
+ABI_VERSION: Final = 3
 
 _DIRECTORY: Final = Path(__file__).parent
 
@@ -39,9 +39,9 @@ RUN_PARAMETERS: Final = (
 )
 
 
-def run_declaration(symbol: str = RUN_SYMBOL) -> str:
-    """The C declaration, without semicolon, of an exported function of this interface."""
-    return f"void {symbol}({RUN_PARAMETERS})"
+def run_declaration() -> str:
+    """The C declaration, without semicolon, of the exported function of this interface."""
+    return f"void {RUN_SYMBOL}({RUN_PARAMETERS})"
 
 
 ABI_SYMBOL: Final = "mosaic_abi"

@@ -91,21 +91,22 @@ def _ignore(status: Array) -> None:
 
 def prepare_function(
     library: Library,
-    symbol: str,
     signature: Signature,
     constants: Array | None = None,
     num_threads: int = 1,
     memory: CallMemory | None = None,
     check_status: Callable[[Array], None] = _ignore,
+    region: int = 0,
 ) -> PreparedFunction:
-    """The exported function `symbol`, ready to be called.
+    """The function that runs a region of generated code, ready to be called.
 
     `constants` is a contiguous array of bytes whose alignment is the caller's promise to generated code. `memory` is
     what the function shares with the others of its program. `check_status` raises for the status of a run with indices out
     of bounds.
     """
     verify_layout()
-    leases = _Leases(library, symbol, signature, constants, num_threads, memory or CallMemory(signature.arena_bytes))
+    memory = memory or CallMemory(signature.arena_bytes)
+    leases = _Leases(library, region, signature, constants, num_threads, memory)
     run, run_single = _builtin_run(signature, leases, check_status)
     return PreparedFunction(signature, run, run_single, leases, check_status)
 
@@ -122,6 +123,7 @@ class _Leases:
         "_library",
         "_num_bytes",
         "_num_threads",
+        "_region",
         "_signature",
         "memory",
     )
@@ -129,7 +131,7 @@ class _Leases:
     def __init__(
         self,
         library: Library,
-        symbol: str,
+        region: int,
         signature: Signature,
         constants: Array | None,
         num_threads: int,
@@ -138,10 +140,11 @@ class _Leases:
         interface = foreign_interface()
         self._library = library  # keeps the code mapped
         self._signature = signature
-        self._function = library.run_function(symbol)
+        self._function = library.run_function()
         self._constants = interface.NULL if constants is None else interface.from_buffer("unsigned char[]", constants)
         self._input_types = input_types(signature.inputs)
         self._num_threads = num_threads
+        self._region = region
         self._num_bytes = signature.arena_bytes + sum(map(num_output_bytes, signature.outputs))
         self.memory = memory
         self._invoke = runtime_library().function("int mosaic_invoke(const struct mosaic_call *call)", "mosaic_invoke")
@@ -181,7 +184,7 @@ class _Leases:
 
     def code(self) -> Code:
         """What the builtin functions run, with all that must live as long as they do."""
-        runtime = new_runtime(self._num_threads, foreign_interface().NULL)
+        runtime = new_runtime(self._num_threads, foreign_interface().NULL, self._region)
         return Code(self._function, self._constants, runtime, (self._library, self._constants, self.memory))
 
     def _invoke_adapted(self, lease: _Lease, arrays: Sequence[Any]) -> None:
@@ -204,7 +207,7 @@ class _Leases:
         tables = [interface.new("void *[]", max(count, 1)) for count in (num_inputs, num_outputs)]
         watch = interface.new("struct mosaic_watch *")
         watch.hear = listener().callback
-        runtime = new_runtime(self._num_threads, watch)
+        runtime = new_runtime(self._num_threads, watch, self._region)
         call = interface.new("struct mosaic_call *")
         call.run, call.input_types = self._function, self._input_types.table
         call.input_arrays, call.output_arrays = inputs, outputs

@@ -72,9 +72,9 @@ class Library:
         pointer_type = declaration.replace(f"{symbol}(", "(*)(", 1)
         return _INTERFACE.cast(pointer_type, _address(self, symbol, declaration))
 
-    def run_function(self, symbol: str = RUN_SYMBOL) -> Any:
-        """An exported function with the signature of generated code."""
-        return self.function(run_declaration(symbol), symbol)
+    def run_function(self) -> Any:
+        """The exported function of generated code."""
+        return self.function(run_declaration(), RUN_SYMBOL)
 
 
 def load_library(path: Path, symbols: Sequence[str] = (), *, stays: bool = False) -> Library:

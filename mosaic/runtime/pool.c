@@ -303,12 +303,13 @@ static void forget_workers(void) {
 
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
 
-void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads, struct mosaic_watch *watch) {
+void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads, struct mosaic_watch *watch, int region) {
     runtime->parallel_for = mosaic_parallel_for;
     runtime->clock_ns = mosaic_clock_ns;
     runtime->kernel_ns = NULL;
     runtime->num_threads = num_threads;
     runtime->watch = watch;
+    runtime->region = region;
 }
 
 int mosaic_pool_num_workers(void) { return num_workers; }

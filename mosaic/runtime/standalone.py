@@ -69,7 +69,7 @@ _MAIN: Final = dedent("""
         for (int i = 0; i < NUM_INPUTS; i++) inputs[i] = read_file(*paths++, input_bytes[i]);
         for (int i = 0; i < NUM_OUTPUTS; i++) outputs[i] = allocate(output_bytes[i]);
         unsigned char *arena = allocate({arena_bytes});
-        const struct mosaic_runtime runtime = {{run_serially, clock_ns, NULL, 1, NULL}};
+        const struct mosaic_runtime runtime = {{run_serially, clock_ns, NULL, 1, NULL, 0}};
         {symbol}(inputs, outputs, constants, arena, &runtime);
         for (int i = 0; i < NUM_OUTPUTS; i++) write_file(*paths++, outputs[i], output_bytes[i]);
         free(arena);

@@ -58,16 +58,16 @@ def checked_num_threads(num_threads: object) -> int:  # object: the number comes
     return count
 
 
-def new_runtime(num_threads: int, watch: Any) -> Any:
-    """A fresh `struct mosaic_runtime` whose parallel_for uses up to that many threads of the pool.
+def new_runtime(num_threads: int, watch: Any, region: int = 0) -> Any:
+    """A fresh `struct mosaic_runtime` for a region, whose parallel_for uses up to that many threads of the pool.
 
     It is a cffi pointer that owns its memory: keep it, and the `struct mosaic_watch` of the call, as long as generated
     code may use it.
     """
     fill = runtime_library().function(
-        "void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads, struct mosaic_watch *watch)",
+        "void mosaic_pool_fill(struct mosaic_runtime *runtime, int num_threads, struct mosaic_watch *watch, int region)",
         "mosaic_pool_fill",
     )
     runtime = foreign_interface().new("struct mosaic_runtime *")
-    fill(runtime, num_threads, watch)
+    fill(runtime, num_threads, watch, region)
     return runtime

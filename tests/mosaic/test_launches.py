@@ -51,3 +51,15 @@ def test_long_chains_of_launches_compute_the_same(name: str) -> None:
     outputs, inputs = chain(STEPS[name], 48)
     model = mosaic.compile(outputs, inputs=inputs)
     assert_same_values(model(*(cnp.evaluate(each) for each in inputs)), cnp.evaluate(outputs))
+
+
+def test_more_regions_between_islands_are_no_more_code() -> None:
+    def code(length: int) -> str:
+        x = cnp.asarray(np.linspace(-3, 3, 32, dtype="float32"))
+        y = x
+        for _ in range(length):
+            y = cnp.add(*cnp.modf(y)) * 0.5  # numpy computes modf, between two regions
+        source = mosaic.compile(y, inputs=[x]).source
+        return re.sub(r"(static const struct \w+ \w+)\[\d+\] = \{.*?\};", r"\1;", source, flags=re.S)
+
+    assert len(code(40).splitlines()) == len(code(10).splitlines())

@@ -56,6 +56,6 @@ def prepare(target: Target) -> Callable[..., PreparedFunction]:
     ) -> PreparedFunction:
         library = load_library(compile_library(source, target=target))
         signature = Signature(inputs, outputs, arena_bytes, ("left", "right"))
-        return prepare_function(library, "mosaic_run", signature, constants, num_threads)
+        return prepare_function(library, signature, constants, num_threads)
 
     return prepared

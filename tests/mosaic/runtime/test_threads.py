@@ -139,7 +139,7 @@ def test_the_pool_works_again_in_the_child_of_a_fork(shared_cache_directory: obj
         from mosaic.targets import detect
         from tests.mosaic.runtime.test_threads import COUNT_SOURCE, COUNTS, NUMBER, expected_counts, number
         library = load_library(compile_library(COUNT_SOURCE, target=detect()))
-        function = prepare_function(library, "mosaic_run", Signature((NUMBER, NUMBER), (COUNTS,)), num_threads=2)
+        function = prepare_function(library, Signature((NUMBER, NUMBER), (COUNTS,)), num_threads=2)
         def is_right():
             return bool((function.run([number(2000), number(100)])[0] == expected_counts(2000, 100)).all())
         def num_threads():
