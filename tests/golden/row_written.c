@@ -33,13 +33,20 @@ static void kernel_1(void *context, long task, long thread __attribute__((unused
 
 static const struct place places[4] = {{INPUTS, 0, 0}, {OUTPUTS, 0, 0}, {OUTPUTS, 0, 400}, {OUTPUTS, 0, 600}};
 static const struct launch launches[2] = {{kernel_0, 1, 2, 0}, {kernel_1, 1, 2, 2}};
+static const struct region regions[1] = {{0, 2, 0, 0}};
 
 /* Runs launches in order, each on all threads if it has several tasks; keeps their times while profiling. */
 static void run_launches(
+    void *const *inputs,
+    void *const *outputs,
+    const unsigned char *constants,
+    unsigned char *arena,
     const struct mosaic_runtime *runtime,
-    void *const *const *tables,
     int64_t first,
     int64_t stop) {
+    void *const constant_block = (void *)constants;
+    void *const arena_block = arena;
+    void *const *const tables[4] = {inputs, outputs, &constant_block, &arena_block};
     for (int64_t number = first; number < stop; ++number) {
         const struct launch *launch = launches + number;
         void *operands[2];
@@ -61,8 +68,9 @@ void mosaic_run(
     const unsigned char *constants,
     unsigned char *arena,
     const struct mosaic_runtime *runtime) {
-    void *const constant_block = (void *)constants;
-    void *const arena_block = arena;
-    void *const *const tables[4] = {inputs, outputs, &constant_block, &arena_block};
-    run_launches(runtime, tables, 0, 2);
+    const struct region *region = regions + runtime->region;
+    for (int64_t slot = 0; slot < region->num_status; ++slot) {
+        ((int64_t *)outputs[region->status_output])[slot] = 0;
+    }
+    run_launches(inputs, outputs, constants, arena, runtime, region->first, region->stop);
 }
