@@ -51,16 +51,32 @@ struct launch {
     int32_t first_place;
 };
 
+/* Launches that run together: the first, the one behind the last. An output has places for index errors. */
+struct region {
+    int64_t first;
+    int64_t stop;
+    int64_t num_status;
+    int64_t status_output;
+};
+
 static const struct place places[3] = {{INPUTS, 0, 0, {0}}, {OUTPUTS, 0, 0, {96}}, {TURNS, 0, 0, {0}}};
 static const struct launch launches[1] = {{kernel_0, 1, 3, 0}};
+static const struct region regions[1] = {{0, 1, 0, 0}};
 
 /* Runs launches in order, each on all threads if it has several tasks; keeps their times while profiling. */
 static void run_launches(
+    void *const *inputs,
+    void *const *outputs,
+    const unsigned char *constants,
+    unsigned char *arena,
     const struct mosaic_runtime *runtime,
-    void *const *const *tables,
     const int64_t *turns,
     int64_t first,
     int64_t stop) {
+    void *const constant_block = (void *)constants;
+    void *const arena_block = arena;
+    void *const turns_block = (void *)turns;
+    void *const *const tables[5] = {inputs, outputs, &constant_block, &arena_block, &turns_block};
     for (int64_t number = first; number < stop; ++number) {
         const struct launch *launch = launches + number;
         void *operands[3];
@@ -86,13 +102,17 @@ void mosaic_run(
     const unsigned char *constants,
     unsigned char *arena,
     const struct mosaic_runtime *runtime) {
-    int64_t turns[1] = {0};
-    void *const constant_block = (void *)constants;
-    void *const arena_block = arena;
-    void *const turns_block = turns;
-    void *const *const tables[5] = {inputs, outputs, &constant_block, &arena_block, &turns_block};
-    for (int64_t turn_0 = 0; turn_0 < 24; ++turn_0) {
-        turns[0] = turn_0;
-        run_launches(runtime, tables, turns, 0, 1);
+    const struct region *region = regions + runtime->region;
+    for (int64_t slot = 0; slot < region->num_status; ++slot) {
+        ((int64_t *)outputs[region->status_output])[slot] = 0;
     }
+    int64_t turns[1] = {0};
+    if (runtime->region == 0) {
+        for (int64_t turn_0 = 0; turn_0 < 24; ++turn_0) {
+            turns[0] = turn_0;
+            run_launches(inputs, outputs, constants, arena, runtime, turns, 0, 1);
+        }
+        return;
+    }
+    run_launches(inputs, outputs, constants, arena, runtime, turns, region->first, region->stop);
 }
