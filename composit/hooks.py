@@ -28,7 +28,7 @@ class Hooks:
     join:             makes one tensor of a nested sequence that holds tensors   (composit/apply.py)
     call_ufunc:       calls a method of a ufunc: (ufunc, method, operands, options)   (composit/numpy/calls/ufuncs.py)
     view_of_part:     makes the view of a tensor that shows a part of its array: (tensor, its array, the part)
-                      (composit/numpy/calls/numpy_call.py)
+                      (composit/numpy/calls/fallback.py)
     function_to_rule: our functions, by those of numpy   (composit/numpy/tensor/protocols.py)
     """
 

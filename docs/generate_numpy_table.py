@@ -24,8 +24,8 @@ from composit.containers import flatten
 from composit.errors import CompositError, MissingDerivativeError, ReadNumberWarning
 from composit.handle import TensorHandle
 from composit.nn import chain_rule
-from composit.numpy.calls.numpy_call import REFUSALS, NumpyCall
-from composit.numpy.calls.numpy_function import rows
+from composit.numpy.calls.declarations import rows
+from composit.numpy.calls.fallback import REFUSALS, NumpyCall
 from composit.numpy.calls.ufuncs import GeneralizedFunction, NumpyUfunc
 from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
 from composit.operation import Input, Scalar

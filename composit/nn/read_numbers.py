@@ -2,8 +2,7 @@
 
 `x[0] * math.exp(x[1])` reads x[1] and multiplies by a number, which the derivative takes for a constant. The graph
 does not know where a number comes from, so bytecode decides (`number_flow.py`): it warns of a read if the number may
-reach a statement that later built a node from a number or a fresh array. Tests, texts and printing do not count. May
-import number_flow, errors, guards, handle, node, operation, program, read_places, source, value.
+reach a statement that later built a node from a number or a fresh array. Tests, texts and printing do not count.
 """
 
 from __future__ import annotations

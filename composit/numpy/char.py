@@ -6,7 +6,7 @@ chararray stays numpy's own class.
 import numpy as np
 from numpy.char import chararray
 
-from composit.numpy.calls.numpy_function import with_own_memory, without_rule
+from composit.numpy.calls.declarations import with_own_memory, without_rule
 from composit.numpy.strings import (
     add,
     capitalize,

@@ -22,7 +22,7 @@ from composit.numpy.arguments.normalizing import (
     normalize_axis,
     normalize_shape,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.creation.from_nothing import arange
 from composit.numpy.elementwise.table import conjugate, multiply
 from composit.numpy.manipulation.joining import concatenate

@@ -15,7 +15,7 @@ from composit.numpy import linalg as linalg
 from composit.numpy import random as random
 from composit.numpy.assignment.in_place import *
 from composit.numpy.calculus.differences import *
-from composit.numpy.calculus.polynomials import *
+from composit.numpy.calculus.poly_functions import *
 from composit.numpy.calls.matrices import *
 from composit.numpy.calls.ufuncs import *
 from composit.numpy.creation.from_nothing import *
@@ -42,10 +42,10 @@ from composit.numpy.numpys_own.same_objects import *
 from composit.numpy.products.einsums import *
 from composit.numpy.products.matrix_products import *
 from composit.numpy.products.vector_products import *
-from composit.numpy.rearranging.bits import *
 from composit.numpy.rearranging.building_matrices import *
 from composit.numpy.rearranging.editing import *
 from composit.numpy.rearranging.flips_and_repeats import *
+from composit.numpy.rearranging.packed_bits import *
 from composit.numpy.rearranging.padding import *
 from composit.numpy.reductions.reduce import *
 from composit.numpy.sorting.sets import *

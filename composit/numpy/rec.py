@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.rec import format_parser, recarray, record
 
-from composit.numpy.calls.numpy_function import with_own_memory, without_rule
+from composit.numpy.calls.declarations import with_own_memory, without_rule
 
 __all__ = [
     "array",

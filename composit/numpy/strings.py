@@ -5,7 +5,7 @@ Comparisons and concatenation are ufuncs of the elementwise table.
 
 import numpy as np
 
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
 from composit.numpy.calls.ufuncs import NumpyUfunc
 from composit.numpy.elementwise.table import add, equal, greater, greater_equal, less, less_equal, not_equal
 

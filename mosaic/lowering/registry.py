@@ -1,7 +1,6 @@
 """Dispatch from an operation's class to its lowering, and the context a lowering works in.
 
-A lowering returns one value per result, or raises `NoLowering` with the reason: then numpy runs the node as an island. May
-import the intermediate form and composit's operations.
+A lowering returns one value per result, or raises `NoLowering` with the reason: then numpy runs the node as an island.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from types import MethodType, ModuleType
 import pytest
 
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rows
+from composit.numpy.calls.declarations import rows
 from composit.numpy.calls.ufuncs import GeneralizedFunction, NumpyUfunc
 from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.operation import Input, Operation

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from composit.numpy.calls.numpy_call import count_fallbacks
+from composit.numpy.calls.fallback import count_fallbacks
 from tests.numpy_suite import comparisons, expectations
 from tests.numpy_suite.excluded import reason_left_out
 from tests.numpy_suite.loading import NUMPY_ROOT, load

@@ -17,8 +17,8 @@ import pytest
 import composit as cnp
 from composit.containers import flatten
 from composit.errors import InternalError, NoRuleError, ShapeError
-from composit.numpy.calls.numpy_call import REFUSALS, NumpyCall, count_fallbacks
-from composit.numpy.calls.numpy_function import rows
+from composit.numpy.calls.declarations import rows
+from composit.numpy.calls.fallback import REFUSALS, NumpyCall, count_fallbacks
 from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
 from composit.operation import Operation
 from docs.numpy_names import names

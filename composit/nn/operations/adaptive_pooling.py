@@ -1,8 +1,7 @@
 """Pooling to a given number of positions: adaptive, global and fractional.
 
 Windows differ in length here. Averages are products with one small matrix for each axis; for maxima, x is taken apart into
-windows of equal length, in which the last elements of short ones are repeated. May import pooling, pooling_windows,
-composit.numpy, apply, errors, operation.
+windows of equal length, in which the last elements of short ones are repeated.
 """
 
 from __future__ import annotations

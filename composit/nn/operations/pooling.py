@@ -1,7 +1,7 @@
 """Maxima, averages and norms of windows of one, two or three spatial axes, and unpooling.
 
 As torch has them: `ceil_mode`, what padding counts for, and which of equal elements is the largest. Pooling to a given
-number of positions is in `adaptive_pooling`. May import spatial, pooling_windows, composit.numpy, apply, errors, operation.
+number of positions is in `adaptive_pooling`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Sums and maxima of windows of arrays, and their adjoints, by numpy: one step for each tap of a kernel, on whole arrays.
 
 Sums and maxima go axis by axis, so that a kernel of k x k takes 2 k steps. Shapes: x (..., *lengths), results (..., *positions).
-May import spatial.
 """
 
 from __future__ import annotations

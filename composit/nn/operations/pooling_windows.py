@@ -1,8 +1,7 @@
 """The operations that pooling is made of: sums and maxima of windows, and the elements at chosen taps.
 
 Each of WindowSum and WindowSpread is the derivative of the other, and so are PickInWindow and SpreadInWindow; a maximum is
-the element at its position. So there are derivatives of every order. What numpy computes is in `pooling_arrays`. May import
-spatial, pooling_arrays, operation.
+the element at its position. So there are derivatives of every order. What numpy computes is in `pooling_arrays`.
 """
 
 from __future__ import annotations

@@ -51,14 +51,14 @@ def is_number(value: object) -> TypeGuard[complex | np.number | np.bool]:
     return kind in _PYTHON_NUMBERS or (kind.__module__ == "numpy" and issubclass(kind, np.number | np.bool))
 
 
-def own(tensor: Any) -> LazyTensor:
-    """Return the tensor as a new handle, for functions that copy in numpy: writes to one do not change the other."""
+def new_handle(tensor: Any) -> LazyTensor:
+    """Return a new handle of the tensor, for functions that copy in numpy: writes to one do not change the other."""
     if not isinstance(tensor, TensorHandle):
         raise NoRuleError("copy: an array of a subclass, whose class numpy keeps")
     return make_tensor(tensor.node, tensor.output_index)
 
 
-def several(given: Any) -> tuple[Any, ...]:  # Any: numbers, and tensors that hold them
+def as_tuple(given: Any) -> tuple[Any, ...]:  # Any: numbers, and tensors that hold them
     """Return the numbers of an argument that takes one number or several: `axis=0` and `axis=(0, 1)` both as tuples."""
     if type(given) is tuple:
         return given
@@ -121,7 +121,7 @@ def normalize_axes(axes: AxesLike, ndim: int, argument: str | None = None) -> Ax
 
     Raises:  AxisError: one is out of bounds; ShapeError: one is given twice
     """
-    given = several(axes)
+    given = as_tuple(axes)
     result = tuple(normalize_axis(axis, ndim, argument) for axis in given)
     if len(set(result)) != len(result):
         where = f" in `{argument}` argument" if argument else ""
@@ -134,7 +134,7 @@ def normalize_shape(shape: ShapeLike) -> Shape:
 
     Raises:  ShapeError: a length is negative; TypeError: a length is no integer
     """
-    result = tuple([integer(length) for length in several(shape)])
+    result = tuple([integer(length) for length in as_tuple(shape)])
     if any(length < 0 for length in result):
         raise ShapeError(f"negative dimensions are not allowed: shape {result} was given; use lengths of 0 or more")
     return result
@@ -145,7 +145,7 @@ def resolve_shape(shape: ShapeLike, old: Shape) -> Shape:
 
     Raises:  ShapeError: the sizes differ, or several lengths are unknown
     """
-    return _resolved(tuple([integer(length) for length in several(shape)]), old)
+    return _resolved(tuple([integer(length) for length in as_tuple(shape)]), old)
 
 
 @lru_cache(maxsize=4096)

@@ -11,7 +11,7 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle, described, make_tensor
 from composit.numpy.assignment.in_place import repeated, write_flat
-from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.subscripts import get_item
 from composit.numpy.manipulation.reshaping import Reshape, reshape

@@ -14,8 +14,8 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, check_casting, handle_of, normalize_axis, truth
-from composit.numpy.assignment.writing import set_item
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.assignment.setitem import set_item
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.composites import clip
 from composit.numpy.elementwise.conditional import where as choose_where

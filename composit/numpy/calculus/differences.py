@@ -23,7 +23,7 @@ from composit.numpy.arguments.normalizing import (
     normalize_axis,
 )
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.conditional import where

@@ -1,7 +1,6 @@
 """np.matrix and bmat: a subclass of numpy's matrix that returns tensors where numpy's returns plain arrays.
 
-A matrix holds its elements in memory, and operations on matrices give matrices, by numpy's rules for subclasses. May
-import handle, and numpy_call, numpy_function of this folder.
+A matrix holds its elements in memory, and operations on matrices give matrices, by numpy's rules for subclasses.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from composit.handle import TensorHandle
-from composit.numpy.calls.numpy_call import call_numpy
-from composit.numpy.calls.numpy_function import with_own_memory, without_rule
+from composit.numpy.calls.declarations import with_own_memory, without_rule
+from composit.numpy.calls.fallback import call_numpy
 
 __all__ = ["asmatrix", "bmat", "matrix"]
 

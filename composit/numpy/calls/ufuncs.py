@@ -17,9 +17,9 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.hooks import hooks
 from composit.numpy.arguments.signatures import signature_of
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.calls.duck_arrays import one_of_each_class
-from composit.numpy.calls.numpy_call import call_numpy
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.fallback import call_numpy
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

@@ -26,14 +26,14 @@ from composit.numpy.arguments.normalizing import (
     dtype_or,
     handle_of,
     is_number,
+    new_handle,
     normalize_axis,
     normalize_shape,
-    own,
     truth,
     whole,
 )
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.creation.from_values import asarray
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.reshaping import transpose
@@ -298,7 +298,7 @@ def full_like(
         return result
     # Make the result in C order with the axes permuted as they lie in the other array's memory, then permute them back.
     packed = apply(InOrder("C"), transpose(result, order))
-    return own(transpose(packed, tuple(sorted(range(len(order)), key=order.__getitem__))))
+    return new_handle(transpose(packed, tuple(sorted(range(len(order)), key=order.__getitem__))))
 
 
 @rule_for(np.zeros_like)

@@ -17,8 +17,8 @@ from composit.containers import with_made_tensors
 from composit.errors import NoRuleError, ParameterError
 from composit.handle import TensorHandle, described
 from composit.numpy.arguments.normalizing import TensorLike, named_dtype, named_order, whole
-from composit.numpy.calls.numpy_call import MADE_NO_ARRAY
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.fallback import MADE_NO_ARRAY
 from composit.numpy.elementwise.casting import Astype
 from composit.numpy.manipulation.joining import dtype_of_stack, stack
 from composit.numpy.manipulation.reinterpreting import copied_in_order

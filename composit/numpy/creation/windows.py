@@ -11,7 +11,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.operation import OperationKind, TensorType, tensor_type
 
 if TYPE_CHECKING:

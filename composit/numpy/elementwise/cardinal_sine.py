@@ -18,7 +18,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:

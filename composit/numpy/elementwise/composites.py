@@ -15,9 +15,17 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError
 from composit.handle import TensorHandle, described
-from composit.numpy.arguments.normalizing import TensorLike, broadcast_shapes, handle_of, is_number, own, truth, whole
+from composit.numpy.arguments.normalizing import (
+    TensorLike,
+    broadcast_shapes,
+    handle_of,
+    is_number,
+    new_handle,
+    truth,
+    whole,
+)
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.conditional import where
@@ -181,7 +189,7 @@ def nan_to_num(
             assign_result(x, result)
         return handle
     if handle.dtype.kind in "biu":
-        return own(handle) if handle.ndim else handle[()]
+        return new_handle(handle) if handle.ndim else handle[()]
     if (
         handle.dtype.kind == "c"
         and handle.ndim

@@ -11,7 +11,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise.functions import common_shape, promote
 from composit.numpy.elementwise.masks import choose
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type

@@ -1,8 +1,6 @@
 """`ElementwiseFunction`: a public ufunc of ours, which is also its row in the table; `Elementwise`: its operation.
 
-Types follow numpy's promotion, shapes broadcast. The rows are in table.py, their derivatives in derivatives.py. May
-import the core (apply, eager_results, errors, handle, keys, operation, scalar_nodes, source), arguments, calls, and
-known_numbers of this folder.
+Types follow numpy's promotion, shapes broadcast. The rows are in table.py, their derivatives in derivatives.py.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from composit.numpy.arguments.normalizing import (
     named_dtype,
     spell_shape,
 )
-from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.calls.fallback import REFUSALS, let_numpy_decide
 from composit.numpy.calls.ufuncs import (
     asked,
     call_method,

@@ -22,7 +22,7 @@ from composit.numpy.arguments.normalizing import (
     promoted,
 )
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.conditional import where
 from composit.numpy.elementwise.functions import promote

@@ -15,7 +15,7 @@ from composit.numpy.arguments.normalizing import (
     normalize_axis,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.manipulation.reshaping import moveaxis, reshape
 from composit.numpy.views.view_operations import DiagonalView
 from composit.storage import mark_view

@@ -18,9 +18,9 @@ from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import TensorLike, promoted
+from composit.numpy.calls.declarations import rule_for, without_rule
+from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.calls.matrices import bmat, of_matrices
-from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
-from composit.numpy.calls.numpy_function import rule_for, without_rule
 from composit.numpy.creation.from_values import asarray
 from composit.numpy.manipulation.joining import concatenate
 from composit.numpy.manipulation.reshaping import reshape

@@ -11,7 +11,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

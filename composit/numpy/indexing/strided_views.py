@@ -12,9 +12,9 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError, OutOfBoundsError
 from composit.handle import TensorHandle, described, reinterpret
-from composit.numpy.arguments.normalizing import several, truth
+from composit.numpy.arguments.normalizing import as_tuple, truth
 from composit.numpy.arguments.signatures import signature_of
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.creation.from_values import asarray
 from composit.numpy.manipulation.reshaping import reshape, transpose
 from composit.numpy.views.layout import stand_in_of
@@ -175,7 +175,7 @@ def sliding_window_view(
     if subok and isinstance(x, np.ndarray):
         raise NoRuleError("sliding_window_view: an array of a subclass, whose class numpy keeps")
     tensor = asarray(x)
-    window, given = several(window_shape), range(tensor.ndim) if axis is None else several(axis)
+    window, given = as_tuple(window_shape), range(tensor.ndim) if axis is None else as_tuple(axis)
     # This call raises numpy's errors for wrong shapes and axes.
     np.lib.stride_tricks.sliding_window_view(np.broadcast_to(np.False_, tensor.shape), window, axis)
     view = apply(SlidingWindows(tuple(map(int, window)), tuple(int(number) % tensor.ndim for number in given)), tensor)

@@ -21,7 +21,7 @@ from composit.errors import NoRuleError, OutOfBoundsError, ParameterError
 from composit.guards import read_value
 from composit.handle import TensorHandle, described, new_tensor
 from composit.numpy.arguments.positions import positions_of
-from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.calls.fallback import REFUSALS, let_numpy_decide
 from composit.numpy.indexing.advanced_indices import (
     ARRAY,
     WITHOUT_LAZY_SCALARS,

@@ -12,7 +12,7 @@ from composit.apply import apply
 from composit.errors import DtypeError, NoRuleError, OutOfBoundsError, ParameterError, ShapeError
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, handle_of, is_number, normalize_axis
 from composit.numpy.arguments.positions import positions_of
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.indexing.advanced_indices import (
     WITHOUT_LAZY_SCALARS,
     broadcast_indices,

@@ -13,7 +13,7 @@ from numpy import broadcast
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, normalize_axis
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.operation import Dtype, Shape
 
 if TYPE_CHECKING:

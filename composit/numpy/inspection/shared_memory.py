@@ -9,7 +9,7 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.views.layout import flags_of, stand_in_of
 from composit.numpy.views.writes import base_of
 from composit.operation import Array, Input, Operation, Result

@@ -11,7 +11,7 @@ import numpy as np
 
 from composit.errors import NoRuleError, ParameterError, ShapeError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.indexing.diagonals import diagonal as _diagonal
 from composit.numpy.indexing.diagonals import trace as _trace
 from composit.numpy.linalg.decompositions import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals

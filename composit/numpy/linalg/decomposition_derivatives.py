@@ -4,8 +4,7 @@ Source: M. B. Giles, Collected Matrix Derivative Results for Forward and Reverse
 (2008), for Cholesky, eigh and svd; S. F. Walter and L. Lehmann, Algorithmic Differentiation of Linear Algebra
 Functions (2010), for QR; extended to complex matrices, with LAPACK's choices: a real diagonal in R and in L. Known
 weaknesses: singular values and eigenvalues that nearly coincide make the derivatives of their vectors large, and NaN if
-they are equal; derivatives of the values themselves are in spectral_matrices.py. May
-import matrix_formulas.
+they are equal; derivatives of the values themselves are in spectral_matrices.py.
 """
 
 from __future__ import annotations

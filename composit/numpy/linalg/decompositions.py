@@ -18,7 +18,7 @@ from numpy.linalg._linalg import EighResult, EigResult, QRResult, SVDResult
 from composit.apply import apply
 from composit.errors import DerivativeError, NoRuleError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, truth
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.linalg import decomposition_derivatives as derivatives
 from composit.numpy.linalg.matrix_arguments import (
     MatrixAlgorithm,

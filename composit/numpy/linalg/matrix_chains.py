@@ -10,7 +10,7 @@ import numpy as np
 
 from composit.errors import LinearAlgebraError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.manipulation.reshaping import expand_dims, ravel
 from composit.numpy.products.matrix_products import dot
 

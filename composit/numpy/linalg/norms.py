@@ -17,7 +17,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, normalize_axes, normalize_axis, truth, whole
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.linalg import norm_derivatives as derivatives
 from composit.numpy.linalg.matrix_arguments import (
     MatrixAlgorithm,

@@ -11,7 +11,7 @@ import numpy as np
 from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, truth
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.linalg.matrix_arguments import (
     MatrixAlgorithm,
     check_matrices,

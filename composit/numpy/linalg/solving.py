@@ -23,7 +23,7 @@ from composit.numpy.arguments.normalizing import (
     normalize_axis,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.linalg.matrix_arguments import (
     MatrixAlgorithm,
     check_square,

@@ -14,16 +14,16 @@ from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import (
     ShapeLike,
     TensorLike,
+    as_tuple,
     handle_of,
     integer,
-    own,
-    several,
+    new_handle,
     spell_shape,
 )
 from composit.numpy.arguments.normalizing import (
     broadcast_shapes as _broadcast_shapes,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.manipulation.reshaping import reshape, view_by
 from composit.numpy.views.layout import InOrder, in_c_order
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
@@ -107,14 +107,14 @@ def _check_broadcast(old: Shape, new: Shape) -> None:
 def broadcast_to(array: TensorLike, shape: ShapeLike, subok: bool = False) -> LazyTensor:
     """Return the tensor repeated to a shape, as a read-only view. See np.broadcast_to."""
     tensor = handle_of(array)
-    new = tuple(map(integer, several(shape)))
+    new = tuple(map(integer, as_tuple(shape)))
     return view_by(BroadcastTo, new, tensor, array)
 
 
 @rule_for(np.broadcast_shapes)
 def broadcast_shapes(*args: ShapeLike) -> Shape:
     """Return the common shape that these shapes broadcast to. See np.broadcast_shapes."""
-    return np.broadcast_shapes(*(tuple(map(integer, several(shape))) for shape in args))
+    return np.broadcast_shapes(*(tuple(map(integer, as_tuple(shape))) for shape in args))
 
 
 @rule_for(np.broadcast_arrays)
@@ -130,7 +130,7 @@ def _broadcast_with_others(tensor: LazyTensor, shape: Shape) -> LazyTensor:
         tensor = apply(InOrder("C"), tensor)
     if tensor.shape == shape:
         return tensor
-    result = own(broadcast_to(tensor, shape))
+    result = new_handle(broadcast_to(tensor, shape))
     mark_view(result, tensor, WritableBroadcast(shape))
     return result
 

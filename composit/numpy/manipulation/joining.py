@@ -21,7 +21,7 @@ from composit.numpy.arguments.normalizing import (
     promoted,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.manipulation.reshaping import expand_dims, ravel, reshape, transpose
 from composit.numpy.views.basic_indices import BasicIndex
 from composit.operation import (

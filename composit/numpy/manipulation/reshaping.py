@@ -20,16 +20,16 @@ from composit.numpy.arguments.normalizing import (
     AxisLike,
     ShapeLike,
     TensorLike,
+    as_tuple,
     handle_of,
     named_order,
+    new_handle,
     normalize_axes,
     normalize_axis,
-    own,
     resolve_shape,
-    several,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.views.layout import axes_in_memory, flags_of, shares_memory
 from composit.operation import Array, Axes, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.source import find_source
@@ -224,7 +224,7 @@ permute_dims = transpose
 
 
 def _permutation(axes: AxesLike, shape: Shape) -> Axes:
-    given = several(axes)
+    given = as_tuple(axes)
     ndim = len(shape)
     if len(given) != ndim:
         raise ShapeError(
@@ -304,7 +304,7 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
     tensor = handle_of(a)
     chosen = _resolved_order(order, tensor, "reshape")
     if copy:
-        tensor = own(tensor)
+        tensor = new_handle(tensor)
     if chosen == "C":
         result = view_by(Reshape, resolve_shape(shape, tensor.shape), tensor, None if copy else a)
     else:
@@ -312,7 +312,7 @@ def reshape(a: TensorLike, /, shape: ShapeLike, order: str = "C", *, copy: bool 
         result = transpose(reshape(transpose(tensor), reversed_shape))
     if copy is False:
         _check_shared(result)
-    return own(result) if copy else result
+    return new_handle(result) if copy else result
 
 
 def _check_shared(view: Any) -> None:

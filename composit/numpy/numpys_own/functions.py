@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from composit.numpy.calls.numpy_call import call_numpy
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
+from composit.numpy.calls.fallback import call_numpy
 
 __all__ = [
     "apply_along_axis",

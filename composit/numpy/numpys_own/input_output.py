@@ -11,7 +11,7 @@ import numpy as np
 from numpy import get_printoptions, printoptions, set_printoptions
 
 from composit.guards import from_outside
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
 
 __all__ = [
     "array2string",

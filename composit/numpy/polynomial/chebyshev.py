@@ -4,7 +4,7 @@ import numpy as np
 from numpy.polynomial import chebyshev as _numpys
 from numpy.polynomial.chebyshev import chebdomain, chebone, chebx, chebzero
 
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
 from composit.numpy.polynomial.series import Series, value_function
 
 __all__ = [

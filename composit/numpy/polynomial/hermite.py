@@ -4,7 +4,7 @@ import numpy as np
 from numpy.polynomial import hermite as _numpys
 from numpy.polynomial.hermite import hermdomain, hermone, hermx, hermzero
 
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
 from composit.numpy.polynomial.series import Series, value_function
 
 __all__ = [

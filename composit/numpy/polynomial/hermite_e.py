@@ -4,7 +4,7 @@ import numpy as np
 from numpy.polynomial import hermite_e as _numpys
 from numpy.polynomial.hermite_e import hermedomain, hermeone, hermex, hermezero
 
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
 from composit.numpy.polynomial.series import Series, value_function
 
 __all__ = [

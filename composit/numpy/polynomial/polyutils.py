@@ -3,7 +3,7 @@
 from numpy.polynomial import polyutils as _numpys
 from numpy.polynomial.polyutils import format_float
 
-from composit.numpy.calls.numpy_function import without_rule
+from composit.numpy.calls.declarations import without_rule
 
 __all__ = [
     "as_series",

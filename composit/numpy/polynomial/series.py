@@ -17,7 +17,7 @@ from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import NUMBER_KINDS, is_lazy_number
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 
 
 def value_function(function: Callable[..., Any]) -> Callable[..., Any]:

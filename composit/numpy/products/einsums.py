@@ -25,7 +25,7 @@ from composit.numpy.arguments.normalizing import (
     named_dtype,
     promoted,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.indexing.diagonals import diagonal_view
 from composit.numpy.manipulation.reshaping import transpose
 from composit.numpy.views.view_operations import WritableDiagonalView

@@ -17,16 +17,16 @@ from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.numpy.arguments.normalizing import (
     TensorLike,
+    as_tuple,
     broadcast_shapes,
     handle_of,
     loop_of,
     normalize_axis,
     promoted,
-    several,
     spell_shape,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.calls.ufuncs import generalized
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.table import conjugate, multiply
@@ -306,7 +306,7 @@ def tensordot(a: TensorLike, b: TensorLike, axes: Any = 2) -> LazyTensor:
 
 def _contracted_axes(axes: Any, x: Any, y: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if isinstance(axes, Iterable) and getattr(axes, "ndim", None) != 0:
-        given = [several(part) for part in axes]
+        given = [as_tuple(part) for part in axes]
         if len(given) != 2 or len(given[0]) != len(given[1]):
             raise ShapeError(
                 f"shape-mismatch for sum: tensordot was given axes {axes!r}; expected one sequence for each operand,"

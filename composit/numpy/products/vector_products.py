@@ -18,8 +18,8 @@ from composit.numpy.arguments.normalizing import (
     normalize_axis,
     promoted,
 )
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.calls.matrices import numpys_for_matrices
-from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise.table import multiply
 from composit.numpy.manipulation.reshaping import expand_dims, moveaxis, reshape
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type

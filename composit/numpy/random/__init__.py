@@ -1,7 +1,6 @@
 """Random numbers. numpy's generators draw them at the call, so they are numpy's numbers and equal at each evaluation.
 
-The functions here draw from numpy's global generator: np.random.seed and composit.numpy.random.seed do the same. May
-import bits, drawing, generator, state.
+The functions here draw from numpy's global generator: np.random.seed and composit.numpy.random.seed do the same.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.random import BitGenerator, test  # type: ignore[attr-defined]  # its stub leaves the tester out
 from numpy.random.mtrand import get_bit_generator, set_bit_generator
 
-from composit.numpy.random.bits import MT19937, PCG64, PCG64DXSM, SFC64, Philox, SeedSequence
+from composit.numpy.random.bit_generators import MT19937, PCG64, PCG64DXSM, SFC64, Philox, SeedSequence
 from composit.numpy.random.drawing import known, with_signature_of
 from composit.numpy.random.generator import Generator, default_rng
 from composit.numpy.random.state import RandomState

@@ -1,7 +1,6 @@
 """Wraps numpy's methods that draw random numbers: tensors among the parameters are evaluated, results are new inputs.
 
-numpy draws at the call. permutation, shuffle and choice of a tensor draw positions, and take its elements lazily. May
-import arguments, indexing, views, apply, containers, guards, handle, operation.
+numpy draws at the call. permutation, shuffle and choice of a tensor draw positions, and take its elements lazily.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import _pickle as pickles_of_numpy
 
 from composit.numpy.arguments.signatures import signature_of
-from composit.numpy.random.bits import PCG64
+from composit.numpy.random.bit_generators import PCG64
 from composit.numpy.random.drawing import (
     NumpysToo,
     choosing,

@@ -12,10 +12,10 @@ from composit.numpy.arguments.normalizing import (
     TensorLike,
     handle_of,
     integer,
-    own,
+    new_handle,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.creation.from_nothing import Eye, Tri
 from composit.numpy.elementwise.casting import astype, in_dtype
 from composit.numpy.elementwise.conditional import Where
@@ -107,4 +107,4 @@ def vander(x: TensorLike, N: int | None = None, increasing: bool = False) -> Laz
         repeated = broadcast_to(values[:, None], (tensor.size, columns - 1))
         powers.append(reductions.cumprod(repeated, axis=1))
     result = concatenate(powers, 1)
-    return result if increasing else own(result[:, ::-1])
+    return result if increasing else new_handle(result[:, ::-1])

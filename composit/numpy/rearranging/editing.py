@@ -25,7 +25,7 @@ from composit.numpy.arguments.normalizing import (
 )
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.taking import TakeAdjoint

@@ -12,14 +12,14 @@ from composit.numpy.arguments.normalizing import (
     AxesLike,
     AxisLike,
     TensorLike,
+    as_tuple,
     handle_of,
+    new_handle,
     normalize_axes,
     normalize_axis,
-    own,
-    several,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to
@@ -80,13 +80,13 @@ def roll(a: TensorLike, shift: Any, axis: AxesLike | None = None) -> LazyTensor:
     """Return the elements shifted along axes; those shifted beyond the end reappear at the start. See np.roll."""
     tensor = handle_of(a)
     if axis is None:
-        return own(reshape(_roll_along(ravel(tensor), whole(shift), 0), tensor.shape))
-    moves = np.broadcast(shift, np.asarray(several(axis)))
+        return new_handle(reshape(_roll_along(ravel(tensor), whole(shift), 0), tensor.shape))
+    moves = np.broadcast(shift, np.asarray(as_tuple(axis)))
     if moves.ndim > 1:
         raise NoRuleError("roll: shifts or axes in more than one row")
     for distance, position in moves:
         tensor = _roll_along(tensor, int(distance), normalize_axis(position, tensor.ndim))
-    return own(tensor)
+    return new_handle(tensor)
 
 
 def _roll_along(tensor: LazyTensor, distance: int, axis: int) -> LazyTensor:
@@ -126,7 +126,7 @@ def tile(A: TensorLike, reps: Any) -> LazyTensor:
     split = reshape(tensor, tuple(part for length in shape for part in (1, length)))
     spread = broadcast_to(split, tuple(part for pair in zip(counts, shape, strict=True) for part in pair))
     result = reshape(spread, tuple(count * length for count, length in zip(counts, shape, strict=True)))
-    return own(result) if all(count == 1 for count in counts) else in_c_order(result)
+    return new_handle(result) if all(count == 1 for count in counts) else in_c_order(result)
 
 
 @rule_for(np.repeat)
@@ -184,4 +184,4 @@ def resize(a: TensorLike, new_shape: Any) -> LazyTensor:
         return in_c_order(broadcast_to(flat.dtype.type(0), shape))
     # np.resize concatenates, which converts to the machine's byte order.
     native = in_dtype(flat, flat.dtype.newbyteorder("="))
-    return own(reshape(tile(native, -(-size // flat.size))[:size], shape))
+    return new_handle(reshape(tile(native, -(-size // flat.size))[:size], shape))

@@ -14,8 +14,8 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import MissingDerivativeError, NoRuleError, ParameterError
-from composit.numpy.arguments.normalizing import TensorLike, handle_of, own
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.arguments.normalizing import TensorLike, handle_of, new_handle
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.rearranging.editing import take_in_order
@@ -82,7 +82,7 @@ def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: An
             f"index can't contain negative values: pad was given widths {widths}; slice the tensor to crop it"
         )
     if not tensor.ndim and mode in ("constant", *_REPEATING, *_COMPUTING):
-        return own(broadcast_to(tensor, ()))
+        return new_handle(broadcast_to(tensor, ()))
     if mode == "constant":
         return _pad_constant(tensor, widths, **options)
     if mode in _REPEATING:

@@ -17,7 +17,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError, ShapeError
 from composit.handle import new_tensor
 from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, handle_of, named_dtype, normalize_axis
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.numpy.manipulation.reshaping import reshape

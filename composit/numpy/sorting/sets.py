@@ -12,7 +12,7 @@ from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, truth
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.operation import TensorType, tensor_type
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, handle_of, normalize_axis, truth
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.manipulation.reshaping import ravel
 from composit.operation import Results, TensorType, VjpContext, tensor_type

@@ -24,7 +24,7 @@ from composit.numpy.arguments.normalizing import (
     promoted,
     whole,
 )
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.composites import imag, real

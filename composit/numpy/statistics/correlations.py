@@ -1,7 +1,6 @@
 """cov, corrcoef, convolve and correlate.
 
-cov and corrcoef are composed of products in numpy's order of steps, and their derivatives come from the parts. May
-import averages, arguments, calls, elementwise, manipulation, products, rearranging, apply, errors, operation.
+cov and corrcoef are composed of products in numpy's order of steps, and their derivatives come from the parts.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, promoted
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.composites import clip

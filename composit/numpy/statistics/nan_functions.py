@@ -15,8 +15,8 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, handle_of, truth, whole
 from composit.numpy.calls.array_function import ArrayFunction
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.calls.matrices import numpys_for_matrices
-from composit.numpy.calls.numpy_function import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.conditional import where as choose_where
 from composit.numpy.reductions import derivatives

@@ -13,7 +13,7 @@ from composit.errors import MissingDerivativeError, NoRuleError
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, truth
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.reductions.arguments import axes_of, reduced_shape
 from composit.operation import Axes, Dtype, OperationKind, TensorType, VjpContext, tensor_type
 

@@ -15,7 +15,7 @@ import numpy as np
 from composit.errors import NoRuleError
 from composit.guards import read_value
 from composit.handle import TensorHandle, described
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.creation.from_values import asarray
 from composit.numpy.views.writes import is_writable
 

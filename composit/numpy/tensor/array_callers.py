@@ -5,8 +5,7 @@ np.ndarray)`, and refuse anything else or treat it as a label. Then they call `n
 so a tensor works if the check passes. Other functions pass checked arrays on to C code: for these a tensor is no
 np.ndarray, and is converted.
 
-A masked array writes to the memory that it is made of. So it gets a copy, like all numpy classes that hold memory. May
-import nothing of ours.
+A masked array writes to the memory that it is made of. So it gets a copy, like all numpy classes that hold memory.
 """
 
 from collections.abc import Mapping

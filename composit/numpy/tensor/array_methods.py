@@ -18,7 +18,7 @@ from composit.handle import TensorHandle, described
 from composit.numpy.arguments.normalizing import check_casting, named_dtype
 from composit.numpy.arguments.signatures import signature_of
 from composit.numpy.assignment import in_place
-from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.creation.from_values import lies_in
 from composit.numpy.elementwise import composites, table
 from composit.numpy.elementwise.casting import Astype

@@ -10,7 +10,7 @@ import numpy as np
 from composit.apply import input_of
 from composit.guards import from_outside, read_value
 from composit.handle import TensorHandle, become, described
-from composit.numpy.calls.numpy_call import call_numpy
+from composit.numpy.calls.fallback import call_numpy
 from composit.numpy.manipulation.reinterpreting import field_at, resize_in_place, viewed_as
 from composit.numpy.manipulation.reshaping import reshape
 from composit.numpy.tensor.array_methods import numpys

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from composit.handle import TensorHandle
-from composit.numpy.assignment.writing import set_item
-from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.assignment.setitem import set_item
+from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.calls.ufuncs import GeneralizedFunction, is_asked
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.functions import ElementwiseFunction, short_path

@@ -1,7 +1,7 @@
 """numpy's dispatch protocols: numpy's own functions, called on tensors, stay lazy.
 
 `np.exp(x)` finds `cnp.exp` in a table of ufuncs, `np.concatenate([x, y])` finds ours in `hooks.function_to_rule`. A
-function without a rule runs on its real operands (`calls/numpy_call.py`).
+function without a rule runs on its real operands (`calls/fallback.py`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from composit.handle import TensorHandle
 from composit.hooks import hooks
 from composit.numpy.arguments.normalizing import broadcast_shapes, handle_of
 from composit.numpy.arguments.signatures import signature_of
-from composit.numpy.assignment.writing import add_at, set_item
-from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide
+from composit.numpy.assignment.setitem import add_at, set_item
+from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.calls.ufuncs import generalized_functions, is_asked
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.masked import write_where

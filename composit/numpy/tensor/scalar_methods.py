@@ -13,7 +13,7 @@ import numpy as np
 from composit.errors import ScalarError
 from composit.guards import read_value
 from composit.handle import TensorHandle, described
-from composit.numpy.calls.numpy_call import DECLINES, call_numpy
+from composit.numpy.calls.fallback import DECLINES, call_numpy
 from composit.numpy.elementwise import composites, table
 from composit.numpy.elementwise.functions import ElementwiseFunction, short_path
 from composit.numpy.elementwise.known_numbers import at_once

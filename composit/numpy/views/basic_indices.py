@@ -1,7 +1,6 @@
 """Operations that choose elements by integers, slices and names of fields: BasicIndex, its adjoint, Field.
 
-`x[...]` is translated into these in indexing/subscripts.py; indices by arrays are in indexing/advanced_indices.py. May
-import errors, operation.
+`x[...]` is translated into these in indexing/subscripts.py; indices by arrays are in indexing/advanced_indices.py.
 """
 
 from __future__ import annotations

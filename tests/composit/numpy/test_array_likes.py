@@ -11,7 +11,7 @@ import pytest
 
 import composit as cnp
 from composit.numpy import testing
-from composit.numpy.calls.numpy_call import NumpyCall
+from composit.numpy.calls.fallback import NumpyCall
 from composit.types import LazyTensor
 from tests.composit.numpy.side_by_side import Program, assert_agree, kind_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.numpy.calculus import polynomials
+from composit.numpy.calculus import poly_functions
 from composit.program import count_evaluations
 from tests.composit.numpy.comparison import assert_derivative, assert_same
 
@@ -109,7 +109,7 @@ def test_polynomials_of_polynomials_stay_of_our_class():
     pairs += [(p.deriv(), q.deriv()), (p.integ(), q.integ()), (cnp.polyadd(p, 1), np.polyadd(q, 1)), (p(p), q(q))]
     pairs += [*zip(p / cnp.poly1d([1, 1]), q / np.poly1d([1, 1]), strict=True)]
     for ours, numpys in pairs:
-        assert type(ours) is polynomials.poly1d
+        assert type(ours) is poly_functions.poly1d
         assert repr(ours) == repr(numpys)
         assert ours == numpys
     assert repr(cnp.poly1d(cnp.asarray([1, 2]))) == "poly1d([1, 2])"

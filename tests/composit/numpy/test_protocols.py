@@ -12,7 +12,7 @@ import composit as cnp
 import mosaic
 from composit.errors import GuardError
 from composit.hooks import hooks
-from composit.numpy.calls.numpy_call import NumpyCall, call_numpy
+from composit.numpy.calls.fallback import NumpyCall, call_numpy
 from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.numpy.calls.numpy_call import count_fallbacks
+from composit.numpy.calls.fallback import count_fallbacks
 from composit.numpy.calls.ufuncs import ufunc
 from composit.program import count_evaluations
 from tests.composit.numpy.comparison import assert_same, assert_same_error

@@ -11,7 +11,7 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, handle_of, normalize_axis
 from composit.numpy.calls.array_function import ArrayFunction
-from composit.numpy.calls.numpy_function import rule_for
+from composit.numpy.calls.declarations import rule_for
 from composit.numpy.manipulation.reshaping import ravel
 from composit.operation import TensorType, tensor_type
 

@@ -22,7 +22,7 @@ from composit.labels import labelled, with_name
 from composit.node import check_label
 from composit.numpy.arguments.signatures import full_name, signature_of
 from composit.numpy.calls.duck_arrays import ask_duck_arrays, duck_arrays_in
-from composit.numpy.calls.numpy_call import REFUSALS, call_numpy, let_numpy_decide, written_handles
+from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide, written_handles
 from composit.numpy.views.writes import assign_result, writing_to
 from composit.operation import Array
 

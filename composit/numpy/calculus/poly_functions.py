@@ -15,7 +15,7 @@ from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import is_lazy_number
-from composit.numpy.calls.numpy_function import rule_for, without_rule
+from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.creation.from_nothing import zeros_like
 
 __all__ = [

@@ -12,7 +12,7 @@ from composit.errors import NoRuleError, ShapeError
 from composit.handle import TensorHandle, described
 from composit.numpy.arguments.normalizing import TensorLike, loop_of, spell_shape, whole
 from composit.numpy.arguments.positions import positions_of
-from composit.numpy.calls.numpy_call import REFUSALS, let_numpy_decide
+from composit.numpy.calls.fallback import REFUSALS, let_numpy_decide
 from composit.numpy.creation.from_values import array
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.table import negative
