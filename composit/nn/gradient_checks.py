@@ -1,7 +1,7 @@
 """`check_gradients`: compares derivatives of a function with finite differences, for users' tests.
 
 Each order is checked along random directions, forward and in reverse: a wrong derivative agrees along a random direction
-with probability zero. May import the transforms.
+with probability zero.
 """
 
 from __future__ import annotations
