@@ -10,7 +10,14 @@ from composit.nn.differentiate import chain_rule as chain_rule
 from composit.nn.evaluation import evaluate as evaluate
 from composit.nn.gradient_checks import check_gradients as check_gradients
 from composit.nn.gradient_flow import stop_gradient as stop_gradient
-from composit.nn.operations import *
+from composit.nn.layers.attention import *
+from composit.nn.layers.blocks import *
+from composit.nn.layers.normalization import *
+from composit.nn.operations.activations import *
+from composit.nn.operations.adaptive_pooling import *
+from composit.nn.operations.convolution import *
+from composit.nn.operations.exponentials import *
+from composit.nn.operations.pooling import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer

@@ -28,8 +28,8 @@ class Composition(Operation):
     __slots__ = ()
     kind = OperationKind.FUNCTION
 
-    def compose(self, xp: Namespace, *operands: Value) -> Value:
-        """Return the result as a formula in functions of `xp`: numpy's (`values`) or composit.numpy."""
+    def compose(self, xp: Namespace, *operands: Value) -> Value | tuple[Value, ...]:
+        """Return the result, or the results, as a formula in functions of `xp`: numpy's (`values`) or composit.numpy."""
         raise TypeError(f"{type(self).__name__}: a composition must define compose(xp, *operands)")
 
     def evaluate(self, *operands: Array) -> Results:

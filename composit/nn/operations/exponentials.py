@@ -64,6 +64,41 @@ class Softmax(ElementwiseComposition):
 
 
 @dataclass(frozen=True, slots=True)
+class MaskedSoftmax(ElementwiseComposition):
+    """Softmax that is 0, not NaN, in rows that are all minus infinity: those that a mask hides.
+
+    In other rows the maximum is finite and the sum at least exp(0) = 1, so neither bound changes them.
+
+    Derivative:  that of Softmax
+    Reference:   torch.nn.functional.scaled_dot_product_attention
+    """
+
+    axes: Axes
+    kind = OperationKind.REDUCTION
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        (x,) = operands
+        if 0 in x.shape:
+            return x + 0
+        largest = xp.maximum(xp.max(x, axis=self.axes, keepdims=True), float(np.finfo(x.dtype).min))
+        exponentials = xp.exp(x - largest)
+        return exponentials / xp.maximum(xp.sum(exponentials, axis=self.axes, keepdims=True), 1)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        if not x.size:
+            return x.copy()
+        lowest = np.finfo(x.dtype).min
+        result = np.asarray(np.subtract(x, np.maximum(np.max(x, axis=self.axes, keepdims=True), lowest)))
+        np.exp(result, out=result)
+        result /= np.maximum(np.sum(result, axis=self.axes, keepdims=True), x.dtype.type(1))
+        return _own(result)
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        return [context.xp.apply(SoftmaxGradient(self.axes), context.cotangents[0], context.results[0])]
+
+
+@dataclass(frozen=True, slots=True)
 class SoftmaxGradient(Composition):
     """y (g - sum(g y)) along axes: the cotangent of softmax's operand, from that of its result and the result y.
 

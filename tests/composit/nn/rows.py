@@ -51,7 +51,7 @@ def check_values(row: Row) -> None:
         operands = row.operands(dtype)
         with np.errstate(all="ignore"):
             values = [np.asarray(cnp.evaluate(part)) for part in parts(row.ours(*map(cnp.asarray, operands)))]
-        expected = [part.detach().numpy() for part in parts(row.theirs(*map(torch.tensor, operands)))]
+        expected = [part.detach().numpy() for part in parts(row.theirs(*map(_to_torch, operands)))]
         assert len(values) == len(expected)
         for value, part in zip(values, expected, strict=True):
             assert (value.shape, value.dtype) == (part.shape, part.dtype)
@@ -70,6 +70,11 @@ def check_derivatives(row: Row) -> None:
             _assert_close(cnp.evaluate(ours), theirs, 1e-6)
 
 
+def _to_torch(array: np.ndarray, requires_grad: bool = False) -> torch.Tensor:
+    # torch takes no negative strides.
+    return torch.tensor(np.array(array, order="C"), requires_grad=requires_grad)
+
+
 def _assert_close(ours: Value, theirs: torch.Tensor, tolerance: float) -> None:
     expected = theirs.detach().numpy()
     # Relative to the largest: elements of a gradient are sums in which digits cancel.
@@ -85,7 +90,7 @@ class _Comparison:
         operands = row.operands()
         self.generator = np.random.default_rng(1)
         ours = [cnp.asarray(each) for each in operands]
-        theirs = [torch.tensor(each, requires_grad=each.dtype.kind == "f") for each in operands]
+        theirs = [_to_torch(each, each.dtype.kind == "f") for each in operands]
         self.tensors = ours
         self.inputs = [each for each in ours if each.dtype.kind == "f"]
         self.torch_inputs = [each for each in theirs if each.requires_grad]
@@ -121,8 +126,11 @@ class _Comparison:
 def check_in_c(rows: Sequence[Row]) -> None:
     """mosaic computes values and gradients of all rows, as one program without islands, equal to numpy's."""
     comparisons = {row.name: _Comparison(row) for row in rows}
-    results = {name: {"outputs": each.outputs, "gradients": each.gradients} for name, each in comparisons.items()}
+    results: dict[str, Any] = {
+        name: {"outputs": each.outputs, "gradients": each.gradients} for name, each in comparisons.items()
+    }
     inputs = [tensor for each in comparisons.values() for tensor in each.tensors]
+    results["operands"] = inputs  # some reach no other output
     with np.errstate(all="ignore"):
         model = mosaic.compile(results, inputs=inputs)
         expected, values = cnp.evaluate(results), model(*cnp.evaluate(inputs))

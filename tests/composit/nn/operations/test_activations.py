@@ -72,7 +72,7 @@ ELEMENTWISE: list[tuple[str, Function, Function, bool]] = [
 POINTS = np.array(
     [-1e3, -100.0, -40.0, -7.0, -3.0, -2.0, -1.0, -0.5, 0.0, 0.2, 0.5, 1.0, 3.0, 6.0, 7.0, 25.0, 40.0, 100.0, 1e3]
 )
-STRIDED = np.arange(48.0).reshape(6, 8)[::-2, 1::3] / 7 - 3
+STRIDED = (np.arange(48.0).reshape(6, 8) / 7 - 3)[::-2, 1::3]
 
 OF_SHAPES = [
     Row(f"{name} of {shape}", ours, theirs, (maker,), smooth)

@@ -1,0 +1,292 @@
+"""Layer, batch, group, instance, root-mean-square and local response normalisation.
+
+Weights and biases are vectors of channels, or what broadcasts to the normalised axes for layer_norm and rms_norm; None leaves
+one out. Running statistics are returned, never changed. Shared facts, said here and not at each function:
+
+    Shapes:      the shape of x
+    Dtype:       that of x; integers become float64
+    Derivative:  by x: r (g w - mean(g w) - y mean(g w y)), with r = 1 / sqrt(variance + epsilon); by w: the sum of g y; by b: that of g
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.apply import apply_several, input_of
+from composit.errors import ParameterError, ShapeError
+from composit.nn.arguments import axes_or_all, check_shape, floating
+from composit.nn.layers.normalized import Normalize, count_along
+from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, normalize_axis
+from composit.operation import Dtype
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_training",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "rms_norm",
+]
+
+
+def layer_norm(
+    x: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    axis: AxesLike = -1,
+    epsilon: float = 1e-5,
+) -> LazyTensor:
+    """Return x with mean 0 and variance 1 along one axis or several, times weight, plus bias.
+
+    Shapes:      x (..., n), weight and bias (n,): what broadcasts to x
+    Raises:      ShapeError: weight or bias does not broadcast to x; AxisError
+    Reference:   torch.nn.functional.layer_norm
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(layer_norm([[1.0, 3.0]], [2.0, 2.0], [0.0, 1.0])).round(3)
+        array([[-2.,  3.]])
+    """
+    tensor = floating("layer_norm", x)
+    y, _, _ = apply_several(Normalize(axes_or_all(axis, tensor.ndim), float(epsilon)), tensor)
+    return _scaled("layer_norm", y, weight, bias)
+
+
+def rms_norm(
+    x: TensorLike, weight: TensorLike | None = None, *, axis: AxesLike = -1, epsilon: float | None = None
+) -> LazyTensor:
+    """Return x divided by the root of its mean square along one axis or several, times weight.
+
+    epsilon: added to the mean square; None is the dtype's resolution, as in torch
+
+    Shapes:      x (..., n), weight (n,): what broadcasts to x
+    Derivative:  that of its parts
+    Raises:      ShapeError: weight does not broadcast to x; AxisError
+    Reference:   torch.nn.functional.rms_norm; Zhang and Sennrich, Root Mean Square Layer Normalization, 2019
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(rms_norm([3.0, 4.0], epsilon=0.0)).round(4)
+        array([0.8485, 1.1314])
+    """
+    tensor = floating("rms_norm", x)
+    axes = axes_or_all(axis, tensor.ndim)
+    resolution = float(np.finfo(tensor.dtype).eps) if epsilon is None else epsilon
+    squares = cnp.sum(cnp.square(tensor), axis=axes, keepdims=True) / count_along(tensor.shape, axes)
+    return _scaled("rms_norm", tensor * (1 / cnp.sqrt(squares + resolution)), weight, None)
+
+
+def _scaled(function: str, y: LazyTensor, weight: TensorLike | None, bias: TensorLike | None) -> LazyTensor:
+    result = y
+    for name, part in (("weight", weight), ("bias", bias)):
+        if part is not None:
+            tensor = floating(function, part, name)
+            if not _broadcasts(tensor.shape, y.shape):
+                raise ShapeError(
+                    f"{function}: {name} has shape {tensor.shape} for x with shape {y.shape}; expected what broadcasts to x,"
+                    " such as the lengths of the normalised axes; reshape it first"
+                )
+            result = result * tensor if name == "weight" else result + tensor
+    return result
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    tail = to[len(to) - len(shape) :]
+    return len(shape) <= len(to) and all(one in (1, other) for one, other in zip(shape, tail, strict=True))
+
+
+def _along_channels(function: str, name: str, vector: TensorLike, x: LazyTensor, axis: int) -> LazyTensor:
+    """Return a vector of channels with axes of length 1 behind it, so that it broadcasts along the channel axis of x."""
+    tensor = floating(function, vector, name)
+    channels = x.shape[axis]
+    check_shape(
+        function, name, tensor, (channels,), f"one number for each channel, along axis {axis} of x with shape {x.shape}"
+    )
+    return cnp.reshape(tensor, (channels, *(1,) * (x.ndim - axis - 1)))
+
+
+def _scaled_channels(
+    function: str, y: LazyTensor, weight: TensorLike | None, bias: TensorLike | None, axis: int
+) -> LazyTensor:
+    y = y if weight is None else y * _along_channels(function, "weight", weight, y, axis)
+    return y if bias is None else y + _along_channels(function, "bias", bias, y, axis)
+
+
+def batch_norm(
+    x: TensorLike,
+    mean: TensorLike,
+    variance: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    epsilon: float = 1e-5,
+    channel_axis: AxisLike = 1,
+) -> LazyTensor:
+    """Return x normalised by given means and variances of its channels: batch normalisation as in inference.
+
+    Shapes:      x (n, channels, ...), or with the channels along another axis; the others (channels,)
+    Derivative:  that of (x - mean) / sqrt(variance + epsilon) * weight + bias by all operands
+    Raises:      ShapeError: a vector's length is not the number of channels; AxisError
+    Reference:   torch.nn.functional.batch_norm
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(batch_norm([[1.0, 3.0]], [1.0, 1.0], [4.0, 4.0], epsilon=0.0))
+        array([[0., 1.]])
+    """
+    tensor = floating("batch_norm", x)
+    axis = normalize_axis(channel_axis, tensor.ndim)
+    centre = _along_channels("batch_norm", "mean", mean, tensor, axis)
+    factor = 1 / cnp.sqrt(_along_channels("batch_norm", "variance", variance, tensor, axis) + epsilon)
+    if weight is not None:
+        factor = factor * _along_channels("batch_norm", "weight", weight, tensor, axis)
+    # Numbers of channels are combined first: the large array is read twice, not four times.
+    return _scaled_channels("batch_norm", (tensor - centre) * factor, None, bias, axis)
+
+
+def batch_norm_training(
+    x: TensorLike,
+    running_mean: TensorLike | None = None,
+    running_variance: TensorLike | None = None,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    momentum: float = 0.1,
+    epsilon: float = 1e-5,
+    channel_axis: AxisLike = 1,
+) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
+    """Return x normalised by its own means and variances over all axes but the channels', and new running statistics.
+
+    momentum: the weight of the batch in the new running statistics; where there are no old ones, the batch's are returned
+
+    Shapes:      x (n, channels, ...), the others (channels,) -> the shape of x, (channels,), (channels,)
+    Raises:      ShapeError: a vector's length is not the number of channels, or there is one value per channel only; AxisError
+    Reference:   torch.nn.functional.batch_norm with training=True; running variances are unbiased
+    Example:
+        >>> import composit.numpy as cnp
+        >>> y, mean, variance = batch_norm_training([[1.0], [3.0]], [0.0], [1.0])
+        >>> cnp.evaluate(mean, variance)
+        (array([0.2]), array([1.1]))
+    """
+    tensor = floating("batch_norm_training", x)
+    axis = normalize_axis(channel_axis, tensor.ndim)
+    axes = tuple(other for other in range(tensor.ndim) if other != axis)
+    count = count_along(tensor.shape, axes)
+    if count == 1 and tensor.size:
+        raise ShapeError(
+            f"batch_norm_training: x with shape {tensor.shape} has one value per channel, along axis {axis}, whose variance is 0;"
+            " expected several; use batch_norm with running statistics"
+        )
+    y, mean, variance = apply_several(Normalize(axes, float(epsilon)), tensor)
+    vectors = [cnp.reshape(each, (tensor.shape[axis],)) for each in (mean, variance * (count / max(count - 1, 1)))]
+    running = [
+        batch if old is None else _blended(name, old, batch, momentum)
+        for name, old, batch in zip(
+            ("running_mean", "running_variance"), (running_mean, running_variance), vectors, strict=True
+        )
+    ]
+    return _scaled_channels("batch_norm_training", y, weight, bias, axis), running[0], running[1]
+
+
+def _blended(name: str, old: TensorLike, batch: LazyTensor, momentum: float) -> LazyTensor:
+    before = floating("batch_norm_training", old, name)
+    check_shape("batch_norm_training", name, before, batch.shape, "one number for each channel")
+    return before * (1 - momentum) + batch * momentum
+
+
+def group_norm(
+    x: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    num_groups: int,
+    channel_axis: AxisLike = 1,
+    epsilon: float = 1e-5,
+) -> LazyTensor:
+    """Return x with mean 0 and variance 1 in each group of channels of each example (the first axis).
+
+    Shapes:      x (n, channels, ...), weight and bias (channels,)
+    Raises:      ParameterError: the groups do not divide the channels; ShapeError: a vector is no vector of channels; AxisError
+    Reference:   torch.nn.functional.group_norm; Wu and He, Group Normalization, 2018
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(group_norm([[1.0, 3.0, 10.0, 30.0]], num_groups=2)).round(3)
+        array([[-1.,  1., -1.,  1.]])
+    """
+    tensor = floating("group_norm", x)
+    axis = normalize_axis(channel_axis, tensor.ndim)
+    channels = tensor.shape[axis]
+    if num_groups < 1 or channels % num_groups:
+        raise ParameterError(
+            f"group_norm: num_groups={num_groups} was given for {channels} channels, axis {axis} of x with shape"
+            f" {tensor.shape}; expected a number that divides them"
+        )
+    shape = (*tensor.shape[:axis], num_groups, channels // num_groups, *tensor.shape[axis + 1 :])
+    axes = tuple(other for other in range(1, len(shape)) if other != axis)
+    y, _, _ = apply_several(Normalize(axes, float(epsilon)), cnp.reshape(tensor, shape))
+    return _scaled_channels("group_norm", cnp.reshape(y, tensor.shape), weight, bias, axis)
+
+
+def instance_norm(
+    x: TensorLike,
+    weight: TensorLike | None = None,
+    bias: TensorLike | None = None,
+    *,
+    channel_axis: AxisLike = 1,
+    epsilon: float = 1e-5,
+) -> LazyTensor:
+    """Return x with mean 0 and variance 1 in each channel of each example (the first axis).
+
+    Shapes:      x (n, channels, ...), weight and bias (channels,)
+    Raises:      ShapeError: a vector is no vector of channels; AxisError
+    Reference:   torch.nn.functional.instance_norm; Ulyanov et al., Instance Normalization, 2016
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(instance_norm([[[1.0, 3.0]]])).round(3)
+        array([[[-1.,  1.]]])
+    """
+    tensor = floating("instance_norm", x)
+    axis = normalize_axis(channel_axis, tensor.ndim)
+    axes = tuple(other for other in range(1, tensor.ndim) if other != axis)
+    y, _, _ = apply_several(Normalize(axes, float(epsilon)), tensor)
+    return _scaled_channels("instance_norm", y, weight, bias, axis)
+
+
+def local_response_norm(
+    x: TensorLike,
+    size: int,
+    *,
+    channel_axis: AxisLike = 1,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 1.0,
+) -> LazyTensor:
+    """Return x / (k + alpha * m) ** beta, with m the mean square of `size` neighbouring channels, 0 beyond the first and last.
+
+    Derivative:  that of its parts
+    Raises:      ParameterError: size is not positive; AxisError
+    Reference:   torch.nn.functional.local_response_norm; Krizhevsky et al., ImageNet Classification, 2012
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(local_response_norm([[1.0, 1.0, 1.0]], 3, alpha=3.0, beta=1.0, k=0.0)).round(3)
+        array([[0.5  , 0.333, 0.5  ]])
+    """
+    if size < 1:
+        raise ParameterError(f"local_response_norm: size={size} was given; expected a positive number of channels")
+    tensor = floating("local_response_norm", x)
+    axis = normalize_axis(channel_axis, tensor.ndim)
+    squares = cnp.moveaxis(cnp.square(tensor), axis, -1)
+    sums = cnp.moveaxis(squares @ _neighbours(tensor.shape[axis], size, tensor.dtype), -1, axis)
+    return tensor / cnp.power(k + alpha / size * sums, beta)
+
+
+def _neighbours(count: int, size: int, dtype: Dtype) -> LazyTensor:
+    """Return a band matrix: element (i, j) is 1 where channel i is one of the `size` neighbours of channel j."""
+    distance = np.arange(count)[:, None] - np.arange(count)
+    is_near = (distance >= -(size // 2)) & (distance <= (size - 1) // 2)
+    return input_of(is_near.astype(dtype), "neighbours")

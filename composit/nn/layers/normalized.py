@@ -1,0 +1,141 @@
+"""`Normalize`: elements minus their mean, divided by their standard deviation, along axes; and its derivative.
+
+One operation each, since a derivative through the parts would take three times as many passes over memory. Layers with
+weights and biases are in normalization.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from composit.derivative_types import Namespace
+from composit.nn.composition import Composition, Value
+from composit.numpy.reductions.arguments import reduced_shape
+from composit.operation import Array, Axes, OperationKind, Results, Shape, TensorType, VjpContext, tensor_type
+
+
+@dataclass(frozen=True, slots=True)
+class Normalize(Composition):
+    """y = (x - mean) / sqrt(variance + epsilon), mean and variance along axes; the variance is divided by the count.
+
+    Shapes:      x -> the shape of x, and twice x with the axes of length 1
+    Derivative:  with r = 1 / sqrt(variance + epsilon): r (g - mean(g) - y mean(g y)), one node: `NormalizeGradient`
+    Reference:   Ioffe and Szegedy, Batch Normalization, 2015; Ba et al., Layer Normalization, 2016
+    """
+
+    axes: Axes
+    epsilon: float
+    num_results_of_class = 3
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = operand_types
+        shape = reduced_shape(x.shape, self.axes, True)
+        moment = tensor_type(shape, x.dtype, is_scalar=not shape)
+        return tensor_type(x.shape, x.dtype, is_scalar=not x.shape), moment, moment
+
+    def compose(self, xp: Namespace, *operands: Value) -> tuple[Value, Value, Value]:
+        (x,) = operands
+        count = count_along(x.shape, self.axes)
+        mean = xp.sum(x, axis=self.axes, keepdims=True) / count
+        deviation = x - mean
+        variance = xp.sum(deviation * deviation, axis=self.axes, keepdims=True) / count
+        return deviation * (1 / xp.sqrt(variance + self.epsilon)), mean, variance
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        count = x.dtype.type(count_along(x.shape, self.axes))
+        mean = sum_along(x, self.axes) / count
+        y = np.asarray(x - mean)
+        variance = sum_of_products(y, y, self.axes) / count
+        y *= 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
+        return tuple(part if part.ndim else part[()] for part in (y, mean, variance))
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (x,), (y, mean, variance) = context.xp, context.operands, context.results
+        of_y, of_mean, of_variance = context.cotangents
+        count = count_along(x.shape, self.axes)
+        terms = []
+        if of_y is not None:
+            factor = 1 / xp.sqrt(variance + self.epsilon)
+            terms.append(xp.apply(NormalizeGradient(self.axes), of_y, y, factor))
+        if of_mean is not None:
+            terms.append(xp.broadcast_to(of_mean / count, x.shape))
+        if of_variance is not None:
+            terms.append((x - mean) * (of_variance * (2 / count)))
+        return [sum(terms[1:], terms[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizeGradient(Composition):
+    """r (g - mean(g) - y mean(g y)) along axes: the cotangent of `Normalize`'s operand from g, its result y and r.
+
+    Derivative:  with h: by g the same function of h; by y, -r (h mean(g y) + g mean(h y)); by r, sum(h f) / r
+    """
+
+    axes: Axes
+    kind = OperationKind.REDUCTION
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (operand_types[1],)
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        g, y, factor = operands
+        return factor * self._centred(xp, g, y)
+
+    def _centred(self, xp: Namespace, g: Value, y: Value) -> Value:
+        return g - self._mean(xp, g) - y * self._mean(xp, g * y)
+
+    def _mean(self, xp: Namespace, x: Value) -> Value:
+        return xp.sum(x, axis=self.axes, keepdims=True) / count_along(xp.shape(x), self.axes)
+
+    def evaluate(self, *operands: Array) -> Results:
+        g, y, factor = operands
+        count = y.dtype.type(count_along(y.shape, self.axes))
+        result = np.asarray(g - sum_along(g, self.axes) / count)
+        result -= y * (sum_of_products(g, y, self.axes) / count)
+        result *= factor
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (h,), (g, y, factor) = context.xp, context.cotangents, context.operands
+        by_y = -factor * (h * self._mean(xp, g * y) + g * self._mean(xp, h * y))
+        by_factor = xp.sum(h * self._centred(xp, g, y), axis=self.axes, keepdims=True)
+        return [xp.apply(self, h, y, factor), by_y, by_factor]
+
+
+def count_along(shape: Shape, axes: Axes) -> int:
+    """Return the number of elements that a reduction along the axes combines, at least 1."""
+    return max(1, math.prod(shape[axis] for axis in axes))
+
+
+def sum_along(x: Array, axes: Axes) -> Array:
+    """Return the sum along axes, with the axes kept; the last axes first, which numpy adds in the order of memory."""
+    inner = _last_of(axes, x.ndim)
+    outer = tuple(axis for axis in axes if axis not in inner)
+    total = np.sum(x, axis=inner, keepdims=True) if inner else x
+    return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)
+
+
+def sum_of_products(x: Array, y: Array, axes: Axes) -> Array:
+    """Return sum(x y) along axes, with the axes kept, without an array of products where the last axes are summed."""
+    inner = _last_of(axes, y.ndim)
+    if not inner or x.shape != y.shape or not (x.flags.c_contiguous and y.flags.c_contiguous):
+        return sum_along(x * y, axes)
+    kept = y.shape[: y.ndim - len(inner)]
+    rows = [each.reshape(*kept, math.prod(y.shape[y.ndim - len(inner) :])) for each in (x, y)]
+    total = np.asarray(np.vecdot(*rows)).reshape(*kept, *(1,) * len(inner))
+    outer = tuple(axis for axis in axes if axis not in inner)
+    return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)
+
+
+def _last_of(axes: Axes, ndim: int) -> Axes:
+    """Return those of the axes that are the last ones, without a gap."""
+    first = ndim
+    while first - 1 in axes:
+        first -= 1
+    return tuple(range(first, ndim))
