@@ -13,7 +13,7 @@ from mosaic.matmul.blocking import MatmulSpec, choose_blocking, num_tasks
 from mosaic.matmul.product import Matmul, emit_matmul
 from mosaic.runtime.compilation import compile_library
 from mosaic.targets import detect
-from mosaic.tiling.packing import pack_panels
+from mosaic.tiling.layout import panels, tilize
 from mosaic.vector.memory import store, store_partial
 from mosaic.vector.vector_types import vector_type
 
@@ -25,15 +25,15 @@ def prepare(product: Product) -> Run:
     multiply = ctypes.CDLL(str(compile_library(text, target=matmul.target)))[matmul.name]
     multiply.argtypes = [ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
     multiply.restype = None
-    panels = pack_panels(product.b, matmul.blocking.nr)
+    packed = tilize(product.b, panels(matmul.blocking.nr))
     result = np.empty((product.a.shape[0], product.b.shape[1]), product.a.dtype)
     tasks = num_tasks(matmul.spec, matmul.blocking)
-    addresses = [each.ctypes.data for each in (product.a, panels, result)]
+    addresses = [each.ctypes.data for each in (product.a, packed, result)]
 
     def run() -> Matrix:
         for _ in range(product.times):
             multiply(0, tasks, *addresses)
-        assert panels.ctypes.data == addresses[1]  # keeps the panels alive as long as the run
+        assert packed.ctypes.data == addresses[1]  # keeps the panels alive as long as the run
         return result
 
     return run

@@ -129,20 +129,10 @@ class _Packer:
         return panels
 
     def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
-        """Append copies into the whole panels, and of the remaining columns into the last panel."""
-        *batch, depth, columns = view.shape
-        whole, rest = divmod(columns, width)
-        panels = self.memory.temporary((*batch, whole + bool(rest), depth, width), view.dtype)
-        axis = len(batch)
-        if whole:
-            source = view.slice_axis(axis + 1, 0, whole * width).reshape((*batch, depth, whole, width))
-            assert source is not None, "splitting an axis keeps strides"
-            order = (*range(axis), axis + 1, axis, axis + 2)
-            target = panels.slice_axis(axis, 0, whole)
-            copies.append(Definition(target, Load(source.transpose(order)), matmul.origins))
-        if rest:
-            target = panels.slice_axis(axis, whole, 1).drop_axes((axis,)).slice_axis(axis + 1, 0, rest)
-            copies.append(Definition(target, Load(view.slice_axis(axis + 1, whole * width, rest)), matmul.origins))
+        """Append the copies that fill panels: one into whole panels, one of the remaining columns into the last."""
+        packing = Packing(view, width)
+        panels = self.memory.temporary(packing.shape, view.dtype)
+        copies += [Definition(target, Load(source), matmul.origins) for target, source in packing.parts(panels)]
         return panels
 
 

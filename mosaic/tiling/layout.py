@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from composit.errors import ParameterError, ShapeError
+from mosaic.tiling.tile_parts import fill_tiles, shown, tile_parts, view_of
 
 Shape = tuple[int, ...]
 
@@ -82,12 +83,9 @@ def tilize(array: np.ndarray, layout: Layout) -> np.ndarray:
     if not layout.levels:
         return array
     tile = layout.levels[0].resolved(array.shape)
-    ndim = array.ndim
-    counts = tuple(-(-extent // size) if size else 0 for extent, size in zip(array.shape, tile, strict=True))
-    missing = [(0, count * size - extent) for count, size, extent in zip(counts, tile, array.shape, strict=True)]
-    padded = np.pad(array, missing) if any(after for _, after in missing) else array
-    split = padded.reshape([length for pair in zip(counts, tile, strict=True) for length in pair])
-    moved = np.ascontiguousarray(split.transpose([*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2)]))
+    moved = np.empty(Layout(layout.levels[:1]).stored_shape(array.shape), array.dtype)
+    dense = np.ascontiguousarray(array)
+    fill_tiles(moved, view_of(moved), dense, view_of(dense), tile)
     if len(layout.levels) == 1:
         return moved
     rest = Layout(layout.levels[1:])
@@ -95,7 +93,7 @@ def tilize(array: np.ndarray, layout: Layout) -> np.ndarray:
     stored = np.empty((len(inner), *rest.stored_shape(tile)), array.dtype)
     for index, piece in enumerate(inner):
         stored[index] = tilize(piece, rest)
-    return stored.reshape(*counts, *stored.shape[1:])
+    return stored.reshape(*moved.shape[: array.ndim], *stored.shape[1:])
 
 
 def untilize(stored: np.ndarray, layout: Layout, shape: Shape) -> np.ndarray:
@@ -112,6 +110,7 @@ def untilize(stored: np.ndarray, layout: Layout, shape: Shape) -> np.ndarray:
         for index, piece in enumerate(flat):
             inner[index] = untilize(piece, rest, tile)
         stored = inner.reshape(*counts, *tile)
-    order = [axis for pair in zip(range(ndim), range(ndim, 2 * ndim), strict=True) for axis in pair]
-    padded = stored.transpose(order).reshape([count * size for count, size in zip(counts, tile, strict=True)])
-    return np.ascontiguousarray(padded[tuple(slice(extent) for extent in shape)])
+    result, tiles = np.empty(shape, stored.dtype), np.ascontiguousarray(stored)
+    for source, target in tile_parts(view_of(result), view_of(tiles), tile):
+        np.copyto(shown(result, target), shown(tiles, source))
+    return result

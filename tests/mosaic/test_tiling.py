@@ -11,7 +11,8 @@ import composit as cnp
 import mosaic
 from composit.errors import ParameterError, ShapeError
 from mosaic import Layout, TileLevel, panels, tilize, untilize
-from mosaic.tiling.packing import pack_panels
+from mosaic.tiling.packing import Packing
+from mosaic.tiling.tile_parts import view_of
 from tests.mosaic.comparison import assert_same_values, tensor
 
 lengths = st.integers(1, 12)
@@ -35,23 +36,38 @@ def test_tiles_lie_one_after_the_other() -> None:
 
 
 def test_panels_are_what_the_kernels_read() -> None:
-    matrix = np.arange(70, dtype=np.float32).reshape(7, 10)
-    np.testing.assert_array_equal(tilize(matrix, panels(4))[0], pack_panels(matrix, 4))
+    matrices = np.arange(280, dtype=np.float32).reshape(4, 7, 10)
+    packing = Packing(view_of(matrices), 4)
+    out = np.full(packing.shape, np.nan, np.float32)
+    packing.fill(out.reshape(-1), matrices)
+    assert out.shape == (4, 3, 7, 4)
+    for packed, matrix in zip(out, matrices, strict=True):
+        np.testing.assert_array_equal(packed, tilize(matrix, panels(4))[0])
 
 
 def test_panels_hold_neighbouring_columns_and_zeros() -> None:
     matrix = np.arange(15, dtype=np.float32).reshape(3, 5)
-    packed = pack_panels(matrix, 2)
+    (packed,) = tilize(matrix, panels(2))
     assert packed.shape == (3, 3, 2)
     np.testing.assert_array_equal(packed[1], [[2, 3], [7, 8], [12, 13]])
     np.testing.assert_array_equal(packed[2], [[4, 0], [9, 0], [14, 0]])
 
 
-def test_panels_are_written_into_memory_that_is_given() -> None:
-    matrix = np.arange(6, dtype=np.float64).reshape(2, 3)
-    out = np.full((2, 2, 2), np.nan)
-    assert pack_panels(matrix.T.copy().T, 2, out=out) is out
-    np.testing.assert_array_equal(out, [[[0, 1], [3, 4]], [[2, 0], [5, 0]]])
+def test_panels_of_a_view_are_those_of_what_it_shows() -> None:
+    array = np.arange(60, dtype=np.float64).reshape(6, 10)
+    seen = view_of(array).slice_axis(0, 5, 6, -1).slice_axis(1, 1, 3, 3).transpose((1, 0))
+    packing = Packing(seen, 4)
+    out = np.full(packing.shape, np.nan)
+    packing.fill(out.reshape(-1), array)
+    np.testing.assert_array_equal(out, tilize(array[::-1, 1::3].T, panels(4))[0])
+
+
+def test_c_copies_the_parts_that_numpy_does() -> None:
+    matrices = view_of(np.zeros((4, 7, 10)))
+    packing = Packing(matrices, 4)
+    parts = list(packing.parts(view_of(np.zeros(packing.shape))))
+    assert [target.shape for target, _ in parts] == [(4, 1, 2, 1, 7, 4), (4, 1, 1, 1, 7, 2)]
+    assert all(target.shape == source.shape for target, source in parts)
 
 
 @pytest.mark.parametrize("tile", [(2,), (2, 0), (2, 2, 2)])

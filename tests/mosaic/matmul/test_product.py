@@ -12,7 +12,7 @@ from mosaic.matmul.blocking import Blocking, MatmulSpec, choose_blocking, num_ta
 from mosaic.matmul.product import Matmul, emit_matmul
 from mosaic.runtime.compiler import Compiler
 from mosaic.targets import Target, detect, get_target
-from mosaic.tiling.packing import pack_panels
+from mosaic.tiling.layout import panels, tilize
 from mosaic.vector.memory import load, load_partial, store, store_partial
 from mosaic.vector.vector_types import vector_type
 from tests.mosaic.compiled_helpers import assert_compiles, call, load_helpers, source_text
@@ -84,7 +84,7 @@ def test_products_of_all_shapes_are_right_and_write_nothing_else(
         a, b, bias = samples(each.spec)
         guarded = np.full(each.spec.rows * each.spec.columns + 64, 7, dtype)
         tasks = num_tasks(each.spec, each.blocking)
-        call(library, each.name, 0, tasks, a, pack_panels(b, each.blocking.nr), guarded, bias)
+        call(library, each.name, 0, tasks, a, tilize(b, panels(each.blocking.nr)), guarded, bias)
         assert_close(guarded[:-64].reshape(each.spec.rows, each.spec.columns), a, b, bias)
         assert np.all(guarded[-64:] == 7)
 
@@ -98,7 +98,7 @@ def test_blocks_of_depth_add_up_to_the_whole(tmp_path: Path) -> None:
     library = load_helpers([emit_matmul(each)], tmp_path, target)
     a, b, bias = samples(spec)
     result = np.zeros((45, 100), f32)
-    call(library, "blocked", 0, num_tasks(spec, blocking), a, pack_panels(b, blocking.nr), result, bias)
+    call(library, "blocked", 0, num_tasks(spec, blocking), a, tilize(b, panels(blocking.nr)), result, bias)
     assert_close(result, a, b, bias)
 
 
@@ -111,7 +111,7 @@ def test_operands_may_be_strided_and_b_may_stay_in_place(tmp_path: Path) -> None
     library = load_helpers([emit_matmul(each) for each in matmuls], tmp_path, target)
     a, b, bias = samples(wide)
     result = np.zeros((rows, columns), f32)
-    packed = pack_panels(b, matmuls[0].blocking.nr)
+    packed = tilize(b, panels(matmuls[0].blocking.nr))
     tasks = num_tasks(transposed_a, matmuls[0].blocking)
     call(library, "transposed", 0, tasks, np.ascontiguousarray(a.T), packed, result, bias)
     assert_close(result, a, b, bias)
@@ -126,7 +126,7 @@ def test_the_bits_do_not_depend_on_how_tasks_are_spread(tmp_path: Path) -> None:
     each = matmul_with_bias(MatmulSpec(f32, 100, 300, 64, a_row_stride=64), target, "spread")
     library = load_helpers([emit_matmul(each)], tmp_path, target)
     a, b, bias = samples(each.spec)
-    packed, tasks = pack_panels(b, each.blocking.nr), num_tasks(each.spec, each.blocking)
+    packed, tasks = tilize(b, panels(each.blocking.nr)), num_tasks(each.spec, each.blocking)
     together, apart = np.zeros((100, 300), f32), np.zeros((100, 300), f32)
     call(library, "spread", 0, tasks, a, packed, together, bias)
     for task in reversed(range(tasks)):
@@ -138,7 +138,7 @@ def test_gcc_and_clang_give_the_same_bits(tmp_path: Path, zig: Compiler) -> None
     target = detect()
     each = matmul_with_bias(MatmulSpec(f32, 50, 130, 200, a_row_stride=200), target, "same")
     a, b, bias = samples(each.spec)
-    packed, results = pack_panels(b, each.blocking.nr), []
+    packed, results = tilize(b, panels(each.blocking.nr)), []
     for compiler in (None, zig):
         library, result = load_helpers([emit_matmul(each)], tmp_path, target, compiler), np.zeros((50, 130), f32)
         call(library, "same", 0, num_tasks(each.spec, each.blocking), a, packed, result, bias)
