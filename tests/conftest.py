@@ -17,10 +17,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile into pytest's own cache: the user's stays as it was, and a second run finds what the first compiled."""
+    """Set what holds for all tests, before any imports numpy.
+
+    Compiled programs go to pytest's own cache: the user's stays as it was, and a second run finds what the first compiled.
+    """
     directory = config.rootpath / ".pytest_cache" / "compiled"
     directory.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("COMPOSIT_CACHE_DIR", str(directory))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # With a worker on each core, threads of torch and numpy would wait for each other, at full speed.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(wrapper=True)

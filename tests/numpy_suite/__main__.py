@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _debug(test_id: str, mode: str) -> int:
     with tempfile.TemporaryDirectory() as directory:
-        arguments = running.command(test_id, mode, "-q", "--tb=short", "--no-header", f"--basetemp={directory}/tmp")
+        arguments = running.command([test_id], mode, "-q", "--tb=short", "--no-header", f"--basetemp={directory}/tmp")
         return subprocess.run(arguments, cwd=directory, env=running.environment(), check=False).returncode
 
 
@@ -56,7 +56,7 @@ def main() -> int:
         return _debug(arguments.debug, mode)
     paths = arguments.files or running.all_files()
     if arguments.update_fallbacks:
-        recording.update_fallbacks(running.run_files(paths, mode, recording.SAMPLE_ONE_IN))
+        recording.update_fallbacks(running.run_sample(paths, mode, recording.SAMPLE_ONE_IN))
         return 0
     results = [running.read_result(path, mode) for path in paths] if arguments.last else running.run_files(paths, mode)
     if mode == "reference" and not arguments.files:

@@ -36,6 +36,9 @@ class Counts:
     real: int = 0
     other: int = 0
 
+    def __sub__(self, before: Counts) -> Counts:
+        return Counts(self.lazy - before.lazy, self.real - before.real, self.other - before.other)
+
 
 counts = Counts()
 

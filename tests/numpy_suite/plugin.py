@@ -1,14 +1,16 @@
 """The pytest plugin of the suite: numpy's test files are loaded by `loading`, outcomes are written one a line.
 
-Run by `running` in a process of its own per file, never part of the project's own pytest run.
+Run by `running` in processes of their own, never part of the project's own pytest run.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import signal
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -23,6 +25,15 @@ from tests.numpy_suite.loading import NUMPY_ROOT, load
 from tests.prepared import by_programs
 
 SMALL_FILE = 40  # tests; a sample of these would hold next to none
+# Loops that take about as long as a test of a sample may, or longer; only a full run runs them.
+LONG_TESTS = frozenset(
+    (
+        "_core/tests/test_mem_overlap.py::TestUFunc::test_unary_ufunc_call_fuzz",
+        "_core/tests/test_mem_overlap.py::TestUFunc::test_unary_ufunc_call_complex_fuzz",
+        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_1d_manual",
+        "_core/tests/test_nditer.py::test_iter_buffered_reduce_reuse",
+    )
+)
 
 
 class TestTimeoutError(BaseException):
@@ -54,15 +65,22 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop what is left out, and what an earlier process has run."""
     done, one_in = _ids_in(config.getoption("--suite-done")), config.getoption("--suite-one-in")
-    one_in = one_in if len(items) > SMALL_FILE else 1
+    path_to_count = Counter(item.path for item in items)
     kept = []
     for item in items:
         reason = reason_left_out(item.nodeid)
         if reason is not None:
             _write(config, {"id": item.nodeid, "outcome": "excluded", "line": reason})
-        elif item.nodeid not in done and zlib.crc32(item.nodeid.encode()) % one_in == 0:
+        elif item.nodeid not in done and _is_sampled(item.nodeid, path_to_count[item.path], one_in):
             kept.append(item)
     items[:] = kept
+
+
+def _is_sampled(test_id: str, num_tests: int, one_in: int) -> bool:
+    """Whether a test belongs to the sample of its file, which has so many tests."""
+    if one_in == 1:
+        return True
+    return test_id not in LONG_TESTS and (num_tests <= SMALL_FILE or zlib.crc32(test_id.encode()) % one_in == 0)
 
 
 def _ids_in(path: str | None) -> set[str]:
@@ -88,9 +106,12 @@ def _stop_test(*_: object) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Write that the test starts, so that a crash is seen."""
+    """Write that the test starts, so that a crash is seen, and what it compared."""
     _write(item.config, {"id": item.nodeid, "outcome": "started"})
-    return (yield)
+    before = dataclasses.replace(comparisons.counts)
+    result = yield
+    _write(item.config, {"id": item.nodeid, "compared": dataclasses.asdict(comparisons.counts - before)})
+    return result
 
 
 def _way_of(mode: str) -> AbstractContextManager[Any]:
@@ -113,7 +134,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         signal.signal(signal.SIGPROF, previous)
     # Of a test that fails, or is stopped, nobody knows how far it came.
     if counted:
-        _write(item.config, {"fallbacks": dict(counted)})
+        _write(item.config, {"id": item.nodeid, "fallbacks": dict(counted)})
     return result
 
 
@@ -157,8 +178,7 @@ _collection_errors: list[tuple[str, str]] = []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write collection errors and how many compared values were lazy."""
+    """Write collection errors, and that all tests have run."""
     for node_id, error in _collection_errors:
         _write(session.config, {"id": node_id, "outcome": "uncollected", "error": error})
-    counts = comparisons.counts
-    _write(session.config, {"lazy": counts.lazy, "real": counts.real, "other": counts.other, "finished": True})
+    _write(session.config, {"finished": True})

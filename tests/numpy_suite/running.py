@@ -1,4 +1,4 @@
-"""Run numpy's test files, a process each, and read the outcomes they wrote."""
+"""Run numpy's test files, a process each or a sample of several in one, and read the outcomes they wrote."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ class FileResult:
     uncollected: str = ""
     num_lazy: int = 0
     num_real: int = 0
-    num_other: int = 0
     fallbacks: Counter[str] = field(
         default_factory=Counter
     )  # numpy's functions that decided a call that a rule declined
@@ -64,8 +63,8 @@ def left_out_files() -> list[str]:
     return [path for path in paths if is_file_left_out(path)]
 
 
-def command(target: str, mode: str, *options: str) -> list[str]:
-    """Return the command that runs one file or test id of numpy's suite under pytest."""
+def command(targets: Sequence[str], mode: str, *options: str) -> list[str]:
+    """Return the command that runs files or test ids of numpy's suite under pytest."""
     arguments = [
         "-p",
         "tests.numpy_suite.plugin",
@@ -74,8 +73,8 @@ def command(target: str, mode: str, *options: str) -> list[str]:
         "-c",
         str(REPOSITORY / "tests/numpy_suite/numpy.ini"),
     ]
-    arguments += ["--rootdir", str(NUMPY_ROOT), "--suite-mode", mode, *options, f"{NUMPY_ROOT}/{target}"]
-    return [sys.executable, "-m", "pytest", *arguments]
+    arguments += ["--rootdir", str(NUMPY_ROOT), "--suite-mode", mode, *options]
+    return [sys.executable, "-m", "pytest", *arguments, *(f"{NUMPY_ROOT}/{target}" for target in targets)]
 
 
 def environment() -> dict[str, str]:
@@ -89,24 +88,37 @@ def output_path(path: str, mode: str) -> Path:
     return RESULTS / mode / (path.replace("/", "__") + ".jsonl")
 
 
-def run_file(path: str, mode: str, one_in: int = 1) -> FileResult:
-    """Return the outcomes of the file, or of a sample of its tests; a test that kills the process fails, and the rest run in a new one."""
+def run_file(path: str, mode: str) -> FileResult:
+    """Return the outcomes of the file's tests, which are kept for `read_result`."""
     with tempfile.TemporaryDirectory() as directory:
-        out, done_path = Path(directory) / "out.jsonl", Path(directory) / "done"
-        options = ["--suite-out", str(out), "-q", "--no-header", "--tb=no", "--show-capture=no", "-p", "no:logging"]
-        options += ["--suite-done", str(done_path), "--suite-one-in", str(one_in), f"--basetemp={directory}/tmp"]
-        options += ["--suite-timeout", str(TEST_TIMEOUT_S if one_in == 1 else SAMPLED_TEST_TIMEOUT_S)]
-        for _ in range(MAX_RESTARTS):
-            done_path.write_text("\n".join(_ids_run(out)), encoding="utf-8")
-            _run(command(path, mode, *options), directory)
-            result = read_outcomes(path, out)
-            if result.finished:
-                break
+        out = _run_to_the_end([path], mode, directory, one_in=1)
+        result = read_outcomes(path, out)
         kept = output_path(path, mode)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        if one_in == 1 and out.exists():
+        if out.exists():
             shutil.move(out, kept)
     return result
+
+
+def run_sample(paths: Sequence[str], mode: str, one_in: int) -> list[FileResult]:
+    """Return the outcomes of a sample of each file's tests, all run by one process: it takes longer to start than a sample."""
+    with tempfile.TemporaryDirectory() as directory:
+        out = _run_to_the_end(paths, mode, directory, one_in)
+        return [read_outcomes(path, out) for path in paths]
+
+
+def _run_to_the_end(paths: Sequence[str], mode: str, directory: str, one_in: int) -> Path:
+    """Return the file of outcomes; a test that kills the process fails, and the rest run in a new one."""
+    out, done_path = Path(directory) / "out.jsonl", Path(directory) / "done"
+    options = ["--suite-out", str(out), "-q", "--no-header", "--tb=no", "--show-capture=no", "-p", "no:logging"]
+    options += ["--suite-done", str(done_path), "--suite-one-in", str(one_in), f"--basetemp={directory}/tmp"]
+    options += ["--suite-timeout", str(TEST_TIMEOUT_S if one_in == 1 else SAMPLED_TEST_TIMEOUT_S)]
+    for _ in range(MAX_RESTARTS):
+        done_path.write_text("\n".join(_ids_run(out)), encoding="utf-8")
+        _run(command(paths, mode, *options), directory)
+        if any(row.get("finished") for row in _rows(out)):
+            break
+    return out
 
 
 def _run(arguments: list[str], directory: str) -> None:
@@ -139,17 +151,19 @@ def read_result(path: str, mode: str) -> FileResult:
 
 
 def read_outcomes(path: str, out: Path) -> FileResult:
-    """Return the outcomes written to a file; of a test's phases the failing one decides."""
+    """Return the outcomes of one file's tests; of a test's phases the failing one decides."""
     result = FileResult(path)
     last: dict[str, dict[str, str]] = {}
     for row in _rows(out):
         if row.get("finished"):
             result.finished = True
-            result.num_lazy += int(row["lazy"])
-            result.num_real += int(row["real"])
-            result.num_other += int(row["other"])
+        elif row["id"].partition("::")[0] != path:
+            continue
         elif "fallbacks" in row:
             result.fallbacks.update(row["fallbacks"])
+        elif "compared" in row:
+            result.num_lazy += int(row["compared"]["lazy"])
+            result.num_real += int(row["compared"]["real"])
         elif row["outcome"] == "uncollected":
             result.uncollected = row["error"]
         elif row["id"] not in last or last[row["id"]]["outcome"] != "failed":
@@ -173,7 +187,7 @@ def _sort_in(result: FileResult, test_id: str, row: dict[str, str]) -> None:
         result.failed[test_id] = {"error": "CRASH: the process died in this test", "line": "", "raised": ""}
 
 
-def run_files(paths: Sequence[str], mode: str, one_in: int = 1) -> list[FileResult]:
-    """Return the outcomes of the files, or of samples of their tests, run on two cores."""
+def run_files(paths: Sequence[str], mode: str) -> list[FileResult]:
+    """Return the outcomes of the files, run on two cores."""
     with ThreadPoolExecutor(NUM_WORKERS) as pool:
-        return list(pool.map(lambda path: run_file(path, mode, one_in), paths))
+        return list(pool.map(lambda path: run_file(path, mode), paths))

@@ -6,18 +6,30 @@ file all. The whole suite is `python -m tests.numpy_suite`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pytest
 
 from tests.numpy_suite import recording, running
 
 RECORDED = recording.recorded("lazy")
 FALLBACKS = recording.sampled_fallbacks()
+NUM_BATCHES = 8  # of files whose samples one process runs
+BATCHES = [tuple(sorted(RECORDED)[start::NUM_BATCHES]) for start in range(NUM_BATCHES)]
 
 
-# Of module scope, so that pytest runs the tests of one file after another, and its sample once.
-@pytest.fixture(scope="module", params=sorted(RECORDED))
+@lru_cache(maxsize=1)
+def _outcomes(batch: tuple[str, ...]) -> dict[str, running.FileResult]:
+    return {result.path: result for result in running.run_sample(batch, "lazy", recording.SAMPLE_ONE_IN)}
+
+
+# Of module scope, so that pytest runs all tests of one batch before those of the next.
+@pytest.fixture(
+    scope="module", params=[(batch, path) for batch in BATCHES for path in batch], ids=lambda param: param[1]
+)
 def outcome(request: pytest.FixtureRequest) -> running.FileResult:
-    return running.run_file(request.param, "lazy", one_in=recording.SAMPLE_ONE_IN)
+    batch, path = request.param
+    return _outcomes(batch)[path]
 
 
 def test_file_of_numpys_suite_passes_as_recorded(outcome: running.FileResult) -> None:
