@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -25,15 +26,29 @@ def strict() -> contextlib.AbstractContextManager[Any]:
 
 
 def evaluated(value: Any) -> Any:  # Any: whatever a test compares
-    """Return the value with each tensor in it, nested in lists, tuples or dicts, evaluated."""
+    """Return the value with the tensors in it, nested in lists, tuples or dicts, evaluated together: shared parts run once."""
+    tensors = list(_tensors_in(value))
+    return _filled(value, iter(evaluate(tensors)))
+
+
+def _tensors_in(value: Any) -> Iterator[TensorHandle]:
     if isinstance(value, TensorHandle):
-        return evaluate(value)
-    if isinstance(value, dict):
-        return {key: evaluated(item) for key, item in value.items()} if type(value) is dict else value
+        yield value
+    elif type(value) in (list, dict) or isinstance(value, tuple):
+        for item in value.values() if type(value) is dict else value:
+            yield from _tensors_in(item)
+
+
+def _filled(value: Any, arrays: Iterator[Any]) -> Any:
+    """Return the value with the arrays in place of its tensors, in the order of `_tensors_in`."""
+    if isinstance(value, TensorHandle):
+        return next(arrays)
+    if type(value) is dict:
+        return {key: _filled(item, arrays) for key, item in value.items()}
     if type(value) is list:
-        return [evaluated(item) for item in value]
+        return [_filled(item, arrays) for item in value]
     if isinstance(value, tuple):
-        items = [evaluated(item) for item in value]
+        items = [_filled(item, arrays) for item in value]
         return value if all(a is b for a, b in zip(items, value, strict=True)) else _rebuilt(value, items)
     return value
 

@@ -10,6 +10,7 @@ import pytest
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
+from composit.program import count_evaluations
 from tests.numpy_suite import comparisons, expectations, loading, modules
 from tests.numpy_suite.excluded import is_file_left_out, reason_left_out
 
@@ -55,6 +56,16 @@ def test_comparisons_evaluate_tensors_in_containers_and_count_them() -> None:
     assert (comparisons.counts.lazy, comparisons.counts.real) == (before[0] + 1, before[1] + 1)
     with pytest.raises(AssertionError, match="Mismatched elements: 2 / 2"):
         testing.assert_array_equal(cnp.ones(2), numpy.zeros(2))
+
+
+def test_tensors_of_a_comparison_are_evaluated_together() -> None:
+    shared = cnp.arange(3.0).astype("float32") + 1
+    with count_evaluations() as count:
+        first, rest = expectations.evaluated(([shared[0], "text"], {"rest": (shared[1], shared)}))
+    assert count.runs == 1
+    assert first == [1, "text"]
+    assert rest["rest"][0] == 2
+    assert rest["rest"][1].tolist() == [1, 2, 3]
 
 
 def test_a_block_that_expects_an_error_evaluates_what_it_builds() -> None:
