@@ -1,0 +1,90 @@
+"""Optimizers that divide each element's step by the root of its squared gradients: Adagrad, RMSprop, Adadelta.
+
+The order of the operations is torch's. Reference: https://docs.pytorch.org/docs/stable/optim.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import composit.numpy as cnp
+from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, check_number, optimizer_of, scaled, zeros_like
+
+
+def adagrad(
+    learning_rate: Rate = 1e-2,
+    *,
+    learning_rate_decay: float = 0.0,
+    epsilon: float = 1e-10,
+    weight_decay: float = 0.0,
+    initial_accumulator: float = 0.0,
+) -> RuleOptimizer:
+    """Return Adagrad: rate / (sqrt(sum of all g^2) + epsilon), with the rate divided by 1 + (t - 1) * learning_rate_decay.
+
+    Reference: Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011; torch.optim.Adagrad
+    """
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient + weight_decay * parameter if weight_decay else gradient
+        total = slots[0] + g * g
+        if learning_rate_decay:
+            rate = rate / (1.0 + (number - 1.0) * learning_rate_decay)
+        return parameter - scaled(rate, g / (cnp.sqrt(total) + epsilon)), (total,)
+
+    def slots_of(parameter: Any) -> Slots:
+        start = zeros_like(parameter)
+        return (start + initial_accumulator if initial_accumulator else start,)
+
+    return optimizer_of("adagrad", rule, learning_rate, slots_of, needs_count=bool(learning_rate_decay))
+
+
+def rmsprop(
+    learning_rate: Rate = 1e-2,
+    *,
+    alpha: float = 0.99,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum: float = 0.0,
+    centered: bool = False,
+) -> RuleOptimizer:
+    """Return RMSprop: steps of g over the root of the moving average of g^2, less the squared average of g if `centered`.
+
+    Reference: Tieleman and Hinton, lecture 6.5, 2012; Graves, Generating Sequences, 2013; torch.optim.RMSprop
+    """
+    check_number("rmsprop", "alpha", alpha, 0.0)
+    check_number("rmsprop", "momentum", momentum, 0.0)
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient + weight_decay * parameter if weight_decay else gradient
+        kept = list(slots)
+        square = kept[0] = alpha * kept[0] + (1.0 - alpha) * (g * g)
+        if centered:
+            mean = kept[1] = alpha * kept[1] + (1.0 - alpha) * g
+            square = square - mean * mean
+        step = g / (cnp.sqrt(square) + epsilon)
+        if momentum:
+            step = kept[-1] = momentum * kept[-1] + step
+        return parameter - scaled(rate, step), kept
+
+    count = 1 + centered + bool(momentum)
+    return optimizer_of(
+        "rmsprop", rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], needs_count=False
+    )
+
+
+def adadelta(
+    learning_rate: Rate = 1.0, *, rho: float = 0.9, epsilon: float = 1e-6, weight_decay: float = 0.0
+) -> RuleOptimizer:
+    """Return Adadelta: steps in the units of the parameter, from moving averages of g^2 and of the steps' squares.
+
+    Reference: Zeiler, ADADELTA, 2012; torch.optim.Adadelta
+    """
+    check_number("adadelta", "rho", rho, 0.0)
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient + weight_decay * parameter if weight_decay else gradient
+        square = rho * slots[0] + (1.0 - rho) * (g * g)
+        step = cnp.sqrt(slots[1] + epsilon) / cnp.sqrt(square + epsilon) * g
+        return parameter - scaled(rate, step), (square, rho * slots[1] + (1.0 - rho) * (step * step))
+
+    return optimizer_of("adadelta", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), needs_count=False)

@@ -1,0 +1,183 @@
+"""Optimizers that keep moving averages of the gradient and of its square: Adam (Kingma and Ba, 2015) and what came of it.
+
+The order of the operations is torch's, so that a training run agrees with one of torch's.
+Reference: https://docs.pytorch.org/docs/stable/optim.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import composit.numpy as cnp
+from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, check_number, optimizer_of, scaled, zeros_like
+
+Betas = tuple[float, float]
+
+
+def adam(
+    learning_rate: Rate = 1e-3, betas: Betas = (0.9, 0.999), *, epsilon: float = 1e-8, weight_decay: float = 0.0
+) -> RuleOptimizer:
+    """Return Adam: steps of about learning_rate along the average gradient over the root of the average square.
+
+    m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; parameter - rate * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
+
+    learning_rate: a number, a schedule such as `cosine(...)`, or a scalar tensor
+    betas:         how much of the averages is kept from step to step
+    weight_decay:  adds weight_decay * parameter to the gradient; `adamw` decays the parameter itself
+
+    Example:
+        >>> from composit.nn import optimizers
+        >>> optimizers.adam(1e-3).name
+        'adam'
+
+    Reference: torch.optim.Adam
+    """
+    return _adam("adam", learning_rate, betas, epsilon, weight_decay, is_decoupled=False, keeps_maximum=False)
+
+
+def adamw(
+    learning_rate: Rate = 1e-3, betas: Betas = (0.9, 0.999), *, epsilon: float = 1e-8, weight_decay: float = 1e-2
+) -> RuleOptimizer:
+    """Return Adam with decoupled weight decay: the parameter shrinks by rate * weight_decay before each step.
+
+    Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
+    """
+    return _adam("adamw", learning_rate, betas, epsilon, weight_decay, is_decoupled=True, keeps_maximum=False)
+
+
+def amsgrad(
+    learning_rate: Rate = 1e-3, betas: Betas = (0.9, 0.999), *, epsilon: float = 1e-8, weight_decay: float = 0.0
+) -> RuleOptimizer:
+    """Return Adam that divides by the root of the largest average square so far, so that steps never grow.
+
+    Reference: Reddi, Kale and Kumar, On the Convergence of Adam and Beyond, 2018; torch.optim.Adam(amsgrad=True)
+    """
+    return _adam("amsgrad", learning_rate, betas, epsilon, weight_decay, is_decoupled=False, keeps_maximum=True)
+
+
+def _adam(
+    name: str,
+    learning_rate: Rate,
+    betas: Betas,
+    epsilon: float,
+    weight_decay: float,
+    *,
+    is_decoupled: bool,
+    keeps_maximum: bool,
+) -> RuleOptimizer:
+    first, second = _checked(name, betas)
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient
+        if weight_decay and is_decoupled:
+            parameter = scaled(1.0 - rate * weight_decay, parameter)
+        elif weight_decay:
+            g = g + weight_decay * parameter
+        mean, square = first * slots[0] + (1.0 - first) * g, second * slots[1] + (1.0 - second) * (g * g)
+        largest = cnp.maximum(slots[2], square) if keeps_maximum else square
+        root = scaled(1.0 / cnp.sqrt(1.0 - second**number), cnp.sqrt(largest))
+        stepped = parameter - scaled(rate / (1.0 - first**number), mean / (root + epsilon))
+        return stepped, (mean, square, largest) if keeps_maximum else (mean, square)
+
+    count = 3 if keeps_maximum else 2
+    return optimizer_of(name, rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)])
+
+
+def adamax(
+    learning_rate: Rate = 2e-3, betas: Betas = (0.9, 0.999), *, epsilon: float = 1e-8, weight_decay: float = 0.0
+) -> RuleOptimizer:
+    """Return Adamax: Adam with a decaying maximum of |g| in place of the root of the average square.
+
+    Reference: Kingma and Ba, Adam, 2015, section 7.1; torch.optim.Adamax
+    """
+    first, second = _checked("adamax", betas)
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient + weight_decay * parameter if weight_decay else gradient
+        mean = first * slots[0] + (1.0 - first) * g
+        largest = cnp.maximum(second * slots[1], cnp.abs(g) + epsilon)
+        return parameter - scaled(rate / (1.0 - first**number), mean / largest), (mean, largest)
+
+    return optimizer_of("adamax", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)))
+
+
+def nadam(
+    learning_rate: Rate = 2e-3,
+    betas: Betas = (0.9, 0.999),
+    *,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    momentum_decay: float = 4e-3,
+) -> RuleOptimizer:
+    """Return NAdam: Adam with Nesterov's momentum, which grows towards b1 as 1 - 0.5 * 0.96^(t * momentum_decay).
+
+    Reference: Dozat, Incorporating Nesterov Momentum into Adam, 2016; torch.optim.NAdam
+    """
+    first, second = _checked("nadam", betas)
+
+    def momentum(number: Any) -> Any:
+        return first * (1.0 - 0.5 * 0.96 ** (number * momentum_decay))
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient + weight_decay * parameter if weight_decay else gradient
+        mean, square = first * slots[0] + (1.0 - first) * g, second * slots[1] + (1.0 - second) * (g * g)
+        now, later = momentum(number), momentum(number + 1.0)
+        product = slots[2] * now
+        root = scaled(1.0 / cnp.sqrt(1.0 - second**number), cnp.sqrt(square)) + epsilon
+        by_gradient = scaled(rate * (1.0 - now) / (1.0 - product), g / root)
+        by_mean = scaled(rate * later / (1.0 - product * later), mean / root)
+        return parameter - by_gradient - by_mean, (mean, square, product)
+
+    return optimizer_of("nadam", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p), _one()))
+
+
+def _one() -> Any:
+    return zeros_like(cnp.zeros(())) + 1.0
+
+
+def lion(learning_rate: Rate = 1e-4, betas: Betas = (0.9, 0.99), *, weight_decay: float = 0.0) -> RuleOptimizer:
+    """Return Lion: each element steps by the rate, along the sign of an average of gradient and momentum.
+
+    Reference: Chen et al., Symbolic Discovery of Optimization Algorithms, 2023, algorithm 2
+    """
+    first, second = _checked("lion", betas)
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        (mean,) = slots
+        direction = cnp.sign(first * mean + (1.0 - first) * gradient)
+        if weight_decay:
+            direction = direction + weight_decay * parameter
+        return parameter - scaled(rate, direction), (second * mean + (1.0 - second) * gradient,)
+
+    return optimizer_of("lion", rule, learning_rate, lambda p: (zeros_like(p),), needs_count=False)
+
+
+def lamb(
+    learning_rate: Rate = 1e-3, betas: Betas = (0.9, 0.999), *, epsilon: float = 1e-6, weight_decay: float = 0.0
+) -> RuleOptimizer:
+    """Return LAMB: Adam's step of each tensor, rescaled to the norm of the tensor; for very large batches.
+
+    The ratio of the norms is 1 where either is 0.
+
+    Reference: You et al., Large Batch Optimization for Deep Learning, 2020, algorithm 2
+    """
+    first, second = _checked("lamb", betas)
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        mean = first * slots[0] + (1.0 - first) * gradient
+        square = second * slots[1] + (1.0 - second) * (gradient * gradient)
+        root = scaled(1.0 / cnp.sqrt(1.0 - second**number), cnp.sqrt(square)) + epsilon
+        direction = scaled(1.0 / (1.0 - first**number), mean / root)
+        if weight_decay:
+            direction = direction + weight_decay * parameter
+        of_parameter, of_step = cnp.sqrt(cnp.sum(parameter * parameter)), cnp.sqrt(cnp.sum(direction * direction))
+        is_usable = (of_parameter > 0) & (of_step > 0)
+        ratio = cnp.where(is_usable, of_parameter / cnp.where(is_usable, of_step, 1), 1)
+        return parameter - scaled(rate, scaled(ratio, direction)), (mean, square)
+
+    return optimizer_of("lamb", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)))
+
+
+def _checked(name: str, betas: Betas) -> Betas:
+    first, second = betas
+    return check_number(name, "betas[0]", first, 0.0, 1.0), check_number(name, "betas[1]", second, 0.0, 1.0)

@@ -1,0 +1,59 @@
+"""Stochastic gradient descent with momentum. Reference: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from composit.errors import ParameterError
+from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, check_number, optimizer_of, scaled, zeros_like
+
+
+def sgd(
+    learning_rate: Rate = 1e-3,
+    momentum: float = 0.0,
+    *,
+    dampening: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> RuleOptimizer:
+    """Return stochastic gradient descent: v = momentum * v + g; parameter - learning_rate * v.
+
+    learning_rate: a number, a schedule such as `cosine(...)`, or a scalar tensor
+    dampening:     the share of the gradient that does not enter v after the first step
+    nesterov:      step along g + momentum * v, the gradient at the place where the momentum leads
+    weight_decay:  adds weight_decay * parameter to the gradient
+
+    Raises:  ParameterError: nesterov without momentum, or with dampening
+    Example:
+        >>> import composit.numpy as cnp
+        >>> from composit.nn import grad, optimize_step, optimizers
+        >>> optimizer = optimizers.sgd(learning_rate=0.25, momentum=0.9)
+        >>> w = cnp.asarray([1.0, 2.0])
+        >>> (w,), state = optimize_step([w], [grad(lambda w: cnp.sum(w * w))(w)], optimizer.init([w]), optimizer)
+        >>> cnp.evaluate(w)
+        array([0.5, 1. ])
+    """
+    check_number("sgd", "momentum", momentum, 0.0)
+    if nesterov and (not momentum or dampening):
+        raise ParameterError(
+            f"sgd: nesterov=True was given with momentum={momentum!r} and dampening={dampening!r}; expected momentum > 0 and no "
+            "dampening; pass momentum=0.9, or leave nesterov out"
+        )
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+        g = gradient + weight_decay * parameter if weight_decay else gradient
+        if not momentum:
+            return parameter - scaled(rate, g), ()
+        (velocity,) = slots
+        if dampening:
+            # torch starts with v = g; before the first step v is 0.
+            share = 1.0 - dampening * (number > 1.0)
+            velocity = momentum * velocity + scaled(share, g)
+        else:
+            velocity = momentum * velocity + g
+        direction = g + momentum * velocity if nesterov else velocity
+        return parameter - scaled(rate, direction), (velocity,)
+
+    return optimizer_of(
+        "sgd", rule, learning_rate, lambda p: (zeros_like(p),) if momentum else (), needs_count=bool(dampening)
+    )

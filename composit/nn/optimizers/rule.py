@@ -1,0 +1,122 @@
+"""What the optimizers share: a rule per parameter, the number of the step, and rates that may follow a schedule.
+
+A learning rate is an input of the program, so another value needs no new compilation. Scalars are computed in float64 and cast
+to each parameter's dtype at the end: float32 parameters stay float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.apply import input_of
+from composit.errors import OperandError, ParameterError
+from composit.handle import TensorHandle, described
+from composit.nn.optimizer import Optimizer, Tensors, rate_input
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+# A rate, or a function of the number of steps taken before (a lazy float64 number) that gives the rate as a tensor.
+Schedule: TypeAlias = Callable[[Any], Any]
+Rate: TypeAlias = "float | Schedule | TensorHandle"
+
+# "count": the number of steps taken before, where the optimizer needs it; "slots": what the rule keeps per parameter.
+RuleState: TypeAlias = "dict[str, Any] | tuple[()]"  # Any: a tensor, or a list of tuples of tensors
+RuleOptimizer: TypeAlias = "Optimizer[RuleState]"
+
+# What a rule keeps for one parameter, in the order of `init`.
+Slots: TypeAlias = Sequence[Any]
+# (parameter, gradient, slots, rate, number of this step from 1) -> (new parameter, new slots)
+Rule: TypeAlias = Callable[[Any, Any, Slots, Any, Any], tuple[Any, Slots]]
+
+
+def optimizer_of(
+    name: str, rule: Rule, rate: Rate, slots: Callable[[Any], Slots], needs_count: bool = True
+) -> RuleOptimizer:
+    """Return the optimizer that applies a rule to each parameter.
+
+    slots:       the rule's values for a parameter before the first step
+    needs_count: whether the rule reads the number of the step; a schedule always does
+    """
+    rate_at = _rate_function(rate)
+    is_counted = needs_count or callable(rate)
+
+    def init(parameters: Tensors) -> RuleState:
+        kept = [tuple(slots(parameter)) for parameter in parameters]
+        if not is_counted:
+            return {"slots": kept} if any(kept) else ()
+        return {"count": input_of(np.zeros(()), f"{name}.count"), "slots": kept}
+
+    def update(parameters: Tensors, gradients: Tensors, state: RuleState) -> tuple[list[Any], RuleState]:
+        kept = state["slots"] if isinstance(state, dict) else [()] * len(parameters)
+        _check_state(name, parameters, kept)
+        before = state["count"] if is_counted and isinstance(state, dict) else None
+        number = None if before is None else before + 1.0
+        this_rate = rate_at(before)
+        results = [
+            rule(parameter, gradient, own, this_rate, number)
+            for parameter, gradient, own in zip(parameters, gradients, kept, strict=True)
+        ]
+        stepped = [as_parameter(value, parameter) for (value, _), parameter in zip(results, parameters, strict=True)]
+        later = [tuple(own) for _, own in results]
+        if is_counted:
+            return stepped, {"count": number, "slots": later}
+        return stepped, {"slots": later} if any(later) else ()
+
+    return Optimizer(name, init, update)
+
+
+def as_parameter(value: Any, parameter: Any) -> Any:
+    """Return a value in the dtype of a parameter."""
+    return value if value.dtype == parameter.dtype else value.astype(parameter.dtype)
+
+
+def scaled(factor: Any, tensor: Any) -> Any:
+    """Return tensor * factor in the tensor's dtype; the factor is a number, or a scalar tensor of any dtype."""
+    if isinstance(factor, TensorHandle) and factor.dtype != tensor.dtype and not factor.type.weak:
+        factor = cnp.astype(factor, tensor.dtype)
+    return tensor * factor
+
+
+def zeros_like(parameter: Any) -> LazyTensor:
+    """Return a fresh input of zeros: the state is given to each step from outside."""
+    return input_of(np.zeros(parameter.shape, parameter.dtype), None)
+
+
+def check_number(name: str, what: str, value: float, low: float, high: float | None = None) -> float:
+    """Return a number of the user's within bounds.
+
+    Raises:  ParameterError: it is outside
+    """
+    if not low <= value or (high is not None and not value < high):
+        bounds = f"at least {low:g}" if high is None else f"from {low:g} to below {high:g}"
+        raise ParameterError(
+            f"{name}: {what}={value!r} was given; expected a number {bounds}; the usual one is the default"
+        )
+    return value
+
+
+def _rate_function(rate: Rate) -> Callable[[Any], Any]:
+    if isinstance(rate, TensorHandle):
+        if rate.shape != ():
+            raise OperandError(
+                f"learning_rate: {described(rate)} was given; expected one number, a schedule, or a tensor of shape (); use "
+                "grouped for different rates"
+            )
+        return lambda count: rate
+    if callable(rate):
+        return rate
+    constant = rate_input(rate, "learning_rate")
+    return lambda count: constant
+
+
+def _check_state(name: str, parameters: Tensors, kept: Sequence[Slots]) -> None:
+    if len(kept) != len(parameters):
+        raise ParameterError(
+            f"{name}: a state for {len(kept)} parameters was given with {len(parameters)} parameters; expected the state of the same "
+            "parameters; make it with optimizer.init(parameters)"
+        )
