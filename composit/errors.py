@@ -23,6 +23,10 @@ class NoValueError(DtypeError):
     """A computation needs the value of a placeholder, which has none."""
 
 
+class TracingError(CompositError, TypeError):
+    """A function that is traced once and run many times does what only one call can do."""
+
+
 class ScalarError(CompositError, TypeError, AttributeError):
     """A scalar was used as an array. It is an AttributeError too, so that `hasattr` answers False."""
 

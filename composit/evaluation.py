@@ -81,12 +81,12 @@ def evaluate(
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
     if eager.strict and backend == "numpy":
         # The calls have computed all values already, and have warned.
-        return rebuild(_own([read_value(handle, "") for handle in handles]))
+        return rebuild(owned([read_value(handle, "") for handle in handles]))
     # Looked at once: a tensor that shows memory has a new node at each look, and another thread may write to any other.
     outputs = tuple([(handle.node, handle._output_index) for handle in handles])
     if chosen is get_backend("numpy"):
-        return rebuild(_own(_computed(outputs)))
-    return rebuild(_own(_plan_of(outputs, chosen).values()))
+        return rebuild(owned(_computed(outputs)))
+    return rebuild(owned(_plan_of(outputs, chosen).values()))
 
 
 def _computed(outputs: Operands) -> Sequence[Any]:  # Any: arrays and numpy scalars
@@ -178,8 +178,8 @@ def clear_prepared_programs() -> None:
         _prepared.clear()
 
 
-def _own(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
-    """Return the values, copied where they share memory with leaves, with each other, or with a backend."""
+def owned(values: Sequence[Any]) -> list[Any]:  # Any: arrays and numpy scalars
+    """Return the values for the caller to keep: copied where they share memory with leaves, with each other, or with a backend."""
     seen: set[int] = set()
     owned = []
     for value in values:
@@ -218,7 +218,7 @@ def _evaluate_on(
     with reads_checked_first(checked, cuts, arrays):
         values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
     check_guards(checked, values[len(outputs) :])
-    return _own(values[: len(outputs)])
+    return owned(values[: len(outputs)])
 
 
 # Errors that numpy and functions of users raise because of values.

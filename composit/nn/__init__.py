@@ -23,6 +23,8 @@ from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer
 from composit.nn.optimizer import sgd_optimizer as sgd_optimizer
+from composit.nn.training import CompiledStep as CompiledStep
+from composit.nn.training import compile_step as compile_step
 from composit.nn.transforms import grad as grad
 from composit.nn.transforms import hessian as hessian
 from composit.nn.transforms import jacobian as jacobian

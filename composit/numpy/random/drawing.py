@@ -19,6 +19,7 @@ from composit.guards import read_value
 from composit.handle import TensorHandle
 from composit.numpy.arguments.signatures import signature_of
 from composit.numpy.indexing.taking import take
+from composit.numpy.random.recorded_draws import note_draw
 from composit.numpy.views.layout import stand_in_of
 from composit.numpy.views.writes import assign_result, is_writable, writing_to
 from composit.operation import Array
@@ -89,10 +90,12 @@ _PLAIN = frozenset((int, float, bool, str, type, type(None), np.ndarray))
 
 
 def _run(method: Method, generator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
-    if _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values())):
-        return method(generator._numpys, *args, **kwargs)
-    values, named = known(method.__name__, args, dict(kwargs))
-    return method(generator._numpys, *values, **named)
+    values, named = args, kwargs
+    if not (_PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values()))):
+        values, named = known(method.__name__, args, dict(kwargs))
+    result: object = method(generator._numpys, *values, **named)
+    note_draw(method, generator._numpys, values, named, result)
+    return result
 
 
 def _memory_for(out: Any) -> Array:
@@ -133,7 +136,7 @@ def permuting(method: Method) -> Callable[..., Any]:
         x, axis = _produced(named.get("x")), named.get("axis", 0)
         if not _has_axis(x, axis):
             return by_value(self, *args, **kwargs)
-        return take(x, _shuffled_positions(self, x.shape[axis]), axis)
+        return take(x, input_of(_shuffled_positions(self, x.shape[axis]).view()), axis)
 
     return _as_numpys(permute, method)
 
@@ -149,7 +152,7 @@ def shuffling(method: Method) -> Callable[..., Any]:
         if _has_axis(x, axis) and is_writable(x):
             if x.size:
                 with writing_to(x):
-                    assign_result(x, take(x, _shuffled_positions(self, x.shape[axis]), axis))
+                    assign_result(x, take(x, input_of(_shuffled_positions(self, x.shape[axis]).view()), axis))
         elif isinstance(x, TensorHandle):
             # The axis does not exist or the tensor is read-only: numpy raises its error.
             method(self._numpys, **{**named, "x": _memory_for(x)})
@@ -183,7 +186,7 @@ def choosing(method: Method) -> Callable[..., Any]:
             return by_value(self, *args, **kwargs)
         # numpy draws the same positions for choice(n) as for choice(array of length n).
         positions: Any = _run(method, self, (), {**named, "a": a.shape[axis]})
-        return take(a, positions, axis)
+        return take(a, input_of(positions.view()) if isinstance(positions, np.ndarray) else positions, axis)
 
     return _as_numpys(choose, method)
 
@@ -206,8 +209,14 @@ def _produced(x: Any) -> Any:
 
 
 def _shuffled_positions(generator: Any, length: int) -> Array:
+    positions: Array = _permutation(generator._numpys, length)
+    note_draw(_permutation, generator._numpys, (length,), {}, positions)
+    return positions
+
+
+def _permutation(numpys: Any, length: int) -> Array:
     positions = np.arange(length)
-    generator._numpys.shuffle(positions)
+    numpys.shuffle(positions)
     return positions
 
 

@@ -20,6 +20,7 @@ from composit.numpy.random.drawing import (
     shuffling,
     with_signature_of,
 )
+from composit.numpy.random.recorded_draws import note_bit_generator
 
 __all__ = ["Generator", "default_rng"]
 
@@ -109,4 +110,8 @@ def default_rng(seed: Any = None) -> Generator:
         return seed
     if isinstance(seed, np.random.RandomState):
         return Generator(seed._bit_generator)
-    return Generator(seed if hasattr(seed, "capsule") else PCG64(seed))
+    if hasattr(seed, "capsule"):
+        return Generator(seed)
+    made = PCG64(seed)
+    note_bit_generator(made)
+    return Generator(made)

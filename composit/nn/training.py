@@ -1,0 +1,274 @@
+"""`compile_step`: a training step (forward, backward, update) as one program, built once and run many times."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from composit.apply import placeholder
+from composit.backends import Backend, PreparedProgram, get_backend
+from composit.containers import Rebuild, flatten, map_leaves
+from composit.errors import NoValueError, ParameterError, TracingError
+from composit.evaluation import bind, evaluate, owned, prepare
+from composit.guards import leaf_value
+from composit.handle import TensorHandle
+from composit.numpy.random.recorded_draws import Draw, recorded_draws
+from composit.operation import Array, Input, TensorType, tensor_type
+from composit.program import BoundProgram, run_in, surroundings_of
+from composit.value import value_of
+
+# Any: a container of tensors, arrays and numbers; anything else in it belongs to the program.
+Container: TypeAlias = Any
+_MARK = object()
+
+
+def compile_step(
+    function: Callable[..., Container], backend: str | Backend = "mosaic", *, max_variants: int = 8
+) -> CompiledStep:
+    """Return a function of arrays that runs a step's whole graph as one compiled program.
+
+    The function takes parameters, state, data and rates, in containers of any kind, and returns tensors in containers: new
+    parameters, new state, the loss. It is called with placeholders when arguments of new types come, and after that only its
+    program runs. Results are arrays. Pass the new parameters in where the old ones went: memory of results that nobody holds
+    any more is used again, so a loop copies no weights.
+
+    - A Python float among the arguments, such as a learning rate, may change without a new compilation.
+    - Draws of composit's generators that exist before the call are made anew in each step, in the same order as without
+      compilation: the masks of two steps differ. A generator made inside from a seed draws the same in each step.
+    - The second call traces once more and compares: what differs from call to call without being an argument is an error.
+
+    backend:      of `evaluate`: "mosaic" compiles to C, "numpy" and "torch" run the prepared program
+    max_variants: how many sets of argument types are kept; the one that was not used for longest is dropped
+
+    Raises:  TracingError: the function reads a value (use cnp.where), or builds another program at the second call
+    Example:
+        >>> import composit.numpy as cnp
+        >>> from composit.nn import compile_step, value_and_grad
+        >>> def step(w, x, rate):
+        ...     loss, slope = value_and_grad(lambda w: cnp.sum((x @ w) ** 2))(w)
+        ...     return w - rate * slope, loss
+        >>> step = compile_step(step, backend="numpy")
+        >>> w, loss = step(np.ones(2), np.eye(2), 0.25)
+        >>> w, float(loss)
+        (array([0.5, 0.5]), 2.0)
+        >>> w, loss = step(w, np.eye(2), 0.1)
+    """
+    return CompiledStep(function, get_backend(backend), max_variants)
+
+
+class CompiledStep:
+    """A step that runs as a compiled program; see `compile_step`."""
+
+    def __init__(self, function: Callable[..., Container], backend: Backend, max_variants: int) -> None:
+        if max_variants < 1:
+            raise ParameterError(
+                f"compile_step: max_variants={max_variants!r} was given; expected at least 1; 8 is the default"
+            )
+        self._function = function
+        self._backend = backend
+        self._max_variants = max_variants
+        self._variants: OrderedDict[object, _Variant] = OrderedDict()
+
+    def __call__(self, *args: Container, **kwargs: Container) -> Container:
+        """Return the step's results for these arguments, as arrays in the function's containers."""
+        given = _Arguments(args, kwargs)
+        variant = self._variants.get(given.key)
+        if variant is None:
+            variant = self._variants[given.key] = _Variant(_traced(self._function, given), self._backend)
+            while len(self._variants) > self._max_variants:
+                self._variants.popitem(last=False)
+        elif not variant.is_checked:
+            variant.compare(_traced(self._function, given))
+        self._variants.move_to_end(given.key)
+        return variant.run(given.arrays())
+
+    @property
+    def num_variants(self) -> int:
+        """How many programs are kept: one for each set of argument types."""
+        return len(self._variants)
+
+    @property
+    def source(self) -> str:
+        """The C of the program that ran last: forward, backward and update.
+
+        Raises:  ParameterError: nothing ran yet, or the backend makes no text
+        """
+        newest = next(reversed(self._variants.values()), None)
+        text = None if newest is None else getattr(newest.prepared, "source", None)
+        if text is None:
+            why = (
+                "the step has not run yet; call it once"
+                if newest is None
+                else "its backend makes no C; use backend='mosaic'"
+            )
+            raise ParameterError(f"source: the C of {self!r} was asked for; expected a step compiled to C: {why}")
+        return str(text)
+
+    def __repr__(self) -> str:
+        name = getattr(self._function, "__name__", type(self._function).__name__)
+        return (
+            f"<CompiledStep {name}: {self.num_variants} programs for {getattr(self._backend, 'name', self._backend)}>"
+        )
+
+
+class _Arguments:
+    """The arguments of one call: a key of their structure and types, and the values of the numeric leaves."""
+
+    def __init__(self, args: tuple[Container, ...], kwargs: Mapping[str, Container]) -> None:
+        self._leaves: list[Any] = []
+        self._template = map_leaves((args, dict(kwargs)), self._collected)
+        self.types = [_type_of(leaf) for leaf in self._leaves]
+        self.key = _structure(self._template), tuple(self.types)
+
+    def _collected(self, leaf: Any) -> Any:  # Any: what users pass
+        if _is_number(leaf):
+            self._leaves.append(leaf)
+            return _MARK
+        return leaf
+
+    def placeholders(self) -> tuple[list[Any], Container]:
+        """Return a placeholder per numeric leaf, and the arguments with these in their places."""
+        made = [placeholder(each, f"argument {number}") for number, each in enumerate(self.types)]
+        rest = iter(made)
+        return made, map_leaves(self._template, lambda leaf: next(rest) if leaf is _MARK else leaf)
+
+    def arrays(self) -> list[Any]:
+        """Return the values of the leaves; tensors are evaluated together."""
+        tensors = [leaf for leaf in self._leaves if _is_tensor(leaf)]
+        values = iter(evaluate(tensors) if tensors else ())
+        return [next(values) if _is_tensor(leaf) else leaf for leaf in self._leaves]
+
+
+def _is_tensor(leaf: Any) -> bool:
+    return isinstance(leaf, TensorHandle) or hasattr(leaf, "__lazy_tensor__")
+
+
+def _is_number(leaf: Any) -> bool:
+    return _is_tensor(leaf) or (
+        isinstance(leaf, np.ndarray | np.generic | float | complex) and not isinstance(leaf, np.str_)
+    )
+
+
+def _type_of(leaf: Any) -> TensorType:
+    """Return the type of a leaf; a scalar counts as an array of rank 0, so that results can be given again."""
+    if type(leaf) is float:
+        return tensor_type((), np.float64, is_scalar=True, weak=float)
+    if _is_tensor(leaf):
+        own = leaf.__lazy_tensor__().type
+        return tensor_type(own.shape, own.dtype)
+    array = np.asarray(leaf)
+    return tensor_type(array.shape, array.dtype)
+
+
+def _structure(container: Container) -> object:
+    """Return a hashable description of a container and of the leaves that are no numbers."""
+    if isinstance(container, Mapping):
+        return type(container), tuple((key, _structure(value)) for key, value in container.items())
+    if isinstance(container, list | tuple):
+        return type(container), tuple(map(_structure, container))
+    if hasattr(container, "__dataclass_fields__") and not isinstance(container, type):
+        return type(container), tuple(_structure(getattr(container, name)) for name in container.__dataclass_fields__)
+    try:
+        hash(container)
+    except TypeError:
+        # Only the same object surely means the same program.
+        return type(container), id(container)
+    return type(container), container
+
+
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    """The program that a call of the function built.
+
+    rebuild:   from output values to the function's result
+    sources:   for each input of the program the number of an argument, a draw, or a constant array
+    """
+
+    bound: BoundProgram
+    rebuild: Rebuild
+    draws: Sequence[Draw]
+    sources: Sequence[int | Draw | Array]
+
+
+def _traced(function: Callable[..., Container], given: _Arguments) -> _Trace:
+    made, (args, kwargs) = given.placeholders()
+    with recorded_draws() as record:
+        try:
+            result = function(*args, **kwargs)
+        except NoValueError as error:
+            raise TracingError(
+                f"compile_step: the step asked for the value of an argument, which differs from call to call: {error}; expected a step "
+                "that builds the same program for all values; write cnp.where for a condition, and return what Python should look at"
+            ) from error
+    outputs, rebuild = flatten(result)
+    bound, _ = bind([value_of(output) for output in outputs], [value_of(each) for each in made])
+    numbers = {value_of(each).identity: number for number, each in enumerate(made)}
+    sources: list[int | Draw | Array] = []
+    for leaf in bound.leaves:
+        number = numbers.get(leaf.identity)
+        if number is not None:
+            sources.append(number)
+            continue
+        array = leaf_value(leaf)
+        draw = next(
+            (each for each in record.draws if isinstance(leaf.node.operation, Input) and each.gave(array)), None
+        )
+        sources.append(array if draw is None else draw)
+    return _Trace(bound, rebuild, record.draws, sources)
+
+
+class _Variant:
+    """A program made runnable, for one set of argument types."""
+
+    def __init__(self, trace: _Trace, backend: Backend) -> None:
+        self._trace = trace
+        self._fresh: Mapping[int, Array] | None = {id(draw): draw.array for draw in trace.draws}
+        self._surroundings = surroundings_of(trace.bound.program.labels)
+        self.prepared: PreparedProgram = prepare(trace.bound.program, backend)
+        self.is_checked = False
+
+    def compare(self, again: _Trace) -> None:
+        """Raise if a second trace differs from the first; its draws are those of the next run."""
+        first = self._trace
+        if again.bound.program.digest != first.bound.program.digest or len(again.draws) != len(first.draws):
+            raise TracingError(
+                f"compile_step: the second call built another program ({len(again.bound.program.instructions)} operations, "
+                f"{len(again.draws)} draws) than the first ({len(first.bound.program.instructions)} operations, {len(first.draws)} "
+                "draws) for arguments of the same types; expected the same one each time; pass what changes as an array or a float, and "
+                "draw arrays (size=...), not single numbers"
+            )
+        for one, other in zip(first.sources, again.sources, strict=True):
+            if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and not _are_same(one, other):
+                raise TracingError(
+                    f"compile_step: an array of shape {one.shape} and dtype {one.dtype} that the step made itself differs between the "
+                    "first two calls, but would be a constant of the compiled program; expected arrays that change among the arguments, "
+                    "and random numbers from a composit generator (composit.numpy.random.default_rng) made outside of the step"
+                )
+        numbers = {id(draw): number for number, draw in enumerate(first.draws)}
+        self._fresh = {key: again.draws[number].array for key, number in numbers.items()}
+        self.is_checked = True
+
+    def run(self, arrays: Sequence[Any]) -> Container:
+        """Return the results for the values of the arguments."""
+        fresh = self._fresh
+        if fresh is None:
+            fresh = {id(draw): draw.again() for draw in self._trace.draws}
+        self._fresh = None
+        values = [
+            arrays[source] if isinstance(source, int) else fresh[id(source)] if isinstance(source, Draw) else source
+            for source in self._trace.sources
+        ]
+        results = run_in(self._surroundings, self.prepared, values)
+        # A result may be an argument itself.
+        return self._trace.rebuild(
+            owned([copy(each) if any(each is value for value in values) else each for each in results])
+        )
+
+
+def _are_same(one: Array, other: Array) -> bool:
+    return one is other or (one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes())

@@ -1,0 +1,176 @@
+"""Compiled training steps against the same steps evaluated one by one, and against torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit.numpy as cnp
+from composit.containers import map_leaves
+from composit.errors import ParameterError, TracingError
+from composit.nn import compile_step, optimizers, value_and_grad
+from composit.program import count_evaluations
+
+BACKENDS = ["numpy", "mosaic", "torch"]
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(16, 3)).astype(np.float32), RNG.normal(size=(16, 2)).astype(np.float32)
+START = {"first": RNG.normal(size=(3, 8)).astype(np.float32), "second": RNG.normal(size=(8, 2)).astype(np.float32)}
+
+
+def _loss(parameters: Any, x: Any, y: Any) -> Any:
+    return cnp.mean((cnp.tanh(x @ parameters["first"]) @ parameters["second"] - y) ** 2)
+
+
+OPTIMIZER = optimizers.adam(1e-2)
+
+
+def _step(parameters: Any, state: Any, x: Any, y: Any) -> Any:
+    loss, slopes = value_and_grad(_loss)(parameters, x, y)
+    names = list(parameters)
+    stepped, state = OPTIMIZER.update([parameters[k] for k in names], [slopes[k] for k in names], state)
+    return dict(zip(names, stepped, strict=True)), state, loss
+
+
+def _initial() -> Any:
+    tensors = {name: cnp.asarray(value) for name, value in START.items()}
+    return tensors, OPTIMIZER.init(list(tensors.values()))
+
+
+def _eagerly(num_steps: int) -> list[float]:
+    parameters, state = _initial()
+    losses = []
+    for _ in range(num_steps):
+        parameters, state, loss = cnp.evaluate(_step(parameters, state, cnp.asarray(X), cnp.asarray(Y)))
+        parameters, state = _as_tensors((parameters, state))
+        losses.append(float(loss))
+    return losses
+
+
+def _as_tensors(container: Any) -> Any:
+    return map_leaves(container, cnp.asarray)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_twenty_steps_are_those_of_the_loop_without_compilation(backend: str) -> None:
+    step = compile_step(_step, backend=backend)
+    parameters, state = _initial()
+    losses = []
+    for _ in range(20):
+        parameters, state, loss = step(parameters, state, X, Y)
+        losses.append(float(loss))
+    np.testing.assert_allclose(losses, _eagerly(20), rtol=1e-5)
+    assert losses[-1] < losses[0]
+    assert step.num_variants == 1
+    assert isinstance(parameters["first"], np.ndarray)
+    assert parameters["first"].dtype == np.float32
+    assert state["count"] == 20
+
+
+def test_the_function_is_traced_twice_and_each_step_is_one_run() -> None:
+    calls = []
+
+    def step(w: Any, rate: float) -> Any:
+        calls.append(1)
+        loss, slope = value_and_grad(lambda w: cnp.sum(w * w))(w)
+        return w - rate * slope, loss
+
+    compiled = compile_step(step, backend="numpy")
+    w = np.ones(3)
+    with count_evaluations() as evaluations:
+        for number in range(10):
+            # Another rate compiles nothing.
+            w, _ = compiled(w, 0.1 / (1 + number))
+    assert len(calls) == 2
+    assert evaluations.runs == 10
+    assert compiled.num_variants == 1
+    compiled(np.ones((2, 2)), 0.1)
+    assert compiled.num_variants == 2
+
+
+def test_the_source_is_forward_backward_and_update_in_c() -> None:
+    step = compile_step(_step)
+    with pytest.raises(ParameterError, match="has not run yet"):
+        _ = step.source
+    step(*_initial(), X, Y)
+    assert "tanh" in step.source
+    assert "mosaic_run" in step.source
+    step = compile_step(_step, backend="numpy")
+    step(*_initial(), X, Y)
+    with pytest.raises(ParameterError, match="makes no C"):
+        _ = step.source
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_draws_are_made_anew_in_each_step_as_without_compilation(backend: str) -> None:
+    def step(generator: Any) -> Any:
+        def inner(w: Any) -> Any:
+            mask = generator.random(w.shape) < 0.5
+            shuffled = generator.permutation(w)
+            noise = generator.normal(size=w.shape, scale=0.1)
+            same = cnp.random.default_rng(7).normal(size=w.shape)
+            return cnp.where(mask, w, 0.0) + shuffled + noise + same
+
+        return inner
+
+    expected_generator = cnp.random.default_rng(3)
+    expected = [cnp.evaluate(step(expected_generator)(cnp.arange(5.0))) for _ in range(5)]
+    compiled = compile_step(step(cnp.random.default_rng(3)), backend=backend)
+    given = [compiled(np.arange(5.0)) for _ in range(5)]
+    np.testing.assert_array_equal(given, expected)
+    assert not np.array_equal(given[3], given[4])
+
+
+def test_arguments_are_not_changed_and_results_are_the_callers() -> None:
+    compiled = compile_step(lambda a, b: (a, b[1:], a + 1.0, "text"), backend="numpy")
+    a, b = np.ones(2), np.arange(3.0)
+    same, part, more, text = compiled(a, b)
+    same += 5.0
+    part += 5.0
+    np.testing.assert_array_equal(a, np.ones(2))
+    np.testing.assert_array_equal(b, np.arange(3.0))
+    assert (more.tolist(), text) == ([2.0, 2.0], "text")
+
+
+def test_old_parameters_that_the_caller_keeps_stay_as_they_are() -> None:
+    step = compile_step(lambda w: (w * 2.0, cnp.sum(w)))
+    kept = [np.ones(1000)]
+    for _ in range(5):
+        kept.append(step(kept[-1])[0])
+    assert [float(each[0]) for each in kept] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+
+
+def test_what_one_trace_cannot_say_for_all_calls_is_an_error() -> None:
+    with pytest.raises(TracingError, match=r"write cnp\.where for a condition"):
+        compile_step(lambda w: w if cnp.sum(w) > 0 else -w)(np.ones(2))
+    numbers = iter(range(10))
+    counting = compile_step(lambda w: w + np.full(2, next(numbers)), backend="numpy")
+    counting(np.ones(2))
+    with pytest.raises(TracingError, match="differs between the first two calls"):
+        counting(np.ones(2))
+    growing = compile_step(lambda w: sum([w] * (next(numbers) + 1)), backend="numpy")
+    growing(np.ones(2))
+    with pytest.raises(TracingError, match="built another program"):
+        growing(np.ones(2))
+    outside = np.random.default_rng(0)
+    noisy = compile_step(lambda w: w + outside.normal(size=2), backend="numpy")
+    noisy(np.ones(2))
+    with pytest.raises(TracingError, match="random numbers from a composit generator"):
+        noisy(np.ones(2))
+    with pytest.raises(ParameterError, match="max_variants=0"):
+        compile_step(lambda w: w, max_variants=0)
+
+
+def test_few_variants_are_kept() -> None:
+    step = compile_step(lambda w: w + 1.0, backend="numpy", max_variants=2)
+    for size in range(1, 6):
+        step(np.ones(size))
+    assert step.num_variants == 2
+
+
+def test_containers_and_options_are_part_of_the_program() -> None:
+    step = compile_step(lambda p, *, scale: {"w": p["w"] * (2.0 if scale == "double" else 1.0)}, backend="numpy")
+    assert step({"w": np.ones(1), "name": "a"}, scale="double")["w"] == 2
+    assert step({"w": np.ones(1), "name": "a"}, scale="single")["w"] == 1
+    assert step.num_variants == 2
