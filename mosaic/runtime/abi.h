@@ -10,8 +10,8 @@ struct mosaic_runtime {
     long long *kernel_ns;
     /* How many threads parallel_for may use, the caller included. Results must not depend on it. */
     int num_threads;
-    /* How a run that takes long hears of Ctrl-C; NULL where it does not. Generated code leaves it alone. */
+    /* How a long run learns of Ctrl-C, or NULL. Generated code does not use it. */
     struct mosaic_watch *watch;
-    /* Which region of the program to run: it has several where numpy computes a part of it. */
+    /* The number of the region to run. A program has several if numpy computes a part of it. */
     int region;
 };

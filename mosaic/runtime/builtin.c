@@ -1,7 +1,7 @@
 /*
- * The bodies of builtin functions of Python that call a compiled function on a tuple of arrays: what `invoke.c` does,
- * without the foreign function interface and without a line of Python, each of which costs as much as a small kernel.
- * What does not fit at once (a list, an array of another layout, a wrong type) goes to a Python function.
+ * Builtin functions of Python that call a compiled function on a tuple of arrays. `invoke.c` does the same through the
+ * foreign function interface, which costs as much as a small kernel, and so does each line of Python around it.
+ * Arguments that cannot be used as they are (a list, an array of another layout, a wrong type) go to a Python function.
  */
 
 enum { MOST_ARRAYS = 32, MOST_STATUS = 32 };
@@ -14,7 +14,7 @@ static const struct numpy_array *fields_of(const struct mosaic_python *python, c
     return (const struct numpy_array *)((const char *)array + python->head_bytes);
 }
 
-/* Whether every array can be read as it is; their data pointers go to `data`. */
+/* Returns whether every array can be read as it is, and writes their data pointers to `data`. */
 static int takes(const struct mosaic_builtin *builtin, void *arrays, void **data) {
     const struct mosaic_python *python = builtin->python;
     if (class_of(python, arrays) != python->tuple_class || python->tuple_size(arrays) != builtin->num_inputs) return 0;
@@ -33,7 +33,7 @@ static void *new_array(const struct mosaic_python *python, const struct mosaic_r
     return python->empty_array(result->ndim, result->shape, result->dtype, result->is_fortran);
 }
 
-/* Fresh arrays, or 0 with an error set in Python. */
+/* Makes an array for each output. Returns 0, with an error set in Python, if there is no memory. */
 static int make_results(const struct mosaic_builtin *builtin, void **made, void **data) {
     for (int i = 0; i < builtin->num_outputs; i++) {
         made[i] = new_array(builtin->python, &builtin->results[i]);
@@ -52,7 +52,7 @@ static void lock(struct mosaic_arenas *arenas) {
 
 static void unlock(struct mosaic_arenas *arenas) { __atomic_store_n(&arenas->is_locked, 0, __ATOMIC_RELEASE); }
 
-/* An arena that no call uses, or NULL with an error set. */
+/* Returns an arena that no other call uses, or NULL with an error set. */
 static void *take_arena(const struct mosaic_builtin *builtin) {
     struct mosaic_arenas *arenas = builtin->arenas;
     lock(arenas);
@@ -82,14 +82,14 @@ static int is_clear(const int64_t *status, int num_status) {
 
 enum { HAS_FAILED, HAS_RESULTS, IS_FOR_PYTHON };
 
-/* Runs on inputs that fit, with fresh results in `made`. It has failed, with an error set, if there is no memory or a
- * signal's handler raised. If an index is out of bounds there are no results, and Python is to say so. */
+/* Runs on inputs that fit and puts fresh arrays into `made`. HAS_FAILED: there is no memory, or a signal handler raised; an
+ * error is set. IS_FOR_PYTHON: an index is out of bounds, and Python raises the error. Both leave no arrays. */
 static int run_on(const struct mosaic_builtin *builtin, void *const *inputs, void **made) {
     const struct mosaic_python *python = builtin->python;
     void *outputs[MOST_ARRAYS + 1], *arena = 0;
     int64_t status[MOST_STATUS];
     if (!make_results(builtin, made, outputs)) return HAS_FAILED;
-    outputs[builtin->num_outputs] = status; /* generated code clears it first */
+    outputs[builtin->num_outputs] = status; /* generated code sets it to zeros first */
     int has_run = !builtin->arena_maker || (arena = take_arena(builtin));
     if (has_run) {
         struct mosaic_watch watch = {builtin->hear, 0, 0, 0};
@@ -137,7 +137,7 @@ static void *call_for_list(void *self, void *arrays) {
     return list;
 }
 
-/* For a function of one result: the array itself, or the scalar that numpy returns in its place. */
+/* Returns the only output: an array, or the scalar that numpy returns in place of an array of rank 0. */
 static void *call_for_one(void *self, void *arrays) {
     struct mosaic_builtin *builtin = builtin_of(self);
     void *inputs[MOST_ARRAYS], *made[1];
@@ -160,7 +160,7 @@ static const struct method methods[] = {
     {"run_single", call_for_one, METH_O, "The fresh output for a tuple of inputs."},
 };
 
-/* The definitions of both builtin functions. There is one Python per process. */
+/* Returns the definition of one of the builtin functions. A process has one Python, so a static pointer to it will do. */
 const void *mosaic_builtin_method(const struct mosaic_python *python, int number) {
     python_of_process = python;
     return &methods[number];

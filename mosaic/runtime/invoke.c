@@ -1,9 +1,9 @@
 /*
- * Calls a compiled function on numpy arrays. Checking types and reading addresses here costs nanoseconds; from Python
- * it costs as much as all the rest of a small call.
+ * Calls a compiled function on numpy arrays. To check types and read addresses costs nanoseconds here; in Python it would
+ * cost as much as the rest of a small call.
  */
 
-/* C-contiguous and aligned. */
+/* Flags of numpy: C-contiguous and aligned. */
 enum { PLAIN = 0x0001 | 0x0100 };
 
 static int fits(const struct numpy_array *array, const struct mosaic_type *type) {
@@ -15,7 +15,7 @@ static int fits(const struct numpy_array *array, const struct mosaic_type *type)
 
 enum { DOES_NOT_FIT, HAS_RUN, WAS_STOPPED };
 
-/* What became of it: if an input is not a plain array of its type, nothing happens. */
+/* Returns DOES_NOT_FIT, without a run, if an input is not a C-contiguous, aligned array of its type. */
 int mosaic_invoke(const struct mosaic_call *call) {
     for (int i = 0; i < call->num_inputs; i++) {
         const struct numpy_array *array = (const struct numpy_array *)call->input_arrays[i];

@@ -1,5 +1,5 @@
-/* What follows the object head in numpy's ndarray: PyArrayObject_fields of numpy's ndarraytypes.h. Its macros compile
- * these offsets into every extension module, so they are part of numpy's stable binary interface. */
+/* The fields of numpy's ndarray behind the object head: PyArrayObject_fields in ndarraytypes.h. numpy's macros compile
+ * these offsets into every extension module, so they are part of its stable binary interface. */
 struct numpy_array {
     char *data;
     int ndim;
@@ -17,16 +17,17 @@ struct mosaic_type {
     int ndim;
 };
 
-/* Whether a run is to stop. Between tasks the thread that called asks `hear`, not more often than every few hundredths of
- * a second: 0 means go on, 1 stop, 2 go on and do not ask again. */
+/* How a run learns that it should stop. Between tasks the calling thread asks `hear`, at most every 50 milliseconds:
+ * 0 means go on, 1 means stop, 2 means go on and do not ask again. */
 struct mosaic_watch {
     int (*hear)(void);
-    long long heard_ns; /* 0 before it was asked first */
-    int num_quiet;      /* tasks of this run that passed without a look at the clock */
+    long long heard_ns; /* when `hear` was last asked; 0 before the first time */
+    int num_quiet;      /* tasks of this run so far that did not read the clock */
     int is_stopped;
 };
 
-/* One call in progress. The first two tables hold addresses of arrays, the next two what generated code gets. */
+/* One call in progress. input_arrays and output_arrays hold addresses behind the heads of ndarray objects; inputs and
+ * outputs get the addresses of their elements, for generated code. */
 struct mosaic_call {
     void (*run)(void *const *inputs, void *const *outputs, const unsigned char *constants, unsigned char *arena,
                 const struct mosaic_runtime *runtime);
@@ -73,13 +74,13 @@ struct mosaic_result {
     void *maker;
 };
 
-/* The arenas of a program that no call uses: a list through their first bytes. */
+/* The free arenas of a program, as a linked list: the first bytes of an arena point to the next one. */
 struct mosaic_arenas {
     void *free;
     int is_locked;
 };
 
-/* A compiled function as the builtin function of its calls sees it; Python keeps alive what this points to. */
+/* What the builtin functions of a compiled function need. Python keeps alive what this points to. */
 struct mosaic_builtin {
     const struct mosaic_python *python;
     void (*run)(void *const *inputs, void *const *outputs, const unsigned char *constants, unsigned char *arena,
@@ -88,7 +89,7 @@ struct mosaic_builtin {
     const struct mosaic_result *results;
     int num_inputs;
     int num_outputs;
-    int num_status; /* numbers behind the outputs, not 0 where an index is out of bounds */
+    int num_status; /* numbers in an output behind the others; one is not 0 if an index is out of bounds */
     const unsigned char *constants;
     const struct mosaic_runtime *runtime;
     void *fallback;
@@ -96,5 +97,5 @@ struct mosaic_builtin {
     void *arena_maker;
     struct mosaic_arenas *arenas;
     int (*hear)(void);
-    void *stopper; /* a function of Python that raises what ended a run */
+    void *stopper; /* a Python function that raises the exception that stopped a run */
 };

@@ -1,17 +1,17 @@
 /*
  * The thread pool of the process: one job at a time, split into tasks, run by the caller and its workers.
  *
- * A job's tasks are dealt out in advance, one contiguous share per thread, so that a thread finds the data of the
- * kernel before in its own cache; who is done early takes from the others. A share is one 64-bit word,
- * (generation << 32 | tasks left): a worker that wakes up late sees another generation, its compare-and-swap fails, and
- * it can neither take a task twice nor read the fields of a finished job. Nobody waits for a worker that has not
- * woken up: the job is over when its tasks are.
+ * Each thread gets one contiguous share of a job's tasks, so that it finds the results of the previous kernel in its own
+ * cache. A thread that finishes early takes tasks from the shares of others. A share is one 64-bit word,
+ * (generation << 32 | tasks left). A worker that wakes up late sees another generation, and its compare-and-swap fails: it
+ * can neither take a task twice nor run one with the fields of a finished job. A job ends when its tasks have ended; it
+ * does not wait for workers that are still asleep.
  *
- * Waiting is a short spin, bounded in time, then a futex. A second caller, and a call from inside a task, finds the pool
- * busy and runs its tasks itself. After fork the child starts with an empty pool.
+ * A thread that waits spins for a short, bounded time and then sleeps on a futex. A second caller, or a call from inside
+ * a task, finds the pool busy and runs all its tasks itself. After a fork the child starts with an empty pool.
  *
- * Between two tasks the caller asks now and then whether the run is to stop (Ctrl-C); from then on the tasks of the run
- * are counted and skipped, so that every loop ends as usual.
+ * Between tasks the caller asks now and then whether the run should stop (Ctrl-C). After that the remaining tasks are
+ * counted but not run, so that every loop ends as usual.
  *
  * Known weaknesses: Linux only; a second caller gets one thread; waking n sleeping workers is n system calls.
  */
@@ -29,15 +29,15 @@ enum { MAX_THREADS = 1024, SPINS_PER_CLOCK_READ = 32 };
 
 static const long long SPIN_NS = 30000;
 static const long long HEAR_NS = 50000000;
-/* A run of so few tasks is over before anybody could wait for it, and should not read a clock. */
+/* The first tasks of a run do not read the clock: a run of few tasks ends before anyone could press Ctrl-C. */
 enum { QUIET_TASKS = 16 };
-/* What a kernel keeps on the stack is bounded (mosaic/codegen/local_arrays.py); the rest lies in its arena. */
+/* Kernels keep at most 16 KiB of arrays on the stack (mosaic/codegen/local_arrays.py), and larger ones in the arena. */
 static const size_t STACK_BYTES = (size_t)1 << 20;
 
-/* One participant; number 0 is whoever calls. Each has a cache line of its own. */
+/* One thread of a job; participant 0 is the caller. Each has a cache line of its own. */
 struct participant {
     _Alignas(64) _Atomic uint64_t share;
-    _Atomic uint32_t generation; /* the last job it was called to; the futex it sleeps on */
+    _Atomic uint32_t generation; /* the last job it was woken for, and the futex it sleeps on */
     _Atomic uint32_t is_asleep;
 };
 
@@ -46,14 +46,14 @@ static _Atomic int num_workers;      /* written by the caller that holds is_busy
 static _Atomic long long spin_ns; /* 0 when there are more threads than processors */
 static _Alignas(64) atomic_flag is_busy = ATOMIC_FLAG_INIT;
 
-/* The current job. Workers read the fields between reading a share and claiming from it. */
+/* The current job. A worker reads a share, then these fields, then claims a task from the share. */
 static _Alignas(64) struct {
     _Atomic(void (*)(void *, long, long)) body;
     _Atomic(void *) context;
     _Atomic(const struct mosaic_runtime *) runtime;
     _Atomic uint32_t num_tasks;
     _Atomic uint32_t num_threads;
-    _Atomic uint32_t float_mode; /* the caller's, so that results do not depend on who runs a task */
+    _Atomic uint32_t float_mode; /* the caller's, so that results do not depend on the thread that runs a task */
     uint32_t generation;
 } job;
 
@@ -82,7 +82,7 @@ long long mosaic_clock_ns(void) {
     return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* The same within some milliseconds, for a few nanoseconds. */
+/* Like mosaic_clock_ns, but a few milliseconds behind, and a read costs only a few nanoseconds. */
 static long long coarse_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -95,7 +95,7 @@ static int is_stopped(const struct mosaic_runtime *runtime) {
 
 static _Thread_local int is_worker;
 
-/* Asks whether the run is to stop, if it is time to ask. */
+/* Asks Python whether the run should stop, at most once in HEAR_NS. Workers never ask: they have no Python thread. */
 static void listen(const struct mosaic_runtime *runtime) {
     struct mosaic_watch *watch = runtime->watch;
     if (watch == NULL) return;
@@ -112,7 +112,7 @@ static void listen(const struct mosaic_runtime *runtime) {
     if (answer == 1) __atomic_store_n(&watch->is_stopped, 1, __ATOMIC_RELAXED);
 }
 
-/* How the calling thread rounds and whether it flushes denormals, without the flags of what has happened. */
+/* Returns the calling thread's rounding mode and treatment of denormals, without the exception flags. */
 static uint32_t float_mode(void) {
 #if defined(__x86_64__)
     return __builtin_ia32_stmxcsr() & ~(uint32_t)0x3f;
@@ -134,7 +134,7 @@ static void set_float_mode(uint32_t mode) {
 #endif
 }
 
-/* Spins until *word differs from `value`, at most for limit_ns; whether it does. */
+/* Spins for at most limit_ns until *word differs from `value`. Returns whether it does. */
 static int spin_while_equal(_Atomic uint32_t *word, uint32_t value, long long limit_ns) {
     if (atomic_load_explicit(word, memory_order_acquire) != value) return 1;
     if (limit_ns == 0) return 0;
@@ -148,12 +148,12 @@ static int spin_while_equal(_Atomic uint32_t *word, uint32_t value, long long li
     return 0;
 }
 
-/* The first task of participant `index`: shares differ in length by one at most. */
+/* Returns the first task of participant `index`. The lengths of shares differ by at most one. */
 static uint32_t first_task(uint32_t index, uint32_t num_tasks, uint32_t num_threads) {
     return (uint32_t)((uint64_t)num_tasks * index / num_threads);
 }
 
-/* Runs tasks of one share as participant `self` until it is empty; how many. */
+/* Runs tasks of one share as participant `self` until the share is empty. Returns how many it ran. */
 static uint32_t run_share(uint32_t index, uint32_t self) {
     _Atomic uint64_t *share = &participants[index].share;
     uint32_t num_done = 0;
@@ -164,12 +164,12 @@ static uint32_t run_share(uint32_t index, uint32_t self) {
         const struct mosaic_runtime *runtime = atomic_load_explicit(&job.runtime, memory_order_relaxed);
         const uint32_t num_tasks = atomic_load_explicit(&job.num_tasks, memory_order_relaxed);
         const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_relaxed);
-        /* Late for an earlier job of more threads: this one has no place for it. */
+        /* This worker woke up late, for an earlier job with more threads. The current job has no share for it. */
         if (self >= num_threads) return num_done;
         const uint32_t mode = atomic_load_explicit(&job.float_mode, memory_order_relaxed);
         if (!atomic_compare_exchange_weak_explicit(share, &seen, seen - 1, memory_order_acq_rel, memory_order_acquire))
             continue;
-        /* The claim succeeded, so the job of that generation is unfinished and the fields above are its own. */
+        /* The claim succeeded, so the job of that generation is still running, and the fields read above are that job's. */
         set_float_mode(mode);
         if (self == 0) listen(runtime);
         if (!is_stopped(runtime))
@@ -180,7 +180,7 @@ static uint32_t run_share(uint32_t index, uint32_t self) {
     return num_done;
 }
 
-/* Runs the tasks of one's own share, then those left in the others'. */
+/* Runs the tasks of this participant's share, then those left in the shares of others. */
 static void take_part(uint32_t self) {
     const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_acquire);
     uint32_t num_done = 0;
@@ -207,7 +207,7 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* Starts one worker with every signal blocked, so that Python's handlers stay on Python's threads. */
+/* Starts one worker with all signals blocked, so that signal handlers run on Python's threads only. */
 static int start_worker(uint32_t index) {
     pthread_t thread;
     pthread_attr_t attributes;
@@ -230,7 +230,7 @@ static int num_available_processors(void) {
     return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
 }
 
-/* Makes sure of that many participants if the system lets us; how many there are. */
+/* Starts workers until there are num_threads participants or the system refuses. Returns how many there are. */
 static int grow_to(int num_threads) {
     if (num_threads > MAX_THREADS) num_threads = MAX_THREADS;
     if (num_workers + 1 < num_threads) {
@@ -241,7 +241,7 @@ static int grow_to(int num_threads) {
     return num_participants < num_threads ? num_participants : num_threads;
 }
 
-/* Tells the workers of the new job, then works, then waits for the tasks that others took. */
+/* Hands the job to the workers, takes part in it, then waits for the tasks that workers are still running. */
 static void run_job(const struct mosaic_runtime *runtime, void (*body)(void *, long, long), void *context,
                     uint32_t num_tasks, uint32_t num_threads) {
     const uint32_t generation = ++job.generation == 0 ? ++job.generation : job.generation;
@@ -294,7 +294,7 @@ void mosaic_parallel_for(const struct mosaic_runtime *runtime, void (*body)(void
     atomic_flag_clear_explicit(&is_busy, memory_order_release);
 }
 
-/* The child of a fork has the caller's thread only. */
+/* In the child of a fork only the thread that forked exists. */
 static void forget_workers(void) {
     num_workers = 0;
     atomic_flag_clear(&is_busy);

@@ -113,7 +113,7 @@ def _floor_divide(f: Formula, target: Target) -> c.Expression:
     rest = f.let("rest", left)
     # The mask of lanes that missed is -1: the step down.
     quotient = f.let("quotient", whole + _misses(f, rest))
-    f.comment("The smallest number / -1 wraps around.")
+    f.comment("A division by -1 is a negation: the most negative number becomes itself, as in numpy.")
     negated = f.select(c.equal(_b, f.number(-1)), -_a, quotient)
     return f.select(c.Name("by_zero"), f.constant(0), negated)
 
@@ -139,7 +139,7 @@ def _float_floor_divide(f: Formula, target: Target) -> c.Expression:
     exact = f.let("exact", (_a - rest) / _b)
     quotient = f.let("quotient", f.select(misses, exact - f.number(1), exact))
     whole = f.let("whole", f.call(vector_function("floor", f.vector, target), quotient))
-    f.comment("(a - rest) / b is a whole number but for its own rounding.")
+    f.comment("(a - rest) / b differs from a whole number by rounding only: take the nearest one.")
     nearest = f.select((quotient - whole) > f.number(0.5), whole + f.number(1), whole)
     signed_zero = f.with_sign_of(f.constant(0), divided)
     nonzero = f.select(c.equal(quotient, f.number(0)), signed_zero, nearest)

@@ -77,7 +77,7 @@ def tanh(vector: VectorType, has_fma: bool) -> Helper:
     z = f.let("z", a * a)
     p = f.polynomial("p", z, _tanh_coefficients[short])
     near = f.let("near", f.fma(a, z * p, a))
-    f.comment("The power of two without borders: its bias is in the rounding constant.")
+    f.comment("exp(2 a) = 2**t. The rounding constant contains the exponent's bias, so a shift makes the power of two.")
     clamped = f.let("clamped", f.not_above(a, _tanh_end[short]))
     factor = f.constant(2 * 1.4426950408889634)
     offset = f.format.round_constant + f.format.bias
@@ -98,7 +98,7 @@ def erf(vector: VectorType, has_fma: bool) -> Helper:
     a = f.magnitude("a", _x)
     near = f.polynomial("near", a * a, _erf_coefficients[short])
     f.statements.append(c.Assign(near, f.fma(a, near, a)))
-    f.comment(f"From {_erf_end[short]:g} on the result is 1; a NaN stays.")
+    f.comment(f"Clamp a to {_erf_end[short]:g}, from where erf rounds to 1. A NaN is not greater, so it passes.")
     b = f.let("b", f.select(a > f.number(_erf_end[short]), f.constant(_erf_end[short]), a))
     far = f.let("far", _far_erf_f32(f, b) if short == "f32" else _far_erf_f64(f, b))
     result = f.let("result", f.select(a < f.number(_erf_border[short]), near, far))

@@ -71,7 +71,7 @@ def arctan2(vector: VectorType, has_fma: bool) -> Helper:
     is_steep = f.let("is_steep", height > width, f.integers)
     smaller = f.let("smaller", f.select(is_steep, width, height))
     larger = f.let("larger", f.select(is_steep, height, width))
-    f.comment("Both infinite: as 1 and 1. Both zero: as 0 and 1. Huge ones are halved, so that their sum is finite.")
+    f.comment("Replace (inf, inf) by (1, 1) and (0, 0) by (0, 1); halve huge numbers, so that their sum is finite.")
     is_infinite = f.let("is_infinite", c.equal(smaller, f.number(_infinity)), f.integers)
     scale = f.let("scale", f.select(larger > f.number(2.0 ** (f.format.bias - 1)), f.constant(0.5), f.constant(1)))
     smaller = f.let("small", f.select(is_infinite, f.constant(1), smaller * scale))
@@ -100,7 +100,7 @@ def _angle(
     backward = f.let("is_backward", is_backward, f.integers)
     high, low = f.let("base", base[0]), f.let("base_low", base[1])
     if f.vector.element.short == "f64":
-        f.comment("Beyond pi/8 from an axis, the angle to the diagonal.")
+        f.comment("More than pi/8 from an axis: compute the angle to the diagonal instead.")
         is_middle = f.let("is_middle", smaller > f.number(_tan_eighth) * larger, f.integers)
         top = f.let("top", f.select(is_middle, smaller - larger, smaller))
         bottom = f.let("bottom", f.select(is_middle, smaller + larger, larger))

@@ -50,7 +50,7 @@ def log1p(vector: VectorType, has_fma: bool) -> Helper:
     u = f.let("u", f.number(1) + _x)
     parts, is_rare = _split_one_more(f, u)
     result = f.let("result", _natural(f, parts))
-    f.comment("A zero keeps its sign.")
+    f.comment("log1p(-0.0) is -0.0: copy the sign bit.")
     f.assign(result, f.from_bits(f.bits(result) | (f.bits(_x) & f.integer(f.format.sign_mask))))
     _settle(f, is_rare, result, u)
     return f.finish("log1p", result, "log1p: at most 1 ulp")

@@ -30,7 +30,7 @@ def power_f64(vector: VectorType) -> Helper:
     is_rare = f.any_outside("is_rare", f.bits(_x), layout.min_normal_bits, layout.infinity_bits)
     high, low = _log2(f, *_taken_apart(f, is_rare))
     product, lost = _times(f, "w", (high, low), _y)
-    f.comment("Beyond the border the result is 0 or infinity.")
+    f.comment(f"Clamp the exponent to +-{_border:g}: beyond it the result is 0 or infinity anyway.")
     w = f.let("power", f.not_below(f.not_above(product, _border), -_border))
     inside = f.let("inside", c.equal(w, product), f.integers)
     rest = f.let("rest", f.from_bits(f.bits(lost) & inside))

@@ -29,7 +29,7 @@ def power_f32(vector: VectorType) -> Helper:
     log, log_low = _log2(f, take_apart(f, f.bits(_x) & ~f.integer(layout.sign_mask), is_rare))
     product = f.let("product", _y * log)
     lost = f.let("lost", f.fma(_y, log_low, f.fma(_y, log, -product)))
-    f.comment("Beyond the border the result is 0 or infinity.")
+    f.comment(f"Clamp the exponent to +-{_border:g}: beyond it the result is 0 or infinity anyway.")
     w = f.let("w", f.not_below(f.not_above(product, _border), -_border))
     rest = f.let("rest", f.from_bits(f.bits(lost) & c.equal(w, product)))
     shifted = f.let("shifted", w + f.number(layout.round_constant))

@@ -134,7 +134,7 @@ _two_over_pi = Helper(
             c.ArrayType(c.NamedType("double", is_const=True), len(table.two_over_pi)),
             "two_over_pi",
             c.InitializerList(tuple(map(c.literal, table.two_over_pi))),
-            comment="27 bits of 2/pi each",
+            comment="2/pi in parts of 27 bits.",
         ),
     ),
 )
@@ -190,7 +190,7 @@ def _quadrant(f: Formula, quadrants: int) -> tuple[c.Name, c.Name]:
 def _in_quadrant(f: Formula, quadrant: c.Name, sine: c.Name, cosine: c.Name) -> c.Expression:
     is_odd = f.let("is_odd", -(quadrant & f.integer(1)), f.integers)
     value = f.let("value", f.select(is_odd, cosine, sine))
-    f.comment("Quadrants 2 and 3 are negative: bit 1 moves to the sign.")
+    f.comment("In quadrants 2 and 3 the result is negative: shift bit 1 of the quadrant to the sign bit.")
     return f.from_bits(f.bits(value) ^ ((quadrant & f.integer(2)) << (8 * f.vector.element.num_bytes - 2)))
 
 
