@@ -4,6 +4,7 @@
 """
 
 from composit.nn import layers as layers
+from composit.nn import losses as losses
 from composit.nn import operations as operations
 from composit.nn import optimizers as optimizers
 from composit.nn.core import wrap_as_operation as wrap_as_operation
@@ -14,11 +15,17 @@ from composit.nn.gradient_flow import stop_gradient as stop_gradient
 from composit.nn.layers.attention import *
 from composit.nn.layers.blocks import *
 from composit.nn.layers.normalization import *
+from composit.nn.losses.binary import *
+from composit.nn.losses.classification import *
+from composit.nn.losses.embedding import *
+from composit.nn.losses.regression import *
+from composit.nn.losses.temporal_classification import *
 from composit.nn.operations.activations import *
 from composit.nn.operations.adaptive_pooling import *
 from composit.nn.operations.convolution import *
 from composit.nn.operations.exponentials import *
 from composit.nn.operations.pooling import *
+from composit.nn.operations.similarity import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer

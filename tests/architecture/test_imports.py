@@ -116,7 +116,14 @@ def test_modules_of_composit_import_only_their_own_layer_and_those_below() -> No
 
 
 def test_a_star_import_stands_only_where_names_are_gathered() -> None:
-    packages = ("composit", "composit/numpy", "composit/nn", "composit/nn/operations", "composit/nn/layers")
+    packages = (
+        "composit",
+        "composit/numpy",
+        "composit/nn",
+        "composit/nn/operations",
+        "composit/nn/layers",
+        "composit/nn/losses",
+    )
     gathering = {"composit/numpy/public_names.py", *(f"{package}/__init__.py" for package in packages)}
     wrong = [
         module.where

@@ -5,3 +5,4 @@ from composit.nn.operations.adaptive_pooling import *
 from composit.nn.operations.convolution import *
 from composit.nn.operations.exponentials import *
 from composit.nn.operations.pooling import *
+from composit.nn.operations.similarity import *

@@ -22,8 +22,9 @@ Value = Any  # an array, a tensor of ours or of torch's
 class Row:
     """One call: `ours` and `theirs` take the same operands, as tensors of composit and of torch.
 
-    makers:  of the operands; those of a floating dtype are differentiated
-    smooth:  the second derivative is compared, too
+    makers:         of the operands
+    smooth:         the second derivative is compared, too
+    differentiated: so many operands, the first ones of a floating dtype; torch refuses derivatives by some weights and targets
     """
 
     name: str
@@ -31,6 +32,7 @@ class Row:
     theirs: Callable[..., Value]
     makers: tuple[Maker, ...]
     smooth: bool = True
+    differentiated: int = 99
 
     def operands(self, dtype: type = np.float64) -> list[np.ndarray]:
         """Return the operands, the same in every process, with floats in the dtype."""
@@ -90,9 +92,10 @@ class _Comparison:
         operands = row.operands()
         self.generator = np.random.default_rng(1)
         ours = [cnp.asarray(each) for each in operands]
-        theirs = [_to_torch(each, each.dtype.kind == "f") for each in operands]
+        is_varied = [place < row.differentiated and each.dtype.kind == "f" for place, each in enumerate(operands)]
+        theirs = [_to_torch(each, varied) for each, varied in zip(operands, is_varied, strict=True)]
         self.tensors = ours
-        self.inputs = [each for each in ours if each.dtype.kind == "f"]
+        self.inputs = [each for each, varied in zip(ours, is_varied, strict=True) if varied]
         self.torch_inputs = [each for each in theirs if each.requires_grad]
         outputs = [part for part in parts(row.ours(*ours)) if part.dtype.kind == "f"]
         torch_outputs = [part for part in parts(row.theirs(*theirs)) if part.dtype.is_floating_point]
