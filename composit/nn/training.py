@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +17,12 @@ from composit.errors import NoValueError, ParameterError, TracingError
 from composit.evaluation import bind, evaluate, owned, prepare
 from composit.guards import leaf_value
 from composit.handle import TensorHandle
+from composit.nn.transforms import Container
 from composit.numpy.random.recorded_draws import Draw, recorded_draws
 from composit.operation import Array, Input, TensorType, tensor_type
 from composit.program import BoundProgram, run_in, surroundings_of
 from composit.value import value_of
 
-# Any: a container of tensors, arrays and numbers; anything else in it belongs to the program.
-Container: TypeAlias = Any
 _MARK = object()
 
 

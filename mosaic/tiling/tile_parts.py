@@ -1,6 +1,6 @@
 """Which elements of an array stand where in its tiles: the one place that knows how tiles lie in memory.
 
-C copies the parts of computed matrices, numpy those of weights, and `tilize` those of any array. May import `mosaic.ir.views`.
+C copies the parts of computed matrices, numpy those of weights, and `tilize` those of any array.
 """
 
 from __future__ import annotations

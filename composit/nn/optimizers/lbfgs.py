@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from composit.errors import DtypeError, ParameterError
 from composit.evaluation import evaluate
 from composit.handle import described
 from composit.nn.transforms import Container, Function, value_and_grad
+from composit.operation import Array
 
 _SUFFICIENT_DECREASE, _CURVATURE = 1e-4, 0.9  # c1 and c2 of Nocedal and Wright, page 62
 _MOST_TRIALS = 25
@@ -45,7 +46,7 @@ class Minimum:
     message: str
 
 
-Vector = Any  # Any: a float64 array of all parameters, one after the other
+Vector: TypeAlias = Array  # of float64: all parameters, one after the other
 Pair = tuple[Vector, Vector]
 
 
