@@ -1,4 +1,4 @@
-"""Launches: which kernels run on which operands, as tables, and the functions that walk them.
+"""Launches: which kernels run on which operands, in which loops, as tables. `run_functions.py` has the C that walks them.
 
     static const struct place places[] = {{INPUTS, 0, 0}, {ARENA, 0, 0}, {ARENA, 0, 0}, {OUTPUTS, 0, 0}};
     static const struct launch launches[] = {{kernel_0, 1, 2, 0}, {kernel_1, 1, 2, 2}};
@@ -17,11 +17,11 @@ import numpy as np
 from mosaic import c
 from mosaic.codegen.expressions import status_buffer
 from mosaic.codegen.local_arrays import scratch_buffer
-from mosaic.codegen.operands import Operand, number_expression
+from mosaic.codegen.operands import Operand
+from mosaic.codegen.run_functions import run_functions
 from mosaic.ir.affine import Number, Symbol, constant_part, terms_of
 from mosaic.ir.loops import Turns
 from mosaic.ir.views import Buffer
-from mosaic.runtime.abi import RUN_SYMBOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +110,33 @@ def launch_items(regions: Sequence[RegionLaunches]) -> tuple[c.TopLevel, ...]:
     depth = max(len(launch.turns) for launch in launches)
     most_operands = max(launch.num_places for launch in launches)
     reads_turns = any(launch.symbols for launch in launches)
+    regions_table, loops = list[c.InitializerList](), list[_LoopRow]()
+    for region in regions:
+        regions_table.append(_region_row(region, len(loops) if depth else None))
+        loops += _loop_rows(region.launches, 0, len(loops))
     names = (*_table_names, *((turns_table,) if reads_turns else ()))
+    loops_table = (_table("loop", "loops", [each.initializer(depth) for each in loops]),)
     return (
         *(c.Define(name, str(number)) for number, name in enumerate(names)),
         _place_struct(depth),
         _launch_struct,
-        _region_struct,
+        *((_loop_struct(depth),) if depth else ()),
+        _region_struct(depth),
         _table("place", "places", [row for region in regions for row in _place_rows(region, depth)]),
         _table("launch", "launches", list(_launch_rows(launches))),
-        _table("region", "regions", list(map(_region_row, regions))),
-        _run_launches(depth, most_operands, reads_turns),
-        _run_function(regions, depth),
+        *(loops_table if depth else ()),
+        _table("region", "regions", regions_table),
+        *run_functions(depth, most_operands, len(loops), reads_turns),
     )
 
 
-_long, _function = c.NamedType("long"), "run_launches"
+_long = c.NamedType("long")
 _kernel_type = c.Pointer(c.FunctionType(c.void, (c.pointer(c.void), _long, _long)))
-_runtime_type = c.Pointer(c.NamedType("struct mosaic_runtime", is_const=True))
-_arrays = c.Pointer(c.void, is_const=True)  # void *const: one array of a table
 
 
 def _place_struct(depth: int) -> c.Struct:
     moves = (c.Parameter(c.ArrayType(c.int64, depth), "bytes_per_turn"),) if depth else ()
-    words = ", and bytes further for each turn of the loops around its launch" if depth else ""
+    words = ",\nand bytes further for each turn of the loops around its launch" if depth else ""
     return c.Struct(
         "place",
         (c.Parameter(c.int32, "table"), c.Parameter(c.int32, "number"), c.Parameter(c.int64, "num_bytes"), *moves),
@@ -152,16 +156,28 @@ _launch_struct = c.Struct(
 )
 
 
-_region_struct = c.Struct(
-    "region",
-    (
-        c.Parameter(c.int64, "first"),
-        c.Parameter(c.int64, "stop"),
-        c.Parameter(c.int64, "num_status"),
-        c.Parameter(c.int64, "status_output"),
-    ),
-    comment="Launches that run together: the first, the one behind the last. An output has places for index errors.",
-)
+def _region_struct(depth: int) -> c.Struct:
+    names = ("first", "stop", "num_status", "status_output", *(("first_loop",) if depth else ()))
+    return c.Struct(
+        "region",
+        tuple(c.Parameter(c.int64, name) for name in names),
+        comment="Launches that run together: the first, the one behind the last. An output has places for index errors.",
+    )
+
+
+def _loop_struct(depth: int) -> c.Struct:
+    names = ("first", "stop", "extent", "next")
+    return c.Struct(
+        "loop",
+        (
+            *(c.Parameter(c.int64, name) for name in names),
+            c.Parameter(c.ArrayType(c.int64, depth), "extent_per_turn"),
+        ),
+        comment=(
+            "Launches that run turn after turn: the first, the one behind the last; how often, and how much more for each\n"
+            "turn of the loops around it. `next` is the loop behind it and those inside it."
+        ),
+    )
 
 
 def _table(struct: str, name: str, rows: Sequence[c.InitializerList]) -> c.Global:
@@ -198,141 +214,42 @@ def _launch_rows(launches: Sequence[Launch]) -> Iterator[c.InitializerList]:
         first_place += count
 
 
-_run_parameters = (
-    c.Parameter(c.Pointer(_arrays), "inputs"),
-    c.Parameter(c.Pointer(_arrays), "outputs"),
-    c.Parameter(c.pointer(c.const(c.NamedType("unsigned char"))), "constants"),
-    c.Parameter(c.pointer(c.NamedType("unsigned char")), "arena"),
-    c.Parameter(_runtime_type, "runtime"),
-)
-
-
-def _region_row(region: RegionLaunches) -> c.InitializerList:
-    numbers = [region.launches[0].number, region.launches[-1].number + 1, len(region.status_origins)]
+def _region_row(region: RegionLaunches, first_loop: int | None) -> c.InitializerList:
+    """Return the row of a region; without a number of its first loop in a program without loops."""
     places = [region.place_of(Operand(status_buffer, origin, True)) for origin in region.status_origins[:1]]
-    return c.InitializerList(tuple(map(c.literal, [*numbers, *([each.number for each in places] or [0])])))
-
-
-def _run_launches(depth: int, most_operands: int, reads_turns: bool) -> c.Function:
-    """Return the function that runs the launches from one to before another."""
-    launch_type = c.Pointer(c.NamedType("struct launch", is_const=True))
-    launch = (
-        c.Declare(launch_type, "launch", c.Name("launches") + c.Name("number")),
-        c.Declare(c.ArrayType(c.pointer(c.void), most_operands), "operands"),
-        c.loop("operand", _of(c.Name("launch"), "num_operands"), *_find_operand(depth)),
-        *_timed_run(),
-    )
-    return c.Function(
-        _function,
-        c.void,
-        (
-            *_run_parameters,
-            *((c.Parameter(c.const_pointer(c.int64), "turns"),) if depth else ()),
-            c.Parameter(c.int64, "first"),
-            c.Parameter(c.int64, "stop"),
-        ),
-        (*_tables(reads_turns), c.loop("number", c.Name("stop"), *launch, start=c.Name("first"))),
-        is_static=True,
-        comment="Runs launches in order, each on all threads if it has several tasks; keeps their times while profiling.",
-    )
-
-
-def _tables(reads_turns: bool) -> tuple[c.Statement, ...]:
-    """Return the declaration of the tables of arrays, in the order of their names; all but the first two hold one array."""
-    blocks = [
-        ("constant_block", c.Cast(c.pointer(c.void), c.Name("constants"))),
-        ("arena_block", c.Name("arena")),
-        *([("turns_block", c.Cast(c.pointer(c.void), c.Name("turns")))] if reads_turns else []),
+    numbers = [
+        *(region.launches[0].number, region.launches[-1].number + 1),
+        *(len(region.status_origins), places[0].number if places else 0),
+        *([] if first_loop is None else [first_loop]),
     ]
-    tables = (c.Name("inputs"), c.Name("outputs"), *(c.address_of(c.Name(name)) for name, _ in blocks))
-    table_type = c.ArrayType(c.Pointer(_arrays, is_const=True), len(tables))
-    return (
-        *(c.Declare(_arrays, name, value) for name, value in blocks),
-        c.Declare(table_type, "tables", c.InitializerList(tables)),
-    )
+    return c.InitializerList(tuple(map(c.literal, numbers)))
 
 
-def _timed_run() -> tuple[c.Statement, ...]:
-    """Return the statements that run a kernel on its operands, and count its time while profiling."""
-    launch, counters = c.Name("launch"), _of(_runtime, "kernel_ns")
-    now = c.CallPointer(_of(_runtime, "clock_ns"))
-    arguments = (_runtime, _of(launch, "kernel"), c.Name("operands"), _of(launch, "num_tasks"))
-    elapsed = c.AugmentedAssign(counters[c.Name("number")], "+", now - c.Name("start_ns"))
-    return (
-        c.Declare(c.const(c.NamedType("long long")), "start_ns", c.Conditional(counters, now, c.literal(0))),
-        c.ExpressionStatement(c.CallPointer(_of(_runtime, "parallel_for"), arguments)),
-        c.If(counters, (elapsed,)),
-    )
+@dataclass(frozen=True, slots=True)
+class _LoopRow:
+    """A loop around kernels: the launches in it, its turns and the symbols they may depend on, and the loop behind it."""
+
+    first: int
+    stop: int
+    extent: Number
+    symbols: tuple[Symbol, ...]
+    following: int
+
+    def initializer(self, depth: int) -> c.InitializerList:
+        """Return the row of the table."""
+        numbers = (self.first, self.stop, constant_part(self.extent), self.following)
+        return c.InitializerList((*map(c.literal, numbers), _moves(self.extent, self.symbols, depth)))
 
 
-_runtime = c.Name("runtime")
-
-
-def _of(record: c.Expression, member: str) -> c.Expression:
-    return c.Member(record, member, is_through_pointer=True)
-
-
-def _find_operand(depth: int) -> tuple[c.Statement, ...]:
-    """Return the statements that put the address of an operand into the kernel's table."""
-    operand, place, own = c.Name("operand"), c.Name("place"), c.Name("operands")[c.Name("operand")]
-    place_type = c.Pointer(c.NamedType("struct place", is_const=True))
-    start = c.Cast(c.pointer(c.NamedType("unsigned char")), c.Name("tables")[_of(place, "table")][_of(place, "number")])
-    declared = c.Declare(place_type, "place", c.Name("places") + (_of(c.Name("launch"), "first_place") + operand))
-    if not depth:
-        return (declared, c.Assign(own, start + _of(place, "num_bytes")))
-    loop = c.Name("loop")
-    moved = c.AugmentedAssign(c.Name("num_bytes"), "+", c.Name("turns")[loop] * _of(place, "bytes_per_turn")[loop])
-    return (
-        declared,
-        c.Declare(c.int64, "num_bytes", _of(place, "num_bytes")),
-        c.loop("loop", depth, moved),
-        c.Assign(own, start + c.Name("num_bytes")),
-    )
-
-
-def _run_function(regions: Sequence[RegionLaunches], depth: int) -> c.Function:
-    """Return the function that runs a region, after clearing its places for index errors."""
-    region, slot = c.Name("region"), c.Name("slot")
-    status = c.Cast(c.pointer(c.int64), c.Name("outputs")[_of(region, "status_output")])
-    turns = (c.Declare(c.ArrayType(c.int64, depth), "turns", c.InitializerList((c.literal(0),))),) if depth else ()
-    region_type = c.Pointer(c.NamedType("struct region", is_const=True))
-    body = (
-        c.Declare(region_type, "region", c.Name("regions") + _of(_runtime, "region")),
-        c.loop("slot", _of(region, "num_status"), c.Assign(status[slot], c.literal(0))),
-        *turns,
-        *(_run_with_loops(index, each, depth) for index, each in enumerate(regions) if _has_loops(each)),
-        _run(_of(region, "first"), _of(region, "stop"), depth),
-    )
-    return c.Function(RUN_SYMBOL, c.void, _run_parameters, body)
-
-
-def _has_loops(region: RegionLaunches) -> bool:
-    return any(launch.turns for launch in region.launches)
-
-
-def _run_with_loops(index: int, region: RegionLaunches, depth: int) -> c.Statement:
-    """Return the statement that runs a region with loops around kernels, and leaves."""
-    is_asked_for = c.equal(_of(_runtime, "region"), index)
-    return c.If(is_asked_for, (*_runs(region.launches, {}, depth), c.Return()))
-
-
-def _run(first: c.Operand, stop: c.Operand, depth: int) -> c.Statement:
-    turns = (c.Name("turns"),) if depth else ()
-    return c.call(_function, *(c.Name(parameter.name) for parameter in _run_parameters), *turns, first, stop)
-
-
-def _runs(launches: Sequence[Launch], symbols: Mapping[Symbol, c.Expression], depth: int) -> tuple[c.Statement, ...]:
-    """Return the statements that run launches in order; `symbols` are the turns of the loops around all of them.
-
-    Neighbours in the same loop stand in one.
-    """
-    inside, statements = len(symbols), list[c.Statement]()
+def _loop_rows(launches: Sequence[Launch], inside: int, start: int) -> list[_LoopRow]:
+    """Return the loops around launches inside so many loops, each before those inside it; `start` is the first one's number."""
+    rows: list[_LoopRow] = []
     for turns, group in groupby(launches, lambda launch: launch.turns[inside : inside + 1]):
         neighbours = tuple(group)
-        if not turns:
-            statements.append(_run(neighbours[0].number, neighbours[-1].number + 1, depth))
-            continue
-        turn, stop_turn = c.Name(f"turn_{inside}"), number_expression(turns[0].extent, symbols)
-        body = _runs(neighbours, {**symbols, turns[0].symbol: turn}, depth)
-        statements.append(c.loop(turn.text, stop_turn, c.Assign(c.Name("turns")[inside], turn), *body))
-    return tuple(statements)
+        if turns:
+            number = start + len(rows)
+            inner = _loop_rows(neighbours, inside + 1, number + 1)
+            symbols = tuple(each.symbol for each in neighbours[0].turns[:inside])
+            borders = (neighbours[0].number, neighbours[-1].number + 1)
+            rows += [_LoopRow(*borders, turns[0].extent, symbols, number + 1 + len(inner)), *inner]
+    return rows

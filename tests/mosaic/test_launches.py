@@ -63,3 +63,16 @@ def test_more_regions_between_islands_are_no_more_code() -> None:
         return re.sub(r"(static const struct \w+ \w+)\[\d+\] = \{.*?\};", r"\1;", source, flags=re.S)
 
     assert len(code(40).splitlines()) == len(code(10).splitlines())
+
+
+def test_more_loops_around_kernels_are_no_more_code() -> None:
+    def code(length: int) -> str:
+        x, y = cnp.asarray(np.linspace(-1, 1, 32)), cnp.asarray(np.linspace(0, 0.5, 3))
+        result = x
+        for _ in range(length):
+            result = cnp.convolve(result, y, mode="same")  # its two ends are loops around kernels
+        text = mosaic.emit(result, inputs=[x, y], target="x86-64-v3").partition("*/")[2]
+        assert "run_loops(" in text
+        return re.sub(r"(static const struct \w+ \w+)\[\d+\] = \{.*?\};", r"\1;", text, flags=re.S)
+
+    assert len(code(40).splitlines()) == len(code(10).splitlines())
