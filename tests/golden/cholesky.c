@@ -73,7 +73,8 @@ static void kernel_2(void *context, long task, long thread __attribute__((unused
 #define ARENA 3
 #define TURNS 4
 
-/* Where an operand lies: bytes behind the start of an array, which has a number in a table, and bytes further for each turn of the loops around its launch. */
+/* Where an operand lies: bytes behind the start of an array, which has a number in a table,
+ * and bytes further for each turn of the loops around its launch. */
 struct place {
     int32_t table;
     int32_t number;
@@ -89,12 +90,23 @@ struct launch {
     int32_t first_place;
 };
 
+/* Launches that run turn after turn: the first, the one behind the last; how often, and how much more for each
+ * turn of the loops around it. `next` is the loop behind it and those inside it. */
+struct loop {
+    int64_t first;
+    int64_t stop;
+    int64_t extent;
+    int64_t next;
+    int64_t extent_per_turn[1];
+};
+
 /* Launches that run together: the first, the one behind the last. An output has places for index errors. */
 struct region {
     int64_t first;
     int64_t stop;
     int64_t num_status;
     int64_t status_output;
+    int64_t first_loop;
 };
 
 static const struct place places[9] = {
@@ -102,7 +114,8 @@ static const struct place places[9] = {
     {TURNS, 0, 0, {0}}, {ARENA, 0, 192, {0}}, {OUTPUTS, 0, 0, {200}}, {TURNS, 0, 0, {0}},
 };
 static const struct launch launches[3] = {{kernel_0, 1, 1, 0}, {kernel_1, 1, 5, 1}, {kernel_2, 1, 3, 6}};
-static const struct region regions[1] = {{0, 3, 0, 0}};
+static const struct loop loops[1] = {{1, 3, 24, 1, {0}}};
+static const struct region regions[1] = {{0, 3, 0, 0, 0}};
 
 /* Runs launches in order, each on all threads if it has several tasks; keeps their times while profiling. */
 static void run_launches(
@@ -137,6 +150,36 @@ static void run_launches(
     }
 }
 
+/* Runs launches inside so many loops; the next loop that may be among them has the number `loop`. */
+static __attribute__((noinline)) void run_loops(
+    void *const *inputs,
+    void *const *outputs,
+    const unsigned char *constants,
+    unsigned char *arena,
+    const struct mosaic_runtime *runtime,
+    int64_t *turns,
+    int64_t depth,
+    int64_t first,
+    int64_t stop,
+    int64_t loop) {
+    while (loop < 1 && loops[loop].first < stop) {
+        const struct loop *own = loops + loop;
+        int64_t extent = own->extent;
+        for (int64_t axis = 0; axis < 1; ++axis) {
+            extent += turns[axis] * own->extent_per_turn[axis];
+        }
+        run_launches(inputs, outputs, constants, arena, runtime, turns, first, own->first);
+        for (int64_t turn = 0; turn < extent; ++turn) {
+            turns[depth] = turn;
+            run_loops(inputs, outputs, constants, arena, runtime, turns, depth + 1, own->first, own->stop, loop + 1);
+        }
+        turns[depth] = 0;
+        first = own->stop;
+        loop = own->next;
+    }
+    run_launches(inputs, outputs, constants, arena, runtime, turns, first, stop);
+}
+
 void mosaic_run(
     void *const *inputs,
     void *const *outputs,
@@ -148,13 +191,5 @@ void mosaic_run(
         ((int64_t *)outputs[region->status_output])[slot] = 0;
     }
     int64_t turns[1] = {0};
-    if (runtime->region == 0) {
-        run_launches(inputs, outputs, constants, arena, runtime, turns, 0, 1);
-        for (int64_t turn_0 = 0; turn_0 < 24; ++turn_0) {
-            turns[0] = turn_0;
-            run_launches(inputs, outputs, constants, arena, runtime, turns, 1, 3);
-        }
-        return;
-    }
-    run_launches(inputs, outputs, constants, arena, runtime, turns, region->first, region->stop);
+    run_loops(inputs, outputs, constants, arena, runtime, turns, 0, region->first, region->stop, region->first_loop);
 }
