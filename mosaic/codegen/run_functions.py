@@ -1,6 +1,6 @@
 """The C functions that walk the tables of launches: `run_launches`, `run_loops` where there are loops, and `mosaic_run`.
 
-They are the same for every program but for sizes of arrays. May import C records and the interface's names.
+They are the same for every program but for sizes of arrays.
 """
 
 from __future__ import annotations
