@@ -88,7 +88,7 @@ class _Writer:
         return [value.literal.dtype.str, value.literal.bits.hex(), value.shape]
 
     def constant(self, buffer: Buffer, place: ConstantPlace) -> Row:
-        packing = place.packing and [self.value(place.packing.view), place.packing.panel_width]
+        packing = place.packing and [self.value(place.packing.view), place.packing.panel_width, place.packing.num_batch]
         return [self.buffer(buffer), place.start, place.position, packing]
 
 
@@ -142,7 +142,7 @@ class _Reader:
 
     def constant(self, row: Row) -> tuple[Buffer, ConstantPlace]:
         buffer, start, position, packing = row
-        packed = packing and Packing(self.view(packing[0]), packing[1])
+        packed = packing and Packing(self.view(packing[0]), *packing[1:])
         return self.table[buffer], ConstantPlace(start, position, packed)
 
     def step(self, row: Row) -> CompiledStep:

@@ -25,7 +25,9 @@ def matmul_spec(matmul: Matmul) -> MatmulSpec:
     rows, columns, depth = matmul.sizes
     left, right = matmul.left, matmul.right
     in_place = None if matmul.panel_width else right.strides[-2]
-    return MatmulSpec(left.dtype, rows, columns, depth, left.strides[-2], left.strides[-1], in_place)
+    place = matmul.result.ndim - 2
+    *outer, last = zip(matmul.depth, left.strides[place + 1 :], strict=True)
+    return MatmulSpec(left.dtype, rows, columns, depth, left.strides[place], last[1], in_place, tuple(outer))
 
 
 def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: str, target: Target) -> KernelCode:

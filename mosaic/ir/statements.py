@@ -117,9 +117,10 @@ def _reshape_domain(view: View, definition: Definition, shape: Extents, num_kept
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matmul(Kind):
-    """``result[batch..., m, n] = epilogue(sum over k of left[batch..., m, k] * right[batch..., k, n])``.
+    """``result[batch..., m, n] = epilogue(sum over k of left[batch..., m, k...] * right[batch..., k..., n])``.
 
-    Once the right operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)``.
+    The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the
+    right operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)`` with k as one axis.
     """
 
     result: View
@@ -138,12 +139,17 @@ class Matmul(Kind):
     def sizes(self) -> tuple[int, int, int]:
         """m, n, k."""
         rows, columns = self.result.shape[-2:]
-        return rows, columns, self.left.shape[-1]
+        return rows, columns, math.prod(self.depth)
+
+    @property
+    def depth(self) -> Shape:
+        """The extents of the axes that are summed over."""
+        return self.left.shape[self.result.ndim - 1 :]
 
     @property
     def num_flops(self) -> int:
         """Two per multiply-add."""
-        return 2 * math.prod(self.result.shape) * self.left.shape[-1]
+        return 2 * math.prod(self.result.shape) * math.prod(self.depth)
 
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from."""

@@ -198,6 +198,15 @@ class View:
             start, wanted_start = axis + 1, wanted_axis + 1
         return View(self.buffer, self.offset, shape, tuple(strides))
 
+    def joined(self, axis: int) -> View | None:
+        """Return the view with an axis and the next one as one, or None if their elements do not lie evenly apart."""
+        outer, inner = self.strides[axis : axis + 2]
+        if outer != inner * self.shape[axis + 1]:
+            return None
+        shape = (*self.shape[:axis], self.shape[axis] * self.shape[axis + 1], *self.shape[axis + 2 :])
+        strides = (*self.strides[:axis], inner, *self.strides[axis + 2 :])
+        return View(self.buffer, self.offset, shape, strides)
+
     def __str__(self) -> str:
         if self.covers_buffer:
             return f"{self.buffer.name}[{listed(self.extents)}]"

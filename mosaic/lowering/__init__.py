@@ -15,6 +15,7 @@ from mosaic.lowering import (
     reductions,
     scans,
     scatters,
+    window_products,
     writes,
 )
 from mosaic.lowering.program import lower_program
@@ -34,5 +35,6 @@ __all__ = [
     "reductions",
     "scans",
     "scatters",
+    "window_products",
     "writes",
 ]

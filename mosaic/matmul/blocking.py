@@ -30,8 +30,10 @@ narrowest_bytes = 32
 class MatmulSpec:
     """A matrix product with everything known but the pointers; strides count elements.
 
-    A is (rows, depth). B is (depth, columns): in packed panels (see `mosaic.tiling.packing`), or, where
-    `b_depth_stride` is given, in place with neighbouring columns beside each other.
+    A is (rows, depth); its depth may be several axes, such as the rows, columns and channels of a convolution's window: the
+    last has `a_depth_stride`, and `a_outer` holds the extents and strides of those before it. B is (depth, columns): in
+    packed panels (see `mosaic.tiling.packing`), or, where `b_depth_stride` is given, in place with neighbouring columns
+    beside each other.
     """
 
     dtype: np.dtype
@@ -41,6 +43,12 @@ class MatmulSpec:
     a_row_stride: int
     a_depth_stride: int = 1
     b_depth_stride: int | None = None
+    a_outer: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def run(self) -> int:
+        """The extent of the last axis of the depth, along which A has one stride."""
+        return self.depth // math.prod(extent for extent, _ in self.a_outer)
 
     def __post_init__(self) -> None:
         if np.dtype(self.dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -114,7 +122,7 @@ def choose_blocking(spec: MatmulSpec, target: Target, row_block: int | None = No
     mr, vectors = min(tiles, key=lambda tile: _product_cost(tile, most_rows, spec.columns, lanes))
     nr = vectors * lanes
     mr = _even_rows(most_rows, mr)
-    depth_block = _depth_block(spec.depth, nr * item_bytes, target)
+    depth_block = spec.run if spec.a_outer else _depth_block(spec.depth, nr * item_bytes, target)
     if row_block is None:
         row_block = _row_block(spec, mr, depth_block * item_bytes, target)
     return Blocking(mr, nr, depth_block, row_block)

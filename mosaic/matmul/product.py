@@ -47,7 +47,7 @@ class Matmul:
 _a, _b, _sums, _panel, _row, _rows, _row_stop, _column, _lane_start, _r, _task = (
     c.Name(name) for name in ("a", "b", "sums", "panel", "row", "rows", "row_stop", "column", "lane_start", "r", "task")
 )
-_b_panel, _depth = c.Name("b_panel"), c.Name("depth")
+_b_panel, _depth, _a_start = c.Name("b_panel"), c.Name("depth"), c.Name("a_start")
 
 
 _steps_ahead = 8
@@ -90,11 +90,12 @@ def emit_matmul(matmul: Matmul) -> Helper:
 
 def num_sums(spec: MatmulSpec, blocking: Blocking) -> int:
     """Return how many sums a task keeps: those of a tile, or those of all its rows where depth comes in blocks."""
-    return (blocking.mr if blocking.depth_block >= spec.depth else blocking.row_block) * blocking.nr
+    is_whole = blocking.depth_block >= spec.depth and not spec.a_outer
+    return (blocking.mr if is_whole else blocking.row_block) * blocking.nr
 
 
 def _is_whole_depth(matmul: Matmul) -> bool:
-    return matmul.blocking.depth_block >= matmul.spec.depth
+    return matmul.blocking.depth_block >= matmul.spec.depth and not matmul.spec.a_outer
 
 
 def _row_counts(matmul: Matmul) -> list[int]:
@@ -159,11 +160,31 @@ def _rows_of_task(matmul: Matmul) -> tuple[c.Statement, ...]:
     if _is_whole_depth(matmul):
         body = (*_multiply(matmul, c.literal(0), c.literal(matmul.spec.depth)), *_finish_rows(matmul, _sums))
         return (_over_rows(matmul, body),)
-    spec, blocking = matmul.spec, matmul.blocking
-    steps = c.minimum(c.literal(blocking.depth_block), spec.depth - _depth)
-    multiply = _over_rows(matmul, _multiply(matmul, _depth, steps))
     finish = _over_rows(matmul, _finish_rows(matmul, _tile_sums(matmul)))
-    return (c.loop("depth", spec.depth, multiply, step=blocking.depth_block), finish)
+    return (_over_depth(matmul), finish)
+
+
+def _over_depth(matmul: Matmul) -> c.Statement:
+    """Return the loop over blocks of the depth, or over its outer axes, each turn of which adds to the sums of all rows."""
+    spec, blocking = matmul.spec, matmul.blocking
+    if not spec.a_outer:
+        steps = c.minimum(c.literal(blocking.depth_block), spec.depth - _depth)
+        multiply = _over_rows(matmul, _multiply(matmul, _depth, steps))
+        return c.loop("depth", spec.depth, multiply, step=blocking.depth_block)
+    indices = [c.Name(f"depth_{axis}") for axis in range(len(spec.a_outer))]
+    turn: c.Expression = c.literal(0)
+    start: c.Expression = c.literal(0)
+    for index, (extent, stride) in zip(indices, spec.a_outer, strict=True):
+        turn, start = turn * extent + index, start + index * stride
+    multiply = _over_rows(matmul, _multiply(matmul, _depth, c.literal(spec.run)))
+    body: tuple[c.Statement, ...] = (
+        c.Declare(c.const(c.int64), "depth", turn * spec.run),
+        c.Declare(c.const_pointer(matmul.vector.element.ctype), _a_start.text, _a + start),
+        multiply,
+    )
+    for index, (extent, _) in reversed(list(zip(indices, spec.a_outer, strict=True))):
+        body = (c.loop(index.text, extent, *body),)
+    return body[0]
 
 
 def _tile_sums(matmul: Matmul) -> c.Expression:
@@ -206,7 +227,7 @@ def _tile_call(matmul: Matmul, tile: Tile, depth: c.Expression, steps: c.Express
     b_stride = blocking.nr if spec.b_depth_stride is None else spec.b_depth_stride
     return tile_function(tile)(
         steps,
-        _a + _row * spec.a_row_stride + depth * spec.a_depth_stride,
+        _a_of_row(matmul, depth),
         spec.a_row_stride,
         spec.a_depth_stride,
         _b_panel + depth * b_stride,
@@ -216,6 +237,14 @@ def _tile_call(matmul: Matmul, tile: Tile, depth: c.Expression, steps: c.Express
         c.literal(0) if _is_whole_depth(matmul) else depth > 0,
         *((c.literal(_last_columns(matmul) % matmul.vector.lanes),) if tile.is_partial else ()),
     )
+
+
+def _a_of_row(matmul: Matmul, depth: c.Expression) -> c.Expression:
+    """Return where A's row starts in this stretch of the depth."""
+    spec = matmul.spec
+    if spec.a_outer:
+        return _a_start + _row * spec.a_row_stride
+    return _a + _row * spec.a_row_stride + depth * spec.a_depth_stride
 
 
 def _finish_rows(matmul: Matmul, sums: c.Expression) -> tuple[c.Statement, ...]:

@@ -105,7 +105,7 @@ def _joined(chain: _Chain) -> Group | None:
     """Return the three as one group over the batch and rows of the products, or None if their shapes differ."""
     before, middle, after = chain.before, chain.rows, chain.after
     rows, length = before.result.shape[:-1], before.result.shape[-1]
-    if not before.batch or after.left.shape != (*rows, length) or length > longest_row:
+    if not before.batch or len(before.depth) != 1 or after.left.shape != (*rows, length) or length > longest_row:
         return None
     if middle.length != length or math.prod(middle.rows) != math.prod(rows):
         return None

@@ -65,7 +65,7 @@ class _Packer:
     panel_width: PanelWidth
     keep_packed: bool
     packed: dict[Buffer, Packing] = field(default_factory=dict)
-    known: dict[tuple[View, int], View] = field(default_factory=dict)
+    known: dict[Packing, View] = field(default_factory=dict)
     first: list[Statement] = field(default_factory=list)
     packed_inputs: dict[Buffer, Buffer] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class _Packer:
                     (statements if is_before else inner).append(filled)
                 inner.append(rewritten)
             if turns:  # panels filled in one turn are out of date in the next
-                self.known = {key: panels for key, panels in self.known.items() if key[0].buffer not in changing}
+                self.known = {key: panels for key, panels in self.known.items() if key.view.buffer not in changing}
             statements += inner
         return statements
 
@@ -95,45 +95,55 @@ class _Packer:
         right = matmul.right
         # A matrix that differs in each turn of a loop is packed in the turn.
         is_constant = right.buffer.kind is BufferKind.CONSTANT and not right.is_moving
-        if not is_constant and matmul.sizes[0] <= few_rows and right.strides[-1] == 1:
+        is_readable = right.strides[-1] == 1 and len(matmul.depth) == 1
+        if not is_constant and matmul.sizes[0] <= few_rows and is_readable:
             return matmul
         # A batch axis along which the operand does not change is stored once.
         used = tuple(1 if stride == 0 else extent for extent, stride in zip(right.shape, right.strides, strict=True))
-        single = replace(right, extents=(*used[:-2], *right.shape[-2:]))
-        panels = self.known.get((single, width))
+        count = len(matmul.batch)
+        packing = Packing(replace(right, extents=(*used[:count], *right.shape[count:])), width, count)
+        panels = self.known.get(packing)
         if panels is None:
-            panels = self._constant(single, width) if is_constant else self._filled(single, width, matmul, copies)
-            self.known[single, width] = panels
+            panels = self._constant(packing) if is_constant else self._filled(packing, matmul, copies)
+            self.known[packing] = panels
         strides = tuple(
             0 if extent == 1 else stride for extent, stride in zip(panels.shape, panels.strides, strict=True)
         )
-        shape = (*right.shape[:-2], *panels.shape[-3:])
-        kept = (*strides[: right.ndim - 2], *panels.strides[-3:])
-        return replace(matmul, right=View(panels.buffer, 0, shape, kept), panel_width=width)
+        shape = (*matmul.batch, *panels.shape[-3:])
+        kept = (*strides[:count], *panels.strides[-3:])
+        left = _with_long_runs(matmul)
+        return replace(matmul, left=left, right=View(panels.buffer, 0, shape, kept), panel_width=width)
 
-    def _constant(self, view: View, width: int) -> View:
-        packing = Packing(view, width)
+    def _constant(self, packing: Packing) -> View:
         number = len(self.program.constants) + len(self.packed)
-        buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), view.dtype)
+        buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), packing.view.dtype)
         self.packed[buffer] = packing
         return dense_view(buffer, packing.shape)
 
-    def _filled(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
+    def _filled(self, packing: Packing, matmul: Matmul, copies: list[Definition]) -> View:
         """Return panels that are filled when the program runs: before the product, or first of all if they are kept."""
+        view = packing.view
         if not (self.keep_packed and view.buffer.kind is BufferKind.INPUT) or view.is_moving:
-            return self._computed(view, width, matmul, copies)
+            return self._computed(packing, matmul, copies)
         own: list[Definition] = []
-        panels = self._computed(view, width, matmul, own)
+        panels = self._computed(packing, matmul, own)
         self.first.extend(map(as_group, own))
         self.packed_inputs[panels.buffer] = view.buffer
         return panels
 
-    def _computed(self, view: View, width: int, matmul: Matmul, copies: list[Definition]) -> View:
+    def _computed(self, packing: Packing, matmul: Matmul, copies: list[Definition]) -> View:
         """Append the copies that fill panels: one into whole panels, one of the remaining columns into the last."""
-        packing = Packing(view, width)
-        panels = self.memory.temporary(packing.shape, view.dtype)
+        panels = self.memory.temporary(packing.shape, packing.view.dtype)
         copies += [Definition(target, Load(source), matmul.origins) for target, source in packing.parts(panels)]
         return panels
+
+
+def _with_long_runs(matmul: Matmul) -> View:
+    """Return the left operand with neighbouring axes of the depth as one where they lie evenly: in panels they do anyway."""
+    left = matmul.left
+    for axis in reversed(range(len(matmul.batch) + 1, left.ndim - 1)):
+        left = left.joined(axis) or left
+    return left
 
 
 @singledispatch

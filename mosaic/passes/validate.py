@@ -270,10 +270,10 @@ def _check_base(definition: Definition) -> None:
 @check.register
 def _(matmul: Matmul) -> None:
     _check_numbers(matmul)
-    rows, columns, depth = matmul.sizes
-    if matmul.left.shape != (*matmul.batch, rows, depth):
+    rows, columns, _ = matmul.sizes
+    if matmul.left.shape != (*matmul.batch, rows, *matmul.depth):
         raise InternalError(f"validate: the left operand does not fit in\n{matmul}")
-    if matmul.panel_width is None and matmul.right.shape != (*matmul.batch, depth, columns):
+    if matmul.panel_width is None and matmul.right.shape != (*matmul.batch, *matmul.depth, columns):
         raise InternalError(f"validate: the right operand does not fit in\n{matmul}")
 
 

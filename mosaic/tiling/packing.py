@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,28 +14,38 @@ from mosaic.tiling.tile_parts import fill_tiles, tile_parts
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Matrices of shape ``batch + (depth, columns)``, a view of a buffer, to be stored in panels of `panel_width`.
+    """Matrices of shape ``batch + depth + (columns,)``, a view of a buffer, to be stored in panels of `panel_width`.
 
-    A panel holds neighbouring columns, all rows of one after the other: tiles of (depth, panel width).
+    A panel holds neighbouring columns, all rows of one after the other: tiles of (depth, panel width). The first `num_batch`
+    axes are the batch; the depth may be several axes, as of a convolution's filters, and is one in the panels.
     """
 
     view: View
     panel_width: int
+    num_batch: int
 
     @property
     def shape(self) -> Shape:
         """The shape of the panels: ``batch + (panels, depth, panel_width)``."""
-        *batch, depth, columns = self.view.shape
-        return (*batch, -(-columns // self.panel_width), depth, self.panel_width)
+        batch, columns = self.view.shape[: self.num_batch], self.view.shape[-1]
+        return (*batch, -(-columns // self.panel_width), math.prod(self._depth), self.panel_width)
+
+    @property
+    def _depth(self) -> Shape:
+        return self.view.shape[self.num_batch : -1]
 
     @property
     def _tile(self) -> Shape:
-        return (*(1,) * (self.view.ndim - 2), self.view.shape[-2], self.panel_width)
+        return (*(1,) * self.num_batch, *self._depth, self.panel_width)
 
     def _in_tiles(self, panels: View) -> View:
         """Return the panels with an axis for each count of tiles, then one for each length of a tile."""
-        count = self.view.ndim - 2
-        return panels.expand_dims((count, *range(count + 2, 2 * count + 2)))
+        count, num_depth = self.num_batch, len(self._depth)
+        split = panels.reshape((*panels.shape[: count + 1], *self._depth, self.panel_width))
+        assert split is not None, "splitting an axis keeps strides"
+        # One tile along each axis of the depth; tiles of length 1 along the batch.
+        behind = count + num_depth + 1
+        return split.expand_dims((*range(count, count + num_depth), *range(behind, behind + count)))
 
     def parts(self, panels: View) -> Iterator[tuple[View, View]]:
         """Yield pairs of views of one shape: a part of the panels, and the elements that stand there."""

@@ -141,6 +141,10 @@ def slices_written(x: Any) -> Any:
     return a
 
 
+def convolution_of_images(x: Any) -> Any:
+    return cnp.nn.relu(cnp.nn.convolution(x, tensor(40, 3, 3, 3), tensor(40)))
+
+
 EXAMPLES = {
     "running_sums_of_rows": lambda x: cnp.cumsum(x, axis=1),
     "running_products_of_columns": lambda x: cnp.cumprod(x + 1, axis=0),
@@ -152,6 +156,7 @@ EXAMPLES = {
     "product_with_bias_and_gelu": lambda x: gelu(x @ tensor(50, 40) + tensor(40)),
     "sum_of_rows": lambda x: x.sum(axis=0),
     "convolution": lambda x: cnp.convolve(x[0], x[1, :5]),
+    "convolution_of_images": lambda x: convolution_of_images(cnp.reshape(x, (2, 3, 10, 20))),
 }
 
 

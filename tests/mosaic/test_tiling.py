@@ -37,7 +37,7 @@ def test_tiles_lie_one_after_the_other() -> None:
 
 def test_panels_are_what_the_kernels_read() -> None:
     matrices = np.arange(280, dtype=np.float32).reshape(4, 7, 10)
-    packing = Packing(view_of(matrices), 4)
+    packing = Packing(view_of(matrices), 4, 1)
     out = np.full(packing.shape, np.nan, np.float32)
     packing.fill(out.reshape(-1), matrices)
     assert out.shape == (4, 3, 7, 4)
@@ -56,7 +56,7 @@ def test_panels_hold_neighbouring_columns_and_zeros() -> None:
 def test_panels_of_a_view_are_those_of_what_it_shows() -> None:
     array = np.arange(60, dtype=np.float64).reshape(6, 10)
     seen = view_of(array).slice_axis(0, 5, 6, -1).slice_axis(1, 1, 3, 3).transpose((1, 0))
-    packing = Packing(seen, 4)
+    packing = Packing(seen, 4, 0)
     out = np.full(packing.shape, np.nan)
     packing.fill(out.reshape(-1), array)
     np.testing.assert_array_equal(out, tilize(array[::-1, 1::3].T, panels(4))[0])
@@ -64,10 +64,19 @@ def test_panels_of_a_view_are_those_of_what_it_shows() -> None:
 
 def test_c_copies_the_parts_that_numpy_does() -> None:
     matrices = view_of(np.zeros((4, 7, 10)))
-    packing = Packing(matrices, 4)
+    packing = Packing(matrices, 4, 1)
     parts = list(packing.parts(view_of(np.zeros(packing.shape))))
     assert [target.shape for target, _ in parts] == [(4, 1, 2, 1, 7, 4), (4, 1, 1, 1, 7, 2)]
     assert all(target.shape == source.shape for target, source in parts)
+
+
+def test_a_depth_of_several_axes_is_one_in_the_panels() -> None:
+    filters = np.arange(210, dtype=np.float64).reshape(10, 3, 7)
+    packing = Packing(view_of(filters).transpose((2, 1, 0)), 4, 0)
+    out = np.full(packing.shape, np.nan)
+    packing.fill(out.reshape(-1), filters)
+    assert out.shape == (3, 21, 4)
+    np.testing.assert_array_equal(out, tilize(filters.transpose(2, 1, 0).reshape(21, 10), panels(4))[0])
 
 
 @pytest.mark.parametrize("tile", [(2,), (2, 0), (2, 2, 2)])

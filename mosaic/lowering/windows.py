@@ -1,0 +1,163 @@
+"""Windows of views, arrays with channels last, and the adjoint of windows: what convolution and pooling share.
+
+Window p of an axis holds the elements s * p + d * k of x; so element q of x lies in the windows p for which q - d * k is a
+multiple of s. All q with one remainder r by s have the same taps k, and their windows lie evenly apart: the adjoint
+of windows is, for each remainder, a sum over windows of g, with a border of zeros around it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+
+from mosaic.ir.expressions import Expression, literal
+from mosaic.ir.views import Shape, View
+from mosaic.lowering.registry import Context
+
+Border = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How windows lie along the spatial axes: their lengths, strides and dilation."""
+
+    kernel: Shape
+    strides: Shape
+    dilation: Shape
+
+    def over(self, x: View, start: int = 1) -> View:
+        """Return x[..., lengths..., rest...], with spatial axes from `start` on, as [..., positions..., group, k..., c].
+
+        Of the rest, the first axis comes before the taps, and the others after them.
+        """
+        rank = len(self.kernel)
+        spatial = range(start, start + rank)
+        lengths = [x.shape[axis] for axis in spatial]
+        positions = [
+            (length - apart * (taps - 1) - 1) // step + 1
+            for length, taps, step, apart in zip(lengths, self.kernel, self.strides, self.dilation, strict=True)
+        ]
+        between = [x.strides[axis] * step for axis, step in zip(spatial, self.strides, strict=True)]
+        within = [x.strides[axis] * apart for axis, apart in zip(spatial, self.dilation, strict=True)]
+        after = start + rank + 1
+        shape = (*x.shape[:start], *positions, *x.shape[start + rank : after], *self.kernel, *x.shape[after:])
+        strides = (*x.strides[:start], *between, *x.strides[start + rank : after], *within, *x.strides[after:])
+        return View(x.buffer, x.offset, shape, strides)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisPart:
+    """The elements of one remainder along an axis: how many, their taps, and the windows of the bordered g that they lie in.
+
+    taps:  the numbers of the taps, in the order of the windows of g
+    start: the first element of g, in the border's count, of the first window
+    step:  how far apart the taps' elements of g are
+    """
+
+    remainder: int
+    stride: int
+    count: int
+    taps: range
+    start: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The elements of x with one remainder along each axis."""
+
+    axes: tuple[AxisPart, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no window has these elements."""
+        return any(not axis.taps for axis in self.axes)
+
+    @property
+    def kernel(self) -> Shape:
+        """How many taps there are along each axis."""
+        return tuple(len(axis.taps) for axis in self.axes)
+
+    def of_result(self, result: View, start: int) -> View:
+        """Return these elements of an array whose spatial axes begin at `start`."""
+        for place, axis in enumerate(self.axes, start=start):
+            result = result.slice_axis(place, axis.remainder, axis.count, axis.stride)
+        return result
+
+    def of_filters(self, filters: View, start: int) -> View:
+        """Return the taps of filters, in the order of the windows of g."""
+        for place, axis in enumerate(self.axes, start=start):
+            filters = filters.slice_axis(place, axis.taps.start, len(axis.taps), axis.taps.step)
+        return filters
+
+    def over(self, g: View, start: int = 1) -> View:
+        """Return the windows of the bordered g, as `Windows.over` does."""
+        for place, axis in enumerate(self.axes, start=start):
+            g = g.slice_axis(place, axis.start, axis.count + axis.step * (len(axis.taps) - 1))
+        ones = (1,) * len(self.axes)
+        return Windows(self.kernel, ones, tuple(axis.step for axis in self.axes)).over(g, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Adjoint:
+    """The parts of x, and the border that g needs for all of them."""
+
+    parts: tuple[Part, ...]
+    border: Border
+
+
+def adjoint_windows(windows: Windows, lengths: Shape, positions: Shape) -> Adjoint:
+    """Return how the adjoint of windows is computed: x has these lengths, g these positions."""
+    axes, border = [], []
+    for taps, stride, dilation, length, count in zip(
+        windows.kernel, windows.strides, windows.dilation, lengths, positions, strict=True
+    ):
+        parts = [_axis_part(taps, stride, dilation, length, r) for r in range(min(stride, length))]
+        used = [part for part in parts if part.taps]
+        before = max([0, *(-part.start for part in used)])
+        last = [part.start + part.count - 1 + part.step * (len(part.taps) - 1) for part in used]
+        border.append((before, max([0, *(place - (count - 1) for place in last)])))
+        axes.append(
+            [
+                AxisPart(part.remainder, part.stride, part.count, part.taps, part.start + before, part.step)
+                for part in parts
+            ]
+        )
+    return Adjoint(tuple(Part(chosen) for chosen in product(*axes)), tuple(border))
+
+
+def _axis_part(taps: int, stride: int, dilation: int, length: int, remainder: int) -> AxisPart:
+    # d * k = r (mod s) has solutions if gcd(d, s) divides r; they lie s / gcd(d, s) apart.
+    common = math.gcd(stride, dilation)
+    chosen = range(0)
+    for first in range(min(taps, stride // common)):
+        if (dilation * first - remainder) % stride == 0:
+            chosen = range(first, taps, stride // common)
+    # q = s * j + r lies in window j + (r - d * k) / s. The last tap has the first window, so taps go backwards.
+    chosen = chosen[::-1]
+    start = (remainder - dilation * chosen[0]) // stride if chosen else 0
+    return AxisPart(remainder, stride, -(-(length - remainder) // stride), chosen, start, dilation // common)
+
+
+def channels_last(context: Context, x: View) -> View:
+    """Return x[n, channels, lengths...] itself if its channels lie side by side, else copied so."""
+    if x.strides[1] == 1 or x.shape[1] == 1 or not x.size:
+        return x
+    stored = context.memory.temporary((x.shape[0], *x.shape[2:], x.shape[1]), x.dtype)
+    return context.copy(x, stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1))))
+
+
+def with_border(context: Context, x: View, border: Border, value: Expression | None = None) -> View:
+    """Return x[n, channels, lengths...] with a border of zeros, or of another value, its channels side by side."""
+    if not any(map(any, border)) or not x.size:
+        return channels_last(context, x)
+    lengths = [length + sum(sides) for length, sides in zip(x.shape[2:], border, strict=True)]
+    stored = context.memory.temporary((x.shape[0], *lengths, x.shape[1]), x.dtype)
+    context.define(stored, literal(0, x.dtype) if value is None else value)
+    seen = stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1)))
+    inside = seen
+    for axis, (sides, length) in enumerate(zip(border, x.shape[2:], strict=True), start=2):
+        inside = inside.slice_axis(axis, sides[0], length)
+    context.copy(x, inside)
+    return seen
