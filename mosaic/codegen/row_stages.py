@@ -18,7 +18,7 @@ from mosaic.codegen.lane_reductions import start_reduction
 from mosaic.codegen.operands import address
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
-from mosaic.ir.expressions import loads
+from mosaic.ir.expressions import Load, loads
 from mosaic.ir.schedule import PhaseSchedule
 from mosaic.ir.statements import RowStage
 from mosaic.ir.views import Buffer
@@ -299,9 +299,23 @@ class _PhaseEmitter:
                 value = self.emitter.value(stage.expression, scope, where)
                 accumulate(self.emitter, stage, accumulators[stage], value, scope, where.count)
                 continue
+            copied = self._copied(stage, where) if len(stages) == 1 else None
+            if copied is not None:
+                (stores or scope).statements.append(copied)
+                continue
             value = self._vector_value(stage, scope, where)
             scope.bound[stage.result.buffer] = value
             self._deliver(stage, value, stores or scope, where)
+
+    def _copied(self, stage: RowStage, where: Where) -> c.Statement | None:
+        """Return the statement that copies the elements of a stage that does nothing else; None for other stages."""
+        copied, buffer = stage.expression, stage.result.buffer
+        if stage.serial or not isinstance(copied, Load) or copied.dtype != buffer.dtype:
+            return None
+        is_only_stored = (
+            buffer in self.stored and buffer not in self.local and not self.plan.computes(copied.view.buffer)
+        )
+        return self.emitter.copied(copied, stage.result, where) if is_only_stored else None
 
     def _deliver(self, stage: RowStage, value: c.Expression, scope: Scope, where: Where) -> None:
         """Store a vector of a stage's result in memory, in a local row, or in both."""

@@ -115,6 +115,17 @@ def store_strided(vector: VectorType) -> Helper:
 
 
 @lru_cache(maxsize=256)
+def copy_strided(vector: VectorType) -> Helper:
+    """Return ``copy_strided_V(to, p, stride, n)``: p[i * stride] to to[i] for i < n, and no vector in between."""
+    name, to = f"copy_strided_{vector.name}", c.Name("to")
+    step = c.Assign(to[_lane], _p[_lane * _stride])
+    body = (c.For("lane", c.literal(0), _n, (step,), pragmas=("GCC unroll 8",)),)
+    target = c.Parameter(c.pointer(vector.element.ctype), "to")
+    parameters = (target, _source(vector), c.Parameter(c.int64, "stride"), c.Parameter(c.int64, "n"))
+    return Helper(name, (inline_function(name, c.void, parameters, body),), (vector.helper,))
+
+
+@lru_cache(maxsize=256)
 def load_indexed(vector: VectorType) -> Helper:
     """Return ``load_indexed_V(p, indices)``: lane i from p[indices[i]]."""
     name = f"load_indexed_{vector.name}"

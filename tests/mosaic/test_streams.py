@@ -91,3 +91,19 @@ def test_int64_is_narrowed_by_one_instruction_where_there_is_one() -> None:
     x = cnp.asarray(numbers(1_000, "i8"))
     source = mosaic.compile(x.astype("i1"), inputs=[x], target="x86-64-v4").source
     assert "__builtin_ia32_pmovqb512_mask" in source
+
+
+@pytest.mark.parametrize("dtype", ["u1", "?", "i1"])
+def test_bytes_with_a_step_between_them_are_copied_one_by_one(dtype: str) -> None:
+    arrays = [numbers(90 * 70, dtype).reshape(90, 70), numbers(40_003, dtype), numbers(9, dtype)]
+    given = [cnp.asarray(array) for array in arrays]
+
+    def program(m: Any, x: Any, y: Any, z: Any) -> list[Any]:
+        copy = m.ascontiguousarray
+        return [copy(m.transpose(x)), copy(x[:, ::3]), copy(y[::-1]), copy(y[5::2]), copy(z[::-2])]
+
+    model = mosaic.compile(program(cnp, *given), inputs=given, num_threads=2)
+    assert "copy_strided_" in model.source
+    assert "load_strided_" not in model.source
+    for result, expected in zip(model(*arrays), program(np, *arrays), strict=True):
+        np.testing.assert_array_equal(result, expected)
