@@ -22,9 +22,13 @@ from composit.nn.losses.regression import *
 from composit.nn.losses.temporal_classification import *
 from composit.nn.operations.activations import *
 from composit.nn.operations.adaptive_pooling import *
+from composit.nn.operations.choosing import *
 from composit.nn.operations.convolution import *
+from composit.nn.operations.embeddings import *
 from composit.nn.operations.exponentials import *
 from composit.nn.operations.pooling import *
+from composit.nn.operations.products import *
+from composit.nn.operations.random_choices import *
 from composit.nn.operations.similarity import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
