@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
@@ -175,10 +176,10 @@ class View:
             return self
         if moves((*self.extents, *shape)):
             return self._reshape_between_moving_axes(shape)
-        wanted = numbers_only(shape)
-        if self.size == 0:
+        own, wanted = cast("Shape", self.extents), cast("Shape", shape)  # none moves
+        if 0 in own:
             return View(self.buffer, self.offset, wanted, row_major_strides(wanted))
-        strides = _strides_after_reshape(self.shape, self.strides, wanted)
+        strides = _strides_after_reshape(own, self.strides, wanted)
         return None if strides is None else View(self.buffer, self.offset, wanted, strides)
 
     def _reshape_between_moving_axes(self, shape: Extents) -> View | None:
@@ -230,7 +231,7 @@ def numbers_only(extents: Extents) -> Shape:
             f"mosaic: a shape of plain numbers was asked of the extents [{listed(extents)}], which move with a loop; "
             "use extents or most_shape"
         )
-    return extents  # type: ignore[return-value]  # none is an Affine
+    return cast("Shape", extents)  # none is an Affine
 
 
 def moving_axes(extents: Extents) -> tuple[int, ...]:

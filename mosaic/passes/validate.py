@@ -6,24 +6,17 @@ expressions have the shape of their domain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import singledispatch
 
 from composit.errors import InternalError
-from mosaic.ir.affine import Affine, Extents, Number, Symbol, extremes, moves, terms_of
+from mosaic.ir.affine import Affine, Extents, Number, moves
 from mosaic.ir.expressions import views
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
-from mosaic.ir.statements import POSITION_REDUCERS, Definition, Group, IrProgram, Matmul, RowStage, Scatter
-from mosaic.ir.views import Buffer, View, index_bounds, listed
-
-Around = tuple[tuple[Symbol, Number], ...]
-"""The loops around a statement: their symbols and extents, the outermost first."""
-
-
-Indices = tuple[Number, Number]
-"""The least and the greatest index along an axis."""
+from mosaic.ir.statements import POSITION_REDUCERS, Definition, Group, IrProgram, Matmul, Scatter
+from mosaic.ir.views import Buffer, View, listed
+from mosaic.passes.growth import Around, check_growth, least_and_most
 
 
 def validate(program: IrProgram, checked: dict[int, Kind] | None = None) -> IrProgram:
@@ -128,115 +121,40 @@ def _check_reducer(reducer: str | None, reduced: Extents, around: Around, statem
         return
     if reducer in POSITION_REDUCERS:
         raise InternalError(f"validate: a position is looked for along an extent that moves, in\n{statement}")
-    if reducer in ("maximum", "minimum") and min(_least_and_most(each, around, statement)[0] for each in reduced) < 1:
+    if reducer in ("maximum", "minimum") and min(least_and_most(each, around, statement)[0] for each in reduced) < 1:
         raise InternalError(f"validate: a {reducer} may be of no element in some turn, in\n{statement}")
 
 
 @_check_reach.register
 def _(loop: Loop, around: Around) -> None:
-    if _least_and_most(loop.extent, around, loop)[1] > loop.symbol.most:
+    if least_and_most(loop.extent, around, loop)[1] > loop.symbol.most:
         raise InternalError(f"validate: a loop has more turns than its symbol allows in\n{loop}")
     for view in (view for one in loop.carried for view in (one.state, one.following, *views(one.start))):
         _check_view(view, around)
     for statement in loop.body:
         _check_reach(statement, (*around, (loop.symbol, loop.extent)))
     for whole in loop.grown:
-        _check_growth(whole, loop, around)
-
-
-def _check_growth(whole: View, loop: Loop, around: Around) -> None:
-    """Raise unless, along some axis, no turn fills what it or an earlier turn reads: parts are filled in order, either way."""
-    inside = (*around, (loop.symbol, loop.extent))
-    parts = [part for each in loop.body for part in _parts(each, ()) if part.view.buffer is whole.buffer]
-    filled = [(part, _indices(part, whole, inside)) for part in parts if part.is_written]
-    seen = [(part, _indices(part, whole, inside)) for part in parts if not part.is_written]
-    for write, written in filled:
-        for read, shown in seen:
-            if not any(_are_apart(*pair, loop.symbol, inside) for pair in zip(written, shown, strict=False)):
-                raise InternalError(
-                    f"validate: {read.view} may show what no earlier turn has filled, since {write.view} is filled, in\n{loop}"
-                )
-
-
-def _are_apart(filled: Indices, seen: Indices, symbol: Symbol, inside: Around) -> bool:
-    """Whether what a turn fills lies behind what it sees and moves away from it, forwards or backwards."""
-
-    def is_behind(near: Number, far: Number) -> bool:
-        least = extremes(near - far, inside)[0]
-        return not isinstance(least, Affine) and least > 0 and dict(terms_of(near)).get(symbol, 0) >= 0
-
-    return is_behind(filled[0], seen[1]) or is_behind(-filled[1], -seen[0])
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A view that a statement of a turn reads or fills, and the loops inside of the turn around it."""
-
-    view: View
-    is_written: bool
-    around: Around
-
-
-@singledispatch
-def _parts(statement: Kind, around: Around) -> Iterator[_Part]:
-    """Yield the views that a statement reads and fills."""
-    yield from (_Part(view, False, around) for view in statement.reads())
-    yield from (_Part(view, True, around) for view in statement.writes())
-
-
-@_parts.register
-def _(loop: Loop, around: Around) -> Iterator[_Part]:
-    for one in loop.carried:
-        yield from (_Part(view, False, around) for view in views(one.start))
-    for statement in loop.body:
-        yield from _parts(statement, (*around, (loop.symbol, loop.extent)))
-
-
-def _indices(part: _Part, whole: View, inside: Around) -> tuple[Indices, ...]:
-    """Return the least and greatest index that a part has in a turn along each axis; none if they are not known."""
-    found = index_bounds(part.view, whole)
-    everywhere = (*inside, *part.around)
-    if found is None or not all(
-        _least_and_most(low, everywhere, part.view)[0] >= 0 and _least_and_most(high, everywhere, part.view)[1] < extent
-        for (low, high), extent in zip(found, whole.shape, strict=True)
-    ):
-        return ()
-    return tuple((extremes(low, part.around)[0], extremes(high, part.around)[1]) for low, high in found)
+        check_growth(whole, loop, around)
 
 
 def _check_view(view: View, around: Around) -> None:
     first: Number = view.offset
     last: Number = view.offset
     for extent, stride in zip(view.extents, view.strides, strict=True):
-        if isinstance(extent, Affine) and _least_and_most(extent, around, view)[0] < 0:
+        if isinstance(extent, Affine) and least_and_most(extent, around, view)[0] < 0:
             raise InternalError(f"validate: the extent {extent} of {view} is negative in some turn")
         if stride > 0:
             last = last + (extent - 1) * stride
         elif stride < 0:
             first = first + (extent - 1) * stride
-    low, high = _least_and_most(first, around, view)[0], _least_and_most(last, around, view)[1]
+    low, high = least_and_most(first, around, view)[0], least_and_most(last, around, view)[1]
     if view.size and not (low >= 0 and high < view.buffer.num_elements):
         raise InternalError(f"validate: {view} reaches from {low} to {high} of {view.buffer.num_elements} elements")
 
 
-def _least_and_most(number: Number, around: Around, part: View | Kind) -> tuple[int, int]:
-    if isinstance(number, int):
-        return number, number
-    low, high = extremes(number, around)
-    if isinstance(low, Affine) or isinstance(high, Affine):
-        raise InternalError(f"validate: {number} moves with a loop that is not around it, in\n{part}")
-    return low, high
-
-
 @check.register
 def _(group: Group) -> None:
-    for stage in group.stages:
-        check(stage)
-
-
-@check.register
-def _(stage: RowStage) -> None:
-    """Its extents may move with the loops around its group."""
+    """Its stages were checked as statements, before they were grouped; their extents may move with the loops around them."""
 
 
 @check.register

@@ -22,7 +22,7 @@ from mosaic.lowering.registry import Context, Value
 from mosaic.lowering.scans import at_turn
 from mosaic.passes.validate import validate
 from mosaic.runtime.standalone import standalone_main
-from tests.mosaic.by_hand import BY_HAND, ByHand, number, times
+from tests.mosaic.by_hand import BY_HAND, ByHand, added, number, times
 from tests.mosaic.runtime.programs import build_sanitized, run_standalone
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -194,6 +194,35 @@ def write_rows_below(context: Context) -> Sequence[Value]:
     return (result,)
 
 
+def paths(x: Any) -> Any:
+    """y[i + 1, j + 1] = x[i, j] + y[i, j + 1] - y[i + 1, j] / 2: each element needs the one above and the one before."""
+    n, m = x.shape
+    y = np.zeros((n + 1, m + 1))
+    for i in range(n):
+        for j in range(m):
+            y[i + 1, j + 1] = (x[i, j] + y[i, j + 1]) + -0.5 * y[i + 1, j]
+    return y[1:, 1:]
+
+
+def write_paths(context: Context) -> Sequence[Value]:
+    """A nest in which both loops grow one array."""
+    x = context.view(0)
+    n, m = x.shape
+    i, j, origins = Symbol("i", n), Symbol("j", m), (context.position,)
+    row, column = symbol_number(i), symbol_number(j)
+    y = context.define(context.memory.temporary((n + 1, m + 1), x.dtype), number(0))
+
+    def element(view: View, first: Number, second: Number) -> View:
+        return view.slice_axis(0, first, 1).slice_axis(1, second, 1).drop_axes((0, 1))
+
+    above, before = element(y, row, column + 1), element(y, row + 1, column)
+    terms = Load(element(x, row, column)), Load(above), times(number(-0.5), Load(before))
+    body = Definition(element(y, row + 1, column + 1), added(*terms), origins)
+    inner = Loop(j, m, (body,), grown=(y,))
+    context.statements.append(Loop(i, n, (inner,), grown=(y,)))
+    return (context.copy(y.slice_axis(0, 1, n).slice_axis(1, 1, m), context.result()),)
+
+
 BY_HAND.update(
     {
         "products_so_far": (products_so_far, write_products_so_far),
@@ -202,6 +231,7 @@ BY_HAND.update(
         "cholesky": (cholesky, write_cholesky),
         "sums_of_squares": (sums_of_squares, write_sums_of_squares),
         "rows_below": (rows_below, write_rows_below),
+        "paths": (paths, write_paths),
     }
 )
 
@@ -244,6 +274,15 @@ def test_rows_and_lengths_may_move_together(name: str, size: int, fuse: bool) ->
     np.testing.assert_allclose(model(array), BY_HAND[name][0](array), rtol=1e-10, atol=1e-12)
     if name == "cholesky":
         np.testing.assert_allclose(model(array), np.linalg.cholesky(array), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (12, 40)])
+def test_both_loops_of_a_nest_may_grow_one_array(shape: tuple[int, int], fuse: bool) -> None:
+    array = np.random.default_rng(3).normal(size=shape)
+    x = cnp.asarray(array)
+    model = mosaic.compile(apply(ByHand("paths"), x) * 2, inputs=[x], fuse=fuse)
+    np.testing.assert_allclose(model(array), paths(array) * 2, rtol=1e-12, atol=1e-12)
 
 
 def stages(name: str, size: int, columns: tuple[int, ...] = (), **settings: Any) -> dict[str, str]:
@@ -391,6 +430,30 @@ def test_what_moves_out_of_its_place_is_found(body: list[Any], grown: tuple[View
         return
     with pytest.raises(InternalError, match=words):
         checked(*body, grown=grown)
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)], ids=str)
+def test_a_nest_reads_what_either_loop_filled(first: int, second: int) -> None:
+    check_nest(first, second)
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, 2), (2, 0), (2, 1)], ids=str)
+def test_a_nest_does_not_read_what_either_loop_fills_later(first: int, second: int) -> None:
+    with pytest.raises(InternalError, match="may show what no earlier turn has filled"):
+        check_nest(first, second)
+
+
+def check_nest(first: int, second: int) -> None:
+    """Check a nest that fills y[i + 1, j + 1] from y[i + first, j + second]."""
+    whole = dense_view(buffer(0, 49), (7, 7))
+    inner_symbol = Symbol("j", 4)
+    place = 7 * TURN + symbol_number(inner_symbol)
+
+    def element(row: int, column: int) -> View:
+        return View(whole.buffer, place + (7 * row + column), (), ())
+
+    inner = Loop(inner_symbol, 4, (copied(element(first, second), element(1, 1)),), grown=(whole,))
+    checked(inner, grown=(whole,))
 
 
 def test_a_plain_shape_is_refused_of_extents_that_move() -> None:
