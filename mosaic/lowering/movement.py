@@ -12,6 +12,7 @@ from composit.numpy.manipulation.reshaping import ExpandDims, Reshape, Squeeze, 
 from composit.numpy.rearranging.padding import Pad
 from composit.numpy.views.layout import InOrder
 from mosaic.ir.expressions import Uniform, literal
+from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
@@ -82,7 +83,8 @@ def _(operation: Split, context: Context) -> Sequence[Value]:
 def _(operation: Pad, context: Context) -> Sequence[Value]:
     if operation.mode != "constant":
         raise NoLowering(f"pad with mode {operation.mode!r} has no lowering to C")
-    result = context.result()
+    value = context.operands[0]
+    result = context.result_in_order_of([value] if isinstance(value, View) else [])
     context.define(result, literal(operation.constant, result.dtype))
     inside = result
     for axis, (before, _) in enumerate(operation.widths):

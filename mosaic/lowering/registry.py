@@ -5,14 +5,14 @@ A lowering returns one value per result, or raises `NoLowering` with the reason:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
 import numpy as np
 
 from composit.operation import Operation, TensorType
-from mosaic.ir.expressions import Expression, Literal, Load, Uniform, convert
+from mosaic.ir.expressions import Expression, Literal, Load, Uniform, convert, views
 from mosaic.ir.statements import Definition, Statement
 from mosaic.ir.views import Buffer, BufferKind, Shape, View, dense_view
 
@@ -78,6 +78,19 @@ class Context:
         """Return a new dense array for a result."""
         return self.memory.temporary(self.types[index].shape, self.types[index].dtype)
 
+    def result_in_order_of(self, seen: Iterable[View]) -> View:
+        """Return a new array for the first result, with channels last if all of these views have them so.
+
+        A convolution stores its results [n, channels, lengths...] with channels last; so they are not moved on the way to the
+        next one. Views that are broadcast say nothing.
+        """
+        shape, dtype = self.types[0].shape, self.types[0].dtype
+        whole = [view for view in seen if view.ndim == len(shape) > 2 and _shows_each_once(view)]
+        if not whole or not all(map(_has_channels_last, whole)):
+            return self.result()
+        stored = self.memory.temporary((shape[0], *shape[2:], shape[1]), dtype)
+        return stored.transpose((0, len(shape) - 1, *range(1, len(shape) - 1)))
+
     def define(self, result: View, expression: Expression, reducer: str | None = None, reduced: Shape = ()) -> View:
         """Append a definition; empty results need none."""
         if result.size:
@@ -90,7 +103,7 @@ class Context:
             return Uniform(expression, self.types[0].shape)
         if isinstance(expression, Load) and not expression.gathers and self.types[0].size:
             return expression.view
-        return self.define(self.result(), expression)
+        return self.define(self.result_in_order_of(views(expression)), expression)
 
     def copy(self, source: Value, result: View) -> View:
         """Append a definition that copies a value of the same shape, converting its dtype."""
@@ -111,6 +124,17 @@ class Context:
         if isinstance(value, Uniform):
             return (Uniform(value.literal, self.types[0].shape),)
         return (change(value),)
+
+
+def _shows_each_once(view: View) -> bool:
+    return all(stride > 0 for stride, extent in zip(view.strides, view.shape, strict=True) if extent != 1)
+
+
+def _has_channels_last(view: View) -> bool:
+    """Whether axis 1 is the fastest in memory, and the others are in order."""
+    moved = view.transpose((0, *range(2, view.ndim), 1))
+    steps = [stride for stride, extent in zip(moved.strides, moved.shape, strict=True) if extent != 1]
+    return view.shape[1] > 1 and view.strides[1] == 1 and steps == sorted(steps, reverse=True)
 
 
 @singledispatch

@@ -87,3 +87,16 @@ def test_adaptive_pooling() -> None:
     outputs = [*_with_gradient(adaptive_average_pool(x, (3, 5)), x), *_with_gradient(adaptive_max_pool(x, (3, 5)), x)]
     check(*outputs)
     assert "numpy" not in mosaic.compile(outputs, inputs=[x]).explain()
+
+
+def test_no_kernel_moves_channels_between_convolutions() -> None:
+    x, first, second = tensor(2, 3, 12, 12), tensor(8, 3, 3, 3), tensor(16, 8, 3, 3, seed=1)
+    hidden = cnp.nn.relu(convolution(x, first, tensor(8), padding=1))
+    y = max_pool(cnp.nn.relu(convolution(hidden, second, tensor(16), padding=1)), kernel_size=2, strides=2)
+    (scheduled,) = [stage for stage in mosaic.stages(y, inputs=[x]) if stage.name == "schedule"]
+    lines = str(scheduled).splitlines()
+    # The epilogue of the first product stores what the second reads, with its border; bias and maxima join the second.
+    assert [" @ " in line for line in lines].count(True) == 2
+    between = lines[next(i for i, line in enumerate(lines) if " @ " in line) + 1 :]
+    assert len(between) == 7, scheduled
+    check(y)
