@@ -1,0 +1,1 @@
+"""Programs that use composit, flashlight and mosaic; each runs by itself and is run by the tests."""

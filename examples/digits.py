@@ -1,0 +1,186 @@
+"""What the examples on handwritten digits share: the data, the loop with its progress bar, the accuracy, the curve.
+
+The data are scikit-learn's 1,797 digits of 8 x 8 pixels, or MNIST's four IDX files (perhaps gzipped) from a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import composit.numpy as cnp
+from composit.nn import compile_step, operations, optimizers, value_and_grad
+
+Parameters = dict[str, Any]  # Any: arrays, or the tensors of a step
+Model = Callable[[Parameters, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """Images (count, rows, columns) from 0 to 1 in float32, and the digits that they show."""
+
+    train_images: Any
+    train_labels: Any
+    test_images: Any
+    test_labels: Any
+
+
+def load_digits(folder: Path | None, truncate: int | None) -> Digits:
+    """Return scikit-learn's digits, every fifth for the test, or MNIST's from a folder; at most `truncate` of each set."""
+    digits = _bundled() if folder is None else _from_idx(folder)
+    return Digits(
+        digits.train_images[:truncate],
+        digits.train_labels[:truncate],
+        digits.test_images[:truncate],
+        digits.test_labels[:truncate],
+    )
+
+
+def _bundled() -> Digits:
+    from sklearn.datasets import load_digits as load
+
+    images, labels = load(return_X_y=True)
+    images = (images.reshape(-1, 8, 8) / 16.0).astype(np.float32)
+    is_test = np.arange(len(images)) % 5 == 4
+    return Digits(images[~is_test], labels[~is_test], images[is_test], labels[is_test])
+
+
+def _from_idx(folder: Path) -> Digits:
+    def pair(prefix: str) -> tuple[Any, Any]:
+        images = read_idx(folder, f"{prefix}-images-idx3-ubyte")
+        return (images / np.float32(255)).astype(np.float32), read_idx(folder, f"{prefix}-labels-idx1-ubyte").astype(
+            np.int64
+        )
+
+    return Digits(*pair("train"), *pair("t10k"))
+
+
+def read_idx(folder: Path, name: str) -> Any:
+    """Return the array of bytes in an IDX file: two zeros, the type 8, the number of axes, their lengths, the elements.
+
+    Raises:  FileNotFoundError, ValueError: the file is not there, or is no IDX file of bytes
+    """
+    path = next((each for each in (folder / name, folder / f"{name}.gz") if each.exists()), None)
+    if path is None:
+        raise FileNotFoundError(
+            f"read_idx: neither {name} nor {name}.gz is in {folder}; expected MNIST's four files there"
+        )
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    if data[:3] != b"\x00\x00\x08":
+        raise ValueError(
+            f"read_idx: {path} begins with {data[:4]!r}; expected an IDX file of bytes, which begins with 00 00 08"
+        )
+    shape = np.frombuffer(data, ">u4", data[3], 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def cross_entropy(scores: Any, labels: Any) -> Any:
+    """Return the mean of -log(probability of the label) for (batch, classes) scores and (batch,) labels."""
+    log_probabilities = operations.log_softmax(scores, axis=-1)
+    return -cnp.mean(cnp.take_along_axis(log_probabilities, cnp.expand_dims(labels, 1), axis=1))
+
+
+def standard_parser(description: str | None, epochs: int, learning_rate: float) -> argparse.ArgumentParser:
+    """Return a parser with the options that all examples on digits have."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument("--backend", default="mosaic", choices=["numpy", "mosaic", "torch"])
+    parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
+    parser.add_argument("--batch-size", type=int, default=64, help="images per step (64)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=learning_rate, help=f"the highest, of a cycle ({learning_rate:g})"
+    )
+    parser.add_argument("--truncate", type=int, help="use at most so many images of each set")
+    parser.add_argument("--mnist", type=Path, help="folder of MNIST's IDX files; without it scikit-learn's digits")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of the images (0)")
+    parser.add_argument("--curve", type=Path, help="write the loss of each step to this picture")
+    return parser
+
+
+def shifted(images: Any, rng: np.random.Generator) -> Any:
+    """Return the images, each moved by at most one pixel along both axes, with zeros at the border: a digit is the same there."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:], axis=(1, 2))
+    rows, columns = rng.integers(0, 3, (2, len(images)))
+    return windows[np.arange(len(images)), rows, columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The parameters, the loss of each step, the share of test images that are right, and the seconds of the loop."""
+
+    parameters: Parameters
+    losses: list[float]
+    accuracy: float
+    seconds: float
+
+
+def train(model: Model, parameters: Parameters, digits: Digits, given: argparse.Namespace) -> Trained:
+    """Train by AdamW with a rate that rises and falls once; each step is one compiled program."""
+    num_batches = len(digits.train_images) // given.batch_size
+    num_steps = given.epochs * num_batches
+    optimizer = optimizers.adamw(optimizers.one_cycle(given.learning_rate, max(num_steps, 2)), weight_decay=0.05)
+    names = list(parameters)
+
+    def loss(parameters: Parameters, images: Any, labels: Any) -> Any:
+        return cross_entropy(model(parameters, images), labels)
+
+    def training_step(parameters: Parameters, state: Any, images: Any, labels: Any) -> tuple[Parameters, Any, Any]:
+        value, slopes = value_and_grad(loss)(parameters, images, labels)
+        stepped, state = optimizer.update([parameters[k] for k in names], [slopes[k] for k in names], state)
+        return dict(zip(names, stepped, strict=True)), state, value
+
+    step = compile_step(training_step, backend=given.backend)
+    state = optimizer.init([cnp.asarray(parameters[name]) for name in names])
+    rng = np.random.default_rng(given.seed)
+    losses: list[float] = []
+    start = time.perf_counter()
+    with tqdm(total=num_steps, unit="step", leave=False) as bar:
+        for _ in range(given.epochs):
+            order = rng.permutation(len(digits.train_images))
+            for batch in np.split(order[: num_batches * given.batch_size], num_batches):
+                parameters, state, value = step(
+                    parameters, state, digits.train_images[batch], digits.train_labels[batch]
+                )
+                losses.append(float(value))
+                bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+                bar.update()
+    seconds = time.perf_counter() - start
+    return Trained(parameters, losses, accuracy(model, parameters, digits, given.backend), seconds)
+
+
+def accuracy(model: Model, parameters: Parameters, digits: Digits, backend: str) -> float:
+    """Return the share of test images whose highest score is that of their digit."""
+    predict = compile_step(lambda parameters, images: cnp.argmax(model(parameters, images), axis=-1), backend=backend)
+    guesses = [
+        predict(parameters, part) for part in np.array_split(digits.test_images, max(1, len(digits.test_images) // 256))
+    ]
+    return float(np.mean(np.concatenate(guesses) == digits.test_labels))
+
+
+def report(trained: Trained, given: argparse.Namespace) -> None:
+    """Print what was reached, and draw the curve if it was asked for."""
+    print(
+        f"{len(trained.losses)} steps on {given.backend} in {trained.seconds:.1f} s: loss {trained.losses[0]:.3f} -> "
+        f"{trained.losses[-1]:.3f}, {trained.accuracy:.1%} of the test images right"
+    )
+    if given.curve is not None:
+        draw_curve(trained.losses, given.curve)
+        print(f"wrote {given.curve}")
+
+
+def draw_curve(losses: Sequence[float], path: Path) -> None:
+    """Write the loss of each step as a picture; needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
+    axes.plot(range(1, len(losses) + 1), losses, linewidth=1)
+    figure.savefig(path)

@@ -1,0 +1,106 @@
+"""A network of 2, 8 and 2 units learns "exactly one of both": the smallest example of a compiled training step.
+
+    python -m examples.xor [--backend numpy|mosaic|torch] [--steps 500] [--seed 0] [--curve loss.png] [--source step.c]
+
+Forward pass, backward pass and update are one graph. It is built once and compiled once; then only its program runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.nn import compile_step, operations, value_and_grad
+
+INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+LABELS = np.array([0, 1, 1, 0])
+HIDDEN = 8
+
+Parameters = dict[str, Any]  # Any: arrays, or the tensors of a step
+
+
+def initial_parameters(seed: int) -> Parameters:
+    """Return weights of uniform numbers within the root of 1 / inputs, and biases of zeros."""
+    rng = np.random.default_rng(seed)
+
+    def weight(num_inputs: int, num_outputs: int) -> Any:
+        return rng.uniform(-1, 1, (num_inputs, num_outputs)).astype(np.float32) / np.float32(num_inputs) ** 0.5
+
+    return {
+        "hidden weight": weight(2, HIDDEN),
+        "hidden bias": np.zeros(HIDDEN, np.float32),
+        "output weight": weight(HIDDEN, 2),
+        "output bias": np.zeros(2, np.float32),
+    }
+
+
+def scores(parameters: Parameters, inputs: Any) -> Any:
+    """Return (batch, 2) scores of "no" and "yes" for (batch, 2) inputs."""
+    hidden = cnp.tanh(inputs @ parameters["hidden weight"] + parameters["hidden bias"])
+    return hidden @ parameters["output weight"] + parameters["output bias"]
+
+
+def loss(parameters: Parameters, inputs: Any, labels: Any) -> Any:
+    """Return the mean cross entropy."""
+    log_probabilities = operations.log_softmax(scores(parameters, inputs), axis=-1)
+    chosen = cnp.take_along_axis(log_probabilities, cnp.expand_dims(labels, 1), axis=1)
+    return -cnp.mean(chosen)
+
+
+def training_step(parameters: Parameters, inputs: Any, labels: Any, learning_rate: Any) -> tuple[Parameters, Any]:
+    """Return the parameters after a step of gradient descent, and the loss before it."""
+    value, slopes = value_and_grad(loss)(parameters, inputs, labels)
+    return {name: parameters[name] - learning_rate * slopes[name] for name in parameters}, value
+
+
+def train(backend: str, num_steps: int, seed: int, learning_rate: float = 0.5) -> tuple[Parameters, list[float], Any]:
+    """Return the trained parameters, the loss of each step, and the compiled step."""
+    step = compile_step(training_step, backend=backend)
+    parameters, losses = initial_parameters(seed), []
+    for _ in range(num_steps):
+        parameters, value = step(parameters, INPUTS, LABELS, learning_rate)
+        losses.append(float(value))
+    return parameters, losses, step
+
+
+def draw_curve(losses: Sequence[float], path: Path) -> None:
+    """Write the loss of each step as a picture; needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
+    axes.plot(range(1, len(losses) + 1), losses)
+    figure.savefig(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, print what the network says of the four inputs, and return 0 if all four are right."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--backend", default="mosaic", choices=["numpy", "mosaic", "torch"])
+    parser.add_argument("--steps", type=int, default=500, help="training steps (500)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights (0)")
+    parser.add_argument("--curve", type=Path, help="write the loss of each step to this picture")
+    parser.add_argument("--source", type=Path, help="write the step's C to this file (backend mosaic)")
+    given = parser.parse_args(arguments)
+    parameters, losses, step = train(given.backend, given.steps, given.seed)
+    guesses = np.argmax(cnp.evaluate(scores(parameters, cnp.asarray(INPUTS))), axis=1)
+    print(f"loss {losses[0]:.4f} -> {losses[-1]:.6f} in {given.steps} steps on {given.backend}")
+    for (first, second), guess, label in zip(INPUTS, guesses, LABELS, strict=True):
+        print(f"  {first:.0f} xor {second:.0f}: {guess}  {'right' if guess == label else 'WRONG'}")
+    if given.curve is not None:
+        draw_curve(losses, given.curve)
+        print(f"wrote {given.curve}")
+    if given.source is not None:
+        given.source.write_text(step.source)
+        print(f"wrote {given.source}")
+    return 0 if np.array_equal(guesses, LABELS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
