@@ -47,23 +47,25 @@ _NORMS: dict[float, Callable[[LazyTensor, Axes, bool], LazyTensor]] = {
 
 
 def norm_along(function: str, x: LazyTensor, order: float, axes: Axes, keepdims: bool) -> LazyTensor:
-    """Return the norm of an order from 0 (the number of elements that are not 0) to infinity (the largest), along axes.
+    """Return the norm of an order along axes: 0 counts the elements that are not 0, infinity is the largest.
 
-    Raises:  ParameterError: the order is negative
+    Raises:  ParameterError: the order is NaN or minus infinity
     """
-    if not order >= 0:
+    if not order > -math.inf:
         raise ParameterError(
-            f"{function}: a norm of order {order!r} was asked for; expected 0 or more, np.inf for the largest"
+            f"{function}: a norm of order {order!r} was asked for; expected a number, or np.inf for the largest"
         )
     known = _NORMS.get(float(order))
     if known is not None:
         return known(x, axes, keepdims)
     magnitude = cnp.absolute(x)
     is_zero = magnitude == 0
-    powers = cnp.where(is_zero, 0, cnp.power(cnp.where(is_zero, 1, magnitude), float(order)))
+    # A negative power of 0 is infinite, and makes the norm 0.
+    of_zero = 0 if order > 0 else np.inf
+    powers = cnp.where(is_zero, of_zero, cnp.power(cnp.where(is_zero, 1, magnitude), float(order)))
     total = cnp.sum(powers, axis=axes, keepdims=keepdims)
-    is_empty = total == 0
-    return cnp.where(is_empty, 0, cnp.power(cnp.where(is_empty, 1, total), 1 / float(order)))
+    is_degenerate = total == of_zero
+    return cnp.where(is_degenerate, 0, cnp.power(cnp.where(is_degenerate, 1, total), 1 / float(order)))
 
 
 def log_or_zero(x: LazyTensor) -> LazyTensor:

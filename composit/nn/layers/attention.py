@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -12,10 +13,14 @@ from composit.apply import apply, input_of
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import floating
 from composit.nn.operations.exponentials import MaskedSoftmax, Softmax
+from composit.nn.operations.random_choices import dropout
 from composit.numpy.arguments.normalizing import TensorLike, broadcast_shapes, handle_of
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
+
+# What is done to the weights of keys.
+Dropped: TypeAlias = "Callable[[LazyTensor], LazyTensor]"
 
 __all__ = ["multi_head_attention", "scaled_dot_product_attention"]
 
@@ -29,12 +34,16 @@ def scaled_dot_product_attention(
     causal: bool = False,
     scale: float | None = None,
     grouped_queries: bool = False,
+    dropout_rate: float = 0.0,
+    dropout_mask: TensorLike | None = None,
+    seed: Any = None,
 ) -> LazyTensor:
     """Return softmax(query @ key^T * scale) @ value, over the last two axes.
 
     attention_mask:  booleans, true where a query may look at a key; or numbers added to the scores
     causal:          query i sees keys 0 to i only, counted from the first key; together with a mask, both hold
     scale:           None is 1 / sqrt(length of the last axis)
+    dropout_rate:    the weights of keys are dropped with this probability; mask and seed as for `dropout`
     grouped_queries: the heads (third axis from the end) of key and value are each shared by several heads of query
 
     Shapes:      (..., queries, n), (..., keys, n), (..., keys, m) -> (..., queries, m); leading axes and the mask's broadcast
@@ -54,12 +63,18 @@ def scaled_dot_product_attention(
     operands = [floating(name, each, what) for each, what in ((query, "query"), (key, "key"), (value, "value"))]
     _check_matrices(operands)
     mask = None if attention_mask is None else _number_or_truth(name, attention_mask)
+
+    def dropped(weights: LazyTensor) -> LazyTensor:
+        return dropout(weights, dropout_rate, seed=seed, mask=dropout_mask) if dropout_rate else weights
+
     if grouped_queries:
-        return _grouped(operands, mask, causal, scale)
-    return _attend(operands, mask, causal, scale)
+        return _grouped(operands, mask, causal, scale, dropped)
+    return _attend(operands, mask, causal, scale, dropped)
 
 
-def _attend(operands: list[LazyTensor], mask: LazyTensor | None, causal: bool, scale: float | None) -> LazyTensor:
+def _attend(
+    operands: list[LazyTensor], mask: LazyTensor | None, causal: bool, scale: float | None, dropped: Dropped
+) -> LazyTensor:
     query, key, value = operands
     length = query.shape[-1]
     # The smaller array is scaled, not the scores.
@@ -69,10 +84,10 @@ def _attend(operands: list[LazyTensor], mask: LazyTensor | None, causal: bool, s
         scores = scores + _causal_bias(scores)
     if mask is None:
         # Each query sees at least the first key, so no row is empty.
-        return apply(Softmax((scores.ndim - 1,)), scores) @ value
+        return dropped(apply(Softmax((scores.ndim - 1,)), scores)) @ value
     _check_mask(mask, scores)
     scores = cnp.where(mask, scores, -np.inf) if mask.dtype == np.bool else scores + mask
-    return apply(MaskedSoftmax((scores.ndim - 1,)), scores) @ value
+    return dropped(apply(MaskedSoftmax((scores.ndim - 1,)), scores)) @ value
 
 
 def _causal_bias(scores: LazyTensor) -> LazyTensor:
@@ -112,7 +127,9 @@ def _check_mask(mask: LazyTensor, scores: LazyTensor) -> None:
         )
 
 
-def _grouped(operands: list[LazyTensor], mask: LazyTensor | None, causal: bool, scale: float | None) -> LazyTensor:
+def _grouped(
+    operands: list[LazyTensor], mask: LazyTensor | None, causal: bool, scale: float | None, dropped: Dropped
+) -> LazyTensor:
     """Return attention whose heads of key and value are shared: the heads of query get an axis of their own, which broadcasts."""
     query, key, value = operands
     heads = [each.shape[-3] if each.ndim > 2 else 0 for each in operands]
@@ -133,7 +150,7 @@ def _grouped(operands: list[LazyTensor], mask: LazyTensor | None, causal: bool, 
     if mask is not None and mask.ndim > 2:
         split = (count // groups, groups) if mask.shape[-3] == count else (mask.shape[-3], 1)
         mask = cnp.reshape(mask, (*mask.shape[:-3], *split, *mask.shape[-2:]))
-    result = _attend([query, *shared], mask, causal, scale)
+    result = _attend([query, *shared], mask, causal, scale, dropped)
     return cnp.reshape(result, (*result.shape[:-4], count, *result.shape[-2:]))
 
 

@@ -33,6 +33,13 @@ def _class_axis(function: str, x: LazyTensor) -> int:
     return min(x.ndim - 1, 1)
 
 
+def _one_example(x: LazyTensor, target: LazyTensor) -> tuple[LazyTensor, LazyTensor]:
+    """Return one example as torch takes it for margins: a number is one class, a target may have an axis of length 1."""
+    return (x if x.ndim else cnp.reshape(x, (1,))), (
+        cnp.reshape(target, ()) if x.ndim < 2 and target.shape == (1,) else target
+    )
+
+
 def _check_target(function: str, target: LazyTensor, x: LazyTensor) -> None:
     axis = _class_axis(function, x)
     check_shape(
@@ -200,6 +207,7 @@ def multi_margin(
     if order not in (1, 2):
         raise ParameterError(f"multi_margin: order={order!r} was given; expected 1 or 2")
     scores, classes = floating("multi_margin", x), integral("multi_margin", target, "target")
+    scores, classes = _one_example(scores, classes)
     axis = _class_axis("multi_margin", scores)
     _check_target("multi_margin", classes, scores)
     own = cnp.expand_dims(classes, axis)
@@ -226,6 +234,8 @@ def multilabel_margin(x: TensorLike, target: TensorLike, *, reduction: str = "me
         np.float64(0.85)
     """
     scores, classes = floating("multilabel_margin", x), integral("multilabel_margin", target, "target")
+    if not scores.ndim:
+        scores, classes = cnp.reshape(scores, (1,)), cnp.reshape(classes, (-1,))
     axis = _class_axis("multilabel_margin", scores)
     check_shape("multilabel_margin", "target", classes, scores.shape, "that of x")
     # A target counts if neither it nor an earlier one is negative.

@@ -3,7 +3,7 @@
 Their derivatives at distances and lengths of 0 are 0, not NaN. Shared facts, said here and not at each function:
 
     Dtype:       numpy promotion of the operands; integers become float64
-    Raises:      ParameterError: the order of a norm is negative; AxisError; DtypeError: complex numbers
+    Raises:      ParameterError: the order of a norm is NaN; AxisError; DtypeError: complex numbers
 """
 
 from __future__ import annotations

@@ -158,6 +158,17 @@ def test_all_is_computed_in_c() -> None:
     check_in_c(ROWS)
 
 
+def test_weights_of_keys_are_dropped_by_a_mask_or_a_seed() -> None:
+    generator = np.random.default_rng(0)
+    query, key, value = generator.normal(size=(3, 4)), generator.normal(size=(5, 4)), generator.normal(size=(5, 2))
+    scores = torch.tensor(query @ key.T / 2).softmax(-1).numpy()
+    expected = (scores * VISIBLE / 0.75) @ value
+    found = attention(query, key, value, dropout_rate=0.25, dropout_mask=VISIBLE)
+    np.testing.assert_allclose(cnp.evaluate(found), expected, rtol=1e-12)
+    same = [attention(query, key, value, dropout_rate=0.25, seed=1) for _ in range(2)]
+    np.testing.assert_array_equal(*cnp.evaluate(*same))
+
+
 def test_a_query_without_keys_has_no_gradient_and_no_nan() -> None:
     generator = np.random.default_rng(0)
     query, key, value = (cnp.asarray(generator.normal(size=shape)) for shape in ((3, 4), (5, 4), (5, 2)))
