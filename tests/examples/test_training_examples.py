@@ -43,8 +43,8 @@ def test_a_small_vision_transformer_learns_on_few_digits(capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("backend", ["numpy", "mosaic"])
 def test_a_small_convolutional_network_learns_on_few_digits(backend: str) -> None:
-    options = ["--epochs", "6", "--truncate", "320", "--widths", "8", "16", "--hidden", "32", "--learning-rate", "0.02"]
-    assert digits_cnn.main([*options, "--backend", backend]) > 0.6
+    options = ["--epochs", "10", "--truncate", "320", "--widths", "8", "16", "--hidden", "32", "--batch-size", "16"]
+    assert digits_cnn.main([*options, "--learning-rate", "0.006", "--backend", backend]) > 0.6
 
 
 def test_mnists_files_are_read(tmp_path: Path) -> None:

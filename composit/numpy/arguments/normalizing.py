@@ -93,10 +93,7 @@ def whole(number: SupportsIndex, num_bits: int = 64) -> int:
 
     Raises:  IntegerRangeError: it does not fit the C type in which numpy takes this argument
     """
-    try:
-        result = operator.index(number)
-    except TypeError as error:
-        raise NoRuleError(f"integer: {number!r:.40} was given: {error}") from error
+    result = unbounded(number)
     if -0x8000_0000 <= result < 0x8000_0000:  # fits each of them
         return result
     limit = 1 << (num_bits - 1)
@@ -106,6 +103,14 @@ def whole(number: SupportsIndex, num_bits: int = 64) -> int:
             f" {-limit} to {limit - 1}"
         )
     return result
+
+
+def unbounded(number: SupportsIndex) -> int:
+    """Return the Python int, however large; a value that is no integer is left to numpy (NoRuleError)."""
+    try:
+        return operator.index(number)
+    except TypeError as error:
+        raise NoRuleError(f"integer: {number!r:.40} was given: {error}") from error
 
 
 def truth(value: object) -> bool:

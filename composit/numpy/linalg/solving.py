@@ -21,7 +21,7 @@ from composit.numpy.arguments.normalizing import (
     broadcast_shapes,
     handle_of,
     normalize_axis,
-    whole,
+    unbounded,
 )
 from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.linalg.matrix_arguments import (
@@ -223,7 +223,7 @@ def matrix_power(a: TensorLike, n: AxisLike) -> LazyTensor:
     """Return each matrix to an integer power, by repeated squaring. See np.linalg.matrix_power."""
     x = handle_of(a)
     check_square("matrix_power", x.type)
-    power = whole(n)
+    power = unbounded(n)  # numpy squares for each bit, so no power is too large
     if power == 0 or x.dtype.kind not in "biufc":
         raise NoRuleError(f"matrix_power: no rule for power {power} of dtype {x.dtype}")
     if power < 0:

@@ -269,3 +269,12 @@ def test_einsum_path_evaluates_nothing() -> None:
         path = cnp.einsum_path("ij,kj,kl->il", x, y, y)
     assert counted.runs == 0
     assert path == np.einsum_path("ij,kj,kl->il", SQUARE, TALL, TALL)
+
+
+def test_a_matrix_to_a_power_beyond_64_bits_is_lazy() -> None:
+    turn = np.array([[0, 1], [1, 0]])
+    power = 2**100 + 1
+    given = cnp.linalg.matrix_power(cnp.asarray(turn), power)
+    np.testing.assert_array_equal(cnp.evaluate(given), np.linalg.matrix_power(turn, power))
+    assert "numpycall" not in given.name
+    assert len(given.graph) > 50
