@@ -16,6 +16,7 @@ from mosaic.lowering import (
     reductions,
     scans,
     scatters,
+    unfolding,
     window_products,
     writes,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "reductions",
     "scans",
     "scatters",
+    "unfolding",
     "window_products",
     "writes",
 ]
