@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import composit.numpy as cnp
-from composit.apply import apply_several, input_of
+from composit.apply import apply, apply_several, input_of
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import axes_or_all, check_shape, floating
-from composit.nn.layers.normalized import Normalize, count_along
+from composit.nn.layers.normalized import Normalize, Scaled
+from composit.nn.row_sums import count_along
 from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, normalize_axis
 from composit.operation import Dtype
 
@@ -83,17 +84,23 @@ def rms_norm(
 
 
 def _scaled(function: str, y: LazyTensor, weight: TensorLike | None, bias: TensorLike | None) -> LazyTensor:
-    result = y
-    for name, part in (("weight", weight), ("bias", bias)):
-        if part is not None:
-            tensor = floating(function, part, name)
-            if not _broadcasts(tensor.shape, y.shape):
-                raise ShapeError(
-                    f"{function}: {name} has shape {tensor.shape} for x with shape {y.shape}; expected what broadcasts to x,"
-                    " such as the lengths of the normalised axes; reshape it first"
-                )
-            result = result * tensor if name == "weight" else result + tensor
-    return result
+    parts = [
+        None if part is None else floating(function, part, name) for name, part in (("weight", weight), ("bias", bias))
+    ]
+    for name, part in zip(("weight", "bias"), parts, strict=True):
+        if part is not None and not _broadcasts(part.shape, y.shape):
+            raise ShapeError(
+                f"{function}: {name} has shape {part.shape} for x with shape {y.shape}; expected what broadcasts to x,"
+                " such as the lengths of the normalised axes; reshape it first"
+            )
+    return _times_plus(y, parts[0], parts[1])
+
+
+def _times_plus(y: LazyTensor, weight: LazyTensor | None, bias: LazyTensor | None) -> LazyTensor:
+    if weight is not None and bias is not None:
+        return apply(Scaled(), y, weight, bias)
+    result = y if weight is None else y * weight
+    return result if bias is None else result + bias
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
@@ -114,8 +121,9 @@ def _along_channels(function: str, name: str, vector: TensorLike, x: LazyTensor,
 def _scaled_channels(
     function: str, y: LazyTensor, weight: TensorLike | None, bias: TensorLike | None, axis: int
 ) -> LazyTensor:
-    y = y if weight is None else y * _along_channels(function, "weight", weight, y, axis)
-    return y if bias is None else y + _along_channels(function, "bias", bias, y, axis)
+    factor = None if weight is None else _along_channels(function, "weight", weight, y, axis)
+    offset = None if bias is None else _along_channels(function, "bias", bias, y, axis)
+    return _times_plus(y, factor, offset)
 
 
 def batch_norm(

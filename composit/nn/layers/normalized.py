@@ -6,7 +6,6 @@ weights and biases are in normalization.py.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,9 @@ import numpy as np
 
 from composit.derivative_types import Namespace
 from composit.nn.composition import Composition, Value
+from composit.nn.row_sums import count_along, sum_along, sum_of_products
 from composit.numpy.reductions.arguments import reduced_shape
-from composit.operation import Array, Axes, OperationKind, Results, Shape, TensorType, VjpContext, tensor_type
+from composit.operation import Array, Axes, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,9 @@ class NormalizeGradient(Composition):
     def evaluate(self, *operands: Array) -> Results:
         g, y, factor = operands
         count = y.dtype.type(count_along(y.shape, self.axes))
-        result = np.asarray(g - sum_along(g, self.axes) / count)
-        result -= y * (sum_of_products(g, y, self.axes) / count)
+        result = np.asarray(y * (sum_of_products(g, y, self.axes) / count))
+        np.subtract(g, result, out=result)
+        result -= sum_along(g, self.axes) / count
         result *= factor
         return result if result.ndim else result[()]
 
@@ -108,34 +109,30 @@ class NormalizeGradient(Composition):
         return [xp.apply(self, h, y, factor), by_y, by_factor]
 
 
-def count_along(shape: Shape, axes: Axes) -> int:
-    """Return the number of elements that a reduction along the axes combines, at least 1."""
-    return max(1, math.prod(shape[axis] for axis in axes))
+@dataclass(frozen=True, slots=True)
+class Scaled(Composition):
+    """y w + b, with one temporary. Operands: y, and w and b that broadcast to it.
 
+    Derivative:  by y: g w; by w: g y; by b: g
+    """
 
-def sum_along(x: Array, axes: Axes) -> Array:
-    """Return the sum along axes, with the axes kept; the last axes first, which numpy adds in the order of memory."""
-    inner = _last_of(axes, x.ndim)
-    outer = tuple(axis for axis in axes if axis not in inner)
-    total = np.sum(x, axis=inner, keepdims=True) if inner else x
-    return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)
+    kind = OperationKind.ELEMENTWISE
 
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        y, weight, bias = operand_types
+        shape = y.shape
+        return (tensor_type(shape, np.result_type(y.dtype, weight.dtype, bias.dtype), is_scalar=not shape),)
 
-def sum_of_products(x: Array, y: Array, axes: Axes) -> Array:
-    """Return sum(x y) along axes, with the axes kept, without an array of products where the last axes are summed."""
-    inner = _last_of(axes, y.ndim)
-    if not inner or x.shape != y.shape or not (x.flags.c_contiguous and y.flags.c_contiguous):
-        return sum_along(x * y, axes)
-    kept = y.shape[: y.ndim - len(inner)]
-    rows = [each.reshape(*kept, math.prod(y.shape[y.ndim - len(inner) :])) for each in (x, y)]
-    total = np.asarray(np.vecdot(*rows)).reshape(*kept, *(1,) * len(inner))
-    outer = tuple(axis for axis in axes if axis not in inner)
-    return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        y, weight, bias = operands
+        return y * weight + bias
 
+    def evaluate(self, *operands: Array) -> Results:
+        y, weight, bias = operands
+        result = np.asarray(y * weight).astype(np.result_type(y, weight, bias), copy=False)
+        result += bias
+        return result if result.ndim else result[()]
 
-def _last_of(axes: Axes, ndim: int) -> Axes:
-    """Return those of the axes that are the last ones, without a gap."""
-    first = ndim
-    while first - 1 in axes:
-        first -= 1
-    return tuple(range(first, ndim))
+    def vjp(self, context: VjpContext) -> Sequence[Value | None]:
+        (g,), (y, weight, _), needs = context.cotangents, context.operands, context.needs
+        return [g * weight if needs[0] else None, g * y if needs[1] else None, g if needs[2] else None]

@@ -17,7 +17,7 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import floating, one_of
-from composit.nn.operations.logistic import Clamp, Relu, Sigmoid, Softplus
+from composit.nn.operations.logistic import Clamp, Elu, LeakyRelu, Relu, Sigmoid, Silu, Softplus
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, normalize_axis
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def relu6(x: TensorLike) -> LazyTensor:
     return apply(Clamp(0, 6), floating("relu6", x))
 
 
-def leaky_relu(x: TensorLike, negative_slope: TensorLike = 0.01) -> LazyTensor:
+def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> LazyTensor:
     """Return x where x > 0, else negative_slope * x.
 
     Derivative:  g where x > 0, else negative_slope * g
@@ -90,8 +90,7 @@ def leaky_relu(x: TensorLike, negative_slope: TensorLike = 0.01) -> LazyTensor:
         >>> cnp.evaluate(leaky_relu([-1.0, 2.0], negative_slope=0.5))
         array([-0.5,  2. ])
     """
-    tensor = floating("leaky_relu", x)
-    return cnp.where(tensor > 0, tensor, tensor * negative_slope)
+    return apply(LeakyRelu(float(negative_slope)), floating("leaky_relu", x))
 
 
 def prelu(x: TensorLike, weight: TensorLike, *, channel_axis: AxisLike = 1) -> LazyTensor:
@@ -122,7 +121,7 @@ def prelu(x: TensorLike, weight: TensorLike, *, channel_axis: AxisLike = 1) -> L
     return cnp.where(tensor > 0, tensor, tensor * slopes)
 
 
-def elu(x: TensorLike, alpha: TensorLike = 1.0) -> LazyTensor:
+def elu(x: TensorLike, alpha: float = 1.0) -> LazyTensor:
     """Return x where x > 0, else alpha * (exp(x) - 1).
 
     Derivative:  g where x > 0, else g alpha exp(x)
@@ -132,10 +131,7 @@ def elu(x: TensorLike, alpha: TensorLike = 1.0) -> LazyTensor:
         >>> cnp.evaluate(elu([0.0, 2.0, -1e4]))
         array([ 0.,  2., -1.])
     """
-    tensor = floating("elu", x)
-    is_positive = tensor > 0
-    # expm1 of a large x would overflow, although `where` drops its value.
-    return cnp.where(is_positive, tensor, alpha * cnp.expm1(cnp.where(is_positive, 0, tensor)))
+    return apply(Elu(float(alpha), 1.0), floating("elu", x))
 
 
 def selu(x: TensorLike) -> LazyTensor:
@@ -166,9 +162,7 @@ def celu(x: TensorLike, alpha: float = 1.0) -> LazyTensor:
         raise ParameterError(
             "celu: alpha=0 was given, by which x is divided; expected another number; use relu for its limit"
         )
-    tensor = floating("celu", x)
-    is_positive = tensor > 0
-    return cnp.where(is_positive, tensor, alpha * cnp.expm1(cnp.where(is_positive, 0, tensor / alpha)))
+    return apply(Elu(float(alpha), float(alpha)), floating("celu", x))
 
 
 def sigmoid(x: TensorLike) -> LazyTensor:
@@ -285,8 +279,7 @@ def silu(x: TensorLike) -> LazyTensor:
         >>> cnp.evaluate(silu([0.0, 1e3]))
         array([   0., 1000.])
     """
-    tensor = floating("silu", x)
-    return tensor * sigmoid(tensor)
+    return apply(Silu(), floating("silu", x))
 
 
 def mish(x: TensorLike) -> LazyTensor:

@@ -17,6 +17,7 @@ from composit.apply import apply
 from composit.derivative_types import Namespace
 from composit.nn.arguments import axes_or_all, floating
 from composit.nn.composition import Composition, ElementwiseComposition, Value
+from composit.nn.row_sums import sum_along, sum_of_products
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike
 from composit.numpy.reductions.arguments import reduced_shape
 from composit.operation import Array, Axes, OperationKind, Results, TensorType, VjpContext, tensor_type
@@ -56,7 +57,7 @@ class Softmax(ElementwiseComposition):
             return x.copy()
         result = _shifted(x, self.axes)
         np.exp(result, out=result)
-        result /= np.sum(result, axis=self.axes, keepdims=True)
+        result *= np.reciprocal(sum_along(result, self.axes))
         return _own(result)
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
@@ -91,7 +92,7 @@ class MaskedSoftmax(ElementwiseComposition):
         lowest = np.finfo(x.dtype).min
         result = np.asarray(np.subtract(x, np.maximum(np.max(x, axis=self.axes, keepdims=True), lowest)))
         np.exp(result, out=result)
-        result /= np.maximum(np.sum(result, axis=self.axes, keepdims=True), x.dtype.type(1))
+        result *= np.reciprocal(np.maximum(sum_along(result, self.axes), x.dtype.type(1)))
         return _own(result)
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
@@ -117,7 +118,7 @@ class SoftmaxGradient(Composition):
 
     def evaluate(self, *operands: Array) -> Results:
         g, y = operands
-        result = np.asarray(np.subtract(g, _sum_of_products(g, y, self.axes)))
+        result = np.asarray(np.subtract(g, sum_of_products(g, y, self.axes)))
         result *= y
         return _own(result)
 
@@ -151,7 +152,7 @@ class LogSoftmax(ElementwiseComposition):
         if not x.size:
             return x.copy()
         result = _shifted(x, self.axes)
-        result -= np.log(np.sum(np.exp(result), axis=self.axes, keepdims=True))
+        result -= np.log(sum_along(np.exp(result), self.axes))
         return _own(result)
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
@@ -200,13 +201,6 @@ def _finite(xp: Namespace, shift: Value) -> Value:
 def _shifted(x: Array, axes: Axes) -> Array:
     """Return x minus its maximum along axes, as a new array."""
     return np.asarray(np.subtract(x, np.max(x, axis=axes, keepdims=True)))
-
-
-def _sum_of_products(x: Array, y: Array, axes: Axes) -> Array:
-    """Return sum(x y) along axes, with the axes kept."""
-    if axes == (x.ndim - 1,):
-        return np.asarray(np.vecdot(x, y))[..., None]
-    return np.asarray(np.sum(x * y, axis=axes, keepdims=True))
 
 
 def _own(result: Array) -> Results:

@@ -1,4 +1,4 @@
-"""`Sigmoid`, `Softplus`, `Relu` and `Clamp`: elementwise operations with a derivative in closed form.
+"""Sigmoids and pieces of lines and exponentials as operations: elementwise operations with a derivative in closed form.
 
 A composition would be wrong or slow: |x| has no derivative at 0 where the sigmoid has one, and numpy would compute seven
 temporaries.
@@ -70,6 +70,90 @@ class Softplus(ElementwiseComposition):
 
 
 @dataclass(frozen=True, slots=True)
+class Silu(ElementwiseComposition):
+    """x sigmoid(x).
+
+    Derivative:  g s (1 + x (1 - s)) with s = sigmoid(x)
+    Reference:   torch.nn.functional.silu
+    """
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        (x,) = operands
+        return x * Sigmoid().compose(xp, x)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        result = np.asarray(Sigmoid().evaluate(x))
+        result *= x
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        s = xp.apply(Sigmoid(), x)
+        return [g * (s * (1 + x * (1 - s)))]
+
+
+@dataclass(frozen=True, slots=True)
+class LeakyRelu(ElementwiseComposition):
+    """x where x > 0, else slope * x.
+
+    Derivative:  g where x > 0, else slope * g
+    Reference:   torch.nn.functional.leaky_relu
+    """
+
+    slope: float
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        (x,) = operands
+        return xp.where(x > 0, x, x * self.slope)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        if not 0 <= self.slope <= 1:
+            return super(LeakyRelu, self).evaluate(x)
+        # The larger of both, for such a slope: without a choice for each element.
+        result = np.multiply(x, self.slope, out=_like(x))
+        np.maximum(x, result, out=result)
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        return [xp.where(x > 0, g, g * self.slope)]
+
+
+@dataclass(frozen=True, slots=True)
+class Elu(ElementwiseComposition):
+    """x where x > 0, else alpha * (exp(x / width) - 1).
+
+    Derivative:  g where x > 0, else g alpha exp(x / width) / width
+    Reference:   torch.nn.functional.elu, torch.nn.functional.celu
+    """
+
+    alpha: float
+    width: float
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        (x,) = operands
+        # One of both terms is 0.
+        return xp.maximum(x, 0) + self.alpha * xp.expm1(xp.minimum(x, 0) / self.width)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        result = np.minimum(x, 0, out=_like(x))
+        if self.width != 1:
+            result /= self.width
+        np.expm1(result, out=result)
+        result *= self.alpha
+        result += np.maximum(x, 0)
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        slope = self.alpha / self.width
+        return [xp.where(x > 0, g, g * (slope * xp.exp(xp.minimum(x, 0) / self.width)))]
+
+
+@dataclass(frozen=True, slots=True)
 class Relu(ElementwiseComposition):
     """max(x, 0).
 
@@ -98,6 +182,12 @@ class Clamp(ElementwiseComposition):
 
     def compose(self, xp: Namespace, *operands: Value) -> Value:
         return xp.minimum(xp.maximum(operands[0], self.low), self.high)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        result = np.maximum(x, self.low, out=_like(x))
+        np.minimum(result, self.high, out=result)
+        return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (g,), (x,) = context.xp, context.cotangents, context.operands
