@@ -196,6 +196,8 @@ class _Trace:
 
 def _traced(function: Callable[..., Container], given: _Arguments) -> _Trace:
     made, (args, kwargs) = given.placeholders()
+    # Taken before the call, since the function may write to its arguments: `x *= 2` points the tensor to another value.
+    inputs = [value_of(each) for each in made]
     with recorded_draws() as record:
         try:
             result = function(*args, **kwargs)
@@ -205,8 +207,8 @@ def _traced(function: Callable[..., Container], given: _Arguments) -> _Trace:
                 "that builds the same program for all values; write cnp.where for a condition, and return what Python should look at"
             ) from error
     outputs, rebuild = flatten(result)
-    bound, _ = bind([value_of(output) for output in outputs], [value_of(each) for each in made])
-    numbers = {value_of(each).identity: number for number, each in enumerate(made)}
+    bound, _ = bind([value_of(output) for output in outputs], inputs)
+    numbers = {value.identity: number for number, value in enumerate(inputs)}
     sources: list[int | Draw | Array] = []
     for leaf in bound.leaves:
         number = numbers.get(leaf.identity)

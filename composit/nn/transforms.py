@@ -19,7 +19,7 @@ import composit.numpy as cnp
 from composit.apply import apply, as_tensor
 from composit.containers import Rebuild, flatten, map_leaves
 from composit.errors import DerivativeError, DtypeError, OperandError, ParameterError, ShapeError
-from composit.handle import TensorHandle, described
+from composit.handle import TensorHandle, described, make_tensor
 from composit.nn.differentiate import chain_rule
 from composit.nn.gradient_flow import Argument
 from composit.nn.optimizer import rate_input
@@ -195,6 +195,8 @@ class _Call:
     """One call of a user's function: the tensors that it is differentiated by, and the results.
 
     Each input is a node of its own, so that what the function knows of the same tensor from elsewhere counts as constant.
+    Inputs and outputs are handles that nobody else has: the function may write to its arguments (`x *= 2`), and the caller to
+    the result, without changing where the derivative starts and ends.
     """
 
     def __init__(
@@ -208,7 +210,7 @@ class _Call:
             leaves, rebuild = flatten(map_leaves(args[place], _as_input))
             own = [apply(Argument(), leaf) for leaf in leaves]
             arguments[place] = rebuild(own)
-            handles.append(own)
+            handles.append([_as_it_is(leaf) for leaf in own])
             rebuilds.append(rebuild)
         self.inputs: list[Any] = [leaf for own in handles for leaf in own]
         self._counts = [len(own) for own in handles]
@@ -221,7 +223,8 @@ class _Call:
                     "integers have no derivative; pass floats, or leave the argument out of argnums"
                 )
         self.result = map_leaves(function(*arguments, **kwargs), _as_output)
-        self.outputs, self.fill_result = flatten(self.result)
+        outputs, self.fill_result = flatten(self.result)
+        self.outputs = [_as_it_is(output) for output in outputs]
 
     def pulled_back(self, cotangents: Sequence[Any]) -> list[Any]:
         """Return the gradients of all inputs for one cotangent per output."""
@@ -322,6 +325,11 @@ def _places(asked: str, argnums: Argnums, num_args: int) -> list[int]:
             f"{asked}: argnums={argnums!r} names an argument twice; expected each position once; leave one out"
         )
     return places
+
+
+def _as_it_is(tensor: TensorHandle) -> LazyTensor:
+    """Return another handle of the tensor's value, which stays when the tensor is written to."""
+    return make_tensor(tensor.node, tensor.output_index)
 
 
 def _as_input(leaf: Any) -> Any:  # Any: a tensor, array, number or anything else in a container

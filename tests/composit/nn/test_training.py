@@ -174,3 +174,20 @@ def test_containers_and_options_are_part_of_the_program() -> None:
     assert step({"w": np.ones(1), "name": "a"}, scale="double")["w"] == 2
     assert step({"w": np.ones(1), "name": "a"}, scale="single")["w"] == 1
     assert step.num_variants == 2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_step_may_write_to_its_arguments(backend: str) -> None:
+    def update(w: Any, x: Any) -> Any:
+        slope = value_and_grad(lambda w: cnp.sum((w * x) ** 2))(w)[1]
+        w -= 0.5 * slope
+        w[0] = 7.0
+        return w, x
+
+    step = compile_step(update, backend=backend)
+    w, x = np.array([1.0, 2.0]), np.array([1.0, 3.0])
+    for _ in range(3):
+        stepped, same = step(w, x)
+        np.testing.assert_array_equal(stepped, [7.0, 2.0 - 18.0])
+        np.testing.assert_array_equal(same, x)
+    np.testing.assert_array_equal(w, [1.0, 2.0])

@@ -243,3 +243,44 @@ def test_a_wrong_second_derivative_does_not_pass() -> None:
     check_gradients(cube, [X], order=1)
     with pytest.raises(GradientError, match="order 2"):
         check_gradients(cube, [X], order=2)
+
+
+def _doubled_in_place(x: Any) -> Any:
+    x *= 2
+    return cnp.sum(x)
+
+
+def _with_a_constant(x: Any) -> Any:
+    x[0] = 2.0
+    return cnp.sum(x * x)
+
+
+def _through_a_view(x: Any) -> Any:
+    part = x[:1]
+    part *= 3
+    return cnp.sum(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [(_doubled_in_place, [2.0, 2.0]), (_with_a_constant, [0.0, 6.0]), (_through_a_view, [3.0, 1.0])],
+)
+def test_a_function_may_write_to_its_arguments(function: Any, slope: list[float]) -> None:
+    x = cnp.asarray([1.0, 3.0])
+    direction = cnp.asarray([1.0, -1.0])
+    _, pull = vjp(function, x)
+    _, change = jvp(function, [x], [direction])
+    for each in (grad(function)(x), jacobian(function)(x), pull(1.0)[0]):
+        np.testing.assert_array_equal(np.asarray(each), slope)
+    assert float(change) == slope[0] - slope[1]
+    np.testing.assert_array_equal(np.asarray(x), [1.0, 3.0])
+
+
+def test_a_write_to_the_result_does_not_change_the_derivative() -> None:
+    x = cnp.asarray([1.0, 3.0])
+    y, pull = vjp(lambda x: x * x, x)
+    z, push = linearize(lambda x: x * x, x)
+    y *= 10
+    z *= 10
+    np.testing.assert_array_equal(np.asarray(pull(cnp.ones(2))[0]), [2.0, 6.0])
+    np.testing.assert_array_equal(np.asarray(push(cnp.ones(2))), [2.0, 6.0])
