@@ -202,7 +202,7 @@ class View:
     def joined(self, axis: int) -> View | None:
         """Return the view with an axis and the next one as one, or None if their elements do not lie evenly apart."""
         outer, inner = self.strides[axis : axis + 2]
-        if outer != inner * self.shape[axis + 1]:
+        if self.size and outer != inner * self.shape[axis + 1]:
             return None
         shape = (*self.shape[:axis], self.shape[axis] * self.shape[axis + 1], *self.shape[axis + 2 :])
         strides = (*self.strides[:axis], inner, *self.strides[axis + 2 :])

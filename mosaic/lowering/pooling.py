@@ -27,7 +27,10 @@ from composit.nn.operations.pooling_windows import (
 from mosaic.ir.expressions import Apply, Expression, Load, literal
 from mosaic.ir.views import Shape, View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
-from mosaic.lowering.windows import Border, Part, Windows, adjoint_windows, with_border
+from mosaic.lowering.windows import Border, Part, Windows, adjoint_windows, at_tap, define_reduction, with_border
+
+_most_compared = 9
+"""Windows of more elements are reduced instead: the expression of the position grows with their square."""
 
 _most_taps = 8
 """Taps of one expression that chooses among them; further taps go on from its result."""
@@ -71,11 +74,18 @@ def _windows_of(operation: WindowSum | WindowMaximum | MaximumPositions | PickIn
 
 
 def _reduced(operation: WindowSum | WindowMaximum, context: Context, reducer: str) -> Sequence[Value]:
-    x = context.view(0)
-    order = _order_of(x, len(operation.kernel))
-    result = order.result(context)
-    windows = _windows_of(operation).over(order.arranged(x), order.start)
-    context.define(result, Load(windows), reducer, operation.kernel)
+    x, kernel = context.view(0), operation.kernel
+    order = _order_of(x, len(kernel))
+    result, seen, windows = order.result(context), order.arranged(x), _windows_of(operation)
+    if len(kernel) > 1 and not order.is_last:
+        # Lanes run along the last axis, and dense for all other taps: those first, as numpy does.
+        windows, last = windows.split()
+        rows = windows.over(seen, order.start)
+        partly = context.memory.temporary(rows.shape[: seen.ndim], seen.dtype)
+        define_reduction(context, partly, reducer, Load(rows), windows.kernel)
+        seen, windows = partly, last
+    start = seen.ndim - 1 if len(windows.kernel) < len(kernel) else order.start
+    define_reduction(context, result, reducer, Load(windows.over(seen, start)), windows.kernel)
     return (order.restored(result),)
 
 
@@ -98,6 +108,8 @@ def _(operation: MaximumPositions, context: Context) -> Sequence[Value]:
     if count == 1:
         return (order.restored(context.define(result, literal(0, result.dtype))),)
     windows = _windows_of(operation).over(order.arranged(x), order.start)
+    if count <= _most_compared:
+        return (order.restored(context.define(result, _first_largest(windows, len(operation.kernel), result.dtype))),)
     if x.dtype.kind != "f":
         return (order.restored(context.define(result, Load(windows), "argmax", operation.kernel)),)
     first, last = order.result(context), order.result(context)
@@ -107,6 +119,23 @@ def _(operation: MaximumPositions, context: Context) -> Sequence[Value]:
     from_end = Apply("subtract", (literal(count - 1, result.dtype), Load(last)), result.dtype)
     chosen = Apply("where", (_is_nan(Load(largest)), from_end, Load(first)), result.dtype)
     return (order.restored(context.define(result, chosen)),)
+
+
+def _first_largest(windows: View, rank: int, dtype: np.dtype) -> Expression:
+    """Return an expression for the position, by one comparison for each tap: every element is loaded once."""
+    largest: Expression | None = None
+    position: Expression = literal(0, dtype)
+    for number, tap in enumerate(np.ndindex(*windows.shape[windows.ndim - rank :])):
+        value = Load(at_tap(windows, tap))
+        if largest is None:
+            largest = value
+            continue
+        is_better: Expression = Apply("greater", (value, largest), np.dtype(np.bool))
+        if value.dtype.kind == "f":
+            is_better = Apply("logical_or", (is_better, _is_nan(value)), np.dtype(np.bool))
+        position = Apply("where", (is_better, literal(number, dtype), position), dtype)
+        largest = Apply("maximum", (largest, value), value.dtype)
+    return position
 
 
 def _is_nan(expression: Expression) -> Expression:
@@ -130,7 +159,7 @@ def _(operation: PickInWindow, context: Context) -> Sequence[Value]:
     value: Expression = literal(0, x.dtype)
     for start in range(0, len(taps), _most_taps):
         for number, tap in taps[start : start + _most_taps]:
-            value = Apply("where", (_is_number(index, number), Load(_at(windows, tap)), value), x.dtype)
+            value = Apply("where", (_is_number(index, number), Load(at_tap(windows, tap)), value), x.dtype)
         result = context.define(order.result(context), value)
         value = Load(result)
     return (order.restored(result),)
@@ -138,14 +167,6 @@ def _(operation: PickInWindow, context: Context) -> Sequence[Value]:
 
 def _is_number(index: Expression, number: int) -> Expression:
     return Apply("equal", (index, literal(number, index.dtype)), np.dtype(np.bool))
-
-
-def _at(windows: View, tap: tuple[int, ...]) -> View:
-    """Return the elements at one tap, whose axes are the last."""
-    start = windows.ndim - len(tap)
-    for axis, place in enumerate(tap, start=start):
-        windows = windows.slice_axis(axis, place, 1)
-    return windows.drop_axes(range(start, windows.ndim))
 
 
 @lower.register
@@ -157,7 +178,7 @@ def _(operation: WindowSpread, context: Context) -> Sequence[Value]:
         if part.is_empty:
             context.define(target, literal(0, result.dtype))
         else:
-            context.define(target, Load(part.over(g, adjoint.order.start)), "add", part.kernel)
+            define_reduction(context, target, "add", Load(part.over(g, adjoint.order.start)), part.kernel)
     return (adjoint.order.restored(result),)
 
 
@@ -209,7 +230,7 @@ def _append_chosen(context: Context, target: View, part: Part, kernel: Shape, wi
     dtype, value = target.dtype, None
     for start in range(0, len(taps), _most_taps):
         for number, tap in taps[start : start + _most_taps]:
-            index, g = (Load(_at(view, tap)) for view in windows)
+            index, g = (Load(at_tap(view, tap)) for view in windows)
             chosen: Expression = Apply("where", (_is_number(index, int(number)), g, literal(0, dtype)), dtype)
             value = chosen if value is None else Apply("add", (value, chosen), dtype)
         assert value is not None, "a part that is not empty has taps"

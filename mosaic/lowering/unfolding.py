@@ -8,7 +8,7 @@ from composit.nn.operations.unfolding import FoldedWindows, UnfoldedWindows
 from mosaic.ir.expressions import Load, literal
 from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, Value, lower
-from mosaic.lowering.windows import Border, Part, Windows, adjoint_windows
+from mosaic.lowering.windows import Border, Part, Windows, adjoint_windows, define_reduction
 
 
 @lower.register
@@ -31,7 +31,7 @@ def _(operation: FoldedWindows, context: Context) -> Sequence[Value]:
         if part.is_empty:
             context.define(target, literal(0, result.dtype))
         else:
-            context.define(target, Load(_chosen(bordered, part)), "add", part.kernel)
+            define_reduction(context, target, "add", Load(_chosen(bordered, part)), part.kernel)
     return (result,)
 
 

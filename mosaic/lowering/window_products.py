@@ -21,7 +21,7 @@ from mosaic.ir import statements as ir
 from mosaic.ir.expressions import Accumulated, Apply, Load, convert, literal
 from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, Value, lower
-from mosaic.lowering.windows import Windows, adjoint_windows, channels_last, with_border
+from mosaic.lowering.windows import Windows, adjoint_windows, channels_last, define_reduction, with_border
 
 _fewest_columns = 4
 """A tile computes at least a vector of columns; with fewer, lanes along groups or channels do more."""
@@ -31,10 +31,10 @@ _fewest_columns = 4
 def _(operation: Convolution, context: Context) -> Sequence[Value]:
     filters = _by_group(context.view(1), 0, operation.groups)
     groups, num_each, _, *kernel = filters.shape
-    x = _channels_by_group(channels_last(context, context.view(0)), operation.groups)
-    windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(x)
-    shape = context.types[0].shape
-    result = context.memory.temporary((shape[0], *shape[2:], groups, num_each), context.types[0].dtype)
+    is_narrow = not _is_wide(groups, num_each)
+    x = context.view(0) if is_narrow else channels_last(context, context.view(0))
+    windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(_channels_by_group(x, groups))
+    result = _result(context, groups, is_first=is_narrow and x.strides[1] != 1)
     _append(context, result, windows, filters)
     return (_as_channels_first(result),)
 
@@ -104,14 +104,36 @@ def _append(context: Context, result: View, windows: View, filters: View) -> Non
         )
     else:
         shown = right.transpose((0, right.ndim - 1, *range(1, right.ndim - 1)))
-        _append_sum(context, result, windows.expand_dims((num_kept + 1,)), shown, result.ndim)
+        seen, count = windows.expand_dims((num_kept + 1,)), result.ndim
+        if result.strides[num_kept - 1] == 1:
+            # Arrays lie with channels first: lanes run along the last axis of positions.
+            order = (0, num_kept, num_kept + 1, *range(1, num_kept))
+            seen = seen.transpose((*order, *range(count, seen.ndim)))
+            shown = shown.expand_dims(range(2, 1 + num_kept))
+            result = result.transpose(order)
+        _append_sum(context, result, seen, shown, count)
+
+
+def _result(context: Context, groups: int, is_first: bool) -> View:
+    """Return a new array [n, p..., group, o], stored with channels last or first."""
+    num_batch, num_channels, *positions = context.types[0].shape
+    each = (groups, num_channels // groups)
+    if not is_first:
+        return context.memory.temporary((num_batch, *positions, *each), context.types[0].dtype)
+    stored = context.memory.temporary((num_batch, *each, *positions), context.types[0].dtype)
+    return stored.transpose((0, *range(3, stored.ndim), 1, 2))
+
+
+def _is_wide(groups: int, num_columns: int) -> bool:
+    """Whether the outputs of a group fill a good part of a vector."""
+    return num_columns > 1 and (num_columns >= _fewest_columns or groups == 1)
 
 
 def _is_product(result: View, first: View, second: View) -> bool:
     """Whether a result[..., group, columns] is computed by tiles."""
     *_, groups, num_columns = result.shape
     is_tiled = result.dtype in (np.float32, np.float64) and first.dtype == second.dtype == result.dtype
-    return is_tiled and num_columns > 1 and (num_columns >= _fewest_columns or groups == 1)
+    return is_tiled and _is_wide(groups, num_columns)
 
 
 def _append_product(context: Context, result: View, left: View, right: View) -> None:
@@ -154,7 +176,7 @@ def _append_sum(context: Context, result: View, first: View, second: View, num_k
         return
     domain = (*result.shape, *reduced)
     factors = tuple(convert(Load(view.broadcast_to(domain)), result.dtype) for view in (first, second))
-    context.define(result, Apply("multiply", factors, result.dtype), "add", reduced)
+    define_reduction(context, result, "add", Apply("multiply", factors, result.dtype), reduced)
 
 
 def _by_group(view: View, axis: int, groups: int) -> View:
@@ -173,7 +195,7 @@ def _channels_by_group(x: View, groups: int) -> View:
 
 def _as_channels_first(result: View) -> View:
     """Return result[n, p..., group, o] as [n, channels, p...]."""
-    *outer, groups, num_each = result.shape
-    merged = result.reshape((*outer, groups * num_each))
-    assert merged is not None, "channels lie side by side"
+    *outer, _, _ = result.shape
+    merged = result.joined(len(outer))
+    assert merged is not None, "channels of one group follow those of the one before"
     return merged.transpose((0, merged.ndim - 1, *range(1, merged.ndim - 1)))

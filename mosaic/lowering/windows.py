@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 
-from mosaic.ir.expressions import Expression, literal
+import numpy as np
+
+from mosaic.ir.expressions import Apply, Expression, literal, map_views
 from mosaic.ir.views import Shape, View
 from mosaic.lowering.registry import Context
 
@@ -25,6 +28,11 @@ class Windows:
     kernel: Shape
     strides: Shape
     dilation: Shape
+
+    def split(self) -> tuple[Windows, Windows]:
+        """Return the windows along all axes but the last, and those along the last."""
+        fields = (self.kernel, self.strides, self.dilation)
+        return Windows(*(each[:-1] for each in fields)), Windows(*(each[-1:] for each in fields))
 
     def over(self, x: View, start: int = 1) -> View:
         """Return x[..., lengths..., rest...], with spatial axes from `start` on, as [..., positions..., group, k..., c].
@@ -138,6 +146,30 @@ def _axis_part(taps: int, stride: int, dilation: int, length: int, remainder: in
     chosen = chosen[::-1]
     start = (remainder - dilation * chosen[0]) // stride if chosen else 0
     return AxisPart(remainder, stride, -(-(length - remainder) // stride), chosen, start, dilation // common)
+
+
+most_unrolled = 9
+"""Windows of so few elements are added or compared in one expression: lanes along them would be mostly empty."""
+
+
+def define_reduction(context: Context, result: View, reducer: str, expression: Expression, reduced: Shape) -> View:
+    """Append a definition of the reduction over the last axes, term by term in one expression if there are few."""
+    if math.prod(reduced) > most_unrolled or not result.size:
+        return context.define(result, expression, reducer, reduced)
+    terms = [_at_tap_of(expression, tap) for tap in np.ndindex(*reduced)]
+    return context.define(result, reduce(lambda one, other: Apply(reducer, (one, other), result.dtype), terms))
+
+
+def _at_tap_of(expression: Expression, tap: tuple[int, ...]) -> Expression:
+    return map_views(expression, lambda view: at_tap(view, tap))
+
+
+def at_tap(view: View, tap: tuple[int, ...]) -> View:
+    """Return the elements at one place along the last axes."""
+    start = view.ndim - len(tap)
+    for axis, place in enumerate(tap, start=start):
+        view = view.slice_axis(axis, place, 1)
+    return view.drop_axes(range(start, view.ndim))
 
 
 def channels_last(context: Context, x: View) -> View:

@@ -98,5 +98,5 @@ def test_no_kernel_moves_channels_between_convolutions() -> None:
     # The epilogue of the first product stores what the second reads, with its border; bias and maxima join the second.
     assert [" @ " in line for line in lines].count(True) == 2
     between = lines[next(i for i, line in enumerate(lines) if " @ " in line) + 1 :]
-    assert len(between) == 7, scheduled
+    assert len(between) == 5, scheduled
     check(y)
