@@ -17,7 +17,8 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import floating, one_of
-from composit.nn.operations.logistic import Clamp, Elu, LeakyRelu, Relu, Sigmoid, Silu, Softplus
+from composit.nn.operations.logistic import Clamp, Elu, HardSwish, LeakyRelu, Relu, Sigmoid, Silu, Softplus
+from composit.nn.operations.normal_distribution import NormalDistribution
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, normalize_axis
 
 if TYPE_CHECKING:
@@ -214,8 +215,7 @@ def hard_swish(x: TensorLike) -> LazyTensor:
         >>> cnp.evaluate(hard_swish([-4.0, 3.0, 4.0]))
         array([-0.,  3.,  4.])
     """
-    tensor = floating("hard_swish", x)
-    return tensor * hard_sigmoid(tensor)
+    return apply(HardSwish(), floating("hard_swish", x))
 
 
 def hard_tanh(x: TensorLike, low: float = -1.0, high: float = 1.0) -> LazyTensor:
@@ -297,7 +297,7 @@ def mish(x: TensorLike) -> LazyTensor:
 
 
 def _gelu(x: LazyTensor) -> LazyTensor:
-    return x * 0.5 * (1 + cnp.erf(x * math.sqrt(0.5)))
+    return x * apply(NormalDistribution(), x)
 
 
 def _gelu_by_tanh(x: LazyTensor) -> LazyTensor:

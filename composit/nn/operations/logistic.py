@@ -94,6 +94,31 @@ class Silu(ElementwiseComposition):
 
 
 @dataclass(frozen=True, slots=True)
+class HardSwish(ElementwiseComposition):
+    """x min(max(x + 3, 0), 6) / 6.
+
+    Derivative:  g (x / 3 + 1 / 2) where -3 < x < 3, g above, 0 below
+    Reference:   torch.nn.functional.hardswish
+    """
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        (x,) = operands
+        return x * (xp.minimum(xp.maximum(x + 3, 0), 6) / 6)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        result = np.add(x, 3, out=_like(x))
+        np.clip(result, 0, 6, out=result)
+        result /= 6
+        result *= x
+        return result if result.ndim else result[()]
+
+    def vjp(self, context: VjpContext) -> Sequence[Value]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        return [xp.where(x >= 3, g, xp.where(x > -3, g * (x / 3 + 0.5), 0))]
+
+
+@dataclass(frozen=True, slots=True)
 class LeakyRelu(ElementwiseComposition):
     """x where x > 0, else slope * x.
 

@@ -190,6 +190,13 @@ def test_no_derivative_is_nan_far_from_0(function: Function, dtype: type) -> Non
         assert value.dtype == dtype
 
 
+def test_gelu_in_float32_is_as_exact_as_the_dtype() -> None:
+    x = np.linspace(-9, 9, 100_001, dtype=np.float32)
+    exact = cnp.evaluate(operations.gelu(x.astype(np.float64)))
+    # A few roundings of numbers up to 1, times x.
+    assert np.abs((cnp.evaluate(operations.gelu(x)) - exact) / np.maximum(np.abs(x), 1)).max() < 3e-7
+
+
 def test_sigmoid_keeps_the_digits_of_small_results() -> None:
     x = np.array([-700.0, -50.0, 0.0, 30.0])
     np.testing.assert_allclose(cnp.evaluate(operations.sigmoid(x)), 1 / (1 + np.exp(-x)), rtol=1e-14)
