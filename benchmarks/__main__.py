@@ -117,6 +117,12 @@ def _operations(options: argparse.Namespace) -> None:
     run_operations(options.rounds, options.only)
 
 
+def _training(options: argparse.Namespace) -> None:
+    from benchmarks.training import run_training
+
+    run_training(options.threads[0], options.rounds, options.only)
+
+
 _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "bert": _bert,
     "gemm": _gemm,
@@ -125,9 +131,10 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "first": _first,
     "operations": _operations,
     "compile_time": _compile_time,
+    "training": _training,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
-_THREADED = frozenset({"bert"})  # these run once for each number of threads
+_THREADED = frozenset({"bert", "training"})  # these run once for each number of threads
 _NUM_THREADS = {"compiling": 2}  # the others use one core, or so many
 
 if __name__ == "__main__":
