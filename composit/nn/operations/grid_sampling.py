@@ -1,7 +1,7 @@
 """grid_sample and affine_grid: values of x at positions that are data, differentiable in both.
 
 Positions count from -1 to 1 along each axis, the last spatial axis first. Neighbours are taken from x with their places
-flattened. May import interpolation, composit.numpy, apply, errors, operation.
+flattened.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """interpolate: positions between the elements of one to three spatial axes, one axis after the other.
 
 Each axis takes the neighbours of its positions with `take` and adds them with weights, so derivatives and C are those of
-these. Positions and weights are computed in x's dtype, as in torch, so that nearest neighbours are torch's. May import pooling,
-adaptive_pooling, spatial, composit.numpy, errors, operation.
+these. Positions and weights are computed in x's dtype, as in torch, so that nearest neighbours are torch's.
 """
 
 from __future__ import annotations

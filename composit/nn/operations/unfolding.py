@@ -1,7 +1,6 @@
 """Windows as columns and back (unfold, fold), and channels moved into positions and back (pixel_shuffle, channel_shuffle).
 
-UnfoldedWindows and FoldedWindows are each other's derivative. May import spatial, pooling, pooling_arrays, composit.numpy,
-apply, errors, operation.
+UnfoldedWindows and FoldedWindows are each other's derivative.
 """
 
 from __future__ import annotations
