@@ -13,10 +13,10 @@ import numpy as np
 from composit.apply import placeholder
 from composit.backends import Backend, PreparedProgram, get_backend
 from composit.containers import Rebuild, flatten, map_leaves
-from composit.errors import NoValueError, ParameterError, TracingError
+from composit.errors import NoRuleError, NoValueError, OperandError, ParameterError, TracingError
 from composit.evaluation import bind, evaluate, owned, prepare
 from composit.guards import leaf_value
-from composit.handle import TensorHandle
+from composit.handle import TensorHandle, described
 from composit.nn.transforms import Container
 from composit.numpy.random.recorded_draws import Draw, recorded_draws
 from composit.operation import Array, Input, TensorType, tensor_type
@@ -128,6 +128,7 @@ class _Arguments:
         if _is_number(leaf):
             self._leaves.append(leaf)
             return _MARK
+        _check_constant(leaf)
         return leaf
 
     def placeholders(self) -> tuple[list[Any], Container]:
@@ -153,13 +154,36 @@ def _is_number(leaf: Any) -> bool:
     )
 
 
+def _check_constant(leaf: Any) -> None:
+    """Raise for an argument that would be part of the program although its contents may change between calls."""
+    if isinstance(leaf, type):
+        return
+    try:
+        hash(leaf)
+    except TypeError:
+        is_fixed = False
+    else:
+        is_fixed = not hasattr(leaf, "__array__")
+    if not is_fixed:
+        raise OperandError(
+            f"compile_step: an argument holds {described(leaf):.80} of type {type(leaf).__name__}, whose contents may change between "
+            "calls without a sign; expected arrays, tensors, numbers, lists, tuples, mappings and dataclasses of these, or hashable "
+            "options; pass np.asarray(...) for arrays of other libraries, a tuple or a frozenset for a set"
+        )
+
+
 def _type_of(leaf: Any) -> TensorType:
     """Return the type of a leaf; a scalar counts as an array of rank 0, so that results can be given again."""
-    if type(leaf) is float:
-        return tensor_type((), np.float64, is_scalar=True, weak=float)
+    if type(leaf) in (float, complex):
+        return tensor_type((), np.dtype(type(leaf)), is_scalar=True, weak=type(leaf))
     if _is_tensor(leaf):
         own = leaf.__lazy_tensor__().type
         return tensor_type(own.shape, own.dtype)
+    if isinstance(leaf, np.ndarray) and type(leaf) not in (np.ndarray, np.memmap):
+        raise NoRuleError(
+            f"compile_step: an argument is an array of the class {type(leaf).__name__}, which may have rules of its own; expected one of "
+            "np.ndarray; convert it with np.asarray, and pass the mask of a masked array as another argument"
+        )
     array = np.asarray(leaf)
     return tensor_type(array.shape, array.dtype)
 
@@ -172,11 +196,6 @@ def _structure(container: Container) -> object:
         return type(container), tuple(map(_structure, container))
     if hasattr(container, "__dataclass_fields__") and not isinstance(container, type):
         return type(container), tuple(_structure(getattr(container, name)) for name in container.__dataclass_fields__)
-    try:
-        hash(container)
-    except TypeError:
-        # Only the same object surely means the same program.
-        return type(container), id(container)
     return type(container), container
 
 
@@ -243,6 +262,14 @@ class _Variant:
                 "draws) for arguments of the same types; expected the same one each time; pass what changes as an array or a float, and "
                 "draw arrays (size=...), not single numbers"
             )
+        for one, other in zip(first.draws, again.draws, strict=True):
+            if not _are_same_calls(one, other):
+                raise TracingError(
+                    f"compile_step: a call of {one.method.__name__} that draws an array of shape {one.array.shape} had other "
+                    "parameters, or another generator, in the second call than in the first, but a compiled step repeats the call as it was; expected the "
+                    "same ones each time; draw standard numbers and compute with them, as in loc + scale * generator.normal(size=...), and "
+                    "make generators outside of the step"
+                )
         for one, other in zip(first.sources, again.sources, strict=True):
             if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and not _are_same(one, other):
                 raise TracingError(
@@ -269,6 +296,27 @@ class _Variant:
         return self._trace.rebuild(
             owned([copy(each) if any(each is value for value in values) else each for each in results])
         )
+
+
+def _are_same_calls(one: Draw, other: Draw) -> bool:
+    """Return whether two draws call the same method of the same generator with equal parameters."""
+    if one.method is not other.method or one.generator._bit_generator is not other.generator._bit_generator:
+        return False
+    first, second = _parameters_of(one), _parameters_of(other)
+    return len(first) == len(second) and all(map(_are_equal, first, second))
+
+
+def _parameters_of(draw: Draw) -> list[Any]:
+    # An array given as `out` holds what was drawn.
+    found: list[Any] = []
+    map_leaves((draw.args, {name: value for name, value in draw.kwargs.items() if name != "out"}), found.append)
+    return found
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return _are_same(one, other)
+    return one is other or (type(one) is type(other) and bool(one == other))
 
 
 def _are_same(one: Array, other: Array) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 import composit.numpy as cnp
 from composit.containers import map_leaves
-from composit.errors import ParameterError, TracingError
+from composit.errors import NoRuleError, OperandError, ParameterError, TracingError
 from composit.nn import compile_step, optimizers, value_and_grad
 from composit.program import count_evaluations
 
@@ -191,3 +191,53 @@ def test_a_step_may_write_to_its_arguments(backend: str) -> None:
         np.testing.assert_array_equal(stepped, [7.0, 2.0 - 18.0])
         np.testing.assert_array_equal(same, x)
     np.testing.assert_array_equal(w, [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        lambda generator: generator.normal(generator.normal(size=4) * 100),
+        lambda generator: generator.normal(loc=generator.integers(0, 1000, size=4)),
+        lambda generator: generator.spawn(1)[0].normal(size=4),
+    ],
+)
+def test_a_draw_whose_parameters_or_generator_change_is_an_error(noise: Any) -> None:
+    generator = cnp.random.default_rng(0)
+    step = compile_step(lambda x: x + noise(generator), backend="numpy")
+    step(np.zeros(4))
+    with pytest.raises(TracingError, match="draw standard numbers and compute with them"):
+        step(np.zeros(4))
+
+
+def test_draws_with_parameters_that_stay_are_made_anew() -> None:
+    def noise(generator: Any) -> Any:
+        drawn = generator.normal(np.array([0.0, np.nan]), scale=[1.0, 2.0]) + generator.random(2, dtype=np.float32)
+        return drawn + generator.choice([1.0, 2.0, 4.0], 2, p=[0.5, 0.25, 0.25])
+
+    generator, expected = cnp.random.default_rng(0), cnp.random.default_rng(0)
+    step = compile_step(lambda x: x + noise(generator), backend="numpy")
+    for _ in range(4):
+        np.testing.assert_array_equal(step(np.zeros(2)), cnp.evaluate(noise(expected)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("number", [1.5, 1.5j])
+def test_a_python_number_leaves_the_dtype_of_arrays(backend: str, number: complex) -> None:
+    step = compile_step(lambda x, factor: x * factor, backend=backend)
+    x = np.array([1.0, 2.0], np.float32)
+    for factor in (number, number * 2):
+        product = step(x, factor)
+        np.testing.assert_array_equal(product, x * factor)
+        assert product.dtype == (x * factor).dtype
+
+
+def test_arguments_that_may_change_unseen_are_errors() -> None:
+    torch = pytest.importorskip("torch")
+    step = compile_step(lambda x, other: x, backend="numpy")
+    for each in ({1, 2}, bytearray(b"a"), torch.ones(2)):
+        with pytest.raises(OperandError, match="whose contents may change between calls"):
+            step(1.0, each)
+    for each in (np.ma.masked_array([1.0, 2.0], [True, False]), np.zeros(2).view(np.recarray)):
+        with pytest.raises(NoRuleError, match=r"convert it with np\.asarray"):
+            step(1.0, each)
+    assert step(1.0, (frozenset({1}), float, None, "text")) == 1.0
