@@ -262,13 +262,13 @@ class _Variant:
                 "draws) for arguments of the same types; expected the same one each time; pass what changes as an array or a float, and "
                 "draw arrays (size=...), not single numbers"
             )
-        for one, other in zip(first.draws, again.draws, strict=True):
-            if not _are_same_calls(one, other):
+        for call, later in zip(first.draws, again.draws, strict=True):
+            if not _are_same_calls(call, later):
                 raise TracingError(
-                    f"compile_step: a call of {one.method.__name__} that draws an array of shape {one.array.shape} had other "
-                    "parameters, or another generator, in the second call than in the first, but a compiled step repeats the call as it was; expected the "
-                    "same ones each time; draw standard numbers and compute with them, as in loc + scale * generator.normal(size=...), and "
-                    "make generators outside of the step"
+                    f"compile_step: a call of {call.method.__name__} that draws an array of shape {call.array.shape} had other "
+                    "parameters, or another generator, in the second call than in the first, but a compiled step repeats the call as it "
+                    "was; expected the same ones each time; draw standard numbers and compute with them, as in loc + scale * "
+                    "generator.normal(size=...), and make generators outside of the step"
                 )
         for one, other in zip(first.sources, again.sources, strict=True):
             if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and not _are_same(one, other):

@@ -8,10 +8,11 @@ not depend has the derivative zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import wraps
 from operator import index
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 # Any: a function of tensors in containers of any kind, and such a container.
 Function: TypeAlias = Callable[..., Any]
 Container: TypeAlias = Any
-Argnums: TypeAlias = int | Sequence[int]
+Argnums: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
 
 def grad(function: Function, argnums: Argnums = 0, has_aux: bool = False) -> Function:
@@ -97,7 +98,7 @@ def vjp(function: Function, *primals: Container) -> tuple[Container, Function]:
     call = _Call("vjp", function, primals, {}, range(len(primals)))
 
     def pull(cotangents: Container) -> Container:
-        incoming = _matching("vjp", "cotangent", cotangents, call.outputs)
+        incoming = _matching("vjp", "cotangent", cotangents, call.result_form, call.outputs)
         return call.in_form(call.pulled_back(incoming))
 
     return call.result, pull
@@ -139,7 +140,7 @@ def linearize(function: Function, *primals: Container) -> tuple[Container, Funct
     forward = _Forward(call)
 
     def push(*tangents: Container) -> Container:
-        given = _matching("jvp", "tangent", tangents, call.inputs)
+        given = _matching("jvp", "tangent", tangents, call.argument_form, call.inputs)
         return call.fill_result(forward.pushed(given))
 
     return call.result, push
@@ -213,9 +214,11 @@ class _Call:
             handles.append([_as_it_is(leaf) for leaf in own])
             rebuilds.append(rebuild)
         self.inputs: list[Any] = [leaf for own in handles for leaf in own]
+        # Containers of our own: the caller may change those that were given, and those of the result.
+        self.argument_form = [rebuild(own) for rebuild, own in zip(rebuilds, handles, strict=True)]
         self._counts = [len(own) for own in handles]
         self._rebuilds = rebuilds
-        self._is_one = isinstance(argnums, int)
+        self._is_one = isinstance(argnums, SupportsIndex)
         for leaf in self.inputs:
             if leaf.dtype.kind not in "fc":
                 raise DerivativeError(
@@ -224,6 +227,7 @@ class _Call:
                 )
         self.result = map_leaves(function(*arguments, **kwargs), _as_output)
         outputs, self.fill_result = flatten(self.result)
+        self.result_form = self.fill_result(outputs)
         self.outputs = [_as_it_is(output) for output in outputs]
 
     def pulled_back(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -313,7 +317,7 @@ def _stacked(parts: Sequence[Any], like: TensorHandle, axis: int) -> LazyTensor:
 
 
 def _places(asked: str, argnums: Argnums, num_args: int) -> list[int]:
-    given = [argnums] if isinstance(argnums, int) else [index(each) for each in argnums]
+    given = [index(each) for each in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
     if not all(-num_args <= each < num_args for each in given):
         raise ParameterError(
             f"{asked}: argnums={argnums!r} was given for a call with {num_args} positional arguments; expected positions from 0 to "
@@ -325,6 +329,22 @@ def _places(asked: str, argnums: Argnums, num_args: int) -> list[int]:
             f"{asked}: argnums={argnums!r} names an argument twice; expected each position once; leave one out"
         )
     return places
+
+
+def _in_order_of(asked: str, word: str, form: Container, given: Container) -> Container:
+    """Return the given values in the order of `form`, so that mappings are matched by their keys."""
+    if isinstance(form, Mapping) and isinstance(given, Mapping):
+        if form.keys() != given.keys():
+            raise OperandError(
+                f"{asked}: {word}s with the keys {list(given)!r:.60} were given for {list(form)!r:.60}; expected the same keys; pass "
+                "zeros where nothing flows"
+            )
+        return {key: _in_order_of(asked, word, form[key], given[key]) for key in form}
+    if isinstance(form, list | tuple) and isinstance(given, list | tuple) and len(form) == len(given):
+        return [_in_order_of(asked, word, *pair) for pair in zip(form, given, strict=True)]
+    if is_dataclass(form) and type(form) is type(given):
+        return [_in_order_of(asked, word, getattr(form, f.name), getattr(given, f.name)) for f in fields(form)]
+    return given
 
 
 def _as_it_is(tensor: TensorHandle) -> LazyTensor:
@@ -373,9 +393,9 @@ def _scalar_loss(loss: Any) -> LazyTensor:
     return loss  # type: ignore[return-value]  # tensors are LazyTensors
 
 
-def _matching(asked: str, word: str, given: Container, wanted: Sequence[TensorHandle]) -> list[Any]:
-    """Return one tensor for each of the wanted ones, of its shape and dtype."""
-    leaves, _ = flatten(map_leaves(given, _as_output))
+def _matching(asked: str, word: str, given: Container, form: Container, wanted: Sequence[TensorHandle]) -> list[Any]:
+    """Return one tensor for each of the wanted ones, of its shape and dtype; `form` is their container."""
+    leaves, _ = flatten(map_leaves(_in_order_of(asked, word, form, given), _as_output))
     if len(leaves) != len(wanted):
         raise OperandError(
             f"{asked}: {len(leaves)} {word}s were given for {len(wanted)} tensors; expected one {word} for each; pass them in the same "

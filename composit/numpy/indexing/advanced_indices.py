@@ -129,12 +129,12 @@ class AdvancedIndexAdjoint(Operation):
 
 
 def known_integers(index: Any) -> Array | None:
-    """Return the values of an index if they are known: arrays, numbers, inputs. Else None."""
+    """Return the values of an index if they are known: arrays, numbers, inputs with a value. Else None, as for placeholders."""
     if not isinstance(index, TensorHandle):
         return np.asarray(index)
     operation = index.node.operation
     if isinstance(operation, Input):
-        return np.asarray(operation.read())
+        return np.asarray(operation.read()) if operation.has_value else None
     return None if index._known is None else np.asarray(index._known.value)
 
 

@@ -241,3 +241,27 @@ def test_arguments_that_may_change_unseen_are_errors() -> None:
         with pytest.raises(NoRuleError, match=r"convert it with np\.asarray"):
             step(1.0, each)
     assert step(1.0, (frozenset({1}), float, None, "text")) == 1.0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_step_may_index_by_its_arguments(backend: str) -> None:
+    def step(table: Any, places: Any) -> Any:
+        slope = value_and_grad(lambda table: cnp.sum(table[places] ** 2))(table)[1]
+        rows = table[places]
+        table[places] = 0.0
+        return rows, slope, cnp.take(table, places, axis=0), table
+
+    compiled = compile_step(step, backend=backend)
+    table = np.arange(8.0).reshape(4, 2)
+    for places in (np.array([0, 3, -1]), np.array([1, 1, 2]), np.array([3, 0, 1])):
+        rows, slope, zeros, rest = compiled(table, places)
+        expected = np.zeros_like(table)
+        np.add.at(expected, places, 2 * table[places])
+        np.testing.assert_array_equal(rows, table[places])
+        np.testing.assert_array_equal(slope, expected)
+        np.testing.assert_array_equal(zeros, np.zeros((3, 2)))
+        np.testing.assert_array_equal(rest, np.where(np.isin(np.arange(4), places % 4)[:, None], 0.0, table))
+    for _ in range(2):
+        with pytest.raises(IndexError, match="out of bounds"):
+            compiled(table, np.array([0, 4, 1]))
+    np.testing.assert_array_equal(compiled(table, np.array([0, 3, 1]))[0], table[[0, 3, 1]])

@@ -284,3 +284,16 @@ def test_a_write_to_the_result_does_not_change_the_derivative() -> None:
     z *= 10
     np.testing.assert_array_equal(np.asarray(pull(cnp.ones(2))[0]), [2.0, 6.0])
     np.testing.assert_array_equal(np.asarray(push(cnp.ones(2))), [2.0, 6.0])
+
+
+def test_mappings_are_matched_by_their_keys() -> None:
+    _, pull = vjp(lambda x: {"a": x, "b": 2 * x}, 1.0)
+    assert float(pull({"b": 10.0, "a": 1.0})[0]) == 21.0
+    _, change = jvp(lambda d: d["a"] + 2 * d["b"][0], [{"a": 1.0, "b": (1.0,)}], [{"b": (10.0,), "a": 1.0}])
+    assert float(change) == 21.0
+    with pytest.raises(OperandError, match="expected the same keys"):
+        pull({"a": 1.0, "c": 1.0})
+
+
+def test_argnums_are_integers_of_any_class() -> None:
+    assert float(grad(lambda a, b: a * b, np.int64(1))(2.0, 3.0)) == 2.0
