@@ -60,8 +60,10 @@ class _Order:
     def result(self, context: Context, dtype: np.dtype | None = None) -> View:
         """Return a new array for the result, in this order."""
         shape = context.types[0].shape
-        stored = (shape[0], *shape[2:], shape[1]) if self.is_last else shape
-        return context.memory.temporary(stored, dtype or context.types[0].dtype)
+        dtype = dtype or context.types[0].dtype
+        if self.is_last:
+            return context.memory.reordered_temporary((shape[0], *shape[2:], shape[1]), dtype)
+        return context.memory.temporary(shape, dtype)
 
 
 def _order_of(x: View, rank: int) -> _Order:

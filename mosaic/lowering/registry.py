@@ -6,7 +6,7 @@ A lowering returns one value per result, or raises `NoLowering` with the reason:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import singledispatch
 
 import numpy as np
@@ -30,9 +30,13 @@ ViewChange = Callable[[View], View]
 
 @dataclass(slots=True)
 class Memory:
-    """Hands out buffers, numbered in order."""
+    """Hands out buffers, numbered in order.
+
+    reordered: those that hold results in another order of axes than numpy would, such as channels last
+    """
 
     num_temporaries: int = 0
+    reordered: set[Buffer] = field(default_factory=set)
 
     def temporary(self, shape: Shape, dtype: np.dtype) -> View:
         """Return a new dense array."""
@@ -40,6 +44,12 @@ class Memory:
         buffer = Buffer(BufferKind.TEMPORARY, self.num_temporaries, num_elements, dtype)
         self.num_temporaries += 1
         return dense_view(buffer, shape)
+
+    def reordered_temporary(self, shape: Shape, dtype: np.dtype) -> View:
+        """Return a new dense array for a result whose axes numpy would have in another order."""
+        result = self.temporary(shape, dtype)
+        self.reordered.add(result.buffer)
+        return result
 
 
 @dataclass(slots=True)
@@ -88,7 +98,7 @@ class Context:
         whole = [view for view in seen if view.ndim == len(shape) > 2 and _shows_each_once(view)]
         if not whole or not all(map(_has_channels_last, whole)):
             return self.result()
-        stored = self.memory.temporary((shape[0], *shape[2:], shape[1]), dtype)
+        stored = self.memory.reordered_temporary((shape[0], *shape[2:], shape[1]), dtype)
         return stored.transpose((0, len(shape) - 1, *range(1, len(shape) - 1)))
 
     def define(self, result: View, expression: Expression, reducer: str | None = None, reduced: Shape = ()) -> View:

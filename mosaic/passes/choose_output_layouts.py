@@ -14,11 +14,14 @@ from dataclasses import replace
 from mosaic.ir.expressions import Uniform, views
 from mosaic.ir.statements import Definition, IrProgram, read_views, written_views
 from mosaic.ir.views import Buffer, View, dense_view
+from mosaic.lowering.registry import Memory
 from mosaic.passes.inline_elementwise import is_movement
 
 
-def choose_output_layouts(program: IrProgram) -> IrProgram:
+def choose_output_layouts(program: IrProgram, memory: Memory) -> IrProgram:
     """Return the program with outputs that one elementwise definition fills, and nothing reads, in numpy's order.
+
+    What reads arrays that are stored in another order than numpy's stays in row-major order.
 
     Pre:  statements are definitions, matmuls, scatters and islands
     """
@@ -27,7 +30,11 @@ def choose_output_layouts(program: IrProgram) -> IrProgram:
     writers = Counter(view.buffer for statement in program.statements for view in written_views(statement))
     statements, moved = [], dict[Buffer, View]()
     for statement in program.statements:
-        if isinstance(statement, Definition) and _is_free(statement):
+        if (
+            isinstance(statement, Definition)
+            and _is_free(statement)
+            and memory.reordered.isdisjoint(_read_by(statement))
+        ):
             buffer = statement.result.buffer
             order = memory_order(statement)
             is_only = delivered[buffer] == 1 and writers[buffer] == 1 and buffer not in read
@@ -37,6 +44,10 @@ def choose_output_layouts(program: IrProgram) -> IrProgram:
         statements.append(statement)
     outputs = tuple(_moved(output, moved) for output in program.outputs)
     return replace(program, statements=tuple(statements), outputs=outputs)
+
+
+def _read_by(definition: Definition) -> set[Buffer]:
+    return {view.buffer for view in views(definition.expression)}
 
 
 def _is_free(definition: Definition) -> bool:

@@ -92,6 +92,14 @@ def test_channels_last_and_filters_that_are_constants() -> None:
     check(y)
 
 
+def test_outputs_lie_in_memory_as_numpys() -> None:
+    x, filters = tensor(2, 3, 8, 8), tensor(16, 3, 3, 3, seed=1)
+    y = convolution(x, filters)
+    for result in (y, cnp.nn.relu(y), cnp.nn.max_pool(y, kernel_size=2), cnp.exp(cnp.nn.relu(y)) + 1):
+        given = mosaic.compile(result, inputs=[x])(cnp.evaluate(x))
+        assert given.strides == cnp.evaluate(result).strides
+
+
 def test_a_convolution_copies_no_windows() -> None:
     x, filters = tensor(4, 16, 32, 32), tensor(32, 16, 3, 3, seed=1)
     model = mosaic.compile(convolution(x, filters, channels_last=False), inputs=[x])
