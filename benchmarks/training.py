@@ -144,7 +144,15 @@ def _cases() -> list[Case]:
         Case("MLP 784-256-128-10, SGD", layers, _mlp, _torch_mlp, flat, labels, is_adam=False, rate=1e-2),
         Case("MLP 784-256-128-10, Adam", layers, _mlp, _torch_mlp, flat, labels),
         Case("ViT 4 layers of 64, 16 patches, Adam", vit, vit_model, _torch_vit, small, labels),
-        Case("CNN 3x3 of 32 and 64, 28x28, Adam", cnn, digits_cnn.convolutional_network, _torch_cnn, large, labels),
+        Case(
+            "CNN 3x3 of 32 and 64, 28x28, Adam",
+            cnn,
+            digits_cnn.convolutional_network,
+            _torch_cnn,
+            large,
+            labels,
+            rate=1e-4,
+        ),
     ]
 
 
