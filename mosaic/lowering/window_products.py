@@ -23,9 +23,6 @@ from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, Value, lower
 from mosaic.lowering.windows import Windows, adjoint_windows, channels_last, define_reduction, with_border
 
-_shortest_run = 16
-"""The most elements of a window's row for which the rows are stored beside each other: sums go to memory after each run."""
-
 _fewest_columns = 4
 """A tile computes at least a vector of columns; with fewer, lanes along groups or channels do more."""
 
@@ -34,8 +31,6 @@ _fewest_columns = 4
 def _(operation: Convolution, context: Context) -> Sequence[Value]:
     filters = _by_group(context.view(1), 0, operation.groups)
     groups, num_each, _, *kernel = filters.shape
-    if _has_short_runs(filters):
-        return (_of_few_channels(operation, context, filters),)
     is_narrow = not _is_wide(groups, num_each)
     x = context.view(0) if is_narrow else channels_last(context, context.view(0))
     windows = Windows(tuple(kernel), operation.strides, operation.dilation).over(_channels_by_group(x, groups))
@@ -89,30 +84,6 @@ def _(operation: FilterGradient, context: Context) -> Sequence[Value]:
     merged = result.transpose(order).reshape((num_outputs, num_channels, *kernel))
     assert merged is not None, "groups of outputs lie side by side"
     return (merged,)
-
-
-def _has_short_runs(filters: View) -> bool:
-    """Whether a row of a window has so few elements that the kernel would mostly go from one row to the next."""
-    groups, num_outputs, num_channels, *kernel = filters.shape
-    is_tiled = filters.dtype in (np.float32, np.float64) and groups == 1 and num_outputs > 1
-    return is_tiled and math.prod(kernel[:-1]) > 1 and 0 < kernel[-1] * num_channels <= _shortest_run
-
-
-def _of_few_channels(operation: Convolution, context: Context, filters: View) -> View:
-    """Append the product over x stored with the rows of a window as channels too, as for images of three channels.
-
-    They make up the longest run, kernel width times rows times channels, and x is copied to have its channels last anyway.
-    """
-    first, last = Windows(filters.shape[3:], operation.strides, operation.dilation).split()
-    x = context.view(0)
-    rows = first.over(x.transpose((0, *range(2, x.ndim), 1)))
-    stored = context.copy(rows, context.memory.temporary(rows.shape, x.dtype))
-    # stored[n, p..., w, k..., c] -> windows[n, p..., q, group, l, k..., c]
-    rank = len(operation.strides)
-    windows = last.over(stored.expand_dims((rank + 1,)), rank)
-    result = _result(context, 1, is_first=False)
-    _append(context, result, windows, filters.transpose((0, 1, 2, filters.ndim - 1, *range(3, filters.ndim - 1))))
-    return _as_channels_first(result)
 
 
 def _append(context: Context, result: View, windows: View, filters: View) -> None:

@@ -13,12 +13,16 @@ from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite,
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, View
+from mosaic.lowering.registry import Memory
 from mosaic.passes.inline_elementwise import largest_expression
 from mosaic.passes.uses import moves_behind_update, readers, updates
 
 
-def fuse_epilogues(program: IrProgram) -> IrProgram:
+def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
     """Return the program in which each product's only user is its epilogue, if it is elementwise over the product.
+
+    What brings channels that are stored last into another order stays a pass of its own: each vector of an epilogue would go to as
+    many lines of memory as it has lanes.
 
     Pre:  statements are definitions, matmuls and islands
     """
@@ -33,7 +37,7 @@ def fuse_epilogues(program: IrProgram) -> IrProgram:
             continue
         user = statements[places[0]]
         fused = None if user is None else with_epilogue(user, statement)
-        if fused is not None:
+        if fused is not None and not (statement.result.buffer in memory.reordered and fused.result.strides[-1] != 1):
             # The fused product takes the user's position, after everything that the epilogue reads.
             statements[position], statements[places[0]] = None, fused
     return replace(program, statements=tuple(each for each in statements if each is not None))

@@ -81,7 +81,7 @@ def _(loop: Loop, memory: Memory, fuse: bool) -> list[Kind]:
     outputs += [one.following for one in loop.carried if one.following.buffer in own]
     body = IrProgram(loop.body, (), (), tuple(outputs), {})
     if fuse:
-        body = fuse_epilogues(inline_elementwise(body))
+        body = fuse_epilogues(inline_elementwise(body), memory)
     inner = fuse_rows(body, memory, fuse)
     assert len(inner.groups) == len(inner.statements), "numpy runs no turns"
     states = {one.state.buffer for one in loop.carried}

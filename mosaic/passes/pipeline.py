@@ -118,7 +118,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in request.program.instructions):
             yield partial(choose_output_layouts, memory=memory)
         yield partial(split_reductions, memory=memory)
-        yield fuse_epilogues
+        yield partial(fuse_epilogues, memory=memory)
     yield partial(fuse_rows, memory=memory, fuse=options.fuse)
     if options.fuse:
         yield fuse_attention

@@ -8,8 +8,7 @@ void product_1(
     int64_t r1 __attribute__((unused)),
     const float *p0 __attribute__((unused)),
     const float *p1 __attribute__((unused)),
-    const float *p2 __attribute__((unused)),
-    float *p3 __attribute__((unused))) {
+    float *p2 __attribute__((unused))) {
     float sums[288] __attribute__((aligned(64)));
     for (int64_t task = task_start; task < task_stop; ++task) {
         const int64_t panel = task % 3;
@@ -33,15 +32,33 @@ void product_1(
             for (int64_t r = 0; r < 6; ++r) {
                 for (int64_t offset = 0; offset < columns; offset += 8) {
                     f32x8 value = load_f32x8(sums + (row - row_start) * 16 + r * 16 + offset);
-                    f32x8 v7 = load_f32x8(p2 + (column + offset));
-                    f32x8 v8 = value + v7;
-                    f32x8 v9 = maximum_f32x8(v8, broadcast_f32x8(0.0f));
-                    store_strided_f32x8(p3 + r0 * 5760 + r1 * 18 + (row + r) + (column + offset) * 144, 144, v9, 8);
+                    store_f32x8(p2 + r0 * 5760 + r1 * 720 + (row + r) * 40 + (column + offset), value);
                 }
             }
         }
     }
 }
+
+static inline __attribute__((always_inline, unused)) f32x8 load_strided_f32x8(const float *p, int64_t stride) {
+    return (f32x8){p[0], p[stride], p[stride * 2], p[stride * 3], p[stride * 4], p[stride * 5], p[stride * 6], p[stride * 7]};
+}
+
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef int32_t i32x8_unaligned __attribute__((vector_size(32), aligned(4), may_alias));
+
+static inline __attribute__((always_inline, unused)) f32x8 select_f32x8(i32x8 mask, f32x8 a, f32x8 b) {
+    return (f32x8)((mask & (i32x8)a) | (~mask & (i32x8)b));
+}
+
+#if defined(__AVX__) && !defined(__clang__)
+static inline __attribute__((always_inline, unused)) f32x8 maximum_f32x8(f32x8 a, f32x8 b) {
+    return select_f32x8(a != a, a, __builtin_ia32_maxps256(a, b));
+}
+#else
+static inline __attribute__((always_inline, unused)) f32x8 maximum_f32x8(f32x8 a, f32x8 b) {
+    return select_f32x8((a > b) | (a != a), a, b);
+}
+#endif
 
 /* convolution
  *   elements of [2, 3, 200] float32 */
@@ -65,20 +82,45 @@ static void kernel_0(void *context, long task, long thread __attribute__((unused
     }
 }
 
-/* convolution, add, relu
+/* convolution
  *   product: [2, 8] times (18, 27) @ (27, 40) */
 static void kernel_1(void *context, long task, long thread __attribute__((unused))) {
     void **operands = context;
     const float *p0 = operands[0];
     const float *p1 = operands[1];
-    const float *p2 = operands[2];
-    float *p3 = operands[3];
+    float *p2 = operands[2];
     const int64_t start = task * 8;
     const int64_t stop = start + 8 < 16 ? start + 8 : 16;
     for (int64_t batch = start; batch < stop; ++batch) {
         const int64_t r0 = batch / 8;
         const int64_t r1 = batch % 8;
-        product_1(0, 3, p0 + r0 * 600 + r1 * 60, p1, r0, r1, p0, p1, p2, p3);
+        product_1(0, 3, p0 + r0 * 600 + r1 * 60, p1, r0, r1, p0, p1, p2);
+    }
+}
+
+/* add, relu
+ *   elements of [2, 40, 144] float32 */
+static void kernel_2(void *context, long task, long thread __attribute__((unused))) {
+    void **operands = context;
+    (void)task;
+    const float *p0 = operands[0];
+    const float *p1 = operands[1];
+    float *p2 = operands[2];
+    int64_t r0 = 0;
+    int64_t r1 = 0;
+    for (int64_t row = 0; row < 80; ++row) {
+        f32x8 v3 = broadcast_f32x8(*(p1 + r1));
+        for (int64_t i1 = 0; i1 < 144; i1 += 8) {
+            f32x8 v2 = load_strided_f32x8(p0 + r0 * 5760 + r1 + i1 * 40, 40);
+            f32x8 v4 = v2 + v3;
+            f32x8 v5 = maximum_f32x8(v4, broadcast_f32x8(0.0f));
+            store_f32x8(p2 + r0 * 5760 + r1 * 144 + i1, v5);
+        }
+        r1 += 1;
+        if (r1 == 40) {
+            r1 = 0;
+            r0 += 1;
+        }
     }
 }
 

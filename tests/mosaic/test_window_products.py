@@ -104,8 +104,8 @@ def test_a_convolution_copies_no_windows() -> None:
     x, filters = tensor(4, 16, 32, 32), tensor(32, 16, 3, 3, seed=1)
     model = mosaic.compile(convolution(x, filters, channels_last=False), inputs=[x])
     columns = 4 * 30 * 30 * 16 * 9 * 4
-    # x with channels last; columns would take 9 times as much.
-    assert model.buffers.arena_bytes < columns / 4
+    # x and the result with channels last; columns would take 9 times as much as x.
+    assert model.buffers.arena_bytes < columns / 2
 
 
 def test_views_of_x_are_read_where_they_lie() -> None:
