@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,6 @@ def stop_gradient(x: Any) -> Any:  # Any: array_like, or a container of tensors
         >>> cnp.evaluate(grad(lambda x: x * stop_gradient(x))(3.0))
         np.float64(3.0)
     """
-    if isinstance(x, list | tuple | dict):
+    if isinstance(x, list | tuple | Mapping) or (is_dataclass(x) and not isinstance(x, type)):
         return map_leaves(x, lambda leaf: apply(StopGradient(), leaf) if isinstance(leaf, TensorHandle) else leaf)
     return apply(StopGradient(), x)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import composit.numpy as cnp
-from composit.errors import ParameterError
+from composit.errors import DtypeError, ParameterError
 from composit.nn.optimizer import Optimizer, State, Tensors
 from composit.nn.optimizers.rule import scaled
 
@@ -21,6 +23,12 @@ def clip_by_value(gradients: Sequence[Any], limit: float) -> list[Any]:
         array([-1. ,  0.5])
     """
     _check_limit("clip_by_value", limit)
+    for gradient in gradients:
+        if gradient.dtype.kind == "c":
+            raise DtypeError(
+                f"clip_by_value: a gradient has dtype {gradient.dtype}; expected real numbers, since complex ones have no order; use "
+                "clip_by_global_norm"
+            )
     return [cnp.clip(gradient, -limit, limit) for gradient in gradients]
 
 
@@ -38,7 +46,7 @@ def clip_by_global_norm(gradients: Sequence[Any], limit: float) -> tuple[list[An
     _check_limit("clip_by_global_norm", limit)
     if not gradients:
         return [], cnp.asarray(0.0)
-    squares = [cnp.sum(gradient * gradient) for gradient in gradients]
+    squares = [_sum_of_squares(gradient) for gradient in gradients]
     norm = cnp.sqrt(sum(squares[1:], squares[0]))
     factor = cnp.minimum(limit / (norm + 1e-6), 1.0)
     return [scaled(factor, gradient) for gradient in gradients], norm
@@ -67,6 +75,14 @@ def clipped(
         return optimizer.update(parameters, gradients, state)
 
     return Optimizer(f"clipped {optimizer.name}", optimizer.init, update)
+
+
+def _sum_of_squares(gradient: Any) -> Any:
+    if gradient.dtype.kind == "c":
+        return cnp.sum(cnp.real(gradient * cnp.conj(gradient)))
+    # The squares of float16 overflow from 256 on.
+    wide = cnp.astype(gradient, np.float32) if gradient.dtype == np.float16 else gradient
+    return cnp.sum(wide * wide)
 
 
 def _check_limit(asked: str, limit: float) -> None:

@@ -55,5 +55,10 @@ def sgd(
         return parameter - scaled(rate, direction), (velocity,)
 
     return optimizer_of(
-        "sgd", rule, learning_rate, lambda p: (zeros_like(p),) if momentum else (), needs_count=bool(dampening)
+        "sgd",
+        rule,
+        learning_rate,
+        lambda p: (zeros_like(p),) if momentum else (),
+        needs_count=bool(dampening),
+        kinds="fc",
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.apply import input_of
-from composit.errors import OperandError, ParameterError
+from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.handle import TensorHandle, described
 from composit.nn.optimizer import Optimizer, Tensors, rate_input
 
@@ -35,26 +35,36 @@ Rule: TypeAlias = Callable[[Any, Any, Slots, Any, Any], tuple[Any, Slots]]
 
 
 def optimizer_of(
-    name: str, rule: Rule, rate: Rate, slots: Callable[[Any], Slots], needs_count: bool = True
+    name: str,
+    rule: Rule,
+    rate: Rate,
+    slots: Callable[[Any], Slots],
+    needs_count: bool = True,
+    kinds: str = "f",
 ) -> RuleOptimizer:
     """Return the optimizer that applies a rule to each parameter.
 
     slots:       the rule's values for a parameter before the first step
     needs_count: whether the rule reads the number of the step; a schedule always does
+    kinds:       dtype.kind of parameters; "c" only for rules that are linear in the gradient
     """
     rate_at = _rate_function(rate)
     is_counted = needs_count or callable(rate)
+    num_slots = len(slots(cnp.zeros(())))
 
     def init(parameters: Tensors) -> RuleState:
+        _check_parameters(name, parameters, kinds)
         kept = [tuple(slots(parameter)) for parameter in parameters]
         if not is_counted:
             return {"slots": kept} if any(kept) else ()
         return {"count": input_of(np.zeros(()), f"{name}.count"), "slots": kept}
 
     def update(parameters: Tensors, gradients: Tensors, state: RuleState) -> tuple[list[Any], RuleState]:
+        _check_parameters(name, parameters, kinds)
+        _check_gradients(name, parameters, gradients)
         kept = state["slots"] if isinstance(state, dict) else [()] * len(parameters)
-        _check_state(name, parameters, kept)
-        before = state["count"] if is_counted and isinstance(state, dict) else None
+        before = state.get("count") if isinstance(state, dict) else None
+        _check_state(name, parameters, kept, num_slots, is_counted, before)
         number = None if before is None else before + 1.0
         this_rate = rate_at(before)
         results = [
@@ -114,9 +124,41 @@ def _rate_function(rate: Rate) -> Callable[[Any], Any]:
     return lambda count: constant
 
 
-def _check_state(name: str, parameters: Tensors, kept: Sequence[Slots]) -> None:
+def _check_parameters(name: str, parameters: Tensors, kinds: str) -> None:
+    if not isinstance(parameters, list | tuple) or not all(hasattr(each, "dtype") for each in parameters):
+        raise OperandError(
+            f"{name}: {described(parameters)!s:.80} of type {type(parameters).__name__} was given for the parameters; expected a list of "
+            "tensors; for a mapping write list(parameters.values())"
+        )
+    for position, each in enumerate(parameters):
+        if each.dtype.kind not in kinds:
+            raise DtypeError(
+                f"{name}: parameter {position} has dtype {each.dtype}; expected {'real ' if kinds == 'f' else ''}floating numbers; "
+                "convert integers with astype, and split complex numbers with cnp.real and cnp.imag"
+            )
+
+
+def _check_gradients(name: str, parameters: Tensors, gradients: Tensors) -> None:
+    shapes = [tuple(np.shape(each)) for each in parameters]
+    given = [tuple(each.shape) for each in gradients]
+    if shapes != given:
+        raise ShapeError(
+            f"{name}: gradients of shapes {given!s:.100} were given for parameters of shapes {shapes!s:.100}; expected the same ones in "
+            "the same order; sum a gradient over the axes it has more"
+        )
+
+
+def _check_state(
+    name: str, parameters: Tensors, kept: Sequence[Slots], num_slots: int, is_counted: bool, count: Any
+) -> None:
     if len(kept) != len(parameters):
         raise ParameterError(
             f"{name}: a state for {len(kept)} parameters was given with {len(parameters)} parameters; expected the state of the same "
             "parameters; make it with optimizer.init(parameters)"
+        )
+    if any(len(own) != num_slots for own in kept) or is_counted != (count is not None):
+        raise ParameterError(
+            f"{name}: a state with {len(kept[0]) if kept else 0} values per parameter {'without' if count is None else 'with'} a number of "
+            f"steps was given; expected {num_slots} {'with' if is_counted else 'without'} it; another optimizer made this state: make "
+            "it with this one's init(parameters)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -297,3 +298,17 @@ def test_mappings_are_matched_by_their_keys() -> None:
 
 def test_argnums_are_integers_of_any_class() -> None:
     assert float(grad(lambda a, b: a * b, np.int64(1))(2.0, 3.0)) == 2.0
+
+
+def test_stop_gradient_takes_every_container() -> None:
+    class Pair(NamedTuple):
+        first: Any
+        second: Any
+
+    @dataclass
+    class Record:
+        value: Any
+
+    stopped = stop_gradient(Record(Pair(cnp.ones(2), "text")))
+    assert isinstance(stopped.value, Pair)
+    assert float(grad(lambda x: x * stop_gradient(Record(x)).value)(3.0)) == 3.0

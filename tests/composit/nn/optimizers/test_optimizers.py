@@ -12,7 +12,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from composit.containers import flatten
-from composit.errors import OperandError, ParameterError
+from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.nn import grad, optimize_step, optimizers
 from composit.nn.optimizer import Optimizer
 
@@ -219,3 +219,48 @@ def test_no_state_is_kept_twice() -> None:
     optimizer = optimizers.adam()
     state = optimizer.init([cnp.ones((4, 4)), cnp.ones(3)])
     assert [each.shape for each in flatten(state)[0]] == [(), (4, 4), (4, 4), (3,), (3,)]
+
+
+def test_what_an_optimizer_would_get_wrong_is_an_error() -> None:
+    matrix, vector = cnp.ones((2, 2)), cnp.ones(2)
+    adam = optimizers.adam()
+    for optimizer in (adam, optimizers.sgd(0.1)):
+        for gradients in ([vector], [matrix, vector]):
+            with pytest.raises(ShapeError, match="in the same order"):
+                optimizer.update([matrix], gradients, optimizer.init([matrix]))
+        with pytest.raises(DtypeError, match="convert integers with astype"):
+            optimizer.init([cnp.arange(3)])
+        with pytest.raises(OperandError, match="expected a list of tensors"):
+            optimizer.init({"weight": matrix})  # type: ignore[arg-type]
+    with pytest.raises(DtypeError, match=r"split complex numbers"):
+        adam.init([vector * 1j])
+    for other in (
+        optimizers.sgd(0.1),
+        optimizers.sgd(0.1, 0.9),
+        optimizers.amsgrad(),
+        optimizers.rmsprop(momentum=0.5),
+    ):
+        with pytest.raises(ParameterError, match="another optimizer made this state"):
+            adam.update([vector], [vector], other.init([vector]))
+
+
+def test_complex_numbers_descend_and_are_clipped_as_in_torch() -> None:
+    start, slope = np.array([1 + 2j, -1j]), np.array([3 + 4j, 1.0])
+    weight = torch.tensor(start, requires_grad=True)
+    weight.grad = torch.tensor(slope)
+    norm = torch.nn.utils.clip_grad_norm_([weight], 2.0)
+    torch.optim.SGD([weight], 0.1).step()
+    gradients, ours = optimizers.clip_by_global_norm([cnp.asarray(slope)], 2.0)
+    sgd = optimizers.sgd(0.1)
+    (stepped,), _ = sgd.update([cnp.asarray(start)], gradients, sgd.init([cnp.asarray(start)]))
+    np.testing.assert_allclose(np.asarray(stepped), weight.detach().numpy())
+    np.testing.assert_allclose(np.asarray(ours), norm.numpy())
+    with pytest.raises(DtypeError, match="have no order"):
+        optimizers.clip_by_value([cnp.asarray(slope)], 1.0)
+
+
+def test_large_float16_gradients_are_clipped_and_not_lost() -> None:
+    (clipped,), norm = optimizers.clip_by_global_norm([cnp.asarray(np.full(4, 300, np.float16))], 1.0)
+    assert float(norm) == 600.0
+    np.testing.assert_allclose(np.asarray(clipped), np.full(4, 0.5), rtol=1e-3)
+    assert clipped.dtype == np.float16
