@@ -13,11 +13,12 @@ import numpy as np
 from composit.apply import placeholder
 from composit.backends import Backend, PreparedProgram, get_backend
 from composit.containers import Rebuild, flatten, map_leaves
+from composit.eager_results import lazily
 from composit.errors import NoRuleError, NoValueError, OperandError, ParameterError, TracingError
 from composit.evaluation import bind, evaluate, owned, prepare
 from composit.guards import leaf_value
 from composit.handle import TensorHandle, described
-from composit.nn.transforms import Container
+from composit.nn.transforms import Container, being_traced, is_traced
 from composit.numpy.random.recorded_draws import Draw, recorded_draws
 from composit.operation import Array, Input, TensorType, tensor_type
 from composit.program import BoundProgram, run_in, surroundings_of
@@ -74,7 +75,12 @@ class CompiledStep:
         self._variants: OrderedDict[object, _Variant] = OrderedDict()
 
     def __call__(self, *args: Container, **kwargs: Container) -> Container:
-        """Return the step's results for these arguments, as arrays in the function's containers."""
+        """Return the step's results for these arguments, as arrays in the function's containers.
+
+        Inside grad, another compiled step and the like, the function itself is called: its operations become part of their graph.
+        """
+        if is_traced():
+            return self._function(*args, **kwargs)
         given = _Arguments(args, kwargs)
         variant = self._variants.get(given.key)
         if variant is None:
@@ -217,7 +223,7 @@ def _traced(function: Callable[..., Container], given: _Arguments) -> _Trace:
     made, (args, kwargs) = given.placeholders()
     # Taken before the call, since the function may write to its arguments: `x *= 2` points the tensor to another value.
     inputs = [value_of(each) for each in made]
-    with recorded_draws() as record:
+    with recorded_draws() as record, being_traced(), lazily():
         try:
             result = function(*args, **kwargs)
         except NoValueError as error:

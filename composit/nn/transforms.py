@@ -8,7 +8,9 @@ not depend has the derivative zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from operator import index
@@ -192,6 +194,24 @@ def hessian(function: Function, argnums: Argnums = 0) -> Function:
     return jacobian(grad(function, argnums), argnums)
 
 
+_is_traced: ContextVar[bool] = ContextVar("composit_is_traced", default=False)
+
+
+@contextmanager
+def being_traced() -> Iterator[None]:
+    """Mark that a user's function is called for its graph: a compiled step inside adds its operations to it."""
+    token = _is_traced.set(True)
+    try:
+        yield
+    finally:
+        _is_traced.reset(token)
+
+
+def is_traced() -> bool:
+    """Return whether this call stands inside `being_traced`."""
+    return _is_traced.get()
+
+
 class _Call:
     """One call of a user's function: the tensors that it is differentiated by, and the results.
 
@@ -225,7 +245,8 @@ class _Call:
                     f"{asked}: an argument holds {described(leaf)} of dtype {leaf.dtype}; expected floating or complex numbers, since "
                     "integers have no derivative; pass floats, or leave the argument out of argnums"
                 )
-        self.result = map_leaves(function(*arguments, **kwargs), _as_output)
+        with being_traced():
+            self.result = map_leaves(function(*arguments, **kwargs), _as_output)
         outputs, self.fill_result = flatten(self.result)
         self.result_form = self.fill_result(outputs)
         self.outputs = [_as_it_is(output) for output in outputs]

@@ -9,6 +9,7 @@ import pytest
 
 import composit.numpy as cnp
 from composit.containers import map_leaves
+from composit.eager_results import strict
 from composit.errors import NoRuleError, OperandError, ParameterError, TracingError
 from composit.nn import compile_step, optimizers, value_and_grad
 from composit.program import count_evaluations
@@ -265,3 +266,22 @@ def test_a_step_may_index_by_its_arguments(backend: str) -> None:
         with pytest.raises(IndexError, match="out of bounds"):
             compiled(table, np.array([0, 4, 1]))
     np.testing.assert_array_equal(compiled(table, np.array([0, 3, 1]))[0], table[[0, 3, 1]])
+
+
+def test_a_compiled_step_inside_grad_or_another_step_is_part_of_its_graph() -> None:
+    inner = compile_step(lambda x, factor: x * factor, backend="numpy")
+    slope = value_and_grad(lambda x: cnp.sum(inner(x, 3.0)))(np.ones(2))[1]
+    np.testing.assert_array_equal(np.asarray(slope), [3.0, 3.0])
+    outer = compile_step(
+        lambda x: value_and_grad(lambda x: cnp.sum(inner(x, x)))(inner(x, 2.0))[1] + 1.0, backend="numpy"
+    )
+    for x in (np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0])):
+        np.testing.assert_array_equal(outer(x), 4 * x + 1)
+    assert isinstance(inner(np.ones(2), 2.0), np.ndarray)
+
+
+def test_a_step_is_compiled_inside_strict_too() -> None:
+    step = compile_step(lambda x: x * 2.0, backend="numpy")
+    with strict():
+        for _ in range(3):
+            np.testing.assert_array_equal(step(np.ones(2)), [2.0, 2.0])
