@@ -192,7 +192,9 @@ def multi_head_attention(
     pairs = ((query_weight, query_bias), (key_weight, key_bias), (value_weight, value_bias))
     query, key, value = [_heads(states, weight, bias, head_size) for weight, bias in pairs]
     context = scaled_dot_product_attention(query, key, value, attention_mask, causal=causal)
-    joined = cnp.reshape(cnp.transpose(context, (0, 2, 1, 3)), (*states.shape[:2], -1))
+    # The width by number: -1 says nothing about a batch of no sequences.
+    width = context.shape[1] * context.shape[3]
+    joined = cnp.reshape(cnp.transpose(context, (0, 2, 1, 3)), (*states.shape[:2], width))
     return _affine(joined, output_weight, output_bias)
 
 

@@ -122,7 +122,7 @@ def _largest_of(x: LazyTensor, indices: Sequence[Array], wants_places: bool) -> 
     apart, flat = x, np.zeros((1, 1, *[1] * len(kernel)), np.int64)
     for axis, each in enumerate(indices, start=2):
         places = each.reshape(*each.shape[:-2], each.shape[-2] * each.shape[-1])
-        along = places.reshape(*places.shape[:-1], *[1] * (axis - 2 if places.ndim > 1 else axis), -1)
+        along = places.reshape(*places.shape[:-1], *[1] * (axis - 2 if places.ndim > 1 else axis), places.shape[-1])
         along = along.reshape(*along.shape, *[1] * (x.ndim - 1 - axis))
         apart = cnp.take(apart, places, axis) if places.ndim == 1 else cnp.take_along_axis(apart, along, axis)
         flat = flat * x.shape[axis] + along

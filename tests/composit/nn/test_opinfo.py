@@ -6,19 +6,23 @@ import pytest
 
 from tests.composit.nn.opinfo import entries, run_entry
 from tests.composit.nn.opinfo_adapters import ADAPTERS
+from tests.composit.nn.opinfo_spatial import SPATIAL
 
 # torch's derivative of ctc_loss by any scores is that of the loss of log_softmax(scores). Ours is that of the loss itself, as
 # differences of values are; behind log_softmax both are equal, which test_losses.py checks.
-WITHOUT_GRADIENTS = {"ctc_loss"}
+# Where several elements are put to one place, torch's derivative of max_unpool gives all of them the gradient of the one that
+# stays; its own records check gradients in the entries "|grad" only, which have no such places.
+WITHOUT_GRADIENTS = {"ctc_loss", "max_unpool1d", "max_unpool2d", "max_unpool3d"}
+ROWS = {**ADAPTERS, **SPATIAL}
 
 
-@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("name", ROWS)
 def test_all_samples_of_torch_are_torchs(name: str) -> None:
     gradients = entries()[name].supports_autograd and name not in WITHOUT_GRADIENTS
-    result = run_entry(name, ADAPTERS[name], gradients=gradients)
+    result = run_entry(name, ROWS[name], gradients=gradients)
     assert result.failures == {}
     assert result.count > 0
 
 
 def test_every_adapter_is_of_an_entry() -> None:
-    assert set(ADAPTERS) <= set(entries())
+    assert set(ROWS) <= set(entries())

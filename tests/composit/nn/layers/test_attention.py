@@ -224,3 +224,9 @@ def test_wrong_calls_say_what_to_do() -> None:
         layers.multi_head_attention(np.ones((1, 2, 4)), None, *(weight, bias) * 4, head_size=3)
     with pytest.raises(ShapeError, match=r"hidden_states has shape \(3, 4\); expected \(batch, length, n\)"):
         layers.multi_head_attention(matrix, None, *(weight, bias) * 4, head_size=2)
+
+
+def test_heads_attend_in_an_empty_batch() -> None:
+    w, b = np.eye(4), np.zeros(4)
+    attended = layers.multi_head_attention(np.ones((0, 3, 4)), None, w, b, w, b, w, b, w, b, head_size=2)
+    assert (attended.shape, cnp.evaluate(attended).shape) == ((0, 3, 4), (0, 3, 4))

@@ -377,3 +377,8 @@ def test_wrong_arguments_raise_at_the_call(call: Callable[[], object], error: ty
 def test_an_index_out_of_bounds_raises_numpys_error() -> None:
     with pytest.raises(IndexError):
         cnp.evaluate(max_unpool(_X, np.full(_X.shape, 10_000), kernel_size=2))
+
+
+def test_fractional_pooling_takes_an_empty_batch() -> None:
+    pooled = fractional_max_pool(cnp.ones((0, 1, 4, 5)), (2, 1), 2, samples=0)
+    assert (pooled.shape, cnp.evaluate(pooled).shape) == ((0, 1, 2, 2), (0, 1, 2, 2))
