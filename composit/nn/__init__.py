@@ -3,6 +3,7 @@
 `composit.nn.relu` is `composit.nn.operations.relu`; the names of layers and losses are here, too.
 """
 
+from composit.nn import initializers as initializers
 from composit.nn import layers as layers
 from composit.nn import losses as losses
 from composit.nn import operations as operations
@@ -34,6 +35,8 @@ from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer
 from composit.nn.optimizer import sgd_optimizer as sgd_optimizer
+from composit.nn.saving import load as load
+from composit.nn.saving import save as save
 from composit.nn.training import CompiledStep as CompiledStep
 from composit.nn.training import compile_step as compile_step
 from composit.nn.transforms import grad as grad
