@@ -95,8 +95,11 @@ def test_the_bits_do_not_depend_on_the_number_of_threads() -> None:
     arrays = cnp.evaluate([g, places])
     models = [mosaic.compile(result, inputs=[g, places], num_threads=count) for count in (1, 2, 5)]
     assert max(kernel.num_tasks for kernel in models[0].kernels) > 1
-    for model in models:
-        np.testing.assert_array_equal(model(*arrays), cnp.evaluate(result), strict=True)
+    alone = models[0](*arrays)
+    for model in models[1:]:
+        np.testing.assert_array_equal(model(*arrays), alone, strict=True)
+    # numpy sums the sorted rows of an index in pairs, C in their order.
+    np.testing.assert_allclose(alone, cnp.evaluate(result), rtol=1e-5, atol=1e-4, strict=True)
 
 
 def test_an_index_out_of_bounds_raises_and_writes_nowhere() -> None:
