@@ -6,18 +6,18 @@ it between compiled regions (`mosaic/numpy_islands.py`).
 
 from mosaic.lowering import (
     compositions,
-    convolutions,
+    convolution,
     creation,
     elementwise,
     indexing,
     linalg,
     movement,
+    numpy_convolve,
     pooling,
     reductions,
     scans,
     scatters,
     unfolding,
-    window_products,
     writes,
 )
 from mosaic.lowering.program import lower_program
@@ -25,7 +25,7 @@ from mosaic.lowering.registry import has_lowering, lower
 
 __all__ = [
     "compositions",
-    "convolutions",
+    "convolution",
     "creation",
     "elementwise",
     "has_lowering",
@@ -34,11 +34,11 @@ __all__ = [
     "lower",
     "lower_program",
     "movement",
+    "numpy_convolve",
     "pooling",
     "reductions",
     "scans",
     "scatters",
     "unfolding",
-    "window_products",
     "writes",
 ]

@@ -4,6 +4,13 @@
 `composit.nn.optimize_step` evaluates them. The rules are torch's (torch.optim), step for step, lion's and lamb's their authors'.
 """
 
+from composit.nn.optimizers.adam_family import adam as adam
+from composit.nn.optimizers.adam_family import adamax as adamax
+from composit.nn.optimizers.adam_family import adamw as adamw
+from composit.nn.optimizers.adam_family import amsgrad as amsgrad
+from composit.nn.optimizers.adam_family import lamb as lamb
+from composit.nn.optimizers.adam_family import lion as lion
+from composit.nn.optimizers.adam_family import nadam as nadam
 from composit.nn.optimizers.adaptive import adadelta as adadelta
 from composit.nn.optimizers.adaptive import adagrad as adagrad
 from composit.nn.optimizers.adaptive import rmsprop as rmsprop
@@ -14,13 +21,6 @@ from composit.nn.optimizers.groups import ParameterGroup as ParameterGroup
 from composit.nn.optimizers.groups import grouped as grouped
 from composit.nn.optimizers.lbfgs import Minimum as Minimum
 from composit.nn.optimizers.lbfgs import lbfgs as lbfgs
-from composit.nn.optimizers.moments import adam as adam
-from composit.nn.optimizers.moments import adamax as adamax
-from composit.nn.optimizers.moments import adamw as adamw
-from composit.nn.optimizers.moments import amsgrad as amsgrad
-from composit.nn.optimizers.moments import lamb as lamb
-from composit.nn.optimizers.moments import lion as lion
-from composit.nn.optimizers.moments import nadam as nadam
 from composit.nn.optimizers.momentum import sgd as sgd
 from composit.nn.optimizers.schedules import constant as constant
 from composit.nn.optimizers.schedules import cosine as cosine
