@@ -20,8 +20,8 @@ from torch import nn
 import composit.numpy as cnp
 from benchmarks.measure import Run, run_interleaved
 from benchmarks.report import print_as_measured
-from composit.nn import compile_step, optimizers, value_and_grad
-from examples import digits, digits_cnn, digits_vit
+from composit.nn import compile_step, losses, optimizers, value_and_grad
+from examples import digits_cnn, digits_vit
 
 Parameters = dict[str, Any]  # Any: arrays or tensors by name
 _STEPS = 5
@@ -58,14 +58,14 @@ def run_training(num_threads: int, num_rounds: int, only: str) -> None:
 
 
 def _row(case: Case, num_rounds: int) -> list[str]:
-    losses: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     runs: dict[str, Run] = {}
     for name, make in _CONTENDERS.items():
         step = make(case)
-        losses[name] = [step() for _ in range(20)]
+        found[name] = [step() for _ in range(20)]
         runs[name] = partial(_several, step)
-    ours = np.array(losses["mosaic"])
-    worst = max(float(np.max(np.abs(np.array(others) - ours))) for others in losses.values())
+    ours = np.array(found["mosaic"])
+    worst = max(float(np.max(np.abs(np.array(others) - ours))) for others in found.values())
     if worst > _TOLERANCE:
         raise AssertionError(f"{case.name}: the losses of 20 steps differ by {worst:.2e}")
     timings = run_interleaved(runs, num_rounds)
@@ -84,7 +84,7 @@ def _with_mosaic(case: Case) -> Callable[[], float]:
     names = list(case.parameters)
 
     def loss(parameters: Parameters, images: Any, labels: Any) -> Any:
-        return digits.cross_entropy(case.model(parameters, images), labels)
+        return losses.cross_entropy(case.model(parameters, images), labels)
 
     def training_step(parameters: Parameters, state: Any, images: Any, labels: Any) -> Any:
         value, slopes = value_and_grad(loss)(parameters, images, labels)

@@ -58,7 +58,7 @@ def _refuse_to_change(node: Node, value: object) -> NoReturn:
 
 
 class _Extras:
-    """What few nodes have. Each slot of a node costs time when the node is made and whenever the collector visits it.
+    """The parts that few nodes need. Each slot of a node costs time when the node is made and whenever the collector visits it.
 
     graph:      the node and its ancestors as a graph, once somebody has asked for it
     plan:       evaluation's own record of the prepared program, a cache

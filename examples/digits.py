@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 import composit.numpy as cnp
-from composit.nn import compile_step, operations, optimizers, value_and_grad
+from composit.nn import compile_step, losses, optimizers, value_and_grad
+from examples.curves import draw_curve
 
 Parameters = dict[str, Any]  # Any: arrays, or the tensors of a step
 Model = Callable[[Parameters, Any], Any]
@@ -82,12 +83,6 @@ def read_idx(folder: Path, name: str) -> Any:
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
 
 
-def cross_entropy(scores: Any, labels: Any) -> Any:
-    """Return the mean of -log(probability of the label) for (batch, classes) scores and (batch,) labels."""
-    log_probabilities = operations.log_softmax(scores, axis=-1)
-    return -cnp.mean(cnp.take_along_axis(log_probabilities, cnp.expand_dims(labels, 1), axis=1))
-
-
 def standard_parser(description: str | None, epochs: int, learning_rate: float) -> argparse.ArgumentParser:
     """Return a parser with the options that all examples on digits have."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
@@ -130,7 +125,7 @@ def train(model: Model, parameters: Parameters, digits: Digits, given: argparse.
     names = list(parameters)
 
     def loss(parameters: Parameters, images: Any, labels: Any) -> Any:
-        return cross_entropy(model(parameters, images), labels)
+        return losses.cross_entropy(model(parameters, images), labels)
 
     def training_step(parameters: Parameters, state: Any, images: Any, labels: Any) -> tuple[Parameters, Any, Any]:
         value, slopes = value_and_grad(loss)(parameters, images, labels)
@@ -140,7 +135,7 @@ def train(model: Model, parameters: Parameters, digits: Digits, given: argparse.
     step = compile_step(training_step, backend=given.backend)
     state = optimizer.init([cnp.asarray(parameters[name]) for name in names])
     rng = np.random.default_rng(given.seed)
-    losses: list[float] = []
+    seen: list[float] = []
     start = time.perf_counter()
     with tqdm(total=num_steps, unit="step", leave=False) as bar:
         for _ in range(given.epochs):
@@ -149,11 +144,11 @@ def train(model: Model, parameters: Parameters, digits: Digits, given: argparse.
                 parameters, state, value = step(
                     parameters, state, digits.train_images[batch], digits.train_labels[batch]
                 )
-                losses.append(float(value))
-                bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+                seen.append(float(value))
+                bar.set_postfix(loss=f"{seen[-1]:.3f}", refresh=False)
                 bar.update()
     seconds = time.perf_counter() - start
-    return Trained(parameters, losses, accuracy(model, parameters, digits, given.backend), seconds)
+    return Trained(parameters, seen, accuracy(model, parameters, digits, given.backend), seconds)
 
 
 def accuracy(model: Model, parameters: Parameters, digits: Digits, backend: str) -> float:
@@ -174,13 +169,3 @@ def report(trained: Trained, given: argparse.Namespace) -> None:
     if given.curve is not None:
         draw_curve(trained.losses, given.curve)
         print(f"wrote {given.curve}")
-
-
-def draw_curve(losses: Sequence[float], path: Path) -> None:
-    """Write the loss of each step as a picture; needs matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
-    axes.plot(range(1, len(losses) + 1), losses, linewidth=1)
-    figure.savefig(path)

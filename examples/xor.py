@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from composit.nn import compile_step, operations, value_and_grad
+from composit.nn import compile_step, losses, value_and_grad
+from examples.curves import draw_curve
 
 INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 LABELS = np.array([0, 1, 1, 0])
@@ -48,9 +49,7 @@ def scores(parameters: Parameters, inputs: Any) -> Any:
 
 def loss(parameters: Parameters, inputs: Any, labels: Any) -> Any:
     """Return the mean cross entropy."""
-    log_probabilities = operations.log_softmax(scores(parameters, inputs), axis=-1)
-    chosen = cnp.take_along_axis(log_probabilities, cnp.expand_dims(labels, 1), axis=1)
-    return -cnp.mean(chosen)
+    return losses.cross_entropy(scores(parameters, inputs), labels)
 
 
 def training_step(parameters: Parameters, inputs: Any, labels: Any, learning_rate: Any) -> tuple[Parameters, Any]:
@@ -62,21 +61,11 @@ def training_step(parameters: Parameters, inputs: Any, labels: Any, learning_rat
 def train(backend: str, num_steps: int, seed: int, learning_rate: float = 0.5) -> tuple[Parameters, list[float], Any]:
     """Return the trained parameters, the loss of each step, and the compiled step."""
     step = compile_step(training_step, backend=backend)
-    parameters, losses = initial_parameters(seed), []
+    parameters, seen = initial_parameters(seed), []
     for _ in range(num_steps):
         parameters, value = step(parameters, INPUTS, LABELS, learning_rate)
-        losses.append(float(value))
-    return parameters, losses, step
-
-
-def draw_curve(losses: Sequence[float], path: Path) -> None:
-    """Write the loss of each step as a picture; needs matplotlib."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
-    axes.plot(range(1, len(losses) + 1), losses)
-    figure.savefig(path)
+        seen.append(float(value))
+    return parameters, seen, step
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,13 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--curve", type=Path, help="write the loss of each step to this picture")
     parser.add_argument("--source", type=Path, help="write the step's C to this file (backend mosaic)")
     given = parser.parse_args(arguments)
-    parameters, losses, step = train(given.backend, given.steps, given.seed)
+    parameters, seen, step = train(given.backend, given.steps, given.seed)
     guesses = np.argmax(cnp.evaluate(scores(parameters, cnp.asarray(INPUTS))), axis=1)
-    print(f"loss {losses[0]:.4f} -> {losses[-1]:.6f} in {given.steps} steps on {given.backend}")
+    print(f"loss {seen[0]:.4f} -> {seen[-1]:.6f} in {given.steps} steps on {given.backend}")
     for (first, second), guess, label in zip(INPUTS, guesses, LABELS, strict=True):
         print(f"  {first:.0f} xor {second:.0f}: {guess}  {'right' if guess == label else 'WRONG'}")
     if given.curve is not None:
-        draw_curve(losses, given.curve)
+        draw_curve(seen, given.curve)
         print(f"wrote {given.curve}")
     if given.source is not None:
         given.source.write_text(step.source)

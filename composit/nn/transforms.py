@@ -234,7 +234,7 @@ class _Call:
             handles.append([_as_it_is(leaf) for leaf in own])
             rebuilds.append(rebuild)
         self.inputs: list[Any] = [leaf for own in handles for leaf in own]
-        # Containers of our own: the caller may change those that were given, and those of the result.
+        # Copies of the containers, since the caller may change the ones that were given and the ones of the result.
         self.argument_form = [rebuild(own) for rebuild, own in zip(rebuilds, handles, strict=True)]
         self._counts = [len(own) for own in handles]
         self._rebuilds = rebuilds

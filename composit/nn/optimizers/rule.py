@@ -1,4 +1,4 @@
-"""What the optimizers share: a rule per parameter, the number of the step, and rates that may follow a schedule.
+"""The common part of the optimizers: a rule per parameter, the number of the step, and rates that may follow a schedule.
 
 A learning rate is an input of the program, so another value needs no new compilation. Scalars are computed in float64 and cast
 to each parameter's dtype at the end: float32 parameters stay float32.
@@ -28,7 +28,7 @@ Rate: TypeAlias = "float | Schedule | TensorHandle"
 RuleState: TypeAlias = "dict[str, Any] | tuple[()]"  # Any: a tensor, or a list of tuples of tensors
 RuleOptimizer: TypeAlias = "Optimizer[RuleState]"
 
-# What a rule keeps for one parameter, in the order of `init`.
+# The values that a rule keeps for one parameter, in the order of `init`.
 Slots: TypeAlias = Sequence[Any]
 # (parameter, gradient, slots, rate, number of this step from 1) -> (new parameter, new slots)
 Rule: TypeAlias = Callable[[Any, Any, Slots, Any, Any], tuple[Any, Slots]]
