@@ -93,6 +93,12 @@ def _compiling(options: argparse.Namespace) -> None:
     run_compiling(options.threads[0])
 
 
+def _compiling_steps(options: argparse.Namespace) -> None:
+    from benchmarks.bert.compiling_steps import run_compiling_steps
+
+    run_compiling_steps(options.threads[0])
+
+
 def _compile_time(options: argparse.Namespace) -> None:
     from benchmarks.compile_time import run_compile_time
 
@@ -111,6 +117,12 @@ def _gemm(options: argparse.Namespace) -> None:
     run_gemm(options.rounds)
 
 
+def _layers(options: argparse.Namespace) -> None:
+    from benchmarks.layers import run_layers
+
+    run_layers(options.threads[0], options.rounds, options.only)
+
+
 def _operations(options: argparse.Namespace) -> None:
     from benchmarks.operations import run_operations
 
@@ -118,7 +130,7 @@ def _operations(options: argparse.Namespace) -> None:
 
 
 def _training(options: argparse.Namespace) -> None:
-    from benchmarks.training import run_training
+    from benchmarks.training.suite import run_training
 
     run_training(options.threads[0], options.rounds, options.only)
 
@@ -128,14 +140,16 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "gemm": _gemm,
     "costs": _costs,
     "compiling": _compiling,
+    "compiling_steps": _compiling_steps,
     "first": _first,
     "operations": _operations,
     "compile_time": _compile_time,
     "training": _training,
+    "layers": _layers,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
-_THREADED = frozenset({"bert", "training"})  # these run once for each number of threads
-_NUM_THREADS = {"compiling": 2}  # the others use one core, or so many
+_THREADED = frozenset({"bert", "training", "layers"})  # these run once for each number of threads
+_NUM_THREADS = {"compiling": 2, "compiling_steps": 2}  # the others use one core, or so many
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,7 @@
 """Graphs to C: tiles, buffers, kernels, machine code. `mosaic.compile(outputs, inputs=[...])` is the way in."""
 
 from mosaic.api import CompiledModel, compile, emit, stages
+from mosaic.backend import MosaicBackend
 from mosaic.passes.stages import Stage
 from mosaic.recompiles import clear_recompiles, explain_recompiles
 from mosaic.tiling.layout import Layout, TileLevel, panels, tilize, untilize
@@ -8,6 +9,7 @@ from mosaic.tiling.layout import Layout, TileLevel, panels, tilize, untilize
 __all__ = [
     "CompiledModel",
     "Layout",
+    "MosaicBackend",
     "Stage",
     "TileLevel",
     "clear_recompiles",

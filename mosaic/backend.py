@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,24 +12,36 @@ from composit.program import Program
 from mosaic.executable import Executable, with_scalars
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request
-from mosaic.runtime.threads import num_available_cores
+from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from mosaic.targets import detect
 from mosaic.without_compiler import InterpretedExecutable, build
 
 
 class MosaicBackend:
-    """Compiles programs to C for this machine."""
+    """Compiles programs to C for this machine; the name "mosaic" stands for `MosaicBackend()`.
+
+    num_threads: at most so many; None is one per core. The results do not depend on it
+    fuse:        False makes one kernel per node
+
+    Raises:  ParameterError: num_threads is no positive integer
+    Example:
+        >>> import composit.numpy as cnp, mosaic
+        >>> cnp.evaluate(cnp.ones((2,)) + 1, backend=mosaic.MosaicBackend(num_threads=1))
+        array([2., 2.])
+    """
 
     name = "mosaic"
 
-    def __init__(self, **settings: Any) -> None:  # Any: the fields of Options
-        self._settings: Mapping[str, Any] = settings
+    def __init__(self, *, num_threads: int | None = None, fuse: bool = True) -> None:
+        self._num_threads = None if num_threads is None else checked_num_threads(num_threads)
+        self._fuse = fuse
 
     def prepare(self, program: Program) -> PreparedRun:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
-        options = Options(detect(), **{"keep_packed": True, **self._settings})
+        options = Options(detect(), self._fuse, keep_packed=True)
         request = Request(program, fold_constants(program, {}), options, program.inputs)
-        executable = build(request, num_available_cores(), _say_nothing)
+        # The cores are counted here: a process may be given fewer after it made the backend.
+        executable = build(request, self._num_threads or num_available_cores(), _say_nothing)
         types = [program.instructions[position].types[0] for position in program.inputs]
         # A rate or a step count comes as a Python number.
         weak = {index: value_type.dtype for index, value_type in enumerate(types) if value_type.weak is not None}

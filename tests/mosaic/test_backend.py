@@ -10,7 +10,7 @@ import pytest
 
 import composit as cnp
 import mosaic
-from composit.errors import CompilerNotFoundError, ShapeError
+from composit.errors import CompilerNotFoundError, ParameterError, ShapeError
 from composit.evaluation import evaluate, prepare
 from composit.program import program_of
 from mosaic.backend import MosaicBackend
@@ -43,6 +43,17 @@ def test_new_data_do_not_compile_again() -> None:
     first, second = tensor(3, 4), tensor(3, 4, seed=1)
     programs = [program_of([cnp.exp(x)]) for x in (first, second)]
     assert prepare(programs[0], backend) is prepare(programs[1], backend)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_it_runs_on_the_number_of_threads_that_was_asked_for(num_threads: int) -> None:
+    run = MosaicBackend(num_threads=num_threads).prepare(program_of([cnp.exp(tensor(3, 4))]))
+    assert run.executable.num_threads == num_threads
+
+
+def test_a_number_of_threads_that_no_pool_has_is_refused() -> None:
+    with pytest.raises(ParameterError, match="num_threads=0 was asked for"):
+        MosaicBackend(num_threads=0)
 
 
 def test_inputs_replaced_by_arrays() -> None:

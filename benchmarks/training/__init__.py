@@ -1,0 +1,1 @@
+"""The suite `training`: whole training steps of composit, torch and jax."""

@@ -1,0 +1,85 @@
+"""Whole training steps (forward, backward, update): `python -m benchmarks training [--threads 1 2] [--only PATTERN]`.
+
+Each contender does five steps a turn on the same data from the same weights. The losses of 20 steps are compared first: a
+contender that computes something else is an error. jax takes part where it is installed. Memory is measured by processes
+of their own (memory.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from benchmarks.contender import SkipContender
+from benchmarks.measure import Run, run_interleaved
+from benchmarks.report import print_as_measured
+from benchmarks.training.cases import Case, cases
+from benchmarks.training.contenders import NAMES, OURS, prepare
+from benchmarks.training.memory import peak_mib
+
+_STEPS = 5
+_TOLERANCE = 1e-4
+
+
+def run_training(num_threads: int, num_rounds: int, only: str) -> None:
+    """Print a row per case: our time per step, the others' as multiples of it, and the memory of all."""
+    print_as_measured(
+        f"training steps, {num_threads} thread{'s' * (num_threads > 1)}: time of others as multiples of mosaic's;"
+        " ! where mosaic is above its bound",
+        [
+            "step",
+            "mosaic ms",
+            *(f"{name:>20} x" for name in NAMES[1:]),
+            "mosaic / fastest",
+            "losses differ by",
+            f"peak MiB: {', '.join(NAMES)}",
+        ],
+        _rows([case for case in cases() if re.search(only, case.name)], num_threads, num_rounds),
+        width=40,
+    )
+
+
+def _rows(chosen: Sequence[Case], num_threads: int, num_rounds: int) -> Iterator[Sequence[str]]:
+    for case in chosen:
+        yield _row(case, num_threads, num_rounds)
+
+
+def _row(case: Case, num_threads: int, num_rounds: int) -> list[str]:
+    steps: dict[str, Callable[[], float]] = {}
+    skipped: dict[str, str] = {}
+    for name in NAMES:
+        try:
+            steps[name] = prepare(name, case, num_threads)
+        except SkipContender as reason:
+            skipped[name] = str(reason)
+    worst = _largest_difference(case, steps)
+    runs: dict[str, Run] = {name: partial(_several, step) for name, step in steps.items()}
+    timings = run_interleaved(runs, num_rounds)
+    others = [name for name in steps if name != OURS]
+    fastest = min(others, key=lambda name: timings.seconds(name).median)
+    ratio = timings.ratio(OURS, fastest)
+    return [
+        case.name,
+        f"{timings.seconds(OURS).median / _STEPS * 1e3:.3g}",
+        *(str(timings.ratio(name, OURS)) if name in steps else skipped[name] for name in NAMES[1:]),
+        f"{ratio.median:.3g}" + " !" * (ratio.median > case.most),
+        f"{worst:.1e}",
+        ", ".join(f"{peak_mib(name, case, num_threads):.1f}" if name in steps else "-" for name in NAMES),
+    ]
+
+
+def _largest_difference(case: Case, steps: dict[str, Callable[[], float]]) -> float:
+    found = {name: np.array([step() for _ in range(20)]) for name, step in steps.items()}
+    worst = max(float(np.max(np.abs(losses - found["torch eager"]))) for losses in found.values())
+    if not worst <= _TOLERANCE:
+        raise AssertionError(f"{case.name}: the losses of 20 steps differ from torch's by {worst:.2e}")
+    return worst
+
+
+def _several(step: Callable[[], float]) -> float:
+    for _ in range(_STEPS):
+        loss = step()
+    return loss
