@@ -25,6 +25,10 @@ largest_inlined = 500
 most_inlined = 800
 """The most operations of all copies in one function, such as five exp in a loop and again for the rest of the row."""
 
+most_repeated = 400
+"""The most operations of copies beyond the first two of each helper, of which one is for the rest of a row. A function that
+uses a large helper once has it inlined; one with six copies of sin would keep the compiler busy for the work of six exp each."""
+
 most_inlined_per_file = 4000
 """The same in all functions of a file. Functions with more tasks come first: they have more elements to work on."""
 
@@ -127,7 +131,8 @@ def _changes(roots: Sequence[Kernel], sizes: Mapping[str, int]) -> dict[str, set
     left = most_inlined_per_file
     for root in sorted(roots, key=lambda each: -each.num_tasks):
         copies = _copies(root.function.body or (), sizes)
-        called = _largest(copies, sizes, min(left, most_inlined))
+        repeated = {name: size - 2 * sizes[name] for name, size in copies.items() if size > 2 * sizes[name]}
+        called = _largest(copies, sizes, min(left, most_inlined)) | _largest(repeated, sizes, most_repeated)
         changes[root.function.name] = called
         left -= sum(size for name, size in copies.items() if name not in called)
     return changes
