@@ -150,6 +150,11 @@ def _logical(operator: str) -> Emit:
     return emit
 
 
+def _logical_xor(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+    """Compare which of the two are zero: gcc needs two instructions fewer for it than for which are not."""
+    return c.Binary("^", *(~_is_true(lanes, dtype, each) for each in args))
+
+
 def _logical_not(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
     return ~_is_true(lanes, dtype, args[0])
 
@@ -313,7 +318,7 @@ _numbers = {
     "clip": _clip("<", ">"),
     "logical_and": _logical("&"),
     "logical_or": _logical("|"),
-    "logical_xor": _logical("^"),
+    "logical_xor": _logical_xor,
     "logical_not": _logical_not,
     **{name: _comparison(operator) for name, operator in _comparisons.items()},
 }

@@ -248,10 +248,7 @@ class Emitter:
     def _load_lane_by_lane(self, load: Load, home: Scope, where: Where) -> c.Expression:
         """Return elements gathered lane by lane; all addresses are computed first, so that the loads do not wait."""
         vector, lane = self.lanes.stored_type(load.dtype), c.Name("lane")
-        base = self.address(load.view, where)
-        offset: c.Expression = lane * load.view.strides[where.lane_axis]
-        for gather in load.gathers:
-            offset = offset + self.checked_index(gather, where, lane) * gather.stride
+        base, offset = self._gathered(load, where, lane)
         if where.count is None:
             places = c.Name(self.fresh("places"))
             home.statements.append(c.Declare(c.ArrayType(c.int64, vector.lanes), places.text))
@@ -263,23 +260,42 @@ class Emitter:
         home.statements.append(body)
         return self.lanes.from_memory(name, load.dtype)
 
+    def _gathered(self, load: Load, where: Where, lane: c.Expression) -> tuple[c.Expression, c.Expression]:
+        """Return where a gathered array begins, and the offset of a lane's element, whose index is checked."""
+        offset: c.Expression = lane * load.view.strides[where.lane_axis]
+        for gather in load.gathers:
+            offset = offset + self.checked_index(gather, where, lane) * gather.stride
+        return self.address(load.view, where), offset
+
     def store(self, view: View, value: c.Expression, scope: Scope, where: Where) -> None:
         """Add the statement that stores lanes into a view; with one element, only the first lane."""
         place = self.address(view, where, is_written=True)
         scope.statements.append(self.stored(place, view, value, where))
 
     def copied(self, load: Load, view: View, where: Where) -> c.Statement | None:
-        """Return the statement that copies bytes with a step between them to a dense place, one by one; None for other views.
+        """Return the statement that copies scattered elements to a dense place, one by one; None for other views.
 
-        A vector of bytes is put together lane by lane, in twice the time; one of float32 or float64 is not (Zen 4).
+        They are bytes with a step between them, whose vector is put together lane by lane, in twice the time (one of float32 or
+        float64 is not, Zen 4), or elements with an index each: a vector of them takes 1.15 of the time of copies.
         """
         step, dense = load.view.strides[where.lane_axis], view.strides[where.lane_axis] == 1
-        if view.dtype.itemsize > 1 or load.gathers or step in (0, 1) or not dense or view.extents[where.lane_axis] == 1:
+        if not dense or view.extents[where.lane_axis] == 1:
+            return None
+        if any(gather.index.view.strides[where.lane_axis] for gather in load.gathers):
+            return self._copied_by_index(load, view, where)
+        if view.dtype.itemsize > 1 or load.gathers or step in (0, 1):
             return None
         source, to = self.address(load.view, where), self.address(view, where, is_written=True)
         vector = self.lanes.stored_type(view.dtype)
         count = c.literal(vector.lanes) if where.count is None else where.count
         return c.ExpressionStatement(self.lanes.use(memory.copy_strided(vector))(to, source, c.literal(step), count))
+
+    def _copied_by_index(self, load: Load, view: View, where: Where) -> c.Statement:
+        """Return the loop that copies the elements of all lanes, or of the first lanes of a rest."""
+        lane, to = c.Name("lane"), self.address(view, where, is_written=True)
+        base, offset = self._gathered(load, where, lane)
+        count = self.lanes.stored_type(view.dtype).lanes if where.count is None else where.count
+        return c.loop("lane", count, c.Assign(c.dereference(to + lane), c.dereference(base + offset)))
 
     def stored_densely(self, place: c.Expression, dtype: np.dtype, value: c.Expression, where: Where) -> c.Statement:
         """Return the statement that stores lanes next to each other at a place."""

@@ -24,9 +24,7 @@ from mosaic.ir.affine import Symbol, moves
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.schedule import Schedule
 from mosaic.ir.statements import Group, Scatter
-from mosaic.targets import Target
-
-_line_bytes = 64
+from mosaic.targets import Target, line_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statem
     scope, length, is_moving = Scope(frozenset()), rows.emitter.operands.extent(group.length), moves((group.length,))
     if own.on_lines:
         assert isinstance(rows, RowEmitter), "only streams are aligned"
-        row = Row((), c.Name("start"), c.Name("stop"), group.most_length, first=c.Name("first"))
+        row = Row((), c.Name("start"), c.Name("stop"), group.most_length, first=c.Name("first"), unrolled=own.unrolled)
         statements = rows.emit(row, scope)
         return (*_bounds_on_lines(own, length, *rows.widest_result()), *statements)
     if own.num_tasks == 1:
@@ -159,7 +157,7 @@ def _bounds_on_lines(
 ) -> tuple[c.Statement, ...]:
     """Declare `start`, `stop` and `first` of a task whose ends are those of cache lines of the result."""
     task, ahead, start = c.Name("task"), c.Name("ahead"), c.Name("start")
-    behind_line = c.Cast(c.NamedType("uintptr_t"), result) % _line_bytes / num_bytes
+    behind_line = c.Cast(c.NamedType("uintptr_t"), result) % line_bytes / num_bytes
     begins: c.Expression = c.literal(0)
     ends = count
     if own.num_tasks > 1:

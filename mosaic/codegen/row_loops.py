@@ -18,6 +18,7 @@ class Row:
     length:    its elements; the most that it has in any turn if it `is_moving` with a loop around the kernel
     first:     where the vectors begin that do not cross cache lines of the result, less than a vector behind `start`; None:
                at `start`, and nothing is known of lines
+    unrolled:  turns of the loop over these vectors that the compiler writes out
     """
 
     axes: tuple[c.Expression, ...]
@@ -26,6 +27,7 @@ class Row:
     length: int
     is_moving: bool = False
     first: c.Expression | None = None
+    unrolled: int = 1
 
     @property
     def is_range(self) -> bool:

@@ -7,7 +7,7 @@ is known after the loop of its phase. A value that a later phase needs is stored
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mosaic import c
 from mosaic.codegen.accumulators import accumulate, accumulator, add_to_total, is_decided, merge, take_total, total
@@ -205,8 +205,9 @@ class _PhaseEmitter:
         inner = self.scope.inner(len(self.row.axes))
         self._emit_body(stages, {}, inner, self._where(index, None))
         stop = self.row.stop - (lanes - 1)
-        self.scope.statements.append(c.loop(index.text, stop, *inner.statements, start=first, step=lanes))
-        self.scope.statements.extend(stores.statements)
+        turns = c.loop(index.text, stop, *inner.statements, start=first, step=lanes)
+        pragmas = (f"GCC unroll {self.row.unrolled}",) if self.row.unrolled > 1 else ()
+        self.scope.statements.extend((replace(turns, pragmas=pragmas), *stores.statements))
 
     def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> c.Operand:
         """Reduce with several accumulators in turn, so that no addition waits for the one before; return the end."""

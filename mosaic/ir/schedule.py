@@ -34,7 +34,7 @@ class Schedule:
                   last task takes the rest
     rows_at_once: rows that a reduction takes together, because they share an operand
     phases:       one for each loop along the row
-    unrolled:     turns of a loop inside the kernel that the compiler writes out
+    unrolled:     turns of the kernel's loop that the compiler writes out
     block_rows:   rows of two products that stay in the cache between them
     blockings:    of each product, in order
     """

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from mosaic import c
 from mosaic.c.helpers import Helper
+from mosaic.targets import line_bytes
 from mosaic.vector.lane_operations import fma
 from mosaic.vector.memory import broadcast, load, load_partial, store
 from mosaic.vector.vector_types import VectorType
@@ -108,14 +109,11 @@ def _cells(tile: Tile) -> list[tuple[int, int]]:
     return [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
 
 
-_line_bytes = 64
-
-
 def _step(tile: Tile) -> tuple[c.Statement, ...]:
     """One k: a row of B, and each of A's numbers times it."""
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
     body: list[c.Statement] = []
-    for offset in range(0, tile.vectors * vector.num_bytes if tile.ahead else 0, _line_bytes):
+    for offset in range(0, tile.vectors * vector.num_bytes if tile.ahead else 0, line_bytes):
         place = _b + _b_depth_stride * tile.ahead + offset // vector.element.num_bytes
         body.append(c.ExpressionStatement(c.Call("__builtin_prefetch", (place,))))
     for column in range(tile.vectors):

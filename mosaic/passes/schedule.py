@@ -34,9 +34,10 @@ from mosaic.passes.streams import (
     fitting_vectors,
     is_stream,
     reads_one_operand_again,
+    turns_of_stream,
     widest_stream,
 )
-from mosaic.targets import Target
+from mosaic.targets import Target, line_bytes
 
 ChooseBlocking = Callable[[Matmul, Target], Blocking]
 
@@ -45,9 +46,6 @@ task_elements = 16 * 1024
 
 task_products = 1 << 18
 """The fewest multiply-adds of a task, about ten microseconds; smaller products of a batch share a task."""
-
-_line_bytes = 64
-"""A cache line; as many elements are whole lines and whole vectors of any dtype."""
 
 block_elements = 4096
 """A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
@@ -161,7 +159,7 @@ def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedul
     work = max(1, *(stage.num_turns for stage in group.stages))  # a sum may be of no element in any turn
     if is_flat:
         # Reductions across rows read several vectors of a row at once.
-        least = _line_bytes if work == 1 else most_wide_vectors * lanes
+        least = line_bytes if work == 1 else most_wide_vectors * lanes
         return _of_ranges(group, target, lanes, max(least, math.ceil(task_elements / work) // least * least), least)
     count = math.prod(group.most_rows)
     per_task = max(1, min(count, task_elements // max(1, group.most_length * work)))
@@ -187,9 +185,10 @@ def _of_stream(group: Group, target: Target, lanes: int) -> Schedule:
     stages = group.row_stages
     fewest = max(task_elements, fewest_elements(stages))
     if moves((group.length,)) or group.most_length < task_elements or not fills_lines(stages):
-        return _of_ranges(group, target, lanes, fewest, _line_bytes)
-    per_task = group.most_length // max(1, group.most_length // fewest) // _line_bytes * _line_bytes
-    return Schedule(target.vector_bytes, lanes, group.most_length // per_task, per_task, True, on_lines=True)
+        return _of_ranges(group, target, lanes, fewest, line_bytes)
+    per_task = group.most_length // max(1, group.most_length // fewest) // line_bytes * line_bytes
+    num_tasks, unrolled = group.most_length // per_task, turns_of_stream(stages, lanes)
+    return Schedule(target.vector_bytes, lanes, num_tasks, per_task, True, on_lines=True, unrolled=unrolled)
 
 
 def _phases(stages: Sequence[RowStage], length: int, lanes: int) -> tuple[PhaseSchedule, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from composit.errors import ParameterError
 from mosaic.targets.detection import check_runs_here, choose_target, detect
 from mosaic.targets.table import named_targets
-from mosaic.targets.target import CacheSizes, Target, arithmetic_flags
+from mosaic.targets.target import CacheSizes, Target, arithmetic_flags, line_bytes
 
 
 def get_target(target: object = None) -> Target:  # object: it comes from the user as it is
@@ -33,5 +33,6 @@ __all__ = [
     "choose_target",
     "detect",
     "get_target",
+    "line_bytes",
     "named_targets",
 ]

@@ -11,6 +11,9 @@ arithmetic_flags = (
 )
 """Flags every compilation needs for numpy's arithmetic at speed; never -ffast-math."""
 
+line_bytes = 64
+"""A cache line; as many elements are whole lines and whole vectors of any dtype."""
+
 
 @dataclass(frozen=True, slots=True)
 class CacheSizes:

@@ -15,7 +15,7 @@ from composit.numpy.elementwise.table import ELEMENTWISE_FUNCTIONS
 from mosaic import c
 from mosaic.c.helpers import inline_function
 from mosaic.codegen.elementwise import is_compiled
-from mosaic.codegen.inlining import Kernel, inline_or_call, most_inlined, most_inlined_per_file
+from mosaic.codegen.inlining import Kernel, inline_or_call, most_inlined, most_inlined_per_file, most_repeated
 
 DTYPES = ("float32", "float64", "int8", "int32", "int64", "uint8", "uint64", "bool")
 
@@ -153,6 +153,15 @@ def test_a_helper_too_large_for_any_copy_is_called_by_other_helpers_too() -> Non
     items, (function,) = inline_or_call((inner, outer), [kernel("k", {"outer": 2})])
     assert names_of(items) == ["inner", "inner_called", "outer"]
     assert called_by(function) == set()
+
+
+def test_many_copies_of_one_helper_are_called_and_two_of_a_large_one_are_not() -> None:
+    kernels = [kernel("few", {"f": 9}), kernel("many", {"f": 12})]
+    _, (few, many) = inline_or_call((helper("f", most_repeated // 16),), kernels)
+    assert called_by(few) == set()
+    assert called_by(many) == {"f"}
+    _, (twice,) = inline_or_call((helper("g", most_inlined // 5),), [kernel("twice", {"g": 2})])
+    assert called_by(twice) == set()
 
 
 @pytest.mark.parametrize("name", ["remainder", "floor_divide", "fmod"])

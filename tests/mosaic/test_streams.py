@@ -19,6 +19,7 @@ PROGRAMS: dict[str, tuple[Program, str]] = {
     "halved in width": (lambda x: x.astype("f4"), "f8"),
     "widened": (lambda x: x.astype("f8"), "u1"),
     "compared": (lambda x: x < 50, "i4"),
+    "one of two": (lambda x: cnp.logical_xor(x, x > 50), "i4"),
     "truth values": (lambda x: ~x, "?"),
     "reversed": (lambda x: x[::-1] - x, "i2"),
     "filled": (lambda x: cnp.isnan(x) | cnp.asarray(False), "u2"),
@@ -106,4 +107,29 @@ def test_bytes_with_a_step_between_them_are_copied_one_by_one(dtype: str) -> Non
     assert "copy_strided_" in model.source
     assert "load_strided_" not in model.source
     for result, expected in zip(model(*arrays), program(np, *arrays), strict=True):
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_stores_of_a_part_of_a_line_are_written_out_for_a_whole_one() -> None:
+    longs, floats = (cnp.asarray(numbers(100_000, dtype)) for dtype in ("i8", "f4"))
+    narrowed, doubled = longs.astype("u2"), floats * 2
+    assert "#pragma GCC unroll 8" in mosaic.compile(narrowed, inputs=[longs], target="x86-64-v4").source
+    assert "#pragma GCC unroll" not in mosaic.compile(doubled, inputs=[floats], target="x86-64-v4").source
+
+
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
+@pytest.mark.parametrize("dtype", ["f4", "i8", "u1", "c16"])
+def test_elements_with_an_index_each_are_copied_one_by_one(dtype: str, mode: str) -> None:
+    generator = np.random.default_rng(0)
+    array = numbers(40 * 70, dtype).reshape(40, 70)
+    flat, columns = generator.integers(-2_800, 2_800, 10_003), generator.integers(-70, 70, 53)
+    x = cnp.asarray(array)
+
+    def program(m: Any, x: Any) -> list[Any]:
+        return [m.take(x, flat, mode=mode), m.take(x, columns, axis=1, mode=mode), x[flat % 40, flat % 70]]
+
+    model = mosaic.compile(program(cnp, x), inputs=[x], num_threads=2)
+    if dtype != "c16":
+        assert "load_indexed_" not in model.source
+    for result, expected in zip(model(array), program(np, array), strict=True):
         np.testing.assert_array_equal(result, expected)
