@@ -46,6 +46,7 @@ class Memory:
     inputs:     the leaves that hold arrays
     held:       the nodes to run to which a tensor points
     read_again: the id of a node, once for each of its readers after the first
+    in_part:    known nodes of which only the results that callers see are known
     """
 
     values: dict[Key, Any] = field(default_factory=dict)  # Any: arrays and scalars
@@ -53,10 +54,42 @@ class Memory:
     inputs: list[Node] = field(default_factory=list)
     held: list[Node] = field(default_factory=list)
     read_again: list[int] = field(default_factory=list)
+    in_part: list[Node] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Forget everything, for another walk."""
+        self.values.clear()
+        for each in (self.known, self.inputs, self.held, self.read_again, self.in_part):
+            each.clear()
 
 
 def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
     """Return the nodes to run for the wanted ones, operands first, and put known values and leaves into memory."""
+    roots = list(wanted)
+    order = _walked(roots, memory, frozenset())
+    if not memory.in_part:
+        return order
+    # A read left the results that callers see. One of the others may be read here: then its node runs again.
+    again = frozenset(
+        id(node) for node in memory.in_part if any(node is root for root in roots) or _reads_more(order, node, memory)
+    )
+    if not again:
+        return order
+    memory.clear()
+    return _walked(roots, memory, again)
+
+
+def _reads_more(order: Sequence[Node], node: Node, memory: Memory) -> bool:
+    """Return whether a node to run reads a result that is not known."""
+    return any(
+        operand is node and key_of(operand, index) not in memory.values
+        for reader in order
+        for operand, index in reader.operands
+    )
+
+
+def _walked(wanted: Iterable[Node], memory: Memory, again: frozenset[int]) -> list[Node]:
+    """Do the work of `nodes_behind`; a node whose id is in `again` runs although some of its results are known."""
     values, held = memory.values, memory.held
     order: list[Node] = []
     seen: set[int] = set()
@@ -74,6 +107,11 @@ def nodes_behind(wanted: Iterable[Node], memory: Memory) -> list[Node]:
             memory.known.append(node)
             for index, known in known_values.items():
                 values[key_of(node, index)] = known.value
+            continue
+        if known_values and len(known_values) == node._operation.num_shown and key not in again:
+            memory.known.append(node)
+            memory.in_part.append(node)
+            values.update({key_of(node, index): known.value for index, known in known_values.items()})
             continue
         left = node._left
         if left is not None:
@@ -165,7 +203,7 @@ def _run(order: Sequence[Node], run: _Run) -> None:
                     run.update(node)
                     continue
                 if len(node._types) != 1:
-                    run.store(node, operation.evaluate(*run.operands(node)))
+                    run.several(node)
                     continue
                 if operation.is_shared:
                     function = functions[id(operation)] = operation.evaluator()
@@ -221,12 +259,14 @@ class _Run:
         values = self.memory.values
         return [values[key] for key in _keys_of_operands(node)]
 
-    def store(self, node: Node, results: Sequence[Any]) -> None:
-        """Store several results, and free operands that nobody reads later."""
+    def several(self, node: Node) -> None:
+        """Compute several results, store those that are read, and free operands that nobody reads later."""
+        keys = [key_of(node, index) for index in range(len(node._types))]
+        is_read = tuple([key in self.last for key in keys])
+        results: Any = node._operation.evaluator_of(is_read)(*self.operands(node))  # Any: a sequence of arrays
         self.free(node)
-        for index, part in zip(range(len(node._types)), results, strict=True):
-            key = key_of(node, index)
-            if key in self.last:
+        for key, wanted, part in zip(keys, is_read, results, strict=True):
+            if wanted:
                 self.memory.values[key] = part
 
     def free(self, node: Node) -> None:

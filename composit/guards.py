@@ -288,7 +288,7 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     )
     kept += read_elsewhere(order, memory.read_again)
     mark_used(memory.known)
-    places = [(each, [key_of(each, i) for i in range(len(each._types))]) for each in kept]
+    places = [(each, [key_of(each, i) for i in range(_num_kept(each, node, index))]) for each in kept]
     run_nodes(order, memory, [key for _, keys in places for key in keys], _give_up)
     computed: dict[int, KnownValue] = {}
     for each, keys in places:
@@ -299,6 +299,13 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     drop_old_values(kept)
     # Not from the node's cache, which another thread may have emptied, as by a write to the tensor.
     return computed[index]
+
+
+def _num_kept(node: Node, root: Node, index: int) -> int:
+    """Return how many results of a node are kept when one of a root is read: those that callers see."""
+    count = len(node._types)
+    num_shown = count if count == 1 else node._operation.num_shown
+    return num_shown if node is not root or index < num_shown else count
 
 
 # References to a node with a cached value that are not its readers: the list of such nodes, two local names on the way,

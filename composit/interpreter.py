@@ -28,29 +28,48 @@ class NumpyBackend:
 
     def prepare(self, program: Program) -> PreparedProgram:
         """Return a function that runs the program on arrays."""
-        slots = _Slots(program)
-        input_slots = tuple(slots.of[position, 0] for position in program.inputs)
-        steps = [
-            _step(program, position, slots)
-            for position, instruction in enumerate(program.instructions)
-            if not isinstance(instruction.operation, Input)
-        ]
-        output_slots = tuple(slots.of[reference] for reference in program.outputs)
-        num_slots = slots.count
-        updates = any(step[0].__class__ is _Update for step in steps)
+        steps = PreparedSteps(program)
+        input_slots, output_slots, num_slots = steps.input_slots, steps.output_slots, steps.num_slots
 
         def run(values: Sequence[Array]) -> list[Array]:
             memory: list[Any] = [None] * num_slots
             for slot, position in zip(input_slots, range(len(values)), strict=True):
                 memory[slot] = values[position]
-            errstates = errstates_of(program)
-            if updates or errstates is not None:
-                _run_with_care(steps, memory, program, errstates)
-            else:
-                _run_steps(steps, memory, program)
+            steps.run(memory)
             return [memory[slot] for slot in output_slots]
 
         return run
+
+
+class PreparedSteps:
+    """The steps of a program, on a memory of slots that the caller provides: a loop runs the same steps again and again.
+
+    input_slots, output_slots: where inputs lie before a run, and outputs after it
+    num_slots:                 the length of the memory
+    """
+
+    __slots__ = ("_program", "_steps", "_updates", "input_slots", "num_slots", "output_slots")
+
+    def __init__(self, program: Program) -> None:
+        slots = _Slots(program)
+        self.input_slots = tuple(slots.of[position, 0] for position in program.inputs)
+        self._program = program
+        self._steps = [
+            _step(program, position, slots)
+            for position, instruction in enumerate(program.instructions)
+            if not isinstance(instruction.operation, Input)
+        ]
+        self.output_slots = tuple(slots.of[reference] for reference in program.outputs)
+        self.num_slots = slots.count
+        self._updates = any(step[0].__class__ is _Update for step in self._steps)
+
+    def run(self, memory: list[Any]) -> None:
+        """Run the steps; an array that no later step reads is replaced, or updated in place if only its slot holds it."""
+        errstates = errstates_of(self._program)
+        if self._updates or errstates is not None:
+            _run_with_care(self._steps, memory, self._program, errstates)
+        else:
+            _run_steps(self._steps, memory, self._program)
 
 
 class _Slots:
@@ -89,6 +108,10 @@ class _Slots:
             results.append(slot)
         return operands, ending, results
 
+    def is_read(self, position: int, num_results: int) -> tuple[bool, ...]:
+        """Return which of an instruction's results something reads."""
+        return tuple([(position, index) in self._last_use for index in range(num_results)])
+
     def unread(self, position: int, results: list[int]) -> list[int]:
         """Return those of an instruction's results that nothing reads, free for others from now on."""
         slots = [slot for index, slot in enumerate(results) if (position, index) not in self._last_use]
@@ -104,7 +127,11 @@ def _step(program: Program, position: int, slots: _Slots) -> _Step:
     instruction = program.instructions[position]
     operation = instruction.operation
     operands, ending, results = slots.place(instruction, position)
-    function: Any = operation.evaluator()
+    function: Any = (
+        operation.evaluator()
+        if operation.num_results == 1
+        else operation.evaluator_of(slots.is_read(position, len(instruction.types)))
+    )
     if operation.updates_operand and operands[0] in ending and operands.count(operands[0]) == 1:
         function = _Update(function, operation.update_in_place, operands[0], operands[1:])
     # itemgetter with one slot gives the value itself; with a slice it gives a sequence.

@@ -200,6 +200,11 @@ class Operation:
     def num_results(self) -> int:
         return self.num_results_of_class
 
+    @property
+    def num_shown(self) -> int:
+        """How many results, the first ones, a caller gets. The others are for derivatives, and computed only where one is read."""
+        return self.num_results
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         """Return the types of the results; raises numpy's errors where types, shapes or parameters do not fit."""
         raise TypeError(f"{type(self).__name__}: an operation must define result_types(*operand_types)")
@@ -207,6 +212,11 @@ class Operation:
     def evaluate(self, *operands: Array) -> Results:
         """Return the result as numpy computes it."""
         raise TypeError(f"{type(self).__name__}: an operation must define evaluate(*operands)")
+
+    @property
+    def subgraph(self) -> Any:  # Any: a MultiDiGraph, which is not known here
+        """The graph that the operation runs, as a scan has one of its step; None for most."""
+        return None
 
     @property
     def is_commutative(self) -> bool:
@@ -265,6 +275,10 @@ class Operation:
     def evaluator(self) -> Callable[..., Results]:
         """Return the callable that a backend runs: `evaluate`, or numpy's own function where it means the same."""
         return self.evaluate
+
+    def evaluator_of(self, is_read: tuple[bool, ...]) -> Callable[..., Results]:
+        """Return the callable that a backend runs where only some of several results are read; others may be None."""
+        return self.evaluator()
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:  # Any: as in the context
         """Return the cotangent of each operand, None where none flows."""

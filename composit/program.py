@@ -116,6 +116,24 @@ def run_in(surroundings: Surroundings, run: Callable[[Any], Any], values: Any) -
         _running.reset(token)
 
 
+@contextmanager
+def running_in(surroundings: Surroundings) -> Iterator[None]:
+    """Name these labels in errors inside: for a program that an operation of another program runs.
+
+    A state of None leaves numpy's errstate as the outer program has it.
+    """
+    token = _running.set(surroundings)
+    before = current_errstate()
+    try:
+        if surroundings.errstate is not None:
+            set_errstate(reporting(surroundings.errstate))
+        yield
+    finally:
+        if before is not current_errstate():
+            set_errstate(before)
+        _running.reset(token)
+
+
 def labels_of(program: Program) -> tuple[Label, ...]:
     """Return the labels of the current run: one prepared program serves all programs of its structure, from other lines too."""
     running = _running.get()

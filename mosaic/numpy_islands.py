@@ -8,7 +8,7 @@ cost n writes, not n copies.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ class IslandRunner:
     compiled: CompiledProgram
     constants: Array
     kept: Values
+    _read: set[Reference] = field(default_factory=set, init=False)  # filled when first asked for
 
     def run(self, island: Island, values: Values, ending: Collection[Buffer]) -> None:
         """Compute the results of an island into `values`; no later step reads the buffers in `ending`."""
@@ -46,7 +47,10 @@ class IslandRunner:
             self._call(operation.update_in_place, operation, [target, *others], island.origins[0])
             values[island.results[0].buffer] = target.reshape(-1)
             return
-        results = self._call(operation.evaluator(), operation, operands, island.origins[0])
+        function = (
+            operation.evaluator() if operation.num_results == 1 else operation.evaluator_of(self._is_read(island))
+        )
+        results = self._call(function, operation, operands, island.origins[0])
         self._keep(island, results if operation.num_results != 1 else (results,), values)
 
     def output(self, value: View | Uniform, values: Values) -> Array:
@@ -64,6 +68,14 @@ class IslandRunner:
             # as_strided makes its dtype again from a name, which this one has not.
             return flat[_strided(np.arange(flat.size), view)]
         return _strided(flat, view)
+
+    def _is_read(self, island: Island) -> tuple[bool, ...]:
+        """Return which results some instruction or the caller reads."""
+        position = island.origins[0]
+        if not self._read:
+            self._read.update(self.program.outputs)
+            self._read.update(operand for each in self.program.instructions for operand in each.operands)
+        return tuple((position, index) in self._read for index in range(len(island.results)))
 
     def _operands(self, island: Island, values: Values) -> list[Any]:
         references = self.program.instructions[island.origins[0]].operands
@@ -98,14 +110,16 @@ class IslandRunner:
 
     def _keep(self, island: Island, results: Sequence[Any], values: Values) -> None:
         """Put results into `values`, each in memory of its own: later writes change it, or it leaves the program."""
-        kept: list[Array] = []
+        kept: list[tuple[View, Array]] = []
         for view, result in zip(island.results, results, strict=True):
+            if result is None:
+                continue  # nothing reads it
             array = np.asarray(result)
             if array.shape != view.shape:
                 raise self._wrong_shape(island, array.shape, view.shape)
             own = np.require(array, view.dtype, ["C", "O", "W"])
-            kept.append(own.copy() if any(own is other for other in kept) else own)
-        for view, array in zip(island.results, kept, strict=True):
+            kept.append((view, own.copy() if any(own is other for _, other in kept) else own))
+        for view, array in kept:
             values[view.buffer] = array.reshape(-1)
 
     def _elements(self, buffer: Buffer, values: Values) -> Array:

@@ -30,6 +30,7 @@ from composit.nn.operations.exponentials import *
 from composit.nn.operations.pooling import *
 from composit.nn.operations.products import *
 from composit.nn.operations.random_choices import *
+from composit.nn.operations.scanning import *
 from composit.nn.operations.similarity import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step

@@ -69,6 +69,18 @@ def chain_rule(
     return [sweep.gradient(handle, unreached) for handle in wanted]
 
 
+def pulled_back(seeds: Iterable[tuple[Any, Any]], inputs: Sequence[Any]) -> list[LazyTensor | None]:
+    """Return the gradient of each input, None where none flows, from pairs of outputs and their incoming gradients.
+
+    Both are tensors, and an incoming gradient has the type of its output: for derivatives of graphs that operations hold.
+    """
+    sweep = _Sweep(inputs)
+    for output, cotangent in seeds:
+        sweep.seed(output, cotangent)
+    sweep.run()
+    return [sweep.found(handle) for handle in inputs]
+
+
 def _check_arguments(outputs: object, inputs: object) -> None:
     if not isinstance(outputs, Mapping):
         raise OperandError(
@@ -177,9 +189,13 @@ class _Sweep:
         earlier = self._cotangents.get(identity)
         self._cotangents[identity] = cotangent if earlier is None else cnp.add(earlier, cotangent)
 
+    def found(self, handle: TensorHandle) -> LazyTensor | None:
+        """Return the sum of the cotangents that have reached a value, None if none has."""
+        return self._cotangents.get(value_of(handle).identity)
+
     def gradient(self, handle: TensorHandle, unreached: str) -> LazyTensor:
         identity = value_of(handle).identity
-        found = self._cotangents.get(identity)
+        found = self.found(handle)
         if found is not None:
             return found
         if unreached == "zeros":

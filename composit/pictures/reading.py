@@ -5,11 +5,12 @@ Any MultiDiGraph can be read. The node attributes `operation`, `shapes`, `dtypes
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from composit.multidigraph import MultiDiGraph, topological_traversal
 from composit.node import Node
-from composit.operation import OperationKind
+from composit.operation import Operation, OperationKind
 from composit.pictures.describing import has_ordered_operands, kind_of, parameters_of, shortened, title_of
 from composit.pictures.sketch import Arrow, Box, Kind, Scope, Sketch
 from composit.source import describe_source
@@ -20,7 +21,8 @@ Output: TypeAlias = tuple[Any, int]  # Any: a node of the graph, which may be an
 def read_graph(graph: MultiDiGraph, outputs: Sequence[Output] | None = None) -> Sketch:
     """The sketch of all nodes of a graph; `outputs` are (node, output index), by default each result of each sink.
 
-    A scalar is drawn separately for each consumer, so that a frequent 0.5 does not connect distant parts.
+    A scalar is drawn separately for each consumer, so that a frequent 0.5 does not connect distant parts. The graph that an
+    operation runs, as a scan its step, is drawn in a frame of its own beside it.
     """
     order = topological_traversal(graph)
     scopes = _scopes(graph, order)
@@ -45,14 +47,24 @@ def read_graph(graph: MultiDiGraph, outputs: Sequence[Output] | None = None) -> 
         boxes.append(box)
         arrows.extend(Arrow(source, place_of[node], *words) for source, words in sources)
     _add_outputs(graph, _sinks(graph, order) if outputs is None else outputs, place_of, boxes, arrows)
+    _add_subgraphs([(graph.nodes[node].get("operation"), scopes[node]) for node in order], boxes, arrows)
     return Sketch(tuple(boxes), tuple(arrows))
+
+
+def _add_subgraphs(operations: Sequence[tuple[Any, Scope]], boxes: list[Box], arrows: list[Arrow]) -> None:
+    running = [(each, scope) for each, scope in operations if isinstance(each, Operation) and each.subgraph is not None]
+    for number, (operation, scope) in enumerate(running, 1):
+        frame = (*scope, f"step of {operation.name}" + (f" {number}" if len(running) > 1 else ""))
+        inner, first = read_graph(operation.subgraph), len(boxes)
+        boxes += [replace(box, scope=(*frame, *box.scope)) for box in inner.boxes]
+        arrows += [replace(each, source=each.source + first, sink=each.sink + first) for each in inner.arrows]
 
 
 def _box(node: Any, attributes: Mapping[str, Any], scope: Scope) -> Box:
     operation = attributes.get("operation")
     types = tuple(
         f"{dtype} {list(shape)}"
-        for shape, dtype in zip(attributes.get("shapes", ()), attributes.get("dtypes", ()), strict=False)
+        for shape, dtype in zip(_shown(attributes, "shapes"), _shown(attributes, "dtypes"), strict=False)
     )
     label = _label(node)
     own_label = _without_scope(label, scope)
@@ -67,6 +79,13 @@ def _box(node: Any, attributes: Mapping[str, Any], scope: Scope) -> Box:
         tooltip=_tooltip(node, operation, label, types, scope),
         stays_visible=kind is OperationKind.INPUT and bool(label) and own_label == label,
     )
+
+
+def _shown(attributes: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """Return the shapes or dtypes of the results that a caller gets."""
+    operation = attributes.get("operation")
+    values: Sequence[Any] = attributes.get(name, ())
+    return values[: operation.num_shown] if isinstance(operation, Operation) else values
 
 
 def _tooltip(node: Any, operation: Any, label: str, types: tuple[str, ...], scope: Scope) -> str:
@@ -124,7 +143,7 @@ def _sinks(graph: MultiDiGraph, order: Iterable[Any]) -> list[Output]:
         (node, index)
         for node in order
         if graph.out_degree(node) == 0 and graph.nodes[node].get("operation") is not None
-        for index in range(max(1, len(graph.nodes[node].get("shapes", ()))))
+        for index in range(max(1, len(_shown(graph.nodes[node], "shapes"))))
     ]
 
 

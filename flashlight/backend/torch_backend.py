@@ -5,7 +5,7 @@ torch's tensors and numpy's arrays share memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from composit.backends import PreparedProgram
+from composit.nn.scans.scan_operation import Scan
 from composit.operation import Array, Input, Scalar, TensorType
-from composit.program import Instruction, Program, Reference, labels_of
+from composit.program import Program, Reference, labels_of, running_in
 from composit.source import describe_source, noting
 from flashlight.backend.torch_functions import torch_callable
 from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
@@ -82,29 +83,75 @@ def _steps(program: Program) -> list[_Step]:
     for reference, position in last_use.items():
         if reference not in kept:
             dying.setdefault(position, []).append(reference)
+    is_read = kept | last_use.keys()
     return [
-        _step(program, position, instruction, tuple(dying.get(position, ())))
+        _step(program, position, is_read, tuple(dying.get(position, ())))
         for position, instruction in enumerate(program.instructions)
         if not isinstance(instruction.operation, Input)
     ]
 
 
-def _step(program: Program, position: int, instruction: Instruction, dying: tuple[Reference, ...]) -> _Step:
+def _step(program: Program, position: int, read: Set[Reference], dying: tuple[Reference, ...]) -> _Step:
+    instruction = program.instructions[position]
     types = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
     operation = instruction.operation
+    results = tuple((position, index) for index in range(len(instruction.types)))
+    is_read = tuple(result in read for result in results)
     in_torch = None
     if not isinstance(operation, Scalar) and all(kind.dtype in NUMPY_TO_TORCH for kind in (*types, *instruction.types)):
-        in_torch = torch_callable(operation, types, instruction.types)
+        if isinstance(operation, Scan):
+            in_torch = _scan(operation, is_read)
+        else:
+            in_torch = torch_callable(operation, types, instruction.types)
     return _Step(
-        function=in_torch or operation.evaluator(),
+        function=in_torch or (operation.evaluator() if len(results) == 1 else operation.evaluator_of(is_read)),
         take=_as_torch if in_torch else _as_numpy,
         operands=instruction.operands,
         operand_types=types,
-        results=tuple((position, index) for index in range(len(instruction.types))),
+        results=results,
         has_several=operation.num_results != 1,
         dying=dying,
         describe=partial(_describe, program, position, types),
     )
+
+
+def _scan(scan: Scan, is_read: tuple[bool, ...]) -> Callable[..., Any]:
+    """Return a function that runs a scan's step by torch, turn after turn."""
+    numbers = scan.read_outputs(is_read)
+    body = scan.body.restricted(numbers)
+    steps, outputs, count = _steps(body.program), body.program.outputs, body.num_carried
+    inputs = dict(zip(body.numbers, [(position, 0) for position in body.program.inputs], strict=True))
+    types = body.output_types
+
+    def run(*operands: torch.Tensor) -> Any:
+        carried, along = list(operands[:count]), range(count, count + scan.num_along)
+        found: list[list[torch.Tensor]] = [[] for _ in outputs[count:]]
+        with running_in(body.surroundings):
+            for turn in scan.turns:
+                given = [
+                    *carried,
+                    *(operands[n][turn] if n in along else operands[n] for n in range(count, len(operands))),
+                ]
+                memory: dict[Reference, _Value] = {inputs[n]: given[n] for n in inputs}
+                for step in steps:
+                    step.run(memory)
+                carried = [
+                    _as_torch(memory[output], kind) for output, kind in zip(outputs, types[:count], strict=False)
+                ]
+                for stack, output, kind in zip(found, outputs[count:], types[count:], strict=True):
+                    stack.append(_as_torch(memory[output], kind))
+        stacks = [_stacked(each, kind, scan) for each, kind in zip(found, types[count:], strict=True)]
+        results = dict(zip(numbers, [*carried, *stacks], strict=True))
+        every = [results.get(number) for number in range(scan.num_results)]
+        return every if len(every) != 1 else every[0]
+
+    return run
+
+
+def _stacked(parts: list[torch.Tensor], kind: TensorType, scan: Scan) -> torch.Tensor:
+    if not parts:
+        return torch.empty((0, *kind.shape), dtype=NUMPY_TO_TORCH[kind.dtype])
+    return torch.stack(parts[::-1] if scan.is_reversed else parts)
 
 
 def _describe(program: Program, position: int, types: Sequence[TensorType]) -> str:

@@ -11,5 +11,6 @@ from composit.nn.operations.interpolation import *
 from composit.nn.operations.pooling import *
 from composit.nn.operations.products import *
 from composit.nn.operations.random_choices import *
+from composit.nn.operations.scanning import *
 from composit.nn.operations.similarity import *
 from composit.nn.operations.unfolding import *
