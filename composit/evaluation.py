@@ -56,9 +56,11 @@ def evaluate(
 ) -> Any:
     """Return the values: an array for one argument, a tuple for several, containers as such with arrays inside.
 
-    The subgraph that outputs share runs once. Arrays, numbers and strings come back as they are. With `inputs`, a mapping
-    from tensors to arrays of the same shape and dtype, the same program runs on new data. Reads that may have steered Python
-    while the graph was built are then repeated, and GuardError is raised where a value differs, unless guards="ignore".
+    The subgraph that outputs share runs once. Separate calls run it again, since a call keeps no values for the next: write
+    evaluate(loss, gradient), and evaluate(gradients) for a list. Arrays, numbers and strings come back as they are. With
+    `inputs`, a mapping from tensors to arrays of the same shape and dtype, the same program runs on new data. Reads that may
+    have steered Python while the graph was built are then repeated, and GuardError is raised where a value differs, unless
+    guards="ignore".
 
     Raises:  UnreachedInputError: no output depends on a key of inputs; ShapeError, DtypeError: its array does not fit;
              GuardError; UnknownBackendError; and what the operations raise, with a note that shows the user's line

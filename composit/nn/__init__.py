@@ -10,6 +10,7 @@ from composit.nn import operations as operations
 from composit.nn import optimizers as optimizers
 from composit.nn.core import wrap_as_operation as wrap_as_operation
 from composit.nn.differentiate import chain_rule as chain_rule
+from composit.nn.evaluation import Cache as Cache
 from composit.nn.evaluation import evaluate as evaluate
 from composit.nn.gradient_checks import check_gradients as check_gradients
 from composit.nn.gradient_flow import stop_gradient as stop_gradient
@@ -35,7 +36,7 @@ from composit.nn.operations.similarity import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer
-from composit.nn.optimizer import sgd_optimizer as sgd_optimizer
+from composit.nn.optimizers.momentum import sgd_optimizer as sgd_optimizer
 from composit.nn.saving import load as load
 from composit.nn.saving import save as save
 from composit.nn.training import CompiledStep as CompiledStep

@@ -1,18 +1,20 @@
 """Optimizers: pairs of `init(parameters) -> state` and `update(parameters, gradients, state) -> (parameters, state)`.
 
-Both take lazy tensors and build nodes; `composit/nn/optimize.py` evaluates.
+Both take lazy tensors and build nodes; `composit/nn/optimize.py` evaluates. The rules are in `composit/nn/optimizers/`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
 from composit.errors import ParameterError
-from composit.handle import make_tensor
+from composit.handle import TensorHandle, make_tensor
 from composit.node import Node
 from composit.operation import Input, tensor_type
 
@@ -32,30 +34,29 @@ class Optimizer(Generic[State]):
     update: Callable[[Tensors, Tensors, State], tuple[list[Any], State]]
 
 
-def rate_input(value: float, label: str) -> LazyTensor:
-    """Return a weak scalar input: it does not change dtypes, and another value reuses the compiled program.
-
-    Raises:  ParameterError: the value is not a finite number
-    """
-    if not np.isfinite(value):
-        raise ParameterError(f"{label}: {value!r} was given; expected a finite number such as 1e-3")
+def number_input(value: float, label: str) -> LazyTensor:
+    """Return a weak scalar input: it does not change dtypes, and another value reuses the compiled program."""
     weak = tensor_type((), np.float64, is_scalar=True, weak=float)
     return make_tensor(Node(Input(float(value), weak), (), (weak,), None, label))
 
 
-def sgd_optimizer(learning_rate: float = 1e-3) -> Optimizer[tuple[()]]:
-    """Return plain stochastic gradient descent: parameter - learning_rate * gradient, without state.
+def check_number(
+    name: str, what: str, value: Any, low: float = 0.0, high: float = math.inf, *, includes_high: bool = False
+) -> Any:  # Any: a number, or a tensor, whose value is not known yet
+    """Return a number of the user's that lies from `low` to below `high`; a tensor is returned unchecked.
 
-    Example:
-        >>> sgd_optimizer(learning_rate=0.1).name
-        'sgd'
-
-    Reference: Robbins and Monro, A Stochastic Approximation Method, 1951
+    Raises:  ParameterError: it lies outside, or is no real number
     """
-    rate = rate_input(learning_rate, "learning_rate")
-
-    def update(parameters: Tensors, gradients: Tensors, state: tuple[()]) -> tuple[list[Any], tuple[()]]:
-        stepped = [parameter - rate * gradient for parameter, gradient in zip(parameters, gradients, strict=True)]
-        return stepped, state
-
-    return Optimizer("sgd", lambda parameters: (), update)
+    if isinstance(value, TensorHandle):
+        return value
+    is_number = isinstance(value, Real) or (
+        isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "iuf"
+    )
+    is_inside = is_number and low <= value and (value < high or (includes_high and value == high))
+    if not is_inside or not np.isfinite(value):
+        lower = "" if low == -math.inf else f" from {low:g}"
+        upper = "" if high == math.inf else f" to {'' if includes_high else 'below '}{high:g}"
+        raise ParameterError(
+            f"{name}: {what}={value!r:.60} was given; expected a finite number{lower}{upper}; the usual one is the default"
+        )
+    return value

@@ -25,7 +25,7 @@ from composit.errors import DerivativeError, DtypeError, OperandError, Parameter
 from composit.handle import TensorHandle, described, make_tensor
 from composit.nn.differentiate import chain_rule
 from composit.nn.gradient_flow import Argument
-from composit.nn.optimizer import rate_input
+from composit.nn.optimizer import number_input
 from composit.numpy.arguments.normalizing import spell_shape
 
 if TYPE_CHECKING:
@@ -375,7 +375,7 @@ def _as_it_is(tensor: TensorHandle) -> LazyTensor:
 
 def _as_input(leaf: Any) -> Any:  # Any: a tensor, array, number or anything else in a container
     """Return a tensor for an array or a number; Python's floats stay weak, as in expressions."""
-    return rate_input(leaf, "argument") if type(leaf) is float else _as_output(leaf)
+    return number_input(leaf, "argument") if type(leaf) is float else _as_output(leaf)
 
 
 def _as_output(leaf: Any) -> Any:  # Any: as _as_input

@@ -112,10 +112,17 @@ def _along_channels(function: str, name: str, vector: TensorLike, x: LazyTensor,
     """Return a vector of channels with axes of length 1 behind it, so that it broadcasts along the channel axis of x."""
     tensor = floating(function, vector, name)
     channels = x.shape[axis]
+    in_place = (channels, *(1,) * (x.ndim - axis - 1))
+    if tensor.shape == in_place:
+        return tensor
     check_shape(
-        function, name, tensor, (channels,), f"one number for each channel, along axis {axis} of x with shape {x.shape}"
+        function,
+        name,
+        tensor,
+        (channels,),
+        f"one number for each channel, along axis {axis} of x with shape {x.shape}, or {in_place}",
     )
-    return cnp.reshape(tensor, (channels, *(1,) * (x.ndim - axis - 1)))
+    return cnp.reshape(tensor, in_place)
 
 
 def _scaled_channels(
@@ -138,7 +145,7 @@ def batch_norm(
 ) -> LazyTensor:
     """Return x normalised by given means and variances of its channels: batch normalisation as in inference.
 
-    Shapes:      x (n, channels, ...), or with the channels along another axis; the others (channels,)
+    Shapes:      x (n, channels, ...), or with the channels along another axis; the others (channels,) or (channels, 1, ...)
     Derivative:  that of (x - mean) / sqrt(variance + epsilon) * weight + bias by all operands
     Raises:      ShapeError: a vector's length is not the number of channels; AxisError
     Reference:   torch.nn.functional.batch_norm
@@ -218,7 +225,7 @@ def group_norm(
 ) -> LazyTensor:
     """Return x with mean 0 and variance 1 in each group of channels of each example (the first axis).
 
-    Shapes:      x (n, channels, ...), weight and bias (channels,)
+    Shapes:      x (n, channels, ...), weight and bias (channels,) or (channels, 1, ...)
     Raises:      ParameterError: the groups do not divide the channels; ShapeError: a vector is no vector of channels; AxisError
     Reference:   torch.nn.functional.group_norm; Wu and He, Group Normalization, 2018
     Example:

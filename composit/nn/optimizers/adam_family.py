@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import composit.numpy as cnp
-from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, check_number, optimizer_of, scaled, zeros_like
+from composit.errors import ParameterError
+from composit.handle import described
+from composit.nn.optimizer import check_number
+from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, optimizer_of, scaled, zeros_like
 
 Betas = tuple[float, float]
 
@@ -65,7 +68,7 @@ def _adam(
     is_decoupled: bool,
     keeps_maximum: bool,
 ) -> RuleOptimizer:
-    first, second = _checked(name, betas)
+    first, second = _checked(name, betas, epsilon=epsilon, weight_decay=weight_decay)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         g = gradient
@@ -90,7 +93,7 @@ def adamax(
 
     Reference: Kingma and Ba, Adam, 2015, section 7.1; torch.optim.Adamax
     """
-    first, second = _checked("adamax", betas)
+    first, second = _checked("adamax", betas, epsilon=epsilon, weight_decay=weight_decay)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         g = gradient + weight_decay * parameter if weight_decay else gradient
@@ -113,7 +116,7 @@ def nadam(
 
     Reference: Dozat, Incorporating Nesterov Momentum into Adam, 2016; torch.optim.NAdam
     """
-    first, second = _checked("nadam", betas)
+    first, second = _checked("nadam", betas, epsilon=epsilon, weight_decay=weight_decay, momentum_decay=momentum_decay)
 
     def momentum(number: Any) -> Any:
         return first * (1.0 - 0.5 * 0.96 ** (number * momentum_decay))
@@ -140,7 +143,7 @@ def lion(learning_rate: Rate = 1e-4, betas: Betas = (0.9, 0.99), *, weight_decay
 
     Reference: Chen et al., Symbolic Discovery of Optimization Algorithms, 2023, algorithm 2
     """
-    first, second = _checked("lion", betas)
+    first, second = _checked("lion", betas, weight_decay=weight_decay)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         (mean,) = slots
@@ -161,7 +164,7 @@ def lamb(
 
     Reference: You et al., Large Batch Optimization for Deep Learning, 2020, algorithm 2
     """
-    first, second = _checked("lamb", betas)
+    first, second = _checked("lamb", betas, epsilon=epsilon, weight_decay=weight_decay)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         mean = first * slots[0] + (1.0 - first) * gradient
@@ -178,6 +181,16 @@ def lamb(
     return optimizer_of("lamb", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)))
 
 
-def _checked(name: str, betas: Betas) -> Betas:
-    first, second = betas
-    return check_number(name, "betas[0]", first, 0.0, 1.0), check_number(name, "betas[1]", second, 0.0, 1.0)
+def _checked(name: str, betas: Betas, **others: Any) -> Betas:  # Any: numbers by the names of their parameters
+    """Return betas as two numbers from 0 to below 1.
+
+    Raises:  ParameterError: they are not, or one of the others is negative
+    """
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise ParameterError(
+            f"{name}: betas={described(betas)!s:.60} was given; expected two numbers from 0 to below 1; the usual ones are the default"
+        )
+    for what, value in others.items():
+        check_number(name, what, value)
+    first, second = (check_number(name, f"betas[{k}]", beta, high=1.0) for k, beta in enumerate(betas))
+    return first, second

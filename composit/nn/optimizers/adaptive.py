@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import composit.numpy as cnp
-from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, check_number, optimizer_of, scaled, zeros_like
+from composit.nn.optimizer import check_number
+from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, optimizer_of, scaled, zeros_like
 
 
 def adagrad(
@@ -23,6 +24,10 @@ def adagrad(
 
     Reference: Duchi, Hazan and Singer, Adaptive Subgradient Methods, 2011; torch.optim.Adagrad
     """
+    check_number("adagrad", "learning_rate_decay", learning_rate_decay)
+    check_number("adagrad", "epsilon", epsilon)
+    check_number("adagrad", "weight_decay", weight_decay)
+    check_number("adagrad", "initial_accumulator", initial_accumulator)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         g = gradient + weight_decay * parameter if weight_decay else gradient
@@ -51,8 +56,10 @@ def rmsprop(
 
     Reference: Tieleman and Hinton, lecture 6.5, 2012; Graves, Generating Sequences, 2013; torch.optim.RMSprop
     """
-    check_number("rmsprop", "alpha", alpha, 0.0)
-    check_number("rmsprop", "momentum", momentum, 0.0)
+    check_number("rmsprop", "alpha", alpha, high=1.0, includes_high=True)
+    check_number("rmsprop", "epsilon", epsilon)
+    check_number("rmsprop", "weight_decay", weight_decay)
+    check_number("rmsprop", "momentum", momentum)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         g = gradient + weight_decay * parameter if weight_decay else gradient
@@ -79,7 +86,9 @@ def adadelta(
 
     Reference: Zeiler, ADADELTA, 2012; torch.optim.Adadelta
     """
-    check_number("adadelta", "rho", rho, 0.0)
+    check_number("adadelta", "rho", rho, high=1.0, includes_high=True)
+    check_number("adadelta", "epsilon", epsilon)
+    check_number("adadelta", "weight_decay", weight_decay)
 
     def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
         g = gradient + weight_decay * parameter if weight_decay else gradient

@@ -109,6 +109,8 @@ def lbfgs(
     norm = float(np.max(np.abs(gradient), initial=0.0))
     if norm <= tolerance:
         message = "the gradient is below the tolerance"
+    elif np.isnan(norm):
+        message = "the gradient is not a number"
     return Minimum(search.parameters(x), value, norm, step, search.num_evaluations, norm <= tolerance, message)
 
 
@@ -123,14 +125,16 @@ class _Search:
         self.start: Vector = np.concatenate([np.zeros(0), *[array.ravel() for array in arrays]])
         self._inputs = [cnp.asarray(array) for array in arrays]
         value, gradients = value_and_grad(lambda leaves: function(self._rebuild(leaves)))(self._inputs)
-        self._results = [value, *gradients]
+        # With the inputs among the outputs, a parameter that the function does not read is no error.
+        self._results = [value, *gradients, *self._inputs]
         self.num_evaluations = 0
 
     def at(self, x: Vector) -> tuple[float, Vector]:
         """Return value and gradient at a point."""
         self.num_evaluations += 1
         given = dict(zip(self._inputs, self._parts(x), strict=True))
-        value, *gradients = evaluate(self._results, inputs=given, backend=self._backend)
+        value, *others = evaluate(self._results, inputs=given, backend=self._backend)
+        gradients = others[: len(self._inputs)]
         return float(value), np.concatenate([np.zeros(0), *[np.ravel(each) for each in gradients]])
 
     def parameters(self, x: Vector) -> Container:

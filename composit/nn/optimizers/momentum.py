@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from composit.errors import ParameterError
-from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, check_number, optimizer_of, scaled, zeros_like
+from composit.nn.optimizer import check_number
+from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, optimizer_of, scaled, zeros_like
+
+
+def sgd_optimizer(learning_rate: Rate = 1e-3) -> RuleOptimizer:
+    """Return plain stochastic gradient descent: parameter - learning_rate * gradient, without state.
+
+    Example:
+        >>> from composit.nn import sgd_optimizer
+        >>> sgd_optimizer(learning_rate=0.1).name
+        'sgd'
+
+    Reference: Robbins and Monro, A Stochastic Approximation Method, 1951
+    """
+    return sgd(learning_rate)
 
 
 def sgd(
@@ -23,7 +38,7 @@ def sgd(
     nesterov:      step along g + momentum * v, the gradient at the place where the momentum leads
     weight_decay:  adds weight_decay * parameter to the gradient
 
-    Raises:  ParameterError: nesterov without momentum, or with dampening
+    Raises:  ParameterError: a number is negative or not finite; nesterov without momentum, or with dampening
     Example:
         >>> import composit.numpy as cnp
         >>> from composit.nn import grad, optimize_step, optimizers
@@ -33,7 +48,9 @@ def sgd(
         >>> cnp.evaluate(w)
         array([0.5, 1. ])
     """
-    check_number("sgd", "momentum", momentum, 0.0)
+    check_number("sgd", "momentum", momentum)
+    check_number("sgd", "dampening", dampening, -math.inf)
+    check_number("sgd", "weight_decay", weight_decay)
     if nesterov and (not momentum or dampening):
         raise ParameterError(
             f"sgd: nesterov=True was given with momentum={momentum!r} and dampening={dampening!r}; expected momentum > 0 and no "

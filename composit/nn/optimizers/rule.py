@@ -15,7 +15,7 @@ import composit.numpy as cnp
 from composit.apply import input_of
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.handle import TensorHandle, described
-from composit.nn.optimizer import Optimizer, Tensors, rate_input
+from composit.nn.optimizer import Optimizer, Tensors, check_number, number_input
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -48,7 +48,7 @@ def optimizer_of(
     needs_count: whether the rule reads the number of the step; a schedule always does
     kinds:       dtype.kind of parameters; "c" only for rules that are linear in the gradient
     """
-    rate_at = _rate_function(rate)
+    rate_at = _rate_function(name, rate)
     is_counted = needs_count or callable(rate)
     num_slots = len(slots(cnp.zeros(())))
 
@@ -97,30 +97,17 @@ def zeros_like(parameter: Any) -> LazyTensor:
     return input_of(np.zeros(parameter.shape, parameter.dtype), None)
 
 
-def check_number(name: str, what: str, value: float, low: float, high: float | None = None) -> float:
-    """Return a number of the user's within bounds.
-
-    Raises:  ParameterError: it is outside
-    """
-    if not low <= value or (high is not None and not value < high):
-        bounds = f"at least {low:g}" if high is None else f"from {low:g} to below {high:g}"
-        raise ParameterError(
-            f"{name}: {what}={value!r} was given; expected a number {bounds}; the usual one is the default"
-        )
-    return value
-
-
-def _rate_function(rate: Rate) -> Callable[[Any], Any]:
+def _rate_function(name: str, rate: Rate) -> Callable[[Any], Any]:
     if isinstance(rate, TensorHandle):
         if rate.shape != ():
             raise OperandError(
-                f"learning_rate: {described(rate)} was given; expected one number, a schedule, or a tensor of shape (); use "
+                f"{name}: learning_rate={described(rate)} was given; expected one number, a schedule, or a tensor of shape (); use "
                 "grouped for different rates"
             )
         return lambda count: rate
     if callable(rate):
         return rate
-    constant = rate_input(rate, "learning_rate")
+    constant = number_input(check_number(name, "learning_rate", rate), "learning_rate")
     return lambda count: constant
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.errors import ParameterError, ShapeError
+from composit.errors import OperandError, ParameterError, ShapeError
 from composit.nn import Optimizer, chain_rule, optimize, optimize_step, sgd_optimizer
 from composit.nn.optimize import sgd_optimizer as the_same_optimizer
 
@@ -23,6 +23,7 @@ class CountingBackend:
 
 def test_the_optimizer_is_found_in_both_places():
     assert the_same_optimizer is sgd_optimizer
+    assert optimize.sgd_optimizer is sgd_optimizer
 
 
 def test_a_step_goes_down_the_gradient_and_keeps_name_and_dtype():
@@ -104,3 +105,43 @@ def test_numbers_and_shapes_must_fit():
 def test_a_rate_must_be_finite(rate):
     with pytest.raises(ParameterError, match="expected a finite number"):
         sgd_optimizer(rate)
+
+
+@pytest.mark.parametrize("rate", [-0.1, "0.1"])
+def test_a_rate_must_be_a_number_that_is_not_negative(rate):
+    with pytest.raises(ParameterError, match=r"learning_rate=.* was given; expected a finite number from 0"):
+        sgd_optimizer(rate)
+
+
+def test_plain_sgd_refuses_a_gradient_that_would_broadcast():
+    weight = cnp.asarray(np.ones((2, 2)))
+    for gradient in (cnp.ones(2), cnp.ones((3, 2, 2)), cnp.asarray(1.0)):
+        with pytest.raises(ShapeError, match="expected the same ones in the same order"):
+            sgd_optimizer(0.1).update([weight], [gradient], ())
+
+
+def test_an_optimizer_function_of_ones_own_needs_no_class():
+    weights = [cnp.with_name(cnp.asarray(np.full(k, 4.0)), f"w{k}") for k in (1, 2)]
+    halved = optimize(weights, [cnp.ones(1), cnp.ones(2)], optimizer_function=lambda p, g: (p - g) / 2)
+    assert [each.name for each in halved] == ["w1", "w2"]
+    np.testing.assert_array_equal(cnp.evaluate(halved[1]), [1.5, 1.5])
+    with pytest.raises(OperandError, match="expected an optimizer, or a function of a parameter and its gradient"):
+        optimize(weights, weights, 0.1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_evaluate_functions_are_called_with_the_tensors(count):
+    calls = []
+
+    def evaluate(*tensors):
+        calls.append(len(tensors))
+        return cnp.nn.evaluate(*tensors, always_return_tuple=True)
+
+    weights = [cnp.asarray(np.full(2, 1.0 + k)) for k in range(count)]
+    for function in (evaluate, cnp.evaluate, None, partial(cnp.evaluate, backend="mosaic")):
+        stepped = optimize(weights, weights, sgd_optimizer(0.5), evaluate_function=function)
+        assert [cnp.evaluate(each).tolist() for each in stepped] == [[0.5 + k / 2] * 2 for k in range(count)]
+    assert calls == ([count] if count else [])
+    if count > 1:
+        with pytest.raises(OperandError, match=r"returned 1 values for 3 tensors"):
+            optimize(weights, weights, sgd_optimizer(0.5), lambda *tensors: cnp.evaluate(tensors[0]))

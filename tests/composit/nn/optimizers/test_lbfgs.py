@@ -54,6 +54,25 @@ def test_what_has_no_minimum_ends_with_a_reason() -> None:
         np.testing.assert_allclose(cnp.evaluate(inside.parameters), [1.0], atol=1e-5)
 
 
+def test_a_function_that_does_not_read_its_parameters_is_at_its_minimum() -> None:
+    for backend in ("numpy", "mosaic"):
+        minimum = optimizers.lbfgs(lambda p: cnp.asarray(3.0), {"a": np.ones(2), "b": np.zeros(3)}, backend=backend)
+        assert (minimum.value, minimum.num_steps, minimum.num_evaluations) == (3.0, 0, 1)
+        assert minimum.has_converged
+        np.testing.assert_array_equal(cnp.evaluate(minimum.parameters["a"]), np.ones(2))
+    partly = optimizers.lbfgs(lambda p: cnp.sum((p["a"] - 2) ** 2), {"a": np.ones(2), "b": np.full(3, 7.0)})
+    assert partly.has_converged
+    np.testing.assert_allclose(cnp.evaluate(partly.parameters["a"]), 2.0, atol=1e-7)
+    np.testing.assert_array_equal(cnp.evaluate(partly.parameters["b"]), 7.0)
+
+
+def test_a_gradient_that_is_no_number_ends_the_search_with_that_reason() -> None:
+    with np.errstate(all="ignore"):
+        minimum = optimizers.lbfgs(lambda x: cnp.sum(cnp.sqrt(x)), np.array([-1.0]))
+    assert not minimum.has_converged
+    assert minimum.message == "the gradient is not a number"
+
+
 def test_bad_arguments_are_errors() -> None:
     with pytest.raises(DtypeError, match="expected real floating numbers"):
         optimizers.lbfgs(lambda x: cnp.sum(x), np.arange(3))

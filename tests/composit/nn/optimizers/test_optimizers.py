@@ -13,7 +13,7 @@ import composit.numpy as cnp
 import mosaic
 from composit.containers import flatten
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
-from composit.nn import grad, optimize_step, optimizers
+from composit.nn import grad, optimize_step, optimizers, sgd_optimizer
 from composit.nn.optimizer import Optimizer
 
 torch = pytest.importorskip("torch")
@@ -91,8 +91,8 @@ def test_ten_steps_are_torchs(name: str, ours: Callable[[], Optimizer], theirs: 
         np.testing.assert_allclose(each, wanted, rtol=rtol, atol=1e-6 if dtype == np.float32 else 0)
 
 
-def _by_mosaic(tensors: Any) -> Any:
-    model = mosaic.compile(tensors, inputs=[])
+def _by_mosaic(*tensors: Any) -> Any:
+    model = mosaic.compile(list(tensors), inputs=[])
     assert "island" not in model.explain()
     return model()
 
@@ -215,6 +215,72 @@ def test_bad_settings_are_errors_at_the_call() -> None:
         optimizers.cosine(0.1, 0)
 
 
+NONSENSE = [
+    (optimizers.sgd, {"learning_rate": -1.0}),
+    (sgd_optimizer, {"learning_rate": -1.0}),
+    (optimizers.sgd, {"momentum": -0.1}),
+    (optimizers.sgd, {"momentum": float("inf")}),
+    (optimizers.sgd, {"dampening": float("nan")}),
+    (optimizers.sgd, {"weight_decay": -1.0}),
+    (optimizers.sgd, {"learning_rate": "0.1"}),
+    (optimizers.sgd, {"learning_rate": None}),
+    *[
+        (make, {name: -1.0})
+        for make in (
+            optimizers.adam,
+            optimizers.adamw,
+            optimizers.amsgrad,
+            optimizers.adamax,
+            optimizers.nadam,
+            optimizers.lamb,
+        )
+        for name in ("learning_rate", "epsilon", "weight_decay")
+    ],
+    *[
+        (make, {"betas": betas})
+        for make in (optimizers.adam, optimizers.adamax, optimizers.nadam, optimizers.lion, optimizers.lamb)
+        for betas in ((0.9, 1.0), (-0.1, 0.9), (0.9,), 0.9, (0.9, float("nan")))
+    ],
+    (optimizers.nadam, {"momentum_decay": -1.0}),
+    (optimizers.lion, {"weight_decay": -1.0}),
+    *[
+        (optimizers.adagrad, {name: -1.0})
+        for name in ("learning_rate", "learning_rate_decay", "epsilon", "initial_accumulator")
+    ],
+    *[(optimizers.rmsprop, {name: -1.0}) for name in ("learning_rate", "alpha", "epsilon", "weight_decay", "momentum")],
+    *[(optimizers.adadelta, {name: -1.0}) for name in ("learning_rate", "rho", "epsilon", "weight_decay")],
+    (optimizers.adadelta, {"rho": 1.5}),
+    (optimizers.constant, {"rate": -1.0}),
+    (optimizers.step, {"rate": 0.1, "size": 3, "gamma": -1.0}),
+    (optimizers.multi_step, {"rate": -0.1, "milestones": [3]}),
+    (optimizers.exponential, {"rate": 0.1, "gamma": float("nan")}),
+    (optimizers.cosine, {"rate": 0.1, "num_steps": 5, "final": -1.0}),
+    (optimizers.polynomial, {"rate": 0.1, "num_steps": 5, "power": -1.0}),
+    (optimizers.warm_up, {"following": 0.1, "num_steps": 5, "start": 2.0}),
+    (optimizers.warm_up, {"following": -0.1, "num_steps": 5}),
+    (optimizers.one_cycle, {"highest": -0.1, "num_steps": 5}),
+    (optimizers.one_cycle, {"highest": 0.1, "num_steps": 5, "share_up": 1.5}),
+    (optimizers.one_cycle, {"highest": 0.1, "num_steps": 5, "start_divisor": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("make", "settings"), NONSENSE, ids=lambda each: getattr(each, "__name__", str(each)))
+def test_negative_rates_and_other_nonsense_are_errors_at_the_call(make: Any, settings: dict[str, Any]) -> None:
+    with pytest.raises(ParameterError, match=r"was given; expected (a finite number|a positive number|two numbers)"):
+        make(**settings)
+
+
+def test_numbers_at_the_ends_of_what_torch_takes_are_taken() -> None:
+    for rate in (0, 0.0, np.float32(0.1), np.array(0.5), np.int64(1)):
+        optimizers.adam(rate, epsilon=0, weight_decay=0.0)
+    optimizers.rmsprop(alpha=1.0, momentum=2.0)
+    optimizers.adadelta(rho=1.0)
+    # Tensors are numbers of a program: what they will be is not known here.
+    (x,), _ = optimizers.sgd(cnp.asarray(-1.0)).update([cnp.ones(1)], [cnp.ones(1)], ())
+    np.testing.assert_array_equal(np.asarray(x), [2.0])
+    optimizers.cosine(cnp.asarray(0.5), 10)
+
+
 def test_no_state_is_kept_twice() -> None:
     optimizer = optimizers.adam()
     state = optimizer.init([cnp.ones((4, 4)), cnp.ones(3)])
@@ -224,7 +290,7 @@ def test_no_state_is_kept_twice() -> None:
 def test_what_an_optimizer_would_get_wrong_is_an_error() -> None:
     matrix, vector = cnp.ones((2, 2)), cnp.ones(2)
     adam = optimizers.adam()
-    for optimizer in (adam, optimizers.sgd(0.1)):
+    for optimizer in (adam, optimizers.sgd(0.1), sgd_optimizer(0.1)):
         for gradients in ([vector], [matrix, vector]):
             with pytest.raises(ShapeError, match="in the same order"):
                 optimizer.update([matrix], gradients, optimizer.init([matrix]))
