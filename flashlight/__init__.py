@@ -3,6 +3,7 @@
 from flashlight import operations, tracer
 from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.comparison import Comparison, Difference, compare
+from flashlight.parameters import parameters_of
 from flashlight.table import Call, register, registered_operations
 from flashlight.tracer import lazy_tensor
 
@@ -14,6 +15,7 @@ __all__ = [
     "compare",
     "lazy_tensor",
     "operations",
+    "parameters_of",
     "register",
     "registered_operations",
     "tracer",

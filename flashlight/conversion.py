@@ -27,16 +27,16 @@ TORCH_TO_NUMPY: dict[torch.dtype, Dtype] = {
 NUMPY_TO_TORCH: dict[Dtype, torch.dtype] = {dtype: torch_dtype for torch_dtype, dtype in TORCH_TO_NUMPY.items()}
 
 
-def numpy_dtype(dtype: torch.dtype) -> Dtype:
-    """Return numpy's dtype of the same bits.
+def numpy_dtype(dtype: torch.dtype, asked: str = "trace") -> Dtype:
+    """Return numpy's dtype of the same bits; `asked` begins the error's message.
 
     Raises:  UnsupportedOperationError: numpy has no such dtype (bfloat16, float8, quantized)
     """
     known = TORCH_TO_NUMPY.get(dtype)
     if known is None:
         raise UnsupportedOperationError(
-            f"trace: a tensor of dtype {dtype} was met; numpy has no such dtype, so the graph cannot hold it; "
-            "convert the model and its inputs before the trace, for example with model.float()"
+            f"{asked}: a tensor of dtype {dtype} was met; numpy has no such dtype, so the graph cannot hold it; "
+            "convert the model and its inputs first, for example with model.float()"
         )
     return known
 
@@ -46,16 +46,18 @@ def type_of(tensor: torch.Tensor) -> TensorType:
     return tensor_type(tuple(tensor.shape), numpy_dtype(tensor.dtype))
 
 
-def array_of(tensor: torch.Tensor) -> Array:
+def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
     """Return a read-only numpy view of the tensor's memory; a copy for tensors on other devices and lazy conjugates.
+
+    asked: begins the error's message
 
     Raises:  UnsupportedOperationError: the tensor is sparse, or numpy has no such dtype
     """
-    numpy_dtype(tensor.dtype)
+    numpy_dtype(tensor.dtype, asked)
     if tensor.layout is not torch.strided:
         raise UnsupportedOperationError(
-            f"trace: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
-            "convert it before the trace with tensor.to_dense()"
+            f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
+            "convert it before with tensor.to_dense()"
         )
     array: Array = tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
     array.flags.writeable = False

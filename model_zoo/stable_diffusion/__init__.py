@@ -1,0 +1,1 @@
+"""Parts of Stable Diffusion: the decoder that turns latents into images."""
