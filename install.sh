@@ -96,7 +96,7 @@ set_up() {
 # run_tests ARGS...: a process per core, each with its share of the tests, of which one that is done takes from another.
 # Bytecode is written first, because the tests start many interpreters, which may be forbidden to write it.
 run_tests() {
-    .venv/bin/python -m compileall -q -j 0 composit flashlight mosaic benchmarks tests || fail "a module has errors; they are above"
+    .venv/bin/python -m compileall -q -j 0 composit flashlight mosaic benchmarks model_zoo tests || fail "a module has errors; they are above"
     exec .venv/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
 }
 

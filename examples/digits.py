@@ -1,4 +1,4 @@
-"""What the examples on handwritten digits share: the data, the loop with its progress bar, the accuracy, the curve.
+"""What the examples on handwritten digits share: the data, the training, the accuracy.
 
 The data are scikit-learn's 1,797 digits of 8 x 8 pixels, or MNIST's four IDX files (perhaps gzipped) from a folder.
 """
@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import composit.numpy as cnp
-from composit.nn import compile_step, losses, optimizers, value_and_grad
-from examples.curves import draw_curve
+from composit.nn import compile_step, losses, optimizers
+from examples.training import Parameters, Run, describe, parser_of, positive, run_steps, write_curve
 
-Parameters = dict[str, Any]  # Any: arrays, or the tensors of a step
 Model = Callable[[Parameters, Any], Any]
 
 
@@ -85,70 +82,49 @@ def read_idx(folder: Path, name: str) -> Any:
 
 def standard_parser(description: str | None, epochs: int, learning_rate: float) -> argparse.ArgumentParser:
     """Return a parser with the options that all examples on digits have."""
-    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
-    parser.add_argument("--backend", default="mosaic", choices=["numpy", "mosaic", "torch"])
-    parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
-    parser.add_argument("--batch-size", type=int, default=64, help="images per step (64)")
+    parser = parser_of(description)
+    parser.add_argument("--epochs", type=positive, default=epochs, help=f"passes over the data ({epochs})")
+    parser.add_argument("--batch-size", type=positive, default=64, help="images per step (64)")
     parser.add_argument(
         "--learning-rate", type=float, default=learning_rate, help=f"the highest, of a cycle ({learning_rate:g})"
     )
-    parser.add_argument("--truncate", type=int, help="use at most so many images of each set")
+    parser.add_argument("--truncate", type=positive, help="use at most so many images of each set")
     parser.add_argument("--mnist", type=Path, help="folder of MNIST's IDX files; without it scikit-learn's digits")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the order of the images (0)")
-    parser.add_argument("--curve", type=Path, help="write the loss of each step to this picture")
     return parser
-
-
-def shifted(images: Any, rng: np.random.Generator) -> Any:
-    """Return the images, each moved by at most one pixel along both axes, with zeros at the border: a digit is the same there."""
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[1:], axis=(1, 2))
-    rows, columns = rng.integers(0, 3, (2, len(images)))
-    return windows[np.arange(len(images)), rows, columns]
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The parameters, the loss of each step, the share of test images that are right, and the seconds of the loop."""
+    """A run, and the share of test images that are right after it."""
 
-    parameters: Parameters
-    losses: list[float]
+    run: Run
     accuracy: float
-    seconds: float
 
 
 def train(model: Model, parameters: Parameters, digits: Digits, given: argparse.Namespace) -> Trained:
     """Train by AdamW with a rate that rises and falls once; each step is one compiled program."""
-    num_batches = len(digits.train_images) // given.batch_size
+    batch_size = min(given.batch_size, len(digits.train_images))
+    num_batches = len(digits.train_images) // batch_size
     num_steps = given.epochs * num_batches
     optimizer = optimizers.adamw(optimizers.one_cycle(given.learning_rate, max(num_steps, 2)), weight_decay=0.05)
-    names = list(parameters)
 
     def loss(parameters: Parameters, images: Any, labels: Any) -> Any:
         return losses.cross_entropy(model(parameters, images), labels)
 
-    def training_step(parameters: Parameters, state: Any, images: Any, labels: Any) -> tuple[Parameters, Any, Any]:
-        value, slopes = value_and_grad(loss)(parameters, images, labels)
-        stepped, state = optimizer.update([parameters[k] for k in names], [slopes[k] for k in names], state)
-        return dict(zip(names, stepped, strict=True)), state, value
+    batches = _batches(digits, given.epochs, batch_size, num_batches, given.seed)
+    run = run_steps(loss, parameters, batches, num_steps, optimizer, given.backend)
+    return Trained(run, accuracy(model, run.parameters, digits, given.backend))
 
-    step = compile_step(training_step, backend=given.backend)
-    state = optimizer.init([cnp.asarray(parameters[name]) for name in names])
-    rng = np.random.default_rng(given.seed)
-    seen: list[float] = []
-    start = time.perf_counter()
-    with tqdm(total=num_steps, unit="step", leave=False) as bar:
-        for _ in range(given.epochs):
-            order = rng.permutation(len(digits.train_images))
-            for batch in np.split(order[: num_batches * given.batch_size], num_batches):
-                parameters, state, value = step(
-                    parameters, state, digits.train_images[batch], digits.train_labels[batch]
-                )
-                seen.append(float(value))
-                bar.set_postfix(loss=f"{seen[-1]:.3f}", refresh=False)
-                bar.update()
-    seconds = time.perf_counter() - start
-    return Trained(parameters, seen, accuracy(model, parameters, digits, given.backend), seconds)
+
+def _batches(
+    digits: Digits, num_epochs: int, batch_size: int, num_batches: int, seed: int
+) -> Iterator[tuple[Any, Any]]:
+    """Give images and labels in batches of one size, in a new order in each epoch."""
+    rng = np.random.default_rng(seed)
+    for _ in range(num_epochs):
+        order = rng.permutation(len(digits.train_images))
+        for batch in np.split(order[: num_batches * batch_size], num_batches):
+            yield digits.train_images[batch], digits.train_labels[batch]
 
 
 def accuracy(model: Model, parameters: Parameters, digits: Digits, backend: str) -> float:
@@ -162,10 +138,5 @@ def accuracy(model: Model, parameters: Parameters, digits: Digits, backend: str)
 
 def report(trained: Trained, given: argparse.Namespace) -> None:
     """Print what was reached, and draw the curve if it was asked for."""
-    print(
-        f"{len(trained.losses)} steps on {given.backend} in {trained.seconds:.1f} s: loss {trained.losses[0]:.3f} -> "
-        f"{trained.losses[-1]:.3f}, {trained.accuracy:.1%} of the test images right"
-    )
-    if given.curve is not None:
-        draw_curve(trained.losses, given.curve)
-        print(f"wrote {given.curve}")
+    print(f"{describe(trained.run, given.backend)}, {trained.accuracy:.1%} of the test images right")
+    write_curve(trained.run, given.curve)

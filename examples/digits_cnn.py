@@ -15,7 +15,8 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.nn import operations
-from examples.digits import Parameters, load_digits, report, standard_parser, train
+from examples.digits import load_digits, report, standard_parser, train
+from examples.training import Parameters, positive
 
 
 def initial_parameters(side: int, widths: tuple[int, int], hidden: int, seed: int) -> Parameters:
@@ -55,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> float:
     """Train on the digits, print the accuracy on the test images, and return it."""
     parser = standard_parser(__doc__, epochs=12, learning_rate=2e-3)
     parser.add_argument(
-        "--widths", type=int, nargs=2, default=(32, 64), help="channels of the two convolutions (32 64)"
+        "--widths", type=positive, nargs=2, default=(32, 64), help="channels of the two convolutions (32 64)"
     )
-    parser.add_argument("--hidden", type=int, default=64, help="units of the first linear layer (64)")
+    parser.add_argument("--hidden", type=positive, default=64, help="units of the first linear layer (64)")
     given = parser.parse_args(arguments)
     digits = load_digits(given.mnist, given.truncate)
     parameters = initial_parameters(digits.train_images.shape[1], tuple(given.widths), given.hidden, given.seed)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from composit.nn import layers, operations
-from examples.digits import Parameters, load_digits, report, standard_parser, train
+from examples.digits import load_digits, report, standard_parser, train
+from examples.training import Parameters, positive
+from examples.transformer import affine, blocks, initial_affine, initial_blocks, initial_norm, normed
 
 
 def initial_parameters(
@@ -25,33 +26,11 @@ def initial_parameters(
 ) -> Parameters:
     """Return weights of normal numbers with deviation 1 / sqrt(inputs), norms of ones, biases of zeros."""
     rng = np.random.default_rng(seed)
-
-    def weight(num_inputs: int, num_outputs: int) -> Any:
-        return (rng.normal(size=(num_inputs, num_outputs)) / num_inputs**0.5).astype(np.float32)
-
-    def zeros(size: int) -> Any:
-        return np.zeros(size, np.float32)
-
-    parameters: Parameters = {
-        "patch weight": weight(patch_size**2, width),
-        "patch bias": zeros(width),
-        "places": (0.02 * rng.normal(size=((side // patch_size) ** 2, width))).astype(np.float32),
-        "last norm weight": np.ones(width, np.float32),
-        "last norm bias": zeros(width),
-        "scores weight": weight(width, num_classes),
-        "scores bias": zeros(num_classes),
-    }
-    for number in range(num_layers):
-        for name in ("query", "key", "value", "output"):
-            parameters |= {f"{number} {name} weight": weight(width, width), f"{number} {name} bias": zeros(width)}
-        for name in ("attention", "feedforward"):
-            parameters |= {
-                f"{number} {name} norm weight": np.ones(width, np.float32),
-                f"{number} {name} norm bias": zeros(width),
-            }
-        parameters |= {f"{number} wide weight": weight(width, 2 * width), f"{number} wide bias": zeros(2 * width)}
-        parameters |= {f"{number} narrow weight": weight(2 * width, width), f"{number} narrow bias": zeros(width)}
-    return parameters
+    parameters = initial_affine(rng, "patch", patch_size**2, width)
+    parameters["places"] = (0.02 * rng.normal(size=((side // patch_size) ** 2, width))).astype(np.float32)
+    parameters |= initial_norm("last", width)
+    parameters |= initial_affine(rng, "scores", width, num_classes)
+    return parameters | initial_blocks(rng, width, num_layers)
 
 
 def patches_of(images: Any, patch_size: int) -> Any:
@@ -63,28 +42,19 @@ def patches_of(images: Any, patch_size: int) -> Any:
 
 
 def vision_transformer(parameters: Parameters, images: Any, *, patch_size: int, num_layers: int, num_heads: int) -> Any:
-    """Return (batch, 10) scores for (batch, side, side) images; norms come before attention and linear layers."""
-    p = parameters
-    tokens = patches_of(images, patch_size) @ p["patch weight"] + p["patch bias"] + p["places"]
-    head_size = tokens.shape[-1] // num_heads
-    for k in range(num_layers):
-        normed = layers.layer_norm(tokens, p[f"{k} attention norm weight"], p[f"{k} attention norm bias"])
-        pairs = [p[f"{k} {name} {kind}"] for name in ("query", "key", "value", "output") for kind in ("weight", "bias")]
-        tokens = tokens + layers.multi_head_attention(normed, None, *pairs, head_size=head_size)
-        normed = layers.layer_norm(tokens, p[f"{k} feedforward norm weight"], p[f"{k} feedforward norm bias"])
-        wide = operations.gelu(normed @ p[f"{k} wide weight"] + p[f"{k} wide bias"])
-        tokens = tokens + wide @ p[f"{k} narrow weight"] + p[f"{k} narrow bias"]
-    normed = layers.layer_norm(tokens, p["last norm weight"], p["last norm bias"])
-    return cnp.mean(normed, axis=1) @ p["scores weight"] + p["scores bias"]
+    """Return (batch, 10) scores for (batch, side, side) images."""
+    tokens = affine(parameters, "patch", patches_of(images, patch_size)) + parameters["places"]
+    tokens = blocks(parameters, tokens, num_layers=num_layers, num_heads=num_heads)
+    return affine(parameters, "scores", cnp.mean(normed(parameters, "last", tokens), axis=1))
 
 
 def main(arguments: Sequence[str] | None = None) -> float:
     """Train on the digits, print the accuracy on the test images, and return it."""
     parser = standard_parser(__doc__, epochs=30, learning_rate=4e-3)
-    parser.add_argument("--patch-size", type=int, help="pixels of a patch's side (a quarter of the image's)")
-    parser.add_argument("--width", type=int, default=64, help="numbers per token (64)")
-    parser.add_argument("--heads", type=int, default=4, help="heads of attention (4)")
-    parser.add_argument("--layers", type=int, default=4, help="blocks (4)")
+    parser.add_argument("--patch-size", type=positive, help="pixels of a patch's side (a quarter of the image's)")
+    parser.add_argument("--width", type=positive, default=64, help="numbers per token (64)")
+    parser.add_argument("--heads", type=positive, default=4, help="heads of attention (4)")
+    parser.add_argument("--layers", type=positive, default=4, help="blocks (4)")
     given = parser.parse_args(arguments)
     digits = load_digits(given.mnist, given.truncate)
     side = digits.train_images.shape[1]

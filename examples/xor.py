@@ -7,23 +7,22 @@ Forward pass, backward pass and update are one graph. It is built once and compi
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 import composit.numpy as cnp
 from composit.nn import compile_step, losses, value_and_grad
 from examples.curves import draw_curve
+from examples.training import Parameters, parser_of, positive
 
 INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 LABELS = np.array([0, 1, 1, 0])
 HIDDEN = 8
-
-Parameters = dict[str, Any]  # Any: arrays, or the tensors of a step
 
 
 def initial_parameters(seed: int) -> Parameters:
@@ -62,7 +61,7 @@ def train(backend: str, num_steps: int, seed: int, learning_rate: float = 0.5) -
     """Return the trained parameters, the loss of each step, and the compiled step."""
     step = compile_step(training_step, backend=backend)
     parameters, seen = initial_parameters(seed), []
-    for _ in range(num_steps):
+    for _ in tqdm(range(num_steps), unit="step", leave=False):
         parameters, value = step(parameters, INPUTS, LABELS, learning_rate)
         seen.append(float(value))
     return parameters, seen, step
@@ -70,11 +69,8 @@ def train(backend: str, num_steps: int, seed: int, learning_rate: float = 0.5) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, print what the network says of the four inputs, and return 0 if all four are right."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--backend", default="mosaic", choices=["numpy", "mosaic", "torch"])
-    parser.add_argument("--steps", type=int, default=500, help="training steps (500)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights (0)")
-    parser.add_argument("--curve", type=Path, help="write the loss of each step to this picture")
+    parser = parser_of(__doc__)
+    parser.add_argument("--steps", type=positive, default=500, help="training steps (500)")
     parser.add_argument("--source", type=Path, help="write the step's C to this file (backend mosaic)")
     given = parser.parse_args(arguments)
     parameters, seen, step = train(given.backend, given.steps, given.seed)

@@ -1,9 +1,10 @@
-"""The training examples in a short form: XOR whole, the digits on few images, MNIST's files read from a folder."""
+"""The training examples in a short form: XOR whole, the others on few images or characters, MNIST's files read from a folder."""
 
 from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
 
-from examples import digits, digits_cnn, digits_vit, xor
+from examples import char_lm, digits, digits_cnn, digits_vit, graph, xor
 
 
 @pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
@@ -45,6 +46,86 @@ def test_a_small_vision_transformer_learns_on_few_digits(capsys: pytest.CaptureF
 def test_a_small_convolutional_network_learns_on_few_digits(backend: str) -> None:
     options = ["--epochs", "10", "--truncate", "320", "--widths", "8", "16", "--hidden", "32", "--batch-size", "16"]
     assert digits_cnn.main([*options, "--learning-rate", "0.006", "--backend", backend]) > 0.6
+
+
+def test_digits_take_options_that_do_not_fit_the_data(capsys: pytest.CaptureFixture[str]) -> None:
+    # Fewer images than a batch has, and one class of size for everything.
+    options = ["--epochs", "1", "--truncate", "12", "--backend", "numpy"]
+    digits_cnn.main([*options, "--batch-size", "64", "--widths", "2", "3", "--hidden", "4"])
+    sizes = ["--patch-size", "4", "--width", "6", "--heads", "3", "--layers", "2", "--batch-size", "5"]
+    digits_vit.main([*options, *sizes])
+    said = capsys.readouterr().out
+    assert ["1 steps on numpy" in said, "2 steps on numpy" in said] == [True, True]
+    for wrong in (["--patch-size", "3"], ["--width", "10", "--heads", "4"], ["--layers", "0"], ["--epochs", "-1"]):
+        with pytest.raises(SystemExit):
+            digits_vit.main([*options, *wrong])
+    assert "patches of 3 pixels must divide 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", [digits_cnn, digits_vit])
+def test_mnists_folder_is_an_option_of_both_models(model: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for prefix in ("train", "t10k"):
+        images, labels = rng.integers(0, 256, (6, 8, 8), np.uint8), rng.integers(0, 10, 6).astype(np.uint8)
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (tmp_path / f"{prefix}-{name}-ubyte").write_bytes(header + array.tobytes())
+    curve = tmp_path / "loss.png"
+    options = ["--mnist", str(tmp_path), "--epochs", "1", "--batch-size", "3", "--backend", "numpy"]
+    assert 0 <= model.main([*options, "--curve", str(curve)]) <= 1
+    assert curve.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+def test_a_small_model_of_characters_learns_the_zen(backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["--context", "8", "--width", "16", "--heads", "2", "--layers", "1", "--batch-size", "16"]
+    options = ["--steps", "40", "--learning-rate", "0.03", "--prompt", "Now", "--sample", "12", "--seed", "1"]
+    seen = char_lm.main([*sizes, *options, "--backend", backend])
+    assert (len(seen), seen[-1] < 0.7 * seen[0]) == (40, True)
+    summary, sample = capsys.readouterr().out.rstrip("\n").split("\n", 1)
+    assert summary.startswith(f"40 steps on {backend}")
+    assert sample.startswith("Now")
+    assert len(sample) <= 15
+
+
+def test_a_character_sees_only_those_before_it() -> None:
+    parameters = char_lm.initial_parameters(5, 4, 8, 2, seed=0)
+    rows = np.array([[0, 1, 2, 3], [0, 1, 4, 4]])
+    first, second = np.asarray(char_lm.language_model(parameters, rows, num_layers=2, num_heads=2))
+    np.testing.assert_allclose(first[:2], second[:2], rtol=1e-5)
+    assert not np.allclose(first[2], second[2])
+
+
+def test_the_text_of_the_characters_is_the_zen_or_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zen = char_lm.zen_of_python()
+    assert zen.startswith("The Zen of Python, by Tim Peters")
+    assert capsys.readouterr().out == ""
+    alphabet = char_lm.Alphabet("hello")
+    assert (len(alphabet), alphabet.text(alphabet.codes("hole?"))) == (4, "hole")
+    (tmp_path / "text.txt").write_text("abc" * 20)
+    options = ["--steps", "2", "--context", "4", "--width", "4", "--heads", "1", "--layers", "1", "--sample", "5"]
+    char_lm.main([*options, "--text", str(tmp_path / "text.txt"), "--prompt", "xyzab", "--backend", "numpy"])
+    assert set(capsys.readouterr().out.splitlines()[1]) <= set("abc")
+    with pytest.raises(SystemExit):
+        char_lm.main([*options, "--text", str(tmp_path / "text.txt"), "--prompt", "xyz"])
+    with pytest.raises(SystemExit):
+        char_lm.main(["--context", "1000"])
+    assert "expected more than the 1000 of a context" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+def test_the_graph_of_a_linear_function_is_drawn_with_its_gradients(
+    backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, curve = tmp_path / "linear.dot", tmp_path / "loss.png"
+    fitted = graph.main(["--backend", backend, "--picture", str(picture), "--curve", str(curve)])
+    np.testing.assert_allclose(fitted["weight"], graph.WEIGHT, atol=0.1)
+    np.testing.assert_allclose(fitted["bias"], graph.BIAS, atol=0.1)
+    drawn = picture.read_text()
+    for words in ("weight", "bias", "d loss / d weight", "d loss / d bias", "matmul"):
+        assert words in drawn
+    assert curve.read_bytes().startswith(b"\x89PNG")
+    assert f"wrote {picture}" in capsys.readouterr().out
 
 
 def test_mnists_files_are_read(tmp_path: Path) -> None:
