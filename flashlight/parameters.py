@@ -39,7 +39,7 @@ def parameters_of(module: torch.nn.Module) -> dict[str, Any]:  # Any: LazyTensor
     tensors: dict[int, Any] = {}
     found: dict[str, Any] = {}
     for name, value in _named_values(module):
-        if isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
+        if torch.nn.parameter.is_lazy(value):
             raise ParameterError(
                 f"parameters_of: {name} of {type(module).__name__} has no shape yet; expected a module that knows its shapes; call it once "
                 "on an example"

@@ -13,7 +13,7 @@ Tensors = dict[str, Any]  # Any: lazy tensors or arrays, by the names of torch's
 
 
 def converted_parameters(model: Any, channels_last: bool = False, values: Mapping[str, Any] | None = None) -> Arrays:
-    """Return copies of all parameters and statistics of a torch module, by their names there.
+    """Return copies of all parameters and statistics of a torch module, by their names there; counters are left out.
 
     Weights of linear layers are transposed to (inputs, outputs). With channels_last, filters of convolutions are
     (outputs, *kernel, inputs).
@@ -28,6 +28,8 @@ def converted_parameters(model: Any, channels_last: bool = False, values: Mappin
     filters = {f"{name}.weight" for name, module in modules if isinstance(module, filter_classes)}
     arrays: Arrays = {}
     for name, value in (model.state_dict() if values is None else values).items():
+        if not value.is_floating_point():
+            continue
         array = value.detach().cpu().numpy()
         if name in transposed:
             array = array.T

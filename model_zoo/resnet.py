@@ -40,15 +40,18 @@ def resnet(image: Any, parameters: Tensors, *, channels_last: bool = True) -> La
     for stage in ("layer1", "layer2", "layer3", "layer4"):
         for number, module in enumerate(numbered(parameters, stage)):
             strides = (1, 1) if stage == "layer1" or number else (2, 2)
-            x = resnet_module(x, *_of_module(parameters, module), channels_last, module_strides=strides)
+            named = _of_module(parameters, module)
+            x = resnet_module(x, **named, channels_last=channels_last, module_strides=strides)
     pooled = cnp.mean(x, axis=(1, 2) if channels_last else (2, 3))
     scores: LazyTensor = pooled @ parameters["fc.weight"] + parameters["fc.bias"]
     return scores
 
 
-def _of_module(parameters: Tensors, module: str) -> list[Any]:
-    """Return the parameters of a module in the order of `resnet_module`; None for a shortcut without convolution."""
-    pairs = [(f"{module}.conv{k}", f"{module}.bn{k}") for k in (1, 2, 3)]
-    pairs.append((f"{module}.downsample.0", f"{module}.downsample.1"))
-    names = [name for conv, norm in pairs for name in (f"{conv}.weight", *(f"{norm}.{each}" for each in _STATISTICS))]
-    return [*(parameters[name] for name in names[:15]), *(parameters.get(name) for name in names[15:])]
+def _of_module(parameters: Tensors, module: str) -> Tensors:
+    """Return the parameters of a module by the names of `resnet_module`'s arguments; None for a shortcut without convolution."""
+    found: Tensors = {}
+    for k in range(3):
+        found[f"right_branch_conv_{k}_weight"] = parameters[f"{module}.conv{k + 1}.weight"]
+        found |= {f"right_branch_bn_{k}_{name}": parameters[f"{module}.bn{k + 1}.{name}"] for name in _STATISTICS}
+    found["left_branch_conv_weight"] = parameters.get(f"{module}.downsample.0.weight")
+    return found | {f"left_branch_bn_{name}": parameters.get(f"{module}.downsample.1.{name}") for name in _STATISTICS}

@@ -76,4 +76,5 @@ def _results_behind(tensors: Any) -> list[Any]:  # Any: containers of tensors, a
     if not handles:
         return []
     graph = merge_graphs(*(handle.graph for handle in handles))
-    return [make_tensor(node, index) for node in graph for index in range(len(node.types))]
+    nodes = [node for node in graph if isinstance(node, Node)]
+    return [make_tensor(node, index) for node in nodes for index in range(len(node.types))]

@@ -10,6 +10,7 @@ Models, 2022
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import composit.numpy as cnp
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 _EPSILON = 1e-6  # of all normalisations in diffusers' AutoencoderKL
+_KINDS = ("weight", "bias")
+# What the arguments of the two blocks are called in diffusers' modules.
+_RESNET_PARTS = {"group_norm_0": "norm1", "conv_0": "conv1", "group_norm_1": "norm2", "conv_1": "conv2"}
+_ATTENTION_PARTS = {"group_norm": "group_norm", "query": "to_q", "key": "to_k", "value": "to_v", "output": "to_out.0"}
+_NO_SHORTCUT = {"conv_shortcut_weight": None, "conv_shortcut_bias": None}
 
 
 def convert_parameters_to_numpy(model: Any, channels_last: bool = True) -> Arrays:  # Any: a torch module
@@ -59,8 +65,9 @@ def attention_block(
     pairs = (query_weight, query_bias, key_weight, key_bias, value_weight, value_bias, output_weight, output_bias)
     places = cnp.reshape(images, (batch_size, height * width, num_channels))
     attended = multi_head_attention(places, None, *pairs, head_size=num_channels)
-    result = cnp.reshape(attended, images.shape)
-    return hidden_states + (result if channels_last else cnp.moveaxis(result, -1, 1))
+    change = cnp.reshape(attended, images.shape)
+    result: LazyTensor = hidden_states + (change if channels_last else cnp.moveaxis(change, -1, 1))
+    return result
 
 
 def resnet_block(
@@ -83,9 +90,11 @@ def resnet_block(
     x = convolution(x, conv_0_weight, conv_0_bias, channels_last=channels_last, padding=1)
     x = silu(_normed(x, group_norm_1_weight, group_norm_1_bias, channels_last, num_groups))
     x = convolution(x, conv_1_weight, conv_1_bias, channels_last=channels_last, padding=1)
-    if conv_shortcut_weight is None:
-        return hidden_states + x
-    return convolution(hidden_states, conv_shortcut_weight, conv_shortcut_bias, channels_last=channels_last) + x
+    shortcut = hidden_states
+    if conv_shortcut_weight is not None:
+        shortcut = convolution(hidden_states, conv_shortcut_weight, conv_shortcut_bias, channels_last=channels_last)
+    result: LazyTensor = shortcut + x
+    return result
 
 
 def decoder(latents: Any, parameters: Tensors, *, channels_last: bool = True, num_groups: int = 32) -> LazyTensor:
@@ -116,20 +125,23 @@ class _Block:
 
     def __init__(self, parameters: Tensors, channels_last: bool, num_groups: int) -> None:
         self._parameters = parameters
-        self._form = (channels_last, num_groups)
+        self._form: dict[str, Any] = {"channels_last": channels_last, "num_groups": num_groups}
 
     def pair(self, name: str) -> list[Any]:
-        return [self._parameters[f"{name}.{kind}"] for kind in ("weight", "bias")]
+        return [self._parameters[f"{name}.{kind}"] for kind in _KINDS]
 
     def convolved(self, x: Any, name: str) -> LazyTensor:
-        return convolution(x, *self.pair(name), channels_last=self._form[0], padding=1)
+        return convolution(x, *self.pair(name), channels_last=self._form["channels_last"], padding=1)
+
+    def named(self, name: str, parts: Mapping[str, str]) -> Tensors:
+        """Return parameters by the names of a function's arguments; `parts` has them by those of its parts."""
+        pairs = {ours: self.pair(f"{name}.{theirs}") for ours, theirs in parts.items()}
+        return {f"{ours}_{kind}": each for ours, pair in pairs.items() for kind, each in zip(_KINDS, pair, strict=True)}
 
     def resnet(self, x: Any, name: str) -> LazyTensor:
-        pairs = [self.pair(f"{name}.{part}") for part in ("norm1", "conv1", "norm2", "conv2")]
         has_shortcut = f"{name}.conv_shortcut.weight" in self._parameters
-        pairs.append(self.pair(f"{name}.conv_shortcut") if has_shortcut else [None, None])
-        return resnet_block(x, *(each for pair in pairs for each in pair), *self._form)
+        shortcut = self.named(name, {"conv_shortcut": "conv_shortcut"}) if has_shortcut else _NO_SHORTCUT
+        return resnet_block(x, **self.named(name, _RESNET_PARTS), **shortcut, **self._form)
 
     def attention(self, x: Any, name: str) -> LazyTensor:
-        parts = ("group_norm", "to_q", "to_k", "to_v", "to_out.0")
-        return attention_block(x, *(each for part in parts for each in self.pair(f"{name}.{part}")), *self._form)
+        return attention_block(x, **self.named(name, _ATTENTION_PARTS), **self._form)

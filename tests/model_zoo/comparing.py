@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
+import mosaic
 from composit.nn import chain_rule
 from model_zoo.parameters import converted_parameters
 
@@ -46,7 +47,10 @@ def assert_close(given: Any, expected: Any, tolerance: float, least: float = 0.0
 def assert_gradients_agree(
     output: Any, parameters: Tensors, theirs: torch.Tensor, module: torch.nn.Module, backend: str, channels_last: bool
 ) -> None:
-    """Compare the gradients of all parameters that torch has one for, in float64; outputs are weighed at random."""
+    """Compare the gradients of all parameters that torch has one for, in float64; outputs are weighed at random.
+
+    mosaic computes all in C.
+    """
     weights = np.random.default_rng(1).normal(size=tuple(theirs.shape))
     module.zero_grad()
     theirs.backward(torch.from_numpy(weights))
@@ -56,5 +60,15 @@ def assert_gradients_agree(
     gradients = chain_rule({output: cnp.asarray(weights)}, [parameters[name] for name in wanted])
     # Some gradients are 0 but for rounding: that of a bias before a softmax, or before a norm.
     least = 1e-3 * max(np.abs(each).max() for each in wanted.values())
-    for given, expected in zip(cnp.evaluate(gradients, backend=backend), wanted.values(), strict=True):
+    for given, expected in zip(
+        _computed([output, *gradients], list(parameters.values()), backend)[1:], wanted.values(), strict=True
+    ):
         assert_close(given, expected, 1e-9, least)
+
+
+def _computed(tensors: list[Any], inputs: list[Any], backend: str) -> list[Any]:
+    if backend != "mosaic":
+        return cnp.evaluate(tensors, backend=backend)
+    model = mosaic.compile(tensors, inputs=inputs)
+    assert "island" not in model.explain()
+    return model(*cnp.evaluate(inputs))

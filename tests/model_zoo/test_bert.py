@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import composit.numpy as cnp
-import mosaic
 from model_zoo.bert import (
     bert,
     bert_encoder,
@@ -79,15 +78,6 @@ def test_a_tiny_bert_for_question_answering_and_its_gradients_are_transformers(b
     expected = torch.stack([theirs.start_logits, theirs.end_logits], dim=-1)
     assert_close(cnp.evaluate(scores, backend=backend), expected, 1e-12)
     assert_gradients_agree(scores, parameters, expected, model, backend, channels_last=False)
-
-
-def test_a_step_of_bert_is_whole_in_c() -> None:
-    model = _model("answers", TINY, torch.float32)
-    tokens, kinds, _ = _words(TINY, 1, 4)
-    parameters = as_tensors(convert_parameters_to_numpy(model))
-    loss = cnp.sum(bert_for_question_answering(tokens, kinds, None, parameters, num_encoders=2, head_size=8))
-    gradients = cnp.nn.chain_rule({loss: loss}, list(parameters.values()))
-    assert "island" not in mosaic.compile([loss, *gradients]).explain()
 
 
 def test_parameters_of_ones_own_need_no_module() -> None:

@@ -181,7 +181,7 @@ def lamb(
     return optimizer_of("lamb", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)))
 
 
-def _checked(name: str, betas: Betas, **others: Any) -> Betas:  # Any: numbers by the names of their parameters
+def _checked(name: str, betas: object, **others: Any) -> Betas:  # Any: numbers by the names of their parameters
     """Return betas as two numbers from 0 to below 1.
 
     Raises:  ParameterError: they are not, or one of the others is negative
