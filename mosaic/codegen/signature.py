@@ -48,7 +48,8 @@ def signed(part: Any, signature: Signature) -> Hashable:  # Any: a part of a sta
 
 @signed.register
 def _(part: tuple, signature: Signature) -> Hashable:  # type: ignore[type-arg]  # dispatch wants a plain class
-    return tuple(signed(each, signature) for each in part)
+    # Most parts are extents, which are not worth a call each.
+    return tuple([each if isinstance(each, int) else signed(each, signature) for each in part])
 
 
 @signed.register

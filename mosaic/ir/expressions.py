@@ -129,11 +129,19 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 def loads(expression: Expression) -> Iterator[Load]:
     """Yield every load, those of gather indices included."""
-    for part in walk(expression):
+    stack = [
+        expression
+    ]  # as `walk` has, whose own turns would cost as much again: the passes ask for loads most of all
+    while stack:
+        part = stack.pop()
         if isinstance(part, Load):
             for gather in part.gathers:
                 yield gather.index
             yield part
+        elif isinstance(part, Apply):
+            stack.extend(part.arguments[::-1])
+        elif isinstance(part, Convert):
+            stack.append(part.argument)
 
 
 def rewrite(expression: Expression, change: Callable[[Expression], Expression | None]) -> Expression:

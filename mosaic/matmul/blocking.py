@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -113,6 +114,7 @@ def waits_for_b(spec: MatmulSpec, target: Target) -> bool:
     return spec.b_depth_stride is not None and spec.rows < 4 and num_bytes > target.caches.l2 // 2
 
 
+@lru_cache(maxsize=1024)
 def choose_blocking(spec: MatmulSpec, target: Target, row_block: int | None = None) -> Blocking:
     """Return the block sizes for `spec` on `target`; `row_block` fixes the rows of a task, for fused neighbours."""
     item_bytes = np.dtype(spec.dtype).itemsize
