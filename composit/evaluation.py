@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import as_tensor
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
 from composit.containers import flatten
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
@@ -27,6 +26,7 @@ from composit.guards import (
     reads_of,
 )
 from composit.handle import TensorHandle, described
+from composit.input_keys import check_traced, tensors_given
 from composit.keys import Key
 from composit.locks import fork_safe_lock
 from composit.node import Node, Operands, plan_of, set_plan
@@ -58,11 +58,12 @@ def evaluate(
 
     The subgraph that outputs share runs once. Separate calls run it again, since a call keeps no values for the next: write
     evaluate(loss, gradient), and evaluate(gradients) for a list. Arrays, numbers and strings come back as they are. With
-    `inputs`, a mapping from tensors to arrays of the same shape and dtype, the same program runs on new data. Reads that may
-    have steered Python while the graph was built are then repeated, and GuardError is raised where a value differs, unless
-    guards="ignore".
+    `inputs`, a mapping from tensors, or names of inputs, to arrays of the same shape and dtype, the same program runs on new
+    data. Reads that may have steered Python while the graph was built are then repeated, and GuardError is raised where a
+    value differs, unless guards="ignore".
 
-    Raises:  UnreachedInputError: no output depends on a key of inputs; ShapeError, DtypeError: its array does not fit;
+    Raises:  UnreachedInputError: no output depends on a key of inputs; OperandError: an output is a torch tensor that no trace
+             has seen; ShapeError, DtypeError: its array does not fit;
              GuardError; UnknownBackendError; and what the operations raise, with a note that shows the user's line
     Example:
         >>> import composit.numpy as cnp
@@ -76,7 +77,13 @@ def evaluate(
         raise ParameterError(f"evaluate: guards={guards!r} was given; expected 'check' or 'ignore'")
     argument = tensors[0] if len(tensors) == 1 else tensors
     handles, rebuild = flatten(argument)
+    check_traced("evaluate", argument)
     if not handles:
+        if inputs:
+            raise UnreachedInputError(
+                f"inputs: values were given for {len(inputs)} inputs, but {described(argument):.80} of type {type(argument).__name__} "
+                "depends on no tensor; expected tensors that are computed from the inputs"
+            )
         return argument
     chosen = get_backend(backend)
     if inputs:
@@ -205,10 +212,10 @@ def _evaluate_on(
             f"inputs: got {described(inputs):.80} of type {type(inputs).__name__}; expected a mapping from tensors to arrays; write "
             "inputs={tensor: array}"
         )
-    replacements = [as_tensor(key) for key in inputs]
+    outputs = [value_of(handle) for handle in handles]
+    replacements = tensors_given(inputs, outputs)
     arrays = [_fitting(handle, value) for handle, value in zip(replacements, inputs.values(), strict=True)]
     cuts = [value_of(handle) for handle in replacements]
-    outputs = [value_of(handle) for handle in handles]
     checked = guards_for(outputs, cuts) if guards == "check" else []
     bound, reached = bind(outputs, cuts)
     for handle, is_reached in zip(replacements, reached, strict=True):

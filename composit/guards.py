@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from operator import attrgetter
 from types import FrameType
 from typing import Any
@@ -28,6 +30,24 @@ NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but
 _CHOOSING = ("bool", "index")
 
 
+class Span:
+    """The nodes built while some code runs, as from one `trace`: what is read there steers only those."""
+
+    __slots__ = ("start", "stop")
+
+    def __init__(self) -> None:
+        self.start = next_serial()
+        self.stop = NEVER
+
+    def close(self) -> None:
+        """End the span."""
+        self.stop = next_serial()
+
+
+# The span of the code that runs now; None outside of traces, where a read may steer whatever is built later.
+current_span: ContextVar[Span | None] = ContextVar("composit_span_of_reads", default=None)
+
+
 class Guard:
     """One read of a value by Python: the value's node, the kind of read, its line, and the result.
 
@@ -35,9 +55,10 @@ class Guard:
     after: the newest serial at the time of the read. A number can influence only nodes that are built later; a condition or
            an index also chooses among existing nodes, as the last test of a loop does
     place: for a number with which Python may compute, its line and the calls that led there
+    span:  the nodes that the read can have steered at all; None for all later ones
     """
 
-    __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "value")
+    __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "span", "value")
 
     def __init__(
         self,
@@ -54,6 +75,7 @@ class Guard:
         self.value = value
         self.after = after
         self.place = place
+        self.span: Span | None = None
 
     @property
     def read(self) -> Value:
@@ -66,14 +88,23 @@ class Guard:
         """Return whether this read could have decided that a value with this newest serial was built."""
         return self.after <= newest or (self.kind in _CHOOSING and self.after < NEVER)
 
+    def is_of(self, serials: Sequence[int]) -> bool:
+        """Return whether the read's span has a node that the read may have steered. serials: of all nodes, ascending."""
+        if self.span is None:
+            return True
+        first = self.span.start if self.kind in _CHOOSING else self.after
+        place = bisect_left(serials, first)
+        return place < len(serials) and serials[place] <= self.span.stop
+
     def check(self, value: Array, cause: Exception | None = None) -> None:
         """Raise GuardError if the value differs from the one that was read."""
         if look_the_same(self.kind, self.value, value):
             return
+        scope = self.read.node.scope
         raise GuardError(
-            f"guard: {self.kind} read {_short(self.value)} when this graph was built and would read {_short(value)} for the inputs "
-            f"given now, so Python might have taken another path; build the graph again for these inputs, or pass "
-            f"guards='ignore' if the value does not matter. The read:\n  {describe_source(self.source)}"
+            f"guard: Python might take another path{f' in {scope}' if scope else ''} at\n  {describe_source(self.source)}\n"
+            f"{self.kind} read {_short(self.value)} when this graph was built and would read {_short(value)} for the inputs given now; "
+            "build the graph again for these inputs, or pass guards='ignore' if the value does not matter"
         ) from cause
 
 
@@ -93,6 +124,7 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     place = note_place(sys._getframe(1)) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
     source = place[0] if place else find_source()
     guard = Guard((handle.node, handle._output_index), kind, source, seen, next_serial(), place)
+    guard.span = current_span.get()
     for origin in noting:
         origin.note(guard)
 
@@ -129,6 +161,7 @@ def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # An
     guard.value = number
     guard.after = next_serial()
     guard.place = place
+    guard.span = None
     if origin is not None:
         last, guards = origin.last, origin.guards
         if last is not None and last[0] is place and last[1] == kind and guards.__class__ is list:
@@ -388,10 +421,21 @@ def guards_for(outputs: Sequence[Value], replaced: Sequence[Value]) -> list[Guar
         for origin in _origins_behind(value.node, value.index):
             found |= {id(guard): guard for guard in origin.reads() if guard.may_have_steered(newest)}
     # In the order of the reads: the first that differs is the one to tell of.
-    candidates = sorted(found.values(), key=attrgetter("after"))
+    candidates = _of_outputs(sorted(found.values(), key=attrgetter("after")), outputs)
     given = {value.identity for value in replaced}
     reached = _dependents([guard.read.node for guard in candidates], replaced, given)
     return [guard for guard in candidates if guard.read.identity in given or id(guard.read.node) in reached]
+
+
+def _of_outputs(guards: list[Guard], outputs: Sequence[Value]) -> list[Guard]:
+    """Return the reads without those of a trace from which the outputs have no node."""
+    if all(guard.span is None for guard in guards):
+        return guards
+    # Leaves are older than the traces that use them again, except for an output that is a leaf.
+    nodes = ancestors_in_order([output.node for output in outputs])
+    roots = {id(output.node) for output in outputs}
+    serials = sorted(node.serial for node in nodes if node.operands or id(node) in roots)
+    return [guard for guard in guards if guard.is_of(serials)]
 
 
 def _origins_behind(node: Node, index: int) -> Iterator[Origin]:

@@ -59,9 +59,13 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
             f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before with tensor.to_dense()"
         )
-    array: Array = tensor.detach().cpu().resolve_conj().resolve_neg().numpy()
+    # The method of torch's base class, since a trace replaces the one of torch.Tensor.
+    array: Array = _numpy(tensor.detach().cpu().resolve_conj().resolve_neg())
     array.flags.writeable = False
     return array
+
+
+_numpy = torch._C.TensorBase.numpy
 
 
 class _Writeable:

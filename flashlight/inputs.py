@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -16,26 +17,38 @@ from flashlight.conversion import array_of, type_of
 class TorchInput(Input):
     """An input that shares a torch tensor's memory, so that evaluation copies nothing.
 
-    torch counts the writes to a tensor (`tensor._version`). If the count has changed since the trace, `read` raises: the
-    graph stands for the value that torch saw. torch does not count writes through numpy or `tensor.data`.
+    The graph stands for the value that torch saw, so `read` raises if the value has changed since. torch counts the writes to
+    a tensor (`tensor._version`), but not those through `tensor.data` or numpy: a checksum notices them.
     """
 
-    __slots__ = ("_tensor", "_version")
+    __slots__ = ("_checksum", "_tensor", "_version")
     # The trace drops its handles when it ends; users still name the tensor later: evaluate(..., inputs={tensor: array}).
     outlives_handles = True
     shares_memory = True
 
     _array: Array
 
-    def __init__(self, tensor: torch.Tensor) -> None:
-        super().__init__(array_of(tensor), type_of(tensor))
-        self._tensor: torch.Tensor | None = tensor
+    def __init__(self, tensor: torch.Tensor, value: Array | None = None) -> None:
+        """Make the input of a tensor. value: what it holds, where that is no longer in the tensor's memory."""
+        super().__init__(array_of(tensor) if value is None else value, type_of(tensor))
+        self._tensor: torch.Tensor | None = None
+        if value is not None:
+            self._array.flags.writeable = False
+            return
+        self._tensor = tensor
         self._version = version_of(tensor)
         has_no_version = tensor.is_inference() and not isinstance(tensor, torch.nn.Parameter)
         if has_no_version or tensor.grad_fn is not None:
             # Copy. Without a count, a write would go unnoticed. A tensor that autograd made would keep its history
             # alive, and an alias of it made inside a trace has its own count.
             self.snapshot()
+        else:
+            self._checksum = checksum(self._array)
+
+    @property
+    def value(self) -> Array:
+        """The value at the trace, if nobody has written to the memory since."""
+        return self._array
 
     def snapshot(self) -> None:
         """Copy the value: torch is about to write to the memory."""
@@ -44,18 +57,50 @@ class TorchInput(Input):
             self._array.flags.writeable = False
             self._tensor = None
 
+    def was_changed(self) -> bool:
+        """Return whether the memory holds another value than at the trace."""
+        if self._tensor is None:
+            return False
+        return version_of(self._tensor) != self._version or checksum(self._array) != self._checksum
+
     def read(self) -> Any:  # Any: as Input.read
         """Return the value.
 
-        Raises:  StaleTensorError: torch wrote to the memory after the capture
+        Raises:  StaleTensorError: the memory was written to after the capture
         """
-        if self._tensor is not None and version_of(self._tensor) != self._version:
+        if self.was_changed():
+            assert self._tensor is not None, "a copy does not change"
             raise StaleTensorError(
                 f"input: a torch tensor of type {self.type} was written to after it was traced (its version is "
-                f"{version_of(self._tensor)}, it was {self._version}); the graph stands for the value at the trace; trace again, pass the "
-                "new value through evaluate(..., inputs={tensor: array}), or trace a clone of the tensor"
+                f"{version_of(self._tensor)}, it was {self._version}; writes through tensor.data and numpy are not counted); the graph "
+                "stands for the value at the trace; trace again, pass the new value through evaluate(..., inputs={tensor: array}), or "
+                "trace a clone of the tensor"
             )
         return self._array
+
+
+# Rows of odd length: elements that move, move to other rows, unless they stay within the 8 KiB of one.
+_ROW = 1021
+_SMALL = 1 << 16
+
+
+def checksum(array: Array) -> int:
+    """Return a number that differs, with all but certainty, for other bytes; it costs one pass over the memory."""
+    data = array.reshape(-1) if array.flags.c_contiguous else _in_memory_order(array)
+    raw = data.view(np.uint8)
+    if raw.size <= _SMALL:
+        return zlib.crc32(raw.data)
+    words = raw[: raw.size // 8 * 8].view(np.uint64)
+    whole = words.size // _ROW * _ROW
+    # Sums wrap around, which numpy does faster than zlib reads.
+    sums = words[:whole].reshape(-1, _ROW).sum(axis=1)
+    return zlib.crc32(raw[whole * 8 :].data, zlib.crc32(sums.view(np.uint8).data))
+
+
+def _in_memory_order(array: Array) -> Array:
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    turned = array.transpose(order)
+    return turned.reshape(-1) if turned.flags.c_contiguous else np.ascontiguousarray(array).reshape(-1)
 
 
 def version_of(tensor: torch.Tensor) -> int:

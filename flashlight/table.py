@@ -26,18 +26,34 @@ class Call:
     """One call of a torch operation and torch's result, as rows receive it.
 
     arguments, keywords: as torch got them, with real tensors
-    result:              what torch returned
+    result:              what torch returns; torch runs when somebody first asks. A row that draws, or does not cover the call,
+                         says so before, since the parts of the operation would then run a second time
     """
 
-    __slots__ = ("arguments", "keywords", "operation", "result")
+    __slots__ = ("_results", "arguments", "keywords", "operation")
 
-    def __init__(
-        self, operation: OpOverload[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any], result: Any
-    ) -> None:
+    def __init__(self, operation: OpOverload[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         self.operation = operation
         self.arguments = arguments
         self.keywords = keywords
-        self.result = result
+        self._results: tuple[Any, ...] = ()
+
+    @property
+    def has_run(self) -> bool:
+        """Whether torch has run the operation."""
+        return bool(self._results)
+
+    @property
+    def row_is_missing(self) -> bool:
+        """Whether the operation has no row."""
+        return find_row(self.operation) is None
+
+    @property
+    def result(self) -> Any:
+        """What torch returns."""
+        if not self._results:
+            self._results = (self.operation(*self.arguments, **self.keywords),)
+        return self._results[0]
 
     @property
     def first(self) -> torch.Tensor:
@@ -101,6 +117,11 @@ def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> 
     return add
 
 
+def rows_file() -> str:
+    """Return where the rows are, for errors."""
+    return "flashlight/operations/"
+
+
 def registered_operations() -> list[str]:
     """Return the names of all operations that have a row."""
     return sorted(str(operation) for operation in _rows)
@@ -116,7 +137,8 @@ class Traits:
     may_alias:            a result may share memory with an argument
     moves_view:           it changes an argument's shape in place, and no element (`transpose_`)
     is_random:            it draws random numbers
-    reads_values:         it returns a Python number (`item`), or a result whose shape depends on values (`nonzero`)
+    reads_values:         it returns a Python number (`item`), a result whose shape depends on values (`nonzero`), or draws that do
+    can_decompose:        torch makes it of other operations before any mode sees it
     is_composite:         it has no row, and torch can decompose it
     needs_decomposition:  it has no row, and its results belong in the graph
     """
@@ -128,6 +150,7 @@ class Traits:
     moves_view: bool
     is_random: bool
     reads_values: bool
+    can_decompose: bool
     is_composite: bool
     needs_decomposition: bool
 
@@ -137,6 +160,18 @@ _UNMARKED_WRITES: dict[OpOverload[..., Any], tuple[tuple[int, str], ...]] = {
     torch.ops.aten.native_batch_norm.default: ((3, "running_mean"), (4, "running_var")),
     torch.ops.aten.batch_norm.default: ((3, "running_mean"), (4, "running_var")),
 }
+
+
+aten = torch.ops.aten
+# Draws that depend on the shape and dtype of a tensor alone; the values of the others (`bernoulli`) are guarded.
+_DRAWS_BY_SHAPE: frozenset[OpOverload[..., Any] | OpOverloadPacket[..., Any]] = frozenset(
+    (
+        *(aten.rand_like, aten.randn_like, aten.randint_like, aten.rand, aten.randn, aten.randint, aten.randperm),
+        *(aten.uniform, aten.uniform_, aten.normal_, aten.normal_functional, aten.random, aten.random_),
+        *(aten.exponential, aten.exponential_, aten.geometric, aten.geometric_, aten.cauchy, aten.cauchy_),
+        *(aten.log_normal, aten.log_normal_, aten.bernoulli.p, aten.bernoulli_.float),
+    )
+)
 
 
 def traits_of(operation: OpOverload[..., Any]) -> Traits:
@@ -151,7 +186,11 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
     schema, tags, row = operation._schema, set(operation.tags), find_row(operation)
     writes = _UNMARKED_WRITES.get(operation, _marked_writes(operation))
     is_random = torch.Tag.nondeterministic_seeded in tags
-    reads_values = torch.Tag.data_dependent_output in tags or torch.Tag.dynamic_output_shape in tags
+    reads_values = (
+        torch.Tag.data_dependent_output in tags
+        or torch.Tag.dynamic_output_shape in tags
+        or (is_random and operation.overloadpacket not in _DRAWS_BY_SHAPE and operation not in _DRAWS_BY_SHAPE)
+    )
     can_decompose = operation._can_decompose()
     is_aliasing = any(result.alias_info is not None for result in schema.returns)
     returns_tensors = any("Tensor" in str(result.type) for result in schema.returns) or bool(writes)
@@ -163,7 +202,8 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
         moves_view=torch.Tag.inplace_view in tags,
         is_random=is_random,
         reads_values=reads_values,
-        is_composite=row is None and can_decompose and not reads_values,
+        can_decompose=can_decompose,
+        is_composite=row is None and can_decompose and (is_random or not reads_values),
         needs_decomposition=row is None and returns_tensors and not is_random and not reads_values,
     )
 

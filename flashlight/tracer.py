@@ -6,28 +6,28 @@ The capture of each operation is in flashlight/capture.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from composit.containers import flatten
 from composit.errors import OperandError
+from composit.guards import current_span
 from composit.handle import described
 from composit.source import register_internal_package
+from flashlight.capture.active import active, active_recorder, thread_patches
+from flashlight.capture.patches import Patch, patched
 from flashlight.capture.recorder import Recorder
-from flashlight.capture.torch_modes import ReadingMode, RecordingMode
-from flashlight.comparison import kept_values
+from flashlight.capture.torch_modes import RecordingMode, torch_patches
+from flashlight.capture.trace_record import TraceRecord
+from flashlight.comparison import TorchValues, kept_values
 
 # Errors and guards show the line of the model, not torch's line inside nn.Linear.
 register_internal_package(os.path.dirname(os.path.abspath(__file__)))
 register_internal_package(os.path.dirname(os.path.abspath(torch.__file__)))
-
-
-_current = threading.local()
 
 
 @contextmanager
@@ -39,8 +39,8 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
     reads (`.item()`, `if tensor:`) becomes a guard. `run_torch=True` keeps torch's value of every node, for
     `flashlight.compare`.
 
-    A trace captures only its own thread, as torch's modes do; tensors from other threads are inputs when used inside. A trace
-    inside a trace joins the outer one. Leaving the trace, also by an exception, restores torch.
+    Threads that start inside, and tasks given to a ThreadPoolExecutor, belong to the trace. A trace inside a trace joins the
+    outer one. Leaving the trace, also by an exception, restores torch.
 
     Example:
         >>> import torch, composit as cnp
@@ -49,23 +49,49 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
         >>> cnp.evaluate(y).shape
         (3,)
     """
-    outer: Recorder | None = getattr(_current, "recorder", None)
+    outer = active_recorder()
     if outer is not None:
         with _keeping(outer, run_torch):
             yield outer
         return
+    record = TraceRecord()
     with ExitStack() as stack:
-        dispatch = RecordingMode()  # type: ignore[no-untyped-call]
-        recorder = dispatch.recorder = Recorder(lambda: dispatch, None)
-        _current.recorder = recorder
-        stack.callback(delattr, _current, "recorder")
-        stack.callback(recorder.close)
-        for hook in (register_module_forward_pre_hook(_enter), register_module_forward_hook(_leave, always_call=True)):
-            stack.callback(hook.remove)
-        stack.enter_context(ReadingMode(recorder, dispatch))
-        stack.enter_context(dispatch)
+        stack.callback(record.close)
+        stack.enter_context(
+            patched((*torch_patches(), *thread_patches(_inside), Patch(torch.nn.Module, "__call__", _calling)))
+        )
+        recorder = stack.enter_context(_recording(record, None))
         stack.enter_context(_keeping(recorder, run_torch))
         yield recorder
+
+
+@contextmanager
+def _recording(record: TraceRecord, values: TorchValues | None) -> Iterator[Recorder]:
+    """Record what this thread does in a trace."""
+    dispatch = RecordingMode()  # type: ignore[no-untyped-call]
+    recorder = dispatch.recorder = Recorder(lambda: dispatch, values, record)
+    active.recorder = recorder
+    span = current_span.set(record.span)
+    try:
+        with dispatch:
+            yield recorder
+    finally:
+        active.recorder = None
+        current_span.reset(span)
+        recorder.close()
+
+
+def _inside(outer: Recorder, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that another thread runs, recorded in the trace of the one that starts it."""
+
+    @wraps(function)
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        if not outer.trace.is_open or active_recorder() is not None:
+            return function(*args, **kwargs)
+        with _recording(outer.trace, outer.values):
+            return function(*args, **kwargs)
+
+    return recorded
 
 
 def lazy_tensor(output: Any) -> Any:  # Any: torch tensors in containers of any kind, and lazy tensors in the same
@@ -93,14 +119,20 @@ def _keeping(recorder: Recorder, run_torch: bool) -> Iterator[None]:
         recorder.values = before
 
 
-# torch calls global hooks in every thread, so each looks up the trace of its own thread.
-def _enter(module: torch.nn.Module, arguments: Any) -> None:  # Any: torch's declared type
-    recorder = getattr(_current, "recorder", None)
-    if recorder is not None:
-        recorder.scopes.enter(module, arguments)
+def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the call of modules that opens their scopes in the trace of the thread that calls."""
 
+    @wraps(original)
+    def call(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        recorder = active_recorder()
+        if recorder is None or recorder.is_paused:
+            return original(module, *args, **kwargs)
+        recorder.enter(module, args, kwargs)
+        output = None
+        try:
+            output = original(module, *args, **kwargs)
+        finally:
+            recorder.leave(module, output)
+        return output
 
-def _leave(module: torch.nn.Module, arguments: Any, output: Any) -> None:  # Any: torch's declared types
-    recorder = getattr(_current, "recorder", None)
-    if recorder is not None:
-        recorder.scopes.leave(module)
+    return call

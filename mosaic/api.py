@@ -10,12 +10,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from composit.apply import as_tensor
 from composit.containers import Rebuild, flatten
 from composit.errors import OperandError, ParameterError, UnreachedInputError
 from composit.evaluation import bind, reads_checked_first, unreached_message
 from composit.guards import Guard, check_guards, guards_for, leaf_value
 from composit.handle import TensorHandle, described
+from composit.input_keys import check_traced, tensors_given
 from composit.operation import Array, Input, TensorType
 from composit.program import BoundProgram, Program
 from composit.source import describe_source
@@ -159,7 +159,7 @@ def compile(
     """Return `outputs` as a function of `inputs` in machine code; everything else they depend on is constant.
 
     outputs:     a tensor or a container of tensors; tensors of other libraries that carry a lazy tensor count
-    inputs:      the tensors whose values a call gives, in order: leaves, or values in between
+    inputs:      the tensors whose values a call gives, in order: leaves, names of leaves, or values in between
     num_threads: at most so many; None is one per core. The results do not depend on it
     tile_scheme: tiles per tensor, where the automatic choice should not be taken (see mosaic.TileLevel)
     fuse:        False makes one kernel per node
@@ -178,7 +178,7 @@ def compile(
     threads = num_available_cores() if num_threads is None else checked_num_threads(num_threads)
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
-    given = _given(inputs)
+    given = _given("compile", outputs, handles, inputs)
     options = Options(get_target(target), fuse, reuse_buffers, as_numpy=True)
     check_runs_here(options.target)
     report("simplify", 0.0)
@@ -229,9 +229,10 @@ def emit(
          * outputs[0]: float32[2]
     """
     _check_guards_word("emit", guards)
-    given = _given(inputs)
+    handles = flatten(outputs)[0]
+    given = _given("emit", outputs, handles, inputs)
     options = Options(get_target(target), fuse)
-    request, checked = _request(flatten(outputs)[0], given, options, tile_scheme, guards)
+    request, checked = _request(handles, given, options, tile_scheme, guards)
     check_no_reads(checked)
     return emitted_text(request.program, compile_program(request, _say_nothing))
 
@@ -259,7 +260,8 @@ def stages(
         return temporary_1[2]
     """
     options = Options(get_target(target), fuse, as_numpy=True)
-    request, _ = _request(flatten(outputs)[0], _given(inputs), options, tile_scheme, "ignore")
+    handles = flatten(outputs)[0]
+    request, _ = _request(handles, _given("stages", outputs, handles, inputs), options, tile_scheme, "ignore")
     seen: list[Stage] = []
     compile_program(request, _say_nothing, lambda name, program: seen.append(Stage(name, str(program))))
     return tuple(seen)
@@ -270,12 +272,18 @@ def _check_guards_word(function: str, guards: str) -> None:
         raise ParameterError(f"{function}: guards={guards!r} was given; expected 'check' or 'ignore'")
 
 
-def _given(inputs: Any) -> list[TensorHandle]:
+def _given(function: str, outputs: Any, handles: Sequence[TensorHandle], inputs: Any) -> list[TensorHandle]:
+    check_traced(function, outputs)
+    if not handles:
+        raise OperandError(
+            f"{function}: {described(outputs):.80} of type {type(outputs).__name__} was given, which holds no tensor; expected a tensor or "
+            "a container of tensors that were computed from the inputs"
+        )
     if isinstance(inputs, Sequence) and not isinstance(inputs, str):
-        return [as_tensor(each) for each in inputs]
+        return tensors_given(inputs, [value_of(handle) for handle in handles])
     raise OperandError(
-        f"compile: inputs={described(inputs):.80} of type {type(inputs).__name__} was given; expected a list of the tensors whose values "
-        "a call gives, in order; for one write inputs=[x]"
+        f"{function}: inputs={described(inputs):.80} of type {type(inputs).__name__} was given; expected a list of the tensors whose "
+        "values a call gives, in order; for one write inputs=[x]"
     )
 
 

@@ -17,6 +17,7 @@ from composit.containers import flatten
 from composit.errors import DerivativeError, OperandError, ParameterError, ShapeError, UnreachedInputError
 from composit.evaluation import why_unreached
 from composit.handle import TensorHandle, described, make_tensor
+from composit.input_keys import tensors_given
 from composit.nn.read_numbers import warn_of_read_numbers
 from composit.node import Node, inside_scope
 from composit.numpy.elementwise.casting import Astype
@@ -58,7 +59,8 @@ def chain_rule(
     if unreached not in ("raise", "zeros"):
         raise ParameterError(f"chain_rule: unreached={unreached!r} was given; expected 'raise' or 'zeros'")
     _check_arguments(output_to_cotangent, inputs)
-    wanted = [handle for each in inputs for handle in _handles_of(each)]
+    outputs = [value_of(as_tensor(output)) for output in output_to_cotangent]
+    wanted = [handle for each in inputs for handle in _handles_of(each, outputs)]
     for handle in wanted:
         _check_inexact(handle)
     sweep = _Sweep(wanted)
@@ -94,7 +96,9 @@ def _check_arguments(outputs: object, inputs: object) -> None:
         )
 
 
-def _handles_of(value: Any) -> list[TensorHandle]:  # Any: a tensor, or a container of them
+def _handles_of(value: Any, outputs: Sequence[Value]) -> list[TensorHandle]:  # Any: a tensor, or a container of them
+    if getattr(value, "__lazy_tensor__", None) is not None:
+        return tensors_given([value], outputs)
     handles, _ = flatten(value)
     if not handles:
         # Skipping it would return one gradient fewer, and the caller would assign the following ones to wrong inputs.

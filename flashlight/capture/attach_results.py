@@ -8,12 +8,14 @@ from typing import Any, Protocol
 import torch
 
 from composit.errors import InternalError
-from composit.handle import TensorHandle
 from composit.operation import Dtype, Shape
 from composit.types import LazyTensor
+from flashlight.capture.memory import memory_of
 from flashlight.capture.module_scopes import ModuleScopes
-from flashlight.capture.traced_tensors import TracedTensor, add_result, add_view, memory_of, traced_tensor_of
-from flashlight.capture.views import OperationView
+from flashlight.capture.row_errors import place_of
+from flashlight.capture.trace_record import TraceRecord
+from flashlight.capture.traced_tensors import TracedTensor, add_result, add_view, traced_tensor_of
+from flashlight.capture.views import OperationView, inverse_of
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
 from flashlight.table import Call, Traits
@@ -23,6 +25,7 @@ class _Trace(Protocol):
     """The part of the recorder that results use."""
 
     scopes: ModuleScopes
+    trace: TraceRecord
     unsettled: list[TracedTensor]
     values: TorchValues | None
 
@@ -92,16 +95,25 @@ class Results:
             if memory_of(tensor) is not None:
                 self._add_view(tensor, self._checked(tensor, lazy), index)
                 return
-        add_result(tensor, self._checked(tensor, lazy))
+        add_result(tensor, self._checked(tensor, lazy), self._trace.trace)
 
     def _add_view(self, tensor: torch.Tensor, lazy: LazyTensor, index: int) -> None:
         parent = self._parent_of(tensor)
         if parent is None:
-            add_result(tensor, lazy)
+            self._add_alias(tensor, lazy)
             return
-        view = OperationView(self._on_graph(index), self._on_torch(index))
-        traced = add_view(tensor, lazy, parent, view)
+        view = OperationView(self._on_graph(index), inverse_of(self._call.operation))
+        traced = add_view(tensor, lazy, parent, view, self._trace.trace)
         self._trace.unsettled.extend(parent.memory.traced_tensors() if self._traits.moves_view else [traced])
+
+    def _add_alias(self, tensor: torch.Tensor, lazy: LazyTensor) -> None:
+        """Attach the lazy tensor to a result that shares memory with another tensor than the first argument."""
+        memory = memory_of(tensor)
+        base = None if memory is None else memory.base_of(tensor)
+        if base is None:
+            add_result(tensor, lazy, self._trace.trace)
+        else:
+            add_view(tensor, lazy, *base, self._trace.trace)
 
     def _parent_of(self, tensor: torch.Tensor) -> TracedTensor | None:
         first = self._call.arguments[0] if self._call.arguments else None
@@ -116,18 +128,12 @@ class Results:
         assert row is not None
         return lambda base: flat(row(call, base, *rest, **keywords))[index]
 
-    def _on_torch(self, index: int) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return a function that repeats the call on another torch tensor, for result `index`."""
-        operation, keywords = self._call.operation, self._keywords
-        rest = [_stand_in(argument) for argument in self._arguments[1:]]
-        return lambda base: flat(operation(base, *rest, **keywords))[index]
-
     def _checked(self, tensor: torch.Tensor, lazy: LazyTensor) -> LazyTensor:
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
         if lazy.shape != shape or lazy.dtype != dtype:
             raise InternalError(
                 f"trace: the row of {self._call.operation} built {lazy.dtype}{list(lazy.shape)}, but torch returned "
-                f"{dtype}{list(shape)}{self._trace.scopes.describe()}; the row must give call.shape and call.dtype"
+                f"{dtype}{list(shape)}{place_of(self._trace.scopes)}\nThe row must give call.shape and call.dtype"
             )
         if self._trace.values is not None:
             self._trace.values.keep(lazy, array_of(tensor))
@@ -149,7 +155,3 @@ def _known(tensor: torch.Tensor) -> TracedTensor:
     traced = traced_tensor_of(tensor)
     assert traced is not None, "tensors are recorded before they are written to"
     return traced
-
-
-def _stand_in(argument: Any) -> Any:  # Any: a torch argument with lazy tensors
-    return torch.empty(argument.shape) if isinstance(argument, TensorHandle) else argument

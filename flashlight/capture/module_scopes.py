@@ -1,18 +1,22 @@
 """Module paths as name scopes (`encoder.layer.0`), and names of parameters (`encoder.layer.0.weight`).
 
-Both are read from the outermost module when torch's global hooks report its call.
+Both are read from the outermost module when it is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from inspect import signature
+from inspect import Parameter, signature
 from itertools import chain
+from types import MappingProxyType
 
 import torch
 
 from composit.node import name_scope
+
+_NO_KEYWORDS: Mapping[str, object] = MappingProxyType({})
+_MOST_NUMBERED = 16
 
 
 class ModuleScopes:
@@ -27,10 +31,17 @@ class ModuleScopes:
         self._module_paths: dict[int, str] = {}
         self._tensor_names: dict[int, str] = {}
 
-    def enter(self, module: torch.nn.Module, arguments: Sequence[object]) -> None:
-        """Open the scope of a module whose call begins with these positional arguments."""
+    @property
+    def depth(self) -> int:
+        """How many modules are being called."""
+        return len(self._open)
+
+    def enter(
+        self, module: torch.nn.Module, arguments: Sequence[object], keywords: Mapping[str, object] = _NO_KEYWORDS
+    ) -> None:
+        """Open the scope of a module whose call begins with these arguments."""
         if not self._open:
-            self._learn(module, arguments)
+            self._learn(module, arguments, keywords)
         path = self._module_paths.get(id(module), type(module).__name__)
         outer = self._open[-1][1] if self._open else ""
         relative = path[len(outer) + 1 :] if outer and path.startswith(f"{outer}.") else path
@@ -57,10 +68,11 @@ class ModuleScopes:
         scope.__exit__(None, None, None)
         return module
 
-    def _learn(self, root: torch.nn.Module, arguments: Sequence[object]) -> None:
-        for name, argument in zip(signature(root.forward).parameters, arguments, strict=False):
-            self._kept.append(argument)
-            self._tensor_names.setdefault(id(argument), name)
+    def _learn(self, root: torch.nn.Module, arguments: Sequence[object], keywords: Mapping[str, object]) -> None:
+        named = chain(zip(_parameters_of(root), arguments, strict=False), keywords.items())
+        for path, tensor in named_tensors(named):
+            self._kept.append(tensor)
+            self._tensor_names.setdefault(id(tensor), path)
         if id(root) in self._module_paths:
             return
         self._kept.append(root)
@@ -80,6 +92,33 @@ class ModuleScopes:
         module, path, _ = self._open[-1]
         kind = type(module).__name__
         return f" in {path} ({kind})" if path else f" in {kind}"
+
+
+def _parameters_of(module: torch.nn.Module) -> list[str]:
+    """Return the names of the positional parameters; those of `*args` are numbered."""
+    try:
+        parameters = signature(module.forward).parameters.values()
+    except (TypeError, ValueError):
+        # Scripted modules have no signature that Python can read.
+        return []
+    names: list[str] = []
+    for parameter in parameters:
+        if parameter.kind is Parameter.VAR_POSITIONAL:
+            names.extend(f"{parameter.name}.{index}" for index in range(_MOST_NUMBERED))
+        elif parameter.kind is not Parameter.KEYWORD_ONLY:
+            names.append(parameter.name)
+    return names
+
+
+def named_tensors(values: Iterable[tuple[str, object]]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the tensors in containers, with their paths: `past.0` is the first of a list."""
+    for name, value in values:
+        if isinstance(value, torch.Tensor):
+            yield name, value
+        elif isinstance(value, Mapping):
+            yield from named_tensors((f"{name}.{key}", child) for key, child in value.items())
+        elif isinstance(value, list | tuple):
+            yield from named_tensors((f"{name}.{index}", child) for index, child in enumerate(value))
 
 
 class _NoScope(AbstractContextManager[None]):

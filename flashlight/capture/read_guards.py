@@ -16,6 +16,9 @@ from composit.origins import Origin, joined
 from composit.types import LazyTensor
 from flashlight.conversion import array_of
 
+# Looks the same as no value: its shape is that of no tensor that is written to.
+_NOTHING = np.zeros((0, 0, 0, 0, 0, 0, 0, 0, 0))
+
 
 class ReadGuards:
     """Adds the guards of one trace, and caches the inputs that nodes depend on."""
@@ -32,6 +35,15 @@ class ReadGuards:
         if origin is not None:
             is_truth = tensor.dtype is torch.bool and tensor.numel() == 1
             record_read(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)), origin)
+
+    def mark_unseen_write(self, lazy: LazyTensor) -> None:
+        """Add a guard that allows no other value: something wrote to a tensor with this value, but not through torch's dispatcher.
+
+        Nobody knows what it would have written for other inputs.
+        """
+        origin = self._origin_of(lazy.node)
+        if origin is not None:
+            record_read(lazy, "a write that the trace could not see", _NOTHING, origin)
 
     def _origin_of(self, root: Node) -> Origin | None:
         stack = [root]

@@ -16,11 +16,15 @@ from torch._ops import OpOverload
 from composit.errors import UnsupportedOperationError
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
-from flashlight.capture.module_scopes import ModuleScopes
+from flashlight.capture.memory import memory_of
+from flashlight.capture.module_scopes import ModuleScopes, named_tensors
 from flashlight.capture.read_guards import ReadGuards
-from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_view, memory_of, traced_tensor_of
-from flashlight.capture.views import SameView, StridedView
+from flashlight.capture.row_errors import RowErrors, unsupported
+from flashlight.capture.trace_record import TraceRecord
+from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_view, traced_tensor_of
+from flashlight.capture.views import SameView
 from flashlight.comparison import TorchValues
+from flashlight.conversion import TORCH_TO_NUMPY
 from flashlight.inputs import copied_input
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
 
@@ -43,29 +47,51 @@ def _decomposition_of(operation: Operator) -> Callable[..., Any] | None:
 
 
 class Recorder:
-    """Records the operations of one trace.
+    """Records the operations of one thread in a trace.
 
+    trace:  what all threads of the trace share
     resume: returns a context that records operations; torch switches recording off inside a mode, decompositions need it
     values: keeps torch's value of each node; None to keep none
     """
 
-    def __init__(self, resume: Callable[[], AbstractContextManager[object]], values: TorchValues | None) -> None:
+    def __init__(
+        self, resume: Callable[[], AbstractContextManager[object]], values: TorchValues | None, trace: TraceRecord
+    ) -> None:
+        self.trace = trace
         self.scopes = ModuleScopes()
         self.reads = ReadGuards()
         self.num_operations = 0
         self.values = values
+        self.is_paused = False
         self._resume = resume
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
-        self._leaves: list[TracedTensor] = []
 
     def close(self) -> None:
-        """End the trace: close open scopes, and keep nodes of tensors made before the trace only weakly."""
+        """End what this thread records: close open scopes."""
         self.scopes.close()
         self.settle()
-        for traced in self._leaves:
-            traced.release()
-        self._leaves.clear()
+
+    def enter(self, module: torch.nn.Module, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Open the scope of a module; the tensors given to the outermost one are inputs, whether it uses them or not."""
+        self.scopes.enter(module, arguments, keywords)
+        if self.scopes.depth == 1:
+            self._read_all((*arguments, *keywords.values()))
+
+    def leave(self, module: torch.nn.Module, output: Any) -> None:
+        """Close the scope of a module; tensors that the outermost one hands through unused are inputs too."""
+        if self.scopes.depth == 1:
+            self._read_all((output,))
+        self.scopes.leave(module)
+
+    def _read_all(self, values: Sequence[Any]) -> None:
+        self.settle()
+        for _, tensor in named_tensors(("", value) for value in values):
+            if tensor.layout is torch.strided and not tensor.is_nested and tensor.dtype in TORCH_TO_NUMPY:
+                self.read(tensor)
+                traced, name = traced_tensor_of(tensor), self.scopes.name_of(tensor)
+                if traced is not None and name is not None:
+                    traced.give_name(name)
 
     def run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         """Compute the operation with torch and record it.
@@ -75,29 +101,38 @@ class Recorder:
         self.settle()
         traits = traits_of(operation)
         if traits.is_composite:
-            with self._resume():
-                return operation.decompose(*arguments, **keywords)
+            return self._parts(operation, arguments, keywords)
         self.num_operations += 1
         lazy_arguments = [self._lazy(argument) for argument in arguments]
         lazy_keywords = {
             name: self._lazy(value) for name, value in keywords.items() if name not in traits.out_arguments
         }
         written = self._written(traits, arguments, keywords)
+        call = Call(operation, arguments, keywords)
         lazies = None
         if traits.needs_decomposition:
             # The decomposition runs first, because an in-place operation changes the operands that it reads.
-            lazies = self._decomposed(operation, lazy_keywords.keys(), arguments, keywords)
-        result = operation(*arguments, **keywords)
-        call = Call(operation, arguments, keywords, result)
-        if traits.row is not None:
-            lazies = traits.row(call, *lazy_arguments, **lazy_keywords)
-            if lazies is NotImplemented:
-                lazies = self._through_decomposition(traits, call, lazy_arguments)
-        elif not traits.needs_decomposition:
+            lazies = self._decomposed(call, traits)
+        elif traits.row is not None:
+            if not traits.can_decompose:
+                _ = call.result
+            with RowErrors(call, self.scopes):
+                lazies = traits.row(call, *lazy_arguments, **lazy_keywords)
+            if lazies is NotImplemented and not call.has_run:
+                # Only the parts run: a draw of the whole and one of the parts would give two different masks.
+                return self._parts(operation, arguments, keywords)
+        result = call.result
+        if lazies is NotImplemented:
+            lazies = self._through_decomposition(traits, call, lazy_arguments)
+        elif lazies is None:
             lazies = self._guarded_or_drawn(traits, call, lazy_arguments, written)
         if lazies is not None:
             Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
         return result
+
+    def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
+        with self._resume():
+            return operation.decompose(*arguments, **keywords)
 
     def settle(self) -> None:
         """Update the tensors that the last operation changed, now that torch has counted its writes."""
@@ -109,13 +144,44 @@ class Recorder:
     def read(self, tensor: torch.Tensor) -> LazyTensor:
         """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
         traced = traced_tensor_of(tensor)
-        if traced is None or traced.is_stale(tensor):
-            traced = self._adopt(tensor)
-        elif traced.handle is None:
-            # An earlier trace released this leaf; this trace holds it again.
-            traced.handle = traced.revived(self.scopes.name_of(tensor))
-            self._leaves.append(traced)
+        if traced is None or traced.seen_in is not self.trace or traced.is_stale(tensor):
+            traced = self._meet(tensor, traced)
         return traced.current()
+
+    def _meet(self, tensor: torch.Tensor, traced: TracedTensor | None) -> TracedTensor:
+        """Return the record of a tensor that this trace has not met, or that something wrote to behind its back."""
+        before, self.is_paused = self.is_paused, True
+        try:
+            if traced is None:
+                return self._adopt(tensor)
+            if traced.is_stale(tensor):
+                if traced.seen_in is self.trace and traced.handle is not None:
+                    self.reads.mark_unseen_write(traced.handle)
+                return self._adopt(tensor)
+            traced.begin(self.trace, self.scopes.name_of(tensor))
+            return traced
+        finally:
+            self.is_paused = before
+
+    def alias(self, other: torch.Tensor, tensor: torch.Tensor) -> None:
+        """Make a tensor a second one on the same elements, as `tensor.data` does behind the dispatcher."""
+        self.settle()
+        lazy, traced = self.read(tensor), traced_tensor_of(tensor)
+        if traced is not None and other is not tensor:
+            add_view(other, lazy, traced, SameView(), self.trace)
+
+    def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], None]) -> None:
+        """Follow `tensor.data = other`: the tensor gets the other's memory."""
+        self.settle()
+        lazy, source = self.read(other), traced_tensor_of(other)
+        self.read(tensor)
+        before = traced_tensor_of(tensor)
+        run()
+        assert source is not None
+        assert before is not None
+        if source is not before:
+            before.remember_start()
+            add_view(tensor, lazy, source, SameView(), self.trace).starts = before.starts
 
     def _lazy(self, argument: Any) -> Any:  # Any: what torch operations take: tensors, numbers, nested lists of them
         if isinstance(argument, torch.Tensor):
@@ -126,20 +192,16 @@ class Recorder:
 
     def _adopt(self, tensor: torch.Tensor) -> TracedTensor:
         memory = memory_of(tensor)
-        root = memory.root if memory is not None else None
         label = self.scopes.name_of(tensor)
-        if memory is None or root is None or root.was_changed():
-            return self._keep(add_leaf(tensor, label))
-        if root.has_layout_of(tensor):
-            return add_view(tensor, root.current(), root, SameView())
-        if root.contains(tensor):
-            view = StridedView(tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset()) - root.offset)
-            return add_view(tensor, view.of(root.current()), root, view)
-        return self._keep(add_leaf(tensor, label, memory))
-
-    def _keep(self, leaf: TracedTensor) -> TracedTensor:
-        self._leaves.append(leaf)
-        return leaf
+        if memory is None or memory.was_changed():
+            return add_leaf(tensor, label, self.trace)
+        base = memory.base_of(tensor)
+        if base is None:
+            return add_leaf(tensor, label, self.trace, memory)
+        root, view = base
+        if root.seen_in is not self.trace:
+            root.begin(self.trace)
+        return add_view(tensor, view.of(root.current()), root, view, self.trace)
 
     def _written(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
         """Return the tensors that the operation writes to, after copying the inputs that share their memory."""
@@ -150,14 +212,14 @@ class Recorder:
             traced = traced_tensor_of(tensor)
             assert traced is not None
             if not traits.moves_view:
-                traced.memory.snapshot()
+                traced.memory.begin_writes(self.trace)
         return written
 
     def _guarded_or_drawn(
         self, traits: Traits, call: Call, lazies: Sequence[Any], written: Sequence[torch.Tensor]
     ) -> Any:  # Any: lazy results or None
         """Guard values that Python reads, and return drawn results as fresh inputs; None if no result is a tensor."""
-        if traits.is_random or traits.reads_values:
+        if traits.reads_values:
             kind = "drawing" if traits.is_random else _KINDS.get(call.operation, str(call.operation))
             for tensor, lazy in zip(flat(call.arguments), flat(lazies), strict=True):
                 if isinstance(tensor, torch.Tensor) and not any(tensor is other for other in written):
@@ -169,32 +231,21 @@ class Recorder:
     def _through_decomposition(self, traits: Traits, call: Call, lazies: Sequence[Any]) -> Any:  # Any: lazy results
         """Return the results of a call that its row does not cover, captured through torch's decomposition."""
         if traits.writes:
-            raise UnsupportedOperationError(self._unsupported(call.operation, "in this form"))
-        if call.operation._can_decompose():
-            with self._resume():
-                return mapped(call.operation.decompose(*call.arguments, **call.keywords), self.read)
+            raise UnsupportedOperationError(unsupported(call, self.scopes))
+        if traits.can_decompose:
+            return mapped(self._parts(call.operation, call.arguments, call.keywords), self.read)
         if traits.is_random or traits.reads_values:
             return self._guarded_or_drawn(traits, call, lazies, ())
-        return self._decomposed(call.operation, call.keywords.keys(), call.arguments, call.keywords)
+        return self._decomposed(call, traits)
 
-    def _decomposed(
-        self, operation: Operator, names: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]
-    ) -> Any:  # Any: a set-like of names in, lazy results out
-        function = _decomposition_of(operation)
+    def _decomposed(self, call: Call, traits: Traits) -> Any:  # Any: lazy results
+        function = _decomposition_of(call.operation)
         if function is None:
-            raise UnsupportedOperationError(self._unsupported(operation, "at all"))
+            raise UnsupportedOperationError(unsupported(call, self.scopes))
+        keywords = {name: value for name, value in call.keywords.items() if name not in traits.out_arguments}
         try:
             with self._resume():
-                result = function(*arguments, **{name: keywords[name] for name in names})
+                result = function(*call.arguments, **keywords)
         except UnsupportedOperationError as error:
-            raise UnsupportedOperationError(self._unsupported(operation, "at all")) from error
+            raise UnsupportedOperationError(unsupported(call, self.scopes, error)) from error
         return mapped(result, self.read)
-
-    def _unsupported(self, operation: Operator, how: str) -> str:
-        return (
-            f"trace: torch called {operation}{self.scopes.describe()}, which flashlight does not know {how}, and "
-            "which torch does not decompose into operations that it knows; expected an operation that has a row; add one with\n"
-            f"  @flashlight.register(torch.ops.{operation})\n"
-            "  def row(call, *args, **kwargs): ...  # return composit's expression of shape call.shape and dtype call.dtype\n"
-            "or run this part of the model outside the trace"
-        )

@@ -1,18 +1,20 @@
-"""torch's two modes during a trace: `RecordingMode` sees each operation, `ReadingMode` sees values that leave torch."""
+"""What a trace sees of torch: `RecordingMode` each operation, `torch_patches` values that leave torch, and `tensor.data`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, warn_user
+from flashlight.capture.active import active_recorder
+from flashlight.capture.patches import Patch
 from flashlight.capture.recorder import Recorder
 
 
@@ -24,7 +26,6 @@ class RecordingMode(TorchDispatchMode):
     """Hands each operation that reaches the dispatcher to the recorder."""
 
     recorder: Recorder
-    is_paused = False
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -39,64 +40,99 @@ class RecordingMode(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if self.is_paused:
+        recorder = self.recorder
+        if recorder.is_paused or not recorder.trace.is_open:
             return func(*args, **(kwargs or {}))
         before = current_errstate()
         # torch does not warn of divisions by zero, so evaluating captured programs must not either.
         set_errstate(SILENT_ERRSTATE)
         try:
-            return self.recorder.run(func, args, kwargs or {})
+            return recorder.run(func, args, kwargs or {})
         finally:
             set_errstate(before)
 
 
-class ReadingMode(TorchFunctionMode):
-    """Guards values that leave for numpy or lists, which the dispatcher does not see. Printing a tensor is no read."""
+def torch_patches() -> tuple[Patch, ...]:
+    """Return the patches of torch's tensors by which a trace sees what the dispatcher does not.
 
-    def __init__(self, recorder: Recorder, dispatch: RecordingMode) -> None:
-        super().__init__()
-        self._recorder = recorder
-        self._dispatch = dispatch
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func in _LEAVING:
-            self._note(_LEAVING[func], args[0])
-        with self._pause() if func in _PRINTING or func in _LEAVING else nullcontext():
-            return func(*args, **(kwargs or {}))
-
-    @contextmanager
-    def _pause(self) -> Iterator[None]:
-        before = self._dispatch.is_paused
-        self._dispatch.is_paused = True
-        try:
-            yield
-        finally:
-            self._dispatch.is_paused = before
-
-    def _note(self, kind: str, tensor: torch.Tensor) -> None:
-        self._recorder.settle()
-        lazy = self._recorder.read(tensor)
-        self._recorder.reads.mark(lazy, kind, tensor)
-        if lazy.node.operands:
-            warn_user(
-                f"trace: the values of a traced tensor of shape {tuple(tensor.shape)} left the graph through {kind}; results computed "
-                "from them outside torch are constants in the graph. A guard raises when later inputs change these values; use torch "
-                f"operations to keep the computation in the graph. The line:\n  {describe_source(find_source())}",
-                DataLeavesWarning,
-            )
+    Values that leave for numpy or lists are guarded. Printing a tensor is no read. `tensor.data` is the same memory under
+    another name, and `tensor.data = other` the memory of the other.
+    """
+    tensor = torch.Tensor
+    return (
+        *(Patch(tensor, name, _leaving(kind)) for name, kind in _LEAVING.items()),
+        *(Patch(tensor, name, _printing) for name in ("__repr__", "__format__")),
+        Patch(tensor, "data", _data),
+    )
 
 
-_Tensor = torch.Tensor
-_LEAVING: dict[Callable[..., Any], str] = {
-    _Tensor.tolist: "tolist",
-    _Tensor.numpy: "numpy",
-    _Tensor.__array__: "numpy",
-    _Tensor.__dlpack__: "dlpack",
-}
-_PRINTING: frozenset[Callable[..., Any]] = frozenset({_Tensor.__repr__, _Tensor.__format__})
+_LEAVING = {"tolist": "tolist", "numpy": "numpy", "__array__": "numpy", "__dlpack__": "dlpack"}
+
+
+def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def leave(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            recorder = active_recorder()
+            if recorder is None or recorder.is_paused:
+                return original(tensor, *args, **kwargs)
+            _note(recorder, kind, tensor)
+            with _pause(recorder):
+                return original(tensor, *args, **kwargs)
+
+        return leave
+
+    return make
+
+
+def _printing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def print_unseen(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        recorder = active_recorder()
+        if recorder is None:
+            return original(tensor, *args, **kwargs)
+        with _pause(recorder):
+            return original(tensor, *args, **kwargs)
+
+    return print_unseen
+
+
+def _data(original: Any) -> Any:  # Any: torch's descriptor, and the property in its place
+    def get(tensor: torch.Tensor) -> torch.Tensor:
+        data: torch.Tensor = original.__get__(tensor)
+        recorder = active_recorder()
+        if recorder is not None and not recorder.is_paused:
+            recorder.alias(data, tensor)
+        return data
+
+    def put(tensor: torch.Tensor, other: torch.Tensor) -> None:
+        recorder = active_recorder()
+        if recorder is None or recorder.is_paused:
+            original.__set__(tensor, other)
+            return
+        recorder.rebind(tensor, other, lambda: original.__set__(tensor, other))
+
+    return property(get, put)
+
+
+@contextmanager
+def _pause(recorder: Recorder) -> Iterator[None]:
+    before = recorder.is_paused
+    recorder.is_paused = True
+    try:
+        yield
+    finally:
+        recorder.is_paused = before
+
+
+def _note(recorder: Recorder, kind: str, tensor: torch.Tensor) -> None:
+    recorder.settle()
+    lazy = recorder.read(tensor)
+    recorder.reads.mark(lazy, kind, tensor)
+    if lazy.node.operands:
+        warn_user(
+            f"trace: the values of a traced tensor of shape {tuple(tensor.shape)} left the graph through {kind}; results computed "
+            "from them outside torch are constants in the graph. A guard raises when later inputs change these values; use torch "
+            f"operations to keep the computation in the graph. The line:\n  {describe_source(find_source())}",
+            DataLeavesWarning,
+        )

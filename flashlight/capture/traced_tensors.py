@@ -1,73 +1,50 @@
 """`TracedTensor`: the lazy tensor of a torch tensor, and how it follows writes to the memory it shares.
 
-All tensors on one storage share a `Memory`. One of them is the root, the others are views of it. A write gives the root a new
-value and the memory a new version; a view derives its value again when it is next read:
+A write gives a root of the memory a new value and the memory a new version (flashlight/capture/memory.py); a view derives its
+value again when it is next read:
 
     y = x[0]     # y's lazy tensor is x[0]
     x.add_(1)    # it becomes (x + 1)[0] when y is next used
+
+What is given for a tensor later, in `inputs={x: array}`, takes the place of its value at the start of the trace.
 """
 
 from __future__ import annotations
 
-import math
 import weakref
 from itertools import islice
 
 import torch
 
 from composit.apply import leaf
-from composit.errors import AssignmentError, StaleTensorError
+from composit.errors import StaleTensorError
 from composit.guards import mention_read, reads_of
-from composit.handle import described, make_tensor
-from composit.node import Node
-from composit.operation import Array, Input, Shape
+from composit.handle import make_tensor
+from composit.node import Node, relabelled
+from composit.operation import Array, Input
 from composit.source import Source
 from composit.types import LazyTensor
+from flashlight.capture.layouts import Layout, layout_of
+from flashlight.capture.memory import Memory, check_same_elements, keep_memory
+from flashlight.capture.scatter import scatter
 from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
+from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.views import View
-from flashlight.conversion import numpy_dtype
 from flashlight.inputs import TorchInput, version_of
 
-_MEMORY = "_flashlight_memory"
-
 MAX_REMEMBERED_READS = 3  # as many as an error shows
-
-
-class Memory:
-    """One torch storage: the number of writes seen, the root and its views, and the inputs that share the bytes.
-
-    The storage holds it as an attribute, so both die together.
-    """
-
-    __slots__ = ("inputs", "num_roots", "root", "version", "views")
-
-    def __init__(self) -> None:
-        self.version = 0
-        self.num_roots = 0
-        self.root: TracedTensor | None = None
-        self.inputs: list[weakref.ref[TorchInput]] = []
-        self.views: list[weakref.ref[TracedTensor]] = []
-
-    def traced_tensors(self) -> list[TracedTensor]:
-        """Return the root and all live views."""
-        views = (reference() for reference in self.views)
-        return [traced for traced in (self.root, *views) if traced is not None]
-
-    def snapshot(self) -> None:
-        """Copy the inputs' values: torch is about to write to the memory that they share."""
-        for reference in self.inputs:
-            shared = reference()
-            if shared is not None:
-                shared.snapshot()
-        self.inputs.clear()
+MAX_STARTS = 8  # traces whose outputs can still be given other values for a tensor that each of them wrote to
 
 
 class TracedTensor(TensorAttribute):
     """The lazy tensor of one torch tensor.
 
-    handle:   the lazy tensor at version `at` of the memory; None for a leaf whose trace has ended
+    handle:   the lazy tensor at version `at` of the memory; None for a leaf that no write has changed since its trace ended
     parent:   the traced tensor this one is a view of, None for a root; `view` says how
-    node:     of a leaf, a tensor made before the trace: a weak reference to its node, alive while a graph uses it
+    node:     of a leaf, a tensor made before the trace: a weak reference to its input, alive while a graph uses it
+    starts:   what the tensor was at the start of traces that wrote to it, the latest first, as weak references
+    made_in:  the trace that made the tensor, None for a leaf; seen_in: the last trace that read it
+    layout:   of a root, and of a view with an inverse: where its elements lie
     version:  torch's count of writes when the value was taken; another count now means a write that no trace saw
     """
 
@@ -76,33 +53,34 @@ class TracedTensor(TensorAttribute):
         "address",
         "at",
         "handle",
-        "index",
+        "layout",
+        "made_in",
         "memory",
         "node",
-        "offset",
         "parent",
         "reads",
-        "shape",
-        "stride",
+        "seen_in",
+        "starts",
         "version",
         "view",
     )
 
-    def __init__(self, tensor: torch.Tensor, memory: Memory, handle: LazyTensor) -> None:
+    layout: Layout
+
+    def __init__(self, tensor: torch.Tensor, memory: Memory, handle: LazyTensor, trace: TraceRecord) -> None:
         super().__init__(tensor)
         self.memory = memory
         self.handle: LazyTensor | None = handle
         self.at = memory.version
         self.version = version_of(tensor)
+        self.address = tensor.data_ptr()
         self.parent: TracedTensor | None = None
         self.view: View | None = None
         self.node: weakref.ref[Node] | None = None
-        self.index = 0
+        self.made_in: TraceRecord | None = trace
+        self.seen_in = trace
+        self.starts: tuple[tuple[weakref.ref[Node], int], ...] = ()
         self.reads: tuple[tuple[str, Source | None, Array], ...] = ()
-        self.address = 0
-        self.shape: Shape = ()
-        self.stride: Shape = ()
-        self.offset = 0
 
     def __call__(self) -> LazyTensor:
         """Return the lazy tensor: composit's protocol, called outside of traces.
@@ -114,22 +92,29 @@ class TracedTensor(TensorAttribute):
             self._check_stale(tensor)
         return self.current()
 
+    def __lazy_inputs__(self) -> list[LazyTensor]:
+        """Return the values that `inputs={tensor: array}` may replace: at the start of each trace that is alive, latest first."""
+        if not self.starts:
+            return [self.current()]
+        starts = ((reference(), index) for reference, index in self.starts)
+        alive = [make_tensor(node, index) for node, index in starts if node is not None]
+        return alive or [self.current()]
+
     def _check_stale(self, tensor: torch.Tensor) -> None:
-        node = self.node() if self.node is not None else None
         if self.node is None:
             raise StaleTensorError(
                 f"lazy_tensor: the torch tensor of shape {tuple(tensor.shape)} was written to after its trace ended, so the graph no "
                 "longer gives its value; write inside the trace, or keep a clone of it before writing"
             )
-        if node is None or not isinstance(node.operation, Input):
+        if self.handle is not None:
             # A buffer (a running mean) written in the trace and again after it: its present value is a fresh input.
-            self.node, self.index = weakref.ref(_input_of(tensor, self.memory, None).node), 0
+            self._restart(None)
 
     def is_stale(self, tensor: torch.Tensor) -> bool:
         """Return whether the tensor was written to, or got other memory, outside of traces."""
         if self.at == self.memory.version and version_of(tensor) != self.version:
             return True
-        return (self.node is not None and tensor.data_ptr() != self.address) or self.tensor() is not tensor
+        return tensor.data_ptr() != self.address or self.tensor() is not tensor
 
     def current(self) -> LazyTensor:
         """Return the lazy tensor of the tensor's present value."""
@@ -137,7 +122,8 @@ class TracedTensor(TensorAttribute):
             self._catch_up()
         if self.handle is not None:
             return self.handle
-        return self.revived()
+        node = self._known_input()
+        return self._restart(None) if node is None else make_tensor(node)
 
     def _catch_up(self) -> None:
         if self.parent is not None and self.view is not None:
@@ -145,143 +131,190 @@ class TracedTensor(TensorAttribute):
         self.at = self.memory.version
         self.settle()
 
-    def revived(self, label: str | None = None) -> LazyTensor:
-        """Return the lazy tensor of a released leaf: on its node if a graph still uses it, else on a new input."""
+    def begin(self, trace: TraceRecord, label: str | None = None) -> None:
+        """Begin a trace with the tensor: a leaf is an input, the one it was before if its value is still the same."""
+        self.seen_in = trace
+        if self.node is None:
+            return
+        node = self._known_input()
+        if node is not None and self.handle is None and not _was_changed(node):
+            self.handle = make_tensor(node)
+        else:
+            self.handle = self._restart(label)
+        trace.leaves.append(self)
+
+    def give_name(self, label: str) -> None:
+        """Name a leaf that has no name yet, as an argument of a model that was used before the model was called."""
+        node = self._known_input()
+        if node is not None and node.label is None and self.handle is not None and self.handle.node is node:
+            self.handle = make_tensor(relabelled(node, label))
+            self.node = weakref.ref(self.handle.node)
+            self.remember_start()
+
+    def _known_input(self) -> Node | None:
+        return None if self.node is None else self.node()
+
+    def _restart(self, label: str | None) -> LazyTensor:
+        """Make a leaf's present value a fresh input."""
         assert self.node is not None, "only leaves let go of their handle"
-        node = self.node()
-        if node is not None:
-            return make_tensor(node, self.index)
-        handle = _input_of(self._owner(), self.memory, label)
+        before, tensor = self._known_input(), self._owner()
+        handle = _input_of(tensor, self.memory, label or (before.label if before is not None else None))
+        # Not kept here: the input keeps the tensor, which keeps this.
+        self.handle = None
         # Errors about an input that nothing depends on mention its earlier reads; these reads guard no new graph.
-        leaf_node = handle.node
         for kind, source, value in self.reads:
-            mention_read(leaf_node, kind, source, value)
-        self.node, self.index = weakref.ref(leaf_node), 0
+            mention_read(handle.node, kind, source, value)
+        self.node = weakref.ref(handle.node)
+        self.memory.version += 1
+        for root in self.memory.roots:
+            root.at = self.memory.version
+        self.settle()
+        self.remember_start()
         return handle
 
-    def was_changed(self) -> bool:
-        """Return whether the tensor is alive and stale."""
+    def remember_start(self) -> None:
+        """Remember the present value as the one at the start of a trace, which `inputs=` replaces."""
+        handle = self.current()
+        start = (weakref.ref(handle.node), handle.output_index)
+        older = [each for each in self.starts if each[0]() is not None and each != start]
+        self.starts = (start, *older[: MAX_STARTS - 1])
+
+    def is_written(self) -> bool:
+        """Return whether the trace that began last with the tensor has written to it."""
+        return bool(self.starts) and self.starts[0][0]() is not self.current().node
+
+    def input_at_start(self) -> TorchInput | None:
+        """Return the input that the tensor was at the start of the present trace, None if it was a result."""
+        node = self._known_input()
+        operation = None if node is None else node.operation
+        return operation if isinstance(operation, TorchInput) else None
+
+    def was_written_unseen(self) -> bool:
+        """Return whether the tensor is alive, still on its memory, and was written to outside of traces."""
         tensor = self.tensor()
-        return tensor is not None and self.is_stale(tensor)
-
-    def has_layout_of(self, tensor: torch.Tensor) -> bool:
-        """Return whether a tensor on this root's memory has exactly the root's elements, in the same order."""
-        return (
-            self._has_dtype_of(tensor)
-            and self.offset == tensor.storage_offset()
-            and self.shape == tuple(tensor.shape)
-            and self.stride == tensor.stride()
-        )
-
-    def contains(self, tensor: torch.Tensor) -> bool:
-        """Return whether this root is contiguous and contains all elements of a tensor on its memory."""
-        spans = (stride * (length - 1) for stride, length in zip(tensor.stride(), tensor.shape, strict=True))
-        first = int(tensor.storage_offset()) - self.offset
-        is_contiguous = self.stride == torch.empty(self.shape, device="meta").stride()
-        return (
-            self._has_dtype_of(tensor)
-            and is_contiguous
-            and first >= 0
-            and tensor.numel() > 0
-            and first + sum(spans) < math.prod(self.shape)
-        )
-
-    def _has_dtype_of(self, tensor: torch.Tensor) -> bool:
-        return bool(self.current().dtype == numpy_dtype(tensor.dtype))
+        return tensor is not None and tensor.data_ptr() == self.address and self.is_stale(tensor)
 
     def write(self, value: LazyTensor) -> None:
         """Set the value that torch has just written into the tensor; views of its memory follow when they are next read.
 
-        Raises:  AssignmentError: several tensors share the memory, and none contains the others
+        Raises:  AssignmentError: tensors of several dtypes, made before the trace, share the memory
         """
-        if self.parent is not None and self.view is not None:
-            parent = self.parent.current()
-            self.parent.write(self.view.write(parent, value))
-        elif self.memory.num_roots > 1:
-            raise AssignmentError(_overlapping(value))
-        else:
-            self.memory.version += 1
+        if self.parent is None:
+            self.memory.overwrite(self, value)
+            return
+        inverse = None if self.view is None else self.view.inverse
+        if inverse is not None:
+            self.parent.write(inverse(self.parent.current(), value))
+            self.set_written(value)
+            return
+        holder, layout = self._holder(), layout_of(self._owner())
+        check_same_elements(layout, holder.layout, value)
+        positions = layout.positions_in(holder.layout)
+        holder.write(scatter(holder.current(), value, positions))
+        if _all_differ(positions.reshape(-1)):
+            self.set_written(value)
+
+    def _holder(self) -> TracedTensor:
+        """Return the nearest base whose elements are this view's: a root, or a view with an inverse."""
+        holder = self
+        while holder.parent is not None and holder.view is not None and holder.view.inverse is None:
+            holder = holder.parent
+        return holder
+
+    def set_written(self, value: LazyTensor) -> None:
+        """Set the value at the memory's present version."""
         self.handle = value
         self.at = self.memory.version
 
     def settle(self) -> None:
-        """Store torch's present count of writes as the count of the present value.
+        """Store torch's present count of writes as the count of the present value, and where the elements lie now.
 
         To be called after the operation: only then does torch count its write, and let a view share its base's count.
         """
         tensor = self.tensor()
-        if tensor is not None:
-            self.version = version_of(tensor)
+        if tensor is None:
+            return
+        self.version = version_of(tensor)
+        if self.address != tensor.data_ptr():
+            # The operation resized the tensor, as `out=` does.
+            self.address = tensor.data_ptr()
+            if self.parent is None:
+                self.layout = layout_of(tensor)
 
     def release(self) -> None:
-        """Release a leaf at the end of a trace: keep its node only weakly."""
-        if self.handle is not None:
-            operation = self.handle.node.operation
-            if isinstance(operation, Input) and not self.reads:
-                guards = islice(reads_of(self.handle.node), MAX_REMEMBERED_READS)
-                self.reads = tuple((guard.kind, guard.source, guard.value) for guard in guards)
-            self.node, self.index = weakref.ref(self.handle.node), self.handle.output_index
+        """Release a leaf at the end of a trace: keep its input only weakly, and what the trace wrote to it strongly."""
+        handle = self.handle
+        if handle is None or not isinstance(handle.node.operation, Input):
+            return
+        if not self.reads:
+            guards = islice(reads_of(handle.node), MAX_REMEMBERED_READS)
+            self.reads = tuple((guard.kind, guard.source, guard.value) for guard in guards)
+        if handle.node is self._known_input():
             self.handle = None
 
 
-def _overlapping(value: LazyTensor) -> str:
-    return (
-        f"trace: a write of {described(value)} into memory that the trace met through several tensors, none of which contains the "
-        "others; expected one tensor that the others are views of; use that tensor, or clones of its parts, inside the trace"
-    )
+def _was_changed(node: Node) -> bool:
+    return isinstance(node.operation, TorchInput) and node.operation.was_changed()
 
 
-def memory_of(tensor: torch.Tensor) -> Memory | None:
-    """Return the `Memory` of the tensor's storage, None if no trace has seen it."""
-    known: Memory | None = getattr(tensor.untyped_storage(), _MEMORY, None)
-    return known
+def _all_differ(positions: Array) -> bool:
+    steps = positions[1:] - positions[:-1]
+    return bool((steps > 0).all()) or len(set(positions.tolist())) == positions.size
 
 
-def add_result(tensor: torch.Tensor, handle: LazyTensor) -> TracedTensor:
+def add_result(tensor: torch.Tensor, handle: LazyTensor, trace: TraceRecord) -> TracedTensor:
     """Attach a lazy tensor to a result that has memory of its own."""
     memory = Memory()
-    traced = TracedTensor(tensor, memory, handle)
-    _make_root(tensor, traced, memory)
+    traced = TracedTensor(tensor, memory, handle, trace)
+    traced.layout = layout_of(tensor)
+    memory.roots.append(traced)
+    keep_memory(tensor, memory)
+    attach(tensor, traced)
     return traced
 
 
-def add_view(tensor: torch.Tensor, handle: LazyTensor, parent: TracedTensor, view: View) -> TracedTensor:
+def add_view(
+    tensor: torch.Tensor, handle: LazyTensor, parent: TracedTensor, view: View, trace: TraceRecord
+) -> TracedTensor:
     """Attach a lazy tensor to a view of another traced tensor."""
-    traced = TracedTensor(tensor, parent.memory, handle)
+    traced = TracedTensor(tensor, parent.memory, handle, trace)
     traced.parent = parent
     traced.view = view
+    if view.inverse is not None:
+        traced.layout = layout_of(tensor)
     parent.memory.views.append(weakref.ref(traced))
     attach(tensor, traced)
     return traced
 
 
-def add_leaf(tensor: torch.Tensor, label: str | None, memory: Memory | None = None) -> TracedTensor:
-    """Make a tensor that no trace has seen an input that shares its memory."""
+def add_leaf(tensor: torch.Tensor, label: str | None, trace: TraceRecord, memory: Memory | None = None) -> TracedTensor:
+    """Make a tensor that no trace has seen an input that shares its memory.
+
+    memory: that of other tensors on the same storage
+    """
     memory = Memory() if memory is None else memory
-    handle = _input_of(tensor, memory, label)
-    traced = TracedTensor(tensor, memory, handle)
+    is_late = memory.written_in is trace and bool(memory.roots)
+    start = memory.value_at_start(tensor) if is_late else None
+    handle = _input_of(tensor, memory, label, start)
+    traced = TracedTensor(tensor, memory, handle, trace)
+    traced.made_in = None
     traced.node = weakref.ref(handle.node)
-    traced.address = tensor.data_ptr()
-    if memory.root is None:
-        _make_root(tensor, traced, memory)
-    else:
-        memory.num_roots += 1
-        attach(tensor, traced)
+    traced.layout = layout_of(tensor)
+    earlier = traced_tensor_of(tensor)
+    traced.starts = () if earlier is None else earlier.starts
+    traced.remember_start()
+    trace.leaves.append(traced)
+    if is_late:
+        traced.handle = memory.value_of_late(tensor, handle)
+    memory.add_root(traced)
+    keep_memory(tensor, memory)
+    attach(tensor, traced)
     return traced
 
 
-def _make_root(tensor: torch.Tensor, traced: TracedTensor, memory: Memory) -> None:
-    memory.root = traced
-    memory.num_roots = 1
-    traced.shape, traced.stride, traced.offset = tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())
-    setattr(tensor.untyped_storage(), _MEMORY, memory)
-    attach(tensor, traced)
-
-
-def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None) -> LazyTensor:
-    operation = TorchInput(tensor)
-    memory.inputs = [reference for reference in memory.inputs if reference() is not None]
-    memory.inputs.append(weakref.ref(operation))
+def _input_of(tensor: torch.Tensor, memory: Memory, label: str | None, value: Array | None = None) -> LazyTensor:
+    operation = TorchInput(tensor, value)
+    memory.add_input(operation)
     return leaf(operation, label)
 
 

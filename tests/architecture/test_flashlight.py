@@ -20,10 +20,15 @@ _CAPTURE = Order(
     (
         (
             "flashlight.capture.module_scopes",
+            "flashlight.capture.patches",
             "flashlight.capture.read_guards",
+            "flashlight.capture.scatter",
             "flashlight.capture.tensor_attributes",
-            "flashlight.capture.views",
+            "flashlight.capture.trace_record",
         ),
+        ("flashlight.capture.active", "flashlight.capture.layouts", "flashlight.capture.row_errors"),
+        ("flashlight.capture.views",),
+        ("flashlight.capture.memory",),
         ("flashlight.capture.traced_tensors",),
         ("flashlight.capture.attach_results",),
         ("flashlight.capture.recorder",),
@@ -34,6 +39,7 @@ _CAPTURE = Order(
 
 _SMALL_LINES = 40
 _SMALL = {
+    "flashlight.capture.trace_record": "memory, tensors and recorder all need it, and lie above one another",
     "flashlight.operations.dropout": "people look for a torch operation in the file of its family",
     "flashlight.operations.matrix_products": "people look for a torch operation in the file of its family",
 }

@@ -55,6 +55,7 @@ _LAYERS = (
         "composit.program",
         "composit.graph",
         "composit.containers",
+        "composit.input_keys",
     ),
     (
         "composit.backends",

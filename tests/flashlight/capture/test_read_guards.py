@@ -106,3 +106,45 @@ def test_a_compiled_model_checks_its_guards() -> None:
     np.testing.assert_array_equal(model(np.full(3, 4, np.float32), np.array([2, 1, 5])), [10, 9, 13])
     with pytest.raises(GuardError, match=r"if mask.bool\(\).all\(\)"):
         model(x, torch.tensor([1, 0, 1]))
+
+
+def test_a_read_in_another_trace_guards_nothing_here() -> None:
+    x = torch.tensor([1.0, -2.0, 3.0])
+    with trace():
+        kept = x * (2.0 if x.sum().item() > 0 else 3.0)
+    with trace():
+        x.sum().item()
+    with trace():
+        y = x * 3
+        if x[0] > 0:
+            y = y + 1
+    with trace():
+        z = x * 5
+        w = kept + x
+    new = np.array([-4, -1, -5], np.float32)
+    np.testing.assert_array_equal(cnp.evaluate(z, inputs={x: new}), new * 5)
+    with pytest.raises(GuardError, match="item"):
+        cnp.evaluate(kept, inputs={x: new})
+    with pytest.raises(GuardError, match=r"if x\[0\] > 0"):
+        cnp.evaluate(y, inputs={x: new})
+    # The result of the first trace brings its reads along.
+    with pytest.raises(GuardError, match="item"):
+        cnp.evaluate(w, inputs={x: new})
+
+
+def test_the_error_of_a_guard_names_the_line_before_the_values() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Branching()
+
+        def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return self.inner(x, mask)
+
+    x, mask = torch.ones(3), torch.ones(3, dtype=torch.int64)
+    with trace():
+        output = Model()(x, mask) + mask
+    with pytest.raises(GuardError) as caught:
+        cnp.evaluate(output, inputs={mask: np.array([1, 0, 1])})
+    text = str(caught.value)
+    assert text.index("in inner at") < text.index("if mask.bool().all()") < text.index("bool read True")

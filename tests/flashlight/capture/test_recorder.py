@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import composit as cnp
 import flashlight
@@ -21,6 +25,59 @@ def test_random_draws_are_recorded_as_drawn() -> None:
     for output in (noise, dropped, permuted):
         np.testing.assert_allclose(cnp.evaluate(output), output.numpy(), rtol=1e-6)
         np.testing.assert_array_equal(cnp.evaluate(output), cnp.evaluate(output))
+
+
+CONTEXTS = [torch.no_grad, torch.inference_mode, torch.enable_grad]
+DRAWING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "dropout": lambda x: F.dropout(x, 0.5, training=True),
+    "alpha dropout": lambda x: F.alpha_dropout(x, 0.5, training=True),
+    "dropout of channels": lambda x: F.dropout2d(x[None, :, :, None], 0.5, training=True),
+    "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None], x[None], dropout_p=0.5),
+    "in place": lambda x: F.dropout(x * 1, 0.5, training=True, inplace=True),
+}
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=lambda context: context.__name__)
+@pytest.mark.parametrize("name", DRAWING)
+def test_a_draw_is_drawn_once_and_is_torchs(name: str, context: Callable[[], torch.no_grad]) -> None:
+    x = torch.linspace(0.5, 2, 24).reshape(4, 6)
+    torch.manual_seed(0)
+    with context():
+        expected, after = DRAWING[name](x), torch.rand(1)
+    torch.manual_seed(0)
+    with context(), trace():
+        y = DRAWING[name](x)
+    assert torch.equal(y, expected)
+    assert torch.equal(torch.rand(1), after)
+    np.testing.assert_allclose(cnp.evaluate(y), y.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        torch.randn_like,
+        torch.rand_like,
+        lambda x: torch.randint_like(x, 3),
+        lambda x: torch.empty_like(x).normal_(),
+        lambda x: x.new_empty(3).exponential_(),
+        lambda x: torch.bernoulli(x, 0.5),
+        lambda x: F.dropout(torch.ones_like(x), 0.5),
+    ],
+)
+def test_a_draw_that_depends_on_a_shape_alone_is_no_read(draw: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x, new = torch.ones(3), torch.zeros(3)
+    with trace():
+        drawn = draw(x)
+        y = x + drawn
+    np.testing.assert_allclose(cnp.evaluate(y, inputs={x: new}), drawn.numpy(), rtol=1e-6)
+
+
+def test_what_is_known_without_values_is_no_read() -> None:
+    x, new = torch.ones(3, 2), torch.zeros(3, 2)
+    with trace():
+        known = len(x), x.dtype, x.numel(), x.is_floating_point(), x.is_contiguous(), list(x.shape), x.stride()
+        y = x * len(known)
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: new}), np.zeros((3, 2)))
 
 
 def test_torch_training_inside_a_trace_is_recorded_too() -> None:

@@ -1,0 +1,62 @@
+"""Methods of other libraries that are replaced while some thread traces, and put back when the last trace has ended.
+
+A mode of torch that sees calls of methods (`TorchFunctionMode`) is no way to do this: while one is active, torch itself takes
+other paths, as in `nn.TransformerEncoder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from composit.locks import fork_safe_lock
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """An attribute of a class or module, and what makes its replacement from the original."""
+
+    owner: Any
+    name: str
+    make: Callable[[Any], Any]
+
+
+_lock = fork_safe_lock()
+# How many traces are open in all threads, and how to put back what they replaced. Changed only under the lock.
+_num_open = [0]
+_originals: list[tuple[Any, str, Any, bool]] = []
+
+
+@contextmanager
+def patched(patches: Sequence[Patch]) -> Iterator[None]:
+    """Replace the attributes until the last of the blocks that are open in any thread ends."""
+    with _lock:
+        if not _num_open[0]:
+            _replace(patches)
+        _num_open[0] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _num_open[0] -= 1
+            if not _num_open[0]:
+                _put_back()
+
+
+def _replace(patches: Sequence[Patch]) -> None:
+    for patch in patches:
+        original = getattr(patch.owner, patch.name)
+        _originals.append((patch.owner, patch.name, original, patch.name in vars(patch.owner)))
+        setattr(patch.owner, patch.name, patch.make(original))
+
+
+def _put_back() -> None:
+    while _originals:
+        owner, name, original, is_own = _originals.pop()
+        if is_own:
+            setattr(owner, name, original)
+        else:
+            # It was inherited.
+            delattr(owner, name)

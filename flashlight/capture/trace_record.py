@@ -1,0 +1,37 @@
+"""`TraceRecord`: what the recorders of one trace share, one for each of its threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composit.guards import Span
+from composit.types import LazyTensor
+
+if TYPE_CHECKING:
+    from flashlight.capture.traced_tensors import TracedTensor
+
+
+class TraceRecord:
+    """One trace, from its beginning to its end.
+
+    leaves: the tensors made before the trace that it has met
+    starts: what tensors made before it held before it wrote to them; kept because tensors met later may need them
+    span:   the nodes that were built while it was open
+    """
+
+    __slots__ = ("is_open", "leaves", "span", "starts")
+
+    def __init__(self) -> None:
+        self.leaves: list[TracedTensor] = []
+        self.starts: list[LazyTensor] = []
+        self.span = Span()
+        self.is_open = True
+
+    def close(self) -> None:
+        """End the trace: keep inputs of tensors made before it only weakly."""
+        self.is_open = False
+        self.span.close()
+        for traced in self.leaves:
+            traced.release()
+        self.leaves.clear()
+        self.starts.clear()
