@@ -17,6 +17,8 @@ from composit.nn.gradient_flow import stop_gradient as stop_gradient
 from composit.nn.layers.attention import *
 from composit.nn.layers.blocks import *
 from composit.nn.layers.normalization import *
+from composit.nn.layers.recurrent import *
+from composit.nn.layers.recurrent_cells import *
 from composit.nn.losses.binary import *
 from composit.nn.losses.classification import *
 from composit.nn.losses.embedding import *

@@ -17,6 +17,7 @@ from mosaic.lowering import (
     reductions,
     scans,
     scatters,
+    steps,
     unfolding,
     writes,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "reductions",
     "scans",
     "scatters",
+    "steps",
     "unfolding",
     "writes",
 ]

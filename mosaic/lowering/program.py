@@ -45,6 +45,7 @@ def lower_program(
     constant_buffers: dict[Buffer, np.ndarray] = {}
     values: list[tuple[Value, ...]] = []
     known: Known = {}
+    read = {*program.outputs, *(operand for each in program.instructions for operand in each.operands)}
     for position, instruction in enumerate(program.instructions):
         if isinstance(instruction.operation, Scalar):
             values.append((_scalar_value(instruction),))
@@ -53,7 +54,8 @@ def lower_program(
         elif isinstance(instruction.operation, Input):
             values.append((dense_view(buffers[position], instruction.types[0].shape),))
         else:
-            values.append(_lower_once(program, position, values, memory, statements, known))
+            is_read = tuple([(position, index) in read for index in range(len(instruction.types))])
+            values.append(_lower_once(program, position, is_read, values, memory, statements, known))
     outputs = _settle_outputs(program, values, memory, statements)
     return IrProgram(tuple(statements), tuple(buffers.values()), tuple(inputs), outputs, constant_buffers)
 
@@ -74,6 +76,7 @@ def _constant(array: np.ndarray, buffers: dict[Buffer, np.ndarray]) -> View:
 def _lower_once(
     program: Program,
     position: int,
+    is_read: tuple[bool, ...],
     values: list[tuple[Value, ...]],
     memory: Memory,
     statements: list[Statement],
@@ -82,12 +85,12 @@ def _lower_once(
     """Lower one node, or return the values of an earlier one with the same operation on the same operands."""
     instruction = program.instructions[position]
     operands = tuple(values[source][index] for source, index in instruction.operands)
-    key = (instruction.operation.structure(), operands, tuple(map(id, _operand_types(program, position))))
+    key = (instruction.operation.structure(), operands, (*map(id, _operand_types(program, position)), *is_read))
     if has_lowering(instruction.operation) and operands:
         if key not in known:
-            known[key] = _lower_instruction(program, position, operands, memory, statements)
+            known[key] = _lower_instruction(program, position, is_read, operands, memory, statements)
         return known[key]
-    return _lower_instruction(program, position, operands, memory, statements)
+    return _lower_instruction(program, position, is_read, operands, memory, statements)
 
 
 def _operand_types(program: Program, position: int) -> tuple[TensorType, ...]:
@@ -96,13 +99,18 @@ def _operand_types(program: Program, position: int) -> tuple[TensorType, ...]:
 
 
 def _lower_instruction(
-    program: Program, position: int, operands: tuple[Value, ...], memory: Memory, statements: list[Statement]
+    program: Program,
+    position: int,
+    is_read: tuple[bool, ...],
+    operands: tuple[Value, ...],
+    memory: Memory,
+    statements: list[Statement],
 ) -> tuple[Value, ...]:
     """Lower one node; its statements are dropped again if it raises NoLowering."""
     instruction = program.instructions[position]
     types = _operand_types(program, position)
     own: list[Statement] = []
-    context = Context(position, operands, types, instruction.types, memory, own)
+    context = Context(position, operands, types, instruction.types, memory, own, is_read)
     try:
         check_dtypes(*types, *instruction.types)
         results = tuple(lower(instruction.operation, context))

@@ -54,7 +54,10 @@ class Memory:
 
 @dataclass(slots=True)
 class Context:
-    """A node as its lowering sees it: operands, types, and a list to append statements to."""
+    """A node as its lowering sees it: operands, types, and a list to append statements to.
+
+    is_read: for each result, whether something reads it; empty if all are read
+    """
 
     position: int
     operands: tuple[Value, ...]
@@ -62,6 +65,11 @@ class Context:
     types: tuple[TensorType, ...]
     memory: Memory
     statements: list[Statement]
+    is_read: tuple[bool, ...] = ()
+
+    def reads(self, index: int) -> bool:
+        """Return whether something reads a result; what nothing reads need not be computed."""
+        return self.is_read[index] if self.is_read else True
 
     def load(self, index: int, shape: Shape, dtype: np.dtype) -> Expression:
         """Return an element of an operand, broadcast to a domain and converted."""

@@ -3,5 +3,7 @@
 from composit.nn.layers.attention import *
 from composit.nn.layers.blocks import *
 from composit.nn.layers.normalization import *
+from composit.nn.layers.recurrent import *
+from composit.nn.layers.recurrent_cells import *
 from composit.nn.operations.exponentials import log_softmax as log_softmax
 from composit.nn.operations.exponentials import softmax as softmax

@@ -1,0 +1,43 @@
+"""Programs inside an operation, lowered instruction by instruction in its place: formulas, and steps of scans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from composit.operation import Scalar
+from composit.program import Program
+from mosaic.ir.expressions import Uniform, literal
+from mosaic.lowering.registry import Context, Value, check_dtypes, lower
+
+
+def lower_inner(program: Program, inputs: Sequence[Value], context: Context) -> list[Value]:
+    """Return the values of a program's outputs; statements are appended to the context's, as the operation's own.
+
+    inputs: the values of its inputs, in order
+
+    Raises:  NoLowering: an instruction has none
+    """
+    given = dict(zip(program.inputs, inputs, strict=True))
+    read = {*program.outputs, *(operand for each in program.instructions for operand in each.operands)}
+    values: list[Sequence[Value]] = []
+    for position, instruction in enumerate(program.instructions):
+        if position in given:
+            values.append((given[position],))
+        elif isinstance(instruction.operation, Scalar):
+            values.append((Uniform(literal(instruction.operation.value, instruction.types[0].dtype), ()),))
+        else:
+            operands = tuple(values[source][index] for source, index in instruction.operands)
+            operand_types = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
+            check_dtypes(*instruction.types)
+            is_read = tuple([(position, index) in read for index in range(len(instruction.types))])
+            inner = Context(
+                context.position,
+                operands,
+                operand_types,
+                instruction.types,
+                context.memory,
+                context.statements,
+                is_read,
+            )
+            values.append(lower(instruction.operation, inner))
+    return [values[source][index] for source, index in program.outputs]
