@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import singledispatch
 
 from composit.nn.scans.body import Body
 from composit.nn.scans.scan_operation import Scan
 from composit.operation import TensorType
 from mosaic.ir.affine import Number, Symbol, symbol_number
 from mosaic.ir.expressions import Expression, Load, Uniform
+from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Carried, Loop
 from mosaic.ir.statements import Definition, Statement
 from mosaic.ir.views import Shape, View, dense_view
 from mosaic.lowering.inner_programs import lower_inner
-from mosaic.lowering.registry import Context, Value, lower
+from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
 @lower.register
@@ -161,11 +163,19 @@ def _at(view: View, place: Number) -> View:
     return view.slice_axis(0, place, 1).drop_axes((0,))
 
 
-def _without_base(statement: Statement) -> list[Statement]:
+@singledispatch
+def _without_base(statement: Kind) -> list[Kind]:
     """Return a write to a part of an array as a copy of the array and the write to the copy: a turn has no other's array."""
-    if not isinstance(statement, Definition) or statement.base is None:
+    if any(statement.bases()):
+        raise NoLowering(
+            f"{type(statement).__name__} in a step writes to a part of an array, which has no lowering to C"
+        )
+    return [statement]
+
+
+@_without_base.register
+def _(statement: Definition) -> list[Kind]:
+    if statement.base is None:
         return [statement]
-    copy = Definition(
-        dense_view(statement.result.buffer, statement.base.shape), Load(statement.base), statement.origins
-    )
-    return [copy, replace(statement, base=None)]
+    whole = dense_view(statement.result.buffer, statement.base.shape)
+    return [Definition(whole, Load(statement.base), statement.origins), replace(statement, base=None)]
