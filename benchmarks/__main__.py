@@ -13,6 +13,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",  # nothing is fetched
     "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no pool of compiler processes beside the runs
+    "TQDM_DISABLE": "1",  # no progress bars in the tables
 }
 
 
@@ -105,6 +106,12 @@ def _compile_time(options: argparse.Namespace) -> None:
     run_compile_time(options.rounds, options.only)
 
 
+def _examples(options: argparse.Namespace) -> None:
+    from benchmarks.examples import run_examples
+
+    run_examples(_NUM_THREADS["examples"], options.rounds, options.only)
+
+
 def _first(options: argparse.Namespace) -> None:
     from benchmarks.first import run_first
 
@@ -145,11 +152,12 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "operations": _operations,
     "compile_time": _compile_time,
     "training": _training,
+    "examples": _examples,
     "layers": _layers,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
 _THREADED = frozenset({"bert", "training", "layers"})  # these run once for each number of threads
-_NUM_THREADS = {"compiling": 2, "compiling_steps": 2}  # the others use one core, or so many
+_NUM_THREADS = {"compiling": 2, "compiling_steps": 2, "examples": 2}  # the others use one core, or so many
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,6 @@
 """A small transformer learns a text character by character, and writes it: the Zen of Python, or a file of yours.
 
-    python -m examples.char_lm [--backend numpy|mosaic|torch] [--steps 300] [--curve loss.png] [--text FILE] [--prompt "Beautiful"]
+    python -m examples.char_lm [--backend numpy|mosaic|torch] [--steps 500] [--curve loss.png] [--text FILE] [--prompt "Beautiful"]
 
 Each character is a token that sees those before it; the loss is the cross entropy of the character that follows. The Zen comes
 with every Python (`import this`), and is so short that the model soon knows it by heart.
@@ -125,10 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
 def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argparse.ArgumentParser]:
     parser = parser_of(__doc__)
     parser.add_argument("--text", type=Path, help="a file to learn; without it the Zen of Python")
-    parser.add_argument("--steps", type=positive, default=300, help="training steps (300)")
+    parser.add_argument("--steps", type=positive, default=500, help="training steps (500)")
     parser.add_argument("--batch-size", type=positive, default=16, help="pieces of text per step (16)")
-    parser.add_argument("--context", type=positive, default=64, help="characters that a character can see (64)")
-    parser.add_argument("--learning-rate", type=float, default=5e-3, help="the highest, of a cycle (0.005)")
+    parser.add_argument("--context", type=positive, default=32, help="characters that a character can see (32)")
+    parser.add_argument("--learning-rate", type=float, default=1e-2, help="the highest, of a cycle (0.01)")
     parser.add_argument("--width", type=positive, default=64, help="numbers per token (64)")
     parser.add_argument("--heads", type=positive, default=4, help="heads of attention (4)")
     parser.add_argument("--layers", type=positive, default=2, help="blocks (2)")

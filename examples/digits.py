@@ -20,6 +20,8 @@ from examples.training import Parameters, Run, describe, parser_of, positive, ru
 
 Model = Callable[[Parameters, Any], Any]
 
+WEIGHT_DECAY = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Digits:
@@ -94,6 +96,36 @@ def standard_parser(description: str | None, epochs: int, learning_rate: float) 
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """A network with its first parameters, the data, and the options that were given."""
+
+    model: Model
+    parameters: Parameters
+    digits: Digits
+    given: argparse.Namespace
+
+    @property
+    def batch_size(self) -> int:
+        """Images per step: at most as many as there are."""
+        return min(int(self.given.batch_size), len(self.digits.train_images))
+
+    @property
+    def num_steps(self) -> int:
+        """How many batches there are in all epochs; images that fill no batch are left out of an epoch."""
+        return int(self.given.epochs) * (len(self.digits.train_images) // self.batch_size)
+
+    def batches(self) -> Iterator[tuple[Any, Any]]:
+        """Give images and labels in batches of one size, in a new order in each epoch."""
+        digits, size = self.digits, self.batch_size
+        rng = np.random.default_rng(self.given.seed)
+        for _ in range(self.given.epochs):
+            order = rng.permutation(len(digits.train_images))
+            for start in range(0, len(order) - size + 1, size):
+                batch = order[start : start + size]
+                yield digits.train_images[batch], digits.train_labels[batch]
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """A run, and the share of test images that are right after it."""
 
@@ -101,30 +133,17 @@ class Trained:
     accuracy: float
 
 
-def train(model: Model, parameters: Parameters, digits: Digits, given: argparse.Namespace) -> Trained:
+def train(setup: Setup) -> Trained:
     """Train by AdamW with a rate that rises and falls once; each step is one compiled program."""
-    batch_size = min(given.batch_size, len(digits.train_images))
-    num_batches = len(digits.train_images) // batch_size
-    num_steps = given.epochs * num_batches
-    optimizer = optimizers.adamw(optimizers.one_cycle(given.learning_rate, max(num_steps, 2)), weight_decay=0.05)
+    given, model = setup.given, setup.model
+    rate = optimizers.one_cycle(given.learning_rate, max(setup.num_steps, 2))
+    optimizer = optimizers.adamw(rate, weight_decay=WEIGHT_DECAY)
 
     def loss(parameters: Parameters, images: Any, labels: Any) -> Any:
         return losses.cross_entropy(model(parameters, images), labels)
 
-    batches = _batches(digits, given.epochs, batch_size, num_batches, given.seed)
-    run = run_steps(loss, parameters, batches, num_steps, optimizer, given.backend)
-    return Trained(run, accuracy(model, run.parameters, digits, given.backend))
-
-
-def _batches(
-    digits: Digits, num_epochs: int, batch_size: int, num_batches: int, seed: int
-) -> Iterator[tuple[Any, Any]]:
-    """Give images and labels in batches of one size, in a new order in each epoch."""
-    rng = np.random.default_rng(seed)
-    for _ in range(num_epochs):
-        order = rng.permutation(len(digits.train_images))
-        for batch in np.split(order[: num_batches * batch_size], num_batches):
-            yield digits.train_images[batch], digits.train_labels[batch]
+    run = run_steps(loss, setup.parameters, setup.batches(), setup.num_steps, optimizer, given.backend)
+    return Trained(run, accuracy(model, run.parameters, setup.digits, given.backend))
 
 
 def accuracy(model: Model, parameters: Parameters, digits: Digits, backend: str) -> float:
@@ -136,7 +155,9 @@ def accuracy(model: Model, parameters: Parameters, digits: Digits, backend: str)
     return float(np.mean(np.concatenate(guesses) == digits.test_labels))
 
 
-def report(trained: Trained, given: argparse.Namespace) -> None:
-    """Print what was reached, and draw the curve if it was asked for."""
-    print(f"{describe(trained.run, given.backend)}, {trained.accuracy:.1%} of the test images right")
-    write_curve(trained.run, given.curve)
+def train_and_report(setup: Setup) -> float:
+    """Train, print what was reached, draw the curve if it was asked for, and return the accuracy."""
+    trained = train(setup)
+    print(f"{describe(trained.run, setup.given.backend)}, {trained.accuracy:.1%} of the test images right")
+    write_curve(trained.run, setup.given.curve)
+    return trained.accuracy

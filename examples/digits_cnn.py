@@ -15,7 +15,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.nn import operations
-from examples.digits import load_digits, report, standard_parser, train
+from examples.digits import Setup, load_digits, standard_parser, train_and_report
 from examples.training import Parameters, positive
 
 
@@ -52,8 +52,8 @@ def convolutional_network(parameters: Parameters, images: Any) -> Any:
     return x @ p["scores weight"] + p["scores bias"]
 
 
-def main(arguments: Sequence[str] | None = None) -> float:
-    """Train on the digits, print the accuracy on the test images, and return it."""
+def set_up(arguments: Sequence[str] | None = None) -> Setup:
+    """Return the network that the options ask for, and the data."""
     parser = standard_parser(__doc__, epochs=12, learning_rate=2e-3)
     parser.add_argument(
         "--widths", type=positive, nargs=2, default=(32, 64), help="channels of the two convolutions (32 64)"
@@ -62,9 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> float:
     given = parser.parse_args(arguments)
     digits = load_digits(given.mnist, given.truncate)
     parameters = initial_parameters(digits.train_images.shape[1], tuple(given.widths), given.hidden, given.seed)
-    trained = train(convolutional_network, parameters, digits, given)
-    report(trained, given)
-    return trained.accuracy
+    return Setup(convolutional_network, parameters, digits, given)
+
+
+def main(arguments: Sequence[str] | None = None) -> float:
+    """Train on the digits, print the accuracy on the test images, and return it."""
+    return train_and_report(set_up(arguments))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from examples.digits import load_digits, report, standard_parser, train
+from examples.digits import Setup, load_digits, standard_parser, train_and_report
 from examples.training import Parameters, positive
 from examples.transformer import affine, blocks, initial_affine, initial_blocks, initial_norm, normed
 
@@ -48,8 +48,8 @@ def vision_transformer(parameters: Parameters, images: Any, *, patch_size: int, 
     return affine(parameters, "scores", cnp.mean(normed(parameters, "last", tokens), axis=1))
 
 
-def main(arguments: Sequence[str] | None = None) -> float:
-    """Train on the digits, print the accuracy on the test images, and return it."""
+def set_up(arguments: Sequence[str] | None = None) -> Setup:
+    """Return the network that the options ask for, and the data."""
     parser = standard_parser(__doc__, epochs=30, learning_rate=4e-3)
     parser.add_argument("--patch-size", type=positive, help="pixels of a patch's side (a quarter of the image's)")
     parser.add_argument("--width", type=positive, default=64, help="numbers per token (64)")
@@ -64,9 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> float:
             f"patches of {patch_size} pixels must divide {side}, and {given.heads} heads must divide {given.width}"
         )
     model = partial(vision_transformer, patch_size=patch_size, num_layers=given.layers, num_heads=given.heads)
-    trained = train(model, initial_parameters(side, patch_size, given.width, given.layers, given.seed), digits, given)
-    report(trained, given)
-    return trained.accuracy
+    parameters = initial_parameters(side, patch_size, given.width, given.layers, given.seed)
+    return Setup(model, parameters, digits, given)
+
+
+def main(arguments: Sequence[str] | None = None) -> float:
+    """Train on the digits, print the accuracy on the test images, and return it."""
+    return train_and_report(set_up(arguments))
 
 
 if __name__ == "__main__":

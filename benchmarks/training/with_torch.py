@@ -19,7 +19,7 @@ def prepare(case: Case, num_threads: int, *, is_compiled: bool) -> Callable[[], 
     parameters = {name: torch.tensor(value, requires_grad=True) for name, value in case.parameters.items()}
     kind = torch.optim.Adam if case.is_adam else torch.optim.SGD
     optimizer = kind(parameters.values(), lr=case.rate)
-    images, labels, model = torch.tensor(case.images), torch.tensor(case.labels), _MODELS[case.model]
+    images, labels, model = torch.tensor(case.images), torch.tensor(case.labels), MODELS[case.model]
 
     def loss_of(parameters: Parameters) -> Any:
         return nn.functional.cross_entropy(model(parameters, images), labels)
@@ -78,4 +78,4 @@ def _vit(p: Parameters, images: Any) -> Any:
     return linear(norm(x, "last").mean(1), "scores")
 
 
-_MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit}
+MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit}
