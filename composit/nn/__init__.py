@@ -8,6 +8,7 @@ from composit.nn import layers as layers
 from composit.nn import losses as losses
 from composit.nn import operations as operations
 from composit.nn import optimizers as optimizers
+from composit.nn.checkpointing import checkpoint as checkpoint
 from composit.nn.core import wrap_as_operation as wrap_as_operation
 from composit.nn.differentiate import chain_rule as chain_rule
 from composit.nn.evaluation import Cache as Cache

@@ -34,13 +34,14 @@ Strides = tuple[int, ...]
 
 
 class BufferKind(Enum):
-    """Who owns the memory of a buffer."""
+    """Who owns the memory of a buffer; one behind a fence is another name of a buffer (`mosaic.ir.fences`)."""
 
     INPUT = "input"
     CONSTANT = "constant"
     TEMPORARY = "temporary"
     OUTPUT = "output"
     LOCAL = "local"
+    FENCED = "fenced"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ Precondition: operands come before their users. Postcondition: every output is a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -143,6 +144,8 @@ def _settle_outputs(
         if value_type.dtype not in compiled_dtypes:
             outputs.append(value)
             continue
+        if isinstance(value, View):
+            value = replace(value, buffer=memory.behind_fence.get(value.buffer, value.buffer))
         if not (isinstance(value, View) and _is_own(value) and value.buffer not in taken):
             context = Context(source, (value,), (value_type,), (value_type,), memory, statements)
             value = context.copy(value, context.result())

@@ -32,11 +32,13 @@ ViewChange = Callable[[View], View]
 class Memory:
     """Hands out buffers, numbered in order.
 
-    reordered: those that hold results in another order of axes than numpy would, such as channels last
+    reordered:    those that hold results in another order of axes than numpy would, such as channels last
+    behind_fence: the buffer that each name behind a fence stands for
     """
 
     num_temporaries: int = 0
     reordered: set[Buffer] = field(default_factory=set)
+    behind_fence: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def temporary(self, shape: Shape, dtype: np.dtype) -> View:
         """Return a new dense array."""
@@ -50,6 +52,14 @@ class Memory:
         result = self.temporary(shape, dtype)
         self.reordered.add(result.buffer)
         return result
+
+    def fenced(self, buffer: Buffer) -> Buffer:
+        """Return another name for a buffer, to be read behind a fence."""
+        name = Buffer(BufferKind.FENCED, len(self.behind_fence), buffer.num_elements, buffer.dtype)
+        self.behind_fence[name] = self.behind_fence.get(buffer, buffer)
+        if buffer in self.reordered:
+            self.reordered.add(name)
+        return name
 
 
 @dataclass(slots=True)

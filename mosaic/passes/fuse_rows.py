@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
 from mosaic.ir.expressions import Load
+from mosaic.ir.fences import Fence
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.statements import (
@@ -33,6 +34,7 @@ from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.join_groups import join
 from mosaic.passes.loop_groups import can_be_kernel, loop_group
+from mosaic.passes.remove_fences import remove_fences
 from mosaic.passes.uses import updated_buffers
 
 most_candidates = 16
@@ -55,7 +57,7 @@ def fuse_rows(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
     """Return the program with every definition, matmul and scatter in a group; with `fuse`, users join what they use.
 
     Pre:  statements are definitions, matmuls, scatters and islands
-    Post: statements are groups and islands
+    Post: statements are groups, islands and fences
     """
     groups, delivered = list(map(alone, program.statements)), frozenset(program.delivered)
     if fuse:
@@ -82,7 +84,7 @@ def _(loop: Loop, memory: Memory, fuse: bool) -> list[Kind]:
     body = IrProgram(loop.body, (), (), tuple(outputs), {})
     if fuse:
         body = fuse_epilogues(inline_elementwise(body), memory)
-    inner = fuse_rows(body, memory, fuse)
+    inner = remove_fences(fuse_rows(body, memory, fuse), memory)
     assert len(inner.groups) == len(inner.statements), "numpy runs no turns"
     states = {one.state.buffer for one in loop.carried}
     first, moves, last = list[Definition](), list[Definition](), list[Definition]()
@@ -106,7 +108,7 @@ def alone(statement: Kind) -> Kind:
 
 
 @alone.register
-def _(statement: Island) -> Island:
+def _(statement: Island | Fence) -> Kind:
     return statement
 
 

@@ -26,6 +26,7 @@ from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.fuse_rows import fuse_rows
 from mosaic.passes.inline_elementwise import inline_elementwise
 from mosaic.passes.read_before_updates import read_before_updates
+from mosaic.passes.remove_fences import remove_fences
 from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.schedule import Machine, schedule
 from mosaic.passes.split_reductions import split_reductions
@@ -122,6 +123,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
     yield partial(fuse_rows, memory=memory, fuse=options.fuse)
     if options.fuse:
         yield fuse_attention
+    yield partial(remove_fences, memory=memory)
 
     def panel_width(matmul: Matmul) -> int:
         return options.tile_scheme.panel_width(matmul, options.target)

@@ -22,6 +22,7 @@ _KNOWN = {
     "mosaic/passes/fuse_rows.py": 1,  # definitions
     "mosaic/passes/inline_elementwise.py": 1,  # definitions
     "mosaic/passes/loop_groups.py": 1,  # definitions
+    "mosaic/passes/remove_fences.py": 1,  # fences
     "mosaic/passes/split_regions.py": 3,  # runs of groups, islands; regions among steps
 }
 
