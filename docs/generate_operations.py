@@ -23,6 +23,7 @@ from composit.operation import Operation
 from flashlight.backend.torch_functions import torch_callable
 from mosaic.codegen.elementwise import is_compiled
 from mosaic.lowering.registry import lower
+from tests.composit.nn.calls import CALLS, islands
 
 FILE = Path(__file__).with_name("operations.md")
 
@@ -52,8 +53,8 @@ def operations_text() -> str:
         _FUNCTIONS_SENTENCE,
         _table(_FUNCTION_HEADER, _function_rows(cnp, _NAMESPACES)),
     ]
-    parts += ["\n## Functions of networks by module\n", _NETWORKS_SENTENCE]
-    parts += [_table(_FUNCTION_HEADER, _function_rows(operations_of_networks, ()))]
+    parts += ["\n## Functions of networks\n", _NETWORKS_SENTENCE]
+    parts += [_table(_NETWORK_HEADER, _network_rows())]
     return "\n".join(parts) + "\n"
 
 
@@ -65,7 +66,11 @@ _ELSEWHERE = ("composit.numpy.elementwise.table", "composit.numpy.numpys_own.sam
 # Their functions are public under the module's own name.
 _NAMESPACES = (cnp.linalg, cnp.fft)
 _FUNCTIONS_SENTENCE = "Each has numpy's name, arguments and errors, and is one operation or is built of several.\n"
-_NETWORKS_SENTENCE = "Names of `composit.nn.operations`.\n"
+_NETWORK_HEADER = ("Function of `composit.nn`", "Results and gradients in C")
+_NETWORKS_SENTENCE = (
+    "C computes the results of these functions and their gradients by all operands, for the calls in `tests/composit/nn/calls.py`;"
+    "\nthe second column says what numpy runs of them. Random numbers are drawn by numpy's generators and are inputs.\n"
+)
 
 
 def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
@@ -151,6 +156,14 @@ def _function_rows(package: ModuleType, namespaces: Sequence[ModuleType]) -> Ite
         public = [name for name in names if vars(namespace).get(name) is vars(module).get(name)]
         if public and path not in _ELSEWHERE:
             yield f"`{path}`", ", ".join(f"`{name}`" for name in sorted(public))
+
+
+def _network_rows() -> Iterator[Sequence[str]]:
+    """Yield the functions of networks and what numpy runs of them."""
+    for place, calls in CALLS.items():
+        with np.errstate(all="ignore"):
+            left = sorted({operation for call in calls for operation in islands(call)})
+        yield f"`{place}`", f"but for {', '.join(left)}" if left else "all"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The same value as a node of its own: with a gradient (`Argument`) or without one (`StopGradient`)."""
+"""The same value as a node of its own: with a gradient (`Argument`), without (`StopGradient`), or with another (`Sloped`)."""
 
 from __future__ import annotations
 
@@ -56,6 +56,17 @@ class StopGradient(SameValue):
     @property
     def name(self) -> str:
         return "stop_gradient"
+
+
+@dataclass(frozen=True, slots=True)
+class Sloped(SameValue):
+    """The first operand, whose derivative is multiplied by the second: for NaN, where a value is infinite.
+
+    Derivative:  g times the second operand
+    """
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [context.cotangents[0] * context.operands[1], None]
 
 
 def stop_gradient(x: Any) -> Any:  # Any: array_like, or a container of tensors

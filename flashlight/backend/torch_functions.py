@@ -59,7 +59,7 @@ def _(operation: Astype, operands: Types, results: Types) -> Run | None:
 
 @torch_callable.register
 def _(operation: SameValue, operands: Types, results: Types) -> Run | None:
-    return lambda x: x.clone()
+    return lambda x, *_: x.clone()
 
 
 @torch_callable.register

@@ -6,6 +6,7 @@ exp, sin and the like are calls of `mosaic.vector.functions`. A function that is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -33,7 +34,8 @@ def is_compiled(name: str, dtypes: Sequence[np.dtype]) -> bool:
             False  # numpy compares int64 with uint64 by value, ldexp takes a float and an integer: C has no such loops
         )
     kind = dtypes[0].kind
-    return (name, kind) in _rows or (kind == "f" and name in functions.names) or (name, kind) in division.names
+    is_algorithm = kind == "f" and (name in functions.names or name in _formulas)
+    return is_algorithm or (name, kind) in _rows or (name, kind) in division.names
 
 
 def is_row(name: str, dtype: np.dtype) -> bool:
@@ -57,7 +59,7 @@ def emit_function(
     if isinstance(constant, int) and constant_division.is_faster(name, lanes.type(dtype), constant):
         divide = constant_division.division_by(name, lanes.type(dtype), constant, lanes.target)
         return lanes.use(divide)(*arguments[:-1])
-    if (name, dtype.kind) in _rows:
+    if (name, dtype.kind) in _rows or name in _formulas:
         return _from_row(lanes, name, tuple(dtypes), result, arguments)
     if dtype.kind == "f" and name in functions.names:
         return lanes.use(functions.vector_function(name, lanes.type(dtype), lanes.target))(*arguments)
@@ -76,7 +78,8 @@ def _from_row(
 def _emit_row(lanes: Lanes, name: str, dtypes: tuple[np.dtype, ...], arguments: Arguments) -> c.Expression:
     if name == "where":
         return _where(lanes, dtypes[1], arguments)
-    return _rows[name, dtypes[0].kind](lanes, dtypes[0], arguments)
+    emit = _formulas.get(name) or _rows[name, dtypes[0].kind]
+    return emit(lanes, dtypes[0], arguments)
 
 
 _largest_in_line = 2
@@ -292,6 +295,22 @@ def _where(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
     return lanes.use(lane_operations.select(vector))(condition, args[1], args[2])
 
 
+def _logaddexp(exponential: str, of_two: float, factor: float) -> Emit:
+    """max(x, y) + log(1 + exp(-|x - y|)); of equal ones, which may be infinite, x + log(2)."""
+
+    def emit(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+        (x, y), vector = args, lanes.type(dtype)
+        exp, log1p = (
+            lanes.use(functions.vector_function(name, vector, lanes.target)) for name in (exponential, "log1p")
+        )
+        distance = _absolute_float(lanes, dtype, (x - y,))
+        apart = log1p(exp(-distance)) * lanes.constant(factor, dtype)
+        larger = lanes.use(lane_operations.extremum(vector, "maximum"))(x, y)
+        return _select(lanes, dtype, c.equal(x, y), x + lanes.constant(of_two, dtype), larger + apart)
+
+    return emit
+
+
 def _for_kinds(kinds: str, rows: dict[str, Emit]) -> dict[tuple[str, str], Emit]:
     return {(name, kind): emit for name, emit in rows.items() for kind in kinds}
 
@@ -391,3 +410,8 @@ _rows = {
     **_for_kinds("b", _truths),
     **_for_kinds("iub", _bits),
 }
+_formulas = {
+    "logaddexp": _logaddexp("exp", math.log(2), 1.0),
+    "logaddexp2": _logaddexp("exp2", 1.0, 1 / math.log(2)),
+}
+"""Functions of floats that are written by others, and are no few operations."""

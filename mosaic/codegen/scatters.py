@@ -17,7 +17,7 @@ from mosaic.ir.statements import Scatter
 from mosaic.vector import memory
 
 _operators = {"add": "+"}
-"""How one element is combined in C, by the name of the combiner."""
+"""How one element is combined in C, by the name of the combiner; by "replace" it is assigned."""
 
 
 @dataclass(slots=True)
@@ -61,6 +61,9 @@ class ScatterEmitter:
         lanes, dtype = self.emitter.lanes, self.scatter.result.dtype
         place, vector = c.Name(self.emitter.fresh("place")), lanes.stored_type(dtype)
         declared = c.Declare(c.pointer(element_type(dtype)), place.text, self._place(where, c.literal(0)))
+        if self.scatter.combiner not in _operators:
+            scope.statements += [declared, self.emitter.stored_densely(place, dtype, value, where)]
+            return
         if where.count is None:
             before = lanes.use(memory.load(vector))(place)
         else:
@@ -71,8 +74,10 @@ class ScatterEmitter:
     def _emit_lane_by_lane(self, value: c.Expression, scope: Scope, where: Where) -> None:
         lanes, dtype, lane = self.emitter.lanes, self.scatter.result.dtype, c.Name("lane")
         name, vector = c.Name(self.emitter.fresh("added")), lanes.stored_type(dtype)
-        declared = c.Declare(lanes.declare(vector), name.text, value)
+        declared = c.Declare(lanes.declare(vector), name.text, lanes.to_memory(value, dtype))
         place = c.dereference(self._place(where, lane))
         stop = c.literal(vector.lanes) if where.count is None else where.count
-        added = c.AugmentedAssign(place, _operators[self.scatter.combiner], name[lane])
-        scope.statements += [declared, c.loop("lane", stop, added)]
+        operator = _operators.get(self.scatter.combiner)
+        element = name[lane]
+        combined = c.Assign(place, element) if operator is None else c.AugmentedAssign(place, operator, element)
+        scope.statements += [declared, c.loop("lane", stop, combined)]

@@ -174,6 +174,9 @@ class Matmul(Kind):
 class Scatter(Kind):
     """``result[rows..., lane, serial...] = combined with expression[rows..., lane, serial...]``, in memory filled before.
 
+    The combiner is "add", or "replace", where the last one stays. With a `base`, another whole buffer of the same size, the
+    result's buffer starts as a copy of that.
+
     Every view, the result's too, has the shape of the domain: ``rows + (length,) + serial``. The gathers move the place
     of an element by indices that are data, so that places may coincide: along the serial axes, which therefore run in
     order, and if it `is_in_order`, along the lanes too. Elements of different rows never meet.
@@ -186,6 +189,7 @@ class Scatter(Kind):
     num_rows: int
     is_in_order: bool
     combiner: str = "add"
+    base: View | None = None
 
     @property
     def rows(self) -> Shape:
@@ -203,10 +207,15 @@ class Scatter(Kind):
         return self.result.shape[self.num_rows + 1 :]
 
     def reads(self) -> Iterator[View]:
-        """Yield the views it loads from, including those it changes."""
-        yield self.result
+        """Yield the views it loads from, including the one it changes, or its base."""
+        yield self.result if self.base is None else self.base
         yield from (gather.index.view for gather in self.gathers)
         yield from (load.view for load in loads(self.expression))
+
+    def bases(self) -> Iterator[View]:
+        """Yield the base."""
+        if self.base is not None:
+            yield self.base
 
     def writes(self) -> Iterator[View]:
         """Yield the views it changes."""
@@ -228,7 +237,7 @@ class Scatter(Kind):
 
     def __str__(self) -> str:
         moves = "".join(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in self.gathers)
-        return f"{self.result}{moves} {self.combiner}= {text(self.expression)}"
+        return f"{self.result}{moves} {self.combiner}= {text(self.expression)}{_rest(self.base)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

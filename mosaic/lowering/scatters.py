@@ -11,10 +11,10 @@ import numpy as np
 
 from composit.numpy.indexing.advanced_indices import AdvancedIndex, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from mosaic.ir.expressions import Expression, Gather, Load, literal, map_load, map_views
-from mosaic.ir.statements import Scatter
+from mosaic.ir.expressions import Gather, Load, literal, map_views
 from mosaic.ir.views import View
 from mosaic.lowering.indexing import check_index, chosen_places
+from mosaic.lowering.placing import append_scatter, moved_gather
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
@@ -29,7 +29,7 @@ def _(operation: AdvancedIndexAdjoint, context: Context) -> Sequence[Value]:
     value = context.load(0, (*kept[:place], *chosen, *kept[place:]), result.dtype)
     ndim = target.ndim
     order = (*range(place), *range(place + len(chosen), ndim), *range(place, place + len(chosen)))
-    _add(context, target, gathers, map_views(value, lambda view: view.transpose(order)), len(kept))
+    append_scatter(context, target, gathers, map_views(value, lambda view: view.transpose(order)), len(kept))
     return (result,)
 
 
@@ -49,7 +49,7 @@ def _(operation: TakeAdjoint, context: Context) -> Sequence[Value]:
     gather = Gather(index, flat.shape[axis], flat.strides[axis], context.position, operation.mode)
     value = context.load(0, (*before, *indices.shape, *after), result.dtype)
     order = (*range(axis), *range(axis + indices.ndim, ndim), *range(axis, axis + indices.ndim))
-    _add(context, base, (gather,), map_views(value, lambda view: view.transpose(order)), num_kept)
+    append_scatter(context, base, (gather,), map_views(value, lambda view: view.transpose(order)), num_kept)
     return (result,)
 
 
@@ -66,9 +66,9 @@ def _(operation: TakeAlongAxisAdjoint, context: Context) -> Sequence[Value]:
     # An axis that was repeated has one place for all its elements.
     serial = [other for other in range(len(domain)) if other == axis or domain[other] != result.shape[other]]
     order = (*(other for other in range(len(domain)) if other not in serial), *serial)
-    gather = _moved(gather, order)
+    gather = moved_gather(gather, order)
     value = map_views(context.load(0, domain, result.dtype), lambda view: view.transpose(order))
-    _add(context, target.transpose(order), (gather,), value, len(domain) - len(serial))
+    append_scatter(context, target.transpose(order), (gather,), value, len(domain) - len(serial))
     return (result,)
 
 
@@ -77,34 +77,3 @@ def _zeros(context: Context) -> View:
     if result.dtype.kind == "b":
         raise NoLowering("adding truth values at indices has no lowering to C")
     return context.define(result, literal(0, result.dtype))
-
-
-def _moved(gather: Gather, order: Sequence[int]) -> Gather:
-    """Return a gather over some axes of its domain, in another order."""
-    index = map_load(gather.index, lambda view: _arranged(view, order))
-    return Gather(index, gather.extent, gather.stride, gather.origin, gather.mode)
-
-
-def _arranged(view: View, order: Sequence[int]) -> View:
-    """Return a view of some axes, at least one; the others have length 1."""
-    return view.transpose(order) if order else view.transpose(()).expand_dims((0,))
-
-
-def _add(context: Context, target: View, gathers: Sequence[Gather], value: Expression, num_kept: int) -> None:
-    """Append a scatter over ``kept + chosen`` axes; lanes run along the last kept axis, or else the last chosen one."""
-    if not target.size:
-        return
-    used = [axis for axis, extent in enumerate(target.shape) if extent != 1]
-    kept = [axis for axis in used if axis < num_kept]
-    chosen = [axis for axis in used if axis >= num_kept]
-    order = [*kept, *chosen] if kept else [*chosen[-1:], *chosen[:-1]]
-    context.statements.append(
-        Scatter(
-            _arranged(target, order),
-            tuple(_moved(gather, order) for gather in gathers),
-            map_views(value, lambda view: _arranged(view, order)),
-            (context.position,),
-            num_rows=max(len(kept) - 1, 0),
-            is_in_order=not kept,
-        )
-    )

@@ -17,7 +17,7 @@ from mosaic.ir.affine import Number, Symbol, symbol_number
 from mosaic.ir.expressions import Expression, Load, Uniform
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Carried, Loop
-from mosaic.ir.statements import Definition, Statement
+from mosaic.ir.statements import Definition, Scatter, Statement
 from mosaic.ir.views import Shape, View, dense_view
 from mosaic.lowering.inner_programs import lower_inner
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
@@ -177,5 +177,15 @@ def _without_base(statement: Kind) -> list[Kind]:
 def _(statement: Definition) -> list[Kind]:
     if statement.base is None:
         return [statement]
-    whole = dense_view(statement.result.buffer, statement.base.shape)
-    return [Definition(whole, Load(statement.base), statement.origins), replace(statement, base=None)]
+    return [_copied(statement.base, statement.result, statement.origins), replace(statement, base=None)]
+
+
+@_without_base.register
+def _(statement: Scatter) -> list[Kind]:
+    if statement.base is None:
+        return [statement]
+    return [_copied(statement.base, statement.result, statement.origins), replace(statement, base=None)]
+
+
+def _copied(base: View, result: View, origins: tuple[int, ...]) -> Definition:
+    return Definition(dense_view(result.buffer, base.shape), Load(base), origins)

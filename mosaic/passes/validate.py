@@ -177,7 +177,7 @@ def _(loop: Loop) -> None:
             raise InternalError(f"validate: a turn writes a part of an array anew; carry the array, in\n{loop}")
 
 
-def _check_base(definition: Definition) -> None:
+def _check_base(definition: Definition | Scatter) -> None:
     base, buffer = definition.base, definition.result.buffer
     if base is None:
         return
@@ -198,7 +198,8 @@ def _(matmul: Matmul) -> None:
 @check.register
 def _(scatter: Scatter) -> None:
     _check_numbers(scatter)
-    if any(view.shape != scatter.result.shape for view in scatter.reads()):
+    _check_base(scatter)
+    if any(view.shape != scatter.result.shape for view in scatter.reads() if view is not scatter.base):
         raise InternalError(f"validate: a view has not the shape of the domain in\n{scatter}")
     if scatter.is_in_order and scatter.num_rows:
         raise InternalError(f"validate: rows that tasks share cannot be in order, as asked in\n{scatter}")

@@ -13,10 +13,11 @@ have several writers, in the order of the statements; a loop of n writes to an a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import singledispatch
 
 from mosaic.ir.expressions import Load, Uniform
 from mosaic.ir.kinds import with_views
-from mosaic.ir.statements import Definition, Group, IrProgram, Stage, Statement, read_views
+from mosaic.ir.statements import Definition, Group, IrProgram, RowStage, Stage, Statement, read_views
 from mosaic.ir.views import Buffer, View, dense_view
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.join_groups import can_be_in_place
@@ -32,6 +33,17 @@ def write_in_place(program: IrProgram) -> IrProgram:
     if not any(base for statement in program.statements for base in statement.bases()):
         return program
     return _Places(program).rewritten()
+
+
+@singledispatch
+def is_in_place(stage: Stage, group: Group) -> bool:
+    """Whether a write may change the array that is its base, as far as its group is concerned: by default if it is alone."""
+    return len(group.stages) == 1
+
+
+@is_in_place.register
+def _(stage: RowStage, group: Group) -> bool:
+    return can_be_in_place(stage, group.row_stages)
 
 
 @dataclass(slots=True)
@@ -58,16 +70,15 @@ class _Places:
         """Return the group without bases, after the copies that it needs."""
         free = {buffer for buffer in updated_buffers(group, self.delivered) if self.last_read[buffer] is group}
         copies, changed = list[Group](), dict[Stage, Stage]()
-        for stage in group.row_stages:
-            base, result = stage.base, stage.result.buffer
-            if base is None:
-                continue
-            if base.buffer in free and can_be_in_place(stage, group.row_stages):
+        for stage in (each for each in group.stages if any(each.bases())):
+            (base,), result = stage.bases(), next(stage.writes()).buffer
+            if base.buffer in free and is_in_place(stage, group):
                 free.discard(base.buffer)
                 self._take_over(base.buffer, result)
             elif result not in group.local:
                 copies.append(as_group(Definition(dense_view(result, base.shape), Load(base), stage.origins)))
-            changed[stage] = replace(stage, base=None)
+            # Every kind with a base is a dataclass with that field.
+            changed[stage] = replace(stage, base=None)  # type: ignore[type-var]
         return [*copies, replace(group, stages=tuple(changed.get(stage, stage) for stage in group.stages))]
 
     def _take_over(self, old: Buffer, new: Buffer) -> None:

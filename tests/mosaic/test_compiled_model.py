@@ -342,8 +342,8 @@ def test_memory_is_shared_between_intermediate_results() -> None:
 def test_a_pickled_model_is_the_same_where_it_is_loaded() -> None:
     x, weight = cnp.zeros((3, 4), dtype="float32"), tensor(4, 5)
     hidden = cnp.tanh(x @ weight)
-    # numpy sorts, C adds.
-    outputs = {"rows": cnp.sort(hidden, axis=1) + weight[0], "all": hidden.sum()}
+    # numpy partitions, C adds.
+    outputs = {"rows": cnp.partition(hidden, 2, axis=1) + weight[0], "all": hidden.sum()}
     model = mosaic.compile(outputs, inputs=[x], num_threads=1)
     stored = pickle.dumps(model)
     program = (

@@ -256,10 +256,10 @@ def test_a_program_of_hundreds_of_regions_is_loaded_twice() -> None:
     x = cnp.asarray(np.arange(12.0))
     y = x
     for _ in range(140):
-        y = cnp.sort(y, axis=-1) + x  # numpy sorts, between two regions
+        y = cnp.partition(y, 5, axis=-1) + x  # numpy partitions, between two regions
     z = y
     for _ in range(140):
-        z = cnp.sort(z, axis=-1) + x
+        z = cnp.partition(z, 5, axis=-1) + x
     expected = cnp.evaluate([y, z])
     for output, values in ((z, expected[1]), (y, expected[0]), (z, expected[1])):
         np.testing.assert_array_equal(mosaic.compile(output, inputs=[x])(np.arange(12.0)), values)

@@ -276,8 +276,8 @@ def mixed(xp: Any, a: Any) -> Any:
     a = a + 0
     for i in range(6):
         a[i] = a[i] * 2 + 1
-        a[i : i + 1] = xp.sort(a[i : i + 1])  # numpy's
-        a[xp.asarray(np.array([i]))] += 0.5  # numpy's, in place
+        a[i : i + 1] = xp.partition(a[i : i + 1], 2)  # numpy's
+        a[xp.asarray(np.arange(6) == i)] = 0.5 + i  # numpy's, in place
     return a
 
 
@@ -294,10 +294,10 @@ def test_regions_change_arrays_that_earlier_steps_have_filled() -> None:
 
 def test_an_index_out_of_bounds_is_found_in_a_region_that_changes_an_earlier_array() -> None:
     x, places = cnp.asarray(numbers(4, 5)), cnp.asarray(np.array([0, 1]))
-    a = cnp.sort(x, axis=0)
+    a = cnp.partition(x, 1, axis=0)
     a[1, :2] = x[0][places]
     model = mosaic.compile(a, inputs=[x, places])
-    expected = np.sort(numbers(4, 5), axis=0)
+    expected = np.partition(numbers(4, 5), 1, axis=0)
     expected[1, :2] = numbers(4, 5)[0, [3, -1]]
     np.testing.assert_array_equal(model(numbers(4, 5), np.array([3, -1])), expected)
     with pytest.raises(IndexError):

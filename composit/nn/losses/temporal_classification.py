@@ -1,13 +1,12 @@
 """Connectionist temporal classification: the loss of a sequence of labels whose times are unknown.
 
-Known weakness: the recursion over time runs in numpy, one step after the other, so mosaic leaves it to numpy; the second
-derivative is not written yet, as in torch.
+A target a b is read with blanks around its labels: _ a _ b _. Its loss is minus the logarithm of the summed probability of all
+paths through these states (`lattices.PathSums`); everything else is numpy's functions, so there are derivatives of any order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,61 +15,15 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import check_shape, floating, integral
-from composit.nn.composition import Value
-from composit.nn.losses import ctc_arrays
+from composit.nn.gradient_flow import Sloped
+from composit.nn.losses.lattices import PathSums
 from composit.nn.losses.reductions import reduced
 from composit.numpy.arguments.normalizing import TensorLike
-from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 __all__ = ["ctc"]
-
-
-@dataclass(frozen=True, slots=True)
-class TemporalClassification(Operation):
-    """-log of the probability of each target. Operands: scores (steps, n, classes), targets (n, labels), and both lengths (n,).
-
-    Derivative:  by the scores: `TemporalClassificationGradient`
-    Reference:   torch.nn.functional.ctc_loss
-    """
-
-    blank: int
-    kind = OperationKind.FUNCTION
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(operand_types[0].shape[1:2], operand_types[0].dtype),)
-
-    def evaluate(self, *operands: Array) -> Results:
-        scores, targets, input_lengths, target_lengths = operands
-        lattice = ctc_arrays.lattice_of(targets, input_lengths, target_lengths, self.blank)
-        return ctc_arrays.losses_of(ctc_arrays.forward(scores, lattice), lattice)
-
-    def vjp(self, context: VjpContext) -> Sequence[Value | None]:
-        xp, (g,) = context.xp, context.cotangents
-        by_scores = xp.apply(TemporalClassificationGradient(self.blank), *context.operands)
-        along = xp.expand_dims(g, (0, 2))
-        # An infinite loss has the derivative NaN, which must not pass where the loss was replaced by 0.
-        return [xp.where(along == 0, 0, along * by_scores), None, None, None]
-
-
-@dataclass(frozen=True, slots=True)
-class TemporalClassificationGradient(Operation):
-    """The derivative of each loss by the scores, of the operands of `TemporalClassification`.
-
-    Derivative:  not written yet
-    """
-
-    blank: int
-    kind = OperationKind.FUNCTION
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (operand_types[0],)
-
-    def evaluate(self, *operands: Array) -> Results:
-        scores, targets, input_lengths, target_lengths = operands
-        return ctc_arrays.gradient(scores, ctc_arrays.lattice_of(targets, input_lengths, target_lengths, self.blank))
 
 
 def ctc(
@@ -116,9 +69,12 @@ def ctc(
     _check("ctc", scores, goal, lengths, blank)
     if goal.ndim == 1:
         goal = _in_rows(goal, lengths[1])
-    losses = apply(TemporalClassification(int(blank)), scores, goal, *lengths)
-    if zero_infinity:
-        losses = cnp.where(losses == np.inf, 0, losses)
+    losses = _losses(scores, goal, lengths, int(blank))
+    is_infinite = losses == np.inf
+    # As in torch: the derivative of an infinite loss is NaN, but 0 where it is replaced.
+    losses = (
+        cnp.where(is_infinite, 0, losses) if zero_infinity else apply(Sloped(), losses, _slopes(is_infinite, losses))
+    )
     if reduction == "mean":
         losses = losses / cnp.maximum(lengths[1], 1).astype(losses.dtype)
     return reduced("ctc", losses[0] if is_single and reduction == "none" else losses, reduction)
@@ -142,3 +98,39 @@ def _in_rows(goal: LazyTensor, lengths: LazyTensor) -> LazyTensor:
     starts = cnp.cumsum(lengths) - lengths
     places = cnp.expand_dims(starts, 1) + np.arange(goal.shape[0])
     return cnp.take(goal, places, mode="clip") if goal.shape[0] else cnp.reshape(goal, (lengths.shape[0], 0))
+
+
+def _losses(scores: LazyTensor, goal: LazyTensor, lengths: Sequence[LazyTensor], blank: int) -> LazyTensor:
+    """Return -log of the probability of each target: that of all paths that end in its last label, or in the blank behind it."""
+    input_lengths, ends = lengths[0], 2 * lengths[1]
+    of_nothing: LazyTensor = cnp.where(ends == 0, 0.0, np.inf).astype(scores.dtype)
+    if not scores.shape[0]:
+        return of_nothing
+    labels, may_skip = _states(goal, lengths[1], blank)
+    sums = apply(PathSums(), cnp.take_along_axis(scores, cnp.expand_dims(labels, 0), 2), may_skip)
+    last = sums[cnp.maximum(input_lengths - 1, 0), np.arange(scores.shape[1])]
+    in_blank = _at(last, ends)
+    in_label = cnp.where(ends > 0, _at(last, cnp.maximum(ends - 1, 0)), -np.inf)
+    return cnp.where(input_lengths > 0, -cnp.logaddexp(in_blank, in_label), of_nothing)
+
+
+def _slopes(is_infinite: LazyTensor, losses: LazyTensor) -> LazyTensor:
+    slopes: LazyTensor = cnp.where(is_infinite, np.nan, 1.0).astype(losses.dtype)
+    return slopes
+
+
+def _at(last: LazyTensor, states: LazyTensor) -> LazyTensor:
+    return cnp.squeeze(cnp.take_along_axis(last, cnp.expand_dims(states, 1), 1), 1)
+
+
+def _states(goal: LazyTensor, lengths: LazyTensor, blank: int) -> tuple[LazyTensor, LazyTensor]:
+    """Return the labels of the states (n, 2 * labels + 1), and whether a path may come to each from two states before."""
+    number, longest = goal.shape
+    known = cnp.where(np.arange(longest) < cnp.expand_dims(lengths, 1), goal, blank)
+    blanks = cnp.full((number, longest), blank, known.dtype)
+    pairs = cnp.reshape(cnp.stack([blanks, known], axis=2), (number, 2 * longest))
+    labels = cnp.concatenate([pairs, cnp.full((number, 1), blank, known.dtype)], axis=1)
+    # A blank may be left out between two labels that differ, and in front of the first one.
+    differs = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+    may_start = np.broadcast_to(np.array([False, True])[: labels.shape[1]], (number, min(2, labels.shape[1])))
+    return labels, cnp.concatenate([may_start, differs], axis=1)

@@ -11,15 +11,16 @@ integers become float64. At a kink the derivative is torch's. Shared facts are s
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
-from composit.nn.arguments import floating, one_of
+from composit.nn.arguments import check_shape, floating, one_of
 from composit.nn.operations.logistic import Clamp, Elu, HardSwish, LeakyRelu, Relu, Sigmoid, Silu, Softplus
 from composit.nn.operations.normal_distribution import NormalDistribution
-from composit.numpy.arguments.normalizing import AxisLike, TensorLike, normalize_axis
+from composit.nn.operations.uniform_numbers import uniform
+from composit.numpy.arguments.normalizing import AxisLike, TensorLike, handle_of, normalize_axis
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -39,6 +40,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",
@@ -120,6 +122,42 @@ def prelu(x: TensorLike, weight: TensorLike, *, channel_axis: AxisLike = 1) -> L
             )
         slopes = cnp.reshape(slopes, (channels, *(1,) * (tensor.ndim - axis - 1)))
     return cnp.where(tensor > 0, tensor, tensor * slopes)
+
+
+def rrelu(
+    x: TensorLike,
+    low: float = 1 / 8,
+    high: float = 1 / 3,
+    *,
+    training: bool = False,
+    seed: Any = None,
+    slopes: TensorLike | None = None,
+) -> LazyTensor:
+    """Return x where x > 0, else x times a slope: one drawn for each element in training, else the mean of low and high.
+
+    training: draw slopes from low to high, now; the graph holds them as an input, so value and derivative see the same
+    seed:     an integer or a generator for the draw; None draws anew in each process
+    slopes:   slopes to use in place of a draw
+
+    Derivative:  g where x > 0, else g times the slope
+    Raises:      ParameterError: low is larger than high; ShapeError: slopes do not have the shape of x
+    Reference:   torch.nn.functional.rrelu; Xu et al., Empirical Evaluation of Rectified Activations, 2015
+    Example:
+        >>> import composit.numpy as cnp
+        >>> cnp.evaluate(rrelu([-8.0, 2.0], 0.25, 0.75))
+        array([-4.,  2.])
+    """
+    tensor = floating("rrelu", x)
+    if not low <= high:
+        raise ParameterError(f"rrelu: low={low!r} and high={high!r} were given; expected low <= high; exchange them")
+    if slopes is not None:
+        given = floating("rrelu", slopes, "slopes")
+        check_shape("rrelu", "slopes", given, tensor.shape, "one slope for each element of x")
+        return cnp.where(tensor > 0, tensor, tensor * given.astype(tensor.dtype))
+    if not training:
+        return leaky_relu(tensor, (low + high) / 2)
+    drawn = uniform("rrelu", seed, tensor.shape, tensor.dtype).astype(tensor.dtype)
+    return cnp.where(tensor > 0, tensor, tensor * (drawn * (high - low) + low))
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> LazyTensor:
@@ -270,7 +308,7 @@ def softsign(x: TensorLike) -> LazyTensor:
 
 
 def silu(x: TensorLike) -> LazyTensor:
-    """Return x * sigmoid(x), also called swish.
+    """Return x * sigmoid(x), also called swish; x may be complex.
 
     Derivative:  g s (1 + x (1 - s)) with s = sigmoid(x)
     Reference:   torch.nn.functional.silu
@@ -279,7 +317,15 @@ def silu(x: TensorLike) -> LazyTensor:
         >>> cnp.evaluate(silu([0.0, 1e3]))
         array([   0., 1000.])
     """
-    return apply(Silu(), floating("silu", x))
+    tensor = handle_of(x)
+    return _complex_silu(tensor) if tensor.dtype.kind == "c" else apply(Silu(), floating("silu", tensor))
+
+
+def _complex_silu(x: LazyTensor) -> LazyTensor:
+    # Of exp(x) and exp(-x) the one that does not overflow.
+    is_left = cnp.real(x) < 0
+    power = cnp.exp(cnp.where(is_left, x, -x))
+    return x * (cnp.where(is_left, power, 1) / (1 + power))
 
 
 def mish(x: TensorLike) -> LazyTensor:

@@ -13,10 +13,10 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.errors import ParameterError, ShapeError
-from composit.labels import labelled
 from composit.nn.arguments import floating
+from composit.nn.operations.uniform_numbers import uniform
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
-from composit.operation import Dtype, Shape
+from composit.operation import Shape
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -33,13 +33,6 @@ __all__ = [
 
 # The value that selu gives to minus infinity: Klambauer et al., Self-Normalizing Neural Networks, 2017.
 _SATURATED = -1.6732632423543772 * 1.0507009873554805
-
-
-def _uniform(seed: Any, shape: Shape, dtype: Dtype, label: str) -> LazyTensor:  # Any: a seed or a generator
-    """Return numbers from 0 to 1, drawn now; float16 compares with float32."""
-    kind = np.float64 if dtype == np.float64 else np.float32
-    numbers: LazyTensor = cnp.random.default_rng(seed).random(size=shape, dtype=kind)
-    return labelled(numbers, label) if numbers.ndim else numbers
 
 
 def _check_rate(function: str, rate: float) -> None:
@@ -59,7 +52,7 @@ def dropout_mask(shape: Shape, rate: float, *, seed: Any, dtype: Any = np.float6
         np.True_
     """
     _check_rate("dropout_mask", rate)
-    return _uniform(seed, tuple(shape), np.dtype(dtype), "dropout") >= rate
+    return uniform("dropout", seed, tuple(shape), np.dtype(dtype)) >= rate
 
 
 def _mask_for(
@@ -183,7 +176,7 @@ def bernoulli(probabilities: TensorLike, *, seed: Any) -> LazyTensor:
         array([0., 1.])
     """
     chances = floating("bernoulli", probabilities, "probabilities")
-    drawn: LazyTensor = (_uniform(seed, chances.shape, chances.dtype, "bernoulli") < chances).astype(chances.dtype)
+    drawn: LazyTensor = (uniform("bernoulli", seed, chances.shape, chances.dtype) < chances).astype(chances.dtype)
     return drawn
 
 
@@ -213,12 +206,12 @@ def multinomial(probabilities: TensorLike, num_samples: int, *, seed: Any, repla
         )
     if replacement:
         limits = cnp.cumsum(chances, axis=-1)
-        numbers = _uniform(seed, (*chances.shape[:-1], num_samples), chances.dtype, "multinomial") * limits[..., -1:]
+        numbers = uniform("multinomial", seed, (*chances.shape[:-1], num_samples), chances.dtype) * limits[..., -1:]
         # The position is the number of limits below the number; a position of probability 0 has an empty interval.
         return cnp.sum(cnp.expand_dims(limits, -2) <= cnp.expand_dims(numbers, -1), axis=-1)
     # The k smallest waiting times of independent processes with these rates.
-    waiting = -cnp.log1p(-_uniform(seed, chances.shape, chances.dtype, "multinomial"))
+    waiting = -cnp.log1p(-uniform("multinomial", seed, chances.shape, chances.dtype))
     is_possible = chances > 0
     times = cnp.where(is_possible, waiting / cnp.where(is_possible, chances, 1), np.inf)
-    order: LazyTensor = cnp.argsort(times, axis=-1)[..., :num_samples]
+    order: LazyTensor = cnp.argsort(times, axis=-1, stable=True)[..., :num_samples]
     return order

@@ -76,7 +76,7 @@ class Sort(_Sorting):
         xp, (g,), (x,) = context.xp, context.cotangents, context.operands
         order = xp.argsort(x, axis=self.axis, kind="stable")
         # The element at position i went to position argsort(order)[i].
-        return [xp.take_along_axis(g, xp.argsort(order, axis=self.axis), self.axis)]
+        return [xp.take_along_axis(g, xp.argsort(order, axis=self.axis, kind="stable"), self.axis)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,8 @@ class Partition(ArrayFunction):
         xp, (g,), (x,), (result,) = context.xp, context.cotangents, context.operands, context.results
         before, after = (xp.argsort(values, axis=self.axis, kind="stable") for values in (x, result))
         in_order = xp.take_along_axis(g, after, self.axis)
-        return [xp.take_along_axis(in_order, xp.argsort(before, axis=self.axis), self.axis)]
+        places = xp.argsort(before, axis=self.axis, kind="stable")
+        return [xp.take_along_axis(in_order, places, self.axis)]
 
 
 @dataclass(frozen=True, slots=True)

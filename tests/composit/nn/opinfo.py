@@ -65,9 +65,9 @@ def _samples(name: str, requires_grad: bool) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         record = entries()[name]
-        is_floating = torch.float64 in record.supported_dtypes("cpu")
-        dtype = torch.float64 if is_floating else torch.int64
-        yield from record.sample_inputs("cpu", dtype, requires_grad=requires_grad and is_floating)
+        known = record.supported_dtypes("cpu")
+        dtype = next(each for each in (torch.float64, torch.complex128, torch.int64) if each in known)
+        yield from record.sample_inputs("cpu", dtype, requires_grad=requires_grad and dtype != torch.int64)
 
 
 def _compare(record: Any, sample: Any, adapter: Adapter, gradients: bool) -> str:

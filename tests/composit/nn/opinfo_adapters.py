@@ -161,6 +161,63 @@ def dropped(ours: Function, theirs: Function, default: bool = True) -> Function:
     return call
 
 
+def rrelu(
+    x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """The slopes that torch draws for the elements that are not positive, from the same state of its generator."""
+    if not training:
+        return operations.rrelu(x, lower, upper)
+    given = np.where(cnp.evaluate(x) > 0, 1.0, -1.0)
+    slopes = np.abs(F.rrelu(torch.tensor(given), lower, upper, True).numpy())
+    return operations.rrelu(x, lower, upper, slopes=slopes)
+
+
+def multi_head_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    width: int,
+    num_heads: int,
+    in_weight: Tensor,
+    in_bias: Tensor,
+    key_bias: Tensor,
+    value_bias: Tensor,
+    adds_zeros: bool,
+    rate: float,
+    out_weight: Tensor,
+    out_bias: Tensor,
+    *,
+    attn_mask: Tensor = None,
+    training: bool = True,
+    use_separate_proj_weight: bool = False,
+    **weights: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Attention of several sequences with one more key and value; torch also returns the weights of keys, averaged over heads."""
+    assert not adds_zeros
+    is_single = query.ndim == 2
+    query, key, value = [cnp.expand_dims(x, 1) if is_single else x for x in (query, key, value)]
+    count = query.shape[1]
+    own = [weights[f"{name}_proj_weight"] for name in "qkv"] if use_separate_proj_weight else cnp.split(in_weight, 3)
+    projected = [
+        operations.linear(x, w, b) for x, w, b in zip((query, key, value), own, cnp.split(in_bias, 3), strict=True)
+    ]
+    for place, further in ((1, key_bias), (2, value_bias)):
+        row = cnp.broadcast_to(further, (1, count, width))
+        projected[place] = cnp.concatenate([projected[place], row])
+    heads = [cnp.swapaxes(cnp.reshape(x, (x.shape[0], count * num_heads, width // num_heads)), 0, 1) for x in projected]
+    scores = heads[0] @ cnp.swapaxes(heads[1], 1, 2) / np.sqrt(width / num_heads)
+    if attn_mask is not None:
+        scores = scores + cnp.pad(attn_mask, [(0, 0)] * (attn_mask.ndim - 1) + [(0, 1)])
+    shares = operations.softmax(scores)
+    if training and rate:
+        mask = F.dropout(torch.ones(shares.shape, dtype=torch.float64), rate).numpy() != 0
+        shares = operations.dropout(shares, rate, mask=mask)
+    attended = cnp.reshape(cnp.swapaxes(shares @ heads[2], 0, 1), query.shape)
+    result = operations.linear(attended, out_weight, out_bias)
+    averages = cnp.mean(cnp.reshape(shares, (count, num_heads, *shares.shape[1:])), axis=1)
+    return (result[:, 0], averages[0]) if is_single else (result, averages)
+
+
 def hard_tanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     return operations.hard_tanh(x, min_val, max_val)
 
@@ -216,6 +273,8 @@ ADAPTERS: dict[str, Function] = {
     "selu": renamed(operations.selu),
     "celu": renamed(operations.celu),
     "silu": renamed(operations.silu),
+    "silu|complex": renamed(operations.silu),
+    "rrelu": rrelu,
     "gelu": operations.gelu,
     "logsigmoid": operations.log_sigmoid,
     "hardsigmoid": renamed(operations.hard_sigmoid),
@@ -244,9 +303,11 @@ ADAPTERS: dict[str, Function] = {
     "rms_norm": rms_norm,
     "group_norm": group_norm,
     "batch_norm": batch_norm,
+    "batch_norm|without_cudnn": batch_norm,
     "instance_norm": instance_norm,
     "local_response_norm": local_response_norm,
     "scaled_dot_product_attention": attention,
+    "multi_head_attention_forward": multi_head_attention,
     "mse_loss": loss(losses.mse),
     "l1_loss": loss(losses.l1),
     "huber_loss": loss(losses.huber),

@@ -20,6 +20,7 @@ PASSES = [
     "fuse_epilogues",
     "fuse_rows",
     "fuse_attention",
+    "remove_fences",
     "store_panels",
     "write_in_place",
     "schedule",
@@ -122,7 +123,7 @@ def test_remove_unused_drops_what_no_output_reads() -> None:
 
 
 def test_read_before_updates_moves_a_read_before_the_write_that_ends_what_it_reads() -> None:
-    x, places = doubles(2, 3), cnp.asarray(np.array([1]))
+    x, places = doubles(2, 3), cnp.asarray(np.array([False, True]))
     a = x * 2
     first = a[0].sum()
     a[places] = 5
@@ -130,7 +131,7 @@ def test_read_before_updates_moves_a_read_before_the_write_that_ends_what_it_rea
     assert before == text(
         """
         temporary_0[2, 3] = multiply(input_0[2, 3], 2.0)
-        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[1])  # a write at places that index arrays choose has no lowering to C
+        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[2])  # places that a mask chooses have no lowering to C
         temporary_2[] = add over [3] of temporary_1[3 by 1 from 3]
         temporary_3[2, 3] = add(temporary_2[2, 3 by 0, 0], temporary_1[2, 3])
         temporary_4[] = add over [3] of temporary_0[3 by 1]
@@ -141,7 +142,7 @@ def test_read_before_updates_moves_a_read_before_the_write_that_ends_what_it_rea
         """
         temporary_0[2, 3] = multiply(input_0[2, 3], 2.0)
         temporary_4[] = add over [3] of temporary_0[3 by 1]
-        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[1])  # a write at places that index arrays choose has no lowering to C
+        temporary_1[2, 3] = numpy(temporary_0[2, 3], 5[], constant_0[2])  # places that a mask chooses have no lowering to C
         temporary_2[] = add over [3] of temporary_1[3 by 1 from 3]
         temporary_3[2, 3] = add(temporary_2[2, 3 by 0, 0], temporary_1[2, 3])
         return temporary_3[2, 3], temporary_4[]
@@ -279,6 +280,15 @@ def test_a_loop_becomes_a_group_in_which_each_row_runs_through_its_turns() -> No
     ]
 
 
+def test_remove_fences_puts_the_old_names_back() -> None:
+    x, w = doubles(4, 4), doubles(4, 4)
+    y = cnp.nn.checkpoint(lambda x: cnp.sort(x) + 1, x @ w)
+    before, after = around("remove_fences", y * 2, [x, w])
+    assert "fenced_0[16] = fence(" in before
+    assert "fence" not in after
+    assert len(after.splitlines()) == len(before.splitlines()) - 1
+
+
 def test_fuse_attention_joins_two_products_and_the_rows_between_them() -> None:
     x = doubles(2, 4, 3)
     before, after = around("fuse_attention", cnp.exp(x @ x.transpose(0, 2, 1)) @ x, [x], fuse=True)
@@ -376,12 +386,12 @@ def test_write_in_place_changes_what_nothing_reads_any_more_and_copies_the_rest(
 
 def test_split_regions_parts_c_from_what_numpy_runs() -> None:
     x = doubles(2, 3)
-    before, after = around("split_regions", cnp.exp(cnp.sort(x + 1) + 2), [x])
+    before, after = around("split_regions", cnp.exp(cnp.partition(x + 1, 1) + 2), [x])
     assert before == text(
         """
         for one row of 6 by 4 lanes:
             temporary_0[6] = add(input_0[6], 1.0)
-        temporary_1[2, 3] = numpy(temporary_0[2, 3])  # sort has no lowering to C
+        temporary_1[2, 3] = numpy(temporary_0[2, 3])  # partition has no lowering to C
         for one row of 6 by 4 lanes:
             temporary_3[6] = exp(add(temporary_1[6], 2.0))
         return temporary_3[2, 3]
@@ -392,7 +402,7 @@ def test_split_regions_parts_c_from_what_numpy_runs() -> None:
         region(input_0) -> temporary_0:
             for one row of 6 by 4 lanes:
                 temporary_0[6] = add(input_0[6], 1.0)
-        temporary_1[2, 3] = numpy(temporary_0[2, 3])  # sort has no lowering to C
+        temporary_1[2, 3] = numpy(temporary_0[2, 3])  # partition has no lowering to C
         region(temporary_1) -> temporary_3:
             for one row of 6 by 4 lanes:
                 temporary_3[6] = exp(add(temporary_1[6], 2.0))
