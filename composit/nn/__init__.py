@@ -15,27 +15,9 @@ from composit.nn.evaluation import Cache as Cache
 from composit.nn.evaluation import evaluate as evaluate
 from composit.nn.gradient_checks import check_gradients as check_gradients
 from composit.nn.gradient_flow import stop_gradient as stop_gradient
-from composit.nn.layers.attention import *
-from composit.nn.layers.blocks import *
-from composit.nn.layers.normalization import *
-from composit.nn.layers.recurrent import *
-from composit.nn.layers.recurrent_cells import *
-from composit.nn.losses.binary import *
-from composit.nn.losses.classification import *
-from composit.nn.losses.embedding import *
-from composit.nn.losses.regression import *
-from composit.nn.losses.temporal_classification import *
-from composit.nn.operations.activations import *
-from composit.nn.operations.adaptive_pooling import *
-from composit.nn.operations.choosing import *
-from composit.nn.operations.convolution import *
-from composit.nn.operations.embeddings import *
-from composit.nn.operations.exponentials import *
-from composit.nn.operations.pooling import *
-from composit.nn.operations.products import *
-from composit.nn.operations.random_choices import *
-from composit.nn.operations.scanning import *
-from composit.nn.operations.similarity import *
+from composit.nn.layers import *
+from composit.nn.losses import *
+from composit.nn.operations import *
 from composit.nn.optimize import optimize as optimize
 from composit.nn.optimize import optimize_step as optimize_step
 from composit.nn.optimizer import Optimizer as Optimizer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import composit as cnp
 import composit.nn
 from composit.errors import OperandError
-from composit.nn import layers, operations
+from composit.nn import layers, losses, operations
 from composit.nn.layers import group_norm, scaled_dot_product_attention
 from composit.nn.optimize import optimize, sgd_optimizer
 
@@ -28,6 +29,23 @@ def _random(*shape: int) -> Any:
 def _assert_equal(given: Any, expected: Any) -> None:
     assert given.shape == tuple(expected.shape)
     np.testing.assert_allclose(cnp.nn.evaluate(given), expected.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("package", [operations, layers, losses], ids=lambda package: package.__name__)
+def test_a_star_import_gives_functions_that_composit_nn_has_too(package: Any) -> None:
+    given: dict[str, Any] = {}
+    exec(f"from {package.__name__} import *", given)
+    names = given.keys() - {"__builtins__"}
+    assert sorted(names) == sorted(package.__all__)
+    assert not [name for name in names if isinstance(given[name], ModuleType)]
+    assert not [name for name in names if getattr(cnp.nn, name, None) is not given[name]]
+
+
+def test_the_names_that_earlier_frameworks_exported_are_exported() -> None:
+    words = "embedding gelu relu sigmoid silu convolution average_pool max_pool"
+    assert set(words.split()) <= set(operations.__all__)
+    words = "softmax layer_norm batch_norm multi_head_attention feedforward resnet_module group_norm"
+    assert {*words.split(), "scaled_dot_product_attention"} <= set(layers.__all__)
 
 
 @pytest.mark.parametrize("place", [cnp.nn, operations])
