@@ -20,7 +20,7 @@ import torch
 from benchmarks.measure import run_interleaved
 from benchmarks.report import print_as_measured
 from benchmarks.training.with_torch import MODELS
-from examples import digits, digits_cnn, digits_vit, xor
+from examples import digits, digits_cnn, digits_vit, lstm, xor
 
 _BACKENDS = ("mosaic", "numpy", "torch")
 _TORCH = "torch's own loop"
@@ -88,11 +88,12 @@ def _compare(example: Example, outcomes: dict[str, Outcome]) -> None:
 
 
 def examples() -> list[Example]:
-    """Return the three networks with the settings that their examples have by default."""
+    """Return the networks with the settings that their examples have by default."""
     return [
         Example("XOR", _xor, _xor_in_torch),
         Example("digits, CNN", partial(_digits, digits_cnn), partial(_digits_in_torch, digits_cnn, MODELS["cnn"])),
         Example("digits, ViT", partial(_digits, digits_vit), partial(_digits_in_torch, digits_vit, MODELS["vit"])),
+        Example("digits, LSTM", partial(_digits, lstm), partial(_digits_in_torch, lstm, MODELS["lstm"])),
     ]
 
 

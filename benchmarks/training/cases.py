@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from examples import digits_cnn, digits_vit
+from examples import digits_cnn, digits_vit, lstm
 
 Parameters = dict[str, Any]  # Any: arrays or tensors by name
 
@@ -17,7 +17,7 @@ Parameters = dict[str, Any]  # Any: arrays or tensors by name
 class Case:
     """A training step.
 
-    model:   "mlp", "cnn" or "vit"
+    model:   "mlp", "cnn", "vit" or "lstm"
     is_adam: Adam, else plain SGD
     most:    mosaic may take this many times what the fastest other takes
     """
@@ -47,6 +47,13 @@ def cases() -> list[Case]:
         Case("MLP 784-256-128-10, Adam", "mlp", mlp, flat, labels),
         Case("ViT 4 layers of 64, 16 patches, Adam", "vit", vit, small, labels),
         Case("CNN 3x3 of 32 and 64, 28x28, Adam", "cnn", cnn, large, labels, rate=1e-4, most=1.5),
+        Case(
+            "LSTM 2 layers of 128, 28 rows of 28, Adam",
+            "lstm",
+            lstm.initial_parameters(28, 128, 2, seed=0),
+            large,
+            labels,
+        ),
     ]
 
 

@@ -96,4 +96,25 @@ def _vit(p: Parameters, images: Any) -> Any:
     return linear(norm(x, "last").mean(1), "scores")
 
 
-_MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit}
+def _lstm(p: Parameters, images: Any) -> Any:
+    x = jnp.swapaxes(images, 0, 1)
+    for layer in (0, 1):
+        # As in ours, what the input gives to the gates is one product for all steps.
+        given = x @ p[f"weight_ih_l{layer}"].T + p[f"bias_ih_l{layer}"] + p[f"bias_hh_l{layer}"]
+        zeros = jnp.zeros((x.shape[1], p[f"weight_hh_l{layer}"].shape[1]), x.dtype)
+        (hidden, _), x = jax.lax.scan(_lstm_step(p[f"weight_hh_l{layer}"].T), (zeros, zeros), given)
+    return hidden @ p["scores weight"] + p["scores bias"]
+
+
+def _lstm_step(weight: Any) -> Callable[[Any, Any], Any]:
+    def step(state: Any, given: Any) -> Any:
+        hidden, cell = state
+        update, forget, new, output = jnp.split(given + hidden @ weight, 4, axis=-1)
+        cell = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(update) * jnp.tanh(new)
+        hidden = jax.nn.sigmoid(output) * jnp.tanh(cell)
+        return (hidden, cell), hidden
+
+    return step
+
+
+_MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit, "lstm": _lstm}

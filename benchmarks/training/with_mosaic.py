@@ -9,7 +9,7 @@ from typing import Any
 import composit.numpy as cnp
 from benchmarks.training.cases import Case, Parameters
 from composit.nn import compile_step, losses, optimizers, relu, value_and_grad
-from examples import digits_cnn, digits_vit
+from examples import digits_cnn, digits_vit, lstm
 from mosaic import MosaicBackend
 
 
@@ -46,4 +46,5 @@ MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {
     "mlp": _mlp,
     "cnn": digits_cnn.convolutional_network,
     "vit": partial(digits_vit.vision_transformer, patch_size=2, num_layers=4, num_heads=4),
+    "lstm": lstm.recurrent_network,
 }

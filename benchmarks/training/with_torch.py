@@ -78,4 +78,13 @@ def _vit(p: Parameters, images: Any) -> Any:
     return linear(norm(x, "last").mean(1), "scores")
 
 
-MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit}
+def _lstm(p: Parameters, images: Any) -> Any:
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    weights = [p[f"{name}_l{layer}"] for layer in (0, 1) for name in names]
+    zeros = images.new_zeros(2, len(images), p["weight_hh_l0"].shape[1])
+    # The function behind torch.nn.LSTM: biases, two layers, no dropout, in training, one direction, the batch first.
+    _, hidden, _ = torch.lstm(images, (zeros, zeros), weights, True, 2, 0.0, True, False, True)
+    return hidden[-1] @ p["scores weight"] + p["scores bias"]
+
+
+MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit, "lstm": _lstm}

@@ -10,7 +10,7 @@ from benchmarks.training.cases import Case, cases
 from benchmarks.training.contenders import prepare
 
 
-@pytest.mark.parametrize("case", cases()[:1], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [cases()[0], cases()[-1]], ids=lambda case: case.name)
 def test_losses_of_a_step_are_torchs(case: Case) -> None:
     ours, theirs = (prepare(name, case, 1) for name in ("mosaic", "torch eager"))
     np.testing.assert_allclose([ours() for _ in range(3)], [theirs() for _ in range(3)], atol=1e-5)

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
 
-from examples import char_lm, digits, digits_cnn, digits_vit, graph, xor
+from examples import char_lm, digits, digits_cnn, digits_vit, graph, lstm, xor
 
 
 @pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
@@ -62,8 +62,8 @@ def test_digits_take_options_that_do_not_fit_the_data(capsys: pytest.CaptureFixt
     assert "patches of 3 pixels must divide 8" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("model", [digits_cnn, digits_vit])
-def test_mnists_folder_is_an_option_of_both_models(model: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [digits_cnn, digits_vit, lstm])
+def test_mnists_folder_is_an_option_of_all_models(model: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for prefix in ("train", "t10k"):
         images, labels = rng.integers(0, 256, (6, 8, 8), np.uint8), rng.integers(0, 10, 6).astype(np.uint8)
@@ -126,6 +126,14 @@ def test_the_graph_of_a_linear_function_is_drawn_with_its_gradients(
         assert words in drawn
     assert curve.read_bytes().startswith(b"\x89PNG")
     assert f"wrote {picture}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+def test_a_small_recurrent_network_learns_on_few_digits(backend: str, tmp_path: Path) -> None:
+    curve = tmp_path / "loss.png"
+    options = ["--epochs", "16", "--truncate", "160", "--hidden", "16", "--batch-size", "32", "--learning-rate", "0.03"]
+    assert lstm.main([*options, "--backend", backend, "--curve", str(curve)]) > 0.4
+    assert curve.read_bytes().startswith(b"\x89PNG")
 
 
 def test_mnists_files_are_read(tmp_path: Path) -> None:
