@@ -4,7 +4,8 @@ Three programs per layer: the forward pass; the backward pass from what the forw
 and both. mosaic runs on as many threads as torch, the numpy backend against torch on one. The last contender builds the
 graph anew for each run, which is how a loop without compilation spends its time; it has no bound.
 
-Values are compared with torch's first. All contenders work on arrays in C order, and make new arrays for their results.
+On one thread the clock is that of the process, which stands still while others have the core. Values are compared with
+torch's first. All contenders work on arrays in C order, and make new arrays for their results.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 import composit.numpy as cnp
 import mosaic
 from benchmarks.layer_cases import Array, Case, cases
-from benchmarks.measure import Run, Timings, run_interleaved
+from benchmarks.measure import Clock, Run, Timings, run_interleaved
 from benchmarks.report import print_as_measured
 from composit.backends import get_backend
 from composit.evaluation import bind, prepare
@@ -69,7 +70,8 @@ def run_layers(num_threads: int, num_rounds: int, only: str) -> None:
 def _rows(num_threads: int, num_rounds: int, only: str, names: list[str], misses: list[str]) -> Iterator[Sequence[str]]:
     for case in cases():
         for part in _parts(case) if re.search(only, case.name) else ():
-            timings = _timed(_contenders(part, num_threads, names), num_rounds)
+            clock_ns = time.process_time_ns if num_threads == 1 else time.perf_counter_ns
+            timings = _timed(_contenders(part, num_threads, names), num_rounds, clock_ns)
             cells = []
             for name in names:
                 bound = {_COMPILED: case.most_of_mosaic, _NUMPY: case.most_of_numpy}.get(name, np.inf)
@@ -171,11 +173,13 @@ def _check_close(name: str, one: Array, other: Array) -> None:
         raise AssertionError(f"{name}: shapes {one.shape} and {other.shape}, difference {difference:.2e}")
 
 
-def _timed(runs: dict[str, Run], num_rounds: int) -> Timings:
+def _timed(runs: dict[str, Run], num_rounds: int, clock_ns: Clock) -> Timings:
     """Times of one call each, in turns of several calls where one is short."""
     shortest = min(_seconds(runs[_BASE]) for _ in range(3))
     repeats = max(1, int(_SECONDS_PER_TURN / max(shortest, 1e-7)))
-    timings = run_interleaved({name: _repeated(run, repeats) for name, run in runs.items()}, num_rounds)
+    timings = run_interleaved(
+        {name: _repeated(run, repeats) for name, run in runs.items()}, num_rounds, clock_ns=clock_ns
+    )
     return Timings({name: tuple(each / repeats for each in taken) for name, taken in timings.name_to_seconds.items()})
 
 

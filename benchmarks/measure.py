@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Run = Callable[[], object]
+Clock = Callable[[], int]
 
 _SETTLE_SECONDS = 0.004  # worker threads of the contender before stop spinning
 
@@ -56,8 +57,13 @@ class Timings:
         return median_interval([seconds / base_seconds for seconds, base_seconds in pairs])
 
 
-def run_interleaved(contenders: Mapping[str, Run], num_rounds: int, warmups: int = 2) -> Timings:
-    """Each contender once per round, in an order that rotates, after some runs that are not counted."""
+def run_interleaved(
+    contenders: Mapping[str, Run], num_rounds: int, warmups: int = 2, clock_ns: Clock = time.perf_counter_ns
+) -> Timings:
+    """Each contender once per round, in an order that rotates, after some runs that are not counted.
+
+    clock_ns: time.process_time_ns for contenders of one thread: it stands still while other processes have the core
+    """
     for run in contenders.values():
         for _ in range(warmups):
             run()
@@ -66,15 +72,15 @@ def run_interleaved(contenders: Mapping[str, Run], num_rounds: int, warmups: int
     for number in range(num_rounds):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
-            seconds[name].append(_time_once(contenders[name]))
+            seconds[name].append(_time_once(contenders[name], clock_ns))
     return Timings({name: tuple(values) for name, values in seconds.items()})
 
 
-def _time_once(run: Run) -> float:
+def _time_once(run: Run, clock_ns: Clock) -> float:
     gc.collect()  # cycles that another contender left are not this one's work
     time.sleep(_SETTLE_SECONDS)
-    start_ns = time.perf_counter_ns()
+    start_ns = clock_ns()
     result = run()
-    elapsed_ns = time.perf_counter_ns() - start_ns
+    elapsed_ns = clock_ns() - start_ns
     del result  # freeing what was made is not part of the run
     return elapsed_ns * 1e-9
