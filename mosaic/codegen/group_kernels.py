@@ -11,6 +11,7 @@ from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
 from mosaic.codegen.row_kernel import KernelCode, emit_loop_kernel, emit_row_kernel, emit_scatter_kernel, schedule_of
 from mosaic.codegen.signature import Signature
+from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
@@ -68,6 +69,8 @@ def emit_kernel(first: Kind, request: KernelRequest) -> KernelCode:
 
 @emit_kernel.register
 def _(first: RowStage, request: KernelRequest) -> KernelCode:
+    if schedule_of(request.group).side:
+        return emit_transposing_kernel(request.group, request.comment, request.target)
     return emit_row_kernel(request.group, request.comment, request.target)
 
 

@@ -122,7 +122,7 @@ def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statem
         return (*_bounds_on_lines(own, length, *rows.widest_result()), *statements)
     if own.num_tasks == 1:
         return rows.emit(Row((), c.literal(0), length, group.most_length, is_moving), scope)
-    bounds = _bounds(own, length)
+    bounds = task_bounds(own, length)
     part = rows.emit(Row((), c.Name("start"), c.Name("stop"), group.most_length, is_moving), scope)
     return (*bounds, *_unless_empty(part, is_moving))
 
@@ -132,7 +132,7 @@ def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Sta
     count = _product(tuple(map(rows.emitter.operands.extent, group.rows)))
     if own.num_tasks == 1:
         return _loop_over_rows(group, rows, c.literal(0), count)
-    return (*_bounds(own, count), *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
+    return (*task_bounds(own, count), *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
 
 
 def _unless_empty(statements: tuple[c.Statement, ...], is_moving: bool) -> tuple[c.Statement, ...]:
@@ -144,7 +144,7 @@ def _product(extents: Sequence[c.Expression]) -> c.Expression:
     return reduce(lambda one, other: one * other, extents, c.literal(1))
 
 
-def _bounds(own: Schedule, count: c.Expression) -> tuple[c.Statement, ...]:
+def task_bounds(own: Schedule, count: c.Expression) -> tuple[c.Statement, ...]:
     """Declare `start` and `stop`, the bounds of a task's part of `count`."""
     return (
         c.Declare(c.const(c.int64), "start", c.Name("task") * own.per_task),

@@ -34,6 +34,7 @@ class Schedule:
                   last task takes the rest
     rows_at_once: rows that a reduction takes together, because they share an operand
     phases:       one for each loop along the row
+    side:         where two axes change places, of the square tiles that registers hold; a task is so many bands of `side` rows
     unrolled:     turns of the kernel's loop that the compiler writes out
     block_rows:   rows of two products that stay in the cache between them
     blockings:    of each product, in order
@@ -46,6 +47,7 @@ class Schedule:
     is_flat: bool = False
     on_lines: bool = False
     phases: tuple[PhaseSchedule, ...] = ()
+    side: int = 0
     unrolled: int = 1
     rows_at_once: int = 1
     block_rows: int = 0
@@ -58,6 +60,8 @@ class Schedule:
         blocks = "".join(f", tiles of {one.mr} x {one.nr} x {one.depth_block}" for one in self.blockings)
         lines = " on cache lines" if self.on_lines else ""
         rows = f", {self.rows_at_once} rows at once" if self.rows_at_once > 1 else ""
+        if self.side:
+            return f"{shared} by squares of {self.side}"
         return f"{shared}{lines}{rows} by {self.lanes} lanes{wide}{blocks}"
 
 

@@ -108,12 +108,25 @@ def _dense_views(definition: Definition, axis: int) -> int:
 
 def _element_wise(definition: Definition) -> Group:
     """Lanes run along the last kept axis; reduced axes are loops inside."""
-    shape = definition.result.extents or (1,)
-    widened = definition.reshaped(shape, definition.reduced)
+    ordered = _with_columns_last(definition)
+    shape = ordered.result.extents or (1,)
+    widened = ordered.reshaped(shape, ordered.reduced)
     assert widened is not None
     reduction = (definition.reducer, definition.reduced)
     stage = RowStage(widened.result, widened.expression, definition.origins, *reduction, base=definition.base)
     return Group(shape[:-1], shape[-1], (stage,))
+
+
+def _with_columns_last(definition: Definition) -> Definition:
+    """Return a copy that exchanges axes with the source's dense axis as the last of its outer ones: a square of both is a tile."""
+    expression, last = definition.expression, definition.result.ndim - 1
+    if not isinstance(expression, Load) or expression.gathers or definition.reduced:
+        return definition
+    strides = expression.view.strides
+    dense = [axis for axis in range(last) if strides[axis] == 1]
+    if not dense or strides[last] in (0, 1):
+        return definition
+    return definition.transposed([*(axis for axis in range(last) if axis != dense[-1]), dense[-1], last])
 
 
 def _along_row(definition: Definition) -> Group:

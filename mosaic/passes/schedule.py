@@ -37,6 +37,7 @@ from mosaic.passes.streams import (
     turns_of_stream,
     widest_stream,
 )
+from mosaic.passes.transpositions import side_of_squares
 from mosaic.targets import Target, line_bytes
 
 ChooseBlocking = Callable[[Matmul, Target], Blocking]
@@ -92,6 +93,8 @@ def schedule_of(first: Kind, group: Group, machine: Machine) -> Schedule:
 @schedule_of.register
 def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
     stages = group.row_stages
+    if side := side_of_squares(group, machine.target):
+        return _of_squares(group, side)
     if group.most_length < 2 * block_elements and reads_one_operand_again(group):
         return _of_rows_at_once(group, machine.target)
     is_streamed = is_stream(stages)
@@ -165,6 +168,16 @@ def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedul
     per_task = max(1, min(count, task_elements // max(1, group.most_length * work)))
     tasks = math.ceil(count / per_task)
     return Schedule(target.vector_bytes, lanes, tasks, math.ceil(count / tasks))  # 128 rows by 42 are 4 times 32
+
+
+def _of_squares(group: Group, side: int) -> Schedule:
+    """Return the schedule of a copy that exchanges two axes: a task is some bands of rows."""
+    *outer, rows = group.most_rows
+    count = math.prod(outer) * math.ceil(rows / side)
+    per_task = max(1, task_elements // (side * group.most_length))
+    tasks = math.ceil(count / per_task)
+    num_bytes = side * group.row_stages[0].result.dtype.itemsize
+    return Schedule(num_bytes, side, tasks, math.ceil(count / tasks), side=side)
 
 
 def _of_rows_at_once(group: Group, target: Target) -> Schedule:
