@@ -146,6 +146,19 @@ class Matmul(Kind):
         """The extents of the axes that are summed over."""
         return self.left.shape[self.result.ndim - 1 :]
 
+    def exchanged(self) -> Matmul:
+        """Return the same product as that of the transposed matrices in the other order: (x @ w).T is w.T @ x.T."""
+        count, num_depth = len(self.batch), len(self.depth)
+        batch, depth = range(count), range(count, count + num_depth)
+        order = (*batch, count + 1, count)
+        return replace(
+            self,
+            result=self.result.transpose(order),
+            left=self.right.transpose((*batch, count + num_depth, *depth)),
+            right=self.left.transpose((*batch, *(axis + 1 for axis in depth), count)),
+            epilogue=map_views(self.epilogue, lambda view: view.transpose(order)),
+        )
+
     @property
     def num_flops(self) -> int:
         """Two per multiply-add."""

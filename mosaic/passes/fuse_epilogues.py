@@ -39,8 +39,15 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
         fused = None if user is None else with_epilogue(user, statement)
         if fused is not None and not (statement.result.buffer in memory.reordered and fused.result.strides[-1] != 1):
             # The fused product takes the user's position, after everything that the epilogue reads.
-            statements[position], statements[places[0]] = None, fused
+            statements[position], statements[places[0]] = None, _by_rows(fused)
     return replace(program, statements=tuple(each for each in statements if each is not None))
+
+
+def _by_rows(matmul: Matmul) -> Matmul:
+    """Return a product whose result is stored by columns, as of a gradient of w in `x @ w.T`, as one that is stored by rows."""
+    rows, columns = matmul.result.strides[-2:]
+    is_by_columns = rows == 1 and columns != 1 and min(matmul.sizes) > 1 and len(matmul.depth) == 1
+    return matmul.exchanged() if is_by_columns else matmul
 
 
 @singledispatch

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from mosaic.ir.affine import moves
 from mosaic.ir.expressions import Load
-from mosaic.ir.statements import Group, RowStage
+from mosaic.ir.statements import Group
 from mosaic.ir.views import View
 from mosaic.targets import Target, line_bytes
 
@@ -32,11 +32,11 @@ def side_of_squares(group: Group, target: Target) -> int:
 
 def _copied(group: Group) -> View | None:
     """Return what a group copies element by element; None where it does anything else."""
-    stage = group.stages[0]
-    if len(group.stages) > 1 or not isinstance(stage, RowStage) or not group.rows or not stage.is_element_wise:
+    if len(group.stages) > 1 or not group.is_of_rows or not group.rows:
         return None
+    (stage,) = group.row_stages
     load = stage.expression
-    if not isinstance(load, Load) or load.gathers or stage.reducer or stage.serial:
+    if not isinstance(load, Load) or load.gathers or stage.reducer or not stage.is_element_wise:
         return None
     is_plain = load.dtype == stage.result.dtype and load.view.buffer is not stage.result.buffer
     return load.view if is_plain else None

@@ -74,3 +74,21 @@ def test_narrow_copies_go_element_by_element(shape: tuple[int, int]) -> None:
     model = mosaic.compile(copied(x, (1, 0)), inputs=[x])
     assert "transpose_" not in model.source
     np.testing.assert_array_equal(model(array), array.T)
+
+
+def test_a_product_whose_result_lies_by_columns_is_that_of_the_transposed_matrices() -> None:
+    x, g = cnp.asarray(np.zeros((32, 24))), cnp.asarray(np.zeros((32, 40)))
+    _, after = around("fuse_epilogues", cnp.transpose(x.T @ g), [x, g])
+    assert after.splitlines()[0] == "temporary_1[40, 24] = input_1[40, 32 by 1, 40] @ input_0[32, 24]"
+
+
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_its_epilogue_reads_transposed_too(batch: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x, g, b = (rng.normal(size=(*batch, *shape)) for shape in ((33, 24), (33, 40), (40, 24)))
+    tensors = [cnp.asarray(each) for each in (x, g, b)]
+    model = mosaic.compile(
+        cnp.swapaxes(cnp.swapaxes(tensors[0], -1, -2) @ tensors[1], -1, -2) + tensors[2], inputs=tensors
+    )
+    expected = np.swapaxes(np.swapaxes(x, -1, -2) @ g, -1, -2) + b
+    np.testing.assert_allclose(model(x, g, b), expected, rtol=1e-12, atol=1e-12)
