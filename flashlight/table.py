@@ -74,6 +74,12 @@ class Call:
         """The shape of the (first) result."""
         return tuple(self.first.shape)
 
+    @property
+    def result_types(self) -> list[tuple[Dtype, Shape]]:
+        """The dtypes and shapes of all results that are tensors."""
+        results = self.result if isinstance(self.result, list | tuple) else [self.result]
+        return [(numpy_dtype(each.dtype), tuple(each.shape)) for each in results if isinstance(each, torch.Tensor)]
+
     def common_dtype(self, *positions: int) -> Dtype:
         """Return the dtype in which torch computes on the arguments at these positions: its promotion, not numpy's."""
         operands = [self.arguments[position] for position in positions]
@@ -232,19 +238,20 @@ def find_row(operation: OpOverload[..., Any]) -> Row | None:
 
 
 def _plain_forms(operation: OpOverload[..., Any]) -> list[OpOverload[..., Any] | OpOverloadPacket[..., Any]]:
-    """Return the operations that compute the same without writing: add for add_, sum.dim_IntList for sum.IntList_out."""
+    """Return the operations that compute the same without writing: add.Tensor for add_.Tensor; then all overloads."""
     if not operation._schema.is_mutable:
         return []
-    name = operation._schema.name.split("::")[1]
-    packet = _packet(operation.namespace, _plain_name(name))
+    packet = _packet(operation.namespace, _plain_name(operation._schema.name.split("::")[1]))
     if packet is None:
         return []
-    overload = operation._overloadname.removesuffix("out").removesuffix("_") or "default"
-    forms: list[OpOverload[..., Any] | OpOverloadPacket[..., Any]] = []
-    if overload in packet.overloads():
-        forms.append(getattr(packet, overload))
-    forms.append(packet)
-    return forms
+    wanted = _arguments_of(operation)
+    overloads = [getattr(packet, name) for name in packet.overloads()]
+    same = [form for form in overloads if not form._schema.is_mutable and _arguments_of(form) == wanted]
+    return [*same, packet]
+
+
+def _arguments_of(operation: OpOverload[..., Any]) -> list[tuple[str, str]]:
+    return [(argument.name, str(argument.type)) for argument in operation._schema.arguments if not argument.is_out]
 
 
 def _plain_name(name: str) -> str:

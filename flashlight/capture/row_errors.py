@@ -69,10 +69,12 @@ def place_of(scopes: ModuleScopes) -> str:
 
 def advice(operation: OpOverload[..., Any]) -> str:
     """Return what to do about an operation whose graph cannot be built."""
+    schema = operation._schema
+    parameters = ", ".join(argument.name for argument in schema.arguments if not argument.is_out)
     return (
-        f"write a row, which belongs into {rows_file()},\n"
+        f"write a row, which belongs into the file of its family in {rows_file()},\n"
         f"  @flashlight.register(torch.ops.{operation})\n"
-        "  def row(call, *args, **kwargs): ...  # return composit's expression of shape call.shape and dtype call.dtype\n"
+        f"  def _{schema.name.split('::')[1]}(call, {parameters}): ...  # return composit's expression of call.shape and call.dtype\n"
         f"for torch's signature {operation._schema},\n"
         "or run this part of the model before the trace and give it the result"
     )

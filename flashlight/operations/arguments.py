@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit import nn
+from composit.evaluation import evaluate
 from composit.handle import TensorHandle
-from composit.operation import Axes, Dtype
+from composit.operation import Axes, Dtype, Input, Shape
+from composit.program import ancestors_in_order
 from composit.types import LazyTensor
 from flashlight.table import Call
 
@@ -18,7 +23,7 @@ Operand = TypeVar("Operand", bound=LazyTensor | complex)
 aten = torch.ops.aten
 
 # By kind of a tensor's dtype: the Python numbers that leave the dtype as it is, in torch and in numpy.
-_NEEDS_NO_CAST: dict[str, tuple[type, ...]] = {"f": (int, float), "i": (int,), "c": (int, float, complex)}
+_NEEDS_NO_CAST: dict[str, tuple[type, ...]] = {"f": (int, float), "c": (int, float, complex)}
 
 
 def cast(x: Operand, dtype: Dtype) -> Operand:
@@ -28,17 +33,60 @@ def cast(x: Operand, dtype: Dtype) -> Operand:
     return cnp.astype(x, dtype)  # type: ignore[return-value]  # a tensor for a tensor
 
 
+def wide(x: Operand) -> Operand:
+    """Return the tensor as torch computes on it: half precision in float32, of which only the result is rounded."""
+    is_half = isinstance(x, TensorHandle) and x.dtype == np.float16
+    return cnp.astype(x, np.float32) if is_half else x  # type: ignore[return-value]  # a tensor for a tensor
+
+
+def typed(value: complex, dtype: Dtype) -> Any:  # Any: numpy's scalar of the dtype
+    """Return a Python number in a dtype; integers out of its range wrap, as in torch."""
+    with np.errstate(all="ignore"):
+        return np.asarray(value).astype(dtype)[()]
+
+
+def constant_of(x: LazyTensor) -> Any:  # Any: a Python number, or an array; None
+    """Return the value of a tensor that depends on no input of the graph, else None."""
+    nodes = ancestors_in_order([x.node])
+    if any(isinstance(node.operation, Input) for node in nodes):
+        return None
+    value = np.asarray(evaluate(x))
+    return value.item() if not value.ndim else value
+
+
+def per_axis(value: Sequence[int], rank: int) -> Shape:
+    """Return torch's argument for spatial axes with one number for each: a single number stands for all."""
+    numbers = tuple(value)
+    return numbers * rank if len(numbers) == 1 else numbers
+
+
+def pulled_back(function: Callable[..., Any], operands: Sequence[LazyTensor], g: Any) -> Sequence[LazyTensor]:
+    """Return the gradients of a function's operands from g, the cotangent of its result: torch's `..._backward` operations."""
+    _, pull = nn.vjp(function, *operands)
+    gradients: Sequence[LazyTensor] = pull(g)
+    return gradients
+
+
+def _needs_no_cast(dtype: Dtype, number: object) -> bool:
+    if dtype.kind == "i":
+        return type(number) is int and -128 <= number < 128
+    return type(number) in _NEEDS_NO_CAST.get(dtype.kind, ())
+
+
 def promote(call: Call, *operands: LazyTensor | complex) -> list[Any]:  # Any: as given, tensors and numbers
     """Return the call's first operands, cast to the dtype in which torch computes.
 
-    torch promotes differently from numpy: a tensor of rank 0 is weak, and int64 with float32 gives float32.
+    torch promotes differently from numpy: a tensor of rank 0 is weak, and int64 with float32 gives float32. Python numbers
+    stay; among integers they wrap to the range of the dtype.
     """
     dtype = operands[0].dtype if isinstance(operands[0], TensorHandle) else None
     if all(isinstance(operand, TensorHandle) and operand.dtype == dtype for operand in operands):
         return list(operands)
-    if len(operands) == 2 and dtype is not None and type(operands[1]) in _NEEDS_NO_CAST.get(dtype.kind, ()):
+    if len(operands) == 2 and dtype is not None and _needs_no_cast(dtype, operands[1]):
         return list(operands)
     common = call.common_dtype(*range(len(operands)))
+    if common.kind in "iu":
+        return [cast(each, common) if isinstance(each, TensorHandle) else typed(each, common) for each in operands]
     return [cast(operand, common) for operand in operands]
 
 

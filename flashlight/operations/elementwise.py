@@ -1,4 +1,4 @@
-"""Elementwise functions with torch's promotion: arithmetic, comparisons, exp and its kin, clamp, where."""
+"""Elementwise functions of one operand, and the binary functions that differ from numpy's only in promotion."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from composit.handle import TensorHandle
+from composit.nn.operations.complex_parts import complex_from_parts
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, promote
+from flashlight.operations.arguments import aten, cast, promote, wide
 from flashlight.table import Call, Row, register
 
 Function = Callable[..., LazyTensor]
@@ -38,17 +38,21 @@ _FLOAT_FUNCTIONS: dict[Any, Function] = {
     aten.atanh: cnp.arctanh,
     aten.sqrt: cnp.sqrt,
     aten.erf: cnp.erf,
+    aten.sinc: cnp.sinc,
     aten.deg2rad: cnp.deg2rad,
     aten.rad2deg: cnp.rad2deg,
+}
+# The dtype stays.
+_SAME_DTYPE_FUNCTIONS: dict[Any, Function] = {
     aten.neg: cnp.negative,
+    aten.square: cnp.square,
+    aten.bitwise_not: cnp.invert,
+}
+_ROUNDINGS: dict[Any, Function] = {
     aten.floor: cnp.floor,
     aten.ceil: cnp.ceil,
     aten.trunc: cnp.trunc,
-    aten.abs: cnp.absolute,
-    aten.sign: cnp.sign,
-    aten.square: cnp.square,
-    aten.bitwise_not: cnp.invert,
-    aten.conj: cnp.conjugate,
+    aten.fix: cnp.trunc,
 }
 # The result is a truth value, whatever the operand.
 _PREDICATES: dict[Any, Function] = {
@@ -56,21 +60,24 @@ _PREDICATES: dict[Any, Function] = {
     aten.isinf: cnp.isinf,
     aten.isfinite: cnp.isfinite,
     aten.signbit: cnp.signbit,
+    aten.isposinf: lambda x: x == np.inf,
+    aten.isneginf: lambda x: x == -np.inf,
     aten.logical_not: cnp.logical_not,
 }
 # Both operands are cast to the dtype in which torch computes.
 _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.mul: cnp.multiply,
+    aten.multiply: cnp.multiply,
     aten.maximum: cnp.maximum,
     aten.minimum: cnp.minimum,
+    aten.max.other: cnp.maximum,
+    aten.min.other: cnp.minimum,
     aten.fmax: cnp.fmax,
     aten.fmin: cnp.fmin,
     aten.remainder: cnp.remainder,
     aten.fmod: cnp.fmod,
-    aten.atan2: cnp.arctan2,
-    aten.hypot: cnp.hypot,
-    aten.copysign: cnp.copysign,
-    aten.logaddexp: cnp.logaddexp,
+    aten.gcd: cnp.gcd,
+    aten.lcm: cnp.lcm,
     aten.eq: cnp.equal,
     aten.ne: cnp.not_equal,
     aten.lt: cnp.less,
@@ -90,19 +97,44 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.__rshift__: cnp.right_shift,
     aten.bitwise_left_shift: cnp.left_shift,
     aten.bitwise_right_shift: cnp.right_shift,
+    aten.heaviside: cnp.heaviside,
+    aten.nextafter: cnp.nextafter,
+}
+# Of integers torch makes floats before it computes.
+_BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
+    aten.atan2: cnp.arctan2,
+    aten.hypot: cnp.hypot,
+    aten.copysign: cnp.copysign,
+    aten.logaddexp: cnp.logaddexp,
+    aten.logaddexp2: cnp.logaddexp2,
 }
 
 
 def _on_result_dtype(function: Function) -> Row:
     def row(call: Call, x: LazyTensor) -> LazyTensor:
-        return function(cast(x, call.dtype))
+        return cast(function(wide(cast(x, call.dtype))), call.dtype)
+
+    return row
+
+
+def _same_dtype(function: Function) -> Row:
+    def row(call: Call, x: LazyTensor) -> LazyTensor:
+        return function(x)
+
+    return row
+
+
+def _rounding(function: Function) -> Row:
+    def row(call: Call, x: LazyTensor) -> LazyTensor:
+        return function(x) if x.dtype.kind == "f" else x
 
     return row
 
 
 def _predicate(function: Function) -> Row:
     def row(call: Call, x: LazyTensor) -> LazyTensor:
-        return function(x)
+        # In place, the result keeps the operand's dtype.
+        return cast(function(x), call.dtype)
 
     return row
 
@@ -114,72 +146,52 @@ def _binary(function: Function) -> Row:
     return row
 
 
-for _operation, _function in _FLOAT_FUNCTIONS.items():
-    register(_operation)(_on_result_dtype(_function))
-for _operation, _function in _PREDICATES.items():
-    register(_operation)(_predicate(_function))
-for _operation, _function in _BINARY_FUNCTIONS.items():
-    register(_operation)(_binary(_function))
+def _binary_float(function: Function) -> Row:
+    def row(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+        x, y = promote(call, x, y)
+        return cast(function(wide(cast(x, call.dtype)), wide(cast(y, call.dtype))), call.dtype)
+
+    return row
 
 
-@register(aten.add)
-def _add(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
-    x, y = promote(call, x, y)
-    return cast(x + (y if alpha == 1 else y * alpha), call.dtype)
+for _functions, _form in (
+    (_FLOAT_FUNCTIONS, _on_result_dtype),
+    (_SAME_DTYPE_FUNCTIONS, _same_dtype),
+    (_ROUNDINGS, _rounding),
+    (_PREDICATES, _predicate),
+    (_BINARY_FUNCTIONS, _binary),
+    (_BINARY_FLOAT_FUNCTIONS, _binary_float),
+):
+    for _operation, _function in _functions.items():
+        register(_operation)(_form(_function))
 
 
-@register(aten.sub)
-def _subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
-    x, y = promote(call, x, y)
-    return cast(x - (y if alpha == 1 else y * alpha), call.dtype)
+@register(aten.abs, aten.absolute)
+def _absolute(call: Call, x: LazyTensor) -> LazyTensor:
+    # Of complex numbers the result is real.
+    return cast(cnp.absolute(x), call.dtype)
 
 
-@register(aten.rsub)
-def _reflected_subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
-    x, y = promote(call, x, y)
-    return cast(y - (x if alpha == 1 else x * alpha), call.dtype)
+@register(aten.sign)
+def _sign(call: Call, x: LazyTensor) -> LazyTensor:
+    if x.dtype.kind == "b":
+        return x
+    # torch's sign of NaN is 0.
+    return cnp.where(cnp.isnan(x), 0, cnp.sign(x)) if x.dtype.kind == "f" else cnp.sign(x)
 
 
-@register(aten.div, aten.true_divide)
-def _divide(call: Call, x: LazyTensor, y: LazyTensor, rounding_mode: str | None = None) -> object:
-    if rounding_mode == "floor":
-        return cast(cnp.floor_divide(*promote(call, x, y)), call.dtype)
-    if rounding_mode == "trunc" and call.dtype.kind in "iu":
-        return NotImplemented
-    x, y = promote(call, x, y)
-    # An in-place division keeps the float dtype it has; integers are divided in the result's dtype.
-    dtype = call.dtype if x.dtype.kind in "biu" else x.dtype
-    quotient = cnp.divide(cast(x, dtype), cast(y, dtype))
-    return cast(cnp.trunc(quotient) if rounding_mode == "trunc" else quotient, call.dtype)
-
-
-@register(aten.floor_divide)
-def _floor_divide(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return cast(cnp.floor_divide(*promote(call, x, y)), call.dtype)
-
-
-@register(aten.pow)
-def _power(call: Call, x: LazyTensor | complex, exponent: LazyTensor | complex) -> LazyTensor:
-    x, exponent = promote(call, x, exponent)
-    if isinstance(x, TensorHandle) and not isinstance(exponent, TensorHandle):
-        # x ** 2 -> x * x, x ** 0.5 -> sqrt(x): torch computes these so, and they are many times faster.
-        shortcut = _POWERS.get(exponent)
-        if shortcut is not None and x.dtype.kind == "f":
-            return cast(shortcut(x), call.dtype)
-    return cast(cnp.power(x, exponent), call.dtype)
-
-
-_POWERS: dict[complex, Callable[[LazyTensor], LazyTensor]] = {
-    2: cnp.square,
-    0.5: cnp.sqrt,
-    1: lambda x: x,
-    -1: lambda x: 1 / x,
-}
+@register(aten.sgn)
+def _complex_sign(call: Call, x: LazyTensor) -> LazyTensor:
+    if x.dtype.kind != "c":
+        return _sign(call, x)
+    size = cnp.absolute(x)
+    is_zero = size == 0
+    return cast(cnp.where(is_zero, 0, x / cnp.where(is_zero, 1, size)), call.dtype)
 
 
 @register(aten.rsqrt)
 def _reciprocal_root(call: Call, x: LazyTensor) -> LazyTensor:
-    return 1 / cnp.sqrt(cast(x, call.dtype))
+    return cast(1 / cnp.sqrt(wide(cast(x, call.dtype))), call.dtype)
 
 
 @register(aten.reciprocal)
@@ -187,14 +199,17 @@ def _reciprocal(call: Call, x: LazyTensor) -> LazyTensor:
     return 1 / cast(x, call.dtype)
 
 
-@register(aten.erfc)
-def _complementary_erf(call: Call, x: LazyTensor) -> LazyTensor:
-    return 1 - cnp.erf(cast(x, call.dtype))
-
-
-@register(aten.round.default)
-def _round(call: Call, x: LazyTensor) -> LazyTensor:
-    return cnp.rint(x) if call.dtype.kind in "fc" else x
+@register(aten.round)
+def _round(call: Call, x: LazyTensor, *, decimals: int = 0) -> LazyTensor:
+    if x.dtype.kind != "f":
+        return x
+    if decimals == 0:
+        return cnp.rint(x)
+    # torch multiplies or divides by a power of ten, and rounds half to even.
+    power = 10.0 ** abs(decimals)
+    wider = wide(x)
+    rounded = cnp.rint(wider * power) / power if decimals > 0 else cnp.rint(wider / power) * power
+    return cast(rounded, call.dtype)
 
 
 @register(aten.frac)
@@ -202,58 +217,23 @@ def _fraction(call: Call, x: LazyTensor) -> LazyTensor:
     return x - cnp.trunc(x)
 
 
-@register(aten.clamp, aten.clip)
-def _clamp(
-    call: Call, x: LazyTensor, min: LazyTensor | None = None, max: LazyTensor | None = None
-) -> LazyTensor:  # torch's argument names
-    x = cast(x, call.dtype)
-    x = x if min is None else cnp.maximum(x, cast(min, call.dtype))
-    return x if max is None else cnp.minimum(x, cast(max, call.dtype))
-
-
-@register(aten.clamp_min)
-def _clamp_min(call: Call, x: LazyTensor, low: LazyTensor) -> LazyTensor:
-    return _clamp(call, x, min=low)
-
-
-@register(aten.clamp_max)
-def _clamp_max(call: Call, x: LazyTensor, high: LazyTensor) -> LazyTensor:
-    return _clamp(call, x, max=high)
-
-
-@register(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
-def _where(call: Call, condition: LazyTensor, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    chosen = cnp.where(cast(condition, np.dtype(np.bool_)), cast(x, call.dtype), cast(y, call.dtype))
-    return cast(chosen, call.dtype)
-
-
-@register(aten.masked_fill)
-def _masked_fill(call: Call, x: LazyTensor, mask: LazyTensor, value: LazyTensor) -> LazyTensor:
-    return cast(cnp.where(mask, cast(value, call.dtype), x), call.dtype)
-
-
-@register(aten.lerp)
-def _interpolate(call: Call, x: LazyTensor, end: LazyTensor, weight: LazyTensor) -> LazyTensor:
-    return x + weight * (end - x)
-
-
-@register(aten.addcmul)
-def _add_product(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value: complex = 1) -> LazyTensor:
-    product = y * z
-    return cast(x + (product if value == 1 else product * value), call.dtype)
-
-
-@register(aten.addcdiv)
-def _add_quotient(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value: complex = 1) -> LazyTensor:
-    quotient = y / z
-    return cast(x + (quotient if value == 1 else quotient * value), call.dtype)
+@register(aten.frexp)
+def _mantissa_and_exponent(call: Call, x: LazyTensor) -> object:
+    return cnp.frexp(x)
 
 
 @register(aten.nan_to_num)
 def _replace_not_finite(
     call: Call, x: LazyTensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> LazyTensor:
-    limits = np.finfo(call.dtype)
+    if x.dtype.kind == "c":
+        parts = [_finite(part, nan, posinf, neginf) for part in (cnp.real(x), cnp.imag(x))]
+        return cast(complex_from_parts(*parts), call.dtype)
+    return _finite(x, nan, posinf, neginf) if x.dtype.kind == "f" else x
+
+
+def _finite(x: LazyTensor, nan: float | None, posinf: float | None, neginf: float | None) -> LazyTensor:
+    limits = np.finfo(x.dtype)
     x = cnp.where(cnp.isnan(x), 0.0 if nan is None else nan, x)
     x = cnp.where(x == np.inf, float(limits.max) if posinf is None else posinf, x)
     return cnp.where(x == -np.inf, float(limits.min) if neginf is None else neginf, x)

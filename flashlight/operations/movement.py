@@ -186,15 +186,6 @@ def _rolled(x: LazyTensor, shift: int, axis: int) -> LazyTensor:
     return cnp.concatenate([after, before], axis=axis)
 
 
-@register(aten.constant_pad_nd)
-def _pad(call: Call, x: LazyTensor, pad: Sequence[int], value: float = 0) -> object:
-    pairs = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
-    if any(width < 0 for pair in pairs for width in pair):
-        return NotImplemented
-    widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs
-    return cnp.pad(x, widths, constant_values=value)
-
-
 @register(aten.diagonal)
 def _diagonal(call: Call, x: LazyTensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> LazyTensor:
     if (dim1 % x.ndim, dim2 % x.ndim) != (x.ndim - 2, x.ndim - 1):

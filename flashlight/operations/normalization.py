@@ -1,14 +1,27 @@
-"""Layer, group, batch and root-mean-square normalisation, as means, differences and products."""
+"""Layer, group, batch and root-mean-square normalisation, with the statistics that torch saves and updates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import composit.numpy as cnp
+from composit import nn
+from composit.nn.layers.normalization import scaled, standardized
 from composit.operation import Axes, Shape
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten
+from flashlight.operations.arguments import aten, cast, pulled_back, wide
 from flashlight.table import Call, register
+
+Optional = LazyTensor | None
+
+
+def _wide(*tensors: Optional) -> list[Any]:  # Any: LazyTensor, or None in its place
+    return [None if tensor is None else wide(tensor) for tensor in tensors]
+
+
+def _last_axes(x: LazyTensor, normalized_shape: Sequence[int]) -> Axes:
+    return tuple(range(x.ndim - len(normalized_shape), x.ndim))
 
 
 @register(aten.layer_norm)
@@ -16,139 +29,168 @@ def _layer_norm(
     call: Call,
     x: LazyTensor,
     normalized_shape: Sequence[int],
-    weight: LazyTensor | None = None,
-    bias: LazyTensor | None = None,
+    weight: Optional = None,
+    bias: Optional = None,
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> LazyTensor:
-    return _normalized(x, _last_axes(x, normalized_shape), weight, bias, eps)[0]
+    x, weight, bias = _wide(x, weight, bias)
+    return cast(nn.layer_norm(x, weight, bias, axis=_last_axes(x, normalized_shape), epsilon=eps), call.dtype)
 
 
 @register(aten.native_layer_norm)
 def _native_layer_norm(
-    call: Call,
-    x: LazyTensor,
-    normalized_shape: Sequence[int],
-    weight: LazyTensor | None,
-    bias: LazyTensor | None,
-    eps: float,
-) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
-    y, mean, deviation = _normalized(x, _last_axes(x, normalized_shape), weight, bias, eps)
-    return y, mean, 1 / deviation
+    call: Call, x: LazyTensor, normalized_shape: Sequence[int], weight: Optional, bias: Optional, eps: float
+) -> list[LazyTensor]:
+    x, weight, bias = _wide(x, weight, bias)
+    y, mean, variance = standardized(x, _last_axes(x, normalized_shape), eps)
+    return _typed(call, scaled(y, weight, bias), mean, 1 / cnp.sqrt(variance + eps))
 
 
-def _last_axes(x: LazyTensor, normalized_shape: Sequence[int]) -> Axes:
-    return tuple(range(x.ndim - len(normalized_shape), x.ndim))
-
-
-def _normalized(
-    x: LazyTensor, axes: Axes, weight: LazyTensor | None, bias: LazyTensor | None, eps: float
-) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
-    mean = cnp.mean(x, axis=axes, keepdims=True)
-    centred = x - mean
-    deviation = cnp.sqrt(cnp.mean(cnp.square(centred), axis=axes, keepdims=True) + eps)
-    return _scaled(centred / deviation, weight, bias), mean, deviation
-
-
-def _scaled(y: LazyTensor, weight: LazyTensor | None, bias: LazyTensor | None) -> LazyTensor:
-    y = y if weight is None else y * weight
-    return y if bias is None else y + bias
+def _typed(call: Call, *results: LazyTensor) -> list[LazyTensor]:
+    """Return the results in the dtypes and shapes of torch's."""
+    return [
+        cnp.reshape(cast(lazy, dtype), shape) if lazy.shape != shape else cast(lazy, dtype)
+        for lazy, (dtype, shape) in zip(results, call.result_types, strict=False)
+    ]
 
 
 @register(aten.rms_norm)
 def _rms_norm(
-    call: Call,
-    x: LazyTensor,
-    normalized_shape: Sequence[int],
-    weight: LazyTensor | None = None,
-    eps: float | None = None,
-) -> object:
-    if eps is None:
-        return NotImplemented
-    squares = cnp.mean(cnp.square(x), axis=_last_axes(x, normalized_shape), keepdims=True)
-    return _scaled(x / cnp.sqrt(squares + eps), weight, None)
+    call: Call, x: LazyTensor, normalized_shape: Sequence[int], weight: Optional = None, eps: float | None = None
+) -> LazyTensor:
+    x, weight = _wide(x, weight)
+    return cast(nn.rms_norm(x, weight, axis=_last_axes(x, normalized_shape), epsilon=eps), call.dtype)
 
 
 @register(aten.native_group_norm)
 def _group_norm(
     call: Call,
     x: LazyTensor,
-    weight: LazyTensor | None,
-    bias: LazyTensor | None,
+    weight: Optional,
+    bias: Optional,
     N: int,
     C: int,
     HxW: int,
     group: int,
     eps: float,
-) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
-    grouped = cnp.reshape(x, (N, group, C // group * HxW))
-    y, mean, deviation = _normalized(grouped, (2,), None, None, eps)
+) -> list[LazyTensor]:
+    x, weight, bias = _wide(x, weight, bias)
+    y, mean, variance = standardized(cnp.reshape(x, (N, group, C // group * HxW)), (2,), eps)
     channels = _along_channels(x.shape)
-    weight = None if weight is None else cnp.reshape(weight, channels)
-    bias = None if bias is None else cnp.reshape(bias, channels)
-    per_group = (N, group)
-    return (
-        _scaled(cnp.reshape(y, x.shape), weight, bias),
-        cnp.reshape(mean, per_group),
-        cnp.reshape(1 / deviation, per_group),
-    )
+    weight, bias = (None if part is None else cnp.reshape(part, channels) for part in (weight, bias))
+    return _typed(call, scaled(cnp.reshape(y, x.shape), weight, bias), mean, 1 / cnp.sqrt(variance + eps))
 
 
 def _along_channels(shape: Shape) -> Shape:
-    return (1, -1) + (1,) * (len(shape) - 2)
+    return (-1,) + (1,) * (len(shape) - 2)
 
 
-@register(aten.native_batch_norm, aten._native_batch_norm_legit.default)
-def _batch_norm(
+def _batch_normalized(
     call: Call,
     x: LazyTensor,
-    weight: LazyTensor | None,
-    bias: LazyTensor | None,
-    running_mean: LazyTensor | None,
-    running_var: LazyTensor | None,
+    weight: Optional,
+    bias: Optional,
+    running_mean: Optional,
+    running_var: Optional,
     training: bool,
     momentum: float,
     eps: float,
-) -> tuple[LazyTensor, ...]:
-    channels = _along_channels(x.shape)
-    if training:
-        axes = tuple(axis for axis in range(x.ndim) if axis != 1)
-        mean = cnp.mean(x, axis=axes)
-        variance = cnp.mean(cnp.square(x - cnp.reshape(mean, channels)), axis=axes)
-    else:
+) -> tuple[list[LazyTensor], list[LazyTensor]]:
+    """Return torch's three results, and the new running statistics."""
+    x, weight, bias = _wide(x, weight, bias)
+    if not training:
         assert running_mean is not None
         assert running_var is not None, "torch raises without statistics outside of training"
-        mean, variance = running_mean, running_var
-    deviation = cnp.sqrt(variance + eps)
-    y = (x - cnp.reshape(mean, channels)) / cnp.reshape(deviation, channels)
-    weight, bias = (None if part is None else cnp.reshape(part, channels) for part in (weight, bias))
-    results = (_scaled(y, weight, bias), *_saved(call, mean, 1 / deviation, training))
+        y = nn.batch_norm(x, wide(running_mean), wide(running_var), weight, bias, epsilon=eps)
+        # The results that torch saves for its backward pass are empty outside of training.
+        saved = [cnp.zeros(shape, dtype) for dtype, shape in call.result_types[1:3]]
+        return [cast(y, call.dtype), *saved], [running_mean, running_var]
+    axes = (0, *range(2, x.ndim))
+    y, mean, variance = standardized(x, axes, eps)
+    channels = _along_channels(x.shape)
+    y = scaled(y, *(None if part is None else cnp.reshape(part, channels) for part in (weight, bias)))
+    results = _typed(call, y, mean, 1 / cnp.sqrt(variance + eps))
     if running_mean is None or running_var is None:
-        return results
-    return (*results, *_running(x, mean, variance, running_mean, running_var, momentum if training else None))
-
-
-def _saved(call: Call, mean: LazyTensor, inverse: LazyTensor, training: bool) -> tuple[LazyTensor, LazyTensor]:
-    """Return the results that torch saves for its backward pass; they are empty outside of training."""
-    if training:
-        return mean, inverse
-    empty = [cnp.zeros(tuple(saved.shape), dtype=call.dtype) for saved in call.result[1:3]]
-    return empty[0], empty[1]
-
-
-def _running(
-    x: LazyTensor,
-    mean: LazyTensor,
-    variance: LazyTensor,
-    running_mean: LazyTensor,
-    running_var: LazyTensor,
-    momentum: float | None,
-) -> tuple[LazyTensor, LazyTensor]:
-    if momentum is None:
-        return running_mean, running_var
-    count = x.size // x.shape[1]
+        return results, []
+    count = x.size // max(x.shape[1], 1)
     unbiased = variance * (count / max(count - 1, 1))
-    return (
-        running_mean * (1 - momentum) + mean * momentum,
-        running_var * (1 - momentum) + unbiased * momentum,
-    )
+    new = [
+        cast(old * (1 - momentum) + cnp.reshape(batch, old.shape) * momentum, old.dtype)
+        for old, batch in ((running_mean, mean), (running_var, unbiased))
+    ]
+    return results, new
+
+
+@register(aten.native_batch_norm, aten._native_batch_norm_legit.default)
+def _batch_norm(call: Call, x: LazyTensor, *how: Any) -> list[LazyTensor]:
+    results, running = _batch_normalized(call, x, *how)
+    return [*results, *running]
+
+
+@register(aten._native_batch_norm_legit_functional)
+def _functional_batch_norm(call: Call, x: LazyTensor, *how: Any) -> list[LazyTensor]:
+    return _batch_norm(call, x, *how)
+
+
+@register(aten._native_batch_norm_legit.no_stats)
+def _batch_norm_without_statistics(
+    call: Call, x: LazyTensor, weight: Optional, bias: Optional, *how: Any
+) -> list[LazyTensor]:
+    return _batch_normalized(call, x, weight, bias, None, None, *how)[0]
+
+
+@register(aten._native_batch_norm_legit_no_training)
+def _batch_norm_by_statistics(
+    call: Call, x: LazyTensor, weight: Optional, bias: Optional, mean: LazyTensor, var: LazyTensor, *how: float
+) -> list[LazyTensor]:
+    return _batch_normalized(call, x, weight, bias, mean, var, False, *how)[0]
+
+
+@register(aten._batch_norm_with_update)
+def _batch_norm_with_update(
+    call: Call, x: LazyTensor, weight: Optional, bias: Optional, mean: LazyTensor, var: LazyTensor, *how: float
+) -> list[LazyTensor]:
+    results, running = _batch_normalized(call, x, weight, bias, mean, var, True, *how)
+    return [*results, _reserved(call), *running]
+
+
+@register(aten._batch_norm_no_update)
+def _batch_norm_without_update(
+    call: Call, x: LazyTensor, weight: Optional, bias: Optional, mean: Optional, var: Optional, *how: float
+) -> list[LazyTensor]:
+    return [*_batch_normalized(call, x, weight, bias, mean, var, False, *how)[0], _reserved(call)]
+
+
+def _reserved(call: Call) -> LazyTensor:
+    """Return torch's fourth result, memory for its backward pass on other devices."""
+    dtype, shape = call.result_types[3]
+    return cnp.zeros(shape, dtype)
+
+
+@register(aten.native_batch_norm_backward)
+def _batch_norm_backward(
+    call: Call,
+    g: LazyTensor,
+    x: LazyTensor,
+    weight: Optional,
+    running_mean: Optional,
+    running_var: Optional,
+    save_mean: Optional,
+    save_invstd: Optional,
+    train: bool,
+    eps: float,
+    output_mask: Sequence[bool],
+) -> list[LazyTensor | None]:
+    channels = (x.shape[1],)
+    factor = cnp.ones(channels, x.dtype) if weight is None else weight
+
+    def forward(x: LazyTensor, factor: LazyTensor, bias: LazyTensor) -> LazyTensor:
+        if train:
+            return nn.batch_norm_training(x, None, None, factor, bias, epsilon=eps)[0]
+        assert running_mean is not None
+        assert running_var is not None, "torch raises without statistics outside of training"
+        return nn.batch_norm(x, running_mean, running_var, factor, bias, epsilon=eps)
+
+    gradients = pulled_back(forward, (x, factor, cnp.zeros(channels, x.dtype)), g)
+    return [part if is_wanted else None for part, is_wanted in zip(gradients, output_mask, strict=True)]

@@ -1,10 +1,18 @@
-"""Sums, means, extrema, variances, norms and running sums."""
+"""Sums, means, extrema, variances and norms along axes. Running sums are in running.py."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import numpy as np
+
 import composit.numpy as cnp
+from composit import nn
+from composit.nn.distances import norm_along, root
+from composit.operation import Axes
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, axes_of, cast
+from flashlight.operations.arguments import aten, axes_of, cast, pulled_back, wide
 from flashlight.table import Call, register
 
 Dim = int | list[int] | None
@@ -12,27 +20,39 @@ Dim = int | list[int] | None
 
 @register(aten.sum)
 def _sum(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> LazyTensor:
-    return cnp.sum(cast(x, call.dtype), axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    return cast(cnp.sum(wide(cast(x, call.dtype)), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
+
+
+@register(aten.nansum)
+def _sum_without_nan(
+    call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None
+) -> LazyTensor:
+    return _sum(call, cnp.where(cnp.isnan(x), 0, x), dim, keepdim)
 
 
 @register(aten.prod)
 def _product(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> LazyTensor:
-    return cnp.prod(cast(x, call.dtype), axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    return cast(cnp.prod(wide(cast(x, call.dtype)), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
 
 
 @register(aten.mean)
 def _mean(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> LazyTensor:
-    return cnp.mean(cast(x, call.dtype), axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    return cast(cnp.mean(wide(cast(x, call.dtype)), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
 
 
-@register(aten.all)
+@register(aten.all, aten._is_all_true)
 def _all(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False) -> LazyTensor:
-    return cnp.all(x, axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    return cast(cnp.all(x, axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
 
 
-@register(aten.any)
+@register(aten.any, aten._is_any_true)
 def _any(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False) -> LazyTensor:
-    return cnp.any(x, axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    return cast(cnp.any(x, axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
+
+
+@register(aten.count_nonzero)
+def _count(call: Call, x: LazyTensor, dim: Dim = None) -> LazyTensor:
+    return cnp.sum(x != 0, axis=axes_of(dim, x.ndim), dtype=call.dtype)
 
 
 @register(aten.amax, aten.max.default)
@@ -45,95 +65,143 @@ def _min(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False) -> L
     return cnp.min(x, axis=axes_of(dim, x.ndim), keepdims=keepdim)
 
 
+@register(aten.aminmax)
+def _extrema(call: Call, x: LazyTensor, *, dim: int | None = None, keepdim: bool = False) -> list[LazyTensor]:
+    return [_min(call, x, dim, keepdim), _max(call, x, dim, keepdim)]
+
+
 @register(aten.max.dim)
-def _max_and_where(call: Call, x: LazyTensor, dim: int, keepdim: bool = False) -> object:
-    if not x.ndim:
-        return NotImplemented
-    return cnp.max(x, axis=dim, keepdims=keepdim), cnp.argmax(x, axis=dim, keepdims=keepdim)
+def _max_and_where(call: Call, x: LazyTensor, dim: int, keepdim: bool = False) -> list[LazyTensor]:
+    return at_position(x, cnp.argmax(x, axis=dim, keepdims=True) if x.ndim else None, dim, keepdim)
 
 
 @register(aten.min.dim)
-def _min_and_where(call: Call, x: LazyTensor, dim: int, keepdim: bool = False) -> object:
-    if not x.ndim:
-        return NotImplemented
-    return cnp.min(x, axis=dim, keepdims=keepdim), cnp.argmin(x, axis=dim, keepdims=keepdim)
+def _min_and_where(call: Call, x: LazyTensor, dim: int, keepdim: bool = False) -> list[LazyTensor]:
+    return at_position(x, cnp.argmin(x, axis=dim, keepdims=True) if x.ndim else None, dim, keepdim)
 
 
-@register(aten.max.other)
-def _maximum(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return cnp.maximum(cast(x, call.dtype), cast(y, call.dtype))
-
-
-@register(aten.min.other)
-def _minimum(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return cnp.minimum(cast(x, call.dtype), cast(y, call.dtype))
+def at_position(x: LazyTensor, position: LazyTensor | None, dim: int, keepdim: bool) -> list[LazyTensor]:
+    """Return the elements at positions along an axis, and the positions: where they are, the derivative is. None for rank 0."""
+    if position is None:
+        return [x, cnp.asarray(np.int64(0))]
+    value = cnp.take_along_axis(x, position, axis=dim)
+    return [value, position] if keepdim else [cnp.squeeze(value, dim), cnp.squeeze(position, dim)]
 
 
 @register(aten.argmax)
 def _argmax(call: Call, x: LazyTensor, dim: int | None = None, keepdim: bool = False) -> LazyTensor:
-    return cnp.argmax(x, axis=dim, keepdims=keepdim)
+    return cnp.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim)
 
 
 @register(aten.argmin)
 def _argmin(call: Call, x: LazyTensor, dim: int | None = None, keepdim: bool = False) -> LazyTensor:
-    return cnp.argmin(x, axis=dim, keepdims=keepdim)
+    return cnp.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim)
 
 
 def _variance_of(x: LazyTensor, dim: Dim, correction: float | None, keepdim: bool) -> LazyTensor:
     correction = 1 if correction is None else correction
-    return cnp.var(x, axis=axes_of(dim, x.ndim), ddof=correction, keepdims=keepdim)
+    return cnp.var(wide(x), axis=axes_of(dim, x.ndim), ddof=correction, keepdims=keepdim)
 
 
 @register(aten.var.correction)
 def _variance(
-    call: Call, x: LazyTensor, dim: Dim = None, correction: float | None = None, keepdim: bool = False
+    call: Call, x: LazyTensor, dim: Dim = None, *, correction: float | None = None, keepdim: bool = False
 ) -> LazyTensor:
-    return _variance_of(x, dim, correction, keepdim)
+    return cast(_variance_of(x, dim, correction, keepdim), call.dtype)
 
 
 @register(aten.std.correction)
 def _deviation(
-    call: Call, x: LazyTensor, dim: Dim = None, correction: float | None = None, keepdim: bool = False
+    call: Call, x: LazyTensor, dim: Dim = None, *, correction: float | None = None, keepdim: bool = False
 ) -> LazyTensor:
-    return cnp.sqrt(_variance_of(x, dim, correction, keepdim))
+    # The derivative at a deviation of 0 is 0.
+    return cast(root(_variance_of(x, dim, correction, keepdim)), call.dtype)
+
+
+def _mean_of(call: Call, x: LazyTensor, dim: Dim, keepdim: bool) -> LazyTensor:
+    dtype, _ = call.result_types[1]
+    return cast(cnp.mean(wide(x), axis=axes_of(dim, x.ndim), keepdims=keepdim), dtype)
 
 
 @register(aten.var_mean.correction)
 def _variance_and_mean(
-    call: Call, x: LazyTensor, dim: Dim = None, correction: float | None = None, keepdim: bool = False
+    call: Call, x: LazyTensor, dim: Dim = None, *, correction: float | None = None, keepdim: bool = False
 ) -> tuple[LazyTensor, LazyTensor]:
-    return _variance_of(x, dim, correction, keepdim), cnp.mean(x, axis=axes_of(dim, x.ndim), keepdims=keepdim)
+    return _variance(call, x, dim, correction=correction, keepdim=keepdim), _mean_of(call, x, dim, keepdim)
 
 
-@register(aten.cumsum)
-def _running_sum(call: Call, x: LazyTensor, dim: int, dtype: object = None) -> LazyTensor:
-    return cnp.cumsum(cast(x, call.dtype), axis=dim) if x.ndim else cast(x, call.dtype)
-
-
-@register(aten.cumprod)
-def _running_product(call: Call, x: LazyTensor, dim: int, dtype: object = None) -> LazyTensor:
-    return cnp.cumprod(cast(x, call.dtype), axis=dim) if x.ndim else cast(x, call.dtype)
+@register(aten.std_mean.correction)
+def _deviation_and_mean(
+    call: Call, x: LazyTensor, dim: Dim = None, *, correction: float | None = None, keepdim: bool = False
+) -> tuple[LazyTensor, LazyTensor]:
+    return _deviation(call, x, dim, correction=correction, keepdim=keepdim), _mean_of(call, x, dim, keepdim)
 
 
 @register(aten.logsumexp)
 def _log_sum_exp(call: Call, x: LazyTensor, dim: Dim, keepdim: bool = False) -> LazyTensor:
-    axes = axes_of(dim, x.ndim)
-    x = cast(x, call.dtype)
-    largest = cnp.max(x, axis=axes, keepdims=True)
-    total = largest + cnp.log(cnp.sum(cnp.exp(x - largest), axis=axes, keepdims=True))
-    return total if keepdim else cnp.reshape(total, call.shape)
+    x, axes = wide(cast(x, call.dtype)), axes_of(dim, x.ndim)
+    if x.dtype.kind == "c":
+        largest = cnp.max(cnp.real(x), axis=axes, keepdims=True)
+        shift = cnp.where(cnp.isfinite(largest), largest, 0)
+        total = cnp.log(cnp.sum(cnp.exp(x - shift), axis=axes, keepdims=True)) + shift
+        return cnp.reshape(total, call.shape)
+    return cast(cnp.reshape(nn.logsumexp(x, axes, keepdims=True), call.shape), call.dtype)
 
 
 @register(aten.linalg_vector_norm)
 def _vector_norm(
-    call: Call, x: LazyTensor, ord: float = 2, dim: Dim = None, keepdim: bool = False, dtype: object = None
+    call: Call, x: LazyTensor, ord: float = 2, dim: Dim = None, keepdim: bool = False, *, dtype: object = None
 ) -> LazyTensor:
-    axes = axes_of(dim, x.ndim)
-    size = cnp.absolute(cast(x, call.dtype))
-    if ord == 2:
-        return cnp.sqrt(cnp.sum(cnp.square(size), axis=axes, keepdims=keepdim))
-    if ord == 1:
-        return cnp.sum(size, axis=axes, keepdims=keepdim)
-    if ord == float("inf"):
-        return cnp.max(size, axis=axes, keepdims=keepdim)
-    return cnp.power(cnp.sum(cnp.power(size, ord), axis=axes, keepdims=keepdim), 1 / ord)
+    return cast(_norm_of(x, ord, axes_of(dim, x.ndim), keepdim), call.dtype)
+
+
+def _norm_of(x: LazyTensor, order: float, axes: Axes | None, keepdims: bool) -> LazyTensor:
+    every = tuple(range(x.ndim)) if axes is None else axes
+    size = cnp.absolute(x) if x.dtype.kind == "c" else wide(x)
+    size = size if size.dtype.kind == "f" else cast(size, np.dtype(np.float64))
+    if order == -math.inf:
+        return cnp.min(cnp.absolute(size), axis=every, keepdims=keepdims)
+    return norm_along("norm", size, order, every, keepdims)
+
+
+@register(aten.norm)
+def _norm(
+    call: Call,
+    x: LazyTensor,
+    p: float | None = 2,
+    dim: Dim = None,
+    keepdim: bool = False,
+    *,
+    dtype: object = None,
+) -> LazyTensor:
+    return cast(_norm_of(x, 2 if p is None else p, axes_of(dim, x.ndim), keepdim), call.dtype)
+
+
+@register(aten.dist)
+def _distance(call: Call, x: LazyTensor, y: LazyTensor, p: float = 2) -> LazyTensor:
+    return cast(_norm_of(cast(x, call.dtype) - cast(y, call.dtype), p, None, False), call.dtype)
+
+
+@register(aten.trace)
+def _trace(call: Call, x: LazyTensor) -> LazyTensor:
+    return cast(cnp.trace(x), call.dtype)
+
+
+@register(aten._cdist_forward)
+def _distances(call: Call, x: LazyTensor, y: LazyTensor, p: float, compute_mode: int | None) -> LazyTensor:
+    return nn.cdist(x, y, order=p)
+
+
+@register(aten._euclidean_dist)
+def _euclidean_distances(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return nn.cdist(x, y)
+
+
+@register(aten._pdist_forward)
+def _distances_of_pairs(call: Call, x: LazyTensor, p: float = 2) -> LazyTensor:
+    return nn.pdist(x, order=p)
+
+
+@register(aten._cdist_backward)
+def _distances_backward(call: Call, g: LazyTensor, x: LazyTensor, y: LazyTensor, p: float, *rest: Any) -> LazyTensor:
+    return pulled_back(lambda operand: nn.cdist(operand, y, order=p), (x,), g)[0]

@@ -15,25 +15,33 @@ from composit.errors import UnsupportedOperationError
 from flashlight.tracer import trace
 
 
-def test_an_unsupported_operation_says_its_name_its_place_and_how_to_add_it() -> None:
-    class Spectrum(nn.Module):
+@torch.library.custom_op("flashlight_tests::tripled", mutates_args=())
+def tripled(x: torch.Tensor, times: int) -> torch.Tensor:
+    return x * (3 * times)
+
+
+def test_an_operation_without_row_says_its_name_its_place_its_signature_and_how_to_add_it() -> None:
+    class Tripled(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.fft.fft(x)
+            return tripled(x, 2)
 
     class Outer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.spectrum = Spectrum()
+            self.inner = Tripled()
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.spectrum(x)
+            return self.inner(x)
 
     with pytest.raises(UnsupportedOperationError) as raised, trace():
-        Outer()(torch.ones(4, dtype=torch.complex64))
+        Outer()(torch.ones(4))
     text = str(raised.value)
-    assert "aten._fft_c2c.default" in text
-    assert "spectrum (Spectrum)" in text
-    assert "@flashlight.register(torch.ops.aten._fft_c2c.default)" in text
+    assert "torch called flashlight_tests.tripled.default with (float32[4], 2) in inner (Tripled)" in text
+    assert "flashlight_tests::tripled(Tensor x, SymInt times) -> Tensor" in text
+    assert "return tripled(x, 2)" in text
+    assert "flashlight/operations/" in text
+    assert "@flashlight.register(torch.ops.flashlight_tests.tripled.default)" in text
+    assert "def _tripled(call, x, times)" in text
 
 
 def test_a_registered_operation_is_captured() -> None:

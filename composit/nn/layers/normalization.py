@@ -21,7 +21,7 @@ from composit.nn.arguments import axes_or_all, check_shape, floating
 from composit.nn.layers.normalized import Normalize, Scaled
 from composit.nn.row_sums import count_along
 from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, normalize_axis
-from composit.operation import Dtype
+from composit.operation import Axes, Dtype
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -56,7 +56,7 @@ def layer_norm(
         array([[-2.,  3.]])
     """
     tensor = floating("layer_norm", x)
-    y, _, _ = apply_several(Normalize(axes_or_all(axis, tensor.ndim), float(epsilon)), tensor)
+    y, _, _ = standardized(tensor, axes_or_all(axis, tensor.ndim), epsilon)
     return _scaled("layer_norm", y, weight, bias)
 
 
@@ -93,10 +93,17 @@ def _scaled(function: str, y: LazyTensor, weight: TensorLike | None, bias: Tenso
                 f"{function}: {name} has shape {part.shape} for x with shape {y.shape}; expected what broadcasts to x,"
                 " such as the lengths of the normalised axes; reshape it first"
             )
-    return _times_plus(y, parts[0], parts[1])
+    return scaled(y, parts[0], parts[1])
 
 
-def _times_plus(y: LazyTensor, weight: LazyTensor | None, bias: LazyTensor | None) -> LazyTensor:
+def standardized(x: LazyTensor, axes: Axes, epsilon: float) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
+    """Return x with mean 0 and variance 1 along axes, and the mean and the variance, with the axes kept."""
+    y, mean, variance = apply_several(Normalize(axes, float(epsilon)), x)
+    return y, mean, variance
+
+
+def scaled(y: LazyTensor, weight: LazyTensor | None, bias: LazyTensor | None) -> LazyTensor:
+    """Return y times weight, plus bias; None leaves one out."""
     if weight is not None and bias is not None:
         return apply(Scaled(), y, weight, bias)
     result = y if weight is None else y * weight
@@ -130,7 +137,7 @@ def _scaled_channels(
 ) -> LazyTensor:
     factor = None if weight is None else _along_channels(function, "weight", weight, y, axis)
     offset = None if bias is None else _along_channels(function, "bias", bias, y, axis)
-    return _times_plus(y, factor, offset)
+    return scaled(y, factor, offset)
 
 
 def batch_norm(
@@ -197,7 +204,7 @@ def batch_norm_training(
             f"batch_norm_training: x with shape {tensor.shape} has one value per channel, along axis {axis}, whose variance is 0;"
             " expected several; use batch_norm with running statistics"
         )
-    y, mean, variance = apply_several(Normalize(axes, float(epsilon)), tensor)
+    y, mean, variance = standardized(tensor, axes, epsilon)
     vectors = [cnp.reshape(each, (tensor.shape[axis],)) for each in (mean, variance * (count / max(count - 1, 1)))]
     running = [
         batch if old is None else _blended(name, old, batch, momentum)
@@ -243,7 +250,7 @@ def group_norm(
         )
     shape = (*tensor.shape[:axis], num_groups, channels // num_groups, *tensor.shape[axis + 1 :])
     axes = tuple(other for other in range(1, len(shape)) if other != axis)
-    y, _, _ = apply_several(Normalize(axes, float(epsilon)), cnp.reshape(tensor, shape))
+    y, _, _ = standardized(cnp.reshape(tensor, shape), axes, epsilon)
     return _scaled_channels("group_norm", cnp.reshape(y, tensor.shape), weight, bias, axis)
 
 
@@ -268,7 +275,7 @@ def instance_norm(
     tensor = floating("instance_norm", x)
     axis = normalize_axis(channel_axis, tensor.ndim)
     axes = tuple(other for other in range(1, tensor.ndim) if other != axis)
-    y, _, _ = apply_several(Normalize(axes, float(epsilon)), tensor)
+    y, _, _ = standardized(tensor, axes, epsilon)
     return _scaled_channels("instance_norm", y, weight, bias, axis)
 
 

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import composit.numpy as cnp
 from composit.apply import apply
+from composit.derivative_types import Namespace
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import check_shape, floating, integral, one_of
+from composit.nn.composition import Composition, Value
 from composit.nn.distances import norm_along
 from composit.nn.gradient_flow import stop_gradient
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.indexing.advanced_indices import known_integers
-from composit.numpy.indexing.taking import TakeAdjoint
-from composit.operation import Array
+from composit.numpy.indexing.taking import Take, TakeAdjoint
+from composit.operation import Array, OperationKind, TensorType, VjpContext
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 __all__ = ["embedding", "embedding_bag", "one_hot", "rotary_embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedRows(Composition):
+    """Rows of a table at indices, one of which is padding: its row gets no gradient. Operands: table and indices.
+
+    Derivative:  g added at the indices that are not the padding
+    """
+
+    padding: int
+    kind = OperationKind.MOVEMENT
+    raises_by_value = True
+
+    def may_raise(self, operand_types: Sequence[TensorType], are_known: Sequence[bool]) -> bool:
+        return not are_known[1]
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return Take(0, "raise").result_types(*operand_types)
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        table, indices = operands
+        return xp.take(table, indices, axis=0)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (table, indices) = context.xp, context.cotangents, context.operands
+        is_padding = xp.expand_dims(indices == self.padding, -1)
+        adjoint = TakeAdjoint(0, "raise", xp.shape(table))
+        return [xp.apply(adjoint, xp.where(is_padding, 0, g), indices), None]
 
 
 def embedding(
@@ -50,9 +81,10 @@ def embedding(
                [1., 2.]])
     """
     places, table = integral("embedding", indices, "indices"), _table("embedding", weight)
-    rows = cnp.take(table, places, axis=0)
-    if padding_index is not None:
-        rows = _without_gradient_at(rows, places, padding_index, table.shape[0])
+    if padding_index is None:
+        rows = cnp.take(table, places, axis=0)
+    else:
+        rows = apply(PaddedRows(_row("embedding", padding_index, table.shape[0])), table, places)
     if largest_norm is not None:
         rows = rows * _scale("embedding", rows, largest_norm, norm_order)
     return rows
@@ -69,11 +101,6 @@ def _row(function: str, index: int, count: int) -> int:
     if not -count <= index < count:
         raise ParameterError(f"{function}: padding_index={index} was given for {count} rows; expected one of them")
     return index % count
-
-
-def _without_gradient_at(rows: LazyTensor, places: LazyTensor, padding_index: int, count: int) -> LazyTensor:
-    is_padding = cnp.expand_dims(places == _row("embedding", padding_index, count), -1)
-    return cnp.where(is_padding, stop_gradient(rows), rows)
 
 
 def _scale(function: str, rows: LazyTensor, largest: float, order: float) -> LazyTensor:

@@ -88,11 +88,20 @@ def interpolate(
     if mode == "area":
         result = adaptive_average_pool(tensor, counts)
         return cnp.moveaxis(result, 1, -1) if channels_last else result
-    dtype = tensor.dtype if tensor.dtype.kind == "f" else np.dtype(np.float64)
-    for place, (length, count, factor) in enumerate(zip(tensor.shape[2:], counts, factors, strict=True), start=2):
+    result = resized(tensor, counts, factors, mode, align_corners)
+    return cnp.moveaxis(result, 1, -1) if channels_last else result
+
+
+def resized(
+    x: LazyTensor, lengths: Sequence[int], factors: Sequence[float | None], mode: str, align_corners: bool
+) -> LazyTensor:
+    """Return x (n, channels, ...) with these spatial lengths; a factor is what torch divides positions by, None the quotient of lengths."""
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    for place, (count, factor) in enumerate(zip(lengths, factors, strict=True), start=2):
+        length = x.shape[place]
         axis = _Axis(length, count, _step(length, count, factor, align_corners), align_corners, dtype)
-        tensor = _resampled(tensor, place, axis, mode)
-    return cnp.moveaxis(tensor, 1, -1) if channels_last else tensor
+        x = _resampled(x, place, axis, mode)
+    return x
 
 
 def _check_mode(mode: str, rank: int, align_corners: bool, shape: Shape) -> None:

@@ -1,0 +1,192 @@
+"""Sums, differences, quotients and powers, with torch's promotion; bounds (clamp), choices (where) and what is built of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit.handle import TensorHandle
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten, cast, promote, typed, wide
+from flashlight.table import Call, register
+
+
+def _times(x: Any, factor: complex) -> Any:  # Any: a tensor or a number
+    # Among integers the factor wraps to the range of their dtype.
+    if factor == 1:
+        return x
+    is_integral = isinstance(x, TensorHandle) and x.dtype.kind in "iu"
+    return cnp.multiply(x, typed(factor, x.dtype) if is_integral else factor)
+
+
+@register(aten.add)
+def _add(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
+    x, y = promote(call, x, y)
+    return cast(cnp.add(x, _times(y, alpha)), call.dtype)
+
+
+@register(aten.sub, aten.subtract)
+def _subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
+    x, y = promote(call, x, y)
+    return cast(cnp.subtract(x, _times(y, alpha)), call.dtype)
+
+
+@register(aten.rsub)
+def _reflected_subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
+    x, y = promote(call, x, y)
+    return cast(cnp.subtract(y, _times(x, alpha)), call.dtype)
+
+
+@register(aten.div, aten.true_divide, aten.divide)
+def _divide(
+    call: Call, x: LazyTensor | complex, y: LazyTensor | complex, rounding_mode: str | None = None
+) -> LazyTensor:
+    x, y = promote(call, x, y)
+    if rounding_mode == "floor":
+        return cast(cnp.floor_divide(x, y), call.dtype)
+    given = x.dtype if isinstance(x, TensorHandle) else call.dtype
+    if rounding_mode == "trunc" and call.dtype.kind in "iu":
+        return cast(_truncated_quotient(x, y), call.dtype)
+    # An in-place division keeps the float dtype it has; integers are divided in the result's dtype.
+    dtype = call.dtype if given.kind in "biu" else given
+    quotient = cnp.divide(wide(cast(x, dtype)), wide(cast(y, dtype)))
+    return cast(cnp.trunc(quotient) if rounding_mode == "trunc" else quotient, call.dtype)
+
+
+def _truncated_quotient(x: Any, y: Any) -> LazyTensor:  # Any: tensors or numbers
+    quotient = cnp.floor_divide(x, y)
+    is_rounded_down = (quotient < 0) & (quotient * y != x)
+    return cnp.where(is_rounded_down, quotient + 1, quotient)
+
+
+@register(aten.floor_divide)
+def _floor_divide(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return cast(cnp.floor_divide(*promote(call, x, y)), call.dtype)
+
+
+@register(aten.pow)
+def _power(call: Call, x: LazyTensor | complex, exponent: LazyTensor | complex) -> LazyTensor:
+    x, exponent = promote(call, x, exponent)
+    if isinstance(x, TensorHandle) and not isinstance(exponent, TensorHandle):
+        # x ** 2 -> x * x, x ** 0.5 -> sqrt(x): torch computes these so, and they are many times faster.
+        shortcut = _POWERS.get(exponent)
+        if shortcut is not None and x.dtype.kind == "f":
+            return cast(shortcut(x), call.dtype)
+    if call.common_dtype(0, 1).kind in "iu" and isinstance(exponent, TensorHandle):
+        return cast(_integer_power(cast(x, call.dtype), exponent), call.dtype)
+    return cast(cnp.power(x, exponent), call.dtype)
+
+
+def _integer_power(x: Any, exponent: LazyTensor) -> LazyTensor:
+    # torch's integers to negative powers: 1 and -1 have theirs, others round to 0.
+    is_negative = exponent < 0
+    power = cnp.power(x, cnp.where(is_negative, 0, exponent))
+    inverse = cnp.where(x == 1, 1, cnp.where(x == -1, 1 - 2 * (exponent % 2), 0))
+    return cnp.where(is_negative, inverse, power)
+
+
+_POWERS: dict[complex, Callable[[LazyTensor], LazyTensor]] = {
+    2: cnp.square,
+    0.5: cnp.sqrt,
+    1: lambda x: x,
+    -1: lambda x: 1 / x,
+}
+
+
+@register(aten.ldexp)
+def _times_power_of_two(call: Call, x: LazyTensor, exponent: LazyTensor) -> LazyTensor:
+    return cast(cast(x, call.dtype) * cnp.exp2(cast(exponent, call.dtype)), call.dtype)
+
+
+@register(aten.clamp, aten.clip)
+def _clamp(call: Call, x: LazyTensor, min: LazyTensor | None = None, max: LazyTensor | None = None) -> LazyTensor:
+    # Choices, not numpy's maximum: at a bound the derivative is 1, where maximum shares it.
+    x = cast(x, call.dtype)
+    if min is not None:
+        low = _bound(min, call)
+        x = cnp.where(_is_below(x, low), low, x)
+    if max is not None:
+        high = _bound(max, call)
+        x = cnp.where(_is_above(x, high), high, x)
+    return cast(x, call.dtype)
+
+
+def _bound(bound: Any, call: Call) -> Any:  # Any: a tensor, or a number that becomes a scalar of the result's dtype
+    if isinstance(bound, TensorHandle):
+        tensor: Any = bound  # Any: a LazyTensor, of which TensorHandle is the base
+        return cast(tensor, call.dtype)
+    return typed(bound, call.dtype)
+
+
+def _is_below(x: LazyTensor, low: Any) -> LazyTensor:
+    # NaN as a bound gives NaN.
+    return (x < low) | (low != low) if isinstance(low, TensorHandle) and low.dtype.kind == "f" else x < low
+
+
+def _is_above(x: LazyTensor, high: Any) -> LazyTensor:
+    return (x > high) | (high != high) if isinstance(high, TensorHandle) and high.dtype.kind == "f" else x > high
+
+
+@register(aten.clamp_min)
+def _clamp_min(call: Call, x: LazyTensor, low: LazyTensor) -> LazyTensor:
+    return _clamp(call, x, min=low)
+
+
+@register(aten.clamp_max)
+def _clamp_max(call: Call, x: LazyTensor, high: LazyTensor) -> LazyTensor:
+    return _clamp(call, x, max=high)
+
+
+@register(aten.where.self, aten.where.ScalarOther, aten.where.ScalarSelf, aten.where.Scalar)
+def _where(call: Call, condition: LazyTensor, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    chosen = cnp.where(cast(condition, np.dtype(np.bool_)), cast(x, call.dtype), cast(y, call.dtype))
+    return cast(chosen, call.dtype)
+
+
+@register(aten.masked_fill)
+def _masked_fill(call: Call, x: LazyTensor, mask: LazyTensor, value: LazyTensor) -> LazyTensor:
+    chosen = cnp.where(cast(mask, np.dtype(np.bool_)), _bound(value, call), cast(x, call.dtype))
+    return cast(chosen, call.dtype)
+
+
+@register(aten.lerp)
+def _interpolate(call: Call, x: LazyTensor, end: LazyTensor, weight: Any) -> LazyTensor:
+    # From the nearer end, as torch: at weight 1 the result is `end` itself.
+    x, end, weight = wide(x), wide(end), wide(weight)
+    from_start, from_end = cnp.add(x, weight * (end - x)), cnp.subtract(end, (end - x) * (1 - weight))
+    if not isinstance(weight, TensorHandle):
+        return cast(from_start if abs(weight) < 0.5 else from_end, call.dtype)
+    return cast(cnp.where(cnp.absolute(weight) < 0.5, from_start, from_end), call.dtype)
+
+
+@register(aten.addcmul)
+def _add_product(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value: complex = 1) -> LazyTensor:
+    product = cast(y, call.dtype) * cast(z, call.dtype)
+    return cast(cnp.add(cast(x, call.dtype), _times(product, value)), call.dtype)
+
+
+@register(aten.addcdiv)
+def _add_quotient(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value: complex = 1) -> LazyTensor:
+    quotient = cast(y, call.dtype) / cast(z, call.dtype)
+    return cast(cnp.add(cast(x, call.dtype), _times(quotient, value)), call.dtype)
+
+
+@register(aten.xlogy, aten.special_xlogy)
+def _x_log_y(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return _times_log(call, x, y, cnp.log)
+
+
+@register(aten.special_xlog1py)
+def _x_log_one_plus_y(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return _times_log(call, x, y, cnp.log1p)
+
+
+def _times_log(call: Call, x: Any, y: Any, logarithm: Callable[[Any], LazyTensor]) -> LazyTensor:
+    """Return x * log(y), 0 where x is 0 whatever y is, but NaN where y is NaN."""
+    x, y = (_bound(each, call) for each in (x, y))
+    is_zero = (x == 0) & ~cnp.isnan(y)
+    safe = cnp.where(is_zero, 1, y)
+    return cast(cnp.where(is_zero, 0, x * logarithm(safe)), call.dtype)

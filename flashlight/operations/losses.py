@@ -1,0 +1,158 @@
+"""Losses that torch's dispatcher computes whole; the others reach the table in their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit import nn
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten, cast, pulled_back, wide
+from flashlight.table import Call, Row, register
+
+# torch's numbers of reductions.
+_REDUCTIONS = ("none", "mean", "sum")
+_MEAN = 1
+
+
+def _of_nn(function: Callable[..., LazyTensor], *names: str) -> Row:
+    """Return the row of a loss of x and target, whose further positional arguments have these names in composit.nn."""
+
+    def row(call: Call, x: LazyTensor, target: LazyTensor, *how: Any) -> LazyTensor:
+        named: dict[str, Any] = dict(zip(names, how, strict=False))
+        reduction = _REDUCTIONS[named.pop("reduction", _MEAN)]
+        return cast(function(wide(x), wide(target), reduction=reduction, **named), call.dtype)
+
+    return row
+
+
+_LOSSES: dict[Any, Row] = {  # Any: operations of torch
+    aten.mse_loss: _of_nn(nn.losses.mse, "reduction"),
+    aten.smooth_l1_loss: _of_nn(nn.losses.smooth_l1, "reduction", "beta"),
+    aten.huber_loss: _of_nn(nn.losses.huber, "reduction", "delta"),
+    aten.soft_margin_loss: _of_nn(nn.losses.soft_margin, "reduction"),
+    aten.binary_cross_entropy: _of_nn(nn.losses.bce, "weight", "reduction"),
+    aten.multi_margin_loss: _of_nn(nn.losses.multi_margin, "order", "margin", "weight", "reduction"),
+}
+
+
+def _derivative(forward: Row) -> Row:
+    def row(call: Call, g: LazyTensor, x: LazyTensor, target: LazyTensor, *how: Any, **more: Any) -> LazyTensor:
+        return pulled_back(lambda operand: forward(call, operand, target, *how, **more), (x,), g)[0]
+
+    return row
+
+
+for _operation, _row in _LOSSES.items():
+    register(_operation)(_row)
+register(aten.multi_margin_loss_backward)(_derivative(_LOSSES[aten.multi_margin_loss]))
+
+
+@register(aten.binary_cross_entropy_with_logits)
+def _cross_entropy_of_logits(
+    call: Call,
+    x: LazyTensor,
+    target: LazyTensor,
+    weight: LazyTensor | None = None,
+    pos_weight: LazyTensor | None = None,
+    reduction: int = _MEAN,
+) -> LazyTensor:
+    losses = nn.losses.bce_with_logits(
+        wide(x), wide(target), weight=weight, positive_weight=pos_weight, reduction=_REDUCTIONS[reduction]
+    )
+    return cast(losses, call.dtype)
+
+
+@register(aten.nll_loss_forward, aten.nll_loss2d_forward)
+def _negative_log_likelihood(
+    call: Call, x: LazyTensor, target: LazyTensor, weight: LazyTensor | None, reduction: int, ignore_index: int
+) -> list[LazyTensor]:
+    loss = nn.losses.nll(wide(x), target, weight=weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction])
+    return [cast(loss, call.dtype), _total_weight(call, target, weight, reduction, ignore_index)]
+
+
+def _total_weight(
+    call: Call, target: LazyTensor, weight: LazyTensor | None, reduction: int, ignore_index: int
+) -> LazyTensor:
+    """Return the sum of the targets' weights, by which the mean was divided; 0 where torch needs none."""
+    if _REDUCTIONS[reduction] == "none":
+        return cnp.zeros((), call.dtype)
+    counts = target != ignore_index
+    factors = cast(counts, call.dtype)
+    if weight is not None:
+        factors = factors * cnp.take(weight, cnp.where(counts, target, 0))
+    return cnp.sum(factors)
+
+
+@register(aten.nll_loss_backward, aten.nll_loss2d_backward)
+def _negative_log_likelihood_backward(
+    call: Call,
+    g: LazyTensor,
+    x: LazyTensor,
+    target: LazyTensor,
+    weight: LazyTensor | None,
+    reduction: int,
+    ignore_index: int,
+    total_weight: LazyTensor,
+) -> LazyTensor:
+    def forward(x: LazyTensor) -> LazyTensor:
+        return nn.losses.nll(x, target, weight=weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction])
+
+    return pulled_back(forward, (x,), g)[0]
+
+
+@register(aten.multilabel_margin_loss_forward)
+def _multilabel_margin(call: Call, x: LazyTensor, target: LazyTensor, reduction: int) -> list[LazyTensor]:
+    loss = nn.losses.multilabel_margin(x, target, reduction=_REDUCTIONS[reduction])
+    # Whether each class is among the targets, which end at the first negative number.
+    counts = cnp.cumsum(cast(target < 0, np.dtype(np.int64)), axis=-1) == 0 if target.ndim else target >= 0
+    labels = cnp.where(counts, target, -1)
+    classes = cnp.reshape(cnp.arange(x.shape[-1] if x.ndim else 1), (-1, 1))
+    found = cnp.any(cnp.expand_dims(labels, -2) == classes, axis=-1) if target.ndim else labels == 0
+    return [loss, cnp.reshape(cast(found, x.dtype), target.shape)]
+
+
+@register(aten._ctc_loss)
+def _temporal_classification(
+    call: Call,
+    scores: LazyTensor,
+    targets: LazyTensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    zero_infinity: bool = False,
+) -> list[LazyTensor]:
+    losses = _ctc(scores, targets, input_lengths, target_lengths, blank, zero_infinity)
+    # The second result is for torch's backward pass.
+    return [losses, *(cnp.zeros(shape, dtype) for dtype, shape in call.result_types[1:])]
+
+
+def _ctc(
+    scores: LazyTensor, targets: LazyTensor, input_lengths: Any, target_lengths: Any, blank: int, zero_infinity: bool
+) -> LazyTensor:
+    lengths = [
+        np.asarray(each, np.int64) if isinstance(each, list) else each for each in (input_lengths, target_lengths)
+    ]
+    return nn.losses.ctc(scores, targets, *lengths, blank=blank, zero_infinity=zero_infinity, reduction="none")
+
+
+@register(aten._ctc_loss_backward)
+def _temporal_classification_backward(
+    call: Call,
+    g: LazyTensor,
+    scores: LazyTensor,
+    targets: LazyTensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    neg_log_likelihood: LazyTensor,
+    log_alpha: LazyTensor,
+    blank: int,
+    zero_infinity: bool = False,
+) -> LazyTensor:
+    def forward(scores: LazyTensor) -> LazyTensor:
+        return _ctc(scores, targets, input_lengths, target_lengths, blank, zero_infinity)
+
+    return pulled_back(forward, (scores,), g)[0]

@@ -1,0 +1,204 @@
+"""torch's own samples of its operators (the OpInfo database of the torch package), captured by flashlight.
+
+For each sample three things are compared with torch: the value by numpy alone, with torch forbidden to compute; the value on
+other inputs, so that nothing which torch computed at the trace is a constant of the graph; the gradients by chain_rule.
+
+    python -m tests.flashlight.opinfo [name ...]    prints what fails, and why
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import composit as cnp
+import flashlight
+from composit.nn import chain_rule
+from composit.program import ancestors_in_order
+from tests.composit.nn.opinfo import entries
+
+Tensor = torch.Tensor
+
+
+class TorchIsForbidden(TorchDispatchMode):
+    """Raises when torch computes anything."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise AssertionError(f"torch computed {func} while the graph was evaluated")
+
+
+@dataclass
+class Outcome:
+    """What became of an entry's samples: how many there are, and what went wrong by the number of the sample."""
+
+    count: int = 0
+    values: dict[int, str] = field(default_factory=dict)
+    gradients: dict[int, str] = field(default_factory=dict)
+
+
+def run_entry(name: str, *, most: int | None = None) -> Outcome:
+    """Return the outcome of the first samples of an entry (all, unless `most` is given), in float64 where torch has it."""
+    record, outcome = entries("")[name], Outcome()
+    for number, sample in enumerate(samples_of(record)):
+        if number == most:
+            break
+        outcome.count += 1
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            said, gradient = _compare(record, sample)
+        if said:
+            outcome.values[number] = said
+        if gradient:
+            outcome.gradients[number] = gradient
+    return outcome
+
+
+def samples_of(record: Any) -> Iterator[Any]:
+    """Return torch's samples of a record."""
+    torch.manual_seed(0)
+    kinds = record.supported_dtypes("cpu")
+    preferred = (torch.float64, torch.float32, torch.int64, torch.complex64, *kinds)
+    dtype = next((kind for kind in preferred if kind in kinds), torch.float32)
+    wants_gradient = record.supports_autograd and dtype.is_floating_point
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield from record.sample_inputs("cpu", dtype, requires_grad=wants_gradient)
+
+
+def _compare(record: Any, sample: Any) -> tuple[str, str]:
+    """Return what is wrong with values and with gradients, "" if nothing is."""
+    arguments = (sample.input, *sample.args)
+    torch.manual_seed(0)
+    try:
+        with flashlight.tracer.trace():
+            # What an entry does with results before it compares them: signs of singular vectors, for example, are arbitrary.
+            result = sample.output_process_fn_grad(record.op(*arguments, **sample.kwargs))
+        # An output that no trace has seen is an input, returned as it is.
+        outputs = [tensor for tensor in _tensors(result) if hasattr(tensor, "__lazy_tensor__")]
+        found = _evaluated(outputs)
+        said = _differences("value", found, outputs)
+        said = said or _fresh(record, sample, outputs)
+        gradient = said or _gradients(_tensors([arguments, sample.kwargs]), outputs)
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400], "no value"
+    return said, gradient
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [tensor for part in value for tensor in _tensors(part)]
+    return []
+
+
+def _evaluated(outputs: Sequence[Tensor], inputs: Mapping[Tensor, Any] | None = None) -> list[Any]:
+    if not outputs:
+        return []
+    with TorchIsForbidden():
+        return [np.asarray(value) for value in cnp.evaluate(list(outputs), inputs=dict(inputs or {}))]
+
+
+def _differences(what: str, found: Sequence[Any], expected: Sequence[Tensor]) -> str:
+    for value, tensor in zip(found, expected, strict=True):
+        part = _numpy(tensor)
+        if value.shape != part.shape or value.dtype != part.dtype:
+            return f"{what}: {value.dtype}{value.shape} for {part.dtype}{part.shape}"
+        precision = 1e-4 if part.dtype.char in "fFe" else 1e-7
+        finite = np.abs(part[np.isfinite(part)]) if part.dtype.kind in "fc" else np.abs(part)
+        scale = max(1.0, float(finite.max(initial=0)))
+        if not np.allclose(value, part, rtol=precision, atol=precision * scale, equal_nan=True):
+            return f"{what}: {_short(value)} for {_short(part)}"
+    return ""
+
+
+def _numpy(tensor: Tensor) -> Any:
+    return tensor.detach().resolve_conj().resolve_neg().numpy(force=True)
+
+
+def _short(value: Any) -> str:
+    return np.array2string(value.reshape(-1)[:6], precision=4).replace("\n", "")
+
+
+def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
+    """Compare on other inputs: floats in reverse order. Where torch refuses these, or shapes follow from values, nothing is compared."""
+    changed: dict[Tensor, Tensor] = {}
+
+    def other(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            if not value.is_floating_point() or value.numel() < 2:
+                return value
+            new = changed.get(value)
+            if new is None:
+                new = changed[value] = (
+                    value.detach().flatten().flip(0).reshape(value.shape).requires_grad_(value.requires_grad)
+                )
+            return new
+        if isinstance(value, list | tuple) and type(value) in (list, tuple):
+            return type(value)(map(other, value))
+        return value
+
+    arguments = other((sample.input, *sample.args))
+    keywords = {key: other(value) for key, value in sample.kwargs.items()}
+    torch.manual_seed(0)
+    try:
+        expected = _tensors(sample.output_process_fn_grad(record.op(*arguments, **keywords)))
+        expected = [tensor for tensor in expected if not any(tensor is given for given in changed.values())]
+    except (RuntimeError, ValueError, IndexError):
+        return ""
+    if [tensor.shape for tensor in expected] != [tensor.shape for tensor in outputs]:
+        return ""
+    nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(output).node for output in outputs])}
+    traced = {old: new for old, new in changed.items() if hasattr(old, "__lazy_tensor__")}
+    reached = {old: _numpy(new) for old, new in traced.items() if id(flashlight.lazy_tensor(old).node) in nodes}
+    try:
+        found = _evaluated(outputs, reached)
+    except cnp.errors.GuardError:
+        return ""
+    return _differences("fresh", found, expected)
+
+
+def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
+    wanted = [tensor for tensor in inputs if tensor.requires_grad and tensor.is_leaf]
+    reached = [tensor for tensor in outputs if tensor.requires_grad and not tensor.is_complex()]
+    if not wanted or not reached:
+        return ""
+    generator = np.random.default_rng(0)
+    weights = [np.asarray(generator.normal(size=tuple(each.shape))).astype(_numpy(each).dtype) for each in reached]
+    given = torch.autograd.grad(reached, wanted, list(map(torch.from_numpy, weights)), allow_unused=True)
+    filled = [torch.zeros_like(x) if each is None else each for each, x in zip(given, wanted, strict=True)]
+    cotangents = {tensor: cnp.asarray(weight) for tensor, weight in zip(reached, weights, strict=True)}
+    try:
+        gradients = chain_rule(cotangents, wanted, unreached="zeros")
+        found = [np.asarray(value) for value in cnp.evaluate(gradients)]
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    return _differences("gradient", found, filled)
+
+
+def main(names: Sequence[str]) -> None:
+    """Print the outcome of the entries with these names, all if there are none."""
+    good = with_gradients = 0
+    chosen = [name for name in entries("") if not names or name in names]
+    for name in chosen:
+        outcome = run_entry(name)
+        good += not outcome.values
+        with_gradients += not outcome.gradients
+        for what, failures in (("value", outcome.values), ("gradient", outcome.gradients)):
+            if failures:
+                number, said = next(iter(failures.items()))
+                print(f"{what:8} {name} {len(failures)}/{outcome.count}: #{number} {said}", flush=True)
+    print(f"{good} of {len(chosen)} entries by value, {with_gradients} by gradient")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
