@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 pytest.importorskip("sklearn")
 pytest.importorskip("tqdm")
 
+import examples
 from examples import char_lm, digits, digits_cnn, digits_vit, graph, lstm, xor
 
 
@@ -134,6 +137,26 @@ def test_a_small_recurrent_network_learns_on_few_digits(backend: str, tmp_path: 
     options = ["--epochs", "16", "--truncate", "160", "--hidden", "16", "--batch-size", "32", "--learning-rate", "0.03"]
     assert lstm.main([*options, "--backend", backend, "--curve", str(curve)]) > 0.4
     assert curve.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("module", ["xor", "graph"])
+def test_an_example_runs_as_a_module(module: str, tmp_path: Path) -> None:
+    options = ["--backend", "numpy", *(["--picture", str(tmp_path / "linear.dot")] if module == "graph" else [])]
+    ran = subprocess.run(
+        [sys.executable, "-m", f"examples.{module}", *options],
+        cwd=Path(examples.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "steps on numpy" in ran.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+@pytest.mark.parametrize(("model", "least"), [(digits_cnn, 0.98), (digits_vit, 0.95)], ids=["CNN", "ViT"])
+def test_the_digits_are_read_as_well_as_promised(model: Any, least: float, backend: str) -> None:
+    assert model.main(["--backend", backend]) >= least
 
 
 def test_mnists_files_are_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,3 +93,14 @@ def test_a_lazy_module_must_have_seen_an_input() -> None:
         flashlight.parameters_of(module)
     module(torch.ones(1, 3))
     assert flashlight.parameters_of(module)["weight"].shape == (2, 3)
+
+
+def test_saved_parameters_are_loaded_by_torch(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    from safetensors.torch import load_file
+
+    module, other = (torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)) for _ in range(2))
+    nn.save(tmp_path / "model.safetensors", flashlight.parameters_of(module))
+    other.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    for first, second in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(first, second)
