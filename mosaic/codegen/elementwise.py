@@ -100,7 +100,9 @@ def row_helper(
     parameters = tuple(
         c.Parameter(lanes.declare(vector), operand.text) for vector, operand in zip(types, operands, strict=True)
     )
-    full_name = f"{name}_{types[-1].name}"
+    # As many lanes may have truth values of another width, beside wider numbers.
+    own_mask = "" if types[-1].mask == lanes.mask else f"_{lanes.mask.name}"
+    full_name = f"{name}_{types[-1].name}{own_mask}"
     function = inline_function(full_name, lanes.declare(lanes.type(result)), parameters, (c.Return(value),))
     return Helper(full_name, (function,), tuple(lanes.helpers.values()))
 

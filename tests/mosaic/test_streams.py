@@ -133,3 +133,18 @@ def test_elements_with_an_index_each_are_copied_one_by_one(dtype: str, mode: str
         assert "load_indexed_" not in model.source
     for result, expected in zip(model(array), program(np, array), strict=True):
         np.testing.assert_array_equal(result, expected)
+
+
+def test_kernels_with_truth_values_of_different_widths_share_a_file() -> None:
+    ints, others = (np.arange(20_000, dtype="i4") % number for number in (2, 3))
+    doubles = np.linspace(0, 1, 20_000)
+    x, y, z = map(cnp.asarray, (ints, others, doubles))
+
+    def program(m: Any, x: Any, y: Any, z: Any) -> list[Any]:
+        return [m.logical_and(x, y), m.where(m.logical_and(y, x), m.sqrt(z), 2.0)]
+
+    model = mosaic.compile(program(cnp, x, y, z), inputs=[x, y, z], target="x86-64-v4")
+    assert "logical_and_i32x8(" in model.source
+    assert "logical_and_i32x8_i64x8(" in model.source
+    for result, expected in zip(model(ints, others, doubles), program(np, ints, others, doubles), strict=True):
+        np.testing.assert_array_equal(result, expected)

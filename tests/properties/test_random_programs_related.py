@@ -103,21 +103,24 @@ def faults(batch: Batch, results: Sequence[Any]) -> Iterator[str]:
         values = seen.setdefault(id(program), dict(program.inputs))
         if not isinstance(line.value, list | tuple):
             values[line.name] = value
-        # numpy rounds products and magnitudes of complex numbers once or twice, by how they lie in memory.
-        is_rounded = any(np.iscomplexobj(each) for each in values.values())
+        # numpy rounds products and magnitudes of complex numbers once or twice, by how they lie in memory, and multiplies the
+        # elements of a row in an order of its own.
+        is_rounded = "prod" in line.text or any(np.iscomplexobj(each) for each in values.values())
         what = _difference(value, list(parts(line.value))[position], line, is_rounded)
         if what is not None:
             # Of two equal zeros numpy takes the one or the other by their place in memory: what is built on them is
-            # right if it is what numpy makes of the values that were computed.
+            # right if it is what numpy makes of the values that were computed. They are arrays: numpy's scalars compare
+            # complex numbers with a NaN in another way than its functions do.
             with np.errstate(all="ignore"):
-                expected = say(np, line.text, values)
+                expected = say(np, line.text, {name: np.asarray(each) for name, each in values.items()})
             what = _difference(value, list(parts(expected))[position], line, is_rounded)
         if what is not None:
             yield f"{program}\n{line.name}: {what}"
 
 
-# Of two zeros numpy's own loops take the one or the other, by their place in memory; sorts and products of matrices too.
-CHOOSING = ("max", "min", "ptp", "sort", "median", "unique", "@", "dot")
+# Of two zeros numpy's own loops take the one or the other, by their place in memory (clip by whether a bound is broadcast); sorts
+# and products of matrices too.
+CHOOSING = ("max", "min", "clip", "ptp", "sort", "median", "unique", "@", "dot")
 
 
 def _difference(value: Any, expected: Any, line: Line, is_rounded: bool) -> str | None:
