@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -27,6 +27,30 @@ class Backend(Protocol):
 
     def prepare(self, program: Program) -> PreparedProgram:
         """Return a callable that runs the program on arrays."""
+        ...
+
+
+@runtime_checkable
+class RunsInPlace(Protocol):
+    """A prepared program that can write outputs into the memory of inputs, and whose results nobody else sees."""
+
+    def __call__(self, arrays: Sequence[Array]) -> Sequence[Array]: ...
+
+    def donations(self) -> Iterable[tuple[int, int, str]]:
+        """Yield an output, an input of its type that it is computed from, and why it cannot be written there: "" if it can."""
+        ...
+
+    def run_in_place(self, arrays: Sequence[Array], given_away: Mapping[int, int]) -> Sequence[Array]:
+        """Return the outputs; those in `given_away` are the arrays of these inputs, written to."""
+        ...
+
+
+@runtime_checkable
+class ForSteps(Protocol):
+    """A backend with another form for programs all of whose arrays change from run to run, as in training."""
+
+    def for_steps(self) -> Backend:
+        """Return the backend in that form, each time the same object."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +35,20 @@ class MosaicBackend:
     def __init__(self, *, num_threads: int | None = None, fuse: bool = True) -> None:
         self._num_threads = None if num_threads is None else checked_num_threads(num_threads)
         self._fuse = fuse
+        self._keep_packed = True
+        self._for_steps: MosaicBackend | None = None
+
+    def for_steps(self) -> MosaicBackend:
+        """Return the backend for programs all of whose arrays change from run to run: panels of weights are not kept."""
+        if self._for_steps is None:
+            own = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse)
+            own._keep_packed = False
+            self._for_steps = own
+        return self._for_steps
 
     def prepare(self, program: Program) -> PreparedRun:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
-        options = Options(detect(), self._fuse, keep_packed=True)
+        options = Options(detect(), self._fuse, keep_packed=self._keep_packed)
         request = Request(program, fold_constants(program, {}), options, program.inputs)
         # The cores are counted here: a process may be given fewer after it made the backend.
         executable = build(request, self._num_threads or num_available_cores(), _say_nothing)
@@ -59,10 +69,25 @@ class PreparedRun:
     weak: Mapping[int, Dtype]
 
     def __call__(self, arrays: Sequence[Array]) -> Sequence[Array]:
+        return with_scalars(self.executable.run(self._given(arrays)), self.executable.output_types)
+
+    def donations(self) -> Iterator[tuple[int, int, str]]:
+        """Yield an output, an input that it is computed from, and why it cannot be written there: "" if it can."""
+        if isinstance(self.executable, Executable):
+            for each in self.executable.compiled.donations:
+                yield each.output, each.input, each.reason
+
+    def run_in_place(self, arrays: Sequence[Array], given_away: Mapping[int, int]) -> Sequence[Array]:
+        """Return the results; outputs are written into the arrays of inputs as `given_away` says, and are these arrays."""
+        assert isinstance(self.executable, Executable), "a program that numpy runs has no donations"
+        results = self.executable.run_in_place(self._given(arrays), given_away)
+        return with_scalars(results, self.executable.output_types)
+
+    def _given(self, arrays: Sequence[Array]) -> list[Array]:
         given = list(arrays)
         for index, dtype in self.weak.items():
             given[index] = np.asarray(given[index], dtype)
-        return with_scalars(self.executable.run(given), self.executable.output_types)
+        return given
 
     @property
     def source(self) -> str:

@@ -94,6 +94,15 @@ class ConstantPlace:
     packing: Packing | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Donation:
+    """An output and an input that it is computed from: it may be written into the input's memory unless there is a reason."""
+
+    output: int
+    input: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledProgram:
     """A C text and how it is run.
@@ -102,6 +111,7 @@ class CompiledProgram:
     input_positions:    the instructions of the inputs
     constant_positions: the instructions that depend on constants alone
     lowered:            the instructions that became statements; the others are views, constants or repetitions
+    donations:          which outputs may be written into the memory of which inputs
     """
 
     source: str
@@ -112,6 +122,7 @@ class CompiledProgram:
     constants: Mapping[Buffer, ConstantPlace]
     constant_positions: frozenset[int]
     lowered: frozenset[int]
+    donations: tuple[Donation, ...] = ()
 
     @property
     def regions(self) -> list[CompiledRegion]:

@@ -12,7 +12,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mosaic.compiled import ArenaSize, CompiledKernel, CompiledProgram, CompiledRegion, CompiledStep, ConstantPlace
+from mosaic.compiled import (
+    ArenaSize,
+    CompiledKernel,
+    CompiledProgram,
+    CompiledRegion,
+    CompiledStep,
+    ConstantPlace,
+    Donation,
+)
 from mosaic.ir.expressions import Literal, Uniform
 from mosaic.ir.statements import Island
 from mosaic.ir.views import Buffer, BufferKind, View
@@ -38,6 +46,7 @@ def to_json(compiled: CompiledProgram) -> str:
         "constants": [writer.constant(buffer, place) for buffer, place in compiled.constants.items()],
         "constant_positions": sorted(compiled.constant_positions),
         "lowered": sorted(compiled.lowered),
+        "donations": [[each.output, each.input, each.reason] for each in compiled.donations],
     }
     return json.dumps({"buffers": writer.rows, **content})
 
@@ -58,6 +67,7 @@ def from_json(text: str, source: str) -> CompiledProgram:
         dict(reader.constant(each) for each in content["constants"]),
         frozenset(content["constant_positions"]),
         frozenset(content["lowered"]),
+        tuple(Donation(*row) for row in content["donations"]),
     )
 
 

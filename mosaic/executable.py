@@ -124,8 +124,24 @@ class Executable:
             np.copyto(place, result)
         return list(out)
 
-    def _run_steps(self, arrays: Sequence[Any], totals: list[int] | None = None) -> list[Array]:
-        """Run step by step; with `totals`, add the time of each kernel to them."""
+    def run_in_place(self, arrays: Sequence[Any], given_away: Mapping[int, int]) -> list[Array]:
+        """Return outputs of which some are written into the memory of inputs, which are dense and writable: their arrays.
+
+        given_away: the input of each such output, as `compiled.donations` allows. After an error these hold anything
+        """
+        outputs = self.compiled.outputs
+        places = {
+            view.buffer: arrays[given_away[number]].reshape(-1)
+            for number, view in enumerate(outputs)
+            if number in given_away and isinstance(view, View)
+        }
+        results = self._run_steps(arrays, places=places)
+        return [arrays[given_away[n]] if n in given_away else result for n, result in enumerate(results)]
+
+    def _run_steps(
+        self, arrays: Sequence[Any], totals: list[int] | None = None, places: Mapping[Buffer, Array] | None = None
+    ) -> list[Array]:
+        """Run step by step; with `totals`, add the time of each kernel to them. `places` are the memory of some outputs."""
         check_memory(self.peak_bytes, "a run, for intermediate results and outputs,", self.memory.largest)
         values: Values = dict(zip(self.compiled.inputs, adapt_inputs(self.signature, arrays), strict=True))
         functions = iter(self.functions)
@@ -133,20 +149,27 @@ class Executable:
             if isinstance(step, Island):
                 self.islands.run(step, values, ending)
             else:
-                self._run_region(step, next(functions), values, totals)
+                self._run_region(step, next(functions), values, totals, places or {})
             for buffer in ending:
                 values.pop(buffer, None)
         return [self._output(view, values) for view in self.compiled.outputs]
 
     def _run_region(
-        self, region: CompiledRegion, function: PreparedFunction, values: Values, totals: list[int] | None
+        self,
+        region: CompiledRegion,
+        function: PreparedFunction,
+        values: Values,
+        totals: list[int] | None,
+        places: Mapping[Buffer, Array],
     ) -> None:
         given = tuple(values[buffer] for buffer in region.inputs)
         if totals is not None:
             for kernel, elapsed in enumerate(function.profile(given, len(totals))):
                 totals[kernel] += elapsed
-        if region.updated:
-            results = function.run_on({region.outputs.index(each): values[each] for each in region.updated}, given)
+        known = {region.outputs.index(each): values[each] for each in region.updated}
+        known |= {n: places[each] for n, each in enumerate(region.outputs) if each in places and n not in known}
+        if known:
+            results = function.run_on(known, given)
         else:
             results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
         values.update(zip(region.outputs, results, strict=True))

@@ -10,32 +10,35 @@ from typing import Any
 
 import numpy as np
 
-from composit.apply import placeholder
-from composit.backends import Backend, PreparedProgram, get_backend
+from composit.backends import Backend, ForSteps, PreparedProgram, RunsInPlace, get_backend
 from composit.containers import Rebuild, flatten, map_leaves
 from composit.eager_results import lazily
-from composit.errors import NoRuleError, NoValueError, OperandError, ParameterError, TracingError
-from composit.evaluation import bind, evaluate, owned, prepare
+from composit.errors import NoValueError, ParameterError, TracingError
+from composit.evaluation import bind, owned, prepare
 from composit.guards import leaf_value
-from composit.handle import TensorHandle, described
+from composit.handle import TensorHandle
+from composit.nn.donation import Donations, Place
+from composit.nn.scans.forms import paths_of
+from composit.nn.step_arguments import StepArguments
 from composit.nn.transforms import Container, being_traced, is_traced
 from composit.numpy.random.recorded_draws import Draw, recorded_draws
-from composit.operation import Array, Input, TensorType, tensor_type
+from composit.operation import Array, Input, tensor_type
 from composit.program import BoundProgram, run_in, surroundings_of
 from composit.value import value_of
 
-_MARK = object()
-
 
 def compile_step(
-    function: Callable[..., Container], backend: str | Backend = "mosaic", *, max_variants: int = 8
+    function: Callable[..., Container],
+    backend: str | Backend = "mosaic",
+    *,
+    donate: int | str | Sequence[int | str] = (),
+    max_variants: int = 8,
 ) -> CompiledStep:
     """Return a function of arrays that runs a step's whole graph as one compiled program.
 
     The function takes parameters, state, data and rates, in containers of any kind, and returns tensors in containers: new
     parameters, new state, the loss. It is called with placeholders when arguments of new types come, and after that only its
-    program runs. Results are arrays. Pass the new parameters in where the old ones went: memory of results that nobody holds
-    any more is used again, so a loop copies no weights.
+    program runs. Results are arrays. Pass the new parameters in where the old ones went: a loop copies no weights.
 
     - A Python float among the arguments, such as a learning rate, may change without a new compilation.
     - Draws of composit's generators that exist before the call are made anew in each step, in the same order as without
@@ -43,6 +46,8 @@ def compile_step(
     - The second call traces once more and compares: what differs from call to call without being an argument is an error.
 
     backend:      of `evaluate`: "mosaic" compiles to C, "numpy" and "torch" run the prepared program
+    donate:       positions and names of arguments whose arrays the step may overwrite: C then writes new parameters into the memory
+                  of the old ones, and returns these arrays. `explain()` says which results are, and why others are not
     max_variants: how many sets of argument types are kept; the one that was not used for longest is dropped
 
     Raises:  TracingError: the function reads a value (use cnp.where), or builds another program at the second call
@@ -58,19 +63,38 @@ def compile_step(
         (array([0.5, 0.5]), 2.0)
         >>> w, loss = step(w, np.eye(2), 0.1)
     """
-    return CompiledStep(function, get_backend(backend), max_variants)
+    chosen = get_backend(backend)
+    own = chosen.for_steps() if isinstance(chosen, ForSteps) else chosen
+    return CompiledStep(function, own, _checked_donate(donate), max_variants)
+
+
+def _checked_donate(donate: Any) -> tuple[int | str, ...]:
+    given = (donate,) if isinstance(donate, int | str) else tuple(donate)
+    if not all(isinstance(each, str) or (isinstance(each, int) and each >= 0) for each in given):
+        raise ParameterError(
+            f"compile_step: donate={donate!r:.60} was given; expected positions of arguments from 0 on, or names of keyword arguments; "
+            "for the first argument write donate=0"
+        )
+    return given
 
 
 class CompiledStep:
     """A step that runs as a compiled program; see `compile_step`."""
 
-    def __init__(self, function: Callable[..., Container], backend: Backend, max_variants: int) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Container],
+        backend: Backend,
+        donate: tuple[int | str, ...],
+        max_variants: int,
+    ) -> None:
         if max_variants < 1:
             raise ParameterError(
                 f"compile_step: max_variants={max_variants!r} was given; expected at least 1; 8 is the default"
             )
         self._function = function
         self._backend = backend
+        self._donate = donate
         self._max_variants = max_variants
         self._variants: OrderedDict[object, _Variant] = OrderedDict()
 
@@ -81,10 +105,13 @@ class CompiledStep:
         """
         if is_traced():
             return self._function(*args, **kwargs)
-        given = _Arguments(args, kwargs)
+        given = StepArguments(args, kwargs)
+        given.check_donated(self._donate)
         variant = self._variants.get(given.key)
         if variant is None:
-            variant = self._variants[given.key] = _Variant(_traced(self._function, given), self._backend)
+            variant = self._variants[given.key] = _Variant(
+                _traced(self._function, given), self._backend, given.donated(self._donate)
+            )
             while len(self._variants) > self._max_variants:
                 self._variants.popitem(last=False)
         elif not variant.is_checked:
@@ -96,6 +123,18 @@ class CompiledStep:
     def num_variants(self) -> int:
         """How many programs are kept: one for each set of argument types."""
         return len(self._variants)
+
+    def explain(self) -> str:
+        """Where the results of the latest call are: a line for each, and one for each donated argument that keeps its values.
+
+        Raises:  ParameterError: nothing ran yet
+        """
+        newest = next(reversed(self._variants.values()), None)
+        if newest is None:
+            raise ParameterError(
+                f"explain: the memory of {self!r} was asked for; expected a step that has run; call it once"
+            )
+        return "\n".join(newest.donations.lines())
 
     @property
     def source(self) -> str:
@@ -121,108 +160,29 @@ class CompiledStep:
         )
 
 
-class _Arguments:
-    """The arguments of one call: a key of their structure and types, and the values of the numeric leaves."""
-
-    def __init__(self, args: tuple[Container, ...], kwargs: Mapping[str, Container]) -> None:
-        self._leaves: list[Any] = []
-        self._template = map_leaves((args, dict(kwargs)), self._collected)
-        self.types = [_type_of(leaf) for leaf in self._leaves]
-        self.key = _structure(self._template), tuple(self.types)
-
-    def _collected(self, leaf: Any) -> Any:  # Any: what users pass
-        if _is_number(leaf):
-            self._leaves.append(leaf)
-            return _MARK
-        _check_constant(leaf)
-        return leaf
-
-    def placeholders(self) -> tuple[list[Any], Container]:
-        """Return a placeholder per numeric leaf, and the arguments with these in their places."""
-        made = [placeholder(each, f"argument {number}") for number, each in enumerate(self.types)]
-        rest = iter(made)
-        return made, map_leaves(self._template, lambda leaf: next(rest) if leaf is _MARK else leaf)
-
-    def arrays(self) -> list[Any]:
-        """Return the values of the leaves; tensors are evaluated together."""
-        tensors = [leaf for leaf in self._leaves if _is_tensor(leaf)]
-        values = iter(evaluate(tensors) if tensors else ())
-        return [next(values) if _is_tensor(leaf) else leaf for leaf in self._leaves]
-
-
-def _is_tensor(leaf: Any) -> bool:
-    return isinstance(leaf, TensorHandle) or hasattr(leaf, "__lazy_tensor__")
-
-
-def _is_number(leaf: Any) -> bool:
-    return _is_tensor(leaf) or (
-        isinstance(leaf, np.ndarray | np.generic | float | complex) and not isinstance(leaf, np.str_)
-    )
-
-
-def _check_constant(leaf: Any) -> None:
-    """Raise for an argument that would be part of the program although its contents may change between calls."""
-    if isinstance(leaf, type):
-        return
-    try:
-        hash(leaf)
-    except TypeError:
-        is_fixed = False
-    else:
-        is_fixed = not hasattr(leaf, "__array__")
-    if not is_fixed:
-        raise OperandError(
-            f"compile_step: an argument holds {described(leaf):.80} of type {type(leaf).__name__}, whose contents may change between "
-            "calls without a sign; expected arrays, tensors, numbers, lists, tuples, mappings and dataclasses of these, or hashable "
-            "options; pass np.asarray(...) for arrays of other libraries, a tuple or a frozenset for a set"
-        )
-
-
-def _type_of(leaf: Any) -> TensorType:
-    """Return the type of a leaf; a scalar counts as an array of rank 0, so that results can be given again."""
-    if type(leaf) in (float, complex):
-        return tensor_type((), np.dtype(type(leaf)), is_scalar=True, weak=type(leaf))
-    if _is_tensor(leaf):
-        own = leaf.__lazy_tensor__().type
-        return tensor_type(own.shape, own.dtype)
-    if isinstance(leaf, np.ndarray) and type(leaf) not in (np.ndarray, np.memmap):
-        raise NoRuleError(
-            f"compile_step: an argument is an array of the class {type(leaf).__name__}, which may have rules of its own; expected one of "
-            "np.ndarray; convert it with np.asarray, and pass the mask of a masked array as another argument"
-        )
-    array = np.asarray(leaf)
-    return tensor_type(array.shape, array.dtype)
-
-
-def _structure(container: Container) -> object:
-    """Return a hashable description of a container and of the leaves that are no numbers."""
-    if isinstance(container, Mapping):
-        return type(container), tuple((key, _structure(value)) for key, value in container.items())
-    if isinstance(container, list | tuple):
-        return type(container), tuple(map(_structure, container))
-    if hasattr(container, "__dataclass_fields__") and not isinstance(container, type):
-        return type(container), tuple(_structure(getattr(container, name)) for name in container.__dataclass_fields__)
-    return type(container), container
-
-
 @dataclass(frozen=True, slots=True)
 class _Trace:
     """The program that a call of the function built.
 
     rebuild:   from output values to the function's result
     sources:   for each input of the program the number of an argument, a draw, or a constant array
+    results:   the outputs of the program; `arguments`: the numeric leaves of the arguments
     """
 
     bound: BoundProgram
     rebuild: Rebuild
     draws: Sequence[Draw]
     sources: Sequence[int | Draw | Array]
+    results: Sequence[Place]
+    arguments: Sequence[Place]
 
 
-def _traced(function: Callable[..., Container], given: _Arguments) -> _Trace:
+def _traced(function: Callable[..., Container], given: StepArguments) -> _Trace:
     made, (args, kwargs) = given.placeholders()
     # Taken before the call, since the function may write to its arguments: `x *= 2` points the tensor to another value.
     inputs = [value_of(each) for each in made]
+    names = [path for number, each in enumerate(args) for path in paths_of(each, f"argument {number}")]
+    names += [path for name, each in kwargs.items() for path in paths_of(each, f"argument {name}")]
     with recorded_draws() as record, being_traced(), lazily():
         try:
             result = function(*args, **kwargs)
@@ -245,18 +205,25 @@ def _traced(function: Callable[..., Container], given: _Arguments) -> _Trace:
             (each for each in record.draws if isinstance(leaf.node.operation, Input) and each.gave(array)), None
         )
         sources.append(array if draw is None else draw)
-    return _Trace(bound, rebuild, record.draws, sources)
+    results = _places(paths_of(result, "result"), outputs)
+    return _Trace(bound, rebuild, record.draws, sources, results, _places(names, made))
+
+
+def _places(paths: Sequence[str], tensors: Sequence[TensorHandle]) -> list[Place]:
+    return [Place(path, tensor_type(each.shape, each.dtype)) for path, each in zip(paths, tensors, strict=True)]
 
 
 class _Variant:
     """A program made runnable, for one set of argument types."""
 
-    def __init__(self, trace: _Trace, backend: Backend) -> None:
+    def __init__(self, trace: _Trace, backend: Backend, donated: Sequence[int]) -> None:
         self._trace = trace
         self._fresh: Mapping[int, Array] | None = {id(draw): draw.array for draw in trace.draws}
         self._surroundings = surroundings_of(trace.bound.program.labels)
         self.prepared: PreparedProgram = prepare(trace.bound.program, backend)
         self.is_checked = False
+        inputs = {source: number for number, source in enumerate(trace.sources) if isinstance(source, int)}
+        self.donations = Donations(self.prepared, trace.results, trace.arguments, inputs, donated)
 
     def compare(self, again: _Trace) -> None:
         """Raise if a second trace differs from the first; its draws are those of the next run."""
@@ -297,11 +264,13 @@ class _Variant:
             arrays[source] if isinstance(source, int) else fresh[id(source)] if isinstance(source, Draw) else source
             for source in self._trace.sources
         ]
-        results = run_in(self._surroundings, self.prepared, values)
-        # A result may be an argument itself.
-        return self._trace.rebuild(
-            owned([copy(each) if any(each is value for value in values) else each for each in results])
-        )
+        results = run_in(self._surroundings, lambda given: self.donations.run(given, arrays), values)
+        if not isinstance(self.prepared, RunsInPlace):
+            # A result may be an argument itself, or share memory with others.
+            kept = [copy(each) if any(each is value for value in values) else each for each in results]
+            return self._trace.rebuild(owned(kept))
+        # Nobody else sees the results of such a program.
+        return self._trace.rebuild(results)
 
 
 def _are_same_calls(one: Draw, other: Draw) -> bool:

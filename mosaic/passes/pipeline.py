@@ -21,6 +21,7 @@ from mosaic.passes.assign_memory import assign_memory, constant_offsets
 from mosaic.passes.choose_output_layouts import choose_output_layouts
 from mosaic.passes.describe import describe_kernel
 from mosaic.passes.describe_compiled import constant_places, describe_steps
+from mosaic.passes.find_donations import find_donations
 from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.fuse_rows import fuse_rows
@@ -104,9 +105,8 @@ def compile_program(
     observe("emit_module", module.source)
     described = tuple(describe_steps(steps, plans, module.launches))
     places = constant_places(ir, offsets, known)
-    return CompiledProgram(
-        module.source, described, ir.inputs, ir.input_positions, ir.outputs, places, frozenset(known), lowered
-    )
+    parts = (ir.inputs, ir.input_positions, ir.outputs, places, frozenset(known), lowered)
+    return CompiledProgram(module.source, described, *parts, find_donations(ir, program))
 
 
 def _passes(request: Request, memory: Memory) -> Iterator[Pass]:

@@ -53,11 +53,19 @@ def reads_own_elements(write: Definition | RowStage, reader: Definition | RowSta
     buffer, shape = write.base.buffer, write.base.shape
     if any(view.buffer is buffer for view in gathered_views(reader.expression)):
         return False
-    seen = [load.view for load in loads(reader.expression) if load.view.buffer is buffer]
+    count = write.result.ndim
+    seen = [_once(load.view, count) for load in loads(reader.expression) if load.view.buffer is buffer]
     return all(
         are_same_elements(view, write.result) or not may_overlap(view, _in(buffer, write.result), shape)
         for view in seen
     )
+
+
+def _once(view: View, count: int) -> View:
+    """Return a view without axes behind the first `count`, along which a sum reads the same elements again."""
+    if any(view.strides[count:]):
+        return view
+    return replace(view, extents=view.extents[:count], strides=view.strides[:count])
 
 
 def _in(buffer: Buffer, view: View) -> View:

@@ -1,0 +1,147 @@
+"""Donated arguments of compiled steps: which results are written into their memory, and why others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from composit.backends import PreparedProgram, RunsInPlace
+from composit.operation import TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A result or an argument of a step: how Python reaches it, and its type."""
+
+    path: str
+    type: TensorType
+
+    @property
+    def tail(self) -> str:
+        """The path behind the number of the argument or result: `['w'][0]`."""
+        name, _, rest = self.path.partition("[")
+        return f"[{rest}" if name.startswith("argument") else rest.partition("]")[2]
+
+    @property
+    def number(self) -> str:
+        """The number of the argument or result."""
+        name, _, rest = self.path.partition("[")
+        return name.removeprefix("argument ") if name.startswith("argument") else rest.partition("]")[0]
+
+
+@dataclass(slots=True)
+class Donations:
+    """Pairs of results and arguments that share memory in a run.
+
+    results, arguments: of the step, in order
+    inputs:             the number of the input of the program that each argument is, for those that the program reads
+    donated:            the numbers of the arguments that may be overwritten
+    """
+
+    prepared: PreparedProgram
+    results: Sequence[Place]
+    arguments: Sequence[Place]
+    inputs: Mapping[int, int]
+    donated: Collection[int]
+    pairs: dict[int, int] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    skipped: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Choose a result for each donated argument: the one at the same path if it can be written there."""
+        allowed = self._allowed()
+        for argument in sorted(self.donated):
+            candidates = self._candidates(argument)
+            known = [(each, allowed.get((each, self.inputs.get(argument, -1)))) for each in candidates]
+            chosen = next((each for each, reason in known if reason == "" and each not in self.pairs), None)
+            if chosen is not None:
+                self.pairs[chosen] = argument
+            else:
+                self.reasons[argument] = self._why_not(argument, [reason for _, reason in known if reason])
+
+    def _allowed(self) -> dict[tuple[int, int], str]:
+        if not self.donated or not isinstance(self.prepared, RunsInPlace):
+            return {}
+        return {(output, given): reason for output, given, reason in self.prepared.donations()}
+
+    def _candidates(self, argument: int) -> list[int]:
+        """Return the results of an argument's type, those at its own path first."""
+        own = self.arguments[argument]
+        if not own.type.ndim or not own.type.size:
+            return []
+        alike = [number for number, each in enumerate(self.results) if each.type == own.type]
+
+        def distance(number: int) -> tuple[bool, bool]:
+            place = self.results[number]
+            return place.tail != own.tail, place.number != own.number
+
+        return sorted(alike, key=distance)
+
+    def _why_not(self, argument: int, reasons: Sequence[str]) -> str:
+        if not isinstance(self.prepared, RunsInPlace):
+            return "this backend makes new arrays for results"
+        if reasons:
+            return reasons[0]
+        if not self.arguments[argument].type.ndim:
+            return "a number has no memory of its own"
+        return "no result of its shape and dtype that has no memory yet is computed from it"
+
+    def run(self, values: Sequence[Any], arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the results of a run for the values of the program's inputs, some of them written into arguments.
+
+        arrays: the values of the arguments
+        """
+        self.skipped = dict(self._misfits(arrays)) if self.pairs else {}
+        chosen = {result: argument for result, argument in self.pairs.items() if argument not in self.skipped}
+        if not chosen or not isinstance(self.prepared, RunsInPlace):
+            return self.prepared(values)
+        given_away = {result: self.inputs[argument] for result, argument in chosen.items()}
+        return self.prepared.run_in_place(values, given_away)
+
+    def _misfits(self, arrays: Sequence[Any]) -> Iterator[tuple[int, str]]:
+        """Yield the donated arguments whose arrays cannot be written to in this call, and why."""
+        shared = _sharing(arrays)
+        for argument in self.pairs.values():
+            array = arrays[argument]
+            if type(array) is not np.ndarray or not _is_writable(array.flags):
+                yield argument, "its array is read-only, or not dense"
+            elif argument in shared:
+                yield argument, "its array shares memory with another argument"
+
+    def lines(self) -> Iterator[str]:
+        """Yield a line for each result, and one for each donated argument in whose memory there is none."""
+        for number, result in enumerate(self.results):
+            argument = self.pairs.get(number)
+            where = "new memory"
+            if argument is not None:
+                skipped = self.skipped.get(argument)
+                name = self.arguments[argument].path
+                where = f"in place of {name}" if skipped is None else f"new memory, not {name}: {skipped}"
+            yield f"{result.path} {result.type}: {where}"
+        for argument, reason in self.reasons.items():
+            place = self.arguments[argument]
+            yield f"{place.path} {place.type} keeps its values: {reason}"
+
+
+def _is_writable(flags: Any) -> bool:  # Any: numpy's flags of an array
+    return bool(flags.c_contiguous and flags.aligned and flags.writeable)
+
+
+def _sharing(arrays: Sequence[Any]) -> set[int]:
+    """Return the numbers of the arrays whose memory overlaps another's: neighbours in order of addresses."""
+    bounds = sorted(
+        (*np.lib.array_utils.byte_bounds(each), number)
+        for number, each in enumerate(arrays)
+        if isinstance(each, np.ndarray) and each.size
+    )
+    found: set[int] = set()
+    stop, last = 0, -1
+    for start, end, number in bounds:
+        if start < stop:
+            found |= {last, number}
+        if end > stop:
+            stop, last = end, number
+    return found
