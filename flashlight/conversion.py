@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from composit.errors import UnsupportedOperationError
+from composit.errors import DtypeError, OperandError, UnsupportedOperationError
 from composit.operation import Array, Dtype, TensorType, tensor_type
 
 TORCH_TO_NUMPY: dict[torch.dtype, Dtype] = {
@@ -59,13 +59,17 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
             f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before with tensor.to_dense()"
         )
-    # The method of torch's base class, since a trace replaces the one of torch.Tensor.
-    array: Array = _numpy(tensor.detach().cpu().resolve_conj().resolve_neg())
+    plain = _data(tensor)
+    if plain.device.type != "cpu":
+        plain = plain.cpu()
+    array: Array = _numpy(plain.resolve_conj().resolve_neg() if plain.is_conj() or plain.is_neg() else plain)
     array.flags.writeable = False
     return array
 
 
+# Of torch's base class, since a trace replaces those of torch.Tensor. Neither asks the dispatcher.
 _numpy = torch._C.TensorBase.numpy
+_data = torch._C.TensorBase.data.__get__
 
 
 class _Writeable:

@@ -180,6 +180,20 @@ _DRAWS_BY_SHAPE: frozenset[OpOverload[..., Any] | OpOverloadPacket[..., Any]] = 
 )
 
 
+# Questions about tensors that shapes, dtypes and devices answer; the answer of any other operation to Python is a read.
+_KNOWN_WITHOUT_VALUES: frozenset[OpOverloadPacket[..., Any]] = frozenset(
+    getattr(aten, name)
+    for name in (
+        "can_cast dense_dim dim is_coalesced is_complex is_conj is_contiguous is_distributed is_floating_point is_inference "
+        "is_leaf is_neg is_non_overlapping_and_dense is_pinned is_same_size is_set_to is_signed is_strides_like_format "
+        "numel output_nr result_type retains_grad size sparse_dim storage_offset stride sym_is_contiguous sym_numel sym_size "
+        "sym_storage_offset sym_stride _debug_has_internal_overlap _has_compatible_shallow_copy_type _has_same_storage_numel "
+        "_is_zerotensor _version"
+    ).split()
+    if hasattr(aten, name)
+)
+
+
 def traits_of(operation: OpOverload[..., Any]) -> Traits:
     """Return the traits of an operation."""
     known = _traits.get(operation)
@@ -191,15 +205,16 @@ def traits_of(operation: OpOverload[..., Any]) -> Traits:
 def _find_traits(operation: OpOverload[..., Any]) -> Traits:
     schema, tags, row = operation._schema, set(operation.tags), find_row(operation)
     writes = _UNMARKED_WRITES.get(operation, _marked_writes(operation))
+    is_aliasing = any(result.alias_info is not None for result in schema.returns)
+    returns_tensors = any("Tensor" in str(result.type) for result in schema.returns) or bool(writes)
     is_random = torch.Tag.nondeterministic_seeded in tags
     reads_values = (
         torch.Tag.data_dependent_output in tags
         or torch.Tag.dynamic_output_shape in tags
+        or (_takes_tensors(schema) and not returns_tensors and operation.overloadpacket not in _KNOWN_WITHOUT_VALUES)
         or (is_random and operation.overloadpacket not in _DRAWS_BY_SHAPE and operation not in _DRAWS_BY_SHAPE)
     )
     can_decompose = operation._can_decompose()
-    is_aliasing = any(result.alias_info is not None for result in schema.returns)
-    returns_tensors = any("Tensor" in str(result.type) for result in schema.returns) or bool(writes)
     return Traits(
         row=row,
         writes=writes,
@@ -212,6 +227,10 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
         is_composite=row is None and can_decompose and (is_random or not reads_values),
         needs_decomposition=row is None and returns_tensors and not is_random and not reads_values,
     )
+
+
+def _takes_tensors(schema: torch.FunctionSchema) -> bool:
+    return any("Tensor" in str(argument.type) for argument in schema.arguments)
 
 
 def _marked_writes(operation: OpOverload[..., Any]) -> tuple[tuple[int, str], ...]:

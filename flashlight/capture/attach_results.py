@@ -7,17 +7,17 @@ from typing import Any, Protocol
 
 import torch
 
-from composit.errors import InternalError
+from composit.errors import DtypeError
 from composit.operation import Dtype, Shape
 from composit.types import LazyTensor
 from flashlight.capture.memory import memory_of
 from flashlight.capture.module_scopes import ModuleScopes
-from flashlight.capture.row_errors import place_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import OperationView, inverse_of
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
+from flashlight.nested import NestedTensor
 from flashlight.table import Call, Traits
 
 
@@ -26,6 +26,7 @@ class _Trace(Protocol):
 
     scopes: ModuleScopes
     trace: TraceRecord
+    has_unfilled: bool
     unsettled: list[TracedTensor]
     values: TorchValues | None
 
@@ -44,6 +45,11 @@ def mapped(values: Any, function: Callable[[torch.Tensor], Any]) -> Any:  # Any:
     if isinstance(values, list | tuple):
         return [mapped(value, function) for value in values]
     return values
+
+aten = torch.ops.aten
+_UNFILLED = frozenset(
+    (aten.empty, aten.empty_like, aten.new_empty, aten.empty_strided, aten.new_empty_strided, aten.empty_permuted)
+)
 
 
 class Results:
@@ -95,7 +101,9 @@ class Results:
             if memory_of(tensor) is not None:
                 self._add_view(tensor, self._checked(tensor, lazy), index)
                 return
-        add_result(tensor, self._checked(tensor, lazy), self._trace.trace)
+        traced = add_result(tensor, self._checked(tensor, lazy), self._trace.trace)
+        if self._call.operation.overloadpacket in _UNFILLED:
+            traced.memory.is_unfilled = self._trace.has_unfilled = True
 
     def _add_view(self, tensor: torch.Tensor, lazy: LazyTensor, index: int) -> None:
         parent = self._parent_of(tensor)
@@ -129,11 +137,13 @@ class Results:
         return lambda base: flat(row(call, base, *rest, **keywords))[index]
 
     def _checked(self, tensor: torch.Tensor, lazy: LazyTensor) -> LazyTensor:
+        if isinstance(lazy, NestedTensor):
+            return lazy
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
         if lazy.shape != shape or lazy.dtype != dtype:
-            raise InternalError(
-                f"trace: the row of {self._call.operation} built {lazy.dtype}{list(lazy.shape)}, but torch returned "
-                f"{dtype}{list(shape)}{place_of(self._trace.scopes)}\nThe row must give call.shape and call.dtype"
+            raise DtypeError(
+                f"its row gave {lazy.dtype}{list(lazy.shape)} where torch returned {dtype}{list(shape)}; a row must give call.shape and "
+                "call.dtype"
             )
         if self._trace.values is not None:
             self._trace.values.keep(lazy, array_of(tensor))

@@ -77,6 +77,9 @@ class Layout(NamedTuple):
 def layout_of(tensor: torch.Tensor) -> Layout:
     """Return the layout of a tensor."""
     reads = (tensor.dtype, tensor.is_conj(), tensor.is_neg())
+    if tensor.is_nested:
+        # Nobody takes views of it or writes to it.
+        return Layout(0, (), (), reads)
     return Layout(tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), reads)
 
 

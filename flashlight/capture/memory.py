@@ -37,10 +37,11 @@ class Memory:
 
     The storage holds it as an attribute, so both die together.
 
-    written_in: the trace that wrote to it last, None if no trace did
+    written_in:  the trace that wrote to it last, None if no trace did
+    is_unfilled: whether it is of `torch.empty` and no operation has written to it; C++ may have, through a pointer
     """
 
-    __slots__ = ("inputs", "roots", "version", "views", "written_in")
+    __slots__ = ("inputs", "is_unfilled", "roots", "version", "views", "written_in")
 
     def __init__(self) -> None:
         self.version = 0
@@ -48,6 +49,7 @@ class Memory:
         self.views: list[weakref.ref[TracedTensor]] = []
         self.inputs: list[weakref.ref[TorchInput]] = []
         self.written_in: TraceRecord | None = None
+        self.is_unfilled = False
 
     def traced_tensors(self) -> list[TracedTensor]:
         """Return the roots and all live views."""
@@ -111,6 +113,7 @@ class Memory:
         others = [root for root in self.roots if root is not written and root.layout.may_overlap(written.layout)]
         before = [root.current() for root in others]
         self.version += 1
+        self.is_unfilled = False
         for root, old in zip(others, before, strict=True):
             check_same_elements(root.layout, written.layout, value)
             root.set_written(overwritten(old, root.layout, value, written.layout))

@@ -36,6 +36,12 @@ class ReadGuards:
             is_truth = tensor.dtype is torch.bool and tensor.numel() == 1
             record_read(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)), origin)
 
+    def mark_answer(self, lazy: LazyTensor, answer: bool) -> None:
+        """Add a guard: Python got this answer from an operation, such as `torch.equal`."""
+        origin = self._origin_of(lazy.node)
+        if origin is not None:
+            record_read(lazy, "bool", np.bool_(answer), origin)
+
     def mark_unseen_write(self, lazy: LazyTensor) -> None:
         """Add a guard that allows no other value: something wrote to a tensor with this value, but not through torch's dispatcher.
 

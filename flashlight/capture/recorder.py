@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
@@ -63,6 +64,7 @@ class Recorder:
         self.num_operations = 0
         self.values = values
         self.is_paused = False
+        self.has_unfilled = False
         self._resume = resume
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
@@ -103,12 +105,15 @@ class Recorder:
         if traits.is_composite:
             return self._parts(operation, arguments, keywords)
         self.num_operations += 1
-        lazy_arguments = [self._lazy(argument) for argument in arguments]
-        lazy_keywords = {
-            name: self._lazy(value) for name, value in keywords.items() if name not in traits.out_arguments
-        }
-        written = self._written(traits, arguments, keywords)
+        if self.has_unfilled and not traits.may_alias:
+            self._find_fills(traits, arguments, keywords)
         call = Call(operation, arguments, keywords)
+        with RowErrors(call, self.scopes):
+            lazy_arguments = [self._lazy(argument) for argument in arguments]
+            lazy_keywords = {
+                name: self._lazy(value) for name, value in keywords.items() if name not in traits.out_arguments
+            }
+            written = self._written(traits, arguments, keywords)
         lazies = None
         if traits.needs_decomposition:
             # The decomposition runs first, because an in-place operation changes the operands that it reads.
@@ -124,10 +129,14 @@ class Recorder:
         result = call.result
         if lazies is NotImplemented:
             lazies = self._through_decomposition(traits, call, lazy_arguments)
+        elif isinstance(result, bool) and lazies is not None:
+            self.reads.mark_answer(lazies, result)
+            return result
         elif lazies is None:
             lazies = self._guarded_or_drawn(traits, call, lazy_arguments, written)
         if lazies is not None:
-            Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
+            with RowErrors(call, self.scopes):
+                Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
         return result
 
     def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
@@ -182,6 +191,19 @@ class Recorder:
         if source is not before:
             before.remember_start()
             add_view(tensor, lazy, source, SameView(), self.trace).starts = before.starts
+
+    def _find_fills(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Make constants of tensors of `torch.empty` that C++ has filled through a pointer, as `at::tensor(lengths)` does."""
+        written = {position for position, _ in traits.writes}
+        read = [each for position, each in enumerate(arguments) if position not in written]
+        for tensor in flat([*read, *(each for name, each in keywords.items() if name not in traits.out_arguments)]):
+            traced = traced_tensor_of(tensor) if isinstance(tensor, torch.Tensor) else None
+            if traced is None or not traced.memory.is_unfilled:
+                continue
+            traced.memory.is_unfilled = False
+            value = copied_input(tensor)
+            if np.any(value.node.operation.read()):
+                traced.write(value)
 
     def _lazy(self, argument: Any) -> Any:  # Any: what torch operations take: tensors, numbers, nested lists of them
         if isinstance(argument, torch.Tensor):

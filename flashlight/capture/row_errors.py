@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch._ops import OpOverload
 
-from composit.errors import CompositError, UnsupportedOperationError
+from composit.errors import AssignmentError, CompositError, UnsupportedOperationError
 from composit.source import describe_source, find_source
 from flashlight.capture.module_scopes import ModuleScopes
 from flashlight.table import Call, rows_file
@@ -34,17 +34,19 @@ class RowErrors:
     ) -> None:
         """Raise the error again in our words.
 
-        Raises:  UnsupportedOperationError
+        Raises:  UnsupportedOperationError; AssignmentError
         """
         if not isinstance(error, Exception) or isinstance(error, UnsupportedOperationError):
             return
         if not self._call.has_run:
             _ = self._call.result
         message = " ".join(str(error).split())
+        if isinstance(error, AssignmentError):
+            raise AssignmentError(f"{message}; in {self._call.operation}{place_of(self._scopes)}") from error
         told = message if isinstance(error, CompositError) else f"{type(error).__name__}: {message}"
         raise UnsupportedOperationError(
-            f"trace: torch called {self._call.operation} with {described_arguments(self._call)}{place_of(self._scopes)}\nflashlight's row "
-            f"cannot build its graph: {told}; expected arguments that the row covers; {advice(self._call.operation)}"
+            f"trace: torch called {self._call.operation} with {described_arguments(self._call)}{place_of(self._scopes)}\nIts graph cannot "
+            f"be built: {told}; expected a call that flashlight covers; {advice(self._call.operation)}"
         ) from error
 
 

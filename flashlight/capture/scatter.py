@@ -17,6 +17,8 @@ def scatter(base: LazyTensor, value: LazyTensor, positions: Array) -> LazyTensor
 
     positions: one position in the flattened base per element of the value; of several equal ones the last wins
     """
+    if not positions.size:
+        return base
     axes = sorted(range(positions.ndim), key=lambda axis: -_step(positions, axis))
     if axes != list(range(positions.ndim)):
         # A transposed view: with the axes in memory order its positions form a box, or at least ascend.

@@ -7,7 +7,7 @@ file of torch.save names nothing of flashlight.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,15 @@ class TensorAttribute:
     __slots__ = ("tensor",)
 
     def __init__(self, tensor: torch.Tensor) -> None:
-        self.tensor = weakref.ref(tensor)
+        self.take(tensor)
+
+    def take(self, tensor: torch.Tensor) -> None:
+        """Become the object of this tensor."""
+        self.tensor: Callable[[], torch.Tensor | None] = weakref.ref(tensor)
+
+    def let_go(self) -> None:
+        """Refer to no tensor for a while."""
+        self.tensor = _no_tensor
 
     def __call__(self) -> Any:  # Any: LazyTensor
         """Return the tensor's lazy tensor (composit's protocol `__lazy_tensor__`)."""
@@ -45,6 +53,10 @@ class TensorAttribute:
         tensor = self.tensor()
         assert tensor is not None, "the attached object is reached through its tensor"
         return tensor
+
+
+def _no_tensor() -> None:
+    return None
 
 
 def attach(tensor: torch.Tensor, attribute: TensorAttribute) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -16,6 +17,7 @@ from composit.source import describe_source, find_source, warn_user
 from flashlight.capture.active import active_recorder
 from flashlight.capture.patches import Patch
 from flashlight.capture.recorder import Recorder
+from flashlight.capture.tensor_attributes import attribute_of
 
 
 class DataLeavesWarning(UserWarning):
@@ -63,7 +65,49 @@ def torch_patches() -> tuple[Patch, ...]:
         *(Patch(tensor, name, _leaving(kind)) for name, kind in _LEAVING.items()),
         *(Patch(tensor, name, _printing) for name in ("__repr__", "__format__")),
         Patch(tensor, "data", _data),
+        Patch(torch.utils, "swap_tensors", _swapping),
+        Patch(torch, "compile", _compiling),
     )
+
+
+@contextmanager
+def compiled_functions_run_eagerly() -> Iterator[None]:
+    """Let functions of torch.compile run as they were written, so that their operations are recorded."""
+    if "torch._dynamo" not in sys.modules:
+        # Nothing is compiled yet, and importing the compiler takes a second.
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _compiling(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def compile_later(model: Any = None, **options: Any) -> Any:
+        if active_recorder() is None:
+            return original(model, **options)
+        return (lambda given: given) if model is None else model
+
+    return compile_later
+
+
+def _swapping(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def swap(first: torch.Tensor, second: torch.Tensor) -> None:
+        # torch swaps no tensors that have weak references; it swaps the attributes with our records.
+        records = [attribute_of(first), attribute_of(second)]
+        for record in records:
+            if record is not None:
+                record.let_go()
+        try:
+            original(first, second)
+        finally:
+            for tensor in (first, second):
+                record = attribute_of(tensor)
+                if record is not None:
+                    record.take(tensor)
+
+    return swap
 
 
 _LEAVING = {"tolist": "tolist", "numpy": "numpy", "__array__": "numpy", "__dlpack__": "dlpack"}

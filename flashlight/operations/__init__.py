@@ -1,4 +1,4 @@
-"""The rows of the table by family: functions that build the graphs of torch operations with composit.numpy."""
+"""The rows of the table by family: functions that build the graphs of torch operations with composit.numpy and composit.nn."""
 
 from flashlight.operations import (
     activations,
@@ -18,12 +18,14 @@ from flashlight.operations import (
     normalization,
     padding,
     pooling,
+    questions,
     reductions,
     resampling,
     running,
     scattering,
     sorting,
     special_functions,
+    transformer_layers,
 )
 
 __all__ = [
@@ -44,10 +46,12 @@ __all__ = [
     "normalization",
     "padding",
     "pooling",
+    "questions",
     "reductions",
     "resampling",
     "running",
     "scattering",
     "sorting",
     "special_functions",
+    "transformer_layers",
 ]

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import composit as cnp
 import flashlight
+from composit.errors import GuardError
 from composit.guards import reads_of
 from flashlight.tracer import trace
 
@@ -99,3 +100,41 @@ def test_printing_a_traced_tensor_steers_nothing(x: torch.Tensor) -> None:
         assert recorder.num_operations == before
     assert "tensor" in text
     assert not list(reads_of(flashlight.lazy_tensor(x).node))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_memory_that_torch_fills_by_a_pointer_is_a_constant(reduction: str) -> None:
+    scores, new = (torch.randn(8, 2, 5).log_softmax(-1) for _ in range(2))
+    targets = torch.tensor([[1, 2], [3, 1]])
+
+    def loss(scores: torch.Tensor) -> torch.Tensor:
+        return F.ctc_loss(scores, targets, (8, 7), (2, 1), reduction=reduction)
+
+    with trace():
+        y = loss(scores)
+    np.testing.assert_allclose(cnp.evaluate(y), y.numpy(), rtol=1e-5)
+    with trace():
+        # What `torch.empty` happened to hold is no fill, where parts of it are written to.
+        buffer = torch.empty(3)
+        buffer[1:] = 1.0
+        z = buffer[1:] * 2
+    np.testing.assert_array_equal(cnp.evaluate(z), [2, 2])
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda x: torch.equal(x, torch.ones(3)),
+        lambda x: torch.allclose(x, torch.ones(3)),
+        lambda x: torch.is_nonzero(x[0] - 1),
+        lambda x: bool((x > 0).all()),
+    ],
+)
+def test_a_question_is_a_guard_on_its_answer(ask: Callable[[torch.Tensor], bool]) -> None:
+    x = torch.zeros(3)
+    with trace():
+        y = x * (2.0 if ask(x) else 3.0)
+    other = np.array([-2, 5, 0.5], np.float32)
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: other}), other * (2 if ask(x) else 3))
+    with pytest.raises(GuardError, match="bool read"):
+        cnp.evaluate(y, inputs={x: np.ones(3, np.float32)})
