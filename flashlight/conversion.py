@@ -30,13 +30,13 @@ NUMPY_TO_TORCH: dict[Dtype, torch.dtype] = {dtype: torch_dtype for torch_dtype, 
 def numpy_dtype(dtype: torch.dtype, asked: str = "trace") -> Dtype:
     """Return numpy's dtype of the same bits; `asked` begins the error's message.
 
-    Raises:  UnsupportedOperationError: numpy has no such dtype (bfloat16, float8, quantized)
+    Raises:  DtypeError: numpy has no such dtype (bfloat16, float8, quantized)
     """
     known = TORCH_TO_NUMPY.get(dtype)
     if known is None:
-        raise UnsupportedOperationError(
-            f"{asked}: a tensor of dtype {dtype} was met; numpy has no such dtype, so the graph cannot hold it; "
-            "convert the model and its inputs first, for example with model.float()"
+        raise DtypeError(
+            f"{asked}: a tensor of dtype {dtype} was met; expected a dtype that numpy has, since graphs hold arrays; convert the model "
+            "and its inputs first, for example with model.float(), and leave torch.autocast"
         )
     return known
 
@@ -51,11 +51,11 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
 
     asked: begins the error's message
 
-    Raises:  UnsupportedOperationError: the tensor is sparse, or numpy has no such dtype
+    Raises:  OperandError: the tensor is sparse; DtypeError: numpy has no such dtype
     """
     numpy_dtype(tensor.dtype, asked)
     if tensor.layout is not torch.strided:
-        raise UnsupportedOperationError(
+        raise OperandError(
             f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before with tensor.to_dense()"
         )

@@ -13,7 +13,7 @@ import torch
 import composit.numpy as cnp
 import flashlight
 from composit import nn
-from composit.errors import OperandError, ParameterError, UnsupportedOperationError
+from composit.errors import DtypeError, OperandError, ParameterError
 from composit.nn import chain_rule
 
 
@@ -79,7 +79,7 @@ def test_a_parameter_with_two_names_is_one_tensor_and_has_one_gradient() -> None
     [
         (torch.ones(3), OperandError, "expected a torch.nn.Module"),
         (torch.nn.Linear, OperandError, "expected a torch.nn.Module"),
-        (torch.nn.Linear(2, 2, dtype=torch.bfloat16), UnsupportedOperationError, "parameters_of: a tensor of dtype"),
+        (torch.nn.Linear(2, 2, dtype=torch.bfloat16), DtypeError, "parameters_of: a tensor of dtype"),
     ],
 )
 def test_what_has_no_parameters_for_us_is_an_error(module: Any, error: type[Exception], words: str) -> None:
