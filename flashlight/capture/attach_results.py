@@ -46,6 +46,7 @@ def mapped(values: Any, function: Callable[[torch.Tensor], Any]) -> Any:  # Any:
         return [mapped(value, function) for value in values]
     return values
 
+
 aten = torch.ops.aten
 _UNFILLED = frozenset(
     (aten.empty, aten.empty_like, aten.new_empty, aten.empty_strided, aten.new_empty_strided, aten.empty_permuted)

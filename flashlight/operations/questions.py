@@ -21,11 +21,6 @@ def _allclose(
     return cnp.all(cnp.isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan))
 
 
-@register(aten.is_nonzero)
-def _is_nonzero(call: Call, x: LazyTensor) -> LazyTensor:
-    return cnp.all(x != 0)
-
-
 @register(aten._nested_tensor_from_mask_left_aligned)
 def _is_left_aligned(call: Call, x: LazyTensor, mask: LazyTensor) -> LazyTensor:
     return cnp.all(mask[:, :-1] | ~mask[:, 1:])

@@ -24,9 +24,7 @@ def _nested_from_mask(call: Call, x: LazyTensor, mask: LazyTensor, mask_check: b
 
 
 @register(aten.to_padded_tensor)
-def _to_padded(
-    call: Call, x: NestedTensor, padding: float, output_size: Sequence[int] | None = None
-) -> LazyTensor:
+def _to_padded(call: Call, x: NestedTensor, padding: float, output_size: Sequence[int] | None = None) -> LazyTensor:
     is_kept = _spread(x.is_kept, x.padded)
     whole = cnp.where(is_kept, x.padded, x.padded.dtype.type(padding))
     # Without `output_size` torch returns the longest length that is kept.
@@ -139,9 +137,7 @@ def _attention(
 ) -> tuple[LazyTensor, LazyTensor]:
     q, k, v = (
         _heads(x @ part.T + part_bias, num_heads)
-        for x, part, part_bias in zip(
-            (query, key, value), cnp.split(weight, 3), cnp.split(bias, 3), strict=True
-        )
+        for x, part, part_bias in zip((query, key, value), cnp.split(weight, 3), cnp.split(bias, 3), strict=True)
     )
     scores = (q / math.sqrt(q.shape[-1])) @ cnp.swapaxes(k, -1, -2)
     if excluded is not None:

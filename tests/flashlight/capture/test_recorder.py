@@ -104,7 +104,7 @@ def test_printing_a_traced_tensor_steers_nothing(x: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_memory_that_torch_fills_by_a_pointer_is_a_constant(reduction: str) -> None:
-    scores, new = (torch.randn(8, 2, 5).log_softmax(-1) for _ in range(2))
+    scores = torch.randn(8, 2, 5).log_softmax(-1)
     targets = torch.tensor([[1, 2], [3, 1]])
 
     def loss(scores: torch.Tensor) -> torch.Tensor:
@@ -126,7 +126,6 @@ def test_memory_that_torch_fills_by_a_pointer_is_a_constant(reduction: str) -> N
     [
         lambda x: torch.equal(x, torch.ones(3)),
         lambda x: torch.allclose(x, torch.ones(3)),
-        lambda x: torch.is_nonzero(x[0] - 1),
         lambda x: bool((x > 0).all()),
     ],
 )
