@@ -69,7 +69,7 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
 
 # Of torch's base class, since a trace replaces those of torch.Tensor. Neither asks the dispatcher.
 _numpy = torch._C.TensorBase.numpy
-_data = torch._C.TensorBase.data.__get__
+_data = vars(torch._C.TensorBase)["data"].__get__
 
 
 class _Writeable:

@@ -137,7 +137,7 @@ class Results:
         assert row is not None
         return lambda base: flat(row(call, base, *rest, **keywords))[index]
 
-    def _checked(self, tensor: torch.Tensor, lazy: LazyTensor) -> LazyTensor:
+    def _checked(self, tensor: torch.Tensor, lazy: Any) -> Any:  # Any: a LazyTensor, of a nested tensor a NestedTensor
         if isinstance(lazy, NestedTensor):
             return lazy
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)

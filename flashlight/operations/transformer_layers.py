@@ -28,7 +28,8 @@ def _to_padded(call: Call, x: NestedTensor, padding: float, output_size: Sequenc
     is_kept = _spread(x.is_kept, x.padded)
     whole = cnp.where(is_kept, x.padded, x.padded.dtype.type(padding))
     # Without `output_size` torch returns the longest length that is kept.
-    return whole[tuple(slice(0, length) for length in call.shape)]
+    part: LazyTensor = whole[tuple(slice(0, length) for length in call.shape)]
+    return part
 
 
 def _spread(mask: LazyTensor, x: LazyTensor) -> LazyTensor:
@@ -118,11 +119,11 @@ def _excluded_keys(
 ) -> LazyTensor | None:
     """Return which keys get no attention, of a shape that broadcasts to (batch, heads, queries, keys)."""
     if isinstance(source, NestedTensor):
-        return ~source.is_kept[:, None, None, :]
+        return cnp.expand_dims(~source.is_kept, (1, 2))
     if mask is None:
         return None
     if mask_type == _PADDING:
-        return mask[:, None, None, :]
+        return cnp.expand_dims(mask, (1, 2))
     return mask if mask_type == _FROM_PLACE_TO_PLACE or mask.ndim == 4 else cnp.reshape(mask, (1, 1, *mask.shape[-2:]))
 
 
