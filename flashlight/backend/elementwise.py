@@ -108,9 +108,9 @@ def elementwise_callable(operation: Elementwise, operands: Sequence[TensorType])
     result = NUMPY_TO_TORCH.get(dtypes[-1])
 
     def run(*tensors: torch.Tensor) -> torch.Tensor:
-        cast = [tensor.to(dtype) for tensor, dtype in zip(tensors, casts, strict=True)]
+        cast = [each if each.dtype is dtype else each.to(dtype) for each, dtype in zip(tensors, casts, strict=True)]
         computed: torch.Tensor = function(*cast)
-        return computed.to(result)
+        return computed if computed.dtype is result else computed.to(result)
 
     return run if result is not None else None
 

@@ -17,7 +17,7 @@ from composit.backends import PreparedProgram
 from composit.nn.scans.scan_operation import Scan
 from composit.operation import Array, Input, Scalar, TensorType
 from composit.program import Program, Reference, labels_of, running_in
-from composit.source import describe_source, noting
+from composit.source import describe_source
 from flashlight.backend.torch_functions import torch_callable
 from flashlight.conversion import NUMPY_TO_TORCH, tensor_of
 
@@ -56,6 +56,7 @@ class _Step:
     take: Callable[[_Value, TensorType], _Value]
     operands: tuple[Reference, ...]
     operand_types: tuple[TensorType, ...]
+    is_repeated: bool  # whether an operand is given twice
     results: tuple[Reference, ...]
     has_several: bool
     dying: tuple[Reference, ...]
@@ -63,13 +64,23 @@ class _Step:
 
     def run(self, memory: dict[Reference, _Value]) -> None:
         """Compute the results, and free operands that no later step reads."""
-        pairs = zip(self.operands, self.operand_types, strict=True)
-        with noting(self.describe):
-            # Convert an operand that is given twice once: functions that write to an operand need one array for both.
-            taken = {reference: self.take(memory[reference], kind) for reference, kind in pairs}
-            value = self.function(*[taken[reference] for reference in self.operands])
-        for reference, part in zip(self.results, value if self.has_several else (value,), strict=True):
-            memory[reference] = part
+        take, pairs = self.take, zip(self.operands, self.operand_types, strict=True)
+        # A block of try costs nothing; a context manager would cost more than torch takes for a small operation.
+        try:
+            if self.is_repeated:
+                # Functions that write to an operand need one array for both of its places.
+                taken = {reference: take(memory[reference], kind) for reference, kind in pairs}
+                value = self.function(*[taken[reference] for reference in self.operands])
+            else:
+                value = self.function(*[take(memory[reference], kind) for reference, kind in pairs])
+        except BaseException as error:
+            error.add_note(self.describe())
+            raise
+        if self.has_several:
+            for reference, part in zip(self.results, value, strict=True):
+                memory[reference] = part
+        else:
+            memory[self.results[0]] = value
         for reference in self.dying:
             del memory[reference]
 
@@ -108,6 +119,7 @@ def _step(program: Program, position: int, read: Set[Reference], dying: tuple[Re
         take=_as_torch if in_torch else _as_numpy,
         operands=instruction.operands,
         operand_types=types,
+        is_repeated=len(set(instruction.operands)) != len(instruction.operands),
         results=results,
         has_several=operation.num_results != 1,
         dying=dying,

@@ -6,13 +6,14 @@ Reference: https://docs.pytorch.org/docs/stable/optim.html
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import composit.numpy as cnp
 from composit.errors import ParameterError
 from composit.handle import described
 from composit.nn.optimizer import check_number
-from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, optimizer_of, scaled, zeros_like
+from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, rate_alone, zeros_like
 
 Betas = tuple[float, float]
 
@@ -70,20 +71,29 @@ def _adam(
 ) -> RuleOptimizer:
     first, second = _checked(name, betas, epsilon=epsilon, weight_decay=weight_decay)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        return [*_corrected(rate, number, first, second), Factor(1.0 - rate * weight_decay)]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        rate, of_root, rest = factors
         g = gradient
         if weight_decay and is_decoupled:
-            parameter = scaled(1.0 - rate * weight_decay, parameter)
+            parameter = rest.times(parameter)
         elif weight_decay:
             g = g + weight_decay * parameter
         mean, square = first * slots[0] + (1.0 - first) * g, second * slots[1] + (1.0 - second) * (g * g)
         largest = cnp.maximum(slots[2], square) if keeps_maximum else square
-        root = scaled(1.0 / cnp.sqrt(1.0 - second**number), cnp.sqrt(largest))
-        stepped = parameter - scaled(rate / (1.0 - first**number), mean / (root + epsilon))
+        root = of_root.times(cnp.sqrt(largest))
+        stepped = parameter - rate.times(mean / (root + epsilon))
         return stepped, (mean, square, largest) if keeps_maximum else (mean, square)
 
     count = 3 if keeps_maximum else 2
-    return optimizer_of(name, rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)])
+    return optimizer_of(name, rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], shared)
+
+
+def _corrected(rate: Any, number: Any, first: float, second: float) -> list[Factor]:
+    """Return the rate and the factor of the root of the squares, corrected for averages that began at 0."""
+    return [Factor(rate / (1.0 - first**number)), Factor(1.0 / cnp.sqrt(1.0 - second**number))]
 
 
 def adamax(
@@ -95,13 +105,17 @@ def adamax(
     """
     first, second = _checked("adamax", betas, epsilon=epsilon, weight_decay=weight_decay)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        return [Factor(rate / (1.0 - first**number))]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        (rate,) = factors
         g = gradient + weight_decay * parameter if weight_decay else gradient
         mean = first * slots[0] + (1.0 - first) * g
         largest = cnp.maximum(second * slots[1], cnp.abs(g) + epsilon)
-        return parameter - scaled(rate / (1.0 - first**number), mean / largest), (mean, largest)
+        return parameter - rate.times(mean / largest), (mean, largest)
 
-    return optimizer_of("adamax", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)))
+    return optimizer_of("adamax", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), shared)
 
 
 def nadam(
@@ -121,17 +135,23 @@ def nadam(
     def momentum(number: Any) -> Any:
         return first * (1.0 - 0.5 * 0.96 ** (number * momentum_decay))
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        of_root = 1.0 / cnp.sqrt(1.0 - second**number)
+        now, later = momentum(number), momentum(number + 1.0)
+        return [Factor(each) for each in (of_root, now, later, rate * (1.0 - now), rate * later)]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        of_root, now, later, by_now, by_later = factors
         g = gradient + weight_decay * parameter if weight_decay else gradient
         mean, square = first * slots[0] + (1.0 - first) * g, second * slots[1] + (1.0 - second) * (g * g)
-        now, later = momentum(number), momentum(number + 1.0)
-        product = slots[2] * now
-        root = scaled(1.0 / cnp.sqrt(1.0 - second**number), cnp.sqrt(square)) + epsilon
-        by_gradient = scaled(rate * (1.0 - now) / (1.0 - product), g / root)
-        by_mean = scaled(rate * later / (1.0 - product * later), mean / root)
+        # As in torch, each parameter keeps its own product of momenta.
+        product = slots[2] * now.value
+        root = of_root.times(cnp.sqrt(square)) + epsilon
+        by_gradient = Factor(by_now.value / (1.0 - product)).times(g / root)
+        by_mean = Factor(by_later.value / (1.0 - product * later.value)).times(mean / root)
         return parameter - by_gradient - by_mean, (mean, square, product)
 
-    return optimizer_of("nadam", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p), _one()))
+    return optimizer_of("nadam", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p), _one()), shared)
 
 
 def _one() -> Any:
@@ -145,14 +165,14 @@ def lion(learning_rate: Rate = 1e-4, betas: Betas = (0.9, 0.99), *, weight_decay
     """
     first, second = _checked("lion", betas, weight_decay=weight_decay)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
-        (mean,) = slots
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        (rate,), (mean,) = factors, slots
         direction = cnp.sign(first * mean + (1.0 - first) * gradient)
         if weight_decay:
             direction = direction + weight_decay * parameter
-        return parameter - scaled(rate, direction), (second * mean + (1.0 - second) * gradient,)
+        return parameter - rate.times(direction), (second * mean + (1.0 - second) * gradient,)
 
-    return optimizer_of("lion", rule, learning_rate, lambda p: (zeros_like(p),), needs_count=False)
+    return optimizer_of("lion", rule, learning_rate, lambda p: (zeros_like(p),), rate_alone, needs_count=False)
 
 
 def lamb(
@@ -166,19 +186,23 @@ def lamb(
     """
     first, second = _checked("lamb", betas, epsilon=epsilon, weight_decay=weight_decay)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        return [Factor(rate), Factor(1.0 / (1.0 - first**number)), Factor(1.0 / cnp.sqrt(1.0 - second**number))]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        rate, of_mean, of_root = factors
         mean = first * slots[0] + (1.0 - first) * gradient
         square = second * slots[1] + (1.0 - second) * (gradient * gradient)
-        root = scaled(1.0 / cnp.sqrt(1.0 - second**number), cnp.sqrt(square)) + epsilon
-        direction = scaled(1.0 / (1.0 - first**number), mean / root)
+        root = of_root.times(cnp.sqrt(square)) + epsilon
+        direction = of_mean.times(mean / root)
         if weight_decay:
             direction = direction + weight_decay * parameter
         of_parameter, of_step = cnp.sqrt(cnp.sum(parameter * parameter)), cnp.sqrt(cnp.sum(direction * direction))
         is_usable = (of_parameter > 0) & (of_step > 0)
         ratio = cnp.where(is_usable, of_parameter / cnp.where(is_usable, of_step, 1), 1)
-        return parameter - scaled(rate, scaled(ratio, direction)), (mean, square)
+        return parameter - rate.times(Factor(ratio).times(direction)), (mean, square)
 
-    return optimizer_of("lamb", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)))
+    return optimizer_of("lamb", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), shared)
 
 
 def _checked(name: str, betas: object, **others: Any) -> Betas:  # Any: numbers by the names of their parameters

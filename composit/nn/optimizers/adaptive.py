@@ -5,11 +5,12 @@ The order of the operations is torch's. Reference: https://docs.pytorch.org/docs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import composit.numpy as cnp
 from composit.nn.optimizer import check_number
-from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, optimizer_of, scaled, zeros_like
+from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, rate_alone, zeros_like
 
 
 def adagrad(
@@ -29,18 +30,20 @@ def adagrad(
     check_number("adagrad", "weight_decay", weight_decay)
     check_number("adagrad", "initial_accumulator", initial_accumulator)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        return [Factor(rate / (1.0 + (number - 1.0) * learning_rate_decay) if learning_rate_decay else rate)]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        (rate,) = factors
         g = gradient + weight_decay * parameter if weight_decay else gradient
         total = slots[0] + g * g
-        if learning_rate_decay:
-            rate = rate / (1.0 + (number - 1.0) * learning_rate_decay)
-        return parameter - scaled(rate, g / (cnp.sqrt(total) + epsilon)), (total,)
+        return parameter - rate.times(g / (cnp.sqrt(total) + epsilon)), (total,)
 
     def slots_of(parameter: Any) -> Slots:
         start = zeros_like(parameter)
         return (start + initial_accumulator if initial_accumulator else start,)
 
-    return optimizer_of("adagrad", rule, learning_rate, slots_of, needs_count=bool(learning_rate_decay))
+    return optimizer_of("adagrad", rule, learning_rate, slots_of, shared, needs_count=bool(learning_rate_decay))
 
 
 def rmsprop(
@@ -61,7 +64,8 @@ def rmsprop(
     check_number("rmsprop", "weight_decay", weight_decay)
     check_number("rmsprop", "momentum", momentum)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        (rate,) = factors
         g = gradient + weight_decay * parameter if weight_decay else gradient
         kept = list(slots)
         square = kept[0] = alpha * kept[0] + (1.0 - alpha) * (g * g)
@@ -71,11 +75,11 @@ def rmsprop(
         step = g / (cnp.sqrt(square) + epsilon)
         if momentum:
             step = kept[-1] = momentum * kept[-1] + step
-        return parameter - scaled(rate, step), kept
+        return parameter - rate.times(step), kept
 
     count = 1 + centered + bool(momentum)
     return optimizer_of(
-        "rmsprop", rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], needs_count=False
+        "rmsprop", rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], rate_alone, needs_count=False
     )
 
 
@@ -90,10 +94,13 @@ def adadelta(
     check_number("adadelta", "epsilon", epsilon)
     check_number("adadelta", "weight_decay", weight_decay)
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        (rate,) = factors
         g = gradient + weight_decay * parameter if weight_decay else gradient
         square = rho * slots[0] + (1.0 - rho) * (g * g)
         step = cnp.sqrt(slots[1] + epsilon) / cnp.sqrt(square + epsilon) * g
-        return parameter - scaled(rate, step), (square, rho * slots[1] + (1.0 - rho) * (step * step))
+        return parameter - rate.times(step), (square, rho * slots[1] + (1.0 - rho) * (step * step))
 
-    return optimizer_of("adadelta", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), needs_count=False)
+    return optimizer_of(
+        "adadelta", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), rate_alone, needs_count=False
+    )

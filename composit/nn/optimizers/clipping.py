@@ -10,7 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.errors import DtypeError, ParameterError
 from composit.nn.optimizer import Optimizer, State, Tensors
-from composit.nn.optimizers.rule import scaled
+from composit.nn.optimizers.rule import Factor
 
 
 def clip_by_value(gradients: Sequence[Any], limit: float) -> list[Any]:
@@ -48,8 +48,8 @@ def clip_by_global_norm(gradients: Sequence[Any], limit: float) -> tuple[list[An
         return [], cnp.asarray(0.0)
     squares = [_sum_of_squares(gradient) for gradient in gradients]
     norm = cnp.sqrt(sum(squares[1:], squares[0]))
-    factor = cnp.minimum(limit / (norm + 1e-6), 1.0)
-    return [scaled(factor, gradient) for gradient in gradients], norm
+    factor = Factor(cnp.minimum(limit / (norm + 1e-6), 1.0))
+    return [factor.times(gradient) for gradient in gradients], norm
 
 
 def clipped(

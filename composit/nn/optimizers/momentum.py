@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from composit.errors import ParameterError
 from composit.nn.optimizer import check_number
-from composit.nn.optimizers.rule import Rate, RuleOptimizer, Slots, optimizer_of, scaled, zeros_like
+from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, zeros_like
 
 
 def sgd_optimizer(learning_rate: Rate = 1e-3) -> RuleOptimizer:
@@ -57,25 +58,26 @@ def sgd(
             "dampening; pass momentum=0.9, or leave nesterov out"
         )
 
-    def rule(parameter: Any, gradient: Any, slots: Slots, rate: Any, number: Any) -> tuple[Any, Slots]:
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        # torch starts with v = g; before the first step v is 0.
+        return [Factor(rate), Factor(1.0 - dampening * (number > 1.0) if dampening else 1.0)]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        rate, share = factors
         g = gradient + weight_decay * parameter if weight_decay else gradient
         if not momentum:
-            return parameter - scaled(rate, g), ()
+            return parameter - rate.times(g), ()
         (velocity,) = slots
-        if dampening:
-            # torch starts with v = g; before the first step v is 0.
-            share = 1.0 - dampening * (number > 1.0)
-            velocity = momentum * velocity + scaled(share, g)
-        else:
-            velocity = momentum * velocity + g
+        velocity = momentum * velocity + (share.times(g) if dampening else g)
         direction = g + momentum * velocity if nesterov else velocity
-        return parameter - scaled(rate, direction), (velocity,)
+        return parameter - rate.times(direction), (velocity,)
 
     return optimizer_of(
         "sgd",
         rule,
         learning_rate,
         lambda p: (zeros_like(p),) if momentum else (),
+        shared,
         needs_count=bool(dampening),
         kinds="fc",
     )

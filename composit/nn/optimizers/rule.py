@@ -16,6 +16,7 @@ from composit.apply import input_of
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.handle import TensorHandle, described
 from composit.nn.optimizer import Optimizer, Tensors, check_number, number_input
+from composit.operation import Dtype
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -30,8 +31,34 @@ RuleOptimizer: TypeAlias = "Optimizer[RuleState]"
 
 # The values that a rule keeps for one parameter, in the order of `init`.
 Slots: TypeAlias = Sequence[Any]
-# (parameter, gradient, slots, rate, number of this step from 1) -> (new parameter, new slots)
-Rule: TypeAlias = Callable[[Any, Any, Slots, Any, Any], tuple[Any, Slots]]
+# (learning rate, number of this step from 1) -> what all parameters of the step share
+Shared: TypeAlias = "Callable[[Any, Any], Sequence[Factor]]"
+# (parameter, gradient, slots, shared factors) -> (new parameter, new slots)
+Rule: TypeAlias = "Callable[[Any, Any, Slots, Sequence[Factor]], tuple[Any, Slots]]"
+
+
+class Factor:
+    """A number of a step that multiplies tensors: it is computed once, and cast once for each of their dtypes."""
+
+    __slots__ = ("_casts", "value")
+
+    def __init__(self, value: Any) -> None:  # Any: a number, or a scalar tensor of any dtype
+        self.value = value
+        self._casts: dict[Dtype, Any] = {}
+
+    def times(self, tensor: Any) -> Any:
+        """Return tensor * number in the tensor's dtype."""
+        value = self.value
+        if isinstance(value, TensorHandle) and value.dtype != tensor.dtype and not value.type.weak:
+            value = self._casts.get(tensor.dtype)
+            if value is None:
+                value = self._casts[tensor.dtype] = cnp.astype(self.value, tensor.dtype)
+        return tensor * value
+
+
+def rate_alone(rate: Any, number: Any) -> list[Factor]:
+    """Return the learning rate, for rules that share nothing else."""
+    return [Factor(rate)]
 
 
 def optimizer_of(
@@ -39,12 +66,14 @@ def optimizer_of(
     rule: Rule,
     rate: Rate,
     slots: Callable[[Any], Slots],
+    shared: Shared,
     needs_count: bool = True,
     kinds: str = "f",
 ) -> RuleOptimizer:
     """Return the optimizer that applies a rule to each parameter.
 
     slots:       the rule's values for a parameter before the first step
+    shared:      numbers that are the same for all parameters of a step
     needs_count: whether the rule reads the number of the step; a schedule always does
     kinds:       dtype.kind of parameters; "c" only for rules that are linear in the gradient
     """
@@ -66,9 +95,9 @@ def optimizer_of(
         before = state.get("count") if isinstance(state, dict) else None
         _check_state(name, parameters, kept, num_slots, is_counted, before)
         number = None if before is None else before + 1.0
-        this_rate = rate_at(before)
+        factors = shared(rate_at(before), number)
         results = [
-            rule(parameter, gradient, own, this_rate, number)
+            rule(parameter, gradient, own, factors)
             for parameter, gradient, own in zip(parameters, gradients, kept, strict=True)
         ]
         stepped = [as_parameter(value, parameter) for (value, _), parameter in zip(results, parameters, strict=True)]
@@ -83,13 +112,6 @@ def optimizer_of(
 def as_parameter(value: Any, parameter: Any) -> Any:
     """Return a value in the dtype of a parameter."""
     return value if value.dtype == parameter.dtype else value.astype(parameter.dtype)
-
-
-def scaled(factor: Any, tensor: Any) -> Any:
-    """Return tensor * factor in the tensor's dtype; the factor is a number, or a scalar tensor of any dtype."""
-    if isinstance(factor, TensorHandle) and factor.dtype != tensor.dtype and not factor.type.weak:
-        factor = cnp.astype(factor, tensor.dtype)
-    return tensor * factor
 
 
 def zeros_like(parameter: Any) -> LazyTensor:

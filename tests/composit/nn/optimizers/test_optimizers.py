@@ -15,6 +15,7 @@ from composit.containers import flatten
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.nn import grad, optimize_step, optimizers, sgd_optimizer
 from composit.nn.optimizer import Optimizer
+from composit.program import program_of
 
 torch = pytest.importorskip("torch")
 START = (np.array([0.5, -1.5, 2.0]), np.array([[1.0, 0.0], [-0.25, 3.0]]))
@@ -279,6 +280,21 @@ def test_numbers_at_the_ends_of_what_torch_takes_are_taken() -> None:
     (x,), _ = optimizers.sgd(cnp.asarray(-1.0)).update([cnp.ones(1)], [cnp.ones(1)], ())
     np.testing.assert_array_equal(np.asarray(x), [2.0])
     optimizers.cosine(cnp.asarray(0.5), 10)
+
+
+@pytest.mark.parametrize(
+    "make", [optimizers.adam, optimizers.adamw, optimizers.amsgrad, optimizers.adamax, optimizers.lamb]
+)
+def test_the_numbers_of_a_step_are_computed_once_for_all_parameters(make: Callable[..., Optimizer]) -> None:
+    def names_of_numbers(count: int) -> list[str]:
+        optimizer = optimizers.clipped(make(optimizers.cosine(0.1, 10)), global_norm=1.0)
+        parameters = [cnp.asarray(np.full(3, float(k), np.float32)) for k in range(count)]
+        stepped, _ = optimizer.update(parameters, parameters, optimizer.init(parameters))
+        names = [instruction.operation.name for instruction in program_of(stepped).instructions]
+        return [name for name in names if name in ("power", "cos", "astype", "minimum")]
+
+    assert sorted(names_of_numbers(20)) == sorted(names_of_numbers(2))
+    assert names_of_numbers(2)
 
 
 def test_no_state_is_kept_twice() -> None:
