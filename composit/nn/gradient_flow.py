@@ -1,50 +1,16 @@
-"""The same value as a node of its own: with a gradient (`Argument`), without (`StopGradient`), or with another (`Sloped`)."""
+"""The same value as a node without a gradient (`StopGradient`), or with another (`Sloped`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from composit.apply import apply
 from composit.containers import map_leaves
 from composit.handle import TensorHandle
-from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-class SameValue(Operation):
-    """The base of operations whose result is the operand. Backends look for this class."""
-
-    __slots__ = ()
-    kind = OperationKind.ELEMENTWISE
-    keeps_c_order = True
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (operand_types[0],)
-
-    def evaluate(self, *operands: Array) -> Results:
-        # A copy: as a second name of the operand's array, it would look to a later write like another reader.
-        operand: Any = operands[0]  # Any: an array, or a number
-        return operand.copy() if isinstance(operand, np.ndarray) else operand
-
-    def cost(self, operand_types: Sequence[TensorType], result_types: Sequence[TensorType]) -> int:
-        return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Argument(SameValue):
-    """The operand as the argument of a function: what the function knows of the same tensor from elsewhere is another node.
-
-    Derivative:  g
-    """
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return [context.cotangents[0]]
+from composit.numpy.calls.expressions import SameValue
+from composit.operation import VjpContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ from composit.source import Source, describe_source, warn_user
 from composit.value import identity_of
 
 # Reads that cause no warning: their numbers are rounded, so have no derivative, or are only shown or tested.
-_KINDS_WITHOUT_SLOPE = frozenset("int round trunc hash mask arange trim_zeros is_integer as_integer_ratio hex".split())
+_KINDS_WITHOUT_SLOPE = frozenset(
+    "int round trunc hash mask arange trim_zeros is_integer as_integer_ratio hex places length period".split()
+)
 _MAX_SHOWN = 3
 
 

@@ -24,9 +24,9 @@ from composit.containers import Rebuild, flatten, map_leaves
 from composit.errors import DerivativeError, DtypeError, OperandError, ParameterError, ShapeError
 from composit.handle import TensorHandle, described, make_tensor
 from composit.nn.differentiate import chain_rule
-from composit.nn.gradient_flow import Argument
 from composit.nn.optimizer import number_input
 from composit.numpy.arguments.normalizing import spell_shape
+from composit.numpy.calls.expressions import Argument
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor

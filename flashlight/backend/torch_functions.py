@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from composit.nn.gradient_flow import SameValue
+from composit.numpy.calls.expressions import SameValue
 from composit.numpy.creation.from_nothing import Full
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import Astype
@@ -25,7 +25,8 @@ from composit.numpy.manipulation.reshaping import ExpandDims, Reshape, Squeeze, 
 from composit.numpy.products.einsums import Einsum
 from composit.numpy.products.matrix_products import Matmul
 from composit.numpy.rearranging.padding import Pad
-from composit.numpy.reductions.reduce import Accumulate, Reduce
+from composit.numpy.reductions.reduce import Reduce
+from composit.numpy.reductions.running import Accumulate
 from composit.numpy.views.basic_indices import BasicIndex
 from composit.operation import Operation, TensorType
 from flashlight.backend.elementwise import elementwise_callable, is_computable

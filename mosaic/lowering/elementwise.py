@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from composit.nn.gradient_flow import SameValue
+from composit.numpy.calls.expressions import SameValue
 from composit.numpy.elementwise.cardinal_sine import Sinc
 from composit.numpy.elementwise.casting import Astype
 from composit.numpy.elementwise.conditional import Where

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from composit.numpy.reductions.reduce import Accumulate
+from composit.numpy.reductions.running import Accumulate
 from mosaic.codegen.reducers import SUM_OF_SOME, identity_of, is_reducer
 from mosaic.ir.affine import Symbol, symbol_number
 from mosaic.ir.expressions import Apply, Literal, Load, convert, literal, map_views

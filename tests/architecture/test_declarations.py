@@ -54,14 +54,21 @@ def test_an_operation_states_its_derivative(operation: type[Operation]) -> None:
 
 # What numpy has no function for.
 _OF_OURS = {
+    "AccumulateRuns",
     "AdvancedIndexAdjoint",
+    "Argument",
     "BasicIndexAdjoint",
     "Chosen",
+    "EigenvaluesAndVectors",
     "HermitianFromEigenvalues",
+    "KnownPseudoInverse",
     "LazyIndex",
     "LimitValue",
     "MatrixFromSingularValues",
     "NumpyCall",
+    "OfFullRank",
+    "Progression",
+    "Roots",
     "StridedAdjoint",
     "TakeAdjoint",
     "TakeAlongAxisAdjoint",

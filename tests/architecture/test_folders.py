@@ -17,7 +17,6 @@ _HEADING = "## The folders of composit.numpy"
 _OF_NUMPY = "numpy's module"
 _SMALL_FILES = {
     "elementwise/complex_values.py": "what rows of the table run: the table holds nothing but rows",
-    "emath.py": _OF_NUMPY,
     "lib/stride_tricks.py": _OF_NUMPY,
     "namespaces.py": "the namespace of derivatives' rules on values: all folders compute in it, none is its place",
     "polynomial/polyutils.py": _OF_NUMPY,

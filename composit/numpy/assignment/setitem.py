@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from composit.numpy.indexing.subscripts import basic_key, element_places
 from composit.numpy.views.basic_indices import BasicIndex, plain_places
 from composit.numpy.views.writes import (
     ARRAY,
-    AddAt,
     Assign,
     Index,
     assign_elements,
@@ -133,20 +133,20 @@ def _limits(dtype: Dtype) -> tuple[int, int]:
     return int(limits.min), int(limits.max)
 
 
-def add_at(ufunc: Any, tensor: Any, index: Any, value: TensorLike) -> None:
-    """Carry out `ufunc.at(tensor, index, value)` for add and subtract.
+def write_at(ufunc: Any, tensor: Any, index: Any, values: Sequence[TensorLike], write: Any) -> None:
+    """Carry out `ufunc.at(tensor, index, *values)` by `write`, which makes the operation; a function of one operand has no value.
 
     Raises:  NoRuleError: numpy computes in another dtype than the tensor's, or refuses the call
     """
     if not isinstance(tensor, TensorHandle) or not is_writable(tensor) or tensor.dtype.kind not in "iufc":
         raise NoRuleError(f"{ufunc.__name__}.at: the target is no writable tensor of numbers")
     # Here numpy treats a Python number as an array with a dtype of its own, not as a weak scalar.
-    given = value if isinstance(value, TensorHandle) else as_tensor(np.asarray(value))
-    loops = [*loop_of(ufunc, tensor.dtype, given.dtype, None)]
-    if loops != [tensor.dtype] * 3:
+    given = [value if isinstance(value, TensorHandle) else as_tensor(np.asarray(value)) for value in values]
+    loops = [*loop_of(ufunc, tensor.dtype, *(value.dtype for value in given), None)]
+    if loops != [tensor.dtype] * (len(given) + 2):
         raise NoRuleError(f"{ufunc.__name__}.at: numpy's loop has dtypes {loops}, the tensor {tensor.dtype}")
-    added = in_dtype(given, tensor.dtype)
-    _set_item(tensor, index, added if ufunc is np.add else negative(added), AddAt)
+    value: Any = in_dtype(given[0], tensor.dtype) if given else 0
+    _set_item(tensor, index, negative(value) if ufunc is np.subtract else value, write)
 
 
 def _write(out: Array, index: Any, value: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from composit.apply import apply
 from composit.errors import NoRuleError
+from composit.guards import read_value
 from composit.numpy.arguments.normalizing import (
     AxesLike,
     AxisLike,
@@ -22,16 +23,18 @@ from composit.numpy.arguments.normalizing import (
     normalize_axes,
     normalize_axis,
 )
+from composit.numpy.calculus import expressions  # noqa: F401  # registers what numpy's differences are differentiated as
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.conditional import where
-from composit.numpy.indexing.taking import TakeAdjoint
+from composit.numpy.indexing.taking import TakeAdjoint, take
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.joining import concatenate
 from composit.numpy.manipulation.reshaping import ravel, reshape
 from composit.numpy.reductions import reduce as reductions
+from composit.numpy.sorting.sort_and_search import argsort
 from composit.operation import TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -229,14 +232,39 @@ def interp(
 ) -> LazyTensor:
     """Return at x the piecewise linear function that has the values fp at the places xp. See np.interp."""
     places, values = handle_of(xp), handle_of(fp)
-    if left is not None or right is not None or period is not None:
-        raise NoRuleError("interp: values outside, or a period")
     if places.ndim != 1 or values.shape != places.shape or places.size < 2:
         raise NoRuleError("interp: places that are no vector as long as the values")
     at = handle_of(x)
     if any(part.dtype.kind not in kinds for part, kinds in ((at, "biuf"), (places, "biuf"), (values, "biufc"))):
         raise NoRuleError("interp: elements that are no numbers")
-    return apply(Interp(), at, places, values)
+    if period is not None:
+        return _of_period(at, places, values, period)
+    result = apply(Interp(), at, places, values)
+    for outside, is_outside in ((left, table.less(at, places[0])), (right, table.greater(at, places[-1]))):
+        if outside is not None:
+            result = where(is_outside, _outside(outside, result), result)
+    return result
+
+
+def _outside(value: Any, result: LazyTensor) -> LazyTensor:
+    number = handle_of(value)
+    if number.ndim or number.dtype.kind not in ("biufc" if result.dtype.kind == "c" else "biuf"):
+        raise NoRuleError("interp: values outside that are no numbers")
+    return in_dtype(number, result.dtype)
+
+
+def _of_period(at: LazyTensor, places: LazyTensor, values: LazyTensor, period: Any) -> LazyTensor:
+    """Return the interpolation on a circle: places are sorted within one period, and go on for one place at either end."""
+    length = table.absolute(handle_of(period))
+    if length.ndim or length.dtype.kind not in "iuf" or not read_value(length, "period"):
+        raise NoRuleError("interp: a period that is 0 or no number")
+    at, places = (table.remainder(in_dtype(each, np.dtype(np.float64)), length) for each in (at, places))
+    order = argsort(places)
+    places, values = take(places, order), take(values, order)
+    around = concatenate(
+        [table.subtract(_part(places, 0, -1, None), length), places, table.add(_part(places, 0, 0, 1), length)]
+    )
+    return apply(Interp(), at, around, concatenate([_part(values, 0, -1, None), values, _part(values, 0, 0, 1)]))
 
 
 def _cumulative(

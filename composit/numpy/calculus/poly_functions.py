@@ -15,7 +15,9 @@ from composit.apply import as_tensor
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import is_lazy_number
+from composit.numpy.calculus import poly_expressions  # noqa: F401  # registers what these are differentiated as
 from composit.numpy.calls.declarations import rule_for, without_rule
+from composit.numpy.calls.expressions import expressed, expression_of
 from composit.numpy.creation.from_nothing import zeros_like
 
 __all__ = [
@@ -52,15 +54,24 @@ def _of_polynomials(function: Function) -> Function:
     return computed
 
 
+def _returning_polynomials(function: Function) -> Function:
+    """Return the public function for one of numpy's that may return an np.poly1d."""
+    computed = _of_polynomials(function)
+    expression = expression_of(function)
+    assert expression is not None, f"{function.__name__} is differentiable"
+    expressed(computed)(expression)
+    return without_rule(computed)
+
+
 poly = without_rule(np.poly)
 roots = without_rule(np.roots)
 polyfit = without_rule(np.polyfit)
-polyadd = without_rule(_of_polynomials(np.polyadd))
-polysub = without_rule(_of_polynomials(np.polysub))
-polymul = without_rule(_of_polynomials(np.polymul))
-polydiv = without_rule(_of_polynomials(np.polydiv))
-polyder = without_rule(_of_polynomials(np.polyder))
-polyint = without_rule(_of_polynomials(np.polyint))
+polyadd = _returning_polynomials(np.polyadd)
+polysub = _returning_polynomials(np.polysub)
+polymul = _returning_polynomials(np.polymul)
+polydiv = _returning_polynomials(np.polydiv)
+polyder = _returning_polynomials(np.polyder)
+polyint = _returning_polynomials(np.polyint)
 
 
 @rule_for(np.polyval)

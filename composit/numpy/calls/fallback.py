@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from inspect import Parameter
 from types import MethodDescriptorType
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,6 @@ from composit.errors import (
     IntegerRangeError,
     InternalError,
     LinearAlgebraError,
-    MissingDerivativeError,
     NoRuleError,
     OperandError,
     OutOfBoundsError,
@@ -46,6 +46,7 @@ from composit.kept_values import KnownValue
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
 from composit.numpy.arguments.signatures import full_name, short_name, signature_of
+from composit.numpy.calls.expressions import expressed_call, pulled_back
 from composit.numpy.views.view_operations import ReadOnly
 from composit.numpy.views.writes import assign_result, is_writable, writing_to
 from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext, tensor_type
@@ -66,7 +67,7 @@ class NumpyCall(Operation):
     types: the types of the results when the node was built
     token: the identity of the call, since arguments may be of any kind and have no key
     written: the operands that the function changes in place; their new values are the last results
-    Derivative:  not known
+    Derivative:  that of the function's expression (`expressions.py`)
     """
 
     function: Function
@@ -117,11 +118,11 @@ class NumpyCall(Operation):
         return [*_arrays_in(result), *(values[position] for position in self.written)], result
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        raise MissingDerivativeError(
-            f"{full_name(self.function)}: its derivative was asked for and is not written yet, since composit has no rule for this"
-            " call and ran numpy's function; expected a call that has one (docs/numpy.md); write this part with other functions,"
-            " or as a wrap_as_operation with vjp="
-        )
+        def expression(*operands: Any) -> list[Any]:
+            args, kwargs = self.rebuild(operands)
+            return expressed_call(context.xp, self.function, context.results, args, kwargs)
+
+        return pulled_back(context, expression)
 
     def key(self) -> Key:
         return self.token
@@ -316,7 +317,11 @@ def written_handles(
 def _positional_names(function: Function) -> tuple[str, ...]:
     # A few builtins show no signature; each of those changes only its first argument.
     signature = signature_of(function)
-    return ("a",) if signature is None else tuple(signature.parameters)
+    if signature is None:
+        return ("a",)
+    by_place = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    # What follows *operands can only be given by name.
+    return tuple(parameter.name for parameter in signature.parameters.values() if parameter.kind in by_place)
 
 
 def _is_array(value: Any) -> bool:

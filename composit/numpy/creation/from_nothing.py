@@ -34,6 +34,8 @@ from composit.numpy.arguments.normalizing import (
 )
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.declarations import rule_for, without_rule
+from composit.numpy.calls.expressions import KnownResults
+from composit.numpy.creation import expressions  # noqa: F401  # registers what geomspace is differentiated as
 from composit.numpy.creation.from_values import asarray
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.manipulation.reshaping import transpose
@@ -340,6 +342,7 @@ def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any =
     _check_layout("arange", others)
     if stop is None:
         raise NoRuleError("arange: no stop, in whose place numpy takes start, or says no")
+    first, distance = start, 1 if step is None else step
     parts = start, stop, step = [_known_scalar(part) for part in (start, stop, 1 if step is None else step)]
     for part in parts:
         if np.ndim(part):
@@ -352,7 +355,23 @@ def _evenly_spaced(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any =
     chosen = dtype_or(dtype, np.result_type(np.int64, *dtypes))
     if chosen.kind not in "biuf":
         return input_of(np.arange(*parts, dtype=dtype))
-    return leaf(Arange(start, stop, step, chosen))
+    known = leaf(Arange(start, stop, step, chosen))
+    ends = [part for part in (first, distance) if isinstance(part, TensorHandle) and part.dtype.kind == "f"]
+    return apply(Progression(), known, first, distance) if ends and chosen.kind == "f" else known
+
+
+@dataclass(frozen=True, slots=True)
+class Progression(KnownResults):
+    """Known numbers start + i * step. Operands: the numbers, start and step, whose values were read.
+
+    Derivative:  of start, the sum of g; of step, the sum of i * g
+    """
+
+    kind = OperationKind.CREATION
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,) = context.xp, context.cotangents
+        return [None, xp.sum(g), xp.sum(g * np.arange(xp.shape(g)[0]))]
 
 
 @rule_for(np.linspace)

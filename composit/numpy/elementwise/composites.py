@@ -6,7 +6,7 @@ Their derivatives are those of their parts.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,13 @@ from composit.numpy.arguments.normalizing import (
 )
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.expressions import Expressed, expressed
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.conditional import where
 from composit.numpy.views.view_operations import ComplexPart
 from composit.numpy.views.writes import assign_result, writing_to
-from composit.operation import Dtype, OperationKind, TensorType, tensor_type
+from composit.operation import Dtype, OperationKind, TensorType, VjpContext, tensor_type
 from composit.storage import mark_view
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def fix(x: TensorLike, out: None = None) -> LazyTensor:
 class ComplexNanToNum(ArrayFunction):
     """Complex elements with NaN and infinities in either part replaced.
 
-    Derivative:  not written yet
+    Derivative:  g, in each part that is finite
     Reference:   numpy.nan_to_num
     """
 
@@ -173,6 +174,26 @@ class ComplexNanToNum(ArrayFunction):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (tensor_type(operand_types[0].shape, operand_types[0].dtype),)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        # With x = a + ib, the cotangent of a is Re(g), that of b is -Im(g).
+        real, imag = (xp.where(xp.isfinite(part(x)), part(g), 0) for part in (xp.real, xp.imag))
+        return [real + 1j * imag]
+
+
+@expressed(np.nan_to_num)
+def _nan_to_num(
+    xp: Any, results: Sequence[Any], x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+) -> Expressed:
+    given = xp.asarray(x)
+    if given.dtype.kind == "c":
+        parts = [_nan_to_num(xp, results, part, True, nan, posinf, neginf) for part in (xp.real(given), xp.imag(given))]
+        return parts[0] + 1j * parts[1]
+    largest = float(np.finfo(given.dtype).max)
+    result = xp.where(xp.isnan(given), nan, given)
+    result = xp.where(xp.isposinf(given), largest if posinf is None else posinf, result)
+    return xp.where(xp.isneginf(given), -largest if neginf is None else neginf, result)
 
 
 @rule_for(np.nan_to_num)

@@ -9,7 +9,7 @@ function has derivative zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,6 +80,19 @@ def expm1(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -
 def arccosh(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:
     """g / (sqrt(x - 1) sqrt(x + 1)); one root of x * x - 1 would take the wrong branch for complex x"""
     return g / (xp.sqrt(x - 1) * xp.sqrt(x + 1))
+
+
+def root(
+    xp: Namespace,
+    square: ArrayOrTensor,
+    y: ArrayOrTensor,
+    same: Callable[[ArrayOrTensor], ArrayOrTensor],
+) -> ArrayOrTensor:
+    """Return the root of a square, on the side of `same(y)`: on a branch cut rounding decides which root sqrt takes."""
+    found = xp.sqrt(square)
+    if not _is_complex(y):
+        return found
+    return xp.where(xp.real(found * xp.conjugate(same(y))) < 0, -found, found)
 
 
 def to_degrees(xp: Namespace, g: ArrayOrTensor, y: ArrayOrTensor, x: ArrayOrTensor) -> ArrayOrTensor:

@@ -15,7 +15,7 @@ import numpy as np
 
 from composit.apply import apply, as_tensor, is_given, tensor_of
 from composit.eager_results import compute_if_caught
-from composit.errors import DtypeError, MissingDerivativeError, NoRuleError, ShapeError
+from composit.errors import DtypeError, NoRuleError, ShapeError
 from composit.handle import TensorHandle, new_tensor
 from composit.keys import Key, digest
 from composit.numpy.arguments.normalizing import (
@@ -366,13 +366,6 @@ class Elementwise(Operation):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         function = self.function
-        if any(
-            needed and rule == NOT_WRITTEN for needed, rule in zip(context.needs, function.derivatives, strict=True)
-        ):
-            raise MissingDerivativeError(
-                f"{function.name}: its derivative was asked for and is not written yet; expected a rule in "
-                "composit/numpy/elementwise/table.py; add one, or compute this part outside the differentiated graph"
-            )
         g, result = context.cotangents, context.results
         if function.nout == 1:
             g, result = g[0], result[0]
@@ -399,9 +392,6 @@ _SCALAR_MATH: Mapping[Callable[..., Any], Callable[..., Any]] = {
     np.negative: operator.neg,
     np.absolute: operator.abs,
 }
-
-
-NOT_WRITTEN = "not written"
 
 
 def promote(types: Sequence[TensorType]) -> Dtype:

@@ -26,6 +26,7 @@ from composit.numpy.calls.declarations import rule_for, without_rule
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.conditional import where
 from composit.numpy.elementwise.functions import promote
+from composit.numpy.indexing import expressions  # noqa: F401  # registers what numpy's choices are differentiated as
 from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to

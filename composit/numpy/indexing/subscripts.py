@@ -36,7 +36,7 @@ from composit.numpy.views.basic_indices import BasicEntry, BasicIndex, Field, no
 from composit.numpy.views.layout import InOrder
 from composit.numpy.views.live_memory import record_at
 from composit.numpy.views.writes import is_writable
-from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, tensor_type
+from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, VjpContext, tensor_type
 from composit.source import Source, find_source
 from composit.storage import mark_view
 
@@ -212,7 +212,9 @@ def _read_integer(entry: Any) -> Any:
 class LazyIndex(Operation):
     """A basic index with lazy integers. They are read only when the view or its base is written to.
 
-    A step of views; no node has it. Derivative: that of the BasicIndex that it becomes.
+    A step of views; no node has it.
+
+    Derivative:  that of the BasicIndex that it becomes
     """
 
     entries: tuple[Any, ...]
@@ -228,6 +230,9 @@ class LazyIndex(Operation):
 
     def evaluate(self, *operands: Array) -> Results:
         return self.settled().evaluate(*operands)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return self.settled().vjp(context)
 
     def view_of(self, array: Array) -> Array:
         return self.settled().view_of(array)

@@ -9,7 +9,10 @@ they are equal; derivatives of the values themselves are in spectral_matrices.py
 
 from __future__ import annotations
 
+import math
 from typing import Literal
+
+import numpy as np
 
 from composit.derivative_types import ArrayOrTensor, Namespace
 from composit.numpy.linalg.matrix_formulas import (
@@ -24,6 +27,9 @@ from composit.numpy.linalg.matrix_formulas import (
     total,
 )
 from composit.numpy.linalg.spectral_matrices import HermitianFromEigenvalues, MatrixFromSingularValues
+
+# A basis is orthonormal but for this many rounding errors per column.
+_ROUNDINGS = 10
 
 
 def cholesky(xp: Namespace, g: ArrayOrTensor, result: ArrayOrTensor, upper: bool) -> ArrayOrTensor:
@@ -63,22 +69,46 @@ def eig(
     values: ArrayOrTensor,
     vectors: ArrayOrTensor,
 ) -> ArrayOrTensor:
-    """Return the cotangent of x = V diag(w) V^-1 with columns of length 1; of_values or of_vectors may be None.
+    """Return the cotangent of x = V diag(w) V^-1; of_values or of_vectors may be None.
 
-    An eigenvector is determined up to a phase. The cotangent is right for functions that do not depend on it.
+    The columns of V are LAPACK's: of length 1, and their largest element is real.
     """
     back = adjoint(xp, vectors)
     parts = []
     if of_vectors is not None:
-        projected = xp.matmul(back, conjugated(xp, of_vectors))
+        projected = xp.matmul(back, _with_fixed_phase(xp, conjugated(xp, of_vectors), vectors))
         # Eigenvectors have length 1, so the component of the cotangent along the vector is removed.
         along = xp.real(xp.diagonal(projected, axis1=-2, axis2=-1))
         across = projected - scaled_columns(xp, xp.matmul(back, vectors), along)
         inner = divided_by_differences(xp, across, xp.conjugate(values))
         parts.append(xp.matmul(inner, back))
     if of_values is not None:
-        parts.append(xp.expand_dims(conjugated(xp, of_values), -1) * back)
+        parts.append(xp.expand_dims(_of_distinct(xp, conjugated(xp, of_values), values), -1) * back)
     return conjugated(xp, xp.linalg.solve(back, total(parts)))
+
+
+def _with_fixed_phase(xp: Namespace, g: ArrayOrTensor, vectors: ArrayOrTensor) -> ArrayOrTensor:
+    """Return the cotangent of eigenvectors of any phase, from that of vectors whose largest element is real.
+
+    A change dv of a vector is turned by -Im(dv[k]) / v[k], with k the place of its largest element.
+    """
+    if vectors.dtype.kind != "c":
+        return g
+    turning = -xp.imag(xp.sum(xp.conjugate(g) * vectors, axis=-2, keepdims=True))
+    lengths = xp.abs(vectors)
+    rows = xp.reshape(xp.arange(xp.shape(vectors)[-2]), (-1, 1))
+    is_largest = rows == xp.argmax(lengths, axis=-2, keepdims=True)
+    return g + xp.where(is_largest, -1j * turning / xp.where(is_largest, xp.real(vectors), 1), 0)
+
+
+def _of_distinct(xp: Namespace, g: ArrayOrTensor, values: ArrayOrTensor) -> ArrayOrTensor:
+    """Return the cotangents of eigenvalues, NaN where equal eigenvalues have different ones.
+
+    Only symmetric functions of equal eigenvalues have a derivative.
+    """
+    differences = xp.expand_dims(g, -2) - xp.expand_dims(g, -1)
+    clashes = divided_by_differences(xp, differences, values)
+    return xp.where(xp.any(xp.isnan(clashes), axis=-1), math.nan, g)
 
 
 def singular_values(
@@ -129,6 +159,23 @@ def _of_left_vectors(xp: Namespace, g: ArrayOrTensor, left: ArrayOrTensor, value
     turns = divided_by_differences(xp, projected - turned, values * values, depends)
     across = g - xp.matmul(left, projected)
     return xp.matmul(left, scaled_columns(xp, turns, values)) + scaled_columns(xp, across, 1 / values)
+
+
+def of_determined_columns(xp: Namespace, g: ArrayOrTensor, basis: ArrayOrTensor, count: int) -> ArrayOrTensor:
+    """Return the cotangent of the first columns of an orthonormal basis, from that of all columns.
+
+    The others span what is orthogonal to the first, and are chosen by LAPACK. A function of that space, such as a
+    projection, has a derivative, since the space turns with the first columns. A function of the choice has none: NaN.
+    """
+    g = conjugated(xp, g)
+    first, rest, of_rest = basis[..., :count], basis[..., count:], g[..., count:]
+    inner = xp.matmul(adjoint(xp, rest), of_rest)
+    turning = xp.abs(inner - adjoint(xp, inner))
+    rounding = _ROUNDINGS * xp.shape(basis)[-1] * float(np.finfo(basis.dtype).eps)
+    largest = xp.max(xp.abs(of_rest), axis=(-2, -1), keepdims=True)
+    is_of_choice = xp.any(turning > rounding * largest, axis=(-2, -1), keepdims=True)
+    result = g[..., :count] - xp.matmul(rest, xp.matmul(adjoint(xp, of_rest), first))
+    return conjugated(xp, xp.where(is_of_choice, math.nan, result))
 
 
 def qr(

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.linalg._linalg import EighResult, EigResult, QRResult, SVDResult
 
 from composit.apply import apply
-from composit.errors import DerivativeError, NoRuleError, ParameterError
+from composit.errors import NoRuleError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, truth
 from composit.numpy.calls.declarations import rule_for
 from composit.numpy.linalg import decomposition_derivatives as derivatives
+from composit.numpy.linalg import expressions  # noqa: F401  # registers what eig of real matrices is differentiated as
 from composit.numpy.linalg.matrix_arguments import (
     MatrixAlgorithm,
     check_matrices,
@@ -28,7 +29,7 @@ from composit.numpy.linalg.matrix_arguments import (
     matrices_shape,
     real_dtype,
 )
-from composit.numpy.linalg.matrix_formulas import hermitian_part, on_read_triangle
+from composit.numpy.linalg.matrix_formulas import hermitian_part, on_read_triangle, transposed
 from composit.operation import Array, Results, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def cholesky(a: TensorLike, /, *, upper: bool = False) -> LazyTensor:
 class Qr(MatrixAlgorithm):
     """Orthonormal columns Q and an upper triangle R with x = Q R; mode "complete" makes Q square.
 
-    Derivative:  none for the further columns of "complete": x does not determine them
+    Derivative:  of the further columns of "complete" for functions of the space that they span; NaN for others
     Reference:   numpy.linalg.qr
     """
 
@@ -93,17 +94,10 @@ class Qr(MatrixAlgorithm):
         xp, (of_q, of_r), (q, r), (x,) = context.xp, context.cotangents, context.results, context.operands
         rows, columns = xp.shape(x)[-2:]
         if self.mode == "complete" and rows > columns:
-            if of_q is not None:
-                raise _undetermined("qr", "mode='complete'", xp.shape(x), "mode='reduced'")
-            q, r, of_r = q[..., :columns], r[..., :columns, :], of_r[..., :columns, :]
+            of_q = None if of_q is None else derivatives.of_determined_columns(xp, of_q, q, columns)
+            q, r = q[..., :columns], r[..., :columns, :]
+            of_r = None if of_r is None else of_r[..., :columns, :]
         return [derivatives.qr(xp, of_q, of_r, q, r, x)]
-
-
-def _undetermined(name: str, asked: str, shape: tuple[int, ...], instead: str) -> DerivativeError:
-    return DerivativeError(
-        f"{name}: with {asked} some vectors of a matrix of shape {shape} are chosen, not determined by it, so that they "
-        f"have no derivative; pass {instead}"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +139,8 @@ class Svd(MatrixAlgorithm):
     """U, s and V* of x = U diag(s) V*, the singular values s from the largest down.
 
     hermitian:   only the lower triangle of x is read, and x taken as Hermitian
-    Derivative:  none for the further vectors of full_matrices: x does not determine them; NaN through vectors whose
-                 singular values are equal
+    Derivative:  of the further vectors of full_matrices for functions of the space that they span; NaN for others, and
+                 through vectors whose singular values are equal
     Reference:   numpy.linalg.svd
     """
 
@@ -178,10 +172,17 @@ class Svd(MatrixAlgorithm):
         of_left, of_values, of_right = context.cotangents
         shape = xp.shape(context.operands[0])
         inner = min(shape[-2:])
-        if self.full_matrices and shape[-2] != shape[-1]:
-            if of_left is not None or of_right is not None:
-                raise _undetermined("svd", "full_matrices=True", shape, "full_matrices=False")
-            left, right = left[..., :inner], right[..., :inner, :]
+        if self.full_matrices and shape[-2] > inner:
+            of_left = None if of_left is None else derivatives.of_determined_columns(xp, of_left, left, inner)
+            left = left[..., :inner]
+        if self.full_matrices and shape[-1] > inner:
+            # Columns of V* transposed: the cotangent pairs without conjugation.
+            turned = None if of_right is None else transposed(xp, of_right)
+            turned = (
+                None if turned is None else derivatives.of_determined_columns(xp, turned, transposed(xp, right), inner)
+            )
+            of_right = None if turned is None else transposed(xp, turned)
+            right = right[..., :inner, :]
         x, cotangents = context.operands[0], (of_left, of_values, of_right)
         g = derivatives.svd(xp, x, cotangents, (left, values, right), self.hermitian)
         return [_of_lower_triangle(xp, g) if self.hermitian else g]
@@ -320,7 +321,8 @@ def eigvalsh(a: TensorLike, UPLO: str = "L") -> LazyTensor:
 class Eig(MatrixAlgorithm):
     """Eigenvalues and eigenvectors of complex matrices. Whether a real matrix has real ones depends on its elements.
 
-    Derivative:  for eigenvectors scaled to length 1, as numpy scales them; NaN through vectors of equal eigenvalues
+    Derivative:  for eigenvectors as LAPACK scales them; NaN through vectors of equal eigenvalues, and through equal
+                 eigenvalues that do not count alike
     Reference:   numpy.linalg.eig
     """
 

@@ -70,16 +70,21 @@ class PseudoInverse(MatrixAlgorithm):
         return np.linalg.pinv(operands[0], self.rcond, self.hermitian)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        xp = context.xp
-        g, (a,), (p,) = conjugated(xp, context.cotangents[0]), context.operands, context.results
-        a = meant_by_lower_triangle(xp, a) if self.hermitian else a
-        turned, back = adjoint(xp, p), adjoint(xp, g)
-        # The adjoints of the three terms, with G for g: (1 - A P) G* P P* and P* P G* (1 - P A).
-        right = xp.matmul(back, xp.matmul(p, turned))
-        left = xp.matmul(xp.matmul(turned, p), back)
-        result = right - xp.matmul(a, xp.matmul(p, right)) + left - xp.matmul(xp.matmul(left, p), a)
-        result = conjugated(xp, result - xp.matmul(turned, xp.matmul(g, turned)))
-        return [on_read_triangle(xp, hermitian_part(xp, result), "L") if self.hermitian else result]
+        (g,), (a,), (p,) = context.cotangents, context.operands, context.results
+        return [cotangent_of_pseudo_inverse(context.xp, g, a, p, self.hermitian)]
+
+
+def cotangent_of_pseudo_inverse(xp: Any, g: Any, a: Any, p: Any, hermitian: bool) -> Any:
+    """Return the cotangent of a matrix from that of its pseudo-inverse p."""
+    g = conjugated(xp, g)
+    a = meant_by_lower_triangle(xp, a) if hermitian else a
+    turned, back = adjoint(xp, p), adjoint(xp, g)
+    # The adjoints of the three terms, with G for g: (1 - A P) G* P P* and P* P G* (1 - P A).
+    right = xp.matmul(back, xp.matmul(p, turned))
+    left = xp.matmul(xp.matmul(turned, p), back)
+    result = right - xp.matmul(a, xp.matmul(p, right)) + left - xp.matmul(xp.matmul(left, p), a)
+    result = conjugated(xp, result - xp.matmul(turned, xp.matmul(g, turned)))
+    return on_read_triangle(xp, hermitian_part(xp, result), "L") if hermitian else result
 
 
 @rule_for(np.linalg.pinv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from composit.numpy.manipulation.reshaping import reshape, transpose
 from composit.numpy.views.layout import InOrder, stand_in_of
 from composit.numpy.views.view_operations import MemoryField, ViewAs
 from composit.numpy.views.writes import base_of, writing_to
-from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, tensor_type
+from composit.operation import Array, Dtype, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 from composit.storage import mark_view, storage_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Resized(Operation):
     """The elements in C order, cut off or filled up with zeros to a shape.
 
-    Derivative:  not written yet
+    Derivative:  g at the elements that are kept
     Reference:   numpy.ndarray.resize
     """
 
@@ -43,6 +44,10 @@ class Resized(Operation):
         result = np.array(operands[0], order="C", copy=True)
         result.resize(self.shape, refcheck=False)
         return result
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (g,), (x,) = context.cotangents, context.operands
+        return [context.xp.apply(Resized(context.xp.shape(x)), g)]
 
 
 def copied_in_order(tensor: Any, order: Any) -> LazyTensor:

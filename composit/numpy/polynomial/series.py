@@ -18,6 +18,7 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import NUMBER_KINDS, is_lazy_number
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.polynomial import expressions  # noqa: F401  # registers what series are differentiated as
 
 
 def value_function(function: Callable[..., Any]) -> Callable[..., Any]:

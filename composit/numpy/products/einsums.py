@@ -26,6 +26,7 @@ from composit.numpy.arguments.normalizing import (
     promoted,
 )
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.expressions import Expressed, expressed
 from composit.numpy.indexing.diagonals import diagonal_view
 from composit.numpy.manipulation.reshaping import transpose
 from composit.numpy.views.view_operations import WritableDiagonalView
@@ -310,3 +311,9 @@ def _without_repeats(term: str, tensor: Any) -> tuple[str, Any]:
         tensor = diagonal_view(tensor, WritableDiagonalView(0, first, second))
         term = term[:first] + term[first + 1 : second] + term[second + 1 :] + letter
     return term, tensor
+
+
+@expressed(np.einsum)
+def _einsum(xp: Any, results: Sequence[Any], *operands: Any, optimize: Any = False, **options: Any) -> Expressed:
+    # The order of the products, which numpy was given, changes only last bits.
+    return xp.einsum(*operands)

@@ -27,10 +27,12 @@ from composit.numpy.arguments.normalizing import (
     whole,
 )
 from composit.numpy.calls.declarations import rule_for
-from composit.numpy.calls.ufuncs import generalized
+from composit.numpy.calls.expressions import expressed
+from composit.numpy.calls.ufuncs import generalized, generalized_functions
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.table import conjugate, multiply
 from composit.numpy.manipulation.reshaping import expand_dims, moveaxis, ravel, reshape, transpose
+from composit.numpy.products.expressions import over_axes
 from composit.operation import Array, Operation, OperationKind, Results, Shape, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -398,3 +400,7 @@ if hasattr(np, "matvec"):  # numpy has the two since 2.2
     def vecmat(x1: TensorLike, x2: TensorLike, /) -> LazyTensor:
         """Return vectors, conjugated, times matrices. See np.vecmat."""
         return apply(VectorProduct("vecmat"), x1, x2)
+
+
+for _function in generalized_functions():
+    expressed(_function.ufunc)(over_axes(_function.ufunc))

@@ -19,6 +19,7 @@ from composit.numpy.arguments.normalizing import (
     promoted,
 )
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.expressions import Expressed, expressed
 from composit.numpy.calls.matrices import numpys_for_matrices
 from composit.numpy.elementwise.table import multiply
 from composit.numpy.manipulation.reshaping import expand_dims, moveaxis, reshape
@@ -80,6 +81,26 @@ def cross(
         raise NoRuleError(f"cross: no rule for vectors of lengths {lengths}")
     result = apply(Cross(), moveaxis(x, first, -1), moveaxis(y, second, -1))
     return moveaxis(result, -1, normalize_axis(axisc, result.ndim, "axisc"))
+
+
+@expressed(np.cross)
+def _cross_in_the_plane(
+    xp: Any,
+    results: Sequence[Any],
+    a: Any,
+    b: Any,
+    axisa: AxisLike = -1,
+    axisb: AxisLike = -1,
+    axisc: AxisLike = -1,
+    axis: AxisLike | None = None,
+) -> Expressed:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = xp.moveaxis(xp.asarray(a), axisa, -1), xp.moveaxis(xp.asarray(b), axisb, -1)
+    if x.shape[-1] == y.shape[-1] == 2:
+        return x[..., 0] * y[..., 1] - x[..., 1] * y[..., 0]
+    x, y = (xp.pad(each, [(0, 0)] * (each.ndim - 1) + [(0, 3 - each.shape[-1])]) for each in (x, y))
+    return xp.cross(x, y, axisc=axisc)
 
 
 @rule_for(np.kron)

@@ -26,6 +26,7 @@ from composit.numpy.arguments.normalizing import (
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.declarations import rule_for, without_rule
+from composit.numpy.calls.expressions import Expressed, expressed
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.taking import TakeAdjoint
@@ -41,6 +42,11 @@ __all__ = ["block", "delete", "insert", "row_stack", "trim_zeros"]
 
 
 row_stack = without_rule(np.row_stack)
+
+
+@expressed(np.row_stack)
+def _row_stack(xp: Any, results: Sequence[Any], tup: Any, **options: Any) -> Expressed:
+    return xp.vstack(tup)
 
 
 @rule_for(np.trim_zeros)

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.apply import apply
-from composit.errors import MissingDerivativeError, NoRuleError, ParameterError
+from composit.apply import apply, contains_tensor
+from composit.errors import NoRuleError, ParameterError
 from composit.numpy.arguments.normalizing import TensorLike, handle_of, new_handle
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.expressions import pulled_back
 from composit.numpy.indexing.taking import take
 from composit.numpy.manipulation.broadcasting import broadcast_to
+from composit.numpy.rearranging.borders import padded
 from composit.numpy.rearranging.editing import take_in_order
 from composit.numpy.views.layout import is_given_in_fortran_order
 from composit.operation import Array, Operation, OperationKind, TensorType, VjpContext, tensor_type
@@ -37,7 +39,7 @@ class Pad(Operation):
 
     widths:      (before, after) per axis
     mode:        "constant", with `constant` as the value, or a mode that computes the border, such as "mean"
-    Derivative:  g without the borders, for constant borders only
+    Derivative:  g without the borders; of a border that is computed, that of what computes it
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.pad.html
     """
 
@@ -59,10 +61,8 @@ class Pad(Operation):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         if self.mode != "constant":
-            raise MissingDerivativeError(
-                f"pad: the derivative for mode {self.mode!r} is not written yet; expected one of 'constant', 'edge',"
-                " 'reflect', 'symmetric', 'wrap'; build the border with concatenate"
-            )
+            xp = context.xp
+            return pulled_back(context, lambda x: padded(xp, x, self.widths, self.mode, {}))
         lengths = context.xp.shape(context.operands[0])
         inner = tuple([slice(before, before + n) for (before, _), n in zip(self.widths, lengths, strict=True)])
         return [context.cotangents[0][inner]]
@@ -83,6 +83,8 @@ def pad(array: TensorLike, pad_width: Any, mode: str = "constant", **options: An
         )
     if not tensor.ndim and mode in ("constant", *_REPEATING, *_COMPUTING):
         return new_handle(broadcast_to(tensor, ()))
+    if contains_tensor(options.get("constant_values")):
+        raise NoRuleError("pad: lazy values")
     if mode == "constant":
         return _pad_constant(tensor, widths, **options)
     if mode in _REPEATING:

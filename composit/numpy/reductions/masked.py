@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from composit.apply import apply
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.numpy.arguments.normalizing import handle_of, is_number
+from composit.numpy.calls.expressions import pulled_back
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.numpy.manipulation.broadcasting import broadcast_to
 from composit.numpy.reductions import derivatives
 from composit.numpy.reductions.arguments import reduced_dtype, reduced_shape
+from composit.numpy.reductions.running import Accumulate, merged_last
 from composit.operation import (
     Array,
     Axes,
@@ -43,7 +46,8 @@ _OF_TRUTH = (table.logical_and, table.logical_or)
 class MaskedReduce(Operation):
     """The reduction along axes of the elements that a mask selects. Operands: array, mask if any, initial value if any.
 
-    Derivative:  that of the reduction of all elements, with the neutral element where the mask is false
+    Derivative:  of sums, products and extrema that of the reduction of all elements, with the neutral element where the
+                 mask is false; of others that of the last running result of the initial value and the chosen elements
     Reference:   numpy.ufunc.reduce
     """
 
@@ -89,9 +93,29 @@ class MaskedReduce(Operation):
         elif self.function in _OF_TRUTH:
             return [None] * len(context.operands)
         else:
-            return Operation.vjp(self, context)
+            return pulled_back(context, partial(self._last_of_chosen, xp))
         found = [to_x if mask is None else xp.where(mask, to_x, 0)]
         return [*found, *[None] * self.has_mask, *[to_initial] * self.has_initial]
+
+    def _last_of_chosen(self, xp: Any, x: Any, *options: Any) -> Any:
+        """Return the last of the running results of the initial value and the chosen elements, which are moved forward."""
+        mask, initial = self._options([x, *options])
+        dtype = reduced_dtype(self.function, x.type, self.dtype)
+        rows = merged_last(xp.astype(x, dtype), self.axes)
+        last = rows.shape[-1] - 1
+        if mask is not None:
+            chosen = merged_last(xp.broadcast_to(mask, x.shape), self.axes)
+            rows = xp.take_along_axis(rows, xp.argsort(xp.logical_not(chosen), axis=-1, kind="stable"), axis=-1)
+            last = xp.sum(chosen, axis=-1, keepdims=True) - 1
+        first = self.function.ufunc.identity if initial is None else initial
+        if initial is not None or mask is not None or not x.size:
+            rows = xp.concatenate(
+                [xp.broadcast_to(xp.astype(xp.asarray(first), dtype), (*rows.shape[:-1], 1)), rows], axis=-1
+            )
+            last = last + 1
+        running = apply(Accumulate(self.function, rows.ndim - 1), rows)
+        result = running[..., last] if mask is None else xp.take_along_axis(running, last, axis=-1)
+        return xp.reshape(result, reduced_shape(x.shape, self.axes, self.keepdims))
 
     def _of_product(self, xp: Any, g: Any, x: Any, mask: Any, initial: Any) -> tuple[Any, Any]:
         chosen = x if mask is None else xp.where(mask, x, 1)
@@ -104,7 +128,9 @@ class MaskedReduce(Operation):
         # The result is function(extremum of the elements, initial); if these two are equal, each gets half of g.
         if not math.prod(xp.shape(x)[axis] for axis in self.axes):
             return xp.zeros_like(x), g
-        chosen = x if mask is None else xp.where(mask, x, initial)
+        # Not the initial value: where that is the result, it would seem to be an element too, and get half of g.
+        neutral = -math.inf if self.function is table.maximum else math.inf
+        chosen = x if mask is None else xp.where(mask, x, neutral)
         extremum = xp.max if self.function is table.maximum else xp.min
         inner = extremum(chosen, axis=self.axes, keepdims=self.keepdims)
         is_shared = xp.equal(inner, initial)
@@ -126,7 +152,7 @@ def masked_reduce(
         operands.append(_mask_for(handle, where))
     if has_initial:
         operands.append(_initial_for(initial, reduced_dtype(function, handle.type, dtype)))
-    if function in _EXTREMA and not has_initial:
+    if function.ufunc.identity is None and not has_initial:
         raise NoRuleError(f"{function.name}.reduce: a mask without an initial value, which numpy refuses")
     return apply(MaskedReduce(function, axes, keepdims, dtype, has_mask, has_initial), *operands)
 

@@ -18,12 +18,14 @@ from composit.errors import NoRuleError, ShapeError
 from composit.handle import new_tensor
 from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, handle_of, named_dtype, normalize_axis
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.expressions import pulled_back
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.numpy.manipulation.reshaping import reshape
 from composit.numpy.reductions import derivatives
 from composit.numpy.reductions.arguments import are_plain, axes_of, is_set, reduced_dtype, reduced_shape
 from composit.numpy.reductions.masked import masked_reduce
+from composit.numpy.reductions.running import EXTREMA, Accumulate, last_of_running
 from composit.operation import (
     Array,
     Axes,
@@ -61,7 +63,7 @@ __all__ = [
 DtypeLike: TypeAlias = "npt.DTypeLike | None"
 
 _BY_ADDITION, _BY_PRODUCT = table.add, table.multiply
-_EXTREMA = (table.maximum, table.minimum)
+_LOGARITHMS = {table.logaddexp: table.exp, table.logaddexp2: table.exp2}
 _OF_TRUTH = (table.logical_and, table.logical_or)
 # Objects, texts and records: numpy reduces them by methods of the elements, or not at all.
 KINDS_OF_OBJECTS = "OSUVT"
@@ -72,7 +74,8 @@ _OBJECT = np.dtype(object)
 class Reduce(Operation):
     """One ufunc such as add applied along axes: sum, prod, max, ...; `dtype` is that of the computation.
 
-    Derivative:  for sums, products and extrema; nothing flows through all and any
+    Derivative:  of sums, products, extrema and logaddexp in closed form, of others that of the last of their running
+                 results; nothing flows through all and any
     Reference:   numpy.ufunc.reduce
     """
 
@@ -89,7 +92,8 @@ class Reduce(Operation):
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (operand,) = operand_types
-        if self.function in _EXTREMA and math.prod(operand.shape[axis] for axis in self.axes) == 0:
+        has_identity = self.function.ufunc.identity is not None
+        if not has_identity and math.prod(operand.shape[axis] for axis in self.axes) == 0:
             raise ShapeError(
                 f"zero-size array to reduction operation {self.function.name} which has no identity: axes {self.axes} "
                 f"of shape {operand.shape} hold no element; pass initial=, the result where there is none"
@@ -111,9 +115,15 @@ class Reduce(Operation):
         if self.function is _BY_PRODUCT:
             others = derivatives.product_of_others(xp, x, self.axes)
             return [derivatives.kept(xp, g, self.axes, self.keepdims) * others]
-        if self.function in _EXTREMA:
+        if self.function in EXTREMA:
             return [derivatives.share_among_extrema(xp, g, result, x, self.axes, self.keepdims)]
-        return [None] if self.function in _OF_TRUTH else Operation.vjp(self, context)
+        if self.function in _LOGARITHMS:
+            exponential = getattr(xp, _LOGARITHMS[self.function].name)
+            return [derivatives.log_sum(xp, g, result, x, self.axes, self.keepdims, exponential)]
+        return [None] if self.function in _OF_TRUTH else pulled_back(context, self._last_of_running)
+
+    def _last_of_running(self, x: LazyTensor) -> LazyTensor:
+        return last_of_running(self.function, x, self.axes, self.keepdims, self.dtype)
 
 
 _REDUCTION_NAMES = {
@@ -165,47 +175,6 @@ class ArgReduce(Operation):
 _POSITION_FUNCTIONS: dict[str, Callable[..., Any]] = {"argmax": np.argmax, "argmin": np.argmin}
 
 
-@dataclass(frozen=True, slots=True)
-class Accumulate(Operation):
-    """All intermediate results of a reduction along one axis: cumsum, cumprod.
-
-    Derivative:  of cumsum the running sum of g from the end; of cumprod without division; others are not written yet
-    Reference:   numpy.ufunc.accumulate
-    """
-
-    function: ElementwiseFunction
-    axis: int
-    dtype: Dtype | None = None
-    keeps_c_order = True
-    kind = OperationKind.REDUCTION
-
-    @property
-    def name(self) -> str:
-        return _ACCUMULATION_NAMES.get(self.function, f"{self.function.name}.accumulate")
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        (operand,) = operand_types
-        return (tensor_type(operand.shape, reduced_dtype(self.function, operand, self.dtype)),)
-
-    def evaluate(self, *operands: Array) -> Results:
-        return self.evaluator()(*operands)
-
-    def evaluator(self) -> Callable[..., Results]:
-        accumulate = self.function.ufunc.accumulate
-        return partial(accumulate, axis=self.axis, dtype=self.dtype)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        xp = context.xp
-        if self.function is _BY_ADDITION:
-            return [derivatives.running_sum(xp, context.cotangents[0], self.axis)]
-        if self.function is _BY_PRODUCT:
-            return [derivatives.running_product(xp, context.cotangents[0], context.operands[0], self.axis)]
-        return Operation.vjp(self, context)
-
-
-_ACCUMULATION_NAMES = {table.add: "cumsum", table.multiply: "cumprod"}
-
-
 def _reduce(
     source: Source | None,
     function: ElementwiseFunction,
@@ -242,6 +211,45 @@ def _planned(
 def _refuse_objects(function: ElementwiseFunction, operand: TensorType, dtype: Dtype | None) -> None:
     if operand.dtype.kind in KINDS_OF_OBJECTS or dtype == _OBJECT:
         raise NoRuleError(f"{function.name}.reduce: elements that are objects or texts")
+
+
+def reduce_by(
+    function: ElementwiseFunction,
+    a: TensorLike,
+    axis: AxesLike | None = 0,
+    dtype: DtypeLike = None,
+    keepdims: object = False,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> LazyTensor:
+    """Return the reduction along axes by a function of two operands. See np.ufunc.reduce.
+
+    Raises:  NoRuleError: numpy refuses these axes, or means something else by these arguments
+    """
+    handle = handle_of(a)
+    if initial is None or (len(axes_of(axis, handle.ndim)) != 1 and not _is_reorderable(function)):
+        raise NoRuleError(f"{function.name}.reduce: several axes, or no initial value where numpy has one")
+    return _reduce(find_source(), function, handle, axis, dtype, keepdims, initial, where)
+
+
+@lru_cache(maxsize=256)
+def _is_reorderable(function: ElementwiseFunction) -> bool:
+    """Return whether numpy reduces several axes, whose elements it visits in any order."""
+    try:
+        function.ufunc.reduce(np.ones((1, 1), int), axis=(0, 1))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def accumulate_by(
+    function: ElementwiseFunction, a: TensorLike, axis: AxisLike | None = 0, dtype: DtypeLike = None
+) -> LazyTensor:
+    """Return the running results along an axis of a function of two operands. See np.ufunc.accumulate."""
+    handle = handle_of(a)
+    if axis is None or not handle.ndim:
+        raise NoRuleError(f"{function.name}.accumulate: no axis")
+    return _accumulate(function, handle, axis, dtype)
 
 
 @rule_for(np.sum)

@@ -13,6 +13,7 @@ from composit.numpy.arguments.normalizing import TensorLike, handle_of, truth
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.declarations import rule_for, without_rule
+from composit.numpy.sorting import expressions  # noqa: F401  # registers what sets are differentiated as
 from composit.operation import TensorType, tensor_type
 
 if TYPE_CHECKING:

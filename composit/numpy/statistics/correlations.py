@@ -20,6 +20,7 @@ from composit.numpy.calls.declarations import rule_for
 from composit.numpy.elementwise import table
 from composit.numpy.elementwise.casting import astype
 from composit.numpy.elementwise.composites import clip
+from composit.numpy.linalg.matrix_formulas import conjugated
 from composit.numpy.manipulation.joining import atleast_2d, concatenate
 from composit.numpy.manipulation.reshaping import squeeze, transpose
 from composit.numpy.products.matrix_products import dot
@@ -138,7 +139,7 @@ class Convolve(ArrayFunction):
 
 @dataclass(frozen=True, slots=True)
 class Correlate(ArrayFunction):
-    """The cross-correlation of two vectors: the convolution of the first with the second reversed.
+    """The cross-correlation of two vectors: the convolution of the first with the second reversed and conjugated.
 
     Derivative:  that of the convolution
     Reference:   numpy.correlate
@@ -155,20 +156,21 @@ class Correlate(ArrayFunction):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (g,), (a, v) = context.xp, context.cotangents, context.operands
+        v = conjugated(xp, v)
         if xp.shape(a)[0] >= xp.shape(v)[0]:
             to_a, to_reversed = _convolution_cotangents(xp, g, self.mode, a, v[::-1])
-            return [to_a, to_reversed[::-1]]
-        # If v is longer, the result is that of correlate(v, a) reversed.
+            return [to_a, conjugated(xp, to_reversed[::-1])]
+        # If v is longer, the result is that of correlate(v, a) reversed and conjugated.
         to_v, to_reversed = _convolution_cotangents(xp, g[::-1], self.mode, v, a[::-1])
-        return [to_reversed[::-1], to_v]
+        return [to_reversed[::-1], conjugated(xp, to_v)]
 
 
 def _vectors(function: str, first: TensorLike, second: TensorLike, mode: object) -> tuple[LazyTensor, LazyTensor]:
     a, v = handle_of(first), handle_of(second)
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size or mode not in ("full", "same", "valid"):
         raise NoRuleError(f"{function}: no vectors with elements, or mode {mode!r}")
-    if a.dtype.kind not in "biuf" or v.dtype.kind not in "biuf":
-        raise NoRuleError(f"{function}: elements that are no real numbers")
+    if a.dtype.kind not in "biufc" or v.dtype.kind not in "biufc":
+        raise NoRuleError(f"{function}: elements that are no numbers")
     return a, v
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from composit.numpy.calls.declarations import without_rule
+from composit.numpy.statistics import expressions  # noqa: F401  # registers what these are differentiated as
 
 __all__ = [
     "bincount",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from composit.apply import apply
-from composit.errors import MissingDerivativeError, NoRuleError
+from composit.errors import NoRuleError
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of, truth
 from composit.numpy.arguments.positions import positions_of
 from composit.numpy.calls.array_function import ArrayFunction
 from composit.numpy.calls.declarations import rule_for
+from composit.numpy.calls.expressions import Expressed, expressed, pulled_back
 from composit.numpy.reductions.arguments import axes_of, reduced_shape
+from composit.numpy.statistics.sorted_rows import Choice, chosen_elements, quantiles_by_sorting
 from composit.operation import Axes, Dtype, OperationKind, TensorType, VjpContext, tensor_type
 
 if TYPE_CHECKING:
@@ -25,51 +28,6 @@ __all__ = ["median", "percentile", "quantile"]
 
 # These methods return an element and do not interpolate, so the dtype stays that of the operand.
 _CHOOSING = ("lower", "higher", "nearest", "inverted_cdf", "closest_observation")
-
-
-def _ranked(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
-    """Return the cotangent of x from that of its quantiles; a quantile between two ranks gives both elements a part.
-
-    places: fractional ranks, 2.5 for the middle of the elements of ranks 2 and 3; the first axis of g runs along them
-    """
-    shape = xp.shape(x)
-    others = tuple(axis for axis in range(len(shape)) if axis not in axes)
-    order = (*others, *axes)
-    _, ranks = _rows_and_ranks(xp, x, order, len(others))
-    # The weight of rank r in the value at place p is max(1 - |r - p|, 0): linear interpolation.
-    hats = xp.maximum(1 - xp.absolute(ranks - xp.reshape(places, (-1,) + (1,) * (len(others) + 1))), 0)
-    g = xp.reshape(g, (-1, *[shape[axis] for axis in others], 1))
-    spread = xp.reshape(xp.sum(g * hats, axis=0), tuple(shape[axis] for axis in order))
-    return xp.transpose(spread, tuple(order.index(axis) for axis in range(len(shape))))
-
-
-def _rows_and_ranks(xp: Any, x: Any, order: Axes, num_others: int) -> tuple[Any, Any]:
-    """Return x with the sorted axes merged into the last, and the rank of each element in its row."""
-    shape = xp.shape(x)
-    rows = xp.reshape(xp.transpose(x, order), (*[shape[axis] for axis in order[:num_others]], -1))
-    return rows, xp.argsort(xp.argsort(rows, axis=-1, kind="stable"), axis=-1)
-
-
-def _of_places(xp: Any, g: Any, x: Any, axes: Axes, places: Any) -> Any:
-    """Return the cotangent of the places: g times the difference of the elements of the ranks above and below.
-
-    At an integer place, a kink, the difference to the next higher rank counts.
-    """
-    shape = xp.shape(x)
-    others = tuple(axis for axis in range(len(shape)) if axis not in axes)
-    rows, ranks = _rows_and_ranks(xp, x, (*others, *axes), len(others))
-    last = max(xp.shape(rows)[-1] - 2, 0)
-    below = xp.reshape(xp.clip(xp.floor(places), 0, last), (-1,) + (1,) * (len(others) + 1))
-    slopes = xp.where(ranks == below + 1, rows, 0) - xp.where(ranks == below, rows, 0)
-    each = xp.reshape(g, (-1, *[shape[axis] for axis in others], 1)) * slopes
-    return xp.reshape(xp.sum(each, axis=tuple(range(1, len(others) + 2))), xp.shape(places))
-
-
-def _length(xp: Any, x: Any, axes: Axes) -> int:
-    length = 1
-    for axis in axes:
-        length *= xp.shape(x)[axis]
-    return length
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +54,27 @@ class Median(_MiddleOfOrder):
     function = staticmethod(np.median)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
-        axes = axes_of(self.axis, xp.ndim(x))
-        middle = np.float64((_length(xp, x, axes) - 1) / 2)
-        return [_ranked(xp, g, x, axes, middle)]
+        return pulled_back(context, partial(_middle, context.xp, self, False))
 
 
 @dataclass(frozen=True, slots=True)
 class NanMedian(_MiddleOfOrder):
     """The median along axes of the elements that are not NaN.
 
-    Derivative:  not written yet
+    Derivative:  as that of `Median`
     Reference:   numpy.nanmedian
     """
 
     function = staticmethod(np.nanmedian)
     keeps_c_order = False
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return pulled_back(context, partial(_middle, context.xp, self, True))
+
+
+def _middle(xp: Any, operation: _MiddleOfOrder, skips_nan: bool, x: Any) -> Expressed:
+    chosen = Choice(axes_of(operation.axis, x.ndim), operation.keepdims, skips_nan)
+    return quantiles_by_sorting(xp, x, 0.5, "linear", chosen)
 
 
 def median_of(
@@ -171,17 +134,9 @@ class _ByRank(ArrayFunction):
         return np.result_type(operand.dtype, places.dtype, *[np.float64] * (places.dtype.kind in "biu"))
 
 
-def _cotangents_by_rank(operation: _ByRank, context: VjpContext) -> Sequence[Any]:
-    if operation.method != "linear":
-        raise MissingDerivativeError(
-            f"{operation.name}: its derivative by method {operation.method!r} was asked for and is not written yet; expected"
-            " method='linear'; compute this part outside the differentiated graph"
-        )
-    xp, (g,), (x, q) = context.xp, context.cotangents, context.operands
-    axes = axes_of(operation.axis, xp.ndim(x))
-    places_per_unit = (_length(xp, x, axes) - 1) / operation.scale
-    places = q * places_per_unit
-    return [_ranked(xp, g, x, axes, places), _of_places(xp, g, x, axes, places) * places_per_unit]
+def _by_sorting(xp: Any, operation: _ByRank, skips_nan: bool, x: Any, q: Any) -> Expressed:
+    chosen = Choice(axes_of(operation.axis, x.ndim), operation.keepdims, skips_nan)
+    return quantiles_by_sorting(xp, x, q / operation.scale, operation.method, chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +144,7 @@ class Quantile(_ByRank):
     """Elements by their rank from 0 to 1 along axes, interpolated between neighbours.
 
     Derivative:  of x, g at both neighbours by their weights; of the rank, g times their difference (at an element, the
-                 difference to the next higher one); methods other than linear have none yet
+                 difference to the next higher one)
     Reference:   numpy.quantile
     """
 
@@ -197,7 +152,7 @@ class Quantile(_ByRank):
     scale = 1
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return _cotangents_by_rank(self, context)
+        return pulled_back(context, partial(_by_sorting, context.xp, self, False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,31 +167,37 @@ class Percentile(_ByRank):
     scale = 100
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return _cotangents_by_rank(self, context)
+        return pulled_back(context, partial(_by_sorting, context.xp, self, False))
 
 
 @dataclass(frozen=True, slots=True)
 class NanQuantile(_ByRank):
     """As `Quantile`, of the elements that are not NaN.
 
-    Derivative:  not written yet
+    Derivative:  as that of `Quantile`
     Reference:   numpy.nanquantile
     """
 
     function = staticmethod(np.nanquantile)
     scale = 1
 
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return pulled_back(context, partial(_by_sorting, context.xp, self, True))
+
 
 @dataclass(frozen=True, slots=True)
 class NanPercentile(_ByRank):
     """As `Percentile`, of the elements that are not NaN.
 
-    Derivative:  not written yet
+    Derivative:  as that of `Quantile`
     Reference:   numpy.nanpercentile
     """
 
     function = staticmethod(np.nanpercentile)
     scale = 100
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return pulled_back(context, partial(_by_sorting, context.xp, self, True))
 
 
 def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
@@ -257,7 +218,7 @@ def quantiles_of(operation: type[_ByRank]) -> Callable[..., Any]:
         """Return elements by their rank along axes, interpolated between neighbours.
 
         Derivative:  of x, g at both neighbours by their weights; of q, g times their difference (at an element, the
-                     difference to the next higher one); methods other than linear have none yet
+                     difference to the next higher one)
         """
         if truth(overwrite_input):
             # overwrite_input permits overwriting and does not demand it, so it is ignored.
@@ -289,3 +250,41 @@ def _places(q: TensorLike, scale: int) -> LazyTensor:
 
 quantile = quantiles_of(Quantile)
 percentile = quantiles_of(Percentile)
+
+
+def _expression(scale: int, skips_nan: bool) -> Callable[..., Any]:
+    """Return the expression of one of the four functions, for calls that numpy computes."""
+
+    def expression(
+        xp: Any,
+        results: Sequence[Any],
+        a: Any,
+        q: Any,
+        axis: AxesLike | None = None,
+        *,
+        method: str = "linear",
+        keepdims: Any = False,
+        weights: Any = None,
+    ) -> Expressed:
+        x = xp.asarray(a)
+        chosen = Choice(axes_of(axis, x.ndim), keepdims is not np._NoValue and truth(keepdims), skips_nan)
+        if weights is not None:
+            # The result is an element; which one changes in steps with the weights.
+            return chosen_elements(xp, x, results[0], np.ndim(q), chosen)
+        return quantiles_by_sorting(xp, x, xp.asarray(q) / scale, method, chosen)
+
+    return expression
+
+
+expressed(np.quantile)(_expression(1, False))
+expressed(np.percentile)(_expression(100, False))
+expressed(np.nanquantile)(_expression(1, True))
+expressed(np.nanpercentile)(_expression(100, True))
+
+
+@expressed(np.median, np.nanmedian)
+def _median(xp: Any, results: Sequence[Any], a: Any, axis: Any = None, keepdims: Any = False) -> Expressed:
+    x = xp.asarray(a)
+    # A median that is NaN takes no part; without NaN the two functions agree.
+    chosen = Choice(axes_of(axis, x.ndim), keepdims is not np._NoValue and truth(keepdims), True)
+    return quantiles_by_sorting(xp, x, 0.5, "linear", chosen)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,18 @@ from composit.errors import NoRuleError
 from composit.handle import TensorHandle
 from composit.hooks import hooks
 from composit.numpy.arguments.normalizing import broadcast_shapes, handle_of
-from composit.numpy.arguments.signatures import signature_of
-from composit.numpy.assignment.setitem import add_at, set_item
+from composit.numpy.assignment.function_at import FunctionAt
+from composit.numpy.assignment.setitem import set_item, write_at
 from composit.numpy.calls.fallback import REFUSALS, call_numpy, let_numpy_decide
 from composit.numpy.calls.ufuncs import generalized_functions, is_asked
 from composit.numpy.elementwise import table
+from composit.numpy.elementwise.functions import ElementwiseFunction
 from composit.numpy.elementwise.masked import write_where
 from composit.numpy.manipulation.reshaping import expand_dims
 from composit.numpy.products import matrix_products  # noqa: F401  # products declares its generalized functions
 from composit.numpy.reductions import reduce as reductions
-from composit.numpy.views.writes import assign_result, cast_for_writing, is_writable, writing_to
+from composit.numpy.reductions.reduce_at import reduce_at
+from composit.numpy.views.writes import AddAt, assign_result, cast_for_writing, is_writable, writing_to
 from composit.operation import Shape
 
 # Any, everywhere here: operands are tensors, arrays and numbers; functions take and return anything.
@@ -36,42 +39,22 @@ _UFUNC_TO_FUNCTION: dict[Function, Function] = {
     **{function.ufunc: function for function in generalized_functions()},
 }
 
-_UFUNC_TO_REDUCTION: dict[Function, Function] = {
-    np.add: reductions.sum,
-    np.multiply: reductions.prod,
-    np.maximum: reductions.max,
-    np.minimum: reductions.min,
-    np.logical_and: reductions.all,
-    np.logical_or: reductions.any,
+# The functions of two operands, which reduce: sum is `add.reduce`, cumsum `add.accumulate`.
+_REDUCING: dict[Function, ElementwiseFunction] = {
+    ufunc: function for ufunc, function in table.UFUNC_TO_FUNCTION.items() if (function.nin, function.nout) == (2, 1)
 }
 
-_UFUNC_TO_ACCUMULATION: dict[Function, Function] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
+
+def _reduce(ufunc: np.ufunc, array: Any, **options: Any) -> object:
+    return reductions.reduce_by(_REDUCING[ufunc], array, **options)
 
 
-def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, **options: Any) -> object:
-    if handle_of(array).dtype.kind == "O":
-        # `any` of objects returns a truth value, `logical_or.reduce` one of the objects.
-        raise NoRuleError(f"{ufunc.__name__}.reduce: objects")
-    function = _UFUNC_TO_REDUCTION[ufunc]
-    return function(array, axis=axis, **_taken(function, options))
+def _accumulate(ufunc: np.ufunc, array: Any, **options: Any) -> object:
+    return reductions.accumulate_by(_REDUCING[ufunc], array, **options)
 
 
-def _accumulate(ufunc: np.ufunc, array: Any, axis: int = 0, **options: Any) -> object:
-    function = _UFUNC_TO_ACCUMULATION[ufunc]
-    return function(array, axis=axis, **_taken(function, options))
-
-
-def _taken(function: Function, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a ufunc's method without defaults, if the function that computes it has these parameters.
-
-    Raises:  NoRuleError: the function lacks one, as `max` has no `dtype`
-    """
-    given = {name: value for name, value in options.items() if name != "dtype" or value is not None}
-    signature = signature_of(function)
-    missing = [] if signature is None else [name for name in given if name not in signature.parameters]
-    if missing:
-        raise NoRuleError(f"{function.__name__}: it has no parameter {missing[0]}")
-    return given
+def _reduce_at(ufunc: np.ufunc, array: Any, indices: Any, **options: Any) -> object:
+    return reduce_at(_REDUCING[ufunc], array, indices, **options)
 
 
 def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
@@ -86,8 +69,9 @@ def _outer(ufunc: np.ufunc, first: Any, second: Any, **options: Any) -> object:
 # For each method of ufuncs: how we compute it, and the ufuncs that have a rule for it.
 _METHODS: dict[str, tuple[Function, Mapping[Function, Function]]] = {
     "__call__": (lambda ufunc, *inputs, **options: _UFUNC_TO_FUNCTION[ufunc](*inputs, **options), _UFUNC_TO_FUNCTION),
-    "reduce": (_reduce, _UFUNC_TO_REDUCTION),
-    "accumulate": (_accumulate, _UFUNC_TO_ACCUMULATION),
+    "reduce": (_reduce, _REDUCING),
+    "accumulate": (_accumulate, _REDUCING),
+    "reduceat": (_reduce_at, _REDUCING),
     "outer": (_outer, _UFUNC_TO_FUNCTION),
 }
 
@@ -122,9 +106,12 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: Sequence[Any], options: Ma
 
 def _at(ufunc: np.ufunc, operands: Sequence[Any]) -> object:
     try:
-        if ufunc not in (np.add, np.subtract) or len(operands) != 3:
+        function = table.UFUNC_TO_FUNCTION.get(ufunc)
+        if function is None or function.nout != 1 or len(operands) != function.nin + 1 or function.nin > 2:
             raise NoRuleError(f"{ufunc.__name__}.at: no rule")
-        add_at(ufunc, *operands)
+        tensor, index, *values = operands
+        write = AddAt if ufunc in (np.add, np.subtract) else partial(FunctionAt, function)
+        write_at(ufunc, tensor, index, values, write)
         return None
     except REFUSALS as refusal:
         return let_numpy_decide(refusal, ufunc.at, tuple(operands), {}, ("a",))

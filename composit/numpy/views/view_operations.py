@@ -46,8 +46,9 @@ class ComplexPart(Operation):
 
 @dataclass(frozen=True, slots=True)
 class ViewAs(Operation):
-    """The operand's memory read as elements of another dtype. Derivative: not written yet.
+    """The operand's memory read as elements of another dtype.
 
+    Derivative: between complex numbers and their parts, g by parts; none between other dtypes, which share bytes only
     Shapes:     if the dtypes differ in size, the last axis grows or shrinks
     Reference:  https://numpy.org/doc/stable/reference/generated/numpy.ndarray.view.html
     """
@@ -76,11 +77,30 @@ class ViewAs(Operation):
             array = np.ascontiguousarray(array)
         return array.view(self.dtype)
 
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
+        if x.dtype == self.dtype:
+            return [g]
+        shape = xp.shape(x)
+        if self.dtype.kind == "c" and x.dtype == _part_of(self.dtype):
+            # Of a + ib, where cotangents pair without conjugation.
+            return [xp.reshape(xp.stack([xp.real(g), -xp.imag(g)], axis=-1), shape)]
+        if x.dtype.kind == "c" and self.dtype == _part_of(x.dtype):
+            pairs = xp.reshape(g, (*shape, 2))
+            return [pairs[..., 0] - 1j * pairs[..., 1]]
+        return [None]
+
+
+def _part_of(dtype: Dtype) -> Dtype:
+    """Return the dtype of the two halves of a complex dtype, the dtype itself for real numbers."""
+    return np.empty(0, dtype).real.dtype
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryField(Operation):
-    """The bytes of each element from an offset on, read as another dtype. Derivative: not written yet.
+    """The bytes of each element from an offset on, read as another dtype.
 
+    Derivative: of a part of complex numbers, g in this part; none of other bytes
     Reference:  https://numpy.org/doc/stable/reference/generated/numpy.ndarray.getfield.html
     """
 
@@ -99,6 +119,14 @@ class MemoryField(Operation):
 
     def evaluate(self, *operands: Array) -> Array:
         return np.asarray(operands[0]).getfield(self.dtype, self.offset)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        (g,), (x,) = context.cotangents, context.operands
+        if x.dtype == self.dtype and self.offset == 0:
+            return [g]
+        if x.dtype.kind == "c" and self.dtype == _part_of(x.dtype) and self.offset in (0, self.dtype.itemsize):
+            return [context.xp.multiply(g, -1j if self.offset else 1)]
+        return [None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +161,7 @@ class ReadOnly(Operation):
 class DiagonalView(Operation):
     """The diagonals over two axes, as the last axis; read-only in numpy.
 
-    Derivative:  not written yet; the function `diagonal` has one
+    Derivative:  g on the diagonals of zeros
     Reference:   https://numpy.org/doc/stable/reference/generated/numpy.diagonal.html
     """
 
@@ -156,12 +184,18 @@ class DiagonalView(Operation):
     def evaluate(self, *operands: Array) -> Array:
         return np.asarray(operands[0]).diagonal(self.offset, self.axis1, self.axis2)
 
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (x,) = context.xp, context.operands
+        shown = xp.diagonal(x, self.offset, self.axis1, self.axis2)
+        gradients: Sequence[Any] = xp.chain_rule({shown: context.cotangents[0]}, [x])
+        return gradients
+
 
 @dataclass(frozen=True, slots=True)
 class WritableDiagonalView(DiagonalView):
     """The diagonals as einsum returns them: writable.
 
-    Derivative:  not written yet
+    Derivative:  as that of `DiagonalView`
     Reference:   numpy.einsum
     """
 

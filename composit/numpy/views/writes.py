@@ -1,7 +1,8 @@
 """Writes: `x[i] = v`, `x += 1`, `out=`. A write makes a new node and moves the handle on to it. Views follow.
 
 The node's operation is `Assign`: the base with the elements that a view and an index choose replaced, or `AddAt`, with
-these elements added to. Evaluation updates the old array in place if nobody else reads it.
+these elements added to; other functions of them are in `composit/numpy/assignment/function_at.py`. Evaluation updates the
+old array in place if nobody else reads it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ ARRAY = "array"
 EVERYTHING: Index = (Ellipsis,)
 
 
-class _Write(Operation):
+class Write(Operation):
     """The first operand with the second, which broadcasts, written to some elements. Index arrays are further operands.
 
     steps: the view operations from the first operand to the view that was written to
@@ -90,7 +91,7 @@ class _Write(Operation):
 
 
 @dataclass(frozen=True, slots=True)
-class Assign(_Write):
+class Assign(Write):
     """The first operand with elements replaced.
 
     Derivative:  base: g with zeros at these elements; value: g at these elements, for the last write to each
@@ -131,7 +132,7 @@ class Assign(_Write):
 
 
 @dataclass(frozen=True, slots=True)
-class AddAt(_Write):
+class AddAt(Write):
     """The first operand with values added to elements, once for each time that one is chosen.
 
     Derivative:  base: g; values: g at these elements
@@ -204,13 +205,13 @@ def assign_elements(
     value: Any,
     indices: Sequence[Any] = (),
     further: tuple[Operation, ...] = (),
-    write: Callable[[tuple[Operation, ...], Index], Assign | AddAt] = Assign,
+    write: Callable[[tuple[Operation, ...], Index], Write] = Assign,
     source: Source | None = None,
 ) -> None:
     """Write to elements of a tensor. `index` is as in `Assign`, checked by the caller; `value` is a tensor or scalar.
 
     further: the view operations from the tensor to the view that `index` belongs to
-    write:   the operation: Assign or AddAt
+    write:   makes the operation: Assign, AddAt or another Write
     source:  the user's line, if the caller has found it
 
     Raises:  ValueError: the tensor is read-only, such as a broadcast
@@ -251,7 +252,7 @@ def _value_to_write(value: Any) -> tuple[Node, int]:
     return handle.node, handle._output_index
 
 
-def _move_on(root: TensorHandle, operation: Assign | AddAt, flat_operands: FlatOperands, source: Source | None) -> None:
+def _move_on(root: TensorHandle, operation: Write, flat_operands: FlatOperands, source: Source | None) -> None:
     # The written array has the type of the old one. Sharing the tuple saves making one per turn of a loop.
     before = (root._node or root.node)._types
     node = new_node(operation, flat_operands, before if len(before) == 1 else (root._type,), source)

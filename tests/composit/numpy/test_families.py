@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.errors import MissingDerivativeError
 from composit.program import count_evaluations
 from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words, assert_same_error
@@ -221,16 +220,6 @@ def test_copies_are_not_written_through() -> None:
     assert cnp.evaluate(copies[0]).tolist() == np.ones((3, 4)).tolist()
     for copied in copies[1:]:
         np.testing.assert_array_equal(cnp.evaluate(copied), X)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [lambda x: cnp.quantile(x, 0.5, method="lower"), lambda x: cnp.nanmedian(x)],
-)
-def test_derivatives_that_are_not_written_say_so(words: Any) -> None:
-    x = cnp.asarray(X[0])
-    with pytest.raises(MissingDerivativeError, match=r"derivative .* asked for and is not written yet; .* outside the"):
-        cnp.chain_rule({words(x): cnp.ones_like(words(x))}, [x])
 
 
 def test_weights_that_sum_to_zero_are_an_error_of_the_evaluation() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.errors import DerivativeError, LinearAlgebraError
+from composit.errors import LinearAlgebraError
 from composit.program import count_evaluations
 from composit.types import LazyTensor
 from tests.composit.numpy.comparison import Words, assert_close, assert_derivative, assert_same_error
@@ -155,12 +155,40 @@ def test_numpys_own_functions_stay_lazy_on_tensors() -> None:
     np.testing.assert_array_equal(cnp.evaluate(vectors), np.linalg.eigh(SQUARE)[1])
 
 
-def test_vectors_that_are_chosen_have_no_derivative() -> None:
-    x = cnp.asarray(TALL)
-    with pytest.raises(DerivativeError, match=r"svd: with full_matrices=True some vectors .* pass full_matrices=False"):
-        cnp.nn.chain_rule({cnp.sum(cnp.linalg.svd(x).U): 1.0}, [x])
-    with pytest.raises(DerivativeError, match=r"qr: with mode='complete' some vectors .* pass mode='reduced'"):
-        cnp.nn.chain_rule({cnp.sum(cnp.linalg.qr(x, "complete").Q): 1.0}, [x])
+def test_derivatives_through_the_choice_of_further_vectors_are_nan() -> None:
+    x = cnp.asarray(np.random.default_rng(0).normal(size=(5, 2)))
+    for rest in (cnp.linalg.svd(x).U[:, 2:], cnp.linalg.qr(x, "complete").Q[:, 2:], cnp.linalg.svd(x.T).Vh[2:]):
+        weights = cnp.asarray(np.arange(rest.size).reshape(rest.shape) ** 2.0)
+        (gradient,) = cnp.nn.chain_rule({cnp.sum(rest * weights): 1.0}, [x])
+        assert np.isnan(cnp.evaluate(gradient)).all()
+
+
+def test_a_least_squares_solution_of_lower_rank_has_a_derivative_by_the_right_side_only() -> None:
+    a, b = cnp.asarray(np.outer([1.0, 2.0, 3.0], [1.0, 1.0])), cnp.asarray([1.0, 0.0, 2.0])
+    loss = cnp.sum(cnp.linalg.lstsq(a, b)[0] ** 2)
+    to_a, to_b = cnp.nn.chain_rule({loss: loss}, [a, b])
+    assert np.isnan(cnp.evaluate(to_a)).all()
+    solution = np.linalg.pinv(np.outer([1.0, 2.0, 3.0], [1.0, 1.0]))
+    np.testing.assert_allclose(cnp.evaluate(to_b), 2 * solution.T @ (solution @ [1.0, 0.0, 2.0]), rtol=1e-12)
+
+
+def test_equal_eigenvalues_of_any_matrix_have_symmetric_functions_only() -> None:
+    x = cnp.asarray(np.eye(3))
+    values = cnp.linalg.eigvals(x)
+    (gradient,) = cnp.nn.chain_rule({cnp.sum(cnp.real(values)): 1.0}, [x])
+    np.testing.assert_allclose(cnp.evaluate(gradient), np.eye(3), atol=1e-14)
+    (gradient,) = cnp.nn.chain_rule({cnp.real(values[0]): 1.0}, [x])
+    assert np.isnan(cnp.evaluate(gradient)).any()
+    (gradient,) = cnp.nn.chain_rule(
+        {cnp.sum(cnp.linalg.eig(x)[1] * cnp.asarray(np.arange(9.0).reshape(3, 3))): 1.0}, [x]
+    )
+    assert np.isnan(cnp.evaluate(gradient)).any()
+
+
+def test_eigenvalues_of_a_defective_matrix_have_no_finite_derivative() -> None:
+    x = cnp.asarray([[1.0, 1.0], [0.0, 1.0]])
+    (gradient,) = cnp.nn.chain_rule({cnp.linalg.eigvals(x)[0]: 1.0}, [x])
+    assert not np.isfinite(cnp.evaluate(gradient)).all()
 
 
 @pytest.mark.parametrize(

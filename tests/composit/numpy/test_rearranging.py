@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import composit as cnp
-from composit.errors import MissingDerivativeError
 from tests.composit.numpy.comparison import Words, assert_close, assert_derivative, assert_same, assert_same_error
 
 X = np.arange(12.0).reshape(3, 4)
@@ -103,12 +102,6 @@ def test_errors_are_of_numpys_class(words: Words) -> None:
 )
 def test_derivatives_are_those_of_finite_differences(function: Words) -> None:
     assert_derivative(lambda x: function(cnp.asarray(x)), X)
-
-
-def test_a_border_that_is_computed_has_no_derivative_yet() -> None:
-    x = cnp.asarray(X)
-    with pytest.raises(MissingDerivativeError, match="for mode 'mean' is not written yet"):
-        cnp.chain_rule({cnp.sum(cnp.pad(x, 1, "mean")): 1.0}, [x])
 
 
 def test_masks_are_values_so_equal_triangles_are_one_expression() -> None:

@@ -8,9 +8,8 @@ from numpy.exceptions import AxisError
 
 import composit as cnp
 from composit.apply import apply
-from composit.errors import MissingDerivativeError, ParameterError, ShapeError
-from composit.numpy.reductions.masked import MaskedReduce
-from composit.numpy.reductions.reduce import Accumulate, Reduce
+from composit.errors import ParameterError, ShapeError
+from composit.numpy.reductions.reduce import Reduce
 from tests.composit.numpy.comparison import Words, assert_derivative, assert_same, assert_same_error
 
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -175,22 +174,18 @@ def test_float32_gradients_are_computed_in_float32():
         assert wide == []
 
 
-def test_a_reduction_without_a_rule_says_so():
-    x = cnp.asarray(X)
-    running = apply(Accumulate(cnp.maximum, 0), x)
-    assert running.node.name == "maximum.accumulate"
-    with pytest.raises(MissingDerivativeError, match=r"maximum.accumulate: its derivative was asked for"):
-        cnp.nn.chain_rule({cnp.sum(running): 1.0}, [x])
+def test_running_extrema_share_a_tie_evenly_and_pass_nan_over():
+    x = cnp.asarray([1.0, 3.0, 3.0, 2.0, np.nan, 5.0])
+    (gradient,) = cnp.nn.chain_rule({cnp.maximum.accumulate(x): cnp.asarray([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])}, [x])
+    assert cnp.evaluate(gradient).tolist() == [1.0, 2.0 + 6.0, 6.0, 0.0, 0.0, 0.0]
+    (gradient,) = cnp.nn.chain_rule({cnp.fmax.accumulate(x): cnp.asarray([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])}, [x])
+    assert cnp.evaluate(gradient).tolist() == [1.0, 2.0 + 14.0, 14.0, 0.0, 0.0, 32.0]
 
 
-@pytest.mark.parametrize("options", [(), (False, True)], ids=["of all", "from a start"])
-def test_a_reduction_without_a_rule_is_not_left_out_of_a_gradient(options):
-    x = cnp.asarray(X)
-    operands = [x, cnp.asarray(0.0)] if options else [x]
-    reduction = (MaskedReduce if options else Reduce)(cnp.hypot, (0, 1), False, None, *options)
-    loss = apply(reduction, *operands) + cnp.sum(x)
-    with pytest.raises(MissingDerivativeError, match=r"hypot.reduce: its derivative was asked for"):
-        cnp.nn.chain_rule({loss: loss}, [x])
+def test_an_initial_value_that_is_the_extremum_gets_the_whole_cotangent():
+    x, first = cnp.asarray([1.0, 3.0]), cnp.asarray(7.0)
+    found = cnp.nn.chain_rule({cnp.max(x, where=np.array([True, False]), initial=first): 1.0}, [x, first])
+    assert [cnp.evaluate(each).tolist() for each in found] == [[0.0, 0.0], 1.0]
 
 
 def test_an_extremum_of_nothing_is_refused_by_the_operation_itself():

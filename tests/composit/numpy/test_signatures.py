@@ -141,9 +141,9 @@ def test_an_error_names_the_whole_function_as_numpys_does(call: Callable[[Any], 
 
 def test_a_missing_derivative_of_a_call_of_numpys_names_it() -> None:
     x = cnp.asarray([1.0, 2.0])
-    y = cnp.apply_along_axis(np.sort, 0, x)
+    y = cnp.vectorize(lambda number: number * 2)(x)
     with pytest.raises(
-        MissingDerivativeError, match=r"numpy\.apply_along_axis: its derivative .* no rule for this call"
+        MissingDerivativeError, match=r"numpy\.lib\.vectorize\.__call__: its derivative .* no expression of this call"
     ):
         cnp.nn.chain_rule({y: y}, [x])
     assert "numpy.strings.center returns" in (cnp.strings.center.__doc__ or "")
