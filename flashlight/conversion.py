@@ -59,17 +59,15 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
             f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before with tensor.to_dense()"
         )
-    plain = _data(tensor)
-    if plain.device.type != "cpu":
-        plain = plain.cpu()
-    array: Array = _numpy(plain.resolve_conj().resolve_neg() if plain.is_conj() or plain.is_neg() else plain)
+    # Unseen by modes, such as that of a trace: nothing is computed.
+    with torch._C._DisableTorchDispatch():  # type: ignore[attr-defined]
+        array: Array = _numpy(tensor.detach().cpu().resolve_conj().resolve_neg())
     array.flags.writeable = False
     return array
 
 
-# Of torch's base class, since a trace replaces those of torch.Tensor. Neither asks the dispatcher.
+# Of torch's base class, since a trace replaces that of torch.Tensor.
 _numpy = torch._C.TensorBase.numpy
-_data = vars(torch._C.TensorBase)["data"].__get__
 
 
 class _Writeable:

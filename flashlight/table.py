@@ -142,6 +142,7 @@ class Traits:
     out_arguments:        the `out=` arguments, which rows do not get
     may_alias:            a result may share memory with an argument
     moves_view:           it changes an argument's shape in place, and no element (`transpose_`)
+    is_view:              its results share memory with arguments, and it writes nothing
     is_random:            it draws random numbers
     reads_values:         it returns a Python number (`item`), a result whose shape depends on values (`nonzero`), or draws that do
     can_decompose:        torch makes it of other operations before any mode sees it
@@ -154,6 +155,7 @@ class Traits:
     out_arguments: frozenset[str]
     may_alias: bool
     moves_view: bool
+    is_view: bool
     is_random: bool
     reads_values: bool
     can_decompose: bool
@@ -221,6 +223,7 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
         out_arguments=frozenset(argument.name for argument in schema.arguments if argument.is_out),
         may_alias=is_aliasing or can_decompose or torch.Tag.maybe_aliasing_or_mutating in tags,
         moves_view=torch.Tag.inplace_view in tags,
+        is_view=is_aliasing and not writes,
         is_random=is_random,
         reads_values=reads_values,
         can_decompose=can_decompose,

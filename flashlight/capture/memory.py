@@ -71,8 +71,10 @@ class Memory:
         """Return whether some living root was written to outside of traces."""
         return any(root.was_written_unseen() for root in self.roots)
 
-    def base_of(self, tensor: torch.Tensor) -> tuple[TracedTensor, View] | None:
+    def base_of(self, tensor: torch.Tensor, is_made_inside: bool = False) -> tuple[TracedTensor, View] | None:
         """Return the root that a tensor is a view of, and how; None if it is an input of its own.
+
+        is_made_inside: an operation of the trace made the tensor, so that it depends on any root that contains it
 
         A result holds all there is in its memory. A tensor made before the trace does only for one on the same elements, and
         for its views that autograd follows.
@@ -85,7 +87,7 @@ class Memory:
             owner = root.tensor()
             is_followed = tensor.grad_fn is not None and owner is not None and owner.requires_grad
             if (
-                (root.node is None or is_followed)
+                (root.node is None or is_followed or is_made_inside)
                 and root.layout.reads == layout.reads
                 and (layout.positions_in(root.layout) >= 0).all()
             ):

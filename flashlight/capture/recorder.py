@@ -30,11 +30,12 @@ from flashlight.inputs import copied_input
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
 
 Operator: TypeAlias = OpOverload[..., Any]
+aten = torch.ops.aten
 
 # The names of reads in guards, where torch's name of the operation would not tell users anything.
 _KINDS: dict[Operator, str] = {
-    torch.ops.aten._local_scalar_dense.default: "item",
-    torch.ops.aten.item.default: "item",
+    aten._local_scalar_dense.default: "item",
+    aten.item.default: "item",
 }
 
 
@@ -114,6 +115,10 @@ class Recorder:
                 name: self._lazy(value) for name, value in keywords.items() if name not in traits.out_arguments
             }
             written = self._written(traits, arguments, keywords)
+        if operation is aten.set_.source_Tensor:
+            return self.rebind(arguments[0], arguments[1], lambda: call.result)
+        if traits.row is None and traits.is_view and self._attach_views(call):
+            return call.result
         lazies = None
         if traits.needs_decomposition:
             # The decomposition runs first, because an in-place operation changes the operands that it reads.
@@ -179,7 +184,19 @@ class Recorder:
         if traced is not None and other is not tensor:
             add_view(other, lazy, traced, SameView(), self.trace)
 
-    def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], None]) -> None:
+    def _attach_views(self, call: Call) -> bool:
+        """Attach to the results of a view what their memory holds, such as `as_strided`; False if that is not known."""
+        for tensor in flat(call.result):
+            memory = memory_of(tensor) if isinstance(tensor, torch.Tensor) else None
+            base = None if memory is None else memory.base_of(tensor, is_made_inside=True)
+            if base is None:
+                return False
+            root, view = base
+            if not any(tensor is argument for argument in call.arguments):
+                self.unsettled.append(add_view(tensor, view.of(root.current()), root, view, self.trace))
+        return True
+
+    def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], object]) -> torch.Tensor:
         """Follow `tensor.data = other`: the tensor gets the other's memory."""
         self.settle()
         lazy, source = self.read(other), traced_tensor_of(other)
@@ -191,6 +208,7 @@ class Recorder:
         if source is not before:
             before.remember_start()
             add_view(tensor, lazy, source, SameView(), self.trace).starts = before.starts
+        return tensor
 
     def _find_fills(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         """Make constants of tensors of `torch.empty` that C++ has filled through a pointer, as `at::tensor(lengths)` does."""

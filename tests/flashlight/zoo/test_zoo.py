@@ -1,0 +1,79 @@
+"""The zoo: real models with tiny configurations and hard programs. Each is captured, right by numpy alone, and right on others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.flashlight.zoo import diffusers_models, hard_programs, transformers_models
+from tests.flashlight.zoo.case import Case
+from tests.flashlight.zoo.check import check
+from tests.flashlight.zoo.transformers_rows import ROWS
+
+HARD = {case.name: case for case in hard_programs.cases()}
+MODELS = {case.name: case for case in (transformers_models.case(*row) for row in ROWS)}
+DIFFUSERS = {case.name: case for case in diffusers_models.cases()}
+# Of each kind of model one that takes little time.
+SAMPLE = [
+    f"transformers/{name}"
+    for name in (
+        "bart bert clip_vision_model convnext gemma3_text-causal gpt2 hubert llama mamba mixtral mobilenet_v2 qwen3-causal "
+        "resnet swin t5 vit wav2vec2 whisper xlnet"
+    ).split()
+    if f"transformers/{name}" in MODELS
+]
+# What may still stop, with an error that names what torch calls there.
+STOPS = {
+    "hard/attention_of_groups": "aten._scaled_dot_product_flash_attention_for_cpu",
+    "hard/fake_quantisation": "aten.fake_quantize_per_tensor_affine",
+    "hard/many_lists": "aten._foreach_mul",
+    "hard/packed_sequences": "aten._pack_padded_sequence",
+    "hard/recurrent_layers": "aten.mkldnn_rnn_layer",
+    "hard/special_functions": "prims.lgamma",
+    "transformers/mixtral": "aten._grouped_mm",
+}
+
+
+def tried(case: Case, compiled: bool = False) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        outcome = check(case, compiled)
+    finally:
+        torch.set_num_threads(threads)
+    if case.name in STOPS and outcome.stage == "capture":
+        assert STOPS[case.name] in outcome.reason
+        return
+    assert outcome, f"{outcome.stage}: {outcome.reason}"
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_a_hard_program_is_captured(name: str) -> None:
+    tried(HARD[name])
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_model_of_the_sample_is_captured(name: str) -> None:
+    pytest.importorskip("transformers")
+    tried(MODELS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SAMPLE])
+def test_a_model_is_captured(name: str) -> None:
+    pytest.importorskip("transformers")
+    tried(MODELS[name])
+
+
+@pytest.mark.parametrize("name", DIFFUSERS)
+def test_a_model_of_diffusers_is_captured(name: str) -> None:
+    pytest.importorskip("diffusers")
+    tried(DIFFUSERS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*HARD, *SAMPLE])
+def test_what_is_captured_is_right_when_compiled(name: str) -> None:
+    if name.startswith("transformers/"):
+        pytest.importorskip("transformers")
+    tried((HARD | MODELS)[name], compiled=True)
