@@ -60,7 +60,7 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
             "convert it before with tensor.to_dense()"
         )
     # Unseen by modes, such as that of a trace: nothing is computed.
-    with torch._C._DisableTorchDispatch():  # type: ignore[attr-defined]
+    with torch._C._DisableTorchDispatch():
         array: Array = _numpy(tensor.detach().cpu().resolve_conj().resolve_neg())
     array.flags.writeable = False
     return array
