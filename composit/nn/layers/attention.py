@@ -81,7 +81,8 @@ def _attend(
     factor = 1 / math.sqrt(max(length, 1)) if scale is None else scale
     scores = (query * factor) @ cnp.swapaxes(key, -1, -2)
     if causal:
-        scores = scores + _causal_bias(scores)
+        # Not by adding minus infinity, which makes NaN of an infinite score.
+        scores = cnp.where(_visible(scores), scores, -np.inf)
     if mask is None:
         # Each query sees at least the first key, so no row is empty.
         return dropped(apply(Softmax((scores.ndim - 1,)), scores)) @ value
@@ -90,10 +91,9 @@ def _attend(
     return dropped(apply(MaskedSoftmax((scores.ndim - 1,)), scores)) @ value
 
 
-def _causal_bias(scores: LazyTensor) -> LazyTensor:
-    """Return an array of 0 on and below the diagonal, minus infinity above."""
-    visible = np.tri(*scores.shape[-2:], dtype=np.bool)
-    return input_of(np.where(visible, 0, -np.inf).astype(scores.dtype), "causal_mask")
+def _visible(scores: LazyTensor) -> LazyTensor:
+    """Return which keys each query sees: those on and below the diagonal."""
+    return input_of(np.tri(*scores.shape[-2:], dtype=np.bool), "causal_mask")
 
 
 def _number_or_truth(function: str, mask: TensorLike) -> LazyTensor:

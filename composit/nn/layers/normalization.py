@@ -10,18 +10,20 @@ one out. Running statistics are returned, never changed. Shared facts, said here
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import composit.numpy as cnp
-from composit.apply import apply, apply_several, input_of
+from composit.apply import apply, apply_several
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import axes_or_all, check_shape, floating
 from composit.nn.layers.normalized import Normalize, Scaled
+from composit.nn.operations.pooling_windows import WindowSum
 from composit.nn.row_sums import count_along
 from composit.numpy.arguments.normalizing import AxesLike, AxisLike, TensorLike, normalize_axis
-from composit.operation import Axes, Dtype
+from composit.operation import Axes
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -303,12 +305,12 @@ def local_response_norm(
     tensor = floating("local_response_norm", x)
     axis = normalize_axis(channel_axis, tensor.ndim)
     squares = cnp.moveaxis(cnp.square(tensor), axis, -1)
-    sums = cnp.moveaxis(squares @ _neighbours(tensor.shape[axis], size, tensor.dtype), -1, axis)
+    sums = cnp.moveaxis(_sums_of_neighbours(squares, size), -1, axis)
     return tensor / cnp.power(k + alpha / size * sums, beta)
 
 
-def _neighbours(count: int, size: int, dtype: Dtype) -> LazyTensor:
-    """Return a band matrix: element (i, j) is 1 where channel i is one of the `size` neighbours of channel j."""
-    distance = np.arange(count)[:, None] - np.arange(count)
-    is_near = (distance >= -(size // 2)) & (distance <= (size - 1) // 2)
-    return input_of(is_near.astype(dtype), "neighbours")
+def _sums_of_neighbours(x: LazyTensor, size: int) -> LazyTensor:
+    """Return the sum of `size` neighbours of each element along the last axis, one more before it than behind if size is even."""
+    padded = cnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(size // 2, (size - 1) // 2)])
+    rows = cnp.reshape(padded, (1, math.prod(padded.shape[:-1]), padded.shape[-1]))
+    return cnp.reshape(apply(WindowSum((size,), (1,), (1,)), rows), x.shape)

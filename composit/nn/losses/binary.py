@@ -21,7 +21,7 @@ from composit.derivative_types import Namespace
 from composit.nn.arguments import floating
 from composit.nn.composition import Composition, Value
 from composit.nn.losses.reductions import reduced
-from composit.nn.operations.logistic import Softplus
+from composit.nn.operations.logistic import Sigmoid, Softplus
 from composit.numpy.arguments.normalizing import TensorLike, broadcast_shapes
 from composit.operation import OperationKind, TensorType, VjpContext, tensor_type
 
@@ -52,18 +52,50 @@ class BinaryCrossEntropy(Composition):
 
     def compose(self, xp: Namespace, *operands: Value) -> Value:
         x, target = operands
-        return (target - 1) * _bounded_log(xp, 1 - x) - target * _bounded_log(xp, x)
+        return (target - 1) * _bounded_log_of_rest(xp, x) - target * _bounded_log(xp, x)
 
     def vjp(self, context: VjpContext) -> Sequence[Value | None]:
         xp, (g,), (x, target) = context.xp, context.cotangents, context.operands
         by_x = g * ((x - target) / xp.maximum(x * (1 - x), _SMALLEST_PRODUCT)) if context.needs[0] else None
-        by_target = g * (_bounded_log(xp, 1 - x) - _bounded_log(xp, x)) if context.needs[1] else None
+        by_target = g * (_bounded_log_of_rest(xp, x) - _bounded_log(xp, x)) if context.needs[1] else None
         return [by_x, by_target]
+
+
+@dataclass(frozen=True, slots=True)
+class LogitCrossEntropy(Composition):
+    """`BinaryCrossEntropy` of sigmoid(x): the magnitude of x where the sign is the wrong one, and softplus(-|x|).
+
+    Derivative:  by x: sigmoid(x) - t; by t: -x
+    Reference:   torch.nn.functional.binary_cross_entropy_with_logits
+    """
+
+    kind = OperationKind.ELEMENTWISE
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return BinaryCrossEntropy().result_types(*operand_types)
+
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        x, target = operands
+        magnitude = xp.absolute(x)
+        wrong = xp.where(x > 0, 1 - target, target)
+        # Of an infinite x on the right side, 0 times infinity is 0.
+        return wrong * xp.where(wrong == 0, 0, magnitude) + xp.log1p(xp.exp(-magnitude))
+
+    def vjp(self, context: VjpContext) -> Sequence[Value | None]:
+        xp, (g,), (x, target) = context.xp, context.cotangents, context.operands
+        by_x = g * (xp.apply(Sigmoid(), x) - target) if context.needs[0] else None
+        return [by_x, -g * x if context.needs[1] else None]
 
 
 def _bounded_log(xp: Namespace, x: Value) -> Value:
     is_positive = x > 0
     return xp.where(is_positive, xp.maximum(xp.log(xp.where(is_positive, x, 1)), _SMALLEST_LOG), _SMALLEST_LOG)
+
+
+def _bounded_log_of_rest(xp: Namespace, x: Value) -> Value:
+    """log(1 - x), which for small x is about -x."""
+    is_below = x < 1
+    return xp.where(is_below, xp.maximum(xp.log1p(xp.where(is_below, -x, 0)), _SMALLEST_LOG), _SMALLEST_LOG)
 
 
 def _weighted(function: str, losses: LazyTensor, weight: TensorLike | None) -> LazyTensor:
@@ -109,7 +141,7 @@ def bce_with_logits(
     name = "bce_with_logits"
     logits, goal = floating(name, x), floating(name, target, "target")
     if positive_weight is None:
-        losses = apply(Softplus(), logits) - goal * logits
+        losses = apply(LogitCrossEntropy(), logits, goal)
     else:
         factor = 1 + (floating(name, positive_weight, "positive_weight") - 1) * goal
         losses = (1 - goal) * logits + factor * apply(Softplus(), -logits)

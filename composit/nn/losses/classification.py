@@ -84,8 +84,8 @@ def nll(
     scores = floating("nll", x)
     classes = integral("nll", target, "target")
     _check_target("nll", classes, scores)
-    factor, _ = _factors("nll", classes, scores, _class_weight("nll", weight, scores), ignore_index)
-    losses = -_at(scores, classes, ignore_index) * factor
+    factor, counts = _factors("nll", classes, scores, _class_weight("nll", weight, scores), ignore_index)
+    losses = _counted(-_at(scores, classes, ignore_index) * factor, counts)
     return _weighted_mean("nll", losses, factor, reduction)
 
 
@@ -104,7 +104,12 @@ def _factors(
     if weight is None:
         return counts, counts
     safe = cnp.where(classes == ignore_index, 0, classes)
-    return cnp.take(weight, safe) * counts, counts
+    return cnp.where(counts != 0, cnp.take(weight, safe), 0), counts
+
+
+def _counted(losses: LazyTensor, counts: LazyTensor) -> LazyTensor:
+    """Return 0 for targets that are ignored: 0 times an infinite loss would be NaN."""
+    return cnp.where(counts != 0, losses, 0)
 
 
 def _weighted_mean(function: str, losses: LazyTensor, factor: LazyTensor, reduction: str) -> LazyTensor:
@@ -150,9 +155,9 @@ def cross_entropy(
     classes = integral("cross_entropy", goal, "target")
     _check_target("cross_entropy", classes, scores)
     factor, counts = _factors("cross_entropy", classes, scores, weights, ignore_index)
-    losses = -_at(logarithms, classes, ignore_index) * factor
+    losses = _counted(-_at(logarithms, classes, ignore_index) * factor, counts)
     if label_smoothing:
-        even = _sum_of_classes(logarithms, weights) * counts
+        even = _counted(_sum_of_classes(logarithms, weights), counts)
         losses = (1 - label_smoothing) * losses + label_smoothing / scores.shape[min(scores.ndim - 1, 1)] * even
     return _weighted_mean("cross_entropy", losses, factor, reduction)
 

@@ -121,7 +121,13 @@ def prelu(x: TensorLike, weight: TensorLike, *, channel_axis: AxisLike = 1) -> L
                 f" the length of axis {axis}; pass channel_axis= if another axis holds the channels"
             )
         slopes = cnp.reshape(slopes, (channels, *(1,) * (tensor.ndim - axis - 1)))
-    return cnp.where(tensor > 0, tensor, tensor * slopes)
+    return _with_slopes(tensor, slopes)
+
+
+def _with_slopes(x: LazyTensor, slopes: LazyTensor) -> LazyTensor:
+    # An infinite x has no part in the derivative by its slope where x > 0: 0 times infinity would be NaN.
+    is_positive = x > 0
+    return cnp.where(is_positive, x, cnp.where(is_positive, 0, x) * slopes)
 
 
 def rrelu(
@@ -153,11 +159,11 @@ def rrelu(
     if slopes is not None:
         given = floating("rrelu", slopes, "slopes")
         check_shape("rrelu", "slopes", given, tensor.shape, "one slope for each element of x")
-        return cnp.where(tensor > 0, tensor, tensor * given.astype(tensor.dtype))
+        return _with_slopes(tensor, given.astype(tensor.dtype))
     if not training:
         return leaky_relu(tensor, (low + high) / 2)
     drawn = uniform("rrelu", seed, tensor.shape, tensor.dtype).astype(tensor.dtype)
-    return cnp.where(tensor > 0, tensor, tensor * (drawn * (high - low) + low))
+    return _with_slopes(tensor, drawn * (high - low) + low)
 
 
 def elu(x: TensorLike, alpha: float = 1.0) -> LazyTensor:

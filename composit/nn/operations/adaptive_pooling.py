@@ -1,11 +1,12 @@
 """Pooling to a given number of positions: adaptive, global and fractional.
 
-Windows differ in length here. Averages are products with one small matrix for each axis; for maxima, x is taken apart into
-windows of equal length, in which the last elements of short ones are repeated.
+Windows differ in length here. x is taken apart into windows of equal length; of short ones the last elements are repeated for
+maxima, and count as 0 for averages.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,10 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.operations.pooling import spatial_operand
-from composit.nn.operations.pooling_windows import MaximumPositions, PickInWindow, WindowMaximum
+from composit.nn.operations.pooling_windows import MaximumPositions, PickInWindow, WindowMaximum, WindowSum
 from composit.nn.operations.spatial import PerAxis, per_axis
 from composit.numpy.tensor.lazy_tensor import LazyTensor
-from composit.operation import Array, Shape
+from composit.operation import Array, Dtype, Shape
 
 __all__ = [
     "adaptive_average_pool",
@@ -76,15 +77,33 @@ def adaptive_average_pool(x: Any, output_size: Lengths, *, channels_last: bool =
     Reference:   torch.nn.functional.adaptive_avg_pool2d
     """
     tensor, sizes, is_single = _checked("adaptive_average_pool", x, output_size, channels_last)
+    lengths = tensor.shape[2:]
+    kernel = tuple(
+        length // count if count and length % count == 0 else 1 for length, count in zip(lengths, sizes, strict=True)
+    )
+    if any(taps > 1 for taps in kernel):
+        tensor = apply(WindowSum(kernel, kernel, (1,) * len(kernel)), tensor) / math.prod(kernel)
     for axis, count in enumerate(sizes, start=2):
-        length = tensor.shape[axis]
-        if count != length:
-            start, stop = _bounds(length, count)
-            places = np.arange(length)[:, None]
-            weights = ((places >= start) & (places < stop)) / (stop - start)
-            matrix = weights.astype(tensor.dtype if tensor.dtype.kind == "f" else np.float64)
-            tensor = cnp.moveaxis(cnp.matmul(cnp.moveaxis(tensor, axis, -1), matrix), -1, axis)
+        if count != tensor.shape[axis]:
+            tensor = _averages_along(tensor, axis, count)
     return _finished(tensor, channels_last, is_single)
+
+
+def _averages_along(x: LazyTensor, axis: int, count: int) -> LazyTensor:
+    """Return averages over windows of several lengths along an axis; x is taken apart into windows of the longest."""
+    length = x.shape[axis]
+    start, stop = _bounds(length, count)
+    longest = int(max(stop - start, default=1))
+    taps = start[:, None] + np.arange(longest)
+    behind = (1,) * (x.ndim - axis - 1)
+    is_inside = (taps < stop[:, None]).reshape(count, longest, *behind)
+    apart = cnp.take(x, np.minimum(taps, length - 1).reshape(-1), axis)
+    apart = cnp.reshape(apart, (*x.shape[:axis], count, longest, *x.shape[axis + 1 :]))
+    return cnp.sum(cnp.where(is_inside, apart, 0), axis=axis + 1) / _numbers(stop - start, x.dtype).reshape(-1, *behind)
+
+
+def _numbers(counts: Array, dtype: Dtype) -> Array:
+    return counts.astype(dtype if dtype.kind == "f" else np.float64)
 
 
 def adaptive_max_pool(

@@ -106,7 +106,7 @@ def _row(function: str, index: int, count: int) -> int:
 def _scale(function: str, rows: LazyTensor, largest: float, order: float) -> LazyTensor:
     lengths = norm_along(function, rows, order, (rows.ndim - 1,), True)
     # torch adds 1e-7 to the length that it divides by.
-    scale: LazyTensor = stop_gradient(cnp.where(lengths > largest, largest / (lengths + 1e-7), lengths * 0 + 1))
+    scale: LazyTensor = stop_gradient(cnp.where(lengths > largest, largest / (lengths + 1e-7), 1))
     return scale
 
 

@@ -164,7 +164,7 @@ class LogSoftmax(ElementwiseComposition):
 class LogSumExp(Composition):
     """log(sum(exp(x))) along axes, with the axes kept. A row of minus infinities gives minus infinity.
 
-    Derivative:  g exp(x - y), and 0 in rows of minus infinities
+    Derivative:  g exp(x - y), 0 in rows of minus infinities, and NaN for an infinite element, as in torch
     Reference:   torch.logsumexp, scipy.special.logsumexp
     """
 
@@ -190,7 +190,7 @@ class LogSumExp(Composition):
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (g,), (x,), (y,) = context.xp, context.cotangents, context.operands, context.results
-        return [g * xp.exp(x - _finite(xp, y))]
+        return [g * xp.exp(x - xp.where(y == -np.inf, 0, y))]
 
 
 def _finite(xp: Namespace, shift: Value) -> Value:

@@ -75,23 +75,27 @@ def grid_sample(
     return cnp.reshape(_sum_of(flat, lengths, neighbours), (*tensor.shape[:2], *positions))
 
 
-_Neighbour = tuple[LazyTensor, LazyTensor | None]
-"""The numbers of elements along one axis, and their weights; None for weights of 1."""
+_Neighbour = tuple[LazyTensor, LazyTensor | None, LazyTensor | None]
+"""The numbers of elements along one axis, their weights, and which of them exist; None for weights of 1, and for all."""
 
 
 def _sum_of(flat: LazyTensor, lengths: Shape, neighbours: Sequence[Sequence[_Neighbour]]) -> LazyTensor:
     """Return the sum over all combinations of neighbours along the axes, each with the product of its weights."""
     total = None
     for chosen in product(*neighbours):
-        place, weight = None, None
-        for (numbers, factor), length in zip(chosen, lengths, strict=True):
+        place, weight, exists = None, None, None
+        for (numbers, factor, is_inside), length in zip(chosen, lengths, strict=True):
             place = numbers if place is None else place * length + numbers
             if factor is not None:
                 weight = factor if weight is None else weight * factor
+            if is_inside is not None:
+                exists = is_inside if exists is None else exists & is_inside
         assert place is not None, "there are spatial axes"
         part = cnp.take_along_axis(flat, cnp.expand_dims(place, 1), 2)
         if weight is not None:
             part = part * cnp.expand_dims(weight, 1)
+        if exists is not None:
+            part = cnp.where(cnp.expand_dims(exists, 1), part, 0)
         total = part if total is None else total + part
     assert total is not None, "a position has neighbours"
     return total
@@ -125,12 +129,9 @@ def _reflected(place: LazyTensor, low: float, high: float) -> LazyTensor:
 
 
 def _taken(numbers: LazyTensor, length: int, padding_mode: str, weight: LazyTensor | None) -> _Neighbour:
-    """Return elements along an axis as places that exist; where zeros lie beyond x, those have the weight 0."""
+    """Return elements along an axis as places that exist, and which do where zeros lie beyond x."""
     whole = cnp.astype(cnp.clip(numbers, 0, length - 1), np.int64)
-    if padding_mode != "zeros":
-        return whole, weight
-    is_inside = cnp.astype((numbers >= 0) & (numbers <= length - 1), numbers.dtype)
-    return whole, is_inside if weight is None else weight * is_inside
+    return whole, weight, (numbers >= 0) & (numbers <= length - 1) if padding_mode == "zeros" else None
 
 
 def _linear_neighbours(place: LazyTensor, length: int, padding_mode: str, align_corners: bool) -> list[_Neighbour]:

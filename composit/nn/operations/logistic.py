@@ -182,7 +182,7 @@ class Elu(ElementwiseComposition):
 class Relu(ElementwiseComposition):
     """max(x, 0).
 
-    Derivative:  g where x > 0, and 0 at x = 0 as in torch; numpy's maximum shares g there
+    Derivative:  g where x > 0 or NaN, and 0 at x = 0 as in torch; numpy's maximum shares g there
     Reference:   torch.nn.functional.relu
     """
 
@@ -191,7 +191,7 @@ class Relu(ElementwiseComposition):
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (g,), (x,) = context.xp, context.cotangents, context.operands
-        return [xp.where(x > 0, g, 0)]
+        return [xp.where(x <= 0, 0, g)]
 
 
 @dataclass(frozen=True, slots=True)
