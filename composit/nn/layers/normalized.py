@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from composit.derivative_types import Namespace
+from composit.nn.blocks_of_arrays import in_blocks
 from composit.nn.composition import Composition, Value
 from composit.nn.row_sums import count_along, sum_along, sum_of_products
 from composit.numpy.reductions.arguments import reduced_shape
@@ -47,13 +49,9 @@ class Normalize(Composition):
         return deviation * (1 / xp.sqrt(variance + self.epsilon)), mean, variance
 
     def evaluate(self, *operands: Array) -> Results:
-        (x,) = operands
-        count = x.dtype.type(count_along(x.shape, self.axes))
-        mean = sum_along(x, self.axes) / count
-        y = np.asarray(x - mean)
-        variance = sum_of_products(y, y, self.axes) / count
-        y *= 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
-        return tuple(part if part.ndim else part[()] for part in (y, mean, variance))
+        results = _moments_and(operands[0], self.axes)
+        in_blocks(partial(normalize, self.axes, self.epsilon), self.axes, np.asarray(operands[0]), *results)
+        return tuple(part if part.ndim else part[()] for part in reversed(results))
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (x,), (y, mean, variance) = context.xp, context.operands, context.results
@@ -68,6 +66,21 @@ class Normalize(Composition):
         if of_variance is not None:
             terms.append((x - mean) * (of_variance * (2 / count)))
         return [sum(terms[1:], terms[0])]
+
+
+def _moments_and(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
+    """Return arrays for the variance, the mean and the normalised elements of x."""
+    shape = reduced_shape(x.shape, axes, True)
+    return np.empty(shape, x.dtype), np.empty(shape, x.dtype), np.empty_like(x, subok=False)
+
+
+def normalize(axes: Axes, epsilon: float, x: Array, variance: Array, mean: Array, y: Array) -> None:
+    """Fill mean and variance of x along axes, and y = (x - mean) / sqrt(variance + epsilon)."""
+    count = x.dtype.type(count_along(x.shape, axes))
+    np.divide(sum_along(x, axes), count, out=mean)
+    np.subtract(x, mean, out=y)
+    np.divide(sum_of_products(y, y, axes), count, out=variance)
+    y *= 1 / np.sqrt(variance + x.dtype.type(epsilon))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +108,16 @@ class NormalizeGradient(Composition):
 
     def evaluate(self, *operands: Array) -> Results:
         g, y, factor = operands
+        result = np.empty_like(y, subok=False)
+        in_blocks(self._fill, self.axes, np.broadcast_to(g, y.shape), np.asarray(y), np.asarray(factor), result)
+        return result if result.ndim else result[()]
+
+    def _fill(self, g: Array, y: Array, factor: Array, result: Array) -> None:
         count = y.dtype.type(count_along(y.shape, self.axes))
-        result = np.asarray(y * (sum_of_products(g, y, self.axes) / count))
+        np.multiply(y, sum_of_products(g, y, self.axes) / count, out=result)
         np.subtract(g, result, out=result)
         result -= sum_along(g, self.axes) / count
         result *= factor
-        return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (h,), (g, y, factor) = context.xp, context.cotangents, context.operands
@@ -129,10 +146,15 @@ class Scaled(Composition):
 
     def evaluate(self, *operands: Array) -> Results:
         y, weight, bias = operands
-        result = np.asarray(y * weight).astype(np.result_type(y, weight, bias), copy=False)
-        result += bias
+        result = np.empty_like(y, np.result_type(y, weight, bias), subok=False)
+        in_blocks(_scale, (), np.asarray(y), *(np.broadcast_to(each, y.shape) for each in (weight, bias)), result)
         return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Value | None]:
         (g,), (y, weight, _), needs = context.cotangents, context.operands, context.needs
         return [g * weight if needs[0] else None, g * y if needs[1] else None, g if needs[2] else None]
+
+
+def _scale(y: Array, weight: Array, bias: Array, result: Array) -> None:
+    np.multiply(y, weight, out=result)
+    result += bias

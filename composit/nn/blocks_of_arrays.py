@@ -1,0 +1,50 @@
+"""`in_blocks`: a function of arrays, called on parts of them that fit in the second-level cache with its temporaries.
+
+A formula of ten steps on arrays of 50 MB moves each of them through memory ten times; on blocks only the first step does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import product
+
+from composit.operation import Array, Axes, Shape
+
+# Three arrays of such a block fit in 1 MiB. Smaller blocks spend more time on calls (measured from 32 KiB to 1 MiB).
+_BLOCK_BYTES = 1 << 18
+
+Index = tuple[slice, ...]
+
+
+def in_blocks(function: Callable[..., object], axes: Axes, *arrays: Array) -> None:
+    """Call the function on all blocks of the arrays, operands and results alike; it fills the results.
+
+    axes: those that the function reduces; a block has them whole
+
+    Pre:  the arrays have as many axes as the last one, which has its full shape, and lengths that broadcast to it
+    """
+    whole = arrays[-1]
+    if whole.nbytes <= _BLOCK_BYTES:
+        function(*arrays)
+        return
+    for index in _blocks(whole.shape, axes, whole.itemsize):
+        function(*(_part(array, index) for array in arrays))
+
+
+def _blocks(shape: Shape, axes: Axes, itemsize: int) -> Iterator[Index]:
+    """Yield the indices of blocks, cut along as many of the first axes that are not reduced as it takes."""
+    num_bytes = math.prod(shape) * itemsize
+    cuts: list[list[slice]] = []
+    for axis, length in enumerate(shape):
+        step = length
+        if axis not in axes and num_bytes > _BLOCK_BYTES:
+            num_bytes //= length
+            step = max(1, _BLOCK_BYTES // num_bytes)
+            num_bytes *= step
+        cuts.append([slice(start, start + step) for start in range(0, length, step)])
+    yield from product(*cuts)
+
+
+def _part(array: Array, index: Index) -> Array:
+    return array[tuple(slice(None) if n == 1 else cut for n, cut in zip(array.shape, index, strict=True))]

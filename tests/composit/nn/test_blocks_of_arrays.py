@@ -1,0 +1,55 @@
+"""Functions on blocks of arrays give what they give on whole arrays, and see each element once."""
+
+import numpy as np
+import pytest
+
+import composit.numpy as cnp
+from composit import nn
+from composit.nn import blocks_of_arrays
+from composit.nn.blocks_of_arrays import in_blocks
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", 512)
+
+
+@pytest.mark.parametrize("axes", [(), (0,), (1,), (2,), (0, 2), (0, 1, 2)])
+@pytest.mark.parametrize("shape", [(5, 7, 9), (1, 300, 2), (100, 1, 3), (3, 4, 500)])
+def test_blocks_cover_every_element_once_and_hold_reduced_axes_whole(
+    shape: tuple[int, ...], axes: tuple[int, ...]
+) -> None:
+    seen = np.zeros(shape)
+    kept = np.zeros([1 if axis in axes else n for axis, n in enumerate(shape)])
+    calls = []
+
+    def count(totals: np.ndarray, whole: np.ndarray) -> None:
+        calls.append(whole.nbytes)
+        whole += 1
+        totals += whole.sum(axis=axes, keepdims=True) if axes else whole
+        assert all(whole.shape[axis] == shape[axis] for axis in axes)
+
+    in_blocks(count, axes, kept, seen)
+    assert (seen == 1).all()
+    np.testing.assert_array_equal(kept, seen.sum(axis=axes, keepdims=True) if axes else seen)
+    can_be_cut = any(n > 1 and axis not in axes for axis, n in enumerate(shape))
+    assert (len(calls) > 1) == can_be_cut
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, (0, 2)])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "layer_norm"])
+def test_functions_by_blocks_are_those_of_the_whole(
+    name: str, axis: int | tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = np.random.default_rng(0).normal(size=(6, 8, 10)) * 30
+
+    def values() -> list[np.ndarray]:
+        given = cnp.asarray(x)
+        y = nn.layer_norm(given, axis=axis) if name == "layer_norm" else getattr(nn, name)(given, axis=axis)
+        (slope,) = nn.chain_rule({(y * y).sum(): np.float64(1)}, [given])
+        return list(cnp.evaluate(y, slope))
+
+    in_parts = values()
+    monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", 1 << 30)
+    for part, whole in zip(in_parts, values(), strict=True):
+        np.testing.assert_allclose(part, whole, rtol=1e-12, atol=1e-14)
