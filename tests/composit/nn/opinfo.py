@@ -25,7 +25,10 @@ Adapter = Callable[..., Any]  # of torch's positional and keyword arguments, the
 
 @cache
 def entries(prefix: str = "nn.functional.") -> dict[str, Any]:
-    """Return torch's records of operators by name, without the prefix; a variant's name follows behind a bar."""
+    """Return torch's records of operators by name, without the prefix; a variant's name follows behind a bar.
+
+    Records that have no dtype on the CPU are left out.
+    """
     # torch's test suite needs this package for golden texts, of which samples have none.
     stand_in = types.ModuleType("expecttest")
     stand_in.TestCase = unittest.TestCase  # type: ignore[attr-defined]
@@ -37,7 +40,7 @@ def entries(prefix: str = "nn.functional.") -> dict[str, Any]:
     finally:
         if is_absent:
             del sys.modules["expecttest"]
-    found = [record for record in op_db if record.name.startswith(prefix)]
+    found = [record for record in op_db if record.name.startswith(prefix) and record.supported_dtypes("cpu")]
     return {f"{each.name.removeprefix(prefix)}|{each.variant_test_name}".rstrip("|"): each for each in found}
 
 

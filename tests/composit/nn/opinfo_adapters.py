@@ -303,7 +303,6 @@ ADAPTERS: dict[str, Function] = {
     "rms_norm": rms_norm,
     "group_norm": group_norm,
     "batch_norm": batch_norm,
-    "batch_norm|without_cudnn": batch_norm,
     "instance_norm": instance_norm,
     "local_response_norm": local_response_norm,
     "scaled_dot_product_attention": attention,
