@@ -99,6 +99,10 @@ class UnknownBackendError(CompositError, LookupError):
     """No backend of that name is installed or registered."""
 
 
+class MissingLibraryError(CompositError, ModuleNotFoundError):
+    """An optional library is needed and not installed."""
+
+
 class CompileError(CompositError, RuntimeError):
     """The C compiler failed; the text shows the command and its output."""
 

@@ -1,5 +1,18 @@
 """Unmodified torch programs as composit graphs, and composit graphs run by torch."""
 
+from composit.errors import MissingLibraryError
+
+try:
+    import torch  # noqa: F401  # first, since everything below needs it
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise MissingLibraryError(
+        "flashlight: torch was asked for, by `import flashlight` or backend='torch', and is not installed; expected torch 2.6 or newer; "
+        "install it with pip install composit[torch]",
+        name="torch",
+    ) from error
+
 from flashlight import operations, tracer
 from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.comparison import Comparison, Difference, compare

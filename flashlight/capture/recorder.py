@@ -117,7 +117,7 @@ class Recorder:
             written = self._written(traits, arguments, keywords)
         if operation is aten.set_.source_Tensor:
             return self.rebind(arguments[0], arguments[1], lambda: call.result)
-        if traits.row is None and traits.is_view and self._attach_views(call):
+        if traits.row is None and (traits.is_view or traits.moves_view) and self._attach_views(call, traits):
             return call.result
         lazies = None
         if traits.needs_decomposition:
@@ -184,7 +184,7 @@ class Recorder:
         if traced is not None and other is not tensor:
             add_view(other, lazy, traced, SameView(), self.trace)
 
-    def _attach_views(self, call: Call) -> bool:
+    def _attach_views(self, call: Call, traits: Traits) -> bool:
         """Attach to the results of a view what their memory holds, such as `as_strided`; False if that is not known."""
         for tensor in flat(call.result):
             memory = memory_of(tensor) if isinstance(tensor, torch.Tensor) else None
@@ -192,7 +192,7 @@ class Recorder:
             if base is None:
                 return False
             root, view = base
-            if not any(tensor is argument for argument in call.arguments):
+            if traits.moves_view or not any(tensor is argument for argument in call.arguments):
                 self.unsettled.append(add_view(tensor, view.of(root.current()), root, view, self.trace))
         return True
 

@@ -41,6 +41,12 @@ def _same(call: Call, x: LazyTensor, **more: object) -> LazyTensor:
     return x
 
 
+@register(aten.view.dtype)
+def _read_as(call: Call, x: LazyTensor, dtype: object) -> LazyTensor:
+    # torch reads the last axis, whose elements lie side by side, as numbers of another width.
+    return cnp.reshape(cnp.reshape(x, (-1,)).view(call.dtype), call.shape)
+
+
 @register(aten._to_copy, aten.to, aten.type_as)
 def _convert(call: Call, x: LazyTensor, *how: object, **more: object) -> LazyTensor:
     return cast(x, call.dtype)

@@ -227,6 +227,46 @@ def test_results_in_out_go_through_views() -> None:
     same(cnp.evaluate(results[0], inputs={x: NEW}), torch.stack([NEW + 1, NEW * 2]))
 
 
+def test_strided_views_are_found_by_where_they_lie() -> None:
+    x, new = torch.arange(12.0), torch.linspace(-1, 1, 12)
+
+    def overlapping(x: torch.Tensor) -> list[torch.Tensor]:
+        windows = x.clone().as_strided((4, 3), (2, 1), 1)
+        y = x * 2
+        y.as_strided((3,), (4,)).zero_()
+        z = x + 1
+        z.as_strided_((3, 4), (1, 3))
+        z[0] = 5
+        return [windows * 1, y, z * 1, x.as_strided((2, 2), (1, 5)) + 0]
+
+    with trace():
+        results = overlapping(x)
+    for value, tensor in zip(cnp.evaluate(results), overlapping(torch.arange(12.0)), strict=True):
+        same(value, tensor)
+    for value, tensor in zip(cnp.evaluate(results, inputs={x: new}), overlapping(new), strict=True):
+        same(value, tensor)
+
+
+def test_parts_of_complex_numbers_are_written_through() -> None:
+    x = X.clone()
+
+    def write(x: torch.Tensor) -> list[torch.Tensor]:
+        z = torch.complex(x, x * 2)
+        torch.view_as_real(z)[:, 1] = x * 10
+        z.real[0] = 7.0
+        w = z.clone()
+        w.conj()[1] = 1 + 2j
+        bits = x * 1
+        bits.view(torch.int32)[1] = 1_065_353_216
+        return [torch.view_as_real(z) * 1, torch.view_as_real(w) * 1, bits * 1]
+
+    with trace():
+        results = write(x)
+    for values, tensors in ((cnp.evaluate(results), write(X)), (cnp.evaluate(results, inputs={x: NEW}), write(NEW))):
+        for value, tensor in zip(values, tensors, strict=True):
+            same(value, tensor)
+
+
 def test_memory_met_under_two_dtypes_is_an_error_when_it_is_written_to() -> None:
     numbers = torch.zeros(4)
     bits = numbers.view(torch.int32)
