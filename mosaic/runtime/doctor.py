@@ -56,6 +56,7 @@ def examine(target: DescribedTarget) -> tuple[Finding, ...]:
         *_examine_settings(),
         Finding("threads", f"{num_available_cores()} cores for this process, {os.cpu_count()} in the machine"),
         *(_examine_package(name) for name in _PACKAGES),
+        *_examine_torchvision(),
         _examine_dot(),
     )
 
@@ -145,6 +146,25 @@ def _examine_package(name: str) -> Finding:
         if name in _OPTIONAL:
             return Finding(name, "not installed (optional)")
         return Finding(name, f"not installed; `pip install {name}`", is_needed_and_missing=True)
+
+
+def _examine_torchvision() -> tuple[Finding, ...]:
+    """Say so if torchvision was built for another torch: it cannot be imported then, and neither can transformers."""
+    try:
+        version, torch = importlib.metadata.version("torchvision"), importlib.metadata.version("torch")
+        needs = importlib.metadata.requires("torchvision") or []
+    except importlib.metadata.PackageNotFoundError:
+        return ()
+    built_for = next(
+        (need.partition("==")[2].split(";")[0].strip() for need in needs if need.startswith("torch==")), ""
+    )
+    if not built_for or torch.partition("+")[0] == built_for.partition("+")[0]:
+        return (Finding("torchvision", version),)
+    text = (
+        f"{version} was built for torch {built_for}, and {torch} is installed: it fails to import, and transformers with it; "
+        "install the torchvision of this torch's release, or `pip uninstall torchvision`"
+    )
+    return (Finding("torchvision", text),)
 
 
 def _examine_dot() -> Finding:

@@ -1,5 +1,6 @@
 """`python -m composit doctor` and `cache`, as a person types them."""
 
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -31,6 +32,21 @@ def test_doctor_names_what_the_compiled_path_uses(capsys: pytest.CaptureFixture[
         assert any(line.strip().startswith(topic) for line in report.splitlines()), topic
     assert f"{tmp_path / 'cache'}, mode 0700" in report
     assert report.endswith("everything the compiled path needs is here\n")
+
+
+@pytest.mark.parametrize(("torch", "is_said"), [("2.13.0+cpu", False), ("2.12.1", True)])
+def test_doctor_names_a_torchvision_of_another_torch(
+    torch: str, is_said: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = {"torchvision": "0.28.0", "torch": torch}
+    known = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: versions.get(name) or known(name))
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["numpy", "torch==2.13.0", "pillow>=5"])
+    doctor([])
+    report = capsys.readouterr().out
+    assert "torchvision" in report
+    assert ("transformers with it" in report) == is_said
+    assert ("pip uninstall torchvision" in report) == is_said
 
 
 def test_doctor_fails_without_a_compiler_and_says_how_to_get_one(
