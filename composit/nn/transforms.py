@@ -229,6 +229,8 @@ class _Call:
         rebuilds: list[Rebuild] = []
         for place in places:
             leaves, rebuild = flatten(map_leaves(args[place], _as_input))
+            if not leaves:
+                _check_container(asked, args[place])
             own = [apply(Argument(), leaf) for leaf in leaves]
             arguments[place] = rebuild(own)
             handles.append([_as_it_is(leaf) for leaf in own])
@@ -340,9 +342,10 @@ def _stacked(parts: Sequence[Any], like: TensorHandle, axis: int) -> LazyTensor:
 def _places(asked: str, argnums: Argnums, num_args: int) -> list[int]:
     given = [index(each) for each in ([argnums] if isinstance(argnums, SupportsIndex) else argnums)]
     if not all(-num_args <= each < num_args for each in given):
+        positions = f"positions from 0 to {num_args - 1}" if num_args else "at least one positional argument"
         raise ParameterError(
-            f"{asked}: argnums={argnums!r} was given for a call with {num_args} positional arguments; expected positions from 0 to "
-            f"{num_args - 1}; pass the arguments to differentiate by without keywords"
+            f"{asked}: argnums={argnums!r} was given for a call with {num_args} positional arguments; expected {positions}; pass the "
+            "arguments to differentiate by without keywords"
         )
     places = [each % num_args for each in given]
     if len(set(places)) != len(places):
@@ -368,6 +371,16 @@ def _in_order_of(asked: str, word: str, form: Container, given: Container) -> Co
     return given
 
 
+def _check_container(asked: str, given: object) -> None:
+    """Raise for an argument without tensors that is no container, such as a truth value: its gradient would be itself."""
+    if isinstance(given, Mapping | list | tuple) or is_dataclass(given) or given is None:
+        return
+    raise DerivativeError(
+        f"{asked}: the argument {described(given):.60} of type {type(given).__name__} was given; expected floating or complex numbers, alone "
+        "or in containers; pass floats, or leave the argument out of argnums"
+    )
+
+
 def _as_it_is(tensor: TensorHandle) -> LazyTensor:
     """Return another handle of the tensor's value, which stays when the tensor is written to."""
     return make_tensor(tensor.node, tensor.output_index)
@@ -383,7 +396,8 @@ def _as_output(leaf: Any) -> Any:  # Any: as _as_input
     is_value = isinstance(leaf, np.ndarray | np.generic | int | float | complex)
     if not is_value or isinstance(leaf, TensorHandle | bool):
         return leaf
-    return as_tensor(np.asarray(leaf)[()])
+    # An array of a subclass may have rules of its own, as masks have, and is refused.
+    return as_tensor(leaf if isinstance(leaf, np.ndarray) and leaf.ndim else np.asarray(leaf)[()])
 
 
 def _split(result: Container) -> tuple[Any, Any]:

@@ -10,7 +10,15 @@ import pytest
 
 import composit.numpy as cnp
 import mosaic
-from composit.errors import DerivativeError, DtypeError, GradientError, OperandError, ParameterError, ShapeError
+from composit.errors import (
+    DerivativeError,
+    DtypeError,
+    GradientError,
+    NoRuleError,
+    OperandError,
+    ParameterError,
+    ShapeError,
+)
 from composit.nn import (
     chain_rule,
     check_gradients,
@@ -312,3 +320,26 @@ def test_stop_gradient_takes_every_container() -> None:
     stopped = stop_gradient(Record(Pair(cnp.ones(2), "text")))
     assert isinstance(stopped.value, Pair)
     assert float(grad(lambda x: x * stop_gradient(Record(x)).value)(3.0)) == 3.0
+
+
+@pytest.mark.parametrize("given", [True, "text", {1.0}, object()], ids=lambda given: type(given).__name__)
+@pytest.mark.parametrize("transform", [grad, jacobian, hessian], ids=lambda transform: transform.__name__)
+def test_an_argument_that_holds_no_numbers_is_refused(transform: Any, given: Any) -> None:
+    with pytest.raises(DerivativeError, match=r"the argument .* was given; expected floating or complex numbers"):
+        transform(lambda x: 1.0)(given)
+
+
+def test_a_container_may_hold_nothing_to_differentiate_by() -> None:
+    gradient = grad(lambda x, y: y["flag"] * cnp.sum(x), argnums=(0, 1))(np.ones(2), {"flag": True, "none": None})
+    assert cnp.evaluate(gradient[0]).tolist() == [1.0, 1.0]
+    assert gradient[1] == {"flag": True, "none": None}
+
+
+def test_a_masked_array_is_refused_and_not_taken_for_all_its_elements() -> None:
+    with pytest.raises(NoRuleError, match="an array of the class MaskedArray"):
+        grad(cnp.sum)(np.ma.array([1.0, 2.0], mask=[False, True]))
+
+
+def test_a_call_without_positional_arguments_says_what_it_needs() -> None:
+    with pytest.raises(ParameterError, match="expected at least one positional argument"):
+        grad(lambda x: x)(x=1.0)
