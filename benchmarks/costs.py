@@ -43,6 +43,8 @@ def run_costs(num_rounds: int) -> None:
         _looking(),
         _numpy_chain(),
         _evaluating(),
+        *(_differentiating(length) for length in (1000, 10_000, 100_000)),
+        *(_evaluating_a_gradient(length) for length in (1000, 10_000, 100_000)),
         _calling(),
     ]
     timings = run_interleaved({cost.name: cost.run for cost in costs}, num_rounds)
@@ -170,6 +172,30 @@ def _numpy_chain() -> Cost:
 def _evaluating() -> Cost:
     total = _chain(_CHAIN)
     return Cost("evaluate the chain again, numpy backend", lambda: composit.evaluate(total), _CHAIN, "3x numpy's chain")
+
+
+def _gradient_of_a_chain(length: int) -> Callable[[], cnp.LazyTensor]:
+    """Return a call that makes the gradient of a chain of functions, whose own graph is built before."""
+    x = cnp.asarray(_SMALL)
+    total = x
+    for place in range(length):
+        total = cnp.sin(total) if place % 2 else total * 1.01
+    loss = cnp.sum(total)
+
+    def run() -> cnp.LazyTensor:
+        gradient: cnp.LazyTensor = composit.chain_rule({loss: loss}, [x])[0]
+        return gradient
+
+    return run
+
+
+def _differentiating(length: int) -> Cost:
+    return Cost(f"differentiate a chain of {length} functions", _gradient_of_a_chain(length), length, "linear")
+
+
+def _evaluating_a_gradient(length: int) -> Cost:
+    gradient = _gradient_of_a_chain(length)()
+    return Cost(f"evaluate the gradient of {length} functions", lambda: composit.evaluate(gradient), length, "linear")
 
 
 def _calling() -> Cost:

@@ -245,8 +245,14 @@ def _unbroadcast(cotangent: LazyTensor, operand: TensorType) -> LazyTensor:
     if extra < 0:
         return _broadcast(cotangent, operand.shape)
     repeated = [extra + i for i, length in enumerate(operand.shape) if length == 1 and shape[extra + i] != 1]
-    summed = cnp.sum(cotangent, axis=(*range(extra), *repeated), keepdims=True)
-    return _broadcast(cnp.reshape(summed, summed.shape[extra:]), operand.shape)
+    if extra and repeated:
+        summed = cnp.sum(cotangent, axis=(*range(extra), *repeated), keepdims=True)
+        summed = cnp.reshape(summed, summed.shape[extra:])
+    elif extra:
+        summed = cnp.sum(cotangent, axis=tuple(range(extra)))
+    else:
+        summed = cnp.sum(cotangent, axis=tuple(repeated), keepdims=True) if repeated else cotangent
+    return _broadcast(summed, operand.shape)
 
 
 def _cast(cotangent: LazyTensor, operand: TensorType) -> LazyTensor:

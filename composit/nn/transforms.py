@@ -376,8 +376,8 @@ def _check_container(asked: str, given: object) -> None:
     if isinstance(given, Mapping | list | tuple) or is_dataclass(given) or given is None:
         return
     raise DerivativeError(
-        f"{asked}: the argument {described(given):.60} of type {type(given).__name__} was given; expected floating or complex numbers, alone "
-        "or in containers; pass floats, or leave the argument out of argnums"
+        f"{asked}: the argument {described(given):.60} of type {type(given).__name__} was given; expected floating or complex numbers, "
+        "alone or in containers; pass floats, or leave the argument out of argnums"
     )
 
 

@@ -35,6 +35,25 @@ def known_scalar(x: ArrayOrTensor | PythonScalar) -> PythonScalar | None:
     return None if isinstance(value, np.generic | np.ndarray | TensorHandle) else value
 
 
+def times(g: ArrayOrTensor, factor: ArrayOrTensor, result: ArrayOrTensor) -> ArrayOrTensor:
+    """g factor; the factor itself where g is known to be ones, as below a sum, and it has the result's shape and dtype"""
+    is_whole = _is_ones(g) and factor.dtype == result.dtype and factor.shape == result.shape
+    return factor if is_whole else g * factor
+
+
+def _is_ones(g: ArrayOrTensor) -> bool:
+    value: Any = g
+    if not isinstance(value, TensorHandle):
+        return False
+    node = value.node
+    # A view of one number, without a change of dtype, shows that number only.
+    while node.operation.is_view and len(node.operands) == 1:
+        ((node, index),) = node.operands
+        if node.types[index].dtype != value.dtype:
+            return False
+    return isinstance(node.operation, Scalar) and node.operation.value == 1
+
+
 # Functions of one operand. y is the result.
 
 

@@ -36,7 +36,11 @@ STEP = "none: a step between neighbouring floating point numbers"
 add = elementwise("add", np.add, d.pass_on, d.pass_on, commutes=True)
 subtract = elementwise("subtract", np.subtract, d.pass_on, d.negate)
 multiply = elementwise(
-    "multiply", np.multiply, lambda xp, g, z, a, b: g * b, lambda xp, g, z, a, b: g * a, commutes=True
+    "multiply",
+    np.multiply,
+    lambda xp, g, z, a, b: d.times(g, b, z),
+    lambda xp, g, z, a, b: d.times(g, a, z),
+    commutes=True,
 )
 divide = elementwise("divide", np.divide, lambda xp, g, z, a, b: g / b, lambda xp, g, z, a, b: -g * z / b)
 true_divide = divide
@@ -68,7 +72,7 @@ lcm = elementwise("lcm", np.lcm, INTEGER, INTEGER, commutes=True)
 
 # Exponentials and logarithms
 
-exp = elementwise("exp", np.exp, lambda xp, g, y, x: g * y)
+exp = elementwise("exp", np.exp, lambda xp, g, y, x: d.times(g, y, y))
 exp2 = elementwise("exp2", np.exp2, lambda xp, g, y, x: g * y * d.LN_2)
 expm1 = elementwise("expm1", np.expm1, d.expm1)
 log = elementwise("log", np.log, lambda xp, g, y, x: g / x)

@@ -15,7 +15,9 @@ from composit.operation import Axes, Operation, VjpContext
 
 def spread(xp: Namespace, g: ArrayOrTensor, x: ArrayOrTensor, axes: Axes, keepdims: bool) -> ArrayOrTensor:
     """Return the cotangent of a sum: g at every element."""
-    return xp.broadcast_to(kept(xp, g, axes, keepdims), xp.shape(x))
+    # Leading axes come back by broadcasting alone.
+    is_leading = axes == tuple(range(len(axes)))
+    return xp.broadcast_to(g if is_leading and not keepdims else kept(xp, g, axes, keepdims), xp.shape(x))
 
 
 def kept(xp: Namespace, g: ArrayOrTensor, axes: Axes, keepdims: bool) -> ArrayOrTensor:

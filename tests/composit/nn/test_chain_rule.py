@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import FrozenInstanceError, dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from composit.errors import (
 )
 from composit.nn import chain_rule
 from composit.operation import Operation, VjpContext
+from composit.program import ancestors_in_order
 
 
 def _gradient_by_differences(function, point, step=1e-6):
@@ -215,10 +217,67 @@ def test_a_long_chain_is_differentiated_without_recursion():
     np.testing.assert_array_equal(cnp.evaluate(chain_rule({loss: loss}, [x])[0]), [3001, 3001])
 
 
+def _num_nodes_of_a_gradient(length):
+    x = cnp.asarray(np.ones(2))
+    y = x
+    for place in range(length):
+        y = cnp.sin(y) if place % 2 else y * 1.01
+    loss = cnp.sum(y)
+    (gradient,) = chain_rule({loss: loss}, [x])
+    return len(ancestors_in_order([gradient.node]))
+
+
+def test_the_graph_of_a_derivative_grows_linearly():
+    # Per two functions: both, the product with 1.01, the cosine, and two products in the gradient. All share one 1.01.
+    sizes = [_num_nodes_of_a_gradient(length) for length in (1000, 2000, 4000)]
+    assert sizes[1] - sizes[0] == 2500
+    assert sizes[2] - sizes[1] == 5000
+
+
+def test_a_chain_of_100_000_functions_is_differentiated():
+    assert _num_nodes_of_a_gradient(100_000) == _num_nodes_of_a_gradient(1000) + 99_000 * 5 // 2
+
+
+def _operations_behind(gradients, loss):
+    """Return the operations that the gradients add to the loss, but for numbers."""
+    known = set(loss.graph)
+    found = {node for gradient in gradients for node in gradient.graph} - known
+    return Counter(node.name for node in found if node.operands)
+
+
+def test_the_gradient_of_a_network_has_no_needless_nodes():
+    generator = np.random.default_rng(0)
+    shapes = ((4, 3), (3, 5), (5,), (5, 2), (2,))
+    x, first, bias, second, other_bias = (cnp.asarray(generator.normal(size=shape)) for shape in shapes)
+    loss = cnp.sum((cnp.tanh(x @ first + bias) @ second + other_bias) * 3.0)
+    gradients = chain_rule({loss: loss}, [first, bias, second, other_bias])
+    # No product with ones, no sum whose axes are put back and taken out again, no reshape to the same shape.
+    assert _operations_behind(gradients, loss) == {
+        "broadcast_to": 1,
+        "multiply": 3,
+        "subtract": 1,
+        "transpose": 3,
+        "matmul": 3,
+        "sum": 2,
+    }
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 4), (3, 1), (1, 1), (4,), (1,), ()])
+def test_a_cotangent_of_a_broadcast_operand_is_summed_once(shape):
+    x, y = cnp.asarray(np.ones(shape)), cnp.asarray(np.full((3, 4), 2.0))
+    loss = cnp.sum(x * y)
+    (gradient,) = chain_rule({loss: loss}, [x])
+    assert gradient.shape == shape
+    assert cnp.evaluate(gradient).ravel()[0] == 2.0 * 12 / max(x.size, 1)
+    names = [node.name for node in gradient.graph if node.operands]
+    assert names.count("sum") <= 1
+    assert names.count("reshape") == (shape == (1,))
+
+
 def test_gradient_nodes_stand_in_the_scope_of_what_they_differentiate():
     x = cnp.asarray(_sample(3))
     with cnp.name_scope("encoder"):
-        y = cnp.exp(x)
+        y = cnp.tanh(x)
     loss = cnp.sum(y)
     (dx,) = chain_rule({loss: loss}, [x])
     assert any(node.scope == "encoder" and node.serial > loss.node.serial for node in dx.graph.nodes)
