@@ -84,7 +84,8 @@ class Results:
                 self._add(tensor, lazy, index)
 
     def _pairs(self, lazies: Any, written: Sequence[torch.Tensor]) -> Iterator[tuple[torch.Tensor, LazyTensor, bool]]:
-        returned = flat(self._call.result)
+        result = self._call.result
+        returned = [] if result is None else flat(result)
         silent = [tensor for tensor in written if not any(tensor is other for other in returned)]
         for tensor, lazy in zip([*returned, *silent], flat(lazies), strict=True):
             if isinstance(tensor, torch.Tensor):

@@ -40,6 +40,7 @@ def _fill(call: Call, x: LazyTensor, value: LazyTensor | complex) -> LazyTensor:
     aten.empty_like,
     aten.new_empty,
     aten.empty_strided,
+    aten.empty_permuted,
     aten.new_empty_strided,
 )
 def _zeros(call: Call, *how: object, **more: object) -> LazyTensor:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
+
+import numpy as np
 
 import composit.numpy as cnp
-from composit.operation import Shape
+from composit.operation import Array, Shape
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast
+from flashlight.operations.arguments import aten, cast, typed
 from flashlight.table import Call, register
 
 
@@ -202,3 +205,117 @@ def _diagonal(call: Call, x: LazyTensor, offset: int = 0, dim1: int = 0, dim2: i
     first, step = rows * x.shape[-1] + columns, x.shape[-1] + 1
     part: LazyTensor = flat[(..., slice(first, first + length * step, step))] if length else flat[..., :0]
     return part
+
+
+@register(aten.diag_embed)
+def _on_diagonal(call: Call, x: LazyTensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> LazyTensor:
+    length = x.shape[-1] + abs(offset)
+    rows = np.arange(length) + min(offset, 0)
+    # Element (i, i + offset) of the matrices is element i of x, counted from the first row that has one.
+    is_there = np.arange(length)[:, None] + offset == np.arange(length)
+    places = np.clip(rows, 0, max(x.shape[-1] - 1, 0))
+    spread = (
+        cnp.expand_dims(cnp.take(x, places, axis=-1), -1)
+        if x.shape[-1]
+        else cnp.zeros((*x.shape[:-1], length, 1), x.dtype)
+    )
+    matrices = cnp.where(is_there, spread, typed(0, x.dtype))
+    return cnp.moveaxis(matrices, (-2, -1), (dim1, dim2))
+
+
+@register(aten.diagonal_scatter)
+def _diagonal_scatter(
+    call: Call, x: LazyTensor, source: LazyTensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> LazyTensor:
+    matrices = cnp.moveaxis(x, (dim1, dim2), (-2, -1))
+    count = source.shape[-1]
+    places = np.arange(count) + max(-offset, 0), np.arange(count) + max(offset, 0)
+    written = cnp.array(matrices)
+    if count:
+        written[(..., *places)] = cast(source, x.dtype)
+    return cnp.moveaxis(written, (-2, -1), (dim1, dim2))
+
+
+@register(aten.unfold)
+def _unfold(call: Call, x: LazyTensor, dimension: int, size: int, step: int) -> LazyTensor:
+    if not x.ndim:
+        return cnp.take(cnp.reshape(x, (1,)), np.arange(size))
+    axis = dimension % x.ndim
+    starts = np.arange((x.shape[axis] - size) // step + 1) * step
+    windows = cnp.take(x, starts[:, None] + np.arange(size), axis=axis)
+    return cnp.moveaxis(windows, axis + 1, -1)
+
+
+def _addresses(strides: Sequence[int], shape: Shape, offset: int) -> Array:
+    """Return where the elements of a tensor lie, counted in elements from the start of its memory."""
+    places = np.full(shape, offset, np.int64)
+    for axis, (length, stride) in enumerate(zip(shape, strides, strict=True)):
+        places += (np.arange(length) * stride).reshape((-1,) + (1,) * (len(shape) - axis - 1))
+    return places
+
+
+def _places_among(call: Call, size: Sequence[int], stride: Sequence[int], storage_offset: int | None) -> Array | None:
+    """Return which elements of the first argument these strides pick, None if it does not have all of them."""
+    tensor = call.arguments[0]
+    own = int(tensor.storage_offset())
+    have = _addresses(tensor.stride(), tuple(tensor.shape), own).reshape(-1)
+    wanted = _addresses(tuple(stride), tuple(size), own if storage_offset is None else storage_offset)
+    order = np.argsort(have, kind="stable")
+    found = np.clip(np.searchsorted(have, wanted, sorter=order), 0, max(have.size - 1, 0))
+    places = order[found] if have.size else found
+    return places if np.array_equal(have[places] if have.size else have, wanted) or not wanted.size else None
+
+
+@register(aten.as_strided_copy)
+def _strided_copy(
+    call: Call, x: LazyTensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> object:
+    places = _places_among(call, size, stride, storage_offset)
+    if places is None:
+        return NotImplemented
+    return cnp.take(cnp.reshape(x, (-1,)), places) if places.size else cnp.zeros(tuple(size), x.dtype)
+
+
+@register(aten.as_strided_scatter)
+def _strided_scatter(
+    call: Call,
+    x: LazyTensor,
+    source: LazyTensor,
+    size: Sequence[int],
+    stride: Sequence[int],
+    storage_offset: int | None = None,
+) -> object:
+    places = _places_among(call, size, stride, storage_offset)
+    if places is None:
+        return NotImplemented
+    written = cnp.array(cnp.reshape(x, (-1,)))
+    if places.size:
+        written[places.reshape(-1)] = cnp.reshape(cast(source, x.dtype), (-1,))
+    return cnp.reshape(written, x.shape)
+
+
+# Views and their copies have one meaning: `x.view(...)` and torch.view_copy(x, ...).
+_COPIES: dict[Any, Any] = {  # Any: operations of torch
+    aten.alias_copy: _same,
+    aten.detach_copy: _same,
+    aten.view_copy.default: _reshape,
+    aten._reshape_copy: _reshape,
+    aten.expand_copy: _expand,
+    aten.permute_copy: _permute,
+    aten.transpose_copy: _swap_axes,
+    aten.t_copy: _reverse_axes,
+    aten.unsqueeze_copy: _unsqueeze,
+    aten.squeeze_copy: _squeeze,
+    aten.select_copy: _select,
+    aten.slice_copy: _slice,
+    aten.split_copy: _split,
+    aten.split_with_sizes_copy: _split_with_sizes,
+    aten.unbind_copy: _unbind,
+    aten.diagonal_copy: _diagonal,
+    aten.unfold_copy: _unfold,
+    aten.unsafe_split.Tensor: _split,
+    aten.unsafe_split_with_sizes: _split_with_sizes,
+    aten.unsafe_chunk: _chunk,
+}
+for _operation, _row in _COPIES.items():
+    register(_operation)(_row)

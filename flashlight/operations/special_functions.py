@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import composit.numpy as cnp
+from composit.handle import TensorHandle
 from composit.nn.operations.complementary_error import erfc, erfcx, log_normal_distribution
+from composit.nn.special import special
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, wide
-from flashlight.table import Call, register
+from flashlight.operations.arguments import aten, cast, typed, wide
+from flashlight.table import Call, Row, register
 
 
 @register(aten.erfc)
@@ -45,3 +49,67 @@ def _entropy(call: Call, x: LazyTensor) -> LazyTensor:
     x = cast(x, call.dtype)
     is_inside = x > 0
     return cnp.where(is_inside, -x * cnp.log(cnp.where(is_inside, x, 1)), cnp.where(x < 0, -np.inf, 0 * x))
+
+
+# Functions of composit.nn.special, by torch's names of them.
+_SPECIAL: dict[str, tuple[Any, ...]] = {  # Any: operations of torch
+    "log_gamma": (aten.lgamma, aten.special_gammaln),
+    "digamma": (aten.digamma, aten.special_digamma, aten.special_psi),
+    "zeta": (aten.special_zeta,),
+    "lower_gamma": (aten.igamma, aten.special_gammainc),
+    "upper_gamma": (aten.igammac, aten.special_gammaincc),
+    "normal_quantile": (aten.special_ndtri,),
+    "inverse_error": (aten.erfinv, aten.special_erfinv),
+    "bessel_j0": (aten.special_bessel_j0,),
+    "bessel_j1": (aten.special_bessel_j1,),
+    "bessel_y0": (aten.special_bessel_y0,),
+    "bessel_y1": (aten.special_bessel_y1,),
+    "modified_i0": (aten.i0, aten.special_i0, aten.special_modified_bessel_i0),
+    "modified_i1": (aten.special_i1, aten.special_modified_bessel_i1),
+    "scaled_modified_i0": (aten.special_i0e,),
+    "scaled_modified_i1": (aten.special_i1e,),
+    "modified_k0": (aten.special_modified_bessel_k0,),
+    "modified_k1": (aten.special_modified_bessel_k1,),
+    "scaled_modified_k0": (aten.special_scaled_modified_bessel_k0,),
+    "scaled_modified_k1": (aten.special_scaled_modified_bessel_k1,),
+    "airy_ai": (aten.special_airy_ai,),
+    "spherical_bessel_j0": (aten.special_spherical_bessel_j0,),
+    "chebyshev_t": (aten.special_chebyshev_polynomial_t,),
+    "chebyshev_u": (aten.special_chebyshev_polynomial_u,),
+    "chebyshev_v": (aten.special_chebyshev_polynomial_v,),
+    "chebyshev_w": (aten.special_chebyshev_polynomial_w,),
+    "shifted_chebyshev_t": (aten.special_shifted_chebyshev_polynomial_t,),
+    "shifted_chebyshev_u": (aten.special_shifted_chebyshev_polynomial_u,),
+    "shifted_chebyshev_v": (aten.special_shifted_chebyshev_polynomial_v,),
+    "shifted_chebyshev_w": (aten.special_shifted_chebyshev_polynomial_w,),
+    "hermite": (aten.special_hermite_polynomial_h,),
+    "hermite_e": (aten.special_hermite_polynomial_he,),
+    "laguerre": (aten.special_laguerre_polynomial_l,),
+    "legendre": (aten.special_legendre_polynomial_p,),
+}
+
+
+def _number(value: float, call: Call) -> Any:  # Any: numpy's scalar
+    return typed(value, call.dtype)
+
+
+def _special(function: str) -> Row:
+    def row(call: Call, *operands: Any) -> LazyTensor:  # Any: tensors and numbers
+        given = [
+            _number(each, call) if isinstance(each, int | float) else wide(cast(each, call.dtype)) for each in operands
+        ]
+        return cast(special(function, *given), call.dtype)
+
+    return row
+
+
+for _name, _operations in _SPECIAL.items():
+    register(*_operations)(_special(_name))
+
+
+@register(aten.polygamma, aten.special_polygamma)
+def _polygamma(call: Call, first: Any, second: Any) -> LazyTensor:
+    # The method names the tensor first, the function the order.
+    is_method = isinstance(first, TensorHandle)
+    order, x = (second, first) if is_method else (first, second)
+    return cast(special("polygamma", wide(cast(x, call.dtype)), order=order), call.dtype)

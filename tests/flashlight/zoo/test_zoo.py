@@ -26,11 +26,7 @@ SAMPLE = [
 STOPS = {
     "hard/attention_of_groups": "aten._scaled_dot_product_flash_attention_for_cpu",
     "hard/fake_quantisation": "aten.fake_quantize_per_tensor_affine",
-    "hard/many_lists": "aten._foreach_mul",
     "hard/packed_sequences": "aten._pack_padded_sequence",
-    "hard/recurrent_layers": "aten.mkldnn_rnn_layer",
-    "hard/special_functions": "prims.lgamma",
-    "transformers/mixtral": "aten._grouped_mm",
 }
 
 
