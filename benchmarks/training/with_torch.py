@@ -79,12 +79,18 @@ def _vit(p: Parameters, images: Any) -> Any:
 
 
 def _lstm(p: Parameters, images: Any) -> Any:
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weights = [p[f"{name}_l{layer}"] for layer in (0, 1) for name in names]
-    zeros = images.new_zeros(2, len(images), p["weight_hh_l0"].shape[1])
-    # The function behind torch.nn.LSTM: biases, two layers, no dropout, in training, one direction, the batch first.
-    _, hidden, _ = torch.lstm(images, (zeros, zeros), weights, True, 2, 0.0, True, False, True)
-    return hidden[-1] @ p["scores weight"] + p["scores bias"]
+    weights = [p[f"{name}_l{layer}"] for layer in (0, 1) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    return _last_hidden(images, weights) @ p["scores weight"] + p["scores bias"]
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # as torch.compile treats modules of torch.nn.LSTM
+def _last_hidden(images: Any, weights: list[Any]) -> Any:
+    """Return the last hidden state of the second layer, by the function behind torch.nn.LSTM."""
+    zeros = images.new_zeros(2, len(images), weights[1].shape[1])
+    has_biases, num_layers, dropout, is_training, is_bidirectional, batch_first = True, 2, 0.0, True, False, True
+    options = has_biases, num_layers, dropout, is_training, is_bidirectional, batch_first
+    _, hidden, _ = torch.lstm(images, (zeros, zeros), weights, *options)
+    return hidden[-1]
 
 
 MODELS: Mapping[str, Callable[[Parameters, Any], Any]] = {"mlp": _mlp, "cnn": _cnn, "vit": _vit, "lstm": _lstm}

@@ -15,10 +15,10 @@ from composit.nn.scans.scan_operation import Scan
 from composit.operation import TensorType
 from mosaic.ir.affine import Number, Symbol, symbol_number
 from mosaic.ir.expressions import Expression, Load, Uniform
-from mosaic.ir.kinds import Kind
+from mosaic.ir.kinds import Kind, with_views
 from mosaic.ir.loops import Carried, Loop
-from mosaic.ir.statements import Definition, Scatter, Statement
-from mosaic.ir.views import Shape, View, dense_view
+from mosaic.ir.statements import Definition, Matmul, Scatter, Statement
+from mosaic.ir.views import Buffer, Shape, View, dense_view
 from mosaic.lowering.inner_programs import lower_inner
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
@@ -32,7 +32,7 @@ def _(operation: Scan, context: Context) -> Sequence[Value]:
     return [found[index] if index in found else context.result(index) for index in range(operation.num_results)]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _State:
     """Where a carried value lies.
 
@@ -45,6 +45,76 @@ class _State:
     after: View
     last: View
     stack: View | None
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The statements of one turn, and the values of its outputs."""
+
+    statements: list[Statement]
+    outputs: list[Value]
+    context: Context
+
+    def store(self, number: int, result: View, may_read: bool) -> None:
+        """Put an output where a turn leaves it: computed right there if possible, else copied.
+
+        may_read: whether the turn may read what it has put there
+        """
+        value = self.outputs[number]
+        if not result.size:
+            return
+        if isinstance(value, View) and self._is_own(value) and (may_read or not self._is_read(value.buffer)):
+            self._move(value.buffer, result)
+        else:
+            self._copy(value, result)
+
+    def following(self, number: int, result: View) -> View:
+        """Return where a turn leaves the next turn's value: where it is computed, or a copy in `result`."""
+        value = self.outputs[number]
+        if isinstance(value, View) and self._is_own(value):
+            return value
+        if result.size:
+            self._copy(value, result)
+        return result
+
+    def _copy(self, value: Value, result: View) -> None:
+        expression: Expression = value.literal if isinstance(value, Uniform) else Load(value)
+        self.statements.append(Definition(result, expression, (self.context.position,)))
+
+    def _is_own(self, value: View) -> bool:
+        """Whether a value is a whole array that statements of this turn fill, which could as well fill another."""
+        writers = [each for each in self.statements if any(view.buffer is value.buffer for view in each.writes())]
+        return value.covers_buffer and bool(writers) and all(map(_fills_any_array, writers))
+
+    def _is_read(self, buffer: Buffer) -> bool:
+        return any(view.buffer is buffer for each in self.statements for view in each.reads())
+
+    def _move(self, buffer: Buffer, result: View) -> None:
+        """Let statements fill and read a part of a larger array in place of an array of its own."""
+
+        def moved(view: View) -> View:
+            if view.buffer is not buffer:
+                return view
+            return replace(view, buffer=result.buffer, offset=result.offset + view.offset)
+
+        self.statements[:] = [with_views(each, moved) for each in self.statements]
+        self.outputs[:] = [moved(each) if isinstance(each, View) else each for each in self.outputs]
+
+
+@singledispatch
+def _fills_any_array(statement: Kind) -> bool:
+    """Whether a statement can fill a part of an array that moves with the turns."""
+    return False
+
+
+@_fills_any_array.register
+def _(statement: Definition) -> bool:
+    return statement.base is None
+
+
+@_fills_any_array.register
+def _(statement: Matmul) -> bool:
+    return True
 
 
 @dataclass(slots=True)
@@ -72,11 +142,15 @@ class _Steps:
         states = [self._state(number, types[number]) for number in range(count)]
         statements = list[Statement]()
         inner = replace(self.context, statements=statements, is_read=())
-        outputs = lower_inner(self.body.program, self._inputs(states), inner)
-        for state, value in zip(states, outputs, strict=False):
-            self._store(value, state.after, statements)
-        stacks = [self._stacked(n, outputs[n], states, statements) for n in range(count, len(outputs))]
-        self._append_loop(states, statements)
+        turn = _Turn(statements, lower_inner(self.body.program, self._inputs(states), inner), self.context)
+        for number, state in enumerate(states):
+            if state.stack is not None:
+                turn.store(number, state.after, may_read=False)
+        stacks = [self._stacked(n, states, turn) for n in range(count, len(turn.outputs))]
+        for number, state in enumerate(states):
+            if state.stack is None:
+                states[number] = replace(state, after=turn.following(number, state.after))
+        self._append_loop(states, turn.statements)
         return [*(state.last for state in states), *stacks]
 
     def _state(self, number: int, value_type: TensorType) -> _State:
@@ -124,7 +198,7 @@ class _Steps:
                 found.append(_at(operand, self.place))
         return found
 
-    def _stacked(self, number: int, value: Value, states: Sequence[_State], statements: list[Statement]) -> Value:
+    def _stacked(self, number: int, states: Sequence[_State], turn: _Turn) -> Value:
         """Return what an output is in all turns: a part of the memory of a carried value, or an array of its own."""
         outputs, length = self.body.program.outputs, self.scan.length
         for place, state in enumerate(states):
@@ -135,13 +209,8 @@ class _Steps:
                 return state.stack.slice_axis(0, int(is_start == self.scan.is_reversed), length)
         shape: Shape = (length, *self.body.output_types[number].shape)
         stack = self.context.memory.temporary(shape, self.body.output_types[number].dtype)
-        self._store(value, _at(stack, self.place), statements)
+        turn.store(number, _at(stack, self.place), may_read=True)
         return stack
-
-    def _store(self, value: Value, result: View, statements: list[Statement]) -> None:
-        if result.size:
-            expression: Expression = value.literal if isinstance(value, Uniform) else Load(value)
-            statements.append(Definition(result, expression, (self.context.position,)))
 
     def _append_loop(self, states: Sequence[_State], statements: Sequence[Statement]) -> None:
         carried, grown = list[Carried](), list[View]()

@@ -281,4 +281,7 @@ def with_local(statement: Kind, own: Set[Buffer]) -> Kind:
 
 @with_local.register
 def _(statement: Group, own: Set[Buffer]) -> Kind:
-    return replace(statement, local=frozenset(view.buffer for view in written_views(statement)) & own)
+    counts = Counter(view.buffer for view in written_views(statement))
+    # Parts of one array are stored: a local array has one row.
+    whole = frozenset(buffer for buffer, count in counts.items() if count == 1)
+    return replace(statement, local=whole & own)

@@ -45,11 +45,41 @@ def _(group: Group, definition: Definition) -> Group | None:
         return None
     if not all(can_be_in_place(write, (*group.row_stages, stage)) for write in (*group.row_stages, stage)):
         return None
-    if any(stage.result.buffer is other.result.buffer for other in group.row_stages):
+    if not all(_are_apart(stage, other) for other in group.row_stages):
         return None
     if group.most_length > longest_local_row and (stage.is_along_row or any(s.is_along_row for s in group.row_stages)):
         return None
     return replace(group, stages=(*group.stages, stage))
+
+
+def _are_apart(stage: RowStage, other: RowStage) -> bool:
+    """Whether two stages fill different arrays, or parts of one array that have no element in common and that neither reads."""
+    buffer = stage.result.buffer
+    if buffer is not other.result.buffer:
+        return True
+    is_read = any(view.buffer is buffer for each in (stage, other) for view in each.reads())
+    return not is_read and _are_disjoint(stage.result, other.result)
+
+
+def _are_disjoint(first: View, second: View) -> bool:
+    """Whether two parts of an array have no element in common, if their strides are equal and positive."""
+    distance = second.offset - first.offset
+    if moves((distance, *first.extents, *second.extents)) or first.strides != second.strides:
+        return False
+    axes = sorted(zip(first.strides, first.shape, second.shape, strict=True), reverse=True)
+    return all(stride > 0 for stride, *_ in axes) and not _meet(most(distance), axes)
+
+
+def _meet(distance: int, axes: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether a distance is a sum of steps along axes: of i - j strides, i and j below the extents."""
+    if not axes:
+        return distance == 0
+    (stride, first, second), *inner = axes
+    low = distance - sum(step * (count - 1) for step, count, _ in inner)
+    high = distance + sum(step * (count - 1) for step, _, count in inner)
+    # Only these steps leave a distance that the inner axes can bridge.
+    steps = range(max(-(low // -stride), 1 - second), min(high // stride, first - 1) + 1)
+    return any(_meet(distance - step * stride, inner) for step in steps)
 
 
 def can_be_in_place(write: RowStage, stages: Sequence[RowStage]) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from composit.nn.scans.body import Body
+from composit.numpy.elementwise.functions import Elementwise
+from composit.numpy.elementwise.table import add, subtract
 from composit.operation import OperationKind, Scalar
-from composit.program import Program, Reference, ancestors_in_order, build_program
+from composit.program import Instruction, Program, Reference, ancestors_in_order, build_program
 from composit.value import Value
 
 # Results of these cost much to compute once more, so a scan can keep them for its derivative.
@@ -67,13 +69,24 @@ def made_body(step: Step, names: Sequence[str] = (), has_errstate: bool = True) 
 
 
 def _with_tape(program: Program, num_own: int) -> Program:
-    """Return the program with the results of expensive operations as further outputs."""
+    """Return the program with the results of expensive operations as further outputs, and sums with these.
+
+    The derivative reads the last of them on each way. The derivative of a sum reads none of its terms, so it reads the sum.
+    """
     own, starts = program.outputs[:num_own], program.outputs[num_own:]
     tape: dict[Reference, None] = dict.fromkeys(starts)
+    costly: set[Reference] = set()
     for position, instruction in enumerate(program.instructions):
-        if instruction.operation.kind in _EXPENSIVE:
+        is_sum = _is_sum(instruction) and not costly.isdisjoint(instruction.operands)
+        if is_sum or instruction.operation.kind in _EXPENSIVE:
+            costly.update((position, index) for index in range(len(instruction.types)))
             tape.update(dict.fromkeys((position, index) for index in range(len(instruction.types))))
     return replace(program, outputs=(*own, *(each for each in tape if each not in own[len(starts) :])))
+
+
+def _is_sum(instruction: Instruction) -> bool:
+    operation = instruction.operation
+    return isinstance(operation, Elementwise) and operation.function in (add, subtract)
 
 
 def captured_values(results: Sequence[Value], placeholders: Sequence[Value]) -> list[Value]:

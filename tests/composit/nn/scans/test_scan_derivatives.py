@@ -160,6 +160,16 @@ def test_products_are_not_computed_again_backwards() -> None:
     assert names.count("matmul") == 1
 
 
+def test_a_sum_with_a_product_is_kept_in_place_of_the_product() -> None:
+    w = cnp.asarray(normal(4, 4))
+    last, _ = nn.scan(lambda h, x: (cnp.tanh(h @ w + x), None), cnp.zeros((2, 4)), cnp.zeros((9, 2, 4)))
+    (gradient,) = chain_rule({last: last}, [w])
+    (backward,) = (node for node in gradient.graph if node.name == "scan" and node.operation.is_reversed)
+    names = [each.operation.name for each in backward.operation.body.program.instructions]
+    # tanh alone is computed again, from the sum.
+    assert names.count("add") == 0
+
+
 def test_only_what_is_wanted_is_differentiated() -> None:
     @nn.wrap_as_operation(result_types=lambda c: c)
     def without_derivative(c: Any) -> Any:
