@@ -24,7 +24,7 @@ from flashlight.capture.layouts import Layout, layout_of, overwritten
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.views import LayoutView, SameView, View
 from flashlight.conversion import array_of
-from flashlight.inputs import TorchInput
+from flashlight.inputs import TorchInput, checksum
 
 if TYPE_CHECKING:
     from flashlight.capture.traced_tensors import TracedTensor
@@ -39,9 +39,10 @@ class Memory:
 
     written_in:  the trace that wrote to it last, None if no trace did
     is_unfilled: whether it is of `torch.empty` and no operation has written to it; C++ may have, through a pointer
+    exported:    elements that Python got as an array, with the checksum of what torch last left in them; else None
     """
 
-    __slots__ = ("inputs", "is_unfilled", "roots", "version", "views", "written_in")
+    __slots__ = ("exported", "inputs", "is_unfilled", "roots", "version", "views", "written_in")
 
     def __init__(self) -> None:
         self.version = 0
@@ -50,6 +51,25 @@ class Memory:
         self.inputs: list[weakref.ref[TorchInput]] = []
         self.written_in: TraceRecord | None = None
         self.is_unfilled = False
+        self.exported: tuple[Array, int] | None = None
+
+    def export(self, tensor: torch.Tensor) -> None:
+        """Note that Python got the elements of a tensor as memory that it may write to."""
+        array = array_of(tensor)
+        self.exported = (array, checksum(array))
+
+    def was_written_outside(self) -> bool:
+        """Return whether exported elements have changed, other than by an operation of torch; True once for each change."""
+        if self.exported is None:
+            return False
+        before = self.exported[1]
+        self.note_contents()
+        return self.exported[1] != before
+
+    def note_contents(self) -> None:
+        """Take what exported elements hold now as what torch left in them."""
+        if self.exported is not None:
+            self.exported = (self.exported[0], checksum(self.exported[0]))
 
     def traced_tensors(self) -> list[TracedTensor]:
         """Return the roots and all live views."""

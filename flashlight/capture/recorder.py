@@ -17,12 +17,12 @@ from torch._ops import OpOverload
 from composit.errors import UnsupportedOperationError
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
-from flashlight.capture.memory import memory_of
+from flashlight.capture.memory import Memory, memory_of
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
 from flashlight.capture.read_guards import ReadGuards
 from flashlight.capture.row_errors import RowErrors, unsupported
 from flashlight.capture.trace_record import TraceRecord
-from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_view, traced_tensor_of
+from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import SameView
 from flashlight.comparison import TorchValues
 from flashlight.conversion import TORCH_TO_NUMPY
@@ -69,11 +69,16 @@ class Recorder:
         self._resume = resume
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
+        self._exports: list[Memory] = []
 
     def close(self) -> None:
         """End what this thread records: close open scopes."""
         self.scopes.close()
         self.settle()
+        for memory in self._exports:
+            self._look_outside(memory)
+            memory.exported = None
+        self._exports.clear()
 
     def enter(self, module: torch.nn.Module, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         """Open the scope of a module; the tensors given to the outermost one are inputs, whether it uses them or not."""
@@ -142,6 +147,10 @@ class Recorder:
         if lazies is not None:
             with RowErrors(call, self.scopes):
                 Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
+        for tensor in written:
+            memory = memory_of(tensor)
+            if memory is not None:
+                memory.note_contents()
         return result
 
     def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
@@ -160,7 +169,27 @@ class Recorder:
         traced = traced_tensor_of(tensor)
         if traced is None or traced.seen_in is not self.trace or traced.is_stale(tensor):
             traced = self._meet(tensor, traced)
+        if traced.memory.exported is not None:
+            self._look_outside(traced.memory)
         return traced.current()
+
+    def export(self, tensor: torch.Tensor) -> None:
+        """Note that Python has got a tensor's elements as memory that it may write to."""
+        memory = memory_of(tensor)
+        if memory is not None:
+            memory.export(tensor)
+            self._exports.append(memory)
+
+    def _look_outside(self, memory: Memory) -> None:
+        """Make a constant of what Python wrote into memory that it got, which holds for no other inputs."""
+        if not memory.was_written_outside():
+            return
+        for root in memory.roots:
+            owner = root.tensor()
+            if owner is not None:
+                self.reads.mark_unseen_write(root.current())
+                memory.begin_writes(self.trace)
+                memory.overwrite(root, copied_input(owner))
 
     def _meet(self, tensor: torch.Tensor, traced: TracedTensor | None) -> TracedTensor:
         """Return the record of a tensor that this trace has not met, or that something wrote to behind its back."""
@@ -195,6 +224,18 @@ class Recorder:
             if traits.moves_view or not any(tensor is argument for argument in call.arguments):
                 self.unsettled.append(add_view(tensor, view.of(root.current()), root, view, self.trace))
         return True
+
+    def copied(self, traced: TracedTensor, run: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Return a deep copy of a tensor, whose value is the tensor's; torch makes it behind the dispatcher."""
+        self.settle()
+        lazy = traced.current()
+        before, self.is_paused = self.is_paused, True
+        try:
+            copy = run()
+        finally:
+            self.is_paused = before
+        add_result(copy, lazy, self.trace)
+        return copy
 
     def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], object]) -> torch.Tensor:
         """Follow `tensor.data = other`: the tensor gets the other's memory."""

@@ -65,6 +65,8 @@ def torch_patches() -> tuple[Patch, ...]:
         *(Patch(tensor, name, _leaving(kind)) for name, kind in _LEAVING.items()),
         *(Patch(tensor, name, _printing) for name in ("__repr__", "__format__")),
         Patch(tensor, "data", _data),
+        Patch(tensor, "__deepcopy__", _copying),
+        Patch(torch.nn.Parameter, "__deepcopy__", _copying),
         Patch(torch.utils, "swap_tensors", _swapping),
         Patch(torch, "compile", _compiling),
     )
@@ -110,7 +112,15 @@ def _swapping(original: Callable[..., Any]) -> Callable[..., Any]:
     return swap
 
 
-_LEAVING = {"tolist": "tolist", "numpy": "numpy", "__array__": "numpy", "__dlpack__": "dlpack"}
+_LEAVING = {
+    "tolist": "tolist",
+    "numpy": "numpy",
+    "__array__": "numpy",
+    "__dlpack__": "dlpack",
+    # Functions of Python that read and write each element.
+    "apply_": "apply_",
+    "map_": "map_",
+}
 
 
 def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -121,6 +131,7 @@ def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             if recorder is None or recorder.is_paused:
                 return original(tensor, *args, **kwargs)
             _note(recorder, kind, tensor)
+            recorder.export(tensor)
             with _pause(recorder):
                 return original(tensor, *args, **kwargs)
 
@@ -139,6 +150,20 @@ def _printing(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(tensor, *args, **kwargs)
 
     return print_unseen
+
+
+def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def deepcopy(tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
+        recorder = active_recorder()
+        if recorder is None or recorder.is_paused:
+            return original(tensor, memo)
+        recorder.settle()
+        recorder.read(tensor)
+        # The record copies the tensor by the original, while the recorder is paused.
+        return attribute_of(tensor).deepcopy(memo)
+
+    return deepcopy
 
 
 def _data(original: Any) -> Any:  # Any: torch's descriptor, and the property in its place

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import weakref
 from itertools import islice
+from typing import Any
 
 import torch
 
@@ -24,6 +25,7 @@ from composit.node import Node, relabelled
 from composit.operation import Array, Input
 from composit.source import Source
 from composit.types import LazyTensor
+from flashlight.capture.active import active_recorder
 from flashlight.capture.layouts import Layout, layout_of
 from flashlight.capture.memory import Memory, check_same_elements, keep_memory
 from flashlight.capture.scatter import scatter
@@ -99,6 +101,13 @@ class TracedTensor(TensorAttribute):
         starts = ((reference(), index) for reference, index in self.starts)
         alive = [make_tensor(node, index) for node, index in starts if node is not None]
         return alive or [self.current()]
+
+    def deepcopy(self, memo: dict[int, Any]) -> torch.Tensor:
+        """Copy the tensor without the attributes; inside a trace the copy has the same value in the graph."""
+        recorder = active_recorder()
+        if recorder is None or recorder.is_paused:
+            return super().deepcopy(memo)
+        return recorder.copied(self, lambda: super(TracedTensor, self).deepcopy(memo))
 
     def _check_stale(self, tensor: torch.Tensor) -> None:
         if self.node is None:

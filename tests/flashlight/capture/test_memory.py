@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import nn
 import composit as cnp
 import flashlight
 import mosaic
-from composit.errors import AssignmentError, GuardError, StaleTensorError
+from composit.errors import AssignmentError, GuardError, StaleTensorError, UnreachedInputError
 from composit.nn import chain_rule
 from flashlight.tracer import trace
 
@@ -286,3 +287,57 @@ def test_what_is_written_behind_the_trace_is_guarded() -> None:
     same(cnp.evaluate(z), z)
     with pytest.raises(GuardError, match="could not see"):
         cnp.evaluate(z, inputs={x: NEW})
+
+
+def through_dlpack(x: torch.Tensor) -> torch.Tensor:
+    y = x * 2
+    other = torch.from_dlpack(y)
+    other.add_(1)
+    return y + x
+
+
+def through_numpy(x: torch.Tensor) -> torch.Tensor:
+    y = x * 2
+    array = y.numpy()
+    y.add_(1)
+    array[0] = 9
+    return y + x
+
+
+def through_numpy_at_the_end(x: torch.Tensor) -> torch.Tensor:
+    y = x * 2 + x
+    y.numpy()[1] = 4
+    return y
+
+
+def through_a_function(x: torch.Tensor) -> torch.Tensor:
+    y = x * 1
+    y.apply_(lambda value: value + 1)
+    return y + x
+
+
+@pytest.mark.filterwarnings("ignore::flashlight.DataLeavesWarning")
+@pytest.mark.parametrize("write", [through_dlpack, through_numpy, through_numpy_at_the_end, through_a_function])
+def test_what_python_writes_into_memory_that_it_got_is_a_guarded_constant(
+    write: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    x = X.clone()
+    with trace():
+        y = write(x)
+    same(cnp.evaluate(y), y)
+    with pytest.raises((GuardError, UnreachedInputError)):
+        cnp.evaluate(y, inputs={x: NEW})
+
+
+def test_deep_copies_are_followed() -> None:
+    x, layer = X.clone(), nn.Linear(3, 3)
+    with torch.no_grad(), trace():
+        y = x * 2
+        z = copy.deepcopy(y)
+        z.add_(1)
+        other = copy.deepcopy(layer)
+        other.weight.mul_(2)
+        w = copy.deepcopy(x) + other(y + z)
+    same(cnp.evaluate(w), w)
+    expected = NEW + (NEW * 4 + 1) @ layer.weight.T * 2 + layer.bias
+    np.testing.assert_allclose(cnp.evaluate(w, inputs={x: NEW}), expected.detach().numpy(), rtol=1e-5)
