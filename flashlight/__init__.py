@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
 from flashlight import operations, tracer
 from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.comparison import Comparison, Difference, compare
+from flashlight.export.modules import ProgramModule, to_module
 from flashlight.parameters import parameters_of
 from flashlight.table import Call, register, registered_operations
 from flashlight.tracer import lazy_tensor
@@ -25,11 +26,13 @@ __all__ = [
     "Comparison",
     "DataLeavesWarning",
     "Difference",
+    "ProgramModule",
     "compare",
     "lazy_tensor",
     "operations",
     "parameters_of",
     "register",
     "registered_operations",
+    "to_module",
     "tracer",
 ]

@@ -17,11 +17,13 @@ from flashlight.conversion import array_of, type_of
 class TorchInput(Input):
     """An input that shares a torch tensor's memory, so that evaluation copies nothing.
 
+    is_parameter: the tensor is a torch.nn.Parameter
+
     The graph stands for the value that torch saw, so `read` raises if the value has changed since. torch counts the writes to
     a tensor (`tensor._version`), but not those through `tensor.data` or numpy: a checksum notices them.
     """
 
-    __slots__ = ("_checksum", "_tensor", "_version")
+    __slots__ = ("_checksum", "_tensor", "_version", "is_parameter")
     # The trace drops its handles when it ends; users still name the tensor later: evaluate(..., inputs={tensor: array}).
     outlives_handles = True
     shares_memory = True
@@ -32,6 +34,7 @@ class TorchInput(Input):
         """Make the input of a tensor. value: what it holds, where that is no longer in the tensor's memory."""
         super().__init__(array_of(tensor) if value is None else value, type_of(tensor))
         self._tensor: torch.Tensor | None = None
+        self.is_parameter = isinstance(tensor, torch.nn.Parameter)
         if value is not None:
             self._array.flags.writeable = False
             return

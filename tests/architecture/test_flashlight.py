@@ -11,6 +11,7 @@ FLASHLIGHT = Order(
         # Rows build graphs, the capture asks the table for rows, the backend runs graphs: none needs another.
         ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
         ("flashlight.tracer",),
+        ("flashlight.export",),
         ("flashlight",),
     ),
 )
@@ -36,6 +37,18 @@ _CAPTURE = Order(
         ("flashlight.capture",),
     ),
 )
+# Inside the folder of the way back to torch.
+_EXPORT = Order(
+    "flashlight.export",
+    (
+        ("flashlight.export.tensor_programs", "flashlight.export.named_values"),
+        ("flashlight.export.operator", "flashlight.export.draws"),
+        ("flashlight.export.fx_graphs", "flashlight.export.modules"),
+        ("flashlight.export.compiled_graphs",),
+        ("flashlight.export.dynamo_backend",),
+        ("flashlight.export",),
+    ),
+)
 
 _SMALL_LINES = 40
 _SMALL = {
@@ -48,6 +61,7 @@ _SMALL = {
 def test_modules_import_only_what_lies_below_them() -> None:
     assert not FLASHLIGHT.arrows_up(), "\n".join(map(str, FLASHLIGHT.arrows_up()))
     assert not _CAPTURE.arrows_up(), "\n".join(map(str, _CAPTURE.arrows_up()))
+    assert not _EXPORT.arrows_up(), "\n".join(map(str, _EXPORT.arrows_up()))
 
 
 def test_modules_import_each_other_in_no_circle() -> None:
@@ -57,6 +71,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 def test_the_order_names_only_modules_that_exist() -> None:
     assert not FLASHLIGHT.names_without_a_module()
     assert not _CAPTURE.names_without_a_module()
+    assert not _EXPORT.names_without_a_module()
 
 
 def test_a_small_file_has_a_reason() -> None:

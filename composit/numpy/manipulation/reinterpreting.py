@@ -61,9 +61,10 @@ def copied_in_order(tensor: Any, order: Any) -> LazyTensor:
 
 def _resolved(tensor: TensorHandle, name: str) -> str:
     """Return "K" if a copy that keeps the order of the axes already has the order asked for, else that order."""
-    packed = np.empty_like(stand_in_of(tensor))
     if name == "K":
+        # Before the layout is asked for: it may only be known once the tensor is computed.
         return "K"
+    packed = np.empty_like(stand_in_of(tensor))
     fortran = name == "F" or (name == "A" and stand_in_of(tensor).flags.fnc)
     lies_so = packed.flags.f_contiguous if fortran else packed.flags.c_contiguous
     if lies_so:
