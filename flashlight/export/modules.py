@@ -165,9 +165,10 @@ def _taken(outputs: Container, inputs: Sequence[Any], parameters: Mapping[str, A
     handles, _ = flatten(outputs)
     values = [value_of(each) for each in handles]
     given: list[Any] = tensors_given(inputs, values)
-    named = (
-        None if parameters is None else dict(zip(parameters, tensors_given(parameters.values(), values), strict=True))
-    )
+    named: dict[str, Any] | None = None
+    if parameters is not None:
+        named = {}
+        named.update(zip(parameters, tensors_given(parameters.values(), values), strict=True))
     wanted = [*given, *(named or {}).values()]
     _, reached = bind(values, [value_of(each) for each in wanted])
     for handle, is_reached in zip(wanted, reached, strict=True):

@@ -12,6 +12,7 @@ import composit as cnp
 from composit.numpy.manipulation.reshaping import Reshape, Transpose
 from composit.numpy.views import layout
 from composit.numpy.views.layout import shares_memory
+from composit.program import count_evaluations
 from tests.composit.numpy.side_by_side import assert_agree
 
 C = np.arange(24.0).reshape(2, 3, 4)
@@ -339,3 +340,11 @@ def test_the_layout_of_a_tensor_that_was_resized_is_another() -> None:
         assert x.strides == (8, 24)
         x.resize((4, 2), refcheck=False)
         assert x.strides == (8, 32)
+
+
+def test_a_copy_that_keeps_its_order_computes_nothing() -> None:
+    x = cnp.sin(cnp.asarray(C).transpose(1, 0, 2))
+    with count_evaluations() as count:
+        copies = [x.copy("K"), x.astype(x.dtype), x[:1].astype(x.dtype)]
+    assert count.runs == 0
+    np.testing.assert_array_equal(copies[2], np.sin(C.transpose(1, 0, 2))[:1])

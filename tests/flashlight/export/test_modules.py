@@ -40,7 +40,9 @@ def _traced_module(network: torch.nn.Module, x: torch.Tensor, backend: str = "mo
     return flashlight.to_module(y, [x], backend=backend)
 
 
-def _losses(module: torch.nn.Module, x: torch.Tensor, target: torch.Tensor, run: torch.nn.Module | None = None) -> list[float]:
+def _losses(
+    module: torch.nn.Module, x: torch.Tensor, target: torch.Tensor, run: torch.nn.Module | None = None
+) -> list[float]:
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     losses = []
     for _ in range(20):
