@@ -117,6 +117,8 @@ class Reduce(Operation):
             return [derivatives.kept(xp, g, self.axes, self.keepdims) * others]
         if self.function in EXTREMA:
             return [derivatives.share_among_extrema(xp, g, result, x, self.axes, self.keepdims)]
+        if not math.prod(xp.shape(x)):
+            return [xp.zeros_like(x)]
         if self.function in _LOGARITHMS:
             exponential = getattr(xp, _LOGARITHMS[self.function].name)
             return [derivatives.log_sum(xp, g, result, x, self.axes, self.keepdims, exponential)]
