@@ -37,6 +37,7 @@ class Donations:
     """Pairs of results and arguments that share memory in a run.
 
     results, arguments: of the step, in order
+    outputs:            the number of the result that each output of the program is
     inputs:             the number of the input of the program that each argument is, for those that the program reads
     donated:            the numbers of the arguments that may be overwritten
     """
@@ -44,6 +45,7 @@ class Donations:
     prepared: PreparedProgram
     results: Sequence[Place]
     arguments: Sequence[Place]
+    outputs: Sequence[int]
     inputs: Mapping[int, int]
     donated: Collection[int]
     pairs: dict[int, int] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class Donations:
     def _allowed(self) -> dict[tuple[int, int], str]:
         if not self.donated or not isinstance(self.prepared, RunsInPlace):
             return {}
-        return {(output, given): reason for output, given, reason in self.prepared.donations()}
+        return {(self.outputs[output], given): reason for output, given, reason in self.prepared.donations()}
 
     def _candidates(self, argument: int) -> list[int]:
         """Return the results of an argument's type, those at its own path first."""
@@ -98,7 +100,7 @@ class Donations:
         chosen = {result: argument for result, argument in self.pairs.items() if argument not in self.skipped}
         if not chosen or not isinstance(self.prepared, RunsInPlace):
             return self.prepared(values)
-        given_away = {result: self.inputs[argument] for result, argument in chosen.items()}
+        given_away = {self.outputs.index(result): self.inputs[argument] for result, argument in chosen.items()}
         return self.prepared.run_in_place(values, given_away)
 
     def _misfits(self, arrays: Sequence[Any]) -> Iterator[tuple[int, str]]:
@@ -124,6 +126,15 @@ class Donations:
         for argument, reason in self.reasons.items():
             place = self.arguments[argument]
             yield f"{place.path} {place.type} keeps its values: {reason}"
+
+
+def outputs_in_order(results: Sequence[Place], arguments: Sequence[Place], donated: Collection[int]) -> list[int]:
+    """Return the numbers of the results in the order in which a program should compute them: what is no update comes first.
+
+    So what it reads of the old values is read before they are overwritten.
+    """
+    updated = {arguments[number].type for number in donated}
+    return sorted(range(len(results)), key=lambda number: results[number].type in updated)
 
 
 def _is_writable(flags: Any) -> bool:  # Any: numpy's flags of an array

@@ -17,7 +17,7 @@ from composit.errors import NoValueError, ParameterError, TracingError
 from composit.evaluation import bind, owned, prepare
 from composit.guards import leaf_value
 from composit.handle import TensorHandle
-from composit.nn.donation import Donations, Place
+from composit.nn.donation import Donations, Place, outputs_in_order
 from composit.nn.scans.forms import paths_of
 from composit.nn.step_arguments import StepArguments
 from composit.nn.transforms import Container, being_traced, is_traced
@@ -110,12 +110,12 @@ class CompiledStep:
         variant = self._variants.get(given.key)
         if variant is None:
             variant = self._variants[given.key] = _Variant(
-                _traced(self._function, given), self._backend, given.donated(self._donate)
+                _traced(self._function, given, self._donate), self._backend, given.donated(self._donate)
             )
             while len(self._variants) > self._max_variants:
                 self._variants.popitem(last=False)
         elif not variant.is_checked:
-            variant.compare(_traced(self._function, given))
+            variant.compare(_traced(self._function, given, self._donate))
         self._variants.move_to_end(given.key)
         return variant.run(given.arrays())
 
@@ -166,7 +166,8 @@ class _Trace:
 
     rebuild:   from output values to the function's result
     sources:   for each input of the program the number of an argument, a draw, or a constant array
-    results:   the outputs of the program; `arguments`: the numeric leaves of the arguments
+    results:   the tensors that the function returns; `arguments`: the numeric leaves of the arguments
+    outputs:   the number of the result that each output of the program is
     """
 
     bound: BoundProgram
@@ -175,9 +176,10 @@ class _Trace:
     sources: Sequence[int | Draw | Array]
     results: Sequence[Place]
     arguments: Sequence[Place]
+    outputs: Sequence[int]
 
 
-def _traced(function: Callable[..., Container], given: StepArguments) -> _Trace:
+def _traced(function: Callable[..., Container], given: StepArguments, donate: Sequence[int | str]) -> _Trace:
     made, (args, kwargs) = given.placeholders()
     # Taken before the call, since the function may write to its arguments: `x *= 2` points the tensor to another value.
     inputs = [value_of(each) for each in made]
@@ -191,8 +193,10 @@ def _traced(function: Callable[..., Container], given: StepArguments) -> _Trace:
                 f"compile_step: the step asked for the value of an argument, which differs from call to call: {error}; expected a step "
                 "that builds the same program for all values; write cnp.where for a condition, and return what Python should look at"
             ) from error
-    outputs, rebuild = flatten(result)
-    bound, _ = bind([value_of(output) for output in outputs], inputs)
+    tensors, rebuild = flatten(result)
+    results, arguments = _places(paths_of(result, "result"), tensors), _places(names, made)
+    outputs = outputs_in_order(results, arguments, given.donated(donate))
+    bound, _ = bind([value_of(tensors[number]) for number in outputs], inputs)
     numbers = {value.identity: number for number, value in enumerate(inputs)}
     sources: list[int | Draw | Array] = []
     for leaf in bound.leaves:
@@ -205,8 +209,7 @@ def _traced(function: Callable[..., Container], given: StepArguments) -> _Trace:
             (each for each in record.draws if isinstance(leaf.node.operation, Input) and each.gave(array)), None
         )
         sources.append(array if draw is None else draw)
-    results = _places(paths_of(result, "result"), outputs)
-    return _Trace(bound, rebuild, record.draws, sources, results, _places(names, made))
+    return _Trace(bound, rebuild, record.draws, sources, results, arguments, outputs)
 
 
 def _places(paths: Sequence[str], tensors: Sequence[TensorHandle]) -> list[Place]:
@@ -223,7 +226,8 @@ class _Variant:
         self.prepared: PreparedProgram = prepare(trace.bound.program, backend)
         self.is_checked = False
         inputs = {source: number for number, source in enumerate(trace.sources) if isinstance(source, int)}
-        self.donations = Donations(self.prepared, trace.results, trace.arguments, inputs, donated)
+        places = (trace.results, trace.arguments, trace.outputs)
+        self.donations = Donations(self.prepared, *places, inputs, donated)
 
     def compare(self, again: _Trace) -> None:
         """Raise if a second trace differs from the first; its draws are those of the next run."""
@@ -264,7 +268,9 @@ class _Variant:
             arrays[source] if isinstance(source, int) else fresh[id(source)] if isinstance(source, Draw) else source
             for source in self._trace.sources
         ]
-        results = run_in(self._surroundings, lambda given: self.donations.run(given, arrays), values)
+        given = run_in(self._surroundings, lambda given: self.donations.run(given, arrays), values)
+        found = dict(zip(self._trace.outputs, given, strict=True))
+        results = [found[number] for number in range(len(found))]
         if not isinstance(self.prepared, RunsInPlace):
             # A result may be an argument itself, or share memory with others.
             kept = [copy(each) if any(each is value for value in values) else each for each in results]

@@ -144,6 +144,24 @@ def test_running_statistics_and_counts_of_a_layer_are_updated_too() -> None:
     assert "result[1][1] float64[8]: in place of argument running[1]" in compiled.explain()
 
 
+def test_what_is_no_update_reads_old_values_first() -> None:
+    table, places = RNG.normal(size=(6, 3)), np.array([0, 2, 2])
+
+    def step(table: Value, places: Value) -> Value:
+        loss, slope = value_and_grad(lambda table: cnp.sum(nn.embedding(places, table) ** 2))(table)
+        return table - 0.1 * slope, loss, table[::-1, 1:] + 1.0
+
+    given, kept = compile_step(step, donate=0), compile_step(step)
+    own, other = table.copy(), table.copy()
+    for _ in range(3):
+        stepped, loss, turned = given(own, places)
+        other, expected, expected_turned = kept(other, places)
+        assert stepped is own
+        assert loss == expected
+        np.testing.assert_array_equal(turned, expected_turned)
+    np.testing.assert_array_equal(own, other)
+
+
 def test_a_value_that_is_read_later_or_elsewhere_keeps_its_memory() -> None:
     def step(w: Value, v: Value, x: Value) -> Value:
         return w * 2.0, v[::-1] + 1.0, cnp.cumsum(x), cnp.sum(w[::-1] * cnp.cumsum(w * 2.0))
