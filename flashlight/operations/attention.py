@@ -26,8 +26,25 @@ def _flash_attention(
     scale: float | None = None,
 ) -> list[LazyTensor]:
     query, key, value = wide(query), wide(key), wide(value)
-    attended = nn.scaled_dot_product_attention(query, key, value, attn_mask, causal=is_causal, scale=scale)
-    return [cast(attended, call.dtype), _logsumexp(query, key, attn_mask, is_causal, scale)]
+    attended = _attended(query, key, value, attn_mask, is_causal, scale)
+    groups = query.shape[-3] // key.shape[-3]
+    keys = key if groups == 1 else cnp.repeat(key, groups, axis=-3)
+    return [cast(attended, call.dtype), _logsumexp(query, keys, attn_mask, is_causal, scale)]
+
+
+def _attended(
+    query: LazyTensor,
+    key: LazyTensor,
+    value: LazyTensor,
+    mask: LazyTensor | None,
+    is_causal: bool,
+    scale: float | None,
+) -> LazyTensor:
+    # Several heads of the query may share one of key and value.
+    is_grouped = query.shape[-3] != key.shape[-3]
+    return nn.scaled_dot_product_attention(
+        query, key, value, mask, causal=is_causal, scale=scale, grouped_queries=is_grouped
+    )
 
 
 def _logsumexp(
@@ -58,6 +75,6 @@ def _flash_attention_backward(
     scale: float | None = None,
 ) -> Sequence[LazyTensor]:
     def forward(query: LazyTensor, key: LazyTensor, value: LazyTensor) -> LazyTensor:
-        return nn.scaled_dot_product_attention(query, key, value, attn_mask, causal=is_causal, scale=scale)
+        return _attended(query, key, value, attn_mask, is_causal, scale)
 
     return pulled_back(forward, (query, key, value), g)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import composit.numpy as cnp
 from composit import nn
-from composit.nn.operations.interpolation import resized
+from composit.nn.operations.interpolation import antialiased, resized
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, pulled_back, wide
 from flashlight.table import Call, Row, register
@@ -26,7 +26,7 @@ def _nearest(mode: str) -> Row:
     return row
 
 
-def _interpolated(mode: str) -> Row:
+def _interpolated(mode: str, resize: Callable[..., LazyTensor] = resized) -> Row:
     def row(
         call: Call,
         x: LazyTensor,
@@ -36,7 +36,7 @@ def _interpolated(mode: str) -> Row:
         **named: float,
     ) -> LazyTensor:
         scales = _factors(output_size, factors, named)
-        return cast(resized(wide(x), output_size, scales, mode, align_corners), call.dtype)
+        return cast(resize(wide(x), output_size, scales, mode, align_corners), call.dtype)
 
     return row
 
@@ -78,6 +78,14 @@ _ROWS: dict[Any, tuple[Row, Any]] = {  # Any: operations of torch
     aten.upsample_bilinear2d.default: (_interpolated("bilinear"), aten.upsample_bilinear2d_backward.default),
     aten.upsample_bicubic2d.default: (_interpolated("bicubic"), aten.upsample_bicubic2d_backward.default),
     aten.upsample_trilinear3d.default: (_interpolated("trilinear"), aten.upsample_trilinear3d_backward.default),
+    aten._upsample_bilinear2d_aa.default: (
+        _interpolated("bilinear", antialiased),
+        aten._upsample_bilinear2d_aa_backward.default,
+    ),
+    aten._upsample_bicubic2d_aa.default: (
+        _interpolated("bicubic", antialiased),
+        aten._upsample_bicubic2d_aa_backward.default,
+    ),
 }
 for _operation, (_row, _backward) in _ROWS.items():
     register(_operation)(_row)

@@ -191,3 +191,44 @@ def cubic_weights(t: Any) -> list[Any]:
         return ((_CUBIC * d - 5 * _CUBIC) * d + 8 * _CUBIC) * d - 4 * _CUBIC
 
     return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+
+
+def antialiased(
+    x: LazyTensor, lengths: Sequence[int], factors: Sequence[float | None], mode: str, align_corners: bool
+) -> LazyTensor:
+    """Return x (n, channels, ...) resized with filters that widen where x shrinks; modes "bilinear" and "bicubic".
+
+    Each axis is a product with one matrix of weights.
+    Reference:  torch.nn.functional.interpolate with antialias=True
+    """
+    for place, (count, factor) in enumerate(zip(lengths, factors, strict=True), start=2):
+        step = _step(x.shape[place], count, factor, align_corners)
+        matrix = _filter_matrix(x.shape[place], count, step, mode).astype(
+            x.dtype if x.dtype.kind == "f" else np.float64
+        )
+        x = cnp.moveaxis(cnp.matmul(cnp.moveaxis(x, place, -1), matrix), -1, place)
+    return x
+
+
+def _filter_matrix(length: int, count: int, step: float, mode: str) -> Array:
+    """Return weights (length, count): a filter around the centre of each position, with the sum 1."""
+    reach, shape = (1.0, _triangle) if mode == "bilinear" else (2.0, _antialiasing_cubic)
+    width = max(step, 1.0)
+    centre = step * (np.arange(count) + 0.5)
+    first = np.maximum((centre - reach * width + 0.5).astype(np.int64), 0)
+    last = np.minimum((centre + reach * width + 0.5).astype(np.int64), length)
+    numbers = np.arange(length)[:, None]
+    weights = np.where((numbers >= first) & (numbers < last), shape((numbers - centre + 0.5) / width), 0.0)
+    total = weights.sum(axis=0)
+    return np.asarray(weights / np.where(total == 0, 1, total))
+
+
+def _triangle(distance: Array) -> Array:
+    return np.asarray(np.maximum(1 - np.abs(distance), 0))
+
+
+def _antialiasing_cubic(distance: Array) -> Array:
+    # Keys' kernel with -0.5, as in Pillow.
+    d = np.abs(distance)
+    near, far = (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return np.where(d < 1, near, np.where(d < 2, far, 0.0))

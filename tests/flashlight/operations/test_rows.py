@@ -249,3 +249,63 @@ def test_activations_neither_overflow_nor_warn_far_from_zero() -> None:
             output = activation(far)
         with np.errstate(over="raise", invalid="raise", divide="raise"):
             np.testing.assert_allclose(cnp.evaluate(output), output.numpy(), rtol=1e-5, atol=1e-30)
+
+
+def test_heads_of_queries_share_heads_of_keys_in_every_context() -> None:
+    query, key = torch.randn(1, 4, 3, 8), torch.randn(1, 2, 3, 8)
+    for context in CONTEXTS:
+        with context():
+            check(lambda: F.scaled_dot_product_attention(query, key, key, enable_gqa=True, is_causal=True))
+
+
+def test_fake_quantisation_has_the_gradient_of_the_identity_in_its_range() -> None:
+    x = torch.linspace(-2.0, 2.0, 24, requires_grad=True)
+    with flashlight.tracer.trace():
+        y = torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7)
+    (expected,) = torch.autograd.grad(y.sum(), x)
+    (gradient,) = cnp.chain_rule({y: cnp.ones(24, np.float32)}, [x])
+    np.testing.assert_array_equal(cnp.evaluate(gradient), expected.numpy())
+    np.testing.assert_allclose(cnp.evaluate(y), y.detach().numpy(), rtol=1e-6)
+
+
+# Values at which formulas of numpy and torch may part.
+EDGES = torch.tensor(
+    [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, 20.0, -20.0, 0.5, -0.5]
+)
+AT_EDGES: dict[str, Callable[[], object]] = {
+    "sigmoids": lambda: [torch.sigmoid(EDGES), F.logsigmoid(EDGES), F.silu(EDGES), F.softplus(EDGES)],
+    "shrinking": lambda: [F.hardshrink(EDGES), F.softshrink(EDGES), F.threshold(EDGES, 0.1, 7.0), F.hardtanh(EDGES)],
+    "signs": lambda: [torch.sign(EDGES), torch.sgn(EDGES), torch.abs(EDGES), F.relu(EDGES), F.relu6(EDGES)],
+    "rounding": lambda: [EDGES.floor(), EDGES.ceil(), EDGES.trunc(), EDGES.round(), EDGES.clamp(-1, 1)],
+    "extrema": lambda: [EDGES.max(), EDGES.min(), *EDGES.max(0), *EDGES.sort(), *EDGES[1:].topk(3), EDGES.argmax()],
+    "errors": lambda: [torch.erf(EDGES), torch.erfc(EDGES), torch.special.erfcx(EDGES[:5]), torch.log1p(EDGES)],
+    "norms": lambda: [torch.linalg.vector_norm(EDGES[1:], order) for order in (0, 1, 2, float("inf"), -float("inf"))],
+    "replacing": lambda: [torch.nan_to_num(EDGES), torch.where(EDGES.isnan(), 0.0, EDGES), EDGES.logsumexp(0)],
+    "running": lambda: [*EDGES.flip(0).cummax(0), *EDGES.flip(0).cummin(0), EDGES[3:].cumsum(0)],
+    "integers": lambda: [
+        torch.arange(3, dtype=torch.uint8) * 300,
+        torch.arange(3).to(torch.uint8).any(),
+        F.hardtanh(torch.arange(-3, 3)),
+        torch.div(torch.arange(-3, 3), 2, rounding_mode="trunc"),
+        torch.nan_to_num(torch.arange(3)),
+    ],
+    "complex": lambda: [
+        torch.abs(torch.complex(EDGES[3:], EDGES[3:].flip(0))),
+        torch.angle(torch.complex(EDGES[9:], EDGES[9:].flip(0))),
+        torch.view_as_real(torch.polar(EDGES[9:].abs(), EDGES[9:])),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", AT_EDGES)
+def test_a_graph_gives_what_torch_gives_at_the_edges(name: str) -> None:
+    with torch.no_grad():
+        check(AT_EDGES[name])
+
+
+def test_resizing_with_wide_filters_is_torchs() -> None:
+    image = torch.randn(1, 2, 9, 7)
+    with torch.no_grad():
+        for mode in ("bilinear", "bicubic"):
+            for size in ((4, 5), (12, 3), (9, 14)):
+                check(lambda mode=mode, size=size: F.interpolate(image, size, mode=mode, antialias=True))

@@ -24,8 +24,6 @@ SAMPLE = [
 ]
 # What may still stop, with an error that names what torch calls there.
 STOPS = {
-    "hard/attention_of_groups": "aten._scaled_dot_product_flash_attention_for_cpu",
-    "hard/fake_quantisation": "aten.fake_quantize_per_tensor_affine",
     "hard/packed_sequences": "aten._pack_padded_sequence",
 }
 

@@ -1,0 +1,65 @@
+"""Fake quantisation: numbers rounded to those that few bits can stand for, with the gradient of the identity in their range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import composit.numpy as cnp
+from composit import nn
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten, cast
+from flashlight.table import Call, register
+
+
+def _quantized(x: LazyTensor, scale: Any, zero_point: Any, low: int, high: int) -> list[LazyTensor]:
+    """Return x rounded to multiples of the scale, and whether each element was in the range."""
+    steps = cnp.rint(x * (1 / scale)) + zero_point
+    is_inside = (steps >= low) & (steps <= high)
+    value = cast((cnp.clip(steps, low, high) - zero_point) * scale, x.dtype)
+    # The difference is 0: only its derivative counts, which is that of x where it is in the range.
+    inside = cnp.where(is_inside, x, 0)
+    return [cnp.add(nn.stop_gradient(value), inside - nn.stop_gradient(inside)), is_inside]
+
+
+@register(aten.fake_quantize_per_tensor_affine_cachemask)
+def _per_tensor(
+    call: Call, x: LazyTensor, scale: float, zero_point: int, quant_min: int, quant_max: int
+) -> list[LazyTensor]:
+    return _quantized(x, scale, zero_point, quant_min, quant_max)
+
+
+@register(aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams)
+def _per_tensor_by_tensors(
+    call: Call,
+    x: LazyTensor,
+    scale: LazyTensor,
+    zero_point: LazyTensor,
+    fake_quant_enabled: LazyTensor,
+    quant_min: int,
+    quant_max: int,
+) -> list[LazyTensor]:
+    value, is_inside = _quantized(x, cast(scale, x.dtype), cast(zero_point, x.dtype), quant_min, quant_max)
+    is_on = fake_quant_enabled != 0
+    return [cnp.where(is_on, value, x), is_inside | ~is_on]
+
+
+@register(aten.fake_quantize_per_channel_affine_cachemask)
+def _per_channel(
+    call: Call,
+    x: LazyTensor,
+    scale: LazyTensor,
+    zero_point: LazyTensor,
+    axis: int,
+    quant_min: int,
+    quant_max: int,
+) -> list[LazyTensor]:
+    shape = (-1,) + (1,) * (x.ndim - 1 - axis % x.ndim)
+    factor, zero = (cnp.reshape(cast(each, x.dtype), shape) for each in (scale, zero_point))
+    return _quantized(x, factor, zero, quant_min, quant_max)
+
+
+@register(
+    aten.fake_quantize_per_tensor_affine_cachemask_backward, aten.fake_quantize_per_channel_affine_cachemask_backward
+)
+def _backward(call: Call, g: LazyTensor, mask: LazyTensor) -> LazyTensor:
+    return cnp.where(mask, g, 0)
