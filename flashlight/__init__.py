@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
 from flashlight import operations, tracer
 from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.comparison import Comparison, Difference, compare
+from flashlight.export.exported_programs import ExportedGraph, from_export
 from flashlight.export.modules import ProgramModule, to_module
 from flashlight.parameters import parameters_of
 from flashlight.table import Call, register, registered_operations
@@ -26,8 +27,10 @@ __all__ = [
     "Comparison",
     "DataLeavesWarning",
     "Difference",
+    "ExportedGraph",
     "ProgramModule",
     "compare",
+    "from_export",
     "lazy_tensor",
     "operations",
     "parameters_of",

@@ -53,12 +53,14 @@ class GraphBuilder(torch.fx.Interpreter):
         inputs: list[GraphTensor],
         draws: list[Draw],
         asked: str,
+        drawn: list[LazyTensor],
     ) -> None:
         super().__init__(module)
         self._mode = mode
         self._inputs = inputs
         self._draws = draws
         self._asked = asked
+        self._drawn = drawn
         self._node: torch.fx.Node | None = None
 
     def run_node(self, n: torch.fx.Node) -> Container:
@@ -99,7 +101,7 @@ class GraphBuilder(torch.fx.Interpreter):
         call = Call(operation, fake_args, fake_kwargs)
         with self._mode:
             if traits.is_random:
-                return self._drawn(call, args, kwargs)
+                return self._draw(call, args, kwargs)
             if traits.writes:
                 raise UnsupportedOperationError(
                     self._message(call, "writes to a tensor, which a graph of values cannot")
@@ -156,9 +158,9 @@ class GraphBuilder(torch.fx.Interpreter):
             return function(*own_args, **own_kwargs)
 
         graph = make_fx(torch.func.functionalize(parts))(*[each.fake for each in tensors])
-        return GraphBuilder(graph, self._mode, self._inputs, self._draws, self._asked).run(*tensors)
+        return GraphBuilder(graph, self._mode, self._inputs, self._draws, self._asked, self._drawn).run(*tensors)
 
-    def _drawn(self, call: Call, args: Container, kwargs: Container) -> Container:
+    def _draw(self, call: Call, args: Container, kwargs: Container) -> Container:
         """Return what a draw gives as inputs of the graph; torch draws before each run."""
         leaves, spec = pytree.tree_flatten((args, kwargs), is_leaf=_is_tensor)
         operands = [leaf for leaf in leaves if _is_tensor(leaf)]
@@ -177,7 +179,7 @@ class GraphBuilder(torch.fx.Interpreter):
         return _mapped_fakes(call.result, self._new_input)
 
     def _new_input(self, fake: torch.Tensor) -> GraphTensor:
-        made = graph_input(fake, f"draw {len(self._inputs)}")
+        made = GraphTensor(fake, self._drawn.pop(0)) if self._drawn else graph_input(fake, f"draw {len(self._inputs)}")
         self._inputs.append(made)
         return made
 
@@ -195,17 +197,22 @@ class GraphBuilder(torch.fx.Interpreter):
 
 
 def build_graph(
-    module: torch.fx.GraphModule, args: Sequence[Any], mode: FakeTensorMode, asked: str
+    module: torch.fx.GraphModule,
+    args: Sequence[Any],
+    mode: FakeTensorMode,
+    asked: str,
+    drawn: Sequence[LazyTensor] = (),
 ) -> tuple[Container, list[GraphTensor], list[Draw]]:
     """Return what an FX graph gives for arguments (graph tensors and numbers), all tensors it depends on, and its draws.
 
     asked: begins the messages of errors
+    drawn: what draws give, in order, where that is known as graph; else fresh inputs
 
     Raises:  UnsupportedOperationError: names the operation that has no row
     """
     inputs = [each for each in args if isinstance(each, GraphTensor)]
     draws: list[Draw] = []
-    return GraphBuilder(module, mode, inputs, draws, asked).run(*args), inputs, draws
+    return GraphBuilder(module, mode, inputs, draws, asked, list(drawn)).run(*args), inputs, draws
 
 
 def graph_input(fake: torch.Tensor, label: str | None) -> GraphTensor:

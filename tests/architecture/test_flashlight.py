@@ -44,7 +44,7 @@ _EXPORT = Order(
         ("flashlight.export.tensor_programs", "flashlight.export.named_values"),
         ("flashlight.export.operator", "flashlight.export.draws"),
         ("flashlight.export.fx_graphs", "flashlight.export.modules"),
-        ("flashlight.export.compiled_graphs",),
+        ("flashlight.export.compiled_graphs", "flashlight.export.exported_programs"),
         ("flashlight.export.dynamo_backend",),
         ("flashlight.export",),
     ),
