@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -20,7 +20,8 @@ def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tenso
     """Return the tensors in a container, and a function that puts values in their places.
 
     Containers are lists, tuples, named tuples, mappings and dataclasses; their classes are kept, so that a ModelOutput
-    comes back as a ModelOutput. Anything else stays as it is.
+    comes back as a ModelOutput. Another object that has tensors among its attributes, such as a cache of keys and values, comes
+    back as a copy with values there. Anything else stays as it is: numbers, functions, modules.
     """
     handles: list[TensorHandle] = []
     # A partial of a function of this module, unlike a closure, pickles with the operation that keeps it.
@@ -60,6 +61,44 @@ class _Slot:
         self.position = position
 
 
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object that is no container, and templates of those of its attributes that hold tensors."""
+
+    original: object
+    attributes: Mapping[str, object]
+
+    def filled(self, values: Sequence[Any]) -> object:
+        """Return a copy of the object with values in place of tensors."""
+        made = copy(self.original)
+        vars(made).update({name: _fill(template, values) for name, template in self.attributes.items()})
+        return made
+
+
+def _attributes_with_tensors(value: object, around: frozenset[int] = frozenset()) -> list[str]:
+    """Return the names of an object's attributes that hold tensors, at any depth; none of what can be called.
+
+    around: ids of the objects that led here: a way back to one of them leads to nothing new
+    """
+    attributes = getattr(value, "__dict__", None)
+    if not attributes or callable(value) or hasattr(value, "__array__") or id(value) in around:
+        return []
+    around = around | {id(value)}
+    return [name for name, child in attributes.items() if _holds_tensor(child, around)]
+
+
+def _holds_tensor(value: object, around: frozenset[int]) -> bool:
+    if issubclass(type(value), np.generic) or isinstance(value, type):
+        return False
+    if hasattr(value, "__lazy_tensor__"):
+        return True
+    if isinstance(value, Mapping):
+        return any(_holds_tensor(child, around) for child in value.values())
+    if isinstance(value, list | tuple):
+        return any(_holds_tensor(child, around) for child in value)
+    return bool(_attributes_with_tensors(value, around))
+
+
 def _collect(value: Any, handles: list[TensorHandle]) -> object:
     # `type(value)` and not isinstance: lazy scalars are instances of numpy's classes too.
     if issubclass(type(value), np.generic):
@@ -68,12 +107,17 @@ def _collect(value: Any, handles: list[TensorHandle]) -> object:
     if protocol is not None and not isinstance(value, type):
         handles.append(protocol())
         return _Slot(len(handles) - 1)
+    if not isinstance(value, Mapping | list | tuple) and not is_dataclass(value):
+        names = _attributes_with_tensors(value)
+        return _Object(value, {name: _collect(vars(value)[name], handles) for name in names}) if names else value
     return _map_children(value, lambda child: _collect(child, handles))
 
 
 def _fill(template: Any, values: Sequence[Any]) -> object:
     if isinstance(template, _Slot):
         return values[template.position]
+    if isinstance(template, _Object):
+        return template.filled(values)
     return _map_children(template, lambda child: _fill(child, values))
 
 

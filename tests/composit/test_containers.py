@@ -76,3 +76,35 @@ def test_an_input_of_chain_rule_that_holds_no_tensor_is_refused():
     y = x * 2.0
     with pytest.raises(OperandError, match=r"chain_rule: the input 2\.0"):
         chain_rule({y: y}, [2.0, x])
+
+
+class Layer:
+    """As a cache of keys and values has one."""
+
+    def __init__(self, keys: Any, count: int) -> None:
+        self.keys, self.count, self.function = keys, count, np.tanh
+
+
+class Keeper:
+    def __init__(self, layers: list[Layer]) -> None:
+        self.layers, self.name, self.owner = layers, "cache", self
+
+
+def test_an_object_with_tensors_comes_back_as_a_copy_with_values() -> None:
+    x = cnp.asarray([1.0, 2.0])
+    keeper = Keeper([Layer(x * 2, 1), Layer({"all": (x + 1, None)}, 2)])
+    total, found = cnp.evaluate([x.sum(), keeper], inputs={x: np.array([3.0, 4.0])})
+    assert total == 7
+    assert type(found) is Keeper
+    assert found is not keeper
+    np.testing.assert_array_equal(found.layers[0].keys, [6, 8])
+    np.testing.assert_array_equal(found.layers[1].keys["all"][0], [4, 5])
+    assert (found.name, found.layers[0].count, found.layers[0].function) == ("cache", 1, np.tanh)
+    assert isinstance(keeper.layers[0].keys, cnp.LazyTensor), "the object itself was changed"
+
+
+def test_an_object_without_tensors_stays_as_it_is() -> None:
+    plain = Keeper([Layer(np.ones(2), 1)])
+    result, kept = cnp.evaluate([cnp.ones(2) + 1, plain])
+    np.testing.assert_array_equal(result, [2, 2])
+    assert kept is plain
