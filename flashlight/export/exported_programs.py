@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
@@ -58,7 +59,9 @@ def from_export(program: ExportedProgram) -> ExportedGraph:
             f"from_export: {described(program)!s:.60} of type {type(program).__name__} was given; expected a program of torch.export; "
             "make one with torch.export.export(model, args)"
         )
-    functional = program.run_decompositions({})
+    with catch_warnings():
+        simplefilter("ignore", FutureWarning)  # torch warns of a class of its own, which it copies
+        functional = program.run_decompositions({})
     given = _given(functional)
     mode = FakeTensorMode()
     args = [_argument(value, name, mode) for name, value in given.values()]
