@@ -81,6 +81,10 @@ class Memory:
         self.roots = [root for root in self.roots if root.tensor() is not None or root.seen_in is traced.seen_in]
         self.roots.append(traced)
 
+    def _forget_lost_roots(self) -> None:
+        """Drop roots whose values nothing can say any more; tensors on their elements are then inputs of their own."""
+        self.roots = [root for root in self.roots if not root.is_lost()]
+
     def add_input(self, operation: Input) -> None:
         """Add an input that shares the memory."""
         self.inputs = [reference for reference in self.inputs if reference() is not None]
@@ -99,6 +103,7 @@ class Memory:
         A result holds all there is in its memory. A tensor made before the trace does only for one on the same elements, and
         for its views that autograd follows.
         """
+        self._forget_lost_roots()
         layout = layout_of(tensor)
         for root in self.roots:
             if root.layout == layout:
@@ -132,6 +137,7 @@ class Memory:
 
     def overwrite(self, written: TracedTensor, value: LazyTensor) -> None:
         """Set the value of a root that torch has just overwritten, and of the roots that share elements with it."""
+        self._forget_lost_roots()
         others = [root for root in self.roots if root is not written and root.layout.may_overlap(written.layout)]
         before = [root.current() for root in others]
         self.version += 1

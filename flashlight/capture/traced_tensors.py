@@ -160,6 +160,10 @@ class TracedTensor(TensorAttribute):
             self.node = weakref.ref(self.handle.node)
             self.remember_start()
 
+    def is_lost(self) -> bool:
+        """Return whether the tensor is gone, and its input too: another tensor may keep the memory of both."""
+        return self.node is not None and self.handle is None and self.tensor() is None and self._known_input() is None
+
     def _known_input(self) -> Node | None:
         return None if self.node is None else self.node()
 

@@ -14,7 +14,6 @@ _CUDA = "torch has no kernel for the CPU"
 _SPARSE = "sparse tensors are refused by name"
 _DTYPE = "numpy has no such dtype"
 _LACKING = "has no row yet"
-_REUSED = "a fault of capture: the record of a tensor that died is met on memory that torch uses again"
 WITHOUT_VALUES: dict[str, str] = {
     "jiterator_unary": _CUDA,
     "jiterator_binary": _CUDA,
@@ -43,11 +42,6 @@ WITHOUT_VALUES: dict[str, str] = {
     "linalg.ldl_factor_ex": _LACKING,
     "linalg.ldl_solve": _LACKING,
     "as_strided|partial_views": "elements beyond the tensor, in memory that no trace has seen",
-    "all": _REUSED,
-    "sum": _REUSED,
-    "masked.sum": _REUSED,
-    "masked.amax": _REUSED,
-    "masked.argmax": _REUSED,
     "linalg.eig": "numpy and torch list eigenvalues in another order on other inputs",
     "linalg.eigvals": "numpy and torch list eigenvalues in another order on other inputs",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,7 @@ import flashlight
 import mosaic
 from composit.errors import AssignmentError, GuardError, StaleTensorError, UnreachedInputError
 from composit.nn import chain_rule
+from flashlight.capture.memory import memory_of
 from flashlight.tracer import trace
 
 X, NEW = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([0.5, 4.0, -1.0])
@@ -341,3 +343,21 @@ def test_deep_copies_are_followed() -> None:
     same(cnp.evaluate(w), w)
     expected = NEW + (NEW * 4 + 1) @ layer.weight.T * 2 + layer.bias
     np.testing.assert_allclose(cnp.evaluate(w, inputs={x: NEW}), expected.detach().numpy(), rtol=1e-5)
+
+
+def test_a_tensor_on_the_memory_of_one_that_is_gone_is_an_input_of_its_own() -> None:
+    def traced_once() -> tuple[torch.Tensor, torch.Tensor]:
+        first = torch.ones(3)
+        with flashlight.tracer.trace():
+            assert cnp.evaluate(first + 1)[0] == 2
+        return first.detach(), first[1:].detach()
+
+    second, part = traced_once()
+    gc.collect()
+    assert not [root for root in memory_of(second).roots if root.tensor() is not None], (
+        "the first tensor is still there"
+    )
+    with flashlight.tracer.trace():
+        doubled, tail = second * 2, part + 1
+    np.testing.assert_array_equal(cnp.evaluate(doubled, inputs={second: np.arange(3, dtype="f4")}), [0, 2, 4])
+    np.testing.assert_array_equal(cnp.evaluate(tail), [2, 2])
