@@ -9,10 +9,12 @@ import math
 from collections.abc import Callable, Iterator
 from itertools import product
 
+import numpy as np
+
 from composit.operation import Array, Axes, Shape
 
-# Three arrays of such a block fit in 1 MiB. Smaller blocks spend more time on calls (measured from 32 KiB to 1 MiB).
-_BLOCK_BYTES = 1 << 18
+# Two arrays of such a block fit in 1 MiB. Smaller blocks spend more time on calls (measured from 32 KiB to 1 MiB).
+_BLOCK_BYTES = 1 << 19
 
 Index = tuple[slice, ...]
 
@@ -22,14 +24,15 @@ def in_blocks(function: Callable[..., object], axes: Axes, *arrays: Array) -> No
 
     axes: those that the function reduces; a block has them whole
 
-    Pre:  the arrays have as many axes as the last one, which has its full shape, and lengths that broadcast to it
+    Pre:  the arrays broadcast to the last one; results have all its axes
     """
     whole = arrays[-1]
     if whole.nbytes <= _BLOCK_BYTES:
         function(*arrays)
         return
+    aligned = [array if array.ndim == whole.ndim else np.broadcast_to(array, whole.shape) for array in arrays]
     for index in _blocks(whole.shape, axes, whole.itemsize):
-        function(*(_part(array, index) for array in arrays))
+        function(*(_part(array, index) for array in aligned))
 
 
 def _blocks(shape: Shape, axes: Axes, itemsize: int) -> Iterator[Index]:

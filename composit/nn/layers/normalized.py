@@ -107,9 +107,8 @@ class NormalizeGradient(Composition):
         return xp.sum(x, axis=self.axes, keepdims=True) / count_along(xp.shape(x), self.axes)
 
     def evaluate(self, *operands: Array) -> Results:
-        g, y, factor = operands
-        result = np.empty_like(y, subok=False)
-        in_blocks(self._fill, self.axes, np.broadcast_to(g, y.shape), np.asarray(y), np.asarray(factor), result)
+        result = np.empty_like(operands[1], subok=False)
+        in_blocks(self._fill, self.axes, *map(np.asarray, operands), result)
         return result if result.ndim else result[()]
 
     def _fill(self, g: Array, y: Array, factor: Array, result: Array) -> None:
@@ -147,7 +146,7 @@ class Scaled(Composition):
     def evaluate(self, *operands: Array) -> Results:
         y, weight, bias = operands
         result = np.empty_like(y, np.result_type(y, weight, bias), subok=False)
-        in_blocks(_scale, (), np.asarray(y), *(np.broadcast_to(each, y.shape) for each in (weight, bias)), result)
+        in_blocks(_scale, (), *map(np.asarray, operands), result)
         return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Value | None]:

@@ -124,9 +124,8 @@ class SoftmaxGradient(Composition):
         return y * (g - xp.sum(g * y, axis=self.axes, keepdims=True))
 
     def evaluate(self, *operands: Array) -> Results:
-        g, y = operands
-        result = np.empty_like(y, subok=False)
-        in_blocks(self._fill, self.axes, np.broadcast_to(g, y.shape), np.asarray(y), result)
+        result = np.empty_like(operands[1], subok=False)
+        in_blocks(self._fill, self.axes, *map(np.asarray, operands), result)
         return _own(result)
 
     def _fill(self, g: Array, y: Array, result: Array) -> None:

@@ -101,10 +101,18 @@ def pick(positions: Array, x: Array, kernel: Kernel) -> Array:
 
 def spread_picked(positions: Array, g: Array, lengths: Shape, kernel: Kernel) -> Array:
     """Return the adjoint of `pick`: each g added to the element of its window whose tap has the given number."""
-    result = np.zeros((*g.shape[: g.ndim - kernel.rank], *lengths), g.dtype)
-    places = _places(positions, result.shape, kernel)
-    np.add.at(result.reshape(result.size), places.reshape(places.size), g.reshape(g.size))
-    return result
+    shape = (*g.shape[: g.ndim - kernel.rank], *lengths)
+    places, values = _places(positions, shape, kernel).reshape(positions.size), g.reshape(g.size)
+    if all(step > apart * (length - 1) for length, step, apart in zip(*kernel, strict=True)):
+        # Windows share no element, so each place gets one value.
+        result = np.zeros(math.prod(shape), g.dtype)
+        result[places] = values
+    elif g.dtype.char in "fd":
+        result = np.bincount(places, values, minlength=math.prod(shape)).astype(g.dtype, copy=False)
+    else:
+        result = np.zeros(math.prod(shape), g.dtype)
+        np.add.at(result, places, values)
+    return result.reshape(shape)
 
 
 def _places(positions: Array, shape: Shape, kernel: Kernel) -> Array:

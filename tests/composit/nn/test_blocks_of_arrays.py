@@ -53,3 +53,13 @@ def test_functions_by_blocks_are_those_of_the_whole(
     monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", 1 << 30)
     for part, whole in zip(in_parts, values(), strict=True):
         np.testing.assert_allclose(part, whole, rtol=1e-12, atol=1e-14)
+
+
+def test_arrays_with_fewer_axes_are_seen_by_each_block_as_they_broadcast() -> None:
+    result = np.zeros((40, 30))
+
+    def add(row: np.ndarray, part: np.ndarray) -> None:
+        part += row
+
+    in_blocks(add, (), np.arange(30.0), result)
+    np.testing.assert_array_equal(result, np.broadcast_to(np.arange(30.0), (40, 30)))
