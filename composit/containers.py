@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from composit.apply import tensor_made_by
 from composit.handle import TensorHandle
+from composit.object_attributes import AttributeSearch, is_object, is_record
 
 Rebuild: TypeAlias = Callable[[Sequence[Any]], Any]  # Any: arrays in, the container out
 
@@ -20,17 +21,27 @@ def flatten(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: tenso
     """Return the tensors in a container, and a function that puts values in their places.
 
     Containers are lists, tuples, named tuples, mappings and dataclasses; their classes are kept, so that a ModelOutput
-    comes back as a ModelOutput. Another object that has tensors among its attributes, such as a cache of keys and values, comes
-    back as a copy with values there. Anything else stays as it is: numbers, functions, modules.
+    comes back as a ModelOutput. Anything else stays as it is.
     """
     handles: list[TensorHandle] = []
     # A partial of a function of this module, unlike a closure, pickles with the operation that keeps it.
     return handles, partial(_fill, _collect(container, handles))
 
 
+def flatten_results(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # Any: as above
+    """Do what `flatten` does, also for other objects that have tensors among their attributes, such as a cache of keys and values.
+
+    These are filled in copies, which lead to each other as the objects do. Functions, models and modules are not looked into.
+    """
+    handles: list[TensorHandle] = []
+    objects = _Objects(handles)
+    template = objects.collect(container)
+    return handles, lambda values: objects.filled(template, values)
+
+
 def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:
     """Return the container with everything in it that is no container replaced by `function` of it."""
-    if isinstance(container, Mapping | list | tuple) or (is_dataclass(container) and not isinstance(container, type)):
+    if isinstance(container, Mapping | list | tuple) or is_record(container):
         return _map_children(container, lambda child: map_leaves(child, function))
     return function(container)
 
@@ -61,64 +72,72 @@ class _Slot:
         self.position = position
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
-    """An object that is no container, and templates of those of its attributes that hold tensors."""
-
-    original: object
-    attributes: Mapping[str, object]
-
-    def filled(self, values: Sequence[Any]) -> object:
-        """Return a copy of the object with values in place of tensors."""
-        made = copy(self.original)
-        vars(made).update({name: _fill(template, values) for name, template in self.attributes.items()})
-        return made
+def _collect(value: Any, handles: list[TensorHandle]) -> object:
+    if _is_tensor(value):
+        handles.append(value.__lazy_tensor__())
+        return _Slot(len(handles) - 1)
+    return _map_children(value, lambda child: _collect(child, handles))
 
 
-def _attributes_with_tensors(value: object, around: frozenset[int] = frozenset()) -> list[str]:
-    """Return the names of an object's attributes that hold tensors, at any depth; none of what can be called.
-
-    around: ids of the objects that led here: a way back to one of them leads to nothing new
-    """
-    attributes = getattr(value, "__dict__", None)
-    if not attributes or callable(value) or hasattr(value, "__array__") or id(value) in around:
-        return []
-    around = around | {id(value)}
-    return [name for name, child in attributes.items() if _holds_tensor(child, around)]
-
-
-def _holds_tensor(value: object, around: frozenset[int]) -> bool:
+def _is_tensor(value: Any) -> bool:
+    # `type(value)` and not isinstance: lazy scalars are instances of numpy's classes too.
     if issubclass(type(value), np.generic) or isinstance(value, type):
         return False
-    if hasattr(value, "__lazy_tensor__"):
-        return True
-    if isinstance(value, Mapping):
-        return any(_holds_tensor(child, around) for child in value.values())
-    if isinstance(value, list | tuple):
-        return any(_holds_tensor(child, around) for child in value)
-    return bool(_attributes_with_tensors(value, around))
-
-
-def _collect(value: Any, handles: list[TensorHandle]) -> object:
-    # `type(value)` and not isinstance: lazy scalars are instances of numpy's classes too.
-    if issubclass(type(value), np.generic):
-        return value
-    protocol = getattr(value, "__lazy_tensor__", None)
-    if protocol is not None and not isinstance(value, type):
-        handles.append(protocol())
-        return _Slot(len(handles) - 1)
-    if not isinstance(value, Mapping | list | tuple) and not is_dataclass(value):
-        names = _attributes_with_tensors(value)
-        return _Object(value, {name: _collect(vars(value)[name], handles) for name in names}) if names else value
-    return _map_children(value, lambda child: _collect(child, handles))
+    return getattr(value, "__lazy_tensor__", None) is not None
 
 
 def _fill(template: Any, values: Sequence[Any]) -> object:
     if isinstance(template, _Slot):
         return values[template.position]
-    if isinstance(template, _Object):
-        return template.filled(values)
     return _map_children(template, lambda child: _fill(child, values))
+
+
+@dataclass(slots=True, eq=False)
+class _Object:
+    """An object to copy, with what fills its attributes with tensors."""
+
+    original: object
+    attributes: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Objects:
+    """Takes containers apart, and objects with tensors; objects may lead back to themselves."""
+
+    handles: list[TensorHandle]
+    search: AttributeSearch = field(default_factory=lambda: AttributeSearch(_is_tensor))
+    known: dict[int, _Object] = field(default_factory=dict)
+
+    def collect(self, value: Any) -> object:
+        """Return a template: the value with a slot for each tensor, and an `_Object` for each object with tensors."""
+        if _is_tensor(value):
+            self.handles.append(value.__lazy_tensor__())
+            return _Slot(len(self.handles) - 1)
+        if isinstance(value, Mapping | list | tuple) or is_record(value) or not is_object(value):
+            return _map_children(value, self.collect)
+        names = self.search.attributes_of(value)
+        if not names:
+            return value
+        if id(value) not in self.known:
+            made = self.known[id(value)] = _Object(value)
+            made.attributes.update({name: self.collect(vars(value)[name]) for name in names})
+        return self.known[id(value)]
+
+    def filled(self, template: Any, values: Sequence[Any]) -> object:
+        """Return a template with values in its slots."""
+        made: dict[_Object, object] = {}
+
+        def fill(part: Any) -> object:
+            if isinstance(part, _Slot):
+                return values[part.position]
+            if not isinstance(part, _Object):
+                return _map_children(part, fill)
+            if part not in made:
+                made[part] = copy(part.original)
+                vars(made[part]).update({name: fill(each) for name, each in part.attributes.items()})
+            return made[part]
+
+        return fill(template)
 
 
 def _map_children(value: Any, function: Callable[[Any], Any]) -> object:
@@ -128,7 +147,7 @@ def _map_children(value: Any, function: Callable[[Any], Any]) -> object:
         return type(value)(*(function(child) for child in value))
     if isinstance(value, list | tuple):
         return type(value)([function(child) for child in value])
-    if is_dataclass(value) and not isinstance(value, type):
+    if is_record(value):
         return replace(value, **{f.name: function(getattr(value, f.name)) for f in fields(value) if f.init})
     return value
 

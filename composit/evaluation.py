@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from composit.backends import Backend, PreparedProgram, check_supported, get_backend
-from composit.containers import flatten
+from composit.containers import flatten_results
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.eager_results import eager
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError, UnreachedInputError
@@ -56,6 +56,7 @@ def evaluate(
 ) -> Any:
     """Return the values: an array for one argument, a tuple for several, containers as such with arrays inside.
 
+    Objects with tensors among their attributes, such as the cache in a transformer's output, come back as copies with arrays there.
     The subgraph that outputs share runs once. Separate calls run it again, since a call keeps no values for the next: write
     evaluate(loss, gradient), and evaluate(gradients) for a list. Arrays, numbers and strings come back as they are. With
     `inputs`, a mapping from tensors, or names of inputs, to arrays of the same shape and dtype, the same program runs on new
@@ -76,7 +77,7 @@ def evaluate(
     if guards not in ("check", "ignore"):
         raise ParameterError(f"evaluate: guards={guards!r} was given; expected 'check' or 'ignore'")
     argument = tensors[0] if len(tensors) == 1 else tensors
-    handles, rebuild = flatten(argument)
+    handles, rebuild = flatten_results(argument)
     check_traced("evaluate", argument)
     if not handles:
         if inputs:

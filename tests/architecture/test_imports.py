@@ -54,6 +54,7 @@ _LAYERS = (
         "composit.apply",
         "composit.program",
         "composit.graph",
+        "composit.object_attributes",
         "composit.containers",
         "composit.input_keys",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, namedtuple
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -101,6 +102,38 @@ def test_an_object_with_tensors_comes_back_as_a_copy_with_values() -> None:
     np.testing.assert_array_equal(found.layers[1].keys["all"][0], [4, 5])
     assert (found.name, found.layers[0].count, found.layers[0].function) == ("cache", 1, np.tanh)
     assert isinstance(keeper.layers[0].keys, cnp.LazyTensor), "the object itself was changed"
+
+
+@dataclass(slots=True)
+class SlottedRecord:
+    tensor: Any
+    keeper: Any
+
+
+def test_records_and_cycles_between_objects_are_followed_once() -> None:
+    x = cnp.asarray([1.0, 2.0])
+    outer, inner = Keeper([]), Keeper([])
+    outer.owner, inner.owner = inner, outer
+    inner.layers = SlottedRecord(x * 3, outer)  # type: ignore[assignment]
+    (found,) = cnp.evaluate([outer])
+    assert found.owner.owner is found
+    assert found.owner.layers.keeper is found
+    np.testing.assert_array_equal(found.owner.layers.tensor, [3, 6])
+
+
+def test_a_search_looks_at_each_object_once_and_not_into_modules_or_arguments_of_numpy() -> None:
+    rows = [[Keeper([]) for _ in range(30)] for _ in range(30)]
+    for above, below in pairwise(rows):
+        for each in above:
+            each.layers = below  # type: ignore[assignment]  # 30 ways to each of 30, 30 times over
+    rows[0][0].name = np  # type: ignore[assignment]
+    x = cnp.ones(2)
+    result, kept = cnp.evaluate([x + 1, rows[0][0]])
+    assert kept is rows[0][0]
+    assert result.tolist() == [2, 2]
+    names = {"a": cnp.ones((1, 1)), "b": np.ones((1, 1)), "rows": rows[0][0], "here": globals()}
+    with pytest.warns(PendingDeprecationWarning):
+        assert cnp.bmat("a b", names, names).shape == (1, 2)
 
 
 def test_an_object_without_tensors_stays_as_it_is() -> None:
