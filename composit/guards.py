@@ -335,7 +335,7 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
 
 
 def _num_kept(node: Node, root: Node, index: int) -> int:
-    """Return how many results of a node are kept when one of a root is read: those that callers see."""
+    """Return how many results of a node are kept when one of the root is read: all but those that only derivatives need."""
     count = len(node._types)
     num_shown = count if count == 1 else node._operation.num_shown
     return num_shown if node is not root or index < num_shown else count

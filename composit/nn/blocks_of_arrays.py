@@ -22,7 +22,7 @@ Index = tuple[slice, ...]
 def in_blocks(function: Callable[..., object], axes: Axes, *arrays: Array) -> None:
     """Call the function on all blocks of the arrays, operands and results alike; it fills the results.
 
-    axes: those that the function reduces; a block has them whole
+    axes: the function reduces along them, so no block is cut there
 
     Pre:  the arrays broadcast to the last one; results have all its axes
     """

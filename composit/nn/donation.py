@@ -38,7 +38,7 @@ class Donations:
 
     results, arguments: of the step, in order
     outputs:            the number of the result that each output of the program is
-    inputs:             the number of the input of the program that each argument is, for those that the program reads
+    inputs:             for each argument that the program reads, which of the program's inputs it is
     donated:            the numbers of the arguments that may be overwritten
     """
 
@@ -114,7 +114,7 @@ class Donations:
                 yield argument, "its array shares memory with another argument"
 
     def lines(self) -> Iterator[str]:
-        """Yield a line for each result, and one for each donated argument in whose memory there is none."""
+        """Yield a line for each result, and one for each donated argument whose memory no result takes."""
         for number, result in enumerate(self.results):
             argument = self.pairs.get(number)
             where = "new memory"

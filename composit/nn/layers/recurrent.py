@@ -160,7 +160,7 @@ def gru(
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What tells the layers apart.
+    """A kind of recurrent layer: rnn, lstm or gru.
 
     num_gates:  how many times as many rows as hidden units the weights have
     num_states: how many states there are; the first is the hidden one
@@ -225,7 +225,7 @@ def _one_direction(
     """Return the hidden states at all times, and the last states."""
     # Else a NaN behind the last time would reach the gradients of the weights as 0 * NaN.
     x = x if mask is None else cnp.where(mask, x, 0)
-    # What x gives to the gates is one product for all times.
+    # The part of the gates that depends on x alone: one product for all times, before the loop.
     given = linear(x, own.input_weight, own.bias)
 
     def step(states: list[Any], each: Any) -> tuple[list[Any], Any]:

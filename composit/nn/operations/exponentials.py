@@ -226,7 +226,7 @@ _SMALL = {"f": 8.0, "d": 8.0}
 def _is_moderate(x: Array, limits: Mapping[str, float]) -> bool:
     """Return whether exp of all elements can go without a shift; looking takes a third of the time of shifting rows."""
     limit = limits.get(x.dtype.char)
-    # Both comparisons are false for NaN.
+    # A NaN makes a comparison false: such rows are shifted, as large numbers are.
     return (
         limit is not None
         and bool(np.maximum.reduce(x, axis=None) <= limit)

@@ -101,7 +101,7 @@ def scatter_reduce(
     """Return x with elements of the source combined into it along an axis, at the indices.
 
     reduction:     "sum", "prod", "mean", "amax" or "amin"
-    includes_self: the elements of x count; else those that any index chooses are replaced
+    includes_self: whether elements of x count among those that an index brings to their place, or are replaced by them
 
     Shapes:      indices are no longer than x along other axes, and than the source along all -> the shape of x
     Dtype:       that of x; means of integers are rounded down

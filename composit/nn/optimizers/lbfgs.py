@@ -90,10 +90,7 @@ def lbfgs(
     message = "the number of steps is used up"
     step = 0
     while np.max(np.abs(gradient), initial=0.0) > tolerance and step < num_steps:
-        direction = _direction(gradient, pairs)
-        if not direction @ gradient < 0:
-            pairs.clear()
-            direction = -gradient
+        direction = _downwards(gradient, pairs)
         first = 1.0 if pairs else min(1.0, 1.0 / float(np.sum(np.abs(gradient))))
         found = _line_search(search, x, value, gradient, direction, first)
         if found is None:
@@ -112,6 +109,15 @@ def lbfgs(
     elif np.isnan(norm):
         message = "the gradient is not a number"
     return Minimum(search.parameters(x), value, norm, step, search.num_evaluations, norm <= tolerance, message)
+
+
+def _downwards(gradient: Vector, pairs: deque[Pair]) -> Vector:
+    """Return a direction in which the value falls; pairs that lead upwards are forgotten."""
+    direction = _direction(gradient, pairs)
+    if direction @ gradient < 0:
+        return direction
+    pairs.clear()
+    return -gradient
 
 
 class _Search:

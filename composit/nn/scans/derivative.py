@@ -33,7 +33,7 @@ from composit.value import Identity, Value, value_of
 
 
 class Origin(Enum):
-    """What an operand of the derivative, or a stack of matrices, is."""
+    """Where an operand of the derivative, or of the stacks of matrices in it, comes from."""
 
     OPERAND = "operand"  # of the scan
     RESULT = "result"  # of the scan
