@@ -106,6 +106,10 @@ class Recorder:
 
         Raises:  UnsupportedOperationError: the operation has no row and no decomposition; torch's own errors pass through
         """
+        with self.trace.lock:
+            return self._run(operation, arguments, keywords)
+
+    def _run(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         self.settle()
         traits = traits_of(operation)
         if traits.is_composite:
@@ -166,12 +170,13 @@ class Recorder:
 
     def read(self, tensor: torch.Tensor) -> LazyTensor:
         """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
-        traced = traced_tensor_of(tensor)
-        if traced is None or traced.seen_in is not self.trace or traced.is_stale(tensor):
-            traced = self._meet(tensor, traced)
-        if traced.memory.exported is not None:
-            self._look_outside(traced.memory)
-        return traced.current()
+        with self.trace.lock:
+            traced = traced_tensor_of(tensor)
+            if traced is None or traced.seen_in is not self.trace or traced.is_stale(tensor):
+                traced = self._meet(tensor, traced)
+            if traced.memory.exported is not None:
+                self._look_outside(traced.memory)
+            return traced.current()
 
     def export(self, tensor: torch.Tensor) -> None:
         """Note that Python has got a tensor's elements as memory that it may write to."""

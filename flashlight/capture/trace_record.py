@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from composit.guards import Span
@@ -17,15 +18,17 @@ class TraceRecord:
     leaves: the tensors made before the trace that it has met
     starts: what tensors made before it held before it wrote to them; kept because tensors met later may need them
     span:   the nodes that were built while it was open
+    lock:   held while a thread records an operation, so that two that meet a tensor at once make one input of it
     """
 
-    __slots__ = ("is_open", "leaves", "span", "starts")
+    __slots__ = ("is_open", "leaves", "lock", "span", "starts")
 
     def __init__(self) -> None:
         self.leaves: list[TracedTensor] = []
         self.starts: list[LazyTensor] = []
         self.span = Span()
         self.is_open = True
+        self.lock = RLock()
 
     def close(self) -> None:
         """End the trace: keep inputs of tensors made before it only weakly."""
