@@ -52,7 +52,6 @@ _EXPORT = Order(
 
 _SMALL_LINES = 40
 _SMALL = {
-    "flashlight.capture.trace_record": "memory, tensors and recorder all need it, and lie above one another",
     "flashlight.operations.dropout": "people look for a torch operation in the file of its family",
     "flashlight.operations.questions": "people look for a torch operation in the file of its family",
 }
