@@ -21,11 +21,14 @@ from mosaic.passes.inline_elementwise import is_movement
 def choose_output_layouts(program: IrProgram, memory: Memory) -> IrProgram:
     """Return the program with outputs that one elementwise definition fills, and nothing reads, in numpy's order.
 
+    A reshaped result, (x.T + 1).reshape(-1), stays in row-major order: its axes are others than the definition's.
+
     What reads arrays that are stored in another order than numpy's stays in row-major order.
 
     Pre:  statements are definitions, matmuls, scatters and islands
     """
     delivered = Counter(output.buffer for output in program.outputs if isinstance(output, View))
+    whole = {output for output in program.outputs if isinstance(output, View)}
     read = {view.buffer for statement in program.statements for view in read_views(statement)}
     writers = Counter(view.buffer for statement in program.statements for view in written_views(statement))
     statements, moved = [], dict[Buffer, View]()
@@ -38,7 +41,7 @@ def choose_output_layouts(program: IrProgram, memory: Memory) -> IrProgram:
             buffer = statement.result.buffer
             order = memory_order(statement)
             is_only = delivered[buffer] == 1 and writers[buffer] == 1 and buffer not in read
-            if is_only and order != tuple(range(len(order))):
+            if is_only and statement.result in whole and order != tuple(range(len(order))):
                 moved[buffer] = _in_order(statement.result, order)
                 statement = replace(statement, result=moved[buffer]).transposed(order)
         statements.append(statement)

@@ -69,3 +69,11 @@ def test_results_of_large_models_are_recycled_in_their_order() -> None:
         result = model(x)
         assert result.flags.f_contiguous
         np.testing.assert_array_equal(result, x.T + 1)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (2, 3, 4), (24,), (4, 2, 3), (1, 4, 6), (4, 3, 2)])
+def test_a_reshaped_result_keeps_numpys_order_of_elements(shape: tuple[int, ...]) -> None:
+    array = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
+    tensor = cnp.asarray(array)
+    model = mosaic.compile((tensor.T + 1).reshape(shape), inputs=[tensor])
+    np.testing.assert_array_equal(model(array), (array.T + 1).reshape(shape))
