@@ -130,6 +130,12 @@ def _layers(options: argparse.Namespace) -> None:
     run_layers(options.threads[0], options.rounds, options.only)
 
 
+def _models(options: argparse.Namespace) -> None:
+    from benchmarks.models.suite import run_models
+
+    run_models(options.threads[0], options.rounds, options.only)
+
+
 def _operations(options: argparse.Namespace) -> None:
     from benchmarks.operations import run_operations
 
@@ -154,9 +160,10 @@ _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {
     "training": _training,
     "examples": _examples,
     "layers": _layers,
+    "models": _models,
 }
 _ROUNDS_PER_PROCESS = 6  # a suite that starts a process for each round of each program has so many rounds fewer
-_THREADED = frozenset({"bert", "training", "layers"})  # these run once for each number of threads
+_THREADED = frozenset({"bert", "training", "layers", "models"})  # these run once for each number of threads
 _NUM_THREADS = {"compiling": 2, "compiling_steps": 2, "examples": 2}  # the others use one core, or so many
 
 if __name__ == "__main__":

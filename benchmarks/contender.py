@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
-Run = Callable[[], np.ndarray[Any, np.dtype[Any]]]
+Run = Callable[[], Any]  # Any: an array, or several; all contenders of a suite give the same
 
 
 class SkipContender(RuntimeError):

@@ -1,0 +1,1 @@
+"""One module per contender; each has `prepare(workload) -> Run`."""
