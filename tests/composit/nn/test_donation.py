@@ -180,6 +180,20 @@ def test_a_value_that_is_read_later_or_elsewhere_keeps_its_memory() -> None:
     assert "in place of argument 1" not in text
 
 
+def test_a_state_that_is_stacked_of_two_parts_keeps_its_memory() -> None:
+    """The kernel writes the output in two parts, of which either may read what the other replaced."""
+
+    def cell(state: Value, x: Value) -> Value:
+        memory = state[1] * cnp.tanh(x) + x
+        return cnp.stack([state[0] * cnp.tanh(memory), memory])
+
+    state, x = RNG.normal(size=(2, 1, 128)).astype(np.float32), RNG.normal(size=(1, 128)).astype(np.float32)
+    expected = cnp.evaluate(cell(cnp.asarray(state), cnp.asarray(x)))
+    step = compile_step(cell, donate=(0,))
+    np.testing.assert_allclose(step(state.copy(), x), expected, atol=1e-6)
+    assert "the kernel that computes it writes it in several parts" in step.explain()
+
+
 @pytest.mark.parametrize("shape", [(5,), (64, 48), (300, 257)])
 def test_whatever_the_order_of_results_old_values_are_read_before(shape: tuple[int, ...]) -> None:
     """Values are exchanged, mixed, reduced and multiplied; the results are those without donation."""
