@@ -96,10 +96,13 @@ class ModuleScopes:
 
 def _parameters_of(module: torch.nn.Module) -> list[str]:
     """Return the names of the positional parameters; those of `*args` are numbered."""
+    if isinstance(module.forward, torch.ScriptMethod):
+        # The first argument of a scripted method is the module.
+        return [argument.name for argument in module.forward.schema.arguments[1:] if not argument.kwarg_only]
     try:
         parameters = signature(module.forward).parameters.values()
     except (TypeError, ValueError):
-        # Scripted modules have no signature that Python can read.
+        # Functions written in C, which a module may have in place of its forward, need not have a signature.
         return []
     names: list[str] = []
     for parameter in parameters:

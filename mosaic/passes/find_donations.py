@@ -63,18 +63,13 @@ class _Search:
         (place,) = written
         if not self.program.statements[place].is_compiled:
             return "numpy computes it"
-        if len(_stages_that_write(self.program.statements[place], output)) > 1:
+        # The stages of `stack([a, b])` write a part each.
+        if sum(view.buffer is output for view in written_views(self.program.statements[place])) > 1:
             return "the kernel that computes it writes it in several parts"
         later = [position for position in read if position > place]
         if later:
             return f"{_words(self.program.statements[later[0]], self.source)} reads the argument later"
         return "" if replaces_elements(self.program.statements[place], output, given) else _OTHER_ELEMENTS
-
-
-def _stages_that_write(statement: Statement, output: Buffer) -> list[Kind]:
-    """Return the stages of a kernel that write to an output; those of `stack([a, b])` write a part each."""
-    stages = statement.stages if isinstance(statement, Group) else ()
-    return [each for each in stages if any(view.buffer is output for view in each.writes())]
 
 
 def _words(statement: Statement, source: Program) -> str:
@@ -93,7 +88,7 @@ def replaces_elements(statement: Kind, output: Buffer, given: Buffer) -> bool:
 def _(group: Group, output: Buffer, given: Buffer) -> bool:
     if group.turns:
         return False
-    (stage,) = _stages_that_write(group, output)
+    (stage,) = (each for each in group.stages if any(view.buffer is output for view in each.writes()))
     if group.is_of_rows:
         return _replaces_rows(group.row_stages, stage, given)
     return len(group.stages) == 1 and replaces_elements(stage, output, given)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
+import composit as cnp
 import flashlight
 from flashlight.tracer import trace
 from tests.flashlight.classifier import Classifier
@@ -46,3 +49,26 @@ def test_a_parameter_keeps_its_name_when_its_first_graph_is_gone(model: Classifi
         output = model(x)
     names = {node.name for node in flashlight.lazy_tensor(output).graph}
     assert {"x", "body.0.weight", "body.2.bias", "offset"} <= names
+
+
+# torch says so of all scripted modules; what people have has to be captured all the same.
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_arguments_of_scripted_modules_keep_their_names() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None, scale: float = 1.0) -> torch.Tensor:
+            y = self.inner(x) * scale
+            return y if mask is None else y * mask
+
+    scripted = torch.jit.script(Scaled())
+    x, mask = torch.randn(2, 3), torch.ones(3)
+    with torch.no_grad(), trace():
+        output = scripted(x, mask=mask)
+    names = {node.name for node in flashlight.lazy_tensor(output).graph if not node.operands}
+    assert {"x", "mask", "inner.weight", "inner.bias"} <= names
+    new = torch.randn(2, 3)
+    expected = scripted(new, mask=mask).detach().numpy()
+    np.testing.assert_allclose(cnp.evaluate(output, inputs={"x": new}), expected, atol=1e-6)
