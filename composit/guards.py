@@ -112,14 +112,14 @@ def _short(value: Array) -> str:
     return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
 
 
-def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | None) -> None:
-    """Keep a read with the origins of its value, so that later runs check it.
+def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | None) -> Guard | None:
+    """Keep a read with the origins of its value, so that later runs check it; return it, None if nothing it depends on can change.
 
     value: the guard keeps it, so nobody may write to it later
     """
     noting = [origin for origin in origins if origin is not None]
     if not noting:
-        return
+        return None
     seen = value if isinstance(value, np.generic | np.ndarray) else np.array(value)
     place = note_place(sys._getframe(1)) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
     source = place[0] if place else find_source()
@@ -127,6 +127,7 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     guard.span = current_span.get()
     for origin in noting:
         origin.note(guard)
+    return guard
 
 
 def read_number(handle: TensorHandle, kind: str, frame: FrameType) -> Any:  # Any: a numpy scalar

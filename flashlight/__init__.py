@@ -15,6 +15,7 @@ except ModuleNotFoundError as error:
 
 from flashlight import operations, tracer
 from flashlight.capture.torch_modes import DataLeavesWarning
+from flashlight.captured.captured import Captured, capture
 from flashlight.comparison import Comparison, Difference, compare
 from flashlight.export.exported_programs import ExportedGraph, from_export
 from flashlight.export.modules import ProgramModule, to_module
@@ -24,11 +25,13 @@ from flashlight.tracer import lazy_tensor
 
 __all__ = [
     "Call",
+    "Captured",
     "Comparison",
     "DataLeavesWarning",
     "Difference",
     "ExportedGraph",
     "ProgramModule",
+    "capture",
     "compare",
     "from_export",
     "lazy_tensor",

@@ -129,6 +129,7 @@ class Memory:
                         traced.begin(trace)
                     traced.remember_start()
                     trace.starts.append(traced.current())
+                    trace.written.append(traced)
         for reference in self.inputs:
             shared = reference()
             if shared is not None:

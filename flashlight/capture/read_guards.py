@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from composit.guards import record_read
+from composit.guards import Guard, record_read
 from composit.node import Node, root_origin
-from composit.operation import Input
+from composit.operation import Array, Input
 from composit.origins import Origin, joined
 from composit.types import LazyTensor
 from flashlight.conversion import array_of
@@ -21,35 +21,35 @@ _NOTHING = np.zeros((0, 0, 0, 0, 0, 0, 0, 0, 0))
 
 
 class ReadGuards:
-    """Adds the guards of one trace, and caches the inputs that nodes depend on."""
+    """Adds the guards of one trace, and caches the inputs that nodes depend on. found: gets the guards"""
 
-    __slots__ = ("_origins",)
+    __slots__ = ("_found", "_origins")
 
-    def __init__(self) -> None:
+    def __init__(self, found: list[Guard]) -> None:
+        self._found = found
         # Keyed by id of the node; the entry holds the node, so that no other node gets its id.
         self._origins: dict[int, tuple[Node, Origin | None]] = {}
 
     def mark(self, lazy: LazyTensor, kind: str, tensor: torch.Tensor) -> None:
         """Add a guard: Python has read the tensor's value by a read of this kind (`item`, `numpy`)."""
-        origin = self._origin_of(lazy.node)
-        if origin is not None:
-            is_truth = tensor.dtype is torch.bool and tensor.numel() == 1
-            record_read(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)), origin)
+        is_truth = tensor.dtype is torch.bool and tensor.numel() == 1
+        self._note(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)))
 
     def mark_answer(self, lazy: LazyTensor, answer: bool) -> None:
         """Add a guard: Python got this answer from an operation, such as `torch.equal`."""
-        origin = self._origin_of(lazy.node)
-        if origin is not None:
-            record_read(lazy, "bool", np.bool_(answer), origin)
+        self._note(lazy, "bool", np.bool_(answer))
 
     def mark_unseen_write(self, lazy: LazyTensor) -> None:
         """Add a guard that allows no other value: something wrote to a tensor with this value, but not through torch's dispatcher.
 
         Nobody knows what it would have written for other inputs.
         """
-        origin = self._origin_of(lazy.node)
-        if origin is not None:
-            record_read(lazy, "a write that the trace could not see", _NOTHING, origin)
+        self._note(lazy, "a write that the trace could not see", _NOTHING)
+
+    def _note(self, lazy: LazyTensor, kind: str, value: Array | np.bool_) -> None:
+        guard = record_read(lazy, kind, value, self._origin_of(lazy.node))
+        if guard is not None:
+            self._found.append(guard)
 
     def _origin_of(self, root: Node) -> Origin | None:
         stack = [root]

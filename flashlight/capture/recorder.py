@@ -61,7 +61,7 @@ class Recorder:
     ) -> None:
         self.trace = trace
         self.scopes = ModuleScopes()
-        self.reads = ReadGuards()
+        self.reads = ReadGuards(trace.reads)
         self.num_operations = 0
         self.values = values
         self.is_paused = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from composit.guards import Span
+from composit.guards import Guard, Span
 from composit.types import LazyTensor
 
 if TYPE_CHECKING:
@@ -17,15 +17,19 @@ class TraceRecord:
 
     leaves: the tensors made before the trace that it has met
     starts: what tensors made before it held before it wrote to them; kept because tensors met later may need them
+    written: the tensors made before it on memory that it wrote to
+    reads:  the values that Python read through torch
     span:   the nodes that were built while it was open
     lock:   held while a thread records an operation, so that two that meet a tensor at once make one input of it
     """
 
-    __slots__ = ("is_open", "leaves", "lock", "span", "starts")
+    __slots__ = ("is_open", "leaves", "lock", "reads", "span", "starts", "written")
 
     def __init__(self) -> None:
         self.leaves: list[TracedTensor] = []
         self.starts: list[LazyTensor] = []
+        self.written: list[TracedTensor] = []
+        self.reads: list[Guard] = []
         self.span = Span()
         self.is_open = True
         self.lock = RLock()
@@ -38,3 +42,5 @@ class TraceRecord:
             traced.release()
         self.leaves.clear()
         self.starts.clear()
+        self.written.clear()
+        self.reads.clear()

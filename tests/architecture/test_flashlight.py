@@ -11,7 +11,7 @@ FLASHLIGHT = Order(
         # Rows build graphs, the capture asks the table for rows, the backend runs graphs: none needs another.
         ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
         ("flashlight.tracer",),
-        ("flashlight.export",),
+        ("flashlight.captured", "flashlight.export"),
         ("flashlight",),
     ),
 )
@@ -37,6 +37,17 @@ _CAPTURE = Order(
         ("flashlight.capture",),
     ),
 )
+# Inside the folder of captured functions.
+_CAPTURED = Order(
+    "flashlight.captured",
+    (
+        ("flashlight.captured.structures",),
+        ("flashlight.captured.templates", "flashlight.captured.module_state"),
+        ("flashlight.captured.paths",),
+        ("flashlight.captured.captured",),
+        ("flashlight.captured",),
+    ),
+)
 # Inside the folder of the way back to torch.
 _EXPORT = Order(
     "flashlight.export",
@@ -60,6 +71,7 @@ _SMALL = {
 def test_modules_import_only_what_lies_below_them() -> None:
     assert not FLASHLIGHT.arrows_up(), "\n".join(map(str, FLASHLIGHT.arrows_up()))
     assert not _CAPTURE.arrows_up(), "\n".join(map(str, _CAPTURE.arrows_up()))
+    assert not _CAPTURED.arrows_up(), "\n".join(map(str, _CAPTURED.arrows_up()))
     assert not _EXPORT.arrows_up(), "\n".join(map(str, _EXPORT.arrows_up()))
 
 
@@ -70,6 +82,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 def test_the_order_names_only_modules_that_exist() -> None:
     assert not FLASHLIGHT.names_without_a_module()
     assert not _CAPTURE.names_without_a_module()
+    assert not _CAPTURED.names_without_a_module()
     assert not _EXPORT.names_without_a_module()
 
 
