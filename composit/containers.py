@@ -87,8 +87,14 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _fill(template: Any, values: Sequence[Any]) -> object:
-    if isinstance(template, _Slot):
+    kind = type(template)
+    if kind is _Slot:
         return values[template.position]
+    # A compiled step fills hundreds of slots at each call; these are its usual containers.
+    if kind is dict:
+        return {key: _fill(child, values) for key, child in template.items()}
+    if kind is list or kind is tuple:
+        return kind([_fill(child, values) for child in template])
     return _map_children(template, lambda child: _fill(child, values))
 
 

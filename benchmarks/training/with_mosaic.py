@@ -26,8 +26,10 @@ def prepare(case: Case, num_threads: int) -> Callable[[], float]:
         stepped, state = optimizer.update([parameters[k] for k in names], [slopes[k] for k in names], state)
         return dict(zip(names, stepped, strict=True)), state, value
 
-    compiled = compile_step(training_step, backend=MosaicBackend(num_threads=num_threads))
-    kept: list[Any] = [case.parameters, optimizer.init([cnp.asarray(case.parameters[name]) for name in names])]
+    # As in jax and torch, the new parameters and moments are written into the memory of the old ones.
+    compiled = compile_step(training_step, backend=MosaicBackend(num_threads=num_threads), donate=(0, 1))
+    parameters = {name: value.copy() for name, value in case.parameters.items()}
+    kept: list[Any] = [parameters, optimizer.init([cnp.asarray(parameters[name]) for name in names])]
 
     def step() -> float:
         kept[0], kept[1], value = compiled(kept[0], kept[1], case.images, case.labels)

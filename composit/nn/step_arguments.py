@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,59 @@ from composit.errors import NoRuleError, OperandError, ParameterError
 from composit.evaluation import evaluate
 from composit.handle import TensorHandle, described
 from composit.nn.transforms import Container
+from composit.object_attributes import is_record
 from composit.operation import TensorType, tensor_type
-
-_MARK = object()
 
 
 class StepArguments:
-    """The arguments of one call: a key of their structure and types, and the values of the numeric leaves."""
+    """The arguments of one call: a key of their structure and types, and the values of the numeric leaves.
+
+    A step has hundreds of leaves and each call looks at all of them, so this is one pass without objects per leaf.
+    """
 
     def __init__(self, args: tuple[Container, ...], kwargs: Mapping[str, Container]) -> None:
+        self._given = args, kwargs
         self._leaves: list[Any] = []
+        self._has_tensors = False
         # How many leaves there are up to the end of each argument, by position or name.
         self._ends: dict[int | str, int] = {}
-        positional = [self._collected_from(number, each) for number, each in enumerate(args)]
-        self._template = tuple(positional), {name: self._collected_from(name, each) for name, each in kwargs.items()}
-        self.types = [_type_of(leaf) for leaf in self._leaves]
-        self.key = _structure(self._template), tuple(self.types)
+        given: list[tuple[int | str, Container]] = [*enumerate(args), *kwargs.items()]
+        self.key = tuple([self._described(name, each) for name, each in given])
 
-    def _collected_from(self, name: int | str, argument: Container) -> Container:
-        template = map_leaves(argument, self._collected)
+    def _described(self, name: int | str, argument: Container) -> object:
+        structure = self._structure(argument)
         self._ends[name] = len(self._leaves)
-        return template
+        return name, structure
+
+    def _structure(self, value: Any) -> object:  # Any: what users pass
+        """Return a hashable description of a container and its leaves without the values of numbers, which are collected."""
+        kind = type(value)
+        if kind is np.ndarray:
+            self._leaves.append(value)
+            dtype = value.dtype
+            return value.shape, dtype, dtype.num
+        if kind is dict or isinstance(value, Mapping):
+            return kind, tuple([(key, self._structure(child)) for key, child in value.items()])
+        if isinstance(value, list | tuple):
+            return kind, tuple([self._structure(child) for child in value])
+        if is_record(value):
+            return kind, tuple([self._structure(getattr(value, each.name)) for each in fields(value) if each.init])
+        return self._leaf(value)
+
+    def _leaf(self, leaf: Any) -> object:  # Any: what users pass
+        if not _is_number(leaf):
+            _check_constant(leaf)
+            return type(leaf), leaf
+        self._leaves.append(leaf)
+        self._has_tensors = self._has_tensors or _is_tensor(leaf)
+        own = _type_of(leaf)
+        # As an array of this type: a tensor may come where an array came before. long and longlong have equal dtypes.
+        return own.weak or (own.shape, own.dtype, own.dtype.num)
+
+    @property
+    def types(self) -> list[TensorType]:
+        """The types of the numeric leaves."""
+        return [_type_of(leaf) for leaf in self._leaves]
 
     def check_donated(self, donate: Collection[int | str]) -> None:
         """Raise unless all these arguments are there."""
@@ -49,23 +82,17 @@ class StepArguments:
         starts = dict(zip(self._ends, [0, *self._ends.values()], strict=False))
         return [leaf for name in donate for leaf in range(starts[name], self._ends[name])]
 
-    def _collected(self, leaf: Any) -> Any:  # Any: what users pass
-        if _is_number(leaf):
-            self._leaves.append(leaf)
-            return _MARK
-        _check_constant(leaf)
-        return leaf
-
     def placeholders(self) -> tuple[list[Any], Container]:
         """Return a placeholder per numeric leaf, and the arguments with these in their places."""
         made = [placeholder(each, f"argument {number}") for number, each in enumerate(self.types)]
         rest = iter(made)
-        return made, map_leaves(self._template, lambda leaf: next(rest) if leaf is _MARK else leaf)
+        return made, map_leaves(self._given, lambda leaf: next(rest) if _is_number(leaf) else leaf)
 
     def arrays(self) -> list[Any]:
         """Return the values of the leaves; tensors are evaluated together."""
-        tensors = [leaf for leaf in self._leaves if _is_tensor(leaf)]
-        values = iter(evaluate(tensors) if tensors else ())
+        if not self._has_tensors:
+            return self._leaves
+        values = iter(evaluate([leaf for leaf in self._leaves if _is_tensor(leaf)]))
         return [next(values) if _is_tensor(leaf) else leaf for leaf in self._leaves]
 
 
@@ -111,14 +138,3 @@ def _type_of(leaf: Any) -> TensorType:
         )
     array = np.asarray(leaf)
     return tensor_type(array.shape, array.dtype)
-
-
-def _structure(container: Container) -> object:
-    """Return a hashable description of a container and of the leaves that are no numbers."""
-    if isinstance(container, Mapping):
-        return type(container), tuple((key, _structure(value)) for key, value in container.items())
-    if isinstance(container, list | tuple):
-        return type(container), tuple(map(_structure, container))
-    if hasattr(container, "__dataclass_fields__") and not isinstance(container, type):
-        return type(container), tuple(_structure(getattr(container, name)) for name in container.__dataclass_fields__)
-    return type(container), container

@@ -107,16 +107,18 @@ class CompiledStep:
             return self._function(*args, **kwargs)
         given = StepArguments(args, kwargs)
         given.check_donated(self._donate)
-        variant = self._variants.get(given.key)
+        key = given.key
+        variant = self._variants.get(key)
         if variant is None:
-            variant = self._variants[given.key] = _Variant(
+            variant = self._variants[key] = _Variant(
                 _traced(self._function, given, self._donate), self._backend, given.donated(self._donate)
             )
             while len(self._variants) > self._max_variants:
                 self._variants.popitem(last=False)
         elif not variant.is_checked:
             variant.compare(_traced(self._function, given, self._donate))
-        self._variants.move_to_end(given.key)
+        if len(self._variants) > 1:  # to hash a key costs as much as to look at all arrays
+            self._variants.move_to_end(key)
         return variant.run(given.arrays())
 
     @property

@@ -7,13 +7,15 @@ an interpreter that lays objects out differently is noticed by comparing once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from composit.errors import InternalError
 from mosaic.runtime.arguments import Array, ArrayType
 from mosaic.runtime.library import foreign_interface
+
+_HEAD_BYTES: Final = object.__basicsize__
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class InputTypes:
 
 def address_of_fields(array: Array) -> int:
     """The address of the array's fields, valid as long as the array is alive: not of its data, and no identity."""
-    return id(array) + object.__basicsize__
+    return id(array) + _HEAD_BYTES
 
 
 def input_types(types: Sequence[ArrayType]) -> InputTypes:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from composit.errors import InternalError
-from mosaic.runtime.arguments import Array, Signature, adapt_input, empty_in_order, place_outputs
+from mosaic.runtime.arguments import Array, Signature, adapt_inputs, empty_in_order, place_outputs
 from mosaic.runtime.array_layout import address_of_fields, input_types, verify_layout
 from mosaic.runtime.builtin import MOST_ARRAYS, MOST_STATUS, Code, Fallbacks, Run, builtin_functions
 from mosaic.runtime.call_memory import CallMemory
@@ -24,8 +24,7 @@ from mosaic.runtime.memory_limit import check_memory, is_compared
 from mosaic.runtime.outputs import num_output_bytes, output_maker
 from mosaic.runtime.threads import new_runtime, runtime_library
 
-# What mosaic_invoke returns, besides 0 for arrays that do not fit.
-_HAS_RUN: Final = 1
+# What mosaic_invoke returns, besides 0 for arrays that do not fit and 1 after a run.
 _WAS_STOPPED: Final = 2
 
 
@@ -67,10 +66,8 @@ class PreparedFunction:
 
         known: these arrays, by the positions of their outputs
         """
-        places = [
-            known[position] if position in known else empty_in_order(one, self.signature.order(position))
-            for position, one in enumerate(self.signature.outputs)
-        ]
+        makers = self._leases.makers
+        places = [known[position] if position in known else make() for position, make in enumerate(makers)]
         self._leases.run_in(arrays, places)
         if self.signature.num_status:
             self._check_status(places.pop())
@@ -125,6 +122,7 @@ class _Leases:
         "_num_threads",
         "_region",
         "_signature",
+        "makers",
         "memory",
     )
 
@@ -147,6 +145,8 @@ class _Leases:
         self._region = region
         self._num_bytes = signature.arena_bytes + sum(map(num_output_bytes, signature.outputs))
         self.memory = memory
+        blocks, outputs = memory.blocks, enumerate(signature.outputs)
+        self.makers = [output_maker(one, blocks, signature.order(position)) for position, one in outputs]
         self._invoke = runtime_library().function("int mosaic_invoke(const struct mosaic_call *call)", "mosaic_invoke")
         self._free: list[_Lease] = []
 
@@ -175,30 +175,37 @@ class _Leases:
         try:
             lease.call.arena = arena
             lease.runtime.kernel_ns = foreign_interface().NULL if kernel_ns is None else kernel_ns
-            for position, place in enumerate(places):
-                lease.outputs[position] = address_of_fields(place)
-            self._invoke_adapted(lease, arrays)
+            lease.outputs[0 : len(places)] = list(map(address_of_fields, places))
+            outcome = self._invoke_on(lease, arrays)
         finally:
             self.memory.give_back(arena)
             self._free.append(lease)
+        if outcome == _WAS_STOPPED:
+            listener().stop()
 
     def code(self) -> Code:
         """What the builtin functions run, with all that must live as long as they do."""
         runtime = new_runtime(self._num_threads, foreign_interface().NULL, self._region)
         return Code(self._function, self._constants, runtime, (self._library, self._constants, self.memory))
 
-    def _invoke_adapted(self, lease: _Lease, arrays: Sequence[Any]) -> None:
-        """Call on inputs of any layout, converted where that is needed."""
-        adapted = [adapt_input(self._signature, position, array) for position, array in enumerate(arrays)]
-        for position, array in enumerate(adapted):
-            lease.inputs[position] = address_of_fields(array)
-        outcome = self._invoke(lease.call)
-        if outcome == _WAS_STOPPED:
-            listener().stop()
-        if outcome != _HAS_RUN:
-            raise InternalError(
-                f"call: {self._signature.inputs} does not describe {adapted}, which were made to fit it"
-            )
+    def _invoke_on(self, lease: _Lease, arrays: Sequence[Any]) -> int:
+        """Call on inputs of any layout, and return how that went; they are converted where that is needed."""
+        outcome = 0
+        # C compares shape, dtype and layout, but reads fields that only numpy's own class is sure to have.
+        if set(map(type, arrays)) <= {np.ndarray}:
+            outcome = self._invoke_plain(lease, arrays)
+        if not outcome:
+            adapted = adapt_inputs(self._signature, arrays)
+            outcome = self._invoke_plain(lease, adapted)
+            if not outcome:
+                raise InternalError(
+                    f"call: {self._signature.inputs} does not describe {adapted}, which were made to fit it"
+                )
+        return outcome
+
+    def _invoke_plain(self, lease: _Lease, arrays: Sequence[Array]) -> int:
+        lease.inputs[0 : len(arrays)] = list(map(address_of_fields, arrays))
+        return int(self._invoke(lease.call))
 
     def _make(self) -> _Lease:
         interface, signature = foreign_interface(), self._signature
@@ -219,12 +226,10 @@ class _Leases:
 
 def _builtin_run(signature: Signature, leases: _Leases, check_status: Callable[[Array], None]) -> tuple[Run, Run]:
     """The two functions that run on a tuple of arrays, in C where everything fits at once."""
-    blocks = leases.memory.blocks
-    makers = [output_maker(one, blocks, signature.order(position)) for position, one in enumerate(signature.outputs)]
 
     def run(arrays: Sequence[Any]) -> list[Array]:
         leases.check_memory()
-        results = [make() for make in makers]
+        results = [make() for make in leases.makers]
         leases.run_in(arrays, results)
         if signature.num_status:
             check_status(results.pop())

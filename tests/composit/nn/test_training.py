@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -175,6 +177,35 @@ def test_containers_and_options_are_part_of_the_program() -> None:
     assert step({"w": np.ones(1), "name": "a"}, scale="double")["w"] == 2
     assert step({"w": np.ones(1), "name": "a"}, scale="single")["w"] == 1
     assert step.num_variants == 2
+
+
+@dataclass(frozen=True)
+class _State:
+    weight: Any
+    name: str
+    half: Any = field(init=False, default=None)
+
+
+class _Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+def test_arguments_of_one_structure_and_types_have_one_program() -> None:
+    step = compile_step(lambda p, rate: [p[0].weight * rate, p[1].left, p[1].right["w"]], backend="numpy")
+
+    def given(value: Any, dtype: Any = np.float64, name: str = "a") -> Any:
+        array = np.full(3, value, dtype)
+        return [_State(array, name), _Pair(array + 1, OrderedDict(w=array + 2))]
+
+    np.testing.assert_array_equal(step(given(1.0), 2.0), [[2.0] * 3, [2.0] * 3, [3.0] * 3])
+    tensors = map_leaves(given(1.0), lambda leaf: cnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf)
+    np.testing.assert_array_equal(step(tensors, 3.0)[0], [3.0] * 3)
+    np.testing.assert_array_equal(step(given(2.0), np.float64(3.0))[0], 6.0)  # not a Python number
+    assert step.num_variants == 2
+    for changed in (given(1.0, name="b"), given(1, np.int64), given(1, np.longlong), tuple(given(1.0))):
+        step(changed, 2.0)
+    assert step.num_variants == 6 - (np.dtype(np.longlong).num == np.dtype(np.int64).num)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
