@@ -55,6 +55,15 @@ class ForSteps(Protocol):
 
 
 @runtime_checkable
+class MakesCode(Protocol):
+    """A backend that compiles programs, and says which operations it leaves to numpy."""
+
+    def without_code(self, program: Program) -> Iterable[tuple[int, str]]:
+        """Yield the instructions that numpy runs in the compiled program, by position, and why each has no code."""
+        ...
+
+
+@runtime_checkable
 class _Selective(Protocol):
     """A backend that says which operations it supports."""
 

@@ -33,10 +33,17 @@ def flatten_results(container: Any) -> tuple[list[TensorHandle], Rebuild]:  # An
 
     These are filled in copies, which lead to each other as the objects do. Functions, models and modules are not looked into.
     """
-    handles: list[TensorHandle] = []
-    objects = _Objects(handles)
+    found: list[Any] = []
+    objects = _Objects(found)
     template = objects.collect(container)
-    return handles, lambda values: objects.filled(template, values)
+    return [tensor.__lazy_tensor__() for tensor in found], lambda values: objects.filled(template, values)
+
+
+def tensors_in(container: Any) -> list[Any]:  # Any: as above, and tensors of any library
+    """Return the tensors whose lazy tensors `flatten_results` returns, as they are."""
+    found: list[Any] = []
+    _Objects(found).collect(container)
+    return found
 
 
 def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:
@@ -110,15 +117,15 @@ class _Object:
 class _Objects:
     """Takes containers apart, and objects with tensors; objects may lead back to themselves."""
 
-    handles: list[TensorHandle]
+    found: list[Any]
     search: AttributeSearch = field(default_factory=lambda: AttributeSearch(_is_tensor))
     known: dict[int, _Object] = field(default_factory=dict)
 
     def collect(self, value: Any) -> object:
         """Return a template: the value with a slot for each tensor, and an `_Object` for each object with tensors."""
         if _is_tensor(value):
-            self.handles.append(value.__lazy_tensor__())
-            return _Slot(len(self.handles) - 1)
+            self.found.append(value)
+            return _Slot(len(self.found) - 1)
         if isinstance(value, Mapping | list | tuple) or is_record(value) or not is_object(value):
             return _map_children(value, self.collect)
         names = self.search.attributes_of(value)

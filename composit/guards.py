@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from types import FrameType
 from typing import Any
@@ -22,30 +21,12 @@ from composit.operation import Array, Input, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
 from composit.program import ancestors_in_order
 from composit.read_places import NO_PLACE, Place, note_place
+from composit.read_spans import NEVER, SeenRead, Span, current_span
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source, find_source, source_at
 from composit.value import Identity, Value, identity_of
 
-NEVER = sys.maxsize  # as `Guard.after`: a read that is mentioned in errors, but steered nothing
 _CHOOSING = ("bool", "index")
-
-
-class Span:
-    """The nodes built while some code runs, as from one `trace`: what is read there steers only those."""
-
-    __slots__ = ("start", "stop")
-
-    def __init__(self) -> None:
-        self.start = next_serial()
-        self.stop = NEVER
-
-    def close(self) -> None:
-        """End the span."""
-        self.stop = next_serial()
-
-
-# The span of the code that runs now; None outside of traces, where a read may steer whatever is built later.
-current_span: ContextVar[Span | None] = ContextVar("composit_span_of_reads", default=None)
 
 
 class Guard:
@@ -125,6 +106,8 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     source = place[0] if place else find_source()
     guard = Guard((handle.node, handle._output_index), kind, source, seen, next_serial(), place)
     guard.span = current_span.get()
+    if guard.span is not None:
+        guard.span.note(guard)
     for origin in noting:
         origin.note(guard)
     return guard
@@ -426,6 +409,24 @@ def guards_for(outputs: Sequence[Value], replaced: Sequence[Value]) -> list[Guar
     given = {value.identity for value in replaced}
     reached = _dependents([guard.read.node for guard in candidates], replaced, given)
     return [guard for guard in candidates if guard.read.identity in given or id(guard.read.node) in reached]
+
+
+def reads_behind(outputs: Sequence[Value], spans: Collection[Span] = ()) -> list[SeenRead]:
+    """Return the reads that may have steered the building of the outputs, in the order in which the lines were first read.
+
+    spans: in which the outputs were built, whose reads count also where they depend on nothing that the outputs do
+    """
+    newest = max((output.node.serial for output in outputs), default=-1)
+    found: dict[int, Guard] = {}
+    for node in ancestors_in_order([output.node for output in outputs]):
+        for origin in (node._origin, *map(_living_origin, node._values.values())):
+            reads = () if origin is None else origin.reads()
+            found |= {id(guard): guard for guard in reads if guard.span not in spans and guard.may_have_steered(newest)}
+    others = Span()
+    for guard in _of_outputs(sorted(found.values(), key=attrgetter("after")), outputs):
+        others.note(guard)
+    own = [read for span in spans for read in span.reads() if read.kind in _CHOOSING or read.after <= newest]
+    return sorted([*own, *others.reads()], key=attrgetter("after"))
 
 
 def _of_outputs(guards: list[Guard], outputs: Sequence[Value]) -> list[Guard]:

@@ -20,6 +20,7 @@ from flashlight.comparison import Comparison, Difference, compare
 from flashlight.export.exported_programs import ExportedGraph, from_export
 from flashlight.export.modules import ProgramModule, to_module
 from flashlight.parameters import parameters_of
+from flashlight.report import Report, report
 from flashlight.table import Call, register, registered_operations
 from flashlight.tracer import lazy_tensor
 
@@ -31,6 +32,7 @@ __all__ = [
     "Difference",
     "ExportedGraph",
     "ProgramModule",
+    "Report",
     "capture",
     "compare",
     "from_export",
@@ -39,6 +41,7 @@ __all__ = [
     "parameters_of",
     "register",
     "registered_operations",
+    "report",
     "to_module",
     "tracer",
 ]

@@ -73,7 +73,7 @@ class Difference:
         where = f" in {self.scope}" if self.scope else ""
         return (
             f"{node.name}{where} ({self.tensor.dtype}{list(self.tensor.shape)}) differs from torch by {self.error:.3g}, built at\n"
-            f"  {describe_source(node.source)}\n  torch: {_short(self.torch_value)}\n  graph: {_short(self.value)}"
+            f"  {describe_source(node.source)}\n  torch: {short_text(self.torch_value)}\n  graph: {short_text(self.value)}"
         )
 
 
@@ -141,5 +141,6 @@ def _error(expected: Array, value: Array, atol: float, rtol: float) -> tuple[flo
     return float(distance.max()), bool(distance.max() > atol + rtol * largest)
 
 
-def _short(value: Array) -> str:
+def short_text(value: Array) -> str:
+    """Return the first and last elements of an array, on one line."""
     return np.array2string(np.asarray(value).reshape(-1), threshold=6, edgeitems=3, precision=6)

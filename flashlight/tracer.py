@@ -15,8 +15,8 @@ import torch
 
 from composit.containers import flatten
 from composit.errors import OperandError
-from composit.guards import current_span
 from composit.handle import described
+from composit.read_spans import current_span
 from composit.source import register_internal_package
 from flashlight.capture.active import active, active_recorder, thread_patches
 from flashlight.capture.patches import Patch, patched

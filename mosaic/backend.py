@@ -11,7 +11,7 @@ from composit.operation import Array, Dtype
 from composit.program import Program
 from mosaic.executable import Executable, with_scalars
 from mosaic.passes.fold_constants import fold_constants
-from mosaic.passes.pipeline import Options, Request
+from mosaic.passes.pipeline import Options, Request, compile_program
 from mosaic.runtime.threads import checked_num_threads, num_available_cores
 from mosaic.targets import detect
 from mosaic.without_compiler import InterpretedExecutable, build
@@ -48,14 +48,22 @@ class MosaicBackend:
 
     def prepare(self, program: Program) -> PreparedRun:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
-        options = Options(detect(), self._fuse, keep_packed=self._keep_packed)
-        request = Request(program, fold_constants(program, {}), options, program.inputs)
+        request = self._request(program)
         # The cores are counted here: a process may be given fewer after it made the backend.
         executable = build(request, self._num_threads or num_available_cores(), _say_nothing)
         types = [program.instructions[position].types[0] for position in program.inputs]
         # A rate or a step count comes as a Python number.
         weak = {index: value_type.dtype for index, value_type in enumerate(types) if value_type.weak is not None}
         return PreparedRun(executable, weak)
+
+    def without_code(self, program: Program) -> Iterator[tuple[int, str]]:
+        """Yield the instructions that numpy runs, by position, and why each has no C; no compiler is called."""
+        for island in compile_program(self._request(program), _say_nothing).islands:
+            yield island.origins[0], island.reason
+
+    def _request(self, program: Program) -> Request:
+        options = Options(detect(), self._fuse, keep_packed=self._keep_packed)
+        return Request(program, fold_constants(program, {}), options, program.inputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from composit.origins import Origin, joined
 from composit.types import LazyTensor
 from flashlight.conversion import array_of
 
+# Kinds of reads that torch has no name for.
+DRAWING = "drawing"
+UNSEEN_WRITE = "a write that the trace could not see"
 # Looks the same as no value: its shape is that of no tensor that is written to.
 _NOTHING = np.zeros((0, 0, 0, 0, 0, 0, 0, 0, 0))
 
@@ -44,7 +47,7 @@ class ReadGuards:
 
         Nobody knows what it would have written for other inputs.
         """
-        self._note(lazy, "a write that the trace could not see", _NOTHING)
+        self._note(lazy, UNSEEN_WRITE, _NOTHING)
 
     def _note(self, lazy: LazyTensor, kind: str, value: Array | np.bool_) -> None:
         guard = record_read(lazy, kind, value, self._origin_of(lazy.node))

@@ -19,7 +19,7 @@ from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.memory import Memory, memory_of
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
-from flashlight.capture.read_guards import ReadGuards
+from flashlight.capture.read_guards import DRAWING, ReadGuards
 from flashlight.capture.row_errors import RowErrors, unsupported
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
@@ -306,7 +306,7 @@ class Recorder:
     ) -> Any:  # Any: lazy results or None
         """Guard values that Python reads, and return drawn results as fresh inputs; None if no result is a tensor."""
         if traits.reads_values:
-            kind = "drawing" if traits.is_random else _KINDS.get(call.operation, str(call.operation))
+            kind = DRAWING if traits.is_random else _KINDS.get(call.operation, str(call.operation))
             for tensor, lazy in zip(flat(call.arguments), flat(lazies), strict=True):
                 if isinstance(tensor, torch.Tensor) and not any(tensor is other for other in written):
                     self.reads.mark(lazy, kind, tensor)

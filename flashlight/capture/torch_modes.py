@@ -16,6 +16,7 @@ from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, warn_user
 from flashlight.capture.active import active_recorder
 from flashlight.capture.patches import Patch
+from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.tensor_attributes import attribute_of
 
@@ -112,6 +113,7 @@ def _swapping(original: Callable[..., Any]) -> Callable[..., Any]:
     return swap
 
 
+# What each is called in guards.
 _LEAVING = {
     "tolist": "tolist",
     "numpy": "numpy",
@@ -121,6 +123,8 @@ _LEAVING = {
     "apply_": "apply_",
     "map_": "map_",
 }
+# Reads whose values went to code that no trace sees, so that what it made of them is constant.
+LEAVING_KINDS = frozenset((*_LEAVING.values(), DRAWING, UNSEEN_WRITE))
 
 
 def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from composit.guards import Guard, Span
+from composit.guards import Guard
+from composit.read_spans import Span
 from composit.types import LazyTensor
 
 if TYPE_CHECKING:

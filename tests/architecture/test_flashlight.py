@@ -12,6 +12,7 @@ FLASHLIGHT = Order(
         ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
         ("flashlight.tracer",),
         ("flashlight.captured", "flashlight.export"),
+        ("flashlight.report",),
         ("flashlight",),
     ),
 )

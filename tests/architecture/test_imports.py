@@ -62,6 +62,7 @@ _LAYERS = (
         "composit.backends",
         "composit.interpreter",
         "composit.direct",
+        "composit.read_spans",
         "composit.guards",
         "composit.evaluation",
     ),

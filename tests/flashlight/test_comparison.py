@@ -46,8 +46,9 @@ def output() -> torch.Tensor:
         return Model()(torch.ones(2, 3))
 
 
-def test_a_right_backend_agrees_everywhere(output: torch.Tensor) -> None:
-    comparison = flashlight.compare(output)
+@pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
+def test_a_right_backend_agrees_everywhere(output: torch.Tensor, backend: str) -> None:
+    comparison = flashlight.compare(output, backend=backend)
     assert comparison
     assert comparison.num_compared >= 3
     assert "agree" in str(comparison)

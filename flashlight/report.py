@@ -1,0 +1,247 @@
+"""`report`: what a captured graph consists of, what it holds for, and what of it has no machine code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from composit.backends import Backend, MakesCode, get_backend
+from composit.containers import tensors_in
+from composit.errors import OperandError, ParameterError
+from composit.guards import reads_behind
+from composit.handle import described
+from composit.input_keys import check_traced
+from composit.operation import Input, Scalar, TensorType
+from composit.program import BoundProgram, Program, build_program
+from composit.read_spans import SeenRead, Span
+from composit.source import describe_source
+from composit.value import Identity, value_of
+from flashlight.capture.read_guards import UNSEEN_WRITE
+from flashlight.capture.tensor_attributes import attribute_of
+from flashlight.capture.torch_modes import LEAVING_KINDS
+from flashlight.capture.traced_tensors import TracedTensor
+from flashlight.comparison import short_text
+from flashlight.export.exported_programs import ExportedGraph
+from flashlight.inputs import TorchInput
+
+MOST_SHOWN = 12  # rows of one part of the text; the fields have all
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCount:
+    """The operations of one kind. num_bytes: of their results together"""
+
+    name: str
+    count: int
+    num_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.count:6,}  {self.name}, {self.num_bytes:,} bytes of results"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedArray:
+    """An array that the graph begins with: a parameter, an input or a constant."""
+
+    name: str
+    type: TensorType
+
+    @property
+    def num_bytes(self) -> int:
+        """How much memory it takes."""
+        return self.type.num_bytes
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.type}, {self.num_bytes:,} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadValue:
+    """A value that Python has read at one line while the graph was built.
+
+    kind:     the form of the read: `bool` of a condition, `item`, `numpy`
+    scope:    the module whose operation computed the value
+    value:    what was read, the first time; nothing for a write that the trace could not see
+    times:    how often this line has read
+    line:     file, line, function and text of the line
+    """
+
+    kind: str
+    type: TensorType
+    scope: str
+    value: str
+    times: int
+    line: str
+
+    def __str__(self) -> str:
+        often = f", {self.times} times" if self.times > 1 else ""
+        where = f" in {self.scope}" if self.scope else ""
+        value = f": {self.value}" if self.value else ""
+        return f"{self.line}\n    {self.kind} of {self.type}{where}{often}{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutCode:
+    """An operation that a compiled program leaves to numpy, and why."""
+
+    name: str
+    types: tuple[TensorType, ...]
+    scope: str
+    reason: str
+    line: str
+
+    def __str__(self) -> str:
+        where = f" in {self.scope}" if self.scope else ""
+        return f"{self.line}\n    {self.name} -> {', '.join(map(str, self.types))}{where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a captured graph consists of; its text shows the first rows of each part.
+
+    operations:   by kind, the most frequent first
+    parameters:   the largest first; inputs, constants: in the order in which they are used
+    guards:       values that Python has read: other inputs must give the same
+    left_graph:   those of them that left for numpy or a list, or steered a draw: what was computed from them is constant
+    without_code: what the backend leaves to numpy
+    """
+
+    operations: tuple[OperationCount, ...]
+    parameters: tuple[NamedArray, ...]
+    inputs: tuple[NamedArray, ...]
+    constants: tuple[NamedArray, ...]
+    guards: tuple[ReadValue, ...]
+    left_graph: tuple[ReadValue, ...]
+    without_code: tuple[WithoutCode, ...]
+
+    def __str__(self) -> str:
+        num_operations = sum(each.count for each in self.operations)
+        arrays = f"{_total(self.parameters)} of parameters, {_total(self.inputs)} of inputs, {_total(self.constants)} of constants"
+        parts = [f"{num_operations:,} operations of {len(self.operations)} kinds; {arrays}"]
+        parts += _part("operations", self.operations)
+        parts += _part("parameters, the largest first", self.parameters)
+        parts += _part("inputs", self.inputs)
+        parts += _part("constants", self.constants)
+        staying = [guard for guard in self.guards if guard not in self.left_graph]
+        parts += _part("values that Python read; GuardError where other inputs change them", staying)
+        parts += _part(
+            "values that left the graph: the same, and what was computed from them is constant", self.left_graph
+        )
+        parts += _part("without machine code; numpy computes them", self.without_code)
+        if not self.without_code:
+            parts.append("all operations have machine code")
+        return "\n".join(parts)
+
+
+def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # Any: tensors in containers of any kind
+    """Return what a captured graph consists of, as fields and as text.
+
+    captured: what a trace computed: torch tensors, lazy tensors, containers and objects with such; a graph of `from_export`
+    backend:  the compiler that is asked which operations have no machine code
+
+    Raises:  OperandError: no trace saw a tensor in it; ParameterError: the backend is no compiler
+    Example:
+        >>> import torch, flashlight
+        >>> model = torch.nn.Linear(3, 2)
+        >>> with torch.no_grad(), flashlight.tracer.trace():
+        ...     y = model(torch.ones(1, 3))
+        >>> print(flashlight.report(y).parameters[0])
+        weight float32[2, 3], 24 bytes
+    """
+    compiler = get_backend(backend)
+    if not isinstance(compiler, MakesCode):
+        raise ParameterError(
+            f"report: backend={backend!r} was given, which compiles nothing; expected one that can say which operations have no "
+            "machine code, by its method without_code(program); leave it out for mosaic"
+        )
+    check_traced("report", captured)
+    tensors = tensors_in(captured)
+    if not tensors:
+        raise OperandError(
+            f"report: {described(captured)!s:.60} of type {type(captured).__name__} holds no tensor with a graph; expected what a trace "
+            "computed, in a container of any kind, or a graph of flashlight.from_export"
+        )
+    outputs = [value_of(tensor.__lazy_tensor__()) for tensor in tensors]
+    bound = build_program(outputs)
+    parameters, inputs, constants = _arrays(bound, _named_parameters(captured))
+    guards = tuple(map(_read, reads_behind(outputs, _spans(tensors))))
+    return Report(
+        _operations(bound.program),
+        tuple(sorted(parameters, key=lambda each: -each.num_bytes)),
+        tuple(inputs),
+        tuple(constants),
+        guards,
+        tuple(guard for guard in guards if guard.kind in LEAVING_KINDS),
+        tuple(_without_code(bound.program, compiler.without_code(bound.program))),
+    )
+
+
+def _spans(tensors: Sequence[Any]) -> list[Span]:
+    """Return the spans of the traces that made these tensors: a read of a mask that the outputs do not depend on is a guard too."""
+    traced = [attribute_of(tensor) for tensor in tensors if isinstance(tensor, torch.Tensor)]
+    made_in = [each.made_in for each in traced if isinstance(each, TracedTensor)]
+    return list(dict.fromkeys(record.span for record in made_in if record is not None))
+
+
+def _named_parameters(captured: Any) -> set[Identity]:
+    """Return the leaves that an exported program calls parameters; those of a trace are known by their torch tensors."""
+    known = captured.parameters.values() if isinstance(captured, ExportedGraph) else ()
+    return {value_of(each).identity for each in known}
+
+
+def _arrays(bound: BoundProgram, named: set[Identity]) -> tuple[list[NamedArray], list[NamedArray], list[NamedArray]]:
+    parameters: list[NamedArray] = []
+    inputs: list[NamedArray] = []
+    constants: list[NamedArray] = []
+    for at, leaf in zip(bound.program.inputs, bound.leaves, strict=True):
+        operation = bound.program.instructions[at].operation
+        is_of_torch = isinstance(operation, TorchInput)
+        if leaf.identity in named or (isinstance(operation, TorchInput) and operation.is_parameter):
+            kind = parameters
+        else:
+            kind = inputs if is_of_torch or leaf.node.label is not None else constants
+        kind.append(NamedArray(bound.program.labels[at].name, bound.program.instructions[at].types[0]))
+    return parameters, inputs, constants
+
+
+def _operations(program: Program) -> tuple[OperationCount, ...]:
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for instruction in program.instructions:
+        if not isinstance(instruction.operation, Input | Scalar):
+            counts[instruction.operation.name] += 1
+            sizes[instruction.operation.name] += sum(each.num_bytes for each in instruction.types)
+    return tuple(OperationCount(name, count, sizes[name]) for name, count in sorted(counts.items(), key=_most_first))
+
+
+def _most_first(counted: tuple[str, int]) -> tuple[int, str]:
+    return -counted[1], counted[0]
+
+
+def _read(seen: SeenRead) -> ReadValue:
+    value = "" if seen.kind == UNSEEN_WRITE else short_text(seen.value)
+    return ReadValue(seen.kind, seen.type, seen.scope, value, seen.times, describe_source(seen.source))
+
+
+def _without_code(program: Program, found: Iterable[tuple[int, str]]) -> Iterator[WithoutCode]:
+    for at, reason in found:
+        instruction, label = program.instructions[at], program.labels[at]
+        yield WithoutCode(
+            instruction.operation.name, instruction.types, label.scope, reason, describe_source(label.source)
+        )
+
+
+def _total(arrays: Sequence[NamedArray]) -> str:
+    return f"{sum(each.num_bytes for each in arrays):,} bytes"
+
+
+def _part(title: str, rows: Sequence[object]) -> list[str]:
+    if not rows:
+        return []
+    shown = [f"  {row}".replace("\n", "\n  ") for row in rows[:MOST_SHOWN]]
+    more = [f"  and {len(rows) - MOST_SHOWN:,} more"] if len(rows) > MOST_SHOWN else []
+    return [f"{title}:", *shown, *more]
