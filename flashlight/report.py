@@ -16,14 +16,15 @@ from composit.guards import reads_behind
 from composit.handle import described
 from composit.input_keys import check_traced
 from composit.operation import Input, Scalar, TensorType
-from composit.program import BoundProgram, Program, build_program
+from composit.program import Program, build_program
 from composit.read_spans import SeenRead, Span
 from composit.source import describe_source
-from composit.value import Identity, value_of
+from composit.value import Identity, Value, value_of
 from flashlight.capture.read_guards import UNSEEN_WRITE
 from flashlight.capture.tensor_attributes import attribute_of
 from flashlight.capture.torch_modes import LEAVING_KINDS
 from flashlight.capture.traced_tensors import TracedTensor
+from flashlight.captured.captured import Captured
 from flashlight.comparison import short_text
 from flashlight.export.exported_programs import ExportedGraph
 from flashlight.inputs import TorchInput
@@ -140,7 +141,8 @@ class Report:
 def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # Any: tensors in containers of any kind
     """Return what a captured graph consists of, as fields and as text.
 
-    captured: what a trace computed: torch tensors, lazy tensors, containers and objects with such; a graph of `from_export`
+    captured: what a trace computed: torch tensors, lazy tensors, containers and objects with such; a graph of `from_export`; a
+              function of `capture`, of whose programs the one used last is told of
     backend:  the compiler that is asked which operations have no machine code
 
     Raises:  OperandError: no trace saw a tensor in it; ParameterError: the backend is no compiler
@@ -158,6 +160,59 @@ def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # An
             f"report: backend={backend!r} was given, which compiles nothing; expected one that can say which operations have no "
             "machine code, by its method without_code(program); leave it out for mosaic"
         )
+    found = _of_function(captured) if isinstance(captured, Captured) else _of_tensors(captured)
+    program, guards = found.program, tuple(map(_read, found.reads))
+    return Report(
+        _operations(program),
+        tuple(sorted(found.arrays(_PARAMETER), key=lambda each: -each.num_bytes)),
+        found.arrays(_INPUT),
+        found.arrays(_CONSTANT),
+        guards,
+        tuple(guard for guard in guards if guard.kind in LEAVING_KINDS),
+        tuple(_without_code(program, compiler.without_code(program))),
+    )
+
+
+_PARAMETER, _INPUT, _CONSTANT = "parameter", "input", "constant"
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """A program, whether each of its inputs is a parameter, an input or a constant, and what Python read for it."""
+
+    program: Program
+    kinds: Sequence[str]
+    reads: Iterable[SeenRead]
+
+    def arrays(self, kind: str) -> tuple[NamedArray, ...]:
+        places = [at for at, found in zip(self.program.inputs, self.kinds, strict=True) if found == kind]
+        return tuple(NamedArray(self.program.labels[at].name, self.program.instructions[at].types[0]) for at in places)
+
+
+def _of_function(captured: Captured) -> _Graph:
+    path = captured.latest_path
+    if path is None:
+        raise OperandError(
+            f"report: a captured function without a program was given; expected one that was called, and whose calls can be evaluated "
+            f"again; call it first. What it says of itself:\n{captured.explain()}"
+        )
+    kinds = [
+        _PARAMETER
+        if isinstance(source, torch.nn.Parameter)
+        else _INPUT
+        if isinstance(source, int | torch.Tensor)
+        else _CONSTANT
+        for source in path.sources
+    ]
+    # Reads of one kind at one line are told of once.
+    by_line: dict[tuple[int, str], SeenRead] = {}
+    for read in path.seen_reads():
+        known = by_line.setdefault((id(read.source), read.kind), read)
+        known.times += known is not read
+    return _Graph(path.program, kinds, by_line.values())
+
+
+def _of_tensors(captured: Any) -> _Graph:
     check_traced("report", captured)
     tensors = tensors_in(captured)
     if not tensors:
@@ -166,17 +221,9 @@ def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # An
             "computed, in a container of any kind, or a graph of flashlight.from_export"
         )
     outputs = [value_of(tensor.__lazy_tensor__()) for tensor in tensors]
-    bound = build_program(outputs)
-    parameters, inputs, constants = _arrays(bound, _named_parameters(captured))
-    guards = tuple(map(_read, reads_behind(outputs, _spans(tensors))))
-    return Report(
-        _operations(bound.program),
-        tuple(sorted(parameters, key=lambda each: -each.num_bytes)),
-        tuple(inputs),
-        tuple(constants),
-        guards,
-        tuple(guard for guard in guards if guard.kind in LEAVING_KINDS),
-        tuple(_without_code(bound.program, compiler.without_code(bound.program))),
+    bound, named = build_program(outputs), _named_parameters(captured)
+    return _Graph(
+        bound.program, [_kind_of(leaf, named) for leaf in bound.leaves], reads_behind(outputs, _spans(tensors))
     )
 
 
@@ -193,19 +240,11 @@ def _named_parameters(captured: Any) -> set[Identity]:
     return {value_of(each).identity for each in known}
 
 
-def _arrays(bound: BoundProgram, named: set[Identity]) -> tuple[list[NamedArray], list[NamedArray], list[NamedArray]]:
-    parameters: list[NamedArray] = []
-    inputs: list[NamedArray] = []
-    constants: list[NamedArray] = []
-    for at, leaf in zip(bound.program.inputs, bound.leaves, strict=True):
-        operation = bound.program.instructions[at].operation
-        is_of_torch = isinstance(operation, TorchInput)
-        if leaf.identity in named or (isinstance(operation, TorchInput) and operation.is_parameter):
-            kind = parameters
-        else:
-            kind = inputs if is_of_torch or leaf.node.label is not None else constants
-        kind.append(NamedArray(bound.program.labels[at].name, bound.program.instructions[at].types[0]))
-    return parameters, inputs, constants
+def _kind_of(leaf: Value, named: set[Identity]) -> str:
+    operation = leaf.node.operation
+    if leaf.identity in named or (isinstance(operation, TorchInput) and operation.is_parameter):
+        return _PARAMETER
+    return _INPUT if isinstance(operation, TorchInput) or leaf.node.label is not None else _CONSTANT
 
 
 def _operations(program: Program) -> tuple[OperationCount, ...]:

@@ -78,6 +78,12 @@ class Captured:
         return len(self._paths)
 
     @property
+    def latest_path(self) -> Path | None:
+        """The program that was made or used last, None if none is kept."""
+        with self._lock:
+            return next(reversed(self._paths.values()), None)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why the latest calls were traced, the last one last."""
         return tuple(self._reasons)

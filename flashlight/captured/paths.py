@@ -12,9 +12,10 @@ import torch
 from composit.backends import Backend, PreparedProgram
 from composit.errors import GuardError
 from composit.evaluation import bind, owned, prepare
-from composit.guards import NEVER, Guard, leaf_value, reads_of
+from composit.guards import Guard, leaf_value, reads_of
 from composit.operation import Array, TensorType
-from composit.program import Surroundings, run_in, surroundings_of
+from composit.program import Program, Surroundings, run_in, surroundings_of, without_values
+from composit.read_spans import NEVER, SeenRead
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source
 from composit.types import LazyTensor
@@ -66,12 +67,14 @@ class Write:
 class Path:
     """A program that gives what a function gave, for other tensors.
 
+    program: without values, for reports
     sources: of each input of the program; types: their types
     reads:   what Python read; the program computes them after the results
     writes:  the tensors that the function writes to
     output:  the template of what it returns; updates: what it puts into containers of its arguments, by position
     """
 
+    program: Program
     run: PreparedProgram
     surroundings: Surroundings
     sources: tuple[Origin, ...]
@@ -108,6 +111,17 @@ class Path:
         for position, parts in self.updates:
             filling.put(given.holders[position], parts)
         return filling.fill(self.output)
+
+    def seen_reads(self) -> list[SeenRead]:
+        """Return what Python read, for reports."""
+        program = self.program
+        places = program.outputs[self.num_results :]
+        return [
+            SeenRead(
+                read.kind, read.source, program.instructions[at].types[index], program.labels[at].scope, read.value, 0
+            )
+            for read, (at, index) in zip(self.reads, places, strict=True)
+        ]
 
     def _array(self, source: Origin, given: Sequence[torch.Tensor], expected: TensorType) -> Array:
         if isinstance(source, int):
@@ -156,6 +170,7 @@ class Recording:
         places = {id(tensor): position for position, tensor in enumerate(arguments)}
         targets = [places.get(id(tensor), tensor) for tensor in written]
         return Path(
+            without_values(bound.program),
             prepare(bound.program, backend),
             surroundings_of(bound.program.labels),
             tuple(self._sources(bound.leaves)),

@@ -150,6 +150,23 @@ def test_containers_objects_lazy_tensors_and_exported_programs_are_taken() -> No
     assert [each.name for each in found.inputs] == ["input"]
 
 
+def test_a_captured_function_tells_of_the_program_that_it_used_last() -> None:
+    model = Branching().eval()
+    captured = flashlight.capture(model)
+    with pytest.raises(OperandError, match="report: a captured function without a program"):
+        flashlight.report(captured)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", flashlight.DataLeavesWarning)
+        with torch.no_grad():
+            captured(X, mask=torch.ones(2, dtype=torch.bool))
+    found = flashlight.report(captured)
+    assert [each.name for each in found.parameters[:2]] == ["wide.weight", "narrow.weight"]
+    assert {"x", "norm.running_mean"} <= {each.name for each in found.inputs}
+    assert [each.times for each in found.guards if each.kind == "item"] == [2]
+    assert [each.kind for each in found.left_graph] == ["numpy"]
+    assert [each.name for each in found.without_code] == ["eigh"]
+
+
 def test_what_no_trace_has_seen_and_backends_that_compile_nothing_are_errors() -> None:
     with pytest.raises(OperandError, match=r"report: .*carries no graph"):
         flashlight.report(torch.ones(3))
