@@ -19,6 +19,7 @@ from flashlight.captured.captured import Captured, capture
 from flashlight.comparison import Comparison, Difference, compare
 from flashlight.export.exported_programs import ExportedGraph, from_export
 from flashlight.export.modules import ProgramModule, to_module
+from flashlight.export.training import TrainingStep, training_step
 from flashlight.parameters import parameters_of
 from flashlight.report import Report, report
 from flashlight.table import Call, register, registered_operations
@@ -33,6 +34,7 @@ __all__ = [
     "ExportedGraph",
     "ProgramModule",
     "Report",
+    "TrainingStep",
     "capture",
     "compare",
     "from_export",
@@ -44,4 +46,5 @@ __all__ = [
     "report",
     "to_module",
     "tracer",
+    "training_step",
 ]

@@ -53,6 +53,13 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
 
     Raises:  OperandError: the tensor is sparse; DtypeError: numpy has no such dtype
     """
+    array = shared_array(tensor, asked)
+    array.flags.writeable = False
+    return array
+
+
+def shared_array(tensor: torch.Tensor, asked: str) -> Array:
+    """Return an array like `array_of`, for those who write to the tensor's memory."""
     numpy_dtype(tensor.dtype, asked)
     if tensor.layout is not torch.strided:
         raise OperandError(
@@ -62,7 +69,6 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
     # Unseen by modes, such as that of a trace: nothing is computed.
     with torch._C._DisableTorchDispatch():
         array: Array = _numpy(tensor.detach().cpu().resolve_conj().resolve_neg())
-    array.flags.writeable = False
     return array
 
 

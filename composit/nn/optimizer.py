@@ -60,3 +60,8 @@ def check_number(
             f"{name}: {what}={value!r:.60} was given; expected a finite number{lower}{upper}; the usual one is the default"
         )
     return value
+
+
+def is_used(number: Any) -> bool:  # Any: a number, or a tensor, whose value is not known yet
+    """Return whether a number of a rule is another one than 0, which leaves out a part of it."""
+    return isinstance(number, TensorHandle) or bool(number)

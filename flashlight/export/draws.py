@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -16,6 +16,12 @@ from flashlight.export.tensor_programs import TensorProgram, tensor_program
 
 # Shape, strides and dtype of a torch tensor.
 Layout: TypeAlias = tuple[Shape, tuple[int, ...], torch.dtype]
+
+
+# What a graph of values calls in place of a draw in place (dropout draws so), and which would fill memory in another order.
+_IN_PLACE: Mapping[OpOverload[..., Any], OpOverload[..., Any]] = {
+    torch.ops.aten.bernoulli.p: torch.ops.aten.bernoulli_.float
+}
 
 
 @dataclass(slots=True)
@@ -44,7 +50,7 @@ class Draw:
         for place in self.places:
             leaves[place] = next(given)
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        result = self.operation(*args, **kwargs)
+        result = _IN_PLACE.get(self.operation, self.operation)(*args, **kwargs)
         return [each for each in pytree.tree_leaves(result) if isinstance(each, torch.Tensor)]
 
     def _operands(self, tensors: Sequence[torch.Tensor], backend: str) -> list[torch.Tensor]:

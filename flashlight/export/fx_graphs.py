@@ -28,6 +28,7 @@ from composit.types import LazyTensor
 from flashlight.capture.row_errors import advice, described_arguments
 from flashlight.conversion import array_of, numpy_dtype
 from flashlight.export.draws import Draw
+from flashlight.export.own_decompositions import OWN_DECOMPOSITIONS
 from flashlight.table import Call, decomposable_forms, traits_of
 
 
@@ -100,6 +101,8 @@ class GraphBuilder(torch.fx.Interpreter):
         fake_args, fake_kwargs = _mapped((args, kwargs), lambda each: each.fake)
         call = Call(operation, fake_args, fake_kwargs)
         with self._mode:
+            if operation in OWN_DECOMPOSITIONS:
+                return self._decomposed(call, args, kwargs)
             if traits.is_random:
                 return self._draw(call, args, kwargs)
             if traits.writes:
@@ -241,6 +244,9 @@ def _mapped_fakes(result: Any, function: Callable[[torch.Tensor], GraphTensor]) 
 
 
 def _decomposition_of(operation: OpOverload[..., Any]) -> Callable[..., Any] | None:
+    own = OWN_DECOMPOSITIONS.get(operation)
+    if own is not None:
+        return own
     for form in decomposable_forms(operation):
         function = core_aten_decompositions().get(form) or decomposition_table.get(form)
         if function is not None:

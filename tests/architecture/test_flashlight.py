@@ -54,9 +54,15 @@ _EXPORT = Order(
     "flashlight.export",
     (
         ("flashlight.export.tensor_programs", "flashlight.export.named_values"),
-        ("flashlight.export.operator", "flashlight.export.draws"),
-        ("flashlight.export.fx_graphs", "flashlight.export.modules"),
-        ("flashlight.export.compiled_graphs", "flashlight.export.exported_programs"),
+        (
+            "flashlight.export.operator",
+            "flashlight.export.draws",
+            "flashlight.export.own_decompositions",
+            "flashlight.export.recording",
+            "flashlight.export.torch_optimizers",
+        ),
+        ("flashlight.export.fx_graphs", "flashlight.export.joint_graphs", "flashlight.export.modules"),
+        ("flashlight.export.compiled_graphs", "flashlight.export.exported_programs", "flashlight.export.training"),
         ("flashlight.export.dynamo_backend",),
         ("flashlight.export",),
     ),

@@ -12,7 +12,7 @@ from typing import Any
 import composit.numpy as cnp
 from composit.errors import ParameterError
 from composit.handle import described
-from composit.nn.optimizer import check_number
+from composit.nn.optimizer import check_number, is_used
 from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, rate_alone, zeros_like
 
 Betas = tuple[float, float]
@@ -40,13 +40,20 @@ def adam(
 
 
 def adamw(
-    learning_rate: Rate = 1e-3, betas: Betas = (0.9, 0.999), *, epsilon: float = 1e-8, weight_decay: float = 1e-2
+    learning_rate: Rate = 1e-3,
+    betas: Betas = (0.9, 0.999),
+    *,
+    epsilon: float = 1e-8,
+    weight_decay: float = 1e-2,
+    keeps_maximum: bool = False,
 ) -> RuleOptimizer:
     """Return Adam with decoupled weight decay: the parameter shrinks by rate * weight_decay before each step.
 
+    keeps_maximum: divide by the root of the largest average square so far, as `amsgrad` does
+
     Reference: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019; torch.optim.AdamW
     """
-    return _adam("adamw", learning_rate, betas, epsilon, weight_decay, is_decoupled=True, keeps_maximum=False)
+    return _adam("adamw", learning_rate, betas, epsilon, weight_decay, is_decoupled=True, keeps_maximum=keeps_maximum)
 
 
 def amsgrad(
@@ -72,16 +79,17 @@ def _adam(
     first, second = _checked(name, betas, epsilon=epsilon, weight_decay=weight_decay)
 
     def shared(rate: Any, number: Any) -> list[Factor]:
-        return [*_corrected(rate, number, first, second), Factor(1.0 - rate * weight_decay)]
+        shares = Factor(1.0 - first), Factor(1.0 - second)
+        return [*_corrected(rate, number, first, second), Factor(1.0 - rate * weight_decay), *shares]
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
-        rate, of_root, rest = factors
+        rate, of_root, rest, of_gradient, of_square = factors
         g = gradient
-        if weight_decay and is_decoupled:
+        if is_used(weight_decay) and is_decoupled:
             parameter = rest.times(parameter)
-        elif weight_decay:
+        elif is_used(weight_decay):
             g = g + weight_decay * parameter
-        mean, square = first * slots[0] + (1.0 - first) * g, second * slots[1] + (1.0 - second) * (g * g)
+        mean, square = first * slots[0] + of_gradient.times(g), second * slots[1] + of_square.times(g * g)
         largest = cnp.maximum(slots[2], square) if keeps_maximum else square
         root = of_root.times(cnp.sqrt(largest))
         stepped = parameter - rate.times(mean / (root + epsilon))
@@ -106,12 +114,12 @@ def adamax(
     first, second = _checked("adamax", betas, epsilon=epsilon, weight_decay=weight_decay)
 
     def shared(rate: Any, number: Any) -> list[Factor]:
-        return [Factor(rate / (1.0 - first**number))]
+        return [Factor(rate / (1.0 - first**number)), Factor(1.0 - first)]
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
-        (rate,) = factors
-        g = gradient + weight_decay * parameter if weight_decay else gradient
-        mean = first * slots[0] + (1.0 - first) * g
+        rate, of_gradient = factors
+        g = gradient + weight_decay * parameter if is_used(weight_decay) else gradient
+        mean = first * slots[0] + of_gradient.times(g)
         largest = cnp.maximum(second * slots[1], cnp.abs(g) + epsilon)
         return parameter - rate.times(mean / largest), (mean, largest)
 
@@ -125,8 +133,11 @@ def nadam(
     epsilon: float = 1e-8,
     weight_decay: float = 0.0,
     momentum_decay: float = 4e-3,
+    is_decoupled: bool = False,
 ) -> RuleOptimizer:
     """Return NAdam: Adam with Nesterov's momentum, which grows towards b1 as 1 - 0.5 * 0.96^(t * momentum_decay).
+
+    is_decoupled: decay the parameter itself, as `adamw` does
 
     Reference: Dozat, Incorporating Nesterov Momentum into Adam, 2016; torch.optim.NAdam
     """
@@ -138,12 +149,17 @@ def nadam(
     def shared(rate: Any, number: Any) -> list[Factor]:
         of_root = 1.0 / cnp.sqrt(1.0 - second**number)
         now, later = momentum(number), momentum(number + 1.0)
-        return [Factor(each) for each in (of_root, now, later, rate * (1.0 - now), rate * later)]
+        numbers = (of_root, now, later, rate * (1.0 - now), rate * later)
+        return [Factor(each) for each in (*numbers, 1.0 - rate * weight_decay, 1.0 - first, 1.0 - second)]
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
-        of_root, now, later, by_now, by_later = factors
-        g = gradient + weight_decay * parameter if weight_decay else gradient
-        mean, square = first * slots[0] + (1.0 - first) * g, second * slots[1] + (1.0 - second) * (g * g)
+        of_root, now, later, by_now, by_later, kept, of_gradient, of_square = factors
+        g = gradient
+        if is_used(weight_decay) and is_decoupled:
+            parameter = kept.times(parameter)
+        elif is_used(weight_decay):
+            g = g + weight_decay * parameter
+        mean, square = first * slots[0] + of_gradient.times(g), second * slots[1] + of_square.times(g * g)
         # As in torch, each parameter keeps its own product of momenta.
         product = slots[2] * now.value
         root = of_root.times(cnp.sqrt(square)) + epsilon
@@ -168,7 +184,7 @@ def lion(learning_rate: Rate = 1e-4, betas: Betas = (0.9, 0.99), *, weight_decay
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
         (rate,), (mean,) = factors, slots
         direction = cnp.sign(first * mean + (1.0 - first) * gradient)
-        if weight_decay:
+        if is_used(weight_decay):
             direction = direction + weight_decay * parameter
         return parameter - rate.times(direction), (second * mean + (1.0 - second) * gradient,)
 
@@ -195,7 +211,7 @@ def lamb(
         square = second * slots[1] + (1.0 - second) * (gradient * gradient)
         root = of_root.times(cnp.sqrt(square)) + epsilon
         direction = of_mean.times(mean / root)
-        if weight_decay:
+        if is_used(weight_decay):
             direction = direction + weight_decay * parameter
         of_parameter, of_step = cnp.sqrt(cnp.sum(parameter * parameter)), cnp.sqrt(cnp.sum(direction * direction))
         is_usable = (of_parameter > 0) & (of_step > 0)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import composit.numpy as cnp
-from composit.nn.optimizer import check_number
-from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, rate_alone, zeros_like
+from composit.nn.optimizer import check_number, is_used
+from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, zeros_like
 
 
 def adagrad(
@@ -31,19 +31,19 @@ def adagrad(
     check_number("adagrad", "initial_accumulator", initial_accumulator)
 
     def shared(rate: Any, number: Any) -> list[Factor]:
-        return [Factor(rate / (1.0 + (number - 1.0) * learning_rate_decay) if learning_rate_decay else rate)]
+        return [Factor(rate / (1.0 + (number - 1.0) * learning_rate_decay) if is_used(learning_rate_decay) else rate)]
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
         (rate,) = factors
-        g = gradient + weight_decay * parameter if weight_decay else gradient
+        g = gradient + weight_decay * parameter if is_used(weight_decay) else gradient
         total = slots[0] + g * g
         return parameter - rate.times(g / (cnp.sqrt(total) + epsilon)), (total,)
 
     def slots_of(parameter: Any) -> Slots:
         start = zeros_like(parameter)
-        return (start + initial_accumulator if initial_accumulator else start,)
+        return (start + initial_accumulator if is_used(initial_accumulator) else start,)
 
-    return optimizer_of("adagrad", rule, learning_rate, slots_of, shared, needs_count=bool(learning_rate_decay))
+    return optimizer_of("adagrad", rule, learning_rate, slots_of, shared, needs_count=is_used(learning_rate_decay))
 
 
 def rmsprop(
@@ -64,22 +64,25 @@ def rmsprop(
     check_number("rmsprop", "weight_decay", weight_decay)
     check_number("rmsprop", "momentum", momentum)
 
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        return [Factor(rate), Factor(1.0 - alpha)]
+
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
-        (rate,) = factors
-        g = gradient + weight_decay * parameter if weight_decay else gradient
+        rate, rest = factors
+        g = gradient + weight_decay * parameter if is_used(weight_decay) else gradient
         kept = list(slots)
-        square = kept[0] = alpha * kept[0] + (1.0 - alpha) * (g * g)
+        square = kept[0] = alpha * kept[0] + rest.times(g * g)
         if centered:
-            mean = kept[1] = alpha * kept[1] + (1.0 - alpha) * g
+            mean = kept[1] = alpha * kept[1] + rest.times(g)
             square = square - mean * mean
         step = g / (cnp.sqrt(square) + epsilon)
-        if momentum:
+        if is_used(momentum):
             step = kept[-1] = momentum * kept[-1] + step
         return parameter - rate.times(step), kept
 
-    count = 1 + centered + bool(momentum)
+    count = 1 + centered + is_used(momentum)
     return optimizer_of(
-        "rmsprop", rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], rate_alone, needs_count=False
+        "rmsprop", rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], shared, needs_count=False
     )
 
 
@@ -94,13 +97,16 @@ def adadelta(
     check_number("adadelta", "epsilon", epsilon)
     check_number("adadelta", "weight_decay", weight_decay)
 
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        return [Factor(rate), Factor(1.0 - rho)]
+
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
-        (rate,) = factors
-        g = gradient + weight_decay * parameter if weight_decay else gradient
-        square = rho * slots[0] + (1.0 - rho) * (g * g)
+        rate, rest = factors
+        g = gradient + weight_decay * parameter if is_used(weight_decay) else gradient
+        square = rho * slots[0] + rest.times(g * g)
         step = cnp.sqrt(slots[1] + epsilon) / cnp.sqrt(square + epsilon) * g
-        return parameter - rate.times(step), (square, rho * slots[1] + (1.0 - rho) * (step * step))
+        return parameter - rate.times(step), (square, rho * slots[1] + rest.times(step * step))
 
     return optimizer_of(
-        "adadelta", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), rate_alone, needs_count=False
+        "adadelta", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), shared, needs_count=False
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from composit.errors import ParameterError
-from composit.nn.optimizer import check_number
+from composit.nn.optimizer import check_number, is_used
 from composit.nn.optimizers.rule import Factor, Rate, RuleOptimizer, Slots, optimizer_of, zeros_like
 
 
@@ -52,7 +52,7 @@ def sgd(
     check_number("sgd", "momentum", momentum)
     check_number("sgd", "dampening", dampening, -math.inf)
     check_number("sgd", "weight_decay", weight_decay)
-    if nesterov and (not momentum or dampening):
+    if nesterov and (not is_used(momentum) or is_used(dampening)):
         raise ParameterError(
             f"sgd: nesterov=True was given with momentum={momentum!r} and dampening={dampening!r}; expected momentum > 0 and no "
             "dampening; pass momentum=0.9, or leave nesterov out"
@@ -60,15 +60,15 @@ def sgd(
 
     def shared(rate: Any, number: Any) -> list[Factor]:
         # torch starts with v = g; before the first step v is 0.
-        return [Factor(rate), Factor(1.0 - dampening * (number > 1.0) if dampening else 1.0)]
+        return [Factor(rate), Factor(1.0 - dampening * (number > 1.0) if is_used(dampening) else 1.0)]
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
         rate, share = factors
-        g = gradient + weight_decay * parameter if weight_decay else gradient
-        if not momentum:
+        g = gradient + weight_decay * parameter if is_used(weight_decay) else gradient
+        if not is_used(momentum):
             return parameter - rate.times(g), ()
         (velocity,) = slots
-        velocity = momentum * velocity + (share.times(g) if dampening else g)
+        velocity = momentum * velocity + (share.times(g) if is_used(dampening) else g)
         direction = g + momentum * velocity if nesterov else velocity
         return parameter - rate.times(direction), (velocity,)
 
@@ -76,8 +76,8 @@ def sgd(
         "sgd",
         rule,
         learning_rate,
-        lambda p: (zeros_like(p),) if momentum else (),
+        lambda p: (zeros_like(p),) if is_used(momentum) else (),
         shared,
-        needs_count=bool(dampening),
+        needs_count=is_used(dampening),
         kinds="fc",
     )

@@ -1,0 +1,144 @@
+"""What surrounds torch while a training objective is recorded on fake tensors: hooks, patches, and errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch._dispatch.python import enable_python_dispatcher
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
+from torch.fx import traceback as fx_traceback
+from torch.utils import checkpoint
+
+from composit.errors import UnsupportedOperationError
+from composit.source import describe_source, is_internal
+
+
+@contextmanager
+def recording(objective: torch.nn.Module, asked: str) -> Iterator[None]:
+    """Set torch up to record what an objective does, and leave no fake tensor in the attributes of its modules.
+
+    asked: begins the messages of errors
+
+    Raises:  UnsupportedOperationError: Python asks for values
+    """
+    attributes = {module: dict(vars(module)) for module in objective.modules()}
+    with (
+        torch.enable_grad(),
+        enable_python_dispatcher(),
+        torch.compiler.set_stance("force_eager"),
+        _calling_checkpointed_parts(),
+        _module_paths(objective),
+        _told(objective, asked),
+    ):
+        try:
+            yield
+        finally:
+            for module, before in attributes.items():
+                _put_back(vars(module), before)
+
+
+def _put_back(own: dict[str, Any], before: Mapping[str, Any]) -> None:
+    for name, value in list(own.items()):
+        if value is before.get(name) or not isinstance(value, torch.Tensor):
+            continue
+        if name in before:
+            own[name] = before[name]
+        else:
+            del own[name]
+
+
+@contextmanager
+def _module_paths(objective: torch.nn.Module) -> Iterator[None]:
+    """Note in each node of the graph in which module it was called."""
+    names = {module: name for name, module in objective.named_modules()}
+    path: list[str] = []
+
+    def note() -> None:
+        meta = fx_traceback.get_current_meta()
+        meta["nn_module_stack"] = {name: (_path_of(name), None) for name in path}
+
+    def enter(module: torch.nn.Module, args: Any) -> None:
+        path.append(names.get(module, type(module).__name__))
+        note()
+
+    def leave(module: torch.nn.Module, args: Any, output: Any) -> None:
+        path.pop()
+        note()
+
+    with fx_traceback.preserve_node_meta():
+        hooks = [
+            torch.nn.modules.module.register_module_forward_pre_hook(enter),
+            torch.nn.modules.module.register_module_forward_hook(leave, always_call=True),
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+@contextmanager
+def _told(objective: torch.nn.Module, asked: str) -> Iterator[None]:
+    """Say in our words where Python asks for values that a graph has not."""
+    try:
+        yield
+    except (DataDependentOutputException, DynamicOutputShapeException) as error:
+        raise UnsupportedOperationError(
+            f"{asked}: Python, or a shape, depends on the result of {error.func}{_place(objective, error)}\nexpected a program that is the "
+            "same for all values, since it is compiled once; use torch.where in place of a condition, masks of fixed size in place of "
+            "selections, and compute such values outside of the model"
+        ) from error
+
+
+def _place(objective: torch.nn.Module, error: BaseException) -> str:
+    """Return the innermost module of the error, and its innermost line that is neither torch's nor ours."""
+    names = {module: _path_of(name) for name, module in objective.named_modules()}
+    module, source = "", None
+    trace = error.__traceback__
+    while trace is not None:
+        code, own = trace.tb_frame.f_code, trace.tb_frame.f_locals.get("self")
+        if not is_internal(code) and not code.co_filename.startswith((_TORCH, "<")):
+            source = (code, trace.tb_lasti)
+        if isinstance(own, torch.nn.Module) and own in names:
+            module = f" in {names[own]} ({type(own).__name__})"
+        trace = trace.tb_next
+    return f"{module} at\n  {describe_source(source)}"
+
+
+def _path_of(name: str) -> str:
+    return name.removeprefix("model").removeprefix(".")
+
+
+_TORCH = torch.__path__[0]
+
+
+class _Called:
+    """Stands for torch's autograd function of checkpointing: calls the part, and forgets that it is to be computed again."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], preserve: bool, *args: Any) -> Any:
+        """Return what the part returns."""
+        return function(*args)
+
+
+def _around(*args: Any, **kwargs: Any) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _calling_checkpointed_parts() -> Iterator[None]:
+    """Make checkpointed parts parts like others.
+
+    Recorded as it is, the second computation would draw other random numbers than the first, since torch's generators
+    stand still while a graph is recorded.
+    """
+    before = checkpoint.CheckpointFunction, checkpoint._checkpoint_without_reentrant_generator
+    checkpoint.CheckpointFunction = _Called  # type: ignore[misc, assignment]  # a class in place of a class
+    checkpoint._checkpoint_without_reentrant_generator = _around
+    try:
+        yield
+    finally:
+        checkpoint.CheckpointFunction, checkpoint._checkpoint_without_reentrant_generator = before  # type: ignore[misc]
