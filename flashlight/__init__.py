@@ -14,6 +14,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 from flashlight import operations, tracer
+from flashlight.backend import TorchBackend
 from flashlight.capture.torch_modes import DataLeavesWarning
 from flashlight.captured.captured import Captured, capture
 from flashlight.comparison import Comparison, Difference, compare
@@ -35,6 +36,7 @@ __all__ = [
     "ProgramModule",
     "Report",
     "TrainingStep",
+    "TorchBackend",
     "capture",
     "compare",
     "from_export",

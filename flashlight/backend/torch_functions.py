@@ -204,8 +204,13 @@ def _(operation: AdvancedIndex, operands: Types, results: Types) -> Run | None:
     entries = operation.index
 
     def run(x: torch.Tensor, *indices: torch.Tensor) -> torch.Tensor:
-        following = iter(indices)
-        return x[tuple(next(following).long() if isinstance(entry, str) else entry for entry in entries)]
+        following, lengths = iter(indices), x.shape
+        return x[
+            tuple(
+                _places(next(following), lengths[axis]) if isinstance(entry, str) else entry
+                for axis, entry in enumerate(entries)
+            )
+        ]
 
     # With an integer among the entries numpy may place the axes elsewhere than torch, since it takes the integer as an array.
     return None if any(isinstance(entry, int) for entry in entries) else run
@@ -216,9 +221,10 @@ def _(operation: Take, operands: Types, results: Types) -> Run | None:
     if operation.mode != "raise" or not operands[0].shape:
         return None
     if operation.axis is None:
-        return lambda x, indices: x.reshape(-1)[indices.long()]
-    before = (slice(None),) * operation.axis
-    return lambda x, indices: x[(*before, indices.long())]
+        return lambda x, indices: x.reshape(-1)[_places(indices, x.numel())]
+    axis = operation.axis
+    before = (slice(None),) * axis
+    return lambda x, indices: x[(*before, _places(indices, x.shape[axis]))]
 
 
 @torch_callable.register
@@ -227,4 +233,23 @@ def _(operation: TakeAlongAxis, operands: Types, results: Types) -> Run | None:
     length = x.shape[axis]
     if x.shape[:axis] + x.shape[axis + 1 :] != indices.shape[:axis] + indices.shape[axis + 1 :]:
         return None
-    return lambda x, indices: torch.gather(x, axis, torch.where(indices < 0, indices + length, indices).long())
+    return lambda x, indices: torch.gather(
+        x, axis, _places(torch.where(indices < 0, indices + length, indices), length)
+    )
+
+
+def _places(indices: torch.Tensor, length: int) -> torch.Tensor:
+    """Return indices as torch takes them. On the CPU it says which is out of bounds; an accelerator would end the process."""
+    if indices.device.type != "cpu":
+        check_bounds(indices, length)
+    return indices.long()
+
+
+def check_bounds(indices: torch.Tensor, length: int) -> None:
+    """Raise unless all indices are within an axis.
+
+    Raises:  IndexError: numpy's words
+    """
+    wrong = indices[(indices < -length) | (indices >= length)]
+    if wrong.numel():
+        raise IndexError(f"index {int(wrong[0])} is out of bounds for axis with size {length}")

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import composit as cnp
+from composit.errors import ParameterError
 from composit.evaluation import clear_prepared_programs
 from flashlight.backend import TorchBackend
+from flashlight.backend.torch_functions import check_bounds
 from flashlight.conversion import array_of, tensor_of
 
 
@@ -93,3 +96,54 @@ def test_a_prepared_program_keeps_no_values_alive() -> None:
     gc.collect()
     assert operation() is None
     clear_prepared_programs()
+
+
+def _on_a_device(device: str) -> None:
+    """Compare a program of most kinds of steps: constants, indices, a scan, and an operation that numpy has to compute."""
+    rng = np.random.default_rng(0)
+    x, index = cnp.asarray(rng.normal(size=(4, 3)).astype(np.float32)), cnp.asarray(np.array([[2, -1], [0, 3]]))
+    last, every = cnp.nn.scan(lambda carry, row: (carry * 0.5 + row, carry), x[0] * 0, x)
+    results = [
+        cnp.matmul(x, x.T) + cnp.ones((4, 4), "float32"),
+        x[index],
+        cnp.take_along_axis(x, cnp.argsort(x, axis=0), axis=0),
+        cnp.gcd(index * 4, 6),
+        cnp.fft.fft(x),
+        x.sum(),
+        last,
+        every,
+        x,
+    ]
+    for value, expected in zip(
+        cnp.evaluate(results, backend=TorchBackend(device=device)), cnp.evaluate(results), strict=True
+    ):
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+        assert type(value) is type(expected)
+        assert value.dtype == expected.dtype
+
+
+def test_operands_go_to_the_device_and_results_come_back() -> None:
+    # torch keeps "cpu:0" apart from "cpu", so it takes the way of a device that is not the CPU.
+    _on_a_device("cpu:0")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that torch can use")
+def test_a_gpu_gives_numpys_values_and_errors() -> None:
+    _on_a_device("cuda")
+    x, index = cnp.asarray(np.arange(4.0)), cnp.asarray(np.array([9]))
+    with pytest.raises(IndexError, match="index 9 is out of bounds for axis with size 4"):
+        cnp.evaluate(cnp.take(x, index * 1), backend=TorchBackend(device="cuda"))
+
+
+def test_indices_are_checked_before_a_device_that_cannot_say_which_is_wrong() -> None:
+    check_bounds(torch.tensor([-3, 2]), 3)
+    check_bounds(torch.zeros(0, dtype=torch.int64), 0)
+    for wrong in (3, -4):
+        with pytest.raises(IndexError, match=f"index {wrong} is out of bounds for axis with size 3"):
+            check_bounds(torch.tensor([[0, wrong]]), 3)
+
+
+@pytest.mark.parametrize("device", ["gpu", "meta", "", "cuda:99", "privateuseone", None, 3.5])
+def test_a_device_that_cannot_compute_is_an_error(device: Any) -> None:
+    with pytest.raises(ParameterError, match=r"torch: device=.* on which torch .* cannot compute here .*'cpu'"):
+        TorchBackend(device=device)
