@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from mosaic.codegen.reducers import identity_of
 from mosaic.ir.affine import Extents, Number, most, moves
@@ -22,7 +23,11 @@ def canonical(definition: Definition) -> Definition:
 
     Before:  t[2, 3, 4] = exp(x[2, 3, 4])
     After:   t[24] = exp(x[24])
+
+    Axes go in the order in which all arrays have them in memory, if there is one: channels that are stored last become the
+    last axis.
     """
+    definition = _in_memory_order(without_unit_axes(definition))
     seen = list(views(definition.expression))
     num_kept = definition.result.ndim
     kept = merged_extents([definition.result, *seen], definition.domain, range(num_kept))
@@ -30,6 +35,27 @@ def canonical(definition: Definition) -> Definition:
     result = definition.reshaped(kept, reduced)
     assert result is not None, "merged axes are dense in every view"
     return without_idle_reducer(result)
+
+
+def _in_memory_order(definition: Definition) -> Definition:
+    """Return the definition with its kept axes from the outermost in memory inward, where all views agree on that order.
+
+    Before:  t[64, 56 by 1, 64] = exp(x[64, 56 by 1, 64])
+    After:   t[56, 64] = exp(x[56, 64])
+    """
+    count = definition.result.ndim
+    seen = [definition.result.strides, *(view.strides[:count] for view in views(definition.expression))]
+    axes = range(count)
+    if all(_lie_in_order(strides, axes) for strides in seen):
+        return definition
+    order = sorted(axes, key=lambda axis: -max(abs(strides[axis]) for strides in seen))
+    return definition.transposed(order) if all(_lie_in_order(strides, order) for strides in seen) else definition
+
+
+def _lie_in_order(strides: Sequence[int], order: Sequence[int]) -> bool:
+    """Whether a view moves along each axis in larger steps than along those that follow it."""
+    steps = [abs(strides[axis]) for axis in order if strides[axis]]
+    return all(one > other for one, other in pairwise(steps))
 
 
 def without_unit_axes(definition: Definition) -> Definition:

@@ -9,13 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import singledispatch
 
-from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
+from mosaic.ir.affine import most, moves
+from mosaic.ir.expressions import Accumulated, Expression, Load, loads, map_views, rewrite, size, views, walk
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
-from mosaic.ir.views import Buffer, View
+from mosaic.ir.views import Buffer, Shape, View, numbers_only
 from mosaic.lowering.registry import Memory
+from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.inline_elementwise import largest_expression
 from mosaic.passes.uses import moves_behind_update, readers, updates
+
+fewest_rows = 6
+"""A product of fewer rows would leave registers for sums empty, which costs more than a pass over the result."""
 
 
 def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
@@ -60,7 +65,7 @@ def with_epilogue(user: Kind, matmul: Matmul) -> Matmul | None:
 def _(user: Definition, matmul: Matmul) -> Matmul | None:
     if user.reducer is not None or user.base is not None or user.num_elements != matmul.result.size:
         return None
-    shaped = in_order_of(matmul.result.buffer, user).reshaped(matmul.result.shape, ())
+    matmul, shaped = _in_one_shape(matmul, in_order_of(matmul.result.buffer, user))
     if shaped is None or shaped.result.dtype.itemsize > matmul.result.dtype.itemsize:
         return None
     for load in loads(shaped.expression):
@@ -80,8 +85,46 @@ def _(user: Definition, matmul: Matmul) -> Matmul | None:
     return replace(matmul, result=shaped.result, epilogue=expression, origins=origins)
 
 
+def _in_one_shape(matmul: Matmul, user: Definition) -> tuple[Matmul, Definition | None]:
+    """Return product and user with the same axes: the product's, or the user's where its rows are not evenly apart.
+
+    Rows that go into the middle of an array with a border, y[56, 56, 144 by 8352, 144, 1], are rows of 56 products.
+    """
+    shaped = user.reshaped(matmul.result.shape, ())
+    *positions, columns = user.result.extents or (1,)
+    if shaped is not None or columns != matmul.result.shape[-1] or len(positions) < 2 or moves(user.result.extents):
+        return matmul, shaped
+    if most(positions[-1]) < fewest_rows:
+        return matmul, None
+    split = _with_positions(matmul, numbers_only(tuple(positions)))
+    return (matmul, None) if split is None else (split, user)
+
+
+def _with_positions(matmul: Matmul, positions: Shape) -> Matmul | None:
+    """Return the same product with its batch and rows in another shape, or None if a view does not allow it.
+
+    Before:  y[3136, 144] = x[3136, 24] @ w[24, 144]
+    After:   y[56, 56, 144] = x[56, 56, 24] @ w[56, 24, 144 by 0, 144, 1]       of positions (56, 56)
+    """
+    count = matmul.result.ndim - 1
+    if any(matmul.right.strides[: count - 1]):
+        return None
+    changed = {}
+    for view in (matmul.result, matmul.left, *views(matmul.epilogue)):
+        outer = View(view.buffer, view.offset, view.extents[:count], view.strides[:count]).reshape(positions)
+        if outer is None:
+            return None
+        extents, strides = (*positions, *view.extents[count:]), outer.strides + view.strides[count:]
+        changed[view] = View(view.buffer, view.offset, extents, strides)
+    right = matmul.right.drop_axes(range(count - 1)).expand_dims(range(len(positions) - 1))
+    right = right.broadcast_to((*positions[:-1], *right.shape[len(positions) - 1 :]))
+    epilogue = map_views(matmul.epilogue, lambda view: changed[view])
+    return replace(matmul, result=changed[matmul.result], left=changed[matmul.left], right=right, epilogue=epilogue)
+
+
 def in_order_of(buffer: Buffer, user: Definition) -> Definition:
     """Return the definition with its axes in the order in which a dense buffer that it reads has them."""
+    user = without_unit_axes(user)
     seen = next(load.view for load in loads(user.expression) if load.view.buffer is buffer)
     order = sorted(range(seen.ndim), key=lambda axis: (-seen.strides[axis], axis))
     if 0 in seen.strides or order == list(range(seen.ndim)):

@@ -1,0 +1,94 @@
+"""Arrays with channels last: what follows a convolution is in its epilogue, or runs along the channels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import composit as cnp
+import mosaic
+from composit.nn import relu
+from composit.nn.operations import convolution
+from mosaic.ir.expressions import Apply, Load
+from mosaic.ir.statements import Definition
+from mosaic.ir.views import Buffer, BufferKind, View
+from mosaic.passes.canonical_axes import canonical
+from tests.mosaic.comparison import assert_same_values, check, tensor
+
+
+def _stage(name: str, output: Any, *inputs: Any) -> list[str]:
+    (text,) = [stage.text for stage in mosaic.stages(output, inputs=list(inputs)) if stage.name == name]
+    return [line for line in text.splitlines() if "=" in line]
+
+
+def _normalised(x: Any, num_channels: int) -> Any:
+    scale, shift = (tensor(num_channels, 1, 1, seed=seed) for seed in (1, 2))
+    return relu((x - shift) * scale + shift)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_convolutions_epilogue_takes_a_normalisation_and_an_activation(batch: int) -> None:
+    x, first, second = tensor(batch, 3, 9, 9), tensor(16, 3, 3, 3), tensor(8, 16, 3, 3)
+    y = cnp.sum(convolution(_normalised(convolution(x, first), 16), second), axis=(2, 3))
+    lines = _stage("fuse_rows", y, x)
+    products = [line for line in lines if " @ " in line]
+    assert [" then maximum(add(multiply(subtract(" in line for line in products] == [True, False]
+    assert "maximum" not in "".join(line for line in lines if line not in products)
+    check(y)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_rows_of_a_product_go_into_an_array_with_a_border(batch: int) -> None:
+    x, wide, depthwise = tensor(batch, 4, 8, 7), tensor(24, 4, 1, 1), tensor(24, 1, 3, 3)
+    hidden = _normalised(convolution(x, wide), 24)
+    y = _normalised(convolution(hidden, depthwise, padding=1, groups=24), 24)
+    lines = _stage("fuse_rows", y, x)
+    (product,) = [line for line in lines if " @ " in line]
+    assert " then maximum(" in product
+    assert product.split(" = ")[0].endswith("from 240]")  # inside the border of 9 columns of 24 channels
+    check(y)
+
+
+def test_products_of_few_rows_are_not_cut_into_fewer() -> None:
+    x, wide, depthwise = tensor(1, 4, 16, 3), tensor(24, 4, 1, 1), tensor(24, 1, 3, 3)
+    y = convolution(_normalised(convolution(x, wide), 24), depthwise, padding=1, groups=24)
+    (product,) = [line for line in _stage("fuse_rows", y, x) if " @ " in line]
+    assert "[48, 24] = " in product
+    assert " then " not in product
+    check(y)
+
+
+def test_filters_of_a_depthwise_convolution_are_stored_as_its_lanes_read_them() -> None:
+    x, filters = tensor(1, 8, 8, 16), tensor(16, 1, 3, 3, seed=1)
+    y = cnp.sum(convolution(cnp.moveaxis(x, -1, 1), filters, groups=16), axis=(2, 3))
+    reads = "".join(_stage("store_constants", y, x)).split("constant_")[1:]
+    assert len(reads) == 9
+    assert len({read.split("[")[0] for read in reads}) == 1  # one array holds all taps
+    assert all(" by 1, 0, 0" in read.split("]")[0] for read in reads), reads  # 16 lanes, and 36 positions to sum over
+    assert_same_values(mosaic.compile(y, inputs=[x])(cnp.evaluate(x)), cnp.evaluate(y))
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_overlapping_windows_of_a_constant_are_not_stored_several_times(strides: int) -> None:
+    x, filters = tensor(1, 9, 9, 16), tensor(16, 1, 3, 3, seed=1)
+    y = convolution(cnp.moveaxis(x, -1, 1), filters, groups=16, strides=strides)
+    model = mosaic.compile(y, inputs=[filters])
+    assert model.buffers.constant_bytes < 2 * 9 * 9 * 16 * 4
+    assert_same_values(model(cnp.evaluate(filters)), cnp.evaluate(y))
+
+
+def _view(number: int, strides: tuple[int, ...]) -> View:
+    buffer = Buffer(BufferKind.TEMPORARY, number, 64 * 56, np.dtype(np.float32))
+    return View(buffer, 0, (64, 56), strides)
+
+
+def test_axes_go_in_the_order_of_memory_where_all_arrays_agree() -> None:
+    read, result = _view(0, (1, 64)), _view(1, (1, 64))
+    definition = Definition(result, Apply("exp", (Load(read),), np.dtype(np.float32)), (0,))
+    assert str(canonical(definition)) == "temporary_1[3584] = exp(temporary_0[3584])"
+
+
+def test_axes_stay_where_arrays_disagree() -> None:
+    read, result = _view(0, (1, 64)), _view(1, (56, 1))
+    definition = Definition(result, Apply("exp", (Load(read),), np.dtype(np.float32)), (0,))
+    assert str(canonical(definition)) == "temporary_1[64, 56] = exp(temporary_0[64, 56 by 1, 64])"
