@@ -33,6 +33,7 @@ from mosaic.passes.schedule import Machine, schedule
 from mosaic.passes.split_reductions import split_reductions
 from mosaic.passes.split_regions import regions_of, split_regions
 from mosaic.passes.stages import FoldedProgram, Plans, Steps
+from mosaic.passes.store_constants import store_constants
 from mosaic.passes.store_panels import store_panels
 from mosaic.passes.tile_scheme import TileScheme
 from mosaic.passes.validate import validate
@@ -129,6 +130,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         return options.tile_scheme.panel_width(matmul, options.target)
 
     yield partial(store_panels, memory=memory, panel_width=panel_width, keep_packed=options.keep_packed)
+    yield store_constants
     yield write_in_place
     yield partial(schedule, machine=Machine(options.target, options.tile_scheme.blocking))
 

@@ -22,6 +22,7 @@ PASSES = [
     "fuse_attention",
     "remove_fences",
     "store_panels",
+    "store_constants",
     "write_in_place",
     "schedule",
     "split_regions",
@@ -328,6 +329,17 @@ def test_fuse_attention_joins_two_products_and_the_rows_between_them() -> None:
             temporary_6[2, 4, 3] = temporary_5[2, 4, 4] @ input_0[2, 4, 3]
         return temporary_6[2, 4, 3]
         """
+    )
+
+
+def test_store_constants_puts_what_lanes_read_side_by_side() -> None:
+    x, filters = doubles(1, 8, 8, 16), doubles(16, 1, 1, 2)
+    y = cnp.exp(cnp.nn.operations.convolution(cnp.moveaxis(x, -1, 1), filters, groups=16))
+    before, after = around("store_constants", cnp.sum(y, axis=(2, 3)), [x])
+    assert "constant_0[16, 8, 7 by 2, 0, 0])" in before
+    assert "constant_0[16, 8, 7 by 2, 0, 0 from 1])" in before
+    assert after == before.replace("constant_0[16, 8, 7 by 2, 0, 0]", "constant_1[16, 8, 7 by 1, 0, 0]").replace(
+        "constant_0[16, 8, 7 by 2, 0, 0 from 1]", "constant_1[16, 8, 7 by 1, 0, 0 from 16]"
     )
 
 
