@@ -26,7 +26,7 @@ from composit.guards import (
     reads_of,
 )
 from composit.handle import TensorHandle, described
-from composit.input_keys import check_traced, tensors_given
+from composit.input_keys import array_given, check_traced, tensors_given
 from composit.keys import Key
 from composit.locks import fork_safe_lock
 from composit.node import Node, Operands, plan_of, set_plan
@@ -331,7 +331,7 @@ def _fitting(handle: TensorHandle, value: Any) -> Array:
     expected = handle.type
     if isinstance(value, TensorHandle):
         value = evaluate(value)
-    array = np.asarray(value)
+    array = array_given(value)
     if not hasattr(value, "__array__") and _is_of_kind(array, expected.dtype):
         array = np.asarray(value, dtype=expected.dtype)
     if array.shape != expected.shape:

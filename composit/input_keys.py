@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from composit.containers import map_leaves
 from composit.errors import OperandError, ParameterError, UnreachedInputError
 from composit.handle import TensorHandle, described, make_tensor
 from composit.node import Node
-from composit.operation import Input
+from composit.operation import Array, Input
 from composit.program import ancestors_in_order
 from composit.value import Value, identity_of, value_of
 
@@ -72,6 +73,12 @@ class _Graph:
     def first_reached(self, candidates: Sequence[TensorHandle]) -> TensorHandle:
         reached = {identity_of(node, index) for node in self._all() for index in range(len(node.types))}
         return next((each for each in candidates if value_of(each).identity in reached), candidates[0])
+
+
+@singledispatch
+def array_given(value: Any) -> Array:
+    """Return what was given for an input as an array; other packages register their tensors that numpy cannot read."""
+    return np.asarray(value)
 
 
 def check_traced(function: str, outputs: Any) -> None:

@@ -25,20 +25,34 @@ TORCH_TO_NUMPY: dict[torch.dtype, Dtype] = {
     torch.complex128: np.dtype(np.complex128),
 }
 NUMPY_TO_TORCH: dict[Dtype, torch.dtype] = {dtype: torch_dtype for torch_dtype, dtype in TORCH_TO_NUMPY.items()}
+# numpy has no bfloat16. Its numbers are float32 in the graph, rounded to those that bfloat16 has.
+TORCH_TO_NUMPY[torch.bfloat16] = np.dtype(np.float32)
+# torch computes on them in float32, and rounds the result.
+HALVES = frozenset((torch.float16, torch.bfloat16))
 
 
 def numpy_dtype(dtype: torch.dtype, asked: str = "trace") -> Dtype:
-    """Return numpy's dtype of the same bits; `asked` begins the error's message.
+    """Return the dtype that tensors of a dtype have in graphs: numpy's of the same bits, float32 for bfloat16.
 
-    Raises:  DtypeError: numpy has no such dtype (bfloat16, float8, quantized)
+    asked: begins the error's message
+
+    Raises:  DtypeError: numpy has no such dtype (float8, complex32, quantized)
     """
     known = TORCH_TO_NUMPY.get(dtype)
     if known is None:
         raise DtypeError(
-            f"{asked}: a tensor of dtype {dtype} was met; expected a dtype that numpy has, since graphs hold arrays; convert the model "
-            "and its inputs first, for example with model.float(), and leave torch.autocast"
+            f"{asked}: a tensor of dtype {dtype} was met; expected a dtype that numpy has, or bfloat16, since graphs hold arrays; convert "
+            "the model and its inputs first, for example with model.float()"
         )
     return known
+
+
+def computing_dtype(dtype: torch.dtype, asked: str = "trace") -> Dtype:
+    """Return the dtype in which torch computes on tensors of a dtype: float32 for both kinds of half precision."""
+    return _FLOAT32 if dtype in HALVES else numpy_dtype(dtype, asked)
+
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 def type_of(tensor: torch.Tensor) -> TensorType:
@@ -47,19 +61,31 @@ def type_of(tensor: torch.Tensor) -> TensorType:
 
 
 def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
-    """Return a read-only numpy view of the tensor's memory; a copy for tensors on other devices and lazy conjugates.
+    """Return a read-only numpy view of the tensor's memory; a copy for bfloat16, other devices and lazy conjugates.
 
     asked: begins the error's message
 
     Raises:  OperandError: the tensor is sparse; DtypeError: numpy has no such dtype
     """
-    array = shared_array(tensor, asked)
+    array = _array(tensor, asked)
     array.flags.writeable = False
     return array
 
 
 def shared_array(tensor: torch.Tensor, asked: str) -> Array:
-    """Return an array like `array_of`, for those who write to the tensor's memory."""
+    """Return an array like `array_of`, for those who write to the tensor's memory.
+
+    Raises:  DtypeError: of bfloat16 there are only copies; and as `array_of`
+    """
+    if tensor.dtype is torch.bfloat16:
+        raise DtypeError(
+            f"{asked}: a tensor of dtype {tensor.dtype} was met, whose memory is to be written to; expected a dtype that numpy has; convert "
+            "the model and its inputs first, for example with model.float()"
+        )
+    return _array(tensor, asked)
+
+
+def _array(tensor: torch.Tensor, asked: str) -> Array:
     numpy_dtype(tensor.dtype, asked)
     if tensor.layout is not torch.strided:
         raise OperandError(
@@ -68,8 +94,19 @@ def shared_array(tensor: torch.Tensor, asked: str) -> Array:
         )
     # Unseen by modes, such as that of a trace: nothing is computed.
     with torch._C._DisableTorchDispatch():
-        array: Array = _numpy(tensor.detach().cpu().resolve_conj().resolve_neg())
+        own = tensor.detach().cpu().resolve_conj().resolve_neg()
+        array: Array = _numpy(own.float() if own.dtype is torch.bfloat16 else own)
     return array
+
+
+def bytes_of(tensor: torch.Tensor) -> Array:
+    """Return the tensor's memory as an array that shares it; of bfloat16 as integers of the same bits."""
+    if tensor.dtype is not torch.bfloat16:
+        return array_of(tensor)
+    with torch._C._DisableTorchDispatch():
+        bits: Array = _numpy(tensor.detach().cpu().view(torch.int16))
+    bits.flags.writeable = False
+    return bits
 
 
 # Of torch's base class, since a trace replaces that of torch.Tensor.

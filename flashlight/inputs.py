@@ -10,8 +10,9 @@ import torch
 
 from composit.apply import input_of
 from composit.errors import StaleTensorError
+from composit.input_keys import array_given
 from composit.operation import Array, Input
-from flashlight.conversion import array_of, type_of
+from flashlight.conversion import array_of, bytes_of, type_of
 
 
 class TorchInput(Input):
@@ -19,11 +20,13 @@ class TorchInput(Input):
 
     is_parameter: the tensor is a torch.nn.Parameter
 
+    bfloat16 is converted, once.
+
     The graph stands for the value that torch saw, so `read` raises if the value has changed since. torch counts the writes to
     a tensor (`tensor._version`), but not those through `tensor.data` or numpy: a checksum notices them.
     """
 
-    __slots__ = ("_checksum", "_tensor", "_version", "is_parameter")
+    __slots__ = ("_bytes", "_checksum", "_tensor", "_version", "is_parameter")
     # The trace drops its handles when it ends; users still name the tensor later: evaluate(..., inputs={tensor: array}).
     outlives_handles = True
     shares_memory = True
@@ -40,13 +43,14 @@ class TorchInput(Input):
             return
         self._tensor = tensor
         self._version = version_of(tensor)
+        self._bytes = bytes_of(tensor)
         has_no_version = tensor.is_inference() and not isinstance(tensor, torch.nn.Parameter)
         if has_no_version or tensor.grad_fn is not None:
             # Copy. Without a count, a write would go unnoticed. A tensor that autograd made would keep its history
             # alive, and an alias of it made inside a trace has its own count.
             self.snapshot()
         else:
-            self._checksum = checksum(self._array)
+            self._checksum = checksum(self._bytes)
 
     @property
     def value(self) -> Array:
@@ -58,13 +62,14 @@ class TorchInput(Input):
         if self._tensor is not None:
             self._array = np.array(self._array)
             self._array.flags.writeable = False
+            self._bytes = self._array
             self._tensor = None
 
     def was_changed(self) -> bool:
         """Return whether the memory holds another value than at the trace."""
         if self._tensor is None:
             return False
-        return version_of(self._tensor) != self._version or checksum(self._array) != self._checksum
+        return version_of(self._tensor) != self._version or checksum(self._bytes) != self._checksum
 
     def read(self) -> Any:  # Any: as Input.read
         """Return the value.
@@ -109,6 +114,11 @@ def _in_memory_order(array: Array) -> Array:
 def version_of(tensor: torch.Tensor) -> int:
     """Return torch's count of writes to the tensor's memory; -1 for inference tensors, which have none."""
     return -1 if tensor.is_inference() else tensor._version
+
+
+@array_given.register
+def _(value: torch.Tensor) -> Array:
+    return array_of(value, "inputs") if value.dtype is torch.bfloat16 else np.asarray(value)
 
 
 def copied_input(tensor: torch.Tensor) -> Any:  # Any: LazyTensor

@@ -14,7 +14,7 @@ from torch._ops import OpOverload, OpOverloadPacket
 
 from composit.errors import ParameterError
 from composit.operation import Dtype, Shape
-from flashlight.conversion import numpy_dtype
+from flashlight.conversion import HALVES, computing_dtype, numpy_dtype
 
 # Takes the call and torch's arguments, with lazy tensors in place of tensors; returns lazy tensors. NotImplemented means
 # that the row does not cover this call, which is then captured through torch's decomposition.
@@ -66,8 +66,14 @@ class Call:
 
     @property
     def dtype(self) -> Dtype:
-        """The dtype of the (first) result, as torch decided it."""
-        return numpy_dtype(self.first.dtype)
+        """The dtype of the (first) result, as torch decided it; float32 for half precision, in which torch computes."""
+        return self.dtype_of(self.first)
+
+    def dtype_of(self, result: torch.Tensor) -> Dtype:
+        """Return the dtype that the row gives a result."""
+        if result.dtype in HALVES and not traits_of(self.operation).moves_elements:
+            return computing_dtype(result.dtype)
+        return numpy_dtype(result.dtype)
 
     @property
     def shape(self) -> Shape:
@@ -78,15 +84,24 @@ class Call:
     def result_types(self) -> list[tuple[Dtype, Shape]]:
         """The dtypes and shapes of all results that are tensors."""
         results = self.result if isinstance(self.result, list | tuple) else [self.result]
-        return [(numpy_dtype(each.dtype), tuple(each.shape)) for each in results if isinstance(each, torch.Tensor)]
+        return [(self.dtype_of(each), tuple(each.shape)) for each in results if isinstance(each, torch.Tensor)]
 
     def common_dtype(self, *positions: int) -> Dtype:
         """Return the dtype in which torch computes on the arguments at these positions: its promotion, not numpy's."""
+        return computing_dtype(self.promoted(*positions))
+
+    def promoted(self, *positions: int) -> torch.dtype:
+        """Return the torch dtype to which torch promotes the arguments at these positions."""
         operands = [self.arguments[position] for position in positions]
-        dtype = operands[0].dtype if isinstance(operands[0], torch.Tensor) else torch.result_type(operands[0], 0)
         if len(operands) > 1:
-            dtype = torch.result_type(operands[0], operands[1])
-        return numpy_dtype(dtype)
+            return torch.result_type(operands[0], operands[1])
+        return operands[0].dtype if isinstance(operands[0], torch.Tensor) else torch.result_type(operands[0], 0)
+
+    @property
+    def half(self) -> torch.dtype | None:
+        """The half precision of the first tensor among the arguments, None if it has another dtype."""
+        first = next((each for each in self.arguments if isinstance(each, torch.Tensor)), None)
+        return first.dtype if first is not None and first.dtype in HALVES else None
 
 
 _rows: dict[OpOverload[..., Any] | OpOverloadPacket[..., Any], Row] = {}
@@ -97,7 +112,8 @@ def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> 
     """Register the decorated function as the row that builds the graph of these torch operations.
 
     The function gets the `Call` and torch's arguments with lazy tensors in place of tensors, and returns lazy tensors of
-    the shapes and dtypes that torch returned (`call.shape`, `call.dtype`). A packet such as `torch.ops.aten.add` stands
+    the shapes and dtypes that torch returned (`call.shape`, `call.dtype`). Tensors of half precision come as float32, and what
+    the row returns for them is rounded (flashlight/half_precision.py). A packet such as `torch.ops.aten.add` stands
     for all its overloads. In-place and `out=` forms follow from the plain one.
 
     Raises:  ParameterError: an argument is no torch operation
@@ -161,6 +177,11 @@ class Traits:
     can_decompose: bool
     is_composite: bool
     needs_decomposition: bool
+
+    @property
+    def moves_elements(self) -> bool:
+        """Whether its results are elements of an argument, as they are."""
+        return self.is_view or self.moves_view
 
 
 # Operations that write to arguments without marking them in their schema.

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from composit.nn.operations.half_precision import RoundToBfloat16, RoundToFloat16
 from composit.numpy.calls.expressions import SameValue
 from composit.numpy.creation.from_nothing import Full
 from composit.numpy.elementwise import table
@@ -61,6 +62,16 @@ def _(operation: Astype, operands: Types, results: Types) -> Run | None:
 @torch_callable.register
 def _(operation: SameValue, operands: Types, results: Types) -> Run | None:
     return lambda x, *_: x.clone()
+
+
+@torch_callable.register
+def _(operation: RoundToBfloat16, operands: Types, results: Types) -> Run | None:
+    return lambda x: x.bfloat16().float()
+
+
+@torch_callable.register
+def _(operation: RoundToFloat16, operands: Types, results: Types) -> Run | None:
+    return lambda x: x.half().float()
 
 
 @torch_callable.register

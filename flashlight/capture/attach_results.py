@@ -17,6 +17,7 @@ from flashlight.capture.traced_tensors import TracedTensor, add_result, add_view
 from flashlight.capture.views import OperationView, inverse_of
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
+from flashlight.half_precision import rounded
 from flashlight.nested import NestedTensor
 from flashlight.table import Call, Traits
 
@@ -142,6 +143,7 @@ class Results:
         if isinstance(lazy, NestedTensor):
             return lazy
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
+        lazy = rounded(lazy, tensor.dtype)
         if lazy.shape != shape or lazy.dtype != dtype:
             raise DtypeError(
                 f"its row gave {lazy.dtype}{list(lazy.shape)} where torch returned {dtype}{list(shape)}; a row must give call.shape and "
@@ -155,7 +157,7 @@ class Results:
 class _TypeOfCall:
     """Stands in for the `Call` when a row is repeated on another base. It has the result's type, and keeps no tensor alive."""
 
-    __slots__ = ("dtype", "operation", "shape")
+    __slots__ = ("dtype", "operation", "shape")  # dtype: views keep their elements, half precision too
 
     def __init__(self, call: Call) -> None:
         self.operation = call.operation

@@ -23,7 +23,7 @@ from composit.types import LazyTensor
 from flashlight.capture.layouts import Layout, layout_of, overwritten
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.views import LayoutView, SameView, View
-from flashlight.conversion import array_of
+from flashlight.conversion import array_of, bytes_of
 from flashlight.inputs import TorchInput, checksum
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Memory:
 
     def export(self, tensor: torch.Tensor) -> None:
         """Note that Python got the elements of a tensor as memory that it may write to."""
-        array = array_of(tensor)
+        array = bytes_of(tensor)
         self.exported = (array, checksum(array))
 
     def was_written_outside(self) -> bool:

@@ -25,7 +25,8 @@ from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import SameView
 from flashlight.comparison import TorchValues
-from flashlight.conversion import TORCH_TO_NUMPY
+from flashlight.conversion import HALVES, TORCH_TO_NUMPY
+from flashlight.half_precision import widened
 from flashlight.inputs import copied_input
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
 
@@ -119,9 +120,12 @@ class Recorder:
             self._find_fills(traits, arguments, keywords)
         call = Call(operation, arguments, keywords)
         with RowErrors(call, self.scopes):
-            lazy_arguments = [self._lazy(argument) for argument in arguments]
+            as_stored = traits.moves_elements
+            lazy_arguments = [self._lazy(argument, as_stored) for argument in arguments]
             lazy_keywords = {
-                name: self._lazy(value) for name, value in keywords.items() if name not in traits.out_arguments
+                name: self._lazy(value, as_stored)
+                for name, value in keywords.items()
+                if name not in traits.out_arguments
             }
             written = self._written(traits, arguments, keywords)
         if operation is aten.set_.source_Tensor:
@@ -269,11 +273,15 @@ class Recorder:
             if np.any(value.node.operation.read()):
                 traced.write(value)
 
-    def _lazy(self, argument: Any) -> Any:  # Any: what torch operations take: tensors, numbers, nested lists of them
+    def _lazy(
+        self, argument: Any, as_stored: bool
+    ) -> Any:  # Any: what torch operations take: tensors, numbers, lists of them
+        """Return an argument with lazy tensors; half precision as float32, unless it is wanted as it is stored."""
         if isinstance(argument, torch.Tensor):
-            return self.read(argument)
+            lazy = self.read(argument)
+            return lazy if as_stored or argument.dtype not in HALVES else widened(lazy, argument.dtype)
         if isinstance(argument, list | tuple) and any(isinstance(item, torch.Tensor) for item in argument):
-            return [self._lazy(item) for item in argument]
+            return [self._lazy(item, as_stored) for item in argument]
         return argument
 
     def _adopt(self, tensor: torch.Tensor) -> TracedTensor:

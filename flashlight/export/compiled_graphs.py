@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from flashlight.export.draws import Draw, with_draws
 from flashlight.export.fx_graphs import GraphTensor, build_graph, graph_input
-from flashlight.export.tensor_programs import TensorProgram, tensor_program
+from flashlight.export.tensor_programs import TensorProgram, tensor_program, without_bfloat16
 
 MAX_VARIANTS = 32
 
@@ -68,7 +68,7 @@ class _Variant:
         self._draws: list[Draw] = draws
         self._outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
         made = [each for each in self._outputs if isinstance(each, GraphTensor)]
-        self._strides = [each.fake.stride() for each in made]
+        self._layouts = [(each.fake.stride(), each.fake.dtype) for each in made]
         self._outputs = [None if isinstance(each, GraphTensor) else (each,) for each in self._outputs]
         self._program: TensorProgram | None = None
         if made:
@@ -78,13 +78,14 @@ class _Variant:
         """Return the outputs for the values of the inputs."""
         with torch.no_grad():
             all_tensors = with_draws(tensors, self._draws, self._backend)
-            results = [] if self._program is None else self._program(all_tensors)
-            made = iter([_in_layout(*pair) for pair in zip(results, self._strides, strict=True)])
+            results = [] if self._program is None else self._program(without_bfloat16(all_tensors))
+            made = iter([_in_layout(result, *each) for result, each in zip(results, self._layouts, strict=True)])
         return [next(made) if each is None else each[0] for each in self._outputs]
 
 
-def _in_layout(tensor: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
-    """Return the tensor with the strides that torch's own kernels would give: other parts of its graph rely on them."""
+def _in_layout(tensor: torch.Tensor, strides: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+    """Return the tensor with the strides and the dtype that torch's own kernels would give: other parts of its graph rely on them."""
+    tensor = tensor.to(dtype)  # bfloat16 is float32 in a program
     if tensor.stride() == strides or tensor.numel() == 0:
         return tensor
     made = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)

@@ -12,7 +12,7 @@ from torch.utils import _pytree as pytree
 
 from composit.operation import Shape
 from composit.types import LazyTensor
-from flashlight.export.tensor_programs import TensorProgram, tensor_program
+from flashlight.export.tensor_programs import TensorProgram, tensor_program, without_bfloat16
 
 # Shape, strides and dtype of a torch tensor.
 Layout: TypeAlias = tuple[Shape, tuple[int, ...], torch.dtype]
@@ -58,7 +58,8 @@ class Draw:
             return [torch.empty_strided(shape, strides, dtype=dtype) for shape, strides, dtype in self.layouts]
         if self._program is None:
             self._program = tensor_program(self.operands, self.inputs, backend)
-        return self._program(tensors[: len(self.inputs)])
+        operands = self._program(without_bfloat16(tensors[: len(self.inputs)]))
+        return [operand.to(dtype) for operand, (_, _, dtype) in zip(operands, self.layouts, strict=True)]
 
 
 def with_draws(tensors: Sequence[torch.Tensor], draws: Sequence[Draw], backend: str) -> list[torch.Tensor]:

@@ -29,6 +29,7 @@ from flashlight.capture.row_errors import advice, described_arguments
 from flashlight.conversion import array_of, numpy_dtype
 from flashlight.export.draws import Draw
 from flashlight.export.own_decompositions import OWN_DECOMPOSITIONS
+from flashlight.half_precision import rounded, widened
 from flashlight.table import Call, decomposable_forms, traits_of
 
 
@@ -115,7 +116,10 @@ class GraphBuilder(torch.fx.Interpreter):
             return self._decomposed(call, args, kwargs) if result is NotImplemented else result
 
     def _by_row(self, call: Call, row: Callable[..., Any], args: Container, kwargs: Container) -> Container:
-        lazy_args, lazy_kwargs = _mapped((args, kwargs), lambda each: each.lazy)
+        as_stored = traits_of(call.operation).moves_elements
+        lazy_args, lazy_kwargs = _mapped(
+            (args, kwargs), lambda each: each.lazy if as_stored else widened(each.lazy, each.fake.dtype)
+        )
         _ = call.result
         try:
             lazies = row(call, *lazy_args, **lazy_kwargs)
@@ -129,6 +133,7 @@ class GraphBuilder(torch.fx.Interpreter):
 
     def _joined(self, call: Call, result: Any, lazies: Any) -> Container:
         if isinstance(result, torch.Tensor):
+            lazies = rounded(lazies, result.dtype)
             if (lazies.shape, lazies.dtype) != (tuple(result.shape), numpy_dtype(result.dtype)):
                 raise UnsupportedOperationError(
                     self._message(

@@ -170,6 +170,11 @@ def tensor_program(outputs: Sequence[LazyTensor], inputs: Sequence[LazyTensor], 
     return TensorProgram(bound.program, sources, types, backend)
 
 
+def without_bfloat16(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the tensors as programs have them: bfloat16 as float32."""
+    return [each.float() if each.dtype is torch.bfloat16 else each for each in tensors]
+
+
 def program_of_key(key: str) -> TensorProgram:
     """Return the program of a key.
 

@@ -12,13 +12,13 @@ from composit.nn.operations.exponentials import MaskedSoftmax
 from composit.nn.operations.logistic import Elu
 from composit.types import LazyTensor
 from flashlight.inputs import copied_input
-from flashlight.operations.arguments import aten, cast, typed, wide
+from flashlight.operations.arguments import as_half, aten, cast, typed
 from flashlight.table import Call, Row, register
 
 
 def _of_nn(function: Callable[..., LazyTensor]) -> Row:
     def row(call: Call, x: LazyTensor, *how: Any, **more: Any) -> LazyTensor:
-        return cast(function(wide(cast(x, call.dtype)), *how, **more), call.dtype)
+        return cast(function(cast(x, call.dtype), *how, **more), call.dtype)
 
     return row
 
@@ -31,12 +31,16 @@ _ROWS: dict[Any, Callable[..., LazyTensor]] = {  # Any: operations of torch
     aten.mish: nn.mish,
     aten.softplus: nn.softplus,
     aten.log_sigmoid: nn.log_sigmoid,
-    aten.hardshrink: nn.hard_shrink,
     aten.softshrink: nn.soft_shrink,
     aten.glu: nn.glu,
 }
 for _operation, _function in _ROWS.items():
     register(_operation)(_of_nn(_function))
+
+
+@register(aten.hardshrink)
+def _hard_shrink(call: Call, x: LazyTensor, lambd: float = 0.5) -> LazyTensor:
+    return cast(nn.hard_shrink(cast(x, call.dtype), as_half(call, lambd).real), call.dtype)
 
 
 @register(aten.relu)
@@ -65,13 +69,13 @@ def _threshold(call: Call, x: LazyTensor, threshold: float, value: float) -> Laz
 
 @register(aten.sigmoid)
 def _sigmoid(call: Call, x: LazyTensor) -> LazyTensor:
-    x = wide(cast(x, call.dtype))
+    x = cast(x, call.dtype)
     return 1 / (1 + cnp.exp(-x)) if x.dtype.kind == "c" else cast(nn.sigmoid(x), call.dtype)
 
 
 @register(aten.silu)
 def _silu(call: Call, x: LazyTensor) -> LazyTensor:
-    return x / (1 + cnp.exp(-x)) if x.dtype.kind == "c" else cast(nn.silu(wide(x)), call.dtype)
+    return x / (1 + cnp.exp(-x)) if x.dtype.kind == "c" else cast(nn.silu(x), call.dtype)
 
 
 @register(aten.prelu, aten._prelu_kernel)
@@ -83,23 +87,23 @@ def _prelu(call: Call, x: LazyTensor, weight: LazyTensor) -> LazyTensor:
 
 @register(aten.elu)
 def _elu(call: Call, x: LazyTensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> LazyTensor:
-    y = apply(Elu(float(alpha), 1 / input_scale), wide(x))
+    y = apply(Elu(float(alpha), 1 / input_scale), x)
     return cast(y if scale == 1 else y * scale, call.dtype)
 
 
 @register(aten.celu)
 def _celu(call: Call, x: LazyTensor, alpha: float = 1) -> LazyTensor:
-    return cast(nn.celu(wide(x), alpha), call.dtype)
+    return cast(nn.celu(x, alpha), call.dtype)
 
 
 @register(aten.selu)
 def _selu(call: Call, x: LazyTensor) -> LazyTensor:
-    return cast(nn.selu(wide(x)), call.dtype)
+    return cast(nn.selu(x), call.dtype)
 
 
 @register(aten.log_sigmoid_forward)
 def _log_sigmoid_forward(call: Call, x: LazyTensor) -> list[LazyTensor]:
-    value = cast(nn.log_sigmoid(wide(x)), call.dtype)
+    value = cast(nn.log_sigmoid(x), call.dtype)
     # The second result is memory for torch's backward pass.
     return [value, *(cnp.zeros(shape, dtype) for dtype, shape in call.result_types[1:])]
 
@@ -125,17 +129,17 @@ def _rrelu(
 
 @register(aten.softmax, aten._softmax, aten.special_softmax)
 def _softmax(call: Call, x: LazyTensor, dim: int, half_to_float: bool = False, dtype: object = None) -> LazyTensor:
-    x = wide(cast(x, call.dtype))
+    x = cast(x, call.dtype)
     return cast(nn.softmax(x, dim if x.ndim else None), call.dtype)
 
 
 @register(aten.log_softmax, aten._log_softmax, aten.special_log_softmax)
 def _log_softmax(call: Call, x: LazyTensor, dim: int, half_to_float: bool = False, dtype: object = None) -> LazyTensor:
-    x = wide(cast(x, call.dtype))
+    x = cast(x, call.dtype)
     return cast(nn.log_softmax(x, dim if x.ndim else None), call.dtype)
 
 
 @register(aten._safe_softmax)
 def _safe_softmax(call: Call, x: LazyTensor, dim: int, dtype: object = None) -> LazyTensor:
-    x = wide(cast(x, call.dtype))
+    x = cast(x, call.dtype)
     return cast(apply(MaskedSoftmax((dim % x.ndim,) if x.ndim else ()), x), call.dtype)

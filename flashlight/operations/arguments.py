@@ -15,6 +15,8 @@ from composit.handle import TensorHandle
 from composit.operation import Axes, Dtype, Input, Shape
 from composit.program import ancestors_in_order
 from composit.types import LazyTensor
+from flashlight.conversion import HALVES
+from flashlight.half_precision import nearest_half, round_as
 from flashlight.table import Call
 
 # torch takes Python numbers in many places where it takes tensors.
@@ -31,12 +33,6 @@ def cast(x: Operand, dtype: Dtype) -> Operand:
     if not isinstance(x, TensorHandle) or x.dtype == dtype:
         return x
     return cnp.astype(x, dtype)  # type: ignore[return-value]  # a tensor for a tensor
-
-
-def wide(x: Operand) -> Operand:
-    """Return the tensor as torch computes on it: half precision in float32, of which only the result is rounded."""
-    is_half = isinstance(x, TensorHandle) and x.dtype == np.float16
-    return cnp.astype(x, np.float32) if is_half else x  # type: ignore[return-value]  # a tensor for a tensor
 
 
 def typed(value: complex, dtype: Dtype) -> Any:  # Any: numpy's scalar of the dtype
@@ -77,8 +73,13 @@ def promote(call: Call, *operands: LazyTensor | complex) -> list[Any]:  # Any: a
     """Return the call's first operands, cast to the dtype in which torch computes.
 
     torch promotes differently from numpy: a tensor of rank 0 is weak, and int64 with float32 gives float32. Python numbers
-    stay; among integers they wrap to the range of the dtype.
+    stay; among integers they wrap to the range of the dtype, beside half precision they are rounded.
     """
+    if any(isinstance(each, torch.Tensor) and each.dtype in HALVES for each in call.arguments[: len(operands)]):
+        common_half = call.promoted(*range(len(operands)))
+        if common_half in HALVES:
+            given = zip(operands, call.arguments, strict=False)
+            return [_in_half(call, operand, argument, common_half) for operand, argument in given]
     dtype = operands[0].dtype if isinstance(operands[0], TensorHandle) else None
     if all(isinstance(operand, TensorHandle) and operand.dtype == dtype for operand in operands):
         return list(operands)
@@ -88,6 +89,28 @@ def promote(call: Call, *operands: LazyTensor | complex) -> list[Any]:  # Any: a
     if common.kind in "iu":
         return [cast(each, common) if isinstance(each, TensorHandle) else typed(each, common) for each in operands]
     return [cast(operand, common) for operand in operands]
+
+
+# Of these torch takes numbers and tensors of rank 0 as they are, also beside half precision.
+_EXACT_NUMBERS = frozenset(
+    getattr(aten, name)
+    for name in "mul mul_ multiply multiply_ div div_ divide divide_ floor_divide floor_divide_".split()
+)
+
+
+def _in_half(call: Call, operand: Any, argument: Any, half: torch.dtype) -> Any:  # Any: tensors and numbers
+    """Return an operand, which may be a number, in half precision; as float32, in which rows compute."""
+    is_number = not isinstance(operand, TensorHandle)
+    if not is_number and argument.dtype is half:
+        return operand
+    if call.operation.overloadpacket in _EXACT_NUMBERS and (is_number or not operand.shape):
+        return cast(operand, np.dtype(np.float32))
+    return float(nearest_half(operand, half)) if is_number else round_as(cast(operand, np.dtype(np.float32)), half)
+
+
+def as_half(call: Call, number: complex) -> complex:
+    """Return a Python number in the half precision of the call's first tensor; as it is, beside other dtypes."""
+    return number if call.half is None else float(nearest_half(number, call.half))
 
 
 def axes_of(dim: int | list[int] | None, ndim: int) -> Axes | None:

@@ -10,7 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.handle import TensorHandle
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, promote, typed, wide
+from flashlight.operations.arguments import as_half, aten, cast, promote, typed
 from flashlight.table import Call, register
 
 
@@ -25,19 +25,19 @@ def _times(x: Any, factor: complex) -> Any:  # Any: a tensor or a number
 @register(aten.add)
 def _add(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
     x, y = promote(call, x, y)
-    return cast(cnp.add(x, _times(y, alpha)), call.dtype)
+    return cast(cnp.add(x, _times(y, as_half(call, alpha))), call.dtype)
 
 
 @register(aten.sub, aten.subtract)
 def _subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
     x, y = promote(call, x, y)
-    return cast(cnp.subtract(x, _times(y, alpha)), call.dtype)
+    return cast(cnp.subtract(x, _times(y, as_half(call, alpha))), call.dtype)
 
 
 @register(aten.rsub)
 def _reflected_subtract(call: Call, x: LazyTensor, y: LazyTensor, alpha: complex = 1) -> LazyTensor:
     x, y = promote(call, x, y)
-    return cast(cnp.subtract(y, _times(x, alpha)), call.dtype)
+    return cast(cnp.subtract(y, _times(x, as_half(call, alpha))), call.dtype)
 
 
 @register(aten.div, aten.true_divide, aten.divide)
@@ -52,7 +52,7 @@ def _divide(
         return cast(_truncated_quotient(x, y), call.dtype)
     # An in-place division keeps the float dtype it has; integers are divided in the result's dtype.
     dtype = call.dtype if given.kind in "biu" else given
-    quotient = cnp.divide(wide(cast(x, dtype)), wide(cast(y, dtype)))
+    quotient = cnp.divide(cast(x, dtype), cast(y, dtype))
     return cast(cnp.trunc(quotient) if rounding_mode == "trunc" else quotient, call.dtype)
 
 
@@ -155,7 +155,6 @@ def _masked_fill(call: Call, x: LazyTensor, mask: LazyTensor, value: LazyTensor)
 @register(aten.lerp)
 def _interpolate(call: Call, x: LazyTensor, end: LazyTensor, weight: Any) -> LazyTensor:
     # From the nearer end, as torch: at weight 1 the result is `end` itself.
-    x, end, weight = wide(x), wide(end), wide(weight)
     from_start, from_end = cnp.add(x, weight * (end - x)), cnp.subtract(end, (end - x) * (1 - weight))
     if not isinstance(weight, TensorHandle):
         return cast(from_start if abs(weight) < 0.5 else from_end, call.dtype)

@@ -10,7 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, pulled_back, wide
+from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, register
 
 
@@ -25,7 +25,6 @@ def _flash_attention(
     attn_mask: LazyTensor | None = None,
     scale: float | None = None,
 ) -> list[LazyTensor]:
-    query, key, value = wide(query), wide(key), wide(value)
     attended = _attended(query, key, value, attn_mask, is_causal, scale)
     groups = query.shape[-3] // key.shape[-3]
     keys = key if groups == 1 else cnp.repeat(key, groups, axis=-3)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, per_axis, pulled_back, wide
+from flashlight.operations.arguments import aten, cast, per_axis, pulled_back
 from flashlight.table import Call, register
 
 
@@ -50,8 +50,7 @@ def _convolution(
     groups: int,
     *how: bool,
 ) -> LazyTensor:
-    operands = (wide(x), wide(weight), None if bias is None else wide(bias))
-    result = _convolved(*operands, stride, padding, dilation, transposed, output_padding, groups)
+    result = _convolved(x, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
     return cast(result, call.dtype)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 import composit.numpy as cnp
 from composit.apply import scalar_tensor
-from composit.operation import Dtype, Shape
+from composit.operation import Array, Dtype, Shape
 from composit.types import LazyTensor
+from flashlight.conversion import HALVES
+from flashlight.half_precision import nearest_half
 from flashlight.inputs import TorchInput
 from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
@@ -78,8 +81,21 @@ def _range_from(call: Call, start: float, end: float, step: float = 1, **more: o
 
 @register(aten.linspace)
 def _linspace(call: Call, start: float, end: float, steps: int, **more: object) -> LazyTensor:
+    if call.first.dtype in HALVES:
+        return cnp.asarray(_linspace_of_halves(start, end, steps, call.first.dtype))
     values: LazyTensor = cnp.linspace(start, end, steps)
     return cast(values, call.dtype)
+
+
+def _linspace_of_halves(start: float, end: float, steps: int, dtype: torch.dtype) -> Array:
+    """Return torch's numbers: from the nearer end, with the step and each product rounded to half precision."""
+    first, last = (nearest_half(each, dtype) for each in (start, end))
+    step = nearest_half((last - first) / np.float32(max(steps - 1, 1)), dtype)
+    numbers = np.arange(steps, dtype=np.float32)
+    forwards = nearest_half(first + nearest_half(step * numbers, dtype), dtype)
+    backwards = nearest_half(last - nearest_half(step * numbers[::-1], dtype), dtype)
+    chosen: Array = np.where(numbers < steps // 2, forwards, backwards)
+    return chosen if steps > 1 else np.full(steps, first)
 
 
 @register(aten.eye.default, aten.eye.m)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 import composit.numpy as cnp
 from composit.nn.operations.complex_parts import complex_from_parts
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, promote, wide
+from flashlight.operations.arguments import aten, cast, promote
 from flashlight.table import Call, Row, register
 
 Function = Callable[..., LazyTensor]
@@ -98,7 +99,6 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.bitwise_left_shift: cnp.left_shift,
     aten.bitwise_right_shift: cnp.right_shift,
     aten.heaviside: cnp.heaviside,
-    aten.nextafter: cnp.nextafter,
 }
 # Of integers torch makes floats before it computes.
 _BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
@@ -112,7 +112,7 @@ _BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
 
 def _on_result_dtype(function: Function) -> Row:
     def row(call: Call, x: LazyTensor) -> LazyTensor:
-        return cast(function(wide(cast(x, call.dtype))), call.dtype)
+        return cast(function(cast(x, call.dtype)), call.dtype)
 
     return row
 
@@ -149,7 +149,7 @@ def _binary(function: Function) -> Row:
 def _binary_float(function: Function) -> Row:
     def row(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
         x, y = promote(call, x, y)
-        return cast(function(wide(cast(x, call.dtype)), wide(cast(y, call.dtype))), call.dtype)
+        return cast(function(cast(x, call.dtype), cast(y, call.dtype)), call.dtype)
 
     return row
 
@@ -191,7 +191,7 @@ def _complex_sign(call: Call, x: LazyTensor) -> LazyTensor:
 
 @register(aten.rsqrt)
 def _reciprocal_root(call: Call, x: LazyTensor) -> LazyTensor:
-    return cast(1 / cnp.sqrt(wide(cast(x, call.dtype))), call.dtype)
+    return cast(1 / cnp.sqrt(cast(x, call.dtype)), call.dtype)
 
 
 @register(aten.reciprocal)
@@ -207,14 +207,21 @@ def _round(call: Call, x: LazyTensor, *, decimals: int = 0) -> LazyTensor:
         return cnp.rint(x)
     # torch multiplies or divides by a power of ten, and rounds half to even.
     power = 10.0 ** abs(decimals)
-    wider = wide(x)
-    rounded = cnp.rint(wider * power) / power if decimals > 0 else cnp.rint(wider / power) * power
+    rounded = cnp.rint(x * power) / power if decimals > 0 else cnp.rint(x / power) * power
     return cast(rounded, call.dtype)
 
 
 @register(aten.frac)
 def _fraction(call: Call, x: LazyTensor) -> LazyTensor:
     return x - cnp.trunc(x)
+
+
+@register(aten.nextafter)
+def _next_number(call: Call, x: LazyTensor, y: LazyTensor) -> object:
+    if call.half is not None:
+        # The steps of half precision are others than those of float32, in which rows compute.
+        return NotImplemented
+    return cnp.nextafter(*promote(call, x, y))
 
 
 @register(aten.frexp)
@@ -227,13 +234,13 @@ def _replace_not_finite(
     call: Call, x: LazyTensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
 ) -> LazyTensor:
     if x.dtype.kind == "c":
-        parts = [_finite(part, nan, posinf, neginf) for part in (cnp.real(x), cnp.imag(x))]
+        parts = [_finite(call, part, nan, posinf, neginf) for part in (cnp.real(x), cnp.imag(x))]
         return cast(complex_from_parts(*parts), call.dtype)
-    return _finite(x, nan, posinf, neginf) if x.dtype.kind == "f" else x
+    return _finite(call, x, nan, posinf, neginf) if x.dtype.kind == "f" else x
 
 
-def _finite(x: LazyTensor, nan: float | None, posinf: float | None, neginf: float | None) -> LazyTensor:
-    limits = np.finfo(x.dtype)
+def _finite(call: Call, x: LazyTensor, nan: float | None, posinf: float | None, neginf: float | None) -> LazyTensor:
+    largest = float(np.finfo(x.dtype).max) if call.half is None else torch.finfo(call.half).max
     x = cnp.where(cnp.isnan(x), 0.0 if nan is None else nan, x)
-    x = cnp.where(x == np.inf, float(limits.max) if posinf is None else posinf, x)
-    return cnp.where(x == -np.inf, float(limits.min) if neginf is None else neginf, x)
+    x = cnp.where(x == np.inf, largest if posinf is None else posinf, x)
+    return cnp.where(x == -np.inf, -largest if neginf is None else neginf, x)

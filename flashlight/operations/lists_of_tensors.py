@@ -29,10 +29,13 @@ class _Element:
         self.result = call.result[number] if call.result else self.arguments[0]
 
     dtype = Call.dtype
+    dtype_of = Call.dtype_of
     shape = Call.shape
     first = Call.first
     result_types = Call.result_types
     common_dtype = Call.common_dtype
+    promoted = Call.promoted
+    half = Call.half
 
 
 def _element(argument: Any, number: int) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, pulled_back, wide
+from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, Row, register
 
 # torch's numbers of reductions.
@@ -24,7 +24,7 @@ def _of_nn(function: Callable[..., LazyTensor], *names: str) -> Row:
     def row(call: Call, x: LazyTensor, target: LazyTensor, *how: Any) -> LazyTensor:
         named: dict[str, Any] = dict(zip(names, how, strict=False))
         reduction = _REDUCTIONS[named.pop("reduction", _MEAN)]
-        return cast(function(wide(x), wide(target), reduction=reduction, **named), call.dtype)
+        return cast(function(x, target, reduction=reduction, **named), call.dtype)
 
     return row
 
@@ -61,7 +61,7 @@ def _cross_entropy_of_logits(
     reduction: int = _MEAN,
 ) -> LazyTensor:
     losses = nn.losses.bce_with_logits(
-        wide(x), wide(target), weight=weight, positive_weight=pos_weight, reduction=_REDUCTIONS[reduction]
+        x, target, weight=weight, positive_weight=pos_weight, reduction=_REDUCTIONS[reduction]
     )
     return cast(losses, call.dtype)
 
@@ -70,7 +70,7 @@ def _cross_entropy_of_logits(
 def _negative_log_likelihood(
     call: Call, x: LazyTensor, target: LazyTensor, weight: LazyTensor | None, reduction: int, ignore_index: int
 ) -> list[LazyTensor]:
-    loss = nn.losses.nll(wide(x), target, weight=weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction])
+    loss = nn.losses.nll(x, target, weight=weight, ignore_index=ignore_index, reduction=_REDUCTIONS[reduction])
     return [cast(loss, call.dtype), _total_weight(call, target, weight, reduction, ignore_index)]
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, typed, wide
+from flashlight.operations.arguments import aten, cast, typed
 from flashlight.table import Call, register
 
 
 @register(aten.mm, aten.bmm, aten.matmul, aten.mv, aten.dot)
 def _matmul(call: Call, x: LazyTensor, y: LazyTensor, out_dtype: object = None) -> LazyTensor:
-    return cast(cnp.matmul(wide(x), wide(y)), call.dtype)
+    return cast(cnp.matmul(x, y), call.dtype)
 
 
 @register(aten.vdot)
@@ -26,8 +26,8 @@ def _dot_of_conjugate(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
 
 @register(aten.linear)
 def _linear(call: Call, x: LazyTensor, weight: LazyTensor, bias: LazyTensor | None = None) -> LazyTensor:
-    product = cnp.matmul(wide(x), cnp.transpose(wide(weight)))
-    return cast(product if bias is None else product + wide(bias), call.dtype)
+    product = cnp.matmul(x, cnp.transpose(weight))
+    return cast(product if bias is None else product + bias, call.dtype)
 
 
 def _added(call: Call, addend: LazyTensor, product: LazyTensor, beta: complex, alpha: complex) -> LazyTensor:
@@ -39,7 +39,7 @@ def _added(call: Call, addend: LazyTensor, product: LazyTensor, beta: complex, a
         result = cnp.broadcast_to(product, call.shape)
     else:
         scaled = addend if beta == 1 else addend * (typed(beta, product.dtype) if is_integral else beta)
-        result = cnp.add(product, wide(scaled))
+        result = cnp.add(product, scaled)
     return cast(result, call.dtype)
 
 
@@ -54,14 +54,14 @@ def _add_product(
     beta: complex = 1,
     alpha: complex = 1,
 ) -> LazyTensor:
-    return _added(call, addend, cnp.matmul(wide(x), wide(y)), beta, alpha)
+    return _added(call, addend, cnp.matmul(x, y), beta, alpha)
 
 
 @register(aten.addbmm)
 def _add_sum_of_products(
     call: Call, addend: LazyTensor, x: LazyTensor, y: LazyTensor, *, beta: complex = 1, alpha: complex = 1
 ) -> LazyTensor:
-    return _added(call, addend, cnp.sum(cnp.matmul(wide(x), wide(y)), axis=0), beta, alpha)
+    return _added(call, addend, cnp.sum(cnp.matmul(x, y), axis=0), beta, alpha)
 
 
 @register(aten.addr)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
+import torch
 
 import composit.numpy as cnp
 from composit.operation import Array, Shape
@@ -45,12 +47,19 @@ def _same(call: Call, x: LazyTensor, **more: object) -> LazyTensor:
 
 
 @register(aten.view.dtype)
-def _read_as(call: Call, x: LazyTensor, dtype: object) -> LazyTensor:
+def _read_as(call: Call, x: LazyTensor, dtype: torch.dtype) -> LazyTensor:
     # torch reads the last axis, whose elements lie side by side, as numbers of another width.
-    return cnp.reshape(cnp.reshape(x, (-1,)).view(call.dtype), call.shape)
+    row = cnp.reshape(x, (-1,))
+    num_bytes = math.prod(call.shape) * dtype.itemsize
+    if row.dtype == np.float32 and num_bytes == row.size * torch.bfloat16.itemsize:
+        # bfloat16 is in the upper half of float32.
+        row = cnp.astype(row.view(np.uint32) >> np.uint32(16), np.uint16)
+    if dtype is torch.bfloat16:
+        row = (cnp.astype(row.view(np.uint16), np.uint32) << np.uint32(16)).view(np.float32)
+    return cnp.reshape(row.view(call.dtype), call.shape)
 
 
-@register(aten._to_copy, aten.to, aten.type_as)
+@register(aten._to_copy, aten.to, aten.type_as, torch.ops.prims.convert_element_type)
 def _convert(call: Call, x: LazyTensor, *how: object, **more: object) -> LazyTensor:
     return cast(x, call.dtype)
 

@@ -10,14 +10,10 @@ from composit import nn
 from composit.nn.layers.normalization import scaled, standardized
 from composit.operation import Axes, Shape
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, pulled_back, wide
+from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, register
 
 Optional = LazyTensor | None
-
-
-def _wide(*tensors: Optional) -> list[Any]:  # Any: LazyTensor, or None in its place
-    return [None if tensor is None else wide(tensor) for tensor in tensors]
 
 
 def _last_axes(x: LazyTensor, normalized_shape: Sequence[int]) -> Axes:
@@ -34,7 +30,6 @@ def _layer_norm(
     eps: float = 1e-5,
     cudnn_enable: bool = True,
 ) -> LazyTensor:
-    x, weight, bias = _wide(x, weight, bias)
     return cast(nn.layer_norm(x, weight, bias, axis=_last_axes(x, normalized_shape), epsilon=eps), call.dtype)
 
 
@@ -42,7 +37,6 @@ def _layer_norm(
 def _native_layer_norm(
     call: Call, x: LazyTensor, normalized_shape: Sequence[int], weight: Optional, bias: Optional, eps: float
 ) -> list[LazyTensor]:
-    x, weight, bias = _wide(x, weight, bias)
     y, mean, variance = standardized(x, _last_axes(x, normalized_shape), eps)
     return _typed(call, scaled(y, weight, bias), mean, 1 / cnp.sqrt(variance + eps))
 
@@ -59,7 +53,6 @@ def _typed(call: Call, *results: LazyTensor) -> list[LazyTensor]:
 def _rms_norm(
     call: Call, x: LazyTensor, normalized_shape: Sequence[int], weight: Optional = None, eps: float | None = None
 ) -> LazyTensor:
-    x, weight = _wide(x, weight)
     return cast(nn.rms_norm(x, weight, axis=_last_axes(x, normalized_shape), epsilon=eps), call.dtype)
 
 
@@ -75,7 +68,6 @@ def _group_norm(
     group: int,
     eps: float,
 ) -> list[LazyTensor]:
-    x, weight, bias = _wide(x, weight, bias)
     y, mean, variance = standardized(cnp.reshape(x, (N, group, C // group * HxW)), (2,), eps)
     channels = _along_channels(x.shape)
     weight, bias = (None if part is None else cnp.reshape(part, channels) for part in (weight, bias))
@@ -98,11 +90,10 @@ def _batch_normalized(
     eps: float,
 ) -> tuple[list[LazyTensor], list[LazyTensor]]:
     """Return torch's three results, and the new running statistics."""
-    x, weight, bias = _wide(x, weight, bias)
     if not training:
         assert running_mean is not None
         assert running_var is not None, "torch raises without statistics outside of training"
-        y = nn.batch_norm(x, wide(running_mean), wide(running_var), weight, bias, epsilon=eps)
+        y = nn.batch_norm(x, running_mean, running_var, weight, bias, epsilon=eps)
         # The results that torch saves for its backward pass are empty outside of training.
         saved = [cnp.zeros(shape, dtype) for dtype, shape in call.result_types[1:3]]
         return [cast(y, call.dtype), *saved], [running_mean, running_var]

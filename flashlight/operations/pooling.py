@@ -9,7 +9,7 @@ from typing import Any
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, per_axis, pulled_back, wide
+from flashlight.operations.arguments import aten, cast, per_axis, pulled_back
 from flashlight.table import Call, Row, register
 
 
@@ -48,7 +48,7 @@ def _average(rank: int) -> Row:
         divisor_override: int | None = None,
     ) -> LazyTensor:
         averages = nn.average_pool(
-            wide(x),
+            x,
             kernel_size=per_axis(kernel_size, rank),
             strides=stride or None,
             padding=tuple(padding),
@@ -63,7 +63,7 @@ def _average(rank: int) -> Row:
 
 def _adaptive_average(rank: int) -> Row:
     def row(call: Call, x: LazyTensor, output_size: Sequence[int]) -> LazyTensor:
-        return cast(nn.adaptive_average_pool(wide(x), per_axis(output_size, rank)), call.dtype)
+        return cast(nn.adaptive_average_pool(x, per_axis(output_size, rank)), call.dtype)
 
     return row
 

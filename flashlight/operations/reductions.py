@@ -12,7 +12,7 @@ from composit import nn
 from composit.nn.distances import norm_along, root
 from composit.operation import Axes
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, axes_of, cast, pulled_back, wide
+from flashlight.operations.arguments import aten, axes_of, cast, pulled_back
 from flashlight.table import Call, register
 
 Dim = int | list[int] | None
@@ -20,7 +20,7 @@ Dim = int | list[int] | None
 
 @register(aten.sum)
 def _sum(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> LazyTensor:
-    return cast(cnp.sum(wide(cast(x, call.dtype)), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
+    return cast(cnp.sum(cast(x, call.dtype), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
 
 
 @register(aten.nansum)
@@ -32,12 +32,12 @@ def _sum_without_nan(
 
 @register(aten.prod)
 def _product(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> LazyTensor:
-    return cast(cnp.prod(wide(cast(x, call.dtype)), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
+    return cast(cnp.prod(cast(x, call.dtype), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
 
 
 @register(aten.mean)
 def _mean(call: Call, x: LazyTensor, dim: Dim = None, keepdim: bool = False, dtype: object = None) -> LazyTensor:
-    return cast(cnp.mean(wide(cast(x, call.dtype)), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
+    return cast(cnp.mean(cast(x, call.dtype), axis=axes_of(dim, x.ndim), keepdims=keepdim), call.dtype)
 
 
 @register(aten.all, aten._is_all_true)
@@ -100,7 +100,7 @@ def _argmin(call: Call, x: LazyTensor, dim: int | None = None, keepdim: bool = F
 
 def _variance_of(x: LazyTensor, dim: Dim, correction: float | None, keepdim: bool) -> LazyTensor:
     correction = 1 if correction is None else correction
-    return cnp.var(wide(x), axis=axes_of(dim, x.ndim), ddof=correction, keepdims=keepdim)
+    return cnp.var(x, axis=axes_of(dim, x.ndim), ddof=correction, keepdims=keepdim)
 
 
 @register(aten.var.correction)
@@ -120,7 +120,7 @@ def _deviation(
 
 def _mean_of(call: Call, x: LazyTensor, dim: Dim, keepdim: bool) -> LazyTensor:
     dtype, _ = call.result_types[1]
-    return cast(cnp.mean(wide(x), axis=axes_of(dim, x.ndim), keepdims=keepdim), dtype)
+    return cast(cnp.mean(x, axis=axes_of(dim, x.ndim), keepdims=keepdim), dtype)
 
 
 @register(aten.var_mean.correction)
@@ -139,7 +139,7 @@ def _deviation_and_mean(
 
 @register(aten.logsumexp)
 def _log_sum_exp(call: Call, x: LazyTensor, dim: Dim, keepdim: bool = False) -> LazyTensor:
-    x, axes = wide(cast(x, call.dtype)), axes_of(dim, x.ndim)
+    x, axes = cast(x, call.dtype), axes_of(dim, x.ndim)
     if x.dtype.kind == "c":
         largest = cnp.max(cnp.real(x), axis=axes, keepdims=True)
         shift = cnp.where(cnp.isfinite(largest), largest, 0)
@@ -157,7 +157,7 @@ def _vector_norm(
 
 def _norm_of(x: LazyTensor, order: float, axes: Axes | None, keepdims: bool) -> LazyTensor:
     every = tuple(range(x.ndim)) if axes is None else axes
-    size = cnp.absolute(x) if x.dtype.kind == "c" else wide(x)
+    size = cnp.absolute(x) if x.dtype.kind == "c" else x
     size = size if size.dtype.kind == "f" else cast(size, np.dtype(np.float64))
     if order == -math.inf:
         return cnp.min(cnp.absolute(size), axis=every, keepdims=keepdims)

@@ -9,7 +9,7 @@ import composit.numpy as cnp
 from composit import nn
 from composit.nn.operations.interpolation import antialiased, resized
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, pulled_back, wide
+from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, Row, register
 
 # torch's numbers of grid_sample's modes.
@@ -36,7 +36,7 @@ def _interpolated(mode: str, resize: Callable[..., LazyTensor] = resized) -> Row
         **named: float,
     ) -> LazyTensor:
         scales = _factors(output_size, factors, named)
-        return cast(resize(wide(x), output_size, scales, mode, align_corners), call.dtype)
+        return cast(resize(x, output_size, scales, mode, align_corners), call.dtype)
 
     return row
 
@@ -106,7 +106,7 @@ def _sampled(
 
 @register(aten.grid_sampler_2d, aten.grid_sampler_3d)
 def _grid_sampler(call: Call, x: LazyTensor, grid: LazyTensor, *how: Any) -> LazyTensor:
-    return cast(_sampled(wide(x), wide(grid), *how), call.dtype)
+    return cast(_sampled(x, grid, *how), call.dtype)
 
 
 @register(aten.grid_sampler_2d_backward, aten.grid_sampler_3d_backward)

@@ -7,20 +7,20 @@ import numpy as np
 import composit.numpy as cnp
 from composit.nn.operations.cumulative import logcumsumexp
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, wide
+from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
 
 
 @register(aten.cumsum)
 def _running_sum(call: Call, x: LazyTensor, dim: int, *, dtype: object = None) -> LazyTensor:
     x = cast(x, call.dtype)
-    return cast(cnp.cumsum(wide(x), axis=dim), call.dtype) if x.ndim else x
+    return cast(cnp.cumsum(x, axis=dim), call.dtype) if x.ndim else x
 
 
 @register(aten.cumprod)
 def _running_product(call: Call, x: LazyTensor, dim: int, *, dtype: object = None) -> LazyTensor:
     x = cast(x, call.dtype)
-    return cast(cnp.cumprod(wide(x), axis=dim), call.dtype) if x.ndim else x
+    return cast(cnp.cumprod(x, axis=dim), call.dtype) if x.ndim else x
 
 
 @register(aten.logcumsumexp, aten._logcumsumexp)
@@ -29,7 +29,7 @@ def _running_log_sum(call: Call, x: LazyTensor, dim: int) -> LazyTensor:
         return x
     if x.dtype.kind == "c":
         return cnp.log(cnp.cumsum(cnp.exp(x), axis=dim))
-    return cast(logcumsumexp(wide(x), dim), call.dtype)
+    return cast(logcumsumexp(x, dim), call.dtype)
 
 
 @register(aten.cummax)

@@ -11,34 +11,34 @@ from composit.handle import TensorHandle
 from composit.nn.operations.complementary_error import erfc, erfcx, log_normal_distribution
 from composit.nn.special import special
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, typed, wide
+from flashlight.operations.arguments import aten, cast, typed
 from flashlight.table import Call, Row, register
 
 
 @register(aten.erfc)
 def _complementary_error(call: Call, x: LazyTensor) -> LazyTensor:
-    return cast(erfc(wide(cast(x, call.dtype))), call.dtype)
+    return cast(erfc(cast(x, call.dtype)), call.dtype)
 
 
 @register(aten.special_erfcx)
 def _scaled_complementary_error(call: Call, x: LazyTensor) -> LazyTensor:
-    return cast(erfcx(wide(cast(x, call.dtype))), call.dtype)
+    return cast(erfcx(cast(x, call.dtype)), call.dtype)
 
 
 @register(aten.special_ndtr)
 def _normal_distribution(call: Call, x: LazyTensor) -> LazyTensor:
-    x = wide(cast(x, call.dtype))
+    x = cast(x, call.dtype)
     return cast(cnp.divide(erfc(-x * float(np.sqrt(0.5))), 2), call.dtype)
 
 
 @register(aten.special_log_ndtr)
 def _log_normal_distribution(call: Call, x: LazyTensor) -> LazyTensor:
-    return cast(log_normal_distribution(wide(cast(x, call.dtype))), call.dtype)
+    return cast(log_normal_distribution(cast(x, call.dtype)), call.dtype)
 
 
 @register(aten.logit)
 def _log_odds(call: Call, x: LazyTensor, eps: float | None = None) -> LazyTensor:
-    x = wide(cast(x, call.dtype))
+    x = cast(x, call.dtype)
     if eps is not None:
         x = cnp.where(x < eps, eps, cnp.where(x > 1 - eps, 1 - eps, x))
     return cast(cnp.log(x / (1 - x)), call.dtype)
@@ -95,9 +95,7 @@ def _number(value: float, call: Call) -> Any:  # Any: numpy's scalar
 
 def _special(function: str) -> Row:
     def row(call: Call, *operands: Any) -> LazyTensor:  # Any: tensors and numbers
-        given = [
-            _number(each, call) if isinstance(each, int | float) else wide(cast(each, call.dtype)) for each in operands
-        ]
+        given = [_number(each, call) if isinstance(each, int | float) else cast(each, call.dtype) for each in operands]
         return cast(special(function, *given), call.dtype)
 
     return row
@@ -112,4 +110,4 @@ def _polygamma(call: Call, first: Any, second: Any) -> LazyTensor:
     # The method names the tensor first, the function the order.
     is_method = isinstance(first, TensorHandle)
     order, x = (second, first) if is_method else (first, second)
-    return cast(special("polygamma", wide(cast(x, call.dtype)), order=order), call.dtype)
+    return cast(special("polygamma", cast(x, call.dtype), order=order), call.dtype)

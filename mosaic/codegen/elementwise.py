@@ -259,6 +259,35 @@ def _magnitude_compared(operator: str) -> Emit:
     return emit
 
 
+def _without_low_bits(lanes: Lanes, dtype: np.dtype, value: c.Expression, dropped: int) -> c.Expression:
+    """Round a float32 by its bits to one whose `dropped` lowest are zero: to the nearest, a tie to the even one; NaN may change."""
+    bits = vector_type(np.dtype(np.uint32), lanes.lanes)
+    lanes.declare(bits)
+    whole = bits.bits(value)
+    last = (whole >> bits.literal(dropped)) & bits.literal(1)
+    rounded = (whole + bits.literal(2 ** (dropped - 1) - 1) + last) & bits.literal(2**32 - 2**dropped)
+    return lanes.type(dtype).bits(rounded)
+
+
+def _round_to_bfloat16(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+    rounded = _without_low_bits(lanes, dtype, args[0], 16)
+    return _select(lanes, dtype, c.not_equal(args[0], args[0]), args[0], rounded)
+
+
+def _round_to_float16(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+    x, size = args[0], _absolute_float(lanes, dtype, args)
+    normal = _without_low_bits(lanes, dtype, size, 13)
+    is_large = c.Binary(">", normal, lanes.constant(65504, dtype))
+    normal = _select(lanes, dtype, is_large, lanes.constant(math.inf, dtype), normal)
+    # Below 2**-14 the numbers of float16 are multiples of 2**-24, to which float32 rounds beside 0.5.
+    half = lanes.constant(0.5, dtype)
+    rounded = _select(lanes, dtype, c.Binary("<", size, lanes.constant(2.0**-14, dtype)), (size + half) - half, normal)
+    bits = vector_type(np.dtype(np.uint32), lanes.lanes)
+    lanes.declare(bits)
+    signed = bits.bits(rounded) | (bits.bits(x) & bits.literal(2**31))
+    return _select(lanes, dtype, c.not_equal(x, x), x, lanes.type(dtype).bits(signed))
+
+
 def _always(value: bool) -> Emit:
     return lambda lanes, dtype, args: lanes.constant(value, bool_dtype)
 
@@ -354,6 +383,9 @@ _floats = {
     "isinf": _magnitude_compared("=="),
     "isfinite": _magnitude_compared("<"),
     "signbit": _signbit,
+    # Of float32 alone.
+    "round_to_bfloat16": _round_to_bfloat16,
+    "round_to_float16": _round_to_float16,
     "clip_by_arrays": _clip("<=", ">="),  # of two equal zeros numpy takes the limit's sign, if limits are arrays
     "deg2rad": _scaled(np.pi / 180.0),
     "radians": _scaled(np.pi / 180.0),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from composit.nn.operations.half_precision import RoundToBfloat16, RoundToFloat16
 from composit.numpy.calls.expressions import SameValue
 from composit.numpy.elementwise.cardinal_sine import Sinc
 from composit.numpy.elementwise.casting import Astype
@@ -74,6 +75,13 @@ def _(operation: Where, context: Context) -> Sequence[Value]:
     condition = context.load(0, shape, np.dtype(bool))
     arguments = (condition, context.load(1, shape, dtype), context.load(2, shape, dtype))
     return (context.computed(simplified(Apply("where", arguments, dtype))),)
+
+
+@lower.register(RoundToBfloat16)
+@lower.register(RoundToFloat16)
+def _(operation: RoundToBfloat16 | RoundToFloat16, context: Context) -> Sequence[Value]:
+    shape, dtype = context.types[0].shape, context.types[0].dtype
+    return (context.computed(Apply(operation.name, (context.load(0, shape, dtype),), dtype)),)
 
 
 @lower.register

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 
 from composit.errors import DtypeError, ShapeError
+from composit.input_keys import array_given
 
 Array = np.ndarray[Any, Any]  # of any shape and dtype: both are checked when it is passed
 
@@ -139,7 +140,7 @@ def check_outputs(expected: Sequence[ArrayType], out: Sequence[Array]) -> None:
 
 def _as_array(value: Any) -> Array:
     """The value as numpy sees it, through DLPack if that is its only way."""
-    array = np.asarray(value)
+    array = array_given(value)
     return np.from_dlpack(value) if array.dtype == object and isinstance(value, _ExportsDLPack) else array
 
 

@@ -7,7 +7,13 @@ FLASHLIGHT = Order(
     "flashlight",
     (
         ("flashlight.conversion", "flashlight.comparison"),
-        ("flashlight.inputs", "flashlight.nested", "flashlight.parameters", "flashlight.table"),
+        (
+            "flashlight.half_precision",
+            "flashlight.inputs",
+            "flashlight.nested",
+            "flashlight.parameters",
+            "flashlight.table",
+        ),
         # Rows build graphs, the capture asks the table for rows, the backend runs graphs: none needs another.
         ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
         ("flashlight.tracer",),

@@ -3,7 +3,9 @@
 For each sample three things are compared with torch: the value by numpy alone, with torch forbidden to compute; the value on
 other inputs, so that nothing which torch computed at the trace is a constant of the graph; the gradients by chain_rule.
 
-    python -m tests.flashlight.opinfo [name ...] [most]    prints what fails, and why; of at most so many samples of each entry
+    python -m tests.flashlight.opinfo [name ...] [most] [dtype=bfloat16]
+
+prints what fails, and why; of at most so many samples of each entry, in a dtype of torch's where the entry has it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ DRAWING_BY_VALUE = {"nn.functional.rrelu"}
 # Uninitialised memory has no value to compare.
 WITHOUT_VALUES = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_strided", "empty_permuted"}
 # torch's own errors are larger: J0(-5.01) is wrong in the seventh digit.
+HALF_PRECISIONS = {torch.bfloat16: 2.0**-7, torch.float16: 2.0**-9}
 PRECISIONS = {"special.bessel_j0": 1e-5, "special.bessel_y1": 1e-5}
 
 
@@ -54,10 +57,13 @@ class Outcome:
     gradients: dict[int, str] = field(default_factory=dict)
 
 
-def run_entry(name: str, *, most: int | None = None) -> Outcome:
-    """Return the outcome of the first samples of an entry (all, unless `most` is given), in float64 where torch has it."""
+def run_entry(name: str, *, most: int | None = None, dtype: torch.dtype | None = None) -> Outcome:
+    """Return the outcome of the first samples of an entry (all, unless `most` is given), in float64 where torch has it.
+
+    dtype: another one; there are no samples where the entry does not have it
+    """
     record, outcome = entries("")[name], Outcome()
-    for number, sample in enumerate(samples_of(record)):
+    for number, sample in enumerate(samples_of(record, dtype)):
         if number == most:
             break
         outcome.count += 1
@@ -71,12 +77,15 @@ def run_entry(name: str, *, most: int | None = None) -> Outcome:
     return outcome
 
 
-def samples_of(record: Any) -> Iterator[Any]:
+def samples_of(record: Any, dtype: torch.dtype | None = None) -> Iterator[Any]:
     """Return torch's samples of a record."""
     torch.manual_seed(0)
     kinds = record.supported_dtypes("cpu")
     preferred = (torch.float64, torch.float32, torch.int64, torch.complex64, *kinds)
-    dtype = next((kind for kind in preferred if kind in kinds), torch.float32)
+    if dtype is None:
+        dtype = next((kind for kind in preferred if kind in kinds), torch.float32)
+    elif dtype not in kinds:
+        return
     wants_gradient = record.supports_autograd and dtype.is_floating_point
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -128,7 +137,7 @@ def _differences(
         part = _numpy(tensor)
         if value.shape != part.shape or value.dtype != part.dtype:
             return f"{what}: {value.dtype}{value.shape} for {part.dtype}{part.shape}"
-        precision = given_precision or (1e-4 if part.dtype.char in "fFe" else 1e-7)
+        precision = HALF_PRECISIONS.get(tensor.dtype) or given_precision or (1e-4 if part.dtype.char in "fF" else 1e-7)
         finite = np.abs(part[np.isfinite(part)]) if part.dtype.kind in "fc" else np.abs(part)
         scale = max(1.0, float(finite.max(initial=0)))
         if not np.allclose(value, part, rtol=precision, atol=precision * scale, equal_nan=True):
@@ -137,7 +146,8 @@ def _differences(
 
 
 def _numpy(tensor: Tensor) -> Any:
-    return tensor.detach().resolve_conj().resolve_neg().numpy(force=True)
+    own = tensor.detach().resolve_conj().resolve_neg()
+    return (own.float() if own.dtype is torch.bfloat16 else own).numpy(force=True)
 
 
 def _short(value: Any) -> str:
@@ -194,7 +204,9 @@ def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
         return ""
     generator = np.random.default_rng(0)
     weights = [np.asarray(generator.normal(size=tuple(each.shape))).astype(_numpy(each).dtype) for each in reached]
-    given = torch.autograd.grad(reached, wanted, list(map(torch.from_numpy, weights)), allow_unused=True)
+    seeds = [torch.from_numpy(weight).to(each.dtype) for weight, each in zip(weights, reached, strict=True)]
+    weights = [_numpy(seed) for seed in seeds]
+    given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True)
     filled = [torch.zeros_like(x) if each is None else each for each, x in zip(given, wanted, strict=True)]
     cotangents = {tensor: cnp.asarray(weight) for tensor, weight in zip(reached, weights, strict=True)}
     try:
@@ -205,12 +217,12 @@ def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     return _differences("gradient", found, filled)
 
 
-def main(names: Sequence[str], most: int | None = None) -> None:
+def main(names: Sequence[str], most: int | None = None, dtype: torch.dtype | None = None) -> None:
     """Print the outcome of the entries with these names, all if there are none."""
     good = with_gradients = 0
     chosen = [name for name in entries("") if not names or name in names]
     for name in chosen:
-        outcome = run_entry(name, most=most)
+        outcome = run_entry(name, most=most, dtype=dtype)
         good += not outcome.values
         with_gradients += not outcome.gradients
         for what, failures in (("value", outcome.values), ("gradient", outcome.gradients)):
@@ -222,4 +234,6 @@ def main(names: Sequence[str], most: int | None = None) -> None:
 
 if __name__ == "__main__":
     limits = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    main([word for word in sys.argv[1:] if not word.isdigit()], *limits)
+    kinds = [getattr(torch, word.removeprefix("dtype=")) for word in sys.argv[1:] if word.startswith("dtype=")]
+    chosen = [word for word in sys.argv[1:] if not word.isdigit() and not word.startswith("dtype=")]
+    main(chosen, *limits or [None], *kinds)

@@ -79,7 +79,7 @@ def test_a_parameter_with_two_names_is_one_tensor_and_has_one_gradient() -> None
     [
         (torch.ones(3), OperandError, "expected a torch.nn.Module"),
         (torch.nn.Linear, OperandError, "expected a torch.nn.Module"),
-        (torch.nn.Linear(2, 2, dtype=torch.bfloat16), DtypeError, "parameters_of: a tensor of dtype"),
+        (torch.nn.Linear(2, 2).to(torch.float8_e5m2), DtypeError, "parameters_of: a tensor of dtype"),
     ],
 )
 def test_what_has_no_parameters_for_us_is_an_error(module: Any, error: type[Exception], words: str) -> None:

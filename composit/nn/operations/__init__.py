@@ -9,6 +9,7 @@ from composit.nn.operations import convolution as _convolution
 from composit.nn.operations import embeddings as _embeddings
 from composit.nn.operations import exponentials as _exponentials
 from composit.nn.operations import grid_sampling as _grid_sampling
+from composit.nn.operations import half_precision as _half_precision
 from composit.nn.operations import interpolation as _interpolation
 from composit.nn.operations import pooling as _pooling
 from composit.nn.operations import products as _products
@@ -23,6 +24,7 @@ from composit.nn.operations.convolution import *
 from composit.nn.operations.embeddings import *
 from composit.nn.operations.exponentials import *
 from composit.nn.operations.grid_sampling import *
+from composit.nn.operations.half_precision import *
 from composit.nn.operations.interpolation import *
 from composit.nn.operations.pooling import *
 from composit.nn.operations.products import *
@@ -41,6 +43,7 @@ if not TYPE_CHECKING:
     __all__ += _embeddings.__all__
     __all__ += _exponentials.__all__
     __all__ += _grid_sampling.__all__
+    __all__ += _half_precision.__all__
     __all__ += _interpolation.__all__
     __all__ += _pooling.__all__
     __all__ += _products.__all__

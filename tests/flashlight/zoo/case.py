@@ -33,6 +33,41 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def in_dtype(case: Case, dtype: torch.dtype, tolerance: float) -> Case:
+    """Return the case of the same model with weights and inputs of another floating dtype."""
+
+    def build() -> Program:
+        program = case.build()
+        model: Any = program.function  # Any: a module, as models are
+        model.to(dtype)
+
+        def inputs(generator: torch.Generator) -> dict[str, Any]:
+            given = program.inputs(generator)
+            return {
+                name: value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+                for name, value in given.items()
+            }
+
+        return Program(model, inputs)
+
+    return Case(f"{case.name} in {str(dtype).removeprefix('torch.')}", build, tolerance)
+
+
+def under_autocast(case: Case, dtype: torch.dtype, tolerance: float) -> Case:
+    """Return the case with torch.autocast around each call."""
+
+    def build() -> Program:
+        program = case.build()
+
+        def call(**given: Any) -> Any:
+            with torch.autocast("cpu", dtype=dtype):
+                return program.function(**given)
+
+        return Program(call, program.inputs)
+
+    return Case(f"{case.name} under autocast to {str(dtype).removeprefix('torch.')}", build, tolerance)
+
+
 def ids(generator: torch.Generator, shape: tuple[int, ...], vocabulary: int, first: int = 5) -> torch.Tensor:
     """Return random token ids that are none of the special ones, which stand first."""
     return torch.randint(first, vocabulary, shape, generator=generator)

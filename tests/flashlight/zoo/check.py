@@ -66,6 +66,11 @@ def tensors_in(value: Any, path: str = "") -> dict[str, torch.Tensor]:
     return found
 
 
+def array_of(tensor: torch.Tensor) -> Any:
+    """Return the tensor's value as graphs have it: bfloat16 as float32."""
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
+
+
 def inputs_of(case_inputs: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Return the tensors among the inputs of a call."""
     return tensors_in(dict(case_inputs))
@@ -86,7 +91,7 @@ def check(case: Case, compiled: bool = False) -> Outcome:
                 outputs = tensors_in(_call(program.function, given))
         except Exception as error:  # noqa: BLE001  # each is what the zoo looks for
             return Outcome(case.name, "capture", _text(error))
-        difference = _difference(expected, {path: t.numpy() for path, t in outputs.items()}, case.tolerance)
+        difference = _difference(expected, {path: array_of(t) for path, t in outputs.items()}, case.tolerance)
         if difference:
             return Outcome(case.name, "torch inside the trace", difference)
         return _evaluated(case, program, given, outputs, expected, compiled)
@@ -127,7 +132,9 @@ def _evaluated(case: Case, program: Any, given: Any, outputs: Any, expected: Any
             # A program may write to its inputs: the model is given what they were before.
             paths = {tensor: path for path, tensor in inputs_of(given).items()}
             unwritten = inputs_of(program.inputs(torch.Generator().manual_seed(1)))
-            difference = _difference(expected, model(*(unwritten[paths[key]].numpy() for key in keys)), case.tolerance)
+            difference = _difference(
+                expected, model(*(array_of(unwritten[paths[key]]) for key in keys)), case.tolerance
+            )
             if not difference and not is_guarded:
                 difference = _difference(wanted, model(*mapping.values()), case.tolerance)
             if difference:
@@ -141,15 +148,15 @@ def _replacements(outputs: Any, given: Mapping[str, torch.Tensor], other: Mappin
     """Return the new arrays of the inputs that some output depends on."""
     found = {}
     for path, tensor in given.items():
-        array = other[path].numpy()
-        if not np.array_equal(tensor.numpy(), array, equal_nan=True) and _reaches(tensor, outputs):
+        array = array_of(other[path])
+        if not np.array_equal(array_of(tensor), array, equal_nan=True) and _reaches(tensor, outputs):
             found[tensor] = array
     return found
 
 
 def _reaches(tensor: torch.Tensor, outputs: Any) -> bool:
     try:
-        cnp.evaluate(outputs, inputs={tensor: tensor.numpy()})
+        cnp.evaluate(outputs, inputs={tensor: array_of(tensor)})
     except cnp.errors.UnreachedInputError:
         return False
     except CompositError:
@@ -161,7 +168,7 @@ def _difference(expected: Mapping[str, Any], values: Mapping[str, Any], toleranc
     if expected.keys() != values.keys():
         return f"outputs {sorted(values)} in place of {sorted(expected)}"
     for path, tensor in expected.items():
-        want, got = tensor.numpy(), np.asarray(values[path])
+        want, got = array_of(tensor), np.asarray(values[path])
         if want.shape != got.shape or want.dtype != got.dtype:
             return f"{path}: {got.dtype}{list(got.shape)} in place of {want.dtype}{list(want.shape)}"
         if want.dtype.kind in "biu":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from tests.flashlight.zoo import diffusers_models, hard_programs, transformers_models
-from tests.flashlight.zoo.case import Case
+from tests.flashlight.zoo.case import Case, in_dtype, under_autocast
 from tests.flashlight.zoo.check import check
 from tests.flashlight.zoo.transformers_rows import ROWS
 
@@ -50,6 +52,30 @@ def test_a_hard_program_is_captured(name: str) -> None:
 def test_a_model_of_the_sample_is_captured(name: str) -> None:
     pytest.importorskip("transformers")
     tried(MODELS[name])
+
+
+@pytest.mark.parametrize(
+    "name", ["transformers/bert", "transformers/llama", "transformers/mobilenet_v2", "transformers/t5"]
+)
+def test_a_model_of_half_precision_is_captured(name: str) -> None:
+    pytest.importorskip("transformers")
+    for case in _of_half_precision(MODELS[name]):
+        tried(case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_model_of_half_precision_is_right_when_compiled(name: str) -> None:
+    pytest.importorskip("transformers")
+    for case in _of_half_precision(MODELS[name]):
+        tried(case, compiled=True)
+
+
+def _of_half_precision(case: Case) -> Iterator[Case]:
+    """Return the case in half precision and under autocast. The tolerances are a few units of the last place."""
+    for dtype, tolerance in ((torch.bfloat16, 6e-2), (torch.float16, 1e-2)):
+        yield in_dtype(case, dtype, tolerance)
+        yield under_autocast(case, dtype, tolerance)
 
 
 @pytest.mark.slow
