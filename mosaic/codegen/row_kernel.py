@@ -117,7 +117,8 @@ def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statem
     scope, length, is_moving = Scope(frozenset()), rows.emitter.operands.extent(group.length), moves((group.length,))
     if own.on_lines:
         assert isinstance(rows, RowEmitter), "only streams are aligned"
-        row = Row((), c.Name("start"), c.Name("stop"), group.most_length, first=c.Name("first"), unrolled=own.unrolled)
+        start, stop, first = map(c.Name, ("start", "stop", "first"))
+        row = Row((), start, stop, group.most_length, first=first, unrolled=own.unrolled, joined=own.joined)
         statements = rows.emit(row, scope)
         return (*_bounds_on_lines(own, length, *rows.widest_result()), *statements)
     if own.num_tasks == 1:
@@ -167,7 +168,7 @@ def _bounds_on_lines(
         c.Declare(c.const(c.int64), "ahead", c.Cast(c.int64, behind_line)),
         c.Declare(c.const(c.int64), "start", begins),
         c.Declare(c.const(c.int64), "stop", ends),
-        c.Declare(c.const(c.int64), "first", start + (-(start + ahead) & (own.lanes - 1))),
+        c.Declare(c.const(c.int64), "first", start + (-(start + ahead) & (own.lanes * own.joined - 1))),
     )
 
 

@@ -19,6 +19,7 @@ class Row:
     first:     where the vectors begin that do not cross cache lines of the result, less than a vector behind `start`; None:
                at `start`, and nothing is known of lines
     unrolled:  turns of the loop over these vectors that the compiler writes out
+    joined:    vectors of a turn, whose results are stored together
     """
 
     axes: tuple[c.Expression, ...]
@@ -28,6 +29,7 @@ class Row:
     is_moving: bool = False
     first: c.Expression | None = None
     unrolled: int = 1
+    joined: int = 1
 
     @property
     def is_range(self) -> bool:

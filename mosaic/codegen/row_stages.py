@@ -15,6 +15,7 @@ from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.first_extremum import extremum_search
 from mosaic.codegen.first_true import first_true_search, linear, position_type
 from mosaic.codegen.lane_reductions import start_reduction
+from mosaic.codegen.narrowing import narrowing_of
 from mosaic.codegen.operands import address
 from mosaic.codegen.reducers import combine_lanes
 from mosaic.codegen.row_loops import Row, loop_along_row
@@ -196,18 +197,35 @@ class _PhaseEmitter:
         The vectors at the ends share elements with those between. They are computed before the loop and stored behind it,
         because the result may lie in the memory of an operand.
         """
-        lanes, index = self.emitter.lanes.lanes, c.Name(self.emitter.fresh("i"))
+        width, index = self.emitter.lanes.lanes * self.row.joined, c.Name(self.emitter.fresh("i"))
         stores = self.scope.inner()
-        for end in (self.row.start, self.row.stop - lanes):
-            inner = self.scope.inner(len(self.row.axes))
-            self._emit_body(stages, {}, inner, self._where(end, None), stores)
-            self.scope.statements.extend(inner.statements)
-        inner = self.scope.inner(len(self.row.axes))
-        self._emit_body(stages, {}, inner, self._where(index, None))
-        stop = self.row.stop - (lanes - 1)
-        turns = c.loop(index.text, stop, *inner.statements, start=first, step=lanes)
+        for end in (self.row.start, self.row.stop - width):
+            self.scope.statements.extend(self._stored_together(stages, end, stores))
+        stop = self.row.stop - (width - 1)
+        turns = c.loop(index.text, stop, *self._stored_together(stages, index, None), start=first, step=width)
         pragmas = (f"GCC unroll {self.row.unrolled}",) if self.row.unrolled > 1 else ()
         self.scope.statements.extend((replace(turns, pragmas=pragmas), *stores.statements))
+
+    def _stored_together(
+        self, stages: Sequence[RowStage], start: c.Expression, stores: Scope | None
+    ) -> list[c.Statement]:
+        """Return the statements for the vectors of one turn; `stores` takes those that store, if they come later."""
+        emitter, lane_axis = self.emitter, len(self.row.axes)
+        if self.row.joined == 1:
+            inner = self.scope.inner(lane_axis)
+            self._emit_body(stages, {}, inner, self._where(start, None), stores)
+            return inner.statements
+        (stage,), inner = stages, self.scope.inner()
+        narrowing, values = narrowing_of(stage), []
+        assert narrowing is not None, "only results that are narrowed are stored together"
+        for turn in range(self.row.joined):
+            where, body = self._where(start + turn * emitter.lanes.lanes, None), inner.inner(lane_axis)
+            self._bind_rows(body, where)
+            values.append(emitter.value(narrowing.wide, body, where))
+            inner.statements.extend(body.statements)
+        place = emitter.address(stage.result, self._where(start, None), is_written=True)
+        (stores or inner).statements.append(narrowing.stored(emitter.lanes, values, place))
+        return inner.statements
 
     def _emit_turns(self, stages: Sequence[RowStage], accumulators: Mapping[RowStage, str], turns: int) -> c.Operand:
         """Reduce with several accumulators in turn, so that no addition waits for the one before; return the end."""

@@ -36,6 +36,7 @@ class Schedule:
     phases:       one for each loop along the row
     side:         where two axes change places, of the square tiles that registers hold; a task is so many bands of `side` rows
     unrolled:     turns of the kernel's loop that the compiler writes out
+    joined:       where `on_lines`, vectors whose results are stored together
     block_rows:   rows of two products that stay in the cache between them
     blockings:    of each product, in order
     """
@@ -49,6 +50,7 @@ class Schedule:
     phases: tuple[PhaseSchedule, ...] = ()
     side: int = 0
     unrolled: int = 1
+    joined: int = 1
     rows_at_once: int = 1
     block_rows: int = 0
     blockings: tuple[Blocking, ...] = ()
@@ -59,10 +61,11 @@ class Schedule:
         wide = "".join(f", {_words(phase)}" for phase in special)
         blocks = "".join(f", tiles of {one.mr} x {one.nr} x {one.depth_block}" for one in self.blockings)
         lines = " on cache lines" if self.on_lines else ""
+        joined = f", {self.joined} vectors a store" if self.joined > 1 else ""
         rows = f", {self.rows_at_once} rows at once" if self.rows_at_once > 1 else ""
         if self.side:
             return f"{shared} by squares of {self.side}"
-        return f"{shared}{lines}{rows} by {self.lanes} lanes{wide}{blocks}"
+        return f"{shared}{lines}{rows} by {self.lanes} lanes{joined}{wide}{blocks}"
 
 
 def _words(phase: PhaseSchedule) -> str:

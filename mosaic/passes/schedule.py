@@ -20,6 +20,7 @@ import numpy as np
 
 from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.matmul_kernel import matmul_spec
+from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.ir.affine import moves
 from mosaic.ir.expressions import Load, size, walk
@@ -97,10 +98,10 @@ def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
         return _of_squares(group, side)
     if group.most_length < 2 * block_elements and reads_one_operand_again(group):
         return _of_rows_at_once(group, machine.target)
-    is_streamed = is_stream(stages)
-    target = fitting_vectors(stages, machine.target) if is_streamed else machine.target
+    is_streamed, is_flat = is_stream(stages), not group.rows and not any(stage.is_along_row for stage in stages)
+    joins = is_flat and _lies_on_lines(group)
+    target = fitting_vectors(stages, machine.target, joins) if is_streamed else machine.target
     lanes = num_lanes(_dtypes_of(stages), target, group.most_length)
-    is_flat = not group.rows and not any(stage.is_along_row for stage in stages)
     rows = _of_stream(group, target, lanes) if is_streamed and is_flat else _of_rows(group, target, lanes, is_flat)
     return replace(rows, phases=_phases(stages, group.most_length, lanes))
 
@@ -193,15 +194,22 @@ def _of_ranges(group: Group, target: Target, lanes: int, most: int, least: int) 
     return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.most_length / per_task)), per_task, True)
 
 
+def _lies_on_lines(group: Group) -> bool:
+    """Whether the vectors of a stream along one row can lie where cache lines of the result begin."""
+    return not moves((group.length,)) and group.most_length >= task_elements and fills_lines(group.row_stages)
+
+
 def _of_stream(group: Group, target: Target, lanes: int) -> Schedule:
     """Return the tasks of a stream along one row: on lines of the cache, where the last takes the rest and none is short."""
     stages = group.row_stages
     fewest = max(task_elements, fewest_elements(stages))
-    if moves((group.length,)) or group.most_length < task_elements or not fills_lines(stages):
+    if not _lies_on_lines(group):
         return _of_ranges(group, target, lanes, fewest, line_bytes)
     per_task = group.most_length // max(1, group.most_length // fewest) // line_bytes * line_bytes
-    num_tasks, unrolled = group.most_length // per_task, turns_of_stream(stages, lanes)
-    return Schedule(target.vector_bytes, lanes, num_tasks, per_task, True, on_lines=True, unrolled=unrolled)
+    joined = vectors_of_store(stages, lanes, target.vector_bytes)
+    num_tasks, unrolled = group.most_length // per_task, turns_of_stream(stages, lanes * joined)
+    schedule = Schedule(target.vector_bytes, lanes, num_tasks, per_task, True, on_lines=True)
+    return replace(schedule, unrolled=unrolled, joined=joined)
 
 
 def _phases(stages: Sequence[RowStage], length: int, lanes: int) -> tuple[PhaseSchedule, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mosaic.codegen.elementwise import is_row
+from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.ir.affine import moves
 from mosaic.ir.expressions import Apply, loads, walk
 from mosaic.ir.statements import Group, RowStage
@@ -49,15 +50,16 @@ def is_plain(stage: RowStage) -> bool:
     return not is_gathered and all(is_row(one.function, one.arguments[0].dtype) for one in applied)
 
 
-def fitting_vectors(stages: Sequence[RowStage], target: Target) -> Target:
-    """Return the target with vectors of the size that suits the stages of a stream."""
-    read = [load.dtype for stage in stages for load in loads(stage.expression)]
-    if not read:  # a fill needs none but its stores
+def fitting_vectors(stages: Sequence[RowStage], target: Target, joins: bool) -> Target:
+    """Return the target with vectors of the size that suits the stages of a stream, whose stores may join vectors."""
+    read = [load.dtype.itemsize for stage in stages for load in loads(stage.expression)]
+    if not read or target.vector_bytes <= widest_stream:  # a fill needs none but its stores
         return target
-    sizes = [dtype.itemsize for dtype in (*read, *(stage.result.dtype for stage in stages))]
-    if target.vector_bytes <= widest_stream or widest_stream // max(sizes) * min(sizes) < narrowest_stream:
-        return target
-    return replace(target, vector_bytes=widest_stream)
+    written = [stage.result.dtype.itemsize for stage in stages]
+    lanes = widest_stream // max(*read, *written)
+    joined = vectors_of_store(stages, lanes, widest_stream) if joins else 1
+    narrowest = min(*read, min(written) * joined)
+    return replace(target, vector_bytes=widest_stream) if lanes * narrowest >= narrowest_stream else target
 
 
 def fewest_elements(stages: Sequence[RowStage]) -> int:
@@ -69,7 +71,7 @@ def fewest_elements(stages: Sequence[RowStage]) -> int:
 def turns_of_stream(stages: Sequence[RowStage], lanes: int) -> int:
     """Return the turns of the loop that the compiler writes out: with stores of less than half a line, as many as fill it.
 
-    `int32 or int32` to bool takes 0.93 of its time then (Zen 4); stores of half a line gain nothing.
+    `lanes` are the elements that a turn stores. Stores of half a line gain nothing.
     """
     num_bytes = lanes * max(stage.result.dtype.itemsize for stage in stages)
     return 1 if 2 * num_bytes >= line_bytes else line_bytes // num_bytes

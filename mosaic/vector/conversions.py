@@ -130,6 +130,39 @@ def _narrowed(source: VectorType, target: VectorType) -> _Instruction | None:
     return _Instruction(condition, (c.Return(result),), (operand, register, *requires))
 
 
+@lru_cache(maxsize=128)
+def narrowed_pair(source: VectorType, is_mask: bool) -> Helper:
+    """Return ``narrowed_pair_V(low, high)``: the lanes of two vectors of integers, each the lower half of its bytes.
+
+    The bytes of an integer lie from the lowest on, on all targets; so these are the parts with even numbers. A mask, whose
+    lanes are 0 or -1, is narrowed by the instruction that saturates, where there is one: it is cheaper.
+    """
+    target, low, high = source.narrowed_pair, c.Name("low"), c.Name("high")
+    even = map(c.literal, range(0, 2 * target.lanes, 2))
+    parts = c.Call("__builtin_shufflevector", (target.bits(low), target.bits(high), *even))
+    name = f"narrowed_{'masks' if is_mask else 'pair'}_{source.name}"
+    parameters = tuple(c.Parameter(source.ctype, each.text) for each in (low, high))
+    item: c.TopLevel = inline_function(name, target.ctype, parameters, (c.Return(parts),))
+    requires: tuple[Helper, ...] = (source.helper, target.helper)
+    found = _packed(source, target, low, high) if is_mask else None
+    if found is not None:
+        packed = inline_function(name, target.ctype, parameters, found.body)
+        item = c.CompiledIf(f"{found.condition} && !defined(__clang__)", (packed,), (item,))
+        requires = (*requires, *found.requires)
+    return Helper(name, (item,), requires)
+
+
+def _packed(source: VectorType, target: VectorType, low: c.Expression, high: c.Expression) -> _Instruction | None:
+    """Return AVX2's instruction that packs two registers; it takes their halves in turn, which a second one mends."""
+    builtin = {4: "packssdw256", 2: "packsswb256"}.get(source.element.num_bytes)
+    if builtin is None or source.num_bytes != 32:
+        return None
+    operand, longs = builtin_type(source.element.num_bytes, source.lanes), builtin_type(8, 4)
+    packed = c.Call(f"__builtin_ia32_{builtin}", (_cast(operand, low), _cast(operand, high)))
+    in_order = c.Call("__builtin_ia32_permdi256", (_cast(longs, packed), c.literal(0xD8)))
+    return _Instruction("defined(__AVX2__)", (c.Return(target.bits(in_order)),), (operand, longs))
+
+
 def _to_wider_numbers(source: VectorType, target: VectorType) -> _Instruction | None:
     """Return the instruction for a register of 8 bytes a lane from half as many bytes, which gcc converts in halves."""
     found = _wider_numbers.get((source.element.short, target.element.short, target.num_bytes))

@@ -113,6 +113,12 @@ class VectorType:
         """Return the type with as many lanes of another element."""
         return VectorType(_elements[short], self.lanes)
 
+    @property
+    def narrowed_pair(self) -> VectorType:
+        """Return the type of the lanes of two vectors of integers, each of half as many bytes."""
+        short = f"{self.element.short[0]}{4 * self.element.num_bytes}"
+        return VectorType(_elements[short], 2 * self.lanes)
+
     def literal(self, value: float) -> c.Expression:
         """Return a constant of the element type; with a vector as the other operand it stands in every lane."""
         if not self.element.is_float:

@@ -9,6 +9,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from tests.mosaic.passes.test_stages import around
+from tests.mosaic.test_related_operands import TARGETS
 
 Program = Callable[..., Any]
 
@@ -110,11 +111,63 @@ def test_bytes_with_a_step_between_them_are_copied_one_by_one(dtype: str) -> Non
         np.testing.assert_array_equal(result, expected)
 
 
-def test_stores_of_a_part_of_a_line_are_written_out_for_a_whole_one() -> None:
-    longs, floats = (cnp.asarray(numbers(100_000, dtype)) for dtype in ("i8", "f4"))
-    narrowed, doubled = longs.astype("u2"), floats * 2
-    assert "#pragma GCC unroll 8" in mosaic.compile(narrowed, inputs=[longs], target="x86-64-v4").source
-    assert "#pragma GCC unroll" not in mosaic.compile(doubled, inputs=[floats], target="x86-64-v4").source
+def edge_values(dtype: str, length: int) -> np.ndarray[Any, Any]:
+    """Values of the whole range of a dtype, its ends and zeros among them; floats as int32 can hold them."""
+    generator, kind = np.random.default_rng(1), np.dtype(dtype)
+    if kind.kind == "f":
+        return generator.integers(-200, 200, length).astype(kind) / 4
+    if kind.kind == "b":
+        return generator.integers(0, 2, length).astype(bool)
+    info = np.iinfo(kind)
+    values = generator.integers(info.min, info.max, length, dtype=kind, endpoint=True)
+    values[::3] = 0
+    values[1::7], values[2::5] = info.max, info.min
+    return values
+
+
+INTEGERS = ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("source", [*INTEGERS[2:], "f4", "f8"])
+def test_every_narrowing_keeps_the_low_bytes(source: str, target: str) -> None:
+    given = edge_values(source, 20_011)
+    if source[0] == "f":
+        given = np.abs(given) % 120  # numpy leaves open what comes of others
+    x = cnp.asarray(given)
+    narrower = [each for each in INTEGERS if int(each[1]) < x.dtype.itemsize]
+    # Results of different lengths have a kernel each.
+    model = mosaic.compile([x[n:].astype(each) for n, each in enumerate(narrower)], inputs=[x], target=target)
+    for number, (each, result) in enumerate(zip(narrower, model(given), strict=True)):
+        np.testing.assert_array_equal(result, given[number:].astype(each), err_msg=f"{source} to {each}")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", [*INTEGERS, "?", "f4", "f8"])
+def test_truth_values_of_every_width_are_stored_whole(dtype: str, target: str) -> None:
+    given, other = edge_values(dtype, 20_011), edge_values(dtype, 20_011)[::-1].copy()
+    if dtype[0] == "f":
+        given[::11], other[::13], given[::17] = np.nan, -0.0, np.inf
+    x, y = cnp.asarray(given), cnp.asarray(other)
+
+    def program(m: Any, x: Any, y: Any) -> list[Any]:
+        functions = [m.logical_and, m.logical_or, m.logical_xor, m.less, m.less_equal, m.greater_equal, m.not_equal]
+        both = [function(x[number:], y[number:]) for number, function in enumerate(functions)]
+        return [*both, m.logical_not(x[10:]), m.isfinite(y[11:]), x[12:].astype(bool), m.signbit(y[13:] * 1.0)]
+
+    model = mosaic.compile(program(cnp, x, y), inputs=[x, y], target=target)
+    for number, (result, expected) in enumerate(zip(model(given, other), program(np, given, other), strict=True)):
+        np.testing.assert_array_equal(result, expected, err_msg=str(number))
+
+
+def test_narrow_results_of_several_vectors_are_stored_together() -> None:
+    longs, ints, floats = (cnp.asarray(numbers(100_000, dtype)) for dtype in ("i8", "i4", "f4"))
+    _, after = around("schedule", [longs.astype("u2"), ints < 7, floats * 2], [longs, ints, floats])
+    heads = [line.partition(" by ")[2] for line in after.splitlines() if line.startswith("for")]
+    assert heads == ["4 lanes, 4 vectors a store:", "8 lanes, 4 vectors a store:", "8 lanes:"]
+    source = mosaic.compile(ints < 7, inputs=[ints], target="x86-64-v4").source
+    assert source.count("store_u8x32(p1 + ") == 3  # at both ends and between
+    assert "#pragma GCC unroll" not in source
 
 
 @pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
