@@ -31,6 +31,10 @@ class Case:
     operation: Operation
     arrays: tuple[Array, ...]
 
+    def run(self) -> object:
+        """What numpy gives."""
+        return self.operation(np, *self.arrays)
+
 
 def cases(num_elements: int) -> Iterator[Case]:
     """Every case on arrays of about `num_elements` elements."""
