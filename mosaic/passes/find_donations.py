@@ -88,7 +88,10 @@ def replaces_elements(statement: Kind, output: Buffer, given: Buffer) -> bool:
 def _(group: Group, output: Buffer, given: Buffer) -> bool:
     if group.turns:
         return False
-    (stage,) = (each for each in group.stages if any(view.buffer is output for view in each.writes()))
+    writers = [each for each in group.stages if any(view.buffer is output for view in each.writes())]
+    if len(writers) > 1:  # of parts, as in the derivative of max_pool: an earlier one may overwrite what a later one reads
+        return False
+    (stage,) = writers
     if group.is_of_rows:
         return _replaces_rows(group.row_stages, stage, given)
     return len(group.stages) == 1 and replaces_elements(stage, output, given)

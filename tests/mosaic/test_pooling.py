@@ -41,6 +41,14 @@ def test_pooling_and_its_derivatives_are_numpys(shape: tuple[int, ...], options:
 
 
 @every_row
+def test_a_derivative_alone_is_numpys(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    # An output as large as an input that it is computed from, and which several statements of one kernel write in parts.
+    for pool in (max_pool, average_pool):
+        x = tensor(*shape)
+        check(_with_gradient(pool(x, **options), x)[1])
+
+
+@every_row
 def test_second_derivatives_are_numpys(shape: tuple[int, ...], options: dict[str, Any]) -> None:
     x = tensor(*shape, dtype="float64")
     weights = tensor(*max_pool(x, **options).shape, dtype="float64", seed=3)
