@@ -17,8 +17,8 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import check_shape, floating, one_of
+from composit.nn.operations.gaussian_error import Gelu
 from composit.nn.operations.logistic import Clamp, Elu, HardSwish, LeakyRelu, Relu, Sigmoid, Silu, Softplus
-from composit.nn.operations.normal_distribution import NormalDistribution
 from composit.nn.operations.uniform_numbers import uniform
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, handle_of, normalize_axis
 
@@ -349,7 +349,7 @@ def mish(x: TensorLike) -> LazyTensor:
 
 
 def _gelu(x: LazyTensor) -> LazyTensor:
-    return x * apply(NormalDistribution(), x)
+    return apply(Gelu(), x)
 
 
 def _gelu_by_tanh(x: LazyTensor) -> LazyTensor:
