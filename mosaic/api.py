@@ -86,12 +86,12 @@ class CompiledModel:
 
     def _checked_call(self, arrays: Sequence[Any], out: Sequence[Array] | None) -> Any:
         executable = self._executable
+        if out is not None and not self._guards:
+            return self._rebuild(executable.run(arrays, out))
         # Check the arguments before the guards, which compute with them.
         given = adapt_inputs(program_signature(executable.program, executable.compiled.input_positions), arrays)
         if out is not None:
             check_outputs(executable.output_types[: self._num_outputs], out)
-            if not self._guards:
-                return self._rebuild(executable.run(given, out))
         with reads_checked_first(self._guards, self._inputs, given):
             values = executable.run(given)
         check_guards(self._guards, values[self._num_outputs :])

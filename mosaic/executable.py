@@ -116,10 +116,10 @@ class Executable:
         return self.functions[0].run(arrays) if self.is_one_region else self._run_steps(arrays)
 
     def _run_into(self, arrays: Sequence[Any], out: Sequence[Array]) -> list[Array]:
-        check_outputs(self.output_types, out)
         if self.is_one_region and not self.compiled.regions[0].num_status:
             self.functions[0].run_into(arrays, out)
             return list(out)
+        check_outputs(self.output_types, out)
         for place, result in zip(out, self.run(arrays), strict=True):
             np.copyto(place, result)
         return list(out)

@@ -105,9 +105,9 @@ def adapt_inputs(signature: Signature, arrays: Sequence[Any]) -> list[Array]:
 def place_outputs(signature: Signature, out: Sequence[Array], arrays: Sequence[Any]) -> list[Array]:
     """The arrays to compute into: the caller's where their layout fits and nothing else overlaps them."""
     check_outputs(signature.outputs, out)
-    places = []
+    places, given = [], [array if type(array) is np.ndarray else _as_array(array) for array in arrays]
     for position, (expected, array) in enumerate(zip(signature.outputs, out, strict=True)):
-        others = [*map(_as_array, arrays), *out[:position], *out[position + 1 :]]
+        others = [*given, *out[:position], *out[position + 1 :]]
         order = signature.order(position)
         is_plain = (array if order is None else array.transpose(order)).flags.num & PLAIN == PLAIN
         is_alone = not any(np.may_share_memory(array, other) for other in others)
