@@ -79,8 +79,8 @@ def shared_array(tensor: torch.Tensor, asked: str) -> Array:
     """
     if tensor.dtype is torch.bfloat16:
         raise DtypeError(
-            f"{asked}: a tensor of dtype {tensor.dtype} was met, whose memory is to be written to; expected a dtype that numpy has; convert "
-            "the model and its inputs first, for example with model.float()"
+            f"{asked}: a tensor of dtype {tensor.dtype} was met, whose memory is to be written to; expected a dtype that numpy has; "
+            "convert the model and its inputs first, for example with model.float()"
         )
     return _array(tensor, asked)
 

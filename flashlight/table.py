@@ -164,6 +164,7 @@ class Traits:
     can_decompose:        torch makes it of other operations before any mode sees it
     is_composite:         it has no row, and torch can decompose it
     needs_decomposition:  it has no row, and its results belong in the graph
+    read_arguments:       the positions of arguments whose values decide the shapes of results
     """
 
     row: Row | None
@@ -177,6 +178,7 @@ class Traits:
     can_decompose: bool
     is_composite: bool
     needs_decomposition: bool
+    read_arguments: tuple[int, ...]
 
     @property
     def moves_elements(self) -> bool:
@@ -201,6 +203,12 @@ _DRAWS_BY_SHAPE: frozenset[OpOverload[..., Any] | OpOverloadPacket[..., Any]] = 
         *(aten.log_normal, aten.log_normal_, aten.bernoulli.p, aten.bernoulli_.float),
     )
 )
+
+
+# Operations whose rows take the values of these arguments as constants, since shapes of results follow from them.
+_READ_ARGUMENTS: dict[OpOverload[..., Any], tuple[int, ...]] = {
+    aten._pack_padded_sequence.default: (1,),
+}
 
 
 # Questions about tensors that shapes, dtypes and devices answer; the answer of any other operation to Python is a read.
@@ -250,6 +258,7 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
         can_decompose=can_decompose,
         is_composite=row is None and can_decompose and (is_random or not reads_values),
         needs_decomposition=row is None and returns_tensors and not is_random and not reads_values,
+        read_arguments=_READ_ARGUMENTS.get(operation, ()),
     )
 
 

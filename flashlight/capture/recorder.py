@@ -128,6 +128,8 @@ class Recorder:
                 if name not in traits.out_arguments
             }
             written = self._written(traits, arguments, keywords)
+        for position in traits.read_arguments:
+            self.reads.mark(lazy_arguments[position], str(operation), arguments[position])
         if operation is aten.set_.source_Tensor:
             return self.rebind(arguments[0], arguments[1], lambda: call.result)
         if traits.row is None and (traits.is_view or traits.moves_view) and self._attach_views(call, traits):
@@ -268,10 +270,14 @@ class Recorder:
             traced = traced_tensor_of(tensor) if isinstance(tensor, torch.Tensor) else None
             if traced is None or not traced.memory.is_unfilled:
                 continue
-            traced.memory.is_unfilled = False
-            value = copied_input(tensor)
-            if np.any(value.node.operation.read()):
-                traced.write(value)
+            # All of the memory, of which the operation may read a part; where the whole is gone, each part when it is read.
+            owners = [(root, root.tensor()) for root in traced.memory.roots]
+            wholes = [(root, owner) for root, owner in owners if owner is not None]
+            for record, owner in wholes or [(traced, tensor)]:
+                value = copied_input(owner)
+                if np.any(value.node.operation.read()):
+                    record.write(value)
+            traced.memory.is_unfilled = not wholes
 
     def _lazy(
         self, argument: Any, as_stored: bool

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass_type
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, warn_user
@@ -46,6 +46,11 @@ class RecordingMode(TorchDispatchMode):
         recorder = self.recorder
         if recorder.is_paused or not recorder.trace.is_open:
             return func(*args, **(kwargs or {}))
+        wrapper = _wrapper_among(types) if types else None
+        if wrapper is not None:
+            # A tensor made of tensors: what its class does with these is recorded.
+            with self:
+                return wrapper.__torch_dispatch__(func, types, args, kwargs or {})
         before = current_errstate()
         # torch does not warn of divisions by zero, so evaluating captured programs must not either.
         set_errstate(SILENT_ERRSTATE)
@@ -53,6 +58,11 @@ class RecordingMode(TorchDispatchMode):
             return recorder.run(func, args, kwargs or {})
         finally:
             set_errstate(before)
+
+
+def _wrapper_among(types: Sequence[type]) -> Any:  # Any: torch declares no types of this method
+    """Return the first class of tensors that consist of dense ones, such as torch.jagged's nested tensors; None if there is none."""
+    return next((kind for kind in types if is_traceable_wrapper_subclass_type(kind)), None)
 
 
 def torch_patches() -> tuple[Patch, ...]:

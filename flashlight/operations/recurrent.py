@@ -1,4 +1,4 @@
-"""Recurrent layers by composit.nn's: whole layers as the dispatcher shows them in inference mode, and the fused layer of the CPU."""
+"""Recurrent layers by composit.nn's, as the dispatcher shows them in inference mode and fused on the CPU; packed sequences."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 import composit.numpy as cnp
 from composit import nn
+from composit.operation import Array
 from composit.types import LazyTensor
+from flashlight.conversion import array_of
 from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, Row, register
 
@@ -96,3 +100,32 @@ def _fused_layer(
     # The fourth result is memory for torch's backward pass, None without one.
     memory: list[LazyTensor | None] = [cnp.zeros(shape, dtype) for dtype, shape in types[3:]]
     return [*shaped, *(memory or [None])]
+
+
+# torch runs layers on packed sequences step by step, and packs and pads by operations of its own: what it does there is recorded.
+@register(aten._pack_padded_sequence)
+def _pack(call: Call, x: LazyTensor, lengths: LazyTensor, batch_first: bool) -> list[LazyTensor]:
+    steps, sequences, batch_sizes = _packed_places(array_of(call.arguments[1]))
+    data = x[sequences, steps] if batch_first else x[steps, sequences]
+    return [data, cnp.asarray(batch_sizes)]
+
+
+@register(aten._pack_padded_sequence_backward)
+def _unpack_gradient(
+    call: Call, g: LazyTensor, input_size: Sequence[int], batch_sizes: LazyTensor, batch_first: bool
+) -> LazyTensor:
+    num_sequences, sizes = input_size[0 if batch_first else 1], array_of(call.arguments[2])
+    lengths = (sizes[:, None] > np.arange(num_sequences)).sum(axis=0)
+    steps, sequences, _ = _packed_places(lengths)
+    gradient = cnp.zeros(tuple(input_size), g.dtype)
+    gradient[(sequences, steps) if batch_first else (steps, sequences)] = g
+    return gradient
+
+
+def _packed_places(lengths: Array) -> tuple[Array, Array, Array]:
+    """Return the step and the sequence of each packed element, in order of steps, and how many sequences each step has.
+
+    Lengths descend, so the sequences that a step has are the first ones.
+    """
+    steps, sequences = np.nonzero(np.arange(lengths.max())[:, None] < lengths)
+    return steps, sequences, np.bincount(steps).astype(np.int64)

@@ -76,6 +76,7 @@ _EXPORT = Order(
 
 _SMALL_LINES = 40
 _SMALL = {
+    "flashlight.operations.jagged": "people look for a torch operation in the file of its family",
     "flashlight.operations.dropout": "people look for a torch operation in the file of its family",
     "flashlight.operations.questions": "people look for a torch operation in the file of its family",
 }
