@@ -26,6 +26,7 @@ from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.fuse_rows import fuse_rows
 from mosaic.passes.inline_elementwise import inline_elementwise
+from mosaic.passes.order_axes import order_axes
 from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_fences import remove_fences
 from mosaic.passes.remove_unused import remove_unused
@@ -119,6 +120,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         yield inline_elementwise
         if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in request.program.instructions):
             yield partial(choose_output_layouts, memory=memory)
+        yield order_axes
         yield partial(split_reductions, memory=memory)
         yield partial(fuse_epilogues, memory=memory)
     yield partial(fuse_rows, memory=memory, fuse=options.fuse)

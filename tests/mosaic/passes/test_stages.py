@@ -7,6 +7,7 @@ import numpy as np
 
 import composit.numpy as cnp
 import mosaic
+from composit.nn.operations import convolution
 from tests.mosaic.test_fusion import softmax
 
 PASSES = [
@@ -16,6 +17,7 @@ PASSES = [
     "read_before_updates",
     "inline_elementwise",
     "choose_output_layouts",
+    "order_axes",
     "split_reductions",
     "fuse_epilogues",
     "fuse_rows",
@@ -56,8 +58,8 @@ def test_every_pass_is_shown_once_in_the_order_of_the_pipeline() -> None:
 def test_without_fusion_the_passes_that_fuse_are_left_out() -> None:
     x = doubles(2, 3)
     names = [stage.name for stage in mosaic.stages(x + 1, inputs=[x], fuse=False)]
-    fusing = {"inline_elementwise", "choose_output_layouts", "split_reductions", "fuse_epilogues", "fuse_attention"}
-    assert names == [name for name in PASSES if name not in fusing]
+    fusing = {"inline_elementwise", "choose_output_layouts", "order_axes", "split_reductions", "fuse_epilogues"}
+    assert names == [name for name in PASSES if name not in fusing | {"fuse_attention"}]
 
 
 def test_a_stage_prints_its_name_and_its_program() -> None:
@@ -185,6 +187,25 @@ def test_choose_output_layouts_writes_in_the_order_in_which_it_reads() -> None:
         return temporary_0[2, 3 by 1, 2]
         """
     )
+
+
+def test_order_axes_follows_results_that_are_stored_with_channels_last() -> None:
+    x, filters = doubles(2, 3, 4, 4), doubles(8, 3, 1, 1)
+    y = cnp.maximum(convolution(x, filters), 0.0)
+    before, after = around("order_axes", [cnp.max(y, axis=(0, 2, 3)), cnp.min(y, axis=(0, 2, 3))], [x, filters])
+    assert before == text(
+        """
+        temporary_0[2, 3, 4, 4 by 48, 1, 12, 3] = input_0[2, 3, 4, 4]
+        temporary_1[32, 8] = temporary_0[32, 3] @ input_1[3, 8 by 1, 3]
+        temporary_2[2, 8, 4, 4 by 128, 1, 32, 8] = maximum(temporary_1[2, 8, 4, 4 by 128, 1, 32, 8], 0.0)
+        temporary_3[8] = maximum over [2, 4, 4] of temporary_2[8, 2, 4, 4 by 1, 128, 32, 8]
+        temporary_4[8] = minimum over [2, 4, 4] of temporary_2[8, 2, 4, 4 by 1, 128, 32, 8]
+        return temporary_3[8], temporary_4[8]
+        """
+    )
+    # The copy of the three channels keeps its order: lanes run along columns.
+    line = "temporary_2[2, 8, 4, 4 by 128, 1, 32, 8] = maximum(temporary_1[2, 8, 4, 4 by 128, 1, 32, 8], 0.0)"
+    assert after == before.replace(line, "temporary_2[2, 4, 4, 8] = maximum(temporary_1[2, 4, 4, 8], 0.0)")
 
 
 def test_split_reductions_makes_parts_that_threads_can_share() -> None:
