@@ -14,6 +14,9 @@ from mosaic.ir.statements import Definition, Group, RowStage
 from mosaic.ir.views import View, numbers_only
 from mosaic.lowering.algebra import simplified
 
+fewest_lanes = 8
+"""A row shorter than this leaves lanes empty; lanes then run along a longer axis."""
+
 fewest_windows = 16
 """With fewer windows, lanes along them would be empty."""
 
@@ -24,10 +27,9 @@ def canonical(definition: Definition) -> Definition:
     Before:  t[2, 3, 4] = exp(x[2, 3, 4])
     After:   t[24] = exp(x[24])
 
-    Axes go in the order in which all arrays have them in memory, if there is one: channels that are stored last become the
-    last axis.
+    Axes go in the order of the result's memory: channels that are stored last become the last axis.
     """
-    definition = _in_memory_order(without_unit_axes(definition))
+    definition = in_memory_order(without_unit_axes(definition))
     seen = list(views(definition.expression))
     num_kept = definition.result.ndim
     kept = merged_extents([definition.result, *seen], definition.domain, range(num_kept))
@@ -37,24 +39,29 @@ def canonical(definition: Definition) -> Definition:
     return without_idle_reducer(result)
 
 
-def _in_memory_order(definition: Definition) -> Definition:
-    """Return the definition with its kept axes from the outermost in memory inward, where all views agree on that order.
+def in_memory_order(definition: Definition) -> Definition:
+    """Return the definition with its kept axes in the order in which its result has them in memory, the outermost first.
 
     Before:  t[64, 56 by 1, 64] = exp(x[64, 56 by 1, 64])
     After:   t[56, 64] = exp(x[56, 64])
+
+    Where what it reads lies in another order, few channels, such as the three of an image, would leave most lanes empty: then
+    axes stay as they are.
     """
-    count = definition.result.ndim
-    seen = [definition.result.strides, *(view.strides[:count] for view in views(definition.expression))]
-    axes = range(count)
-    if all(_lie_in_order(strides, axes) for strides in seen):
+    result, count = definition.result, definition.result.ndim
+    long = [axis for axis in range(count) if result.extents[axis] != 1]
+    places = iter(sorted(long, key=lambda axis: -abs(result.strides[axis])))
+    order = [next(places) if extent != 1 else axis for axis, extent in enumerate(result.extents)]
+    if order == list(range(count)):
         return definition
-    order = sorted(axes, key=lambda axis: -max(abs(strides[axis]) for strides in seen))
-    return definition.transposed(order) if all(_lie_in_order(strides, order) for strides in seen) else definition
+    ordered = definition.transposed(order)
+    agree = all(_lies_in_order(view.strides[:count]) for view in views(ordered.expression))
+    return ordered if agree or most(result.extents[order[-1]]) >= fewest_lanes else definition
 
 
-def _lie_in_order(strides: Sequence[int], order: Sequence[int]) -> bool:
+def _lies_in_order(strides: Sequence[int]) -> bool:
     """Whether a view moves along each axis in larger steps than along those that follow it."""
-    steps = [abs(strides[axis]) for axis in order if strides[axis]]
+    steps = [abs(stride) for stride in strides if stride]
     return all(one > other for one, other in pairwise(steps))
 
 

@@ -19,13 +19,10 @@ from mosaic.ir.kinds import Kind, changed, of_kind
 from mosaic.ir.loops import Loop, loops_of, without_loops
 from mosaic.ir.statements import Definition, Group, RowStage
 from mosaic.ir.views import Shape, View, numbers_only
-from mosaic.passes.canonical_axes import merged_extents
+from mosaic.passes.canonical_axes import fewest_lanes, merged_extents
 from mosaic.passes.uses import are_same_elements
 
 Change = Callable[[View], View]
-
-fewest_lanes = 8
-"""A row shorter than this leaves lanes empty; lanes then run along the longest axis."""
 
 fewest_scalar_turns = 32
 """With so many turns, strided elements are fetched one by one anyway, and single rows run faster."""

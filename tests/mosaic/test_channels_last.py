@@ -88,6 +88,18 @@ def test_axes_go_in_the_order_of_memory_where_all_arrays_agree() -> None:
     assert str(canonical(definition)) == "temporary_1[3584] = exp(temporary_0[3584])"
 
 
+def _copy(shape: tuple[int, int]) -> Definition:
+    """Return a copy into an array that lies in the other order."""
+    source, target = (Buffer(BufferKind.TEMPORARY, each, shape[0] * shape[1], np.dtype(np.float32)) for each in (0, 1))
+    read, result = View(source, 0, shape, (shape[1], 1)), View(target, 0, shape, (1, shape[0]))
+    return Definition(result, Load(read), (0,))
+
+
+def test_axes_go_in_the_order_of_the_result_if_that_fills_lanes() -> None:
+    assert str(canonical(_copy((64, 56)))) == "temporary_1[56, 64] = temporary_0[56, 64 by 1, 56]"
+    assert str(canonical(_copy((3, 56)))) == "temporary_1[3, 56 by 1, 3] = temporary_0[3, 56]"
+
+
 def test_axes_stay_where_arrays_disagree() -> None:
     read, result = _view(0, (1, 64)), _view(1, (56, 1))
     definition = Definition(result, Apply("exp", (Load(read),), np.dtype(np.float32)), (0,))
