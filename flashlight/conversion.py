@@ -92,8 +92,8 @@ def _array(tensor: torch.Tensor, asked: str) -> Array:
             f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before with tensor.to_dense()"
         )
-    # Unseen by modes, such as that of a trace: nothing is computed.
-    with torch._C._DisableTorchDispatch():
+    # Unseen by modes, such as that of a trace, and by torch.func, which would wrap what it sees: nothing is computed.
+    with torch._C._DisableTorchDispatch(), torch._C._DisableFuncTorch():
         own = tensor.detach().cpu().resolve_conj().resolve_neg()
         array: Array = _numpy(own.float() if own.dtype is torch.bfloat16 else own)
     return array
@@ -111,6 +111,13 @@ def bytes_of(tensor: torch.Tensor) -> Array:
 
 # Of torch's base class, since a trace replaces that of torch.Tensor.
 _numpy = torch._C.TensorBase.numpy
+
+
+def has_elements(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor has elements to read: not one of the device "meta", a lazy parameter, or a wrapper of torch.func."""
+    return not (
+        tensor.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(tensor) or torch.nn.parameter.is_lazy(tensor)
+    )
 
 
 class _Writeable:

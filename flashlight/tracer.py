@@ -21,7 +21,7 @@ from composit.source import register_internal_package
 from flashlight.capture.active import active, active_recorder, thread_patches
 from flashlight.capture.patches import Patch, patched
 from flashlight.capture.recorder import Recorder
-from flashlight.capture.torch_modes import RecordingMode, compiled_functions_run_eagerly, torch_patches
+from flashlight.capture.torch_modes import RecordingMode, torch_patches
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.comparison import TorchValues, kept_values
 
@@ -60,7 +60,6 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
         stack.enter_context(
             patched((*torch_patches(), *thread_patches(_inside), Patch(torch.nn.Module, "__call__", _calling)))
         )
-        stack.enter_context(compiled_functions_run_eagerly())
         recorder = stack.enter_context(_recording(record, None))
         stack.enter_context(_keeping(recorder, run_torch))
         yield recorder

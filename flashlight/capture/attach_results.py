@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import torch
 
-from composit.errors import DtypeError
+from composit.errors import DtypeError, OperandError
 from composit.operation import Dtype, Shape
 from composit.types import LazyTensor
 from flashlight.capture.memory import memory_of
@@ -142,6 +142,11 @@ class Results:
     def _checked(self, tensor: torch.Tensor, lazy: Any) -> Any:  # Any: a LazyTensor, of a nested tensor a NestedTensor
         if isinstance(lazy, NestedTensor):
             return lazy
+        if not isinstance(lazy, LazyTensor):
+            raise OperandError(
+                f"its row gave {lazy!r:.60} of type {type(lazy).__name__} where torch returned a tensor of shape {tuple(tensor.shape)}; a row "
+                "must return lazy tensors, or NotImplemented for calls that it does not cover"
+            )
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
         lazy = rounded(lazy, tensor.dtype)
         if lazy.shape != shape or lazy.dtype != dtype:

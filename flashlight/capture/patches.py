@@ -33,8 +33,7 @@ _originals: list[tuple[Any, str, Any, bool]] = []
 def patched(patches: Sequence[Patch]) -> Iterator[None]:
     """Replace the attributes until the last of the blocks that are open in any thread ends."""
     with _lock:
-        if not _num_open[0]:
-            _replace(patches)
+        _replace(patches)
         _num_open[0] += 1
     try:
         yield
@@ -45,8 +44,18 @@ def patched(patches: Sequence[Patch]) -> Iterator[None]:
                 _put_back()
 
 
+def patch_meanwhile(patches: Sequence[Patch]) -> None:
+    """Replace more attributes, of a module that was imported inside a block, until the last of the open blocks ends."""
+    with _lock:
+        if _num_open[0]:
+            _replace(patches)
+
+
 def _replace(patches: Sequence[Patch]) -> None:
+    replaced = {(id(owner), name) for owner, name, _, _ in _originals}
     for patch in patches:
+        if (id(patch.owner), patch.name) in replaced:
+            continue
         original = getattr(patch.owner, patch.name)
         _originals.append((patch.owner, patch.name, original, patch.name in vars(patch.owner)))
         setattr(patch.owner, patch.name, patch.make(original))

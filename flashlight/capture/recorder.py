@@ -14,7 +14,7 @@ import torch
 from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
 
-from composit.errors import UnsupportedOperationError
+from composit.errors import OperandError, UnsupportedOperationError
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.memory import Memory, memory_of
@@ -25,7 +25,7 @@ from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import SameView
 from flashlight.comparison import TorchValues
-from flashlight.conversion import HALVES, TORCH_TO_NUMPY
+from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements
 from flashlight.half_precision import widened
 from flashlight.inputs import copied_input
 from flashlight.table import Call, Traits, decomposable_forms, traits_of
@@ -47,6 +47,32 @@ def _decomposition_of(operation: Operator) -> Callable[..., Any] | None:
         if function is not None:
             return function
     return None
+
+
+def _without_graph(result: torch.Tensor) -> None:
+    """Refuse a tensor for which a row gave nothing: it would be a constant, whatever the inputs are.
+
+    Raises:  OperandError
+    """
+    raise OperandError(
+        f"its row gave nothing where torch returned a tensor of shape {tuple(result.shape)}; a row must return lazy tensors, or "
+        "NotImplemented for calls that it does not cover"
+    )
+
+
+def _is_on_meta(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+    """Return whether an operation computes shapes only: torch's device "meta" holds no values, so that there is nothing to record."""
+    device = keywords.get("device")
+    if device is not None and torch.device(device).type == "meta":
+        return True
+    for argument in arguments:
+        if isinstance(argument, torch.Tensor):
+            if argument.is_meta:
+                return True
+        elif isinstance(argument, list | tuple) and argument and isinstance(argument[0], torch.Tensor):
+            if argument[0].is_meta:
+                return True
+    return False
 
 
 class Recorder:
@@ -96,6 +122,8 @@ class Recorder:
     def _read_all(self, values: Sequence[Any]) -> None:
         self.settle()
         for _, tensor in named_tensors(("", value) for value in values):
+            if not has_elements(tensor):
+                continue
             if tensor.layout is torch.strided and not tensor.is_nested and tensor.dtype in TORCH_TO_NUMPY:
                 self.read(tensor)
                 traced, name = traced_tensor_of(tensor), self.scopes.name_of(tensor)
@@ -115,6 +143,8 @@ class Recorder:
         traits = traits_of(operation)
         if traits.is_composite:
             return self._parts(operation, arguments, keywords)
+        if _is_on_meta(arguments, keywords):
+            return operation(*arguments, **keywords)
         self.num_operations += 1
         if self.has_unfilled and not traits.may_alias:
             self._find_fills(traits, arguments, keywords)
@@ -143,6 +173,8 @@ class Recorder:
                 _ = call.result
             with RowErrors(call, self.scopes):
                 lazies = traits.row(call, *lazy_arguments, **lazy_keywords)
+                if lazies is None and not (traits.is_random or traits.reads_values):
+                    mapped(call.result, _without_graph)
             if lazies is NotImplemented and not call.has_run:
                 # Only the parts run: a draw of the whole and one of the parts would give two different masks.
                 return self._parts(operation, arguments, keywords)
@@ -252,10 +284,16 @@ class Recorder:
         """Follow `tensor.data = other`: the tensor gets the other's memory."""
         self.settle()
         lazy, source = self.read(other), traced_tensor_of(other)
+        assert source is not None
+        if not has_elements(tensor):
+            run()
+            # A lazy parameter has a size now, but is a class that refuses questions until its module changes it.
+            with torch._C.DisableTorchFunctionSubclass():
+                add_view(tensor, lazy, source, SameView(), self.trace)
+            return tensor
         self.read(tensor)
         before = traced_tensor_of(tensor)
         run()
-        assert source is not None
         assert before is not None
         if source is not before:
             before.remember_start()

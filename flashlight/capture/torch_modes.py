@@ -9,16 +9,19 @@ from functools import wraps
 from typing import Any
 
 import torch
-from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass_type
+from torch._ops import HigherOrderOperator, OpOverload
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, warn_user
 from flashlight.capture.active import active_recorder
-from flashlight.capture.patches import Patch
+from flashlight.capture.higher_order import call_higher_order
+from flashlight.capture.patches import Patch, patch_meanwhile
 from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.tensor_attributes import attribute_of
+from flashlight.conversion import has_elements
 
 
 class DataLeavesWarning(UserWarning):
@@ -29,6 +32,7 @@ class RecordingMode(TorchDispatchMode):
     """Hands each operation that reaches the dispatcher to the recorder."""
 
     recorder: Recorder
+    supports_higher_order_operators = True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -38,7 +42,7 @@ class RecordingMode(TorchDispatchMode):
 
     def __torch_dispatch__(
         self,
-        func: OpOverload[..., Any],
+        func: OpOverload[..., Any] | HigherOrderOperator,
         types: Any,  # Any: torch's declared types, here and below
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
@@ -46,7 +50,13 @@ class RecordingMode(TorchDispatchMode):
         recorder = self.recorder
         if recorder.is_paused or not recorder.trace.is_open:
             return func(*args, **(kwargs or {}))
+        if isinstance(func, HigherOrderOperator):
+            with self:
+                return call_higher_order(func, args, kwargs or {})
         wrapper = _wrapper_among(types) if types else None
+        if wrapper is FakeTensor:
+            # Sizes are asked for, as by torch.export; there is nothing to record.
+            return func(*args, **(kwargs or {}))
         if wrapper is not None:
             # A tensor made of tensors: what its class does with these is recorded.
             with self:
@@ -60,48 +70,62 @@ class RecordingMode(TorchDispatchMode):
             set_errstate(before)
 
 
-def _wrapper_among(types: Sequence[type]) -> Any:  # Any: torch declares no types of this method
-    """Return the first class of tensors that consist of dense ones, such as torch.jagged's nested tensors; None if there is none."""
-    return next((kind for kind in types if is_traceable_wrapper_subclass_type(kind)), None)
+def _wrapper_among(types: Sequence[Any]) -> Any:  # Any: torch declares no types of this method
+    """Return the first class that computes with other tensors, such as torch.jagged's nested tensors; None if there is none."""
+    return next((kind for kind in types if kind.__torch_dispatch__ is not _NO_DISPATCH), None)
+
+
+# What classes have that only handle functions, before the dispatcher.
+_NO_DISPATCH = torch._C._disabled_torch_dispatch_impl
+
+
+def _recorder_of(tensor: torch.Tensor) -> Recorder | None:
+    """Return the recorder that has to know of what is done with a tensor behind the dispatcher; None if none has."""
+    recorder = active_recorder()
+    return None if recorder is None or recorder.is_paused or not has_elements(tensor) else recorder
 
 
 def torch_patches() -> tuple[Patch, ...]:
     """Return the patches of torch's tensors by which a trace sees what the dispatcher does not.
 
     Values that leave for numpy or lists are guarded. Printing a tensor is no read. `tensor.data` is the same memory under
-    another name, and `tensor.data = other` the memory of the other.
+    another name, as are `torch.nn.Parameter(tensor)` and `tensor.as_subclass`, and `tensor.data = other` the memory of the other.
     """
     tensor = torch.Tensor
     return (
         *(Patch(tensor, name, _leaving(kind)) for name, kind in _LEAVING.items()),
         *(Patch(tensor, name, _printing) for name in ("__repr__", "__format__")),
         Patch(tensor, "data", _data),
+        Patch(tensor, "as_subclass", _as_class),
+        Patch(tensor, "_make_subclass", _made_of_class),
         Patch(tensor, "__deepcopy__", _copying),
         Patch(torch.nn.Parameter, "__deepcopy__", _copying),
         Patch(torch.utils, "swap_tensors", _swapping),
         Patch(torch, "compile", _compiling),
+        *_eager_patches(),
     )
 
 
-@contextmanager
-def compiled_functions_run_eagerly() -> Iterator[None]:
-    """Let functions of torch.compile run as they were written, so that their operations are recorded."""
-    if "torch._dynamo" not in sys.modules:
-        # Nothing is compiled yet, and importing the compiler takes a second.
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield
+def _eager_patches() -> tuple[Patch, ...]:
+    """Return the patch by which functions of torch.compile run as they were written, so that their operations are recorded.
+
+    It does what `torch.compiler.set_stance("force_eager")` does, for all threads until the last trace ends. Without torch's compiler
+    in memory nothing is compiled yet, and importing it takes a second.
+    """
+    frames = sys.modules.get("torch._dynamo.eval_frame")
+    return () if frames is None else (Patch(frames, "_stance", lambda _: frames.DynamoStance("force_eager")),)
 
 
 def _compiling(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def compile_later(model: Any = None, **options: Any) -> Any:
-        if active_recorder() is None:
-            return original(model, **options)
-        return (lambda given: given) if model is None else model
+    def compile_eagerly(*args: Any, **options: Any) -> Any:
+        compiled = original(*args, **options)
+        if active_recorder() is not None:
+            # The first call may have imported the compiler.
+            patch_meanwhile(_eager_patches())
+        return compiled
 
-    return compile_later
+    return compile_eagerly
 
 
 def _swapping(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,8 +165,8 @@ def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def leave(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            recorder = active_recorder()
-            if recorder is None or recorder.is_paused:
+            recorder = _recorder_of(tensor)
+            if recorder is None:
                 return original(tensor, *args, **kwargs)
             _note(recorder, kind, tensor)
             recorder.export(tensor)
@@ -169,8 +193,8 @@ def _printing(original: Callable[..., Any]) -> Callable[..., Any]:
 def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def deepcopy(tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
-        recorder = active_recorder()
-        if recorder is None or recorder.is_paused:
+        recorder = _recorder_of(tensor)
+        if recorder is None:
             return original(tensor, memo)
         recorder.settle()
         recorder.read(tensor)
@@ -180,17 +204,43 @@ def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
     return deepcopy
 
 
+def _as_class(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    @wraps(original)
+    def as_subclass(tensor: torch.Tensor, kind: type[torch.Tensor]) -> torch.Tensor:
+        return _aliased(original(tensor, kind), tensor)
+
+    return as_subclass
+
+
+def _made_of_class(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    @wraps(original)
+    def make_subclass(kind: type[torch.Tensor], tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return _aliased(original(kind, tensor, *args, **kwargs), tensor)
+
+    return make_subclass
+
+
+def _aliased(other: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that was made of another's memory, recorded as that."""
+    recorder = _recorder_of(tensor)
+    if recorder is not None and has_elements(other):
+        recorder.alias(other, tensor)
+    return other
+
+
 def _data(original: Any) -> Any:  # Any: torch's descriptor, and the property in its place
     def get(tensor: torch.Tensor) -> torch.Tensor:
-        data: torch.Tensor = original.__get__(tensor)
         recorder = active_recorder()
-        if recorder is not None and not recorder.is_paused:
-            recorder.alias(data, tensor)
-        return data
+        if recorder is not None and torch.nn.parameter.is_lazy(tensor):
+            # torch asks for its device and dtype; it has no shape, by which the dispatcher's call could be recorded.
+            with _pause(recorder):
+                unsized: torch.Tensor = original.__get__(tensor)
+            return unsized
+        return _aliased(original.__get__(tensor), tensor)
 
     def put(tensor: torch.Tensor, other: torch.Tensor) -> None:
-        recorder = active_recorder()
-        if recorder is None or recorder.is_paused:
+        recorder = _recorder_of(other)
+        if recorder is None:
             original.__set__(tensor, other)
             return
         recorder.rebind(tensor, other, lambda: original.__set__(tensor, other))

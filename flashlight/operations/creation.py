@@ -45,6 +45,9 @@ def _fill(call: Call, x: LazyTensor, value: LazyTensor | complex) -> LazyTensor:
     aten.empty_strided,
     aten.empty_permuted,
     aten.new_empty_strided,
+    # Tangents in forward mode of autograd: zeros without memory, and zeros shaped and strided like another tensor.
+    aten._efficientzerotensor,
+    aten._new_zeros_with_same_feature_meta,
 )
 def _zeros(call: Call, *how: object, **more: object) -> LazyTensor:
     # `empty` may hold any values; zeros are the same in every run.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit.apply import scalar_tensor
 from composit.operation import Array, Shape
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, typed
@@ -60,8 +61,9 @@ def _read_as(call: Call, x: LazyTensor, dtype: torch.dtype) -> LazyTensor:
 
 
 @register(aten._to_copy, aten.to, aten.type_as, torch.ops.prims.convert_element_type)
-def _convert(call: Call, x: LazyTensor, *how: object, **more: object) -> LazyTensor:
-    return cast(x, call.dtype)
+def _convert(call: Call, x: LazyTensor | complex, *how: object, **more: object) -> LazyTensor:
+    # vmap gives a number of Python's as it is, where torch declares a tensor.
+    return scalar_tensor(typed(x, call.dtype)) if isinstance(x, complex | float | int) else cast(x, call.dtype)
 
 
 @register(aten.copy)

@@ -13,7 +13,7 @@ from composit import nn
 from composit.operation import Array
 from composit.types import LazyTensor
 from flashlight.conversion import array_of
-from flashlight.operations.arguments import aten, cast
+from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, Row, register
 
 # torch's numbers of the kinds of layers that its fused layer knows.
@@ -59,6 +59,25 @@ register(aten.rnn_tanh.input)(_layer(nn.rnn))
 register(aten.rnn_relu.input)(_layer(partial(nn.rnn, nonlinearity="relu")))
 
 
+def _fused(mode: int, hidden_size: int, has_biases: bool, reverse: bool) -> Callable[..., list[LazyTensor]]:
+    """Return one direction of one layer as a function of its operands: output, hidden state and cell, the times first."""
+
+    def layer(x: LazyTensor, *operands: LazyTensor) -> list[LazyTensor]:
+        *weights, hx, cx = operands
+        names = ("weight_ih_l0", "weight_hh_l0", *(("bias_ih_l0", "bias_hh_l0") if has_biases else ()))
+        named = dict(zip(names, weights, strict=False))
+        steps = cnp.flip(x, 0) if reverse else x
+        states = [cnp.reshape(each, (1, -1, hidden_size)) for each in (hx, cx)]
+        if mode == _LSTM:
+            output, (hidden, cell) = nn.lstm(steps, states, named)
+        else:
+            output, hidden = nn.gru(steps, states[0], named)
+            cell = states[1]
+        return [cnp.flip(output, 0) if reverse else output, hidden, cell]
+
+    return layer
+
+
 @register(aten.mkldnn_rnn_layer)
 def _fused_layer(
     call: Call,
@@ -79,27 +98,51 @@ def _fused_layer(
     batch_first: bool,
     train: bool,
 ) -> object:
-    # One call is one direction of one layer, with the times first, whatever the last arguments say of the whole.
     if mode not in (_LSTM, _GRU) or batch_sizes:
         return NotImplemented
-    named = {"weight_ih_l0": weight0, "weight_hh_l0": weight1}
-    if has_biases:
-        named |= {"bias_ih_l0": weight2, "bias_hh_l0": weight3}
-    steps = cnp.flip(x, 0) if reverse else x
-    states = [cnp.reshape(each, (1, -1, hidden_size)) for each in (hx_, cx_)]
-    if mode == _LSTM:
-        output, (hidden, cell) = nn.lstm(steps, states, named)
-    else:
-        output, hidden = nn.gru(steps, states[0], named)
-        cell = states[1]
+    results = _fused(mode, hidden_size, has_biases, reverse)(x, weight0, weight1, weight2, weight3, hx_, cx_)
     types = call.result_types
-    results = [cnp.flip(output, 0) if reverse else output, hidden, cell]
     shaped: list[LazyTensor | None] = [
         cnp.reshape(cast(each, dtype), shape) for each, (dtype, shape) in zip(results, types[:3], strict=True)
     ]
     # The fourth result is memory for torch's backward pass, None without one.
     memory: list[LazyTensor | None] = [cnp.zeros(shape, dtype) for dtype, shape in types[3:]]
     return [*shaped, *(memory or [None])]
+
+
+@register(aten.mkldnn_rnn_layer_backward)
+def _fused_layer_backward(
+    call: Call,
+    x: LazyTensor,
+    weight1: LazyTensor,
+    weight2: LazyTensor,
+    weight3: LazyTensor,
+    weight4: LazyTensor,
+    hx_: LazyTensor,
+    cx_tmp: LazyTensor,
+    output: LazyTensor,
+    hy_: LazyTensor,
+    cy_: LazyTensor,
+    grad_output: LazyTensor | None,
+    grad_hy: LazyTensor | None,
+    grad_cy: LazyTensor | None,
+    reverse: bool,
+    mode: int,
+    hidden_size: int,
+    num_layers: int,
+    has_biases: bool,
+    *rest: object,
+) -> object:
+    if mode not in (_LSTM, _GRU):
+        return NotImplemented
+    layer = _fused(mode, hidden_size, has_biases, reverse)
+    operands = [x, weight1, weight2, weight3, weight4, hx_, cx_tmp]
+    results = zip(layer(*operands), (grad_output, grad_hy, grad_cy), strict=True)
+    cotangents = [cnp.zeros_like(result) if g is None else cnp.reshape(g, result.shape) for result, g in results]
+    gradients = pulled_back(layer, operands, cotangents)
+    return [
+        cnp.reshape(cast(each, dtype), shape) for each, (dtype, shape) in zip(gradients, call.result_types, strict=True)
+    ]
 
 
 # torch runs layers on packed sequences step by step, and packs and pads by operations of its own: what it does there is recorded.

@@ -27,6 +27,7 @@ _CAPTURE = Order(
     "flashlight.capture",
     (
         (
+            "flashlight.capture.higher_order",
             "flashlight.capture.module_scopes",
             "flashlight.capture.patches",
             "flashlight.capture.read_guards",

@@ -62,3 +62,19 @@ def test_a_registered_operation_is_captured() -> None:
 def test_register_takes_torch_operations_only() -> None:
     with pytest.raises(cnp.errors.ParameterError, match="expected an operation of torch.ops"):
         flashlight.register(torch.exp)  # type: ignore[arg-type]
+
+
+@torch.library.custom_op("flashlight_tests::halved", mutates_args=())
+def halved(x: torch.Tensor) -> torch.Tensor:
+    return x / 2
+
+
+@pytest.mark.parametrize(
+    ("returned", "told"),
+    [(None, "its row gave nothing where torch"), (3.0, "its row gave 3.0 of type float where torch")],
+)
+def test_a_row_that_returns_no_tensor_is_an_error(returned: Any, told: str) -> None:
+    """Without one the result would be a constant, whatever the inputs are."""
+    flashlight.register(torch.ops.flashlight_tests.halved)(lambda call, x: returned)
+    with pytest.raises(UnsupportedOperationError, match=told), trace():
+        halved(torch.ones(3))
