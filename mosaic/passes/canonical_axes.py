@@ -11,14 +11,14 @@ from mosaic.codegen.reducers import identity_of
 from mosaic.ir.affine import Extents, Number, most, moves
 from mosaic.ir.expressions import Apply, Load, map_views, views, walk
 from mosaic.ir.statements import Definition, Group, RowStage
-from mosaic.ir.views import View, numbers_only
+from mosaic.ir.views import BufferKind, View, numbers_only
 from mosaic.lowering.algebra import simplified
 
 fewest_lanes = 8
 """A row shorter than this leaves lanes empty; lanes then run along a longer axis."""
 
 fewest_windows = 16
-"""With fewer windows, lanes along them would be empty."""
+"""Along fewer windows, or fewer elements of a row, lanes would be empty."""
 
 
 def canonical(definition: Definition) -> Definition:
@@ -122,7 +122,11 @@ def as_group(definition: Definition) -> Group:
     row, kept = len(flat.domain) - 1, flat.result.ndim - 1
     if _slides(flat, kept, row) and most(flat.domain[kept]) >= fewest_windows:
         return _element_wise(flat)
-    return _along_row(flat) if _dense_views(flat, row) >= _dense_views(flat, kept) else _element_wise(flat)
+    along_row, along_kept = _dense_views(flat, row), _dense_views(flat, kept)
+    if along_row == along_kept:
+        is_short = most(flat.domain[row]) < fewest_windows <= most(flat.domain[kept])
+        return _element_wise(flat) if is_short else _along_row(flat)
+    return _along_row(flat) if along_row > along_kept else _element_wise(flat)
 
 
 def _slides(definition: Definition, kept: int, row: int) -> bool:
@@ -134,8 +138,12 @@ def _slides(definition: Definition, kept: int, row: int) -> bool:
 
 
 def _dense_views(definition: Definition, axis: int) -> int:
-    """Count the loads that are dense along an axis, minus those with another step."""
-    strides = [part.view.strides[axis] for part in walk(definition.expression) if isinstance(part, Load)]
+    """Count the loads that are dense along an axis, minus those with another step.
+
+    Constants do not count: they are stored in the order in which lanes read them.
+    """
+    found = [part.view for part in walk(definition.expression) if isinstance(part, Load)]
+    strides = [view.strides[axis] for view in found if view.buffer.kind is not BufferKind.CONSTANT]
     return sum(stride == 1 for stride in strides) - sum(stride not in (0, 1) for stride in strides)
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 from functools import singledispatch
 
 from mosaic.ir.affine import most, moves
-from mosaic.ir.expressions import Accumulated, Expression, Load, loads, map_views, rewrite, size, views, walk
+from mosaic.ir.expressions import Accumulated, Expression, Load, loads, rewrite, size, walk
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Definition, IrProgram, Matmul, Statement
-from mosaic.ir.views import Buffer, Shape, View, numbers_only
+from mosaic.ir.views import Buffer, BufferKind, View, numbers_only
 from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.inline_elementwise import largest_expression
+from mosaic.passes.product_positions import with_most_rows, with_positions
 from mosaic.passes.uses import moves_behind_update, readers, updates
 
 fewest_rows = 6
@@ -45,12 +46,18 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
         if fused is not None and not (statement.result.buffer in memory.reordered and fused.result.strides[-1] != 1):
             # The fused product takes the user's position, after everything that the epilogue reads.
             statements[position], statements[places[0]] = None, _by_rows(fused)
-    return replace(program, statements=tuple(each for each in statements if each is not None))
+    joined = (with_most_rows(each) for each in statements if each is not None)
+    return replace(program, statements=tuple(joined))
 
 
 def _by_rows(matmul: Matmul) -> Matmul:
-    """Return a product whose result is stored by columns, as of a gradient of w in `x @ w.T`, as one that is stored by rows."""
+    """Return a product whose result is stored by columns, as of a gradient of w in `x @ w.T`, as one that is stored by rows.
+
+    A constant stays on the right, where it is packed when the model is built.
+    """
     rows, columns = matmul.result.strides[-2:]
+    if matmul.right.buffer.kind is BufferKind.CONSTANT:
+        return matmul
     is_by_columns = rows == 1 and columns != 1 and min(matmul.sizes) > 1 and len(matmul.depth) == 1
     return matmul.exchanged() if is_by_columns else matmul
 
@@ -96,30 +103,8 @@ def _in_one_shape(matmul: Matmul, user: Definition) -> tuple[Matmul, Definition 
         return matmul, shaped
     if most(positions[-1]) < fewest_rows:
         return matmul, None
-    split = _with_positions(matmul, numbers_only(tuple(positions)))
+    split = with_positions(matmul, numbers_only(tuple(positions)))
     return (matmul, None) if split is None else (split, user)
-
-
-def _with_positions(matmul: Matmul, positions: Shape) -> Matmul | None:
-    """Return the same product with its batch and rows in another shape, or None if a view does not allow it.
-
-    Before:  y[3136, 144] = x[3136, 24] @ w[24, 144]
-    After:   y[56, 56, 144] = x[56, 56, 24] @ w[56, 24, 144 by 0, 144, 1]       of positions (56, 56)
-    """
-    count = matmul.result.ndim - 1
-    if any(matmul.right.strides[: count - 1]):
-        return None
-    changed = {}
-    for view in (matmul.result, matmul.left, *views(matmul.epilogue)):
-        outer = View(view.buffer, view.offset, view.extents[:count], view.strides[:count]).reshape(positions)
-        if outer is None:
-            return None
-        extents, strides = (*positions, *view.extents[count:]), outer.strides + view.strides[count:]
-        changed[view] = View(view.buffer, view.offset, extents, strides)
-    right = matmul.right.drop_axes(range(count - 1)).expand_dims(range(len(positions) - 1))
-    right = right.broadcast_to((*positions[:-1], *right.shape[len(positions) - 1 :]))
-    epilogue = map_views(matmul.epilogue, lambda view: changed[view])
-    return replace(matmul, result=changed[matmul.result], left=changed[matmul.left], right=right, epilogue=epilogue)
 
 
 def in_order_of(buffer: Buffer, user: Definition) -> Definition:

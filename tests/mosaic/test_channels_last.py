@@ -68,6 +68,33 @@ def test_filters_of_a_depthwise_convolution_are_stored_as_its_lanes_read_them() 
     assert_same_values(mosaic.compile(y, inputs=[x])(cnp.evaluate(x)), cnp.evaluate(y))
 
 
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_lanes_run_along_channels_where_a_window_has_few_elements_in_a_row(is_constant: bool) -> None:
+    x, filters = tensor(1, 12, 12, 32), tensor(32, 1, 7, 7, seed=1)
+    y = convolution(cnp.moveaxis(x, -1, 1), filters, groups=32, channels_last=False)
+    inputs = [x] if is_constant else [x, filters]
+    last = cnp.moveaxis(y, 1, -1) * 2
+    assert "over row" not in "".join(_stage("schedule", last, *inputs))
+    given = [cnp.evaluate(each) for each in inputs]
+    assert_same_values(mosaic.compile(last, inputs=inputs)(*given), cnp.evaluate(last))
+
+
+def test_images_of_a_product_are_rows_of_one_matrix() -> None:
+    x, weights = tensor(2, 7, 7, 48), tensor(48, 40, seed=1)
+    y = relu(x @ weights)
+    (product,) = [line for line in _stage("fuse_rows", y, x) if " @ " in line]
+    assert "[98, 40] = input_0[98, 48] @ constant_0[48, 40]" in product
+    check(y)
+
+
+def test_a_constant_stays_on_the_right_where_the_result_lies_by_columns() -> None:
+    x, weights = tensor(1, 7, 7, 48), tensor(40, 48, seed=1)
+    y = cnp.exp(cnp.moveaxis(x @ weights.T, -1, 1))
+    (product,) = [line for line in _stage("fuse_rows", y, x) if " @ " in line]
+    assert "input_0[49, 48] @ constant_0" in product
+    check(y)
+
+
 @pytest.mark.parametrize("strides", [1, 2])
 def test_overlapping_windows_of_a_constant_are_not_stored_several_times(strides: int) -> None:
     x, filters = tensor(1, 9, 9, 16), tensor(16, 1, 3, 3, seed=1)
