@@ -31,6 +31,8 @@ def sum_of_products(x: Array, y: Array, axes: Axes) -> Array:
     inner = _last_of(axes, y.ndim)
     if not inner or x.shape != y.shape or not all(_has_dense_rows(each, len(inner)) for each in (x, y)):
         return sum_along(np.asarray(x * y), axes)
+    if x.flags.c_contiguous != y.flags.c_contiguous:  # one in more axes than the other would not match it
+        x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     total = np.asarray(np.vecdot(_rows(x, len(inner)), _rows(y, len(inner)))).reshape(_kept(y, len(inner)))
     outer = tuple(axis for axis in axes if axis not in inner)
     return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)

@@ -7,7 +7,7 @@ from typing import Any
 
 import composit.numpy as cnp
 from composit import nn
-from composit.nn.layers.normalization import scaled, standardized
+from composit.nn.layers.normalization import normalized
 from composit.operation import Axes, Shape
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, pulled_back
@@ -37,8 +37,8 @@ def _layer_norm(
 def _native_layer_norm(
     call: Call, x: LazyTensor, normalized_shape: Sequence[int], weight: Optional, bias: Optional, eps: float
 ) -> list[LazyTensor]:
-    y, mean, variance = standardized(x, _last_axes(x, normalized_shape), eps)
-    return _typed(call, scaled(y, weight, bias), mean, 1 / cnp.sqrt(variance + eps))
+    y, mean, variance = normalized(x, _last_axes(x, normalized_shape), eps, weight, bias)
+    return _typed(call, y, mean, 1 / cnp.sqrt(variance + eps))
 
 
 def _typed(call: Call, *results: LazyTensor) -> list[LazyTensor]:
@@ -68,10 +68,10 @@ def _group_norm(
     group: int,
     eps: float,
 ) -> list[LazyTensor]:
-    y, mean, variance = standardized(cnp.reshape(x, (N, group, C // group * HxW)), (2,), eps)
-    channels = _along_channels(x.shape)
-    weight, bias = (None if part is None else cnp.reshape(part, channels) for part in (weight, bias))
-    return _typed(call, scaled(cnp.reshape(y, x.shape), weight, bias), mean, 1 / cnp.sqrt(variance + eps))
+    shape = (group, C // group, 1)
+    weight, bias = (None if part is None else cnp.reshape(part, shape) for part in (weight, bias))
+    y, mean, variance = normalized(cnp.reshape(x, (N, group, C // group, HxW)), (2, 3), eps, weight, bias)
+    return _typed(call, cnp.reshape(y, x.shape), mean, 1 / cnp.sqrt(variance + eps))
 
 
 def _along_channels(shape: Shape) -> Shape:
@@ -98,9 +98,9 @@ def _batch_normalized(
         saved = [cnp.zeros(shape, dtype) for dtype, shape in call.result_types[1:3]]
         return [cast(y, call.dtype), *saved], [running_mean, running_var]
     axes = (0, *range(2, x.ndim))
-    y, mean, variance = standardized(x, axes, eps)
     channels = _along_channels(x.shape)
-    y = scaled(y, *(None if part is None else cnp.reshape(part, channels) for part in (weight, bias)))
+    parts = (None if part is None else cnp.reshape(part, channels) for part in (weight, bias))
+    y, mean, variance = normalized(x, axes, eps, *parts)
     results = _typed(call, y, mean, 1 / cnp.sqrt(variance + eps))
     if running_mean is None or running_var is None:
         return results, []

@@ -11,6 +11,7 @@ one out. Running statistics are returned, never changed. Shared facts, said here
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ import composit.numpy as cnp
 from composit.apply import apply, apply_several
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import axes_or_all, check_shape, floating
+from composit.nn.layers.affine_normalized import NormalizeAffine
 from composit.nn.layers.normalized import Normalize, Scaled
 from composit.nn.operations.pooling_windows import WindowSum
 from composit.nn.row_sums import count_along
@@ -58,8 +60,8 @@ def layer_norm(
         array([[-2.,  3.]])
     """
     tensor = floating("layer_norm", x)
-    y, _, _ = standardized(tensor, axes_or_all(axis, tensor.ndim), epsilon)
-    return _scaled("layer_norm", y, weight, bias)
+    parts = _broadcasting("layer_norm", tensor, weight, bias)
+    return normalized(tensor, axes_or_all(axis, tensor.ndim), epsilon, *parts)[0]
 
 
 def rms_norm(
@@ -82,29 +84,35 @@ def rms_norm(
     axes = axes_or_all(axis, tensor.ndim)
     resolution = float(np.finfo(tensor.dtype).eps) if epsilon is None else epsilon
     squares = cnp.sum(cnp.square(tensor), axis=axes, keepdims=True) / count_along(tensor.shape, axes)
-    return _scaled("rms_norm", tensor * (1 / cnp.sqrt(squares + resolution)), weight, None)
+    (factor,) = _broadcasting("rms_norm", tensor, weight)
+    return _scaled(tensor * (1 / cnp.sqrt(squares + resolution)), factor, None)
 
 
-def _scaled(function: str, y: LazyTensor, weight: TensorLike | None, bias: TensorLike | None) -> LazyTensor:
-    parts = [
-        None if part is None else floating(function, part, name) for name, part in (("weight", weight), ("bias", bias))
-    ]
-    for name, part in zip(("weight", "bias"), parts, strict=True):
-        if part is not None and not _broadcasts(part.shape, y.shape):
+def _broadcasting(function: str, x: LazyTensor, *parts: TensorLike | None) -> Iterator[LazyTensor | None]:
+    """Yield the weight and the bias that were given, which broadcast to x."""
+    for name, part in zip(("weight", "bias"), parts, strict=False):
+        tensor = None if part is None else floating(function, part, name)
+        if tensor is not None and not _broadcasts(tensor.shape, x.shape):
             raise ShapeError(
-                f"{function}: {name} has shape {part.shape} for x with shape {y.shape}; expected what broadcasts to x,"
+                f"{function}: {name} has shape {tensor.shape} for x with shape {x.shape}; expected what broadcasts to x,"
                 " such as the lengths of the normalised axes; reshape it first"
             )
-    return scaled(y, parts[0], parts[1])
+        yield tensor
 
 
-def standardized(x: LazyTensor, axes: Axes, epsilon: float) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
-    """Return x with mean 0 and variance 1 along axes, and the mean and the variance, with the axes kept."""
-    y, mean, variance = apply_several(Normalize(axes, float(epsilon)), x)
+def normalized(
+    x: LazyTensor, axes: Axes, epsilon: float, weight: LazyTensor | None = None, bias: LazyTensor | None = None
+) -> tuple[LazyTensor, LazyTensor, LazyTensor]:
+    """Return x with mean 0 and variance 1 along axes, times weight, plus bias; and mean and variance, with the axes kept."""
+    if weight is not None and bias is not None and weight.dtype == bias.dtype == x.dtype:
+        y, mean, variance, _ = apply_several(NormalizeAffine(axes, float(epsilon)), x, weight, bias)
+    else:
+        y, mean, variance = apply_several(Normalize(axes, float(epsilon)), x)
+        y = _scaled(y, weight, bias)
     return y, mean, variance
 
 
-def scaled(y: LazyTensor, weight: LazyTensor | None, bias: LazyTensor | None) -> LazyTensor:
+def _scaled(y: LazyTensor, weight: LazyTensor | None, bias: LazyTensor | None) -> LazyTensor:
     """Return y times weight, plus bias; None leaves one out."""
     if weight is not None and bias is not None:
         return apply(Scaled(), y, weight, bias)
@@ -134,12 +142,10 @@ def _along_channels(function: str, name: str, vector: TensorLike, x: LazyTensor,
     return cnp.reshape(tensor, in_place)
 
 
-def _scaled_channels(
-    function: str, y: LazyTensor, weight: TensorLike | None, bias: TensorLike | None, axis: int
-) -> LazyTensor:
-    factor = None if weight is None else _along_channels(function, "weight", weight, y, axis)
-    offset = None if bias is None else _along_channels(function, "bias", bias, y, axis)
-    return scaled(y, factor, offset)
+def _of_channels(function: str, x: LazyTensor, axis: int, *parts: TensorLike | None) -> Iterator[LazyTensor | None]:
+    """Yield the weight and the bias that were given, in place along the channel axis of x."""
+    for name, part in zip(("weight", "bias"), parts, strict=True):
+        yield None if part is None else _along_channels(function, name, part, x, axis)
 
 
 def batch_norm(
@@ -170,7 +176,8 @@ def batch_norm(
     if weight is not None:
         factor = factor * _along_channels("batch_norm", "weight", weight, tensor, axis)
     # Numbers of channels are combined first: the large array is read twice, not four times.
-    return _scaled_channels("batch_norm", (tensor - centre) * factor, None, bias, axis)
+    offset = None if bias is None else _along_channels("batch_norm", "bias", bias, tensor, axis)
+    return _scaled((tensor - centre) * factor, None, offset)
 
 
 def batch_norm_training(
@@ -206,7 +213,8 @@ def batch_norm_training(
             f"batch_norm_training: x with shape {tensor.shape} has one value per channel, along axis {axis}, whose variance is 0;"
             " expected several; use batch_norm with running statistics"
         )
-    y, mean, variance = standardized(tensor, axes, epsilon)
+    parts = _of_channels("batch_norm_training", tensor, axis, weight, bias)
+    y, mean, variance = normalized(tensor, axes, epsilon, *parts)
     vectors = [cnp.reshape(each, (tensor.shape[axis],)) for each in (mean, variance * (count / max(count - 1, 1)))]
     running = [
         batch if old is None else _blended(name, old, batch, momentum)
@@ -214,7 +222,7 @@ def batch_norm_training(
             ("running_mean", "running_variance"), (running_mean, running_variance), vectors, strict=True
         )
     ]
-    return _scaled_channels("batch_norm_training", y, weight, bias, axis), running[0], running[1]
+    return y, running[0], running[1]
 
 
 def _blended(name: str, old: TensorLike, batch: LazyTensor, momentum: float) -> LazyTensor:
@@ -250,10 +258,15 @@ def group_norm(
             f"group_norm: num_groups={num_groups} was given for {channels} channels, axis {axis} of x with shape"
             f" {tensor.shape}; expected a number that divides them"
         )
-    shape = (*tensor.shape[:axis], num_groups, channels // num_groups, *tensor.shape[axis + 1 :])
+    groups = (num_groups, channels // num_groups)
+    shape = (*tensor.shape[:axis], *groups, *tensor.shape[axis + 1 :])
     axes = tuple(other for other in range(1, len(shape)) if other != axis)
-    y, _, _ = standardized(cnp.reshape(tensor, shape), axes, epsilon)
-    return _scaled_channels("group_norm", cnp.reshape(y, tensor.shape), weight, bias, axis)
+    parts = (
+        None if part is None else cnp.reshape(part, (*groups, *part.shape[1:]))
+        for part in _of_channels("group_norm", tensor, axis, weight, bias)
+    )
+    y, _, _ = normalized(cnp.reshape(tensor, shape), axes, epsilon, *parts)
+    return cnp.reshape(y, tensor.shape)
 
 
 def instance_norm(
@@ -277,8 +290,8 @@ def instance_norm(
     tensor = floating("instance_norm", x)
     axis = normalize_axis(channel_axis, tensor.ndim)
     axes = tuple(other for other in range(1, tensor.ndim) if other != axis)
-    y, _, _ = standardized(tensor, axes, epsilon)
-    return _scaled_channels("instance_norm", y, weight, bias, axis)
+    parts = _of_channels("instance_norm", tensor, axis, weight, bias)
+    return normalized(tensor, axes, epsilon, *parts)[0]
 
 
 def local_response_norm(

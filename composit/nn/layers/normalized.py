@@ -42,11 +42,16 @@ class Normalize(Composition):
 
     def compose(self, xp: Namespace, *operands: Value) -> tuple[Value, Value, Value]:
         (x,) = operands
+        return self.parts(xp, x)[:3]
+
+    def parts(self, xp: Namespace, x: Value) -> tuple[Value, Value, Value, Value]:
+        """Return the results, and 1 / sqrt(variance + epsilon)."""
         count = count_along(x.shape, self.axes)
         mean = xp.sum(x, axis=self.axes, keepdims=True) / count
         deviation = x - mean
         variance = xp.sum(deviation * deviation, axis=self.axes, keepdims=True) / count
-        return deviation * (1 / xp.sqrt(variance + self.epsilon)), mean, variance
+        factor = 1 / xp.sqrt(variance + self.epsilon)
+        return deviation * factor, mean, variance, factor
 
     def evaluate(self, *operands: Array) -> Results:
         results = _moments_and(operands[0], self.axes)
@@ -55,17 +60,21 @@ class Normalize(Composition):
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (x,), (y, mean, variance) = context.xp, context.operands, context.results
-        of_y, of_mean, of_variance = context.cotangents
-        count = count_along(x.shape, self.axes)
-        terms = []
+        of_y, *of_moments = context.cotangents
+        terms = self.of_moments(context, x, mean, of_moments)
         if of_y is not None:
             factor = 1 / xp.sqrt(variance + self.epsilon)
-            terms.append(xp.apply(NormalizeGradient(self.axes), of_y, y, factor))
+            terms.insert(0, xp.apply(NormalizeGradient(self.axes), of_y, y, factor))
+        return [sum(terms[1:], terms[0])]
+
+    def of_moments(self, context: VjpContext, x: Value, mean: Value, cotangents: Sequence[Value | None]) -> list[Value]:
+        """Return the terms of the cotangent of x that come from those of its mean and its variance."""
+        (of_mean, of_variance), count, terms = cotangents, count_along(x.shape, self.axes), []
         if of_mean is not None:
-            terms.append(xp.broadcast_to(of_mean / count, x.shape))
+            terms.append(context.xp.broadcast_to(of_mean / count, x.shape))
         if of_variance is not None:
             terms.append((x - mean) * (of_variance * (2 / count)))
-        return [sum(terms[1:], terms[0])]
+        return terms
 
 
 def _moments_and(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
@@ -76,11 +85,16 @@ def _moments_and(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
 
 def normalize(axes: Axes, epsilon: float, x: Array, variance: Array, mean: Array, y: Array) -> None:
     """Fill mean and variance of x along axes, and y = (x - mean) / sqrt(variance + epsilon)."""
+    y *= deviate(axes, epsilon, x, variance, mean, y)
+
+
+def deviate(axes: Axes, epsilon: float, x: Array, variance: Array, mean: Array, y: Array) -> Array:
+    """Fill mean and variance of x along axes, and y = x - mean; return 1 / sqrt(variance + epsilon)."""
     count = x.dtype.type(count_along(x.shape, axes))
     np.divide(sum_along(x, axes), count, out=mean)
     np.subtract(x, mean, out=y)
     np.divide(sum_of_products(y, y, axes), count, out=variance)
-    y *= 1 / np.sqrt(variance + x.dtype.type(epsilon))
+    return np.asarray(1 / np.sqrt(variance + x.dtype.type(epsilon)))
 
 
 @dataclass(frozen=True, slots=True)

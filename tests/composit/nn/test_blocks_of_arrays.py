@@ -7,6 +7,7 @@ import composit.numpy as cnp
 from composit import nn
 from composit.nn import blocks_of_arrays
 from composit.nn.blocks_of_arrays import in_blocks
+from composit.nn.row_sums import sum_of_products
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +54,46 @@ def test_functions_by_blocks_are_those_of_the_whole(
     monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", 1 << 30)
     for part, whole in zip(in_parts, values(), strict=True):
         np.testing.assert_allclose(part, whole, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight_shape", "axes"),
+    [
+        ((6, 8, 10), (10,), (2,)),  # a weight for each element of a row
+        ((6, 8, 10), (8, 10), (1, 2)),
+        ((6, 8, 10), (8, 1), (0, 2)),  # one for all elements of a mean
+        ((6, 8, 10), (6, 1, 10), (2,)),  # neither
+        ((6, 8, 10), (), (0, 1, 2)),
+        ((30, 5), (30, 1), (0,)),
+    ],
+)
+def test_weights_of_normalised_blocks_get_the_sums_of_the_whole(
+    shape: tuple[int, ...], weight_shape: tuple[int, ...], axes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    arrays = [generator.normal(size=each) for each in (shape, weight_shape, weight_shape)]
+
+    def values() -> list[np.ndarray]:
+        given = [cnp.asarray(each) for each in arrays]
+        y = nn.layer_norm(*given, axis=axes)
+        return list(cnp.evaluate(y, *nn.chain_rule({(y * y).sum(): np.float64(1)}, given)))
+
+    in_parts = values()
+    monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", 1 << 30)
+    for part, whole in zip(in_parts, values(), strict=True):
+        np.testing.assert_allclose(part, whole, rtol=1e-11, atol=1e-12)
+    x, weight, bias = arrays
+    deviation = x - x.mean(axes, keepdims=True)
+    expected = deviation / np.sqrt((deviation**2).mean(axes, keepdims=True) + 1e-5) * weight + bias
+    np.testing.assert_allclose(in_parts[0], expected, rtol=1e-11, atol=1e-12)
+
+
+def test_products_are_summed_whichever_operand_is_dense() -> None:
+    x = np.random.default_rng(0).normal(size=(8, 6, 4, 5))
+    part, dense = x[:, 1:4], x[:, 1:4].copy()
+    for one, other in ((part, dense), (dense, part), (part, part)):
+        found = sum_of_products(one, other, (0, 2, 3))
+        np.testing.assert_allclose(found, (dense**2).sum((0, 2, 3), keepdims=True), rtol=1e-12)
 
 
 def test_arrays_with_fewer_axes_are_seen_by_each_block_as_they_broadcast() -> None:

@@ -219,11 +219,35 @@ def test_the_statistics_have_derivatives_of_every_order() -> None:
         np.testing.assert_allclose(cnp.evaluate(ours), theirs.detach().numpy(), rtol=1e-9, atol=1e-12)
 
 
+def test_statistics_and_results_have_derivatives_together() -> None:
+    # A loss of all three results, whose derivative goes through the mean and the variance too.
+    arrays = [np.random.default_rng(0).normal(size=shape) for shape in ((6, 2), (2,), (2,), (6, 2))]
+    *ours, ours_by = map(cnp.asarray, arrays)
+    *theirs, theirs_by = (torch.tensor(each, requires_grad=True) for each in arrays)
+    y, mean, variance = layers.batch_norm_training(ours[0], None, None, *ours[1:])
+    loss = cnp.sum(y * y * ours_by) + cnp.sum(mean * variance)
+    statistics = (theirs[0].mean(0) * theirs[0].var(0)).sum()
+    their_y = F.batch_norm(theirs[0], None, None, *theirs[1:], training=True)
+    their_loss = (their_y * their_y * theirs_by).sum() + statistics
+    for _ in range(2):
+        found = chain_rule({loss: 1.0}, ours)
+        expected = torch.autograd.grad(their_loss, theirs, create_graph=True)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(cnp.evaluate(one), other.detach().numpy(), rtol=1e-9, atol=1e-10)
+        loss = sum((cnp.sum(each * each) for each in found), cnp.asarray(0.0))
+        their_loss = sum(((each * each).sum() for each in expected), torch.tensor(0.0, dtype=torch.float64))
+
+
 def test_normalising_is_one_node_forward_and_one_backward() -> None:
     x = cnp.asarray(np.ones((2, 3)))
     y = layers.layer_norm(x)
     (gradient,) = chain_rule({y: cnp.ones((2, 3))}, [x])
     assert (y.name, gradient.name) == ("normalize", "normalizegradient")
+    weight, bias = cnp.asarray(np.ones(3)), cnp.asarray(np.zeros(3))
+    y = layers.layer_norm(x, weight, bias)
+    gradients = chain_rule({y: cnp.ones((2, 3))}, [x, weight, bias])
+    assert y.name == "normalizeaffine"
+    assert len({each.node for each in gradients}) == 1
 
 
 def test_large_means_cost_no_digits() -> None:
