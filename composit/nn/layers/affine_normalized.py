@@ -57,7 +57,7 @@ class NormalizeAffine(Composition):
         by_bias: Value | None = None
         if of_result is not None:
             gradient = NormalizeAffineGradient(self.axes, xp.shape(bias))
-            results: Sequence[Value] = xp.apply(gradient, of_result, x, mean, factor, weight)  # type: ignore[assignment]
+            results: Sequence[Value] = xp.apply(gradient, of_result, x, mean, factor, weight)
             first, by_weight, by_bias = results
             by_x.insert(0, first)
         return [sum(by_x[1:], by_x[0]), by_weight, by_bias]
