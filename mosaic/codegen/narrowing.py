@@ -77,11 +77,15 @@ def _of_truth(expression: Expression) -> Narrowing:
     return Narrowing(replace(expression, function=opposite), _bool, is_opposite=True)
 
 
-def vectors_of_store(stages: Sequence[RowStage], lanes: int, vector_bytes: int) -> int:
-    """Return how many computed vectors are stored together, so that the result fills as many bytes as one of them."""
+def vectors_of_store(stages: Sequence[RowStage], lanes: int, vector_bytes: int, whole_bytes: int) -> int:
+    """Return how many computed vectors are stored together, so that the result fills as many bytes as one of them.
+
+    whole_bytes: a store of integers with so many bytes is left alone; packing truth values is cheaper than converting them
+    """
     narrowing = narrowing_of(stages[0]) if len(stages) == 1 else None
     if narrowing is None:
         return 1
-    is_truth = narrowing.dtype == _bool
-    wide_bytes = min(8, vector_bytes // lanes) if is_truth else narrowing.wide.dtype.itemsize
-    return wide_bytes // narrowing.dtype.itemsize
+    item_bytes = narrowing.dtype.itemsize
+    if narrowing.dtype == _bool:
+        return min(8, vector_bytes // lanes) // item_bytes
+    return narrowing.wide.dtype.itemsize // item_bytes if lanes * item_bytes < whole_bytes else 1

@@ -36,6 +36,7 @@ from mosaic.passes.streams import (
     is_stream,
     reads_one_operand_again,
     turns_of_stream,
+    whole_store,
     widest_stream,
 )
 from mosaic.passes.transpositions import side_of_squares
@@ -206,7 +207,7 @@ def _of_stream(group: Group, target: Target, lanes: int) -> Schedule:
     if not _lies_on_lines(group):
         return _of_ranges(group, target, lanes, fewest, line_bytes)
     per_task = group.most_length // max(1, group.most_length // fewest) // line_bytes * line_bytes
-    joined = vectors_of_store(stages, lanes, target.vector_bytes)
+    joined = vectors_of_store(stages, lanes, target.vector_bytes, whole_store)
     num_tasks, unrolled = group.most_length // per_task, turns_of_stream(stages, lanes * joined)
     schedule = Schedule(target.vector_bytes, lanes, num_tasks, per_task, True, on_lines=True)
     return replace(schedule, unrolled=unrolled, joined=joined)

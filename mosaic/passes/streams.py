@@ -24,6 +24,9 @@ narrowest_stream = 8
 """Bytes of the narrowest vector: shorter accesses cost more than they save (int64 to int8). With 8, int64 to uint16 takes 0.95 of
 its time with wide vectors, and less where the result's pages are new (Zen 4)."""
 
+whole_store = 16
+"""Bytes of a store that gains nothing by being longer: int64 to int32 takes 1.04 with two vectors a store, to int16 0.97 (Zen 4)."""
+
 most_streamed = 2
 """The most operations of a kernel that waits for memory."""
 
@@ -57,7 +60,7 @@ def fitting_vectors(stages: Sequence[RowStage], target: Target, joins: bool) -> 
         return target
     written = [stage.result.dtype.itemsize for stage in stages]
     lanes = widest_stream // max(*read, *written)
-    joined = vectors_of_store(stages, lanes, widest_stream) if joins else 1
+    joined = vectors_of_store(stages, lanes, widest_stream, whole_store) if joins else 1
     narrowest = min(*read, min(written) * joined)
     return replace(target, vector_bytes=widest_stream) if lanes * narrowest >= narrowest_stream else target
 
