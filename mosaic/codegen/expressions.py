@@ -148,12 +148,16 @@ def _key(expression: Expression, parts: tuple[int, ...]) -> Hashable:
 
 @dataclass(slots=True)
 class Emitter:
-    """Emits the expressions of one kernel."""
+    """Emits the expressions of one kernel.
+
+    checked: local arrays of indices that were checked before the rows, by the places of the lanes
+    """
 
     lanes: Lanes
     operands: Operands
     local: LocalArrays = field(default_factory=LocalArrays)
     num_names: int = 0
+    checked: dict[Gather, c.Name] = field(default_factory=dict)
     numbers: Numbers = field(default_factory=Numbers)
 
     def fresh(self, prefix: str) -> str:
@@ -239,6 +243,8 @@ class Emitter:
 
     def checked_index(self, gather: Gather, where: Where, lane: c.Expression) -> c.Expression:
         """Return an index loaded from memory, counted from the start and reported if it is out of bounds."""
+        if gather in self.checked:
+            return self.checked[gather][where.axes[where.lane_axis] + lane]
         view = gather.index.view
         place = self.address(view, where) + lane * view.strides[where.lane_axis]
         status = self.operands.pointer(View(status_buffer, gather.origin, (1,), (1,)), is_written=True)

@@ -20,6 +20,7 @@ from mosaic.codegen.row_loops import Row
 from mosaic.codegen.row_stages import RowEmitter
 from mosaic.codegen.scatters import ScatterEmitter
 from mosaic.codegen.serial_loops import LoopEmitter
+from mosaic.codegen.shared_indices import check_shared_indices
 from mosaic.ir.affine import Symbol, moves
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.schedule import Schedule
@@ -131,9 +132,10 @@ def _flat_task(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statem
 def _task_of_rows(group: Group, own: Schedule, rows: RowsEmitter) -> tuple[c.Statement, ...]:
     """Return the statements for many rows; a task is a block of rows, counted through all outer axes."""
     count = _product(tuple(map(rows.emitter.operands.extent, group.rows)))
+    first = check_shared_indices(group, rows.emitter) if own.checks_first else ()
     if own.num_tasks == 1:
-        return _loop_over_rows(group, rows, c.literal(0), count)
-    return (*task_bounds(own, count), *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
+        return (*first, *_loop_over_rows(group, rows, c.literal(0), count))
+    return (*task_bounds(own, count), *first, *_loop_over_rows(group, rows, c.Name("start"), c.Name("stop")))
 
 
 def _unless_empty(statements: tuple[c.Statement, ...], is_moving: bool) -> tuple[c.Statement, ...]:

@@ -170,6 +170,9 @@ class _PhaseEmitter:
         if self.row.first is not None:
             self._emit_between_ends(stages, self.row.first)
             return
+        if len(stages) == 1 and (copied := self._row_copied_by_index(stages[0])) is not None:
+            self.scope.statements.append(copied)
+            return
         accumulators = {stage: accumulator(self.emitter, stage, self.scope) for stage in stages if stage.is_along_row}
         if schedule.block:
             self._emit_blocks(stages, accumulators, schedule)
@@ -325,6 +328,17 @@ class _PhaseEmitter:
             value = self._vector_value(stage, scope, where)
             scope.bound[stage.result.buffer] = value
             self._deliver(stage, value, stores or scope, where)
+
+    def _row_copied_by_index(self, stage: RowStage) -> c.Statement | None:
+        """Return the loop that copies a row of elements with an index each, which it checks; None for other stages.
+
+        Its turns are not grouped by vectors: random elements of 4 MB take 1.2 of the time if eight are written out (Zen 4).
+        Elements whose indices were checked before take 0.85 with eight.
+        """
+        gathers = stage.expression.gathers if isinstance(stage.expression, Load) else ()
+        if not gathers or any(gather in self.emitter.checked for gather in gathers):
+            return None
+        return self._copied(stage, self._where(self.row.start, self.row.stop - self.row.start))
 
     def _copied(self, stage: RowStage, where: Where) -> c.Statement | None:
         """Return the statement that copies the elements of a stage that does nothing else; None for other stages."""

@@ -37,6 +37,7 @@ class Schedule:
     side:         where two axes change places, of the square tiles that registers hold; a task is so many bands of `side` rows
     unrolled:     turns of the kernel's loop that the compiler writes out
     joined:       where `on_lines`, vectors whose results are stored together
+    checks_first: indices that all rows share are checked once in a task, before its rows
     block_rows:   rows of two products that stay in the cache between them
     blockings:    of each product, in order
     """
@@ -52,6 +53,7 @@ class Schedule:
     unrolled: int = 1
     joined: int = 1
     rows_at_once: int = 1
+    checks_first: bool = False
     block_rows: int = 0
     blockings: tuple[Blocking, ...] = ()
 
@@ -62,10 +64,11 @@ class Schedule:
         blocks = "".join(f", tiles of {one.mr} x {one.nr} x {one.depth_block}" for one in self.blockings)
         lines = " on cache lines" if self.on_lines else ""
         joined = f", {self.joined} vectors a store" if self.joined > 1 else ""
+        first = ", indices checked first" if self.checks_first else ""
         rows = f", {self.rows_at_once} rows at once" if self.rows_at_once > 1 else ""
         if self.side:
             return f"{shared} by squares of {self.side}"
-        return f"{shared}{lines}{rows} by {self.lanes} lanes{joined}{wide}{blocks}"
+        return f"{shared}{lines}{rows}{first} by {self.lanes} lanes{joined}{wide}{blocks}"
 
 
 def _words(phase: PhaseSchedule) -> str:

@@ -22,6 +22,7 @@ from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.codegen.row_stages import plan_phases
+from mosaic.codegen.shared_indices import shared_indices
 from mosaic.ir.affine import moves
 from mosaic.ir.expressions import Load, size, walk
 from mosaic.ir.kinds import Kind
@@ -66,6 +67,9 @@ most_wide_records = 12
 """The most records of a loop's body that is copied for several vectors."""
 
 unrolled_turns, most_unrolled_records = 4, 8
+
+fewest_rows_for_checks = 4
+"""Rows of a task from which on it pays to check the indices that all rows share before them: `x[:, columns]`."""
 """A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
 
 
@@ -104,7 +108,8 @@ def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
     target = fitting_vectors(stages, machine.target, joins) if is_streamed else machine.target
     lanes = num_lanes(_dtypes_of(stages), target, group.most_length)
     rows = _of_stream(group, target, lanes) if is_streamed and is_flat else _of_rows(group, target, lanes, is_flat)
-    return replace(rows, phases=_phases(stages, group.most_length, lanes))
+    checks_first = not rows.is_flat and rows.per_task >= fewest_rows_for_checks and bool(shared_indices(group))
+    return replace(rows, phases=_phases(stages, group.most_length, lanes), checks_first=checks_first)
 
 
 @schedule_of.register

@@ -68,6 +68,35 @@ def test_the_index_of_a_row_is_checked_once() -> None:
     assert "index_raise" not in along_row[2].partition("\n}")[0]
 
 
+def test_indices_that_rows_share_are_checked_once_in_a_task() -> None:
+    x, few = cnp.asarray(np.arange(7200.0).reshape(600, 12)), cnp.asarray(np.arange(24.0).reshape(2, 12))
+    text = mosaic.emit(cnp.take(x, INDICES, axis=1), [x])
+    before, _, rows = text.partition("static void kernel_0")[2].partition("for (int64_t row")
+    assert "index_raise" in before
+    assert "index_raise" not in rows.partition("\n}")[0]
+    assert "int64_t indices" not in mosaic.emit(cnp.take(few, INDICES, axis=1), [few])
+
+
+@pytest.mark.parametrize("mode", ["raise", "wrap", "clip"])
+@pytest.mark.parametrize("length", [3, 77, 5_000])
+def test_shared_indices_choose_what_numpys_do(length: int, mode: str) -> None:
+    generator = np.random.default_rng(length)
+    x, indices = generator.random((90, 4, 60)), generator.integers(-60, 60, length)
+    a, i = cnp.asarray(x), cnp.asarray(indices)
+
+    def program(m: Any, a: Any, i: Any) -> list[Any]:
+        pairs = m.take(a, i, axis=2, mode=mode) * 2 + m.take(a, i, axis=2, mode=mode)
+        return [m.take(a, i, axis=2, mode=mode), pairs, m.take(a, i, axis=2, mode=mode).sum(axis=2), a[:, 1, i % 60]]
+
+    model = mosaic.compile(program(cnp, a, i), inputs=[a, i], num_threads=2)
+    for given, expected in zip(model(x, indices), program(np, x, indices), strict=True):
+        np.testing.assert_allclose(given, expected, rtol=1e-14)
+    indices[length // 2] = -61
+    if mode == "raise":
+        with pytest.raises(OutOfBoundsError):
+            model(x, indices)
+
+
 def test_places_of_lanes_are_known_before_any_lane_is_loaded() -> None:
     x = cnp.asarray(np.arange(300.0))
     indices = np.random.default_rng(0).integers(-300, 300, 77)
