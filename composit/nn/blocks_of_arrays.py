@@ -24,7 +24,7 @@ def in_blocks(function: Callable[..., object], axes: Axes, *arrays: Array) -> No
 
     axes: the function reduces along them, so no block is cut there
 
-    Pre:  the arrays broadcast to the last one; results have all its axes
+    Pre:  the arrays broadcast to the last one; results have all its axes. Along `axes` they may be shorter
     """
     whole = arrays[-1]
     if whole.nbytes <= _BLOCK_BYTES:

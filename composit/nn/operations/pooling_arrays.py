@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from composit.nn.operations.spatial import windows
+from composit.nn.blocks_of_arrays import in_blocks
+from composit.nn.operations.spatial import output_lengths, windows
 from composit.operation import Array, Shape
 
 
@@ -68,25 +70,44 @@ def spread_sums(g: Array, lengths: Shape, kernel: Kernel) -> Array:
 
 def maximum_positions(x: Array, kernel: Kernel) -> Array:
     """Return the number of the tap with the largest element of each window: of equal ones the first, of NaNs the last."""
+    start = x.ndim - kernel.rank
+    result = np.empty((*x.shape[:start], *output_lengths(x.shape[start:], *kernel)), np.int64)
+    in_blocks(partial(_fill_positions, kernel), tuple(range(start, x.ndim)), result, x)
+    return result
+
+
+def _fill_positions(kernel: Kernel, result: Array, x: Array) -> None:
     largest, positions = _positions(x, kernel, np.greater)
     if np.isnan(largest).any():
         _, positions = _positions(x, kernel, _is_greater_or_nan)
-    return positions.astype(np.int64)
+    result[...] = positions
 
 
 def _positions(x: Array, kernel: Kernel, is_better: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
     """Return the largest elements and the numbers of their taps, axis by axis from the last: numbers count it fastest."""
-    largest, positions, num_inner = x, np.zeros(x.shape, np.min_scalar_type(math.prod(kernel.shape))), 1
+    largest, positions, num_inner = x, np.zeros((1,) * x.ndim, np.min_scalar_type(math.prod(kernel.shape))), 1
     for place in reversed(range(kernel.rank)):
-        seen, numbers = _windows_along(largest, kernel, place), _windows_along(positions, kernel, place)
-        largest, positions = seen[0].copy(), numbers[0].copy()
+        # A dense copy: comparing elements with steps between them takes five times as long, and copying twice.
+        seen = _windows_along(largest, kernel, place).copy()
+        is_known = num_inner > 1
+        numbers = _windows_along(positions, kernel, place).copy() if is_known else np.zeros(seen.shape, positions.dtype)
+        largest, positions = seen[0], numbers[0]
         for tap in range(1, kernel.shape[place]):
-            np.copyto(
-                positions, numbers[tap] + positions.dtype.type(tap * num_inner), where=is_better(seen[tap], largest)
-            )
+            numbers[tap] += positions.dtype.type(tap * num_inner)
+            _replace(positions, numbers[tap], is_better(seen[tap], largest))
             np.maximum(largest, seen[tap], out=largest)
         num_inner *= kernel.shape[place]
     return largest, positions
+
+
+def _replace(numbers: Array, others: Array, where: Array) -> None:
+    """Put other whole numbers where a condition holds, by bits: np.copyto has a branch for each element, which costs 30 times as much.
+
+    The others are overwritten.
+    """
+    changed = np.bitwise_xor(numbers, others, out=others)
+    changed &= np.negative(where.view(np.uint8).astype(numbers.dtype, copy=False))  # 0, or all bits
+    numbers ^= changed
 
 
 def _is_greater_or_nan(x: Array, other: Array) -> Array:
@@ -101,38 +122,35 @@ def pick(positions: Array, x: Array, kernel: Kernel) -> Array:
 
 def spread_picked(positions: Array, g: Array, lengths: Shape, kernel: Kernel) -> Array:
     """Return the adjoint of `pick`: each g added to the element of its window whose tap has the given number."""
-    shape = (*g.shape[: g.ndim - kernel.rank], *lengths)
-    places, values = _places(positions, shape, kernel).reshape(positions.size), g.reshape(g.size)
+    start = g.ndim - kernel.rank
+    result = np.zeros((*g.shape[:start], *lengths), g.dtype)
+    in_blocks(partial(_add_picked, kernel), tuple(range(start, g.ndim)), positions, g, result)
+    return result
+
+
+def _add_picked(kernel: Kernel, positions: Array, g: Array, result: Array) -> None:
+    places, values = _places(positions, result.shape, kernel).reshape(positions.size), g.reshape(g.size)
+    flat = result.reshape(result.size, copy=False)  # a block is dense: it is cut along the first axes
     if all(step > apart * (length - 1) for length, step, apart in zip(*kernel, strict=True)):
         # Windows share no element, so each place gets one value.
-        result = np.zeros(math.prod(shape), g.dtype)
-        result[places] = values
-    elif g.dtype.char in "fd":
-        result = np.bincount(places, values, minlength=math.prod(shape)).astype(g.dtype, copy=False)
+        flat[places] = values
     else:
-        result = np.zeros(math.prod(shape), g.dtype)
-        np.add.at(result, places, values)
-    return result.reshape(shape)
+        np.add.at(flat, places, values)
 
 
 def _places(positions: Array, shape: Shape, kernel: Kernel) -> Array:
     """Return the places in a dense array of that shape of the chosen elements of its windows."""
-    start = len(shape) - kernel.rank
-    steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    moves = [np.arange(shape[axis]) * steps[axis] for axis in range(start)]
-    counts = positions.shape[start:]
-    moves += [
-        np.arange(count) * (step * apart)
-        for count, step, apart in zip(counts, steps[start:], kernel.strides, strict=True)
-    ]
-    taps = [
-        np.arange(count) * (step * apart)
-        for count, step, apart in zip(kernel.shape, steps[start:], kernel.dilation, strict=True)
-    ]
-    places = np.take(_sum_of_all(taps), positions)
-    for axis, move in enumerate(moves):
-        places += np.expand_dims(move, tuple(range(1, len(shape) - axis)))
-    return places
+    lengths, counts = shape[-kernel.rank :], positions.shape[-kernel.rank :]
+    steps = [math.prod(lengths[axis + 1 :]) for axis in range(kernel.rank)]
+    taps, starts = (
+        _sum_of_all([np.arange(n) * (step * move) for n, step, move in zip(numbers, steps, moves, strict=True)])
+        for numbers, moves in ((kernel.shape, kernel.dilation), (counts, kernel.strides))
+    )
+    num_outer = math.prod(shape[: -kernel.rank])
+    places: Array = np.take(taps, positions).reshape(num_outer, starts.size)
+    places += starts
+    places += (np.arange(num_outer) * math.prod(lengths))[:, np.newaxis]
+    return places.reshape(positions.shape)
 
 
 def _sum_of_all(parts: list[Array]) -> Array:
