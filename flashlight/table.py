@@ -49,6 +49,12 @@ class Call:
         return find_row(self.operation) is None
 
     @property
+    def stops_gradient(self) -> bool:
+        """Whether the first argument is a tensor that autograd follows, which a detached result ends."""
+        first = self.arguments[0] if self.arguments else None
+        return isinstance(first, torch.Tensor) and first.requires_grad
+
+    @property
     def result(self) -> Any:
         """What torch returns."""
         if not self._results:

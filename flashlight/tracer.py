@@ -19,6 +19,7 @@ from composit.handle import described
 from composit.read_spans import current_span
 from composit.source import register_internal_package
 from flashlight.capture.active import active, active_recorder, thread_patches
+from flashlight.capture.autograd_functions import function_patches
 from flashlight.capture.patches import Patch, patched
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.torch_modes import RecordingMode, torch_patches
@@ -58,7 +59,14 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
     with ExitStack() as stack:
         stack.callback(record.close)
         stack.enter_context(
-            patched((*torch_patches(), *thread_patches(_inside), Patch(torch.nn.Module, "__call__", _calling)))
+            patched(
+                (
+                    *torch_patches(),
+                    *thread_patches(_inside),
+                    *function_patches(trace),
+                    Patch(torch.nn.Module, "__call__", _calling),
+                )
+            )
         )
         recorder = stack.enter_context(_recording(record, None))
         stack.enter_context(_keeping(recorder, run_torch))

@@ -1,4 +1,4 @@
-"""The same value as a node without a gradient (`StopGradient`), or with another (`Sloped`)."""
+"""The same value as a node without a gradient (`StopGradient`), or with another (`Sloped`, `StraightThrough`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
-from composit.apply import apply
+from composit.apply import apply, as_tensor
 from composit.containers import map_leaves
+from composit.errors import ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.calls.expressions import SameValue
 from composit.operation import VjpContext
@@ -33,6 +34,40 @@ class Sloped(SameValue):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         return [context.cotangents[0] * context.operands[1], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StraightThrough(SameValue):
+    """The first operand, whose gradient goes to the second.
+
+    Derivative:  g by the second
+    """
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        return [None, context.cotangents[0]]
+
+
+def straight_through(value: Any, source: Any) -> Any:  # Any: array_like
+    """Return a value with the derivative of another tensor of its shape and dtype: rounded numbers that learn as if they were not.
+
+    Derivative:  g by source
+    Raises:      ShapeError: other shapes or dtypes
+    Example:
+        >>> import composit.numpy as cnp
+        >>> from composit.nn import grad
+        >>> from composit.nn.gradient_flow import straight_through
+        >>> cnp.evaluate(grad(lambda x: 3 * straight_through(cnp.round(x), x))(1.7))
+        np.float64(3.0)
+
+    Reference: Bengio, Leonard and Courville, Estimating or Propagating Gradients Through Stochastic Neurons, 2013
+    """
+    first, second = as_tensor(value), as_tensor(source)
+    if (first.shape, first.dtype) != (second.shape, second.dtype):
+        raise ShapeError(
+            f"straight_through: a value of type {first.type} was given with a source of type {second.type}; expected the same shape and "
+            "dtype, since the gradient of one is handed to the other; broadcast or convert one of them"
+        )
+    return apply(StraightThrough(), first, second)
 
 
 def stop_gradient(x: Any) -> Any:  # Any: array_like, or a container of tensors

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from composit.errors import DtypeError, OperandError
+from composit.nn.gradient_flow import straight_through
 from composit.operation import Dtype, Shape
 from composit.types import LazyTensor
 from flashlight.capture.memory import memory_of
@@ -55,13 +56,23 @@ _UNFILLED = frozenset(
 
 
 class Results:
-    """Attaches the results of one call."""
+    """Attaches the results of one call.
 
-    __slots__ = ("_arguments", "_call", "_keywords", "_trace", "_traits")
+    stops_gradients: autograd does not follow the call, in a trace in which it follows others
+    """
+
+    __slots__ = ("_arguments", "_call", "_keywords", "_stops_gradients", "_trace", "_traits")
 
     def __init__(
-        self, call: Call, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any], trace: _Trace
+        self,
+        call: Call,
+        traits: Traits,
+        arguments: Sequence[Any],
+        keywords: Mapping[str, Any],
+        trace: _Trace,
+        stops_gradients: bool,
     ) -> None:
+        self._stops_gradients = stops_gradients
         self._call = call
         self._traits = traits
         self._arguments = arguments
@@ -94,7 +105,11 @@ class Results:
 
     def _write(self, tensor: torch.Tensor, lazy: LazyTensor) -> None:
         traced = _known(tensor)
-        traced.write(self._checked(tensor, lazy))
+        new = self._checked(tensor, lazy)
+        if self._stops_gradients and tensor.grad_fn is not None:
+            # torch keeps the derivative of what was there before.
+            new = straight_through(new, traced.current())
+        traced.write(new)
         self._trace.unsettled.extend(traced.memory.traced_tensors())
 
     def _add(self, tensor: torch.Tensor, lazy: LazyTensor, index: int) -> None:
@@ -162,12 +177,18 @@ class Results:
 class _TypeOfCall:
     """Stands in for the `Call` when a row is repeated on another base. It has the result's type, and keeps no tensor alive."""
 
-    __slots__ = ("dtype", "operation", "shape")  # dtype: views keep their elements, half precision too
+    __slots__ = (
+        "dtype",
+        "operation",
+        "shape",
+        "stops_gradient",
+    )  # dtype: views keep their elements, half precision too
 
     def __init__(self, call: Call) -> None:
         self.operation = call.operation
         self.dtype: Dtype = call.dtype
         self.shape: Shape = call.shape
+        self.stops_gradient = call.stops_gradient
 
 
 def _known(tensor: torch.Tensor) -> TracedTensor:

@@ -57,7 +57,9 @@ def _replace(patches: Sequence[Patch]) -> None:
         if (id(patch.owner), patch.name) in replaced:
             continue
         original = getattr(patch.owner, patch.name)
-        _originals.append((patch.owner, patch.name, original, patch.name in vars(patch.owner)))
+        own = vars(patch.owner)
+        # As it is stored: of a class method that is not what the class shows.
+        _originals.append((patch.owner, patch.name, own.get(patch.name), patch.name in own))
         setattr(patch.owner, patch.name, patch.make(original))
 
 

@@ -5,8 +5,8 @@ Rows of single operations are in flashlight/operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
 
+from composit import nn
 from composit.errors import OperandError, UnsupportedOperationError
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
@@ -23,7 +24,7 @@ from flashlight.capture.read_guards import DRAWING, ReadGuards
 from flashlight.capture.row_errors import RowErrors, unsupported
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
-from flashlight.capture.views import SameView
+from flashlight.capture.views import DetachedView, SameView, View
 from flashlight.comparison import TorchValues
 from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements
 from flashlight.half_precision import widened
@@ -75,6 +76,15 @@ def _is_on_meta(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
     return False
 
 
+def _stopped(arguments: Any, lazies: Any) -> Any:  # Any: as Recorder._lazy
+    """Return lazy arguments, with those that autograd follows as constants."""
+    if isinstance(arguments, torch.Tensor):
+        return nn.stop_gradient(lazies) if arguments.requires_grad else lazies
+    if isinstance(arguments, list | tuple) and any(isinstance(each, torch.Tensor) for each in flat(arguments)):
+        return [_stopped(argument, lazy) for argument, lazy in zip(arguments, lazies, strict=True)]
+    return lazies
+
+
 class Recorder:
     """Records the operations of one thread in a trace.
 
@@ -93,6 +103,7 @@ class Recorder:
         self.values = values
         self.is_paused = False
         self.has_unfilled = False
+        self._is_inside_function = False
         self._resume = resume
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
@@ -157,6 +168,10 @@ class Recorder:
                 for name, value in keywords.items()
                 if name not in traits.out_arguments
             }
+            stops_gradients = self._stops_gradients(traits)
+            if stops_gradients:
+                lazy_arguments = _stopped(arguments, lazy_arguments)
+                lazy_keywords = {name: _stopped(keywords[name], lazy) for name, lazy in lazy_keywords.items()}
             written = self._written(traits, arguments, keywords)
         for position in traits.read_arguments:
             self.reads.mark(lazy_arguments[position], str(operation), arguments[position])
@@ -188,12 +203,28 @@ class Recorder:
             lazies = self._guarded_or_drawn(traits, call, lazy_arguments, written)
         if lazies is not None:
             with RowErrors(call, self.scopes):
-                Results(call, traits, lazy_arguments, lazy_keywords, self).attach(lazies, written)
+                Results(call, traits, lazy_arguments, lazy_keywords, self, stops_gradients).attach(lazies, written)
         for tensor in written:
             memory = memory_of(tensor)
             if memory is not None:
                 memory.note_contents()
         return result
+
+    def _stops_gradients(self, traits: Traits) -> bool:
+        """Return whether autograd does not follow the operation, in a trace in which it follows others: under `no_grad`."""
+        if torch.is_grad_enabled() or not self.trace.follows_gradients:
+            return False
+        is_backward_pass = torch._C._current_graph_task_id() != -1
+        return not (traits.reads_values or self._is_inside_function or is_backward_pass)
+
+    @contextmanager
+    def inside_function(self) -> Iterator[None]:
+        """Follow gradients although torch does not: inside of a torch.autograd.Function."""
+        before, self._is_inside_function = self._is_inside_function, True
+        try:
+            yield
+        finally:
+            self._is_inside_function = before
 
     def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         with self._resume():
@@ -254,7 +285,10 @@ class Recorder:
         self.settle()
         lazy, traced = self.read(tensor), traced_tensor_of(tensor)
         if traced is not None and other is not tensor:
-            add_view(other, lazy, traced, SameView(), self.trace)
+            # Autograd follows `as_subclass`, but neither `data` nor a new parameter.
+            is_followed = not tensor.requires_grad or other.grad_fn is not None
+            view: View = SameView() if is_followed else DetachedView()
+            add_view(other, view.of(lazy), traced, view, self.trace)
 
     def _attach_views(self, call: Call, traits: Traits) -> bool:
         """Attach to the results of a view what their memory holds, such as `as_strided`; False if that is not known."""

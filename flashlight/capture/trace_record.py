@@ -5,6 +5,8 @@ from __future__ import annotations
 from threading import RLock
 from typing import TYPE_CHECKING
 
+import torch
+
 from composit.guards import Guard
 from composit.read_spans import Span
 from composit.types import LazyTensor
@@ -21,10 +23,11 @@ class TraceRecord:
     written: the tensors made before it on memory that it wrote to
     reads:  the values that Python read through torch
     span:   the nodes that were built while it was open
+    follows_gradients: whether autograd was enabled when it began
     lock:   held while a thread records an operation, so that two that meet a tensor at once make one input of it
     """
 
-    __slots__ = ("is_open", "leaves", "lock", "reads", "span", "starts", "written")
+    __slots__ = ("follows_gradients", "is_open", "leaves", "lock", "reads", "span", "starts", "written")
 
     def __init__(self) -> None:
         self.leaves: list[TracedTensor] = []
@@ -33,6 +36,7 @@ class TraceRecord:
         self.reads: list[Guard] = []
         self.span = Span()
         self.is_open = True
+        self.follows_gradients = torch.is_grad_enabled()
         self.lock = RLock()
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch._ops import OpOverload
 
 import composit.numpy as cnp
+from composit import nn
 from composit.types import LazyTensor
 from flashlight.capture.layouts import Layout, picked
 
@@ -40,6 +41,18 @@ class SameView:
     def of(self, base: LazyTensor) -> LazyTensor:
         """Return the base itself."""
         return base
+
+
+@dataclass(frozen=True, slots=True)
+class DetachedView:
+    """A second tensor object on the same elements, which autograd does not follow: `tensor.data`."""
+
+    inverse: Inverse | None = None
+
+    def of(self, base: LazyTensor) -> LazyTensor:
+        """Return the base as a constant."""
+        constant: LazyTensor = nn.stop_gradient(base)
+        return constant
 
 
 @dataclass(frozen=True, slots=True)

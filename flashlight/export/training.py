@@ -261,7 +261,7 @@ def _write(tensors: Any, before: Any, after: Any) -> None:  # Any: iterables of 
     """Put arrays into tensors; those that a step wrote in place only count the write, as torch does."""
     in_place: list[torch.Tensor] = []
     for tensor, old, new in zip(tensors, before, after, strict=True):
-        if new is old:
+        if new is old and tensor.is_cpu:
             in_place.append(tensor)
         else:
             tensor.copy_(tensor_of(np.asarray(new)))

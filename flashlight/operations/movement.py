@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit import nn
 from composit.apply import scalar_tensor
 from composit.operation import Array, Shape
 from composit.types import LazyTensor
@@ -32,8 +33,12 @@ def _reshape(call: Call, x: LazyTensor, *how: object, **more: object) -> LazyTen
     return x if x.shape == call.shape else cnp.reshape(x, call.shape)
 
 
+@register(aten.detach)
+def _detach(call: Call, x: LazyTensor) -> LazyTensor:
+    return nn.stop_gradient(x) if call.stops_gradient else x
+
+
 @register(
-    aten.detach,
     aten.alias,
     aten.clone,
     aten.contiguous,

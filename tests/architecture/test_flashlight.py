@@ -41,7 +41,7 @@ _CAPTURE = Order(
         ("flashlight.capture.traced_tensors",),
         ("flashlight.capture.attach_results",),
         ("flashlight.capture.recorder",),
-        ("flashlight.capture.torch_modes",),
+        ("flashlight.capture.autograd_functions", "flashlight.capture.torch_modes"),
         ("flashlight.capture",),
     ),
 )
