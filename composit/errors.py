@@ -127,6 +127,10 @@ class StaleTensorError(CompositError, RuntimeError):
     """Memory that a graph shares with torch was written to after the graph was built, so the graph's value is gone."""
 
 
+class ExchangeError(CompositError, BufferError, RuntimeError):
+    """Memory cannot be exchanged with another library: DLPack has no such dtype, or the owner refuses."""
+
+
 class DrawingError(CompositError, RuntimeError):
     """graphviz's program dot failed; the text shows the command and its output."""
 

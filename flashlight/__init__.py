@@ -21,7 +21,7 @@ from flashlight.comparison import Comparison, Difference, compare
 from flashlight.export.exported_programs import ExportedGraph, from_export
 from flashlight.export.modules import ProgramModule, to_module
 from flashlight.export.training import TrainingStep, training_step
-from flashlight.parameters import parameters_of
+from flashlight.parameters import load_parameters, parameters_of, put_parameters, save_parameters
 from flashlight.report import Report, report
 from flashlight.table import Call, register, registered_operations
 from flashlight.tracer import lazy_tensor
@@ -41,11 +41,14 @@ __all__ = [
     "compare",
     "from_export",
     "lazy_tensor",
+    "load_parameters",
     "operations",
     "parameters_of",
+    "put_parameters",
     "register",
     "registered_operations",
     "report",
+    "save_parameters",
     "to_module",
     "tracer",
     "training_step",

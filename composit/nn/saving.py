@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ def save(path: str | Path, parameters: Container, metadata: Mapping[str, str] | 
     """
     from safetensors.numpy import save_file
 
-    named = _named(parameters)
+    named = named_arrays(parameters, "save")
     if not named:
         raise ParameterError(
-            f"save: {described(parameters):.60} holds no arrays; expected a container of tensors; pass the parameters"
+            f"save: {described(parameters):.60} holds no arrays; expected a container of tensors; pass the parameters, of a torch module "
+            "flashlight.parameters_of(module)"
         )
     values = evaluate([as_tensor(leaf) for leaf in named.values()])
     arrays = {name: np.asarray(value, order="C") for name, value in zip(named, values, strict=True)}
@@ -61,7 +62,7 @@ def load(path: str | Path, like: Container = _NO_CONTAINER) -> Container:
     arrays = load_file(str(path))
     if like is _NO_CONTAINER:
         return {name: input_of(array) for name, array in arrays.items()}
-    wanted = _named(like)
+    wanted = named_arrays(like, "load")
     if wanted.keys() != arrays.keys():
         missing, further = sorted(wanted.keys() - arrays.keys()), sorted(arrays.keys() - wanted.keys())
         raise ParameterError(
@@ -79,8 +80,17 @@ def load(path: str | Path, like: Container = _NO_CONTAINER) -> Container:
     return map_leaves(like, lambda leaf: input_of(arrays[next(in_order)]) if _is_array(leaf) else leaf)
 
 
-def _named(container: Container) -> dict[str, Any]:
-    """Return the arrays by their places, in the order in which `map_leaves` visits them."""
+def _is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "__lazy_tensor__") or isinstance(leaf, np.ndarray | np.generic)
+
+
+def named_arrays(container: Container, asked: str, is_array: Callable[[Any], bool] = _is_array) -> dict[str, Any]:
+    """Return the arrays of a container by their places, "encoder.0.weight", in the order in which `map_leaves` visits them.
+
+    asked: begins the error's message
+
+    Raises:  ParameterError: two places have one name
+    """
     found: dict[str, Any] = {}
 
     def visit(part: Any, place: str) -> None:
@@ -88,11 +98,11 @@ def _named(container: Container) -> dict[str, Any]:
         if children is not None:
             for key, child in children:
                 visit(child, f"{place}.{key}" if place else str(key))
-        elif _is_array(part):
+        elif is_array(part):
             name = place or "value"
             if name in found:
                 raise ParameterError(
-                    f"save: two places are called {name!r}; expected one; rename a key that contains a dot"
+                    f"{asked}: two places are called {name!r}; expected one; rename a key that contains a dot"
                 )
             found[name] = part
 
@@ -110,7 +120,3 @@ def _children(part: Any) -> list[tuple[Any, Any]] | None:
     if hasattr(part, "__dataclass_fields__") and not isinstance(part, type):
         return [(name, getattr(part, name)) for name in part.__dataclass_fields__]
     return None
-
-
-def _is_array(leaf: Any) -> bool:
-    return hasattr(leaf, "__lazy_tensor__") or isinstance(leaf, np.ndarray | np.generic)

@@ -159,8 +159,8 @@ class Results:
             return lazy
         if not isinstance(lazy, LazyTensor):
             raise OperandError(
-                f"its row gave {lazy!r:.60} of type {type(lazy).__name__} where torch returned a tensor of shape {tuple(tensor.shape)}; a row "
-                "must return lazy tensors, or NotImplemented for calls that it does not cover"
+                f"its row gave {lazy!r:.60} of type {type(lazy).__name__} where torch returned a tensor of shape {tuple(tensor.shape)}; a "
+                "row must return lazy tensors, or NotImplemented for calls that it does not cover"
             )
         dtype, shape = numpy_dtype(tensor.dtype), tuple(tensor.shape)
         lazy = rounded(lazy, tensor.dtype)

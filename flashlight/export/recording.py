@@ -10,6 +10,7 @@ import torch
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx import traceback as fx_traceback
+from torch.utils import _pytree as pytree
 from torch.utils import checkpoint
 
 from composit.errors import UnsupportedOperationError
@@ -42,7 +43,7 @@ def recording(objective: torch.nn.Module, asked: str) -> Iterator[None]:
 
 def _put_back(own: dict[str, Any], before: Mapping[str, Any]) -> None:
     for name, value in list(own.items()):
-        if value is before.get(name) or not isinstance(value, torch.Tensor):
+        if value is before.get(name) or not any(isinstance(leaf, torch.Tensor) for leaf in pytree.tree_leaves(value)):
             continue
         if name in before:
             own[name] = before[name]

@@ -56,6 +56,11 @@ def _nadam(options: Options, rate: Any) -> RuleOptimizer:
     return optimizers.nadam(rate, options["betas"], epsilon=options["eps"], **numbers)
 
 
+def _radam(options: Options, rate: Any) -> RuleOptimizer:
+    numbers = {"epsilon": options["eps"], "weight_decay": options["weight_decay"]}
+    return optimizers.radam(rate, options["betas"], is_decoupled=options["decoupled_weight_decay"], **numbers)
+
+
 def _adamax(options: Options, rate: Any) -> RuleOptimizer:
     return optimizers.adamax(rate, options["betas"], epsilon=options["eps"], weight_decay=options["weight_decay"])
 
@@ -95,6 +100,7 @@ _ROWS: dict[type[torch.optim.Optimizer], _Row] = {
     torch.optim.NAdam: _Row(
         _nadam, lambda options: ("exp_avg", "exp_avg_sq", "mu_product"), (*_ADAM, "momentum_decay")
     ),
+    torch.optim.RAdam: _Row(_radam, lambda options: ("exp_avg", "exp_avg_sq"), _ADAM),
     torch.optim.Adamax: _Row(_adamax, lambda options: ("exp_avg", "exp_inf"), _ADAM),
     torch.optim.Adagrad: _Row(_adagrad, lambda options: ("sum",), ("lr_decay", "eps", "weight_decay")),
     torch.optim.RMSprop: _Row(_rmsprop, _rmsprop_slots, ("alpha", "eps", "weight_decay", "momentum")),

@@ -41,7 +41,7 @@ def training_step(
     mode of a module (train, eval) and other frozen parameters make another program.
 
     loss:      a function of the model's output and the targets, such as torch.nn.functional.cross_entropy
-    optimizer: an instance of torch.optim's SGD, Adam, AdamW, NAdam, Adamax, Adagrad, RMSprop or Adadelta
+    optimizer: an instance of torch.optim's SGD, Adam, AdamW, NAdam, RAdam, Adamax, Adagrad, RMSprop or Adadelta
     backend:   of composit.evaluate
 
     A call takes as `inputs` a tensor, a tuple of arguments of the model, or a mapping of keyword arguments. Python's code in the
@@ -66,15 +66,7 @@ class TrainingStep:
     """A compiled training step of a torch module; see `training_step`."""
 
     def __init__(self, objective: Objective, optimizer: TorchOptimizer, backend: str | Backend) -> None:
-        known = {id(parameter) for parameter in objective.parameters()}
-        for group in optimizer.groups:
-            for parameter in group["params"]:
-                if id(parameter) not in known:
-                    raise OperandError(
-                        f"training_step: the optimizer has a parameter of shape {tuple(parameter.shape)} that is none of "
-                        f"{type(objective.model).__name__}'s; expected parameters of the model, or of the loss if that is a module; make "
-                        "the optimizer from model.parameters()"
-                    )
+        _check_known(objective, optimizer)
         self._objective = objective
         self._optimizer = optimizer
         self._backend = backend
@@ -83,6 +75,7 @@ class TrainingStep:
     def __call__(self, inputs: Any, *targets: Any) -> torch.Tensor:
         """Make one step, and return the loss before it."""
         self._optimizer.check_hooks()
+        _check_known(self._objective, self._optimizer)
         leaves, spec = pytree.tree_flatten((*_arguments(inputs), targets))
         state: dict[str, torch.Tensor] = dict(self._objective.named_parameters())
         trained = {id(parameter): name for name, parameter in state.items() if parameter.requires_grad}
@@ -140,6 +133,19 @@ class TrainingStep:
         if newest is None:
             raise ParameterError("training_step: its program was asked for; expected a step that has run; call it once")
         return newest.step
+
+
+def _check_known(objective: Objective, optimizer: TorchOptimizer) -> None:
+    """Raise unless all parameters of the optimizer are those of the model or the loss."""
+    known = {id(parameter) for parameter in objective.parameters()}
+    for group in optimizer.groups:
+        for parameter in group["params"]:
+            if id(parameter) not in known:
+                raise OperandError(
+                    f"training_step: the optimizer has a parameter of shape {tuple(parameter.shape)} that is none of "
+                    f"{type(objective.model).__name__}'s; expected parameters of the model, or of the loss if that is a module; make the "
+                    "optimizer from model.parameters()"
+                )
 
 
 def _arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

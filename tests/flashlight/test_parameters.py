@@ -13,7 +13,7 @@ import torch
 import composit.numpy as cnp
 import flashlight
 from composit import nn
-from composit.errors import DtypeError, OperandError, ParameterError
+from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.nn import chain_rule
 
 
@@ -104,3 +104,87 @@ def test_saved_parameters_are_loaded_by_torch(tmp_path: Path) -> None:
     other.load_state_dict(load_file(tmp_path / "model.safetensors"))
     for first, second in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("nothing", "complex")])
+def test_a_module_is_saved_and_loaded_by_us_and_by_torchs_own_package(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    from safetensors.torch import load_file, load_model, save_model
+
+    path, module = tmp_path / "model.safetensors", MODULES[name]()
+    flashlight.save_parameters(path, module, metadata={"made by": "a test"})
+    loads = [flashlight.load_parameters, lambda path, module: module.load_state_dict(load_file(path))]
+    # It expects one name for each tensor.
+    loads += [] if name == "tied" else [lambda path, module: load_model(module, path)]
+    for load in loads:
+        other = MODULES[name]()
+        load(path, other)
+        for first, second in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
+            assert torch.equal(first, second)
+    save_model(module, str(path))
+    other = MODULES[name]()
+    flashlight.load_parameters(path, other)
+    for first, second in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(first, second)
+    assert set(nn.load(path)) <= set(module.state_dict())
+
+
+def test_half_precision_is_saved_as_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    module, other = (torch.nn.Linear(3, 2, dtype=torch.bfloat16) for _ in range(2))
+    flashlight.save_parameters(tmp_path / "model.safetensors", module)
+    flashlight.load_parameters(tmp_path / "model.safetensors", other)
+    assert torch.equal(module.weight, other.weight)
+
+
+def test_trained_parameters_go_back_into_the_module() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    place = module[0].weight.data_ptr()
+    trained = {name: 2 * each + 1 for name, each in flashlight.parameters_of(module).items()}
+    expected = {name: 2 * each.clone() + 1 for name, each in module.state_dict().items()}
+    flashlight.put_parameters(module, trained)
+    assert module[0].weight.data_ptr() == place
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, expected[name])
+    nested = {"0": {"weight": np.zeros((2, 3), np.float32), "bias": torch.ones(2)}, "1": dict(module[1].state_dict())}
+    flashlight.put_parameters(module, nested)
+    assert module[0](torch.ones(1, 3)).tolist() == [[1.0, 1.0]]
+
+
+def test_tied_parameters_need_one_name_and_buffers_that_are_not_saved_none() -> None:
+    module = _Tied()
+    flashlight.put_parameters(module, {"head.weight": np.full((7, 4), 3, np.float32)})
+    assert module.embedding.weight is module.head.weight
+    assert module.head.weight.eq(3).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"weight": np.ones((2, 3), np.float32)}, ParameterError, r"\['bias'\] of Linear are missing"),
+        ({"weight": np.ones((2, 3)), "bias": np.ones(2), "b": np.ones(1)}, ParameterError, r"\['b'\] are none"),
+        ({"weight": np.ones((3, 2), np.float32), "bias": np.ones(2, np.float32)}, ShapeError, r"expected \(2, 3\)"),
+        (
+            {"weight": np.ones((2, 3), np.float32), "bias": np.ones(2)},
+            DtypeError,
+            "bias was given with dtype torch.float64",
+        ),
+    ],
+)
+def test_other_parameters_are_errors_and_change_nothing(given: Any, error: type[Exception], words: str) -> None:
+    module = torch.nn.Linear(3, 2)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    with pytest.raises(error, match=words):
+        flashlight.put_parameters(module, given)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_what_has_no_parameters_to_save_is_an_error(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    with pytest.raises(ParameterError, match="Identity has no parameters"):
+        flashlight.save_parameters(tmp_path / "model.safetensors", torch.nn.Identity())
+    with pytest.raises(OperandError, match="put_parameters: .* expected a torch.nn.Module"):
+        flashlight.put_parameters(torch.nn.Linear, {})  # type: ignore[arg-type]  # the error
+    with pytest.raises(ParameterError, match="save_parameters: weight of LazyLinear has no shape"):
+        flashlight.save_parameters(tmp_path / "model.safetensors", torch.nn.LazyLinear(2))

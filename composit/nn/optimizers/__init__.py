@@ -11,6 +11,7 @@ from composit.nn.optimizers.adam_family import amsgrad as amsgrad
 from composit.nn.optimizers.adam_family import lamb as lamb
 from composit.nn.optimizers.adam_family import lion as lion
 from composit.nn.optimizers.adam_family import nadam as nadam
+from composit.nn.optimizers.adam_family import radam as radam
 from composit.nn.optimizers.adaptive import adadelta as adadelta
 from composit.nn.optimizers.adaptive import adagrad as adagrad
 from composit.nn.optimizers.adaptive import rmsprop as rmsprop

@@ -174,6 +174,48 @@ def _one() -> Any:
     return zeros_like(cnp.zeros(())) + 1.0
 
 
+def radam(
+    learning_rate: Rate = 1e-3,
+    betas: Betas = (0.9, 0.999),
+    *,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    is_decoupled: bool = False,
+) -> RuleOptimizer:
+    """Return RAdam: Adam whose first steps, while its average square rests on few gradients, follow the average gradient alone.
+
+    is_decoupled: decay the parameter itself, as `adamw` does
+
+    Reference: Liu et al., On the Variance of the Adaptive Learning Rate and Beyond, 2020, algorithm 2; torch.optim.RAdam
+    """
+    first, second = _checked("radam", betas, epsilon=epsilon, weight_decay=weight_decay)
+
+    def shared(rate: Any, number: Any) -> list[Factor]:
+        corrected = 1.0 - second**number
+        longest = 2.0 / (1.0 - second) - 1.0
+        length = longest - 2.0 * number * second**number / corrected
+        is_long = length > 5.0
+        shorter, among = (length - 4.0) * (length - 2.0) * longest, (longest - 4.0) * (longest - 2.0) * length
+        share = cnp.sqrt(cnp.where(is_long, shorter / among * corrected, 0.0))
+        plain = rate / (1.0 - first**number)
+        kept = 1.0 - rate * weight_decay
+        numbers = (plain * share, cnp.where(is_long, 0.0, plain), kept, 1.0 - first, 1.0 - second)
+        return [Factor(each) for each in numbers]
+
+    def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
+        adaptive, plain, kept, of_gradient, of_square = factors
+        g = gradient
+        if is_used(weight_decay) and is_decoupled:
+            parameter = kept.times(parameter)
+        elif is_used(weight_decay):
+            g = g + weight_decay * parameter
+        mean, square = first * slots[0] + of_gradient.times(g), second * slots[1] + of_square.times(g * g)
+        step = adaptive.times(mean / (cnp.sqrt(square) + epsilon)) + plain.times(mean)
+        return parameter - step, (mean, square)
+
+    return optimizer_of("radam", rule, learning_rate, lambda p: (zeros_like(p), zeros_like(p)), shared)
+
+
 def lion(learning_rate: Rate = 1e-4, betas: Betas = (0.9, 0.99), *, weight_decay: float = 0.0) -> RuleOptimizer:
     """Return Lion: each element steps by the rate, along the sign of an average of gradient and momentum.
 

@@ -7,12 +7,14 @@ Reference: https://data-apis.org/array-api/2024.12/
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from composit.errors import NoRuleError
+from composit.errors import CompositError, ExchangeError, NoRuleError
 from composit.guards import read_value
 from composit.handle import TensorHandle, described
 from composit.numpy.calls.declarations import rule_for
@@ -57,17 +59,33 @@ class ArrayApi(TensorHandle):
 
         The capsule of a read-only array says so. A consumer that cannot be told so is refused, as in numpy.
 
-        Raises:  BufferError: the consumer cannot take the dtype or read-only memory; RuntimeError: a stream was given
+        Raises:  ExchangeError: the consumer cannot take the dtype or read-only memory, or gave a stream
         """
         value = np.asarray(read_value(self, "dlpack"))
         shared = value if copy is False else np.array(value, order="K", copy=True)
         if copy is None and not self._type.is_scalar:
             shared.flags.writeable = is_writable(self)
-        return shared.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+        with _explained("__dlpack__", self):
+            return shared.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Return the device number of the CPU. See np.ndarray.__dlpack_device__."""
         return np.empty(0).__dlpack_device__()
+
+
+@contextmanager
+def _explained(asked: str, subject: Any) -> Iterator[None]:  # Any: whose memory it is
+    """Add to an error what may be exchanged, and what to do."""
+    try:
+        yield
+    except CompositError:
+        raise
+    except (BufferError, RuntimeError) as error:
+        raise ExchangeError(
+            f"{asked}: {described(subject)!s:.60} cannot be exchanged; expected numbers in dense memory of the CPU, of a dtype that numpy "
+            "has, and no stream; convert them first: astype here, in torch detach(), cpu(), float(), to_dense() or resolve_conj(). The "
+            f"owner of the memory says: {error}"
+        ) from error
 
 
 @rule_for(np.astype)
@@ -81,12 +99,17 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> L
 
 @rule_for(np.from_dlpack)
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Any:
-    """Return a tensor with the elements of an object that supports DLPack; for a tensor, a view. See np.from_dlpack."""
+    """Return a tensor with the elements of an object that supports DLPack; for a tensor, a view. See np.from_dlpack.
+
+    copy: False shares the memory: what its owner writes to it later is what the tensor then stands for
+
+    Raises:  ExchangeError: the owner does not share such memory: with a gradient, on another device, of a dtype that DLPack has not
+    """
     if not isinstance(x, TensorHandle):
-        if copy is False:
-            return asarray(np.from_dlpack(x, device=device, copy=False), copy=False)
-        # Copied, since the owner may still write to the memory, even if numpy shows it as read-only.
-        return asarray(np.from_dlpack(x, device=device), copy=True)
+        with _explained("from_dlpack", x):
+            # Copied by default, since the owner may still write to the memory, even if numpy shows it as read-only.
+            array = np.from_dlpack(x, device=device, copy=False if copy is False else None)
+        return asarray(array, copy=copy is not False)
     # This call raises numpy's errors for wrong devices and dtypes.
     np.from_dlpack(np.empty((0,) * x.ndim, x.dtype), device=device)
     return x.copy() if copy else x.view()

@@ -143,6 +143,8 @@ def test_a_transformer_with_dropout_and_tied_weights_is_torchs(backend: str) -> 
         (torch.optim.AdamW, {"lr": 1e-2, "amsgrad": True, "maximize": True}),
         (torch.optim.NAdam, {"lr": 1e-2, "weight_decay": 0.1}),
         (torch.optim.NAdam, {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+        (torch.optim.RAdam, {"lr": 1e-2, "weight_decay": 0.1, "betas": (0.9, 0.95)}),
+        (torch.optim.RAdam, {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
         (torch.optim.Adamax, {"lr": 1e-2, "weight_decay": 0.1}),
         (torch.optim.Adagrad, {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.1}),
         (torch.optim.RMSprop, {"lr": 1e-3, "eps": 1e-4}),
@@ -425,6 +427,11 @@ def test_optimizers_that_are_not_known_are_named() -> None:
             flashlight.training_step(model, functional.cross_entropy, unknown)
     with pytest.raises(OperandError, match="none of Sequential's"):
         flashlight.training_step(model, functional.cross_entropy, _sgd(_mlp()))
+    optimizer = _sgd(model)
+    step = flashlight.training_step(model, functional.cross_entropy, optimizer, backend="numpy")
+    optimizer.add_param_group({"params": _mlp().parameters()})
+    with pytest.raises(OperandError, match="none of Sequential's"):
+        step(_ROWS, _CLASSES)
 
 
 def test_options_that_a_program_cannot_have_are_errors() -> None:

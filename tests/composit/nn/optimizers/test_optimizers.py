@@ -43,6 +43,7 @@ ROWS: list[tuple[str, Callable[[], Optimizer], Callable[[Any], Any]]] = [
     ("amsgrad", lambda: optimizers.amsgrad(0.05), partial(torch.optim.Adam, lr=0.05, amsgrad=True)),
     ("adamax", lambda: optimizers.adamax(0.05), partial(torch.optim.Adamax, lr=0.05)),
     ("nadam", lambda: optimizers.nadam(0.05), partial(torch.optim.NAdam, lr=0.05)),
+    ("radam", lambda: optimizers.radam(0.05, (0.9, 0.8)), partial(torch.optim.RAdam, lr=0.05, betas=(0.9, 0.8))),
     (
         "adagrad",
         lambda: optimizers.adagrad(0.1, learning_rate_decay=0.1, initial_accumulator=0.5),
@@ -233,6 +234,7 @@ NONSENSE = [
             optimizers.amsgrad,
             optimizers.adamax,
             optimizers.nadam,
+            optimizers.radam,
             optimizers.lamb,
         )
         for name in ("learning_rate", "epsilon", "weight_decay")
