@@ -83,8 +83,11 @@ def _pooling(
     steps = kernel if strides is None else per_axis(function, "strides", strides, rank)
     apart, lengths = per_axis(function, "dilation", dilation, rank), tensor.shape[2:]
     sides = padding_sides(function, padding, lengths, kernel, steps, apart)
-    check_kernel_fits(function, kernel, apart, lengths, sides)
     spans = effective_lengths(kernel, apart)
+    padded = tuple(length + sum(side) for length, side in zip(lengths, sides, strict=True))
+    if ceil_mode:
+        kernel = tuple(map(_taps_within, kernel, apart, steps, padded))
+    check_kernel_fits(function, kernel, apart, lengths, sides)
     if any(max(side) > span // 2 for side, span in zip(sides, spans, strict=True)):
         raise ParameterError(
             f"{function}: padding={padding!r} was given for kernels that span {spans} elements; expected at most half of that on each"
@@ -96,9 +99,20 @@ def _pooling(
     ]
     reached = tuple(
         (before, max(after, (count - 1) * step + span - length - before))
-        for (before, after), count, step, span, length in zip(sides, found, steps, spans, lengths, strict=True)
+        for (before, after), count, step, span, length in zip(
+            sides, found, steps, effective_lengths(kernel, apart), lengths, strict=True
+        )
     )
     return _Pooling(tensor, kernel, steps, apart, reached, tuple(found), channels_last, is_single)
+
+
+def _taps_within(taps: int, apart: int, step: int, padded: int) -> int:
+    """Return how many taps a window needs along an axis that it may reach beyond: with one window, those within the axis.
+
+    EfficientNet's last pooling has kernels of 2560 x 2560 elements on images of 7 x 7.
+    """
+    beyond = apart * (taps - 1) + 1 - padded
+    return (padded - 1) // apart + 1 if 0 < beyond < step and padded else taps
 
 
 def _positions(length: int, span: int, step: int, side: tuple[int, int], ceil_mode: bool) -> int:

@@ -31,6 +31,7 @@ from tests.composit.nn.operations.torch_rows import TorchRow, assert_close, chec
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVERAGE = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 _LP = {1: F.lp_pool1d, 2: F.lp_pool2d, 3: F.lp_pool3d}
+_LP_2 = {2: lambda x, **how: F.lp_pool2d(x, 2, **how)}
 _ADAPTIVE_AVERAGE = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 _ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
 
@@ -72,6 +73,55 @@ _ROWS = (
         kernel_size=2,
         strides=3,
         padding=1,
+        ceil_mode=True,
+    ),
+    _row(
+        "max, ceil_mode with a kernel longer than x", max_pool, _MAX, (2, 2, 3, 9), kernel_size=(40, 2), ceil_mode=True
+    ),
+    _row(
+        "max, ceil_mode with dilated and padded kernels longer than x",
+        max_pool,
+        _MAX,
+        (2, 2, 6, 6),
+        kernel_size=4,
+        strides=9,
+        padding=1,
+        dilation=3,
+        ceil_mode=True,
+    ),
+    _row(
+        "average, ceil_mode with kernels longer than x",
+        average_pool,
+        _AVERAGE,
+        (2, 3, 7, 5),
+        kernel_size=40,
+        ceil_mode=True,
+    ),
+    _row(
+        "average, ceil_mode with padded kernels longer than x",
+        average_pool,
+        _AVERAGE,
+        (2, 3, 7, 5),
+        kernel_size=12,
+        padding=2,
+        ceil_mode=True,
+    ),
+    _row(
+        "average of padded kernels longer than x, padding not counted",
+        average_pool,
+        _AVERAGE,
+        (2, 3, 7, 5),
+        kernel_size=12,
+        padding=2,
+        ceil_mode=True,
+        count_include_pad=False,
+    ),
+    _row(
+        "norm 2, ceil_mode with kernels longer than x",
+        lambda x, **how: lp_pool(x, 2, **how),
+        _LP_2,
+        (2, 3, 7, 5),
+        kernel_size=9,
         ceil_mode=True,
     ),
     _row("max with dilation", max_pool, _MAX, (2, 2, 9, 9), kernel_size=2, strides=2, dilation=(2, 3), padding=1),
@@ -196,6 +246,7 @@ _OF_INDICES: tuple[tuple[tuple[int, ...], dict[str, Any]], ...] = (
     ((2, 2, 7, 8), {"kernel_size": 3, "stride": 2, "padding": 1}),
     ((2, 2, 7, 8), {"kernel_size": (2, 3), "stride": (2, 1), "dilation": 2, "padding": 1, "ceil_mode": True}),
     ((1, 2, 4, 5, 6), {"kernel_size": 2, "stride": 2}),
+    ((2, 2, 5, 6), {"kernel_size": 30, "stride": 30, "ceil_mode": True}),
 )
 
 
