@@ -58,8 +58,9 @@ def test_products_of_few_rows_are_not_cut_into_fewer() -> None:
     check(y)
 
 
-def test_filters_of_a_depthwise_convolution_are_stored_as_its_lanes_read_them() -> None:
-    x, filters = tensor(1, 8, 8, 16), tensor(16, 1, 3, 3, seed=1)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_filters_of_a_depthwise_convolution_are_stored_as_its_lanes_read_them(dtype: str) -> None:
+    x, filters = tensor(1, 8, 8, 16, dtype=dtype), tensor(16, 1, 3, 3, dtype=dtype, seed=1)
     y = cnp.sum(convolution(cnp.moveaxis(x, -1, 1), filters, groups=16), axis=(2, 3))
     reads = "".join(_stage("store_constants", y, x)).split("constant_")[1:]
     assert len(reads) == 9
