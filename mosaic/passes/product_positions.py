@@ -9,7 +9,7 @@ from mosaic.ir.affine import moves
 from mosaic.ir.expressions import map_views, views
 from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import Matmul
-from mosaic.ir.views import Shape, View
+from mosaic.ir.views import BufferKind, Shape, View
 
 
 def with_positions(matmul: Matmul, positions: Shape) -> Matmul | None:
@@ -49,8 +49,11 @@ def _(matmul: Matmul) -> Matmul:
 
     Before:  y[8, 7, 768] = x[8, 7, 3072] @ w[8, 3072, 768 by 0, 768, 1]
     After:   y[56, 768] = x[56, 3072] @ w[3072, 768]        whose tiles of rows are full, and which packs w once
+
+    Keys and values that the heads of an attention share stay in a batch: fuse_attention looks for equal batches.
     """
-    while matmul.result.ndim > 2 and not moves(matmul.result.extents):
+    is_given = matmul.right.buffer.kind in (BufferKind.CONSTANT, BufferKind.INPUT)
+    while is_given and matmul.result.ndim > 2 and not moves(matmul.result.extents):
         *outer, last, rows = matmul.result.shape[:-1]
         joined = with_positions(matmul, (*outer, last * rows))
         if joined is None:

@@ -177,3 +177,12 @@ def test_rows_that_the_second_product_reads_twice_are_kept() -> None:
     for output in outputs:
         check(output)
     check(*outputs)
+
+
+def test_heads_that_share_keys_and_values_are_one_kernel() -> None:
+    query, key, value = tensors([(4, 33, 16), (40, 16), (40, 16)])
+    scores = query @ (key * 2).T
+    y = cnp.transpose(softmax(scores) @ (value * 2), (1, 0, 2)) * 3
+    names = kernels_of(y, [query, key, value])
+    assert [kernel.count("matmul") for kernel in names if "exp" in kernel] == [2]
+    check(y)
