@@ -33,6 +33,7 @@ from flashlight.table import Call, Traits, decomposable_forms, traits_of
 
 Operator: TypeAlias = OpOverload[..., Any]
 aten = torch.ops.aten
+_IN_PARTS = torch._C.DispatchKey.CompositeImplicitAutograd
 
 # The names of reads in guards, where torch's name of the operation would not tell users anything.
 _KINDS: dict[Operator, str] = {
@@ -228,6 +229,10 @@ class Recorder:
 
     def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         with self._resume():
+            # torch's own kernel where there is one, as outside of a trace: of dropout in evaluation it returns the operand itself,
+            # where the decomposition for exports returns a copy.
+            if torch._C._dispatch_has_kernel_for_dispatch_key(operation.name(), _IN_PARTS):
+                return operation._op_dk(_IN_PARTS, *arguments, **keywords)
             return operation.decompose(*arguments, **keywords)
 
     def settle(self) -> None:

@@ -113,6 +113,34 @@ def test_a_model_that_writes_to_its_input_takes_others(context: Callable[[], tor
     same(cnp.evaluate((x, y), inputs={x: NEW})[0], NEW + 1)
 
 
+RETURNING_THEIR_OPERAND: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "dropout in evaluation": lambda x: nn.functional.dropout(x, 0.5, training=False),
+    "dropout of channels in evaluation": lambda x: nn.functional.dropout1d(x[None], 0.5, training=False),
+    "alpha dropout in evaluation": lambda x: nn.functional.alpha_dropout(x, 0.5, training=False),
+    "contiguous": lambda x: x.contiguous(),
+    "reshape": lambda x: x.reshape(-1),
+    "conversion to the same dtype": lambda x: x.to(x.dtype),
+    "broadcast_tensors": lambda x: torch.broadcast_tensors(x, torch.ones(1))[0],
+}
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@pytest.mark.parametrize("name", RETURNING_THEIR_OPERAND)
+def test_a_write_to_what_returns_its_operand_changes_the_operand(
+    name: str, context: Callable[[], torch.no_grad]
+) -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        RETURNING_THEIR_OPERAND[name](x).add_(1)
+        return x * 2
+
+    with context():
+        expected, x = program(X.clone()), X.clone()
+        with trace():
+            y = program(x)
+    same(y, expected)
+    same(cnp.evaluate(y), expected)
+
+
 def test_gradients_are_those_of_the_value_before_the_write() -> None:
     x = X.clone()
     with torch.no_grad(), trace():
