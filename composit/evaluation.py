@@ -214,13 +214,16 @@ def _evaluate_on(
             "inputs={tensor: array}"
         )
     outputs = [value_of(handle) for handle in handles]
-    replacements = tensors_given(inputs, outputs)
+    given = tensors_given(inputs, outputs)
+    outputs, replacements = _at_shapes_given(outputs, given, list(inputs.values()))
+    # At other shapes, all inputs that change have to be given, also those that only reads depend on.
+    is_resized = replacements is not given
     arrays = [_fitting(handle, value) for handle, value in zip(replacements, inputs.values(), strict=True)]
     cuts = [value_of(handle) for handle in replacements]
     checked = guards_for(outputs, cuts) if guards == "check" else []
     bound, reached = bind(outputs, cuts)
     for handle, is_reached in zip(replacements, reached, strict=True):
-        if not is_reached:
+        if not is_reached and not is_resized:
             raise UnreachedInputError(unreached_message(handle, outputs))
     if checked:
         bound, reached = bind([*outputs, *(guard.read for guard in checked)], cuts)
@@ -229,6 +232,23 @@ def _evaluate_on(
         values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
     check_guards(checked, values[len(outputs) :])
     return owned(values[: len(outputs)])
+
+
+def _at_shapes_given(
+    outputs: list[Value], given: list[TensorHandle], values: Sequence[Any]
+) -> tuple[list[Value], list[TensorHandle]]:
+    """Return outputs and inputs of the graph for arrays of these shapes: another one where an input can have it built."""
+    shapes = [_shape_of(value) for value in values]
+    for tensor, shape in zip(given, shapes, strict=True):
+        operation = tensor.node.operation
+        if shape != tensor.shape and isinstance(operation, Input) and operation.sized_program is not None:
+            return operation.sized_program.resized(outputs, given, shapes)
+    return outputs, given
+
+
+def _shape_of(value: Any) -> tuple[int, ...]:
+    shape = getattr(value, "shape", None)
+    return tuple(np.shape(value) if shape is None else shape)
 
 
 # Errors that numpy and functions of users raise because of values.

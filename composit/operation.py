@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 
@@ -316,12 +316,22 @@ def _fields_of(kind: type[Operation]) -> tuple[bytes, tuple[str, ...], tuple[str
     return f"{kind.__module__}.{kind.__qualname__}".encode(), tuple(field.name for field in fields), structural
 
 
+class SizedProgram(Protocol):
+    """Builds a graph again for inputs of other shapes. Another package registers it with inputs."""
+
+    def resized(self, outputs: Sequence[Any], given: Sequence[Any], shapes: Sequence[Shape]) -> tuple[Any, Any]:
+        """Return the outputs (Values) and the given tensors of the graph in which the given ones have these shapes."""
+        ...
+
+
 class Input(Operation):
     """A leaf whose value comes from outside: a created array, a torch parameter, a placeholder. Equal only to itself."""
 
     __slots__ = ("__weakref__", "_array", "_token", "_type")
     # Whether other values can be given for it while no tensor points to it: then its reads are kept for ever.
     outlives_handles: ClassVar[bool] = False
+    # What builds the graph again for an array of another shape; a subclass may have one.
+    sized_program: SizedProgram | None = None
     kind = OperationKind.INPUT
 
     def __init__(self, array: Array | PythonScalar | None, array_type: TensorType) -> None:

@@ -11,7 +11,7 @@ import torch
 from composit.apply import input_of
 from composit.errors import StaleTensorError
 from composit.input_keys import array_given
-from composit.operation import Array, Input
+from composit.operation import Array, Input, SizedProgram
 from flashlight.conversion import array_of, bytes_of, type_of
 
 
@@ -26,7 +26,7 @@ class TorchInput(Input):
     a tensor (`tensor._version`), but not those through `tensor.data` or numpy: a checksum notices them.
     """
 
-    __slots__ = ("_bytes", "_checksum", "_tensor", "_version", "is_parameter")
+    __slots__ = ("_bytes", "_checksum", "_tensor", "_version", "is_parameter", "sized_program")
     # The trace drops its handles when it ends; users still name the tensor later: evaluate(..., inputs={tensor: array}).
     outlives_handles = True
     shares_memory = True
@@ -37,6 +37,7 @@ class TorchInput(Input):
         """Make the input of a tensor. value: what it holds, where that is no longer in the tensor's memory."""
         super().__init__(array_of(tensor) if value is None else value, type_of(tensor))
         self._tensor: torch.Tensor | None = None
+        self.sized_program: SizedProgram | None = None
         self.is_parameter = isinstance(tensor, torch.nn.Parameter)
         if value is not None:
             self._array.flags.writeable = False

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from composit.containers import flatten
-from composit.errors import OperandError
+from composit.errors import OperandError, TracingError
 from composit.handle import described
 from composit.read_spans import current_span
 from composit.source import register_internal_package
@@ -25,6 +25,8 @@ from flashlight.capture.recorder import Recorder
 from flashlight.capture.torch_modes import RecordingMode, torch_patches
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.comparison import TorchValues, kept_values
+from flashlight.sizes.recording import SizedRecorder
+from flashlight.sizes.sessions import Dynamic, sized
 
 # Errors and guards show the line of the model, not torch's line inside nn.Linear.
 register_internal_package(os.path.dirname(os.path.abspath(__file__)))
@@ -32,7 +34,7 @@ register_internal_package(os.path.dirname(os.path.abspath(torch.__file__)))
 
 
 @contextmanager
-def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
+def trace(*, run_torch: bool = False, dynamic: Dynamic | None = None) -> Iterator[Recorder]:
     """Capture the torch operations inside as composit graphs, while torch computes as always on ordinary tensors.
 
     Each resulting tensor carries its lazy tensor (`flashlight.lazy_tensor(tensor)`), and composit's functions take it as it
@@ -40,9 +42,13 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
     reads (`.item()`, `if tensor:`) becomes a guard. `run_torch=True` keeps torch's value of every node, for
     `flashlight.compare`.
 
+    `dynamic={tokens: {0: "batch", 1: "length"}}` names sizes: the graph is built again for arrays of other such sizes, in
+    `evaluate(..., inputs={tokens: array})`. Where Python's code looked at a size, other answers raise GuardError with its line.
+
     Threads that start inside, and tasks given to a ThreadPoolExecutor, belong to the trace. A trace inside a trace joins the
     outer one. Leaving the trace, also by an exception, restores torch.
 
+    Raises:  OperandError, ParameterError, ShapeError: `dynamic` does not name sizes of tensors; TracingError: it does in an inner trace
     Example:
         >>> import torch, composit as cnp
         >>> with trace():
@@ -52,6 +58,7 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
     """
     outer = active_recorder()
     if outer is not None:
+        _check_outermost(dynamic)
         with _keeping(outer, run_torch):
             yield outer
         return
@@ -68,20 +75,27 @@ def trace(*, run_torch: bool = False) -> Iterator[Recorder]:
                 )
             )
         )
-        recorder = stack.enter_context(_recording(record, None))
+        mode = RecordingMode() if not dynamic else stack.enter_context(sized(dynamic, record))  # type: ignore[no-untyped-call]
+        recorder = stack.enter_context(_recording(record, None, mode))
         stack.enter_context(_keeping(recorder, run_torch))
         yield recorder
 
 
+def _check_outermost(dynamic: Dynamic | None) -> None:
+    if dynamic:
+        raise TracingError(
+            f"trace: dynamic= of {len(dynamic)} tensors was given inside another trace; expected it where the trace begins; name the sizes "
+            "in the outer trace"
+        )
+
+
 @contextmanager
-def _recording(record: TraceRecord, values: TorchValues | None) -> Iterator[Recorder]:
+def _recording(record: TraceRecord, values: TorchValues | None, mode: RecordingMode) -> Iterator[Recorder]:
     """Record what this thread does in a trace."""
-    dispatch = RecordingMode()  # type: ignore[no-untyped-call]
-    recorder = dispatch.recorder = Recorder(lambda: dispatch, values, record)
-    active.recorder = recorder
+    recorder = active.recorder = mode.record(record, values)
     span = current_span.set(record.span)
     try:
-        with dispatch:
+        with mode:
             yield recorder
     finally:
         active.recorder = None
@@ -96,7 +110,9 @@ def _inside(outer: Recorder, function: Callable[..., Any]) -> Callable[..., Any]
     def recorded(*args: Any, **kwargs: Any) -> Any:
         if not outer.trace.is_open or active_recorder() is not None:
             return function(*args, **kwargs)
-        with _recording(outer.trace, outer.values):
+        if isinstance(outer, SizedRecorder):
+            outer.mode.obstruct("another thread took part in the trace")
+        with _recording(outer.trace, outer.values, RecordingMode()):  # type: ignore[no-untyped-call]
             return function(*args, **kwargs)
 
     return recorded

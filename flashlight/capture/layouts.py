@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 import composit.numpy as cnp
 from composit.operation import Array, Shape
@@ -80,7 +81,14 @@ def layout_of(tensor: torch.Tensor) -> Layout:
     if tensor.is_nested:
         # Nobody takes views of it or writes to it.
         return Layout(0, (), (), reads)
-    return Layout(tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), reads)
+    return Layout(address_of(tensor), tuple(tensor.shape), tensor.stride(), reads)
+
+
+def address_of(tensor: torch.Tensor) -> int:
+    """Return the address of the first element; of one of torch's fake tensors, which have no memory, that within its storage."""
+    if isinstance(tensor, FakeTensor):
+        return int(tensor.storage_offset()) * tensor.itemsize
+    return tensor.data_ptr()
 
 
 def overwritten(value: LazyTensor, layout: Layout, source: LazyTensor, source_layout: Layout) -> LazyTensor:

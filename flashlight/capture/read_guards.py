@@ -13,6 +13,7 @@ from composit.guards import Guard, record_read
 from composit.node import Node, root_origin
 from composit.operation import Array, Input
 from composit.origins import Origin, joined
+from composit.source import Source
 from composit.types import LazyTensor
 from flashlight.conversion import array_of
 
@@ -49,10 +50,18 @@ class ReadGuards:
         """
         self._note(lazy, UNSEEN_WRITE, _NOTHING)
 
-    def _note(self, lazy: LazyTensor, kind: str, value: Array | np.bool_) -> None:
+    def repeat(self, lazy: LazyTensor, kind: str, value: Array, source: Source | None) -> bool:
+        """Add the guard of a read at this line, in a graph that is built again; return False if no input can change the value."""
+        guard = self._note(lazy, kind, value)
+        if guard is not None:
+            guard.source = source
+        return guard is not None
+
+    def _note(self, lazy: LazyTensor, kind: str, value: Array | np.bool_) -> Guard | None:
         guard = record_read(lazy, kind, value, self._origin_of(lazy.node))
         if guard is not None:
             self._found.append(guard)
+        return guard
 
     def _origin_of(self, root: Node) -> Origin | None:
         stack = [root]

@@ -353,8 +353,11 @@ class Recorder:
             for record, owner in wholes or [(traced, tensor)]:
                 value = copied_input(owner)
                 if np.any(value.node.operation.read()):
-                    record.write(value)
+                    self._fill(record, value)
             traced.memory.is_unfilled = not wholes
+
+    def _fill(self, traced: TracedTensor, value: LazyTensor) -> None:
+        traced.write(value)
 
     def _lazy(
         self, argument: Any, as_stored: bool

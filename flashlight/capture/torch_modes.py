@@ -21,6 +21,8 @@ from flashlight.capture.patches import Patch, patch_meanwhile
 from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.tensor_attributes import attribute_of
+from flashlight.capture.trace_record import TraceRecord
+from flashlight.comparison import TorchValues
 from flashlight.conversion import has_elements
 
 
@@ -33,6 +35,11 @@ class RecordingMode(TorchDispatchMode):
 
     recorder: Recorder
     supports_higher_order_operators = True
+
+    def record(self, record: TraceRecord, values: TorchValues | None) -> Recorder:
+        """Begin to record in a trace. values: keeps torch's value of each node"""
+        self.recorder = Recorder(lambda: self, values, record)
+        return self.recorder
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -53,7 +60,7 @@ class RecordingMode(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             with self:
                 return call_higher_order(func, args, kwargs or {})
-        wrapper = _wrapper_among(types) if types else None
+        wrapper = wrapper_among(types) if types else None
         if wrapper is FakeTensor:
             # Sizes are asked for, as by torch.export; there is nothing to record.
             return func(*args, **(kwargs or {}))
@@ -61,16 +68,22 @@ class RecordingMode(TorchDispatchMode):
             # A tensor made of tensors: what its class does with these is recorded.
             with self:
                 return wrapper.__torch_dispatch__(func, types, args, kwargs or {})
+        return self.hand_over(func, args, kwargs or {})
+
+    def hand_over(
+        self, operation: OpOverload[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> object:
+        """Have the recorder run an operation."""
         before = current_errstate()
         # torch does not warn of divisions by zero, so evaluating captured programs must not either.
         set_errstate(SILENT_ERRSTATE)
         try:
-            return recorder.run(func, args, kwargs or {})
+            return self.recorder.run(operation, arguments, keywords)
         finally:
             set_errstate(before)
 
 
-def _wrapper_among(types: Sequence[Any]) -> Any:  # Any: torch declares no types of this method
+def wrapper_among(types: Sequence[Any]) -> Any:  # Any: torch declares no types of this method
     """Return the first class that computes with other tensors, such as torch.jagged's nested tensors; None if there is none."""
     return next((kind for kind in types if kind.__torch_dispatch__ is not _NO_DISPATCH), None)
 

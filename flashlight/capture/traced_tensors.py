@@ -26,7 +26,7 @@ from composit.operation import Array, Input
 from composit.source import Source
 from composit.types import LazyTensor
 from flashlight.capture.active import active_recorder
-from flashlight.capture.layouts import Layout, layout_of
+from flashlight.capture.layouts import Layout, address_of, layout_of
 from flashlight.capture.memory import Memory, check_same_elements, keep_memory
 from flashlight.capture.scatter import scatter
 from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
@@ -75,7 +75,7 @@ class TracedTensor(TensorAttribute):
         self.handle: LazyTensor | None = handle
         self.at = memory.version
         self.version = version_of(tensor)
-        self.address = tensor.data_ptr()
+        self.address = address_of(tensor)
         self.parent: TracedTensor | None = None
         self.view: View | None = None
         self.node: weakref.ref[Node] | None = None
@@ -123,7 +123,7 @@ class TracedTensor(TensorAttribute):
         """Return whether the tensor was written to, or got other memory, outside of traces."""
         if self.at == self.memory.version and version_of(tensor) != self.version:
             return True
-        return tensor.data_ptr() != self.address or self.tensor() is not tensor
+        return address_of(tensor) != self.address or self.tensor() is not tensor
 
     def current(self) -> LazyTensor:
         """Return the lazy tensor of the tensor's present value."""
@@ -151,6 +151,11 @@ class TracedTensor(TensorAttribute):
         else:
             self.handle = self._restart(label)
         trace.leaves.append(self)
+
+    def renew(self) -> LazyTensor:
+        """Make the present value of a leaf a fresh input, which no earlier trace has used; return it."""
+        self.handle = self._restart(None)
+        return self.handle
 
     def give_name(self, label: str) -> None:
         """Name a leaf that has no name yet, as an argument of a model that was used before the model was called."""
@@ -192,6 +197,13 @@ class TracedTensor(TensorAttribute):
         older = [each for each in self.starts if each[0]() is not None and each != start]
         self.starts = (start, *older[: MAX_STARTS - 1])
 
+    def value_at_start(self, trace: TraceRecord) -> LazyTensor:
+        """Return what a tensor from before the trace was at its start."""
+        if self.parent is not None and self.view is not None:
+            return self.view.of(self.parent.value_at_start(trace))
+        is_start_known = self.node is not None or self.memory.written_in is trace
+        return self.__lazy_inputs__()[0] if is_start_known else self.current()
+
     def is_written(self) -> bool:
         """Return whether the trace that began last with the tensor has written to it."""
         return bool(self.starts) and self.starts[0][0]() is not self.current().node
@@ -205,7 +217,7 @@ class TracedTensor(TensorAttribute):
     def was_written_unseen(self) -> bool:
         """Return whether the tensor is alive, still on its memory, and was written to outside of traces."""
         tensor = self.tensor()
-        return tensor is not None and tensor.data_ptr() == self.address and self.is_stale(tensor)
+        return tensor is not None and address_of(tensor) == self.address and self.is_stale(tensor)
 
     def write(self, value: LazyTensor) -> None:
         """Set the value that torch has just written into the tensor; views of its memory follow when they are next read.
@@ -248,9 +260,9 @@ class TracedTensor(TensorAttribute):
         if tensor is None:
             return
         self.version = version_of(tensor)
-        if self.address != tensor.data_ptr():
+        if self.address != address_of(tensor):
             # The operation resized the tensor, as `out=` does.
-            self.address = tensor.data_ptr()
+            self.address = address_of(tensor)
             if self.parent is None:
                 self.layout = layout_of(tensor)
 

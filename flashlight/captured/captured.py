@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import update_wrapper
 from typing import Any
 
@@ -14,9 +14,12 @@ from composit.errors import GuardError, OperandError, ParameterError
 from composit.locks import fork_safe_lock
 from flashlight.capture.active import active_recorder
 from flashlight.captured.module_state import Attributes, modules_in, random_state, settings_key, settings_of, state_key
-from flashlight.captured.paths import Path, Recording
+from flashlight.captured.named_sizes import Names, checked_names, tensors_with_names
+from flashlight.captured.paths import Path
+from flashlight.captured.recordings import PathFamily, Recording
 from flashlight.captured.structures import Key, Structure
 from flashlight.captured.templates import Templates
+from flashlight.sizes.sized_tensor import plain
 from flashlight.tracer import trace
 
 MAX_PATHS = 32
@@ -30,6 +33,22 @@ _PARTS_OF_KEYS = (
 _tracing = fork_safe_lock()
 
 
+class _Call:
+    """A call of a captured function. given: its arguments; key: what a path for it depends on, other than values of tensors"""
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: Mapping[str, Names]
+    ) -> None:
+        self.args, self.kwargs = args, kwargs
+        self.named = tensors_with_names(function, args, kwargs, dynamic)
+        self.given = Structure((args, kwargs), named=self.named)
+        _check_arguments(self.given)
+        settings = settings_of(function)
+        self.modules = modules_in(self.given, settings)
+        self.generators = [*self.given.generators, *settings.generators]
+        self.key = (self.given.key, settings_key(settings), state_key(self.modules))
+
+
 class Captured:
     """A function of torch tensors that runs by composit: what `capture` returns.
 
@@ -38,13 +57,16 @@ class Captured:
     reasons:     why the latest traces were needed, the last one last
     """
 
-    def __init__(self, function: Callable[..., Any], backend: Backend, max_paths: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], backend: Backend, max_paths: int, dynamic: dict[str, Names]
+    ) -> None:
         self.function = function
         self.traces = 0
         self.evaluations = 0
         self._backend = backend
         self._max_paths = max_paths
-        self._paths: OrderedDict[tuple[Key, int], Path] = OrderedDict()
+        self._dynamic = dynamic
+        self._paths: OrderedDict[tuple[Key, int], PathFamily] = OrderedDict()
         self._newest = 0
         self._reasons: deque[str] = deque(maxlen=MAX_REASONS)
         self._lock = fork_safe_lock()
@@ -58,19 +80,17 @@ class Captured:
         """
         if active_recorder() is not None:
             return self.function(*args, **kwargs)
-        given, settings = Structure((args, kwargs)), settings_of(self.function)
-        _check_arguments(given)
-        key = (given.key, settings_key(settings), state_key(modules_in(given, settings)))
-        reason = self._reason_without_paths(key)
-        for number, path in self._paths_for(key):
+        call = _Call(self.function, args, kwargs, self._dynamic)
+        reason = self._reason_without_paths(call.key)
+        for number, path in self._paths_for(call.key):
             try:
-                output = path(given)
+                output = path.at(call.given.sizes)(call.given)
             except GuardError as different:
                 reason = str(different)
                 continue
-            self._note_evaluation(key, number)
+            self._note_evaluation(call.key, number)
             return output
-        return self._trace(key, given, settings, reason, args, kwargs)
+        return self._trace(call, reason)
 
     @property
     def paths(self) -> int:
@@ -81,7 +101,8 @@ class Captured:
     def latest_path(self) -> Path | None:
         """The program that was made or used last, None if none is kept."""
         with self._lock:
-            return next(reversed(self._paths.values()), None)
+            latest = next(reversed(self._paths.values()), None)
+        return None if latest is None else latest.first
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -100,7 +121,7 @@ class Captured:
         )
         return "\n".join([counts, *(f"traced: {reason}" for reason in self._reasons)])
 
-    def _paths_for(self, key: Key) -> list[tuple[int, Path]]:
+    def _paths_for(self, key: Key) -> list[tuple[int, PathFamily]]:
         """Return the paths for a key, the one that was used last first."""
         with self._lock:
             return [(number, path) for (known, number), path in reversed(self._paths.items()) if known == key]
@@ -123,36 +144,27 @@ class Captured:
             if (key, number) in self._paths:
                 self._paths.move_to_end((key, number))
 
-    def _trace(
-        self,
-        key: Key,
-        given: Structure,
-        settings: Structure,
-        reason: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        generators = [*given.generators, *settings.generators]
-        before, attributes = given.contents(), Attributes(modules_in(given, settings))
-        drawn = random_state(generators)
-        with _tracing, trace() as recorder:
-            starts = [recorder.read(tensor) for tensor in given.tensors]
-            output = self.function(*args, **kwargs)
+    def _trace(self, call: _Call, reason: str) -> object:
+        given, attributes = call.given, Attributes(call.modules)
+        before, drawn = given.contents(), random_state(call.generators)
+        with _tracing, trace(dynamic=dict(call.named.values())) as recorder:
+            starts = [recorder.read(plain(tensor)) for tensor in given.tensors]
+            output = self.function(*call.args, **call.kwargs)
             recorder.settle()
             templates = Templates(given)
             filled = templates.of(output)
             changed = [at for at, (old, new) in enumerate(zip(before, given.contents(), strict=True)) if old != new]
             updates = tuple((at, templates.parts_of(given.holders[at])) for at in changed)
-            recording = Recording(recorder, starts, templates.results)
-            path = recording.path(given.tensors, filled, updates, self._backend)
+            recording = Recording(recorder, given.tensors, starts, templates.results)
+            family = recording.family(filled, updates, self._backend, given.sizes)
             obstacles = recording.why_not_again()
-        if random_state(generators) != drawn:
+        if random_state(call.generators) != drawn:
             obstacles.append("it draws random numbers, which each call draws anew")
         obstacles += [f"it assigns to {name}" for name in attributes.assigned()[:1]]
-        self._keep(key, path, reason, obstacles)
-        return path.finish(given, [_alone(tensor) for tensor in templates.results])
+        self._keep(call.key, family, reason, obstacles)
+        return family.first.finish(given, [_alone(tensor) for tensor in templates.results])
 
-    def _keep(self, key: Key, path: Path, reason: str, obstacles: list[str]) -> None:
+    def _keep(self, key: Key, path: PathFamily, reason: str, obstacles: list[str]) -> None:
         with self._lock:
             self.traces += 1
             self._reasons.append("; ".join([reason, *(f"the path is not kept: {obstacle}" for obstacle in obstacles)]))
@@ -166,7 +178,8 @@ class Captured:
 
 def _alone(tensor: torch.Tensor) -> torch.Tensor:
     """Return what an evaluation would give for a result: a tensor with memory of its own, in C order."""
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
+    ordinary: torch.Tensor = plain(tensor)
+    return ordinary.detach().clone(memory_format=torch.contiguous_format)
 
 
 def _check_arguments(given: Structure) -> None:
@@ -181,7 +194,13 @@ def _check_arguments(given: Structure) -> None:
             )
 
 
-def capture(function: Callable[..., Any], *, backend: str | Backend = "numpy", max_paths: int = MAX_PATHS) -> Captured:
+def capture(
+    function: Callable[..., Any],
+    *,
+    backend: str | Backend = "numpy",
+    max_paths: int = MAX_PATHS,
+    dynamic: Mapping[str, Names] | None = None,
+) -> Captured:
     """Return the function, or module, as one that runs by composit: traced once, and then evaluated for other tensors.
 
     A call evaluates a program that an earlier call made, if it holds for these arguments: equal shapes, dtypes, settings and
@@ -192,8 +211,9 @@ def capture(function: Callable[..., Any], *, backend: str | Backend = "numpy", m
     A call that draws random numbers, assigns to attributes of a module or sets `.grad` is traced each time.
 
     backend:   runs the programs; max_paths: how many are kept
+    dynamic:   sizes of arguments that may differ without another trace: {"input_ids": {0: "batch", 1: "length"}}
 
-    Raises:  OperandError: the function cannot be called; ParameterError: max_paths below 1
+    Raises:  OperandError: the function cannot be called, or `dynamic` names no sizes; ParameterError: max_paths below 1
     Example:
         >>> import torch
         >>> halved = capture(lambda x: x / 2 if x.sum() > 0 else x)
@@ -211,4 +231,4 @@ def capture(function: Callable[..., Any], *, backend: str | Backend = "numpy", m
         raise ParameterError(
             f"capture: max_paths={max_paths} was given; expected 1 or more programs to keep; leave it out for {MAX_PATHS}"
         )
-    return Captured(function, get_backend(backend), max_paths)
+    return Captured(function, get_backend(backend), max_paths, checked_names(dynamic))

@@ -55,7 +55,7 @@ def _parts_of_object(owner: Any) -> Iterable[Any]:
         yield dict(vars(owner))
 
 
-def _content_of(cell: Any) -> Any:
+def _content_of(cell: Any) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # nothing was assigned to it yet

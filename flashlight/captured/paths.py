@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from composit.backends import Backend, PreparedProgram
+from composit.backends import PreparedProgram
 from composit.errors import GuardError
-from composit.evaluation import bind, owned, prepare
-from composit.guards import Guard, leaf_value, reads_of
+from composit.evaluation import owned
 from composit.operation import Array, TensorType
-from composit.program import Program, Surroundings, run_in, surroundings_of, without_values
-from composit.read_spans import NEVER, SeenRead
+from composit.program import Program, Surroundings, run_in
+from composit.read_spans import SeenRead
 from composit.same_values import look_the_same
 from composit.source import Source, describe_source
-from composit.types import LazyTensor
-from composit.value import Identity, Value, value_of
-from flashlight.capture.recorder import Recorder
-from flashlight.capture.traced_tensors import TracedTensor
 from flashlight.captured.structures import Structure
 from flashlight.captured.templates import Filling
 from flashlight.conversion import array_of, tensor_of
@@ -69,9 +64,11 @@ class Path:
 
     program: without values, for reports
     sources: of each input of the program; types: their types
+    dtypes:  of the results; the program computes bfloat16 as float32
     reads:   what Python read; the program computes them after the results
     writes:  the tensors that the function writes to
     output:  the template of what it returns; updates: what it puts into containers of its arguments, by position
+    number:  gives the number for one that depends on named sizes
     """
 
     program: Program
@@ -79,13 +76,14 @@ class Path:
     surroundings: Surroundings
     sources: tuple[Origin, ...]
     types: tuple[TensorType, ...]
-    num_results: int
+    dtypes: tuple[torch.dtype, ...]
     reads: tuple[Read, ...]
     writes: tuple[Write, ...]
     output: object
     updates: tuple[tuple[int, Any], ...]
+    number: Callable[[Any], Any]
 
-    def __call__(self, given: Structure) -> Any:
+    def __call__(self, given: Structure) -> object:
         """Return what the function would for these arguments, and change them as it would.
 
         Raises:  GuardError: it might take another path for them
@@ -98,16 +96,18 @@ class Path:
             values = run_in(self.surroundings, self.run, arrays)
         except _ERRORS_OF_VALUES as error:
             raise GuardError(f"the program raised {type(error).__name__}: {error}") from error
-        for read, value in zip(self.reads, values[self.num_results :], strict=True):
+        count = len(self.dtypes)
+        for read, value in zip(self.reads, values[count:], strict=True):
             read.check(value)
-        results = [tensor_of(np.asarray(value, order="C")) for value in owned(values[: self.num_results])]
+        arrays = [np.asarray(value, order="C") for value in owned(values[:count])]
+        results = [tensor_of(array).to(dtype) for array, dtype in zip(arrays, self.dtypes, strict=True)]
         for write in self.writes:
             write.put(given.tensors, results)
         return self.finish(given, results)
 
-    def finish(self, given: Structure, results: Sequence[torch.Tensor]) -> Any:
+    def finish(self, given: Structure, results: Sequence[torch.Tensor]) -> object:
         """Return the output, and fill the containers of the arguments, with these results."""
-        filling = Filling(given, results)
+        filling = Filling(given, results, self.number)
         for position, parts in self.updates:
             filling.put(given.holders[position], parts)
         return filling.fill(self.output)
@@ -115,7 +115,7 @@ class Path:
     def seen_reads(self) -> list[SeenRead]:
         """Return what Python read, for reports."""
         program = self.program
-        places = program.outputs[self.num_results :]
+        places = program.outputs[len(self.dtypes) :]
         return [
             SeenRead(
                 read.kind, read.source, program.instructions[at].types[index], program.labels[at].scope, read.value, 0
@@ -132,82 +132,6 @@ class Path:
                 f"a tensor that the function uses was {expected} and is {array.dtype}{list(array.shape)} now"
             )
         return array
-
-
-@dataclass(slots=True)
-class Recording:
-    """What a trace of a function gave, before it is made a path.
-
-    starts: the lazy tensors of the arguments at the start; outputs: the tensors that the function returns or stores
-    """
-
-    recorder: Recorder
-    starts: list[LazyTensor]
-    outputs: list[torch.Tensor]
-
-    def guards(self) -> list[Guard]:
-        """Return the reads of this trace, in their order."""
-        record = self.recorder.trace
-        found = {id(guard): guard for guard in record.reads}
-        nodes = [start.node for start in [*self.starts, *(start for _, start in self._leaves())]]
-        for node in nodes:
-            # Reads by composit's own functions are noted with the inputs alone.
-            found |= {id(guard): guard for guard in reads_of(node) if record.span.start <= guard.after < NEVER}
-        return sorted(found.values(), key=lambda guard: guard.after)
-
-    def _leaves(self) -> list[tuple[torch.Tensor, LazyTensor]]:
-        found = ((traced.tensor(), traced) for traced in self.recorder.trace.leaves)
-        return [(tensor, traced.__lazy_inputs__()[0]) for tensor, traced in found if tensor is not None]
-
-    def path(self, arguments: Sequence[torch.Tensor], output: object, updates: Any, backend: Backend) -> Path:
-        """Return the path."""
-        written = self._written()
-        results = [self.recorder.read(tensor) for tensor in [*self.outputs, *written]]
-        guards = self.guards()
-        values = [value_of(handle) for handle in results]
-        cuts = list(dict.fromkeys(value_of(start) for start in self.starts))
-        bound, _ = bind([*values, *(guard.read for guard in guards)], cuts)
-        places = {id(tensor): position for position, tensor in enumerate(arguments)}
-        targets = [places.get(id(tensor), tensor) for tensor in written]
-        return Path(
-            without_values(bound.program),
-            prepare(bound.program, backend),
-            surroundings_of(bound.program.labels),
-            tuple(self._sources(bound.leaves)),
-            tuple(leaf.node.types[leaf.index] for leaf in bound.leaves),
-            len(values),
-            tuple(Read(guard.kind, guard.source, np.asarray(guard.value)) for guard in guards),
-            tuple(Write(target, len(self.outputs) + position) for position, target in enumerate(targets)),
-            output,
-            updates,
-        )
-
-    def _written(self) -> list[torch.Tensor]:
-        traced: dict[int, TracedTensor] = {id(each): each for each in self.recorder.trace.written}
-        found = [(each.tensor(), each) for each in traced.values() if each.is_written()]
-        return [tensor for tensor, _ in found if tensor is not None]
-
-    def _sources(self, leaves: Sequence[Value]) -> list[Origin]:
-        known: dict[Identity, int | torch.Tensor] = {
-            value_of(start).identity: tensor for tensor, start in self._leaves()
-        }
-        known |= {value_of(start).identity: position for position, start in enumerate(self.starts)}
-        return [known[leaf.identity] if leaf.identity in known else leaf_value(leaf) for leaf in leaves]
-
-    def why_not_again(self) -> list[str]:
-        """Return what this trace did that a program cannot do again."""
-        graded = [tensor for tensor, _ in self._leaves() if _has_new_gradient(tensor, self.recorder)]
-        if not graded:
-            return []
-        return [
-            f"it sets .grad of a tensor of shape {tuple(graded[0].shape)} (flashlight.training_step compiles a step of training)"
-        ]
-
-
-def _has_new_gradient(tensor: torch.Tensor, recorder: Recorder) -> bool:
-    gradient = tensor.grad if tensor.is_leaf else None
-    traced = getattr(gradient, "__lazy_tensor__", None)
-    return isinstance(traced, TracedTensor) and traced.seen_in is recorder.trace
 
 
 def _short(value: Any) -> str:

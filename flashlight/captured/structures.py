@@ -8,11 +8,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+
+from composit.errors import ParameterError, ShapeError
 
 Key: TypeAlias = Hashable
 _PLAIN = (bool, int, str, bytes, type(None), enum.Enum, torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -34,16 +36,27 @@ class Same:
 
 
 class Structure:
-    """A value taken apart. looks_into_objects: else objects are known by their identity
+    """A value taken apart.
+
+    looks_into_objects: else objects are known by their identity
+    named: tensors with named sizes, by id, and the names by axis; the key has the names in place of the lengths
 
     tensors: each tensor once, in the order in which they are found
     holders: each list, mapping and object with attributes once, in order
     modules: each torch module; generators: each torch generator
+    sizes:   named sizes
     key:     equal for values that differ in their tensors' values alone
     """
 
-    def __init__(self, value: object, looks_into_objects: bool = True) -> None:
+    def __init__(
+        self,
+        value: object,
+        looks_into_objects: bool = True,
+        named: Mapping[int, tuple[torch.Tensor, Mapping[int, str]]] = MappingProxyType({}),
+    ) -> None:
         self._looks_into_objects = looks_into_objects
+        self._named = named
+        self.sizes: dict[str, int] = {}
         self.tensors: list[torch.Tensor] = []
         self.holders: list[Any] = []
         self.modules: list[torch.nn.Module] = []
@@ -83,7 +96,25 @@ class Structure:
         self.tensors.append(tensor)
         strides = tensor.stride() if tensor.layout is torch.strided and not tensor.is_contiguous() else None
         flags = (tensor.requires_grad, tensor.is_inference(), tensor.is_conj(), tensor.is_neg())
-        return (type(tensor), tuple(tensor.shape), tensor.dtype, tensor.device, strides, flags)
+        return (type(tensor), self._shape_of(tensor), tensor.dtype, tensor.device, strides, flags)
+
+    def _shape_of(self, tensor: torch.Tensor) -> tuple[int | str, ...]:
+        shape: list[int | str] = list(tensor.shape)
+        _, names = self._named.get(id(tensor), (tensor, {}))
+        for axis, name in names.items():
+            if not -tensor.ndim <= axis < tensor.ndim:
+                raise ParameterError(
+                    f"capture: dynamic= names axis {axis} of a tensor of shape {tuple(tensor.shape)} {name!r}; expected one of its "
+                    f"{tensor.ndim} axes; name another one"
+                )
+            length = tensor.shape[axis]
+            if self.sizes.setdefault(name, length) != length:
+                raise ShapeError(
+                    f"capture: the size {name!r} is {self.sizes[name]} in one argument and {length} in another; expected one length for "
+                    "one name; give arguments that agree, or use other names in dynamic="
+                )
+            shape[axis] = name
+        return tuple(shape)
 
     def _key_of_other(self, value: object) -> Key:
         if isinstance(value, float | complex):

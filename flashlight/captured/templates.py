@@ -8,7 +8,7 @@ put into that cache). The template says which, and is filled for each call:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from flashlight.captured.structures import Structure, children_of, is_holder
+from flashlight.sizes.symbols import known_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,21 @@ class Templates:
 
 
 class Filling:
-    """Fills templates for one call. given: its arguments; results: what the program computed for them."""
+    """Fills templates for one call.
 
-    def __init__(self, given: Structure, results: Sequence[torch.Tensor]) -> None:
+    given:  its arguments; results: what the program computed for them
+    number: gives the number for one that depends on named sizes (`x.shape[0]`)
+    """
+
+    def __init__(
+        self, given: Structure, results: Sequence[torch.Tensor], number: Callable[[Any], Any] = known_value
+    ) -> None:
+        self._number = number
         self._given = given
         self._results = results
         self._made: dict[int, Any] = {}
 
-    def fill(self, template: Any) -> Any:
+    def fill(self, template: Any) -> object:
         """Return the value of a template."""
         if isinstance(template, _Result):
             return self._results[template.position]
@@ -105,7 +113,7 @@ class Filling:
             things: Sequence[Any] = self._given.tensors if template.kind == "tensor" else self._given.holders
             return things[template.position]
         if isinstance(template, _Known):
-            return template.thing
+            return self._number(template.thing)
         if id(template) not in self._made:
             self._make(template)
         return self._made[id(template)]
@@ -116,7 +124,7 @@ class Filling:
             self._made[id(template)] = made = copy(shell)
             self.put(made, template.parts)
             return
-        parts = {name: self.fill(part) for name, part in template.parts}
+        parts: dict[Any, Any] = {name: self.fill(part) for name, part in template.parts}
         if issubclass(shell, tuple):
             made = shell(*parts.values()) if hasattr(shell, "_fields") else shell(parts.values())
         else:

@@ -16,6 +16,7 @@ FLASHLIGHT = Order(
         ),
         # Rows build graphs, the capture asks the table for rows, the backend runs graphs: none needs another.
         ("flashlight.operations", "flashlight.capture", "flashlight.backend"),
+        ("flashlight.sizes",),
         ("flashlight.tracer",),
         ("flashlight.captured", "flashlight.export"),
         ("flashlight.report",),
@@ -45,13 +46,26 @@ _CAPTURE = Order(
         ("flashlight.capture",),
     ),
 )
+# Inside the folder of named sizes.
+_SIZES = Order(
+    "flashlight.sizes",
+    (
+        ("flashlight.sizes.symbols", "flashlight.sizes.sized_tensor"),
+        ("flashlight.sizes.tape", "flashlight.sizes.shape_rules"),
+        ("flashlight.sizes.recording", "flashlight.sizes.replay"),
+        ("flashlight.sizes.programs",),
+        ("flashlight.sizes.sessions",),
+        ("flashlight.sizes",),
+    ),
+)
 # Inside the folder of captured functions.
 _CAPTURED = Order(
     "flashlight.captured",
     (
-        ("flashlight.captured.structures",),
+        ("flashlight.captured.structures", "flashlight.captured.named_sizes"),
         ("flashlight.captured.templates", "flashlight.captured.module_state"),
         ("flashlight.captured.paths",),
+        ("flashlight.captured.recordings",),
         ("flashlight.captured.captured",),
         ("flashlight.captured",),
     ),
@@ -87,6 +101,7 @@ def test_modules_import_only_what_lies_below_them() -> None:
     assert not FLASHLIGHT.arrows_up(), "\n".join(map(str, FLASHLIGHT.arrows_up()))
     assert not _CAPTURE.arrows_up(), "\n".join(map(str, _CAPTURE.arrows_up()))
     assert not _CAPTURED.arrows_up(), "\n".join(map(str, _CAPTURED.arrows_up()))
+    assert not _SIZES.arrows_up(), "\n".join(map(str, _SIZES.arrows_up()))
     assert not _EXPORT.arrows_up(), "\n".join(map(str, _EXPORT.arrows_up()))
 
 
@@ -98,6 +113,7 @@ def test_the_order_names_only_modules_that_exist() -> None:
     assert not FLASHLIGHT.names_without_a_module()
     assert not _CAPTURE.names_without_a_module()
     assert not _CAPTURED.names_without_a_module()
+    assert not _SIZES.names_without_a_module()
     assert not _EXPORT.names_without_a_module()
 
 

@@ -234,6 +234,16 @@ def test_gradients_and_assigned_attributes_are_set_in_each_call() -> None:
         torch.testing.assert_close(counter.latest, torch.full((2,), value + 1))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_half_precision(dtype: torch.dtype) -> None:
+    model = torch.nn.Linear(3, 2).to(dtype)
+    captured = flashlight.capture(model)
+    for _ in range(2):
+        x = torch.randn(4, 3).to(dtype)
+        torch.testing.assert_close(captured(x), model(x).detach(), atol=1e-2, rtol=1e-2)
+    assert captured.evaluations == 1
+
+
 def test_results_of_one_call_are_arguments_of_the_next() -> None:
     captured = flashlight.capture(lambda x: x * 0.5 if x.max() < 100 else x)
     x = torch.full((2,), 8.0)

@@ -91,6 +91,17 @@ def test_generate_is_one_program_for_other_tokens(model: Any, options: dict[str,
     assert captured.traces + captured.evaluations == 4
 
 
+def test_batches_and_lengths_need_no_other_trace(model: Any) -> None:
+    names = {0: "batch", 1: "length"}
+    captured = flashlight.capture(model, dynamic={"input_ids": names, "attention_mask": names})
+    for shape in ((2, 5), (3, 7), (1, 4), (4, 2)):
+        tokens, mask = _tokens(*shape), torch.ones(shape, dtype=torch.long)
+        mask[0, 0] = 0
+        given = {"input_ids": tokens, "attention_mask": mask, "use_cache": False}
+        torch.testing.assert_close(captured(**given).logits, model(**given).logits, atol=1e-5, rtol=1e-5)
+    assert (captured.traces, captured.evaluations) == (1, 3)
+
+
 def test_sampling_draws_torchs_tokens_in_each_call(model: Any) -> None:
     captured = flashlight.capture(model.generate)
     tokens = _tokens(2, 4)
