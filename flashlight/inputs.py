@@ -66,6 +66,11 @@ class TorchInput(Input):
             self._bytes = self._array
             self._tensor = None
 
+    def follow(self, tensor: torch.Tensor, other: torch.Tensor) -> None:
+        """Watch another tensor object on the same memory, if this one was watched."""
+        if self._tensor is tensor:
+            self._tensor = other
+
     def was_changed(self) -> bool:
         """Return whether the memory holds another value than at the trace."""
         if self._tensor is None:

@@ -45,6 +45,9 @@ def _parts_of(function: Any) -> Iterable[Any]:
         yield from (_content_of(cell) for cell in function.__closure__ or ())
         yield from _defaults_of(function)
         yield from _globals_of(function.__code__, function.__globals__)
+    elif isinstance(function, torch.nn.Module):
+        yield function
+        yield from _parts_of(type(function).forward)
     else:
         yield from _parts_of_object(function)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from logging import Logger
 from types import MappingProxyType, ModuleType
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 
 from composit.errors import ParameterError, ShapeError
+from flashlight.sizes.symbols import SYMBOLIC
 
 Key: TypeAlias = Hashable
 _PLAIN = (bool, int, str, bytes, type(None), enum.Enum, torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -38,7 +40,7 @@ class Same:
 class Structure:
     """A value taken apart.
 
-    looks_into_objects: else objects are known by their identity
+    looks_into_objects: else objects are known by their identity, and containers that are no list, tuple or dict
     named: tensors with named sizes, by id, and the names by axis; the key has the names in place of the lengths
 
     tensors: each tensor once, in the order in which they are found
@@ -84,7 +86,8 @@ class Structure:
             return ("again", *place)
         if isinstance(value, torch.Tensor):
             return self._key_of_tensor(value)
-        if is_holder(value) and (self._looks_into_objects or isinstance(value, Mapping | list)):
+        # Of variables only what Python's own containers hold: looking into others may run code.
+        if is_holder(value) if self._looks_into_objects else type(value) in (list, dict):
             self._places[id(value)] = ("holder", len(self.holders))
             self.holders.append(value)
         elif not isinstance(value, tuple):
@@ -148,7 +151,7 @@ def is_holder(value: object) -> bool:
     """Return whether a value is a list, a mapping, or an object with attributes that stands for data."""
     if isinstance(value, Mapping | list):
         return True
-    if isinstance(value, torch.Tensor | torch.nn.Module | torch.Generator | ModuleType | type | enum.Enum):
+    if isinstance(value, (torch.Tensor, torch.nn.Module, torch.Generator, ModuleType, Logger, type, enum.Enum, *SYMBOLIC)):
         return False
     has_attributes = hasattr(value, "__dict__") or is_dataclass(value)
     return has_attributes and not callable(value) and not hasattr(value, "__array__")

@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
+from composit.errors import OperandError
 from flashlight.captured.structures import Structure, children_of, is_holder
-from flashlight.sizes.symbols import known_value
+from flashlight.sizes.symbols import SYMBOLIC, known_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
+class _Number:
+    """A number that depends on named sizes: torch's symbolic integer."""
+
+    number: Any
+
+
+@dataclass(frozen=True, slots=True)
 class _Made:
     """A container or object that each call makes anew. shell: one without its parts, or the class of one that takes them."""
 
@@ -60,7 +68,7 @@ class Templates:
         self._given = given
         self.results: list[torch.Tensor] = []
         self._positions: dict[int, int] = {}
-        self._made: dict[int, _Made] = {}
+        self._made: dict[int, object] = {}
         self._kept: list[object] = []  # so that no other object gets its id
 
     def of(self, value: Any) -> object:
@@ -70,14 +78,25 @@ class Templates:
             return _Given(*place)
         if isinstance(value, torch.Tensor):
             return self._result(value)
+        if isinstance(value, SYMBOLIC):
+            return _Number(value)
         if is_holder(value) or isinstance(value, tuple):
             if id(value) not in self._made:
-                # Entered before its parts, which may lead back to it.
-                made = self._made[id(value)] = _Made(_shell_of(value), ())
-                self._kept.append(value)
-                object.__setattr__(made, "parts", self.parts_of(value))
+                self._made[id(value)] = self._holder(value)
             return self._made[id(value)]
         return _Known(value)
+
+    def _holder(self, value: Any) -> object:
+        # Entered before its parts, which may lead back to it.
+        made = self._made[id(value)] = _Made(None, ())
+        self._kept.append(value)
+        object.__setattr__(made, "parts", self.parts_of(value))
+        is_container = isinstance(value, Mapping | list | tuple)
+        if not is_container and not _differs_between_calls(made, set()):
+            # A configuration or a logger, which all calls share.
+            return _Known(value)
+        object.__setattr__(made, "shell", _shell_of(value))
+        return made
 
     def parts_of(self, holder: Any) -> tuple[tuple[Any, object], ...]:
         """Return the templates of the parts of a container or object."""
@@ -113,7 +132,9 @@ class Filling:
             things: Sequence[Any] = self._given.tensors if template.kind == "tensor" else self._given.holders
             return things[template.position]
         if isinstance(template, _Known):
-            return self._number(template.thing)
+            return template.thing
+        if isinstance(template, _Number):
+            return self._number(template.number)
         if id(template) not in self._made:
             self._make(template)
         return self._made[id(template)]
@@ -147,12 +168,26 @@ class Filling:
                 object.__setattr__(holder, name, value)
 
 
+def _differs_between_calls(template: object, seen: set[int]) -> bool:
+    if not isinstance(template, _Made):
+        return isinstance(template, _Result | _Given | _Number)
+    if id(template) in seen:
+        return False
+    seen.add(id(template))
+    return any(_differs_between_calls(part, seen) for _, part in template.parts)
+
+
 def _shell_of(value: Any) -> Any:
     """Return a container or object like `value` without its parts, which would keep the tensors of the first call alive."""
     if isinstance(value, tuple) or (isinstance(value, Mapping) and hasattr(type(value), "__dataclass_fields__")):
         # transformers' ModelOutput is a mapping made from its fields.
         return type(value)
     shell = copy(value)
+    if shell is value:
+        raise OperandError(
+            f"capture: the function returned an object of type {type(value).__name__} with tensors, of which Python makes no copy; "
+            "expected containers and plain objects; return its tensors instead"
+        )
     if isinstance(shell, MutableMapping | list):
         shell.clear()
     elif hasattr(shell, "__dict__"):

@@ -181,7 +181,12 @@ class SwappedTensors:
     def end(self) -> None:
         """Make ordinary tensors of the user's again."""
         while self._swapped:
-            swap(*self._swapped.pop())
+            tensor, ordinary = self._swapped.pop()
+            swap(tensor, ordinary)
+            traced = traced_tensor_of(tensor)
+            for start in [] if traced is None else traced.__lazy_inputs__():
+                if isinstance(start.node.operation, TorchInput):
+                    start.node.operation.follow(ordinary, tensor)
 
 
 def _label_of(tensor: torch.Tensor) -> str | None:

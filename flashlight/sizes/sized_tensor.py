@@ -42,7 +42,8 @@ class SizedTensor(torch.Tensor):
     @staticmethod
     def make(sizing: Sizing) -> SizedTensor:
         """Return the sized tensor of an ordinary one."""
-        make: Any = torch.Tensor._make_subclass  # Any: the stubs know fewer parameters
+        # Of the base class, since a trace replaces that of torch.Tensor. Any: the stubs know fewer parameters.
+        make: Any = torch._C.TensorBase._make_subclass
         made: SizedTensor = make(SizedTensor, sizing.ordinary, False, dispatch_sizes_strides_policy="sizes")
         made.sizing = sizing
         return made

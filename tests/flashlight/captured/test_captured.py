@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 from collections.abc import Mapping
@@ -118,6 +119,40 @@ def test_variables_that_the_function_closes_over_are_seen() -> None:
     torch.testing.assert_close(captured(x), torch.full((2,), 3.0))
     factor = torch.tensor(4.0)
     torch.testing.assert_close(captured(x), torch.full((2,), 4.0))
+
+
+_SCALES = {0: 2.0}
+
+
+class _Settings:
+    """Stands for a configuration, which leads to objects that are no data."""
+
+    def __init__(self) -> None:
+        self.logger = logging.getLogger("tests.captured")
+        self.name = "settings"
+
+
+def test_objects_without_tensors_are_the_same_in_each_call() -> None:
+    settings = _Settings()
+    captured = flashlight.capture(lambda x: {"x": x + 1, "settings": settings})
+    for value in (1.0, 2.0):
+        found = captured(torch.full((2,), value))
+        assert found["settings"] is settings
+        torch.testing.assert_close(found["x"], torch.full((2,), value + 1))
+    assert settings.logger is logging.getLogger("tests.captured")
+    assert settings.logger.name == "tests.captured"
+
+
+class _Scaled(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * _SCALES[0]
+
+
+def test_global_variables_that_a_module_uses_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured, x = flashlight.capture(_Scaled()), torch.ones(2)
+    torch.testing.assert_close(captured(x), torch.full((2,), 2.0))
+    monkeypatch.setitem(_SCALES, 0, 3.0)
+    torch.testing.assert_close(captured(x), torch.full((2,), 3.0))
 
 
 def test_a_tensor_of_the_function_may_change_its_shape() -> None:

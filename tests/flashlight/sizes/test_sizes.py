@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import composit as cnp
-from composit.errors import GuardError, OperandError, ParameterError, ShapeError, TracingError
+from composit.errors import GuardError, OperandError, ParameterError, ShapeError, StaleTensorError, TracingError
 from flashlight.tracer import trace
 
 SIZES = [(2, 5), (3, 7), (1, 5), (2, 1), (1, 1), (4, 6)]
@@ -341,6 +341,18 @@ def test_tensors_are_ordinary_after_the_trace() -> None:
     np.testing.assert_array_equal(weight.grad, [[2], [2], [2]])
     assert cnp.evaluate(followed, inputs={x: np.ones((5, 3), np.float32)}).shape == (5, 1)
     assert pickle.loads(pickle.dumps(plain)).tolist() == plain.tolist()
+
+
+def test_writes_after_the_trace_are_noticed() -> None:
+    x = torch.ones(2, 3)
+    with trace(dynamic={x: {0: "batch"}}):
+        y = x * 2
+    version = x._version
+    x.add_(1)
+    assert x._version == version + 1
+    with pytest.raises(StaleTensorError):
+        cnp.evaluate(y)
+    np.testing.assert_array_equal(cnp.evaluate(y, inputs={x: np.ones((4, 3), np.float32)}), np.full((4, 3), 2))
 
 
 def test_tensors_are_ordinary_after_an_error() -> None:
