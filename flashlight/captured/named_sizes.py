@@ -19,7 +19,7 @@ def checked_names(dynamic: Mapping[str, Names] | None) -> dict[str, Names]:
 
     Raises:  OperandError: they are no such mapping
     """
-    given = {} if dynamic is None else dynamic
+    given: Any = {} if dynamic is None else dynamic  # Any: what users may have given
     is_right = isinstance(given, Mapping) and all(
         isinstance(argument, str)
         and isinstance(names, Mapping)

@@ -14,9 +14,10 @@ import torch
 from composit.backends import Backend
 from composit.errors import GuardError
 from composit.evaluation import bind, prepare
-from composit.guards import NEVER, Guard, leaf_value, reads_of
+from composit.guards import Guard, leaf_value, reads_of
 from composit.locks import fork_safe_lock
 from composit.program import surroundings_of, without_values
+from composit.read_spans import NEVER
 from composit.types import LazyTensor
 from composit.value import Identity, Value, value_of
 from flashlight.capture.recorder import Recorder

@@ -151,7 +151,9 @@ def is_holder(value: object) -> bool:
     """Return whether a value is a list, a mapping, or an object with attributes that stands for data."""
     if isinstance(value, Mapping | list):
         return True
-    if isinstance(value, (torch.Tensor, torch.nn.Module, torch.Generator, ModuleType, Logger, type, enum.Enum, *SYMBOLIC)):
+    if isinstance(
+        value, (torch.Tensor, torch.nn.Module, torch.Generator, ModuleType, Logger, type, enum.Enum, *SYMBOLIC)
+    ):
         return False
     has_attributes = hasattr(value, "__dict__") or is_dataclass(value)
     return has_attributes and not callable(value) and not hasattr(value, "__array__")

@@ -74,7 +74,7 @@ class SizedRecorder(Recorder):
     def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], object]) -> torch.Tensor:
         """Follow `tensor.data = other`, at the sizes of the trace alone."""
         self.mode.obstruct("tensor.data was assigned to")
-        return super().rebind(plain(tensor), plain(other), run)  # type: ignore[no-any-return]  # as tensor
+        return super().rebind(plain(tensor), plain(other), run)
 
     def alias(self, other: torch.Tensor, tensor: torch.Tensor) -> None:
         """Make a tensor a second one on the same elements, as `torch.nn.Parameter(tensor)` does."""

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from composit.errors import OperandError, ParameterError, ShapeError
-from composit.guards import NEVER, reads_of
+from composit.guards import reads_of
 from composit.handle import described
+from composit.read_spans import NEVER
 from flashlight.capture.tensor_attributes import attribute_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import traced_tensor_of
