@@ -200,7 +200,7 @@ class Replay:
         if made:
             written = self._recorder._written(traits, args, kwargs)
             values = list(step.known or ()) if lazies is NotImplemented else flat(lazies)
-            Results(call, traits, own, own_kwargs, self._recorder).attach(
+            Results(call, traits, own, own_kwargs, self._recorder, stops_gradients=False).attach(
                 values if len(values) != 1 else values[0], written
             )
         return made
