@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch._decomp import decompositions
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx import traceback as fx_traceback
@@ -31,6 +32,7 @@ def recording(objective: torch.nn.Module, asked: str) -> Iterator[None]:
         enable_python_dispatcher(),
         torch.compiler.set_stance("force_eager"),
         _calling_checkpointed_parts(),
+        _drawing_between_layers(),
         _module_paths(objective),
         _told(objective, asked),
     ):
@@ -143,3 +145,38 @@ def _calling_checkpointed_parts() -> Iterator[None]:
         yield
     finally:
         checkpoint.CheckpointFunction, checkpoint._checkpoint_without_reentrant_generator = before  # type: ignore[misc]
+
+
+@contextmanager
+def _drawing_between_layers() -> Iterator[None]:
+    """Mend torch's decomposition of recurrent layers, which leaves out the dropout between them (a comparison is the wrong way round)."""
+    original = decompositions._rnn_helper
+
+    def layers(
+        x: torch.Tensor,
+        hidden: Any,
+        params: Any,
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool,
+        layer_fn: Any,
+    ) -> tuple[torch.Tensor, list[Any]]:
+        x = x.transpose(0, 1) if batch_first else x
+        width, finals = 2 if bidirectional else 1, []
+        for number in range(num_layers):
+            own = slice(number * width, (number + 1) * width)
+            given = (hidden[own], params[own], has_biases, 1, 0.0, train, bidirectional, False, layer_fn)
+            x, last = original(x, *given)  # type: ignore[no-untyped-call]  # torch's
+            finals += last
+            if dropout and train and number < num_layers - 1:
+                x = torch.dropout(x, dropout, train=True)
+        return x.transpose(0, 1) if batch_first else x, finals
+
+    decompositions._rnn_helper = layers
+    try:
+        yield
+    finally:
+        decompositions._rnn_helper = original

@@ -10,7 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, typed
+from flashlight.operations.arguments import aten, cast, pulled_back, typed
 from flashlight.table import Call, register
 
 
@@ -148,3 +148,10 @@ def _weight_norm(call: Call, v: LazyTensor, g: LazyTensor, dim: int = 0) -> list
     axes = tuple(axis for axis in range(v.ndim) if axis != dim % v.ndim)
     norms = cnp.sqrt(cnp.sum(cnp.square(v), axis=axes, keepdims=True))
     return [v * (g / norms), norms]
+
+
+@register(aten._weight_norm_interface_backward)
+def _weight_norm_backward(
+    call: Call, grad_w: LazyTensor, v: LazyTensor, g: LazyTensor, norms: LazyTensor, dim: int
+) -> Sequence[LazyTensor]:
+    return pulled_back(lambda v, g: _weight_norm(call, v, g, dim)[0], (v, g), grad_w)

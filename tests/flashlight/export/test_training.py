@@ -158,6 +158,34 @@ def test_each_optimizer_and_its_state_are_torchs(kind: type[torch.optim.Optimize
     _compare(_mlp(), _ROWS, [_CLASSES], lambda model: kind(model.parameters(), **options), steps=steps)
 
 
+class _Recurrent(torch.nn.Module):
+    """Two layers in both directions, with dropout between them."""
+
+    def __init__(self, kind: type[torch.nn.RNNBase]) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(11, 8, padding_idx=0)
+        self.layers = kind(8, 6, num_layers=2, batch_first=True, dropout=0.4, bidirectional=True)
+        self.output = torch.nn.Linear(12, 11)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores, with the tokens as the second axis."""
+        return self.output(self.layers(self.embedding(x))[0]).transpose(1, 2)
+
+
+@pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
+def test_recurrent_layers_drop_between_them_as_torch_does(kind: type[torch.nn.RNNBase]) -> None:
+    torch.manual_seed(0)
+    _compare(_Recurrent(kind), _TOKENS, [_TOKENS], steps=2)
+
+
+def test_parametrized_weights_are_trained() -> None:
+    nn = torch.nn
+    weight_norm, spectral_norm = nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm
+    torch.manual_seed(0)
+    model = nn.Sequential(weight_norm(nn.Linear(6, 8)), nn.PReLU(), spectral_norm(nn.Linear(8, 8)), nn.Linear(8, 3))
+    _compare(model, _ROWS, [_CLASSES], steps=5)
+
+
 def test_groups_have_options_of_their_own() -> None:
     def make(model: torch.nn.Module) -> torch.optim.Optimizer:
         first, *others = model.children()
