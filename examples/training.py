@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 import composit.numpy as cnp
@@ -65,7 +66,9 @@ def run_steps(
         stepped, state = optimizer.update([parameters[k] for k in names], [slopes[k] for k in names], state)
         return dict(zip(names, stepped, strict=True)), state, value
 
-    step = compile_step(training_step, backend=backend)
+    # Each step overwrites the parameters and the state that it is given; the caller keeps its own.
+    step = compile_step(training_step, backend=backend, donate=(0, 1))
+    parameters = {name: np.array(value) for name, value in parameters.items()}
     state = optimizer.init([cnp.asarray(parameters[name]) for name in names])
     seen: list[float] = []
     start = time.perf_counter()

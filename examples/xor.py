@@ -59,7 +59,7 @@ def training_step(parameters: Parameters, inputs: Any, labels: Any, learning_rat
 
 def train(backend: str, num_steps: int, seed: int, learning_rate: float = 0.5) -> tuple[Parameters, list[float], Any]:
     """Return the trained parameters, the loss of each step, and the compiled step."""
-    step = compile_step(training_step, backend=backend)
+    step = compile_step(training_step, backend=backend, donate=0)
     parameters, seen = initial_parameters(seed), []
     for _ in tqdm(range(num_steps), unit="step", leave=False):
         parameters, value = step(parameters, INPUTS, LABELS, learning_rate)

@@ -32,7 +32,7 @@ from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import as_group
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.inline_elementwise import inline_elementwise
-from mosaic.passes.join_groups import join
+from mosaic.passes.join_groups import join, merge
 from mosaic.passes.loop_groups import can_be_kernel, loop_group
 from mosaic.passes.remove_fences import remove_fences
 from mosaic.passes.uses import updated_buffers
@@ -154,7 +154,7 @@ class _Fusion:
         for number, (group, statement) in enumerate(zip(groups, statements, strict=True)):
             if not (isinstance(statement, Definition) and self._join_one(statement)):
                 self._append(number, group)
-        return [self.groups[number] for number in self.order]
+        return [self.groups[number] for number in self.order if number in self.groups]
 
     def _append(self, number: int, group: Kind) -> None:
         self.groups[number] = group
@@ -181,8 +181,8 @@ class _Fusion:
         if definition.base is not None:
             before += self.readers[definition.base.buffer]
         last = max(before, key=self._place, default=-1)
-        num_new = c_records(definition)
-        for number in self._candidates(read):
+        num_new, candidates = c_records(definition), self._candidates(read)
+        for number in candidates:
             if self.records[number] + num_new > most_records:
                 continue
             if definition.result.buffer in self.scattered and self._is_before_island(number):
@@ -190,8 +190,25 @@ class _Fusion:
             joined = join(self.groups[number], definition)
             if joined is not None and self._can_run_at(number, last):
                 self._replace(number, joined, num_new, definition)
+                for other in candidates:
+                    self._absorb(other, number)
                 return True
         return False
+
+    def _absorb(self, number: int, last: int) -> None:
+        """Let a group run within a later one that reads its results: the averages of Adam, and the weights computed from both."""
+        if number == last or self.records[number] + self.records[last] > most_records:
+            return
+        merged = merge(self.groups[number], self.groups[last])
+        if merged is None or not self._can_run_within(number, last):
+            return
+        self.groups[last] = merged
+        self.records[last] += self.records[number]
+        absorbed = self.groups.pop(number)
+        for view in written_views(absorbed):
+            self.writers[view.buffer] = [last if each == number else each for each in self.writers[view.buffer]]
+            self.latest[view.buffer] = max(last, self.latest[view.buffer], key=self._place)
+        self._note_readers(last, read_views(absorbed))
 
     def _place(self, number: int) -> int:
         return self.places[number]
@@ -214,23 +231,34 @@ class _Fusion:
         start, stop = self.places[number], self.places[last]
         if stop <= start:
             return True
-        if stop - start > farthest_move:
-            return False
-        moved = self.groups[number]
-        written = {view.buffer for view in written_views(moved)}
         between = self.order[start + 1 : stop + 1]
-        if written & self.scattered and not all(self.groups[each].is_compiled for each in between):
+        if not self._can_pass(number, between):
+            return False
+        self.order[start : stop + 1] = [*between, number]
+        self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})
+        written = {view.buffer for view in written_views(self.groups[number])}
+        self.latest.update({buffer: max(number, self.latest[buffer], key=self._place) for buffer in written})
+        return True
+
+    def _can_run_within(self, number: int, last: int) -> bool:
+        """Whether no group between two needs the first to run before it."""
+        start, stop = self.places[number], self.places[last]
+        return start < stop and self._can_pass(number, self.order[start + 1 : stop])
+
+    def _can_pass(self, number: int, between: Sequence[int]) -> bool:
+        """Whether a group may run after others that come later: none depends on it, or takes over what it reads."""
+        if len(between) > farthest_move:
+            return False
+        moved, others = self.groups[number], [self.groups[each] for each in between if each in self.groups]
+        written = {view.buffer for view in written_views(moved)}
+        if written & self.scattered and not all(group.is_compiled for group in others):
             return False
         read = {view.buffer for view in read_views(moved)}
-        for other in between:
-            group = self.groups[other]
+        for group in others:
             if any(view.buffer in written for view in (*read_views(group), *written_views(group))):
                 return False
             if not read.isdisjoint(updated_buffers(group, self.delivered)):
                 return False
-        self.order[start : stop + 1] = [*between, number]
-        self.places.update({each: start + offset for offset, each in enumerate(self.order[start : stop + 1])})
-        self.latest.update({buffer: max(number, self.latest[buffer], key=self._place) for buffer in written})
         return True
 
     def _is_before_island(self, number: int) -> bool:

@@ -52,6 +52,38 @@ def _(group: Group, definition: Definition) -> Group | None:
     return replace(group, stages=(*group.stages, stage))
 
 
+@singledispatch
+def merge(first: Kind, second: Kind) -> Group | None:
+    """Return two statements as one group, stage by stage, or None if they are no elementwise groups over the same rows."""
+    return None
+
+
+@merge.register
+def _(first: Group, second: Kind) -> Group | None:
+    stages = elementwise_stages(second)
+    if not stages or not elementwise_stages(first):
+        return None
+    merged: Group | None = first
+    for stage in stages:
+        merged = None if merged is None else join(merged, as_definition(stage))
+    return merged
+
+
+@singledispatch
+def elementwise_stages(statement: Kind) -> Sequence[RowStage]:
+    """Return the stages of a group that only computes elements; none for anything else."""
+    return ()
+
+
+@elementwise_stages.register
+def _(group: Group) -> Sequence[RowStage]:
+    is_plain = group.is_of_rows and not group.turns
+    plain = is_plain and all(
+        stage.is_element_wise and not stage.serial and not stage.reducer for stage in group.row_stages
+    )
+    return group.row_stages if plain else ()
+
+
 def _are_apart(stage: RowStage, other: RowStage) -> bool:
     """Whether two stages fill different arrays, or parts of one array that have no element in common and that neither reads."""
     buffer = stage.result.buffer

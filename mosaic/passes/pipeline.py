@@ -21,6 +21,7 @@ from mosaic.passes.assign_memory import assign_memory, constant_offsets
 from mosaic.passes.choose_output_layouts import choose_output_layouts
 from mosaic.passes.describe import describe_kernel
 from mosaic.passes.describe_compiled import constant_places, describe_steps
+from mosaic.passes.exchange_products import exchange_products
 from mosaic.passes.find_donations import find_donations
 from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
@@ -121,6 +122,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         if options.as_numpy and not any(isinstance(each.operation, InOrder) for each in request.program.instructions):
             yield partial(choose_output_layouts, memory=memory)
         yield order_axes
+        yield partial(exchange_products, memory=memory)
         yield partial(split_reductions, memory=memory)
         yield partial(fuse_epilogues, memory=memory)
     yield partial(fuse_rows, memory=memory, fuse=options.fuse)

@@ -89,6 +89,46 @@ def test_views_take_no_kernel() -> None:
     assert [record.operations for record in model.kernels] == [("add",)]
 
 
+def test_values_that_are_read_together_are_computed_together() -> None:
+    # The averages of Adam share a gradient that a kernel of its own computes, and the step reads both.
+    x, mean, square, weight = tensors([(64, 30), (64, 30), (64, 30), (64, 30)])
+    slope = cnp.cumsum(x, axis=0)
+    mean, square = 0.9 * mean + 0.1 * slope, 0.99 * square + 0.01 * slope * slope
+    outputs = [weight - mean / (cnp.sqrt(cnp.abs(square)) + 1e-3), mean, square]
+    assert len(mosaic.compile(outputs, inputs=[x, weight]).kernels) == 2
+    check(*outputs)
+
+
+def test_values_that_a_later_kernel_needs_first_stay_apart() -> None:
+    x = tensor(64, 30)
+    slope = cnp.cumsum(x, axis=0)
+    first, second = cnp.exp(slope), cnp.sin(slope)
+    between = cnp.cumsum(first, axis=1)  # reads `first`, and `second` reads it
+    second = second + between
+    check(first * second, first, second, between)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_groups_that_join_each_other_compute_what_numpy_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [cnp.cumsum(tensor(12, 20), axis=0), tensor(12, 20, seed=1), tensor(12, 20, seed=2)]
+    for _ in range(25):
+        one, other = (values[int(each)] for each in rng.integers(0, len(values), 2))
+        made = [
+            lambda one=one, other=other: one * 0.5 + other,
+            lambda one=one, other=other: cnp.tanh(one) - other,
+            lambda one=one: cnp.cumsum(one, axis=0) * 0.1,
+            lambda one=one, other=other: one - cnp.max(other, axis=1, keepdims=True),
+            lambda one=one, other=other: cnp.concatenate([one[:5], other[5:]]),
+        ]
+        values.append(made[int(rng.integers(0, len(made)))]())
+        if rng.random() < 0.15:
+            written = values[-1].copy()
+            written[2:4] = other[:2] * 2.0
+            values.append(written)
+    check(*values[3:])
+
+
 def test_a_value_with_two_users_is_computed_once() -> None:
     x = tensor(100, 30)
     e = cnp.exp(x)

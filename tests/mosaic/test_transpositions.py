@@ -7,6 +7,7 @@ import pytest
 
 import composit.numpy as cnp
 import mosaic
+from tests.mosaic.comparison import check, tensor
 from tests.mosaic.passes.test_stages import around
 
 
@@ -92,3 +93,16 @@ def test_its_epilogue_reads_transposed_too(batch: tuple[int, ...]) -> None:
     )
     expected = np.swapaxes(np.swapaxes(x, -1, -2) @ g, -1, -2) + b
     np.testing.assert_allclose(model(x, g, b), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(70, 33, 40), (64, 48, 16), (3, 20, 17, 40), (2, 3, 16, 20, 50), (9, 5, 40)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_product_that_is_only_read_transposed_has_numpys_elements(shape: tuple[int, ...], dtype: str) -> None:
+    *batch, depth, rows, columns = shape
+    x, g = tensor(*batch, depth, rows, dtype=dtype), tensor(*batch, depth, columns, dtype=dtype, seed=1)
+    weight = tensor(*batch, columns, rows, dtype=dtype, seed=2)
+    slope = cnp.swapaxes(cnp.swapaxes(x, -1, -2) @ g, -1, -2)
+    check(weight - slope, weight + slope * slope)
+    check(weight - slope, weight + slope * slope, cnp.reshape(slope, (-1,)) * 2.0)
+    # What also reads the product by rows, or a part of it, finds the same elements.
+    check(weight - slope, cnp.exp(slope[..., 3:, :]), cnp.sum(slope, axis=-2), slope)

@@ -18,6 +18,7 @@ PASSES = [
     "inline_elementwise",
     "choose_output_layouts",
     "order_axes",
+    "exchange_products",
     "split_reductions",
     "fuse_epilogues",
     "fuse_rows",
@@ -58,8 +59,9 @@ def test_every_pass_is_shown_once_in_the_order_of_the_pipeline() -> None:
 def test_without_fusion_the_passes_that_fuse_are_left_out() -> None:
     x = doubles(2, 3)
     names = [stage.name for stage in mosaic.stages(x + 1, inputs=[x], fuse=False)]
-    fusing = {"inline_elementwise", "choose_output_layouts", "order_axes", "split_reductions", "fuse_epilogues"}
-    assert names == [name for name in PASSES if name not in fusing | {"fuse_attention"}]
+    joining = {"inline_elementwise", "split_reductions", "fuse_epilogues", "fuse_attention"}
+    ordering = {"choose_output_layouts", "exchange_products", "order_axes"}
+    assert names == [name for name in PASSES if name not in joining | ordering]
 
 
 def test_a_stage_prints_its_name_and_its_program() -> None:
@@ -187,6 +189,32 @@ def test_choose_output_layouts_writes_in_the_order_in_which_it_reads() -> None:
         return temporary_0[2, 3 by 1, 2]
         """
     )
+
+
+def test_exchange_products_stores_gradients_in_the_order_of_their_weights() -> None:
+    x, g, w = doubles(32, 16), doubles(32, 24), doubles(24, 16)
+    slope = (x.T @ g).T
+    before, after = around("exchange_products", [w - slope, w + slope * slope], [x, g, w])
+    assert before == text(
+        """
+        temporary_0[16, 24] = input_0[16, 32 by 1, 16] @ input_1[32, 24]
+        temporary_1[24, 16] = subtract(input_2[24, 16], temporary_0[24, 16 by 1, 24])
+        temporary_3[24, 16] = add(input_2[24, 16], multiply(temporary_0[24, 16 by 1, 24], temporary_0[24, 16 by 1, 24]))
+        return temporary_1[24, 16], temporary_3[24, 16]
+        """
+    )
+    assert after == text(
+        """
+        temporary_0[24, 16] = input_1[24, 32 by 1, 24] @ input_0[32, 16]
+        temporary_1[24, 16] = subtract(input_2[24, 16], temporary_0[24, 16])
+        temporary_3[24, 16] = add(input_2[24, 16], multiply(temporary_0[24, 16], temporary_0[24, 16]))
+        return temporary_1[24, 16], temporary_3[24, 16]
+        """
+    )
+    # The product stays as it is where something reads a part of it, by rows, or at computed places.
+    for other in (slope[:, :4], slope.T, cnp.sum(slope, axis=0), slope[[3, 1]]):
+        before, after = around("exchange_products", [w - slope, cnp.exp(other)], [x, g, w])
+        assert before == after
 
 
 def test_order_axes_follows_results_that_are_stored_with_channels_last() -> None:
