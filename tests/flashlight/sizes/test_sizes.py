@@ -6,40 +6,20 @@ import copy
 import math
 import pickle
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 import composit as cnp
 from composit.errors import GuardError, OperandError, ParameterError, ShapeError, StaleTensorError, TracingError
 from flashlight.tracer import trace
+from tests.flashlight.sizes.no_kernels import no_kernels
 
 SIZES = [(2, 5), (3, 7), (1, 5), (2, 1), (1, 1), (4, 6)]
-
-
-class _NoKernels(TorchDispatchMode):
-    """Lets torch compute shapes, and no values."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for each in tree_leaves(result):
-            is_real = isinstance(each, torch.Tensor) and not isinstance(each, FakeTensor) and each.device.type == "cpu"
-            assert not is_real or func is torch.ops.aten.detach.default, f"torch computed {func}"
-        return result
-
-
-@contextmanager
-def _no_grad_no_kernels() -> Iterator[None]:
-    with torch.no_grad(), _NoKernels():
-        yield
 
 
 def _check(function: Callable[..., Any], backend: str = "numpy", sizes: Any = SIZES) -> None:
@@ -48,7 +28,7 @@ def _check(function: Callable[..., Any], backend: str = "numpy", sizes: Any = SI
         y = function(x)
     for size in sizes:
         new = torch.randn(*size, 8)
-        with _no_grad_no_kernels():
+        with no_kernels():
             found = cnp.evaluate(y, inputs={x: new.numpy()}, backend=backend)
         expected = function(new).detach()
         torch.testing.assert_close(torch.from_numpy(np.asarray(found)), expected, atol=1e-5, rtol=1e-5)
@@ -126,7 +106,7 @@ def test_a_batch_of_images_of_other_heights() -> None:
         y = network(x)
     for shape in ((1, 3, 8, 8), (3, 3, 12, 10), (2, 3, 5, 2)):
         new = torch.randn(shape)
-        with _no_grad_no_kernels():
+        with no_kernels():
             found = cnp.evaluate(y, inputs={"input": new.numpy()})
         torch.testing.assert_close(torch.from_numpy(found), network(new).detach(), atol=1e-5, rtol=1e-5)
 
@@ -231,7 +211,7 @@ def test_buffers_and_gradients_are_results_at_other_sizes() -> None:
     names = ["0.weight", "2.bias"]
     wanted = [other.get_parameter(name).grad for name in names] + [other[1].running_mean, other[1].running_var]
     results = [network.get_parameter(name).grad for name in names] + [network[1].running_mean, network[1].running_var]
-    with _NoKernels():
+    with no_kernels():
         found = cnp.evaluate(results, inputs={x: new.numpy()})
     for value, expected in zip(found, wanted, strict=True):
         np.testing.assert_allclose(value, expected, atol=1e-5)
