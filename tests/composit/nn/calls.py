@@ -168,6 +168,8 @@ def _of_elements() -> dict[str, tuple[Call, ...]]:
     o = _o
     return {
         **{name: (_of(getattr(o, name), _x),) for name in _ELEMENTWISE},
+        "round_to_bfloat16": (_of(o.round_to_bfloat16, _x.astype(np.float32)),),
+        "round_to_float16": (_of(o.round_to_float16, _x.astype(np.float32)),),
         "gelu": _each(o.gelu, _x, approximate=("none", "tanh")),
         "prelu": (_of(o.prelu, _x, _normal(8)),),
         "rrelu": _each(o.rrelu, _x, training=(False, True)),
