@@ -55,6 +55,10 @@ class OperandError(CompositError, TypeError):
     """Something that is neither array, scalar nor tensor was given as an operand."""
 
 
+class UnrepresentableTensorError(DtypeError, OperandError):
+    """A tensor of another library that no array can stand for: sparse, without values, or of a dtype that numpy lacks."""
+
+
 class IdentityError(CompositError, TypeError):
     """A parameter has no stable identity, so the operation that holds it can have no key."""
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Guard:
     """
 
     __slots__ = ("__weakref__", "_read", "after", "kind", "place", "source", "span", "value")
+    # Whether another library computed the value, so that floats may differ from it by rounding.
+    is_rounded: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Guard:
 
     def check(self, value: Array, cause: Exception | None = None) -> None:
         """Raise GuardError if the value differs from the one that was read."""
-        if look_the_same(self.kind, self.value, value):
+        if look_the_same(self.kind, self.value, value, self.is_rounded):
             return
         scope = self.read.node.scope
         raise GuardError(
@@ -89,14 +91,23 @@ class Guard:
         ) from cause
 
 
+class RoundedGuard(Guard):
+    """A read of a value that another library computed."""
+
+    __slots__ = ()
+    is_rounded = True
+
+
 def _short(value: Array) -> str:
     return np.array2string(np.asarray(value), threshold=8, edgeitems=2)
 
 
-def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | None) -> Guard | None:
+def record_read(
+    handle: TensorHandle, kind: str, value: Any, *origins: Origin | None, is_rounded: bool = False
+) -> Guard | None:
     """Keep a read with the origins of its value, so that later runs check it; return it, None if nothing it depends on can change.
 
-    value: the guard keeps it, so nobody may write to it later
+    value: the guard keeps it, so nobody may write to it later; is_rounded: another library computed it
     """
     noting = [origin for origin in origins if origin is not None]
     if not noting:
@@ -104,7 +115,8 @@ def record_read(handle: TensorHandle, kind: str, value: Any, *origins: Origin | 
     seen = value if isinstance(value, np.generic | np.ndarray) else np.array(value)
     place = note_place(sys._getframe(1)) if kind not in _CHOOSING and seen.dtype.kind in "fc" else NO_PLACE
     source = place[0] if place else find_source()
-    guard = Guard((handle.node, handle._output_index), kind, source, seen, next_serial(), place)
+    kept = RoundedGuard if is_rounded else Guard
+    guard = kept((handle.node, handle._output_index), kind, source, seen, next_serial(), place)
     guard.span = current_span.get()
     if guard.span is not None:
         guard.span.note(guard)

@@ -10,6 +10,8 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from composit.drafts import Draft, Elements, KnownNumber, node_of_number, settle_elements
 from composit.eager_results import compute_at_call, eager
 from composit.errstates import DEFAULT_ERRSTATE
@@ -174,7 +176,7 @@ class TensorHandle:
         return f"<LazyTensor {self.name}: shape={shape}, dtype={dtype}>"
 
 
-def described(value: object) -> str:
+def described(value: Any) -> str:  # Any: what a user gave
     """Return the text for a value in errors: for tensors type and operation, since `repr` may compute their values."""
     if isinstance(value, TensorHandle):
         return TensorHandle.__repr__(value)
@@ -184,7 +186,18 @@ def described(value: object) -> str:
         return f"({', '.join(map(described, value))}{',' if len(value) == 1 else ''})"
     if type(value) is dict:
         return f"{{{', '.join(f'{described(key)}: {described(part)}' for key, part in value.items())}}}"
-    return repr(value)
+    if is_foreign_array(value):
+        kind = type(value)
+        return f"<{kind.__module__}.{kind.__qualname__}: shape={tuple(value.shape)}, dtype={value.dtype}>"
+    return " ".join(repr(value).split())
+
+
+def is_foreign_array(value: Any) -> bool:
+    """Return whether the value is a tensor of another library: an array that offers its memory, but is none of numpy's or ours."""
+    kind = type(value)
+    return (
+        hasattr(kind, "__dlpack__") and hasattr(kind, "__array__") and not issubclass(kind, np.ndarray | TensorHandle)
+    )
 
 
 def _point(handle: TensorHandle, node: Node, output_index: int) -> None:

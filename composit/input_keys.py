@@ -11,7 +11,7 @@ import numpy as np
 from composit.apply import as_tensor
 from composit.containers import map_leaves
 from composit.errors import OperandError, ParameterError, UnreachedInputError
-from composit.handle import TensorHandle, described, make_tensor
+from composit.handle import TensorHandle, described, is_foreign_array, make_tensor
 from composit.node import Node
 from composit.operation import Array, Input
 from composit.program import ancestors_in_order
@@ -38,8 +38,13 @@ def _tensor_given(key: Any, graph: _Graph) -> TensorHandle:
     if starts is not None:
         candidates = starts()
         return candidates[0] if len(candidates) == 1 else graph.first_reached(candidates)
-    if protocol is None and is_untraced(key):
+    if protocol is None and is_foreign_array(key):
         raise UnreachedInputError(f"inputs: {_untraced(key)}; no output depends on it")
+    if not isinstance(key, TensorHandle) and isinstance(key, complex | float | int | np.generic):
+        raise OperandError(
+            f"inputs: {key!r} of type {type(key).__name__} was given as a key; expected a tensor or the name of an input; write "
+            "inputs={tensor: array}"
+        )
     return as_tensor(key)
 
 
@@ -88,7 +93,7 @@ def check_traced(function: str, outputs: Any) -> None:
     """
 
     def check(leaf: Any) -> Any:
-        if getattr(leaf, "__lazy_tensor__", None) is None and is_untraced(leaf):
+        if getattr(leaf, "__lazy_tensor__", None) is None and is_foreign_array(leaf):
             raise OperandError(
                 f"{function}: {_untraced(leaf)}; expected a tensor that was computed or used inside flashlight.tracer.trace(); run the "
                 "model inside a trace and give what it returns there"
@@ -96,14 +101,6 @@ def check_traced(function: str, outputs: Any) -> None:
         return leaf
 
     map_leaves(outputs, check)
-
-
-def is_untraced(value: object) -> bool:
-    """Return whether the value is a tensor of another library: an array that offers its memory, but is none of numpy's."""
-    kind = type(value)
-    return (
-        hasattr(kind, "__dlpack__") and hasattr(kind, "__array__") and not issubclass(kind, np.ndarray | TensorHandle)
-    )
 
 
 def _untraced(value: Any) -> str:

@@ -42,14 +42,17 @@ def visualize(
 
     Without the program `dot`, a warning says how to get it, and the source is written (`filename` + `.dot`).
 
-    Raises:      ParameterError: nothing to draw, or an unknown format, direction, depth or number
+    Raises:      OperandError: a torch tensor that no trace saw; ParameterError: nothing to draw, or an unknown format, direction, depth or number
     """
     from composit.containers import flatten
+    from composit.handle import described
+    from composit.input_keys import check_traced
 
+    check_traced("visualize", tensors)
     handles, _ = flatten(tensors)
     if not handles:
         raise ParameterError(
-            f"visualize: no tensor among {tensors!r:.80}; expected tensors or containers of them, "
+            f"visualize: no tensor among {described(tensors):.80}; expected tensors or containers of them, "
             "for a graph there is visualize_graph(graph)"
         )
     from composit.multidigraph import merge_graphs

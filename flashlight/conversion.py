@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from composit.errors import DtypeError, OperandError, UnsupportedOperationError
+from composit.errors import DtypeError, UnrepresentableTensorError, UnsupportedOperationError
 from composit.operation import Array, Dtype, TensorType, tensor_type
 
 TORCH_TO_NUMPY: dict[torch.dtype, Dtype] = {
@@ -36,11 +36,11 @@ def numpy_dtype(dtype: torch.dtype, asked: str = "trace") -> Dtype:
 
     asked: begins the error's message
 
-    Raises:  DtypeError: numpy has no such dtype (float8, complex32, quantized)
+    Raises:  UnrepresentableTensorError: numpy has no such dtype (float8, complex32, quantized)
     """
     known = TORCH_TO_NUMPY.get(dtype)
     if known is None:
-        raise DtypeError(
+        raise UnrepresentableTensorError(
             f"{asked}: a tensor of dtype {dtype} was met; expected a dtype that numpy has, or bfloat16, since graphs hold arrays; convert "
             "the model and its inputs first, for example with model.float()"
         )
@@ -65,7 +65,7 @@ def array_of(tensor: torch.Tensor, asked: str = "trace") -> Array:
 
     asked: begins the error's message
 
-    Raises:  OperandError: the tensor is sparse; DtypeError: numpy has no such dtype
+    Raises:  UnrepresentableTensorError: as `check_representable`
     """
     array = _array(tensor, asked)
     array.flags.writeable = False
@@ -85,13 +85,28 @@ def shared_array(tensor: torch.Tensor, asked: str) -> Array:
     return _array(tensor, asked)
 
 
-def _array(tensor: torch.Tensor, asked: str) -> Array:
+def check_representable(tensor: torch.Tensor, asked: str = "trace") -> None:
+    """Raise unless an array can have the tensor's elements.
+
+    asked: begins the error's message
+
+    Raises:  UnrepresentableTensorError: numpy has no such dtype; the tensor is sparse, or has no values
+    """
     numpy_dtype(tensor.dtype, asked)
     if tensor.layout is not torch.strided:
-        raise OperandError(
+        raise UnrepresentableTensorError(
             f"{asked}: a tensor of layout {tensor.layout} and shape {tuple(tensor.shape)} was met; expected a strided tensor; "
             "convert it before with tensor.to_dense()"
         )
+    if tensor.is_meta:
+        raise UnrepresentableTensorError(
+            f"{asked}: a tensor of shape {tuple(tensor.shape)} on the device 'meta' was met, which holds no values; expected a tensor with "
+            "values; load the weights, or move the module with to_empty(device='cpu') and initialise it"
+        )
+
+
+def _array(tensor: torch.Tensor, asked: str) -> Array:
+    check_representable(tensor, asked)
     # Unseen by modes, such as that of a trace, and by torch.func, which would wrap what it sees: nothing is computed.
     with torch._C._DisableTorchDispatch(), torch._C._DisableFuncTorch():
         own = tensor.detach().cpu().resolve_conj().resolve_neg()

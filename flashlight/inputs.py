@@ -12,7 +12,7 @@ from composit.apply import input_of
 from composit.errors import StaleTensorError
 from composit.input_keys import array_given
 from composit.operation import Array, Input, SizedProgram
-from flashlight.conversion import array_of, bytes_of, type_of
+from flashlight.conversion import array_of, bytes_of, shared_array, type_of
 
 
 class TorchInput(Input):
@@ -124,7 +124,8 @@ def version_of(tensor: torch.Tensor) -> int:
 
 @array_given.register
 def _(value: torch.Tensor) -> Array:
-    return array_of(value, "inputs") if value.dtype is torch.bfloat16 else np.asarray(value)
+    # numpy itself refuses tensors that require a gradient.
+    return array_of(value, "inputs") if value.dtype is torch.bfloat16 else shared_array(value, "inputs")
 
 
 def copied_input(tensor: torch.Tensor) -> Any:  # Any: LazyTensor

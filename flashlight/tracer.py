@@ -78,7 +78,19 @@ def trace(*, run_torch: bool = False, dynamic: Dynamic | None = None) -> Iterato
         mode = RecordingMode() if not dynamic else stack.enter_context(sized(dynamic, record))  # type: ignore[no-untyped-call]
         recorder = stack.enter_context(_recording(record, None, mode))
         stack.enter_context(_keeping(recorder, run_torch))
-        yield recorder
+        with _own_errors(recorder):
+            yield recorder
+
+
+@contextmanager
+def _own_errors(recorder: Recorder) -> Iterator[None]:
+    """Raise the error of an operation where torch's interpreter of scripts, which ran it, raises one without its words."""
+    try:
+        yield
+    except RuntimeError as error:
+        if recorder.raised is not None and "TorchScript interpreter" in str(error):
+            raise recorder.raised from error
+        raise
 
 
 def _check_outermost(dynamic: Dynamic | None) -> None:

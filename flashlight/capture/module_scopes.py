@@ -90,7 +90,8 @@ class ModuleScopes:
         if not self._open:
             return ""
         module, path, _ = self._open[-1]
-        kind = type(module).__name__
+        is_scripted = isinstance(module, torch.jit.ScriptModule)
+        kind = module.original_name if is_scripted else type(module).__name__
         return f" in {path} ({kind})" if path else f" in {kind}"
 
 

@@ -58,7 +58,8 @@ class ReadGuards:
         return guard is not None
 
     def _note(self, lazy: LazyTensor, kind: str, value: Array | np.bool_) -> Guard | None:
-        guard = record_read(lazy, kind, value, self._origin_of(lazy.node))
+        # An input is read as it is; what was computed of it may differ from torch's value by rounding.
+        guard = record_read(lazy, kind, value, self._origin_of(lazy.node), is_rounded=bool(lazy.node.operands))
         if guard is not None:
             self._found.append(guard)
         return guard

@@ -22,6 +22,7 @@ from flashlight.capture.memory import Memory, memory_of
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
 from flashlight.capture.read_guards import DRAWING, ReadGuards
 from flashlight.capture.row_errors import RowErrors, unsupported
+from flashlight.capture.tensor_attributes import forget
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import DetachedView, SameView, View
@@ -34,6 +35,9 @@ from flashlight.table import Call, Traits, decomposable_forms, traits_of
 Operator: TypeAlias = OpOverload[..., Any]
 aten = torch.ops.aten
 _IN_PARTS = torch._C.DispatchKey.CompositeImplicitAutograd
+
+# They give a tensor memory that is no tensor's, as torch.load does; its next use makes it an input.
+_MEMORY_FROM_OUTSIDE = frozenset((aten.set_.default, aten.set_.source_Storage, aten.set_.source_Storage_storage_offset))
 
 # The names of reads in guards, where torch's name of the operation would not tell users anything.
 _KINDS: dict[Operator, str] = {
@@ -105,6 +109,8 @@ class Recorder:
         self.is_paused = False
         self.has_unfilled = False
         self._is_inside_function = False
+        # The last error of an operation: code that is not Python, as that of a scripted module, hands on another one.
+        self.raised: BaseException | None = None
         self._resume = resume
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
@@ -113,6 +119,7 @@ class Recorder:
     def close(self) -> None:
         """End what this thread records: close open scopes."""
         self.scopes.close()
+        self.raised = None
         self.settle()
         for memory in self._exports:
             self._look_outside(memory)
@@ -161,6 +168,10 @@ class Recorder:
         if self.has_unfilled and not traits.may_alias:
             self._find_fills(traits, arguments, keywords)
         call = Call(operation, arguments, keywords)
+        if operation in _MEMORY_FROM_OUTSIDE:
+            result = call.result
+            forget(arguments[0])
+            return result
         with RowErrors(call, self.scopes):
             as_stored = traits.moves_elements
             lazy_arguments = [self._lazy(argument, as_stored) for argument in arguments]

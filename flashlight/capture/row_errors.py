@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch._ops import OpOverload
 
-from composit.errors import AssignmentError, CompositError, UnsupportedOperationError
+from composit.errors import AssignmentError, CompositError, UnrepresentableTensorError, UnsupportedOperationError
 from composit.source import describe_source, find_source
-from flashlight.capture.module_scopes import ModuleScopes
+from flashlight.capture.module_scopes import ModuleScopes, named_tensors
+from flashlight.conversion import check_representable
 from flashlight.table import Call, rows_file
 
 
@@ -43,6 +44,8 @@ class RowErrors:
         message = " ".join(str(error).split())
         if isinstance(error, AssignmentError):
             raise AssignmentError(f"{message}; in {self._call.operation}{place_of(self._scopes)}") from error
+        if isinstance(error, UnrepresentableTensorError):
+            raise UnsupportedOperationError(cannot_hold(self._call, self._scopes, message)) from error
         told = message if isinstance(error, CompositError) else f"{type(error).__name__}: {message}"
         raise UnsupportedOperationError(
             f"trace: torch called {self._call.operation} with {described_arguments(self._call)}{place_of(self._scopes)}\nIts graph cannot "
@@ -50,14 +53,35 @@ class RowErrors:
         ) from error
 
 
+def cannot_hold(call: Call, scopes: ModuleScopes, message: str) -> str:
+    """Return the message for an operation of which an argument or a result cannot be in a graph: no row would help."""
+    return (
+        f"trace: torch called {call.operation} with {described_arguments(call)}{place_of(scopes)}\nIts graph cannot be built: "
+        f"{message}; or run this part of the model before the trace and give it the result"
+    )
+
+
+def _strange_tensor(call: Call) -> str:
+    """Return what is said of the first argument or result that no array can stand for, "" if there is none."""
+    for _, tensor in named_tensors((("", call.arguments), ("", call.keywords), ("", call.result))):
+        try:
+            check_representable(tensor)
+        except UnrepresentableTensorError as error:
+            return str(error)
+    return ""
+
+
 def unsupported(call: Call, scopes: ModuleScopes, inner: UnsupportedOperationError | None = None) -> str:
     """Return the message for an operation that has no row, or whose row does not cover the call.
 
     inner: the error of an operation into which torch decomposed this one
     """
-    why = "has no row in flashlight" if call.row_is_missing else "has a row in flashlight that does not cover this call"
     if inner is not None:
         return f"{inner}\nIt is a part of {call.operation} with {described_arguments(call)}{place_of(scopes)}"
+    strange = _strange_tensor(call)
+    if strange:
+        return cannot_hold(call, scopes, strange)
+    why = "has no row in flashlight" if call.row_is_missing else "has a row in flashlight that does not cover this call"
     return (
         f"trace: torch called {call.operation} with {described_arguments(call)}{place_of(scopes)}\nIt {why}, and torch does not "
         f"decompose it into operations that have one; expected an operation that flashlight knows; {advice(call.operation)}"
@@ -95,4 +119,4 @@ def _described(value: Any) -> str:
         return name if value.is_nested else f"{name}{list(value.shape)}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_described, value)):.200}]"
-    return f"{value!r:.60}"
+    return f"{' '.join(repr(value).split()):.60}"

@@ -71,6 +71,15 @@ def attribute_of(tensor: torch.Tensor) -> Any:  # Any: a TensorAttribute of the 
     return tensor.__dict__.get(_PROTOCOL)
 
 
+def forget(tensor: torch.Tensor) -> None:
+    """Remove the object from the tensor, which has become another one: it got other memory."""
+    attribute = attribute_of(tensor)
+    if attribute is not None:
+        attribute.let_go()
+        for name in _ATTRIBUTES:
+            tensor.__dict__.pop(name, None)
+
+
 @contextmanager
 def _bare(tensor: torch.Tensor) -> Iterator[None]:
     attributes = tensor.__dict__

@@ -79,6 +79,9 @@ class RecordingMode(TorchDispatchMode):
         set_errstate(SILENT_ERRSTATE)
         try:
             return self.recorder.run(operation, arguments, keywords)
+        except BaseException as error:
+            self.recorder.raised = error
+            raise
         finally:
             set_errstate(before)
 

@@ -147,7 +147,9 @@ class TracedTensor(TensorAttribute):
             return
         node = self._known_input()
         if node is not None and self.handle is None and not _was_changed(node):
-            self.handle = make_tensor(node)
+            # Another model may call the same tensor by another name.
+            self.handle = make_tensor(node if label in (None, node.label) else relabelled(node, label))
+            self.node = weakref.ref(self.handle.node)
         else:
             self.handle = self._restart(label)
         trace.leaves.append(self)

@@ -35,10 +35,11 @@ class Read:
     kind: str
     source: Source | None
     value: Array
+    is_rounded: bool
 
     def check(self, value: Array) -> None:
         """Raise GuardError if the value differs from the one that was read."""
-        if not look_the_same(self.kind, self.value, value):
+        if not look_the_same(self.kind, self.value, value, self.is_rounded):
             raise GuardError(
                 f"{self.kind} read {_short(self.value)} before and would read {_short(value)} now, at\n  {describe_source(self.source)}"
             )

@@ -64,7 +64,7 @@ class Outline:
             tuple(self._sources(bound.leaves, starts)),
             tuple(leaf.node.types[leaf.index] for leaf in bound.leaves),
             self.dtypes,
-            tuple(Read(guard.kind, guard.source, np.asarray(guard.value)) for guard in guards),
+            tuple(Read(guard.kind, guard.source, np.asarray(guard.value), guard.is_rounded) for guard in guards),
             self.writes,
             self.output,
             self.updates,

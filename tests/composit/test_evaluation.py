@@ -408,3 +408,8 @@ def test_results_share_no_memory_with_the_arrays_that_are_given(backend):
         result = cnp.evaluate(value, inputs={x: given}, backend=backend)
         result[...] = 7
         np.testing.assert_array_equal(given, np.ones(3))
+
+
+def test_a_number_is_no_key_of_inputs():
+    with pytest.raises(OperandError, match="inputs: 3 of type int was given as a key; expected a tensor or the name"):
+        cnp.evaluate(cnp.ones(2) + 1, inputs={3: np.ones(2)})

@@ -72,3 +72,41 @@ def test_reads_that_lose_the_sign_of_zero_do_not_compare_it(kind: str) -> None:
 def test_a_condition_compares_truth_alone() -> None:
     assert look_the_same("bool", np.float64(1.0), np.float64(2.0))
     assert not look_the_same("bool", np.float64(1.0), np.float64(0.0))
+
+
+def _float32(*numbers: float) -> np.ndarray:
+    return np.array(numbers, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (np.float32(0.99142545), np.float32(0.9914255)),
+        (_float32(1.5, 1e-7, math.nan, math.inf), _float32(1.500001, -1e-7, math.nan, math.inf)),
+        (np.complex64(1.5 + 0.5j), np.complex64(1.500001 + 0.5j)),
+        (np.float64(0.1), np.float64(0.1) + 1e-15),
+    ],
+)
+def test_what_two_libraries_computed_may_differ_by_rounding(before: Any, now: Any) -> None:
+    assert look_the_same("item", before, now, is_rounded=True)
+    assert not look_the_same("item", before, now)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (np.float32(1.5), np.float32(1.5001)),
+        (np.float32(0.0), np.float32(-0.0)),
+        (np.float32(0.0), np.float32(1e-9)),
+        (np.float32(100001.0), np.float32(100002.0)),
+        (np.float32(math.inf), np.float32(-math.inf)),
+        (np.float32(math.inf), np.float32(1.0)),
+        (np.float32(math.nan), np.float32(1.0)),
+        (np.float32(1.5), np.float64(1.5000000001)),
+        (np.int64(100001), np.int64(100002)),
+        (np.bool_(True), np.bool_(False)),
+        (_float32(1.5), _float32(1.5, 1.5)),
+    ],
+)
+def test_other_values_are_no_rounding(before: Any, now: Any) -> None:
+    assert not look_the_same("item", before, now, is_rounded=True)

@@ -164,6 +164,8 @@ def test_what_no_trace_has_seen_is_an_error(x: torch.Tensor) -> None:
         cnp.evaluate({"traced": z, "untraced": y})
     with pytest.raises(OperandError, match="compile: got a torch.Tensor"):
         mosaic.compile(y, inputs=[x])
+    with pytest.raises(OperandError, match="visualize: got a torch.Tensor"):
+        cnp.visualize(y)
     with pytest.raises(UnreachedInputError, match="carries no graph"):
         cnp.evaluate(z, inputs={y: np.zeros((2, 4), np.float32)})
     with pytest.raises(UnreachedInputError, match="depends on no tensor"):

@@ -72,3 +72,19 @@ def test_arguments_of_scripted_modules_keep_their_names() -> None:
     new = torch.randn(2, 3)
     expected = scripted(new, mask=mask).detach().numpy()
     np.testing.assert_allclose(cnp.evaluate(output, inputs={"x": new}), expected, atol=1e-6)
+
+
+def test_a_tensor_has_the_name_that_each_model_gives_it() -> None:
+    class Words(nn.Module):
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+            return input_ids * 3
+
+    x = torch.ones(3)
+    with trace():
+        first = nn.Sigmoid()(x)
+    with trace():
+        second = Words()(x)
+    np.testing.assert_array_equal(cnp.evaluate(second, inputs={"input_ids": np.full(3, 2, np.float32)}), [6, 6, 6])
+    np.testing.assert_array_equal(cnp.evaluate(first, inputs={"input": np.zeros(3, np.float32)}), [0.5, 0.5, 0.5])
+    for output, expected in ((first, 0.5), (second, 0)):
+        np.testing.assert_array_equal(cnp.evaluate(output, inputs={x: np.zeros(3, np.float32)}), [expected] * 3)

@@ -148,3 +148,23 @@ def test_the_error_of_a_guard_names_the_line_before_the_values() -> None:
         cnp.evaluate(output, inputs={mask: np.array([1, 0, 1])})
     text = str(caught.value)
     assert text.index("in inner at") < text.index("if mask.bool().all()") < text.index("bool read True")
+
+
+def test_a_float_that_was_computed_is_compared_up_to_rounding() -> None:
+    """torch and the backend that evaluates compute it each, and differ in the last digits."""
+    x = torch.linspace(0.1, 0.9, 1001)
+    with torch.no_grad(), trace():
+        output = x * x.exp().sin().mean().item()
+    for nearly in (x, x * (1 + 1e-6)):
+        value = cnp.evaluate(output, inputs={x: nearly.numpy()}, backend="mosaic")
+        np.testing.assert_allclose(value, (nearly * nearly.exp().sin().mean()).numpy(), rtol=1e-5)
+    with pytest.raises(GuardError, match=r"x.exp\(\).sin\(\).mean\(\).item\(\)"):
+        cnp.evaluate(output, inputs={x: x.numpy() * 1.001})
+
+
+def test_an_input_that_was_read_is_compared_exactly() -> None:
+    x, step = torch.ones(3), torch.tensor(100000.5)
+    with torch.no_grad(), trace():
+        output = x * step.item() + step
+    with pytest.raises(GuardError, match=r"step.item\(\)"):
+        cnp.evaluate(output, inputs={step: np.float32(100000.6)})
