@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -145,9 +146,19 @@ def register(*operations: OpOverload[..., Any] | OpOverloadPacket[..., Any]) -> 
     return add
 
 
-def rows_file() -> str:
-    """Return where the rows are, for errors."""
-    return "flashlight/operations/"
+def place_for_row(operation: OpOverload[..., Any]) -> str:
+    """Return where a row for the operation belongs, for errors: the file of the row whose operation has the nearest name."""
+    namespace, name = operation._schema.name.split("::")
+    if namespace not in ("aten", "prims"):
+        return "in a module of your own, imported before the trace"
+    rows = {str(known).split(".")[1]: row for known, row in _rows.items() if str(known).startswith("aten.")}
+    nearest = get_close_matches(name, rows, n=1, cutoff=0.0)[0]
+    return f"in {file_of(rows[nearest])}, if it is of the kind of {nearest}, or in another file there"
+
+
+def file_of(row: Row) -> str:
+    """Return the file in which a row is written, as a path from the package's folder."""
+    return f"{row.__module__.replace('.', '/')}.py"
 
 
 def registered_operations() -> list[str]:

@@ -12,7 +12,7 @@ from composit.errors import AssignmentError, CompositError, UnrepresentableTenso
 from composit.source import describe_source, find_source
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
 from flashlight.conversion import check_representable
-from flashlight.table import Call, rows_file
+from flashlight.table import Call, file_of, find_row, place_for_row
 
 
 class RowErrors:
@@ -95,14 +95,16 @@ def place_of(scopes: ModuleScopes) -> str:
 
 def advice(operation: OpOverload[..., Any]) -> str:
     """Return what to do about an operation whose graph cannot be built."""
-    schema = operation._schema
+    schema, row = operation._schema, find_row(operation)
+    instead = f"for torch's signature {schema},\nor run this part of the model before the trace and give it the result"
+    if row is not None:
+        return f"extend its row, {row.__name__} in {file_of(row)},\n{instead}"
     parameters = ", ".join(argument.name for argument in schema.arguments if not argument.is_out)
     return (
-        f"write a row, which belongs into the file of its family in {rows_file()},\n"
+        f"write a row {place_for_row(operation)},\n"
         f"  @flashlight.register(torch.ops.{operation})\n"
         f"  def _{schema.name.split('::')[1]}(call, {parameters}): ...  # return composit's expression of call.shape and call.dtype\n"
-        f"for torch's signature {operation._schema},\n"
-        "or run this part of the model before the trace and give it the result"
+        f"{instead}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,9 +41,19 @@ def test_an_operation_without_row_says_its_name_its_place_its_signature_and_how_
     assert "torch called flashlight_tests.tripled.default with (float32[4], 2) in inner (Tripled)" in text
     assert "flashlight_tests::tripled(Tensor x, SymInt times) -> Tensor" in text
     assert "return tripled(x, 2)" in text
-    assert "flashlight/operations/" in text
+    assert "write a row in a module of your own, imported before the trace" in text
     assert "@flashlight.register(torch.ops.flashlight_tests.tripled.default)" in text
     assert "def _tripled(call, x, times)" in text
+
+
+def test_an_operation_of_torchs_own_says_the_file_of_the_most_alike() -> None:
+    with pytest.raises(UnsupportedOperationError) as raised, trace():
+        torch.histogramdd(torch.ones(2, 3), [2, 2, 2])
+    found = re.search(
+        r"write a row in (flashlight/operations/\w+\.py), if it is of the kind of \w+,", str(raised.value)
+    )
+    assert found is not None
+    assert (Path(flashlight.__file__).parents[1] / found[1]).is_file()
 
 
 @torch.library.custom_op("flashlight_tests::ones_at_zero", mutates_args=())
@@ -76,5 +88,6 @@ def halved(x: torch.Tensor) -> torch.Tensor:
 def test_a_row_that_returns_no_tensor_is_an_error(returned: Any, told: str) -> None:
     """Without one the result would be a constant, whatever the inputs are."""
     flashlight.register(torch.ops.flashlight_tests.halved)(lambda call, x: returned)
-    with pytest.raises(UnsupportedOperationError, match=told), trace():
+    with pytest.raises(UnsupportedOperationError, match=told) as raised, trace():
         halved(torch.ones(3))
+    assert "extend its row, <lambda> in " in str(raised.value)
