@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from flashlight.capture.traced_tensors import TracedTensor
 from flashlight.captured.captured import Captured
 from flashlight.comparison import short_text
 from flashlight.export.exported_programs import ExportedGraph
+from flashlight.export.modules import ProgramModule
 from flashlight.inputs import TorchInput
 
 MOST_SHOWN = 12  # rows of one part of the text; the fields have all
@@ -142,7 +144,7 @@ def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # An
     """Return what a captured graph consists of, as fields and as text.
 
     captured: what a trace computed: torch tensors, lazy tensors, containers and objects with such; a graph of `from_export`; a
-              function of `capture`, of whose programs the one used last is told of
+              function of `capture`, of whose programs the one used last is told of; a module of `to_module`
     backend:  the compiler that is asked which operations have no machine code
 
     Raises:  OperandError: no trace saw a tensor in it; ParameterError: the backend is no compiler
@@ -160,7 +162,7 @@ def report(captured: Any, *, backend: str | Backend = "mosaic") -> Report:  # An
             f"report: backend={backend!r} was given, which compiles nothing; expected one that can say which operations have no "
             "machine code, by its method without_code(program); leave it out for mosaic"
         )
-    found = _of_function(captured) if isinstance(captured, Captured) else _of_tensors(captured)
+    found = _graph_of(captured)
     program, guards = found.program, tuple(map(_read, found.reads))
     return Report(
         _operations(program),
@@ -189,7 +191,36 @@ class _Graph:
         return tuple(NamedArray(self.program.labels[at].name, self.program.instructions[at].types[0]) for at in places)
 
 
-def _of_function(captured: Captured) -> _Graph:
+@singledispatch
+def _graph_of(captured: Any) -> _Graph:
+    check_traced("report", captured)
+    tensors = tensors_in(captured)
+    if not tensors:
+        raise OperandError(
+            f"report: {described(captured)!s:.60} of type {type(captured).__name__} holds no tensor with a graph; expected what a trace "
+            "computed, in a container of any kind, a graph of flashlight.from_export, or what capture and to_module return"
+        )
+    outputs = [value_of(tensor.__lazy_tensor__()) for tensor in tensors]
+    bound, named = build_program(outputs), _named_parameters(captured)
+    return _Graph(
+        bound.program, [_kind_of(leaf, named) for leaf in bound.leaves], reads_behind(outputs, _spans(tensors))
+    )
+
+
+@_graph_of.register
+def _(captured: ProgramModule) -> _Graph:
+    # A module compares no reads: where Python read values, to_module refuses, or was told to ignore them.
+    given = [_INPUT] * captured.num_inputs + [
+        _PARAMETER if is_parameter else _INPUT for is_parameter in captured.are_parameters()
+    ]
+    sources = captured.program.sources
+    return _Graph(
+        captured.program.program, [given[each] if isinstance(each, int) else _CONSTANT for each in sources], ()
+    )
+
+
+@_graph_of.register
+def _(captured: Captured) -> _Graph:
     path = captured.latest_path
     if path is None:
         raise OperandError(
@@ -210,21 +241,6 @@ def _of_function(captured: Captured) -> _Graph:
         known = by_line.setdefault((id(read.source), read.kind), read)
         known.times += known is not read
     return _Graph(path.program, kinds, by_line.values())
-
-
-def _of_tensors(captured: Any) -> _Graph:
-    check_traced("report", captured)
-    tensors = tensors_in(captured)
-    if not tensors:
-        raise OperandError(
-            f"report: {described(captured)!s:.60} of type {type(captured).__name__} holds no tensor with a graph; expected what a trace "
-            "computed, in a container of any kind, or a graph of flashlight.from_export"
-        )
-    outputs = [value_of(tensor.__lazy_tensor__()) for tensor in tensors]
-    bound, named = build_program(outputs), _named_parameters(captured)
-    return _Graph(
-        bound.program, [_kind_of(leaf, named) for leaf in bound.leaves], reads_behind(outputs, _spans(tensors))
-    )
 
 
 def _spans(tensors: Sequence[Any]) -> list[Span]:

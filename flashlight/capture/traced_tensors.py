@@ -46,6 +46,7 @@ class TracedTensor(TensorAttribute):
     node:     of a leaf, a tensor made before the trace: a weak reference to its input, alive while a graph uses it
     starts:   what the tensor was at the start of traces that wrote to it, the latest first, as weak references
     made_in:  the trace that made the tensor, None for a leaf; seen_in: the last trace that read it
+    named_in: the last trace that gave a leaf its name, None if none did
     layout:   of a root, and of a view with an inverse: where its elements lie
     version:  torch's count of writes when the value was taken; another count now means a write that no trace saw
     """
@@ -58,6 +59,7 @@ class TracedTensor(TensorAttribute):
         "layout",
         "made_in",
         "memory",
+        "named_in",
         "node",
         "parent",
         "reads",
@@ -81,6 +83,7 @@ class TracedTensor(TensorAttribute):
         self.node: weakref.ref[Node] | None = None
         self.made_in: TraceRecord | None = trace
         self.seen_in = trace
+        self.named_in: TraceRecord | None = None
         self.starts: tuple[tuple[weakref.ref[Node], int], ...] = ()
         self.reads: tuple[tuple[str, Source | None, Array], ...] = ()
 
@@ -145,6 +148,8 @@ class TracedTensor(TensorAttribute):
         self.seen_in = trace
         if self.node is None:
             return
+        if label is not None:
+            self.named_in = trace
         node = self._known_input()
         if node is not None and self.handle is None and not _was_changed(node):
             # Another model may call the same tensor by another name.
@@ -160,9 +165,11 @@ class TracedTensor(TensorAttribute):
         return self.handle
 
     def give_name(self, label: str) -> None:
-        """Name a leaf that has no name yet, as an argument of a model that was used before the model was called."""
+        """Name a leaf that has no name yet in its trace, as an argument of a model that was used before the model was called."""
         node = self._known_input()
-        if node is not None and node.label is None and self.handle is not None and self.handle.node is node:
+        is_named = self.named_in is self.seen_in
+        if node is not None and not is_named and self.handle is not None and self.handle.node is node:
+            self.named_in = self.seen_in
             self.handle = make_tensor(relabelled(node, label))
             self.node = weakref.ref(self.handle.node)
             self.remember_start()
@@ -325,6 +332,7 @@ def add_leaf(tensor: torch.Tensor, label: str | None, trace: TraceRecord, memory
     handle = _input_of(tensor, memory, label, start)
     traced = TracedTensor(tensor, memory, handle, trace)
     traced.made_in = None
+    traced.named_in = None if label is None else trace
     traced.node = weakref.ref(handle.node)
     traced.layout = layout_of(tensor)
     earlier = traced_tensor_of(tensor)

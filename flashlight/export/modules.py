@@ -45,14 +45,27 @@ class ProgramModule(torch.nn.Module):
         self._leaves, self._spec = form
         self._paths = stored.add_to(self)
 
-    def forward(self, *inputs: torch.Tensor) -> Container:
-        """Return the outputs for one tensor per input, in the containers of the graph's outputs."""
-        given = list(inputs)
+    @property
+    def num_inputs(self) -> int:
+        """How many tensors a call takes."""
+        return len(self.program.input_types) - len(self._paths)
+
+    def are_parameters(self) -> list[bool]:
+        """Return for each tensor that the module keeps whether it is a parameter."""
+        return [isinstance(value, torch.nn.Parameter) for value in self._stored()]
+
+    def _stored(self) -> list[torch.Tensor]:
+        stored: list[torch.Tensor] = []
         for path in self._paths:
             value: Any = self
             for name in path:
                 value = getattr(value, name)
-            given.append(value)
+            stored.append(value)
+        return stored
+
+    def forward(self, *inputs: torch.Tensor) -> Container:
+        """Return the outputs for one tensor per input, in the containers of the graph's outputs."""
+        given = [*inputs, *self._stored()]
         outputs = torch.ops.composit.run_program(given, self._key)
         leaves = [outputs[place] if is_tensor else place for is_tensor, place in self._leaves]
         return pytree.tree_unflatten(leaves, self._spec)

@@ -64,6 +64,11 @@ class TensorProgram:
         # The one that the key finds stays as long as any of its equals.
         self._equal = None if known is self else known
 
+    @property
+    def sources(self) -> Sources:
+        """Of each input of the program: the number of a tensor that a call gives, or an array."""
+        return self._sources
+
     def _digest(self) -> str:
         digest = hashlib.sha256(self.program.digest)
         for source in self._sources:

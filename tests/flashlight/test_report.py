@@ -167,6 +167,16 @@ def test_a_captured_function_tells_of_the_program_that_it_used_last() -> None:
     assert [each.name for each in found.without_code] == ["eigh"]
 
 
+def test_a_module_of_the_way_back_tells_of_its_program() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).eval()
+    with torch.no_grad(), trace():
+        y = model(X) + torch.randn(4)
+    found = flashlight.report(flashlight.to_module(y, [X], backend="numpy"))
+    assert [each.name for each in found.parameters] == ["0.weight", "0.bias", "1.weight", "1.bias"]
+    assert {"1.running_mean", "1.running_var"} <= {each.name for each in found.inputs}
+    assert [each.type.shape for each in found.constants] == [(4,)]
+
+
 def test_what_no_trace_has_seen_and_backends_that_compile_nothing_are_errors() -> None:
     with pytest.raises(OperandError, match=r"report: .*carries no graph"):
         flashlight.report(torch.ones(3))
