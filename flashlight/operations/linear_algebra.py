@@ -28,15 +28,25 @@ def _no_errors(call: Call, position: int) -> LazyTensor:
     return cnp.zeros(shape, dtype)
 
 
+def _factors_of_determinant(call: Call, x: LazyTensor) -> list[LazyTensor]:
+    """Return the factors that torch keeps for the derivative of a determinant.
+
+    It saves a copy by factorising the transposed matrix where that lies in memory as LAPACK wants it, and asks the same question again
+    in the backward pass.
+    """
+    is_turned = call.arguments[0].is_contiguous() and x.dtype.kind != "c"
+    return _lu(_transposed(x) if is_turned else x)
+
+
 @register(aten._linalg_det)
 def _determinant(call: Call, x: LazyTensor) -> list[LazyTensor]:
-    return [cnp.linalg.det(x), *_lu(x)]
+    return [cnp.linalg.det(x), *_factors_of_determinant(call, x)]
 
 
 @register(aten._linalg_slogdet)
 def _sign_and_log_determinant(call: Call, x: LazyTensor) -> list[LazyTensor]:
     sign, logarithm = cnp.linalg.slogdet(x)
-    return [sign, logarithm, *_lu(x)]
+    return [sign, logarithm, *_factors_of_determinant(call, x)]
 
 
 @register(aten.linalg_inv_ex)

@@ -309,3 +309,20 @@ def test_resizing_with_wide_filters_is_torchs() -> None:
         for mode in ("bilinear", "bicubic"):
             for size in ((4, 5), (12, 3), (9, 14)):
                 check(lambda mode=mode, size=size: F.interpolate(image, size, mode=mode, antialias=True))
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "transposed"])
+@pytest.mark.parametrize("function", [torch.det, lambda x: torch.linalg.slogdet(x)[1], torch.logdet])
+def test_the_derivative_of_a_determinant_inside_a_trace(
+    function: Callable[[torch.Tensor], torch.Tensor], layout: str
+) -> None:
+    """torch keeps the factors of the transposed matrix, if that saves a copy."""
+    x, new = (torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    x, new = (each @ each.mT + torch.eye(3) for each in (x, new))
+    given, other = (each.mT if layout == "transposed" else each for each in (x, new))
+    given, other = given.detach().requires_grad_(), other.detach().requires_grad_()
+    with flashlight.tracer.trace():
+        (slope,) = torch.autograd.grad(function(given).sum(), given)
+    (expected,) = torch.autograd.grad(function(other).sum(), other)
+    values = cnp.evaluate(slope, inputs={given: other.detach().numpy()})
+    np.testing.assert_allclose(values, expected.numpy(), rtol=1e-4)

@@ -9,7 +9,12 @@ import torch
 import torch.nn.utils.prune
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint, checkpoint_sequential
+from torch.utils.checkpoint import (
+    CheckpointPolicy,
+    checkpoint,
+    checkpoint_sequential,
+    create_selective_checkpoint_contexts,
+)
 
 from tests.flashlight.zoo.programs import program
 
@@ -285,3 +290,69 @@ def multi_grad_and_inputs(x: torch.Tensor) -> Any:
         g = torch.autograd.grad(a(x).sum(), [a.weight, b.weight], allow_unused=True, materialize_grads=True)
         batched = torch.autograd.grad(a(x), a.bias, torch.eye(12).reshape(12, 4, 3), is_grads_batched=True)
     return [p.grad for p in b.parameters()], a.weight.grad is None, g, batched
+
+
+@program(x=(6, 2))
+def normalizing_flow(x: torch.Tensor) -> Any:
+    torch.manual_seed(3)
+    scale, shift, turn = nn.Linear(1, 1), nn.Linear(1, 1), nn.Parameter(torch.randn(2, 2))
+    optimizer = torch.optim.Adam([*scale.parameters(), *shift.parameters(), turn], 0.05)
+    with torch.enable_grad():
+        for _ in range(2):
+            optimizer.zero_grad()
+            a, b = (x @ turn).chunk(2, 1)
+            s = scale(a).tanh()
+            z = torch.cat([a, b * s.exp() + shift(a)], 1)
+            prior = torch.distributions.Normal(0, 1).log_prob(z).sum(1)
+            loss = -(prior + s.sum(1) + torch.linalg.slogdet(turn)[1]).mean()
+            loss.backward()
+            optimizer.step()
+    return loss.detach(), turn.detach()
+
+
+@program(x=(4, 6))
+def norms_of_weights_in_training(x: torch.Tensor) -> Any:
+    torch.manual_seed(3)
+    first = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 4)).train()
+    second = nn.utils.parametrizations.weight_norm(nn.Linear(4, 2))
+    optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], 0.1)
+    with torch.enable_grad():
+        for _ in range(2):
+            optimizer.zero_grad()
+            second(first(x)).square().mean().backward()
+            optimizer.step()
+    return first.weight.detach(), second.weight.detach(), dict(first.named_buffers())
+
+
+@program(x=(3,))
+def implicit_fixed_point(x: torch.Tensor) -> Any:
+    torch.manual_seed(3)
+    weight = torch.randn(3, 3) * 0.1
+    with torch.no_grad():
+        z = torch.zeros(3)
+        for _ in range(20):
+            z = torch.tanh(weight @ z + x)
+    with torch.enable_grad():
+        start, given = z.clone().requires_grad_(), x.detach().requires_grad_()
+        output = torch.tanh(weight @ start + given)
+        pulled = torch.ones(3)
+        for _ in range(20):
+            pulled = torch.autograd.grad(output, start, pulled, retain_graph=True)[0] + 1
+        (slope,) = torch.autograd.grad(output, given, pulled)
+    return z, slope
+
+
+@program(x=(4, 8))
+def selective_checkpoint(x: torch.Tensor) -> Any:
+    torch.manual_seed(3)
+    block = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 8), nn.Dropout(0.3)).train()
+
+    def policy(ctx, operation, *args, **kwargs):
+        is_product = operation == torch.ops.aten.mm.default
+        return CheckpointPolicy.MUST_SAVE if is_product else CheckpointPolicy.PREFER_RECOMPUTE
+
+    with torch.enable_grad():
+        y = checkpoint(block, x, use_reentrant=False, context_fn=lambda: create_selective_checkpoint_contexts(policy))
+        z = checkpoint(block, y, use_reentrant=False, preserve_rng_state=True)
+        z.sum().backward()
+    return z.detach(), block[0].weight.grad
