@@ -42,7 +42,8 @@ def visualize(
 
     Without the program `dot`, a warning says how to get it, and the source is written (`filename` + `.dot`).
 
-    Raises:      OperandError: a torch tensor that no trace saw; ParameterError: nothing to draw, or an unknown format, direction, depth or number
+    Raises:      OperandError: a torch tensor that no trace saw; ParameterError: nothing to draw, or an unknown format, direction,
+                 depth or number
     """
     from composit.containers import flatten
     from composit.handle import described

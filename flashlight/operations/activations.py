@@ -43,6 +43,11 @@ def _hard_shrink(call: Call, x: LazyTensor, lambd: float = 0.5) -> LazyTensor:
     return cast(nn.hard_shrink(cast(x, call.dtype), as_half(call, lambd).real), call.dtype)
 
 
+@register(aten.hardshrink_backward, aten.softshrink_backward)
+def _shrink_backward(call: Call, g: LazyTensor, x: LazyTensor, lambd: float) -> LazyTensor:
+    return cast(cnp.where((x >= -lambd) & (x <= lambd), 0, g), call.dtype)
+
+
 @register(aten.relu)
 def _relu(call: Call, x: LazyTensor) -> LazyTensor:
     return nn.relu(x) if x.dtype.kind == "f" else cnp.maximum(x, 0)
@@ -104,8 +109,9 @@ def _selu(call: Call, x: LazyTensor) -> LazyTensor:
 @register(aten.log_sigmoid_forward)
 def _log_sigmoid_forward(call: Call, x: LazyTensor) -> list[LazyTensor]:
     value = cast(nn.log_sigmoid(x), call.dtype)
-    # The second result is memory for torch's backward pass.
-    return [value, *(cnp.zeros(shape, dtype) for dtype, shape in call.result_types[1:])]
+    # On the CPU torch's backward pass starts from exp(-|x|), the second result; elsewhere that is empty.
+    (dtype, shape), *_ = call.result_types[1:]
+    return [value, cast(cnp.exp(-cnp.absolute(x)), dtype) if shape == x.shape else cnp.zeros(shape, dtype)]
 
 
 @register(aten.rrelu_with_noise)

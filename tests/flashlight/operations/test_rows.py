@@ -326,3 +326,21 @@ def test_the_derivative_of_a_determinant_inside_a_trace(
     (expected,) = torch.autograd.grad(function(other).sum(), other)
     values = cnp.evaluate(slope, inputs={given: other.detach().numpy()})
     np.testing.assert_allclose(values, expected.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("function", [F.hardshrink, F.softshrink])
+def test_the_derivative_of_a_shrinking_function_inside_a_trace(function: Callable[..., torch.Tensor]) -> None:
+    x, new = torch.tensor([-3.0, -0.4, 0.3, 2.0], requires_grad=True), torch.tensor([0.1, -1.0, 0.7, -0.2])
+    with flashlight.tracer.trace():
+        (slope,) = torch.autograd.grad((function(x) * torch.arange(4.0)).sum(), x)
+    np.testing.assert_array_equal(cnp.evaluate(slope), slope.numpy())
+    np.testing.assert_array_equal(cnp.evaluate(slope, inputs={x: new.numpy()}), [0, 1, 2, 0])
+
+
+def test_the_derivative_of_log_sigmoid_inside_a_trace() -> None:
+    """torch's backward pass starts from what the forward pass keeps."""
+    x, new = torch.tensor([-3.0, -0.5, 0.5, 2.0], requires_grad=True), torch.tensor([4.0, -1.0, 0.0, -30.0])
+    with flashlight.tracer.trace():
+        (slope,) = torch.autograd.grad(F.logsigmoid(x).sum(), x)
+    np.testing.assert_allclose(cnp.evaluate(slope), slope.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(cnp.evaluate(slope, inputs={x: new.numpy()}), torch.sigmoid(-new).numpy(), rtol=1e-6)
