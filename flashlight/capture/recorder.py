@@ -30,7 +30,7 @@ from flashlight.comparison import TorchValues
 from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements
 from flashlight.half_precision import widened
 from flashlight.inputs import copied_input
-from flashlight.table import Call, Traits, decomposable_forms, traits_of
+from flashlight.table import Call, Row, Traits, decomposable_forms, traits_of
 
 Operator: TypeAlias = OpOverload[..., Any]
 aten = torch.ops.aten
@@ -196,12 +196,7 @@ class Recorder:
             # The decomposition runs first, because an in-place operation changes the operands that it reads.
             lazies = self._decomposed(call, traits)
         elif traits.row is not None:
-            if not traits.can_decompose:
-                _ = call.result
-            with RowErrors(call, self.scopes):
-                lazies = traits.row(call, *lazy_arguments, **lazy_keywords)
-                if lazies is None and not (traits.is_random or traits.reads_values):
-                    mapped(call.result, _without_graph)
+            lazies = self._by_row(call, traits, traits.row, lazy_arguments, lazy_keywords)
             if lazies is NotImplemented and not call.has_run:
                 # Only the parts run: a draw of the whole and one of the parts would give two different masks.
                 return self._parts(operation, arguments, keywords)
@@ -221,6 +216,18 @@ class Recorder:
             if memory is not None:
                 memory.note_contents()
         return result
+
+    def _by_row(
+        self, call: Call, traits: Traits, row: Row, arguments: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:  # Any: what rows return
+        """Return what the operation's row gives."""
+        if not traits.can_decompose:
+            _ = call.result
+        with RowErrors(call, self.scopes):
+            lazies = row(call, *arguments, **keywords)
+            if lazies is None and not (traits.is_random or traits.reads_values):
+                mapped(call.result, _without_graph)
+        return lazies
 
     def _stops_gradients(self, traits: Traits) -> bool:
         """Return whether autograd does not follow the operation, in a trace in which it follows others: under `no_grad`."""
