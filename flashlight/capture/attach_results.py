@@ -19,7 +19,7 @@ from flashlight.capture.views import OperationView, inverse_of
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of, numpy_dtype
 from flashlight.half_precision import rounded
-from flashlight.nested import NestedTensor
+from flashlight.nested import NestedParts, NestedTensor
 from flashlight.table import Call, Traits
 
 
@@ -155,7 +155,7 @@ class Results:
         return lambda base: flat(row(call, base, *rest, **keywords))[index]
 
     def _checked(self, tensor: torch.Tensor, lazy: Any) -> Any:  # Any: a LazyTensor, of a nested tensor a NestedTensor
-        if isinstance(lazy, NestedTensor):
+        if isinstance(lazy, NestedTensor | NestedParts):
             return lazy
         if not isinstance(lazy, LazyTensor):
             raise OperandError(

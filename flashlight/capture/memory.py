@@ -39,10 +39,11 @@ class Memory:
 
     written_in:  the trace that wrote to it last, None if no trace did
     is_unfilled: whether it is of `torch.empty` and no operation has written to it; C++ may have, through a pointer
+    is_nested:   whether a nested tensor lies in it, whose parts are followed apart: nothing can be written to it
     exported:    elements that Python got as an array, with the checksum of what torch last left in them; else None
     """
 
-    __slots__ = ("exported", "inputs", "is_unfilled", "roots", "version", "views", "written_in")
+    __slots__ = ("exported", "inputs", "is_nested", "is_unfilled", "roots", "version", "views", "written_in")
 
     def __init__(self) -> None:
         self.version = 0
@@ -51,6 +52,7 @@ class Memory:
         self.inputs: list[weakref.ref[TorchInput]] = []
         self.written_in: TraceRecord | None = None
         self.is_unfilled = False
+        self.is_nested = False
         self.exported: tuple[Array, int] | None = None
 
     def export(self, tensor: torch.Tensor) -> None:

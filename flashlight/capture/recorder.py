@@ -11,26 +11,36 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._ops import OpOverload
 
-from composit import nn
-from composit.errors import OperandError, UnsupportedOperationError
+from composit.errors import UnsupportedOperationError
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
+from flashlight.capture.calls import (
+    OF_TORCH,
+    decomposition_of,
+    given_to_write,
+    is_on_meta,
+    kernel_in_python,
+    note_contents,
+    stopped,
+    without_graph,
+)
+from flashlight.capture.layouts import layout_of
 from flashlight.capture.memory import Memory, memory_of
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
+from flashlight.capture.nested_parts import parts_of_results
 from flashlight.capture.read_guards import DRAWING, ReadGuards
-from flashlight.capture.row_errors import RowErrors, unsupported
+from flashlight.capture.row_errors import RowErrors, place_of, unsupported
 from flashlight.capture.tensor_attributes import forget
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import DetachedView, SameView, View
 from flashlight.comparison import TorchValues
 from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements
-from flashlight.half_precision import widened
-from flashlight.inputs import copied_input
-from flashlight.table import Call, Row, Traits, decomposable_forms, traits_of
+from flashlight.half_precision import rounded, widened
+from flashlight.inputs import copied_input, version_of
+from flashlight.table import Call, Row, Traits, traits_of
 
 Operator: TypeAlias = OpOverload[..., Any]
 aten = torch.ops.aten
@@ -44,50 +54,6 @@ _KINDS: dict[Operator, str] = {
     aten._local_scalar_dense.default: "item",
     aten.item.default: "item",
 }
-
-
-def _decomposition_of(operation: Operator) -> Callable[..., Any] | None:
-    """Return torch's decomposition of the operation, into core operations if possible; None if torch has none."""
-    for form in decomposable_forms(operation):
-        function = core_aten_decompositions().get(form) or decomposition_table.get(form)
-        if function is not None:
-            return function
-    return None
-
-
-def _without_graph(result: torch.Tensor) -> None:
-    """Refuse a tensor for which a row gave nothing: it would be a constant, whatever the inputs are.
-
-    Raises:  OperandError
-    """
-    raise OperandError(
-        f"its row gave nothing where torch returned a tensor of shape {tuple(result.shape)}; a row must return lazy tensors, or "
-        "NotImplemented for calls that it does not cover"
-    )
-
-
-def _is_on_meta(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
-    """Return whether an operation computes shapes only: torch's device "meta" holds no values, so that there is nothing to record."""
-    device = keywords.get("device")
-    if device is not None and torch.device(device).type == "meta":
-        return True
-    for argument in arguments:
-        if isinstance(argument, torch.Tensor):
-            if argument.is_meta:
-                return True
-        elif isinstance(argument, list | tuple) and argument and isinstance(argument[0], torch.Tensor):
-            if argument[0].is_meta:
-                return True
-    return False
-
-
-def _stopped(arguments: Any, lazies: Any) -> Any:  # Any: as Recorder._lazy
-    """Return lazy arguments, with those that autograd follows as constants."""
-    if isinstance(arguments, torch.Tensor):
-        return nn.stop_gradient(lazies) if arguments.requires_grad else lazies
-    if isinstance(arguments, list | tuple) and any(isinstance(each, torch.Tensor) for each in flat(arguments)):
-        return [_stopped(argument, lazy) for argument, lazy in zip(arguments, lazies, strict=True)]
-    return lazies
 
 
 class Recorder:
@@ -109,12 +75,15 @@ class Recorder:
         self.is_paused = False
         self.has_unfilled = False
         self._is_inside_function = False
+        self.has_nested = False
         # The last error of an operation: code that is not Python, as that of a scripted module, hands on another one.
         self.raised: BaseException | None = None
         self._resume = resume
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
         self._exports: list[Memory] = []
+        # Of torch.utils.dlpack.to_dlpack, with the tensors whose memory they are.
+        self.capsules: list[tuple[object, torch.Tensor]] = []
 
     def close(self) -> None:
         """End what this thread records: close open scopes."""
@@ -125,6 +94,7 @@ class Recorder:
             self._look_outside(memory)
             memory.exported = None
         self._exports.clear()
+        self.capsules.clear()
 
     def enter(self, module: torch.nn.Module, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         """Open the scope of a module; the tensors given to the outermost one are inputs, whether it uses them or not."""
@@ -162,11 +132,13 @@ class Recorder:
         traits = traits_of(operation)
         if traits.is_composite:
             return self._parts(operation, arguments, keywords)
-        if _is_on_meta(arguments, keywords):
+        if is_on_meta(arguments, keywords):
             return operation(*arguments, **keywords)
         self.num_operations += 1
         if self.has_unfilled and not traits.may_alias:
             self._find_fills(traits, arguments, keywords)
+        if traits.writes and operation.namespace not in OF_TORCH:
+            self._expect_writes(traits, arguments, keywords)
         call = Call(operation, arguments, keywords)
         if operation in _MEMORY_FROM_OUTSIDE:
             result = call.result
@@ -182,16 +154,17 @@ class Recorder:
             }
             stops_gradients = self._stops_gradients(traits)
             if stops_gradients:
-                lazy_arguments = _stopped(arguments, lazy_arguments)
-                lazy_keywords = {name: _stopped(keywords[name], lazy) for name, lazy in lazy_keywords.items()}
+                lazy_arguments = stopped(arguments, lazy_arguments)
+                lazy_keywords = {name: stopped(keywords[name], lazy) for name, lazy in lazy_keywords.items()}
             written = self._written(traits, arguments, keywords)
-        for position in traits.read_arguments:
-            self.reads.mark(lazy_arguments[position], str(operation), arguments[position])
-        if operation is aten.set_.source_Tensor:
-            return self.rebind(arguments[0], arguments[1], lambda: call.result)
-        if traits.row is None and (traits.is_view or traits.moves_view) and self._attach_views(call, traits):
+        with RowErrors(call, self.scopes):
+            is_done = self._recorded_by_memory(call, traits, lazy_arguments, written)
+        if is_done:
             return call.result
         lazies = None
+        if traits.needs_decomposition and written and kernel_in_python(operation) is not None:
+            # What the operation writes, its kernel writes.
+            return self._of_kernel(call)
         if traits.needs_decomposition:
             # The decomposition runs first, because an in-place operation changes the operands that it reads.
             lazies = self._decomposed(call, traits)
@@ -211,10 +184,7 @@ class Recorder:
         if lazies is not None:
             with RowErrors(call, self.scopes):
                 Results(call, traits, lazy_arguments, lazy_keywords, self, stops_gradients).attach(lazies, written)
-        for tensor in written:
-            memory = memory_of(tensor)
-            if memory is not None:
-                memory.note_contents()
+        note_contents(written)
         return result
 
     def _by_row(
@@ -226,7 +196,7 @@ class Recorder:
         with RowErrors(call, self.scopes):
             lazies = row(call, *arguments, **keywords)
             if lazies is None and not (traits.is_random or traits.reads_values):
-                mapped(call.result, _without_graph)
+                mapped(call.result, without_graph)
         return lazies
 
     def _stops_gradients(self, traits: Traits) -> bool:
@@ -244,6 +214,43 @@ class Recorder:
             yield
         finally:
             self._is_inside_function = before
+
+    def _recorded_by_memory(
+        self, call: Call, traits: Traits, lazies: Sequence[Any], written: Sequence[torch.Tensor]
+    ) -> bool:
+        """Record an operation that says which memory tensors have, or that works on parts; return whether it is one."""
+        operation, arguments = call.operation, call.arguments
+        if (self.has_nested or operation is aten._nested_tensor_from_tensor_list.default) and self._of_nested(
+            call, lazies, written
+        ):
+            return True
+        for position in traits.read_arguments:
+            self.reads.mark(lazies[position], str(operation), arguments[position])
+        if operation is aten.set_.source_Tensor:
+            self.rebind(arguments[0], arguments[1], lambda: call.result)
+        elif operation.overloadpacket is aten.resize_ and tuple(arguments[0].shape) != tuple(arguments[1]):
+            self._resize(call, lazies)
+        else:
+            is_view = traits.row is None and (traits.is_view or traits.moves_view)
+            return is_view and self._attach_views(call, traits)
+        _ = call.result
+        return True
+
+    def _of_kernel(self, call: Call) -> object:
+        """Return what the kernel of a custom operation gives, which writes to tensors by operations that are recorded."""
+        kernel = kernel_in_python(call.operation)
+        if kernel is None:
+            raise UnsupportedOperationError(unsupported(call, self.scopes))
+        with self._resume():
+            return kernel(*call.arguments, **call.keywords)
+
+    def _expect_writes(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
+        """Take in the writes that torch has counted before it calls an operation of a user that writes."""
+        for tensor in given_to_write(traits, arguments, keywords):
+            memory, version = memory_of(tensor), version_of(tensor)
+            for traced in [] if memory is None else memory.traced_tensors():
+                if traced.version == version - 1:
+                    traced.version = version
 
     def _parts(self, operation: Operator, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> object:
         with self._resume():
@@ -354,8 +361,42 @@ class Recorder:
         assert before is not None
         if source is not before:
             before.remember_start()
-            add_view(tensor, lazy, source, SameView(), self.trace).starts = before.starts
+            made = add_view(tensor, lazy, source, SameView(), self.trace)
+            made.starts = before.starts
+            self.unsettled.append(made)
         return tensor
+
+    def _of_nested(self, call: Call, lazies: Sequence[Any], written: Sequence[torch.Tensor]) -> bool:
+        """Record an operation that makes or takes nested tensors of known parts; return whether it is one."""
+        parts = parts_of_results(call, lazies, self._resume)
+        if parts is None:
+            return False
+        results = [each for each in flat(call.result) if isinstance(each, torch.Tensor)]
+        if written or len(results) != len(parts):
+            raise UnsupportedOperationError(unsupported(call, self.scopes))
+        self.has_nested = True
+        for result, part in zip(results, parts, strict=True):
+            lazy = self.read(part) if isinstance(part, torch.Tensor) else part
+            add_result(result, lazy, self.trace).memory.is_nested = True
+        return True
+
+    def _resize(self, call: Call, lazies: Sequence[Any]) -> None:
+        """Follow `tensor.resize_(...)`, which changes the shape of a tensor that nobody shares memory with.
+
+        Raises:  UnsupportedOperationError: another tensor is on the memory
+        """
+        tensor, traced = call.arguments[0], traced_tensor_of(call.arguments[0])
+        assert traced is not None, "arguments have been read"
+        shares = [each for each in traced.memory.traced_tensors() if each is not traced and each.tensor() is not None]
+        row = traits_of(call.operation).row
+        if shares or traced.parent is not None or row is None:
+            raise UnsupportedOperationError(unsupported(call, self.scopes))
+        traced.memory.begin_writes(self.trace)
+        lazy = row(call, *lazies)
+        _ = call.result
+        traced.memory.overwrite(traced, rounded(lazy, tensor.dtype))
+        traced.layout = layout_of(tensor)
+        self.unsettled.append(traced)
 
     def _find_fills(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> None:
         """Make constants of tensors of `torch.empty` that C++ has filled through a pointer, as `at::tensor(lengths)` does."""
@@ -383,7 +424,9 @@ class Recorder:
         """Return an argument with lazy tensors; half precision as float32, unless it is wanted as it is stored."""
         if isinstance(argument, torch.Tensor):
             lazy = self.read(argument)
-            return lazy if as_stored or argument.dtype not in HALVES else widened(lazy, argument.dtype)
+            if as_stored or argument.dtype not in HALVES or argument.is_nested:
+                return lazy
+            return widened(lazy, argument.dtype)
         if isinstance(argument, list | tuple) and any(isinstance(item, torch.Tensor) for item in argument):
             return [self._lazy(item, as_stored) for item in argument]
         return argument
@@ -403,12 +446,16 @@ class Recorder:
 
     def _written(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
         """Return the tensors that the operation writes to, after copying the inputs that share their memory."""
-        found = [arguments[at] if at < len(arguments) else keywords.get(name) for at, name in traits.writes]
-        written = [tensor for tensor in flat(found) if isinstance(tensor, torch.Tensor)]
+        written = given_to_write(traits, arguments, keywords)
         for tensor in written:
             self.read(tensor)
             traced = traced_tensor_of(tensor)
             assert traced is not None
+            if traced.memory.is_nested:
+                raise UnsupportedOperationError(
+                    f"trace: torch writes into memory of a nested tensor{place_of(self.scopes)}\nIts parts are followed one by one; "
+                    "expected no write; write to the parts before they are joined, or to the result of to_padded_tensor()"
+                )
             if not traits.moves_view:
                 traced.memory.begin_writes(self.trace)
         return written
@@ -437,7 +484,7 @@ class Recorder:
         return self._decomposed(call, traits)
 
     def _decomposed(self, call: Call, traits: Traits) -> Any:  # Any: lazy results
-        function = _decomposition_of(call.operation)
+        function = decomposition_of(call.operation)
         if function is None:
             raise UnsupportedOperationError(unsupported(call, self.scopes))
         keywords = {name: value for name, value in call.keywords.items() if name not in traits.out_arguments}

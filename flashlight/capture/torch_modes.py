@@ -116,6 +116,8 @@ def torch_patches() -> tuple[Patch, ...]:
         Patch(tensor, "_make_subclass", _made_of_class),
         Patch(tensor, "__deepcopy__", _copying),
         Patch(torch.nn.Parameter, "__deepcopy__", _copying),
+        *(Patch(module, "from_dlpack", _importing) for module in (torch, torch.utils.dlpack)),
+        *(Patch(module, "to_dlpack", _exporting) for module in (torch, torch.utils.dlpack)),
         Patch(torch.utils, "swap_tensors", _swapping),
         Patch(torch, "compile", _compiling),
         *_eager_patches(),
@@ -262,6 +264,35 @@ def _data(original: Any) -> Any:  # Any: torch's descriptor, and the property in
         recorder.rebind(tensor, other, lambda: original.__set__(tensor, other))
 
     return property(get, put)
+
+
+def _exporting(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def to_dlpack(tensor: torch.Tensor) -> object:
+        capsule: object = original(tensor)
+        recorder = active_recorder()
+        if recorder is not None and not recorder.is_paused:
+            recorder.capsules.append((capsule, tensor))
+        return capsule
+
+    return to_dlpack
+
+
+def _importing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def from_dlpack(given: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        recorder = active_recorder()
+        if recorder is None or recorder.is_paused:
+            outside: torch.Tensor = original(given, *args, **kwargs)
+            return outside
+        known = (tensor for capsule, tensor in recorder.capsules if capsule is given)
+        source = given if isinstance(given, torch.Tensor) else next(known, None)
+        with _pause(recorder):
+            made: torch.Tensor = original(given, *args, **kwargs)
+        is_shared = source is not None and made.data_ptr() == source.data_ptr()
+        return _aliased(made, source) if source is not None and is_shared else made
+
+    return from_dlpack
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from flashlight.operations import (
     dropout,
     elementwise,
     fourier,
+    histograms,
     indexing,
     jagged,
     linear_algebra,
@@ -21,6 +22,7 @@ from flashlight.operations import (
     optimizers,
     padding,
     pooling,
+    prims,
     quantization,
     questions,
     recurrent,
@@ -43,6 +45,7 @@ __all__ = [
     "dropout",
     "elementwise",
     "fourier",
+    "histograms",
     "indexing",
     "jagged",
     "linear_algebra",
@@ -54,6 +57,7 @@ __all__ = [
     "optimizers",
     "padding",
     "pooling",
+    "prims",
     "quantization",
     "questions",
     "recurrent",
@@ -67,3 +71,4 @@ __all__ = [
 ]
 
 lists_of_tensors.register_lists()
+prims.register_primitives()

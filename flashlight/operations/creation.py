@@ -39,6 +39,7 @@ def _fill(call: Call, x: LazyTensor, value: LazyTensor | complex) -> LazyTensor:
     aten.zeros_like,
     aten.new_zeros,
     aten.zero,
+    aten._efficientzerotensor,
     aten.empty.memory_format,
     aten.empty_like,
     aten.new_empty,
@@ -46,7 +47,6 @@ def _fill(call: Call, x: LazyTensor, value: LazyTensor | complex) -> LazyTensor:
     aten.empty_permuted,
     aten.new_empty_strided,
     # Tangents in forward mode of autograd: zeros without memory, and zeros shaped and strided like another tensor.
-    aten._efficientzerotensor,
     aten._new_zeros_with_same_feature_meta,
 )
 def _zeros(call: Call, *how: object, **more: object) -> LazyTensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit.errors import UnsupportedOperationError
 from composit.nn.operations.complex_parts import complex_from_parts
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, promote
@@ -217,10 +218,12 @@ def _fraction(call: Call, x: LazyTensor) -> LazyTensor:
 
 
 @register(aten.nextafter)
-def _next_number(call: Call, x: LazyTensor, y: LazyTensor) -> object:
+def _next_number(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
     if call.half is not None:
-        # The steps of half precision are others than those of float32, in which rows compute.
-        return NotImplemented
+        raise UnsupportedOperationError(
+            f"trace: torch called {call.operation} on {call.half}; expected float32 or float64, since half precision has other steps "
+            "than float32, in which it is computed; convert the tensors with .float()"
+        )
     return cnp.nextafter(*promote(call, x, y))
 
 

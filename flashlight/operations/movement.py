@@ -71,6 +71,14 @@ def _convert(call: Call, x: LazyTensor | complex, *how: object, **more: object) 
     return scalar_tensor(typed(x, call.dtype)) if isinstance(x, complex | float | int) else cast(x, call.dtype)
 
 
+@register(aten.resize)
+def _resize(call: Call, x: LazyTensor, size: Sequence[int], **how: object) -> LazyTensor:
+    # The elements stay where they are in memory, and what is new has no value yet.
+    length = math.prod(size)
+    flat = cnp.reshape(x, (-1,))[:length]
+    return cnp.reshape(cnp.pad(flat, (0, length - flat.shape[0])), tuple(size))
+
+
 @register(aten.copy)
 def _overwrite(call: Call, x: LazyTensor, source: LazyTensor, non_blocking: bool = False) -> LazyTensor:
     return _spread(cast(source, call.dtype), call.shape)

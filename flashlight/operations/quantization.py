@@ -63,3 +63,56 @@ def _per_channel(
 )
 def _backward(call: Call, g: LazyTensor, mask: LazyTensor) -> LazyTensor:
     return cnp.where(mask, g, 0)
+
+
+@register(aten._fake_quantize_learnable_per_tensor_affine)
+def _learnable(
+    call: Call,
+    x: LazyTensor,
+    scale: LazyTensor,
+    zero_point: LazyTensor,
+    quant_min: int,
+    quant_max: int,
+    grad_factor: float = 1.0,
+) -> LazyTensor:
+    return _learned(x, scale, zero_point, (quant_min, quant_max), grad_factor, (1,) * x.ndim)
+
+
+@register(aten._fake_quantize_learnable_per_channel_affine)
+def _learnable_per_channel(
+    call: Call,
+    x: LazyTensor,
+    scale: LazyTensor,
+    zero_point: LazyTensor,
+    axis: int,
+    quant_min: int,
+    quant_max: int,
+    grad_factor: float = 1.0,
+) -> LazyTensor:
+    shape = (1,) * (axis % x.ndim) + (-1,) + (1,) * (x.ndim - 1 - axis % x.ndim)
+    return _learned(x, scale, zero_point, (quant_min, quant_max), grad_factor, shape)
+
+
+def _learned(
+    x: LazyTensor,
+    scale: LazyTensor,
+    zero_point: LazyTensor,
+    limits: tuple[int, int],
+    factor: float,
+    shape: tuple[int, ...],
+) -> LazyTensor:
+    """Return x rounded to multiples of a scale that is learned; rounding has the derivative of the identity."""
+    width, zero = (cnp.reshape(_slower(cast(each, x.dtype), factor), shape) for each in (scale, zero_point))
+    # torch rounds the zero point by cutting off what is behind the point.
+    whole = zero + nn.stop_gradient(cnp.trunc(cnp.clip(zero + 0.5, *limits)) - zero)
+    steps = x / width + whole
+    rounded = cnp.clip(steps + nn.stop_gradient(cnp.rint(steps) - steps), *limits)
+    result: LazyTensor = (rounded - whole) * width
+    return cast(result, x.dtype)
+
+
+def _slower(parameter: LazyTensor, factor: float) -> LazyTensor:
+    """Return a parameter whose gradient is multiplied by a factor."""
+    if factor == 1:
+        return parameter
+    return cnp.add(parameter * factor, nn.stop_gradient(parameter * (1 - factor)))

@@ -30,6 +30,7 @@ _CAPTURE = Order(
         (
             "flashlight.capture.higher_order",
             "flashlight.capture.module_scopes",
+            "flashlight.capture.nested_parts",
             "flashlight.capture.patches",
             "flashlight.capture.read_guards",
             "flashlight.capture.scatter",
@@ -41,6 +42,7 @@ _CAPTURE = Order(
         ("flashlight.capture.memory",),
         ("flashlight.capture.traced_tensors",),
         ("flashlight.capture.attach_results",),
+        ("flashlight.capture.calls",),
         ("flashlight.capture.recorder",),
         ("flashlight.capture.autograd_functions", "flashlight.capture.torch_modes"),
         ("flashlight.capture",),

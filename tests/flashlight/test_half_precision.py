@@ -234,6 +234,17 @@ def test_the_composit_backend_of_torch_compile_gives_half_precision(dtype: torch
 
 
 @of_both
+def test_a_captured_function_returns_half_precision_each_time(dtype: torch.dtype) -> None:
+    model, (x, new) = model_of(dtype), some(dtype)
+    captured = flashlight.capture(model)
+    with torch.no_grad():
+        for given in (x, new):
+            y = captured(given)
+            assert y.dtype is dtype
+            np.testing.assert_allclose(as_array(y), as_array(model(given)), atol=4 * HALF_UNITS[dtype])
+
+
+@of_both
 def test_steps_of_half_precision_are_refused(dtype: torch.dtype) -> None:
     x, y = some(dtype)
     with pytest.raises(UnsupportedOperationError, match="nextafter"), trace():

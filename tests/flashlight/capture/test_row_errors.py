@@ -20,9 +20,18 @@ from flashlight.tracer import trace
 X = torch.tensor([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]])
 
 
-@torch.library.custom_op("flashlight_tests::unknown", mutates_args=())
-def unknown(x: torch.Tensor) -> torch.Tensor:
+# Not by torch.library.custom_op, whose functions a trace sees.
+torch.library.define("flashlight_tests::unknown", "(Tensor x) -> Tensor")
+
+
+@torch.library.impl("flashlight_tests::unknown", "default")
+def _unknown(x: torch.Tensor) -> torch.Tensor:
     return x * 3
+
+
+def unknown(x: torch.Tensor) -> torch.Tensor:
+    result: torch.Tensor = torch.ops.flashlight_tests.unknown(x)
+    return result
 
 
 class Unknown(nn.Module):

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils import rnn
 
 import composit as cnp
-from composit.errors import GuardError
+from composit.errors import GuardError, UnsupportedOperationError
 from composit.nn import chain_rule
 from flashlight.tracer import trace
 
@@ -39,10 +39,31 @@ def _jagged(x: Tensor, y: Tensor) -> Any:
     return layer(nested).to_padded_tensor(-1.0), F.gelu(nested).values(), (nested * 2).unbind(), nested.sum(-1).values()
 
 
+def _jagged_attention(x: Tensor, y: Tensor) -> Any:
+    nested = torch.nested.nested_tensor([x, y], layout=torch.jagged)
+    heads = nested.view(2, -1, 2, 2).transpose(1, 2)
+    mixed = F.scaled_dot_product_attention(heads, heads, heads)
+    return mixed.transpose(1, 2).reshape(2, -1, 4).values()
+
+
+def _strided(x: Tensor, y: Tensor) -> Any:
+    nested = torch.nested.as_nested_tensor([x, y])
+    layer, norm = nn.Linear(4, 3), nn.LayerNorm(4)
+    padded = [
+        layer(nested),
+        torch.softmax(nested, -1),
+        norm(nested) + nested * 2,
+        torch.bmm(nested, nested.transpose(1, 2)),
+    ]
+    return [each.to_padded_tensor(-1.0) for each in padded], torch.relu(nested).unbind()
+
+
 PROGRAMS: dict[str, Callable[[Tensor, Tensor], Any]] = {
     "a bidirectional layer on padded sequences": _packed,
     "a layer on a list of sequences": _packed_list,
-    "a nested tensor": _jagged,
+    "a nested tensor of rows behind each other": _jagged,
+    "attention of a nested tensor": _jagged_attention,
+    "a nested tensor of parts": _strided,
 }
 
 
@@ -104,3 +125,15 @@ def test_all_parts_of_memory_that_torch_fills_through_a_pointer_are_known() -> N
         _, lengths = rnn.pad_packed_sequence(packed)
         parts = [part * 2 for part in lengths.unbind()]
     assert cnp.evaluate(parts) == [6, 4]
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_writes_into_nested_tensors_and_what_joins_their_parts_are_refused() -> None:
+    with trace():
+        nested = torch.nested.nested_tensor([torch.ones(2, 3), torch.ones(1, 3)])
+        with pytest.raises(UnsupportedOperationError, match="mul_"):
+            nested.mul_(2)
+        with pytest.raises(UnsupportedOperationError, match="followed one by one"):
+            nested.unbind()[0].add_(1)
+        with pytest.raises(UnsupportedOperationError, match="select"):
+            _ = nested[0]

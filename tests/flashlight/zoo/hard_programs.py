@@ -1,7 +1,7 @@
 """Hard programs: memory, indices, control flow and torch's odd corners.
 
-Those of networks are in network_programs.py, of training in training_programs.py, and those that mix torch's tools in
-composed_programs.py.
+Those of networks are in network_programs.py, of training in training_programs.py, of torch's tools in tool_programs.py, and those that mix
+these in composed_programs.py.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.flashlight.zoo import composed_programs, network_programs, training_programs
+from tests.flashlight.zoo import composed_programs, network_programs, tool_programs, training_programs
 from tests.flashlight.zoo.case import Case, Program
 from tests.flashlight.zoo.programs import PROGRAMS, program
 
-__all__ = ["cases", "composed_programs", "network_programs", "training_programs"]
+__all__ = ["cases", "composed_programs", "network_programs", "tool_programs", "training_programs"]
 
 
 def cases() -> list[Case]:
@@ -319,4 +319,4 @@ def views_as_data(x: torch.Tensor) -> Any:
     return parameter * 3, parameter.detach().sum()
 
 
-assert len(PROGRAMS) >= 60
+assert len(PROGRAMS) >= 110

@@ -12,6 +12,7 @@ def program(**shapes: tuple[int, ...]) -> Callable[[Callable[..., Any]], Callabl
     """Add a function to the programs; shapes: of its arguments."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        assert function.__name__ not in PROGRAMS, f"two programs are called {function.__name__}"
         PROGRAMS[function.__name__] = (function, shapes)
         return function
 

@@ -1,0 +1,90 @@
+"""What is known of a call before it is recorded: what it writes to, what stands for an operation that has no row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch._decomp import core_aten_decompositions, decomposition_table
+from torch._library.custom_ops import OPDEFS
+from torch._ops import OpOverload
+
+from composit import nn
+from composit.errors import OperandError
+from flashlight.capture.attach_results import flat
+from flashlight.capture.memory import memory_of
+from flashlight.table import Traits, decomposable_forms
+
+Operator: TypeAlias = OpOverload[..., Any]
+
+# Of their operations torch counts a write when they have ended.
+OF_TORCH = frozenset(("aten", "prims", "prim"))
+
+
+def given_to_write(traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
+    """Return the tensors that an operation is given to write to."""
+    found = [arguments[at] if at < len(arguments) else keywords.get(name) for at, name in traits.writes]
+    return [tensor for tensor in flat(found) if isinstance(tensor, torch.Tensor)]
+
+
+def without_graph(result: torch.Tensor) -> None:
+    """Refuse a tensor for which a row gave nothing: it would be a constant, whatever the inputs are.
+
+    Raises:  OperandError
+    """
+    raise OperandError(
+        f"its row gave nothing where torch returned a tensor of shape {tuple(result.shape)}; a row must return lazy tensors, or "
+        "NotImplemented for calls that it does not cover"
+    )
+
+
+def is_on_meta(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+    """Return whether an operation computes shapes only: torch's device "meta" holds no values, so that there is nothing to record."""
+    device = keywords.get("device")
+    if device is not None and torch.device(device).type == "meta":
+        return True
+    for argument in arguments:
+        if isinstance(argument, torch.Tensor):
+            if argument.is_meta:
+                return True
+        elif isinstance(argument, list | tuple) and argument and isinstance(argument[0], torch.Tensor):
+            if argument[0].is_meta:
+                return True
+    return False
+
+
+def decomposition_of(operation: Operator) -> Callable[..., Any] | None:
+    """Return torch's decomposition of the operation, into core operations if possible; None if torch has none."""
+    for form in decomposable_forms(operation):
+        function = core_aten_decompositions().get(form) or decomposition_table.get(form)
+        if function is not None:
+            return function
+    return kernel_in_python(operation)
+
+
+def kernel_in_python(operation: Operator) -> Callable[..., Any] | None:
+    """Return the function of an operation that torch.library.custom_op made, which may consist of operations; else None."""
+    definition = OPDEFS.get(operation._schema.name)
+    if definition is None:
+        return None
+    kernels = definition._backend_fns
+    kernel: Callable[..., Any] | None = kernels.get("cpu") or kernels.get(None)
+    return kernel
+
+
+def stopped(arguments: Any, lazies: Any) -> Any:  # Any: as Recorder._lazy
+    """Return lazy arguments, with those that autograd follows as constants."""
+    if isinstance(arguments, torch.Tensor):
+        return nn.stop_gradient(lazies) if arguments.requires_grad else lazies
+    if isinstance(arguments, list | tuple) and any(isinstance(each, torch.Tensor) for each in flat(arguments)):
+        return [stopped(argument, lazy) for argument, lazy in zip(arguments, lazies, strict=True)]
+    return lazies
+
+
+def note_contents(written: Sequence[torch.Tensor]) -> None:
+    """Take what tensors hold that Python got as arrays for what torch left in them."""
+    for tensor in written:
+        memory = memory_of(tensor)
+        if memory is not None:
+            memory.note_contents()
