@@ -15,7 +15,7 @@ from composit.locks import fork_safe_lock
 from composit.node import Node
 from composit.operation import Operation, Shape
 from composit.types import LazyTensor
-from composit.value import Value
+from composit.value import Value, identity_of
 from flashlight.sizes.replay import Replay
 from flashlight.sizes.symbols import worded
 from flashlight.sizes.tape import DynamicInput, Tape
@@ -39,9 +39,13 @@ class SizedProgram:
 
     def __init__(self, tape: Tape, finals: Sequence[Final]) -> None:
         self._tape = tape
-        # By id, with the node to compare: another one may get the id of one that is gone.
         self._numbers = sorted({index for index, _, _ in finals})
-        self._finals = {(id(reference()), result): (index, reference) for index, result, reference in finals}
+        alive = [(index, result, reference, reference()) for index, result, reference in finals]
+        self._finals = {
+            identity_of(node, result): (index, reference)
+            for index, result, reference, node in alive
+            if node is not None
+        }
         self._graphs: OrderedDict[tuple[int, ...], Resized] = OrderedDict()
         self._lock = fork_safe_lock()
 
@@ -92,7 +96,8 @@ class SizedProgram:
         return lambda number: self._tape.sizes.value_of(number, sizes)
 
     def _index_of(self, output: Value) -> int | None:
-        index, reference = self._finals.get((id(output.node), output.index), (None, None))
+        # The node is compared too: another one may have got the identity of one that is gone.
+        index, reference = self._finals.get(output.identity, (None, None))
         return index if reference is not None and reference() is output.node else None
 
     def _input_of(self, operation: Operation) -> DynamicInput | None:

@@ -199,6 +199,9 @@ class _Fusion:
         """Let a group run within a later one that reads its results: the averages of Adam, and the weights computed from both."""
         if number == last or self.records[number] + self.records[last] > most_records:
             return
+        written = {view.buffer for view in (*written_views(self.groups[number]), *written_views(self.groups[last]))}
+        if not written.isdisjoint(self.scattered):
+            return  # a chain of joined arrays would pile up in one kernel, where each link can run the same code
         merged = merge(self.groups[number], self.groups[last])
         if merged is None or not self._can_run_within(number, last):
             return
