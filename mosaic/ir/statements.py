@@ -77,18 +77,26 @@ class Definition(Kind):
         if kept == self.result.extents and reduced == self.reduced:
             return self
         result = self.result.reshape(kept)
-        shape = kept + reduced
-        if result is None or any(
-            _reshape_domain(view, self, shape, len(kept)) is None for view in views(self.expression)
-        ):
+        if result is None:
             return None
+        changed: dict[View, View] = {}
+        for view in views(self.expression):
+            seen = _reshape_domain(view, self, kept + reduced, len(kept))
+            if seen is None:
+                return None
+            changed[view] = seen
+        expression = map_views(self.expression, changed.__getitem__)
+        return replace(self, result=result, reduced=reduced, expression=expression)
 
-        def reshape(view: View) -> View:
-            changed = _reshape_domain(view, self, shape, len(kept))
-            assert changed is not None
-            return changed
-
-        return replace(self, result=result, reduced=reduced, expression=map_views(self.expression, reshape))
+    def without_unit_axes(self) -> Definition:
+        """Return the same computation without its axes of extent 1."""
+        unit = [axis for axis, extent in enumerate(self.domain) if extent == 1]
+        if not unit:
+            return self
+        result = self.result.drop_axes([axis for axis in unit if axis < self.result.ndim])
+        reduced = tuple(extent for extent in self.reduced if extent != 1)
+        expression = map_views(self.expression, lambda view: view.drop_axes(unit))
+        return replace(self, result=result, reduced=reduced, expression=expression)
 
     def transposed(self, order: Sequence[int]) -> Definition:
         """Return the same computation with its kept axes in another order."""

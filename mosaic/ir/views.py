@@ -160,9 +160,8 @@ class View:
     def drop_axes(self, axes: Sequence[int]) -> View:
         """Return the view without these axes, at their index 0."""
         keep = [axis for axis in range(self.ndim) if axis not in axes]
-        return replace(
-            self, extents=tuple(self.extents[axis] for axis in keep), strides=tuple(self.strides[axis] for axis in keep)
-        )
+        extents, strides = (tuple(each[axis] for axis in keep) for each in (self.extents, self.strides))
+        return View(self.buffer, self.offset, extents, strides)
 
     def slice_axis(self, axis: int, start: Number, count: Number, step: int = 1) -> View:
         """Return `count` elements of one axis from `start`, `step` apart; both may move with loops."""

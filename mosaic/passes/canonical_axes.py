@@ -67,11 +67,7 @@ def _lies_in_order(strides: Sequence[int]) -> bool:
 
 def without_unit_axes(definition: Definition) -> Definition:
     """Return the definition with axes of length 1 dropped."""
-    kept = tuple(extent for extent in definition.result.extents if extent != 1)
-    reduced = tuple(extent for extent in definition.reduced if extent != 1)
-    result = definition.reshaped(kept, reduced)
-    assert result is not None, "axes of length 1 can always be dropped"
-    return without_idle_reducer(result)
+    return without_idle_reducer(definition.without_unit_axes())
 
 
 def without_idle_reducer(definition: Definition) -> Definition:

@@ -89,9 +89,8 @@ def _(group: Group, output: Buffer, given: Buffer) -> bool:
     if group.turns:
         return False
     writers = [each for each in group.stages if any(view.buffer is output for view in each.writes())]
-    if (
-        len(writers) > 1
-    ):  # of parts, as in the derivative of max_pool: an earlier one may overwrite what a later one reads
+    # Of parts, as in the derivative of max_pool, an earlier one may overwrite what a later one reads.
+    if len(writers) > 1:
         return False
     (stage,) = writers
     if group.is_of_rows:
