@@ -160,7 +160,7 @@ class View:
     def drop_axes(self, axes: Sequence[int]) -> View:
         """Return the view without these axes, at their index 0."""
         keep = [axis for axis in range(self.ndim) if axis not in axes]
-        extents, strides = (tuple(each[axis] for axis in keep) for each in (self.extents, self.strides))
+        extents, strides = tuple(self.extents[axis] for axis in keep), tuple(self.strides[axis] for axis in keep)
         return View(self.buffer, self.offset, extents, strides)
 
     def slice_axis(self, axis: int, start: Number, count: Number, step: int = 1) -> View:
