@@ -1,12 +1,10 @@
 """One process that captures and compiles BERT-base and says, as JSON, how long that took and how much memory it keeps."""
 
-import ctypes
 import gc
 import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +14,7 @@ import transformers.models.bert.modeling_bert  # noqa: F401  # its import is no 
 import flashlight
 import mosaic
 from benchmarks.bert.workload import Sizes, Workload
-
-
-def _resident_mib() -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError("/proc/self/status has no line VmRSS")
+from benchmarks.resident import resident_mib, settled_mib
 
 
 def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:  # Any: what the work returns
@@ -67,18 +59,17 @@ def probe(num_threads: int) -> dict[str, float]:
     """The figures of one process."""
     torch.set_num_threads(num_threads)
     _load_torch(num_threads)
-    import_mib = _resident_mib()
+    import_mib = resident_mib()
     figures: dict[str, float] = {}
     model = _compiled(num_threads, figures)
     gc.collect()
     for _ in range(3):
         model(np.zeros((1, Sizes().sequence), np.int64))
     buffers = model.buffers
-    figures["growth_mib"] = _resident_mib() - import_mib
+    figures["growth_mib"] = resident_mib() - import_mib
     # What torch and the graph freed after compiling stays with glibc, which may use it for something else.
-    ctypes.CDLL(None).malloc_trim(0)
     return figures | {
-        "trimmed_growth_mib": _resident_mib() - import_mib,
+        "trimmed_growth_mib": settled_mib() - import_mib,
         "arena_mib": buffers.arena_bytes / 2**20,
         "without_reuse_mib": buffers.bytes_without_reuse / 2**20,
         "least_mib": buffers.lower_bound_bytes / 2**20,

@@ -7,8 +7,6 @@ loaded and used once, without the outputs; the same is measured for torch's own 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import json
 import os
 import subprocess
@@ -18,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +24,7 @@ import flashlight
 import mosaic
 from benchmarks.measure import run_interleaved
 from benchmarks.models.workload import Workload, arrays_of
+from benchmarks.resident import forget_largest, largest_mib, settled_mib
 
 _NUM_ROUNDS = 5
 
@@ -93,26 +91,12 @@ def _probe(workload: Workload) -> Figures:
 
 def _memory(work: Callable[[], Any]) -> tuple[float, float, Any]:
     """Return the largest size while it runs and that after it, without what it returns, and what it returns."""
-    before = _settled_mib()
-    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
+    before = settled_mib()
+    forget_largest()
     output = work()
-    peak = _mib("VmHWM")
+    peak = largest_mib()
     outputs = sum(array.nbytes for array in arrays_of(output)) / 2**20
-    return peak - before - outputs, _settled_mib() - before - outputs, output
-
-
-def _settled_mib() -> float:
-    """Return what is resident once garbage is given back to the system."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return _mib("VmRSS")
-
-
-def _mib(field: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(f"/proc/self/status has no line {field}")
+    return peak - before - outputs, settled_mib() - before - outputs, output
 
 
 if __name__ == "__main__":

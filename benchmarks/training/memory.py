@@ -6,14 +6,12 @@ compilers and thread pools that every program needs count as imported; weights, 
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.resident import forget_largest, largest_mib, settled_mib
 from benchmarks.training.cases import Case, cases
 from benchmarks.training.contenders import prepare
 
@@ -28,15 +26,15 @@ def peak_mib(name: str, case: Case, num_threads: int) -> float:
 
 def _measured(name: str, case: Case, num_threads: int) -> float:
     _tiny_step(name, num_threads)
-    before = _settled_mib()
+    before = settled_mib()
     step = prepare(name, case, num_threads)
     for _ in range(2):  # compilers run now
         step()
-    _settled_mib()
-    Path("/proc/self/clear_refs").write_text("5")  # the largest size so far is forgotten
+    settled_mib()
+    forget_largest()
     for _ in range(_NUM_STEPS):
         step()
-    return _mib("VmHWM") - before
+    return largest_mib() - before
 
 
 def _tiny_step(name: str, num_threads: int) -> None:
@@ -46,20 +44,6 @@ def _tiny_step(name: str, num_threads: int) -> None:
     step = prepare(name, Case("tiny", "mlp", parameters, np.ones((2, 4), np.float32), np.array([0, 1])), num_threads)
     for _ in range(2):
         step()
-
-
-def _settled_mib() -> float:
-    """Return what is resident once garbage is given back to the system."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return _mib("VmRSS")
-
-
-def _mib(field: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(f"/proc/self/status has no line {field}")
 
 
 if __name__ == "__main__":

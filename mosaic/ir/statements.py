@@ -88,16 +88,6 @@ class Definition(Kind):
         expression = map_views(self.expression, changed.__getitem__)
         return replace(self, result=result, reduced=reduced, expression=expression)
 
-    def without_unit_axes(self) -> Definition:
-        """Return the same computation without its axes of extent 1."""
-        unit = [axis for axis, extent in enumerate(self.domain) if extent == 1]
-        if not unit:
-            return self
-        result = self.result.drop_axes([axis for axis in unit if axis < self.result.ndim])
-        reduced = tuple(extent for extent in self.reduced if extent != 1)
-        expression = map_views(self.expression, lambda view: view.drop_axes(unit))
-        return replace(self, result=result, reduced=reduced, expression=expression)
-
     def transposed(self, order: Sequence[int]) -> Definition:
         """Return the same computation with its kept axes in another order."""
         axes = (*order, *range(self.result.ndim, len(self.domain)))

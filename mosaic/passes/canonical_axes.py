@@ -67,7 +67,13 @@ def _lies_in_order(strides: Sequence[int]) -> bool:
 
 def without_unit_axes(definition: Definition) -> Definition:
     """Return the definition with axes of length 1 dropped."""
-    return without_idle_reducer(definition.without_unit_axes())
+    unit = [axis for axis, extent in enumerate(definition.domain) if extent == 1]
+    if unit:
+        result = definition.result.drop_axes([axis for axis in unit if axis < definition.result.ndim])
+        reduced = tuple(extent for extent in definition.reduced if extent != 1)
+        expression = map_views(definition.expression, lambda view: view.drop_axes(unit))
+        definition = replace(definition, result=result, reduced=reduced, expression=expression)
+    return without_idle_reducer(definition)
 
 
 def without_idle_reducer(definition: Definition) -> Definition:

@@ -84,11 +84,7 @@ def _adam(
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
         rate, of_root, rest, of_gradient, of_square = factors
-        g = gradient
-        if is_used(weight_decay) and is_decoupled:
-            parameter = rest.times(parameter)
-        elif is_used(weight_decay):
-            g = g + weight_decay * parameter
+        parameter, g = _decayed(parameter, gradient, weight_decay, rest if is_decoupled else None)
         mean, square = first * slots[0] + of_gradient.times(g), second * slots[1] + of_square.times(g * g)
         largest = cnp.maximum(slots[2], square) if keeps_maximum else square
         root = of_root.times(cnp.sqrt(largest))
@@ -97,6 +93,13 @@ def _adam(
 
     count = 3 if keeps_maximum else 2
     return optimizer_of(name, rule, learning_rate, lambda p: [zeros_like(p) for _ in range(count)], shared)
+
+
+def _decayed(parameter: Any, gradient: Any, weight_decay: float, kept: Factor | None) -> tuple[Any, Any]:
+    """Return parameter and gradient with the decay in one of them: in the parameter if a factor is given, that keeps the rest."""
+    if not is_used(weight_decay):
+        return parameter, gradient
+    return (parameter, gradient + weight_decay * parameter) if kept is None else (kept.times(parameter), gradient)
 
 
 def _corrected(rate: Any, number: Any, first: float, second: float) -> list[Factor]:
@@ -154,11 +157,7 @@ def nadam(
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
         of_root, now, later, by_now, by_later, kept, of_gradient, of_square = factors
-        g = gradient
-        if is_used(weight_decay) and is_decoupled:
-            parameter = kept.times(parameter)
-        elif is_used(weight_decay):
-            g = g + weight_decay * parameter
+        parameter, g = _decayed(parameter, gradient, weight_decay, kept if is_decoupled else None)
         mean, square = first * slots[0] + of_gradient.times(g), second * slots[1] + of_square.times(g * g)
         # As in torch, each parameter keeps its own product of momenta.
         product = slots[2] * now.value
@@ -204,11 +203,7 @@ def radam(
 
     def rule(parameter: Any, gradient: Any, slots: Slots, factors: Sequence[Factor]) -> tuple[Any, Slots]:
         adaptive, plain, kept, of_gradient, of_square = factors
-        g = gradient
-        if is_used(weight_decay) and is_decoupled:
-            parameter = kept.times(parameter)
-        elif is_used(weight_decay):
-            g = g + weight_decay * parameter
+        parameter, g = _decayed(parameter, gradient, weight_decay, kept if is_decoupled else None)
         mean, square = first * slots[0] + of_gradient.times(g), second * slots[1] + of_square.times(g * g)
         step = adaptive.times(mean / (cnp.sqrt(square) + epsilon)) + plain.times(mean)
         return parameter - step, (mean, square)
