@@ -32,7 +32,7 @@ class Case:
     arrays: tuple[Array, ...]
 
     def run(self) -> object:
-        """What numpy gives."""
+        """Return numpy's result."""
         return self.operation(np, *self.arrays)
 
 

@@ -216,7 +216,7 @@ def _evaluate_on(
     outputs = [value_of(handle) for handle in handles]
     given = tensors_given(inputs, outputs)
     outputs, replacements = _at_shapes_given(outputs, given, list(inputs.values()))
-    # At other shapes, all inputs that change have to be given, also those that only reads depend on.
+    # For other shapes all inputs are given that change. Some of them may matter only for what Python read.
     is_resized = replacements is not given
     arrays = [_fitting(handle, value) for handle, value in zip(replacements, inputs.values(), strict=True)]
     cuts = [value_of(handle) for handle in replacements]

@@ -330,7 +330,7 @@ class Input(Operation):
     __slots__ = ("__weakref__", "_array", "_token", "_type")
     # Whether other values can be given for it while no tensor points to it: then its reads are kept for ever.
     outlives_handles: ClassVar[bool] = False
-    # What builds the graph again for an array of another shape; a subclass may have one.
+    # Builds the graph again for an array of another shape. Only some subclasses can.
     sized_program: SizedProgram | None = None
     kind = OperationKind.INPUT
 

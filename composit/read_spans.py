@@ -22,7 +22,7 @@ _MOST_SEEN = 8  # elements, more than a text shows
 
 @dataclass(slots=True)
 class SeenRead:
-    """What is kept of the reads of one kind at one line when their guards are gone, for reports.
+    """The reads of one kind at one line, as reports show them. It outlives their guards.
 
     value: what the first read gave, or its first and last elements; after: as `Guard.after`, of the first
     """

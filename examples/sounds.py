@@ -105,7 +105,7 @@ def _decoded(data: NDArray[np.uint8]) -> Floats:
 
 
 def _resampled(samples: Floats, rate: int) -> Floats:
-    """Return the samples at the detector's rate: the same frequencies, without those that the new rate cannot hold."""
+    """Return the samples at the detector's rate. Frequencies above half of that rate are dropped."""
     if rate == RATE:
         return samples
     size = max(1, round(samples.size * RATE / rate))

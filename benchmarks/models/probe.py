@@ -31,7 +31,7 @@ _NUM_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one process measured.
+    """The figures of one process.
 
     islands: operations that numpy runs between regions of machine code, and how many times each
     capture_multiple: the time of a capture over that of torch's own forward

@@ -1,4 +1,4 @@
-"""What a contender is given: which model, and how many threads; each builds the model in its own process."""
+"""A model by name and a number of threads. Each contender gets both, and builds the model in its own process."""
 
 from __future__ import annotations
 

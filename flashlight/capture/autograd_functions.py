@@ -104,7 +104,7 @@ class _FunctionCall:
 
 
 class Backward:
-    """What the backward of one call gives. operands: of the node: results and inputs as they were in the trace."""
+    """The gradients from the backward of one call. operands: of the node, which are results and inputs as they were in the trace."""
 
     __slots__ = ("_call", "_key", "_operands")
 

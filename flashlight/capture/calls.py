@@ -1,4 +1,4 @@
-"""What is known of a call before it is recorded: what it writes to, what stands for an operation that has no row."""
+"""Questions about a call before it is recorded: which tensors it writes to, and into which parts an operation without a row falls."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def kernel_in_python(operation: Operator) -> Callable[..., Any] | None:
 
 
 def stopped(arguments: Any, lazies: Any) -> Any:  # Any: as Recorder._lazy
-    """Return lazy arguments, with those that autograd follows as constants."""
+    """Return the lazy arguments. Those of tensors that autograd follows become constants."""
     if isinstance(arguments, torch.Tensor):
         return nn.stop_gradient(lazies) if arguments.requires_grad else lazies
     if isinstance(arguments, list | tuple) and any(isinstance(each, torch.Tensor) for each in flat(arguments)):

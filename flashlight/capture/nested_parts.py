@@ -19,7 +19,7 @@ from flashlight.nested import NestedParts
 from flashlight.table import Call
 
 aten = torch.ops.aten
-# What stands for an operation on batches of matrices, on one matrix.
+# For an operation on a batch of matrices, the one on a single matrix.
 _OF_PARTS: dict[object, Any] = {aten.bmm.default: aten.matmul.default}
 # Arguments that name axes of the whole, of which the first counts the parts; and those that are shapes of it.
 _AXES = frozenset(("dim", "dim0", "dim1", "dims"))

@@ -1,4 +1,4 @@
-"""`round_to_bfloat16`, `round_to_float16`: numbers of float32 rounded to those that half precision has.
+"""`round_to_bfloat16`, `round_to_float16`: float32 rounded to the nearest number of bfloat16 or float16.
 
 So programs of half precision are computed in float32, as processors do it, and numpy needs no bfloat16.
 """
