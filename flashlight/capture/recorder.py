@@ -34,7 +34,7 @@ from flashlight.capture.read_guards import DRAWING, ReadGuards
 from flashlight.capture.row_errors import RowErrors, place_of, unsupported
 from flashlight.capture.tensor_attributes import forget
 from flashlight.capture.trace_record import TraceRecord
-from flashlight.capture.traced_tensors import TracedTensor, add_leaf, add_result, add_view, traced_tensor_of
+from flashlight.capture.traced_tensors import TracedTensor, add_adopted_view, add_leaf, add_result, add_view, traced_tensor_of
 from flashlight.capture.views import DetachedView, SameView, View
 from flashlight.comparison import TorchValues
 from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements
@@ -360,10 +360,7 @@ class Recorder:
         run()
         assert before is not None
         if source is not before:
-            before.remember_start()
-            made = add_view(tensor, lazy, source, SameView(), self.trace)
-            made.starts = before.starts
-            self.unsettled.append(made)
+            self.unsettled.append(add_view(tensor, lazy, source, SameView(), self.trace))
         return tensor
 
     def _of_nested(self, call: Call, lazies: Sequence[Any], written: Sequence[torch.Tensor]) -> bool:
@@ -442,7 +439,7 @@ class Recorder:
         root, view = base
         if root.seen_in is not self.trace:
             root.begin(self.trace)
-        return add_view(tensor, view.of(root.current()), root, view, self.trace)
+        return add_adopted_view(tensor, root, view, self.trace)
 
     def _written(self, traits: Traits, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[torch.Tensor]:
         """Return the tensors that the operation writes to, after copying the inputs that share their memory."""

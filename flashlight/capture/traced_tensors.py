@@ -32,7 +32,7 @@ from flashlight.capture.scatter import scatter
 from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.views import View
-from flashlight.inputs import TorchInput, version_of
+from flashlight.inputs import TorchInput, copied_input, version_of
 
 MAX_REMEMBERED_READS = 3  # as many as an error shows
 MAX_STARTS = 8  # traces whose outputs can still be given other values for a tensor that each of them wrote to
@@ -45,7 +45,7 @@ class TracedTensor(TensorAttribute):
     parent:   the traced tensor this one is a view of, None for a root; `view` says how
     node:     of a leaf, a tensor made before the trace: a weak reference to its input, alive while a graph uses it
     starts:   what the tensor was at the start of traces that wrote to it, the latest first, as weak references
-    made_in:  the trace that made the tensor, None for a leaf; seen_in: the last trace that read it
+    made_in:  the trace that made the tensor, None for one from outside of traces; seen_in: the last trace that read it
     named_in: the last trace that gave a leaf its name, None if none did
     layout:   of a root, and of a view with an inverse: where its elements lie
     version:  torch's count of writes when the value was taken; another count now means a write that no trace saw
@@ -99,10 +99,12 @@ class TracedTensor(TensorAttribute):
 
     def __lazy_inputs__(self) -> list[LazyTensor]:
         """Return the values that `inputs={tensor: array}` may replace: at the start of each trace that is alive, latest first."""
-        if not self.starts:
-            return [self.current()]
         starts = ((reference(), index) for reference, index in self.starts)
         alive = [make_tensor(node, index) for node, index in starts if node is not None]
+        if not alive and self.starts and self.memory.written_in is self.seen_in:
+            # The trace overwrote all of it, as `x.copy_(y)` does: what it held before decides nothing, and what it holds now
+            # is computed from other tensors. An input that no graph uses makes `inputs=` say so.
+            alive.append(self._unused_input())
         return alive or [self.current()]
 
     def deepcopy(self, memo: dict[int, Any]) -> torch.Tensor:
@@ -147,6 +149,9 @@ class TracedTensor(TensorAttribute):
         """Begin a trace with the tensor: a leaf is an input, the one it was before if its value is still the same."""
         self.seen_in = trace
         if self.node is None:
+            if self.parent is not None and self.made_in is None and self.parent.seen_in is not trace:
+                # A view made before all traces: what its base is in this one decides its value.
+                self.parent.begin(trace)
             return
         if label is not None:
             self.named_in = trace
@@ -181,6 +186,12 @@ class TracedTensor(TensorAttribute):
     def _known_input(self) -> Node | None:
         return None if self.node is None else self.node()
 
+    def _unused_input(self) -> LazyTensor:
+        handle = copied_input(self._owner())
+        for kind, source, value in self.reads:
+            mention_read(handle.node, kind, source, value)
+        return handle
+
     def _restart(self, label: str | None) -> LazyTensor:
         """Make a leaf's present value a fresh input."""
         assert self.node is not None, "only leaves let go of their handle"
@@ -201,10 +212,18 @@ class TracedTensor(TensorAttribute):
 
     def remember_start(self) -> None:
         """Remember the present value as the one at the start of a trace, which `inputs=` replaces."""
-        handle = self.current()
+        self._remember(self.current())
+
+    def _remember(self, handle: LazyTensor) -> None:
         start = (weakref.ref(handle.node), handle.output_index)
         older = [each for each in self.starts if each[0]() is not None and each != start]
         self.starts = (start, *older[: MAX_STARTS - 1])
+
+    def starts_for_other_memory(self, trace: TraceRecord) -> tuple[tuple[weakref.ref[Node], int], ...]:
+        """Return `starts` for the tensor's next record: the trace gives it other memory or another shape, as `t_` does."""
+        if self.made_in is not trace and self.memory.written_in is not trace:
+            self.remember_start()
+        return self.starts
 
     def value_at_start(self, trace: TraceRecord) -> LazyTensor:
         """Return what a tensor from before the trace was at its start."""
@@ -311,13 +330,25 @@ def add_view(
     tensor: torch.Tensor, handle: LazyTensor, parent: TracedTensor, view: View, trace: TraceRecord
 ) -> TracedTensor:
     """Attach a lazy tensor to a view of another traced tensor."""
+    earlier = traced_tensor_of(tensor)
     traced = TracedTensor(tensor, parent.memory, handle, trace)
+    traced.starts = () if earlier is None else earlier.starts_for_other_memory(trace)
     traced.parent = parent
     traced.view = view
     if view.inverse is not None:
         traced.layout = layout_of(tensor)
     parent.memory.views.append(weakref.ref(traced))
     attach(tensor, traced)
+    return traced
+
+
+def add_adopted_view(tensor: torch.Tensor, parent: TracedTensor, view: View, trace: TraceRecord) -> TracedTensor:
+    """Attach to a tensor made before the trace its view of a traced tensor, which the trace may have written to by now."""
+    start = parent.value_at_start(trace)
+    traced = add_view(tensor, view.of(parent.current()), parent, view, trace)
+    traced.made_in = None
+    if parent.memory.written_in is trace:
+        traced._remember(view.of(start))
     return traced
 
 
