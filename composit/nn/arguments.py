@@ -11,6 +11,7 @@ from composit.errors import DtypeError, ParameterError, ShapeError
 from composit.handle import described
 from composit.numpy.arguments.normalizing import AxesLike, TensorLike, handle_of
 from composit.numpy.elementwise.casting import in_dtype
+from composit.numpy.elementwise.conditional import where
 from composit.numpy.reductions.arguments import axes_of
 from composit.operation import Axes, Shape
 
@@ -48,6 +49,11 @@ def integral(function: str, x: TensorLike, name: str) -> LazyTensor:
             " convert it with astype(np.int64) first"
         )
     return tensor
+
+
+def counted_from_start(index: LazyTensor, length: int) -> LazyTensor:
+    """Return indices for which numpy raises where torch does: a negative one, which counts from the end in numpy, is out of bounds."""
+    return index if index.dtype.kind == "u" else where(index < 0, index - length, index)
 
 
 def axes_or_all(axis: AxesLike | None, ndim: int) -> Axes:

@@ -9,21 +9,17 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit import nn
+from composit.nn.arguments import counted_from_start
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
-
-
-def counted(index: LazyTensor, length: int) -> LazyTensor:
-    """Return indices for which numpy raises where torch does: a negative one, which counts from the end in numpy, is out of bounds."""
-    return cnp.where(index < 0, index - length, index)
 
 
 @register(aten.embedding)
 def _embedding(
     call: Call, weight: LazyTensor, indices: LazyTensor, padding_idx: int = -1, *how: bool, **more: bool
 ) -> LazyTensor:
-    places = counted(indices, weight.shape[0])
+    places = counted_from_start(indices, weight.shape[0])
     if weight.dtype.kind != "f":
         return cnp.take(weight, places, axis=0)
     return nn.embedding(places, weight, padding_index=padding_idx if padding_idx >= 0 else None)
@@ -37,6 +33,7 @@ def _embedding_backward(
         return NotImplemented
     flat = cnp.reshape(indices, (-1, 1))
     rows = cnp.where(flat == padding_idx, 0, cnp.reshape(g, (flat.shape[0], g.shape[-1])))
+    flat = counted_from_start(flat, num_weights)
     zeros = cnp.zeros((num_weights, g.shape[-1]), g.dtype)
     return nn.scatter_add(zeros, cnp.broadcast_to(flat, rows.shape), rows, 0)
 
@@ -58,7 +55,7 @@ def _embedding_bag(
     padding_idx: int = -1,
 ) -> list[LazyTensor]:
     bags = nn.embedding_bag(
-        counted(indices, weight.shape[0]),
+        counted_from_start(indices, weight.shape[0]),
         weight,
         offsets,
         mode=_BAG_MODES[mode],
@@ -74,7 +71,7 @@ def _embedding_bag(
 def _index_select(call: Call, x: LazyTensor, dim: int, index: LazyTensor) -> LazyTensor:
     if not x.ndim:
         return x
-    return cnp.take(x, counted(cnp.reshape(index, (-1,)), x.shape[dim]), axis=dim)
+    return cnp.take(x, counted_from_start(cnp.reshape(index, (-1,)), x.shape[dim]), axis=dim)
 
 
 @register(aten.gather)
@@ -84,8 +81,8 @@ def _gather(call: Call, x: LazyTensor, dim: int, index: LazyTensor, *, sparse_gr
     if not x.ndim:
         return cnp.broadcast_to(x, index.shape)
     if not index.ndim:
-        return cnp.reshape(nn.gather(x, counted(cnp.reshape(index, (1,)), x.shape[dim]), dim), ())
-    return nn.gather(x, counted(index, x.shape[dim]), dim)
+        return cnp.reshape(nn.gather(x, counted_from_start(cnp.reshape(index, (1,)), x.shape[dim]), dim), ())
+    return nn.gather(x, counted_from_start(index, x.shape[dim]), dim)
 
 
 @register(aten.take)

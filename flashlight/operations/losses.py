@@ -9,6 +9,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit import nn
+from composit.nn.arguments import counted_from_start
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, Row, register
@@ -83,7 +84,7 @@ def _total_weight(
     counts = target != ignore_index
     factors = cast(counts, call.dtype)
     if weight is not None:
-        factors = factors * cnp.take(weight, cnp.where(counts, target, 0))
+        factors = factors * cnp.take(weight, cnp.where(counts, counted_from_start(target, weight.shape[0]), 0))
     return cnp.sum(factors)
 
 

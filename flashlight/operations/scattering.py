@@ -11,11 +11,12 @@ import composit.numpy as cnp
 from composit import nn
 from composit.apply import apply
 from composit.handle import TensorHandle
+from composit.nn.arguments import counted_from_start
 from composit.nn.operations.scattering import scatter_reduce
 from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, typed
-from flashlight.operations.indexing import counted, numpy_index
+from flashlight.operations.indexing import numpy_index
 from flashlight.table import Call, register
 
 # torch's older names of reductions.
@@ -61,7 +62,7 @@ def _along(x: LazyTensor, dim: int, index: LazyTensor, source: Any, function: An
         cnp.reshape(each, (1,)) if isinstance(each, TensorHandle) and not each.ndim else each
         for each in (x, index, source)
     ]
-    vectors[1] = counted(vectors[1], vectors[0].shape[dim])
+    vectors[1] = counted_from_start(vectors[1], vectors[0].shape[dim])
     result: LazyTensor = function(*vectors) if vectors[1].size else vectors[0]
     return cnp.reshape(result, x.shape)
 
@@ -146,7 +147,7 @@ def _places_in(x: LazyTensor) -> LazyTensor:
 def _rows(x: LazyTensor, dim: int, index: LazyTensor) -> LazyTensor:
     if not x.ndim:
         return cnp.reshape(cnp.take(cnp.zeros((1,), np.int64), cnp.reshape(index, (-1,))), ())
-    return cnp.take(_places_in(x), counted(cnp.reshape(index, (-1,)), x.shape[dim]), axis=dim)
+    return cnp.take(_places_in(x), counted_from_start(cnp.reshape(index, (-1,)), x.shape[dim]), axis=dim)
 
 
 def _add_at(x: LazyTensor, places: LazyTensor, values: LazyTensor) -> LazyTensor:

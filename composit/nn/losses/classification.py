@@ -4,7 +4,8 @@ The classes lie along the second axis of x, or along its only one, as in torch. 
 
     Shapes:      x (n, classes, ...) and target (n, ...), or x (classes,) and target (); "none" -> the shape of the target, else ()
     Dtype:       that of x; integers become float64
-    Raises:      ShapeError: target or weight does not fit x; DtypeError; ParameterError: an unknown reduction or parameter
+    Raises:      ShapeError: target or weight does not fit x; DtypeError; ParameterError: an unknown reduction or parameter;
+                 IndexError when evaluated: numpy's, a class is negative or out of bounds
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.errors import ParameterError, ShapeError
-from composit.nn.arguments import check_shape, floating, integral, one_of
+from composit.nn.arguments import check_shape, counted_from_start, floating, integral, one_of
 from composit.nn.losses.binary import positive_part
 from composit.nn.losses.reductions import REDUCTIONS, reduced
 from composit.nn.operations.exponentials import log_softmax
@@ -92,8 +93,13 @@ def nll(
 def _at(scores: LazyTensor, classes: LazyTensor, ignore_index: int) -> LazyTensor:
     """Return the scores of the classes; any where the class is to be ignored."""
     axis = min(scores.ndim - 1, 1)
-    safe = cnp.where(classes == ignore_index, 0, classes)
-    return cnp.squeeze(cnp.take_along_axis(scores, cnp.expand_dims(safe, axis), axis), axis)
+    places = _places(classes, ignore_index, scores.shape[axis])
+    return cnp.squeeze(cnp.take_along_axis(scores, cnp.expand_dims(places, axis), axis), axis)
+
+
+def _places(classes: LazyTensor, ignore_index: int, number: int) -> LazyTensor:
+    """Return the places of the classes, 0 where the class is to be ignored. No class is negative: -1 is not the last one."""
+    return cnp.where(classes == ignore_index, 0, counted_from_start(classes, number))
 
 
 def _factors(
@@ -103,8 +109,8 @@ def _factors(
     counts = (classes != ignore_index).astype(scores.dtype)
     if weight is None:
         return counts, counts
-    safe = cnp.where(classes == ignore_index, 0, classes)
-    return cnp.where(counts != 0, cnp.take(weight, safe), 0), counts
+    places = _places(classes, ignore_index, weight.shape[0])
+    return cnp.where(counts != 0, cnp.take(weight, places), 0), counts
 
 
 def _counted(losses: LazyTensor, counts: LazyTensor) -> LazyTensor:
@@ -215,7 +221,7 @@ def multi_margin(
     scores, classes = _one_example(scores, classes)
     axis = _class_axis("multi_margin", scores)
     _check_target("multi_margin", classes, scores)
-    own = cnp.expand_dims(classes, axis)
+    own = counted_from_start(cnp.expand_dims(classes, axis), scores.shape[axis])
     margins = positive_part(margin - cnp.take_along_axis(scores, own, axis) + scores)
     is_own = own == np.arange(scores.shape[axis])
     margins = cnp.where(is_own, 0, margins if order == 1 else cnp.square(margins))

@@ -16,6 +16,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import apply, as_tensor
 from composit.errors import DtypeError, ParameterError, ShapeError
+from composit.nn.arguments import counted_from_start
 from composit.nn.operations.pooling_windows import MaximumPositions, PickInWindow, WindowMaximum, WindowSum
 from composit.nn.operations.spatial import (
     Padding,
@@ -331,7 +332,7 @@ def max_unpool(
 
     Shapes:      two of (n, channels, *positions) -> (n, channels, *output_size); channels_last as max_pool
     Raises:      ShapeError: x and indices differ in shape; ParameterError: sizes that do not fit;
-                 IndexError: numpy's, an index is out of bounds
+                 IndexError: numpy's, an index is negative or out of bounds
     Example:
         >>> values, indices = max_pool(cnp.ones((1, 3, 8, 8)), kernel_size=2, strides=2, return_indices=True)
         >>> max_unpool(values, indices, kernel_size=2).shape
@@ -358,7 +359,8 @@ def max_unpool(
     outer = tensor.shape[:2]
     result = cnp.zeros((*outer, math.prod(lengths)), tensor.dtype)
     flat = (*outer, math.prod(tensor.shape[2:]))
-    cnp.put_along_axis(result, cnp.reshape(places, flat), cnp.reshape(tensor, flat), -1)
+    positions = counted_from_start(cnp.reshape(places, flat), result.shape[-1])
+    cnp.put_along_axis(result, positions, cnp.reshape(tensor, flat), -1)
     spread = cnp.reshape(result, (*outer, *lengths))
     if channels_last:
         spread = cnp.moveaxis(spread, 1, -1)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 import composit as cnp
+import mosaic
 from composit.errors import DtypeError, ParameterError, ShapeError
 from composit.nn import chain_rule, losses
 from tests.composit.nn.rows import Row, check_derivatives, check_in_c, check_values, identifier
@@ -424,6 +425,20 @@ def test_ctc_keeps_float32() -> None:
     loss = losses.ctc(cnp.nn.log_softmax(x), TARGETS, INPUT_LENGTHS, TARGET_LENGTHS)
     (gradient,) = chain_rule({loss: loss}, [x])
     assert (loss.dtype, cnp.evaluate(loss).dtype, cnp.evaluate(gradient).dtype) == (np.float32,) * 3
+
+
+@pytest.mark.parametrize("loss", [losses.nll, losses.cross_entropy, losses.multi_margin])
+@pytest.mark.parametrize("weight", [None, np.ones(3)])
+@pytest.mark.parametrize("target", [-1, 3])
+def test_a_target_that_is_no_class_is_out_of_bounds(loss: Function, weight: np.ndarray | None, target: int) -> None:
+    x = cnp.asarray(np.arange(6.0).reshape(2, 3))
+    classes = cnp.asarray(np.array([0, target]))
+    value = loss(x, classes, weight=weight)
+    with pytest.raises(IndexError, match="out of bounds"):
+        cnp.evaluate(value)
+    with pytest.raises(IndexError, match="out of bounds"):
+        mosaic.compile(value, inputs=[classes])(np.array([target, 1]))
+    assert np.isfinite(mosaic.compile(value, inputs=[classes])(np.array([2, 1])))
 
 
 def test_wrong_calls_say_what_to_do() -> None:
