@@ -228,7 +228,8 @@ _READ_ARGUMENTS: dict[OpOverload[..., Any], tuple[int, ...]] = {
 }
 
 
-# Questions about tensors that shapes, dtypes and devices answer; the answer of any other operation to Python is a read.
+# Questions about tensors that shapes, dtypes and devices answer, and checks that evaluation repeats; the answer of any other
+# operation to Python is a read.
 _KNOWN_WITHOUT_VALUES: frozenset[OpOverloadPacket[..., Any]] = frozenset(
     getattr(aten, name)
     for name in (
@@ -236,7 +237,7 @@ _KNOWN_WITHOUT_VALUES: frozenset[OpOverloadPacket[..., Any]] = frozenset(
         "is_leaf is_neg is_non_overlapping_and_dense is_pinned is_same_size is_set_to is_signed is_strides_like_format "
         "numel output_nr result_type retains_grad size sparse_dim storage_offset stride sym_is_contiguous sym_numel sym_size "
         "sym_storage_offset sym_stride _debug_has_internal_overlap _has_compatible_shallow_copy_type _has_same_storage_numel "
-        "_is_zerotensor _version"
+        "_is_zerotensor _version _linalg_check_errors"
     ).split()
     if hasattr(aten, name)
 )

@@ -6,9 +6,9 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit import nn
-from composit.apply import apply_several
+from composit.apply import apply, apply_several
 from composit.handle import TensorHandle
-from composit.nn.operations.matrix_functions import LU, matrix_exponential, permutation_of
+from composit.nn.operations.matrix_functions import LU, CholeskyErrors, matrix_exponential, permutation_of
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, constant_of
 from flashlight.table import Call, register
@@ -22,10 +22,17 @@ def _adjoint(x: LazyTensor) -> LazyTensor:
     return cnp.conjugate(_transposed(x)) if x.dtype.kind == "c" else _transposed(x)
 
 
-def _no_errors(call: Call, position: int) -> LazyTensor:
-    """Return torch's error codes, all 0: a matrix without result raises when numpy evaluates."""
-    dtype, shape = call.result_types[position]
-    return cnp.zeros(shape, dtype)
+def _errors_of_factors(factors: LazyTensor) -> LazyTensor:
+    """Return torch's error codes: the place of the first 0 on the diagonal of U, counted from 1, and 0 if there is none.
+
+    They are computed where somebody uses them; a matrix without inverse or factor raises when numpy evaluates that.
+    """
+    diagonal = cnp.diagonal(factors, axis1=-2, axis2=-1)
+    if not diagonal.shape[-1]:
+        return cnp.zeros(diagonal.shape[:-1], np.int32)
+    is_zero = diagonal == 0
+    place = cnp.where(cnp.any(is_zero, axis=-1), cnp.argmax(is_zero, axis=-1) + 1, 0)
+    return cast(place, np.dtype(np.int32))
 
 
 def _factors_of_determinant(call: Call, x: LazyTensor) -> list[LazyTensor]:
@@ -51,7 +58,7 @@ def _sign_and_log_determinant(call: Call, x: LazyTensor) -> list[LazyTensor]:
 
 @register(aten.linalg_inv_ex)
 def _inverse(call: Call, x: LazyTensor, *, check_errors: bool = False) -> list[LazyTensor]:
-    return [cnp.linalg.inv(x), _no_errors(call, 1)]
+    return [cnp.linalg.inv(x), _errors_of_factors(_lu(x)[0])]
 
 
 @register(aten.inverse)
@@ -80,7 +87,7 @@ def _solve(
     matrices = cnp.expand_dims(b, -1) if is_vector else b
     solution = _solved_from(a, matrices, left or is_vector)
     factors, pivots = _lu(a if left else _transposed(a))
-    return [cnp.squeeze(solution, -1) if is_vector else solution, factors, pivots, _no_errors(call, 3)]
+    return [cnp.squeeze(solution, -1) if is_vector else solution, factors, pivots, _errors_of_factors(factors)]
 
 
 def _triangle(x: LazyTensor, upper: bool, unitriangular: bool) -> LazyTensor:
@@ -127,7 +134,7 @@ def _with_symmetric_gradient(x: LazyTensor) -> LazyTensor:
 def _cholesky_with_errors(
     call: Call, x: LazyTensor, *, upper: bool = False, check_errors: bool = False
 ) -> list[LazyTensor]:
-    return [_cholesky_factor(x, upper), _no_errors(call, 1)]
+    return [_cholesky_factor(x, upper), apply(CholeskyErrors(), _adjoint(x) if upper else x)]
 
 
 @register(aten.cholesky)
@@ -256,7 +263,8 @@ def _lu(x: LazyTensor, pivot: bool = True) -> list[LazyTensor]:
 
 @register(aten.linalg_lu_factor_ex)
 def _lu_factor(call: Call, x: LazyTensor, *, pivot: bool = True, check_errors: bool = False) -> list[LazyTensor]:
-    return [*_lu(x, pivot), _no_errors(call, 2)]
+    factors, pivots = _lu(x, pivot)
+    return [factors, pivots, _errors_of_factors(factors)]
 
 
 @register(aten.linalg_lu)

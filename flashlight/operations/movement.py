@@ -196,7 +196,8 @@ def _repeat(call: Call, x: LazyTensor, repeats: Sequence[int]) -> LazyTensor:
 
 @register(aten.flip)
 def _flip(call: Call, x: LazyTensor, dims: Sequence[int]) -> LazyTensor:
-    reversed_axes = {dim % x.ndim for dim in dims}
+    # torch counts the axes of rank 0 as if it had one.
+    reversed_axes = {dim % max(x.ndim, 1) for dim in dims}
     part: LazyTensor = x[tuple(slice(None, None, -1 if axis in reversed_axes else 1) for axis in range(x.ndim))]
     return part
 

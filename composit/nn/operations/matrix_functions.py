@@ -151,6 +151,48 @@ def permutation_of(pivots: TensorLike, rows: int, dtype: Dtype) -> LazyTensor:
     return apply(Permutation(rows, dtype), handle_of(pivots))
 
 
+@dataclass(frozen=True, slots=True)
+class CholeskyErrors(MatrixAlgorithm):
+    """The order of the first leading part of each matrix that is not positive definite, 0 where the whole is.
+
+    Shapes:      (..., n, n) -> (...)
+    Derivative:  none
+    Reference:   torch.linalg.cholesky_ex
+    """
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        (x,) = operand_types
+        check_square("cholesky", x)
+        inexact_dtype("cholesky", x)
+        return (tensor_type(x.shape[:-2], np.int32),)
+
+    def evaluate(self, *operands: Array) -> Results:
+        (x,) = operands
+        matrices = x.reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
+        orders = [_first_indefinite_order(matrix) for matrix in matrices]
+        return np.array(orders, np.int32).reshape(x.shape[:-2])
+
+
+def _first_indefinite_order(matrix: Array) -> int:
+    good, bad = 0, len(matrix) + 1
+    order = len(matrix)
+    while bad - good > 1:
+        if _is_definite(matrix[:order, :order]):
+            good = order
+        else:
+            bad = order
+        order = (good + bad) // 2
+    return bad if bad <= len(matrix) else 0
+
+
+def _is_definite(matrix: Array) -> bool:
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
 # The coefficients of the approximant of degree 13, and the largest 1-norm for which it is exact in float64.
 _PADE = (
     64764752532480000.0,

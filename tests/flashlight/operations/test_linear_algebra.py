@@ -1,0 +1,57 @@
+"""Error codes of decompositions, on matrices that have none: torch's programs ask for them in place of an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+import composit as cnp
+import flashlight
+import mosaic
+
+IDENTITY, SINGULAR = torch.eye(3), torch.tensor([[1.0, 2, 3], [2, 4, 6], [0, 0, 1]])
+INDEFINITE = torch.tensor([[2.0, 0, 0], [0, 1, 2], [0, 2, 1]])
+CODES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "cholesky": lambda x: torch.linalg.cholesky_ex(x).info,
+    "upper": lambda x: torch.linalg.cholesky_ex(x, upper=True).info,
+    "is definite": lambda x: torch.linalg.cholesky_ex(x).info.eq(0),
+    "inverse": lambda x: torch.linalg.inv_ex(x).info,
+    "lu": lambda x: torch.linalg.lu_factor_ex(x).info,
+    "solve": lambda x: torch.linalg.solve_ex(x, torch.ones(3)).info,
+}
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("matrix", [IDENTITY, SINGULAR, INDEFINITE, -IDENTITY])
+def test_error_codes_are_torchs(name: str, matrix: torch.Tensor) -> None:
+    x, stack = IDENTITY.clone(), torch.stack([matrix, IDENTITY])
+    with flashlight.tracer.trace():
+        code, codes = CODES[name](x), CODES[name](stack)
+    expected = CODES[name](matrix).numpy()
+    np.testing.assert_array_equal(cnp.evaluate(code, inputs={x: matrix}), expected, strict=True)
+    np.testing.assert_array_equal(mosaic.compile(code, inputs=[x])(matrix.numpy()), expected, strict=True)
+    np.testing.assert_array_equal(cnp.evaluate(codes), CODES[name](stack).numpy(), strict=True)
+
+
+@pytest.mark.parametrize("function", [torch.linalg.inv, torch.linalg.cholesky])
+def test_a_matrix_without_result_raises_when_it_is_evaluated(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x = IDENTITY.clone()
+    with flashlight.tracer.trace():
+        y = function(x)
+    assert not flashlight.report(y).guards
+    for run in (
+        lambda: cnp.evaluate(y, inputs={x: -SINGULAR}),
+        lambda: mosaic.compile(y, inputs=[x])(-SINGULAR.numpy()),
+    ):
+        with pytest.raises(np.linalg.LinAlgError):
+            run()
+
+
+def test_rank_0_is_flipped_along_its_only_axis() -> None:
+    x = torch.tensor(2.0)
+    with flashlight.tracer.trace():
+        y = x.flip(0) * torch.flip(x, (-1,))
+    np.testing.assert_array_equal(cnp.evaluate(y), 4)
