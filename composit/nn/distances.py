@@ -35,8 +35,8 @@ def _largest(x: LazyTensor, axes: Axes, keepdims: bool) -> LazyTensor:
 
 
 def _count(x: LazyTensor, axes: Axes, keepdims: bool) -> LazyTensor:
-    # 0 or 1, also of infinity, with a derivative of 0.
-    return cnp.sum(cnp.sign(cnp.absolute(x)), axis=axes, keepdims=keepdims)
+    # 0 or 1, also of infinity and NaN, with a derivative of 0.
+    return cnp.sum(cnp.where(cnp.isnan(x), 1, cnp.sign(cnp.absolute(x))), axis=axes, keepdims=keepdims)
 
 
 _NORMS: dict[float, Callable[[LazyTensor, Axes, bool], LazyTensor]] = {

@@ -34,7 +34,14 @@ from flashlight.capture.read_guards import DRAWING, ReadGuards
 from flashlight.capture.row_errors import RowErrors, place_of, unsupported
 from flashlight.capture.tensor_attributes import forget
 from flashlight.capture.trace_record import TraceRecord
-from flashlight.capture.traced_tensors import TracedTensor, add_adopted_view, add_leaf, add_result, add_view, traced_tensor_of
+from flashlight.capture.traced_tensors import (
+    TracedTensor,
+    add_adopted_view,
+    add_leaf,
+    add_result,
+    add_view,
+    traced_tensor_of,
+)
 from flashlight.capture.views import DetachedView, SameView, View
 from flashlight.comparison import TorchValues
 from flashlight.conversion import HALVES, TORCH_TO_NUMPY, has_elements

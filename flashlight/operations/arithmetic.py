@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 
 import composit.numpy as cnp
 from composit.handle import TensorHandle
@@ -71,9 +72,12 @@ def _floor_divide(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
 def _power(call: Call, x: LazyTensor | complex, exponent: LazyTensor | complex) -> LazyTensor:
     x, exponent = promote(call, x, exponent)
     if isinstance(x, TensorHandle) and not isinstance(exponent, TensorHandle):
-        # x ** 2 -> x * x, x ** 0.5 -> sqrt(x): torch computes these so, and they are many times faster.
+        # x ** 2 -> x * x, x ** 0.5 -> sqrt(x): torch computes these so, also at infinity and -0, and they are many times faster.
         shortcut = _POWERS.get(exponent)
-        if shortcut is not None and x.dtype.kind == "f":
+        if call.half is torch.float16 and exponent in (0.5, -0.5):
+            # Of float16 it takes no root: (-inf) ** 0.5 is inf. numpy takes none where the exponent is an array.
+            exponent = cnp.full(x.shape, exponent, x.dtype)
+        elif shortcut is not None and x.dtype.kind in "fc":
             return cast(shortcut(x), call.dtype)
     if call.common_dtype(0, 1).kind in "iu" and isinstance(exponent, TensorHandle):
         return cast(_integer_power(cast(x, call.dtype), exponent), call.dtype)
@@ -91,6 +95,7 @@ def _integer_power(x: Any, exponent: LazyTensor) -> LazyTensor:
 _POWERS: dict[complex, Callable[[LazyTensor], LazyTensor]] = {
     2: cnp.square,
     0.5: cnp.sqrt,
+    -0.5: lambda x: 1 / cnp.sqrt(x),
     1: lambda x: x,
     -1: lambda x: 1 / x,
 }

@@ -25,7 +25,6 @@ _FLOAT_FUNCTIONS: dict[Any, Function] = {
     aten.log: cnp.log,
     aten.log2: cnp.log2,
     aten.log10: cnp.log10,
-    aten.log1p: cnp.log1p,
     aten.sin: cnp.sin,
     aten.cos: cnp.cos,
     aten.tan: cnp.tan,
@@ -99,7 +98,6 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.__rshift__: cnp.right_shift,
     aten.bitwise_left_shift: cnp.left_shift,
     aten.bitwise_right_shift: cnp.right_shift,
-    aten.heaviside: cnp.heaviside,
 }
 # Of integers torch makes floats before it computes.
 _BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
@@ -188,6 +186,25 @@ def _complex_sign(call: Call, x: LazyTensor) -> LazyTensor:
     size = cnp.absolute(x)
     is_zero = size == 0
     return cast(cnp.where(is_zero, 0, x / cnp.where(is_zero, 1, size)), call.dtype)
+
+
+@register(aten.log1p)
+def _log_of_one_and(call: Call, x: LazyTensor) -> LazyTensor:
+    x = cast(x, call.dtype)
+    if x.dtype.kind != "c":
+        return cast(cnp.log1p(x), call.dtype)
+    # numpy computes log(|1 + x|), which has no digits of a small x; beyond x ** 6 / 6 nothing is left of the series.
+    is_small = cnp.absolute(x) < 1e-3
+    small = cnp.where(is_small, x, 0)
+    series = small * (1 - small * (1 / 2 - small * (1 / 3 - small * (1 / 4 - small * (1 / 5 - small / 6)))))
+    return cast(cnp.where(is_small, series, cnp.log1p(x)), call.dtype)
+
+
+@register(aten.heaviside)
+def _step(call: Call, x: LazyTensor, at_zero: LazyTensor) -> LazyTensor:
+    x, at_zero = promote(call, x, at_zero)
+    # torch's step of NaN is 0, numpy's is NaN.
+    return cast(cnp.where(x == 0, at_zero, x > 0), call.dtype)
 
 
 @register(aten.rsqrt)

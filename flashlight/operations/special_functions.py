@@ -11,7 +11,7 @@ from composit.handle import TensorHandle
 from composit.nn.operations.complementary_error import erfc, erfcx, log_normal_distribution
 from composit.nn.special import special
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, typed
+from flashlight.operations.arguments import as_half, aten, cast, typed
 from flashlight.table import Call, Row, register
 
 
@@ -40,7 +40,8 @@ def _log_normal_distribution(call: Call, x: LazyTensor) -> LazyTensor:
 def _log_odds(call: Call, x: LazyTensor, eps: float | None = None) -> LazyTensor:
     x = cast(x, call.dtype)
     if eps is not None:
-        x = cnp.where(x < eps, eps, cnp.where(x > 1 - eps, 1 - eps, x))
+        low, high = as_half(call, eps).real, as_half(call, 1 - eps).real
+        x = cnp.where(x < low, low, cnp.where(x > high, high, x))
     return cast(cnp.log(x / (1 - x)), call.dtype)
 
 

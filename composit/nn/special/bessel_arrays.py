@@ -16,6 +16,7 @@ from composit.operation import Array
 _POINTS = 320
 _FALL = 50.0  # exp(-50) is nothing beside 1
 _CHUNK = 4096  # elements at a time, so that the table of points stays small
+_SMALL = 1e-8  # below, x * x is nothing beside 1: the first terms of the series are exact
 
 
 def _in_chunks(function: Callable[[Array], Array], x: Array, dtype: type = np.float64) -> Array:
@@ -30,8 +31,9 @@ def _hankel(order: float, x: Array) -> Array:
     """Return J + iY of positive x, along the path of steepest descent sinh(w) = i - sinh(u) ** 2 / cosh(u)."""
 
     def of_chunk(x: Array) -> Array:
+        # sinh(end) ** 2 / cosh(end) = fall; no difference of numbers near 1, which would end the path at 0 for large x.
         fall = _FALL / x
-        end = np.arccosh((fall + np.sqrt(fall * fall + 4)) / 2)
+        end = np.arcsinh(np.sqrt(fall * (fall + np.sqrt(fall * fall + 4)) / 2))
         u = end[:, None] * np.linspace(-1, 1, _POINTS + 1)
         cosh = np.cosh(u)
         w = u + 1j * (np.pi / 2 + 2 * np.arctan(np.tanh(u / 2)))
@@ -43,14 +45,19 @@ def _hankel(order: float, x: Array) -> Array:
 
 
 def _positive(x: Array) -> Array:
-    """Return |x|, and 1 in place of what has no value."""
-    return np.where(np.isfinite(x) & (x != 0), np.abs(x), 1.0)
+    """Return |x|, and 1 in place of what has no value, or one from the series of small x."""
+    return np.where(np.isfinite(x) & (np.abs(x) >= _SMALL), np.abs(x), 1.0)
+
+
+def _logarithm_of_half(x: Array) -> Array:
+    """Return log(x / 2) + Euler's constant, for positive x."""
+    return np.log(np.where(x > 0, x, 1.0)) - np.log(2) + np.euler_gamma
 
 
 def bessel_j0(x: Array) -> Array:
     """Return J0(x); NaN at infinity, as in torch."""
     value = _hankel(0, _positive(x)).real
-    return np.where(x == 0, 1.0, np.where(np.isfinite(x), value, np.nan))
+    return np.where(np.abs(x) < _SMALL, 1.0, np.where(np.isfinite(x), value, np.nan))
 
 
 def bessel_j1(x: Array) -> Array:
@@ -64,6 +71,8 @@ def bessel_j1(x: Array) -> Array:
 
 def _second_kind(order: int, x: Array) -> Array:
     value = _hankel(order, _positive(x)).imag
+    small = _logarithm_of_half(x) if order == 0 else -1 / x
+    value = np.where(np.abs(x) < _SMALL, 2 / np.pi * small, value)
     return np.where(x == 0, -np.inf, np.where((x > 0) & np.isfinite(x), value, np.nan))
 
 
@@ -79,9 +88,10 @@ def bessel_y1(x: Array) -> Array:
 
 def _scaled_i(order: int, x: Array) -> Array:
     def of_chunk(x: Array) -> Array:
-        end = np.arccos(np.maximum(1 - _FALL / np.maximum(x, 1e-3), -1))
+        # 1 - cos(angle) = 2 sin(angle / 2) ** 2, which keeps its digits for the small angles of large x.
+        end = 2 * np.arcsin(np.sqrt(np.minimum(_FALL / 2 / np.maximum(x, 1e-3), 1)))
         angle = end[:, None] * np.linspace(0, 1, _POINTS + 1)
-        values = np.exp(x[:, None] * (np.cos(angle) - 1)) * np.cos(order * angle)
+        values = np.exp(-2 * x[:, None] * np.sin(angle / 2) ** 2) * np.cos(order * angle)
         values[:, [0, -1]] /= 2
         integral: Array = values.sum(axis=1) * (end / (_POINTS * np.pi))
         return integral
@@ -96,7 +106,8 @@ def scaled_modified_i0(x: Array) -> Array:
 
 def scaled_modified_i1(x: Array) -> Array:
     """Return exp(-|x|) I1(x)."""
-    value = np.where(np.abs(x) < 1e-4, np.abs(x) / 2 * np.exp(-np.abs(x)), _scaled_i(1, x))
+    small = np.abs(x) / 2 * (1 + x * x / 8) * np.exp(-np.abs(x))
+    value = np.where(np.abs(x) < 1e-4, small, _scaled_i(1, x))
     return np.where(np.isinf(x), 0.0, np.where(np.isnan(x), x, np.copysign(value, x)))
 
 
@@ -112,9 +123,10 @@ def modified_i1(x: Array) -> Array:
 
 def _scaled_k(order: float, x: Array) -> Array:
     def of_chunk(x: Array) -> Array:
-        end = np.arccosh(1 + _FALL / x)
+        # cosh(t) - 1 = 2 sinh(t / 2) ** 2, which keeps its digits for the small t of large x.
+        end = 2 * np.arcsinh(np.sqrt(_FALL / 2 / x))
         t = end[:, None] * np.linspace(0, 1, _POINTS + 1)
-        values = np.exp(-x[:, None] * (np.cosh(t) - 1)) * np.cosh(order * t)
+        values = np.exp(-2 * x[:, None] * np.sinh(t / 2) ** 2) * np.cosh(order * t)
         values[:, [0, -1]] /= 2
         integral: Array = values.sum(axis=1) * (end / _POINTS)
         return integral
@@ -123,7 +135,8 @@ def _scaled_k(order: float, x: Array) -> Array:
 
 
 def _scaled_second_kind(order: int, x: Array) -> Array:
-    value = np.where(np.isinf(x), 0.0, _scaled_k(order, x))
+    small = -_logarithm_of_half(x) if order == 0 else 1 / x
+    value = np.where(np.isinf(x), 0.0, np.where(np.abs(x) < _SMALL, small, _scaled_k(order, x)))
     return np.where(x == 0, np.inf, np.where((x < 0) | np.isnan(x), np.nan, value))
 
 
@@ -155,8 +168,9 @@ def airy_ai(x: Array) -> Array:
     hankel = _hankel(1 / 3, z)
     waving = np.sqrt(size) / 3 * (hankel.real + (np.exp(1j * np.pi / 3) * hankel).real)
     value = np.where(x > 0, falling, waving)
-    at_zero = 0.355028053887817239
-    return np.where(x == 0, at_zero, np.where(np.isfinite(x), value, np.nan))
+    near_zero = 0.355028053887817239 - 0.258819403792806798 * x
+    # Beyond the first terms nothing is left: the next is x ** 3 / 6 of the first.
+    return np.where(np.abs(x) < 1e-5, near_zero, np.where(np.isfinite(x), value, np.nan))
 
 
 def spherical_bessel_j0(x: Array) -> Array:

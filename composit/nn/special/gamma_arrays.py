@@ -54,7 +54,8 @@ def digamma(x: Array) -> Array:
     inverse = 1 / (z * z)
     series = sum(b / (2 * k) * inverse**k for k, b in enumerate(_BERNOULLI, 1))
     positive = total + np.log(z) - 0.5 / z - series
-    rest = x - np.floor(x)
+    # From the nearest integer, not the one below: 1 - 1e-30 is 1.
+    rest = x - np.round(x)
     reflected = np.where(rest == 0, np.nan, positive - np.pi / np.tan(np.pi * rest))
     result = np.where(x > 0, positive, reflected)
     return np.where(x == 0, np.copysign(np.inf, -x), np.where(np.isposinf(x), np.inf, result))

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import composit as cnp
 import flashlight
+import mosaic
 
 X = torch.linspace(-2.0, 2.0, 24).reshape(4, 6)
 Y = torch.linspace(0.5, 3.0, 24).reshape(4, 6)
@@ -289,6 +290,22 @@ AT_EDGES: dict[str, Callable[[], object]] = {
         torch.div(torch.arange(-3, 3), 2, rounding_mode="trunc"),
         torch.nan_to_num(torch.arange(3)),
     ],
+    "powers": lambda: [
+        EDGES.to(kind) ** power for power in (0.5, -0.5, -1, 0) for kind in (torch.float32, torch.float16)
+    ],
+    "logarithms of odds": lambda: [torch.logit(EDGES.to(kind), 1e-6) for kind in (torch.float32, torch.float16)],
+    "counts and steps": lambda: [torch.linalg.vector_norm(EDGES, 0), torch.heaviside(EDGES, torch.tensor(0.25))],
+    "special functions": lambda: [
+        torch.digamma(EDGES[5:]),
+        *(function(EDGES[5:]) for function in (torch.special.i0e, torch.special.i1e)),
+        *(function(EDGES[5:].abs()) for function in (torch.special.scaled_modified_bessel_k0, torch.special.bessel_y0)),
+    ],
+    "powers of complex numbers": lambda: [
+        torch.view_as_real(torch.tensor([complex(1, np.inf), -np.inf, 2j]) ** power) for power in (0.5, -1)
+    ],
+    "logarithms near 1": lambda: torch.view_as_real(
+        torch.log1p(torch.tensor([1e-20 + 0j, 1e-9 - 2e-9j, 0.01j, 3 - 4j]))
+    ),
     "complex": lambda: [
         torch.abs(torch.complex(EDGES[3:], EDGES[3:].flip(0))),
         torch.angle(torch.complex(EDGES[9:], EDGES[9:].flip(0))),
@@ -344,3 +361,30 @@ def test_the_derivative_of_log_sigmoid_inside_a_trace() -> None:
         (slope,) = torch.autograd.grad(F.logsigmoid(x).sum(), x)
     np.testing.assert_allclose(cnp.evaluate(slope), slope.numpy(), rtol=1e-6)
     np.testing.assert_allclose(cnp.evaluate(slope, inputs={x: new.numpy()}), torch.sigmoid(-new).numpy(), rtol=1e-6)
+
+
+SCORES, POOLED = torch.randn(3, 4), torch.randn(1, 3, 2)
+BY_POSITION: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], torch.Tensor]] = {
+    "nll": (lambda index: F.nll_loss(SCORES, index, torch.ones(4)), torch.tensor([0, 1, 2])),
+    "cross entropy": (lambda index: F.cross_entropy(SCORES, index, label_smoothing=0.1), torch.tensor([0, 1, 2])),
+    "margin": (lambda index: F.multi_margin_loss(SCORES, index), torch.tensor([0, 1, 2])),
+    "unpooling": (lambda index: F.max_unpool1d(POOLED, index, 2), torch.tensor([[[0, 2]] * 3])),
+    "gradient of embedding": (
+        lambda index: torch.func.grad(lambda weight: F.embedding(index, weight).sum())(SCORES),
+        torch.tensor([0, 1]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BY_POSITION)
+def test_no_position_counts_from_the_end(name: str) -> None:
+    function, index = BY_POSITION[name]
+    other = index.clone().index_fill_(-1, torch.tensor([1]), -1)
+    with flashlight.tracer.trace():
+        y = function(index)
+    for run in (
+        lambda: cnp.evaluate(y, inputs={index: other}),
+        lambda: mosaic.compile(y, inputs=[index])(other.numpy()),
+    ):
+        with pytest.raises(IndexError, match="out of bounds"):
+            run()
