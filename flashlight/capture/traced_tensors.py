@@ -187,7 +187,7 @@ class TracedTensor(TensorAttribute):
         return None if self.node is None else self.node()
 
     def _unused_input(self) -> LazyTensor:
-        handle = copied_input(self._owner())
+        handle: LazyTensor = copied_input(self._owner())
         for kind, source, value in self.reads:
             mention_read(handle.node, kind, source, value)
         return handle

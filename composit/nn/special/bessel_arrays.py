@@ -51,7 +51,8 @@ def _positive(x: Array) -> Array:
 
 def _logarithm_of_half(x: Array) -> Array:
     """Return log(x / 2) + Euler's constant, for positive x."""
-    return np.log(np.where(x > 0, x, 1.0)) - np.log(2) + np.euler_gamma
+    logarithm: Array = np.log(np.where(x > 0, x, 1.0)) - np.log(2) + np.euler_gamma
+    return logarithm
 
 
 def bessel_j0(x: Array) -> Array:
