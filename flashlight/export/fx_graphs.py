@@ -132,6 +132,9 @@ class GraphBuilder(torch.fx.Interpreter):
         return NotImplemented if lazies is NotImplemented else self._joined(call, call.result, lazies)
 
     def _joined(self, call: Call, result: Any, lazies: Any) -> Container:
+        if lazies is None:
+            # A result that the call does not ask for (`output_mask`); some of torch's fake kernels give it nevertheless.
+            return None
         if isinstance(result, torch.Tensor):
             lazies = rounded(lazies, result.dtype)
             if (lazies.shape, lazies.dtype) != (tuple(result.shape), numpy_dtype(result.dtype)):

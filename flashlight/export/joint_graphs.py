@@ -44,6 +44,7 @@ class JointGraph:
     """A graph whose arguments are state, data and constants, and which returns loss, gradients and new values.
 
     constants: tensors that the objective uses, besides those that it was given; a run reads their present values
+    loss_dtype: torch's
     gradients: the names of the parameters that have one, in the order of the results
     written:   for each further result, the number of the argument whose new value it is
     """
@@ -52,6 +53,7 @@ class JointGraph:
     fakes: Sequence[torch.Tensor]
     mode: FakeTensorMode
     constants: Sequence[torch.Tensor]
+    loss_dtype: torch.dtype
     gradients: Sequence[str]
     written: Sequence[int]
 
@@ -87,8 +89,11 @@ def joint_graph(objective: Objective, example: Example, asked: str) -> JointGrap
     with recording(objective, asked), mode:
         module = make_fx(joint, record_stack_traces=True)(*fakes)
     constants = _lifted_constants(module)
+    loss: Any = pytree.tree_leaves(module.graph.output_node().args)[0]  # Any: a node
     fakes += [mode.from_tensor(each.detach(), static_shapes=True) for each in constants]
-    return JointGraph(module, fakes, mode, constants, found, _kept_results(module, 1 + len(found)))
+    return JointGraph(
+        module, fakes, mode, constants, loss.meta["val"].dtype, found, _kept_results(module, 1 + len(found))
+    )
 
 
 def _joint_function(

@@ -11,6 +11,8 @@ from torch._decomp import decompositions
 from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 from torch.fx import traceback as fx_traceback
+from torch.nn import functional
+from torch.nn.modules import batchnorm
 from torch.utils import _pytree as pytree
 from torch.utils import checkpoint
 
@@ -33,6 +35,7 @@ def recording(objective: torch.nn.Module, asked: str) -> Iterator[None]:
         torch.compiler.set_stance("force_eager"),
         _calling_checkpointed_parts(),
         _drawing_between_layers(),
+        _counting_batches(),
         _module_paths(objective),
         _told(objective, asked),
     ):
@@ -180,3 +183,31 @@ def _drawing_between_layers() -> Iterator[None]:
         yield
     finally:
         decompositions._rnn_helper = original
+
+
+@contextmanager
+def _counting_batches() -> Iterator[None]:
+    """Let norms of batches average their statistics over all batches (`momentum=None`) without asking for the number of batches.
+
+    torch makes the number of batches a float of Python; here the average is an expression of it.
+    """
+    original = batchnorm._BatchNorm.forward
+
+    def forward(self: batchnorm._BatchNorm, input: torch.Tensor) -> torch.Tensor:
+        mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
+        if self.momentum is not None or not self.training or mean is None or var is None or count is None:
+            return original(self, input)
+        self._check_input_dim(input)
+        count.add_(1)
+        of_batch = torch.zeros_like(mean), torch.zeros_like(var)
+        result = functional.batch_norm(input, *of_batch, self.weight, self.bias, True, 1.0, self.eps)
+        factor = 1.0 / count
+        for average, own in zip((mean, var), of_batch, strict=True):
+            average.copy_(own * factor + average * (1 - factor))
+        return result
+
+    batchnorm._BatchNorm.forward = forward  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        batchnorm._BatchNorm.forward = original  # type: ignore[method-assign]

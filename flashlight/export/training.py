@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch.utils import _pytree as pytree
 
+import composit.numpy as cnp
 from composit.backends import Backend
 from composit.errors import OperandError, ParameterError
 from composit.handle import described
 from composit.nn.training import CompiledStep, compile_step
+from composit.operation import Array
 from flashlight.conversion import array_of, shared_array, tensor_of
 from flashlight.export.draws import with_draws
 from flashlight.export.fx_graphs import GraphTensor, build_graph, graph_input
@@ -46,6 +48,8 @@ def training_step(
 
     A call takes as `inputs` a tensor, a tuple of arguments of the model, or a mapping of keyword arguments. Python's code in the
     model and the loss runs when a program is made, not at each call.
+
+    Of parameters in half precision the update is computed in float32 and rounded once, where torch rounds each of its parts.
 
     Raises:  ParameterError: another optimizer; OperandError: a parameter of the optimizer is none of the model's or the loss's;
              UnsupportedOperationError, at the first call: an operation without a row, or code that depends on values
@@ -213,11 +217,12 @@ class _Variant:
         later = []
         for (group, names), kept, steps in zip(self._groups, slots, counts, strict=True):
             options = {**self._others[group], **numbers[group]}
-            before, slopes = [given[name] for name in names], [gradients[name] for name in names]
-            state = {"count": steps, "slots": kept}
-            stepped, new = self._optimizer.stepped(group, options, before, slopes, state, rates[group])
-            given.update(zip(names, stepped, strict=True))
-            later.append(new)
+            before = [given[name] for name in names]
+            wide, slopes, slots_of = _wide((before, [gradients[name] for name in names], kept))
+            state = {"count": steps, "slots": slots_of}
+            stepped, new = self._optimizer.stepped(group, options, wide, slopes, state, rates[group])
+            given.update(zip(names, _narrow(stepped, before), strict=True))
+            later.append([_narrow(each, old) for each, old in zip(new, kept, strict=True)])
         return [given[name] for name in self._own], loss, later
 
     def run(
@@ -231,8 +236,8 @@ class _Variant:
         slots = [[list(each) for each in part.slots] for part in parts]
         with torch.no_grad():
             drawn = with_draws(tensors, self._draws, self._backend)[len(tensors) :]
-            own = [shared_array(named[name], _ASKED) for name in self._own]
-            arrays = [[[shared_array(slot, _ASKED) for slot in each] for each in part] for part in slots]
+            own = [_array_to_write(named[name]) for name in self._own]
+            arrays = [[[_array_to_write(slot) for slot in each] for each in part] for part in slots]
             new, loss, later = self.step(
                 own,
                 [array_of(named[name], _ASKED) for name in self._rest],
@@ -246,7 +251,7 @@ class _Variant:
             _write(_flat(slots), _flat(arrays), _flat(later))
             for part in parts:
                 self._optimizer.keep(part)
-            return tensor_of(np.asarray(loss))
+            return tensor_of(np.asarray(loss)).to(self._joint.loss_dtype)
 
     def _used(self, part: Part) -> Part:
         """Return the part without parameters that have no gradient, which torch leaves alone."""
@@ -259,6 +264,25 @@ class _Variant:
         )
 
 
+def _array_to_write(tensor: torch.Tensor) -> Array:
+    """Return an array that a step may write to: the tensor's own memory, or a copy as float32 of bfloat16, which numpy lacks."""
+    return shared_array(tensor, _ASKED) if _is_shared(tensor) else np.array(array_of(tensor, _ASKED))
+
+
+def _is_shared(tensor: torch.Tensor) -> bool:
+    return tensor.is_cpu and tensor.dtype is not torch.bfloat16
+
+
+def _wide(nested: Any) -> Any:
+    """Return lists of tensors with those of float16 as float32, in which an update is computed."""
+    return pytree.tree_map(lambda each: cnp.astype(each, np.float32) if each.dtype == np.float16 else each, nested)
+
+
+def _narrow(tensors: Sequence[Any], before: Sequence[Any]) -> list[Any]:
+    """Return new values in the dtypes of the old ones."""
+    return [cnp.astype(new, old.dtype) for new, old in zip(tensors, before, strict=True)]
+
+
 def _flat(nested: Sequence[Sequence[Sequence[Any]]]) -> Iterator[Any]:
     return (leaf for some in nested for each in some for leaf in each)
 
@@ -267,7 +291,7 @@ def _write(tensors: Any, before: Any, after: Any) -> None:  # Any: iterables of 
     """Put arrays into tensors; those that a step wrote in place only count the write, as torch does."""
     in_place: list[torch.Tensor] = []
     for tensor, old, new in zip(tensors, before, after, strict=True):
-        if new is old and tensor.is_cpu:
+        if new is old and _is_shared(tensor):
             in_place.append(tensor)
         else:
             tensor.copy_(tensor_of(np.asarray(new)))

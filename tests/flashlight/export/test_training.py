@@ -101,6 +101,23 @@ def test_twenty_steps_of_an_mlp_are_torchs(backend: str) -> None:
     assert step.num_variants == 1
 
 
+def test_a_batch_norm_may_come_first() -> None:
+    torch.manual_seed(0)
+    _compare(torch.nn.Sequential(torch.nn.BatchNorm1d(6), mlp()), ROWS, [CLASSES])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_batch_norm_without_momentum_averages_over_all_batches_by_one_program(backend: str) -> None:
+    torch.manual_seed(0)
+    model = _cnn()
+    for module in model:
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    other, step = _compare(model, IMAGES, [CLASSES], backend=backend)
+    assert other[1].num_batches_tracked == 20
+    assert step.num_variants == 1
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_cnn_with_batch_norm_and_dropout_has_torchs_statistics(backend: str) -> None:
     torch.manual_seed(0)
