@@ -47,6 +47,14 @@ class StraightThrough(SameValue):
         return [None, context.cotangents[0]]
 
 
+def sloped(x: Any, slopes: Any) -> Any:  # Any: array_like
+    """Return x, whose derivative is multiplied by slopes, which have its shape and dtype.
+
+    Derivative:  g * slopes by x
+    """
+    return apply(Sloped(), as_tensor(x), as_tensor(slopes))
+
+
 def straight_through(value: Any, source: Any) -> Any:  # Any: array_like
     """Return a value with the derivative of another tensor of its shape and dtype: rounded numbers that learn as if they were not.
 

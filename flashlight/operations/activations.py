@@ -126,11 +126,12 @@ def _rrelu(
 ) -> object:
     if not training:
         return nn.leaky_relu(x, (lower + upper) / 2), noise
-    # torch writes the slopes that it drew into the noise.
-    noise = copied_input(call.arguments[1])
+    # torch writes the slopes that it drew into the noise, from which its derivative starts.
+    drawn = copied_input(call.arguments[1])
     # There is no draw for elements that were positive; should they not be on other inputs, they get the mean slope.
-    slopes = cnp.where(noise == 1, typed((lower + upper) / 2, x.dtype), noise)
-    return cnp.where(x <= 0, x * slopes, x), noise
+    known = cnp.where(drawn == 1, typed((lower + upper) / 2, x.dtype), drawn)
+    slopes = cnp.where(x <= 0, known, typed(1, x.dtype))
+    return x * slopes, slopes
 
 
 @register(aten.softmax, aten._softmax, aten.special_softmax)

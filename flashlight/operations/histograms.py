@@ -11,7 +11,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, typed
+from flashlight.operations.arguments import aten, cast, pulled_back, typed
 from flashlight.table import Call, register
 
 
@@ -162,6 +162,13 @@ def _segment_reduce(
         empty = math.nan if initial is None else initial
         result = cnp.where(count == 0, typed(empty, data.dtype), result / cnp.where(count == 0, 1, count))
     return cast(result, call.dtype)
+
+
+@register(aten._segment_reduce_backward)
+def _segment_reduce_backward(
+    call: Call, g: LazyTensor, output: LazyTensor, data: LazyTensor, reduce: str, **how: Any
+) -> LazyTensor:
+    return pulled_back(lambda operand: _segment_reduce(call, operand, reduce, **how), (data,), g)[0]
 
 
 def _one(shape: Sequence[int], axis: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.nn.arguments import counted_from_start
+from composit.nn.gradient_flow import sloped, straight_through
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, Row, register
@@ -116,6 +117,16 @@ def _multilabel_margin(call: Call, x: LazyTensor, target: LazyTensor, reduction:
     return [loss, cnp.reshape(cast(found, x.dtype), target.shape)]
 
 
+@register(aten.multilabel_margin_loss_backward)
+def _multilabel_margin_backward(
+    call: Call, g: LazyTensor, x: LazyTensor, target: LazyTensor, reduction: int, is_target: LazyTensor
+) -> LazyTensor:
+    def forward(x: LazyTensor) -> LazyTensor:
+        return nn.losses.multilabel_margin(x, target, reduction=_REDUCTIONS[reduction])
+
+    return pulled_back(forward, (x,), g)[0]
+
+
 @register(aten._ctc_loss)
 def _temporal_classification(
     call: Call,
@@ -134,10 +145,37 @@ def _temporal_classification(
 def _ctc(
     scores: LazyTensor, targets: LazyTensor, input_lengths: Any, target_lengths: Any, blank: int, zero_infinity: bool
 ) -> LazyTensor:
+    """Return the losses (n,), with torch's gradient: that of the loss itself and of the sum of the probabilities at each step.
+
+    Where exp(scores) are no probabilities, torch's kernel still computes exp(scores) minus the probability of each class given the
+    target, which is the gradient by what log_softmax was given.
+    """
     lengths = [
-        np.asarray(each, np.int64) if isinstance(each, list) else each for each in (input_lengths, target_lengths)
+        cnp.asarray(np.asarray(each, np.int64) if isinstance(each, list) else each)
+        for each in (input_lengths, target_lengths)
     ]
-    return nn.losses.ctc(scores, targets, *lengths, blank=blank, zero_infinity=zero_infinity, reduction="none")
+    losses = nn.losses.ctc(scores, targets, *lengths, blank=blank, reduction="none")
+    followed = nn.losses.ctc(
+        scores, targets, *lengths, blank=blank, zero_infinity=zero_infinity, reduction="none"
+    ) + _sums_of_probabilities(scores, lengths[0], losses == np.inf, zero_infinity)
+    with_gradient: LazyTensor = straight_through(losses, followed)
+    return with_gradient
+
+
+def _sums_of_probabilities(
+    scores: LazyTensor, lengths: LazyTensor, is_infinite: LazyTensor, zero_infinity: bool
+) -> LazyTensor:
+    """Return the sum of exp(scores) over the steps of each example and the classes.
+
+    Its gradient is NaN where torch subtracts infinities: at classes of probability 0, and everywhere if the loss is infinite.
+    """
+    counts = cnp.expand_dims(np.arange(scores.shape[0]), 1) < lengths
+    if zero_infinity:
+        counts = counts & ~is_infinite
+    counts = cnp.expand_dims(counts, 2)
+    is_undefined = counts & (cnp.expand_dims(is_infinite, 1) | (scores == -np.inf))
+    slopes = cast(cnp.where(is_undefined, np.nan, 1.0), scores.dtype)
+    return cnp.sum(cnp.where(counts, cnp.exp(sloped(scores, slopes)), 0), axis=(0, 2))
 
 
 @register(aten._ctc_loss_backward)

@@ -226,7 +226,7 @@ def _diagonal(call: Call, x: LazyTensor, offset: int = 0, dim1: int = 0, dim2: i
         x = cnp.moveaxis(x, (dim1, dim2), (-2, -1))
     rows, columns = max(-offset, 0), max(offset, 0)
     length = max(min(x.shape[-2] - rows, x.shape[-1] - columns), 0)
-    flat = cnp.reshape(x, (*x.shape[:-2], -1))
+    flat = cnp.reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]))
     first, step = rows * x.shape[-1] + columns, x.shape[-1] + 1
     part: LazyTensor = flat[(..., slice(first, first + length * step, step))] if length else flat[..., :0]
     return part

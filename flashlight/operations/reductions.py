@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from composit import nn
 from composit.nn.distances import norm_along, root
 from composit.operation import Axes
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, axes_of, cast, pulled_back
+from flashlight.operations.arguments import aten, axes_of, cast
 from flashlight.table import Call, register
 
 Dim = int | list[int] | None
@@ -185,23 +184,3 @@ def _distance(call: Call, x: LazyTensor, y: LazyTensor, p: float = 2) -> LazyTen
 @register(aten.trace)
 def _trace(call: Call, x: LazyTensor) -> LazyTensor:
     return cast(cnp.trace(x), call.dtype)
-
-
-@register(aten._cdist_forward)
-def _distances(call: Call, x: LazyTensor, y: LazyTensor, p: float, compute_mode: int | None) -> LazyTensor:
-    return nn.cdist(x, y, order=p)
-
-
-@register(aten._euclidean_dist)
-def _euclidean_distances(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return nn.cdist(x, y)
-
-
-@register(aten._pdist_forward)
-def _distances_of_pairs(call: Call, x: LazyTensor, p: float = 2) -> LazyTensor:
-    return nn.pdist(x, order=p)
-
-
-@register(aten._cdist_backward)
-def _distances_backward(call: Call, g: LazyTensor, x: LazyTensor, y: LazyTensor, p: float, *rest: Any) -> LazyTensor:
-    return pulled_back(lambda operand: nn.cdist(operand, y, order=p), (x,), g)[0]

@@ -14,8 +14,9 @@ from composit.handle import TensorHandle
 from composit.nn.arguments import counted_from_start
 from composit.nn.operations.scattering import scatter_reduce
 from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
+from composit.operation import Shape
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, typed
+from flashlight.operations.arguments import aten, cast, pulled_back, typed
 from flashlight.operations.indexing import numpy_index
 from flashlight.table import Call, register
 
@@ -129,7 +130,18 @@ def _put(call: Call, x: LazyTensor, index: LazyTensor, source: LazyTensor, accum
 
 @register(aten.masked_scatter)
 def _masked_scatter(call: Call, x: LazyTensor, mask: LazyTensor, source: LazyTensor) -> LazyTensor:
-    shape = call.shape
+    return _written_where(x, mask, source, call.shape)
+
+
+@register(aten.masked_scatter_backward)
+def _masked_scatter_backward(call: Call, g: LazyTensor, mask: LazyTensor, sizes: Sequence[int]) -> LazyTensor:
+    def forward(source: LazyTensor) -> LazyTensor:
+        return _written_where(cnp.zeros(g.shape, g.dtype), mask, source, g.shape)
+
+    return pulled_back(forward, (cnp.zeros(tuple(sizes), g.dtype),), g)[0]
+
+
+def _written_where(x: LazyTensor, mask: LazyTensor, source: LazyTensor, shape: Shape) -> LazyTensor:
     mask = cnp.broadcast_to(mask, shape)
     # The number of true elements before each one is its position in the source. Nothing is read.
     numbers = cnp.reshape(cnp.cumsum(cnp.reshape(mask, (-1,)), dtype=np.int64) - 1, shape)

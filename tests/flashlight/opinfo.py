@@ -88,7 +88,7 @@ def samples_of(record: Any, dtype: torch.dtype | None = None) -> Iterator[Any]:
         dtype = next((kind for kind in preferred if kind in kinds), torch.float32)
     elif dtype not in kinds:
         return
-    wants_gradient = record.supports_autograd and dtype.is_floating_point
+    wants_gradient = record.supports_autograd and (dtype.is_floating_point or dtype.is_complex)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield from record.sample_inputs("cpu", dtype, requires_grad=wants_gradient)
@@ -103,40 +103,40 @@ def _compare(record: Any, sample: Any) -> tuple[str, str]:
             # What an entry does with results before it compares them: signs of singular vectors, for example, are arbitrary.
             result = sample.output_process_fn_grad(record.op(*arguments, **sample.kwargs))
         # An output that no trace has seen is an input, returned as it is.
-        outputs = [tensor for tensor in _tensors(result) if hasattr(tensor, "__lazy_tensor__")]
-        found = _evaluated(outputs)
+        outputs = [tensor for tensor in tensors_in(result) if hasattr(tensor, "__lazy_tensor__")]
+        found = evaluated(outputs)
         if record.name in WITHOUT_VALUES:
             return "", ""
-        said = _differences("value", found, outputs, PRECISIONS.get(record.name))
+        said = differences("value", found, outputs, PRECISIONS.get(record.name))
         said = said or _fresh(record, sample, outputs)
-        gradient = said or _gradients(_tensors([arguments, sample.kwargs]), outputs)
+        gradient = said or _gradients(tensors_in([arguments, sample.kwargs]), outputs)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:400], "no value"
+        return f"{type(error).__name__}: {words_of(error)}"[:400], "no value"
     return said, gradient
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        return [tensor for part in value for tensor in _tensors(part)]
+        return [tensor for part in value for tensor in tensors_in(part)]
     return []
 
 
-def _evaluated(outputs: Sequence[Tensor], inputs: Mapping[Tensor, Any] | None = None) -> list[Any]:
+def evaluated(outputs: Sequence[Tensor], inputs: Mapping[Tensor, Any] | None = None) -> list[Any]:
     if not outputs:
         return []
     with TorchIsForbidden():
         return [np.asarray(value) for value in cnp.evaluate(list(outputs), inputs=dict(inputs or {}))]
 
 
-def _differences(
+def differences(
     what: str, found: Sequence[Any], expected: Sequence[Tensor], given_precision: float | None = None
 ) -> str:
     for value, tensor in zip(found, expected, strict=True):
-        part = _numpy(tensor)
+        part = numpy_of(tensor)
         if value.shape != part.shape or value.dtype != part.dtype:
             return f"{what}: {value.dtype}{value.shape} for {part.dtype}{part.shape}"
         precision = HALF_PRECISIONS.get(tensor.dtype) or given_precision or (1e-4 if part.dtype.char in "fF" else 1e-7)
@@ -147,22 +147,27 @@ def _differences(
     return ""
 
 
-def _numpy(tensor: Tensor) -> Any:
+def numpy_of(tensor: Tensor) -> Any:
     own = tensor.detach().resolve_conj().resolve_neg()
     return (own.float() if own.dtype is torch.bfloat16 else own).numpy(force=True)
+
+
+def words_of(error: Exception) -> str:
+    """Return an error's message on one line."""
+    return " ".join(str(error).split())
 
 
 def _short(value: Any) -> str:
     return np.array2string(value.reshape(-1)[:6], precision=4).replace("\n", "")
 
 
-def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
-    """Compare on other inputs: floats in reverse order. Where torch refuses these, or shapes follow from values, nothing is compared."""
+def other_inputs(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any], dict[Tensor, Tensor]]:
+    """Return other arguments and keywords of a sample, floats in reverse order, and the tensors that were replaced, by the old ones."""
     changed: dict[Tensor, Tensor] = {}
 
     def other(value: Any) -> Any:
         if isinstance(value, Tensor):
-            if not value.is_floating_point() or value.numel() < 2:
+            if not (value.is_floating_point() or value.is_complex()) or value.numel() < 2:
                 return value
             new = changed.get(value)
             if new is None:
@@ -175,10 +180,15 @@ def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
         return value
 
     arguments = other((sample.input, *sample.args))
-    keywords = {key: other(value) for key, value in sample.kwargs.items()}
+    return arguments, {key: other(value) for key, value in sample.kwargs.items()}, changed
+
+
+def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
+    """Compare on other inputs. Where torch refuses these, or shapes follow from values, nothing is compared."""
+    arguments, keywords, changed = other_inputs(sample)
     torch.manual_seed(0)
     try:
-        expected = _tensors(sample.output_process_fn_grad(record.op(*arguments, **keywords)))
+        expected = tensors_in(sample.output_process_fn_grad(record.op(*arguments, **keywords)))
         expected = [tensor for tensor in expected if not any(tensor is given for given in changed.values())]
     except (RuntimeError, ValueError, IndexError):
         return ""
@@ -190,15 +200,15 @@ def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
         return ""
     nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(output).node for output in outputs])}
     traced = {old: new for old, new in changed.items() if hasattr(old, "__lazy_tensor__")}
-    reached = {old: _numpy(new) for old, new in traced.items() if id(flashlight.lazy_tensor(old).node) in nodes}
+    reached = {old: numpy_of(new) for old, new in traced.items() if id(flashlight.lazy_tensor(old).node) in nodes}
     if len(reached) < len(traced):
         # evaluate(..., inputs=) says of an input that nothing depends on it: an error, no wrong answer.
         return ""
     try:
-        found = _evaluated(outputs, reached)
+        found = evaluated(outputs, reached)
     except cnp.errors.GuardError:
         return ""
-    return _differences("fresh", found, expected, PRECISIONS.get(record.name))
+    return differences("fresh", found, expected, PRECISIONS.get(record.name))
 
 
 def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
@@ -207,9 +217,9 @@ def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     if not wanted or not reached:
         return ""
     generator = np.random.default_rng(0)
-    weights = [np.asarray(generator.normal(size=tuple(each.shape))).astype(_numpy(each).dtype) for each in reached]
+    weights = [np.asarray(generator.normal(size=tuple(each.shape))).astype(numpy_of(each).dtype) for each in reached]
     seeds = [torch.from_numpy(weight).to(each.dtype) for weight, each in zip(weights, reached, strict=True)]
-    weights = [_numpy(seed) for seed in seeds]
+    weights = [numpy_of(seed) for seed in seeds]
     given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True)
     filled = [torch.zeros_like(x) if each is None else each for each, x in zip(given, wanted, strict=True)]
     cotangents = {tensor: cnp.asarray(weight) for tensor, weight in zip(reached, weights, strict=True)}
@@ -217,8 +227,8 @@ def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
         gradients = chain_rule(cotangents, wanted, unreached="zeros")
         found = [np.asarray(value) for value in cnp.evaluate(gradients)]
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-    return _differences("gradient", found, filled)
+        return f"{type(error).__name__}: {words_of(error)}"[:300]
+    return differences("gradient", found, filled)
 
 
 def main(names: Sequence[str], most: int | None = None, dtype: torch.dtype | None = None) -> None:

@@ -15,7 +15,7 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import check_shape, floating, integral
-from composit.nn.gradient_flow import Sloped
+from composit.nn.gradient_flow import sloped
 from composit.nn.losses.lattices import PathSums
 from composit.nn.losses.reductions import reduced
 from composit.numpy.arguments.normalizing import TensorLike
@@ -72,9 +72,7 @@ def ctc(
     losses = _losses(scores, goal, lengths, int(blank))
     is_infinite = losses == np.inf
     # As in torch: the derivative of an infinite loss is NaN, but 0 where it is replaced.
-    losses = (
-        cnp.where(is_infinite, 0, losses) if zero_infinity else apply(Sloped(), losses, _slopes(is_infinite, losses))
-    )
+    losses = cnp.where(is_infinite, 0, losses) if zero_infinity else sloped(losses, _slopes(is_infinite, losses))
     if reduction == "mean":
         losses = losses / cnp.maximum(lengths[1], 1).astype(losses.dtype)
     return reduced("ctc", losses[0] if is_single and reduction == "none" else losses, reduction)

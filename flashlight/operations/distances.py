@@ -1,0 +1,64 @@
+"""Distances of the rows of matrices, and their derivatives as torch's kernels compute them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import composit.numpy as cnp
+from composit import nn
+from composit.nn.gradient_flow import straight_through
+from composit.types import LazyTensor
+from flashlight.operations.arguments import aten, pulled_back
+from flashlight.table import Call, register
+
+
+def _largest(difference: LazyTensor) -> LazyTensor:
+    """Return the largest magnitudes along the last axis, with torch's gradient: all that are as large have it whole."""
+    sizes = cnp.absolute(difference)
+    largest = cnp.max(sizes, axis=-1)
+    is_largest = sizes == cnp.expand_dims(largest, -1)
+    with_gradient: LazyTensor = straight_through(largest, cnp.sum(cnp.where(is_largest, sizes, 0), axis=-1))
+    return with_gradient
+
+
+def _between(x: LazyTensor, y: LazyTensor, p: float) -> LazyTensor:
+    if p == math.inf and x.shape[-1]:
+        return _largest(cnp.expand_dims(x, -2) - cnp.expand_dims(y, -3))
+    return nn.cdist(x, y, order=p)
+
+
+def _of_pairs(x: LazyTensor, p: float) -> LazyTensor:
+    if p == math.inf and x.shape[-1]:
+        earlier, later = np.triu_indices(x.shape[0], k=1)
+        return _largest(cnp.take(x, earlier, axis=0) - cnp.take(x, later, axis=0))
+    return nn.pdist(x, order=p)
+
+
+@register(aten._cdist_forward)
+def _distances(call: Call, x: LazyTensor, y: LazyTensor, p: float, compute_mode: int | None) -> LazyTensor:
+    return _between(x, y, p)
+
+
+@register(aten._euclidean_dist)
+def _euclidean_distances(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return nn.cdist(x, y)
+
+
+@register(aten._pdist_forward)
+def _distances_of_pairs(call: Call, x: LazyTensor, p: float = 2) -> LazyTensor:
+    return _of_pairs(x, p)
+
+
+@register(aten._cdist_backward)
+def _distances_backward(call: Call, g: LazyTensor, x: LazyTensor, y: LazyTensor, p: float, *rest: Any) -> LazyTensor:
+    # torch sums over the axes to which x was broadcast in an operation of its own.
+    broadcast = cnp.broadcast_to(x, call.shape)
+    return pulled_back(lambda operand: _between(operand, y, p), (broadcast,), g)[0]
+
+
+@register(aten._pdist_backward)
+def _distances_of_pairs_backward(call: Call, g: LazyTensor, x: LazyTensor, p: float, *rest: Any) -> LazyTensor:
+    return pulled_back(lambda operand: _of_pairs(operand, p), (x,), g)[0]

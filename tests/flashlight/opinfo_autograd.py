@@ -1,0 +1,166 @@
+"""torch's own samples of its operators, with autograd inside the trace: gradients are results of torch's backward operations.
+
+For each sample, what `torch.autograd.grad` returned in the trace is evaluated by numpy, with torch forbidden to compute, on the
+inputs of the trace and on other ones, and compared with torch's gradient there.
+
+    python -m tests.flashlight.opinfo_autograd [name ...] [most] [dtype=complex128]
+
+prints what fails: "wrong" for a value, "error" for an error that names what is lacking.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+import composit as cnp
+import flashlight
+from composit.program import ancestors_in_order
+from tests.composit.nn.opinfo import entries
+from tests.flashlight.opinfo import (
+    DRAWING_BY_VALUE,
+    PRECISIONS,
+    differences,
+    evaluated,
+    numpy_of,
+    other_inputs,
+    samples_of,
+    tensors_in,
+    words_of,
+)
+
+Tensor = torch.Tensor
+
+
+@dataclass
+class Outcome:
+    """What became of an entry's samples: how many there are, which are wrong and which are errors, by the number of the sample."""
+
+    count: int = 0
+    fresh: int = 0
+    wrong: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+
+
+def run_entry(name: str, *, most: int | None = None, dtype: torch.dtype | None = None) -> Outcome:
+    """Return the outcome of the first samples of an entry (all, unless `most` is given)."""
+    record, outcome = entries("")[name], Outcome()
+    for number, sample in enumerate(samples_of(record, dtype)):
+        if number == most:
+            break
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            _run_sample(record, sample, number, outcome)
+    return outcome
+
+
+def _run_sample(record: Any, sample: Any, number: int, outcome: Outcome) -> None:
+    arguments = (sample.input, *sample.args)
+    eager = _run(record, sample, arguments, sample.kwargs)
+    if eager is None:
+        return
+    outcome.count += 1
+    try:
+        with flashlight.tracer.trace():
+            traced = _run(record, sample, arguments, sample.kwargs)
+        assert traced is not None
+        own, theirs = _with_graph(traced.gradients, eager.gradients)
+        said = differences("value", evaluated(own), theirs, PRECISIONS.get(record.name))
+        said = said or _fresh(record, sample, traced, outcome)
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
+        outcome.errors[number] = f"{type(error).__name__}: {words_of(error)}"[:400]
+        return
+    if said:
+        outcome.wrong[number] = said
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """What an operator returned, and torch's gradients of all tensors that require one."""
+
+    values: list[Tensor]
+    gradients: list[Tensor]
+
+
+def _run(record: Any, sample: Any, arguments: Any, keywords: Any) -> _Results | None:
+    """Return the results, None where nothing has a gradient."""
+    torch.manual_seed(0)
+    wanted = [tensor for tensor in tensors_in([arguments, keywords]) if tensor.requires_grad and tensor.is_leaf]
+    results = tensors_in(sample.output_process_fn_grad(record.op(*arguments, **keywords)))
+    reached = [tensor for tensor in results if tensor.requires_grad]
+    if not wanted or not reached:
+        return None
+    seeds = [_seed(tensor, number) for number, tensor in enumerate(reached)]
+    given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True)
+    return _Results(results, [torch.zeros(()) if each is None else each for each in given])
+
+
+def _seed(tensor: Tensor, number: int) -> Tensor:
+    values = np.random.default_rng(number).normal(size=(2, *tensor.shape))
+    return torch.tensor(values[0] + 1j * values[1] if tensor.is_complex() else values[0]).to(tensor.dtype)
+
+
+def _with_graph(own: Sequence[Tensor], theirs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the tensors that a trace has made, and torch's beside them."""
+    pairs = [pair for pair in zip(own, theirs, strict=True) if hasattr(pair[0], "__lazy_tensor__")]
+    return [own for own, _ in pairs], [theirs for _, theirs in pairs]
+
+
+def _fresh(record: Any, sample: Any, traced: _Results, outcome: Outcome) -> str:
+    """Compare on other inputs. Where torch refuses these, or draws by values, nothing is compared."""
+    if record.name in DRAWING_BY_VALUE:
+        return ""
+    arguments, keywords, changed = other_inputs(sample)
+    try:
+        expected = _run(record, sample, arguments, keywords)
+    except (RuntimeError, ValueError, IndexError):
+        return ""
+    if expected is None or [each.shape for each in expected.gradients] != [each.shape for each in traced.gradients]:
+        return ""
+    own, theirs = _with_graph(traced.gradients, expected.gradients)
+    values, _ = _with_graph(traced.values, traced.values)
+    nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(each).node for each in own + values])}
+    known = {old: new for old, new in changed.items() if hasattr(old, "__lazy_tensor__")}
+    reached = {old: new for old, new in known.items() if id(flashlight.lazy_tensor(old).node) in nodes}
+    if len(reached) < len(known):
+        # evaluate(..., inputs=) says of an input that nothing depends on it: an error, no wrong answer.
+        return ""
+    try:
+        found = evaluated(own + values, {old: numpy_of(new) for old, new in reached.items()})
+    except cnp.errors.GuardError:
+        return ""
+    outcome.fresh += 1
+    return differences("fresh", found[: len(own)], theirs, PRECISIONS.get(record.name))
+
+
+def main(names: Sequence[str], most: int | None = None, dtype: torch.dtype | None = None) -> None:
+    """Print the outcome of the entries with these names, all if there are none."""
+    counts = {"wrong": 0, "errors": 0, "good": 0, "none": 0}
+    # Entries of the jiterator need a GPU.
+    for name in [name for name in entries("") if name in (names or entries("")) and not name.startswith("jiterator")]:
+        outcome = run_entry(name, most=most, dtype=dtype)
+        for what, failures in (("wrong", outcome.wrong), ("errors", outcome.errors)):
+            if failures:
+                counts[what] += 1
+                number, said = next(iter(failures.items()))
+                print(f"{what:6} {name} {len(failures)}/{outcome.count}: #{number} {said}", flush=True)
+        if not outcome.count:
+            counts["none"] += 1
+        elif not outcome.wrong and not outcome.errors:
+            counts["good"] += 1
+            if not outcome.fresh:
+                print(f"stale  {name}: no sample on other inputs", flush=True)
+    print(counts)
+
+
+if __name__ == "__main__":
+    limits = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    kinds = [getattr(torch, word.removeprefix("dtype=")) for word in sys.argv[1:] if word.startswith("dtype=")]
+    chosen = [word for word in sys.argv[1:] if not word.isdigit() and not word.startswith("dtype=")]
+    main(chosen, *limits or [None], *kinds)

@@ -1,0 +1,54 @@
+"""Entries of torch's OpInfo database that are not compared, with reasons. All others are torch's with all samples."""
+
+from __future__ import annotations
+
+ON_CUDA = "torch has no kernel for the CPU"
+_SPARSE = "sparse tensors are refused by name"
+_DTYPE = "numpy has no such dtype"
+_LACKING = "numpy has no such factorisation"
+WITHOUT_VALUES: dict[str, str] = {
+    "jiterator_unary": ON_CUDA,
+    "jiterator_binary": ON_CUDA,
+    "jiterator_4inputs_with_extra_args": ON_CUDA,
+    "jiterator_binary_return_by_ref": ON_CUDA,
+    "jiterator_2inputs_2outputs": ON_CUDA,
+    "torch.ops.aten._flash_attention_forward": ON_CUDA,
+    "torch.ops.aten._efficient_attention_forward": ON_CUDA,
+    "bmm|triton_optimized": ON_CUDA,
+    "sparse.sampled_addmm": _SPARSE,
+    "sparse.mm|reduce": _SPARSE,
+    "to_sparse": _SPARSE,
+    "torch._scaled_mm": _DTYPE,
+    "torch._scaled_mm_v2": _DTYPE,
+    "chalf": _DTYPE,
+    "linalg.ldl_factor": _LACKING,
+    "linalg.ldl_factor_ex": _LACKING,
+    "linalg.ldl_solve": _LACKING,
+    "as_strided|partial_views": "elements beyond the tensor, in memory that no trace has seen",
+    "linalg.eig": "numpy and torch list eigenvalues in another order on other inputs",
+    "linalg.eigvals": "numpy and torch list eigenvalues in another order on other inputs",
+}
+_OWN = "torch's gradient is another than the derivative: {}"
+WITHOUT_GRADIENTS: dict[str, str] = {
+    "nn.functional.max_unpool1d": _OWN.format("it counts elements that were overwritten"),
+    "nn.functional.max_unpool2d": _OWN.format("it counts elements that were overwritten"),
+    "nn.functional.max_unpool3d": _OWN.format("it counts elements that were overwritten"),
+    "cholesky_inverse": _OWN.format("it fills the triangle that is not read"),
+    "cholesky_solve": _OWN.format("it fills the triangle that is not read"),
+    "linalg.pinv|hermitian": _OWN.format("it fills the triangle that is not read"),
+    "nextafter": _OWN.format("it counts a step as the identity"),
+    "as_strided_scatter": _OWN.format("of places written twice, it counts all"),
+}
+_UNTOUCHED = "an input that is returned as it is"
+WITHOUT_GRADIENTS |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d"), _UNTOUCHED)
+_ROUNDED_INSIDE = "torch rounds between the steps of its kernel"
+_TIES = "torch takes others of equal numbers, of which there are many"
+OTHERWISE_IN_HALF: dict[str, str] = {
+    **dict.fromkeys(("grid_sampler_2d", "grid_sampler_3d", "nn.functional.grid_sample", "matrix_exp"), _ROUNDED_INSIDE),
+    "nn.functional.soft_margin_loss": _ROUNDED_INSIDE,
+    **dict.fromkeys(("sort", "argsort", "topk"), _TIES),
+    **dict.fromkeys(("special.i1", "special.i1e"), "torch has no gradient, which its sample asks for"),
+    **dict.fromkeys(("complex", "view_as_complex"), "numpy has no complex numbers of float16"),
+    "nextafter": "refused: the steps are others than those of float32",
+    "logspace|tensor_overload": _ROUNDED_INSIDE,
+}
