@@ -36,7 +36,17 @@ class ScatterEmitter:
         statements = tuple(inner.statements)
         for variable, extent in reversed(tuple(zip(variables, self.scatter.serial, strict=True))):
             statements = (c.loop(variable, extent, *statements),)
-        return (*scope.statements, *statements)
+        return (*self._zeros(row), *scope.statements, *statements)
+
+    def _zeros(self, row: Row) -> tuple[c.Statement, ...]:
+        """Return the loop that fills a row with zeros; C compilers call memset for it."""
+        zeroed = self.scatter.zeroed
+        if zeroed is None:
+            return ()
+        index = c.Name(self.emitter.fresh("i"))
+        pointer = self.emitter.operands.pointer(zeroed, is_written=True)
+        place = address(pointer, zeroed.strides, (*row.axes, index))
+        return (c.loop(index.text, zeroed.shape[-1], c.Assign(c.dereference(place), c.literal(0))),)
 
     def _emit_body(self, scope: Scope, where: Where) -> None:
         value = self.emitter.value(self.scatter.expression, scope, where)

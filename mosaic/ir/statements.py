@@ -186,7 +186,8 @@ class Scatter(Kind):
     """``result[rows..., lane, serial...] = combined with expression[rows..., lane, serial...]``, in memory filled before.
 
     The combiner is "add", or "replace", where the last one stays. With a `base`, another whole buffer of the same size, the
-    result's buffer starts as a copy of that.
+    result's buffer starts as a copy of that. With `zeroed`, ``rows + (elements,)``, each row starts as zeros: the kernel writes
+    them just before it adds to them, while they are in the cache.
 
     Every view, the result's too, has the shape of the domain: ``rows + (length,) + serial``. The gathers move the place
     of an element by indices that are data, so that places may coincide: along the serial axes, which therefore run in
@@ -201,6 +202,7 @@ class Scatter(Kind):
     is_in_order: bool
     combiner: str = "add"
     base: View | None = None
+    zeroed: View | None = None
 
     @property
     def rows(self) -> Shape:
@@ -218,8 +220,9 @@ class Scatter(Kind):
         return self.result.shape[self.num_rows + 1 :]
 
     def reads(self) -> Iterator[View]:
-        """Yield the views it loads from, including the one it changes, or its base."""
-        yield self.result if self.base is None else self.base
+        """Yield the views it loads from, including the one it changes unless that starts as zeros, or its base."""
+        if self.zeroed is None:
+            yield self.result if self.base is None else self.base
         yield from (gather.index.view for gather in self.gathers)
         yield from (load.view for load in loads(self.expression))
 
@@ -248,7 +251,8 @@ class Scatter(Kind):
 
     def __str__(self) -> str:
         moves = "".join(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in self.gathers)
-        return f"{self.result}{moves} {self.combiner}= {text(self.expression)}{_rest(self.base)}"
+        start = "" if self.zeroed is None else f", on zeros in {self.zeroed}"
+        return f"{self.result}{moves} {self.combiner}= {text(self.expression)}{start}{_rest(self.base)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,10 +1,11 @@
-"""Sums, maxima and chosen elements of windows, and their adjoints: definitions over views of windows.
+"""Sums of windows, their adjoint, maxima, and the indices of these: definitions over views of windows.
 
 Before:  y = window_maximum(x[n, c, h, w])
 After:   y[n, c, p, q] = maximum over [kernel] of windows[n, c, p, q, kernel...]
 
-Lanes run along the channels where x is stored with channels last, else along the last spatial axis. The adjoints are a
-definition for each remainder of positions by the strides (see `mosaic.lowering.windows`): no element is added to twice.
+Lanes run along the channels where x is stored with channels last, else along the last spatial axis. The adjoint of sums is a
+definition for each remainder of positions by the strides (see `mosaic.lowering.windows`): no element is added to twice. That of
+maxima is a scatter at their indices (`mosaic.lowering.scatters`).
 """
 
 from __future__ import annotations
@@ -12,28 +13,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
-from composit.nn.operations.pooling_windows import (
-    MaximumPositions,
-    PickInWindow,
-    SpreadInWindow,
-    WindowMaximum,
-    WindowSpread,
-    WindowSum,
-)
-from mosaic.ir.expressions import Apply, Expression, Load, literal
-from mosaic.ir.views import Shape, View
+from composit.nn.operations.pooling_windows import MaximumIndices, WindowMaximum, WindowSpread, WindowSum
+from mosaic.ir.expressions import Apply, Expression, Load, convert, literal
+from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 from mosaic.lowering.windows import Border, Part, Windows, adjoint_windows, at_tap, define_reduction, with_border
 
 _most_compared = 9
-"""Windows of more elements are reduced instead: the expression of the position grows with their square."""
+"""The most elements that one expression compares: it grows with their square."""
 
 _most_taps = 8
-"""Taps of one expression that chooses among them; further taps go on from its result."""
+"""The most elements along an axis that one expression compares; further ones go on from its result."""
+
+_most_in_turn = 32
+"""Along longer axes the position is reduced: the C would have an expression for every eight elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +67,11 @@ def _order_of(x: View, rank: int) -> _Order:
     return _Order(rank, x.ndim, is_last)
 
 
-def _windows_of(operation: WindowSum | WindowMaximum | MaximumPositions | PickInWindow) -> Windows:
-    return Windows(operation.kernel, operation.strides, operation.dilation)
-
-
 def _reduced(operation: WindowSum | WindowMaximum, context: Context, reducer: str) -> Sequence[Value]:
-    x, kernel = context.view(0), operation.kernel
+    x, kernel = context.view(len(context.operands) - 1), operation.kernel
     order = _order_of(x, len(kernel))
-    result, seen, windows = order.result(context), order.arranged(x), _windows_of(operation)
+    result, seen = order.result(context), order.arranged(x)
+    windows = Windows(kernel, operation.strides, operation.dilation)
     if len(kernel) > 1 and not order.is_last:
         # Lanes run along the last axis, and dense for all other taps: those first, as numpy does.
         windows, last = windows.split()
@@ -98,46 +91,134 @@ def _(operation: WindowSum, context: Context) -> Sequence[Value]:
 
 @lower.register
 def _(operation: WindowMaximum, context: Context) -> Sequence[Value]:
+    # Of x and x with a border, the elements are those of the last.
     return _reduced(operation, context, "maximum")
 
 
 @lower.register
-def _(operation: MaximumPositions, context: Context) -> Sequence[Value]:
-    """The first position of the largest element; where there are NaNs, the last of these, as torch has it."""
-    x = context.view(0)
-    order, count = _order_of(x, len(operation.kernel)), math.prod(operation.kernel)
+def _(operation: MaximumIndices, context: Context) -> Sequence[Value]:
+    """The index of the first of the largest elements; where there are NaNs, of the last of these, as torch has it."""
+    seen, rank = context.view(0), len(operation.kernel)
+    order = _order_of(seen, rank)
     result = order.result(context)
-    if count == 1:
-        return (order.restored(context.define(result, literal(0, result.dtype))),)
-    windows = _windows_of(operation).over(order.arranged(x), order.start)
-    if count <= _most_compared:
-        return (order.restored(context.define(result, _first_largest(windows, len(operation.kernel), result.dtype))),)
-    if x.dtype.kind != "f":
-        return (order.restored(context.define(result, Load(windows), "argmax", operation.kernel)),)
-    first, last = order.result(context), order.result(context)
-    context.define(first, Load(windows), "argmax", operation.kernel)
-    largest = context.define(order.result(context, x.dtype), Load(windows), "maximum", operation.kernel)
-    context.define(last, _is_nan(Load(_backwards(windows, len(operation.kernel)))), "first", operation.kernel)
-    from_end = Apply("subtract", (literal(count - 1, result.dtype), Load(last)), result.dtype)
-    chosen = Apply("where", (_is_nan(Load(largest)), from_end, Load(first)), result.dtype)
-    return (order.restored(context.define(result, chosen)),)
+    if not result.size:
+        return (order.restored(result),)
+    starts = [_of_each_window(context, number, order) for number in range(1, len(context.operands))]
+    offset = _offset_of_largest(operation, context, order, order.arranged(seen))
+    index: Expression = Apply("add", (offset, starts[0]), result.dtype)
+    if len(starts) > 1:
+        # The first tap, in a border, is the largest only if no element is larger than the border.
+        index = Apply("where", (_is_number(offset, 0), starts[1], index), result.dtype)
+    return (order.restored(context.define(result, index)),)
 
 
-def _first_largest(windows: View, rank: int, dtype: np.dtype) -> Expression:
-    """Return an expression for the position, by one comparison for each tap: every element is loaded once."""
-    largest: Expression | None = None
-    position: Expression = literal(0, dtype)
-    for number, tap in enumerate(np.ndindex(*windows.shape[windows.ndim - rank :])):
-        value = Load(at_tap(windows, tap))
-        if largest is None:
-            largest = value
-            continue
+def _of_each_window(context: Context, number: int, order: _Order) -> Expression:
+    """Return an operand that has one element for each position of the windows, for all that these share their places with."""
+    view = context.view(number)
+    spread = view.broadcast_to(context.types[0].shape)
+    return Load(order.arranged(spread))
+
+
+@dataclass(frozen=True, slots=True)
+class _Largest:
+    """The largest of some elements, and how far it is behind the first."""
+
+    value: Expression
+    offset: Expression
+
+
+def _offset_of_largest(operation: MaximumIndices, context: Context, order: _Order, seen: View) -> Expression:
+    """Return how far the largest element of each window is behind its first, in flattened axes.
+
+    Few elements are compared one after the other. Else the largest along the last axis are found first, and those of them along
+    the axis before: of 5 x 5 elements by 10 comparisons. Along long axes the number of the tap is a reduction.
+    """
+    windows, dtype = Windows(operation.kernel, operation.strides, operation.dilation), context.types[0].dtype
+    if max(operation.kernel) > _most_in_turn:
+        return _offset_by_reduction(operation, context, order, windows.over(seen, order.start))
+    if math.prod(operation.kernel) <= _most_compared:
+        taps = windows.over(seen, order.start)
+        offsets = zip(np.ndindex(*operation.kernel), operation.tap_offsets, strict=True)
+        return _compared([(Load(at_tap(taps, tap)), literal(offset, dtype)) for tap, offset in offsets], dtype).offset
+    steps = [math.prod(operation.lengths[axis + 1 :]) for axis in range(len(operation.kernel))]
+    largest, offset = seen, None
+    for axis in reversed(range(len(steps))):
+        found = _largest_along(
+            context, windows.of_axis(axis), order.start + axis, steps[axis], (largest, offset), dtype
+        )
+        largest, offset = found
+    assert offset is not None, "a kernel has an axis"
+    return Load(offset)
+
+
+def _largest_along(
+    context: Context, windows: Windows, axis: int, step: int, found: tuple[View, View | None], dtype: np.dtype
+) -> tuple[View, View]:
+    """Append the largest elements of windows along one axis, and how far they are behind the first, as two new arrays.
+
+    found: the elements, and how far each is behind the first of its window along the later axes
+    """
+    values, offsets = found
+    seen = windows.along(values, axis)
+    (count,), (apart,) = windows.kernel, windows.dilation
+    within = None if offsets is None else windows.along(offsets, axis)
+    best: _Largest | None = None
+    for start in range(0, count, _most_taps):
+        terms = [(best.value, best.offset)] if best is not None else []
+        for tap in range(start, min(start + _most_taps, count)):
+            offset: Expression = literal(tap * apart * step, dtype)
+            if within is not None:
+                offset = Apply("add", (Load(at_tap(within, (tap,))), offset), dtype)
+            terms.append((Load(at_tap(seen, (tap,))), offset))
+        compared = _compared(terms, dtype)
+        shape = seen.shape[:-1]
+        stored = [context.memory.temporary(shape, each) for each in (values.dtype, dtype)]
+        for view, expression in zip(stored, (compared.value, compared.offset), strict=True):
+            context.define(view, expression)
+        best = _Largest(*map(Load, stored))
+    return stored[0], stored[1]
+
+
+def _compared(terms: Sequence[tuple[Expression, Expression]], dtype: np.dtype) -> _Largest:
+    """Return the largest of values, and its offset, by one comparison for each: every element is loaded once."""
+    largest, chosen = terms[0]
+    for value, offset in terms[1:]:
         is_better: Expression = Apply("greater", (value, largest), np.dtype(np.bool))
         if value.dtype.kind == "f":
             is_better = Apply("logical_or", (is_better, _is_nan(value)), np.dtype(np.bool))
-        position = Apply("where", (is_better, literal(number, dtype), position), dtype)
+        chosen = Apply("where", (is_better, offset, chosen), dtype)
         largest = Apply("maximum", (largest, value), value.dtype)
-    return position
+    return _Largest(largest, chosen)
+
+
+def _offset_by_reduction(operation: MaximumIndices, context: Context, order: _Order, windows: View) -> Expression:
+    """Return how far the largest is behind the first, from the number of its tap, which is a reduction."""
+    kernel, dtype, number_dtype = operation.kernel, context.types[0].dtype, np.dtype(np.int64)
+    first = context.define(order.result(context, number_dtype), Load(windows), "argmax", kernel)
+    number: Expression = Load(first)
+    if windows.dtype.kind == "f":
+        last = order.result(context, number_dtype)
+        largest = context.define(order.result(context, windows.dtype), Load(windows), "maximum", kernel)
+        context.define(last, _is_nan(Load(_backwards(windows, len(kernel)))), "first", kernel)
+        from_end = Apply("subtract", (literal(math.prod(kernel) - 1, number_dtype), Load(last)), number_dtype)
+        number = Apply("where", (_is_nan(Load(largest)), from_end, number), number_dtype)
+    return convert(_offset_of(number, operation), dtype)
+
+
+def _offset_of(number: Expression, operation: MaximumIndices) -> Expression:
+    """Return how far the tap of a number is behind the first one: its place along each axis times the step there."""
+    total: Expression | None = None
+    for axis, count in enumerate(operation.kernel):
+        inner = math.prod(operation.kernel[axis + 1 :])
+        place = number
+        for function, divisor in (("floor_divide", inner), ("remainder", count if axis else 1)):
+            if divisor > 1:
+                place = Apply(function, (place, literal(divisor, number.dtype)), number.dtype)
+        step = math.prod(operation.lengths[axis + 1 :]) * operation.dilation[axis]
+        moved = Apply("multiply", (place, literal(step, number.dtype)), number.dtype)
+        total = moved if total is None else Apply("add", (total, moved), number.dtype)
+    assert total is not None, "a kernel has an axis"
+    return total
 
 
 def _is_nan(expression: Expression) -> Expression:
@@ -151,30 +232,14 @@ def _backwards(view: View, count: int) -> View:
     return view
 
 
-@lower.register
-def _(operation: PickInWindow, context: Context) -> Sequence[Value]:
-    positions, x = context.view(0), context.view(1)
-    order = _order_of(x, len(operation.kernel))
-    index = Load(order.arranged(positions))
-    windows = _windows_of(operation).over(order.arranged(x), order.start)
-    taps = list(enumerate(np.ndindex(*operation.kernel)))
-    value: Expression = literal(0, x.dtype)
-    for start in range(0, len(taps), _most_taps):
-        for number, tap in taps[start : start + _most_taps]:
-            value = Apply("where", (_is_number(index, number), Load(at_tap(windows, tap)), value), x.dtype)
-        result = context.define(order.result(context), value)
-        value = Load(result)
-    return (order.restored(result),)
-
-
 def _is_number(index: Expression, number: int) -> Expression:
     return Apply("equal", (index, literal(number, index.dtype)), np.dtype(np.bool))
 
 
 @lower.register
 def _(operation: WindowSpread, context: Context) -> Sequence[Value]:
-    adjoint = _adjoint(operation, context, 0)
-    g, result = adjoint.with_border(context, 0, None), adjoint.order.result(context)
+    adjoint = _adjoint(operation, context.view(0))
+    g, result = adjoint.with_border(context), adjoint.order.result(context)
     for part in adjoint.parts:
         target = part.of_result(result, adjoint.order.start)
         if part.is_empty:
@@ -184,38 +249,22 @@ def _(operation: WindowSpread, context: Context) -> Sequence[Value]:
     return (adjoint.order.restored(result),)
 
 
-@lower.register
-def _(operation: SpreadInWindow, context: Context) -> Sequence[Value]:
-    adjoint = _adjoint(operation, context, 0)
-    start = adjoint.order.start
-    positions, g = adjoint.with_border(context, 0, -1), adjoint.with_border(context, 1, None)
-    result = adjoint.order.result(context)
-    for part in adjoint.parts:
-        target = part.of_result(result, start)
-        if part.is_empty:
-            context.define(target, literal(0, result.dtype))
-        elif target.size:
-            _append_chosen(context, target, part, operation.kernel, (part.over(positions, start), part.over(g, start)))
-    return (adjoint.order.restored(result),)
-
-
 @dataclass(frozen=True, slots=True)
 class _Adjoint:
     parts: tuple[Part, ...]
     border: Border
     order: _Order
 
-    def with_border(self, context: Context, index: int, value: int | None) -> View:
-        """Return an operand with the border that windows need, in the order of the result."""
-        view = context.view(index)
-        if not any(map(any, self.border)):
-            return self.order.arranged(view)
-        filling = None if value is None else literal(value, view.dtype)
-        return self.order.arranged(with_border(context, view, self.border, filling))
+    def with_border(self, context: Context) -> View:
+        """Return the operand with the border of zeros that windows need, in the order of the result."""
+        view = context.view(0)
+        if any(map(any, self.border)):
+            view = with_border(context, view, self.border)
+        return self.order.arranged(view)
 
 
-def _adjoint(operation: WindowSpread | SpreadInWindow, context: Context, index: int) -> _Adjoint:
-    view, rank = context.view(index), len(operation.kernel)
+def _adjoint(operation: WindowSpread, view: View) -> _Adjoint:
+    rank = len(operation.kernel)
     windows = Windows(operation.kernel, operation.strides, operation.dilation)
     found = adjoint_windows(windows, operation.lengths, view.shape[view.ndim - rank :])
     needs_border = any(map(any, found.border))
@@ -223,19 +272,3 @@ def _adjoint(operation: WindowSpread | SpreadInWindow, context: Context, index: 
         raise NoLowering("windows that overlap have a lowering to C for arrays with a batch and channels only")
     order = _Order(rank, view.ndim, needs_border or _order_of(view, rank).is_last)
     return _Adjoint(found.parts, found.border, order)
-
-
-def _append_chosen(context: Context, target: View, part: Part, kernel: Shape, windows: tuple[View, View]) -> None:
-    """Append target = sum over taps of g's window where its position is the number of the tap."""
-    numbers = [np.ravel_multi_index(taps, kernel) for taps in product(*(axis.taps for axis in part.axes))]
-    taps = list(zip(numbers, np.ndindex(*part.kernel), strict=True))
-    dtype, value = target.dtype, None
-    for start in range(0, len(taps), _most_taps):
-        for number, tap in taps[start : start + _most_taps]:
-            index, g = (Load(at_tap(view, tap)) for view in windows)
-            chosen: Expression = Apply("where", (_is_number(index, int(number)), g, literal(0, dtype)), dtype)
-            value = chosen if value is None else Apply("add", (value, chosen), dtype)
-        assert value is not None, "a part that is not empty has taps"
-        is_last = start + _most_taps >= len(taps)
-        result = target if is_last else context.memory.temporary(target.shape, dtype)
-        value = Load(context.define(result, value))

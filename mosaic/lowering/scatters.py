@@ -11,35 +11,37 @@ import numpy as np
 
 from composit.numpy.indexing.advanced_indices import AdvancedIndex, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from mosaic.ir.expressions import Gather, Load, literal, map_views
+from mosaic.ir.expressions import Gather, Load, map_views
 from mosaic.ir.views import View
 from mosaic.lowering.indexing import check_index, chosen_places
-from mosaic.lowering.placing import append_scatter, moved_gather
+from mosaic.lowering.placing import append_scatter_on_zeros, moved_gather
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
 @lower.register
 def _(operation: AdvancedIndexAdjoint, context: Context) -> Sequence[Value]:
-    result = _zeros(context)
+    result = _result(context)
     arrays = [context.view(position) for position in range(1, len(context.operands))]
     chosen = np.broadcast_shapes(*(array.shape for array in arrays))
-    kept = [result.shape[axis] for axis, entry in enumerate(operation.index) if isinstance(entry, slice)]
+    kept_axes = [axis for axis, entry in enumerate(operation.index) if isinstance(entry, slice)]
+    kept = [result.shape[axis] for axis in kept_axes]
     target, gathers = chosen_places(context, result, operation.index, arrays, len(kept))
     place = AdvancedIndex(operation.index).place
     value = context.load(0, (*kept[:place], *chosen, *kept[place:]), result.dtype)
     ndim = target.ndim
     order = (*range(place), *range(place + len(chosen), ndim), *range(place, place + len(chosen)))
-    append_scatter(context, target, gathers, map_views(value, lambda view: view.transpose(order)), len(kept))
+    value = map_views(value, lambda view: view.transpose(order))
+    append_scatter_on_zeros(context, _first(result, kept_axes), target, gathers, value, len(kept))
     return (result,)
 
 
 @lower.register
 def _(operation: TakeAdjoint, context: Context) -> Sequence[Value]:
-    result, indices = _zeros(context), context.view(1)
+    result, indices = _result(context), context.view(1)
     check_index(indices)
     flat = result if operation.axis is not None else context.dense_reshape(result, (result.size,))
     axis = operation.axis or 0
-    if flat.shape[axis] == 0:
+    if not result.size:
         return (result,)
     before, after = flat.shape[:axis], flat.shape[axis + 1 :]
     domain = (*before, *after, *indices.shape)
@@ -49,15 +51,18 @@ def _(operation: TakeAdjoint, context: Context) -> Sequence[Value]:
     gather = Gather(index, flat.shape[axis], flat.strides[axis], context.position, operation.mode)
     value = context.load(0, (*before, *indices.shape, *after), result.dtype)
     order = (*range(axis), *range(axis + indices.ndim, ndim), *range(axis, axis + indices.ndim))
-    append_scatter(context, base, (gather,), map_views(value, lambda view: view.transpose(order)), num_kept)
+    value = map_views(value, lambda view: view.transpose(order))
+    kept = [other for other in range(flat.ndim) if other != axis]
+    append_scatter_on_zeros(context, _first(flat, kept), base, (gather,), value, num_kept)
     return (result,)
 
 
 @lower.register
 def _(operation: TakeAlongAxisAdjoint, context: Context) -> Sequence[Value]:
-    result, indices, axis = _zeros(context), context.view(1), operation.axis
+    indices, axis = context.view(1), operation.axis
     check_index(indices)
-    if result.shape[axis] == 0:
+    result = _result(context, [each for each in context.operands if isinstance(each, View)])
+    if not result.size:
         return (result,)
     domain = context.operand_types[0].shape
     target = result.slice_axis(axis, 0, 1).broadcast_to(domain)
@@ -68,12 +73,19 @@ def _(operation: TakeAlongAxisAdjoint, context: Context) -> Sequence[Value]:
     order = (*(other for other in range(len(domain)) if other not in serial), *serial)
     gather = moved_gather(gather, order)
     value = map_views(context.load(0, domain, result.dtype), lambda view: view.transpose(order))
-    append_scatter(context, target.transpose(order), (gather,), value, len(domain) - len(serial))
+    num_kept = len(domain) - len(serial)
+    whole = _first(result, order[:num_kept])
+    append_scatter_on_zeros(context, whole, target.transpose(order), (gather,), value, num_kept)
     return (result,)
 
 
-def _zeros(context: Context) -> View:
-    result = context.result()
-    if result.dtype.kind == "b":
+def _result(context: Context, seen: Sequence[View] = ()) -> View:
+    """Return a new array for the result, in the order of the views if these have channels last."""
+    if context.types[0].dtype.kind == "b":
         raise NoLowering("adding truth values at indices has no lowering to C")
-    return context.define(result, literal(0, result.dtype))
+    return context.result_in_order_of(seen)
+
+
+def _first(view: View, axes: Sequence[int]) -> View:
+    """Return a view with these axes first, and the others behind them."""
+    return view.transpose((*axes, *(axis for axis in range(view.ndim) if axis not in axes)))

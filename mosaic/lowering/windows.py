@@ -34,6 +34,17 @@ class Windows:
         fields = (self.kernel, self.strides, self.dilation)
         return Windows(*(each[:-1] for each in fields)), Windows(*(each[-1:] for each in fields))
 
+    def of_axis(self, place: int) -> Windows:
+        """Return the windows along one spatial axis."""
+        fields = (self.kernel, self.strides, self.dilation)
+        return Windows(*(each[place : place + 1] for each in fields))
+
+    def along(self, x: View, axis: int) -> View:
+        """Return the windows along one axis, wherever it is: the positions in its place, and the taps last."""
+        others = [other for other in range(x.ndim) if other != axis]
+        seen = self.over(x.transpose((*others, axis)), x.ndim - 1)
+        return seen.transpose((*range(axis), x.ndim - 1, *range(axis, x.ndim - 1), x.ndim))
+
     def over(self, x: View, start: int = 1) -> View:
         """Return x[..., lengths..., rest...], with spatial axes from `start` on, as [..., positions..., group, k..., c].
 
@@ -180,13 +191,13 @@ def channels_last(context: Context, x: View) -> View:
     return context.copy(x, stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1))))
 
 
-def with_border(context: Context, x: View, border: Border, value: Expression | None = None) -> View:
-    """Return x[n, channels, lengths...] with a border of zeros, or of another value, its channels side by side."""
+def with_border(context: Context, x: View, border: Border) -> View:
+    """Return x[n, channels, lengths...] with a border of zeros, its channels side by side."""
     if not any(map(any, border)) or not x.size:
         return channels_last(context, x)
     lengths = [length + sum(sides) for length, sides in zip(x.shape[2:], border, strict=True)]
     stored = context.memory.temporary((x.shape[0], *lengths, x.shape[1]), x.dtype)
-    context.define(stored, literal(0, x.dtype) if value is None else value)
+    context.define(stored, literal(0, x.dtype))
     seen = stored.transpose((0, x.ndim - 1, *range(1, x.ndim - 1)))
     inside = seen
     for axis, (sides, length) in enumerate(zip(border, x.shape[2:], strict=True), start=2):

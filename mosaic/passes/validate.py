@@ -201,5 +201,6 @@ def _(scatter: Scatter) -> None:
     _check_base(scatter)
     if any(view.shape != scatter.result.shape for view in scatter.reads() if view is not scatter.base):
         raise InternalError(f"validate: a view has not the shape of the domain in\n{scatter}")
-    if scatter.is_in_order and scatter.num_rows:
-        raise InternalError(f"validate: rows that tasks share cannot be in order, as asked in\n{scatter}")
+    zeroed = scatter.zeroed
+    if zeroed is not None and (zeroed.shape[:-1] != scatter.rows or scatter.base is not None):
+        raise InternalError(f"validate: the zeros are not those of the rows in\n{scatter}")

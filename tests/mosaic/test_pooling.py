@@ -21,6 +21,10 @@ _ROWS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "all windows": ((2, 3, 6, 7), {"kernel_size": (3, 4)}),
     "ceil_mode": ((2, 2, 7, 8), {"kernel_size": 3, "strides": 2, "ceil_mode": True}),
     "three axes": ((1, 2, 5, 6, 7), {"kernel_size": (2, 3, 2), "strides": (1, 2, 2), "padding": 1}),
+    "many elements": ((2, 3, 9, 11), {"kernel_size": 5, "strides": 2, "padding": 2}),
+    "many elements of three axes": ((1, 2, 6, 7, 8), {"kernel_size": 3, "strides": 2, "padding": 1}),
+    "a long axis": ((2, 3, 41, 6), {"kernel_size": (36, 2)}),
+    "an axis in several turns": ((2, 3, 20, 21), {"kernel_size": 19, "padding": (9, 4)}),
     "empty batch": ((0, 3, 8, 6), {"kernel_size": 2}),
 }
 every_row = pytest.mark.parametrize(("shape", "options"), _ROWS.values(), ids=_ROWS)
@@ -67,13 +71,37 @@ def test_dilation_and_indices() -> None:
     check(values, indices, *_with_gradient(values, x))
 
 
-@pytest.mark.parametrize("strides", [1, 2, 3])
-def test_ties_and_nan(strides: int) -> None:
-    x = np.random.default_rng(0).integers(0, 3, (2, 3, 8, 7)).astype(np.float32)
+@pytest.mark.parametrize(("kernel_size", "strides"), [(3, 1), (3, 2), (3, 3), (5, 2), (33, 3)])
+def test_ties_and_nan(kernel_size: int, strides: int) -> None:
+    x = np.random.default_rng(0).integers(0, 3, (2, 3, 38, 39)).astype(np.float32)
     x[0, 0, ::3, ::2] = np.nan
     x[1, 1, ::2] = -np.inf
+    x[1, 2] = -np.inf
     tied = cnp.asarray(x)
-    check(*_with_gradient(max_pool(tied, kernel_size=3, strides=strides, padding=1), tied))
+    pooled = max_pool(tied, kernel_size=kernel_size, strides=strides, padding=1)
+    check(*_with_gradient(pooled, tied))
+    indices = max_pool(tied, kernel_size=kernel_size, strides=strides, padding=1, return_indices=True)[1]
+    check(indices)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_gradients_of_maxima_do_not_depend_on_the_number_of_threads(channels_last: bool) -> None:
+    x = tensor(4, 8, 40, 8) if channels_last else tensor(4, 8, 8, 40)
+    pooled = max_pool(x, kernel_size=3, strides=1, padding=1, channels_last=channels_last)
+    (gradient,) = chain_rule({pooled: tensor(*pooled.shape, seed=5)}, [x])
+    one, two = (mosaic.compile(gradient, inputs=[x], num_threads=count)(cnp.evaluate(x)) for count in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_allclose(one, cnp.evaluate(gradient), rtol=1e-5, atol=1e-6)
+
+
+def test_a_plane_is_zeroed_by_the_kernel_that_adds_to_it() -> None:
+    x = tensor(2, 3, 8, 6)
+    pooled = max_pool(x, kernel_size=2, strides=2)
+    (gradient,) = chain_rule({pooled: tensor(*pooled.shape, seed=5)}, [x])
+    (scheduled,) = [stage for stage in mosaic.stages(gradient, inputs=[x]) if stage.name == "schedule"]
+    (scatter,) = [line for line in str(scheduled).splitlines() if "add=" in line]
+    # A row is a plane of one image and channel; of its elements, one row of windows after the other is added.
+    assert scatter.endswith("on zeros in temporary_1[2, 3, 48]"), scheduled
 
 
 def test_integers() -> None:

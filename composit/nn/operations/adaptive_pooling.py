@@ -15,8 +15,8 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
-from composit.nn.operations.pooling import spatial_operand
-from composit.nn.operations.pooling_windows import MaximumPositions, PickInWindow, WindowMaximum, WindowSum
+from composit.nn.operations.pooling import flattened, spatial_operand
+from composit.nn.operations.pooling_windows import WindowMaximum, WindowSum, indices_of_maxima
 from composit.nn.operations.spatial import PerAxis, per_axis
 from composit.numpy.tensor.lazy_tensor import LazyTensor
 from composit.operation import Array, Dtype, Shape
@@ -137,7 +137,7 @@ def _largest_of(x: LazyTensor, indices: Sequence[Array], wants_places: bool) -> 
     indices: for each axis the elements of each window: (..., windows, taps), where ... is empty or (n, channels)
     """
     kernel = tuple(each.shape[-1] for each in indices)
-    moves = (kernel, kernel, (1,) * len(kernel))
+    maximum = WindowMaximum(kernel, kernel, (1,) * len(kernel), (0,) * len(kernel))
     apart, flat = x, np.zeros((1, 1, *[1] * len(kernel)), np.int64)
     for axis, each in enumerate(indices, start=2):
         places = each.reshape(*each.shape[:-2], each.shape[-2] * each.shape[-1])
@@ -146,10 +146,11 @@ def _largest_of(x: LazyTensor, indices: Sequence[Array], wants_places: bool) -> 
         apart = cnp.take(apart, places, axis) if places.ndim == 1 else cnp.take_along_axis(apart, along, axis)
         flat = flat * x.shape[axis] + along
     if not wants_places:
-        return apply(WindowMaximum(*moves), apart), None
-    positions = apply(MaximumPositions(*moves), apart)
-    places_of_all = np.broadcast_to(flat, apart.shape)
-    return apply(PickInWindow(*moves), positions, apart), apply(PickInWindow(*moves), positions, places_of_all)
+        return apply(maximum, apart), None
+    shape = (*x.shape[:2], *(each.shape[-2] for each in indices))
+    chosen = flattened(indices_of_maxima(apply, maximum, apart.shape[2:], apart, shape))
+    picked = [cnp.take_along_axis(flattened(each), chosen, axis=2) for each in (apart, cnp.asarray(flat))]
+    return cnp.reshape(picked[0], shape), cnp.reshape(picked[1], shape)
 
 
 def global_average_pool(x: Any, *, channels_last: bool = False, keepdims: bool = True) -> LazyTensor:
@@ -177,7 +178,7 @@ def global_max_pool(x: Any, *, channels_last: bool = False, keepdims: bool = Tru
     """
     tensor, _, _ = _checked("global_max_pool", x, 1, channels_last)
     kernel = tensor.shape[2:]
-    largest = apply(WindowMaximum(kernel, kernel, (1,) * len(kernel)), tensor)
+    largest = apply(WindowMaximum(kernel, kernel, (1,) * len(kernel), (0,) * len(kernel)), tensor)
     if not keepdims:
         return cnp.reshape(largest, largest.shape[:2])
     return _finished(largest, channels_last, False)

@@ -17,7 +17,7 @@ import composit.numpy as cnp
 from composit.apply import apply, as_tensor
 from composit.errors import DtypeError, ParameterError, ShapeError
 from composit.nn.arguments import counted_from_start
-from composit.nn.operations.pooling_windows import MaximumPositions, PickInWindow, WindowMaximum, WindowSum
+from composit.nn.operations.pooling_windows import WindowMaximum, WindowSum, indices_of_maxima
 from composit.nn.operations.spatial import (
     Padding,
     PerAxis,
@@ -208,27 +208,19 @@ def max_pool(
     Reference:   torch.nn.functional.max_pool2d
     """
     pooling = _pooling("max_pool", x, kernel_size, channels_last, strides, padding, dilation, ceil_mode)
-    padded = pooling.padded(_lowest(pooling.x.dtype))
+    x, seen = pooling.x, pooling.padded(_lowest(pooling.x.dtype))
+    maximum = WindowMaximum(*pooling.moves, tuple(before for before, _ in pooling.sides))
     if not return_indices:
-        return pooling.finished(apply(WindowMaximum(*pooling.moves), padded))
-    positions = apply(MaximumPositions(*pooling.moves), padded)
-    values = apply(PickInWindow(*pooling.moves), positions, padded)
-    return pooling.finished(values), pooling.finished(_flat_indices(pooling, positions))
+        return pooling.finished(apply(maximum, x) if seen is x else apply(maximum, x, seen))
+    outer = x.shape[:2]
+    indices = indices_of_maxima(apply, maximum, x.shape[2:], seen, (*outer, *pooling.positions))
+    values = cnp.take_along_axis(flattened(x), flattened(indices), axis=2)
+    return pooling.finished(cnp.reshape(values, indices.shape)), pooling.finished(indices.astype(np.int64))
 
 
-def _flat_indices(pooling: _Pooling, taps: LazyTensor) -> LazyTensor:
-    """Return the index of each chosen tap in x's spatial axes, flattened."""
-    rank, total, rest = len(pooling.kernel), None, taps
-    step = 1
-    for axis in reversed(range(rank)):
-        count, length = pooling.kernel[axis], pooling.x.shape[2 + axis]
-        tap, rest = rest % count, rest // count
-        start = np.arange(pooling.positions[axis]) * pooling.strides[axis] - pooling.sides[axis][0]
-        place = tap * pooling.dilation[axis] + start.reshape(-1, *[1] * (rank - 1 - axis))
-        total = place * step if total is None else total + place * step
-        step *= length
-    assert total is not None, "a kernel has an axis"
-    return total
+def flattened(x: LazyTensor) -> LazyTensor:
+    """Return x with its spatial axes as one: (n, channels, elements)."""
+    return cnp.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
 
 
 def average_pool(

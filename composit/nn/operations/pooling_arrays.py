@@ -68,19 +68,37 @@ def spread_sums(g: Array, lengths: Shape, kernel: Kernel) -> Array:
     return result
 
 
-def maximum_positions(x: Array, kernel: Kernel) -> Array:
-    """Return the number of the tap with the largest element of each window: of equal ones the first, of NaNs the last."""
+def maximum_indices(x: Array, kernel: Kernel, offsets: Shape, starts: Array, inside: Array | None = None) -> Array:
+    """Return the index of the largest element of each window: of equal ones the first, of NaNs the last.
+
+    offsets: of each tap, how far its element is behind that of the first tap
+    starts:  of each window, the index of its first element; `inside`: of the first one that is not in a border
+    """
     start = x.ndim - kernel.rank
-    result = np.empty((*x.shape[:start], *output_lengths(x.shape[start:], *kernel)), np.int64)
-    in_blocks(partial(_fill_positions, kernel), tuple(range(start, x.ndim)), result, x)
+    result = np.empty((*x.shape[:start], *output_lengths(x.shape[start:], *kernel)), starts.dtype)
+    table = np.array(offsets, starts.dtype)
+    in_blocks(partial(_fill_indices, kernel, table, starts, inside), tuple(range(start, x.ndim)), result, x)
     return result
 
 
-def _fill_positions(kernel: Kernel, result: Array, x: Array) -> None:
+def _fill_indices(kernel: Kernel, table: Array, starts: Array, inside: Array | None, result: Array, x: Array) -> None:
+    taps = _maximum_positions(x, kernel)
+    np.add(np.take(table, taps), starts, out=result)
+    if inside is not None and result.size:
+        # The first tap is the largest in a border only if no element is larger than the border.
+        in_border = np.flatnonzero(inside != starts)
+        flat = (*result.shape[: result.ndim - kernel.rank], starts.size)
+        indices = result.reshape(flat, copy=False)  # a block is dense: it is cut along the first axes
+        is_first = taps.reshape(flat)[..., in_border] == 0
+        indices[..., in_border] = np.where(is_first, inside.reshape(-1)[in_border], indices[..., in_border])
+
+
+def _maximum_positions(x: Array, kernel: Kernel) -> Array:
+    """Return the number of the tap with the largest element of each window."""
     largest, positions = _positions(x, kernel, np.greater)
     if np.isnan(largest).any():
         _, positions = _positions(x, kernel, _is_greater_or_nan)
-    result[...] = positions
+    return positions
 
 
 def _positions(x: Array, kernel: Kernel, is_better: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
@@ -114,48 +132,29 @@ def _is_greater_or_nan(x: Array, other: Array) -> Array:
     return np.greater(x, other) | np.isnan(x)
 
 
-def pick(positions: Array, x: Array, kernel: Kernel) -> Array:
-    """Return from each window the element of the tap whose number is given."""
-    places = _places(positions, x.shape, kernel)
-    return np.take(x, places)
+def tap_offsets(kernel: Kernel, lengths: Shape) -> Shape:
+    """Return how far each tap's element is behind that of the first tap, in flattened axes of these lengths."""
+    moves = (np.arange(count) * apart for count, apart in zip(kernel.shape, kernel.dilation, strict=True))
+    return tuple(_flattened(list(moves), lengths).ravel().tolist())
 
 
-def spread_picked(positions: Array, g: Array, lengths: Shape, kernel: Kernel) -> Array:
-    """Return the adjoint of `pick`: each g added to the element of its window whose tap has the given number."""
-    start = g.ndim - kernel.rank
-    result = np.zeros((*g.shape[:start], *lengths), g.dtype)
-    in_blocks(partial(_add_picked, kernel), tuple(range(start, g.ndim)), positions, g, result)
-    return result
+def window_starts(kernel: Kernel, before: Shape, lengths: Shape, positions: Shape, is_inside: bool) -> Array:
+    """Return the index of each window's first element in flattened axes; with `is_inside`, of the first that is in no border."""
+    starts = [
+        np.arange(count) * step - border for count, step, border in zip(positions, kernel.strides, before, strict=True)
+    ]
+    if is_inside:
+        # From a start before the axis, as many steps of the dilation as it takes.
+        starts = [
+            start + np.maximum(-(start // apart), 0) * apart
+            for start, apart in zip(starts, kernel.dilation, strict=True)
+        ]
+    return _flattened(starts, lengths)
 
 
-def _add_picked(kernel: Kernel, positions: Array, g: Array, result: Array) -> None:
-    places, values = _places(positions, result.shape, kernel).reshape(positions.size), g.reshape(g.size)
-    flat = result.reshape(result.size, copy=False)  # a block is dense: it is cut along the first axes
-    if all(step > apart * (length - 1) for length, step, apart in zip(*kernel, strict=True)):
-        # Windows share no element, so each place gets one value.
-        flat[places] = values
-    else:
-        np.add.at(flat, places, values)
-
-
-def _places(positions: Array, shape: Shape, kernel: Kernel) -> Array:
-    """Return the places in a dense array of that shape of the chosen elements of its windows."""
-    lengths, counts = shape[-kernel.rank :], positions.shape[-kernel.rank :]
-    steps = [math.prod(lengths[axis + 1 :]) for axis in range(kernel.rank)]
-    taps, starts = (
-        _sum_of_all([np.arange(n) * (step * move) for n, step, move in zip(numbers, steps, moves, strict=True)])
-        for numbers, moves in ((kernel.shape, kernel.dilation), (counts, kernel.strides))
-    )
-    num_outer = math.prod(shape[: -kernel.rank])
-    places: Array = np.take(taps, positions).reshape(num_outer, starts.size)
-    places += starts
-    places += (np.arange(num_outer) * math.prod(lengths))[:, np.newaxis]
-    return places.reshape(positions.shape)
-
-
-def _sum_of_all(parts: list[Array]) -> Array:
-    """Return the sums of one number of each part, in row-major order."""
-    total = np.zeros(1, np.int64)
-    for part in parts:
-        total = np.add.outer(total, part).reshape(total.size * part.size)
+def _flattened(places: list[Array], lengths: Shape) -> Array:
+    """Return the indices in flattened axes of all combinations of places along them: one axis for each."""
+    total = np.zeros((), np.int64)
+    for along, length in zip(places, lengths, strict=True):
+        total = np.add.outer(total * length, along)
     return total

@@ -1,13 +1,13 @@
-"""The operations that pooling is made of: sums and maxima of windows, and the elements at chosen taps.
+"""The operations that pooling is made of: sums and maxima of windows, and the indices of the maxima.
 
-Each of WindowSum and WindowSpread is the derivative of the other, and so are PickInWindow and SpreadInWindow; a maximum is
-the element at its position. So there are derivatives of every order. What numpy computes is in `pooling_arrays`.
+Each of WindowSum and WindowSpread is the derivative of the other. A maximum is the element at its index in the flattened spatial
+axes, so its derivatives are those of take_along_axis. What numpy computes is in `pooling_arrays`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,14 @@ import numpy as np
 
 from composit.nn.operations.pooling_arrays import (
     Kernel,
-    maximum_positions,
-    pick,
+    maximum_indices,
     reduce_windows,
-    spread_picked,
     spread_sums,
+    tap_offsets,
+    window_starts,
 )
 from composit.nn.operations.spatial import output_lengths
+from composit.numpy.indexing.taking import TakeAlongAxisAdjoint
 from composit.operation import Array, Operation, OperationKind, Shape, TensorType, VjpContext, tensor_type
 
 
@@ -111,106 +112,124 @@ class WindowSpread(_OfWindows):
 
 @dataclass(frozen=True, slots=True)
 class WindowMaximum(_OfWindows):
-    """The largest element of each window; NaN where there is one.
+    """The largest element of each window; NaN where there is one. Operands: x, and if windows reach beyond it, x with a border.
+
+    The derivative goes to x itself, although the elements are those of the bordered array: no border has to be cut off it.
+
+    before:      how much longer the border makes the start of each axis
 
     Shapes:      (..., *lengths) -> (..., *positions)
-    Derivative:  g at the first of the largest elements of each window, as torch has it
+    Derivative:  g at the index of the largest element of each window, as torch has it
     """
 
     kernel: Shape
     strides: Shape
     dilation: Shape
+    before: Shape
 
     @property
     def name(self) -> str:
         return "window_maximum"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(self._reduced_shape(operand_types[0].shape), operand_types[0].dtype),)
+        seen = operand_types[-1]
+        return (tensor_type(self._reduced_shape(seen.shape), seen.dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
-        return reduce_windows(np.maximum, operands[0], self.moves)
+        return reduce_windows(np.maximum, operands[-1], self.moves)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        xp, (g,), (x,) = context.xp, context.cotangents, context.operands
-        positions = xp.apply(MaximumPositions(*self.moves), x)
-        return [xp.apply(SpreadInWindow(*self.moves, self._lengths_of(context, x)), positions, g)]
+        xp, (g,), operands = context.xp, context.cotangents, context.operands
+        shape: Shape = xp.shape(operands[0])
+        outer, lengths = shape[: len(shape) - len(self.kernel)], self._lengths_of(context, operands[0])
+        indices = indices_of_maxima(xp.apply, self, lengths, operands[-1], xp.shape(g))
+        flat = (*outer, math.prod(xp.shape(g)[len(outer) :]))
+        adjoint = TakeAlongAxisAdjoint(len(outer), (*outer, math.prod(lengths)))
+        spread = xp.apply(adjoint, xp.reshape(g, flat), xp.reshape(indices, flat))
+        return [xp.reshape(spread, shape), *[None] * (len(operands) - 1)]
+
+
+def indices_of_maxima(
+    apply: Callable[..., Any], maximum: WindowMaximum, lengths: Shape, seen: Any, result_shape: Shape
+) -> Any:  # Any: tensors, or arrays
+    """Return the index of the largest element of each window in the flattened last axes of x, which have these lengths.
+
+    apply: applies an operation to operands
+    """
+    positions = result_shape[len(result_shape) - len(lengths) :]
+    starts = [WindowStarts(*maximum.moves, maximum.before, lengths, positions, False)]
+    if any(maximum.before):
+        starts.append(WindowStarts(*maximum.moves, maximum.before, lengths, positions, True))
+    return apply(MaximumIndices(*maximum.moves, lengths), seen, *map(apply, starts))
 
 
 @dataclass(frozen=True, slots=True)
-class MaximumPositions(_OfWindows):
-    """The number of the tap with the largest element of each window, in row-major order: of equal ones the first.
+class WindowStarts(_OfWindows):
+    """The index of the first element of each window in the flattened last axes of an array.
 
-    Shapes:  (..., *lengths) -> (..., *positions)
+    before:    elements of the border before each axis, which the array does not have
+    lengths:   those of the array's last axes
+    positions: how many windows there are along each
+    is_inside: of windows that begin in the border, the index of their first element that the array has
+
+    Shapes:    () -> positions
+    Dtype:     int32 where it holds all indices, else int64
     """
 
     kernel: Shape
     strides: Shape
     dilation: Shape
-    no_derivative = "a position is an integer"
+    before: Shape
+    lengths: Shape
+    positions: Shape
+    is_inside: bool
 
     @property
     def name(self) -> str:
-        return "maximum_positions"
+        return "window_starts"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(self._reduced_shape(operand_types[0].shape), np.int64),)
+        is_small = math.prod(self.lengths) <= np.iinfo(np.int32).max
+        return (tensor_type(self.positions, np.dtype(np.int32 if is_small else np.int64)),)
 
     def evaluate(self, *operands: Array) -> Array:
-        return maximum_positions(operands[0], self.moves)
-
-
-@dataclass(frozen=True, slots=True)
-class PickInWindow(_OfWindows):
-    """From each window, the element of the tap whose number is given.
-
-    Shapes:      positions (..., *positions), x (..., *lengths) -> (..., *positions)
-    Derivative:  SpreadInWindow(positions, g); none for the positions
-    """
-
-    kernel: Shape
-    strides: Shape
-    dilation: Shape
-
-    @property
-    def name(self) -> str:
-        return "pick_in_window"
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(operand_types[0].shape, operand_types[1].dtype),)
-
-    def evaluate(self, *operands: Array) -> Array:
-        return pick(operands[0], operands[1], self.moves)
+        starts = window_starts(self.moves, self.before, self.lengths, self.positions, self.is_inside)
+        return starts.astype(self.result_types()[0].dtype)
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
-        positions, x = context.operands
-        spread = SpreadInWindow(*self.moves, self._lengths_of(context, x))
-        return [None, context.xp.apply(spread, positions, context.cotangents[0])]
+        return []
 
 
 @dataclass(frozen=True, slots=True)
-class SpreadInWindow(_OfWindows):
-    """Each element added to the element of its window whose tap has the given number: the adjoint of PickInWindow.
+class MaximumIndices(_OfWindows):
+    """The index of the largest element of each window in flattened axes: of equal ones the first, of NaNs the last.
 
-    Shapes:      positions (..., *positions), x (..., *positions) -> (..., *lengths)
-    Derivative:  PickInWindow(positions, g); none for the positions
+    Operands: the array of the windows; the index of each one's first element; if there is a border, also of its first one inside,
+    which is the largest where no other is larger than the border.
+
+    lengths: those of the axes whose indices these are: of the array without its border
+
+    Shapes:  (..., *padded), *positions -> (..., *positions)
+    Dtype:   that of the first elements' indices
     """
 
     kernel: Shape
     strides: Shape
     dilation: Shape
     lengths: Shape
+    no_derivative = "an index is an integer"
 
     @property
     def name(self) -> str:
-        return "spread_in_window"
+        return "maximum_indices"
 
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        return (tensor_type(self._full_shape(operand_types[1].shape, self.lengths), operand_types[1].dtype),)
+        return (tensor_type(self._reduced_shape(operand_types[0].shape), operand_types[1].dtype),)
 
     def evaluate(self, *operands: Array) -> Array:
-        return spread_picked(operands[0], operands[1], self.lengths, self.moves)
+        return maximum_indices(operands[0], self.moves, self.tap_offsets, *operands[1:])
 
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        pick_back = PickInWindow(*self.moves)
-        return [None, context.xp.apply(pick_back, context.operands[0], context.cotangents[0])]
+    @property
+    def tap_offsets(self) -> Shape:
+        """How far each tap's element is behind that of the first tap, in flattened axes of these lengths."""
+        return tap_offsets(self.moves, self.lengths)

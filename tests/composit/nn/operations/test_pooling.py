@@ -264,6 +264,22 @@ def test_indices_are_torchs_for_ties_and_nan(shape: tuple[int, ...], options: di
     np.testing.assert_array_equal(cnp.evaluate(max_pool(x, **ours)), values)
 
 
+@pytest.mark.parametrize(("shape", "options"), _OF_INDICES)
+def test_windows_of_nothing_but_minus_infinity_have_an_index_inside(
+    shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    # The border is minus infinity too, and comes first.
+    x = torch.full(shape, -np.inf, dtype=torch.float64, requires_grad=True)
+    expected, places = _MAX[len(shape) - 2](x, return_indices=True, **options)
+    expected.backward(torch.ones_like(expected))
+    ours = {("strides" if name == "stride" else name): value for name, value in options.items()}
+    tensor = cnp.asarray(x.detach().numpy())
+    indices, value = max_pool(tensor, return_indices=True, **ours)[1], max_pool(tensor, **ours)
+    np.testing.assert_array_equal(cnp.evaluate(indices), places.numpy())
+    gradient = cnp.evaluate(chain_rule({value: np.ones(value.shape)}, [tensor])[0])
+    np.testing.assert_array_equal(gradient, x.grad.numpy())  # type: ignore[union-attr]  # set by backward
+
+
 def test_a_tied_window_sends_its_gradient_to_one_element() -> None:
     x = cnp.asarray(np.ones((1, 1, 4, 4)))
     value = max_pool(x, kernel_size=2, strides=2)

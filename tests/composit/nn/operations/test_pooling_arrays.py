@@ -1,4 +1,4 @@
-"""Positions of the largest elements of windows against np.argmax, and the adjoint of picking them against np.add.at; by blocks too."""
+"""Indices of the largest elements of windows against a search of each window by np.argmax; by blocks too."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from composit.nn import blocks_of_arrays
-from composit.nn.operations.pooling_arrays import Kernel, _places, maximum_positions, spread_picked
+from composit.nn.operations.pooling_arrays import Kernel, maximum_indices, tap_offsets, window_starts
 from composit.nn.operations.spatial import windows
 
 _ROWS = {
@@ -25,68 +25,70 @@ _ROWS = {
 every_row = pytest.mark.parametrize(("shape", "kernel"), _ROWS.values(), ids=_ROWS)
 every_dtype = pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
 every_size = pytest.mark.parametrize("block_bytes", [256, 1 << 19])
+with_border = pytest.mark.parametrize("border", [0, 1])
 
 
-def _tied(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Return numbers of which many are equal, some of them NaN where there is one."""
+def _tied(shape: tuple[int, ...], dtype: str, lowest: float) -> np.ndarray:
+    """Return numbers of which many are equal, some of them NaN where there is one, and whole rows as low as it gets."""
     generator = np.random.default_rng(0)
     x = generator.integers(0, 4, shape).astype(dtype)
     if x.dtype.kind == "f":
         x[generator.random(shape) < 0.1] = np.nan
+    x[0] = lowest
     return x
 
 
-def _expected_positions(x: np.ndarray, kernel: Kernel) -> np.ndarray:
-    seen, rank = windows(x, *kernel), kernel.rank
-    start = x.ndim - rank
-    flat = np.moveaxis(seen, range(start, start + rank), range(-rank, 0))
-    flat = flat.reshape(*flat.shape[:-rank], math.prod(kernel.shape))
-    is_nan = np.isnan(flat)
-    last_nan = flat.shape[-1] - 1 - np.argmax(is_nan[..., ::-1], axis=-1)
-    return np.where(is_nan.any(axis=-1), last_nan, np.argmax(flat, axis=-1))
+def _expected(x: np.ndarray, padded: np.ndarray, kernel: Kernel, border: int) -> np.ndarray:
+    """Return the index in x of the largest element of each window of the padded array, of those that x has."""
+    rank = kernel.rank
+    lengths = x.shape[x.ndim - rank :]
+    numbers = np.pad(np.arange(math.prod(lengths)).reshape(lengths), border, constant_values=-1)
+    numbers = np.broadcast_to(numbers, padded.shape)
+    moved = (range(x.ndim - rank, x.ndim), range(-rank, 0))
+    values, indices = (np.moveaxis(windows(each, *kernel), *moved) for each in (padded, numbers))
+    result = np.empty(values.shape[:-rank], np.int32)
+    for place in np.ndindex(*result.shape):
+        inside = indices[place].ravel() >= 0
+        elements, found = values[place].ravel()[inside], indices[place].ravel()[inside]
+        nans = np.flatnonzero(np.isnan(elements))
+        result[place] = found[nans[-1] if nans.size else np.argmax(elements)]
+    return result
 
 
+@with_border
 @every_size
 @every_dtype
 @every_row
-def test_positions_are_those_of_the_first_largest_or_the_last_nan(
-    shape: tuple[int, ...], kernel: Kernel, dtype: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+def test_indices_are_those_of_the_first_largest_or_the_last_nan(
+    shape: tuple[int, ...],
+    kernel: Kernel,
+    dtype: str,
+    block_bytes: int,
+    border: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    border = border if all(length > 1 for length in kernel.shape) else 0  # else a window might be all border
     monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", block_bytes)
-    x = _tied(shape, dtype)
-    before = x.copy()
-    found = maximum_positions(x, kernel)
-    assert found.dtype == np.int64
-    np.testing.assert_array_equal(found, _expected_positions(x, kernel))
-    np.testing.assert_array_equal(x, before)
+    lowest = -np.inf if np.dtype(dtype).kind == "f" else np.iinfo(dtype).min
+    x = _tied(shape, dtype, lowest)
+    rank = kernel.rank
+    sides = [(0, 0)] * (x.ndim - rank) + [(border, border)] * rank
+    padded = np.pad(x, sides, constant_values=lowest)
+    before = padded.copy()
+    lengths = shape[len(shape) - rank :]
+    expected = _expected(x, padded, kernel, border)
+    positions = expected.shape[x.ndim - rank :]
+    starts = [
+        window_starts(kernel, (border,) * rank, lengths, positions, is_inside).astype(np.int32)
+        for is_inside in (False, True)
+    ]
+    found = maximum_indices(padded, kernel, tap_offsets(kernel, lengths), *starts[: 1 + border])
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(padded, before)
 
 
-@every_size
-@every_dtype
-@every_row
-def test_picked_elements_are_added_where_they_came_from(
-    shape: tuple[int, ...], kernel: Kernel, dtype: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocks_of_arrays, "_BLOCK_BYTES", block_bytes)
-    x = _tied(shape, dtype)
-    positions = maximum_positions(x, kernel)
-    g = np.random.default_rng(1).integers(1, 9, positions.shape).astype(dtype)
-    expected = np.zeros(x.size, dtype)
-    np.add.at(expected, _places(positions, shape, kernel).ravel(), g.ravel())
-    found = spread_picked(positions, g, shape[-kernel.rank :], kernel)
-    assert found.dtype == x.dtype
-    np.testing.assert_array_equal(found, expected.reshape(shape))
-
-
-@every_row
-def test_places_hold_the_picked_elements(shape: tuple[int, ...], kernel: Kernel) -> None:
-    x = np.random.default_rng(0).permutation(math.prod(shape)).astype(np.float64).reshape(shape)
-    seen = np.moveaxis(windows(x, *kernel), range(x.ndim - kernel.rank, x.ndim), range(-kernel.rank, 0))
-    largest = seen.max(axis=tuple(range(-kernel.rank, 0)))
-    np.testing.assert_array_equal(x.ravel()[_places(maximum_positions(x, kernel), shape, kernel)], largest)
-
-
-def test_no_windows_give_zeros() -> None:
+def test_an_empty_batch_has_no_windows() -> None:
     kernel = Kernel((3, 3), (1, 1), (1, 1))
-    found = spread_picked(np.zeros((0, 2, 2), np.int64), np.zeros((0, 2, 2), np.float32), (4, 4), kernel)
-    assert found.shape == (0, 4, 4)
+    starts = window_starts(kernel, (0, 0), (4, 4), (2, 2), False)
+    assert maximum_indices(np.zeros((0, 4, 4)), kernel, tap_offsets(kernel, (4, 4)), starts).shape == (0, 2, 2)
