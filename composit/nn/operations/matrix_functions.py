@@ -160,6 +160,8 @@ class CholeskyErrors(MatrixAlgorithm):
     Reference:   torch.linalg.cholesky_ex
     """
 
+    no_derivative = "an error code is an integer"
+
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         (x,) = operand_types
         check_square("cholesky", x)
