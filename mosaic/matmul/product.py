@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mosaic import c
 from mosaic.c.helpers import Helper
-from mosaic.matmul.blocking import Blocking, MatmulSpec, num_panels, num_row_blocks, num_tasks, waits_for_b
+from mosaic.matmul.blocking import Blocking, MatmulSpec, num_panels, num_row_blocks, num_tasks, waits_for_a, waits_for_b
 from mosaic.matmul.tile import Tile, tile_function
 from mosaic.targets import Target
 from mosaic.vector.memory import load
@@ -50,8 +50,8 @@ _a, _b, _sums, _panel, _row, _rows, _row_stop, _column, _lane_start, _r, _task =
 _b_panel, _depth, _a_start = c.Name("b_panel"), c.Name("depth"), c.Name("a_start")
 
 
-_steps_ahead = 8
-"""How many rows of B are under way: with 4, what comes from L3 is late."""
+_b_steps_ahead, _a_steps_ahead = 8, 16
+"""How many rows of B and columns of A are under way: with half as many, what comes from L3 is late."""
 
 
 def emit_matmul(matmul: Matmul) -> Helper:
@@ -116,14 +116,15 @@ def _tiles(matmul: Matmul) -> dict[tuple[int, bool], Tile]:
     vector, spec, blocking = matmul.vector, matmul.spec, matmul.blocking
     last = _last_columns(matmul)
     is_partial = spec.b_depth_stride is not None and last % vector.lanes != 0
-    tiles = {}
-    ahead = _steps_ahead if waits_for_b(spec, matmul.target) else 0
+    tiles, has_fma = {}, matmul.target.has_fma
+    b_ahead = _b_steps_ahead if waits_for_b(spec, matmul.target) else 0
+    a_ahead = _a_steps_ahead if waits_for_a(spec, matmul.target) else 0
     for rows in _row_counts(matmul):
         if num_panels(spec, blocking) > 1 or last == blocking.nr:
-            tiles[rows, False] = Tile(vector, rows, blocking.nr // vector.lanes, matmul.target.has_fma, ahead=ahead)
+            tiles[rows, False] = Tile(vector, rows, blocking.nr // vector.lanes, has_fma, False, b_ahead, a_ahead)
         if last != blocking.nr:
             vectors = -(-last // vector.lanes)
-            tiles[rows, True] = Tile(vector, rows, vectors, matmul.target.has_fma, is_partial, ahead)
+            tiles[rows, True] = Tile(vector, rows, vectors, has_fma, is_partial, b_ahead, a_ahead)
     return tiles
 
 

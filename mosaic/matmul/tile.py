@@ -6,6 +6,7 @@ scratch tile from which the caller's epilogue takes them (2 accesses per sum aga
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +22,8 @@ from mosaic.vector.vector_types import VectorType
 class Tile:
     """A tile of `rows` x `vectors` sums; with `is_partial` only `last_lanes` lanes of B's last vector may be read.
 
-    ahead: how many steps before its turn the row of B is asked for, where it comes from far; 0: the processor sees to it
+    b_ahead: how many steps before its turn the row of B is asked for, where it comes from far; 0: the processor sees to it
+    a_ahead: the same of the column of A, whose numbers lie side by side
     """
 
     vector: VectorType
@@ -29,7 +31,8 @@ class Tile:
     vectors: int
     has_fma: bool
     is_partial: bool = False
-    ahead: int = 0
+    b_ahead: int = 0
+    a_ahead: int = 0
 
     @property
     def name(self) -> str:
@@ -38,7 +41,8 @@ class Tile:
         return (
             f"multiply_{self.rows}x{columns}_{self.vector.name}"
             + ("_partial" if self.is_partial else "")
-            + ("_ahead" if self.ahead else "")
+            + ("_ahead" if self.b_ahead else "")
+            + ("_down" if self.a_ahead else "")
         )
 
 
@@ -109,13 +113,22 @@ def _cells(tile: Tile) -> list[tuple[int, int]]:
     return [(row, column) for row in range(tile.rows) for column in range(tile.vectors)]
 
 
+def _places_ahead(tile: Tile) -> Iterator[c.Expression]:
+    """Yield the places that later steps read and that are asked for now: all lines of a row of B, the last number of a column of A.
+
+    The tile of rows before this one has asked for the line of the first numbers.
+    """
+    if tile.b_ahead:
+        for offset in range(0, tile.vectors * tile.vector.num_bytes, line_bytes):
+            yield _b + _b_depth_stride * tile.b_ahead + offset // tile.vector.element.num_bytes
+    if tile.a_ahead:
+        yield _a + _a_depth_stride * tile.a_ahead + (tile.rows - 1)
+
+
 def _step(tile: Tile) -> tuple[c.Statement, ...]:
     """One k: a row of B, and each of A's numbers times it."""
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
-    body: list[c.Statement] = []
-    for offset in range(0, tile.vectors * vector.num_bytes if tile.ahead else 0, line_bytes):
-        place = _b + _b_depth_stride * tile.ahead + offset // vector.element.num_bytes
-        body.append(c.ExpressionStatement(c.Call("__builtin_prefetch", (place,))))
+    body = [c.ExpressionStatement(c.Call("__builtin_prefetch", (place,))) for place in _places_ahead(tile)]
     for column in range(tile.vectors):
         place = _b + column * vector.lanes
         is_last = tile.is_partial and column == tile.vectors - 1

@@ -29,12 +29,13 @@ from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.schedule import PhaseSchedule, Schedule
 from mosaic.ir.statements import Group, IrProgram, Matmul, RowStage, Scatter
-from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks
+from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks, task_products
 from mosaic.passes.streams import (
     fewest_elements,
     fills_lines,
     fitting_vectors,
     is_stream,
+    num_algorithms,
     reads_one_operand_again,
     turns_of_stream,
     whole_store,
@@ -48,8 +49,8 @@ ChooseBlocking = Callable[[Matmul, Target], Blocking]
 task_elements = 16 * 1024
 """The fewest elements of a task: several microseconds of work against about one to hand a task over."""
 
-task_products = 1 << 18
-"""The fewest multiply-adds of a task, about ten microseconds; smaller products of a batch share a task."""
+most_doubled_tasks = 8
+"""Up to so many tasks their number becomes a power of two: of three tasks one thread of two runs two."""
 
 block_elements = 4096
 """A sum over a long row is added up in blocks: rounding errors grow with a block's length, not with the row's."""
@@ -67,10 +68,10 @@ most_wide_records = 12
 """The most records of a loop's body that is copied for several vectors."""
 
 unrolled_turns, most_unrolled_records = 4, 8
+"""A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
 
 fewest_rows_for_checks = 4
 """Rows of a task from which on it pays to check the indices that all rows share before them: `x[:, columns]`."""
-"""A turn of one addition costs as much as its loop does: a scan of int64 by turns of four takes 0.85 of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +167,29 @@ def _of_blocks(group: Group, machine: Machine) -> Schedule:
 
 def _of_rows(group: Group, target: Target, lanes: int, is_flat: bool) -> Schedule:
     """Return the tasks: ranges of the only row, or blocks of rows counted through all outer axes, of equal size."""
-    work = max(1, *(stage.num_turns for stage in group.stages))  # a sum may be of no element in any turn
+    turns = max(1, *(stage.num_turns for stage in group.stages))  # a sum may be of no element in any turn
+    work = turns + _num_algorithms(group)
     if is_flat:
         # Reductions across rows read several vectors of a row at once.
-        least = line_bytes if work == 1 else most_wide_vectors * lanes
+        least = line_bytes if turns == 1 else most_wide_vectors * lanes
         return _of_ranges(group, target, lanes, max(least, math.ceil(task_elements / work) // least * least), least)
     count = math.prod(group.most_rows)
     per_task = max(1, min(count, task_elements // max(1, group.most_length * work)))
-    tasks = math.ceil(count / per_task)
-    return Schedule(target.vector_bytes, lanes, tasks, math.ceil(count / tasks))  # 128 rows by 42 are 4 times 32
+    tasks = min(count, _even(math.ceil(count / per_task)))
+    per_task = math.ceil(count / tasks)  # 128 rows by 42 are 4 times 32
+    return Schedule(target.vector_bytes, lanes, math.ceil(count / per_task), per_task)
+
+
+def _num_algorithms(group: Group) -> int:
+    """Return how many algorithms, such as exp, are run for an element: each takes about as long as all else."""
+    if not group.is_of_rows:
+        return 0
+    return sum(stage.num_turns * num_algorithms(stage) for stage in group.row_stages if not stage.is_per_row)
+
+
+def _even(num_tasks: int) -> int:
+    """Return at least as many tasks, of which two threads get equal parts, and four if there are few."""
+    return 1 << (num_tasks - 1).bit_length() if num_tasks <= most_doubled_tasks else num_tasks + num_tasks % 2
 
 
 def _of_squares(group: Group, side: int) -> Schedule:
@@ -196,7 +211,7 @@ def _of_rows_at_once(group: Group, target: Target) -> Schedule:
 
 def _of_ranges(group: Group, target: Target, lanes: int, most: int, least: int) -> Schedule:
     """Return tasks that are ranges of at most so many elements, multiples of `least`; the last has what is left."""
-    per_task = math.ceil(group.most_length / max(1, math.ceil(group.most_length / most)) / least) * least
+    per_task = math.ceil(group.most_length / _even(max(1, math.ceil(group.most_length / most))) / least) * least
     return Schedule(target.vector_bytes, lanes, max(1, math.ceil(group.most_length / per_task)), per_task, True)
 
 

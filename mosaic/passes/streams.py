@@ -46,6 +46,12 @@ def num_applied(stage: RowStage) -> int:
     return sum(isinstance(part, Apply) for part in walk(stage.expression))
 
 
+def num_algorithms(stage: RowStage) -> int:
+    """Return how many different functions that are algorithms, such as exp, are applied to each element."""
+    applied = (part for part in walk(stage.expression) if isinstance(part, Apply))
+    return len({one for one in applied if not is_row(one.function, one.arguments[0].dtype)})
+
+
 def is_plain(stage: RowStage) -> bool:
     """Whether every operand is read in order, and every function is a few operations."""
     applied = [part for part in walk(stage.expression) if isinstance(part, Apply)]

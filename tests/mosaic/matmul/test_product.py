@@ -134,6 +134,33 @@ def test_the_bits_do_not_depend_on_how_tasks_are_spread(tmp_path: Path) -> None:
     assert together.tobytes() == apart.tobytes()
 
 
+def test_a_left_operand_read_down_its_columns_is_asked_for_ahead(tmp_path: Path) -> None:
+    # x.T @ g, the gradient of a weight: the next column lies in another cache line, where the processor does not look
+    target, rows, depth, columns = detect(), 90, 300, 40
+    along = MatmulSpec(f32, rows, columns, depth, a_row_stride=depth)
+    down = MatmulSpec(f32, rows, columns, depth, a_row_stride=1, a_depth_stride=rows)
+    assert "__builtin_prefetch" not in source_text([emit_matmul(matmul_with_bias(along, target, "along"))])
+    each = matmul_with_bias(down, target, "down")
+    assert "__builtin_prefetch(a + a_depth_stride * 16" in source_text([emit_matmul(each)])
+    library = load_helpers([emit_matmul(each)], tmp_path, target)
+    a, b, bias = samples(down)
+    result, packed = np.zeros((rows, columns), f32), tilize(b, panels(each.blocking.nr))
+    call(library, "down", 0, num_tasks(down, each.blocking), np.ascontiguousarray(a.T), packed, result, bias)
+    assert_close(result, a, b, bias)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "least", "most"),
+    [((1024, 64, 64), 8, 8), ((64, 1024, 64), 6, 8), ((64, 64, 64), 1, 1), ((64, 512, 128), 6, 6)],
+)
+def test_a_product_of_few_panels_is_divided_where_its_parts_are_worth_it(
+    sizes: tuple[int, int, int], least: int, most: int
+) -> None:
+    rows, depth, columns = sizes
+    spec = MatmulSpec(f32, rows, columns, depth, a_row_stride=depth)
+    assert least <= num_tasks(spec, choose_blocking(spec, get_target("x86-64-v4"))) <= most
+
+
 def test_gcc_and_clang_give_the_same_bits(tmp_path: Path, zig: Compiler) -> None:
     target = detect()
     each = matmul_with_bias(MatmulSpec(f32, 50, 130, 200, a_row_stride=200), target, "same")

@@ -45,6 +45,24 @@ def test_a_long_row_is_shared_in_ranges_and_summed_up_in_blocks() -> None:
     assert after.splitlines()[2] == "for one row of 100000 by 4 lanes, blocks of 4096 with 4 in turn:"
 
 
+def heads(result: Any, given: list[Any]) -> list[str]:
+    _, after = around("schedule", result, given)
+    return [line for line in after.splitlines() if line.startswith("for ")]
+
+
+def test_functions_that_are_algorithms_make_tasks_smaller() -> None:
+    # A step of an LSTM: 8192 elements with five of exp and tanh take as long as 40,000 sums.
+    x, y = doubles(64, 128), doubles(64, 128)
+    gates = cnp.tanh(x) * cnp.exp(y) + cnp.tanh(x * y)
+    assert "tasks" not in heads(x * y + x * (x - y), [x, y])[0]
+    assert heads(gates, [x, y]) == ["for one row of 8192 in 2 tasks of 4096 by 4 lanes:"]
+
+
+def test_few_tasks_are_a_power_of_two_so_that_threads_get_equal_parts() -> None:
+    x = doubles(300, 150)  # 45,000 elements: three times those of a task
+    assert heads(x.sum(axis=1), [x])[0].startswith("for rows [300] of 150 in 4 tasks of 75 by")
+
+
 def test_a_product_has_tiles_and_a_scan_several_vectors_at_once() -> None:
     x, w = doubles(64, 32), doubles(32, 48)
     _, after = around("schedule", [x @ w, cnp.cumsum(x, axis=0)], [x, w])
