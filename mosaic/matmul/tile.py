@@ -128,7 +128,8 @@ def _places_ahead(tile: Tile) -> Iterator[c.Expression]:
 def _step(tile: Tile) -> tuple[c.Statement, ...]:
     """One k: a row of B, and each of A's numbers times it."""
     vector, multiply_add = tile.vector, fma(tile.vector, tile.has_fma)
-    body = [c.ExpressionStatement(c.Call("__builtin_prefetch", (place,))) for place in _places_ahead(tile)]
+    ahead = (c.Call("__builtin_prefetch", (place,)) for place in _places_ahead(tile))
+    body: list[c.Statement] = [c.ExpressionStatement(each) for each in ahead]
     for column in range(tile.vectors):
         place = _b + column * vector.lanes
         is_last = tile.is_partial and column == tile.vectors - 1

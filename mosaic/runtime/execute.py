@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from composit.errors import InternalError
-from mosaic.runtime.arguments import Array, Signature, adapt_inputs, empty_in_order, place_outputs
+from mosaic.runtime.arguments import Array, Signature, adapt_input, adapt_inputs, empty_in_order, place_outputs
 from mosaic.runtime.array_layout import address_of_fields, input_types, verify_layout
 from mosaic.runtime.builtin import MOST_ARRAYS, MOST_STATUS, Code, Fallbacks, Run, builtin_functions
 from mosaic.runtime.call_memory import CallMemory
@@ -190,10 +190,13 @@ class _Leases:
 
     def _invoke_on(self, lease: _Lease, arrays: Sequence[Any]) -> int:
         """Call on inputs of any layout, and return how that went; they are converted where that is needed."""
-        outcome = 0
+        given = arrays
         # C compares shape, dtype and layout, but reads fields that only numpy's own class is sure to have.
-        if set(map(type, arrays)) <= {np.ndarray}:
-            outcome = self._invoke_plain(lease, arrays)
+        if not set(map(type, arrays)) <= {np.ndarray}:
+            # Scalars, such as the count of an optimizer's steps, among hundreds of arrays.
+            pairs = enumerate(arrays)
+            given = [one if type(one) is np.ndarray else adapt_input(self._signature, n, one) for n, one in pairs]
+        outcome = self._invoke_plain(lease, given)
         if not outcome:
             adapted = adapt_inputs(self._signature, arrays)
             outcome = self._invoke_plain(lease, adapted)

@@ -7,7 +7,8 @@
  * can neither take a task twice nor run one with the fields of a finished job. A job ends when its tasks have ended; it
  * does not wait for workers that are still asleep.
  *
- * A thread that waits spins for a short, bounded time and then sleeps on a futex. A second caller, or a call from inside
+ * A thread that waits spins for a short, bounded time and then sleeps on a futex. It sleeps at once where the thread that it
+ * waits for shares its processor, as on a machine busy with other programs: that one cannot run meanwhile. A second caller, or a call from inside
  * a task, finds the pool busy and runs all its tasks itself. After a fork the child starts with an empty pool.
  *
  * Between tasks the caller asks now and then whether the run should stop (Ctrl-C). After that the remaining tasks are
@@ -25,7 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_THREADS = 1024, SPINS_PER_CLOCK_READ = 32 };
+/* A worker that shares the caller's processor is woken for one job in JOBS_PER_TRIAL: the kernel may find it another one. */
+enum { MAX_THREADS = 1024, SPINS_PER_CLOCK_READ = 32, JOBS_PER_TRIAL = 16 };
 
 static const long long SPIN_NS = 30000;
 static const long long HEAR_NS = 50000000;
@@ -39,6 +41,7 @@ struct participant {
     _Alignas(64) _Atomic uint64_t share;
     _Atomic uint32_t generation; /* the last job it was woken for, and the futex it sleeps on */
     _Atomic uint32_t is_asleep;
+    _Atomic int processor; /* the one it ran on when it last took part */
 };
 
 static struct participant participants[MAX_THREADS];
@@ -184,6 +187,7 @@ static uint32_t run_share(uint32_t index, uint32_t self) {
 static void take_part(uint32_t self) {
     const uint32_t num_threads = atomic_load_explicit(&job.num_threads, memory_order_acquire);
     uint32_t num_done = 0;
+    atomic_store_explicit(&participants[self].processor, sched_getcpu(), memory_order_relaxed);
     for (uint32_t step = 0; step < num_threads; step++) num_done += run_share((self + step) % num_threads, self);
     if (num_done == 0) return;
     if (atomic_fetch_sub(&num_unfinished, num_done) == num_done && atomic_load(&is_caller_asleep))
@@ -196,7 +200,8 @@ static void *work(void *argument) {
     uint32_t seen = 0;
     is_worker = 1;
     for (;;) {
-        if (!spin_while_equal(&me->generation, seen, spin_ns)) {
+        const int shares = atomic_load_explicit(&participants[0].processor, memory_order_relaxed) == sched_getcpu();
+        if (!spin_while_equal(&me->generation, seen, shares ? 0 : spin_ns)) {
             atomic_store(&me->is_asleep, 1);
             while (atomic_load(&me->generation) == seen) futex_wait(&me->generation, seen);
             atomic_store(&me->is_asleep, 0);
@@ -214,6 +219,7 @@ static int start_worker(uint32_t index) {
     sigset_t all, before;
     atomic_store(&participants[index].generation, 0);
     atomic_store(&participants[index].is_asleep, 0);
+    atomic_store(&participants[index].processor, -1);
     if (pthread_attr_init(&attributes) != 0) return 0;
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -241,6 +247,22 @@ static int grow_to(int num_threads) {
     return num_participants < num_threads ? num_participants : num_threads;
 }
 
+/* Whether a worker of the job ran on the caller's processor when it last took part. */
+static int shares_processor(uint32_t num_threads) {
+    const int own = sched_getcpu();
+    for (uint32_t index = 1; index < num_threads; index++)
+        if (atomic_load_explicit(&participants[index].processor, memory_order_relaxed) == own) return 1;
+    return 0;
+}
+
+/* Wakes a worker for a job, unless it would wait for the caller's processor until the caller has done its tasks as well. */
+static void wake(struct participant *worker, uint32_t generation) {
+    atomic_store(&worker->generation, generation);
+    if (!atomic_load(&worker->is_asleep)) return;
+    const int shares = atomic_load_explicit(&worker->processor, memory_order_relaxed) == sched_getcpu();
+    if (!shares || generation % JOBS_PER_TRIAL == 0) futex_wake(&worker->generation);
+}
+
 /* Hands the job to the workers, takes part in it, then waits for the tasks that workers are still running. */
 static void run_job(const struct mosaic_runtime *runtime, void (*body)(void *, long, long), void *context,
                     uint32_t num_tasks, uint32_t num_threads) {
@@ -256,14 +278,11 @@ static void run_job(const struct mosaic_runtime *runtime, void (*body)(void *, l
         const uint32_t length = first_task(index + 1, num_tasks, num_threads) - first_task(index, num_tasks, num_threads);
         atomic_store_explicit(&participants[index].share, (uint64_t)generation << 32 | length, memory_order_release);
     }
-    for (uint32_t index = 1; index < num_threads; index++) {
-        atomic_store(&participants[index].generation, generation);
-        if (atomic_load(&participants[index].is_asleep)) futex_wake(&participants[index].generation);
-    }
+    for (uint32_t index = 1; index < num_threads; index++) wake(participants + index, generation);
     take_part(0);
     uint32_t left;
     while ((left = atomic_load(&num_unfinished)) != 0) {
-        if (spin_while_equal(&num_unfinished, left, spin_ns)) continue;
+        if (spin_while_equal(&num_unfinished, left, shares_processor(num_threads) ? 0 : spin_ns)) continue;
         atomic_store(&is_caller_asleep, 1);
         futex_wait(&num_unfinished, left);
         atomic_store(&is_caller_asleep, 0);

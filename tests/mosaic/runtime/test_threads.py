@@ -159,6 +159,31 @@ def test_the_pool_works_again_in_the_child_of_a_fork(shared_cache_directory: obj
     assert output.splitlines() == ["parent True 1", "child True 1", "parent True 0"]
 
 
+def test_threads_that_share_a_processor_are_not_woken_for_each_job(shared_cache_directory: object) -> None:
+    # As on a machine busy with other programs: each hand-over would be two switches, and the caller has to wait for them.
+    script = """
+        import os, resource
+        from mosaic.runtime.compilation import compile_library
+        from mosaic.runtime.execute import Signature, prepare_function
+        from mosaic.runtime.library import load_library
+        from mosaic.targets import detect
+        from tests.mosaic.runtime.test_threads import COUNT_SOURCE, COUNTS, NUMBER, expected_counts, number
+        library = load_library(compile_library(COUNT_SOURCE, target=detect()))
+        function = prepare_function(library, Signature((NUMBER, NUMBER), (COUNTS,)), num_threads=2)
+        function.run([number(1), number(100)])
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), {min(os.sched_getaffinity(0))})
+        function.run([number(100), number(1000)])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        is_right = bool((function.run([number(8000), number(1000)])[0] == expected_counts(8000, 1000)).all())
+        print(is_right, resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before)
+    """
+    output, _ = start_python(script, PYTHONWARNINGS="ignore").communicate(timeout=PATIENCE_S)
+    is_right, num_switches = output.split()
+    assert is_right == "True"
+    assert int(num_switches) < 8000 * 2 / 16 * 1.2  # one job in 16 tries: two threads wait once
+
+
 @pytest.mark.parametrize("num_threads", [0, -1, 1.5, "2", True, np.True_, None, 1025, 2**40])
 def test_a_number_of_threads_that_is_no_positive_integer_is_refused(num_threads: int) -> None:
     with pytest.raises(
