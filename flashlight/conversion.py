@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -124,8 +126,34 @@ def bytes_of(tensor: torch.Tensor) -> Array:
     return bits
 
 
-# Of torch's base class, since a trace replaces that of torch.Tensor.
-_numpy = torch._C.TensorBase.numpy
+class _Exported:
+    """A tensor as numpy takes it by DLPack, by torch's own function, since a trace replaces `torch.Tensor.__dlpack__`."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+    def __dlpack__(self, **how: object) -> Any:  # Any: torch's capsule
+        return _to_dlpack(self.tensor)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return _CPU
+
+
+# Before torch 2.8 there is none that lets numpy write.
+_to_dlpack: Any = getattr(torch._C, "_to_dlpack_versioned", None)
+# DLPack's kind of device, and its number.
+_CPU = (1, 0)
+
+
+def _numpy(tensor: torch.Tensor) -> Array:
+    """Return an array that shares the memory. After tensor.numpy() torch would refuse to resize the tensor: a trace changes no tensor."""
+    if _to_dlpack is None:
+        plain: Array = torch._C.TensorBase.numpy(tensor)
+        return plain
+    shared: Array = np.from_dlpack(_Exported(tensor))
+    return shared
 
 
 def has_elements(tensor: torch.Tensor) -> bool:

@@ -16,7 +16,7 @@ from composit.locks import fork_safe_lock
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """An attribute of a class or module, and what makes its replacement from the original."""
+    """An attribute of a class or module, and what makes its replacement from the original, which is None if there is none."""
 
     owner: Any
     name: str
@@ -56,7 +56,7 @@ def _replace(patches: Sequence[Patch]) -> None:
     for patch in patches:
         if (id(patch.owner), patch.name) in replaced:
             continue
-        original = getattr(patch.owner, patch.name)
+        original = getattr(patch.owner, patch.name, None)
         own = vars(patch.owner)
         # As it is stored: of a class method that is not what the class shows.
         _originals.append((patch.owner, patch.name, own.get(patch.name), patch.name in own))
@@ -69,5 +69,5 @@ def _put_back() -> None:
         if is_own:
             setattr(owner, name, original)
         else:
-            # It was inherited.
+            # It was inherited, or there was none.
             delattr(owner, name)

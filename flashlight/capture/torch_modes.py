@@ -116,6 +116,8 @@ def torch_patches() -> tuple[Patch, ...]:
         Patch(tensor, "_make_subclass", _made_of_class),
         Patch(tensor, "__deepcopy__", _copying),
         Patch(torch.nn.Parameter, "__deepcopy__", _copying),
+        Patch(tensor, "__copy__", _copying_shallowly),
+        *(Patch(kind, "__reduce_ex__", _pickling) for kind in (tensor, torch.nn.Parameter)),
         *(Patch(module, "from_dlpack", _importing) for module in (torch, torch.utils.dlpack)),
         *(Patch(module, "to_dlpack", _exporting) for module in (torch, torch.utils.dlpack)),
         Patch(torch.utils, "swap_tensors", _swapping),
@@ -166,6 +168,7 @@ def _swapping(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # What each is called in guards.
+_PICKLE = "pickle"
 _LEAVING = {
     "tolist": "tolist",
     "numpy": "numpy",
@@ -176,7 +179,7 @@ _LEAVING = {
     "map_": "map_",
 }
 # Reads whose values went to code that no trace sees, so that what it made of them is constant.
-LEAVING_KINDS = frozenset((*_LEAVING.values(), DRAWING, UNSEEN_WRITE))
+LEAVING_KINDS = frozenset((*_LEAVING.values(), _PICKLE, DRAWING, UNSEEN_WRITE))
 
 
 def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -220,6 +223,41 @@ def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
         return attribute_of(tensor).deepcopy(memo)
 
     return deepcopy
+
+
+def _copying_shallowly(original: None) -> Callable[..., Any]:
+    # torch's tensors have no such method: copy.copy makes another tensor on the same memory, by the way in which they are pickled.
+    def copy_on_the_same_memory(tensor: torch.Tensor) -> Any:
+        recorder = _recorder_of(tensor)
+        if recorder is None:
+            return _rebuilt(tensor)
+        recorder.settle()
+        recorder.read(tensor)
+        with _pause(recorder):
+            other = _rebuilt(tensor)
+        return _aliased(other, tensor)
+
+    return copy_on_the_same_memory
+
+
+def _rebuilt(tensor: torch.Tensor) -> torch.Tensor:
+    rebuild, arguments, *_ = tensor.__reduce_ex__(4)
+    rebuilt: torch.Tensor = rebuild(*arguments)
+    return rebuilt
+
+
+def _pickling(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def reduce_ex(tensor: torch.Tensor, protocol: Any) -> Any:
+        recorder = _recorder_of(tensor)
+        if recorder is None:
+            return original(tensor, protocol)
+        _note(recorder, _PICKLE, tensor)
+        with _pause(recorder):
+            # The record pickles the tensor by the original, which it finds while the recorder is paused.
+            return attribute_of(tensor).reduce_ex(protocol)
+
+    return reduce_ex
 
 
 def _as_class(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

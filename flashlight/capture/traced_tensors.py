@@ -32,6 +32,7 @@ from flashlight.capture.scatter import scatter
 from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.views import View
+from flashlight.conversion import has_elements
 from flashlight.inputs import TorchInput, copied_input, version_of
 
 MAX_REMEMBERED_READS = 3  # as many as an error shows
@@ -106,6 +107,13 @@ class TracedTensor(TensorAttribute):
             # is computed from other tensors. An input that no graph uses makes `inputs=` say so.
             alive.append(self._unused_input())
         return alive or [self.current()]
+
+    def reduce_ex(self, protocol: int) -> Any:  # Any: what pickle takes
+        """Pickle the tensor without the attributes; inside a trace that is a read of its values, which torch's patched method notes."""
+        tensor, recorder = self._owner(), active_recorder()
+        if recorder is None or recorder.is_paused or not has_elements(tensor):
+            return super().reduce_ex(protocol)
+        return type(tensor).__reduce_ex__(tensor, protocol)
 
     def deepcopy(self, memo: dict[int, Any]) -> torch.Tensor:
         """Copy the tensor without the attributes; inside a trace the copy has the same value in the graph."""

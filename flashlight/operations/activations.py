@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import composit.numpy as cnp
 from composit import nn
 from composit.apply import apply
@@ -126,11 +128,10 @@ def _rrelu(
 ) -> object:
     if not training:
         return nn.leaky_relu(x, (lower + upper) / 2), noise
-    # torch writes the slopes that it drew into the noise, from which its derivative starts.
-    drawn = copied_input(call.arguments[1])
-    # There is no draw for elements that were positive; should they not be on other inputs, they get the mean slope.
-    known = cnp.where(drawn == 1, typed((lower + upper) / 2, x.dtype), drawn)
-    slopes = cnp.where(x <= 0, known, typed(1, x.dtype))
+    # torch draws a slope for each element that is not positive, one after the other, and writes it into the noise, from which its
+    # derivative starts; 1 for others. Reading the signs makes a guard: for others torch would draw other slopes.
+    np.asarray(x <= 0)
+    slopes = copied_input(call.arguments[1])
     return x * slopes, slopes
 
 

@@ -1,11 +1,12 @@
-"""Fused steps of optimizers: each writes parameters and states in place, and returns nothing.
+"""Fused steps of optimizers, and the scaling of losses (GradScaler): each writes its tensors in place.
 
-Formulas: torch.optim's documentation of Adam, AdamW, SGD and Adagrad.
+Formulas: torch.optim's documentation of Adam, AdamW, SGD and Adagrad; torch.amp's of GradScaler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import composit.numpy as cnp
@@ -14,9 +15,55 @@ from flashlight.operations.arguments import aten, cast
 from flashlight.table import Call, register
 
 Tensors = Sequence[LazyTensor]
+Step = Callable[..., list[LazyTensor]]
+
+
+def _register_step(operation: Any, step: Step) -> None:
+    """Register a step; torch.amp.GradScaler hands fused steps the scale of their gradients, and whether one is not finite."""
+
+    @register(operation)
+    def row(call: Call, *lists: Any, grad_scale: Any = None, found_inf: Any = None, **how: Any) -> list[LazyTensor]:
+        params, grads, *others = lists
+        if grad_scale is not None:
+            grads = [cast(g / cnp.reshape(grad_scale, ()), g.dtype) for g in grads]
+        new = step(call, params, grads, *others, **how)
+        if found_inf is None:
+            return new
+        is_skipped = cnp.reshape(found_inf, ()) == 1
+        before = [tensor for tensors in lists for tensor in tensors]
+        return [cnp.where(is_skipped, old, value) for old, value in zip(before, new, strict=False)]
+
+
+@register(aten._amp_foreach_non_finite_check_and_unscale_)
+def _unscale(call: Call, grads: Tensors, found_inf: LazyTensor, inv_scale: LazyTensor) -> list[LazyTensor]:
+    is_found = found_inf
+    for g in grads:
+        is_found = cnp.where(cnp.all(cnp.isfinite(g)), is_found, cnp.ones_like(found_inf))
+    return [*(cast(g * cnp.reshape(inv_scale, ()), g.dtype) for g in grads), is_found]
+
+
+@register(aten._amp_update_scale_)
+def _update_scale(
+    call: Call,
+    scale: LazyTensor,
+    growth_tracker: LazyTensor,
+    found_inf: LazyTensor,
+    growth_factor: float,
+    backoff_factor: float,
+    growth_interval: int,
+) -> list[LazyTensor]:
+    is_found = cnp.reshape(found_inf, scale.shape) != 0
+    successes = growth_tracker + 1
+    grows = cnp.reshape(successes == growth_interval, scale.shape)
+    grown = cast(scale * growth_factor, scale.dtype)
+    larger = cnp.where(grows & cnp.isfinite(grown), grown, scale)
+    is_over = (successes == growth_interval) | cnp.reshape(found_inf != 0, successes.shape)
+    new = cnp.where(is_found, cast(scale * backoff_factor, scale.dtype), larger)
+    return [new, cast(cnp.where(is_over, 0, successes), growth_tracker.dtype)]
 
 
 def _adam(
+    call: Call,
     params: Tensors,
     grads: Tensors,
     averages: Tensors,
@@ -55,21 +102,6 @@ def _adam(
     return [value for values in new for value in values]
 
 
-@register(aten._fused_adam_)
-def _fused_adam(call: Call, *lists: Any, grad_scale: object = None, found_inf: object = None, **how: Any) -> object:
-    if grad_scale is not None or found_inf is not None:
-        return NotImplemented
-    return _adam(*lists, **how, is_decoupled=False)
-
-
-@register(aten._fused_adamw_)
-def _fused_adamw(call: Call, *lists: Any, grad_scale: object = None, found_inf: object = None, **how: Any) -> object:
-    if grad_scale is not None or found_inf is not None:
-        return NotImplemented
-    return _adam(*lists, **how, is_decoupled=True)
-
-
-@register(aten._fused_sgd_)
 def _fused_sgd(
     call: Call,
     params: Tensors,
@@ -83,11 +115,7 @@ def _fused_sgd(
     nesterov: bool,
     maximize: bool,
     is_first_step: bool,
-    grad_scale: object = None,
-    found_inf: object = None,
-) -> object:
-    if grad_scale is not None or found_inf is not None:
-        return NotImplemented
+) -> list[LazyTensor]:
     new: list[list[LazyTensor]] = [[], list(grads), []]
     for number, (x, g) in enumerate(zip(params, grads, strict=True)):
         g = -g if maximize else g
@@ -100,7 +128,6 @@ def _fused_sgd(
     return [value for values in new for value in values]
 
 
-@register(aten._fused_adagrad_)
 def _fused_adagrad(
     call: Call,
     params: Tensors,
@@ -113,11 +140,7 @@ def _fused_adagrad(
     weight_decay: float,
     eps: float,
     maximize: bool,
-    grad_scale: object = None,
-    found_inf: object = None,
-) -> object:
-    if grad_scale is not None or found_inf is not None:
-        return NotImplemented
+) -> list[LazyTensor]:
     new: list[list[LazyTensor]] = [[], list(grads), [], list(steps)]
     for x, g, total, step in zip(params, grads, sums, steps, strict=True):
         g = -g if maximize else g
@@ -134,3 +157,9 @@ def _fused_adagrad(
         ]
     )
     return [value for values in (new if writes_steps else new[:3]) for value in values]
+
+
+_register_step(aten._fused_adam_, partial(_adam, is_decoupled=False))
+_register_step(aten._fused_adamw_, partial(_adam, is_decoupled=True))
+_register_step(aten._fused_sgd_, _fused_sgd)
+_register_step(aten._fused_adagrad_, _fused_adagrad)

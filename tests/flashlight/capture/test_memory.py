@@ -396,3 +396,16 @@ def test_a_tensor_on_the_memory_of_one_that_is_gone_is_an_input_of_its_own() -> 
         doubled, tail = second * 2, part + 1
     np.testing.assert_array_equal(cnp.evaluate(doubled, inputs={second: np.arange(3, dtype="f4")}), [0, 2, 4])
     np.testing.assert_array_equal(cnp.evaluate(tail), [2, 2])
+
+
+def test_a_constant_can_be_resized_although_the_graph_shares_its_memory() -> None:
+    x, buffer = torch.arange(6.0).reshape(2, 3), torch.tensor([])
+    with trace():
+        made = torch.tensor([7.0])
+        kept = made + 0
+        buffer.resize_(3).copy_(x.amin(0))
+        made.resize_(3)[1:] = x[0, :2]
+    new = {x: x.numpy()[::-1].copy() + 1}
+    np.testing.assert_array_equal(cnp.evaluate(buffer, inputs=new), [1, 2, 3])
+    np.testing.assert_array_equal(cnp.evaluate(made, inputs=new), [7, 4, 5])
+    np.testing.assert_array_equal(cnp.evaluate(kept), [7])

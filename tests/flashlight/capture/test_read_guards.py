@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import composit as cnp
 import mosaic
@@ -168,3 +171,36 @@ def test_an_input_that_was_read_is_compared_exactly() -> None:
         output = x * step.item() + step
     with pytest.raises(GuardError, match=r"step.item\(\)"):
         cnp.evaluate(output, inputs={step: np.float32(100000.6)})
+
+
+@pytest.mark.filterwarnings("ignore::flashlight.DataLeavesWarning")
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_a_pickle_is_a_read(is_computed: bool) -> None:
+    x = torch.ones(3)
+    with trace():
+        y = x * 2 if is_computed else x
+        output = pickle.loads(pickle.dumps(y)) + x  # ours
+    np.testing.assert_array_equal(cnp.evaluate(output), np.full(3, 3 if is_computed else 2, np.float32))
+    with pytest.raises(GuardError, match=r"pickle.loads\(pickle.dumps\(y\)\)"):
+        cnp.evaluate(output, inputs={x: np.zeros(3, np.float32)})
+
+
+def test_a_shallow_copy_is_no_read_and_has_the_same_memory() -> None:
+    x = torch.ones(3)
+    with trace():
+        y = x * 2
+        other, parameter = copy.copy(y), copy.copy(nn.Parameter(y, requires_grad=False))
+        y += 1
+    for each in (other, parameter):
+        np.testing.assert_array_equal(cnp.evaluate(each, inputs={x: np.zeros(3, np.float32)}), np.ones(3, np.float32))
+    assert not hasattr(torch.Tensor, "__copy__")
+
+
+def test_slopes_that_were_drawn_for_other_signs_are_not_used() -> None:
+    x = torch.tensor([1.0, -1.0, 2.0, -2.0])
+    with trace():
+        output = F.rrelu(x, training=True)
+    doubled = cnp.evaluate(output, inputs={x: 2 * x.numpy()})
+    np.testing.assert_allclose(doubled, 2 * output.numpy(), rtol=1e-6)
+    with pytest.raises(GuardError, match="rrelu"):
+        cnp.evaluate(output, inputs={x: -x.numpy()})

@@ -22,6 +22,14 @@ OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
 }
 
 
+FUSED: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9, fused=True),
+    "adam": lambda parameters: torch.optim.Adam(parameters, 0.05, amsgrad=True, fused=True),
+    "adagrad": lambda parameters: torch.optim.Adagrad(parameters, 0.05, fused=True),
+    "plain": lambda parameters: torch.optim.SGD(parameters, 0.1),
+}
+
+
 class Training:
     """A model with its optimizer, after one step."""
 
@@ -60,3 +68,27 @@ def test_parameters_gradients_statistics_and_state_follow_new_inputs(optimizer: 
     assert len(values) > 15
     for name, value in values.items():
         np.testing.assert_allclose(value, expected[name].detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("is_finite", [True, False])
+@pytest.mark.parametrize("optimizer", FUSED)
+def test_scaled_losses_skip_a_step_whose_gradients_are_not_finite(optimizer: str, is_finite: bool) -> None:
+    def steps(x: torch.Tensor) -> dict[str, Any]:
+        weight = nn.Parameter(torch.full((3,), 0.5))
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+        chosen = FUSED[optimizer]([weight])
+        for factor in (1.0, 1.0 if is_finite else float("inf"), 2.0):
+            chosen.zero_grad()
+            scaler.scale((x @ weight * factor).square().sum()).backward()  # type: ignore[no-untyped-call]
+            scaler.step(chosen)
+            scaler.update()
+        return {"weight": weight.detach(), "scale": scaler._scale, "tracker": scaler._growth_tracker}
+
+    x, other = torch.arange(6.0).reshape(2, 3) / 6, torch.ones(2, 3)
+    with trace():
+        found = steps(x)
+    for given in (x, other):
+        values = cnp.evaluate(found, inputs={x: given.numpy()})
+        for name, wanted in steps(given).items():
+            assert wanted is not None
+            np.testing.assert_allclose(values[name], wanted.numpy(), rtol=1e-5, err_msg=name)
