@@ -18,6 +18,7 @@ from mosaic.lowering.registry import Memory
 from mosaic.passes.canonical_axes import without_unit_axes
 from mosaic.passes.inline_elementwise import largest_expression
 from mosaic.passes.product_positions import with_most_rows, with_positions
+from mosaic.passes.remove_unused import remove_unused
 from mosaic.passes.uses import moves_behind_update, readers, updates
 
 fewest_rows = 6
@@ -31,6 +32,7 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
     many lines of memory as it has lanes.
 
     Pre:  statements are definitions, matmuls and islands
+    Post: no product is left whose result nothing reads, as of stack([x @ w, y @ w])[1] after both have their epilogues
     """
     statements: list[Statement | None] = list(program.statements)
     users = readers(program.statements)
@@ -47,7 +49,7 @@ def fuse_epilogues(program: IrProgram, memory: Memory) -> IrProgram:
             # The fused product takes the user's position, after everything that the epilogue reads.
             statements[position], statements[places[0]] = None, _by_rows(fused)
     joined = (with_most_rows(each) for each in statements if each is not None)
-    return replace(program, statements=tuple(joined))
+    return remove_unused(replace(program, statements=tuple(joined)))
 
 
 def _by_rows(matmul: Matmul) -> Matmul:

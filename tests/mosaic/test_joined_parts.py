@@ -32,6 +32,22 @@ def test_parts_computed_from_one_value_end_where_they_should(length: int, dtype:
         assert len(model.kernels) == 1
 
 
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_part_that_nothing_reads_is_not_computed(part: int) -> None:
+    generator = np.random.default_rng(part)
+    x, w, b = (generator.normal(size=shape).astype(np.float32) for shape in ((10, 32), (32, 2), (2,)))
+    tensors = [cnp.asarray(each) for each in (x, w, b)]
+
+    def last_of_two(xp: Any, x: Any, w: Any, b: Any) -> Any:
+        # Each product takes its sum with b, and the second the read of its part as well.
+        return xp.tanh(xp.stack([xp.matmul(x, w) + b, xp.matmul(x * 2, w) + b])[part])
+
+    model = mosaic.compile(last_of_two(cnp, *tensors), inputs=tensors)
+    np.testing.assert_allclose(model(x, w, b), last_of_two(np, x, w, b), rtol=1e-4, atol=1e-6)
+    text = str(mosaic.stages(last_of_two(cnp, *tensors), inputs=tensors)[-5])
+    assert text.count(" @ ") == 1
+
+
 def test_only_parts_without_a_common_element_are_apart() -> None:
     shapes = [(1,), (3,), (2, 3), (3, 2), (2, 2, 2)]
     strides = [(1,), (2,), (7, 1), (3, 2), (9, 4, 1)]
