@@ -22,12 +22,18 @@ from tests.flashlight.zoo.case import Case
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a case. stage: where it stopped, "" where all went well; reason: the message, or the difference."""
+    """What became of a case.
+
+    stage:   where it stopped, "" where all went well
+    reason:  the message, or the difference
+    islands: names of the operations that numpy runs inside the compiled program
+    """
 
     name: str
     stage: str = ""
     reason: str = ""
     is_guarded: bool = False
+    islands: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.stage
@@ -103,6 +109,7 @@ def _call(function: Any, given: Mapping[str, Any]) -> Any:
 
 def _evaluated(case: Case, program: Any, given: Any, outputs: Any, expected: Any, compiled: bool) -> Outcome:
     stage = "numpy"
+    islands: tuple[str, ...] = ()
     try:
         with _Forbidden():
             values = cnp.evaluate(outputs)
@@ -129,6 +136,7 @@ def _evaluated(case: Case, program: Any, given: Any, outputs: Any, expected: Any
             stage = "mosaic"
             keys = list(mapping)
             model = mosaic.compile(outputs, inputs=keys)
+            islands = _islands(model)
             # A program may write to its inputs: the model is given what they were before.
             paths = {tensor: path for path, tensor in inputs_of(given).items()}
             unwritten = inputs_of(program.inputs(torch.Generator().manual_seed(1)))
@@ -141,7 +149,12 @@ def _evaluated(case: Case, program: Any, given: Any, outputs: Any, expected: Any
                 return Outcome(case.name, stage, difference)
     except Exception as error:  # noqa: BLE001  # as above
         return Outcome(case.name, stage, _text(error))
-    return Outcome(case.name, is_guarded=is_guarded)
+    return Outcome(case.name, is_guarded=is_guarded, islands=islands)
+
+
+def _islands(model: Any) -> tuple[str, ...]:
+    lines = [line for line in model.explain().splitlines() if ": numpy island" in line]
+    return tuple(line.split()[1].rsplit("/", 1)[-1] for line in lines)
 
 
 def _replacements(outputs: Any, given: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> Any:

@@ -1,7 +1,8 @@
 """Hard programs: memory, indices, control flow and torch's odd corners.
 
-Those of networks are in network_programs.py, of training in training_programs.py, of torch's tools in tool_programs.py, and those that mix
-these in composed_programs.py.
+Those of networks are in network_programs.py, of training in training_programs.py, of torch's tools in tool_programs.py, those that mix
+these in composed_programs.py; more of memory and control in memory_programs.py, of derivatives in derived_programs.py, and of what comes
+from outside torch in outside_programs.py.
 """
 
 from __future__ import annotations
@@ -14,11 +15,28 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.flashlight.zoo import composed_programs, network_programs, tool_programs, training_programs
+from tests.flashlight.zoo import (
+    composed_programs,
+    derived_programs,
+    memory_programs,
+    network_programs,
+    outside_programs,
+    tool_programs,
+    training_programs,
+)
 from tests.flashlight.zoo.case import Case, Program
 from tests.flashlight.zoo.programs import PROGRAMS, program
 
-__all__ = ["cases", "composed_programs", "network_programs", "tool_programs", "training_programs"]
+__all__ = [
+    "cases",
+    "composed_programs",
+    "derived_programs",
+    "memory_programs",
+    "network_programs",
+    "outside_programs",
+    "tool_programs",
+    "training_programs",
+]
 
 
 def cases() -> list[Case]:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from tests.flashlight.zoo import diffusers_models, hard_programs, transformers_models
+from tests.flashlight.zoo import (
+    audio_rows,
+    configured_models,
+    diffusers_models,
+    experts_rows,
+    generation_rows,
+    hard_programs,
+    multimodal_rows,
+    transformers_models,
+)
 from tests.flashlight.zoo.case import Case, in_dtype, under_autocast
 from tests.flashlight.zoo.check import check
 from tests.flashlight.zoo.transformers_rows import ROWS
@@ -15,6 +24,23 @@ from tests.flashlight.zoo.transformers_rows import ROWS
 HARD = {case.name: case for case in hard_programs.cases()}
 MODELS = {case.name: case for case in (transformers_models.case(*row) for row in ROWS)}
 DIFFUSERS = {case.name: case for case in diffusers_models.cases()}
+TABLES = {
+    "generation": generation_rows.ROWS,
+    "experts": experts_rows.ROWS,
+    "audio": audio_rows.ROWS,
+    "multimodal": multimodal_rows.ROWS,
+}
+CONFIGURED = {case.name: case for table, rows in TABLES.items() for case in configured_models.cases(table, rows)}
+CONFIGURED_SAMPLE = [
+    "generation/greedy gpt2",
+    "generation/beams of t5",
+    "experts/mixtral experts",
+    "experts/mamba2 states",
+    "audio/encodec",
+    "audio/whisper of two windows",
+    "multimodal/llava of llama",
+    "multimodal/deformable detr",
+]
 # Of each kind of model one that takes little time.
 SAMPLE = [
     f"transformers/{name}"
@@ -76,6 +102,19 @@ def _of_half_precision(case: Case) -> Iterator[Case]:
 def test_a_model_is_captured(name: str) -> None:
     pytest.importorskip("transformers")
     tried(MODELS[name])
+
+
+@pytest.mark.parametrize("name", CONFIGURED_SAMPLE)
+def test_a_model_with_a_configuration_of_its_own_is_captured(name: str) -> None:
+    pytest.importorskip("transformers")
+    tried(CONFIGURED[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONFIGURED)
+def test_a_model_with_a_configuration_of_its_own_is_right_when_compiled(name: str) -> None:
+    pytest.importorskip("transformers")
+    tried(CONFIGURED[name], compiled=True)
 
 
 @pytest.mark.parametrize("name", DIFFUSERS)

@@ -117,7 +117,7 @@ def _build(
     config = shrink(make())
     _apply(config, settings)
     model: Any = getattr(transformers, model_class)._from_config(config, attn_implementation=attention).eval()
-    _randomise(model)
+    randomise(model)
     return Program(model, partial(inputs, config))
 
 
@@ -129,7 +129,7 @@ def _apply(config: Any, settings: dict[str, Any]) -> None:
             setattr(config, name, value)
 
 
-def _randomise(model: torch.nn.Module) -> None:
+def randomise(model: torch.nn.Module) -> None:
     # Initial values of 0 and 1 hide what a model computes with them.
     generator = torch.Generator().manual_seed(3)
     for parameter in model.parameters():
