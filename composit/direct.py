@@ -102,17 +102,16 @@ def _walked(wanted: Iterable[Node], memory: Memory, again: frozenset[int]) -> li
             continue
         seen.add(key)
         # Read once: another thread may drop the values meanwhile.
-        known_values = node._values
-        if known_values and len(known_values) == len(node._types):
-            memory.known.append(node)
-            for index, known in known_values.items():
-                values[key_of(node, index)] = known.value
-            continue
-        if known_values and len(known_values) == node._operation.num_shown and key not in again:
-            memory.known.append(node)
-            memory.in_part.append(node)
-            values.update({key_of(node, index): known.value for index, known in known_values.items()})
-            continue
+        kept = node._values
+        if kept is not None:
+            by_result = kept if isinstance(kept, dict) else {0: kept}
+            is_whole = len(by_result) == len(node._types)
+            if is_whole or (len(by_result) == node._operation.num_shown and key not in again):
+                memory.known.append(node)
+                if not is_whole:
+                    memory.in_part.append(node)
+                values.update({key_of(node, index): known.value for index, known in by_result.items()})
+                continue
         left = node._left
         if left is not None:
             stack.append(left)

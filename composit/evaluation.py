@@ -29,7 +29,7 @@ from composit.handle import TensorHandle, described
 from composit.input_keys import array_given, check_traced, tensors_given
 from composit.keys import Key
 from composit.locks import fork_safe_lock
-from composit.node import Node, Operands, plan_of, set_plan
+from composit.node import Node, Operands, kept_value, kept_values, plan_of, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
     BoundProgram,
@@ -101,7 +101,7 @@ def evaluate(
 
 def _computed(outputs: Operands) -> Sequence[Any]:  # Any: arrays and numpy scalars
     """Return the values by numpy: node by node the first time, by a prepared program when they are asked for again."""
-    known = [node._values.get(index) for node, index in outputs]
+    known = [kept_value(node, index) for node, index in outputs]
     if all(known):
         return [value.value for value in known if value is not None]
     first = outputs[0][0]
@@ -301,7 +301,7 @@ def _kept_values(bound: BoundProgram, inputs: Sequence[Value]) -> list[Value]:
         is_new = node is None or (not node.operands and identity_of(node, 0) in replaced)
         depends.append(is_new or any(depends[source] for source, _ in instruction.operands))
         if node is not None and node.operation.runs_at_call and not depends[-1]:
-            kept.extend(Value(node, index) for index in node._values)
+            kept.extend(Value(node, index) for index in kept_values(node))
     return kept
 
 

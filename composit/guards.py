@@ -15,8 +15,17 @@ from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.drafts import Draft
 from composit.errors import GuardError
 from composit.handle import TensorHandle
-from composit.kept_values import KnownValue, drop_old_values, mark_used, read_elsewhere
-from composit.node import Node, drop_values, next_serial, outlives_handles, root_origin
+from composit.kept_values import KnownValue, drop_old_values, freeze, mark_used, read_elsewhere
+from composit.node import (
+    Node,
+    drop_values,
+    kept_value,
+    kept_values,
+    next_serial,
+    outlives_handles,
+    root_origin,
+    set_kept_values,
+)
 from composit.operation import Array, Input, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
 from composit.program import ancestors_in_order
@@ -184,7 +193,7 @@ def reads_of(node: Node) -> Iterator[Guard]:
 
 def first_reads_of(node: Node) -> Iterator[Guard]:
     """Yield, for each place, the first read of a number that depends on a node or on the origins of its cached values."""
-    for origin in (node._origin, *map(_living_origin, node._values.values())):
+    for origin in (node._origin, *map(_living_origin, kept_values(node).values())):
         if origin is not None:
             yield from origin.first_reads()
 
@@ -235,7 +244,7 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
     if isinstance(early, tuple):
         return read_number(handle, kind, sys._getframe(1)) if kind else early[0]
     node = handle._node or handle.node
-    known = node._values.get(handle._output_index)
+    known = kept_value(node, handle._output_index)
     if known is None:
         known = _look_up(node, kind) or _compute(node, handle._output_index, kind)
     if kind:
@@ -249,14 +258,14 @@ def read_value(handle: TensorHandle, kind: str) -> Any:  # Any: an array or nump
 
 def known_value_of(node: Node, index: int) -> KnownValue | None:
     """Return the cached value of a node, or the value of a small creation such as zeros or arange; else None."""
-    known = node._values.get(index)
+    known = kept_value(node, index)
     if known is not None or node._left is not None or node._all is not None:
         return known
     operation = node._operation
     if isinstance(operation, Input | Scalar) or operation.runs_at_call or node._types[0].num_bytes > MOST_KNOWN_BYTES:
         return None
     known = KnownValue(freeze(operation.evaluate()), None)
-    node._values = {0: known}
+    node._values = known
     return known
 
 
@@ -281,7 +290,7 @@ def _look_up(node: Node, kind: str) -> KnownValue | None:
     operand = node._left
     if not operation.is_view or operand is None or not node._types[0].is_scalar:
         return None
-    whole = operand._values.get(node._left_index)
+    whole = kept_value(operand, node._left_index)
     if whole is None:
         if not isinstance(operand._operation, Input):
             return None
@@ -305,13 +314,13 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     order = nodes_behind([node], memory)
     if not order or order[-1] is not node:
         # Another thread has computed the value meanwhile, and may have dropped it again.
-        return node._values.get(index) or _compute(node, index, kind)
+        return kept_value(node, index) or _compute(node, index, kind)
     kept = memory.held if node._num_handles else [*memory.held, node]
     # One origin for all values that are computed here, although some depend on a part of it only.
     origin = joined(
         [
             *[_origin_of_leaf(leaf, kind) for leaf in memory.inputs],
-            *[origin_of(cut, known) for cut in memory.known for known in cut._values.values()],
+            *[origin_of(cut, known) for cut in memory.known for known in kept_values(cut).values()],
             *[root_origin(each) for each in kept if each is not node],
         ]
     )
@@ -322,7 +331,7 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     computed: dict[int, KnownValue] = {}
     for each, keys in places:
         values = {i: KnownValue(freeze(memory.values[key]), origin) for i, key in enumerate(keys)}
-        each._values = values
+        set_kept_values(each, values)
         if each is node:
             computed = values
     drop_old_values(kept)
@@ -355,7 +364,7 @@ def _give_up(node: Node, num_readers: int) -> None:
         or sys.getrefcount(node) - num_readers > _OWN_REFERENCES
     ):
         return
-    known = node._values.get(0)
+    known = kept_value(node, 0)
     if known is None:
         # Another thread has dropped the value; the program then copies the array that it writes to.
         return
@@ -369,18 +378,7 @@ def leaf_value(leaf: Value) -> Array:
     operation = leaf.node._operation
     if isinstance(operation, Input):
         return operation.read()  # type: ignore[no-any-return]
-    return leaf.node._values[leaf.index].value  # type: ignore[no-any-return]  # of an array
-
-
-def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are already
-    """Return the value as a read-only array that shares memory with nothing writable."""
-    if not isinstance(value, np.ndarray):
-        return value
-    is_own = value.base is None and value.flags.owndata and value.flags.writeable
-    # numpy's copy of texts without width has width 1. They have no bytes that somebody could write to.
-    array = value if is_own else value.copy(order="K") if value.itemsize else value.view()
-    array.flags.writeable = False
-    return array
+    return kept_values(leaf.node)[leaf.index].value  # type: ignore[no-any-return]  # of an array
 
 
 def from_outside(value: Any, held: dict[int, TensorHandle] | None = None) -> Any:  # Any: as freeze
@@ -431,7 +429,7 @@ def reads_behind(outputs: Sequence[Value], spans: Collection[Span] = ()) -> list
     newest = max((output.node.serial for output in outputs), default=-1)
     found: dict[int, Guard] = {}
     for node in ancestors_in_order([output.node for output in outputs]):
-        for origin in (node._origin, *map(_living_origin, node._values.values())):
+        for origin in (node._origin, *map(_living_origin, kept_values(node).values())):
             reads = () if origin is None else origin.reads()
             found |= {id(guard): guard for guard in reads if guard.span not in spans and guard.may_have_steered(newest)}
     others = Span()
@@ -459,13 +457,13 @@ def _origins_behind(node: Node, index: int) -> Iterator[Origin]:
 
     Raises:  GuardError: that is gone, and its reads with it
     """
-    has_own = node._origin is not None or index in node._values
+    has_own = node._origin is not None or kept_value(node, index) is not None
     for each in ancestors_in_order([node]):
         if each._origin is PASSED and node._types[index].is_scalar and not has_own:
             raise GuardError(_passed_message(node))
         if each._origin is not None:
             yield each._origin
-        yield from [origin for known in each._values.values() if (origin := _living_origin(known)) is not None]
+        yield from [origin for known in kept_values(each).values() if (origin := _living_origin(known)) is not None]
 
 
 def _passed_message(node: Node) -> str:

@@ -17,7 +17,7 @@ from composit.eager_results import compute_at_call, eager
 from composit.errstates import DEFAULT_ERRSTATE
 from composit.hooks import hooks
 from composit.kept_values import KnownValue, leave_alone
-from composit.node import FlatOperands, Node, new_node, remember_awaiting
+from composit.node import FlatOperands, Node, kept_value, new_node, remember_awaiting
 from composit.operation import Dtype, Operation, Shape, TensorType
 from composit.origins import Origin
 from composit.source import Source, find_source
@@ -100,7 +100,7 @@ class TensorHandle:
     @property
     def _known(self) -> KnownValue | None:
         """The value that an earlier read left, if it is still there."""
-        return self.node._values.get(self._output_index)
+        return kept_value(self.node, self._output_index)
 
     @property
     def type(self) -> TensorType:
@@ -162,7 +162,7 @@ class TensorHandle:
         storage = own_storage(self)
         if storage is None or storage.before is None or storage.before() is not node:
             return False
-        return self._node is None or self._output_index not in self._node._values
+        return self._node is None or kept_value(self._node, self._output_index) is None
 
     def __lazy_tensor__(self) -> TensorHandle:
         """The protocol by which functions of composit take foreign tensors: return the lazy tensor that stands for it."""

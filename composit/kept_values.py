@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from composit.node import Node, drop_values, is_awaited
+import numpy as np
+
+from composit.node import Node, drop_values, is_awaited, kept_values
 from composit.origins import Origin
 
 if TYPE_CHECKING:
@@ -30,6 +32,17 @@ class KnownValue:
     is_used: bool = False
 
 
+def freeze(value: Any) -> Any:  # Any: arrays become read-only, scalars are already
+    """Return the value as a read-only array that shares memory with nothing writable."""
+    if not isinstance(value, np.ndarray):
+        return value
+    is_own = value.base is None and value.flags.owndata and value.flags.writeable
+    # numpy's copy of texts without width has width 1. They have no bytes that somebody could write to.
+    array = value if is_own else value.copy(order="K") if value.itemsize else value.view()
+    array.flags.writeable = False
+    return array
+
+
 @dataclass(slots=True)
 class _Waiting:
     """Nodes with cached values, without a handle, from which nothing was computed yet; oldest first.
@@ -44,7 +57,7 @@ class _Waiting:
     peaks: deque[int] = field(default_factory=deque)
 
     def add(self, node: Node) -> None:
-        size = _BYTES_OF_A_NODE + sum(node.types[index].num_bytes for index in node._values)
+        size = _BYTES_OF_A_NODE + sum(node.types[index].num_bytes for index in kept_values(node))
         self.entries.append((size, weakref.ref(node)))
         self.num_bytes += size
         while self.peaks and self.peaks[-1] < size:
@@ -136,7 +149,7 @@ def mark_used(nodes: Iterable[Node]) -> None:
     for node in nodes:
         if node._num_handles or not _is_let_go(node):
             continue
-        fresh = [known for known in node._values.values() if not known.is_used]
+        fresh = [known for known in kept_values(node).values() if not known.is_used]
         for known in fresh:
             known.is_used = True
         if fresh:
@@ -173,7 +186,7 @@ def drop_old_values(fresh: Sequence[Node]) -> None:
         if is_awaited(node):
             recent.append((_kept.count, reference))
             num_awaited += 1
-        elif all(known.is_used for known in node._values.values()):
+        elif all(known.is_used for known in kept_values(node).values()):
             drop_values(node)
         else:
             _kept.waiting.add(node)

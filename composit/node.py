@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import chain
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from composit.errors import ParameterError
@@ -24,7 +25,7 @@ from composit.origins import PASSED, Origin
 from composit.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from composit.handle import TensorHandle
     from composit.kept_values import KnownValue
@@ -34,7 +35,7 @@ Operands: TypeAlias = tuple[tuple["Node", int], ...]
 FlatOperands: TypeAlias = tuple["Node | int", ...]
 
 _serials = itertools.count()
-_NO_VALUES: dict[int, KnownValue] = {}
+_NO_VALUES: Mapping[int, KnownValue] = MappingProxyType({})
 _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
 # Returns the name scope that nodes made now belong to, parts joined by dots.
 current_scope = _scope.get
@@ -103,6 +104,7 @@ class Node:
     _unbuilt:     drafts of the operands, until somebody looks at the operands (`composit/drafts.py`)
     _origin:      keeps the reads of values that depend on this node (`composit/origins.py`)
     _extras:      what few nodes have, None for the others
+    _values:      what reads left: the value itself if it is the first result's alone, which needs no dictionary; else by result
     """
 
     __slots__ = (
@@ -141,7 +143,7 @@ class Node:
     _key: Key | None
     _num_handles: int
     _origin: Origin | None
-    _values: dict[int, KnownValue]
+    _values: KnownValue | dict[int, KnownValue] | None
     _unbuilt: Any  # Any: what a draft has for operands; unset for other nodes
 
     def __new__(
@@ -240,7 +242,7 @@ def new_node(
     node._num_handles = num_handles
     node._origin = None
     node._extras = None if label is None else _Extras(label)
-    node._values = _NO_VALUES
+    node._values = None
     return node
 
 
@@ -313,12 +315,33 @@ def set_graph(node: Node, graph: MultiDiGraph) -> None:
 
 def keep_value(node: Node, index: int, known: KnownValue) -> None:
     """Keep a value that was read with the node it belongs to; `composit/guards.py` decides for how long."""
-    node._values = {**node._values, index: known} if node._values else {index: known}
+    set_kept_values(node, {**kept_values(node), index: known})
+
+
+def set_kept_values(node: Node, values: dict[int, KnownValue]) -> None:
+    """Keep these values with the node, by result, in place of all others."""
+    node._values = values[0] if len(values) == 1 and 0 in values else values
+
+
+def kept_value(node: Node, index: int) -> KnownValue | None:
+    """Return the value of one result that a read left, None if there is none."""
+    values = node._values
+    if values.__class__ is dict:
+        return values.get(index)
+    return None if index else values  # type: ignore[return-value]  # no dictionary here
+
+
+def kept_values(node: Node) -> Mapping[int, KnownValue]:
+    """Return the values that reads left, by result."""
+    values = node._values
+    if values is None:
+        return _NO_VALUES
+    return values if isinstance(values, dict) else {0: values}
 
 
 def drop_values(node: Node) -> None:
     """Forget the values that reads left."""
-    node._values = _NO_VALUES
+    node._values = None
 
 
 def remember_awaiting(node: Node, handle: TensorHandle) -> None:

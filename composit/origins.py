@@ -124,7 +124,7 @@ class Origin:
             origin = ending.pop()
             later = origin.later
             origin.is_dead = True
-            origin.guards = origin.later = ()
+            origin.guards = origin.later = origin.parents = ()
             origin.firsts = _NO_FIRSTS
             origin.last = None
             ending.extend(join for join in later if not join.is_dead and all(each.is_dead for each in join.parents))

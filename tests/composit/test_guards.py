@@ -239,6 +239,21 @@ def test_what_only_the_value_that_is_read_is_computed_from_is_not_kept():
     assert [node.name for node in (reference() for reference in nodes) if node._values] == ["sum"]
 
 
+def test_the_value_of_an_only_result_is_kept_without_a_dictionary():
+    x = cnp.asarray(np.arange(1.0, 5.0))
+    totals = [cnp.sum(x * k) for k in range(1000)]
+
+    def num_dictionaries() -> int:
+        gc.collect()
+        return sum(type(each) is dict for each in gc.get_objects())
+
+    # Printing keeps the value and no guard.
+    str(totals[0])
+    before = num_dictionaries()
+    assert [str(total) for total in totals[1:]] == [str(10.0 * k) for k in range(1, 1000)]
+    assert num_dictionaries() - before < 100
+
+
 def test_values_that_nothing_was_computed_from_are_not_kept_for_ever():
     values = []
     for number in range(20):

@@ -39,10 +39,10 @@ from composit.errors import (
     ScalarError,
     ShapeError,
 )
-from composit.guards import freeze, from_outside, origin_of, read_value
+from composit.guards import from_outside, origin_of, read_value
 from composit.handle import TensorHandle, reinterpret
 from composit.hooks import hooks
-from composit.kept_values import KnownValue
+from composit.kept_values import KnownValue, freeze
 from composit.keys import Key, digest, encode, fresh_token
 from composit.node import keep_value
 from composit.numpy.arguments.signatures import full_name, short_name, signature_of

@@ -15,7 +15,7 @@ import numpy as np
 from composit.drafts import Draft, KnownNumber, new_draft
 from composit.errstates import DEFAULT_ERRSTATE, current_errstate, reporting, set_errstate
 from composit.handle import TensorHandle, known_scalar
-from composit.node import root_origin
+from composit.node import kept_value, root_origin
 from composit.operation import Operation, TensorType, tensor_type
 from composit.origins import Origin, joined_two
 from composit.source import Source, find_source
@@ -122,7 +122,7 @@ def number_of(tensor: TensorHandle) -> KnownNumber | None:
     if early is not None or not tensor._type.is_scalar:
         return early if isinstance(early, tuple) else None
     # Only first results are looked up: scalars are rarely another result.
-    known = None if tensor._output_index else (tensor._node or tensor.node)._values.get(0)
+    known = None if tensor._output_index else kept_value(tensor._node or tensor.node, 0)
     if known is None or known.value.__class__ not in _TYPES:
         return None
     tensor._early = number = (known.value, known.origin, None)

@@ -8,6 +8,7 @@ import numpy as np
 
 from composit.errors import NoRuleError
 from composit.handle import TensorHandle
+from composit.node import kept_value
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
 from composit.numpy.calls.declarations import rule_for
 from composit.numpy.views.layout import flags_of, stand_in_of
@@ -79,7 +80,7 @@ def known_value(tensor: TensorHandle) -> Result | None:
     """Return the value of a tensor if no operation but views has to run for it, else None."""
     node, index = tensor.node, tensor._output_index
     views: list[Operation] = []
-    while (known := node._values.get(index)) is None:
+    while (known := kept_value(node, index)) is None:
         operation = node.operation
         if isinstance(operation, Input):
             return _seen_through(views, operation.read()) if operation.has_value else None
