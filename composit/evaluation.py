@@ -29,7 +29,7 @@ from composit.handle import TensorHandle, described
 from composit.input_keys import array_given, check_traced, tensors_given
 from composit.keys import Key
 from composit.locks import fork_safe_lock
-from composit.node import Node, Operands, kept_value, kept_values, plan_of, set_plan
+from composit.node import Node, Operands, kept_value, plan_of, set_plan
 from composit.operation import Array, Dtype, Input, TensorType
 from composit.program import (
     BoundProgram,
@@ -301,7 +301,8 @@ def _kept_values(bound: BoundProgram, inputs: Sequence[Value]) -> list[Value]:
         is_new = node is None or (not node.operands and identity_of(node, 0) in replaced)
         depends.append(is_new or any(depends[source] for source, _ in instruction.operands))
         if node is not None and node.operation.runs_at_call and not depends[-1]:
-            kept.extend(Value(node, index) for index in kept_values(node))
+            indices = range(len(node.types))
+            kept.extend(Value(node, index) for index in indices if kept_value(node, index) is not None)
     return kept
 
 

@@ -24,7 +24,6 @@ from composit.node import (
     next_serial,
     outlives_handles,
     root_origin,
-    set_kept_values,
 )
 from composit.operation import Array, Input, Scalar
 from composit.origins import PASSED, Origin, joined, joined_two
@@ -193,7 +192,7 @@ def reads_of(node: Node) -> Iterator[Guard]:
 
 def first_reads_of(node: Node) -> Iterator[Guard]:
     """Yield, for each place, the first read of a number that depends on a node or on the origins of its cached values."""
-    for origin in (node._origin, *map(_living_origin, kept_values(node).values())):
+    for origin in (node._origin, *map(_living_origin, kept_values(node))):
         if origin is not None:
             yield from origin.first_reads()
 
@@ -320,23 +319,29 @@ def _compute(node: Node, index: int, kind: str) -> KnownValue:
     origin = joined(
         [
             *[_origin_of_leaf(leaf, kind) for leaf in memory.inputs],
-            *[origin_of(cut, known) for cut in memory.known for known in kept_values(cut).values()],
+            *[origin_of(cut, known) for cut in memory.known for known in kept_values(cut)],
             *[root_origin(each) for each in kept if each is not node],
         ]
     )
     kept += read_elsewhere(order, memory.read_again)
     mark_used(memory.known)
-    places = [(each, [key_of(each, i) for i in range(_num_kept(each, node, index))]) for each in kept]
-    run_nodes(order, memory, [key for _, keys in places for key in keys], _give_up)
-    computed: dict[int, KnownValue] = {}
-    for each, keys in places:
-        values = {i: KnownValue(freeze(memory.values[key]), origin) for i, key in enumerate(keys)}
-        set_kept_values(each, values)
+    counts = [(each, _num_kept(each, node, index)) for each in kept]
+    run_nodes(order, memory, [key_of(each, i) for each, count in counts for i in range(count)], _give_up)
+    # Held here too: another thread may empty the node's cache, as by a write to the tensor.
+    wanted: KnownValue | None = None
+    for each, count in counts:
+        if count == 1:
+            known: KnownValue | None = KnownValue(freeze(memory.values[key_of(each, 0)]), origin)
+            each._values = known
+        else:
+            values = {i: KnownValue(freeze(memory.values[key_of(each, i)]), origin) for i in range(count)}
+            each._values = values
+            known = values.get(index)
         if each is node:
-            computed = values
+            wanted = known
     drop_old_values(kept)
-    # Not from the node's cache, which another thread may have emptied, as by a write to the tensor.
-    return computed[index]
+    assert wanted is not None
+    return wanted
 
 
 def _num_kept(node: Node, root: Node, index: int) -> int:
@@ -378,7 +383,9 @@ def leaf_value(leaf: Value) -> Array:
     operation = leaf.node._operation
     if isinstance(operation, Input):
         return operation.read()  # type: ignore[no-any-return]
-    return kept_values(leaf.node)[leaf.index].value  # type: ignore[no-any-return]  # of an array
+    known = kept_value(leaf.node, leaf.index)
+    assert known is not None
+    return known.value  # type: ignore[no-any-return]  # of an array
 
 
 def from_outside(value: Any, held: dict[int, TensorHandle] | None = None) -> Any:  # Any: as freeze
@@ -429,7 +436,7 @@ def reads_behind(outputs: Sequence[Value], spans: Collection[Span] = ()) -> list
     newest = max((output.node.serial for output in outputs), default=-1)
     found: dict[int, Guard] = {}
     for node in ancestors_in_order([output.node for output in outputs]):
-        for origin in (node._origin, *map(_living_origin, kept_values(node).values())):
+        for origin in (node._origin, *map(_living_origin, kept_values(node))):
             reads = () if origin is None else origin.reads()
             found |= {id(guard): guard for guard in reads if guard.span not in spans and guard.may_have_steered(newest)}
     others = Span()
@@ -463,7 +470,7 @@ def _origins_behind(node: Node, index: int) -> Iterator[Origin]:
             raise GuardError(_passed_message(node))
         if each._origin is not None:
             yield each._origin
-        yield from [origin for known in kept_values(each).values() if (origin := _living_origin(known)) is not None]
+        yield from [origin for known in kept_values(each) if (origin := _living_origin(known)) is not None]
 
 
 def _passed_message(node: Node) -> str:

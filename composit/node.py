@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import chain
 from operator import attrgetter
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from composit.errors import ParameterError
@@ -25,7 +24,7 @@ from composit.origins import PASSED, Origin
 from composit.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator
 
     from composit.handle import TensorHandle
     from composit.kept_values import KnownValue
@@ -35,7 +34,6 @@ Operands: TypeAlias = tuple[tuple["Node", int], ...]
 FlatOperands: TypeAlias = tuple["Node | int", ...]
 
 _serials = itertools.count()
-_NO_VALUES: Mapping[int, KnownValue] = MappingProxyType({})
 _scope: ContextVar[str] = ContextVar("composit_name_scope", default="")
 # Returns the name scope that nodes made now belong to, parts joined by dots.
 current_scope = _scope.get
@@ -315,12 +313,17 @@ def set_graph(node: Node, graph: MultiDiGraph) -> None:
 
 def keep_value(node: Node, index: int, known: KnownValue) -> None:
     """Keep a value that was read with the node it belongs to; `composit/guards.py` decides for how long."""
-    set_kept_values(node, {**kept_values(node), index: known})
+    values = node._values
+    if not index and (values is None or not isinstance(values, dict)):
+        node._values = known
+    else:
+        node._values = {**_by_result(values), index: known}
 
 
-def set_kept_values(node: Node, values: dict[int, KnownValue]) -> None:
-    """Keep these values with the node, by result, in place of all others."""
-    node._values = values[0] if len(values) == 1 and 0 in values else values
+def _by_result(values: KnownValue | dict[int, KnownValue] | None) -> dict[int, KnownValue]:
+    if values is None:
+        return {}
+    return values if isinstance(values, dict) else {0: values}
 
 
 def kept_value(node: Node, index: int) -> KnownValue | None:
@@ -331,12 +334,12 @@ def kept_value(node: Node, index: int) -> KnownValue | None:
     return None if index else values  # type: ignore[return-value]  # no dictionary here
 
 
-def kept_values(node: Node) -> Mapping[int, KnownValue]:
-    """Return the values that reads left, by result."""
+def kept_values(node: Node) -> Collection[KnownValue]:
+    """Return the values of all results that reads left."""
     values = node._values
     if values is None:
-        return _NO_VALUES
-    return values if isinstance(values, dict) else {0: values}
+        return ()
+    return values.values() if isinstance(values, dict) else (values,)
 
 
 def drop_values(node: Node) -> None:

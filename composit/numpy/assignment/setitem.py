@@ -19,8 +19,8 @@ from composit.numpy.elementwise.casting import in_dtype
 from composit.numpy.elementwise.table import negative
 from composit.numpy.indexing.advanced_indices import known_integers
 from composit.numpy.indexing.known_elements import write_part
-from composit.numpy.indexing.subscripts import basic_key, element_places
-from composit.numpy.views.basic_indices import BasicIndex, plain_places
+from composit.numpy.indexing.subscripts import basic_key, basic_plan, element_places
+from composit.numpy.views.basic_indices import BasicIndex
 from composit.numpy.views.writes import (
     ARRAY,
     Assign,
@@ -61,11 +61,11 @@ def set_item(tensor: Any, index: Any, value: TensorLike) -> None:
         if _fits(whole, (), value):
             assign_elements(tensor, element, value, source=source)
             return
-    places = plain_places(index, whole.shape) if whole.dtype.kind in _NUMBERS else None
-    if places is not None:
-        if _is_shown_there(tensor, places[0], value):
+    plan = basic_plan(whole, index) if whole.dtype.kind in _NUMBERS else None
+    if plan is not None:
+        if _is_shown_there(tensor, plan[0].index, value):
             return
-        if _fits(whole, places[1], value):
+        if _fits(whole, plan[1][0].shape, value):
             entries = index if index.__class__ is tuple else (index,)
             if not write_part(tensor, entries, value, source):
                 assign_elements(tensor, entries, value, source=source)

@@ -55,7 +55,9 @@ def at_once(
         other_origin: Origin | Draft | None = None
         if kind in _PLAIN:
             second = operand = other
-        elif isinstance(other, TensorHandle) and (early := number_of(other)) is not None:
+        elif isinstance(other, TensorHandle) and (
+            early := other._early if other._early.__class__ is tuple else number_of(other)
+        ):
             second, other_origin, operand = early
             if other_origin is None or other_origin.is_dead:
                 other_origin = _origin_of_scalar(other, operand)
@@ -63,7 +65,13 @@ def at_once(
                 operand = other.node
         else:
             return otherwise(self, other)
-        result = _computed(compute, second, number) if is_reflected else _computed(compute, number, second)
+        # As `_computed`, without the cost of a call.
+        state = current_errstate()
+        set_errstate(_told if state is DEFAULT_ERRSTATE else reporting(state))
+        try:
+            result = compute(second, number) if is_reflected else compute(number, second)
+        finally:
+            set_errstate(state)
         types = _TYPES.get(result.__class__)
         if types is None:
             return otherwise(self, other)
@@ -105,7 +113,7 @@ def results_at_once(operation: Operation, operands: tuple[Any, ...], source: Sou
         numbers.append(number)
         drafts.append(operand.node if draft is None else draft)
     try:
-        result = _computed(operation.evaluate, *numbers)
+        result = _computed(operation.evaluator(), *numbers)
     except (ArithmeticError, TypeError, ValueError):
         # The lazy path raises the error with more details.
         return None

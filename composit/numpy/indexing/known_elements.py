@@ -68,8 +68,10 @@ def places_within(shape: Shape, index: Any) -> Places | None:
         return None
     if len(index) == 2:
         # As the loop below, for elements of matrices.
-        (i, j), (rows, columns) = index, shape
-        if i.__class__ is int and j.__class__ is int and 0 <= i < rows and 0 <= j < columns:
+        i, j = index
+        if i.__class__ is not int or j.__class__ is not int:
+            return None
+        if 0 <= i < shape[0] and 0 <= j < shape[1]:
             return index
     for entry, length in zip(index, shape, strict=True):
         if entry.__class__ is not int or not -length <= entry < length:

@@ -100,12 +100,11 @@ def get_item(tensor: Any, index: Any) -> Any:  # Any: LazyTensor in and out, and
             element = element_at(early, index, source)
             if element is not None:
                 return element
-        elif (places := element_places(whole, index)) is not None:
+        elif (index.__class__ is tuple or len(whole.shape) == 1) and (
+            places := element_places(whole, index)
+        ) is not None:
             return _element(tensor, places, source)
-    key = slice_key(index) if index.__class__ is slice else basic_key(index)
-    plan = None if key is None else _basic_plans.get((whole, key))
-    if plan is None:
-        plan = _plain_plan(whole, index, key)
+    plan = basic_plan(whole, index)
     if plan is None:
         try:
             return _get_item(tensor, index)
@@ -140,18 +139,21 @@ def element_places(whole: TensorType, index: Any) -> tuple[int, ...] | None:
     return None if places is None or whole.dtype.kind in WITHOUT_LAZY_SCALARS else places
 
 
+def basic_plan(whole: TensorType, index: Any) -> _BasicPlan | None:
+    """Return operation and result types of a plain index, kept for the next time; None for other indices."""
+    key = slice_key(index) if index.__class__ is slice else basic_key(index)
+    return None if key is None else _basic_plans.get((whole, key)) or _plain_plan(whole, index, key)
+
+
 def _plain_plan(whole: TensorType, index: Any, key: Any) -> _BasicPlan | None:
-    """Return operation and result types of a plain index, stored under its key if it has one; None for other indices."""
     if whole.dtype.kind in WITHOUT_LAZY_SCALARS:
         return None
     places = plain_places(index, whole.shape)
     if places is None:
         return None
-    plan = BasicIndex(places[0]), _types_of_parts(whole, places[1])
-    if key is not None:
-        if len(_basic_plans) >= MAX_BASIC_PLANS:
-            _basic_plans.clear()
-        _basic_plans[whole, key] = plan
+    plan = _basic_plans[whole, key] = BasicIndex(places[0]), _types_of_parts(whole, places[1])
+    if len(_basic_plans) > MAX_BASIC_PLANS:
+        _basic_plans.clear()
     return plan
 
 
