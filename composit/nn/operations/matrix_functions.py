@@ -156,7 +156,6 @@ class CholeskyErrors(MatrixAlgorithm):
     """The order of the first leading part of each matrix that is not positive definite, 0 where the whole is.
 
     Shapes:      (..., n, n) -> (...)
-    Derivative:  none
     Reference:   torch.linalg.cholesky_ex
     """
 
