@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from composit.nn import compile_step, losses, operations, optimizers
-from examples.training import Parameters, describe, parser_of, positive, run_steps, write_curve
+from examples.training import Parameters, describe, parser_of, positive, positive_number, run_steps, write_curve
 from examples.transformer import affine, blocks, initial_affine, initial_blocks, initial_norm, normed
 
 Codes = NDArray[np.int64]
@@ -100,13 +100,15 @@ def continued(model: Any, parameters: Parameters, start: Codes, count: int, give
 def main(arguments: Sequence[str] | None = None) -> list[float]:
     """Train on the text, print the loss and a sample, and return the losses."""
     given, parser = _options(arguments)
-    text = zen_of_python() if given.text is None else given.text.read_text()
+    text = zen_of_python() if given.text is None else given.text
     alphabet = Alphabet(text)
     codes, start = alphabet.codes(text), alphabet.codes(given.prompt)
     if len(codes) <= given.context:
         parser.error(f"the text has {len(codes)} characters; expected more than the {given.context} of a context")
-    if given.width % given.heads or not len(start):
-        parser.error(f"{given.heads} heads must divide {given.width}, and the text must have a character of the prompt")
+    if given.width % given.heads:
+        parser.error(f"{given.heads} heads must divide the width, which is {given.width}")
+    if not len(start):
+        parser.error(f"the text has none of the characters of the prompt {given.prompt!r}; expected one that it has")
     model = partial(language_model, num_layers=given.layers, num_heads=given.heads)
 
     def loss(parameters: Parameters, before: Any, after: Any) -> Any:
@@ -122,19 +124,27 @@ def main(arguments: Sequence[str] | None = None) -> list[float]:
     return run.losses
 
 
+def _text_of(path: str) -> str:
+    """Return the text of the file that an option names."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read as a text: {error}") from error
+
+
 def _options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, argparse.ArgumentParser]:
     parser = parser_of(__doc__)
-    parser.add_argument("--text", type=Path, help="a file to learn; without it the Zen of Python")
+    parser.add_argument("--text", type=_text_of, help="a file to learn; without it the Zen of Python")
     parser.add_argument("--steps", type=positive, default=500, help="training steps (500)")
     parser.add_argument("--batch-size", type=positive, default=16, help="pieces of text per step (16)")
     parser.add_argument("--context", type=positive, default=32, help="characters that a character can see (32)")
-    parser.add_argument("--learning-rate", type=float, default=1e-2, help="the highest, of a cycle (0.01)")
+    parser.add_argument("--learning-rate", type=positive_number, default=1e-2, help="the highest, of a cycle (0.01)")
     parser.add_argument("--width", type=positive, default=64, help="numbers per token (64)")
     parser.add_argument("--heads", type=positive, default=4, help="heads of attention (4)")
     parser.add_argument("--layers", type=positive, default=2, help="blocks (2)")
     parser.add_argument("--prompt", default="The Zen of Python", help="where the sample begins")
     parser.add_argument("--sample", type=positive, default=200, help="characters to write (200)")
-    parser.add_argument("--temperature", type=float, default=0.5, help="below 1 for what is likelier (0.5)")
+    parser.add_argument("--temperature", type=positive_number, default=0.5, help="below 1 for what is likelier (0.5)")
     return parser.parse_args(arguments), parser
 
 

@@ -16,7 +16,16 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.nn import compile_step, losses, optimizers
-from examples.training import Parameters, Run, describe, parser_of, positive, run_steps, write_curve
+from examples.training import (
+    Parameters,
+    Run,
+    describe,
+    parser_of,
+    positive,
+    positive_number,
+    run_steps,
+    write_curve,
+)
 
 Model = Callable[[Parameters, Any], Any]
 
@@ -88,11 +97,26 @@ def standard_parser(description: str | None, epochs: int, learning_rate: float) 
     parser.add_argument("--epochs", type=positive, default=epochs, help=f"passes over the data ({epochs})")
     parser.add_argument("--batch-size", type=positive, default=64, help="images per step (64)")
     parser.add_argument(
-        "--learning-rate", type=float, default=learning_rate, help=f"the highest, of a cycle ({learning_rate:g})"
+        "--learning-rate",
+        type=positive_number,
+        default=learning_rate,
+        help=f"the highest, of a cycle ({learning_rate:g})",
     )
     parser.add_argument("--truncate", type=positive, help="use at most so many images of each set")
     parser.add_argument("--mnist", type=Path, help="folder of MNIST's IDX files; without it scikit-learn's digits")
     return parser
+
+
+def chosen_digits(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Digits:
+    """Return the digits that the options ask for; ends the program with a message if they cannot be read."""
+    try:
+        return load_digits(given.mnist, given.truncate)
+    except (OSError, ValueError) as error:  # no such folder or file, or no IDX file
+        parser.error(f"--mnist: {error}")
+    except ImportError:
+        parser.error(
+            "scikit-learn, which has the digits, is not installed: pip install composit[examples], or --mnist FOLDER"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.nn import operations
-from examples.digits import Setup, load_digits, standard_parser, train_and_report
+from examples.digits import Setup, chosen_digits, standard_parser, train_and_report
 from examples.training import Parameters, positive
 
 
@@ -60,7 +60,7 @@ def set_up(arguments: Sequence[str] | None = None) -> Setup:
     )
     parser.add_argument("--hidden", type=positive, default=64, help="units of the first linear layer (64)")
     given = parser.parse_args(arguments)
-    digits = load_digits(given.mnist, given.truncate)
+    digits = chosen_digits(parser, given)
     parameters = initial_parameters(digits.train_images.shape[1], tuple(given.widths), given.hidden, given.seed)
     return Setup(convolutional_network, parameters, digits, given)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import composit.numpy as cnp
-from examples.digits import Setup, load_digits, standard_parser, train_and_report
+from examples.digits import Setup, chosen_digits, standard_parser, train_and_report
 from examples.training import Parameters, positive
 from examples.transformer import affine, blocks, initial_affine, initial_blocks, initial_norm, normed
 
@@ -56,7 +56,7 @@ def set_up(arguments: Sequence[str] | None = None) -> Setup:
     parser.add_argument("--heads", type=positive, default=4, help="heads of attention (4)")
     parser.add_argument("--layers", type=positive, default=4, help="blocks (4)")
     given = parser.parse_args(arguments)
-    digits = load_digits(given.mnist, given.truncate)
+    digits = chosen_digits(parser, given)
     side = digits.train_images.shape[1]
     patch_size = given.patch_size or side // 4
     if side % patch_size or given.width % given.heads:

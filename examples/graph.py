@@ -3,11 +3,13 @@
     python -m examples.graph [--picture linear.svg] [--backend numpy|mosaic|torch] [--steps 100] [--curve loss.png]
 
 The graph of the loss and of its gradients is a value: it is drawn, compiled into the training step, and evaluated, all from the
-same functions. Without the program `dot`, the picture's source is written (linear.svg.dot).
+same functions. Without graphviz' program `dot`, the picture's source is written (linear.dot).
 """
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.nn import chain_rule, losses, optimizers
+from examples.curves import new_file
 from examples.training import Parameters, describe, parser_of, positive, run_steps, write_curve
 
 WEIGHT, BIAS = np.array([2.0, -1.0, 0.5], np.float32), np.float32(0.25)
@@ -50,10 +53,18 @@ def draw(parameters: Parameters, x: Any, y: Any, path: Path) -> list[Any]:
     return named
 
 
+def _picture(text: str) -> Path:
+    """Return an option's path of a picture: of its source if the program that draws it is missing."""
+    path, suffixes = new_file(text), (".svg", ".png", ".pdf", ".dot")
+    if path.suffix not in suffixes:
+        raise argparse.ArgumentTypeError(f"{text} was given; expected a name that ends with {', '.join(suffixes)}")
+    return path if shutil.which("dot") else path.with_suffix(".dot")
+
+
 def main(arguments: Sequence[str] | None = None) -> Parameters:
     """Fit the function, print its parameters and gradients, draw the graph, and return the parameters."""
     parser = parser_of(__doc__)
-    parser.add_argument("--picture", type=Path, default=Path("linear.svg"), help="svg, png, pdf or dot (linear.svg)")
+    parser.add_argument("--picture", type=_picture, default="linear.svg", help="svg, png, pdf or dot (linear.svg)")
     parser.add_argument("--steps", type=positive, default=100, help="training steps (100)")
     given = parser.parse_args(arguments)
     x, y = noisy_points(given.seed)
@@ -64,8 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> Parameters:
     for name, slope in zip(first, slopes, strict=True):
         value = np.asarray(run.parameters[name])
         print(f"  {name}: {np.array2string(value, precision=3)}, gradient {np.array2string(slope, precision=1)}")
-    written = [path for path in (given.picture, Path(f"{given.picture}.dot")) if path.exists()]
-    print(f"wrote {written[0]}")
+    print(f"wrote {given.picture}")
     write_curve(run, given.curve)
     return run.parameters
 

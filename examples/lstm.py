@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from composit import nn
-from examples.digits import Setup, load_digits, standard_parser, train_and_report
+from examples.digits import Setup, chosen_digits, standard_parser, train_and_report
 from examples.training import Parameters, positive
 
 
@@ -48,7 +48,7 @@ def set_up(arguments: Sequence[str] | None = None) -> Setup:
     parser.add_argument("--hidden", type=positive, default=64, help="units of each layer (64)")
     parser.add_argument("--layers", type=positive, default=2, help="number of layers (2)")
     given = parser.parse_args(arguments)
-    digits = load_digits(given.mnist, given.truncate)
+    digits = chosen_digits(parser, given)
     parameters = initial_parameters(digits.train_images.shape[2], given.hidden, given.layers, given.seed)
     return Setup(recurrent_network, parameters, digits, given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tqdm import tqdm
 import composit.numpy as cnp
 from composit.nn import compile_step, value_and_grad
 from composit.nn.optimizer import Optimizer
-from examples.curves import draw_curve
+from examples.curves import curve_file, draw_curve
 
 Parameters = dict[str, Any]  # Any: arrays, or the tensors of a step
 Loss = Callable[..., Any]  # Any: of parameters and a batch, a tensor
@@ -25,16 +26,35 @@ def parser_of(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all examples have; the description is the first line of a docstring."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--backend", default="mosaic", choices=["numpy", "mosaic", "torch"])
-    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (0)")
-    parser.add_argument("--curve", type=Path, help="write the loss of each step to this picture")
+    parser.add_argument("--seed", type=natural, default=0, help="of all random numbers (0)")
+    parser.add_argument("--curve", type=curve_file, help="write the loss of each step to this picture")
     return parser
 
 
 def positive(text: str) -> int:
     """Return an option's integer, which is at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} was given; expected an integer of at least 1")
+    return _integer(text, 1)
+
+
+def natural(text: str) -> int:
+    """Return an option's integer, which is at least 0."""
+    return _integer(text, 0)
+
+
+def _integer(text: str, least: int) -> int:
+    if not text.strip().isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text} was given; expected an integer of at least {least}")
+    return int(text)
+
+
+def positive_number(text: str) -> float:
+    """Return an option's number, which is above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} was given; expected a number above 0")
     return value
 
 

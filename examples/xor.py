@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from tqdm import tqdm
 
 import composit.numpy as cnp
 from composit.nn import compile_step, losses, value_and_grad
-from examples.curves import draw_curve
+from examples.curves import draw_curve, new_file
 from examples.training import Parameters, parser_of, positive
 
 INPUTS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
@@ -71,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train, print what the network says of the four inputs, and return 0 if all four are right."""
     parser = parser_of(__doc__)
     parser.add_argument("--steps", type=positive, default=500, help="training steps (500)")
-    parser.add_argument("--source", type=Path, help="write the step's C to this file (backend mosaic)")
+    parser.add_argument("--source", type=new_file, help="write the step's C to this file (backend mosaic)")
     given = parser.parse_args(arguments)
+    if given.source is not None and given.backend != "mosaic":
+        parser.error(f"--source: the backend {given.backend} makes no C; expected --backend mosaic")
     parameters, seen, step = train(given.backend, given.steps, given.seed)
     guesses = np.argmax(cnp.evaluate(scores(parameters, cnp.asarray(INPUTS))), axis=1)
     print(f"loss {seen[0]:.4f} -> {seen[-1]:.6f} in {given.steps} steps on {given.backend}")

@@ -116,6 +116,45 @@ def test_the_text_of_the_characters_is_the_zen_or_a_file(tmp_path: Path, capsys:
     assert "expected more than the 1000 of a context" in capsys.readouterr().err
 
 
+_WRONG_OPTIONS: tuple[tuple[Any, list[str], str], ...] = (
+    (char_lm, ["--text", "no such file"], "no such file cannot be read as a text"),
+    (char_lm, ["--text", sys.executable], "cannot be read as a text"),
+    (char_lm, ["--temperature", "0"], "0 was given; expected a number above 0"),
+    (char_lm, ["--width", "10", "--heads", "4"], "4 heads must divide the width, which is 10"),
+    (char_lm, ["--prompt", "§"], "none of the characters of the prompt '§'"),
+    (lstm, ["--learning-rate", "nan"], "nan was given; expected a number above 0"),
+    (lstm, ["--learning-rate", "fast"], "fast was given; expected a number above 0"),
+    (lstm, ["--mnist", "no such folder"], "in no such folder; expected MNIST's four files there"),
+    (digits_cnn, ["--epochs", "two"], "two was given; expected an integer of at least 1"),
+    (digits_cnn, ["--seed", "-1"], "expected an integer of at least 0"),
+    (digits_vit, ["--curve", "loss.txt"], "loss.txt was given; expected a picture: a name that ends with"),
+    (digits_vit, ["--curve", "no such folder/loss.png"], "expected a file in a folder that exists"),
+    (graph, ["--picture", "linear.jpeg"], "expected a name that ends with .svg, .png, .pdf, .dot"),
+    (graph, ["--curve", "."], "expected a file in a folder that exists"),
+    (xor, ["--source", "step.c", "--backend", "numpy"], "the backend numpy makes no C; expected --backend mosaic"),
+)
+
+
+@pytest.mark.parametrize(("example", "options", "words"), _WRONG_OPTIONS, ids=[words for _, _, words in _WRONG_OPTIONS])
+def test_wrong_options_end_an_example_before_it_trains(
+    example: Any, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        example.main(options)
+    assert ended.value.code == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_without_the_program_dot_the_source_of_the_picture_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "linear.svg").write_text("an older picture")
+    graph.main(["--backend", "numpy", "--picture", str(tmp_path / "linear.svg")])
+    assert f"wrote {tmp_path / 'linear.dot'}" in capsys.readouterr().out
+    assert "matmul" in (tmp_path / "linear.dot").read_text()
+
+
 @pytest.mark.parametrize("backend", ["numpy", "mosaic", "torch"])
 def test_the_graph_of_a_linear_function_is_drawn_with_its_gradients(
     backend: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
