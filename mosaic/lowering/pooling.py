@@ -3,9 +3,9 @@
 Before:  y = window_maximum(x[n, c, h, w])
 After:   y[n, c, p, q] = maximum over [kernel] of windows[n, c, p, q, kernel...]
 
-Lanes run along the channels where x is stored with channels last, else along the last spatial axis. The adjoint of sums is a
-definition for each remainder of positions by the strides (see `mosaic.lowering.windows`): no element is added to twice. That of
-maxima is a scatter at their indices (`mosaic.lowering.scatters`).
+Lanes run along the channels where x is stored with channels last, else along the last spatial axis. The adjoint of sums goes axis
+by axis, with a definition for each remainder of positions by the strides (see `mosaic.lowering.windows`): no element is added to
+twice. That of maxima is a scatter at their indices (`mosaic.lowering.scatters`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from composit.nn.operations.pooling_windows import MaximumIndices, WindowMaximum, WindowSpread, WindowSum
+from composit.nn.operations.pooling_windows import (
+    ChosenMaximum,
+    MaximumIndices,
+    WindowMaximum,
+    WindowSpread,
+    WindowSum,
+)
 from mosaic.ir.expressions import Apply, Expression, Load, convert, literal
 from mosaic.ir.views import View
-from mosaic.lowering.registry import Context, NoLowering, Value, lower
-from mosaic.lowering.windows import Border, Part, Windows, adjoint_windows, at_tap, define_reduction, with_border
+from mosaic.lowering.registry import Context, Value, lower
+from mosaic.lowering.windows import Windows, adjoint_windows, along_axis, at_tap, define_reduction
 
 _most_compared = 9
 """The most elements that one expression compares: it grows with their square."""
@@ -67,12 +73,15 @@ def _order_of(x: View, rank: int) -> _Order:
     return _Order(rank, x.ndim, is_last)
 
 
-def _reduced(operation: WindowSum | WindowMaximum, context: Context, reducer: str) -> Sequence[Value]:
-    x, kernel = context.view(len(context.operands) - 1), operation.kernel
+def _reduced(
+    operation: WindowSum | WindowMaximum | ChosenMaximum, context: Context, reducer: str, number: int = 0
+) -> Sequence[Value]:
+    """Return the reductions of all windows of an operand."""
+    x, kernel = context.view(number), operation.kernel
     order = _order_of(x, len(kernel))
     result, seen = order.result(context), order.arranged(x)
     windows = Windows(kernel, operation.strides, operation.dilation)
-    if len(kernel) > 1 and not order.is_last:
+    if len(kernel) > 1 and not order.is_last and context.types[0].shape[-1] > 1:
         # Lanes run along the last axis, and dense for all other taps: those first, as numpy does.
         windows, last = windows.split()
         rows = windows.over(seen, order.start)
@@ -92,7 +101,12 @@ def _(operation: WindowSum, context: Context) -> Sequence[Value]:
 @lower.register
 def _(operation: WindowMaximum, context: Context) -> Sequence[Value]:
     # Of x and x with a border, the elements are those of the last.
-    return _reduced(operation, context, "maximum")
+    return _reduced(operation, context, "maximum", len(context.operands) - 1)
+
+
+@lower.register
+def _(operation: ChosenMaximum, context: Context) -> Sequence[Value]:
+    return _reduced(operation, context, "maximum", 1)
 
 
 @lower.register
@@ -238,37 +252,39 @@ def _is_number(index: Expression, number: int) -> Expression:
 
 @lower.register
 def _(operation: WindowSpread, context: Context) -> Sequence[Value]:
-    adjoint = _adjoint(operation, context.view(0))
-    g, result = adjoint.with_border(context), adjoint.order.result(context)
+    """The last axis first: it is the one with steps between elements, and the array is still small."""
+    view, rank = context.view(0), len(operation.kernel)
+    order = _order_of(view, rank)
+    windows = Windows(operation.kernel, operation.strides, operation.dilation)
+    spread = order.arranged(view)
+    for axis in reversed(range(rank)):
+        length = operation.lengths[axis]
+        shape = (*spread.shape[: order.start + axis], length, *spread.shape[order.start + axis + 1 :])
+        result = order.result(context) if axis == 0 else context.memory.temporary(shape, view.dtype)
+        spread = _spread_along(context, spread, result, order.start + axis, windows.of_axis(axis))
+    return (order.restored(spread),)
+
+
+def _spread_along(context: Context, g: View, result: View, axis: int, windows: Windows) -> View:
+    """Append the adjoint of sums of windows along one axis."""
+    adjoint = adjoint_windows(windows, (result.shape[axis],), (g.shape[axis],))
+    bordered = _with_border_along(context, g, axis, adjoint.border[0])
     for part in adjoint.parts:
-        target = part.of_result(result, adjoint.order.start)
+        target = part.of_result(result, axis)
         if part.is_empty:
             context.define(target, literal(0, result.dtype))
         else:
-            define_reduction(context, target, "add", Load(part.over(g, adjoint.order.start)), part.kernel)
-    return (adjoint.order.restored(result),)
+            seen = along_axis(part.over, bordered, axis)
+            define_reduction(context, target, "add", Load(seen), part.kernel)
+    return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Adjoint:
-    parts: tuple[Part, ...]
-    border: Border
-    order: _Order
-
-    def with_border(self, context: Context) -> View:
-        """Return the operand with the border of zeros that windows need, in the order of the result."""
-        view = context.view(0)
-        if any(map(any, self.border)):
-            view = with_border(context, view, self.border)
-        return self.order.arranged(view)
-
-
-def _adjoint(operation: WindowSpread, view: View) -> _Adjoint:
-    rank = len(operation.kernel)
-    windows = Windows(operation.kernel, operation.strides, operation.dilation)
-    found = adjoint_windows(windows, operation.lengths, view.shape[view.ndim - rank :])
-    needs_border = any(map(any, found.border))
-    if needs_border and view.ndim != rank + 2:
-        raise NoLowering("windows that overlap have a lowering to C for arrays with a batch and channels only")
-    order = _Order(rank, view.ndim, needs_border or _order_of(view, rank).is_last)
-    return _Adjoint(found.parts, found.border, order)
+def _with_border_along(context: Context, x: View, axis: int, sides: tuple[int, int]) -> View:
+    """Return x with zeros before and after it along one axis."""
+    if not any(sides) or not x.size:
+        return x
+    length = x.shape[axis]
+    stored = context.memory.temporary((*x.shape[:axis], length + sum(sides), *x.shape[axis + 1 :]), x.dtype)
+    context.define(stored, literal(0, x.dtype))
+    context.copy(x, stored.slice_axis(axis, sides[0], length))
+    return stored

@@ -8,6 +8,7 @@ of windows is, for each remainder, a sum over windows of g, with a border of zer
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -41,9 +42,7 @@ class Windows:
 
     def along(self, x: View, axis: int) -> View:
         """Return the windows along one axis, wherever it is: the positions in its place, and the taps last."""
-        others = [other for other in range(x.ndim) if other != axis]
-        seen = self.over(x.transpose((*others, axis)), x.ndim - 1)
-        return seen.transpose((*range(axis), x.ndim - 1, *range(axis, x.ndim - 1), x.ndim))
+        return along_axis(self.over, x, axis)
 
     def over(self, x: View, start: int = 1) -> View:
         """Return x[..., lengths..., rest...], with spatial axes from `start` on, as [..., positions..., group, k..., c].
@@ -63,6 +62,16 @@ class Windows:
         shape = (*x.shape[:start], *positions, *x.shape[start + rank : after], *self.kernel, *x.shape[after:])
         strides = (*x.strides[:start], *between, *x.strides[start + rank : after], *within, *x.strides[after:])
         return View(x.buffer, x.offset, shape, strides)
+
+
+def along_axis(over: Callable[[View, int], View], x: View, axis: int) -> View:
+    """Return windows along one axis, wherever it is: the positions in its place, and the taps last.
+
+    over: gives those along the last axes, from one of them on
+    """
+    others = [other for other in range(x.ndim) if other != axis]
+    seen = over(x.transpose((*others, axis)), x.ndim - 1)
+    return seen.transpose((*range(axis), x.ndim - 1, *range(axis, x.ndim - 1), x.ndim))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,40 @@ def test_adaptive_pooling() -> None:
     assert "numpy" not in mosaic.compile(outputs, inputs=[x]).explain()
 
 
+@pytest.mark.parametrize("count", [(3, 5), (7, 4)])
+def test_the_gradient_of_an_adaptive_maximum_is_one_scatter(count: tuple[int, int]) -> None:
+    # The windows overlap: each of their elements has its index in x, and no array of them is added up axis by axis.
+    x = tensor(2, 3, 7, 8)
+    pooled = adaptive_max_pool(x, count)
+    (gradient,) = chain_rule({pooled: tensor(*pooled.shape, seed=7)}, [x])
+    lowered = next(stage for stage in mosaic.stages(gradient, inputs=[x]) if stage.name == "lower_program")
+    assert str(lowered).count("add=") == 1, lowered
+    check(pooled, gradient)
+
+
+def test_maxima_are_pooled_and_differentiated_in_a_scan() -> None:
+    x, state = tensor(3, 2, 2, 6, 6), tensor(2, 2, 6, 6, seed=1)
+
+    def step(state: Any, x: Any) -> tuple[Any, Any]:
+        pooled = max_pool(state * x + x, kernel_size=3, padding=1)
+        return pooled, cnp.sum(pooled * pooled)
+
+    last, sums = cnp.nn.scan(step, state, x)
+    outputs = [last, *chain_rule({cnp.sum(sums): 1.0}, [x])]
+    check(*outputs)
+    assert "numpy" not in mosaic.compile(outputs, inputs=[x]).explain()
+
+
+def test_sums_are_spread_axis_by_axis() -> None:
+    x = tensor(2, 3, 16, 16)
+    pooled = average_pool(x, kernel_size=8, strides=8)
+    (gradient,) = chain_rule({pooled: pooled * pooled}, [x])
+    lowered = next(stage for stage in mosaic.stages(gradient, inputs=[x]) if stage.name == "lower_program")
+    # Eight columns of each window, then its eight rows: 64 elements were as many definitions.
+    assert len(str(lowered).splitlines()) < 26, lowered
+    check(gradient)
+
+
 def test_no_kernel_moves_channels_between_convolutions() -> None:
     x, first, second = tensor(2, 3, 12, 12), tensor(8, 3, 3, 3), tensor(16, 8, 3, 3, seed=1)
     hidden = cnp.nn.relu(convolution(x, first, tensor(8), padding=1))

@@ -16,7 +16,7 @@ import composit.numpy as cnp
 from composit.apply import apply
 from composit.errors import ParameterError, ShapeError
 from composit.nn.operations.pooling import flattened, spatial_operand
-from composit.nn.operations.pooling_windows import WindowMaximum, WindowSum, indices_of_maxima
+from composit.nn.operations.pooling_windows import ChosenMaximum, WindowMaximum, WindowSum, places_of_maxima
 from composit.nn.operations.spatial import PerAxis, per_axis
 from composit.numpy.tensor.lazy_tensor import LazyTensor
 from composit.operation import Array, Dtype, Shape
@@ -120,6 +120,8 @@ def adaptive_max_pool(
     Reference:   torch.nn.functional.adaptive_max_pool2d
     """
     tensor, sizes, is_single = _checked("adaptive_max_pool", x, output_size, channels_last)
+    if not return_indices and _are_divisors(sizes, tensor.shape[2:]):
+        return _finished(_maxima_side_by_side(tensor, sizes), channels_last, is_single)
     indices = []
     for length, count in zip(tensor.shape[2:], sizes, strict=True):
         start, stop = _bounds(length, count)
@@ -131,13 +133,23 @@ def adaptive_max_pool(
     return _finished(values, channels_last, is_single), _finished(places, channels_last, is_single)
 
 
+def _are_divisors(sizes: Shape, lengths: Shape) -> bool:
+    return all(count and length % count == 0 for count, length in zip(sizes, lengths, strict=True))
+
+
+def _maxima_side_by_side(x: LazyTensor, sizes: Shape) -> LazyTensor:
+    """Return the largest elements of as many windows of equal length along each axis."""
+    kernel = tuple(length // count for length, count in zip(x.shape[2:], sizes, strict=True))
+    return apply(WindowMaximum(kernel, kernel, (1,) * len(kernel), (0,) * len(kernel)), x)
+
+
 def _largest_of(x: LazyTensor, indices: Sequence[Array], wants_places: bool) -> tuple[LazyTensor, LazyTensor | None]:
     """Return the largest elements of windows, and where they are in the spatial axes, flattened.
 
     indices: for each axis the elements of each window: (..., windows, taps), where ... is empty or (n, channels)
     """
     kernel = tuple(each.shape[-1] for each in indices)
-    maximum = WindowMaximum(kernel, kernel, (1,) * len(kernel), (0,) * len(kernel))
+    maximum = ChosenMaximum(kernel, kernel, (1,) * len(kernel))
     apart, flat = x, np.zeros((1, 1, *[1] * len(kernel)), np.int64)
     for axis, each in enumerate(indices, start=2):
         places = each.reshape(*each.shape[:-2], each.shape[-2] * each.shape[-1])
@@ -146,11 +158,11 @@ def _largest_of(x: LazyTensor, indices: Sequence[Array], wants_places: bool) -> 
         apart = cnp.take(apart, places, axis) if places.ndim == 1 else cnp.take_along_axis(apart, along, axis)
         flat = flat * x.shape[axis] + along
     if not wants_places:
-        return apply(maximum, apart), None
+        return apply(maximum, x, apart, flat), None
     shape = (*x.shape[:2], *(each.shape[-2] for each in indices))
-    chosen = flattened(indices_of_maxima(apply, maximum, apart.shape[2:], apart, shape))
-    picked = [cnp.take_along_axis(flattened(each), chosen, axis=2) for each in (apart, cnp.asarray(flat))]
-    return cnp.reshape(picked[0], shape), cnp.reshape(picked[1], shape)
+    places = places_of_maxima(cnp, maximum, apart, cnp.asarray(flat), shape)
+    values = cnp.take_along_axis(flattened(x), places, axis=2)
+    return cnp.reshape(values, shape), cnp.reshape(places, shape)
 
 
 def global_average_pool(x: Any, *, channels_last: bool = False, keepdims: bool = True) -> LazyTensor:
@@ -177,8 +189,7 @@ def global_max_pool(x: Any, *, channels_last: bool = False, keepdims: bool = Tru
         (1, 3, 1, 1)
     """
     tensor, _, _ = _checked("global_max_pool", x, 1, channels_last)
-    kernel = tensor.shape[2:]
-    largest = apply(WindowMaximum(kernel, kernel, (1,) * len(kernel), (0,) * len(kernel)), tensor)
+    largest = _maxima_side_by_side(tensor, (1,) * (tensor.ndim - 2))
     if not keepdims:
         return cnp.reshape(largest, largest.shape[:2])
     return _finished(largest, channels_last, False)

@@ -140,13 +140,66 @@ class WindowMaximum(_OfWindows):
 
     def vjp(self, context: VjpContext) -> Sequence[Any]:
         xp, (g,), operands = context.xp, context.cotangents, context.operands
-        shape: Shape = xp.shape(operands[0])
-        outer, lengths = shape[: len(shape) - len(self.kernel)], self._lengths_of(context, operands[0])
+        lengths = self._lengths_of(context, operands[0])
         indices = indices_of_maxima(xp.apply, self, lengths, operands[-1], xp.shape(g))
-        flat = (*outer, math.prod(xp.shape(g)[len(outer) :]))
-        adjoint = TakeAlongAxisAdjoint(len(outer), (*outer, math.prod(lengths)))
-        spread = xp.apply(adjoint, xp.reshape(g, flat), xp.reshape(indices, flat))
-        return [xp.reshape(spread, shape), *[None] * (len(operands) - 1)]
+        spread = _spread_at(xp, g, _flattened(xp, indices, len(lengths)), xp.shape(operands[0]), len(lengths))
+        return [spread, *[None] * (len(operands) - 1)]
+
+
+def _flattened(xp: Any, x: Any, rank: int) -> Any:  # Any: a namespace, and its arrays
+    """Return x with its last axes as one."""
+    shape = xp.shape(x)
+    outer = shape[: len(shape) - rank]
+    return xp.reshape(x, (*outer, math.prod(shape[len(outer) :])))
+
+
+def _spread_at(xp: Any, g: Any, indices: Any, shape: Shape, rank: int) -> Any:  # Any: a namespace, and its arrays
+    """Return zeros of a shape with g added at indices in its flattened last axes."""
+    outer = shape[: len(shape) - rank]
+    adjoint = TakeAlongAxisAdjoint(len(outer), (*outer, math.prod(shape[len(outer) :])))
+    return xp.reshape(xp.apply(adjoint, _flattened(xp, g, rank), indices), shape)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMaximum(_OfWindows):
+    """The largest elements of windows of several lengths, or at places that data chooses. Operands: x, its windows, and places.
+
+    The windows are parts of x of one length, side by side; the places are the indices in x's flattened axes of their elements. The
+    derivative goes to x itself, not through the windows.
+
+    Shapes:      x (..., *lengths), (..., *windows), places of the windows -> (..., *positions)
+    Derivative:  g at the place of the largest element of each window
+    """
+
+    kernel: Shape
+    strides: Shape
+    dilation: Shape
+
+    @property
+    def name(self) -> str:
+        return "chosen_maximum"
+
+    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
+        return (tensor_type(self._reduced_shape(operand_types[1].shape), operand_types[1].dtype),)
+
+    def evaluate(self, *operands: Array) -> Array:
+        return reduce_windows(np.maximum, operands[1], self.moves)
+
+    def vjp(self, context: VjpContext) -> Sequence[Any]:
+        xp, (g,), (x, seen, places) = context.xp, context.cotangents, context.operands
+        indices = places_of_maxima(xp, self, seen, places, xp.shape(g))
+        return [_spread_at(xp, g, indices, xp.shape(x), len(self.kernel)), None, None]
+
+
+def places_of_maxima(xp: Any, maximum: ChosenMaximum, seen: Any, places: Any, result_shape: Shape) -> Any:
+    """Return the places of the largest elements of windows, their last axes as one.
+
+    xp: numpy's functions, and `apply`; of arrays or of tensors
+    """
+    rank = len(maximum.kernel)
+    within, lengths = WindowMaximum(*maximum.moves, (0,) * rank), xp.shape(seen)[len(result_shape) - rank :]
+    chosen = _flattened(xp, indices_of_maxima(xp.apply, within, lengths, seen, result_shape), rank)
+    return xp.take_along_axis(_flattened(xp, places, rank), chosen, axis=-1)
 
 
 def indices_of_maxima(
@@ -157,47 +210,12 @@ def indices_of_maxima(
     apply: applies an operation to operands
     """
     positions = result_shape[len(result_shape) - len(lengths) :]
-    starts = [WindowStarts(*maximum.moves, maximum.before, lengths, positions, False)]
-    if any(maximum.before):
-        starts.append(WindowStarts(*maximum.moves, maximum.before, lengths, positions, True))
-    return apply(MaximumIndices(*maximum.moves, lengths), seen, *map(apply, starts))
-
-
-@dataclass(frozen=True, slots=True)
-class WindowStarts(_OfWindows):
-    """The index of the first element of each window in the flattened last axes of an array.
-
-    before:    elements of the border before each axis, which the array does not have
-    lengths:   those of the array's last axes
-    positions: how many windows there are along each
-    is_inside: of windows that begin in the border, the index of their first element that the array has
-
-    Shapes:    () -> positions
-    Dtype:     int32 where it holds all indices, else int64
-    """
-
-    kernel: Shape
-    strides: Shape
-    dilation: Shape
-    before: Shape
-    lengths: Shape
-    positions: Shape
-    is_inside: bool
-
-    @property
-    def name(self) -> str:
-        return "window_starts"
-
-    def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
-        is_small = math.prod(self.lengths) <= np.iinfo(np.int32).max
-        return (tensor_type(self.positions, np.dtype(np.int32 if is_small else np.int64)),)
-
-    def evaluate(self, *operands: Array) -> Array:
-        starts = window_starts(self.moves, self.before, self.lengths, self.positions, self.is_inside)
-        return starts.astype(self.result_types()[0].dtype)
-
-    def vjp(self, context: VjpContext) -> Sequence[Any]:
-        return []
+    dtype = np.int32 if math.prod(lengths) <= np.iinfo(np.int32).max else np.int64
+    starts = [
+        window_starts(maximum.moves, maximum.before, lengths, positions, is_inside).astype(dtype)
+        for is_inside in ((False, True) if any(maximum.before) else (False,))
+    ]
+    return apply(MaximumIndices(*maximum.moves, lengths), seen, *starts)
 
 
 @dataclass(frozen=True, slots=True)
