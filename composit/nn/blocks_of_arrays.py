@@ -6,7 +6,7 @@ A formula of ten steps on arrays of 50 MB moves each of them through memory ten 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -19,34 +19,41 @@ _BLOCK_BYTES = 1 << 19
 Index = tuple[slice, ...]
 
 
-def in_blocks(function: Callable[..., object], axes: Axes, *arrays: Array) -> None:
+def in_blocks(function: Callable[..., object], axes: Axes, *arrays: Array, times: int = 1) -> None:
     """Call the function on all blocks of the arrays, operands and results alike; it fills the results.
 
-    axes: the function reduces along them, so no block is cut there
+    axes:  the function reduces along them, so no block is cut there
+    times: blocks are so many times larger than usual, for a function of many calls
 
     Pre:  the arrays broadcast to the last one; results have all its axes. Along `axes` they may be shorter
     """
-    whole = arrays[-1]
-    if whole.nbytes <= _BLOCK_BYTES:
+    whole, most_bytes = arrays[-1], times * _BLOCK_BYTES
+    if whole.nbytes <= most_bytes:
         function(*arrays)
         return
     aligned = [array if array.ndim == whole.ndim else np.broadcast_to(array, whole.shape) for array in arrays]
-    for index in _blocks(whole.shape, axes, whole.itemsize):
+    cuts = _cuts(whole.shape, axes, whole.itemsize, most_bytes)
+    if all(len(along) == 1 for along in cuts[1:]):
+        # Slices of the first axis alone take a fifth of the time of indices with all axes.
+        for cut in cuts[0]:
+            function(*[array if len(array) == 1 else array[cut] for array in aligned])
+        return
+    for index in product(*cuts):
         function(*(_part(array, index) for array in aligned))
 
 
-def _blocks(shape: Shape, axes: Axes, itemsize: int) -> Iterator[Index]:
-    """Yield the indices of blocks, cut along as many of the first axes that are not reduced as it takes."""
+def _cuts(shape: Shape, axes: Axes, itemsize: int, most_bytes: int) -> list[list[slice]]:
+    """Return the slices of blocks along each axis, cut along as many of the first axes that are not reduced as it takes."""
     num_bytes = math.prod(shape) * itemsize
     cuts: list[list[slice]] = []
     for axis, length in enumerate(shape):
         step = length
-        if axis not in axes and num_bytes > _BLOCK_BYTES:
+        if axis not in axes and num_bytes > most_bytes:
             num_bytes //= length
-            step = max(1, _BLOCK_BYTES // num_bytes)
+            step = max(1, most_bytes // num_bytes)
             num_bytes *= step
         cuts.append([slice(start, start + step) for start in range(0, length, step)])
-    yield from product(*cuts)
+    return cuts
 
 
 def _part(array: Array, index: Index) -> Array:

@@ -8,6 +8,7 @@ mean, take two passes more.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -29,7 +30,8 @@ def normalize_affine(axes: Axes, epsilon: float, x: Array, weight: Array, bias: 
     if _are_rows(axes, x, weight.shape, bias.shape):
         size, rows = (math.prod(shape), weight.size), (math.prod(shape), 1)
         seen = (x.reshape(size), weight.reshape(1, -1), bias.reshape(1, -1), *(each.reshape(rows) for each in moments))
-        in_blocks(partial(_fill_rows, epsilon), (1,), *seen, result.reshape(size))
+        fill = partial(_fill_rows, epsilon, _RowMemory(math.prod(shape)))
+        in_blocks(fill, (1,), *seen, result.reshape(size), times=2)
     else:
         in_blocks(partial(_fill, axes, epsilon), axes, x, weight, bias, *moments, result)
     return result, mean, variance, factor
@@ -47,11 +49,12 @@ def affine_gradient(
         size, rows = (mean.size, weight.size), (mean.size, 1)
         seen = (g.reshape(size), x.reshape(size), mean.reshape(rows), factor.reshape(rows))
         vectors = (each.reshape(1, -1) for each in (weight, by_weight, by_bias))
-        in_blocks(_fill_gradient_of_rows, (1,), *seen, *vectors, result.reshape(size))
+        fill = partial(_fill_gradient_of_rows, _RowMemory(mean.size))
+        in_blocks(fill, (1,), *seen, *vectors, result.reshape(size))
     else:
         is_one = all(by_weight.shape[axis] == by_bias.shape[axis] == 1 for axis in axes)
-        fill = partial(_fill_gradient_of_one if is_one else _fill_gradient, axes)
-        in_blocks(fill, axes, g, x, mean, factor, weight, by_weight, by_bias, result)
+        general = partial(_fill_gradient_of_one if is_one else _fill_gradient, axes)
+        in_blocks(general, axes, g, x, mean, factor, weight, by_weight, by_bias, result)
     return result, by_weight.reshape(weight.shape), by_bias.reshape(bias_shape)
 
 
@@ -79,21 +82,55 @@ def _fill(
     result += bias
 
 
+@dataclass(slots=True)
+class _RowMemory:
+    """Arrays as large as a block that serve one block after the other; the first block is the largest.
+
+    num_rows: those of all blocks
+    """
+
+    num_rows: int
+    product: Array | None = None
+    repeated: Array | None = None
+
+    def outer(self, column: Array, row: Array) -> Array:
+        """Return column * row, which is there until the next call.
+
+        BLAS computes it: a second term, of zeros, makes numpy call it, in half of the time of its own.
+        """
+        if self.product is None:
+            self.product = np.empty((len(column), row.size), row.dtype)
+        terms = np.hstack([column, np.zeros_like(column)]), np.vstack([row, np.zeros_like(row)])
+        found: Array = np.matmul(*terms, out=self.product[: len(column)])
+        return found
+
+    def rows(self, row: Array, count: int) -> Array:
+        """Return what broadcasts to a row for each of so many; if there are more blocks, numpy is faster with whole arrays."""
+        if count == self.num_rows:
+            return row
+        if self.repeated is None:
+            self.repeated = np.repeat(row, count, axis=0)
+        return self.repeated[:count]
+
+
 def _fill_rows(
-    epsilon: float, x: Array, weight: Array, bias: Array, mean: Array, variance: Array, factor: Array, result: Array
+    epsilon: float,
+    memory: _RowMemory,
+    x: Array,
+    weight: Array,
+    bias: Array,
+    mean: Array,
+    variance: Array,
+    factor: Array,
+    result: Array,
 ) -> None:
     factor[...] = deviate((1,), epsilon, x, variance, mean, result)
-    result *= _outer(factor, weight)
-    result += bias
-
-
-def _outer(column: Array, row: Array) -> Array:
-    """Return column * row, computed by BLAS: a second term, of zeros, makes numpy call it, in half of the time of its own."""
-    product: Array = np.hstack([column, np.zeros_like(column)]) @ np.vstack([row, np.zeros_like(row)])
-    return product
+    result *= memory.outer(factor, weight)
+    result += memory.rows(bias, len(x))
 
 
 def _fill_gradient_of_rows(
+    memory: _RowMemory,
     g: Array,
     x: Array,
     mean: Array,
@@ -113,7 +150,7 @@ def _fill_gradient_of_rows(
     slope *= factor * factor * factor / count
     deviation *= slope
     deviation += (g @ weight.T) * (factor / count)
-    np.multiply(g, _outer(factor, weight), out=result)
+    np.multiply(g, memory.outer(factor, weight), out=result)
     result -= deviation
 
 
