@@ -177,7 +177,7 @@ class Emitter:
         place = scope.place(expression.view.buffer) if isinstance(expression, Load) else None
         home = scope if place is not None else scope.for_axes(self.numbers.axes[number])
         if place is not None:
-            computed = self._load_densely(place, expression.dtype, where)
+            computed = self.loaded_densely(place, expression.dtype, where)
         else:
             computed = self._computed(expression, parts, home, where)
         name = self.fresh("v")
@@ -226,7 +226,8 @@ class Emitter:
         place = address(self.operands.pointer(first, is_written), view.strides, where.axes)
         return place + number_expression(moves, self.numbers.symbols) if terms_of(moves) else place
 
-    def _load_densely(self, place: c.Expression, dtype: np.dtype, where: Where) -> c.Expression:
+    def loaded_densely(self, place: c.Expression, dtype: np.dtype, where: Where) -> c.Expression:
+        """Return the lanes that lie next to each other at a place."""
         vector = self.lanes.stored_type(dtype)
         if where.count is None:
             return self.lanes.from_memory(self.lanes.use(memory.load(vector))(place), dtype)

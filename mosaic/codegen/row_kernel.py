@@ -12,6 +12,7 @@ from typing import Protocol
 from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.c.walk import mentions
+from mosaic.codegen.column_accumulators import ColumnAccumulator, column_accumulators
 from mosaic.codegen.expressions import Emitter, Scope
 from mosaic.codegen.operands import Operand, Operands
 from mosaic.codegen.registers import Lanes
@@ -74,7 +75,9 @@ def emit_row_kernel(group: Group, comment: str, target: Target) -> KernelCode:
     """Return the kernel of a group of row stages."""
     emitter, stages = Emitter(lanes_of(group, target), Operands()), group.row_stages
     stored = frozenset(stage.result.buffer for stage in stages) - group.local
-    return kernel_of_rows(group, comment, RowEmitter(emitter, stages, stored, schedule_of(group).phases))
+    columns = column_accumulators(emitter, stages, group.most_length)
+    rows = RowEmitter(emitter, stages, stored, schedule_of(group).phases, columns=columns)
+    return kernel_of_rows(group, comment, rows, tuple(columns.values()))
 
 
 def emit_scatter_kernel(group: Group, scatter: Scatter, comment: str, target: Target) -> KernelCode:
@@ -98,11 +101,19 @@ class RowsEmitter(Protocol):
         """Return the statements for one row."""
 
 
-def kernel_of_rows(group: Group, comment: str, rows: RowsEmitter) -> KernelCode:
-    """Return the kernel that computes a group row by row, or in ranges of its only row."""
+def kernel_of_rows(
+    group: Group, comment: str, rows: RowsEmitter, columns: Sequence[ColumnAccumulator] = ()
+) -> KernelCode:
+    """Return the kernel that computes a group row by row, or in ranges of its only row.
+
+    columns: what the rows of a task add up; it is made before them, and stored behind them
+    """
     own = schedule_of(group)
     loops = _flat_task(group, own, rows) if own.is_flat else _task_of_rows(group, own, rows)
     emitter = rows.emitter
+    part = c.Name("task") if own.num_tasks > 1 else c.literal(0)
+    before = [statement for column in columns for statement in column.started()]
+    loops = (*before, *loops, *(statement for column in columns for statement in column.stored(part)))
     unpack = (c.Declare(c.Pointer(c.pointer(c.void), is_const=False), "operands", c.Name("context")),)
     unused = (c.ExpressionStatement(c.Cast(c.void, c.Name("task"))),) if own.num_tasks == 1 else ()
     operands, local = emitter.operands.listed(), emitter.local

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from mosaic import c
 from mosaic.codegen.accumulators import accumulate, accumulator, add_to_total, is_decided, merge, take_total, total
+from mosaic.codegen.column_accumulators import ColumnAccumulator
 from mosaic.codegen.expressions import Emitter, Scope, Where
 from mosaic.codegen.first_extremum import extremum_search
 from mosaic.codegen.first_true import first_true_search, linear, position_type
@@ -29,8 +30,9 @@ from mosaic.ir.views import Buffer
 class RowEmitter:
     """Emits the stages of one row.
 
-    stored: results that the kernel writes to memory
-    places: buffers local to the kernel, with a C pointer to the first element of their row
+    stored:  results that the kernel writes to memory
+    places:  buffers local to the kernel, with a C pointer to the first element of their row
+    columns: for the stages that reduce across rows, what takes their vectors
     """
 
     emitter: Emitter
@@ -38,6 +40,7 @@ class RowEmitter:
     stored: frozenset[Buffer]
     schedule: Sequence[PhaseSchedule]
     places: Mapping[Buffer, c.Expression] = field(default_factory=dict)
+    columns: Mapping[RowStage, ColumnAccumulator] = field(default_factory=dict)
 
     def emit(self, row: Row, scope: Scope) -> tuple[c.Statement, ...]:
         """Return the statements for one row, after the declarations of its local buffers."""
@@ -45,7 +48,7 @@ class RowEmitter:
         names = {buffer: self.emitter.fresh("row") for buffer in plan.local_rows}
         declarations = tuple(self._local_row(buffer, name, row.length) for buffer, name in names.items())
         local = {**self.places, **{buffer: c.Name(name) for buffer, name in names.items()}}
-        phase = _PhaseEmitter(self.emitter, row, scope, plan, self.stored, local)
+        phase = _PhaseEmitter(self.emitter, row, scope, plan, self.stored, local, self.columns)
         for number, own in enumerate(self.schedule):
             phase.emit(number, own)
         return (*declarations, *scope.statements)
@@ -122,6 +125,7 @@ class _PhaseEmitter:
     plan: PhasePlan
     stored: frozenset[Buffer]
     local: Mapping[Buffer, c.Expression]
+    columns: Mapping[RowStage, ColumnAccumulator]
     per_row: dict[Buffer, c.Expression] = field(default_factory=dict)
     computed: set[Buffer] = field(default_factory=set)
 
@@ -320,6 +324,9 @@ class _PhaseEmitter:
             if stage in accumulators:
                 value = self.emitter.value(stage.expression, scope, where)
                 accumulate(self.emitter, stage, accumulators[stage], value, scope, where.count)
+                continue
+            if stage in self.columns:
+                self.columns[stage].take(self.emitter.value(stage.expression, scope, where), scope, where)
                 continue
             copied = self._copied(stage, where) if len(stages) == 1 else None
             if copied is not None:

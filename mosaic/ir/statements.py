@@ -304,6 +304,8 @@ class RowStage(Kind):
     The result has the shape ``rows + (length,)``: a value per element, or ``rows + (1,)``: a value per row. With a
     reducer, the serial axes are reduced, and if `is_along_row`, the row too. A value per row that is no reduction has
     an expression over ``rows + (1,)``. The `base` is that of the definition.
+
+    If it `is_across_rows`, it reduces rows, a task's into one: its result has the shape ``(tasks, length)``.
     """
 
     result: View
@@ -313,6 +315,7 @@ class RowStage(Kind):
     serial: Extents = ()
     is_along_row: bool = False
     base: View | None = None
+    is_across_rows: bool = False
 
     @property
     def num_turns(self) -> int:
@@ -332,7 +335,7 @@ class RowStage(Kind):
     @property
     def is_element_wise(self) -> bool:
         """Whether it computes a value per element."""
-        return not self.is_along_row and self.result.extents[-1] != 1
+        return not self.is_along_row and not self.is_across_rows and self.result.extents[-1] != 1
 
     def reads(self) -> Iterator[View]:
         """Yield the views it loads from, and the base."""
@@ -353,7 +356,7 @@ class RowStage(Kind):
         yield self.expression
 
     def __str__(self) -> str:
-        axes = [*(["row"] if self.is_along_row else []), *map(str, self.serial)]
+        axes = ["row"] * self.is_along_row + ["rows of a part"] * self.is_across_rows + list(map(str, self.serial))
         over = f"{self.reducer} over {' and '.join(axes)} of " if self.reducer else ""
         return f"{self.result} = {over}{text(self.expression)}{_rest(self.base)}"
 

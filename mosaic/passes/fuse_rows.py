@@ -62,7 +62,7 @@ def fuse_rows(program: IrProgram, memory: Memory, fuse: bool) -> IrProgram:
     groups, delivered = list(map(alone, program.statements)), frozenset(program.delivered)
     if fuse:
         groups = _Fusion(delivered=delivered).fused(groups, program.statements)
-    found = (each for group in _with_locals(groups, delivered) for each in _turned_inside(group, memory, fuse))
+    found = (each for group in with_locals(groups, delivered) for each in _turned_inside(group, memory, fuse))
     return replace(program, statements=tuple(found))
 
 
@@ -294,8 +294,8 @@ def _scattered(statements: Sequence[Statement]) -> frozenset[Buffer]:
     return frozenset(buffer for buffer, count in counts.items() if count > 1)
 
 
-def _with_locals(groups: Sequence[Kind], delivered: frozenset[Buffer]) -> list[Kind]:
-    """Return the groups with the results that only they read marked as local."""
+def with_locals(groups: Sequence[Kind], delivered: frozenset[Buffer]) -> list[Kind]:
+    """Return the statements of a program with the results that only one group reads marked as local to it."""
     touching: dict[Buffer, set[int]] = {}
     for position, group in enumerate(groups):
         for view in (*read_views(group), *written_views(group)):

@@ -41,7 +41,7 @@ def _(group: Group, definition: Definition) -> Group | None:
         if reshaped is not None:
             group = reshaped
     stage = as_stage(compact, group.rows, group.length)
-    if stage is None or not _reads_own_element(stage, group):
+    if stage is None or not reads_own_element(stage, group):
         return None
     if not all(can_be_in_place(write, (*group.row_stages, stage)) for write in (*group.row_stages, stage)):
         return None
@@ -147,6 +147,18 @@ def _with_rows_of(group: Group, reduction: Definition) -> Group | None:
     return Group(rows, length, tuple(stage for stage in reshaped if stage is not None))
 
 
+def over_rows(group: Group, rows: Shape, length: int) -> Group | None:
+    """Return a group over so many rows of that length: as it is, or an elementwise group in that shape."""
+    if group.most_length == length and math.prod(group.most_rows) == math.prod(rows):
+        return group
+    found = elementwise_stages(group)
+    if not found or math.prod(group.most_rows) * group.most_length != math.prod(rows) * length:
+        return None
+    shaped = [as_stage(as_definition(stage), rows, length) for stage in found]
+    stages = tuple(stage for stage in shaped if stage is not None)
+    return replace(group, rows=rows, length=length, stages=stages) if len(stages) == len(shaped) else None
+
+
 def as_definition(stage: RowStage) -> Definition:
     """Return a stage per element as a definition over rows and length."""
     return Definition(stage.result, stage.expression, stage.origins, stage.serial, stage.reducer, stage.base)
@@ -197,7 +209,7 @@ def _along_row(definition: Definition, rows: Extents, length: Number) -> RowStag
     return RowStage(result, shaped.expression, shaped.origins, shaped.reducer, is_along_row=True)
 
 
-def _reads_own_element(stage: RowStage, group: Group) -> bool:
+def reads_own_element(stage: RowStage, group: Group) -> bool:
     """Whether the stage reads the group's results only at its own element or row."""
     written = {other.result.buffer: other.result for other in group.row_stages}
     if any(view.buffer in written for view in gathered_views(stage.expression)):

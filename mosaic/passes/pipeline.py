@@ -27,6 +27,7 @@ from mosaic.passes.fuse_attention import fuse_attention
 from mosaic.passes.fuse_epilogues import fuse_epilogues
 from mosaic.passes.fuse_rows import fuse_rows
 from mosaic.passes.inline_elementwise import inline_elementwise
+from mosaic.passes.join_column_reductions import join_column_reductions
 from mosaic.passes.order_axes import order_axes
 from mosaic.passes.read_before_updates import read_before_updates
 from mosaic.passes.remove_fences import remove_fences
@@ -128,6 +129,7 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
     yield partial(fuse_rows, memory=memory, fuse=options.fuse)
     if options.fuse:
         yield fuse_attention
+        yield partial(join_column_reductions, memory=memory)
     yield partial(remove_fences, memory=memory)
 
     def panel_width(matmul: Matmul) -> int:

@@ -23,7 +23,7 @@ from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.codegen.narrowing import vectors_of_store
 from mosaic.codegen.row_stages import plan_phases
 from mosaic.codegen.shared_indices import shared_indices
-from mosaic.ir.affine import moves
+from mosaic.ir.affine import most, moves
 from mosaic.ir.expressions import Load, size, walk
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
@@ -109,6 +109,10 @@ def _(first: RowStage, group: Group, machine: Machine) -> Schedule:
     target = fitting_vectors(stages, machine.target, joins) if is_streamed else machine.target
     lanes = num_lanes(_dtypes_of(stages), target, group.most_length)
     rows = _of_stream(group, target, lanes) if is_streamed and is_flat else _of_rows(group, target, lanes, is_flat)
+    for stage in stages:
+        if stage.is_across_rows:
+            tasks = most(stage.result.extents[0])
+            rows = replace(rows, num_tasks=tasks, per_task=math.ceil(math.prod(group.most_rows) / tasks))
     checks_first = not rows.is_flat and rows.per_task >= fewest_rows_for_checks and bool(shared_indices(group))
     return replace(rows, phases=_phases(stages, group.most_length, lanes), checks_first=checks_first)
 

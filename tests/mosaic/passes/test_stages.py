@@ -23,6 +23,7 @@ PASSES = [
     "fuse_epilogues",
     "fuse_rows",
     "fuse_attention",
+    "join_column_reductions",
     "remove_fences",
     "store_panels",
     "store_constants",
@@ -59,7 +60,7 @@ def test_every_pass_is_shown_once_in_the_order_of_the_pipeline() -> None:
 def test_without_fusion_the_passes_that_fuse_are_left_out() -> None:
     x = doubles(2, 3)
     names = [stage.name for stage in mosaic.stages(x + 1, inputs=[x], fuse=False)]
-    joining = {"inline_elementwise", "split_reductions", "fuse_epilogues", "fuse_attention"}
+    joining = {"inline_elementwise", "split_reductions", "fuse_epilogues", "fuse_attention", "join_column_reductions"}
     ordering = {"choose_output_layouts", "exchange_products", "order_axes"}
     assert names == [name for name in PASSES if name not in joining | ordering]
 
