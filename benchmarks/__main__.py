@@ -26,8 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(machine(), flush=True)
     status = 0
     for suite in options.suites or _SUITES:
-        for num_threads in options.threads if suite in _THREADED else [_NUM_THREADS.get(suite, 1)]:
-            status = max(status, abs(_run_child(suite, num_threads, options)))  # a signal is negative
+        numbers = options.threads if suite in _THREADED else [_NUM_THREADS.get(suite, 1)]
+        for num_threads in numbers:
+            # Memory hardly depends on the number of threads, and takes a process for each contender: once is enough.
+            no_memory = options.no_memory or num_threads != numbers[-1]
+            status = max(status, abs(_run_child(suite, num_threads, no_memory, options)))  # a signal is negative
     return status
 
 
@@ -42,11 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", default="", help="operations or programs whose name matches this regular expression (all)"
     )
+    parser.add_argument("--no-memory", action="store_true", help="training steps without their peak memory")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
-def _run_child(suite: str, num_threads: int, options: argparse.Namespace) -> int:
+def _run_child(suite: str, num_threads: int, no_memory: bool, options: argparse.Namespace) -> int:
     command = [
         sys.executable,
         "-m",
@@ -60,6 +64,8 @@ def _run_child(suite: str, num_threads: int, options: argparse.Namespace) -> int
         "--batches",
         *map(str, options.batches),
     ]
+    if no_memory:
+        command.append("--no-memory")
     if options.only:
         command += ["--only", options.only]
     if options.contenders:
@@ -145,7 +151,7 @@ def _operations(options: argparse.Namespace) -> None:
 def _training(options: argparse.Namespace) -> None:
     from benchmarks.training.suite import run_training
 
-    run_training(options.threads[0], options.rounds, options.only)
+    run_training(options.threads[0], options.rounds, options.only, has_memory=not options.no_memory)
 
 
 _SUITES: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -1,8 +1,9 @@
-"""Whole training steps (forward, backward, update): `python -m benchmarks training [--threads 1 2] [--only PATTERN]`.
+"""Whole training steps (forward, backward, update): `python -m benchmarks training [--threads 1 2] [--no-memory] [--only PATTERN]`.
 
 Each contender does five steps a turn on the same data from the same weights. The losses of 20 steps are compared first: a
 contender that computes something else is an error. jax takes part where it is installed. Memory is measured by processes
-of their own (memory.py). All of them update parameters and state in place: jax and mosaic get them donated.
+of their own (memory.py), for the last number of threads alone. All of them update parameters and state in place: jax and mosaic
+get them donated.
 
 With one thread, time is that of the processor, which stands still while other programs have the core. With two it is wall time.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
 
 import numpy as np
@@ -27,8 +28,8 @@ _STEPS = 5
 _TOLERANCE = 1e-4
 
 
-def run_training(num_threads: int, num_rounds: int, only: str) -> None:
-    """Print a row per case: our time per step, the others' as multiples of it, and the memory of all."""
+def run_training(num_threads: int, num_rounds: int, only: str, has_memory: bool) -> None:
+    """Print a row per case: our time per step, the others' as multiples of it, and the memory of all if that is asked for."""
     print_as_measured(
         f"training steps, {num_threads} thread{'s' * (num_threads > 1)}: time of others as multiples of mosaic's;"
         " ! where mosaic is above its bound",
@@ -38,19 +39,14 @@ def run_training(num_threads: int, num_rounds: int, only: str) -> None:
             *(f"{name:>20} x" for name in NAMES[1:]),
             "mosaic / fastest",
             "losses differ by",
-            f"peak MiB: {', '.join(NAMES)}",
+            *([f"peak MiB: {', '.join(NAMES)}"] if has_memory else []),
         ],
-        _rows([case for case in cases() if re.search(only, case.name)], num_threads, num_rounds),
+        (_row(case, num_threads, num_rounds, has_memory) for case in cases() if re.search(only, case.name)),
         width=40,
     )
 
 
-def _rows(chosen: Sequence[Case], num_threads: int, num_rounds: int) -> Iterator[Sequence[str]]:
-    for case in chosen:
-        yield _row(case, num_threads, num_rounds)
-
-
-def _row(case: Case, num_threads: int, num_rounds: int) -> list[str]:
+def _row(case: Case, num_threads: int, num_rounds: int, has_memory: bool) -> list[str]:
     steps: dict[str, Callable[[], float]] = {}
     skipped: dict[str, str] = {}
     for name in NAMES:
@@ -71,8 +67,12 @@ def _row(case: Case, num_threads: int, num_rounds: int) -> list[str]:
         *(str(timings.ratio(name, OURS)) if name in steps else skipped[name] for name in NAMES[1:]),
         f"{ratio.median:.3g}" + " !" * (ratio.median > case.most),
         f"{worst:.1e}",
-        ", ".join(f"{peak_mib(name, case, num_threads):.1f}" if name in steps else "-" for name in NAMES),
+        *([_peaks(case, num_threads, steps)] if has_memory else []),
     ]
+
+
+def _peaks(case: Case, num_threads: int, names: Collection[str]) -> str:
+    return ", ".join(f"{peak_mib(name, case, num_threads):.1f}" if name in names else "-" for name in NAMES)
 
 
 def _largest_difference(case: Case, steps: dict[str, Callable[[], float]]) -> float:
