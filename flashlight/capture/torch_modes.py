@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch._ops import HigherOrderOperator, OpOverload
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, warn_user
@@ -20,10 +20,13 @@ from flashlight.capture.higher_order import call_higher_order
 from flashlight.capture.patches import Patch, patch_meanwhile
 from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE
 from flashlight.capture.recorder import Recorder
+from flashlight.capture.sequences import sequence_patches
 from flashlight.capture.tensor_attributes import attribute_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.comparison import TorchValues
 from flashlight.conversion import has_elements
+
+_NUMBER_OF = torch.ops.aten._local_scalar_dense.default
 
 
 class DataLeavesWarning(UserWarning):
@@ -55,6 +58,9 @@ class RecordingMode(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         recorder = self.recorder
+        if func is _NUMBER_OF and not isinstance(args[0], torch.Tensor):
+            # A constant of a script, which torch shows to modes as the number that it is.
+            return args[0]
         if recorder.is_paused or not recorder.trace.is_open:
             return func(*args, **(kwargs or {}))
         if isinstance(func, HigherOrderOperator):
@@ -122,6 +128,12 @@ def torch_patches() -> tuple[Patch, ...]:
         *(Patch(module, "to_dlpack", _exporting) for module in (torch, torch.utils.dlpack)),
         Patch(torch.utils, "swap_tensors", _swapping),
         Patch(torch, "compile", _compiling),
+        *(Patch(torch.jit, name, _without_modes) for name in ("trace", "trace_module")),
+        *(
+            Patch(tensor, name, _asked_by_torch)
+            for name in ("__float__", "__int__", "__index__", "__complex__", "__bool__")
+        ),
+        *sequence_patches(),
         *_eager_patches(),
     )
 
@@ -258,6 +270,31 @@ def _pickling(original: Callable[..., Any]) -> Callable[..., Any]:
             return attribute_of(tensor).reduce_ex(protocol)
 
     return reduce_ex
+
+
+def _asked_by_torch(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def number(tensor: torch.Tensor) -> Any:
+        # The dispatcher shows a read to the mode, unless torch's own code asks: torch.FloatTensor([tensor]), as it fills its memory.
+        is_hidden = torch._C._dispatch_tls_is_dispatch_key_excluded(torch._C.DispatchKey.Python)
+        recorder = _recorder_of(tensor) if is_hidden else None
+        if recorder is None:
+            return original(tensor)
+        _note(recorder, "item", tensor)
+        with _pause(recorder):
+            return original(tensor)
+
+    return number
+
+
+def _without_modes(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def trace(*args: Any, **kwargs: Any) -> Any:
+        # While it traces, torch.jit hands numbers to modes where operations take tensors. What it computes, it throws away.
+        with _disable_current_modes():
+            return original(*args, **kwargs)
+
+    return trace
 
 
 def _as_class(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

@@ -38,7 +38,7 @@ _CAPTURE = Order(
             "flashlight.capture.trace_record",
         ),
         ("flashlight.capture.active", "flashlight.capture.layouts", "flashlight.capture.row_errors"),
-        ("flashlight.capture.views",),
+        ("flashlight.capture.sequences", "flashlight.capture.views"),
         ("flashlight.capture.memory",),
         ("flashlight.capture.traced_tensors",),
         ("flashlight.capture.attach_results",),

@@ -204,3 +204,45 @@ def test_slopes_that_were_drawn_for_other_signs_are_not_used() -> None:
     np.testing.assert_allclose(doubled, 2 * output.numpy(), rtol=1e-6)
     with pytest.raises(GuardError, match="rrelu"):
         cnp.evaluate(output, inputs={x: -x.numpy()})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x: torch.tensor([[x.sum(), 1.0], [x[0] * 2, x[1:2]]]),
+        lambda x: torch.as_tensor([x.sum(), x[0]], dtype=torch.float64),
+        lambda x: torch.asarray((x.sum(), 2)),
+        lambda x: x.new_tensor([x[0], x[1], 3]),
+        lambda x: torch.tensor([x[0] > 2, x[1] > 2]),
+        lambda x: torch.tensor([x[0], 1], requires_grad=True).detach(),
+    ],
+)
+def test_a_tensor_of_a_list_keeps_the_expressions_of_its_elements(make: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x = torch.tensor([1.0, 2.0, 3.0])
+    with trace():
+        output = make(x)
+    new = x.numpy()[::-1].copy()
+    expected = make(torch.from_numpy(new))
+    value = cnp.evaluate(output, inputs={x: new})
+    np.testing.assert_array_equal(value, expected.numpy())
+    assert value.dtype == expected.numpy().dtype
+    assert output.dtype == expected.dtype
+
+
+@pytest.mark.filterwarnings("ignore::flashlight.DataLeavesWarning")
+def test_a_number_that_torchs_own_code_asks_for_is_a_read() -> None:
+    x = torch.ones(3)
+    with trace():
+        output = torch.FloatTensor([x.sum()]) + x
+    with pytest.raises(GuardError, match="FloatTensor"):
+        cnp.evaluate(output, inputs={x: np.zeros(3, np.float32)})
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.*:DeprecationWarning")
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_a_function_can_be_scripted_from_an_example_inside_a_trace(is_checked: bool) -> None:
+    x = torch.ones(3)
+    with trace():
+        scripted = torch.jit.trace(lambda y: y * 2 + y.sum(), (torch.zeros(3),), check_trace=is_checked)
+        output = scripted(x * 3)
+    np.testing.assert_array_equal(cnp.evaluate(output, inputs={x: np.arange(3, dtype=np.float32)}), [9, 15, 21])
