@@ -9,14 +9,14 @@ import sys
 from collections import Counter, defaultdict
 
 from tests.flashlight.zoo.check import check, operation_in
-from tests.flashlight.zoo.test_zoo import CONFIGURED, DIFFUSERS, HARD, MODELS
+from tests.flashlight.zoo.test_zoo import CONFIGURED, DIFFUSERS, HARD, HEADS, MODELS, TIMM
 
 
 def main(words: list[str], compiled: bool) -> None:
     """Try the cases and print a table."""
     islands: Counter[str] = Counter()
     stopped: dict[tuple[str, str], list[str]] = defaultdict(list)
-    cases = {**HARD, **DIFFUSERS, **CONFIGURED, **MODELS}
+    cases = {**HARD, **DIFFUSERS, **CONFIGURED, **MODELS, **HEADS, **TIMM}
     names = [name for name in cases if not words or any(word in name for word in words)]
     for name in names:
         outcome = check(cases[name], compiled)

@@ -74,6 +74,7 @@ def tensors_in(value: Any, path: str = "") -> dict[str, torch.Tensor]:
 
 def array_of(tensor: torch.Tensor) -> Any:
     """Return the tensor's value as graphs have it: bfloat16 as float32."""
+    tensor = tensor.resolve_conj().resolve_neg()
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 
 from tests.flashlight.zoo.case import Case, Program, floats
+from tests.flashlight.zoo.diffusers_rows import ROWS
+from tests.flashlight.zoo.transformers_models import randomise
 
 BLOCKS: dict[str, Any] = {"block_out_channels": (8, 16), "layers_per_block": 1, "norm_num_groups": 4}
 UNET: dict[str, Any] = {
@@ -93,13 +96,36 @@ MODELS: dict[str, tuple[str, dict[str, Any], Callable[[torch.Generator], dict[st
     "sd3": ("SD3Transformer2DModel", SD3, _joint),
 }  # fmt: skip
 
-SCHEDULERS = (
-    "DDIMScheduler",
-    "DDPMScheduler",
-    "EulerDiscreteScheduler",
-    "DPMSolverMultistepScheduler",
-    "UniPCMultistepScheduler",
-)
+SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{
+        name: (name, {})
+        for name in (
+            "DDIMScheduler DDPMScheduler EulerDiscreteScheduler DPMSolverMultistepScheduler UniPCMultistepScheduler LMSDiscreteScheduler "
+            "HeunDiscreteScheduler KDPM2DiscreteScheduler KDPM2AncestralDiscreteScheduler EulerAncestralDiscreteScheduler "
+            "DEISMultistepScheduler DPMSolverSinglestepScheduler LCMScheduler TCDScheduler IPNDMScheduler SASolverScheduler "
+            "EDMEulerScheduler"
+        ).split()
+    },
+    "PNDMScheduler": ("PNDMScheduler", {"skip_prk_steps": True}),
+    "DDIM of velocities": (
+        "DDIMScheduler",
+        {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
+    ),
+    "DDPM with thresholds": (
+        "DDPMScheduler",
+        {"thresholding": True, "variance_type": "fixed_large", "beta_schedule": "squaredcos_cap_v2"},
+    ),
+    "Karras's steps": (
+        "DPMSolverMultistepScheduler",
+        {"use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++", "solver_order": 3},
+    ),
+    "Euler's with beta sigmas": (
+        "EulerDiscreteScheduler",
+        {"use_exponential_sigmas": True, "interpolation_type": "log_linear"},
+    ),
+}
+# Schedulers of flow matching know nothing of betas.
+FLOWS = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
 
 
 def _model(name: str) -> Program:
@@ -110,22 +136,37 @@ def _model(name: str) -> Program:
     return Program(getattr(diffusers, kind)(**settings).eval(), inputs)
 
 
+def _configured(name: str) -> Program:
+    import diffusers
+
+    kind, settings, makers = ROWS[name]
+    torch.manual_seed(3)
+    make: Any = getattr(diffusers, kind)
+    model = make(**settings).eval()
+    randomise(model)
+    return Program(model, lambda generator: {argument: maker(generator) for argument, maker in makers.items()})
+
+
 def _loop(name: str) -> Program:
     """Return three steps of a scheduler with a UNet."""
     import diffusers
 
     unet = _model("unet").function
-    make = getattr(diffusers, name)
+    kind, settings = SCHEDULERS.get(name, (name, {}))
+    make: Any = getattr(diffusers, kind)
 
     def denoise(sample: torch.Tensor) -> torch.Tensor:
-        scheduler = make(num_train_timesteps=20)
+        torch.manual_seed(5)
+        scheduler = make(num_train_timesteps=50, **settings)
         scheduler.set_timesteps(3)
         generator = torch.Generator().manual_seed(5)
-        takes_generator = name in ("DDIMScheduler", "DDPMScheduler", "EulerDiscreteScheduler")
+        takes_generator = "generator" in inspect.signature(scheduler.step).parameters
         more = {"generator": generator} if takes_generator else {}
-        sample = sample * scheduler.init_noise_sigma
+        if name not in FLOWS:
+            sample = sample * scheduler.init_noise_sigma
         for step in scheduler.timesteps:
-            noise = unet(scheduler.scale_model_input(sample, step), step).sample
+            scaled = sample if name in FLOWS else scheduler.scale_model_input(sample, step)
+            noise = unet(scaled, step).sample
             sample = scheduler.step(noise, step, sample, **more).prev_sample
         return sample
 
@@ -135,4 +176,5 @@ def _loop(name: str) -> Program:
 def cases() -> list[Case]:
     """Return the cases; building one needs diffusers."""
     models = [Case(f"diffusers/{name}", partial(_model, name)) for name in MODELS]
-    return models + [Case(f"diffusers/loop of {name}", partial(_loop, name)) for name in SCHEDULERS]
+    models += [Case(f"diffusers/{name}", partial(_configured, name)) for name in ROWS]
+    return models + [Case(f"diffusers/loop of {name}", partial(_loop, name)) for name in (*SCHEDULERS, *FLOWS)]

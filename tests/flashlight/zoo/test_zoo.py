@@ -15,6 +15,8 @@ from tests.flashlight.zoo import (
     generation_rows,
     hard_programs,
     multimodal_rows,
+    timm_models,
+    transformers_heads,
     transformers_models,
 )
 from tests.flashlight.zoo.case import Case, in_dtype, under_autocast
@@ -23,7 +25,28 @@ from tests.flashlight.zoo.transformers_rows import ROWS
 
 HARD = {case.name: case for case in hard_programs.cases()}
 MODELS = {case.name: case for case in (transformers_models.case(*row) for row in ROWS)}
+HEADS = {
+    case.name: case
+    for (attention, kind), names in transformers_heads.HEADS.items()
+    for case in (transformers_models.case(name, name, "", kind, attention=attention) for name in names.split())
+}
+TIMM = {case.name: case for case in timm_models.cases()}
 DIFFUSERS = {case.name: case for case in diffusers_models.cases()}
+DIFFUSERS_SAMPLE = [
+    f"diffusers/{name}"
+    for name in (
+        *diffusers_models.MODELS,
+        *(
+            "unet of heads of eight",
+            "unet of one axis",
+            "unet of video",
+            "flux",
+            "coder of cog video",
+            "coder of sound",
+        ),
+        *("loop of DDIMScheduler", "loop of DPMSolverMultistepScheduler", "loop of HeunDiscreteScheduler"),
+    )
+]
 TABLES = {
     "generation": generation_rows.ROWS,
     "experts": experts_rows.ROWS,
@@ -117,10 +140,31 @@ def test_a_model_with_a_configuration_of_its_own_is_right_when_compiled(name: st
     tried(CONFIGURED[name], compiled=True)
 
 
-@pytest.mark.parametrize("name", DIFFUSERS)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_is_right_when_compiled(name: str) -> None:
+    pytest.importorskip("transformers")
+    tried(HEADS[name], compiled=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TIMM)
+def test_a_model_of_timm_is_right_when_compiled(name: str) -> None:
+    pytest.importorskip("timm")
+    tried(TIMM[name], compiled=True)
+
+
+@pytest.mark.parametrize("name", DIFFUSERS_SAMPLE)
 def test_a_model_of_diffusers_is_captured(name: str) -> None:
     pytest.importorskip("diffusers")
     tried(DIFFUSERS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DIFFUSERS)
+def test_a_model_of_diffusers_is_right_when_compiled(name: str) -> None:
+    pytest.importorskip("diffusers")
+    tried(DIFFUSERS[name], compiled=True)
 
 
 @pytest.mark.slow

@@ -113,10 +113,10 @@ def _build(
 
     settings = dict(settings)
     attention = settings.pop("attention", "eager")
-    make: Any = getattr(transformers, config_class)
-    config = shrink(make())
+    kind: Any = getattr(transformers, model_class)
+    config = shrink((getattr(transformers, config_class) if config_class else kind.config_class)())
     _apply(config, settings)
-    model: Any = getattr(transformers, model_class)._from_config(config, attn_implementation=attention).eval()
+    model: Any = kind._from_config(config, attn_implementation=attention).eval()
     randomise(model)
     return Program(model, partial(inputs, config))
 
@@ -176,5 +176,5 @@ KINDS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def case(name: str, model: str, config: str, kind: str, **settings: Any) -> Case:
-    """Return the case of a model class and a configuration class."""
+    """Return the case of a model class and a configuration class, which is the model's own if its name is empty."""
     return Case(f"transformers/{name}", partial(_build, model, config, KINDS[kind], settings))
