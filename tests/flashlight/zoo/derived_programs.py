@@ -397,8 +397,7 @@ def intercepted_functions(x: Tensor) -> Any:
     return meters.add(1).as_subclass(Tensor), doubled, moved, torch.tensor([counted.count, flops.get_total_flops()]), y
 
 
-@torch.jit.script
-def _scripted_norms(x: Tensor, parts: list[Tensor], scale: float | None) -> dict[str, Tensor]:
+def _norms_of_parts(x: Tensor, parts: list[Tensor], scale: float | None) -> dict[str, Tensor]:
     result = {"sum": x.sum()}
     for place, part in enumerate(parts):
         if scale is not None and place > 0:
@@ -426,7 +425,7 @@ def scripts_with_containers(x: Tensor) -> Any:
     block = torch.jit.script(_Scripted())
     future = torch.jit.fork(torch.tanh, x)
     y = block(x)
-    norms = _scripted_norms(x[0], [x[1], x[2], x[3]], 0.5)
+    norms = torch.jit.script(_norms_of_parts)(x[0], [x[1], x[2], x[3]], 0.5)
     return y, dict(block.named_buffers()), norms, torch.jit.wait(future), block.eval()(x)
 
 

@@ -77,7 +77,7 @@ ROWS: dict[str, tuple[str, Mapping[str, Any], Mapping[str, Make]]] = {
     ),
     "unet of one axis": (
         "UNet1DModel",
-        {"sample_size": 32, "in_channels": 2, "out_channels": 2, "extra_in_channels": 16, "block_out_channels": (32, 32, 64)},
+        {"sample_size": 32, "in_channels": 2, "out_channels": 2, "extra_in_channels": 64, "block_out_channels": (32, 32, 64)},
         {"sample": normal(2, 2, 32), "timestep": STEP},
     ),
     "unet of values": (
