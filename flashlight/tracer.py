@@ -122,6 +122,7 @@ def _inside(outer: Recorder, function: Callable[..., Any]) -> Callable[..., Any]
     def recorded(*args: Any, **kwargs: Any) -> Any:
         if not outer.trace.is_open or active_recorder() is not None:
             return function(*args, **kwargs)
+        outer.trace.has_threads = True
         if isinstance(outer, SizedRecorder):
             outer.mode.obstruct("another thread took part in the trace")
         with _recording(outer.trace, outer.values, RecordingMode()):  # type: ignore[no-untyped-call]

@@ -23,11 +23,12 @@ class TraceRecord:
     written: the tensors made before it on memory that it wrote to
     reads:  the values that Python read through torch
     span:   the nodes that were built while it was open
+    has_threads: whether another thread took part
     follows_gradients: whether autograd was enabled when it began
     lock:   held while a thread records an operation, so that two that meet a tensor at once make one input of it
     """
 
-    __slots__ = ("follows_gradients", "is_open", "leaves", "lock", "reads", "span", "starts", "written")
+    __slots__ = ("follows_gradients", "has_threads", "is_open", "leaves", "lock", "reads", "span", "starts", "written")
 
     def __init__(self) -> None:
         self.leaves: list[TracedTensor] = []
@@ -36,6 +37,7 @@ class TraceRecord:
         self.reads: list[Guard] = []
         self.span = Span()
         self.is_open = True
+        self.has_threads = False
         self.follows_gradients = torch.is_grad_enabled()
         self.lock = RLock()
 

@@ -2,7 +2,9 @@
 
 structures    arguments and results taken apart: tensors, containers and objects, and what else a path depends on
 templates     results, and what a call did to the containers of its arguments, put together again with other tensors
-module_state  what a path depends on of the modules that the program calls
+cells         places of Python's state as they were, compared with what they are
+reachable     the state that a function may read: attributes of objects, variables, class attributes
+python_state  all that a path depends on besides its arguments
 named_sizes   which arguments have named sizes
 paths         a program that gives what a function gave, for other tensors
 recordings    a trace made into such a program, and made again for other sizes

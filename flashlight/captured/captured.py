@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
 
@@ -13,9 +14,9 @@ from composit.backends import Backend, get_backend
 from composit.errors import GuardError, OperandError, ParameterError
 from composit.locks import fork_safe_lock
 from flashlight.capture.active import active_recorder
-from flashlight.captured.module_state import Attributes, modules_in, random_state, settings_key, settings_of, state_key
 from flashlight.captured.named_sizes import Names, checked_names, tensors_with_names
 from flashlight.captured.paths import Path
+from flashlight.captured.python_state import PythonState, modes_key, random_state
 from flashlight.captured.recordings import PathFamily, Recording
 from flashlight.captured.structures import Key, Structure
 from flashlight.captured.templates import Templates
@@ -26,15 +27,14 @@ MAX_PATHS = 32
 MAX_REASONS = 32
 _PARTS_OF_KEYS = (
     "arguments of other shapes, or other numbers, flags and containers among them",
-    "other values of the variables that the function uses",
-    "another mode of torch, or another state of a module (training, hooks, parameters)",
+    "another mode of torch",
 )
 # One trace at a time: two that run one model would both record in its parameters.
 _tracing = fork_safe_lock()
 
 
 class _Call:
-    """A call of a captured function. given: its arguments; key: what a path for it depends on, other than values of tensors"""
+    """A call of a captured function. given: its arguments; key: what a path depends on, other than values of tensors and Python's state"""
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], dynamic: Mapping[str, Names]
@@ -42,11 +42,18 @@ class _Call:
         self.args, self.kwargs = args, kwargs
         self.named = tensors_with_names(function, args, kwargs, dynamic)
         self.given = Structure((args, kwargs), named=self.named)
+        # What the key knows by identity alone: functions and modules among the arguments.
+        self.others = tuple(self.given.others)
         _check_arguments(self.given)
-        settings = settings_of(function)
-        self.modules = modules_in(self.given, settings)
-        self.generators = [*self.given.generators, *settings.generators]
-        self.key = (self.given.key, settings_key(settings), state_key(self.modules))
+        self.key = (self.given.key, modes_key())
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A path that is kept, and the state of Python in which it was traced."""
+
+    state: PythonState
+    family: PathFamily
 
 
 class Captured:
@@ -66,7 +73,7 @@ class Captured:
         self._backend = backend
         self._max_paths = max_paths
         self._dynamic = dynamic
-        self._paths: OrderedDict[tuple[Key, int], PathFamily] = OrderedDict()
+        self._paths: OrderedDict[tuple[Key, int], _Kept] = OrderedDict()
         self._newest = 0
         self._reasons: deque[str] = deque(maxlen=MAX_REASONS)
         self._lock = fork_safe_lock()
@@ -82,9 +89,13 @@ class Captured:
             return self.function(*args, **kwargs)
         call = _Call(self.function, args, kwargs, self._dynamic)
         reason = self._reason_without_paths(call.key)
-        for number, path in self._paths_for(call.key):
+        for number, kept in self._paths_for(call.key):
+            difference = kept.state.difference()
+            if difference is not None:
+                reason = difference
+                continue
             try:
-                output = path.at(call.given.sizes)(call.given)
+                output = kept.family.at(call.given.sizes)(call.given)
             except GuardError as different:
                 reason = str(different)
                 continue
@@ -102,7 +113,7 @@ class Captured:
         """The program that was made or used last, None if none is kept."""
         with self._lock:
             latest = next(reversed(self._paths.values()), None)
-        return None if latest is None else latest.first
+        return None if latest is None else latest.family.first
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -121,10 +132,10 @@ class Captured:
         )
         return "\n".join([counts, *(f"traced: {reason}" for reason in self._reasons)])
 
-    def _paths_for(self, key: Key) -> list[tuple[int, PathFamily]]:
+    def _paths_for(self, key: Key) -> list[tuple[int, _Kept]]:
         """Return the paths for a key, the one that was used last first."""
         with self._lock:
-            return [(number, path) for (known, number), path in reversed(self._paths.items()) if known == key]
+            return [(number, kept) for (known, number), kept in reversed(self._paths.items()) if known == key]
 
     def _reason_without_paths(self, key: tuple[Key, ...]) -> str:
         if not self.traces:
@@ -145,11 +156,12 @@ class Captured:
                 self._paths.move_to_end((key, number))
 
     def _trace(self, call: _Call, reason: str) -> object:
-        given, attributes = call.given, Attributes(call.modules)
-        before, drawn = given.contents(), random_state(call.generators)
+        given, state = call.given, PythonState(self.function, call.others)
+        before, drawn = given.contents(), random_state(given.generators)
         with _tracing, trace(dynamic=dict(call.named.values())) as recorder:
             starts = [recorder.read(plain(tensor)) for tensor in given.tensors]
-            output = self.function(*call.args, **call.kwargs)
+            with state.following():
+                output = self.function(*call.args, **call.kwargs)
             recorder.settle()
             templates = Templates(given)
             filled = templates.of(output)
@@ -158,13 +170,15 @@ class Captured:
             recording = Recording(recorder, given.tensors, starts, templates.results)
             family = recording.family(filled, updates, self._backend, given.sizes)
             obstacles = recording.why_not_again()
-        if random_state(call.generators) != drawn:
+        obstacles += state.obstacles
+        if random_state(given.generators) != drawn:
             obstacles.append("it draws random numbers, which each call draws anew")
-        obstacles += [f"it assigns to {name}" for name in attributes.assigned()[:1]]
-        self._keep(call.key, family, reason, obstacles)
+        elif (change := state.difference()) is not None:
+            obstacles.append(f"it changes Python's state: {change}")
+        self._keep(call.key, _Kept(state, family), reason, obstacles)
         return family.first.finish(given, [_alone(tensor) for tensor in templates.results])
 
-    def _keep(self, key: Key, path: PathFamily, reason: str, obstacles: list[str]) -> None:
+    def _keep(self, key: Key, path: _Kept, reason: str, obstacles: list[str]) -> None:
         with self._lock:
             self.traces += 1
             self._reasons.append("; ".join([reason, *(f"the path is not kept: {obstacle}" for obstacle in obstacles)]))

@@ -193,11 +193,13 @@ class Recording:
     def why_not_again(self) -> list[str]:
         """Return what this trace did that a program cannot do again."""
         graded = [tensor for tensor, _ in self._leaves() if _has_new_gradient(tensor, self._recorder)]
-        if not graded:
-            return []
-        return [
-            f"it sets .grad of a tensor of shape {tuple(graded[0].shape)} (flashlight.training_step compiles a step of training)"
+        found = [
+            f"it sets .grad of a tensor of shape {tuple(tensor.shape)} (flashlight.training_step compiles a step of training)"
+            for tensor in graded[:1]
         ]
+        if self._recorder.trace.has_threads:
+            found.append("another thread took part, and what its code reads is not followed")
+        return found
 
 
 def _resized(

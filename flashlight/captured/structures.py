@@ -40,12 +40,11 @@ class Same:
 class Structure:
     """A value taken apart.
 
-    looks_into_objects: else objects are known by their identity, and containers that are no list, tuple or dict
     named: tensors with named sizes, by id, and the names by axis; the key has the names in place of the lengths
 
     tensors: each tensor once, in the order in which they are found
     holders: each list, mapping and object with attributes once, in order
-    modules: each torch module; generators: each torch generator
+    others:  what the key knows by its identity: functions, modules; generators: each torch generator
     sizes:   named sizes
     key:     equal for values that differ in their tensors' values alone
     """
@@ -53,15 +52,13 @@ class Structure:
     def __init__(
         self,
         value: object,
-        looks_into_objects: bool = True,
         named: Mapping[int, tuple[torch.Tensor, Mapping[int, str]]] = MappingProxyType({}),
     ) -> None:
-        self._looks_into_objects = looks_into_objects
         self._named = named
         self.sizes: dict[str, int] = {}
         self.tensors: list[torch.Tensor] = []
         self.holders: list[Any] = []
-        self.modules: list[torch.nn.Module] = []
+        self.others: list[object] = []
         self.generators: list[torch.Generator] = []
         self._places: dict[int, tuple[str, int]] = {}
         key = self._key_of(value)
@@ -86,8 +83,7 @@ class Structure:
             return ("again", *place)
         if isinstance(value, torch.Tensor):
             return self._key_of_tensor(value)
-        # Of variables only what Python's own containers hold: looking into others may run code.
-        if is_holder(value) if self._looks_into_objects else type(value) in (list, dict):
+        if is_holder(value):
             self._places[id(value)] = ("holder", len(self.holders))
             self.holders.append(value)
         elif not isinstance(value, tuple):
@@ -133,8 +129,7 @@ class Structure:
             return (type(value), frozenset(map(self._key_of_other, value)))
         if isinstance(value, torch.Generator):
             self.generators.append(value)
-        if isinstance(value, torch.nn.Module):
-            self.modules.append(value)
+        self.others.append(value)
         return Same(value)
 
     def _memory_key(self) -> Key:

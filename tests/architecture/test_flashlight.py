@@ -64,9 +64,9 @@ _SIZES = Order(
 _CAPTURED = Order(
     "flashlight.captured",
     (
-        ("flashlight.captured.structures", "flashlight.captured.named_sizes"),
-        ("flashlight.captured.templates", "flashlight.captured.module_state"),
-        ("flashlight.captured.paths",),
+        ("flashlight.captured.structures", "flashlight.captured.named_sizes", "flashlight.captured.cells"),
+        ("flashlight.captured.templates", "flashlight.captured.reachable"),
+        ("flashlight.captured.paths", "flashlight.captured.python_state"),
         ("flashlight.captured.recordings",),
         ("flashlight.captured.captured",),
         ("flashlight.captured",),

@@ -103,7 +103,7 @@ def test_another_parameter_mode_or_attribute_of_a_module_is_another_path() -> No
         given = x.to(model[0].weight.dtype)
         torch.testing.assert_close(captured(given), model(given).detach())
     assert captured.traces == 4
-    assert "state of a module" in captured.reasons[1]
+    assert captured.reasons[1] == "Sequential.1.negative_slope was 0.5 and is 0.25"
 
 
 def test_variables_that_the_function_closes_over_are_seen() -> None:
