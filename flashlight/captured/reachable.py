@@ -234,7 +234,7 @@ class Reachable:
                 self._add_all((f"{each.__name__}.{name}", value) for name, value in attributes.items())
 
     def _visit_object(self, where: str, value: Any) -> None:
-        kind = type(value)
+        kind: Any = type(value)
         if not issubclass(kind, (torch.nn.Module, *_DATA)) and _is_foreign(kind.__module__) and not _is_of_torch(kind):
             self._visit_foreign(where, value)
             return
@@ -375,8 +375,7 @@ def _digest(values: Any) -> tuple[object, ...]:
         return (bytes(values),)
     if values.dtype.hasobject:
         return (values.shape, *values.ravel())
-    data = np.ascontiguousarray(values)
-    return values.dtype.str, values.shape, blake2b(data.reshape(-1).view(np.uint8)).digest()
+    return values.dtype.str, values.shape, blake2b(values.tobytes()).digest()
 
 
 def _state_of(generator: Any) -> str:

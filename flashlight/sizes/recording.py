@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch._ops import HigherOrderOperator, OpOverload, OpOverloadPacket
-from torch.utils import _pytree as pytree
 
 from composit.errors import UnsupportedOperationError
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
@@ -25,6 +24,8 @@ from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor, traced_tensor_of
 from flashlight.comparison import TorchValues
 from flashlight.conversion import array_of
+from flashlight.sizes.leaves import each_leaf, leaves_of
+from flashlight.sizes.metadata import Metadata
 from flashlight.sizes.shape_rules import ShapeRules
 from flashlight.sizes.sized_tensor import SizedTensor, Sizing, plain
 from flashlight.sizes.symbols import Sizes, known_value
@@ -34,24 +35,29 @@ from flashlight.table import Traits, traits_of
 aten = torch.ops.aten
 Operator = OpOverload[..., Any]
 
-# What torch answers from the expressions.
+# What is answered from the expressions.
 _ANSWERS: dict[OpOverloadPacket[..., Any], Callable[..., Any]] = {
-    aten.dim: lambda shape_of: shape_of.dim(),
-    aten.sym_size: lambda shape_of, *dim: shape_of.size(*dim),
-    aten.sym_stride: lambda shape_of, *dim: shape_of.stride(*dim),
-    aten.sym_numel: lambda shape_of: shape_of.numel(),
-    aten.sym_storage_offset: lambda shape_of: shape_of.storage_offset(),
+    aten.dim: lambda known: len(known.shape),
+    aten.sym_size: lambda known, *dim: known.shape[dim[0]] if dim else known.shape,
+    aten.sym_stride: lambda known, *dim: known.strides[dim[0]] if dim else known.strides,
+    aten.sym_numel: lambda known: known.numel,
+    aten.sym_storage_offset: lambda known: known.offset,
     # What torch's C++ asks where it knows no expressions: the lengths become numbers, which conditions note.
-    aten.size: lambda shape_of, *dim: _as_numbers(shape_of.size(*dim)),
-    aten.stride: lambda shape_of, *dim: _as_numbers(shape_of.stride(*dim)),
-    aten.numel: lambda shape_of: int(shape_of.numel()),
-    aten.storage_offset: lambda shape_of: int(shape_of.storage_offset()),
+    aten.size: lambda known, *dim: _as_numbers(known.shape[dim[0]] if dim else known.shape),
+    aten.stride: lambda known, *dim: _as_numbers(known.strides[dim[0]] if dim else known.strides),
+    aten.numel: lambda known: int(known.numel),
+    aten.storage_offset: lambda known: int(known.offset),
 }
 _STRIDES = frozenset((aten.sym_stride, aten.stride))
 # How the elements lie, as they do: it decides between ways to compute the same.
 _OF_MEMORY = frozenset(
     (aten.is_contiguous, aten.is_strides_like_format, aten.is_non_overlapping_and_dense, aten.sym_is_contiguous)
 )
+
+
+def _ordinary(leaf: Any) -> Any:
+    """Return what torch computes with: the tensor behind a sized one, the number behind an expression."""
+    return leaf.sizing.ordinary if isinstance(leaf, SizedTensor) else known_value(leaf)
 
 
 def _as_numbers(lengths: Any) -> object:
@@ -97,7 +103,7 @@ class SizedMode(RecordingMode):
         self.tape = Tape(sizes)
         self.made: list[Any] = []  # Any: weak references to sized tensors
         self.rules = ShapeRules(sizes.environment)
-        self._leaves: dict[int, tuple[int, torch.Tensor]] = {}
+        self._leaves: dict[int, tuple[int, Metadata]] = {}
         self._is_inside = False
         self.memories: list[Memory] = []
         # The numbers of the tensors with named sizes, by the id of the ordinary one, and their memories.
@@ -151,9 +157,9 @@ class SizedMode(RecordingMode):
             return NotImplemented
         if func.overloadpacket in _STRIDES:
             self.tape.strided.add(sizing.index)
-        return answer(sizing.shape_of if self.recorder.trace.is_open else sizing.ordinary, *rest)
+        return answer(sizing.shape_of if self.recorder.trace.is_open else self.rules.like(sizing.ordinary), *rest)
 
-    def sized(self, ordinary: torch.Tensor, shape_of: torch.Tensor) -> SizedTensor:
+    def sized(self, ordinary: torch.Tensor, shape_of: Metadata) -> SizedTensor:
         """Return a new sized tensor of the tape."""
         return SizedTensor.make(Sizing(ordinary, shape_of, self.tape.new_index(), self))
 
@@ -176,13 +182,13 @@ class SizedMode(RecordingMode):
         self.tape.obstacles.append((what, find_source()))
 
     def _run(self, func: Operator, args: Any, kwargs: Any) -> object:
-        leaves, spec = pytree.tree_flatten((args, dict(kwargs)))
-        arguments = tuple(self._argument(leaf) for leaf in leaves)
+        given = (tuple(args), dict(kwargs))
+        leaves = leaves_of(given)
+        noted_args, noted_kwargs = each_leaf(given, self._argument)
         traits, known = traits_of(func), len(self.recorder.trace.reads)
         operands = self._operands(leaves) if traits.reads_values else {}
         state = torch.get_rng_state() if traits.is_random else None
-        ordinary = [leaf.sizing.ordinary if isinstance(leaf, SizedTensor) else known_value(leaf) for leaf in leaves]
-        own_args, own_kwargs = pytree.tree_unflatten(ordinary, spec)
+        own_args, own_kwargs = each_leaf(given, _ordinary)
         self._is_inside = True
         try:
             result = self.recorder.run(func, own_args, own_kwargs)
@@ -191,21 +197,22 @@ class SizedMode(RecordingMode):
         is_drawn = state is not None and (
             any(isinstance(leaf, torch.Generator) for leaf in leaves) or not torch.equal(state, torch.get_rng_state())
         )
-        reads = self._reads_since(known, operands)
-        parts, result_spec = pytree.tree_flatten(result)
-        shapes = None if reads else self._shapes(func, leaves, spec, parts, traits)
+        reads, parts = self._reads_since(known, operands), leaves_of(result)
+        shapes = None if reads else self._shapes(func, given, parts, traits)
         by_values = shapes is None
         if shapes is None:
             shapes = self._fixed(parts)
             reads += self._unguarded_reads(func, leaves, parts, {read.operand for read in reads})
-        given = {id(own): leaf for own, leaf in zip(ordinary, leaves, strict=True) if isinstance(own, torch.Tensor)}
-        results = [self._result(part, shape_of, given) for part, shape_of in zip(parts, shapes, strict=True)]
+        owners = {id(_ordinary(leaf)): leaf for leaf in leaves if isinstance(leaf, torch.Tensor)}
+        results = [self._result(part, shape_of, owners) for part, shape_of in zip(parts, shapes, strict=True)]
         noted = tuple(self._noted(part) for part in results if isinstance(part, torch.Tensor))
         if is_drawn:
             self._check_draw(traits, noted)
         lazies = self._lazies(parts) if is_drawn or by_values else None
-        self.tape.steps.append(Step(func, arguments, spec, noted, tuple(reads), lazies, current_scope(), find_source()))
-        return pytree.tree_unflatten(results, result_spec)
+        scope, source = current_scope(), find_source()
+        self.tape.steps.append(Step(func, noted_args, noted_kwargs, noted, tuple(reads), lazies, scope, source))
+        following = iter(results)
+        return each_leaf(result, lambda _: next(following))
 
     def _argument(self, leaf: Any) -> object:
         return Reference(self.number_of(leaf)) if isinstance(leaf, torch.Tensor) else leaf
@@ -216,8 +223,8 @@ class SizedMode(RecordingMode):
             return tensor.sizing.index
         return self.ordinary[id(tensor)] if id(tensor) in self.ordinary else self._leaf(tensor)[0]
 
-    def _leaf(self, tensor: torch.Tensor) -> tuple[int, torch.Tensor]:
-        """Return the number and the fake tensor of a tensor that the trace did not make."""
+    def _leaf(self, tensor: torch.Tensor) -> tuple[int, Metadata]:
+        """Return the number and the shape of a tensor that the trace did not make."""
         known = self._leaves.get(id(tensor))
         if known is None:
             self.recorder.read(tensor)
@@ -258,32 +265,33 @@ class SizedMode(RecordingMode):
             if number not in guarded
         ]
 
-    def _shapes(
-        self, func: Operator, leaves: Sequence[Any], spec: Any, parts: Sequence[Any], traits: Traits
-    ) -> list[torch.Tensor | None] | None:
-        """Return the fake tensors of the results, None for a result that is no tensor; None for all if values decide."""
+    def _shapes(self, func: Operator, given: Any, parts: Sequence[Any], traits: Traits) -> list[Metadata | None] | None:
+        """Return the shapes of the results, None for a result that is no tensor; None for all if values decide."""
         if not any(isinstance(part, torch.Tensor) for part in parts):
             return None if traits.reads_values else self._fixed(parts)
-        args, kwargs = pytree.tree_unflatten([self._fake_of(leaf) for leaf in leaves], spec)
+        args, kwargs = each_leaf(given, self._shape_of)
         try:
             return self.rules.results(func, args, kwargs, parts)
         except UnsupportedOperationError as error:
             self.obstruct(str(error))
             return self._fixed(parts)
 
-    def _fake_of(self, leaf: Any) -> object:
+    def _shape_of(self, leaf: Any) -> object:
         if isinstance(leaf, SizedTensor):
             return leaf.sizing.shape_of
         return self._leaf(leaf)[1] if isinstance(leaf, torch.Tensor) else leaf
 
-    def _fixed(self, parts: Sequence[Any]) -> list[torch.Tensor | None]:
+    def _fixed(self, parts: Sequence[Any]) -> list[Metadata | None]:
         return [self.rules.like(part) if isinstance(part, torch.Tensor) else None for part in parts]
 
-    def _result(self, part: Any, shape_of: torch.Tensor | None, given: Mapping[int, torch.Tensor]) -> object:
+    def _result(self, part: Any, shape_of: Metadata | None, given: Mapping[int, torch.Tensor]) -> object:
         if shape_of is None:
             return part
         known = given.get(id(part))
         if known is not None:
+            if isinstance(known, SizedTensor):
+                # The operation may have changed the shape of its argument.
+                known.sizing.shape_of = shape_of
             return known
         made = self.sized(part, shape_of)
         self.made.append(weakref.ref(made))
@@ -293,10 +301,10 @@ class SizedMode(RecordingMode):
         index, shape_of = (
             (tensor.sizing.index, tensor.sizing.shape_of) if isinstance(tensor, SizedTensor) else self._leaf(tensor)
         )
-        return Result(index, tuple(shape_of.shape), tuple(shape_of.stride()), shape_of.dtype)
+        return Result(index, shape_of)
 
     def _check_draw(self, traits: Traits, noted: Sequence[Result]) -> None:
-        lengths = [length for result in noted for length in result.shape]
+        lengths = [length for result in noted for length in result.metadata.shape]
         if traits.row is not None or not self.tape.sizes.is_fixed(lengths):
             self.obstruct("random numbers were drawn, whose number may depend on a size")
 

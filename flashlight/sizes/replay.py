@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils import _pytree as pytree
 
 from composit.apply import leaf, placeholder
 from composit.errors import CompositError, GuardError
@@ -35,7 +34,10 @@ from flashlight.capture.torch_modes import RecordingMode
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import TracedTensor
 from flashlight.conversion import numpy_dtype
+from flashlight.sizes.leaves import each_leaf, leaves_of
+from flashlight.sizes.symbols import SYMBOLIC
 from flashlight.sizes.tape import DynamicInput, Reference, Repeated, Result, Step, Tape, refusal
+from flashlight.sizes.whole_operations import WHOLE, below_autograd
 from flashlight.table import Call, traits_of
 
 _ERRORS = (CompositError, RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError, IndexError)
@@ -73,6 +75,7 @@ class Replay:
         self._record = TraceRecord()
         self._recorder: Replayer
         self._tensors: dict[int, torch.Tensor] = {}
+        self._numbers: dict[Any, Any] = {}  # of expressions
         self.inputs: dict[int, LazyTensor] = {}
         self.guards: list[Guard] = []
 
@@ -154,8 +157,7 @@ class Replay:
         if isinstance(step, Repeated):
             self._read(step, None)
             return
-        arguments = [self._argument(leaf) for leaf in step.arguments]
-        args, kwargs = pytree.tree_unflatten(arguments, step.spec)
+        args, kwargs = each_leaf((step.args, step.kwargs), self._argument)
         try:
             with inside_scope(step.scope):
                 results = self._results(step, args, kwargs)
@@ -168,11 +170,14 @@ class Replay:
     def _argument(self, leaf: Any) -> object:
         if isinstance(leaf, Reference):
             return self._tensors[leaf.index]
-        return self._tape.sizes.value_of(leaf, self._sizes)
+        return self._number(leaf)
 
     def _results(self, step: Step, args: Any, kwargs: Any) -> list[Any]:
         if step.known is None and not step.reads:
-            return pytree.tree_leaves(step.operation(*args, **kwargs))
+            if step.operation in WHOLE:
+                with below_autograd():
+                    return leaves_of(step.operation(*args, **kwargs))
+            return leaves_of(step.operation(*args, **kwargs))
         self._recorder.settle()
         return self._noted_results(step, args, kwargs)
 
@@ -206,8 +211,9 @@ class Replay:
         return made
 
     def _made(self, result: Result) -> torch.Tensor:
+        known = result.metadata
         return self._quietly(
-            lambda: torch.empty_strided(self._shape(result.shape), self._shape(result.strides), dtype=result.dtype)
+            lambda: torch.empty_strided(self._shape(known.shape), known.strides_by(self._number), dtype=known.dtype)
         )
 
     def _read(self, read: Repeated, answer: Any) -> None:
@@ -231,10 +237,10 @@ class Replay:
         if len(tensors) != len(step.results):
             raise self._refusal(f"{step.operation} gives {len(tensors)} tensors and gave {len(step.results)}", step)
         for tensor, expected in zip(tensors, step.results, strict=True):
-            if tuple(tensor.shape) != self._shape(expected.shape) or tensor.dtype != expected.dtype:
-                shape = list(self._shape(expected.shape))
+            shape, dtype = self._shape(expected.metadata.shape), expected.metadata.dtype
+            if tuple(tensor.shape) != shape or tensor.dtype != dtype:
                 raise self._refusal(
-                    f"{step.operation} gives {tensor.dtype}{list(tensor.shape)}, where its sizes say {expected.dtype}{shape}",
+                    f"{step.operation} gives {tensor.dtype}{list(tensor.shape)}, where its sizes say {dtype}{list(shape)}",
                     step,
                 )
             if expected.index in self._tape.strided and not self._has_strides(tensor, expected):
@@ -242,11 +248,20 @@ class Replay:
             self._tensors.setdefault(expected.index, tensor)
 
     def _has_strides(self, tensor: torch.Tensor, expected: Result) -> bool:
-        strides = zip(tensor.shape, tensor.stride(), self._shape(expected.strides), strict=True)
+        strides = zip(tensor.shape, tensor.stride(), expected.metadata.strides_by(self._number), strict=True)
         return not tensor.numel() or all(length == 1 or own == other for length, own, other in strides)
 
     def _shape(self, lengths: Sequence[Any]) -> tuple[int, ...]:
-        return tuple(self._tape.sizes.value_of(length, self._sizes) for length in lengths)
+        return tuple(map(self._number, lengths))
+
+    def _number(self, length: Any) -> Any:
+        """Return what a number or expression is at these sizes."""
+        if not isinstance(length, SYMBOLIC):
+            return length
+        expression = length.node.expr
+        if expression not in self._numbers:
+            self._numbers[expression] = self._tape.sizes.value_of(length, self._sizes)
+        return self._numbers[expression]
 
     def _refusal(self, what: str, step: Step) -> GuardError:
         return refusal(self._sizes, self._tape.sizes.values, what, step.source)

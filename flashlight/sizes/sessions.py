@@ -17,6 +17,7 @@ from composit.errors import OperandError, ParameterError, ShapeError
 from composit.guards import reads_of
 from composit.handle import described
 from composit.read_spans import NEVER
+from flashlight.capture.patches import patched
 from flashlight.capture.tensor_attributes import attribute_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import traced_tensor_of
@@ -26,6 +27,7 @@ from flashlight.sizes.recording import SizedMode
 from flashlight.sizes.sized_tensor import SizedTensor
 from flashlight.sizes.symbols import Sizes
 from flashlight.sizes.tape import DynamicInput
+from flashlight.sizes.whole_operations import whole_patches
 
 Dynamic = Mapping[torch.Tensor, Mapping[int, str]]
 NamedShape = tuple[int | str, ...]
@@ -99,7 +101,8 @@ def sized(dynamic: Dynamic, record: TraceRecord) -> Iterator[SizedMode]:
     swapped = SwappedTensors(mode)
     try:
         swapped.begin(shapes)
-        yield mode
+        with patched(whole_patches()):
+            yield mode
         attach_program(mode.tape, _finals_of(mode, swapped.ordinary_tensors()))
     finally:
         sizes.environment.is_open = False

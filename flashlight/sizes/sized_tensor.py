@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from composit.errors import UnsupportedOperationError
 from composit.types import LazyTensor
+from flashlight.sizes.metadata import Metadata
 
 if TYPE_CHECKING:
     from flashlight.sizes.recording import SizedMode
@@ -21,12 +22,12 @@ class Sizing:
     """What a sized tensor is made of. One attribute, since torch.Tensor has methods of most short names.
 
     ordinary: the tensor that has the values and the lazy tensor; both are on one memory
-    shape_of: torch's fake tensor, whose shape and strides are expressions; it has no memory
+    shape_of: its shape and strides as expressions
     index:    the number on the tape; mode: of the trace
     """
 
     ordinary: torch.Tensor
-    shape_of: torch.Tensor
+    shape_of: Metadata
     index: int
     mode: SizedMode
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from torch._ops import OpOverload
-from torch.utils._pytree import TreeSpec
 
 from composit.errors import GuardError
 from composit.operation import Array
 from composit.source import Source, describe_source
 from composit.types import LazyTensor
 from flashlight.inputs import TorchInput
+from flashlight.sizes.metadata import Metadata
 from flashlight.sizes.symbols import Sizes, worded
 
 
@@ -41,24 +41,22 @@ class Result:
     """A tensor that an operation returned. Its shape and strides are numbers and expressions of sizes."""
 
     index: int
-    shape: tuple[Any, ...]  # Any: int and torch.SymInt
-    strides: tuple[Any, ...]
-    dtype: torch.dtype
+    metadata: Metadata
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One operation.
 
-    arguments: the leaves of (args, kwargs), with references to tensors; spec: how they were nested
+    args:      with references to tensors; kwargs: likewise
     results:   the tensors among the leaves of the result, in order
     reads:     what Python read by it
     known:     the lazy tensors of results that do not depend on sizes and cannot be computed again: draws, and what values decide
     """
 
     operation: OpOverload[..., Any]
-    arguments: tuple[Any, ...]
-    spec: TreeSpec
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     results: tuple[Result, ...]
     reads: tuple[Repeated, ...]
     known: tuple[LazyTensor, ...] | None

@@ -52,9 +52,13 @@ _CAPTURE = Order(
 _SIZES = Order(
     "flashlight.sizes",
     (
-        ("flashlight.sizes.symbols", "flashlight.sizes.sized_tensor"),
+        ("flashlight.sizes.symbols", "flashlight.sizes.leaves"),
+        ("flashlight.sizes.metadata",),
+        ("flashlight.sizes.own_rules", "flashlight.sizes.sized_tensor"),
         ("flashlight.sizes.tape", "flashlight.sizes.shape_rules"),
-        ("flashlight.sizes.recording", "flashlight.sizes.replay"),
+        ("flashlight.sizes.recording",),
+        ("flashlight.sizes.whole_operations",),
+        ("flashlight.sizes.replay",),
         ("flashlight.sizes.programs",),
         ("flashlight.sizes.sessions",),
         ("flashlight.sizes",),
@@ -93,6 +97,7 @@ _EXPORT = Order(
 
 _SMALL_LINES = 40
 _SMALL = {
+    "flashlight.sizes.leaves": "both the recording and the rules take arguments apart",
     "flashlight.operations.jagged": "people look for a torch operation in the file of its family",
     "flashlight.operations.dropout": "people look for a torch operation in the file of its family",
     "flashlight.operations.questions": "people look for a torch operation in the file of its family",
