@@ -42,8 +42,8 @@ class _Call:
         self.args, self.kwargs = args, kwargs
         self.named = tensors_with_names(function, args, kwargs, dynamic)
         self.given = Structure((args, kwargs), named=self.named)
-        # What the key knows by identity alone: functions and modules among the arguments.
-        self.others = tuple(self.given.others)
+        # What the key knows by identity alone: functions and modules among the arguments, and the classes of objects.
+        self.others = (*self.given.others, *dict.fromkeys(map(type, self.given.holders)))
         _check_arguments(self.given)
         self.key = (self.given.key, modes_key())
 

@@ -83,17 +83,21 @@ def _code(method: Any) -> object:
 
 
 def _short(value: Any) -> str:
+    """Return a value in words; objects by their classes alone, since their own texts may run code."""
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, torch.nn.Module):
-        return type(value).__name__
-    text = repr(value) if isinstance(value, (*_UNCHANGING, float, tuple, list, _Absent)) else object.__repr__(value)
+    text = repr(value) if isinstance(value, (*_UNCHANGING, float, _Absent)) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def item(name: Any) -> str:
+    """Return an item of a container in words: [0], ['a']."""
+    return f"[{name!r:.40}]" if isinstance(name, int | str) else f"[a {type(name).__name__}]"
 
 
 def cell_of_mapping(where: str, mapping: dict[Any, Any], is_attributes: bool = False) -> Cell:
     """Return the cell of values and names of a dict. is_attributes: its names are those of attributes"""
-    names = [f".{name}" if is_attributes else f"[{name!r:.40}]" for name in dict.keys(mapping)]
+    names = [f".{name}" if is_attributes else item(name) for name in dict.keys(mapping)]
 
     def read() -> Sequence[Any]:
         # Those that are stored: a class may load what it is asked for.

@@ -49,11 +49,13 @@ class PythonState:
             self._found.obstacles.append("a profiler is active, so that the code that runs is not followed")
             yield
         else:
-            sys.setprofile(self._note)
+            profile = self._note
+            sys.setprofile(profile)
             try:
                 yield
             finally:
-                sys.setprofile(None)
+                if sys.getprofile() is profile:
+                    sys.setprofile(None)
         self._finish()
 
     def _note(self, frame: FrameType, event: str, _: object) -> None:

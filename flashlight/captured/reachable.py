@@ -261,7 +261,7 @@ class Reachable:
         self._add_container(cell_of_mapping(where, attributes, is_attributes=True), attributes)
         self.cells.append(Cell(where, [".__class__"], lambda: (type(value),), (type(value),)))
         is_module = issubclass(type(value), torch.nn.Module)
-        for name, each in attributes.items():
+        for name, each in list(attributes.items()):
             if is_module and name in _PARTS and isinstance(each, dict):
                 self._visit_parts(where, each)
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -68,7 +69,8 @@ class _Variant:
         self._draws: list[Draw] = draws
         self._outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
         made = [each for each in self._outputs if isinstance(each, GraphTensor)]
-        self._layouts = [(each.fake.stride(), each.fake.dtype) for each in made]
+        self._layouts = [Layout.of(each.fake) for each in made]
+        self._groups = _groups_of([each.fake for each in made])
         self._outputs = [None if isinstance(each, GraphTensor) else (each,) for each in self._outputs]
         self._program: TensorProgram | None = None
         if made:
@@ -79,14 +81,65 @@ class _Variant:
         with torch.no_grad():
             all_tensors = with_draws(tensors, self._draws, self._backend)
             results = [] if self._program is None else self._program(without_bfloat16(all_tensors))
-            made = iter([_in_layout(result, *each) for result, each in zip(results, self._layouts, strict=True)])
+            placed = [layout.placed(result) for result, layout in zip(results, self._layouts, strict=True)]
+            for group in self._groups:
+                together = _on_one_memory(
+                    [placed[number] for number in group], [self._layouts[number] for number in group]
+                )
+                for number, tensor in zip(group, together, strict=True):
+                    placed[number] = tensor
+        made = iter(placed)
         return [next(made) if each is None else each[0] for each in self._outputs]
 
 
-def _in_layout(tensor: torch.Tensor, strides: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """Return the tensor with the strides and the dtype that torch's own kernels would give: other parts of its graph rely on them."""
-    tensor = tensor.to(dtype)  # bfloat16 is float32 in a program
-    if tensor.stride() == strides or tensor.numel() == 0:
-        return tensor
-    made = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype, device=tensor.device)
-    return made.copy_(tensor)
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an output lies in memory where torch's own kernels give it: other parts of torch's graph rely on that."""
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, fake: torch.Tensor) -> Layout:
+        """Return the layout of a fake tensor."""
+        return cls(tuple(fake.shape), fake.stride(), int(fake.storage_offset()), fake.dtype)
+
+    @property
+    def num_bytes(self) -> int:
+        """How long the memory is, up to the last element of the tensor."""
+        if 0 in self.shape:
+            return 0
+        steps = zip(self.shape, self.strides, strict=True)
+        return (self.offset + 1 + sum((length - 1) * step for length, step in steps)) * self.dtype.itemsize
+
+    def placed(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the tensor in this layout, on memory of its own."""
+        tensor = tensor.to(self.dtype)  # bfloat16 is float32 in a program
+        if tensor.stride() == self.strides or tensor.numel() == 0:
+            return tensor
+        made = torch.empty_strided(self.shape, self.strides, dtype=tensor.dtype, device=tensor.device)
+        return made.copy_(tensor)
+
+
+def _groups_of(fakes: Sequence[torch.Tensor]) -> list[list[int]]:
+    """Return the numbers of outputs that are on one memory: `y, y[0]`, of which a write to one is to reach the other."""
+    found: dict[int, list[int]] = {}
+    for number, fake in enumerate(fakes):
+        found.setdefault(fake.untyped_storage()._cdata, []).append(number)
+    return [group for group in found.values() if len(group) > 1]
+
+
+def _on_one_memory(tensors: Sequence[torch.Tensor], layouts: Sequence[Layout]) -> list[torch.Tensor]:
+    """Return tensors of the same values that share memory as torch's do."""
+    memory = torch.empty(max(each.num_bytes for each in layouts), dtype=torch.uint8, device=tensors[0].device)
+    made = []
+    for tensor, layout in zip(tensors, layouts, strict=True):
+        view = torch.empty(0, dtype=layout.dtype, device=tensor.device)
+        view.set_(memory.untyped_storage(), layout.offset, layout.shape, layout.strides)
+        # Of an expanded view one element of those that lie in one place.
+        first = tuple(slice(None, 1) if step == 0 else slice(None) for step in layout.strides)
+        view[first].copy_(tensor[first])
+        made.append(view)
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,17 +39,23 @@ class ProgramModule(torch.nn.Module):
     torch's autograd, state_dict, copy, pickle, torch.compile and torch.export work with it as with any module.
     """
 
-    def __init__(self, program: TensorProgram, stored: NamedValues, form: Form) -> None:
+    def __init__(self, program: TensorProgram, stored: NamedValues, form: Form, input_names: Sequence[str]) -> None:
         super().__init__()
         self.program = program
+        self.input_names = tuple(input_names)
         self._key = program.key
         self._leaves, self._spec = form
         self._paths = stored.add_to(self)
+        # What errors call the tensors that the program takes.
+        self._words = (
+            *(f"input {name!r}" for name in self.input_names),
+            *(f"the module's {'.'.join(each)}" for each in self._paths),
+        )
 
     @property
     def num_inputs(self) -> int:
         """How many tensors a call takes."""
-        return len(self.program.input_types) - len(self._paths)
+        return len(self.input_names)
 
     def are_parameters(self) -> list[bool]:
         """Return for each tensor that the module keeps whether it is a parameter."""
@@ -63,12 +70,28 @@ class ProgramModule(torch.nn.Module):
             stored.append(value)
         return stored
 
-    def forward(self, *inputs: torch.Tensor) -> Container:
-        """Return the outputs for one tensor per input, in the containers of the graph's outputs."""
-        given = [*inputs, *self._stored()]
-        outputs = torch.ops.composit.run_program(given, self._key)
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Container:
+        """Return the outputs for one tensor per input, in order or by name, in the containers of the graph's outputs.
+
+        Raises:  OperandError: inputs are missing, unknown, given twice or no tensors; ShapeError, DtypeError: others were expected
+        """
+        given = [*self._in_order(inputs, named), *self._stored()]
+        if not torch.compiler.is_compiling():
+            self.program.check(given, self._words, "to_module")
+        outputs = operator.run(given, self._key)
         leaves = [outputs[place] if is_tensor else place for is_tensor, place in self._leaves]
         return pytree.tree_unflatten(leaves, self._spec)
+
+    def _in_order(self, inputs: Sequence[torch.Tensor], named: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        """Return the tensors of a call in the order of the program's inputs."""
+        rest = self.input_names[len(inputs) :]
+        if len(inputs) > len(self.input_names) or set(named) != set(rest):
+            names = ", ".join(self.input_names) or "none"
+            raise OperandError(
+                f"to_module: the module takes {len(self.input_names)} tensors ({names}), and {len(inputs)} were given in order and "
+                f"{', '.join(named) or 'none'} by name; expected each input once; give them in this order, or by these names"
+            )
+        return [*inputs, *(named[name] for name in rest)]
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for copy and pickle: torch's description of a container is not to be pickled, an example is."""
@@ -83,8 +106,9 @@ class ProgramModule(torch.nn.Module):
 
     def extra_repr(self) -> str:
         """Return the types of the inputs and outputs, for torch's text of the module."""
-        types = self.program.input_types[: len(self.program.input_types) - len(self._paths)]
-        return f"({', '.join(map(str, types))}) -> ({', '.join(map(str, self.program.output_types))})"
+        types = zip(self.input_names, self.program.input_types, strict=False)
+        inputs = ", ".join(f"{name}: {each}" for name, each in types)
+        return f"({inputs}) -> ({', '.join(map(str, self.program.output_types))})"
 
 
 def to_module(
@@ -97,9 +121,9 @@ def to_module(
 ) -> ProgramModule:
     """Return a torch.nn.Module that computes `outputs` from `inputs`, run by a backend of composit.
 
-    The module has autograd of any order, state_dict, deepcopy and pickle, and works inside torch.compile. A call takes tensors of
-    the shapes and dtypes of the inputs, in order. The derivative computes the forward pass again. What was drawn while the
-    graph was built stays as it was.
+    The module has autograd of any order, state_dict, deepcopy and pickle, and works inside torch.compile and under torch.func. A call
+    takes tensors of the shapes and dtypes of the inputs, in order or by name (`module.input_names`). The derivative computes the
+    forward pass again. What was drawn while the graph was built stays as it was.
 
     outputs:    tensors in a container (torch tensors of a trace count), or a function of composit tensors that returns such
     inputs:     for tensors: those whose values a call gives, or their names; for a function: examples of its arguments
@@ -129,7 +153,7 @@ def to_module(
     variables = [*graph.inputs, *stored.tensors]
     if guards == "check":
         _check_no_reads(graph.outputs, variables)
-    return ProgramModule(tensor_program(graph.outputs, variables, backend), stored, graph.form)
+    return ProgramModule(tensor_program(graph.outputs, variables, backend), stored, graph.form, graph.input_names())
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +192,14 @@ class _Graph:
         self.inputs = inputs
         self.parameters = parameters
 
+    def input_names(self) -> list[str]:
+        """Return a name for each input: that of the graph where it has one, input_0 and so on elsewhere."""
+        names: list[str] = []
+        for position, each in enumerate(self.inputs):
+            name = each.node.label
+            names.append(f"input_{position}" if name is None or name in names else name)
+        return names
+
 
 def _taken(outputs: Container, inputs: Sequence[Any], parameters: Mapping[str, Any] | None) -> _Graph:
     if not isinstance(inputs, list | tuple):
@@ -192,7 +224,8 @@ def _taken(outputs: Container, inputs: Sequence[Any], parameters: Mapping[str, A
 
 def _called(function: Callable[..., Any], inputs: Sequence[Any], parameters: Mapping[str, Any] | None) -> _Graph:
     """Return the graph of a call with placeholders; it has all inputs, whether the function uses them or not."""
-    given = [placeholder(_type_of(each), f"input {number}") for number, each in enumerate(inputs)]
+    names = _names_of(function, len(inputs), has_parameters=parameters is not None)
+    given = [placeholder(_type_of(each), name) for name, each in zip(names, inputs, strict=True)]
     first: list[Any] = []
     named: dict[str, Any] | None = None
     if parameters is not None:
@@ -203,6 +236,20 @@ def _called(function: Callable[..., Any], inputs: Sequence[Any], parameters: Map
     with being_traced():
         outputs = function(*first, *given)
     return _Graph(outputs, before, named)
+
+
+def _names_of(function: Callable[..., Any], count: int, has_parameters: bool) -> list[str]:
+    """Return the names of the function's arguments, input_0 and so on where it has none."""
+    try:
+        taken = [each for each in signature(function).parameters.values() if each.kind in _IN_ORDER][
+            int(has_parameters) :
+        ]
+    except (TypeError, ValueError):
+        taken = []  # a function of C without a signature
+    return [taken[position].name if position < len(taken) else f"input_{position}" for position in range(count)]
+
+
+_IN_ORDER = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def _with_names(container: Mapping[str, Any], path: str, named: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +297,3 @@ def _check_no_reads(outputs: Sequence[TensorHandle], variables: Sequence[TensorH
             "same values, and a module does not compare them; expected a graph without such reads; use composit's where in place of "
             f"conditions, or pass guards='ignore' if the values do not matter. The first read:\n  {describe_source(reads[0].source)}"
         )
-
-
-# Registered by its import: modules call torch.ops.composit.run_program, which torch.compile knows by name.
-assert operator.run_program is not None

@@ -58,4 +58,6 @@ def _allowed(name: str) -> str:
 
 
 # What a module keeps by itself: its state, and that of modules made of programs.
-_ATTRIBUTES = frozenset((*vars(torch.nn.Module()), "program", "_key", "_leaves", "_spec", "_paths"))
+_ATTRIBUTES = frozenset(
+    (*vars(torch.nn.Module()), "program", "input_names", "_key", "_leaves", "_spec", "_paths", "_words")
+)

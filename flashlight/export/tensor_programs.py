@@ -15,6 +15,7 @@ from composit.backends import PreparedProgram, get_backend
 from composit.errors import DtypeError, OperandError, ParameterError, ShapeError
 from composit.evaluation import bind, owned, prepare
 from composit.guards import leaf_value
+from composit.handle import described
 from composit.nn import chain_rule
 from composit.nn.scans.body import replayed
 from composit.operation import Array, TensorType, tensor_type
@@ -107,21 +108,27 @@ class TensorProgram:
         device = tensors[0].device if tensors else torch.device("cpu")
         return [torch.empty(each.shape, dtype=NUMPY_TO_TORCH[each.dtype], device=device) for each in self.output_types]
 
-    def check(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Raise unless the tensors have the types of the inputs."""
+    def check(self, tensors: Sequence[torch.Tensor], names: Sequence[str] = (), asked: str = "run") -> None:
+        """Raise unless the tensors have the types of the inputs. names: what the inputs are called; asked: what was asked for"""
         if len(tensors) != len(self.input_types):
             raise OperandError(
-                f"run: {len(tensors)} tensors were given to a program of {len(self.input_types)}; expected one for each input, in order"
+                f"{asked}: {len(tensors)} tensors were given to a program of {len(self.input_types)}; expected one for each input, in order"
             )
         for number, (tensor, expected) in enumerate(zip(tensors, self.input_types, strict=True)):
+            name = names[number] if names else f"tensor {number}"
+            if not isinstance(tensor, torch.Tensor):
+                raise OperandError(
+                    f"{asked}: {name} is {described(tensor)!s:.40} of type {type(tensor).__name__}; expected a tensor of torch, of "
+                    f"{expected}; write torch.from_numpy(array) or torch.tensor(values)"
+                )
             if tuple(tensor.shape) != expected.shape:
                 raise ShapeError(
-                    f"run: tensor {number} has shape {tuple(tensor.shape)}; expected {expected.shape}, for which the graph was built; "
+                    f"{asked}: {name} has shape {tuple(tensor.shape)}; expected {expected.shape}, for which the graph was built; "
                     "build it again from an example of the new shape"
                 )
             if tensor.dtype != NUMPY_TO_TORCH[expected.dtype]:
                 raise DtypeError(
-                    f"run: tensor {number} has dtype {tensor.dtype}; expected {expected.dtype}, for which the graph was built; convert it "
+                    f"{asked}: {name} has dtype {tensor.dtype}; expected {expected.dtype}, for which the graph was built; convert it "
                     "with tensor.to(...), or build the graph again"
                 )
 

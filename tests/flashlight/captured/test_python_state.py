@@ -251,6 +251,26 @@ def test_objects_of_functions_are_followed() -> None:
     assert [each.traces for each in (*captured, taking)] == [2] * 5
 
 
+class _Argument:
+    scale = 2.0
+
+    def __init__(self) -> None:
+        self.offset = 1.0
+
+    def apply(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale + self.offset
+
+
+def test_classes_of_arguments_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured, x = flashlight.capture(lambda x, argument: argument.apply(x)), torch.ones(1)
+    assert [captured(x, _Argument()).item() for _ in range(2)] == [3, 3]
+    monkeypatch.setattr(_Argument, "scale", 5.0)
+    assert [captured(x, _Argument()).item() for _ in range(2)] == [6, 6]
+    monkeypatch.setattr(_Argument, "apply", lambda self, x: x - self.offset)
+    assert [captured(x, _Argument()).item() for _ in range(2)] == [0, 0]
+    assert (captured.traces, captured.evaluations) == (3, 3)
+
+
 class _Counting(nn.Module):
     def __init__(self) -> None:
         super().__init__()

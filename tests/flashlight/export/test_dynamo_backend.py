@@ -214,3 +214,20 @@ def test_the_backend_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Mo
         torch.testing.assert_close(compiled(torch.ones(2)), torch.full((2,), 2.0))
     finally:
         _discover_entrypoint_backends.cache_clear()
+
+
+def test_outputs_that_are_views_of_each_other_share_memory() -> None:
+    def function(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = x * 2
+        return y, y[0], y.T, y[:, 1:], y[:1].expand(4, 3), x + 1, y.view(torch.int32)
+
+    x = torch.randn(2, 3)
+    compiled = torch.compile(function, backend="composit")
+    with torch.no_grad():
+        found, expected = compiled(x), function(x)
+        for write in (lambda each: each[0].add_(1), lambda each: each[2].mul_(3), lambda each: each[3].zero_()):
+            for mine, torchs in zip(found, expected, strict=True):
+                torch.testing.assert_close(mine, torchs)
+                assert mine.stride() == torchs.stride()
+            write(found)
+            write(expected)

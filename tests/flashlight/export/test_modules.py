@@ -267,11 +267,11 @@ def test_a_module_with_buffers_in_ordered_containers_keeps_them() -> None:
 
 def test_tensors_of_the_wrong_type_are_refused() -> None:
     module = _double_module()
-    with pytest.raises(ShapeError, match=r"tensor 0 has shape \(3, 3\); expected \(2, 3\)"):
+    with pytest.raises(ShapeError, match=r"input 'input_0' has shape \(3, 3\); expected \(2, 3\)"):
         module(torch.ones(3, 3, dtype=double))
-    with pytest.raises(DtypeError, match="tensor 0 has dtype torch.float32; expected float64"):
+    with pytest.raises(DtypeError, match="input 'input_0' has dtype torch.float32; expected float64"):
         module(torch.ones(2, 3))
-    with pytest.raises(OperandError, match="3 tensors were given to a program of 2"):
+    with pytest.raises(OperandError, match="takes 1 tensors .input_0., and 2 were given"):
         module(torch.ones(2, 3, dtype=double), torch.ones(1))
 
 
