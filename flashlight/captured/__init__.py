@@ -3,6 +3,7 @@
 structures    arguments and results taken apart: tensors, containers and objects, and what else a path depends on
 templates     results, and what a call did to the containers of its arguments, put together again with other tensors
 cells         places of Python's state as they were, compared with what they are
+mentioned     the names in the code of a function
 reachable     the state that a function may read: attributes of objects, variables, class attributes
 python_state  all that a path depends on besides its arguments
 named_sizes   which arguments have named sizes

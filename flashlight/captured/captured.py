@@ -79,6 +79,8 @@ class Captured:
         self._lock = fork_safe_lock()
         if not isinstance(function, torch.nn.Module):
             update_wrapper(self, function, updated=())
+        # So that a captured function that calls this one finds what it is made of.
+        self.__wrapped__ = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the function returns; its tensors are new ones, which autograd does not follow.

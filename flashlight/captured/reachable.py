@@ -18,8 +18,6 @@ from array import array
 from collections import OrderedDict, UserDict, UserList, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
-from dis import EXTENDED_ARG, opmap
 from functools import cached_property, lru_cache, partial
 from hashlib import blake2b
 from itertools import chain
@@ -38,6 +36,7 @@ from flashlight.captured.cells import (
     cell_of_sequence,
     cell_of_variables,
 )
+from flashlight.captured.mentioned import Mentioned, mentioned_in
 
 MAX_CELLS = 100_000
 _FOREIGN = frozenset((*sys.stdlib_module_names, "torch", "numpy", "composit", "flashlight", "mosaic", "sympy"))
@@ -76,10 +75,16 @@ class Reachable:
 
     def begin(self, code: CodeType, variables: dict[str, Any]) -> None:
         """Visit what code mentions that begins to run, with its global variables."""
-        if _is_foreign(variables.get("__name__")):
-            return
         self._begun.add(id(code))
-        mentioned = mentioned_in(code)
+        if not _is_foreign(variables.get("__name__")):
+            self._mention(mentioned_in(code), variables)
+        # Of other libraries' functions the closures too: a decorator's has the function of the user.
+        for function in self._functions.pop(id(code), ()):
+            self._expand(function)
+        self._walk()
+
+    def _mention(self, mentioned: Mentioned, variables: dict[str, Any]) -> None:
+        """Visit variables and modules with names that code mentions."""
         self._names |= mentioned.names
         where = str(variables["__name__"])
         self._note_variables(where, variables, mentioned.variables)
@@ -88,9 +93,6 @@ class Reachable:
         for name in mentioned.imports:
             for full in (name, f"{variables.get('__package__')}.{name}"):
                 self._add_named(full, sys.modules.get(full), mentioned.names)
-        for function in self._functions.pop(id(code), ()):
-            self._expand(function)
-        self._walk()
 
     def _note_variables(self, where: str, variables: Mapping[str, Any], names: Iterable[str]) -> None:
         _, _, known = self._variables.setdefault(id(variables), (where, variables, {}))
@@ -296,38 +298,6 @@ _VISITS: tuple[tuple[Any, Callable[[Reachable, str, Any], None]], ...] = (
     (_GENERATORS, Reachable._visit_random),
     (ContextVar, Reachable._visit_context),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Mentioned:
-    """The names in code. variables: those of global variables; imports: of Python modules; names: all of them"""
-
-    variables: frozenset[str]
-    imports: frozenset[str]
-    names: frozenset[str]
-
-
-@lru_cache(maxsize=4096)
-def mentioned_in(code: CodeType) -> Mentioned:
-    """Return the names that code mentions, without functions inside it, which run by themselves."""
-    found: dict[str, set[str]] = {"variables": set(), "imports": set()}
-    high = 0
-    for opcode, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        argument = high | low
-        high = argument << 8 if opcode == EXTENDED_ARG else 0
-        kind = _KINDS.get(opcode)
-        if kind is not None:
-            # The lowest bit says how LOAD_GLOBAL calls.
-            found[kind].add(code.co_names[argument >> 1 if opcode == _LOAD_GLOBAL else argument])
-    return Mentioned(frozenset(found["variables"]), frozenset(found["imports"]), frozenset(code.co_names))
-
-
-_LOAD_GLOBAL = opmap["LOAD_GLOBAL"]
-_KINDS = {
-    _LOAD_GLOBAL: "variables",
-    **{opmap[name]: "variables" for name in ("LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")},
-    opmap["IMPORT_NAME"]: "imports",
-}
 
 
 def _is_of_torch(kind: type) -> bool:

@@ -68,7 +68,12 @@ _SIZES = Order(
 _CAPTURED = Order(
     "flashlight.captured",
     (
-        ("flashlight.captured.structures", "flashlight.captured.named_sizes", "flashlight.captured.cells"),
+        (
+            "flashlight.captured.structures",
+            "flashlight.captured.named_sizes",
+            "flashlight.captured.cells",
+            "flashlight.captured.mentioned",
+        ),
         ("flashlight.captured.templates", "flashlight.captured.reachable"),
         ("flashlight.captured.paths", "flashlight.captured.python_state"),
         ("flashlight.captured.recordings",),

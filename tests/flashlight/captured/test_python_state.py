@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import random
 import sys
@@ -10,7 +11,6 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,7 @@ _CHANGES: dict[str, Callable[[_Model], object]] = {
     "hook": lambda model: model.layers.register_forward_hook(_tripled),
     "hook before": lambda model: model.layers.register_forward_pre_hook(lambda _, given: (given[0] * 3,)),
     "loaded": _doubled,
-    "loaded and assigned": partial(_doubled, assign=True),
+    "loaded and assigned": functools.partial(_doubled, assign=True),
     "parameter": lambda model: setattr(model.linear, "weight", nn.Parameter(torch.ones(4, 4))),
     "data of a parameter": lambda model: setattr(model.linear.weight, "data", torch.ones(4, 4)),
     "parameter in place": lambda model: model.linear.weight.data.mul_(2),
@@ -240,7 +240,7 @@ def test_objects_of_functions_are_followed() -> None:
     def given(x: torch.Tensor, config: Any) -> torch.Tensor:
         return x * config.scale  # type: ignore[no-any-return]
 
-    functions = [lambda x: inner(x), Callable_(), Callable_().method, partial(given, config=config)]
+    functions = [lambda x: inner(x), Callable_(), Callable_().method, functools.partial(given, config=config)]
     captured = [flashlight.capture(function) for function in functions]
     taking = flashlight.capture(lambda x, function: function(x))
     for value in (2.0, 3.0, 3.0):
@@ -249,6 +249,28 @@ def test_objects_of_functions_are_followed() -> None:
             assert function(x).tolist() == [value, value]
         assert taking(x, inner).tolist() == [value, value]
     assert [each.traces for each in (*captured, taking)] == [2] * 5
+
+
+def test_functions_behind_decorators_are_followed() -> None:
+    scales, model, x = {"a": 2.0}, _Model(), torch.randn(2, 4)
+
+    @torch.no_grad()
+    def decorated(x: torch.Tensor) -> torch.Tensor:
+        return x * scales["a"]
+
+    @functools.wraps(decorated)
+    def wrapped(*args: Any) -> Any:
+        return decorated(*args)
+
+    inner = flashlight.capture(model)
+    functions = [decorated, wrapped, lambda x: inner(x), torch.compile(model, backend="eager")]
+    captured = [flashlight.capture(function) for function in functions]
+    for value in (2.0, 3.0, 3.0):
+        scales["a"] = model.config.scale = value
+        expected = [x * value, x * value, model(x).detach(), model(x).detach()]
+        for function, output in zip(captured, expected, strict=True):
+            torch.testing.assert_close(function(x), output, atol=1e-4, rtol=1e-4)
+    assert [each.evaluations for each in captured] == [1, 1, 1, 1]
 
 
 class _Argument:
