@@ -83,7 +83,8 @@ def save_parameters(path: str | Path, module: torch.nn.Module, metadata: Mapping
 
     metadata: texts to keep beside them
 
-    Raises:  OperandError: no module was given; ParameterError: a lazy module has not seen its first input, or has nothing to save
+    Raises:  OperandError: no module was given; ParameterError: a lazy module has not seen its first input, or has nothing to save;
+             DtypeError: the files have no such dtype
     """
     from safetensors.torch import save_file
 
@@ -95,7 +96,14 @@ def save_parameters(path: str | Path, module: torch.nn.Module, metadata: Mapping
             f"save_parameters: {type(module).__name__} has no parameters or buffers; expected a module that has; give the module that "
             "holds them"
         )
-    save_file(values, str(path), metadata=None if metadata is None else dict(metadata))
+    try:
+        save_file(values, str(path), metadata=None if metadata is None else dict(metadata))
+    except KeyError as error:
+        names = [name for name, value in values.items() if value.dtype in error.args]
+        raise DtypeError(
+            f"save_parameters: {', '.join(names[:5])} have the dtype {error}; expected dtypes that safetensors files have; convert them or "
+            "use torch.save"
+        ) from error
 
 
 def load_parameters(path: str | Path, module: torch.nn.Module) -> None:

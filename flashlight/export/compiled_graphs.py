@@ -120,7 +120,13 @@ class Layout:
         if tensor.stride() == self.strides or tensor.numel() == 0:
             return tensor
         made = torch.empty_strided(self.shape, self.strides, dtype=tensor.dtype, device=tensor.device)
-        return made.copy_(tensor)
+        return self.filled(made, tensor)
+
+    def filled(self, made: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+        """Write the values into a tensor of this layout; of an expanded axis, whose elements lie in one place, the first."""
+        first = tuple(slice(None, 1) if step == 0 else slice(None) for step in self.strides)
+        made[first].copy_(tensor[first])
+        return made
 
 
 def _groups_of(fakes: Sequence[torch.Tensor]) -> list[list[int]]:
@@ -138,8 +144,5 @@ def _on_one_memory(tensors: Sequence[torch.Tensor], layouts: Sequence[Layout]) -
     for tensor, layout in zip(tensors, layouts, strict=True):
         view = torch.empty(0, dtype=layout.dtype, device=tensor.device)
         view.set_(memory.untyped_storage(), layout.offset, layout.shape, layout.strides)
-        # Of an expanded view one element of those that lie in one place.
-        first = tuple(slice(None, 1) if step == 0 else slice(None) for step in layout.strides)
-        view[first].copy_(tensor[first])
-        made.append(view)
+        made.append(layout.filled(view, tensor))
     return made

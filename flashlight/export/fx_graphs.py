@@ -102,10 +102,24 @@ class GraphBuilder(torch.fx.Interpreter):
         fake_args, fake_kwargs = _mapped((args, kwargs), lambda each: each.fake)
         call = Call(operation, fake_args, fake_kwargs)
         with self._mode:
+            if operation in _CHECKS:
+                return None
             if operation in OWN_DECOMPOSITIONS:
                 return self._decomposed(call, args, kwargs)
+            if traits.is_random and traits.row is not None and _drops_nothing(call):
+                return self._by_row(call, traits.row, args, kwargs)
             if traits.is_random:
-                return self._draw(call, args, kwargs)
+                # Of attention, whose parts draw where it drops.
+                is_whole = operation._can_decompose() and not traits.writes
+                return self._decomposed(call, args, kwargs) if is_whole else self._draw(call, args, kwargs)
+            if traits.reads_values and traits.row is None:
+                raise UnsupportedOperationError(
+                    self._message(
+                        call,
+                        "reads values, which a graph does not know; expected sizes and conditions that depend on shapes; "
+                        "compute it before the program is made, or use torch.where and masks",
+                    )
+                )
             if traits.writes:
                 raise UnsupportedOperationError(
                     self._message(call, "writes to a tensor, which a graph of values cannot")
@@ -229,6 +243,29 @@ def build_graph(
 def graph_input(fake: torch.Tensor, label: str | None) -> GraphTensor:
     """Return a tensor that a run gives."""
     return GraphTensor(fake, placeholder(tensor_type(tuple(fake.shape), numpy_dtype(fake.dtype)), label))
+
+
+def _drops_nothing(call: Call) -> bool:
+    """Return whether an operation that may drop elements is called without: attention in evaluation."""
+    names = [argument.name for argument in call.operation._schema.arguments]
+    if "dropout_p" not in names:
+        return False
+    position = names.index("dropout_p")
+    given = call.arguments[position] if position < len(call.arguments) else call.keywords.get("dropout_p", 0.0)
+    return bool(given == 0)
+
+
+# What torch checks when an exported program runs: dtypes that it has, and conditions of its author.
+_CHECKS = frozenset(
+    (
+        torch.ops.aten._assert_tensor_metadata.default,
+        torch.ops.aten._assert_async.default,
+        torch.ops.aten._assert_async.msg,
+        torch.ops.aten._assert_scalar.default,
+        torch.ops.aten.sym_constrain_range.default,
+        torch.ops.aten.sym_constrain_range_for_size.default,
+    )
+)
 
 
 def _is_tensor(leaf: Any) -> bool:

@@ -188,3 +188,12 @@ def test_what_has_no_parameters_to_save_is_an_error(tmp_path: Path) -> None:
         flashlight.put_parameters(torch.nn.Linear, {})  # type: ignore[arg-type]  # the error
     with pytest.raises(ParameterError, match="save_parameters: weight of LazyLinear has no shape"):
         flashlight.save_parameters(tmp_path / "model.safetensors", torch.nn.LazyLinear(2))
+
+
+def test_a_dtype_that_the_files_do_not_have_is_named(tmp_path: Path) -> None:
+    module = torch.nn.Module()
+    module.register_buffer("phases", torch.ones(2, dtype=torch.complex128))
+    with pytest.raises(
+        DtypeError, match="phases have the dtype torch.complex128; expected dtypes that safetensors files have"
+    ):
+        flashlight.save_parameters(tmp_path / "file.safetensors", module)

@@ -231,3 +231,18 @@ def test_outputs_that_are_views_of_each_other_share_memory() -> None:
                 assert mine.stride() == torchs.stride()
             write(found)
             write(expected)
+
+
+def test_attention_is_part_of_the_program() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(x, x, x) + 1
+
+    compiled = torch.compile(function, backend="composit")
+    first, second = (torch.randn(2, 2, 5, 8).requires_grad_() for _ in range(2))
+    second.data.copy_(first.data)
+    function(first).sum().backward()
+    with count_evaluations() as counts:
+        compiled(second).sum().backward()
+    torch.testing.assert_close(second.grad, first.grad, atol=1e-5, rtol=1e-5)
+    # Forward and backward: torch ran no part of it as a draw.
+    assert counts.runs == 2

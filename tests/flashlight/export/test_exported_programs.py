@@ -83,3 +83,72 @@ def test_what_draws_and_what_is_no_program_are_errors() -> None:
         flashlight.from_export(program)
     with pytest.raises(OperandError, match="expected a program of torch.export"):
         flashlight.from_export(torch.nn.Linear(1, 1))
+
+
+class _Attending(torch.nn.Module):
+    """Attention, of which torch's rule says that it draws, and a conversion, before which an exported program checks dtypes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        heads = x.unflatten(-1, (2, -1)).transpose(1, 2)
+        attended = torch.nn.functional.scaled_dot_product_attention(heads, heads, heads, is_causal=True)
+        places = torch.arange(x.shape[0] * 2 + 1)[: x.shape[0]].float()
+        return attended.transpose(1, 2).flatten(-2) + places[:, None, None] / (x.shape[0] + 1)
+
+
+@pytest.mark.parametrize("is_decomposed", [False, True])
+def test_attention_without_dropout_and_checks_of_dtypes_come_over(is_decomposed: bool) -> None:
+    model, x = _Attending(), torch.randn(3, 5, 8)
+    sizes = {"x": {0: torch.export.Dim("batch", min=2)}}
+    program = torch.export.export(model, (x,), dynamic_shapes=sizes)
+    graph = flashlight.from_export(program.run_decompositions() if is_decomposed else program)
+    new = torch.randn(3, 5, 8)
+    found = composit.evaluate(graph.outputs, inputs={"x": new})
+    torch.testing.assert_close(torch.from_numpy(found), model(new), atol=1e-5, rtol=1e-5)
+
+
+class _Counting(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.ones(4))
+        self.register_buffer("count", torch.zeros((), dtype=torch.long))
+
+    def forward(
+        self, x: torch.Tensor, more: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, list[torch.Tensor]]]:
+        self.total.mul_(0.5).add_(x.sum(0))
+        self.count += 1
+        more["y"].add_(1)
+        return self.total * self.count, {"list": [more["y"] * 2]}
+
+
+def test_buffers_and_inputs_that_are_written_to_have_new_values() -> None:
+    model, x, y = _Counting(), torch.randn(3, 4), torch.ones(2)
+    graph = flashlight.from_export(torch.export.export(model, (x, {"y": y.clone()})))
+    output, rest = model(x, {"y": y})
+    found = composit.evaluate(graph.outputs)
+    torch.testing.assert_close(torch.from_numpy(found[0]), output)
+    torch.testing.assert_close(torch.from_numpy(found[1]["list"][0]), rest["list"][0])
+    updated = composit.evaluate(dict(graph.updated))
+    torch.testing.assert_close(torch.from_numpy(updated["total"]), model.total)
+    assert updated["count"] == 1
+    assert len(updated) == 3
+
+
+class _Selecting(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.nonzero()
+
+
+class _Picking(torch.nn.Module):
+    def forward(self, x: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        position = at.item()
+        torch._check(position >= 0)
+        torch._check(position < 3)
+        return x[position]
+
+
+def test_a_program_that_reads_values_says_so() -> None:
+    x = torch.ones(3, 4)
+    for model, args in ((_Selecting(), (x,)), (_Picking(), (x, torch.tensor(1)))):
+        with pytest.raises(UnsupportedOperationError, match="reads values, which a graph does not know; expected"):
+            flashlight.from_export(torch.export.export(model, args))

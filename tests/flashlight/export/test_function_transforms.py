@@ -16,6 +16,9 @@ import flashlight
 from composit.errors import DtypeError, OperandError, ShapeError
 from flashlight.tracer import trace
 
+# torch's own, of the rules of forward mode that it loads.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+
 
 def _pair(backend: str = "numpy", dtype: torch.dtype = torch.float32) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
