@@ -120,7 +120,7 @@ def cell_of_attributes(where: str, owner: object, names: Sequence[str]) -> Cell:
     return Cell(where, [f".{name}" for name in names], read, read())
 
 
-def _stored(owner: object, name: str) -> Any:
+def _stored(owner: object, name: str) -> object:
     try:
         return object.__getattribute__(owner, name)
     except AttributeError:

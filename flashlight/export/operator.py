@@ -106,7 +106,9 @@ class _Transformed(torch.autograd.Function):
         return tuple(next(found) if position in floating else None for position in range(len(zeros)))
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], key: str, *tensors: torch.Tensor) -> Any:
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], key: str, *tensors: torch.Tensor
+    ) -> tuple[tuple[torch.Tensor, ...], tuple[int, ...]]:
         """Return the outputs for each of a batch, one after the other."""
         rows = []
         for position in range(info.batch_size):

@@ -1,4 +1,7 @@
-"""`Metadata`: shape, strides and offset of a tensor, as numbers and expressions of sizes. It has no memory."""
+"""`Metadata`: shape, strides and offset of a tensor, as numbers and expressions of sizes. It has no memory.
+
+A length is an int, or one of torch's symbolic integers; mypy's stubs know no arithmetic of both, so that it is Any here.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,7 @@ import torch
 
 from flashlight.sizes.symbols import SYMBOLIC
 
-Length = Any  # a number or one of torch's symbolic ones
-
-
-Strides = tuple[Length, ...] | Callable[[], tuple[Length, ...]] | None
+Strides = tuple[Any, ...] | Callable[[], tuple[Any, ...]] | None
 
 
 class Metadata:
@@ -26,11 +26,11 @@ class Metadata:
 
     def __init__(
         self,
-        shape: Sequence[Length],
+        shape: Sequence[Any],
         dtype: torch.dtype,
         device: torch.device,
         strides: Strides = None,
-        offset: Length = 0,
+        offset: Any = 0,
         order: tuple[int, ...] | None = None,
         fake: torch.Tensor | None = None,
     ) -> None:
@@ -41,7 +41,7 @@ class Metadata:
         self.order = order
         self.offset = offset
         self.fake = fake
-        self._numel: Length = None
+        self._numel: Any = None
         self._key: Hashable = None
 
     @classmethod
@@ -50,14 +50,14 @@ class Metadata:
         return cls(fake.shape, fake.dtype, fake.device, fake.stride(), fake.storage_offset(), None, fake)
 
     @property
-    def strides(self) -> tuple[Length, ...]:
+    def strides(self) -> tuple[Any, ...]:
         """The strides, as numbers and expressions."""
         if not isinstance(self._strides, tuple):
             self._strides = self._strides() if self._strides is not None else strides_in(self.order, self.shape)
         return self._strides
 
     @property
-    def numel(self) -> Length:
+    def numel(self) -> Any:
         """How many elements there are."""
         if self._numel is None:
             self._numel = 1
@@ -73,7 +73,7 @@ class Metadata:
             self._key = keys_of(self.shape), self.dtype, self.device, layout, key_of(self.offset)
         return self._key
 
-    def strides_by(self, number: Callable[[Length], int]) -> tuple[int, ...]:
+    def strides_by(self, number: Callable[[Any], int]) -> tuple[int, ...]:
         """Return the strides in numbers, where a function gives the number for an expression."""
         if self.order is None:
             return tuple(map(number, self.strides))
@@ -91,10 +91,10 @@ class Metadata:
         return fake
 
 
-def strides_in(order: Sequence[int] | None, shape: Sequence[Length]) -> tuple[Length, ...]:
+def strides_in(order: Sequence[int] | None, shape: Sequence[Any]) -> tuple[Any, ...]:
     """Return the strides of a tensor without gaps, whose axes lie in this order, or in C order."""
-    strides: list[Length] = [1] * len(shape)
-    step: Length = 1
+    strides: list[Any] = [1] * len(shape)
+    step: Any = 1
     for axis in reversed(range(len(shape)) if order is None else order):
         strides[axis] = step
         step = step * shape[axis]
@@ -110,17 +110,17 @@ def order_of(tensor: torch.Tensor) -> tuple[int, ...] | None:
     return order if strides_in(order, tensor.shape) == strides else None
 
 
-def key_of(length: Length) -> Hashable:
+def key_of(length: Any) -> Hashable:
     """Return what is equal for equal expressions, and for equal numbers."""
     key: Hashable = length.node.expr if isinstance(length, SYMBOLIC) else length
     return key
 
 
-def keys_of(lengths: Sequence[Length]) -> tuple[Hashable, ...]:
+def keys_of(lengths: Sequence[Any]) -> tuple[Hashable, ...]:
     """Return the keys of several lengths."""
     return tuple(map(key_of, lengths))
 
 
-def are_equal(length: Length, other: Length) -> bool:
+def are_equal(length: Any, other: Any) -> bool:
     """Return whether two lengths are the same number or expression; nothing is noted."""
     return length is other or key_of(length) == key_of(other)

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import torch
 from torch._ops import OpOverload, OpOverloadPacket
 
-from flashlight.sizes.metadata import Length, Metadata, are_equal
+from flashlight.sizes.metadata import Metadata, are_equal
 
 aten = torch.ops.aten
-Shape: TypeAlias = tuple[Length, ...]
+Shape: TypeAlias = tuple[Any, ...]
 Shapes: TypeAlias = list[Shape] | None
 Rule: TypeAlias = Callable[..., Shapes]
 
@@ -63,7 +63,7 @@ def _embedding(weight: Metadata, at: Metadata, *_: Any, **__: Any) -> Shapes:
     return [(*at.shape, weight.shape[1])]
 
 
-def _layer_norm(x: Metadata, normalized: Sequence[Length], *_: Any) -> Shapes:
+def _layer_norm(x: Metadata, normalized: Sequence[Any], *_: Any) -> Shapes:
     kept = len(x.shape) - len(normalized)
     statistics = (*x.shape[:kept], *(1 for _ in normalized))
     return [x.shape, statistics, statistics]
@@ -74,7 +74,7 @@ def _batch_norm(x: Metadata, weight: Any, bias: Any, mean: Any, variance: Any, i
     return [x.shape, statistics, statistics]
 
 
-def _view(x: Metadata, shape: Sequence[Length]) -> Shapes:
+def _view(x: Metadata, shape: Sequence[Any]) -> Shapes:
     unknown = [axis for axis, length in enumerate(shape) if isinstance(length, int) and length < 0]
     if not unknown:
         return [tuple(shape)]
@@ -82,7 +82,7 @@ def _view(x: Metadata, shape: Sequence[Length]) -> Shapes:
     return None if rest is None else [tuple(rest if axis in unknown else length for axis, length in enumerate(shape))]
 
 
-def _quotient(lengths: Sequence[Length], divisors: Sequence[Length]) -> Length | None:
+def _quotient(lengths: Sequence[Any], divisors: Sequence[Any]) -> Any | None:
     """Return the product of lengths by that of divisors, None where it is not clear that no rest is left."""
     left = list(lengths)
     number = 1
@@ -97,14 +97,14 @@ def _quotient(lengths: Sequence[Length], divisors: Sequence[Length]) -> Length |
     known = prod(length for length in left if isinstance(length, int))
     if known % number:
         return None
-    product: Length = known // number
+    product: Any = known // number
     for length in left:
         if not isinstance(length, int):
             product = length if isinstance(product, int) and product == 1 else product * length
     return product
 
 
-def _filled(shape: Sequence[Length], *_: Any, **__: Any) -> Shapes:
+def _filled(shape: Sequence[Any], *_: Any, **__: Any) -> Shapes:
     return [tuple(shape)]
 
 
@@ -113,7 +113,7 @@ def _concatenate(parts: Sequence[Metadata], axis: int = 0) -> Shapes:
     rank = len(shapes[0])
     if any(len(shape) != rank for shape in shapes):
         return None
-    total: Length = 0
+    total: Any = 0
     for shape in shapes:
         total = total + shape[axis]
     at = axis % rank
@@ -143,7 +143,7 @@ def _scalar(x: Metadata, **_: Any) -> Shapes:
     return [()]
 
 
-def _pad(x: Metadata, pad: Sequence[Length], *_: Any) -> Shapes:
+def _pad(x: Metadata, pad: Sequence[Any], *_: Any) -> Shapes:
     shape = list(x.shape)
     for position in range(len(pad) // 2):
         before, after = pad[2 * position : 2 * position + 2]
@@ -212,10 +212,10 @@ class ViewOf:
 
     shape: Shape
     strides: Callable[[], Shape]
-    offset: Length = 0
+    offset: Any = 0
 
 
-def _expand(x: Metadata, shape: Sequence[Length], **_: Any) -> ViewOf:
+def _expand(x: Metadata, shape: Sequence[Any], **_: Any) -> ViewOf:
     new = len(shape) - len(x.shape)
     own = (*((1,) * new), *x.shape)
     is_own = [isinstance(length, int) and length < 0 for length in shape]
@@ -267,11 +267,11 @@ def _slice(x: Metadata, axis: int = 0, start: Any = None, end: Any = None, step:
 _NO_END = 2**62
 
 
-def _from_start(position: Length, length: Length) -> Length:
+def _from_start(position: Any, length: Any) -> Any:
     return length + position if isinstance(position, int) and position < 0 else position
 
 
-def _select(x: Metadata, axis: int, position: Length) -> ViewOf:
+def _select(x: Metadata, axis: int, position: Any) -> ViewOf:
     at = axis % len(x.shape)
     offset = x.strides[at] * _from_start(position, x.shape[at])
     return ViewOf((*x.shape[:at], *x.shape[at + 1 :]), lambda: (*x.strides[:at], *x.strides[at + 1 :]), offset)

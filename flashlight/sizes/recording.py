@@ -55,7 +55,7 @@ _OF_MEMORY = frozenset(
 )
 
 
-def _ordinary(leaf: Any) -> Any:
+def _ordinary(leaf: Any) -> object:
     """Return what torch computes with: the tensor behind a sized one, the number behind an expression."""
     return leaf.sizing.ordinary if isinstance(leaf, SizedTensor) else known_value(leaf)
 

@@ -6,6 +6,7 @@ Without autograd the dispatcher is asked below it, where nothing was taken apart
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any
 
@@ -30,14 +31,15 @@ def whole_patches() -> tuple[Patch, ...]:
     return tuple(Patch(torch._VF, name, _calling) for name in _NAMES)
 
 
-def below_autograd() -> Any:  # Any: a guard of torch's C++, without stubs
+def below_autograd() -> AbstractContextManager[None]:
     """Return a context in which the dispatcher takes no operation apart for autograd."""
-    return torch._C._AutoDispatchBelowAutograd()
+    guard: AbstractContextManager[None] = torch._C._AutoDispatchBelowAutograd()
+    return guard
 
 
 def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
-    def call(*args: Any) -> Any:
+    def call(*args: Any) -> object:
         if not _is_recorded_whole(args):
             return original(*args)
         with below_autograd():
