@@ -8,6 +8,8 @@ import pytest
 
 import composit as cnp
 import mosaic
+from composit import nn
+from composit.nn import chain_rule
 from tests.mosaic.comparison import assert_same_values, check, tensor, tensors
 
 
@@ -47,6 +49,16 @@ def test_a_chain_of_two_hundred_additions_is_a_few_kernels() -> None:
     for _ in range(200):
         y = y + x
     assert len(kernels_of(y, [x])) <= 3
+
+
+def test_the_derivative_of_group_norm_stores_nothing_else_as_large_as_its_operand() -> None:
+    x, weight, bias, cotangent = tensors([(4, 16, 12, 12), (16,), (16,), (4, 16, 12, 12)])
+    gradients = chain_rule({nn.group_norm(x, weight, bias, num_groups=4): cotangent}, [x, weight, bias])
+    check(*gradients)
+    (text,) = [
+        each.text for each in mosaic.stages(gradients, inputs=[x, weight, bias, cotangent]) if each.name == "schedule"
+    ]
+    assert len(re.findall(r"^    temporary_\d+\[[^\]]*(?:144|576)\] =", text, re.MULTILINE)) == 1
 
 
 def test_softmax_is_one_kernel() -> None:

@@ -85,12 +85,37 @@ class NormalizeAffineGradient(Composition):
 
     def compose(self, xp: Namespace, *operands: Value) -> tuple[Value, Value, Value]:
         g, x, mean, factor, weight = operands
+        shared = self._shared_axes(xp.ndim(x), xp.shape(weight))
+        if shared:
+            return self._of_sums(xp, shared, *operands)
         scaled, negated = g * weight, -mean
         # x - mean is written in three ways: of one node with three users a compiler would store the result, as large as x.
         slope = factor * factor * factor * self._mean(xp, scaled * (x - mean))
         by_x = factor * (scaled - self._mean(xp, scaled)) + (mean - x) * slope
         by_weight = _summed_to(xp, (x + negated) * (g * factor), xp.shape(weight))
         return by_x, by_weight, _summed_to(xp, g, self.bias_shape)
+
+    def _shared_axes(self, ndim: int, weight_shape: Shape) -> Axes:
+        """Return the axes along which the mean is taken and one weight and one bias belong to all elements."""
+        lengths = [(1,) * (ndim - len(shape)) + tuple(shape) for shape in (weight_shape, self.bias_shape)]
+        return tuple(axis for axis in self.axes if all(each[axis] == 1 for each in lengths))
+
+    def _of_sums(
+        self, xp: Namespace, shared: Axes, g: Value, x: Value, mean: Value, factor: Value, weight: Value
+    ) -> tuple[Value, Value, Value]:
+        """Return the results from two sums along the axes that share a weight: all other sums are sums of these.
+
+        In group norm these are sums of channels: x and g are read once for them, and once for the cotangent of x.
+        """
+        others, count = tuple(axis for axis in self.axes if axis not in shared), count_along(xp.shape(x), self.axes)
+        of_g, of_products = (xp.sum(each, axis=shared, keepdims=True) for each in (g, g * (x - mean)))
+        along_g, along_products = (
+            (xp.sum(each, axis=others, keepdims=True) if others else each) / count
+            for each in (of_g * weight, of_products * weight)
+        )
+        by_x = factor * (g * weight - along_g) + (mean - x) * (factor * factor * factor * along_products)
+        by_weight = _summed_to(xp, of_products * factor, xp.shape(weight))
+        return by_x, by_weight, _summed_to(xp, of_g, self.bias_shape)
 
     def _centred(self, xp: Namespace, g: Value, y: Value) -> Value:
         return g - self._mean(xp, g) - y * self._mean(xp, g * y)
