@@ -224,7 +224,9 @@ class TracedTensor(TensorAttribute):
 
     def _remember(self, handle: LazyTensor) -> None:
         start = (weakref.ref(handle.node), handle.output_index)
-        older = [each for each in self.starts if each[0]() is not None and each != start]
+        # By identity: an equal node with another label may be all that is left of the input when the other one dies.
+        alive = [(each, each[0]()) for each in self.starts]
+        older = [each for each, node in alive if node is not None and (node is not handle.node or each[1] != start[1])]
         self.starts = (start, *older[: MAX_STARTS - 1])
 
     def starts_for_other_memory(self, trace: TraceRecord) -> tuple[tuple[weakref.ref[Node], int], ...]:

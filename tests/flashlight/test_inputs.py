@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -61,3 +63,15 @@ def test_replaced_parameter_data_is_noticed(model: Classifier, x: torch.Tensor) 
     with trace():
         output = model(x)
     np.testing.assert_allclose(cnp.evaluate(output), model(x).detach().numpy(), rtol=1e-6)
+
+
+def test_an_input_is_found_when_the_graph_that_named_it_last_is_gone() -> None:
+    model, x, new = torch.nn.Linear(4, 3), torch.randn(2, 4), torch.randn(2, 4)
+    with torch.no_grad(), trace():
+        first = x * 2
+    with torch.no_grad(), trace():
+        # It gets the name of an argument on the way.
+        second = x + 1, model(x)
+    del second
+    gc.collect()
+    np.testing.assert_allclose(cnp.evaluate(first, inputs={x: new}), new * 2)
