@@ -108,12 +108,6 @@ ROWS: dict[str, tuple[str, Mapping[str, Any], Mapping[str, Make]]] = {
          "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 12, "layers_per_block": 1, "num_frames": 2},
         {"sample": normal(1, 2, 8, 8, 8), "timestep": STEP, "encoder_hidden_states": normal(1, 1, 16), "added_time_ids": normal(1, 3)},
     ),
-    "unet of kandinsky": (
-        "Kandinsky3UNet",
-        {"time_embedding_dim": 16, "groups": 4, "attention_head_dim": 4, "layers_per_block": 1, "block_out_channels": (16, 16, 16, 16),
-         "cross_attention_dim": 16, "encoder_hid_dim": 16},
-        {**GUIDED, "encoder_attention_mask": lambda g: torch.zeros(2, 1, 5)},
-    ),
     "cascade": (
         "StableCascadeUNet",
         {"in_channels": 4, "out_channels": 4, "timestep_ratio_embedding_dim": 8, "conditioning_dim": 16, "block_out_channels": (16, 16),
