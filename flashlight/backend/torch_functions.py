@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from composit.nn.operations.convolution import Convolution, FilterGradient, TransposedConvolution
 from composit.nn.operations.half_precision import RoundToBfloat16, RoundToFloat16
 from composit.numpy.calls.expressions import SameValue
 from composit.numpy.creation.from_nothing import Full
@@ -19,7 +20,7 @@ from composit.numpy.elementwise.casting import Astype
 from composit.numpy.elementwise.conditional import Where
 from composit.numpy.elementwise.functions import Elementwise, ElementwiseFunction
 from composit.numpy.indexing.advanced_indices import AdvancedIndex
-from composit.numpy.indexing.taking import Take, TakeAlongAxis
+from composit.numpy.indexing.taking import Take, TakeAlongAxis, TakeAlongAxisAdjoint
 from composit.numpy.manipulation.broadcasting import BroadcastTo
 from composit.numpy.manipulation.joining import Concatenate, Split, Stack
 from composit.numpy.manipulation.reshaping import ExpandDims, Reshape, Squeeze, Transpose
@@ -247,6 +248,70 @@ def _(operation: TakeAlongAxis, operands: Types, results: Types) -> Run | None:
     return lambda x, indices: torch.gather(
         x, axis, _places(torch.where(indices < 0, indices + length, indices), length)
     )
+
+
+@torch_callable.register
+def _(operation: TakeAlongAxisAdjoint, operands: Types, results: Types) -> Run | None:
+    axis, shape, (g, indices) = operation.axis, operation.shape, operands
+    length = shape[axis]
+    others = shape[:axis] + shape[axis + 1 :]
+    if g.shape != indices.shape or others != indices.shape[:axis] + indices.shape[axis + 1 :] or g.dtype.kind == "b":
+        return None
+
+    def run(g: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        check_bounds(indices, length)
+        places = torch.where(indices < 0, indices + length, indices).long()
+        return torch.zeros(shape, dtype=g.dtype).scatter_add_(axis, places, g)
+
+    return run
+
+
+def _is_torchs_convolution(types: Types) -> bool:
+    """Whether torch computes these convolutions: of one to three spatial axes, in single or double precision, not empty."""
+    return all(3 <= len(each.shape) <= 5 and each.size and each.dtype.char in "fd" for each in types)
+
+
+@torch_callable.register
+def _(operation: Convolution, operands: Types, results: Types) -> Run | None:
+    if not _is_torchs_convolution((*operands, *results)):
+        return None
+    strides, dilation, groups = operation.strides, operation.dilation, operation.groups
+    none = (0,) * len(strides)
+    return lambda x, filters: torch.convolution(x, filters, None, strides, none, dilation, False, none, groups)
+
+
+@torch_callable.register
+def _(operation: TransposedConvolution, operands: Types, results: Types) -> Run | None:
+    if not _is_torchs_convolution((*operands, *results)):
+        return None
+    strides, dilation, groups = operation.strides, operation.dilation, operation.groups
+    positions, kernel = operands[0].shape[2:], operands[1].shape[2:]
+    # torch asks how much longer the result is than what its windows reach.
+    rest = tuple(
+        length - (count - 1) * step - apart * (taps - 1) - 1
+        for length, count, step, apart, taps in zip(
+            operation.lengths, positions, strides, dilation, kernel, strict=True
+        )
+    )
+    none = (0,) * len(strides)
+    return lambda x, filters: torch.convolution(x, filters, None, strides, none, dilation, True, rest, groups)
+
+
+@torch_callable.register
+def _(operation: FilterGradient, operands: Types, results: Types) -> Run | None:
+    if not _is_torchs_convolution((*operands, *results)):
+        return None
+    strides, dilation, groups, shape = operation.strides, operation.dilation, operation.groups, results[0].shape
+    none = (0,) * len(strides)
+
+    def run(x: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        filters = torch.empty(shape, dtype=x.dtype)  # only its shape is read
+        wanted = (False, True, False)
+        how = (None, strides, none, dilation, False, none, groups, wanted)
+        gradient: torch.Tensor = torch.ops.aten.convolution_backward(g, x, filters, *how)[1]
+        return gradient
+
+    return run
 
 
 def _places(indices: torch.Tensor, length: int) -> torch.Tensor:

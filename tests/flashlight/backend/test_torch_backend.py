@@ -14,8 +14,11 @@ import pytest
 import torch
 
 import composit as cnp
+from composit.apply import apply
 from composit.errors import ParameterError
 from composit.evaluation import clear_prepared_programs
+from composit.nn.operations.convolution import Convolution, FilterGradient, TransposedConvolution
+from composit.numpy.indexing.taking import TakeAlongAxisAdjoint
 from flashlight.backend import TorchBackend
 from flashlight.backend.torch_functions import check_bounds
 from flashlight.conversion import array_of, tensor_of
@@ -33,6 +36,43 @@ def test_an_operation_that_torch_has_not_runs_through_numpy() -> None:
     value = cnp.evaluate(cnp.gcd(x + 3, 6) * 2, backend="torch")
     np.testing.assert_array_equal(value, [12, 4, 6])
     assert value.dtype == np.int64
+
+
+_CONVOLUTIONS: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
+    ((2, 4, 9), (6, 4, 3), {"strides": 2, "padding": 1}),
+    ((2, 4, 9, 8), (6, 2, 3, 2), {"strides": (2, 1), "dilation": (1, 2), "groups": 2, "padding": 1}),
+    ((2, 4, 10, 9), (6, 4, 2, 3), {"strides": 3}),  # rows and columns that no window reaches
+    ((2, 4, 7, 6, 5), (3, 4, 3, 2, 2), {"strides": 2}),
+    ((0, 4, 7, 6), (3, 4, 3, 2), {}),
+)
+
+
+@pytest.mark.parametrize(("shape", "kernel", "options"), _CONVOLUTIONS)
+def test_torch_computes_convolutions_and_their_derivatives(
+    shape: tuple[int, ...], kernel: tuple[int, ...], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    x, filters = cnp.asarray(rng.normal(size=shape)), cnp.asarray(rng.normal(size=kernel))
+    value = cnp.nn.convolution(x, filters, **options)
+    gradients = cnp.nn.chain_rule({cnp.sum(value * value): 1.0}, [x, filters])
+    second = cnp.nn.chain_rule({sum(cnp.sum(each * each) for each in gradients): 1.0}, [x, filters])
+    expected = cnp.evaluate(value, *gradients, *second)
+    if x.size:
+        for kind in (Convolution, TransposedConvolution, FilterGradient):
+            monkeypatch.setattr(kind, "evaluate", None)
+    found = cnp.evaluate(value, *gradients, *second, backend="torch")
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-10, strict=True)
+
+
+def test_torch_adds_at_indices_from_both_ends() -> None:
+    g, indices = cnp.asarray(np.arange(1.0, 7.0).reshape(2, 3)), cnp.asarray(np.array([[0, -1, 3], [1, 1, -4]]))
+    adjoint = TakeAlongAxisAdjoint(1, (2, 4))
+    np.testing.assert_array_equal(
+        cnp.evaluate(apply(adjoint, g, indices), backend="torch"), [[1.0, 0, 0, 5], [6, 9, 0, 0]]
+    )
+    with pytest.raises(IndexError, match="index 4 is out of bounds for axis with size 4"):
+        cnp.evaluate(apply(adjoint, g, indices + 1), backend="torch")
 
 
 def test_promotion_is_numpys() -> None:
