@@ -19,5 +19,6 @@ def remove_unused(program: IrProgram) -> IrProgram:
     for statement in reversed(program.statements):
         if any(view.buffer in needed for view in written_views(statement)):
             kept.append(statement)
-            needed.update(view.buffer for view in read_views(statement))
+            # What it fills may have been begun before: the first row of an array that a loop grows, and reads itself.
+            needed.update(view.buffer for view in (*read_views(statement), *written_views(statement)))
     return replace(program, statements=tuple(reversed(kept)))

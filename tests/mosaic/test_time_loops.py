@@ -179,6 +179,21 @@ def test_the_c_does_not_grow_with_the_length() -> None:
     assert len(sizes) == 1
 
 
+def test_a_carried_value_that_only_the_loop_reads_keeps_its_start() -> None:
+    """All that depends on the second stacked result is folded, so its array has no reader behind the loop."""
+    c, w, x = cnp.asarray(normal(2, 4)), cnp.asarray(normal(4, 4)), cnp.asarray(normal(5, 2, 4))
+
+    def step(carry: Any, x: Any) -> Any:
+        h, c = carry
+        c = cnp.tanh(x + h @ w) * c
+        h = cnp.tanh(c)
+        return (h, c), h
+
+    y = nn.scan(step, (c * 2, c), x)[1]
+    (slope,) = cnp.chain_rule({y: np.ones(y.shape)}, [x])
+    check([y, cnp.sum(slope)], [])
+
+
 def test_a_weight_is_packed_once_before_the_loop() -> None:
     w, x = cnp.asarray(normal(48, 48)), cnp.asarray(normal(5, 48, 48))
     last, _ = nn.scan(lambda h, x: rnn(h, x, w.T), np.zeros((48, 48)), x)
