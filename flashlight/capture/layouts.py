@@ -49,6 +49,19 @@ class Layout(NamedTuple):
             places += steps.reshape((-1,) + (1,) * (len(self.shape) - axis - 1))
         return places
 
+    @property
+    def overlaps_itself(self) -> bool:
+        """Whether two elements lie in one place, as in an expanded tensor."""
+        if not math.prod(self.shape):
+            return False
+        reach = 1
+        for stride, length in sorted(zip(self.strides, self.shape, strict=True)):
+            if length > 1 and stride < reach:
+                # Strides that interleave may still keep the elements apart.
+                return np.unique(self.addresses()).size < math.prod(self.shape)
+            reach += stride * (length - 1)
+        return False
+
     def may_overlap(self, other: Layout) -> bool:
         """Return whether the ranges of addresses meet."""
         (first, end), (other_first, other_end) = self._range(), other._range()
@@ -98,7 +111,7 @@ def overwritten(value: LazyTensor, layout: Layout, source: LazyTensor, source_la
     if not is_taken.any():
         return value
     placed = source_layout.positions_in(layout)
-    if (placed >= 0).all():
+    if (placed >= 0).all() and not layout.overlaps_itself:
         return scatter(value, source, placed)
     elements = picked(source, np.maximum(taken, 0))
     return elements if is_taken.all() else cnp.where(is_taken, elements, value)

@@ -26,7 +26,7 @@ from composit.operation import Array, Input
 from composit.source import Source
 from composit.types import LazyTensor
 from flashlight.capture.active import active_recorder
-from flashlight.capture.layouts import Layout, address_of, layout_of
+from flashlight.capture.layouts import Layout, address_of, layout_of, overwritten
 from flashlight.capture.memory import Memory, check_same_elements, keep_memory
 from flashlight.capture.scatter import scatter
 from flashlight.capture.tensor_attributes import TensorAttribute, attach, attribute_of
@@ -273,7 +273,10 @@ class TracedTensor(TensorAttribute):
         holder, layout = self._holder(), layout_of(self._owner())
         check_same_elements(layout, holder.layout, value)
         positions = layout.positions_in(holder.layout)
-        holder.write(scatter(holder.current(), value, positions))
+        if holder.layout.overlaps_itself:
+            holder.write(overwritten(holder.current(), holder.layout, value, layout))
+        else:
+            holder.write(scatter(holder.current(), value, positions))
         if _all_differ(positions.reshape(-1)):
             self.set_written(value)
 

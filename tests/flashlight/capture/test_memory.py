@@ -95,6 +95,33 @@ def test_a_write_into_an_expanded_view_reaches_all_its_elements(position: int) -
         same(cnp.evaluate(result), result)
 
 
+EXPANDED: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
+    lambda x: x[:1].expand(3),
+    lambda x: x[:, None].expand(3, 2),
+    lambda x: torch.cat([x, x]).as_strided((3, 2), (1, 1)),
+    lambda x: torch.cat([x, x]).as_strided((2, 3), (3, 1)),
+)
+
+
+@pytest.mark.parametrize("make", EXPANDED)
+def test_a_write_into_one_element_of_an_expanded_input_reaches_all_in_its_place(
+    make: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    def program(x: torch.Tensor) -> torch.Tensor:
+        x[(1, 0)[: x.ndim]].add_(5)
+        x[(-1,) * x.ndim].mul_(2)
+        return x * 2
+
+    x, new = make(X), make(NEW)
+    given = new.clone()
+    with trace():
+        y = program(x)
+    expected = program(new)
+    same(cnp.evaluate(y), y)
+    same(cnp.evaluate(y, inputs={x: given}), expected)
+    same(mosaic.compile(y, inputs=[x])(given.numpy()), expected)
+
+
 class InPlace(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x.add_(1)
