@@ -37,9 +37,9 @@ class Draw:
         drawn: Array = self.method(self.generator, *self.args, **kwargs)
         return drawn
 
-    def gave(self, array: Array) -> bool:
-        """Return whether an input's array is what this call drew."""
-        return array is self.array or array.base is self.array
+    def gave(self, value: Array | float) -> bool:
+        """Return whether an input's value, an array or a number, is what this call drew."""
+        return value is self.array or (isinstance(value, np.ndarray) and value.base is self.array)
 
 
 @dataclass(slots=True)

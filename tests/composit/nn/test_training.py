@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import composit.numpy as cnp
 from composit.containers import map_leaves
 from composit.eager_results import strict
 from composit.errors import NoRuleError, OperandError, ParameterError, TracingError
-from composit.nn import compile_step, optimizers, value_and_grad
+from composit.nn import compile_step, dropout, optimizers, value_and_grad
 from composit.program import count_evaluations
 
 BACKENDS = ["numpy", "mosaic", "torch"]
@@ -123,6 +124,29 @@ def test_draws_are_made_anew_in_each_step_as_without_compilation(backend: str) -
     given = [compiled(np.arange(5.0)) for _ in range(5)]
     np.testing.assert_array_equal(given, expected)
     assert not np.array_equal(given[3], given[4])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
+def test_draws_are_found_beside_a_rate_that_is_a_number(backend: str) -> None:
+    optimizer, x = optimizers.adam(0.1), np.ones((4, 3))
+
+    def step_with(generator: Any) -> Callable[..., Any]:
+        def step(w: Any, state: Any) -> Any:
+            value, slope = value_and_grad(lambda w: cnp.sum(dropout(x @ w, 0.5, seed=generator) ** 2))(w)
+            (w,), state = optimizer.update([w], [slope], state)
+            return value, w, state
+
+        return step
+
+    plain, compiled = step_with(cnp.random.default_rng(3)), step_with(cnp.random.default_rng(3))
+    step = compile_step(compiled, backend=backend)
+    w = other = np.ones((3, 2))
+    state = other_state = optimizer.init([w])
+    for _ in range(4):
+        value, w, state = step(w, state)
+        expected, other, other_state = cnp.evaluate(plain(other, other_state))
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+    np.testing.assert_allclose(w, other, rtol=1e-12)
 
 
 def test_arguments_are_not_changed_and_results_are_the_callers() -> None:
