@@ -10,7 +10,8 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit.apply import apply, input_of
-from composit.errors import ParameterError, ShapeError
+from composit.errors import DtypeError, ParameterError, ShapeError
+from composit.handle import described
 from composit.nn.arguments import floating
 from composit.nn.operations.exponentials import MaskedSoftmax, Softmax
 from composit.nn.operations.random_choices import dropout
@@ -98,6 +99,11 @@ def _visible(scores: LazyTensor) -> LazyTensor:
 
 def _number_or_truth(function: str, mask: TensorLike) -> LazyTensor:
     tensor = handle_of(mask)
+    if tensor.dtype.kind in "iu":
+        raise DtypeError(
+            f"{function}: attention_mask is {described(tensor)} with dtype {tensor.dtype}; expected booleans, or floats that are added to"
+            " the scores, since 1 could mean either; write mask.astype(bool) where 1 is a key that may be looked at"
+        )
     return tensor if tensor.dtype == np.bool else floating(function, tensor, "attention_mask")
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 import composit as cnp
-from composit.errors import ParameterError, ShapeError
+from composit.errors import DtypeError, ParameterError, ShapeError
 from composit.nn import chain_rule, layers
 from tests.composit.nn.rows import Row, check_derivatives, check_in_c, check_values, identifier
 from tests.operations.sample import Maker, given, normal
@@ -217,6 +217,8 @@ def test_wrong_calls_say_what_to_do() -> None:
         attention(matrix, matrix, np.ones((5, 4)))
     with pytest.raises(ShapeError, match=r"attention_mask has shape \(2, 2\) for scores with shape \(3, 3\)"):
         attention(matrix, matrix, matrix, np.ones((2, 2)))
+    with pytest.raises(DtypeError, match="with dtype int64; expected booleans, or floats that are added to the scores"):
+        attention(matrix, matrix, matrix, np.ones((3, 3), np.int64))
     with pytest.raises(ParameterError, match="those of key and value dividing those of query"):
         attention(np.ones((3, 3, 4)), np.ones((2, 3, 4)), np.ones((2, 3, 4)), grouped_queries=True)
     weight, bias = np.ones((4, 4)), np.ones(4)
