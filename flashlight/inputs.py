@@ -37,6 +37,7 @@ class TorchInput(Input):
         """Make the input of a tensor. value: what it holds, where that is no longer in the tensor's memory."""
         super().__init__(array_of(tensor) if value is None else value, type_of(tensor))
         self._tensor: torch.Tensor | None = None
+        self._version: int | None = None
         self.sized_program: SizedProgram | None = None
         self.is_parameter = isinstance(tensor, torch.nn.Parameter)
         if value is not None:
@@ -66,6 +67,10 @@ class TorchInput(Input):
             self._bytes = self._array
             self._tensor = None
 
+    def forget_count(self) -> None:
+        """Watch the elements alone: torch is about to count an operation that changes none of them, as `t_`."""
+        self._version = None
+
     def follow(self, tensor: torch.Tensor, other: torch.Tensor) -> None:
         """Watch another tensor object on the same memory, if this one was watched."""
         if self._tensor is tensor:
@@ -75,7 +80,8 @@ class TorchInput(Input):
         """Return whether the memory holds another value than at the trace."""
         if self._tensor is None:
             return False
-        return version_of(self._tensor) != self._version or checksum(self._bytes) != self._checksum
+        is_counted = self._version is not None and version_of(self._tensor) != self._version
+        return is_counted or checksum(self._bytes) != self._checksum
 
     def read(self) -> Any:  # Any: as Input.read
         """Return the value.

@@ -260,7 +260,7 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
     reads_values = (
         torch.Tag.data_dependent_output in tags
         or torch.Tag.dynamic_output_shape in tags
-        or (_takes_tensors(schema) and not returns_tensors and operation.overloadpacket not in _KNOWN_WITHOUT_VALUES)
+        or (takes_tensors(schema) and not returns_tensors and operation.overloadpacket not in _KNOWN_WITHOUT_VALUES)
         or (is_random and operation.overloadpacket not in _DRAWS_BY_SHAPE and operation not in _DRAWS_BY_SHAPE)
     )
     can_decompose = operation._can_decompose()
@@ -280,7 +280,8 @@ def _find_traits(operation: OpOverload[..., Any]) -> Traits:
     )
 
 
-def _takes_tensors(schema: torch.FunctionSchema) -> bool:
+def takes_tensors(schema: torch.FunctionSchema) -> bool:
+    """Return whether some argument of an operation is a tensor."""
     return any("Tensor" in str(argument.type) for argument in schema.arguments)
 
 

@@ -14,7 +14,7 @@ from composit import nn
 from composit.errors import OperandError
 from flashlight.capture.attach_results import flat
 from flashlight.capture.memory import memory_of
-from flashlight.table import Traits, decomposable_forms
+from flashlight.table import Traits, decomposable_forms, takes_tensors
 
 Operator: TypeAlias = OpOverload[..., Any]
 
@@ -61,6 +61,11 @@ def decomposition_of(operation: Operator) -> Callable[..., Any] | None:
         if function is not None:
             return function
     return kernel_in_python(operation)
+
+
+def is_of_numbers(operation: Operator) -> bool:
+    """Return whether an operation of torch's computes from Python's numbers alone, as `kaiser_window`: its result is a constant."""
+    return operation.namespace in OF_TORCH and not takes_tensors(operation._schema)
 
 
 def kernel_in_python(operation: Operator) -> Callable[..., Any] | None:

@@ -93,6 +93,12 @@ class Memory:
         if isinstance(operation, TorchInput):
             self.inputs.append(weakref.ref(operation))
 
+    def forget_counts(self) -> None:
+        """Watch the elements of the inputs, not torch's count of writes: an operation moves a tensor and changes no element."""
+        for operation in (reference() for reference in self.inputs):
+            if operation is not None:
+                operation.forget_count()
+
     def was_changed(self) -> bool:
         """Return whether some living root was written to outside of traces."""
         return any(root.was_written_unseen() for root in self.roots)

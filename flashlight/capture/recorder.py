@@ -20,6 +20,7 @@ from flashlight.capture.calls import (
     OF_TORCH,
     decomposition_of,
     given_to_write,
+    is_of_numbers,
     is_on_meta,
     kernel_in_python,
     note_contents,
@@ -460,7 +461,9 @@ class Recorder:
                     f"trace: torch writes into memory of a nested tensor{place_of(self.scopes)}\nIts parts are followed one by one; "
                     "expected no write; write to the parts before they are joined, or to the result of to_padded_tensor()"
                 )
-            if not traits.moves_view:
+            if traits.moves_view:
+                traced.memory.forget_counts()
+            else:
                 traced.memory.begin_writes(self.trace)
         return written
 
@@ -489,6 +492,8 @@ class Recorder:
 
     def _decomposed(self, call: Call, traits: Traits) -> Any:  # Any: lazy results
         function = decomposition_of(call.operation)
+        if function is None and is_of_numbers(call.operation) and not traits.writes:
+            return mapped(call.result, copied_input)
         if function is None:
             raise UnsupportedOperationError(unsupported(call, self.scopes))
         keywords = {name: value for name, value in call.keywords.items() if name not in traits.out_arguments}

@@ -11,7 +11,7 @@ from torch import nn
 
 import composit as cnp
 import mosaic
-from composit.errors import UnreachedInputError
+from composit.errors import StaleTensorError, UnreachedInputError
 from flashlight.tracer import trace
 
 NEW = torch.tensor([0.5, 4.0, -1.0])
@@ -98,3 +98,26 @@ def test_a_tensor_that_the_trace_turned_is_given_as_it_was() -> None:
         x.t_().unsqueeze_(0).add_(1)
         y = x * 2
     same(cnp.evaluate(y, inputs={x: new}), 2 * (new.T[None] + 1))
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        lambda x: x.t_(),
+        lambda x: x.swapdims_(0, 1).swapdims_(0, 1),
+        lambda x: x.unsqueeze_(0),
+        lambda x: x.as_strided_((2, 2), (1, 2)),
+    ],
+)
+def test_a_tensor_that_only_gets_another_shape_is_not_written_to(turn: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x, other = torch.arange(6.0).reshape(2, 3).clone(), torch.arange(6.0).reshape(2, 3)
+    with trace():
+        y = turn(x) * 2
+    expected = turn(other) * 2
+    same(cnp.evaluate(y), expected)
+    with trace():
+        z = x * 3
+    same(cnp.evaluate(z), expected * 1.5)
+    x.add_(1)
+    with pytest.raises(StaleTensorError):
+        cnp.evaluate(y)

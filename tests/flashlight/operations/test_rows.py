@@ -269,6 +269,10 @@ def test_fake_quantisation_has_the_gradient_of_the_identity_in_its_range() -> No
     np.testing.assert_allclose(cnp.evaluate(y), y.detach().numpy(), rtol=1e-6)
 
 
+def test_tensors_that_torch_computes_from_numbers_are_constants() -> None:
+    check(lambda: [torch.kaiser_window(5), torch.hamming_window(4), torch.fft.fftfreq(5), torch.fft.rfftfreq(6, 0.5)])
+
+
 # Values at which formulas of numpy and torch may part.
 EDGES = torch.tensor(
     [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, 20.0, -20.0, 0.5, -0.5]
