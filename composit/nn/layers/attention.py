@@ -41,7 +41,7 @@ def scaled_dot_product_attention(
 ) -> LazyTensor:
     """Return softmax(query @ key^T * scale) @ value, over the last two axes.
 
-    attention_mask:  booleans, true where a query may look at a key; or numbers added to the scores
+    attention_mask:  booleans, true where a query may look at a key; or floats added to the scores
     causal:          query i sees keys 0 to i only, counted from the first key; together with a mask, both hold
     scale:           None is 1 / sqrt(length of the last axis)
     dropout_rate:    the weights of keys are dropped with this probability; mask and seed as for `dropout`
