@@ -18,6 +18,9 @@ from flashlight.table import Traits, decomposable_forms, takes_tensors
 
 Operator: TypeAlias = OpOverload[..., Any]
 
+aten = torch.ops.aten
+# They give a tensor memory that is no tensor's, as torch.load does; its next use makes it an input.
+MEMORY_FROM_OUTSIDE = frozenset((aten.set_.default, aten.set_.source_Storage, aten.set_.source_Storage_storage_offset))
 # Of their operations torch counts a write when they have ended.
 OF_TORCH = frozenset(("aten", "prims", "prim"))
 

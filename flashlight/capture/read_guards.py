@@ -6,8 +6,11 @@ differs, since Python might have taken another branch (composit/guards.py).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from torch._ops import OpOverload
 
 from composit.guards import Guard, record_read
 from composit.node import Node, root_origin
@@ -20,8 +23,18 @@ from flashlight.conversion import array_of
 # Kinds of reads that torch has no name for.
 DRAWING = "drawing"
 UNSEEN_WRITE = "a write that the trace could not see"
+# The names of other reads, where torch's name of the operation would not tell users anything.
+_KINDS: dict[OpOverload[..., Any], str] = {
+    torch.ops.aten._local_scalar_dense.default: "item",
+    torch.ops.aten.item.default: "item",
+}
 # Looks the same as no value: its shape is that of no tensor that is written to.
 _NOTHING = np.zeros((0, 0, 0, 0, 0, 0, 0, 0, 0))
+
+
+def kind_of(operation: OpOverload[..., Any]) -> str:
+    """Return what a read by an operation of torch's is called in guards."""
+    return _KINDS.get(operation, str(operation))
 
 
 class ReadGuards:

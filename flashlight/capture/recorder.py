@@ -17,6 +17,7 @@ from composit.errors import UnsupportedOperationError
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.calls import (
+    MEMORY_FROM_OUTSIDE,
     OF_TORCH,
     decomposition_of,
     given_to_write,
@@ -31,7 +32,7 @@ from flashlight.capture.layouts import layout_of
 from flashlight.capture.memory import Memory, memory_of
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
 from flashlight.capture.nested_parts import parts_of_results
-from flashlight.capture.read_guards import DRAWING, ReadGuards
+from flashlight.capture.read_guards import DRAWING, ReadGuards, kind_of
 from flashlight.capture.row_errors import RowErrors, place_of, unsupported
 from flashlight.capture.tensor_attributes import forget
 from flashlight.capture.trace_record import TraceRecord
@@ -53,15 +54,6 @@ from flashlight.table import Call, Row, Traits, traits_of
 Operator: TypeAlias = OpOverload[..., Any]
 aten = torch.ops.aten
 _IN_PARTS = torch._C.DispatchKey.CompositeImplicitAutograd
-
-# They give a tensor memory that is no tensor's, as torch.load does; its next use makes it an input.
-_MEMORY_FROM_OUTSIDE = frozenset((aten.set_.default, aten.set_.source_Storage, aten.set_.source_Storage_storage_offset))
-
-# The names of reads in guards, where torch's name of the operation would not tell users anything.
-_KINDS: dict[Operator, str] = {
-    aten._local_scalar_dense.default: "item",
-    aten.item.default: "item",
-}
 
 
 class Recorder:
@@ -148,7 +140,8 @@ class Recorder:
         if traits.writes and operation.namespace not in OF_TORCH:
             self._expect_writes(traits, arguments, keywords)
         call = Call(operation, arguments, keywords)
-        if operation in _MEMORY_FROM_OUTSIDE:
+        if operation in MEMORY_FROM_OUTSIDE:
+            self.trace.note_moved(arguments[0], traced_tensor_of(arguments[0]))
             result = call.result
             forget(arguments[0])
             return result
@@ -365,8 +358,8 @@ class Recorder:
             return tensor
         self.read(tensor)
         before = traced_tensor_of(tensor)
+        self.trace.note_moved(tensor, before)
         run()
-        assert before is not None
         if source is not before:
             self.unsettled.append(add_view(tensor, lazy, source, SameView(), self.trace))
         return tensor
@@ -396,6 +389,7 @@ class Recorder:
         row = traits_of(call.operation).row
         if shares or traced.parent is not None or row is None:
             raise UnsupportedOperationError(unsupported(call, self.scopes))
+        self.trace.note_moved(tensor, traced)
         traced.memory.begin_writes(self.trace)
         lazy = row(call, *lazies)
         _ = call.result
@@ -462,6 +456,7 @@ class Recorder:
                     "expected no write; write to the parts before they are joined, or to the result of to_padded_tensor()"
                 )
             if traits.moves_view:
+                self.trace.note_moved(tensor, traced)
                 traced.memory.forget_counts()
             else:
                 traced.memory.begin_writes(self.trace)
@@ -472,7 +467,7 @@ class Recorder:
     ) -> Any:  # Any: lazy results or None
         """Guard values that Python reads, and return drawn results as fresh inputs; None if no result is a tensor."""
         if traits.reads_values:
-            kind = DRAWING if traits.is_random else _KINDS.get(call.operation, str(call.operation))
+            kind = DRAWING if traits.is_random else kind_of(call.operation)
             for tensor, lazy in zip(flat(call.arguments), flat(lazies), strict=True):
                 if isinstance(tensor, torch.Tensor) and not any(tensor is other for other in written):
                     self.reads.mark(lazy, kind, tensor)

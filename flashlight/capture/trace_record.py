@@ -21,6 +21,7 @@ class TraceRecord:
     leaves: the tensors made before the trace that it has met
     starts: what tensors made before it held before it wrote to them; kept because tensors met later may need them
     written: the tensors made before it on memory that it wrote to
+    moved:   the shapes of tensors made before it that it gave other memory or another shape
     reads:  the values that Python read through torch
     span:   the nodes that were built while it was open
     has_threads: whether another thread took part
@@ -28,18 +29,35 @@ class TraceRecord:
     lock:   held while a thread records an operation, so that two that meet a tensor at once make one input of it
     """
 
-    __slots__ = ("follows_gradients", "has_threads", "is_open", "leaves", "lock", "reads", "span", "starts", "written")
+    __slots__ = (
+        "follows_gradients",
+        "has_threads",
+        "is_open",
+        "leaves",
+        "lock",
+        "moved",
+        "reads",
+        "span",
+        "starts",
+        "written",
+    )
 
     def __init__(self) -> None:
         self.leaves: list[TracedTensor] = []
         self.starts: list[LazyTensor] = []
         self.written: list[TracedTensor] = []
+        self.moved: list[tuple[int, ...]] = []
         self.reads: list[Guard] = []
         self.span = Span()
         self.is_open = True
         self.has_threads = False
         self.follows_gradients = torch.is_grad_enabled()
         self.lock = RLock()
+
+    def note_moved(self, tensor: torch.Tensor, traced: TracedTensor | None) -> None:
+        """Note that a tensor made before the trace gets other memory or another shape, which no value of a graph says."""
+        if traced is None or traced.made_in is not self:
+            self.moved.append(tuple(tensor.shape))
 
     def close(self) -> None:
         """End the trace: keep inputs of tensors made before it only weakly."""
@@ -50,4 +68,5 @@ class TraceRecord:
         self.leaves.clear()
         self.starts.clear()
         self.written.clear()
+        self.moved.clear()
         self.reads.clear()

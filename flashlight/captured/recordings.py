@@ -192,6 +192,9 @@ class Recording:
 
     def why_not_again(self) -> list[str]:
         """Return what this trace did that a program cannot do again."""
+        moved = self._recorder.trace.moved
+        if moved:
+            return [f"it gives a tensor of shape {moved[0]} from outside other memory or another shape"]
         graded = [tensor for tensor, _ in self._leaves() if _has_new_gradient(tensor, self._recorder)]
         found = [
             f"it sets .grad of a tensor of shape {tuple(tensor.shape)} (flashlight.training_step compiles a step of training)"

@@ -163,6 +163,25 @@ def test_a_tensor_of_the_function_may_change_its_shape() -> None:
     torch.testing.assert_close(captured(torch.ones(2)), torch.full((2,), 11.0))
 
 
+def test_a_function_that_moves_tensors_from_outside_is_traced_each_time() -> None:
+    turning = flashlight.capture(lambda x: x.t_() + 1)
+    average = torch.zeros(2)
+
+    def rebind(x: torch.Tensor) -> torch.Tensor:
+        average.data = average.data * 2 + x
+        return average + 1
+
+    captured, expected = flashlight.capture(rebind), torch.zeros(2)
+    for number in (1.0, 2.0, 3.0):
+        x = torch.full((2, 3), number)
+        torch.testing.assert_close(turning(x), torch.full((3, 2), number + 1))
+        assert x.shape == (3, 2)
+        expected = expected * 2 + number
+        torch.testing.assert_close(captured(torch.full((2,), number)), expected + 1)
+        torch.testing.assert_close(average, expected)
+    assert "other memory or another shape" in captured.reasons[-1]
+
+
 def test_statistics_of_a_norm_in_training_are_written_as_torch_writes_them() -> None:
     norms = [torch.nn.BatchNorm1d(3) for _ in range(2)]
     captured = flashlight.capture(norms[0])
