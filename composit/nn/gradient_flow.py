@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from composit.apply import apply, as_tensor
 from composit.containers import map_leaves
@@ -12,6 +12,9 @@ from composit.errors import ShapeError
 from composit.handle import TensorHandle
 from composit.numpy.calls.expressions import SameValue
 from composit.operation import VjpContext
+
+if TYPE_CHECKING:
+    from composit.numpy.tensor.lazy_tensor import LazyTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class StraightThrough(SameValue):
         return [None, context.cotangents[0]]
 
 
-def sloped(x: Any, slopes: Any) -> Any:  # Any: array_like
+def sloped(x: Any, slopes: Any) -> LazyTensor:  # Any: array_like
     """Return x, whose derivative is multiplied by slopes, which have its shape and dtype.
 
     Derivative:  g * slopes by x
@@ -55,7 +58,7 @@ def sloped(x: Any, slopes: Any) -> Any:  # Any: array_like
     return apply(Sloped(), as_tensor(x), as_tensor(slopes))
 
 
-def straight_through(value: Any, source: Any) -> Any:  # Any: array_like
+def straight_through(value: Any, source: Any) -> LazyTensor:  # Any: array_like
     """Return a value with the derivative of another tensor of its shape and dtype: rounded numbers that learn as if they were not.
 
     Derivative:  g by source

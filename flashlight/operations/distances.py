@@ -20,8 +20,7 @@ def _largest(difference: LazyTensor) -> LazyTensor:
     sizes = cnp.absolute(difference)
     largest = cnp.max(sizes, axis=-1)
     is_largest = sizes == cnp.expand_dims(largest, -1)
-    with_gradient: LazyTensor = straight_through(largest, cnp.sum(cnp.where(is_largest, sizes, 0), axis=-1))
-    return with_gradient
+    return straight_through(largest, cnp.sum(cnp.where(is_largest, sizes, 0), axis=-1))
 
 
 def _between(x: LazyTensor, y: LazyTensor, p: float) -> LazyTensor:

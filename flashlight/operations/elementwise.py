@@ -10,9 +10,10 @@ import torch
 
 import composit.numpy as cnp
 from composit.errors import UnsupportedOperationError
+from composit.nn.gradient_flow import straight_through
 from composit.nn.operations.complex_parts import complex_from_parts
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast, promote
+from flashlight.operations.arguments import aten, cast, promote, typed
 from flashlight.table import Call, Row, register
 
 Function = Callable[..., LazyTensor]
@@ -241,7 +242,9 @@ def _next_number(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
             f"trace: torch called {call.operation} on {call.half}; expected float32 or float64, since half precision has other steps "
             "than float32, in which it is computed; convert the tensors with .float()"
         )
-    return cnp.nextafter(*promote(call, x, y))
+    x, y = promote(call, x, y)
+    # torch's gradient counts a step as the identity, and no step as a constant.
+    return straight_through(cnp.nextafter(x, y), cnp.where(x == y, typed(0, call.dtype), x))
 
 
 @register(aten.frexp)

@@ -30,8 +30,7 @@ def _counts(rows: int, indices: LazyTensor) -> LazyTensor:
 def _slowed(weight: LazyTensor, counts: LazyTensor) -> LazyTensor:
     """Return the table, with the gradient of each row divided by a count (`scale_grad_by_freq`)."""
     slopes = cast(1 / cnp.maximum(counts, 1), weight.dtype)
-    slowed: LazyTensor = sloped(weight, cnp.broadcast_to(cnp.expand_dims(slopes, 1), weight.shape))
-    return slowed
+    return sloped(weight, cnp.broadcast_to(cnp.expand_dims(slopes, 1), weight.shape))
 
 
 def _slowed_in_bags(weight: LazyTensor, indices: LazyTensor) -> LazyTensor:

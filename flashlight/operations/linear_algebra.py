@@ -8,6 +8,8 @@ import composit.numpy as cnp
 from composit import nn
 from composit.apply import apply, apply_several
 from composit.handle import TensorHandle
+from composit.nn.gradient_flow import straight_through
+from composit.nn.operations.indefinite_factors import LDL, LDLSolve
 from composit.nn.operations.matrix_functions import LU, CholeskyErrors, matrix_exponential, permutation_of
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, constant_of
@@ -144,7 +146,8 @@ def _cholesky(call: Call, x: LazyTensor, upper: bool = False) -> LazyTensor:
 
 @register(aten.cholesky_solve)
 def _cholesky_solve(call: Call, b: LazyTensor, factor: LazyTensor, upper: bool = False) -> LazyTensor:
-    triangle = _triangle(factor, upper, False)
+    # torch's gradient fills the triangle that is not read, too.
+    triangle = straight_through(_triangle(factor, upper, False), factor)
     lower = _adjoint(triangle) if upper else triangle
     return _solved(_adjoint(lower), _solved(lower, b))
 
@@ -214,11 +217,14 @@ def _pseudo_inverse(
 ) -> LazyTensor:
     if not x.size:
         return cnp.zeros(call.shape, call.dtype)
+    if hermitian:
+        # The lower triangle is read; torch's gradient fills both, as that of any matrix.
+        x = straight_through(cnp.tril(x) + _adjoint(cnp.tril(x, -1)), x)
     resolution = float(np.finfo(x.dtype).eps) * max(x.shape[-2:])
     relative = (resolution if atol is None else 0.0) if rtol is None else constant_of(rtol)
     absolute = 0.0 if atol is None else constant_of(atol)
     if absolute == 0 and isinstance(relative, float):
-        return cnp.linalg.pinv(x, relative, hermitian=hermitian)
+        return cnp.linalg.pinv(x, relative)
     return _pseudo_inverse_by_svd(x, 0.0 if atol is None else atol, relative if rtol is None else rtol)
 
 
@@ -300,6 +306,20 @@ def _lu_solve(
     permutation, lower, upper = _unpacked(factors, pivots)
     matrix = permutation @ lower @ upper
     return _solved_from(_adjoint(matrix) if adjoint else matrix, b, left)
+
+
+@register(aten.linalg_ldl_factor_ex)
+def _indefinite_factors(
+    call: Call, x: LazyTensor, *, hermitian: bool = False, check_errors: bool = False
+) -> list[LazyTensor]:
+    return list(apply_several(LDL(hermitian), x))
+
+
+@register(aten.linalg_ldl_solve)
+def _solve_by_indefinite_factors(
+    call: Call, factors: LazyTensor, pivots: LazyTensor, b: LazyTensor, *, hermitian: bool = False
+) -> LazyTensor:
+    return apply(LDLSolve(hermitian), factors, pivots, b)
 
 
 @register(aten.linalg_matrix_exp)

@@ -158,8 +158,7 @@ def _ctc(
     followed = nn.losses.ctc(
         scores, targets, *lengths, blank=blank, zero_infinity=zero_infinity, reduction="none"
     ) + _sums_of_probabilities(scores, lengths[0], losses == np.inf, zero_infinity)
-    with_gradient: LazyTensor = straight_through(losses, followed)
-    return with_gradient
+    return straight_through(losses, followed)
 
 
 def _sums_of_probabilities(

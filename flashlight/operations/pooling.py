@@ -8,6 +8,8 @@ from typing import Any
 
 import composit.numpy as cnp
 from composit import nn
+from composit.nn.gradient_flow import straight_through
+from composit.operation import Shape
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, per_axis, pulled_back
 from flashlight.table import Call, Row, register
@@ -90,7 +92,9 @@ def _unpooled(rank: int) -> Row:
     def row(
         call: Call, x: LazyTensor, indices: LazyTensor, output_size: Sequence[int], *how: Sequence[int]
     ) -> LazyTensor:
-        return nn.max_unpool(x, indices, kernel_size=(1,) * rank, output_size=output_size)
+        spread = nn.max_unpool(x, indices, kernel_size=(1,) * rank, output_size=output_size)
+        # Elements that were overwritten by another have torch's gradient: that of their place.
+        return straight_through(spread, _added_at(indices, x, spread.shape, rank))
 
     return row
 
@@ -107,13 +111,17 @@ def _derivative(forward: Row) -> Row:
 def _at_maxima(rank: int) -> Row:
     def row(call: Call, g: LazyTensor, x: LazyTensor, *how: Any) -> LazyTensor:
         # torch's last argument holds the indices of the maxima.
-        outer = x.shape[: x.ndim - rank]
-        flat = (*outer, math.prod(g.shape[x.ndim - rank :]))
-        zeros = cnp.zeros((*outer, math.prod(x.shape[x.ndim - rank :])), g.dtype)
-        spread = nn.scatter_add(zeros, cnp.reshape(how[-1], flat), cnp.reshape(g, flat), -1)
-        return cnp.reshape(spread, x.shape)
+        return _added_at(how[-1], g, x.shape, rank)
 
     return row
+
+
+def _added_at(indices: LazyTensor, values: LazyTensor, shape: Shape, rank: int) -> LazyTensor:
+    """Return zeros with values added at indices, which count the places of the last `rank` axes."""
+    outer = shape[: len(shape) - rank]
+    flat = (*outer, math.prod(values.shape[len(shape) - rank :]))
+    zeros = cnp.zeros((*outer, math.prod(shape[len(shape) - rank :])), values.dtype)
+    return cnp.reshape(nn.scatter_add(zeros, cnp.reshape(indices, flat), cnp.reshape(values, flat), -1), shape)
 
 
 _ROWS: dict[Any, Row] = {  # Any: operations of torch

@@ -161,13 +161,20 @@ def _short(value: Any) -> str:
     return np.array2string(value.reshape(-1)[:6], precision=4).replace("\n", "")
 
 
-def other_inputs(sample: Any) -> tuple[tuple[Any, ...], dict[str, Any], dict[Tensor, Tensor]]:
-    """Return other arguments and keywords of a sample, floats in reverse order, and the tensors that were replaced, by the old ones."""
+def other_inputs(
+    sample: Any, among: Mapping[Tensor, Any] | None = None
+) -> tuple[tuple[Any, ...], dict[str, Any], dict[Tensor, Tensor]]:
+    """Return other arguments and keywords of a sample, floats in reverse order, and the tensors that were replaced, by the old ones.
+
+    among: the tensors to replace; None replaces all
+    """
     changed: dict[Tensor, Tensor] = {}
 
     def other(value: Any) -> Any:
         if isinstance(value, Tensor):
             if not (value.is_floating_point() or value.is_complex()) or value.numel() < 2:
+                return value
+            if among is not None and value not in among:
                 return value
             new = changed.get(value)
             if new is None:

@@ -3,7 +3,7 @@
 For each sample, what `torch.autograd.grad` returned in the trace is evaluated by numpy, with torch forbidden to compute, on the
 inputs of the trace and on other ones, and compared with torch's gradient there.
 
-    python -m tests.flashlight.opinfo_autograd [name ...] [most] [dtype=complex128]
+    python -m tests.flashlight.opinfo_autograd [name ...] [most] [dtype=complex128] [order=2]
 
 prints what fails: "wrong" for a value, "error" for an error that names what is lacking.
 """
@@ -48,31 +48,38 @@ class Outcome:
     errors: dict[int, str] = field(default_factory=dict)
 
 
-def run_entry(name: str, *, most: int | None = None, dtype: torch.dtype | None = None) -> Outcome:
-    """Return the outcome of the first samples of an entry (all, unless `most` is given)."""
+def run_entry(name: str, *, most: int | None = None, dtype: torch.dtype | None = None, order: int = 1) -> Outcome:
+    """Return the outcome of the first samples of an entry (all, unless `most` is given). order: 2 for second derivatives"""
     record, outcome = entries("")[name], Outcome()
     for number, sample in enumerate(samples_of(record, dtype)):
         if number == most:
             break
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            _run_sample(record, sample, number, outcome)
+            _run_sample(record, sample, number, outcome, order)
     return outcome
 
 
-def _run_sample(record: Any, sample: Any, number: int, outcome: Outcome) -> None:
+def _run_sample(record: Any, sample: Any, number: int, outcome: Outcome, order: int) -> None:
     arguments = (sample.input, *sample.args)
-    eager = _run(record, sample, arguments, sample.kwargs)
+    try:
+        eager = _run(record, sample, arguments, sample.kwargs, order)
+    except RuntimeError:
+        if order == 1:
+            raise
+        # torch has no second derivative of some operations.
+        return
     if eager is None:
         return
     outcome.count += 1
     try:
         with flashlight.tracer.trace():
-            traced = _run(record, sample, arguments, sample.kwargs)
+            traced = _run(record, sample, arguments, sample.kwargs, order)
         assert traced is not None
-        own, theirs = _with_graph(traced.gradients, eager.gradients)
+        own = _with_graph(traced.gradients)
+        theirs = [new for old, new in zip(traced.gradients, eager.gradients, strict=True) if _has_graph(old)]
         said = differences("value", evaluated(own), theirs, PRECISIONS.get(record.name))
-        said = said or _fresh(record, sample, traced, outcome)
+        said = said or _fresh(record, sample, traced, outcome, order)
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
         outcome.errors[number] = f"{type(error).__name__}: {words_of(error)}"[:400]
         return
@@ -88,49 +95,54 @@ class _Results:
     gradients: list[Tensor]
 
 
-def _run(record: Any, sample: Any, arguments: Any, keywords: Any) -> _Results | None:
+def _run(record: Any, sample: Any, arguments: Any, keywords: Any, order: int) -> _Results | None:
     """Return the results, None where nothing has a gradient."""
     torch.manual_seed(0)
     wanted = [tensor for tensor in tensors_in([arguments, keywords]) if tensor.requires_grad and tensor.is_leaf]
     results = tensors_in(sample.output_process_fn_grad(record.op(*arguments, **keywords)))
-    reached = [tensor for tensor in results if tensor.requires_grad]
-    if not wanted or not reached:
-        return None
-    seeds = [_seed(tensor, number) for number, tensor in enumerate(reached)]
-    given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True)
+    given: Sequence[Tensor | None] = results
+    for number in range(order):
+        reached = [tensor for tensor in given if tensor is not None and tensor.requires_grad]
+        if not wanted or not reached:
+            return None
+        seeds = [seed(tensor, 10 * number + place) for place, tensor in enumerate(reached)]
+        given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True, create_graph=number + 1 < order)
     return _Results(results, [torch.zeros(()) if each is None else each for each in given])
 
 
-def _seed(tensor: Tensor, number: int) -> Tensor:
+def seed(tensor: Tensor, number: int) -> Tensor:
+    """Return a cotangent of a tensor. number: another one for each"""
     values = np.random.default_rng(number).normal(size=(2, *tensor.shape))
     return torch.tensor(values[0] + 1j * values[1] if tensor.is_complex() else values[0]).to(tensor.dtype)
 
 
-def _with_graph(own: Sequence[Tensor], theirs: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the tensors that a trace has made, and torch's beside them."""
-    pairs = [pair for pair in zip(own, theirs, strict=True) if hasattr(pair[0], "__lazy_tensor__")]
-    return [own for own, _ in pairs], [theirs for _, theirs in pairs]
+def _has_graph(tensor: Tensor) -> bool:
+    """Return whether a trace has made the tensor, or taken it in."""
+    return hasattr(tensor, "__lazy_tensor__")
 
 
-def _fresh(record: Any, sample: Any, traced: _Results, outcome: Outcome) -> str:
+def _with_graph(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor for tensor in tensors if _has_graph(tensor)]
+
+
+def _fresh(record: Any, sample: Any, traced: _Results, outcome: Outcome, order: int) -> str:
     """Compare on other inputs. Where torch refuses these, or draws by values, nothing is compared."""
     if record.name in DRAWING_BY_VALUE:
         return ""
-    arguments, keywords, changed = other_inputs(sample)
+    own, values = _with_graph(traced.gradients), _with_graph(traced.values)
+    nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(each).node for each in own + values])}
+    _, _, changed = other_inputs(sample)
+    known = [old for old in changed if _has_graph(old)]
+    # Of an input that nothing depends on evaluate(..., inputs=) says so, which is no wrong answer: it stays as it is.
+    reached = {old: changed[old] for old in known if id(flashlight.lazy_tensor(old).node) in nodes}
+    arguments, keywords, reached = other_inputs(sample, reached)
     try:
-        expected = _run(record, sample, arguments, keywords)
+        expected = _run(record, sample, arguments, keywords, order)
     except (RuntimeError, ValueError, IndexError):
         return ""
     if expected is None or [each.shape for each in expected.gradients] != [each.shape for each in traced.gradients]:
         return ""
-    own, theirs = _with_graph(traced.gradients, expected.gradients)
-    values, _ = _with_graph(traced.values, traced.values)
-    nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(each).node for each in own + values])}
-    known = {old: new for old, new in changed.items() if hasattr(old, "__lazy_tensor__")}
-    reached = {old: new for old, new in known.items() if id(flashlight.lazy_tensor(old).node) in nodes}
-    if len(reached) < len(known):
-        # evaluate(..., inputs=) says of an input that nothing depends on it: an error, no wrong answer.
-        return ""
+    theirs = [new for old, new in zip(traced.gradients, expected.gradients, strict=True) if _has_graph(old)]
     try:
         found = evaluated(own + values, {old: numpy_of(new) for old, new in reached.items()})
     except cnp.errors.GuardError:
@@ -139,12 +151,13 @@ def _fresh(record: Any, sample: Any, traced: _Results, outcome: Outcome) -> str:
     return differences("fresh", found[: len(own)], theirs, PRECISIONS.get(record.name))
 
 
-def main(names: Sequence[str], most: int | None = None, dtype: torch.dtype | None = None) -> None:
+def main(names: Sequence[str], most: int | None = None, dtype: torch.dtype | None = None, order: int = 1) -> None:
     """Print the outcome of the entries with these names, all if there are none."""
     counts = {"wrong": 0, "errors": 0, "good": 0, "none": 0}
     # Entries of the jiterator need a GPU.
-    for name in [name for name in entries("") if name in (names or entries("")) and not name.startswith("jiterator")]:
-        outcome = run_entry(name, most=most, dtype=dtype)
+    chosen = [name for name in entries("") if name in (names or entries("")) and not name.startswith("jiterator")]
+    for name in [name for name in chosen if order == 1 or entries("")[name].supports_gradgrad]:
+        outcome = run_entry(name, most=most, dtype=dtype, order=order)
         for what, failures in (("wrong", outcome.wrong), ("errors", outcome.errors)):
             if failures:
                 counts[what] += 1
@@ -162,5 +175,6 @@ def main(names: Sequence[str], most: int | None = None, dtype: torch.dtype | Non
 if __name__ == "__main__":
     limits = [int(word) for word in sys.argv[1:] if word.isdigit()]
     kinds = [getattr(torch, word.removeprefix("dtype=")) for word in sys.argv[1:] if word.startswith("dtype=")]
-    chosen = [word for word in sys.argv[1:] if not word.isdigit() and not word.startswith("dtype=")]
-    main(chosen, *limits or [None], *kinds)
+    orders = [int(word.removeprefix("order=")) for word in sys.argv[1:] if word.startswith("order=")]
+    chosen = [word for word in sys.argv[1:] if not word.isdigit() and "=" not in word]
+    main(chosen, *limits or [None], *kinds or [None], *orders)

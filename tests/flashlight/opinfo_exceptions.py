@@ -5,7 +5,6 @@ from __future__ import annotations
 ON_CUDA = "torch has no kernel for the CPU"
 _SPARSE = "sparse tensors are refused by name"
 _DTYPE = "numpy has no such dtype"
-_LACKING = "numpy has no such factorisation"
 WITHOUT_VALUES: dict[str, str] = {
     "jiterator_unary": ON_CUDA,
     "jiterator_binary": ON_CUDA,
@@ -21,23 +20,13 @@ WITHOUT_VALUES: dict[str, str] = {
     "torch._scaled_mm": _DTYPE,
     "torch._scaled_mm_v2": _DTYPE,
     "chalf": _DTYPE,
-    "linalg.ldl_factor": _LACKING,
-    "linalg.ldl_factor_ex": _LACKING,
-    "linalg.ldl_solve": _LACKING,
     "as_strided|partial_views": "elements beyond the tensor, in memory that no trace has seen",
     "linalg.eig": "numpy and torch list eigenvalues in another order on other inputs",
     "linalg.eigvals": "numpy and torch list eigenvalues in another order on other inputs",
 }
-_OWN = "torch's gradient is another than the derivative: {}"
 WITHOUT_GRADIENTS: dict[str, str] = {
-    "nn.functional.max_unpool1d": _OWN.format("it counts elements that were overwritten"),
-    "nn.functional.max_unpool2d": _OWN.format("it counts elements that were overwritten"),
-    "nn.functional.max_unpool3d": _OWN.format("it counts elements that were overwritten"),
-    "cholesky_inverse": _OWN.format("it fills the triangle that is not read"),
-    "cholesky_solve": _OWN.format("it fills the triangle that is not read"),
-    "linalg.pinv|hermitian": _OWN.format("it fills the triangle that is not read"),
-    "nextafter": _OWN.format("it counts a step as the identity"),
-    "as_strided_scatter": _OWN.format("of places written twice, it counts all"),
+    "linalg.pinv|hermitian": "of matrices that are not Hermitian, as its samples are, torch's gradient is that of no function",
+    "as_strided_scatter": "torch gives the input what it gives the source, where the source was written over the input",
 }
 _UNTOUCHED = "an input that is returned as it is"
 WITHOUT_GRADIENTS |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d"), _UNTOUCHED)

@@ -127,3 +127,30 @@ def test_the_gradient_of_a_random_slope_is_the_slope_also_on_other_inputs() -> N
     np.testing.assert_allclose(found, new * slopes)
     assert (slopes[new > 0] == 1).all()
     assert (slopes[new <= 0] < 1).all()
+
+
+def _unpooled(x: Tensor) -> Tensor:
+    indices = torch.tensor([[[0, 3, 3]]])
+    return functional.max_unpool1d(x.reshape(1, 1, 3), indices, 2, output_size=[6])
+
+
+def _next(x: Tensor) -> Tensor:
+    return torch.nextafter(x, torch.cat([x.detach()[:1], x.detach()[1:] + 1]))
+
+
+def _by_cholesky(x: Tensor) -> Tensor:
+    factor = torch.tril(x.expand(3, 3)) + 3 * torch.eye(3, dtype=x.dtype)
+    return torch.cholesky_solve(torch.eye(3, dtype=x.dtype), factor) + torch.cholesky_inverse(factor.mT, upper=True)
+
+
+def _of_hermitian(x: Tensor) -> Tensor:
+    return torch.linalg.pinv(torch.diag(x) + torch.outer(x, x), hermitian=True)
+
+
+@pytest.mark.parametrize("function", [_unpooled, _next, _by_cholesky, _of_hermitian])
+def test_where_torchs_gradient_is_its_own_chain_rule_gives_that(function: Callable[[Tensor], Tensor]) -> None:
+    def program(x: Tensor) -> Tensor:
+        values = function(x)
+        return (values * torch.arange(1.0, values.numel() + 1).reshape(values.shape)).sum()
+
+    _check(program, [_numbers(3)], [_numbers(3, seed=1)])
