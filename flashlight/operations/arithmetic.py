@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit import nn
 from composit.handle import TensorHandle
 from composit.types import LazyTensor
 from flashlight.operations.arguments import as_half, aten, cast, promote, typed
@@ -112,6 +113,9 @@ def _clamp(call: Call, x: LazyTensor, min: LazyTensor | None = None, max: LazyTe
     x = cast(x, call.dtype)
     if min is not None:
         low = _bound(min, call)
+        if isinstance(min, TensorHandle) and isinstance(max, TensorHandle):
+            # torch's gradient goes to a lower bound only where the upper one leaves room.
+            low = cnp.where(low < _bound(max, call), low, nn.stop_gradient(low))
         x = cnp.where(_is_below(x, low), low, x)
     if max is not None:
         high = _bound(max, call)

@@ -120,7 +120,12 @@ _SEGMENTS: dict[str, tuple[Callable[..., LazyTensor], float]] = {
     "max": (cnp.max, -math.inf),
     "min": (cnp.min, math.inf),
 }
-_JOINS: dict[str, Callable[..., LazyTensor]] = {"prod": cnp.multiply, "max": cnp.maximum, "min": cnp.minimum}
+_JOINS: dict[str, Callable[..., LazyTensor]] = {
+    "prod": cnp.multiply,
+    # An element that is equal to the initial number has the gradient, which cnp.maximum would share.
+    "max": lambda result, initial: cnp.where(result < initial, initial, result),
+    "min": lambda result, initial: cnp.where(result > initial, initial, result),
+}
 
 
 @register(aten.segment_reduce)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import composit.numpy as cnp
 from composit import nn
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast
+from flashlight.operations.arguments import aten, cast, pulled_back
 from flashlight.table import Call, register
 
 
@@ -93,6 +94,31 @@ def _learnable_per_channel(
     return _learned(x, scale, zero_point, (quant_min, quant_max), grad_factor, shape)
 
 
+@register(aten._fake_quantize_learnable_per_tensor_affine_backward)
+def _learnable_backward(
+    call: Call, g: LazyTensor, x: LazyTensor, scale: LazyTensor, zero_point: LazyTensor, *how: Any
+) -> list[LazyTensor]:
+    return _pulled_back(call, lambda *operands: _learnable(call, *operands, *how), (x, scale, zero_point), g)
+
+
+@register(aten._fake_quantize_learnable_per_channel_affine_backward)
+def _learnable_per_channel_backward(
+    call: Call, g: LazyTensor, x: LazyTensor, scale: LazyTensor, zero_point: LazyTensor, *how: Any
+) -> list[LazyTensor]:
+    return _pulled_back(
+        call, lambda *operands: _learnable_per_channel(call, *operands, *how), (x, scale, zero_point), g
+    )
+
+
+def _pulled_back(
+    call: Call, function: Callable[..., LazyTensor], operands: Sequence[LazyTensor], g: LazyTensor
+) -> list[LazyTensor]:
+    gradients = pulled_back(function, operands, g)
+    return [
+        cnp.reshape(cast(each, dtype), shape) for each, (dtype, shape) in zip(gradients, call.result_types, strict=True)
+    ]
+
+
 def _learned(
     x: LazyTensor,
     scale: LazyTensor,
@@ -106,7 +132,10 @@ def _learned(
     # torch rounds the zero point by cutting off what is behind the point.
     whole = zero + nn.stop_gradient(cnp.trunc(cnp.clip(zero + 0.5, *limits)) - zero)
     steps = x / width + whole
-    rounded = cnp.clip(steps + nn.stop_gradient(cnp.rint(steps) - steps), *limits)
+    rounded = steps + nn.stop_gradient(cnp.rint(steps) - steps)
+    # Choices, not numpy's clip: at the limits, which rounded numbers often are, the derivative is 1, where clip shares it.
+    low, high = limits
+    rounded = cnp.where(rounded < low, low, cnp.where(rounded > high, high, rounded))
     result: LazyTensor = (rounded - whole) * width
     return cast(result, x.dtype)
 

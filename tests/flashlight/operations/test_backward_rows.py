@@ -18,18 +18,18 @@ Tensor = torch.Tensor
 Program = Callable[..., Tensor]
 
 
-def _check(program: Program, given: Sequence[Tensor], fresh: Sequence[Tensor]) -> None:
+def _check(program: Program, given: Sequence[Tensor], fresh: Sequence[Tensor], rtol: float = 1e-6) -> None:
     """Compare gradients: by autograd in a trace, evaluated on other inputs; by chain_rule; both with torch's."""
     with flashlight.tracer.trace():
         value = program(*given)
         inside = torch.autograd.grad(value, given)
     for found, expected in zip(cnp.evaluate(chain_rule({value: value}, given)), inside, strict=True):
-        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(found, expected.numpy(), rtol=rtol, atol=rtol * 1e-3)
     outside = torch.autograd.grad(program(*fresh), fresh)
     # The loss is evaluated too, so that each input is one that something depends on.
     inputs = {old: new.detach().numpy() for old, new in zip(given, fresh, strict=True)}
     for found, expected in zip(cnp.evaluate([*inside, value], inputs=inputs), outside, strict=False):
-        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(found, expected.numpy(), rtol=rtol, atol=rtol * 1e-3)
 
 
 def _numbers(*shape: int, seed: int = 0) -> Tensor:
@@ -154,3 +154,23 @@ def test_where_torchs_gradient_is_its_own_chain_rule_gives_that(function: Callab
         return (values * torch.arange(1.0, values.numel() + 1).reshape(values.shape)).sum()
 
     _check(program, [_numbers(3)], [_numbers(3, seed=1)])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_learned_scales_and_zero_points_have_torchs_gradients(axis: int | None) -> None:
+    def program(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+        if axis is None:
+            quantized = torch._fake_quantize_learnable_per_tensor_affine(x, scale[:1], zero_point[:1], -3, 4, 0.5)
+        else:
+            quantized = torch._fake_quantize_learnable_per_channel_affine(x, scale, zero_point, axis, -3, 4, 0.5)
+        return (quantized * torch.arange(16.0).reshape(4, 4)).sum()
+
+    # torch has these in float32 alone. The numbers reach beyond both ends of the range.
+    pairs = [
+        [
+            each.detach().float().requires_grad_()
+            for each in (2 * _numbers(4, 4, seed=seed), 0.3 + _numbers(4).abs(), torch.arange(4.0))
+        ]
+        for seed in (0, 1)
+    ]
+    _check(program, *pairs, rtol=1e-4)
