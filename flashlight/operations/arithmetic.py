@@ -11,6 +11,7 @@ import torch
 import composit.numpy as cnp
 from composit import nn
 from composit.handle import TensorHandle
+from composit.nn.gradient_flow import straight_through
 from composit.types import LazyTensor
 from flashlight.operations.arguments import as_half, aten, cast, promote, typed
 from flashlight.table import Call, register
@@ -54,8 +55,13 @@ def _divide(
         return cast(_truncated_quotient(x, y), call.dtype)
     # An in-place division keeps the float dtype it has; integers are divided in the result's dtype.
     dtype = call.dtype if given.kind in "biu" else given
-    quotient = cnp.divide(cast(x, dtype), cast(y, dtype))
-    return cast(cnp.trunc(quotient) if rounding_mode == "trunc" else quotient, call.dtype)
+    dividend, divisor = cast(x, dtype), cast(y, dtype)
+    quotient = cnp.divide(dividend, divisor)
+    if rounding_mode == "trunc":
+        # The gradient is 0 also where the divisor is.
+        safe = cnp.divide(dividend, cnp.where(divisor == 0, 1, divisor))
+        quotient = straight_through(cnp.trunc(quotient), cnp.trunc(safe))
+    return cast(quotient, call.dtype)
 
 
 def _truncated_quotient(x: Any, y: Any) -> LazyTensor:  # Any: tensors or numbers
@@ -113,7 +119,7 @@ def _clamp(call: Call, x: LazyTensor, min: LazyTensor | None = None, max: LazyTe
     x = cast(x, call.dtype)
     if min is not None:
         low = _bound(min, call)
-        if isinstance(min, TensorHandle) and isinstance(max, TensorHandle):
+        if all(isinstance(each, TensorHandle) for each in (min, max)):
             # torch's gradient goes to a lower bound only where the upper one leaves room.
             low = cnp.where(low < _bound(max, call), low, nn.stop_gradient(low))
         x = cnp.where(_is_below(x, low), low, x)

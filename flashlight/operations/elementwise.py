@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit import nn
 from composit.errors import UnsupportedOperationError
 from composit.nn.gradient_flow import straight_through
 from composit.nn.operations.complex_parts import complex_from_parts
@@ -66,6 +67,28 @@ _PREDICATES: dict[Any, Function] = {
     aten.isneginf: lambda x: x == -np.inf,
     aten.logical_not: cnp.logical_not,
 }
+
+
+def _larger_number(x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    # Of equal numbers the first has torch's gradient.
+    return straight_through(cnp.fmax(x, y), cnp.where((x >= y) | cnp.isnan(y), x, y))
+
+
+def _smaller_number(x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    return straight_through(cnp.fmin(x, y), cnp.where((x <= y) | cnp.isnan(y), x, y))
+
+
+def _angle(y: LazyTensor, x: LazyTensor) -> LazyTensor:
+    # torch's gradient at the origin is 0.
+    is_origin = (x == 0) & (y == 0)
+    return straight_through(cnp.arctan2(y, x), cnp.where(is_origin, 0, cnp.arctan2(y, cnp.where(is_origin, 1, x))))
+
+
+def _with_sign(x: LazyTensor, sign: LazyTensor) -> LazyTensor:
+    value = cnp.copysign(x, sign)
+    return cnp.where(x == 0, nn.stop_gradient(value), value)
+
+
 # Both operands are cast to the dtype in which torch computes.
 _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.mul: cnp.multiply,
@@ -74,8 +97,8 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.minimum: cnp.minimum,
     aten.max.other: cnp.maximum,
     aten.min.other: cnp.minimum,
-    aten.fmax: cnp.fmax,
-    aten.fmin: cnp.fmin,
+    aten.fmax: _larger_number,
+    aten.fmin: _smaller_number,
     aten.remainder: cnp.remainder,
     aten.fmod: cnp.fmod,
     aten.gcd: cnp.gcd,
@@ -102,9 +125,9 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
 }
 # Of integers torch makes floats before it computes.
 _BINARY_FLOAT_FUNCTIONS: dict[Any, Function] = {
-    aten.atan2: cnp.arctan2,
+    aten.atan2: _angle,
     aten.hypot: cnp.hypot,
-    aten.copysign: cnp.copysign,
+    aten.copysign: _with_sign,
     aten.logaddexp: cnp.logaddexp,
     aten.logaddexp2: cnp.logaddexp2,
 }

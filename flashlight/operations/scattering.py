@@ -12,6 +12,7 @@ from composit import nn
 from composit.apply import apply
 from composit.handle import TensorHandle
 from composit.nn.arguments import counted_from_start
+from composit.nn.gradient_flow import sloped
 from composit.nn.operations.scattering import scatter_reduce
 from composit.numpy.indexing.advanced_indices import ARRAY, AdvancedIndexAdjoint
 from composit.operation import Shape
@@ -52,9 +53,24 @@ def _scatter_reduce(
     include_self: bool = True,
 ) -> LazyTensor:
     def combined(x: LazyTensor, index: LazyTensor, values: LazyTensor) -> LazyTensor:
-        return scatter_reduce(x, index, values, dim, reduction=reduce, includes_self=include_self)
+        result = scatter_reduce(x, index, values, dim, reduction=reduce, includes_self=include_self)
+        is_shared = reduce in ("amax", "amin") and not include_self and result.dtype.kind == "f"
+        return sloped(result, _slopes_at_extrema(x, index, values, dim, result)) if is_shared else result
 
     return _along(x, dim, index, source, combined)
+
+
+def _slopes_at_extrema(
+    x: LazyTensor, index: LazyTensor, values: LazyTensor, dim: int, extrema: LazyTensor
+) -> LazyTensor:
+    """Return the part of the gradient that torch gives to the extrema of a source.
+
+    An element of x that is as large as they are has its part, which torch drops, although x is not included.
+    """
+    written = values[tuple(slice(length) for length in index.shape)]
+    is_extremum = cast(nn.gather(extrema, index, dim) == written, x.dtype)
+    number = nn.scatter_add(cnp.zeros(x.shape, x.dtype), index, is_extremum, dim)
+    return cast(cnp.where(number == 0, 1, number / cnp.maximum(number + (x == extrema), 1)), x.dtype)
 
 
 def _along(x: LazyTensor, dim: int, index: LazyTensor, source: Any, function: Any) -> LazyTensor:

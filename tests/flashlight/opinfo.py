@@ -31,8 +31,6 @@ Tensor = torch.Tensor
 
 # Other inputs are other sequences, which the samples' order does not sort.
 SORTED_BY_ANOTHER = {"searchsorted"}
-# What torch draws depends on the values: other inputs give other draws.
-DRAWING_BY_VALUE = {"nn.functional.rrelu"}
 # Uninitialised memory has no value to compare.
 WITHOUT_VALUES = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_strided", "empty_permuted"}
 # torch's own errors are larger: J0(-5.01) is wrong in the seventh digit.
@@ -201,9 +199,7 @@ def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
         return ""
     if [tensor.shape for tensor in expected] != [tensor.shape for tensor in outputs]:
         return ""
-    if record.name in DRAWING_BY_VALUE or (
-        record.name in SORTED_BY_ANOTHER and sample.kwargs.get("sorter") is not None
-    ):
+    if record.name in SORTED_BY_ANOTHER and sample.kwargs.get("sorter") is not None:
         return ""
     nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(output).node for output in outputs])}
     traced = {old: new for old, new in changed.items() if hasattr(old, "__lazy_tensor__")}
@@ -219,7 +215,9 @@ def _fresh(record: Any, sample: Any, outputs: Sequence[Tensor]) -> str:
 
 
 def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
-    wanted = [tensor for tensor in inputs if tensor.requires_grad and tensor.is_leaf]
+    # An input that is returned as it is has no graph.
+    leaves = [tensor for tensor in inputs if tensor.requires_grad and tensor.is_leaf]
+    wanted = [tensor for tensor in leaves if hasattr(tensor, "__lazy_tensor__")]
     reached = [tensor for tensor in outputs if tensor.requires_grad and not tensor.is_complex()]
     if not wanted or not reached:
         return ""
@@ -227,12 +225,13 @@ def _gradients(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> str:
     weights = [np.asarray(generator.normal(size=tuple(each.shape))).astype(numpy_of(each).dtype) for each in reached]
     seeds = [torch.from_numpy(weight).to(each.dtype) for weight, each in zip(weights, reached, strict=True)]
     weights = [numpy_of(seed) for seed in seeds]
-    given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True)
+    given = torch.autograd.grad(reached, wanted, seeds, allow_unused=True, retain_graph=True)
     filled = [torch.zeros_like(x) if each is None else each for each, x in zip(given, wanted, strict=True)]
     cotangents = {tensor: cnp.asarray(weight) for tensor, weight in zip(reached, weights, strict=True)}
     try:
         gradients = chain_rule(cotangents, wanted, unreached="zeros")
-        found = [np.asarray(value) for value in cnp.evaluate(gradients)]
+        # By complex numbers torch's gradient is the conjugate of the derivative.
+        found = [np.conj(value) if np.iscomplexobj(value) else np.asarray(value) for value in cnp.evaluate(gradients)]
     except Exception as error:  # noqa: BLE001 - whatever goes wrong is the outcome
         return f"{type(error).__name__}: {words_of(error)}"[:300]
     return differences("gradient", found, filled)

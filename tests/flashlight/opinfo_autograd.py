@@ -24,7 +24,6 @@ import flashlight
 from composit.program import ancestors_in_order
 from tests.composit.nn.opinfo import entries
 from tests.flashlight.opinfo import (
-    DRAWING_BY_VALUE,
     PRECISIONS,
     differences,
     evaluated,
@@ -126,9 +125,7 @@ def _with_graph(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _fresh(record: Any, sample: Any, traced: _Results, outcome: Outcome, order: int) -> str:
-    """Compare on other inputs. Where torch refuses these, or draws by values, nothing is compared."""
-    if record.name in DRAWING_BY_VALUE:
-        return ""
+    """Compare on other inputs. Where torch refuses these, or a guard does, nothing is compared."""
     own, values = _with_graph(traced.gradients), _with_graph(traced.values)
     nodes = {id(node) for node in ancestors_in_order([flashlight.lazy_tensor(each).node for each in own + values])}
     _, _, changed = other_inputs(sample)

@@ -28,8 +28,6 @@ WITHOUT_GRADIENTS: dict[str, str] = {
     "linalg.pinv|hermitian": "of matrices that are not Hermitian, as its samples are, torch's gradient is that of no function",
     "as_strided_scatter": "torch gives the input what it gives the source, where the source was written over the input",
 }
-_UNTOUCHED = "an input that is returned as it is"
-WITHOUT_GRADIENTS |= dict.fromkeys(("atleast_1d", "atleast_2d", "atleast_3d"), _UNTOUCHED)
 _ROUNDED_INSIDE = "torch rounds between the steps of its kernel"
 _TIES = "torch takes others of equal numbers, of which there are many"
 OTHERWISE_IN_HALF: dict[str, str] = {

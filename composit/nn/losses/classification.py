@@ -17,7 +17,6 @@ import numpy as np
 import composit.numpy as cnp
 from composit.errors import ParameterError, ShapeError
 from composit.nn.arguments import check_shape, counted_from_start, floating, integral, one_of
-from composit.nn.losses.binary import positive_part
 from composit.nn.losses.reductions import REDUCTIONS, reduced
 from composit.nn.operations.exponentials import log_softmax
 from composit.numpy.arguments.normalizing import TensorLike, handle_of
@@ -193,6 +192,11 @@ def _of_probabilities(
     return reduced("cross_entropy", losses, reduction)
 
 
+def _above_zero(x: LazyTensor) -> LazyTensor:
+    """Return max(x, 0) with the derivative 0 at 0, as torch's kernels for margins of classes have it."""
+    return cnp.where(x > 0, x, 0)
+
+
 def multi_margin(
     x: TensorLike,
     target: TensorLike,
@@ -222,7 +226,7 @@ def multi_margin(
     axis = _class_axis("multi_margin", scores)
     _check_target("multi_margin", classes, scores)
     own = counted_from_start(cnp.expand_dims(classes, axis), scores.shape[axis])
-    margins = positive_part(margin - cnp.take_along_axis(scores, own, axis) + scores)
+    margins = _above_zero(margin - cnp.take_along_axis(scores, own, axis) + scores)
     is_own = own == np.arange(scores.shape[axis])
     margins = cnp.where(is_own, 0, margins if order == 1 else cnp.square(margins))
     weights = _class_weight("multi_margin", weight, scores)
@@ -256,7 +260,7 @@ def multilabel_margin(x: TensorLike, target: TensorLike, *, reduction: str = "me
     is_same = (cnp.expand_dims(safe, -1) == np.arange(number)) & cnp.expand_dims(counts, -1)
     is_target = cnp.any(is_same, axis=-2)
     own = cnp.take_along_axis(scores, safe, axis)
-    margins = positive_part(1 - (cnp.expand_dims(own, -1) - cnp.expand_dims(scores, -2)))
+    margins = _above_zero(1 - (cnp.expand_dims(own, -1) - cnp.expand_dims(scores, -2)))
     is_counted = cnp.expand_dims(counts, -1) & cnp.logical_not(cnp.expand_dims(is_target, -2))
     losses = cnp.sum(cnp.where(is_counted, margins, 0), axis=(-2, -1)) / max(number, 1)
     return reduced("multilabel_margin", losses, reduction)

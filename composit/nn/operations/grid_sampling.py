@@ -16,6 +16,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit.apply import as_tensor
 from composit.errors import ParameterError, ShapeError
+from composit.nn.gradient_flow import stop_gradient
 from composit.nn.operations.interpolation import cubic_weights
 from composit.nn.operations.spatial import per_axis
 from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -115,7 +116,9 @@ def _inside(place: LazyTensor, length: int, padding_mode: str, align_corners: bo
     if padding_mode == "reflection":
         low, high = (0.0, length - 1.0) if align_corners else (-0.5, length - 0.5)
         place = _reflected(place, low, high)
-    return cnp.clip(place, 0, length - 1)
+    # As in torch, a place on the border itself has no gradient, where clip shares it.
+    is_between = (place > 0) & (place < length - 1)
+    return cnp.where(is_between, place, stop_gradient(cnp.clip(place, 0, length - 1)))
 
 
 def _reflected(place: LazyTensor, low: float, high: float) -> LazyTensor:
