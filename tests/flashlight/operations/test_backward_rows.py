@@ -126,7 +126,7 @@ def test_the_gradient_of_a_random_slope_is_the_slope_where_torch_draws_the_same(
     found, slopes = cnp.evaluate([y, gradient], inputs={x: new})
     np.testing.assert_allclose(found, new * slopes)
     with pytest.raises(cnp.errors.GuardError, match="rrelu"):
-        cnp.evaluate(gradient, inputs={x: -new})
+        cnp.evaluate([y, gradient], inputs={x: -new})
 
 
 def _unpooled(x: Tensor) -> Tensor:
