@@ -27,7 +27,6 @@ class LDL(MatrixAlgorithm):
     hermitian: L* is the conjugate of the transpose, else the transpose
 
     Shapes:      (..., n, n) -> (..., n, n), (..., n), (...)
-    Derivative:  none, as in torch
     Reference:   torch.linalg.ldl_factor_ex
     """
 
@@ -163,7 +162,6 @@ class LDLSolve(MatrixAlgorithm):
     """The solution y of x y = b, from the factors and pivots of x that `LDL` gives.
 
     Shapes:      (..., n, n), (..., n), (..., n, m) -> (..., n, m); leading axes broadcast
-    Derivative:  none, as in torch
     Reference:   torch.linalg.ldl_solve
     """
 
