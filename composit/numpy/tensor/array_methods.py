@@ -104,8 +104,8 @@ def _lengths(given: tuple[Any, ...]) -> Any:
     return given[0] if len(given) == 1 and (given[0] is None or np.ndim(given[0])) else given
 
 
-def _conjugate(array: Any, *out: Any) -> Any:
-    return array.conj(*out)
+def _conjugate(array: Any, out: Any = None) -> Any:
+    return array.conj() if out is None else array.conj(out)
 
 
 # The dtypes with a fixed size. The size of strings depends on the elements.

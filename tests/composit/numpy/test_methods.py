@@ -287,3 +287,13 @@ def test_a_chain_of_100_000_adds_is_built_evaluated_pickled_and_deleted() -> Non
     assert float(cnp.evaluate(pickle.loads(pickle.dumps(total)))) == 100_000.0
     assert hash(total.node) != hash(x.node)
     del total
+
+
+@pytest.mark.parametrize("name", ["conj", "conjugate"])
+def test_a_conjugate_is_written_to_the_array_given_for_it(name):
+    a, out = cnp.asarray([1 - 1j, 23 + 23j]), cnp.zeros(2, complex)
+    assert getattr(a, name)(out) is out
+    assert out.tolist() == [1 + 1j, 23 - 23j]
+    refused = cnp.asarray(["a"])
+    with pytest.raises(TypeError):
+        getattr(refused, name)()
