@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
@@ -34,6 +36,7 @@ class PythonState:
         given = {f"argument {position}": each for position, each in enumerate(others)}
         self._found = Reachable({_name_of(function): function, **given, **_HOOKS_OF_ALL_MODULES})
         self._begun: dict[int, CodeType] = {}
+        self._is_collecting = False
         self._empties: list[Any] = []
         self._cells: list[Cell] = []
 
@@ -52,15 +55,36 @@ class PythonState:
             profile = self._note
             sys.setprofile(profile)
             try:
-                yield
+                with self._noticing_collections():
+                    yield
             finally:
                 if sys.getprofile() is profile:
                     sys.setprofile(None)
         self._finish()
 
+    @contextmanager
+    def _noticing_collections(self) -> Iterator[None]:
+        """Note nothing while garbage is collected: callbacks and finalizers that run then are no code of the function."""
+        own = get_ident()
+
+        def begin(phase: str, _: object) -> None:
+            self._is_collecting = self._is_collecting or get_ident() == own
+
+        def end(phase: str, _: object) -> None:
+            self._is_collecting = self._is_collecting and (phase != "stop" or get_ident() != own)
+
+        # The first and the last of them, so that the others run in between.
+        gc.callbacks.insert(0, begin)
+        gc.callbacks.append(end)
+        try:
+            yield
+        finally:
+            gc.callbacks.remove(begin)
+            gc.callbacks.remove(end)
+
     def _note(self, frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
-        if event == "call" and id(code) not in self._begun:
+        if event == "call" and not self._is_collecting and id(code) not in self._begun:
             self._begun[id(code)] = code
             self._found.begin(code, frame.f_globals)
 

@@ -11,7 +11,7 @@ from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 
-from composit.errors import UnsupportedOperationError
+from composit.errors import NoRuleError, UnsupportedOperationError
 from flashlight.sizes.leaves import each_leaf, leaves_of
 from flashlight.sizes.metadata import Metadata, key_of, order_of
 from flashlight.sizes.own_rules import own_rule, own_view
@@ -140,12 +140,8 @@ def _key_of_call(operation: Operator, args: Any, kwargs: Any) -> Hashable | None
     """Return what is equal for calls for which a rule gives the same; None for a call that is unlike all others."""
     try:
         return operation, _key_of(args), _key_of(kwargs)
-    except _Unlike:
+    except NoRuleError:
         return None
-
-
-class _Unlike(Exception):
-    """An argument has no key."""
 
 
 def _key_of(value: Any) -> Hashable:
@@ -161,7 +157,7 @@ def _key_of(value: Any) -> Hashable:
         return type(value), repr(value)
     if isinstance(value, Hashable) and not isinstance(value, torch.Generator):
         return type(value), value
-    raise _Unlike
+    raise NoRuleError(f"shapes: {type(value).__name__} has no key")
 
 
 def _is_shape_of(shape: Sequence[Any], part: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import itertools
 import random
 import sys
@@ -366,3 +367,27 @@ def test_a_variable_of_the_script_that_no_code_of_the_function_reads_may_change(
         monkeypatch.setattr(sys.modules[__name__], "config", value, raising=False)
         captured(torch.ones(2, 4))
     assert captured.traces == 1
+
+
+_COLLECTIONS = 0
+
+
+def _count_collections(phase: str, info: object) -> None:
+    global _COLLECTIONS
+    _COLLECTIONS += 1
+
+
+def test_what_runs_while_garbage_is_collected_is_no_code_of_the_function() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        gc.collect()
+        return x * _FACTOR
+
+    gc.callbacks.append(_count_collections)
+    try:
+        captured = flashlight.capture(function)
+        for _ in range(3):
+            assert captured(torch.ones(1)).item() == _FACTOR
+    finally:
+        gc.callbacks.remove(_count_collections)
+    assert captured.evaluations == 2
+    assert _COLLECTIONS >= 2
