@@ -53,17 +53,17 @@ class PythonState:
             yield
         else:
             profile = self._note
-            sys.setprofile(profile)
-            try:
-                with self._noticing_collections():
+            with self._ignoring_collections():
+                sys.setprofile(profile)
+                try:
                     yield
-            finally:
-                if sys.getprofile() is profile:
-                    sys.setprofile(None)
+                finally:
+                    if sys.getprofile() is profile:
+                        sys.setprofile(None)
         self._finish()
 
     @contextmanager
-    def _noticing_collections(self) -> Iterator[None]:
+    def _ignoring_collections(self) -> Iterator[None]:
         """Note nothing while garbage is collected: callbacks and finalizers that run then are no code of the function."""
         own = get_ident()
 
