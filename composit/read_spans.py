@@ -56,6 +56,16 @@ class Span:
         else:
             known.times += 1
 
+    def withdraw(self, guard: Guard) -> None:
+        """Take back a read that was noted here: it has turned out to steer nothing."""
+        key = id(guard.source), guard.kind
+        known = self._reads.get(key)
+        if known is not None and guard.after != NEVER:
+            known.times -= 1
+            if not known.times:
+                del self._reads[key]
+        guard.after = NEVER
+
     def reads(self) -> list[SeenRead]:
         """Return the reads that were made here, in their order."""
         return list(self._reads.values())

@@ -163,6 +163,16 @@ def has_elements(tensor: torch.Tensor) -> bool:
     )
 
 
+def can_be_read(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor has elements that arrays can have, in memory of its own: not a sparse or nested one, or a wrapper."""
+    is_own = type(tensor).__torch_dispatch__ is torch._C._disabled_torch_dispatch_impl
+    return is_own and has_elements(tensor) and _is_plain(tensor)
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_nested and tensor.dtype in TORCH_TO_NUMPY
+
+
 class _Writeable:
     """Presents a read-only array as writeable, because torch warns when it is given a read-only one."""
 

@@ -14,5 +14,8 @@ views              the value of a view from its base, and of a base from a view 
 scatter            the value of a tensor after some of its elements were written
 tensor_attributes  the attributes that tie a lazy tensor to a torch tensor
 read_guards        guards of values that Python reads (`.item()`, `if tensor:`)
+storages           reads and writes through storages and addresses (`tensor.data_ptr()`)
+handed_out         guards of elements that leave as the bytes of a storage
+shown_texts        which texts of tensors are only shown (`print(tensor)`)
 module_scopes      modules as name scopes, names of parameters and of inputs
 """

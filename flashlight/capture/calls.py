@@ -13,7 +13,7 @@ from torch._ops import OpOverload
 from composit import nn
 from composit.errors import OperandError
 from flashlight.capture.attach_results import flat
-from flashlight.capture.memory import memory_of
+from flashlight.capture.traced_tensors import traced_tensor_of
 from flashlight.table import Traits, decomposable_forms, takes_tensors
 
 Operator: TypeAlias = OpOverload[..., Any]
@@ -93,6 +93,7 @@ def stopped(arguments: Any, lazies: Any) -> Any:  # Any: as Recorder._lazy
 def note_contents(written: Sequence[torch.Tensor]) -> None:
     """Take what tensors hold that Python got as arrays for what torch left in them."""
     for tensor in written:
-        memory = memory_of(tensor)
-        if memory is not None:
-            memory.note_contents()
+        # A tensor that came back through DLPack has a storage of its own on the same bytes.
+        traced = traced_tensor_of(tensor)
+        if traced is not None:
+            traced.memory.note_contents()

@@ -101,7 +101,8 @@ def address_of(tensor: torch.Tensor) -> int:
     """Return the address of the first element; of one of torch's fake tensors, which have no memory, that within its storage."""
     if isinstance(tensor, FakeTensor):
         return int(tensor.storage_offset()) * tensor.itemsize
-    return tensor.data_ptr()
+    # Past the replacement of this method while a trace is open.
+    return torch._C.TensorBase.data_ptr(tensor)
 
 
 def overwritten(value: LazyTensor, layout: Layout, source: LazyTensor, source_layout: Layout) -> LazyTensor:

@@ -188,13 +188,23 @@ class Memory:
 
 def memory_of(tensor: torch.Tensor) -> Memory | None:
     """Return the `Memory` of the tensor's storage, None if no trace has seen it."""
-    known: Memory | None = getattr(tensor.untyped_storage(), _MEMORY, None)
+    return memory_in(_storage_of(tensor))
+
+
+def memory_in(storage: torch.UntypedStorage) -> Memory | None:
+    """Return the `Memory` of a storage, None if no trace has seen it."""
+    known: Memory | None = getattr(storage, _MEMORY, None)
     return known
 
 
 def keep_memory(tensor: torch.Tensor, memory: Memory) -> None:
     """Keep a `Memory` with the tensor's storage."""
-    setattr(tensor.untyped_storage(), _MEMORY, memory)
+    setattr(_storage_of(tensor), _MEMORY, memory)
+
+
+def _storage_of(tensor: torch.Tensor) -> torch.UntypedStorage:
+    # Past the replacement of this method while a trace is open.
+    return torch._C.TensorBase.untyped_storage(tensor)
 
 
 def check_same_elements(layout: Layout, other: Layout, value: LazyTensor) -> None:

@@ -37,6 +37,12 @@ def kind_of(operation: OpOverload[..., Any]) -> str:
     return _KINDS.get(operation, str(operation))
 
 
+def withdraw(guard: Guard) -> None:
+    """Take back the guard of a read that has turned out to steer nothing."""
+    assert guard.span is not None, "it was noted in a trace"
+    guard.span.withdraw(guard)
+
+
 class ReadGuards:
     """Adds the guards of one trace, and caches the inputs that nodes depend on. found: gets the guards"""
 
@@ -47,10 +53,10 @@ class ReadGuards:
         # Keyed by id of the node; the entry holds the node, so that no other node gets its id.
         self._origins: dict[int, tuple[Node, Origin | None]] = {}
 
-    def mark(self, lazy: LazyTensor, kind: str, tensor: torch.Tensor) -> None:
-        """Add a guard: Python has read the tensor's value by a read of this kind (`item`, `numpy`)."""
+    def mark(self, lazy: LazyTensor, kind: str, tensor: torch.Tensor) -> Guard | None:
+        """Add a guard: Python has read the tensor's value by a read of this kind (`item`, `numpy`). Return it, if inputs matter."""
         is_truth = tensor.dtype is torch.bool and tensor.numel() == 1
-        self._note(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)))
+        return self._note(lazy, "bool" if is_truth else kind, np.array(array_of(tensor)))
 
     def mark_answer(self, lazy: LazyTensor, answer: bool) -> None:
         """Add a guard: Python got this answer from an operation, such as `torch.equal`."""

@@ -14,6 +14,7 @@ import torch
 from torch._ops import OpOverload
 
 from composit.errors import UnsupportedOperationError
+from composit.guards import Guard
 from composit.types import LazyTensor
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.calls import (
@@ -28,13 +29,13 @@ from flashlight.capture.calls import (
     stopped,
     without_graph,
 )
+from flashlight.capture.handed_out import take_memory
 from flashlight.capture.layouts import layout_of
 from flashlight.capture.memory import Memory, memory_of
 from flashlight.capture.module_scopes import ModuleScopes, named_tensors
 from flashlight.capture.nested_parts import parts_of_results
 from flashlight.capture.read_guards import DRAWING, ReadGuards, kind_of
 from flashlight.capture.row_errors import RowErrors, place_of, unsupported
-from flashlight.capture.tensor_attributes import forget
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.capture.traced_tensors import (
     TracedTensor,
@@ -82,8 +83,8 @@ class Recorder:
         # Traced tensors that the last operation made or changed; torch counts its writes only after it has ended.
         self.unsettled: list[TracedTensor] = []
         self._exports: list[Memory] = []
-        # Of torch.utils.dlpack.to_dlpack, with the tensors whose memory they are.
-        self.capsules: list[tuple[object, torch.Tensor]] = []
+        # Of torch.utils.dlpack.to_dlpack, with the tensors whose memory they are, and guards of the reads that they make possible.
+        self.capsules: list[tuple[object, torch.Tensor, Guard | None]] = []
 
     def close(self) -> None:
         """End what this thread records: close open scopes."""
@@ -141,10 +142,7 @@ class Recorder:
             self._expect_writes(traits, arguments, keywords)
         call = Call(operation, arguments, keywords)
         if operation in MEMORY_FROM_OUTSIDE:
-            self.trace.note_moved(arguments[0], traced_tensor_of(arguments[0]))
-            result = call.result
-            forget(arguments[0])
-            return result
+            return take_memory(self, call)
         with RowErrors(call, self.scopes):
             as_stored = traits.moves_elements
             lazy_arguments = [self._lazy(argument, as_stored) for argument in arguments]

@@ -18,13 +18,15 @@ from composit.source import describe_source, find_source, warn_user
 from flashlight.capture.active import active_recorder
 from flashlight.capture.higher_order import call_higher_order
 from flashlight.capture.patches import Patch, patch_meanwhile
-from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE
+from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE, withdraw
 from flashlight.capture.recorder import Recorder
 from flashlight.capture.sequences import sequence_patches
+from flashlight.capture.shown_texts import is_shown
+from flashlight.capture.storages import ADDRESS, STORAGE, storage_patches
 from flashlight.capture.tensor_attributes import attribute_of
 from flashlight.capture.trace_record import TraceRecord
 from flashlight.comparison import TorchValues
-from flashlight.conversion import has_elements
+from flashlight.conversion import can_be_read, has_elements
 
 _NUMBER_OF = torch.ops.aten._local_scalar_dense.default
 
@@ -110,7 +112,8 @@ def _recorder_of(tensor: torch.Tensor) -> Recorder | None:
 def torch_patches() -> tuple[Patch, ...]:
     """Return the patches of torch's tensors by which a trace sees what the dispatcher does not.
 
-    Values that leave for numpy or lists are guarded. Printing a tensor is no read. `tensor.data` is the same memory under
+    Values that leave for numpy or lists are guarded. A text made of a tensor is a read, unless it is only
+    shown (`print`). `tensor.data` is the same memory under
     another name, as are `torch.nn.Parameter(tensor)` and `tensor.as_subclass`, and `tensor.data = other` the memory of the other.
     """
     tensor = torch.Tensor
@@ -134,6 +137,7 @@ def torch_patches() -> tuple[Patch, ...]:
             for name in ("__float__", "__int__", "__index__", "__complex__", "__bool__")
         ),
         *sequence_patches(),
+        *storage_patches(),
         *_eager_patches(),
     )
 
@@ -181,6 +185,7 @@ def _swapping(original: Callable[..., Any]) -> Callable[..., Any]:
 
 # What each is called in guards.
 _PICKLE = "pickle"
+_TEXT = "text"
 _LEAVING = {
     "tolist": "tolist",
     "numpy": "numpy",
@@ -191,7 +196,7 @@ _LEAVING = {
     "map_": "map_",
 }
 # Reads whose values went to code that no trace sees, so that what it made of them is constant.
-LEAVING_KINDS = frozenset((*_LEAVING.values(), _PICKLE, DRAWING, UNSEEN_WRITE))
+LEAVING_KINDS = frozenset((*_LEAVING.values(), _PICKLE, STORAGE, ADDRESS, DRAWING, UNSEEN_WRITE))
 
 
 def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -217,6 +222,10 @@ def _printing(original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = active_recorder()
         if recorder is None:
             return original(tensor, *args, **kwargs)
+        is_read = not recorder.is_paused and can_be_read(tensor) and not is_shown(sys._getframe(1))
+        if is_read:
+            recorder.settle()
+            recorder.reads.mark(recorder.read(tensor), _TEXT, tensor)
         with _pause(recorder):
             return original(tensor, *args, **kwargs)
 
@@ -347,7 +356,10 @@ def _exporting(original: Callable[..., Any]) -> Callable[..., Any]:
         capsule: object = original(tensor)
         recorder = active_recorder()
         if recorder is not None and not recorder.is_paused:
-            recorder.capsules.append((capsule, tensor))
+            recorder.settle()
+            guard = recorder.reads.mark(recorder.read(tensor), "dlpack", tensor)
+            recorder.export(tensor)
+            recorder.capsules.append((capsule, tensor, guard))
         return capsule
 
     return to_dlpack
@@ -360,14 +372,29 @@ def _importing(original: Callable[..., Any]) -> Callable[..., Any]:
         if recorder is None or recorder.is_paused:
             outside: torch.Tensor = original(given, *args, **kwargs)
             return outside
-        known = (tensor for capsule, tensor in recorder.capsules if capsule is given)
-        source = given if isinstance(given, torch.Tensor) else next(known, None)
-        with _pause(recorder):
+        source = given if isinstance(given, torch.Tensor) else _source_of(recorder, given)
+        if source is None:
+            # Another library's object; where it hands on a traced tensor's memory, that is a read.
             made: torch.Tensor = original(given, *args, **kwargs)
-        is_shared = source is not None and made.data_ptr() == source.data_ptr()
-        return _aliased(made, source) if source is not None and is_shared else made
+            return made
+        with _pause(recorder):
+            made = original(given, *args, **kwargs)
+        if made.data_ptr() != source.data_ptr():
+            return made
+        # The memory is exchanged without the mark that its elements are to be negated.
+        return _aliased(made, torch._neg_view(source) if source.is_neg() else source)
 
     return from_dlpack
+
+
+def _source_of(recorder: Recorder, given: Any) -> torch.Tensor | None:
+    """Return the tensor of which torch made a capsule; importing it again is no read."""
+    for capsule, tensor, guard in recorder.capsules:
+        if capsule is given:
+            if guard is not None:
+                withdraw(guard)
+            return tensor
+    return None
 
 
 @contextmanager

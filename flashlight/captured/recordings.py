@@ -174,7 +174,7 @@ class Recording:
     def _find_guards(self) -> list[Guard]:
         """Return the reads of this trace, in their order."""
         record = self._recorder.trace
-        found = {id(guard): guard for guard in record.reads}
+        found = {id(guard): guard for guard in record.reads if guard.after < NEVER}
         nodes = [start.node for start in [*self._starts, *(start for _, start in self._leaves())]]
         for node in nodes:
             # Reads by composit's own functions are noted with the inputs alone.

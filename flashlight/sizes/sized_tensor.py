@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +14,7 @@ from torch.utils import _pytree as pytree
 
 from composit.errors import UnsupportedOperationError
 from composit.types import LazyTensor
+from flashlight.capture.shown_texts import is_shown
 from flashlight.sizes.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -79,8 +83,16 @@ class SizedTensor(torch.Tensor):
         return self.sizing.mode.leave(self, lambda ordinary: ordinary.__dlpack__(*args, **kwargs))
 
     def __repr__(self, *args: Any, **kwargs: Any) -> str:  # type: ignore[override]
-        """Return torch's text of the values."""
-        return repr(self.sizing.ordinary)
+        """Return torch's text of the values, which is a read unless the text is only shown."""
+        return self._text(repr, sys._getframe(1))
+
+    def __format__(self, format_spec: str) -> str:
+        """Return what torch makes of a number, else as `__repr__`."""
+        return self._text(lambda ordinary: format(ordinary, format_spec), sys._getframe(1))
+
+    def _text(self, make: Callable[[torch.Tensor], str], frame: FrameType) -> str:
+        text: Any = make(self.sizing.ordinary) if is_shown(frame) else self.sizing.mode.leave(self, make)
+        return text  # type: ignore[no-any-return]  # what the function made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> torch.Tensor:
         """Return a copy with memory of its own."""
