@@ -26,6 +26,8 @@ from benchmarks.training.memory import peak_mib
 
 _STEPS = 5
 _TOLERANCE = 1e-4
+# jax rounds Adam differently, and the LSTM at this rate swings at the end of its 20 steps: it was seen 1.4e-4 apart.
+_TOLERANCE_OF_OTHERS = 1e-3
 
 
 def run_training(num_threads: int, num_rounds: int, only: str, has_memory: bool) -> None:
@@ -76,11 +78,13 @@ def _peaks(case: Case, num_threads: int, names: Collection[str]) -> str:
 
 
 def _largest_difference(case: Case, steps: dict[str, Callable[[], float]]) -> float:
+    """How far our losses of 20 steps are from torch's; every contender must compute the same training."""
     found = {name: np.array([step() for _ in range(20)]) for name, step in steps.items()}
-    worst = max(float(np.max(np.abs(losses - found["torch eager"]))) for losses in found.values())
-    if not worst <= _TOLERANCE:
-        raise AssertionError(f"{case.name}: the losses of 20 steps differ from torch's by {worst:.2e}")
-    return worst
+    differences = {name: float(np.max(np.abs(losses - found["torch eager"]))) for name, losses in found.items()}
+    for name, difference in differences.items():
+        if not difference <= (_TOLERANCE if name == OURS else _TOLERANCE_OF_OTHERS):
+            raise AssertionError(f"{case.name}: the losses of 20 steps by {name} differ from torch's by {difference:.2e}")
+    return differences[OURS]
 
 
 def _several(step: Callable[[], float]) -> float:
