@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mosaic.ir.expressions import Uniform
-from mosaic.ir.statements import Island
+from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, Shape, View
 from mosaic.tiling.packing import Packing
 

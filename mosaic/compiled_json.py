@@ -22,7 +22,7 @@ from mosaic.compiled import (
     Donation,
 )
 from mosaic.ir.expressions import Literal, Uniform
-from mosaic.ir.statements import Island
+from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, BufferKind, View
 from mosaic.tiling.packing import Packing
 

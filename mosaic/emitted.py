@@ -13,7 +13,7 @@ from composit.operation import TensorType
 from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.compiled import CompiledProgram, CompiledRegion
-from mosaic.ir.statements import Island
+from mosaic.ir.islands import Island
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.runtime.abi import RUN_SYMBOL
 

@@ -18,7 +18,7 @@ from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.compiled import CompiledProgram, CompiledRegion
 from mosaic.ir.expressions import Uniform
-from mosaic.ir.statements import Island
+from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, View
 from mosaic.last_reads import buffers_read_last
 from mosaic.lowering.registry import compiled_dtypes

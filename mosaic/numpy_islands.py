@@ -19,7 +19,7 @@ from composit.program import Program, Reference, labels_of
 from composit.source import describe_source, noting
 from mosaic.compiled import CompiledProgram
 from mosaic.ir.expressions import Uniform
-from mosaic.ir.statements import Island
+from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, BufferKind, View
 
 Values = dict[Buffer, Array]

@@ -83,7 +83,9 @@ def _largest_difference(case: Case, steps: dict[str, Callable[[], float]]) -> fl
     differences = {name: float(np.max(np.abs(losses - found["torch eager"]))) for name, losses in found.items()}
     for name, difference in differences.items():
         if not difference <= (_TOLERANCE if name == OURS else _TOLERANCE_OF_OTHERS):
-            raise AssertionError(f"{case.name}: the losses of 20 steps by {name} differ from torch's by {difference:.2e}")
+            raise AssertionError(
+                f"{case.name}: the losses of 20 steps by {name} differ from torch's by {difference:.2e}"
+            )
     return differences[OURS]
 
 

@@ -17,6 +17,7 @@ from mosaic.ir.schedule import Schedule
 from mosaic.ir.statements import Matmul
 from mosaic.matmul import product as gemm
 from mosaic.matmul.blocking import Blocking, MatmulSpec, num_tasks
+from mosaic.matmul.packed_panel import num_packed
 from mosaic.targets import Target
 
 
@@ -27,7 +28,10 @@ def matmul_spec(matmul: Matmul) -> MatmulSpec:
     in_place = None if matmul.panel_width else right.strides[-2]
     place = matmul.result.ndim - 2
     *outer, last = zip(matmul.depth, left.strides[place + 1 :], strict=True)
-    return MatmulSpec(left.dtype, rows, columns, depth, left.strides[place], last[1], in_place, tuple(outer))
+    packed_from = (right.strides[-2], right.strides[-1]) if matmul.packs else None
+    return MatmulSpec(
+        left.dtype, rows, columns, depth, left.strides[place], last[1], in_place, tuple(outer), packed_from
+    )
 
 
 def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: str, target: Target) -> KernelCode:
@@ -37,6 +41,7 @@ def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: s
     left, right = emitter.operands.pointer(matmul.left), emitter.operands.pointer(matmul.right)
     batch_axes, declarations = row_indices(matmul.batch, c.Name("batch"))
     sums = emitter.local.place(matmul.left.dtype, gemm.num_sums(matmul_spec(matmul), blocking))
+    packed = emitter.local.declare("packed", matmul.left.dtype, num_packed(blocking)) if matmul.packs else None
     product = emit_product(matmul, blocking, name, emitter, batch_axes, takes_sums=sums is not None)
     count = matmul.result.ndim - 2
 
@@ -47,13 +52,15 @@ def emit_matmul_kernel(matmul: Matmul, schedule: Schedule, name: str, comment: s
             address(right, matmul.right.strides[:count], batch_axes),
         )
         extra = (c.Name(parameter.name) for parameter in extra_parameters(emitter, batch_axes))
-        return c.ExpressionStatement(product(first, last, *matrices, *extra, *(() if sums is None else (sums,))))
+        own = (*(() if packed is None else (c.Name("packed"),)), *(() if sums is None else (sums,)))
+        return c.ExpressionStatement(product(first, last, *matrices, *extra, *own))
 
     num_each = num_tasks(matmul_spec(matmul), blocking)
     which = _task_of_batch(matmul, num_each, schedule.per_task, declarations, multiply)
     unpack = c.Declare(c.pointer(c.pointer(c.void)), "operands", c.Name("context"))
     operands, local = emitter.operands.listed(), emitter.local
-    body = (unpack, *emitter.operands.declarations(), *local.declarations(len(operands)), *which)
+    arrays = (*local.declarations(len(operands)), *(() if packed is None else (packed,)))
+    body = (unpack, *emitter.operands.declarations(), *arrays, *which)
     helpers = (*emitter.lanes.helpers.values(), product)
     return KernelCode(body, comment, helpers, operands, schedule.num_tasks, local.scratch_bytes)
 

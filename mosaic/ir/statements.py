@@ -2,8 +2,9 @@
 
 A `Definition` is one scalar expression over a domain, with at most one reduction. A `Matmul` is a tiled kernel with an
 epilogue. A `Scatter` combines elements into places that data chooses. A `Loop` (`mosaic.ir.loops`) runs statements turn
-after turn. An `Island` is a node that numpy runs. A `Group` holds statements that share their outer axes and become one
-kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints groups.
+after turn. An `Island` (`mosaic.ir.islands`) is a node that numpy runs. A `Group` holds statements that share their outer
+axes and become one kernel. Lowering makes one statement or a few per node; passes rewrite them; code generation prints
+groups.
 """
 
 from __future__ import annotations
@@ -117,8 +118,9 @@ def _reshape_domain(view: View, definition: Definition, shape: Extents, num_kept
 class Matmul(Kind):
     """``result[batch..., m, n] = epilogue(sum over k of left[batch..., m, k...] * right[batch..., k..., n])``.
 
-    The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the
-    right operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)`` with k as one axis.
+    The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the right
+    operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)`` with k as one axis; if the product
+    `packs`, each task stores its panel itself.
     """
 
     result: View
@@ -127,6 +129,7 @@ class Matmul(Kind):
     epilogue: Expression
     origins: tuple[int, ...]
     panel_width: int | None = None
+    packs: bool = False
 
     @property
     def batch(self) -> Shape:
@@ -178,7 +181,7 @@ class Matmul(Kind):
 
     def __str__(self) -> str:
         then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
-        return f"{self.result} = {self.left} @ {self.right}{then}"
+        return f"{self.result} = {self.left} @ {self.right}{f' in panels of {self.panel_width}' * self.packs}{then}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -253,48 +256,6 @@ class Scatter(Kind):
         moves = "".join(f"{{+{gather.stride}*{text(gather.index)}}}" for gather in self.gathers)
         start = "" if self.zeroed is None else f", on zeros in {self.zeroed}"
         return f"{self.result}{moves} {self.combiner}= {text(self.expression)}{start}{_rest(self.base)}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Island(Kind):
-    """A node that numpy evaluates between compiled regions.
-
-    updates_operand: the result is the first operand, changed
-    """
-
-    results: tuple[View, ...]
-    operands: tuple[View | Uniform, ...]
-    origins: tuple[int, ...]
-    reason: str
-    updates_operand: bool = False
-
-    @property
-    def is_compiled(self) -> bool:
-        """No: numpy computes it."""
-        return False
-
-    def reads(self) -> Iterator[View]:
-        """Yield the views that numpy looks at."""
-        yield from (operand for operand in self.operands if isinstance(operand, View))
-
-    def bases(self) -> Iterator[View]:
-        """Yield the array that a write changes."""
-        yield from (one for one in self.operands[: self.updates_operand] if isinstance(one, View))
-
-    def writes(self) -> Iterator[View]:
-        """Yield the views it fills."""
-        yield from self.results
-
-    def touched_buffers(self) -> Iterator[Buffer]:
-        """Yield the buffers that it reads or fills."""
-        yield from (view.buffer for view in (*self.reads(), *self.results))
-
-    def filled_buffers(self) -> Iterator[Buffer]:
-        """Yield the buffers that it makes."""
-        yield from (view.buffer for view in self.results)
-
-    def __str__(self) -> str:
-        return f"{', '.join(map(str, self.results))} = numpy({', '.join(map(str, self.operands))})  # {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

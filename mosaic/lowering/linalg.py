@@ -39,8 +39,10 @@ def append_product(context: Context, result: View, left: View, right: View, dtyp
     """Append ``result[..., m, n] = left[..., m, k] @ right[..., k, n]``."""
     depth = left.shape[-1]
     is_tiled = dtype in (np.float32, np.float64) and left.dtype == right.dtype == dtype and depth > 0
-    # A product with one column reads the matrix once: a sum per row, as fast as memory, and no tile to fill.
-    if is_tiled and result.shape[-1] > 1:
+    # A product with one column reads the matrix once: a sum per row, as fast as memory, and no tile to fill. So does one with
+    # one row where the columns of the right matrix are dense: `x @ w.T` of a linear layer.
+    is_by_columns = result.shape[-2] == 1 and right.strides[-2] == 1 < right.strides[-1]
+    if is_tiled and result.shape[-1] > 1 and not is_by_columns:
         origins = (context.position,)
         context.statements.append(ir.Matmul(result, left, right, Accumulated(dtype), origins))
         return

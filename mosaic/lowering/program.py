@@ -13,7 +13,8 @@ import numpy as np
 from composit.operation import Input, Scalar, TensorType
 from composit.program import Instruction, Program
 from mosaic.ir.expressions import Uniform, literal
-from mosaic.ir.statements import IrProgram, Island, Statement
+from mosaic.ir.islands import Island
+from mosaic.ir.statements import IrProgram, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import (
     Context,

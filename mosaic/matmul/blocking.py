@@ -43,7 +43,7 @@ class MatmulSpec:
     A is (rows, depth); its depth may be several axes, such as the rows, columns and channels of a convolution's window: the
     last has `a_depth_stride`, and `a_outer` holds the extents and strides of those before it. B is (depth, columns): in
     packed panels (see `mosaic.tiling.packing`), or, where `b_depth_stride` is given, in place with neighbouring columns
-    beside each other.
+    beside each other, or, where `packed_from` gives its two strides, anyhow, and each task packs the panel that it needs.
     """
 
     dtype: np.dtype
@@ -54,6 +54,7 @@ class MatmulSpec:
     a_depth_stride: int = 1
     b_depth_stride: int | None = None
     a_outer: tuple[tuple[int, int], ...] = ()
+    packed_from: tuple[int, int] | None = None
 
     @property
     def run(self) -> int:

@@ -1,6 +1,6 @@
 """Matrix products as C: sums stay in registers over the depth, then go to the caller's epilogue.
 
-Algorithm: Goto and van de Geijn's panel product with B stored in panels beforehand; A is read in place.
+Algorithm: Goto and van de Geijn's panel product with B stored in panels beforehand, or by the task; A is read in place.
 Weakness: a matrix of one or two columns is computed as a whole vector of them.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.matmul.blocking import Blocking, MatmulSpec, num_panels, num_row_blocks, num_tasks, waits_for_a, waits_for_b
+from mosaic.matmul.packed_panel import pack_panel
 from mosaic.matmul.tile import Tile, tile_function
 from mosaic.targets import Target
 from mosaic.vector.memory import load
@@ -26,7 +27,8 @@ class Matmul:
     """A matrix product to emit: sizes, blocks, processor, name and epilogue.
 
     `extra_parameters` are the parameters that the statements of `epilogue` use, `epilogue_helpers` what they call.
-    With `takes_sums`, the last parameter is memory for `num_sums` sums; otherwise they lie on the stack.
+    Where tasks pack, a parameter after these is memory for `num_packed` elements of B. With `takes_sums`, the last
+    parameter is memory for `num_sums` sums; otherwise they lie on the stack.
     """
 
     spec: MatmulSpec
@@ -47,7 +49,7 @@ class Matmul:
 _a, _b, _sums, _panel, _row, _rows, _row_stop, _column, _lane_start, _r, _task = (
     c.Name(name) for name in ("a", "b", "sums", "panel", "row", "rows", "row_stop", "column", "lane_start", "r", "task")
 )
-_b_panel, _depth, _a_start = c.Name("b_panel"), c.Name("depth"), c.Name("a_start")
+_b_panel, _packed, _depth, _a_start = c.Name("b_panel"), c.Name("packed"), c.Name("depth"), c.Name("a_start")
 
 
 _b_steps_ahead, _a_steps_ahead = 8, 16
@@ -55,7 +57,7 @@ _b_steps_ahead, _a_steps_ahead = 8, 16
 
 
 def emit_matmul(matmul: Matmul) -> Helper:
-    """Return ``name(task_start, task_stop, a, b, extra...[, sums])``, which computes a range of tasks.
+    """Return ``name(task_start, task_stop, a, b, extra...[, packed][, sums])``, which computes a range of tasks.
 
     A task is one block of rows times one panel of columns; all panels of a block of rows are neighbours. Each sum is
     computed by one task in the order of k, so the bits do not depend on how tasks are spread over threads.
@@ -64,12 +66,14 @@ def emit_matmul(matmul: Matmul) -> Helper:
     element = matmul.vector.element.ctype
     source = c.const_pointer(element)
     given = (c.Parameter(c.pointer(element), "sums"),) if matmul.takes_sums else ()
+    packed = () if spec.packed_from is None else (c.Parameter(c.pointer(element), "packed"),)
     parameters = (
         c.Parameter(c.int64, "task_start"),
         c.Parameter(c.int64, "task_stop"),
         c.Parameter(source, "a"),
         c.Parameter(source, "b"),
         *matmul.extra_parameters,
+        *packed,
         *given,
     )
     on_stack = c.Declare(c.ArrayType(element, num_sums(spec, blocking)), "sums", attributes=("aligned(64)",))
@@ -85,7 +89,10 @@ def emit_matmul(matmul: Matmul) -> Helper:
         ),
     )
     tiles = tuple(tile_function(tile) for tile in _tiles(matmul).values())
-    return Helper(matmul.name, (function,), (*tiles, load(matmul.vector), *matmul.epilogue_helpers))
+    helpers = (*tiles, load(matmul.vector), *matmul.epilogue_helpers)
+    if spec.packed_from is not None:
+        helpers = (pack_panel(matmul.vector, blocking.nr, spec.packed_from), *helpers)
+    return Helper(matmul.name, (function,), helpers)
 
 
 def num_sums(spec: MatmulSpec, blocking: Blocking) -> int:
@@ -137,7 +144,7 @@ def _locate(matmul: Matmul) -> tuple[c.Statement, ...]:
     if num_row_blocks(spec, blocking) > 1:
         row_start = _task / panels * blocking.row_block
         row_stop = c.minimum(c.Name("row_start") + blocking.row_block, spec.rows)
-    panel_size = blocking.nr if spec.b_depth_stride is not None else blocking.nr * spec.depth
+    panel_size = blocking.nr * _column_step(spec)
     source = c.const_pointer(matmul.vector.element.ctype)
     return (
         c.Declare(c.const(c.int64), "panel", _task % panels),
@@ -147,6 +154,13 @@ def _locate(matmul: Matmul) -> tuple[c.Statement, ...]:
         c.Declare(c.const(c.int64), "row_stop", row_stop),
         c.Declare(source, "b_panel", _b + _panel * panel_size),
     )
+
+
+def _column_step(spec: MatmulSpec) -> int:
+    """Return how far apart the columns of B are, in the mean where they lie in panels."""
+    if spec.packed_from is not None:
+        return spec.packed_from[1]
+    return 1 if spec.b_depth_stride is not None else spec.depth
 
 
 def _columns_of_panel(matmul: Matmul) -> tuple[c.Statement, ...]:
@@ -159,8 +173,8 @@ def _columns_of_panel(matmul: Matmul) -> tuple[c.Statement, ...]:
 
 def _rows_of_task(matmul: Matmul) -> tuple[c.Statement, ...]:
     if _is_whole_depth(matmul):
-        body = (*_multiply(matmul, c.literal(0), c.literal(matmul.spec.depth)), *_finish_rows(matmul, _sums))
-        return (_over_rows(matmul, body),)
+        depth = (c.literal(0), c.literal(matmul.spec.depth))
+        return (*_pack(matmul, *depth), _over_rows(matmul, (*_multiply(matmul, *depth), *_finish_rows(matmul, _sums))))
     finish = _over_rows(matmul, _finish_rows(matmul, _tile_sums(matmul)))
     return (_over_depth(matmul), finish)
 
@@ -171,7 +185,7 @@ def _over_depth(matmul: Matmul) -> c.Statement:
     if not spec.a_outer:
         steps = c.minimum(c.literal(blocking.depth_block), spec.depth - _depth)
         multiply = _over_rows(matmul, _multiply(matmul, _depth, steps))
-        return c.loop("depth", spec.depth, multiply, step=blocking.depth_block)
+        return c.loop("depth", spec.depth, *_pack(matmul, _depth, steps), multiply, step=blocking.depth_block)
     indices = [c.Name(f"depth_{axis}") for axis in range(len(spec.a_outer))]
     turn: c.Expression = c.literal(0)
     start: c.Expression = c.literal(0)
@@ -186,6 +200,17 @@ def _over_depth(matmul: Matmul) -> c.Statement:
     for index, (extent, _) in reversed(list(zip(indices, spec.a_outer, strict=True))):
         body = (c.loop(index.text, extent, *body),)
     return body[0]
+
+
+def _pack(matmul: Matmul, depth: c.Expression, steps: c.Expression) -> tuple[c.Statement, ...]:
+    """Store a stretch of the depth of the task's panel in its own memory, if it does not lie in panels."""
+    spec, nr = matmul.spec, matmul.blocking.nr
+    if spec.packed_from is None:
+        return ()
+    columns = c.minimum(c.literal(nr), spec.columns - _column) if spec.columns % nr else c.literal(nr)
+    start = _b_panel + depth * spec.packed_from[0]
+    call = pack_panel(matmul.vector, nr, spec.packed_from)(_packed, start, *spec.packed_from, steps, columns)
+    return (c.ExpressionStatement(call),)
 
 
 def _tile_sums(matmul: Matmul) -> c.Expression:
@@ -231,7 +256,7 @@ def _tile_call(matmul: Matmul, tile: Tile, depth: c.Expression, steps: c.Express
         _a_of_row(matmul, depth),
         spec.a_row_stride,
         spec.a_depth_stride,
-        _b_panel + depth * b_stride,
+        _packed if spec.packed_from is not None else _b_panel + depth * b_stride,
         b_stride,
         _tile_sums(matmul),
         blocking.nr,

@@ -7,7 +7,8 @@ from functools import singledispatch
 
 from mosaic.codegen.launches import Launch
 from mosaic.compiled import ArenaSize, CompiledKernel, CompiledRegion, CompiledStep, ConstantPlace
-from mosaic.ir.statements import Group, IrProgram, Island
+from mosaic.ir.islands import Island
+from mosaic.ir.statements import Group, IrProgram
 from mosaic.ir.views import Buffer
 from mosaic.passes.assign_memory import MemoryPlan
 from mosaic.passes.split_regions import Region, Step

@@ -13,6 +13,7 @@ from functools import singledispatch
 
 from mosaic.ir.expressions import Load
 from mosaic.ir.fences import Fence
+from mosaic.ir.islands import Island
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop, Turns
 from mosaic.ir.statements import (
@@ -20,7 +21,6 @@ from mosaic.ir.statements import (
     Definition,
     Group,
     IrProgram,
-    Island,
     RowStage,
     Scatter,
     Statement,

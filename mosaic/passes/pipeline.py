@@ -17,6 +17,7 @@ from mosaic.ir.kinds import Kind
 from mosaic.ir.statements import IrProgram, Matmul
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
+from mosaic.matmul.blocking import Blocking
 from mosaic.passes.assign_memory import assign_memory, constant_offsets
 from mosaic.passes.choose_output_layouts import choose_output_layouts
 from mosaic.passes.describe import describe_kernel
@@ -132,10 +133,10 @@ def _passes(request: Request, memory: Memory) -> Iterator[Pass]:
         yield partial(join_column_reductions, memory=memory)
     yield partial(remove_fences, memory=memory)
 
-    def panel_width(matmul: Matmul) -> int:
-        return options.tile_scheme.panel_width(matmul, options.target)
+    def blocking_of_panels(matmul: Matmul) -> Blocking:
+        return options.tile_scheme.blocking_of_panels(matmul, options.target)
 
-    yield partial(store_panels, memory=memory, panel_width=panel_width, keep_packed=options.keep_packed)
+    yield partial(store_panels, memory=memory, blocking=blocking_of_panels, keep_packed=options.keep_packed)
     yield store_constants
     yield write_in_place
     yield partial(schedule, machine=Machine(options.target, options.tile_scheme.blocking))

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from mosaic.ir.islands import Island
 from mosaic.ir.kinds import of_kind
-from mosaic.ir.statements import Group, IrProgram, Island, Statement, read_views, written_views
+from mosaic.ir.statements import Group, IrProgram, Statement, read_views, written_views
 from mosaic.ir.views import Buffer, BufferKind
 from mosaic.lowering.registry import compiled_dtypes
 

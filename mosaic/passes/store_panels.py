@@ -3,12 +3,14 @@
 Before:  y = x[m, k] @ w[k, n]
 After:   y = x[m, k] @ panels[n / nr, k, nr]          w constant: packed when the model is built
          panels[n / nr, k, nr] = w[k, n]; y = ...     w computed: a copy that runs before
+         y = x[m, k] @ w[k, n] in panels              w read by one product only: each task packs the panel it needs
 
 A right operand that few rows use and whose columns lie side by side is read in place.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
@@ -22,15 +24,18 @@ from mosaic.ir.loops import Turns
 from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Memory
+from mosaic.matmul.blocking import Blocking
 from mosaic.passes.canonical_axes import as_group
 from mosaic.tiling.packing import Packing
 
-PanelWidth = Callable[[Matmul], int]
+BlockingOfPanels = Callable[[Matmul], Blocking]
+"""Returns the block sizes of a product once its right operand is stored in panels."""
+
 few_rows = 24
 """Packing costs a pass over the operand; it pays if more than two tiles of rows read the panels."""
 
 
-def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth, keep_packed: bool) -> IrProgram:
+def store_panels(program: IrProgram, memory: Memory, blocking: BlockingOfPanels, keep_packed: bool) -> IrProgram:
     """Return the program with every product's right operand in panels or readable in place.
 
     With `keep_packed`, the panels of inputs are filled first and noted in `packed_inputs`, so that a run on the same
@@ -39,12 +44,17 @@ def store_panels(program: IrProgram, memory: Memory, panel_width: PanelWidth, ke
     Pre:  statements are groups and islands
     Post: a Matmul has a panel_width, or a right operand whose last stride is 1.
     """
-    packer = _Packer(program, memory, panel_width, keep_packed)
+    packer = _Packer(program, memory, blocking, keep_packed, _num_readers(program))
     statements = packer.packed_statements()
     constants = {**program.constants, **packer.packed}
     return replace(
         program, statements=(*packer.first, *statements), constants=constants, packed_inputs=packer.packed_inputs
     )
+
+
+def _num_readers(program: IrProgram) -> Counter[View]:
+    """Return how many products have a view as their right operand."""
+    return Counter(product.right for group in program.groups for product in group.products)
 
 
 @singledispatch
@@ -62,8 +72,9 @@ def _(statement: Group) -> tuple[Turns, ...]:
 class _Packer:
     program: IrProgram
     memory: Memory
-    panel_width: PanelWidth
+    blocking: BlockingOfPanels
     keep_packed: bool
+    num_readers: Counter[View]
     packed: dict[Buffer, Packing] = field(default_factory=dict)
     known: dict[Packing, View] = field(default_factory=dict)
     first: list[Statement] = field(default_factory=list)
@@ -89,9 +100,10 @@ class _Packer:
             statements += inner
         return statements
 
-    def rewritten(self, matmul: Matmul, copies: list[Definition]) -> Matmul:
-        """Return the product on panels; the statements that fill them go to `copies`."""
-        width = self.panel_width(matmul)
+    def rewritten(self, matmul: Matmul, copies: list[Definition], is_alone: bool) -> Matmul:
+        """Return the product on panels; the statements that fill them go to `copies`. `is_alone`: not part of a larger kernel."""
+        blocking = self.blocking(matmul)
+        width = blocking.nr
         right = matmul.right
         # A matrix that differs in each turn of a loop is packed in the turn.
         is_constant = right.buffer.kind is BufferKind.CONSTANT and not right.is_moving
@@ -101,6 +113,8 @@ class _Packer:
         # A batch axis along which the operand does not change is stored once.
         used = tuple(1 if stride == 0 else extent for extent, stride in zip(right.shape, right.strides, strict=True))
         count = len(matmul.batch)
+        if is_alone and self._is_packed_by_tasks(matmul, blocking) and used == right.shape:
+            return replace(matmul, panel_width=width, packs=True)
         packing = Packing(replace(right, extents=(*used[:count], *right.shape[count:])), width, count)
         panels = self.known.get(packing)
         if panels is None:
@@ -113,6 +127,13 @@ class _Packer:
         kept = (*strides[:count], *panels.strides[-3:])
         left = _with_long_runs(matmul)
         return replace(matmul, left=left, right=View(panels.buffer, 0, shape, kept), panel_width=width)
+
+    def _is_packed_by_tasks(self, matmul: Matmul, blocking: Blocking) -> bool:
+        """Whether each panel is read by one task only, so that the task may pack it; kept panels are not a task's."""
+        right, (rows, _, _) = matmul.right, matmul.sizes
+        is_kept = self.keep_packed and right.buffer.kind is BufferKind.INPUT
+        is_fixed = right.buffer.kind is not BufferKind.CONSTANT and not right.is_moving and not is_kept
+        return is_fixed and len(matmul.depth) == 1 and self.num_readers[right] == 1 and blocking.row_block >= rows
 
     def _constant(self, packing: Packing) -> View:
         number = len(self.program.constants) + len(self.packed)
@@ -155,5 +176,6 @@ def _on_panels(statement: Kind, packer: _Packer) -> tuple[list[Definition], Kind
 @_on_panels.register
 def _(group: Group, packer: _Packer) -> tuple[list[Definition], Kind]:
     copies: list[Definition] = []
-    products: dict[Kind, Kind] = {each: packer.rewritten(each, copies) for each in group.products}
+    is_alone = len(group.stages) == 1 and not group.turns
+    products: dict[Kind, Kind] = {each: packer.rewritten(each, copies, is_alone) for each in group.products}
     return copies, replace(group, stages=tuple(products.get(stage, stage) for stage in group.stages))

@@ -56,9 +56,9 @@ class TileScheme:
         """Return the block sizes of a product as its right operand is stored."""
         return self._blocking(matmul, matmul_spec(matmul), target)
 
-    def panel_width(self, matmul: Matmul, target: Target) -> int:
-        """Return the width of the panels that the right operand of a product should be stored in."""
-        return self._blocking(matmul, replace(matmul_spec(matmul), b_depth_stride=None), target).nr
+    def blocking_of_panels(self, matmul: Matmul, target: Target) -> Blocking:
+        """Return the block sizes of a product once its right operand is stored in panels."""
+        return self._blocking(matmul, replace(matmul_spec(matmul), b_depth_stride=None), target)
 
     def _blocking(self, matmul: Matmul, spec: MatmulSpec, target: Target) -> Blocking:
         wanted = self.by_origin.get(matmul.origins[0], Tiles())

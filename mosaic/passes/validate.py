@@ -191,7 +191,7 @@ def _(matmul: Matmul) -> None:
     rows, columns, _ = matmul.sizes
     if matmul.left.shape != (*matmul.batch, rows, *matmul.depth):
         raise InternalError(f"validate: the left operand does not fit in\n{matmul}")
-    if matmul.panel_width is None and matmul.right.shape != (*matmul.batch, *matmul.depth, columns):
+    if (matmul.panel_width is None or matmul.packs) and matmul.right.shape != (*matmul.batch, *matmul.depth, columns):
         raise InternalError(f"validate: the right operand does not fit in\n{matmul}")
 
 

@@ -20,7 +20,7 @@ from composit.guards import leaf_value
 from composit.nn import chain_rule, layers, losses, operations
 from composit.program import without_values
 from composit.value import value_of
-from mosaic.ir.statements import Island
+from mosaic.ir.islands import Island
 from mosaic.lowering import lower_program
 from mosaic.lowering.registry import Memory
 from mosaic.passes.fold_constants import fold_constants

@@ -375,7 +375,7 @@ def test_store_constants_puts_what_lanes_read_side_by_side() -> None:
     )
 
 
-def test_store_panels_packs_weights_beforehand_and_values_before_the_product() -> None:
+def test_store_panels_packs_weights_beforehand_and_a_value_in_the_task_that_reads_it() -> None:
     x, w = doubles(40, 3), doubles(3, 9)
     before, after = around("store_panels", (x @ w) @ x[:9], [x])
     assert before == text(
@@ -391,11 +391,25 @@ def test_store_panels_packs_weights_beforehand_and_values_before_the_product() -
         """
         for rows [40] of 9:
             temporary_0[40, 9] = input_0[40, 3] @ constant_1[1, 3, 12]
-        for rows [9] of 3:
-            temporary_2[9, 3 by 4, 1] = input_0[9, 3 by 3, 1]
         for rows [40] of 3:
-            temporary_1[40, 3] = temporary_0[40, 9] @ temporary_2[1, 9, 4]
+            temporary_1[40, 3] = temporary_0[40, 9] @ input_0[9, 3 by 3, 1] in panels of 4
         return temporary_1[40, 3]
+        """
+    )
+
+
+def test_store_panels_stores_what_two_products_read_before_them() -> None:
+    x, y, w = doubles(40, 9), doubles(30, 9), doubles(9, 3)
+    _, after = around("store_panels", (x @ w, y @ w), [x, y, w])
+    assert after == text(
+        """
+        for rows [9] of 3:
+            temporary_2[9, 3 by 4, 1] = input_2[9, 3]
+        for rows [40] of 3:
+            temporary_0[40, 3] = input_0[40, 9] @ temporary_2[1, 9, 4]
+        for rows [30] of 3:
+            temporary_1[30, 3] = input_1[30, 9] @ temporary_2[1, 9, 4]
+        return temporary_0[40, 3], temporary_1[30, 3]
         """
     )
 
