@@ -8,6 +8,9 @@ import numpy as np
 
 from composit.operation import Array, Axes, Shape
 
+_SHORT_ROW = 128  # elements: calls for shorter rows take longer than reading them
+_FEW_BYTES = 1 << 18  # as much may well be in the second-level cache
+
 
 def count_along(shape: Shape, axes: Axes) -> int:
     """Return the number of elements that a reduction along the axes combines, at least 1."""
@@ -23,6 +26,20 @@ def sum_along(x: Array, axes: Axes) -> Array:
     rows = _rows(x, len(inner))
     # numpy's own sum of rows takes three times as long.
     total = (rows @ np.ones(rows.shape[-1], x.dtype)).reshape(_kept(x, len(inner)))
+    return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)
+
+
+def sum_along_unread(x: Array, axes: Axes) -> Array:
+    """Return the same for an array that lies outside of the caches; within them, this takes a third longer.
+
+    The product with a vector reads several rows at once, which memory serves at half of its speed.
+    """
+    inner = _last_of(axes, x.ndim)
+    length = math.prod(x.shape[x.ndim - len(inner) :])
+    if length < _SHORT_ROW or x.nbytes < _FEW_BYTES or not _has_dense_rows(x, len(inner)):
+        return sum_along(x, axes)
+    outer = tuple(axis for axis in axes if axis not in inner)
+    total = np.asarray(np.vecdot(_rows(x, len(inner)), np.ones(length, x.dtype))).reshape(_kept(x, len(inner)))
     return np.asarray(np.sum(total, axis=outer, keepdims=True) if outer else total)
 
 

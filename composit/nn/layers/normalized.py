@@ -15,7 +15,7 @@ import numpy as np
 from composit.derivative_types import Namespace
 from composit.nn.blocks_of_arrays import in_blocks
 from composit.nn.composition import Composition, Value
-from composit.nn.row_sums import count_along, sum_along, sum_of_products
+from composit.nn.row_sums import count_along, sum_along, sum_along_unread, sum_of_products
 from composit.numpy.reductions.arguments import reduced_shape
 from composit.operation import Array, Axes, OperationKind, Results, TensorType, VjpContext, tensor_type
 
@@ -91,7 +91,7 @@ def normalize(axes: Axes, epsilon: float, x: Array, variance: Array, mean: Array
 def deviate(axes: Axes, epsilon: float, x: Array, variance: Array, mean: Array, y: Array) -> Array:
     """Fill mean and variance of x along axes, and y = x - mean; return 1 / sqrt(variance + epsilon)."""
     count = x.dtype.type(count_along(x.shape, axes))
-    np.divide(sum_along(x, axes), count, out=mean)
+    np.divide(sum_along_unread(x, axes), count, out=mean)
     np.subtract(x, mean, out=y)
     np.divide(sum_of_products(y, y, axes), count, out=variance)
     return np.asarray(1 / np.sqrt(variance + x.dtype.type(epsilon)))

@@ -6,7 +6,7 @@ import pytest
 import composit.numpy as cnp
 from composit import nn
 from composit.nn import blocks_of_arrays
-from composit.nn.blocks_of_arrays import in_blocks
+from composit.nn.blocks_of_arrays import aligned_empty, aligned_like, in_blocks
 from composit.nn.row_sums import sum_of_products
 
 
@@ -104,3 +104,26 @@ def test_arrays_with_fewer_axes_are_seen_by_each_block_as_they_broadcast() -> No
 
     in_blocks(add, (), np.arange(30.0), result)
     np.testing.assert_array_equal(result, np.broadcast_to(np.arange(30.0), (40, 30)))
+
+
+def test_blocks_of_many_rows_are_cut_at_multiples_of_16_rows() -> None:
+    lengths: list[int] = []
+    in_blocks(lambda part: lengths.append(len(part)), (1,), np.zeros((1000, 1), np.float32), times=1)
+    assert set(lengths[:-1]) == {128}
+    lengths.clear()
+    in_blocks(lambda part: lengths.append(len(part)), (1,), np.zeros((1000, 5), np.float16), times=2)
+    assert set(lengths[:-1]) == {96}  # of 102
+    assert sum(lengths) == 1000
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 5), (400, 300)])
+def test_temporaries_have_shape_and_dtype_and_large_ones_begin_on_a_cache_line(shape: tuple[int, ...]) -> None:
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        found = aligned_empty(shape, dtype)
+        assert (found.shape, found.dtype) == (shape, dtype)
+        assert found.flags.c_contiguous
+        assert found.flags.writeable
+        assert found.nbytes < 1 << 16 or found.ctypes.data % 64 == 0
+        like = aligned_like(np.ones(shape, dtype).T)
+        assert (like.shape, like.dtype) == (shape[::-1], dtype)
+        assert like.flags.f_contiguous  # the order of the array

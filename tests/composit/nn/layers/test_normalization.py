@@ -14,6 +14,7 @@ import torch.nn.functional as F
 import composit as cnp
 from composit.errors import ParameterError, ShapeError
 from composit.nn import chain_rule, layers
+from composit.nn.layers import affine_arrays, normalized
 from tests.composit.nn.rows import Row, check_derivatives, check_in_c, check_values, identifier
 from tests.operations.sample import Maker, between, given, normal
 
@@ -255,6 +256,79 @@ def test_large_means_cost_no_digits() -> None:
     np.testing.assert_allclose(
         cnp.evaluate(layers.layer_norm(x, epsilon=0.0)), [[-1.22474487, 0, 1.22474487]], rtol=1e-8
     )
+
+
+def _rows_of(kind: str, dtype: type, shape: tuple[int, int]) -> np.ndarray[Any, Any]:
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=shape)
+    if kind == "some far from 0":
+        x[::3] += 300
+    elif kind == "at the limit":
+        x += np.linspace(0, 2, len(x))[:, None]
+    elif kind == "some constant":
+        x[5:9] = 0.1
+        x[20:24] = 0
+    elif kind == "tiny and huge":
+        x *= 10.0 ** generator.integers(-15, 15, (len(x), 1))
+    return x.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["near 0", "some far from 0", "at the limit", "some constant", "tiny and huge"])
+def test_large_rows_are_normalised_as_exactly_as_by_deviations(kind: str, dtype: type) -> None:
+    """Rows of 600 KB take the sums of their squares where these lose no digits."""
+    x, epsilon = _rows_of(kind, dtype, (600, 250)), 1e-5
+    weight, bias = (np.random.default_rng(number).normal(size=250).astype(dtype) for number in (1, 2))
+    exact = x.astype(np.longdouble)
+    deviation = exact - exact.mean(1, keepdims=True)
+    expected = deviation / np.sqrt((deviation**2).mean(1, keepdims=True) + np.longdouble(epsilon))
+    found = cnp.evaluate(layers.layer_norm(x, weight, bias, epsilon=epsilon))
+    # The mean is rounded, which moves all elements of a row by that many roundings of its size.
+    rounding = np.finfo(dtype).eps * (
+        1 + np.abs(expected) + np.abs(exact.mean(1, keepdims=True)) / np.maximum(x.std(1, keepdims=True), epsilon**0.5)
+    )
+    assert (
+        np.abs(found - (expected * weight + bias)) / (rounding * np.abs(weight) + np.finfo(dtype).eps * np.abs(bias))
+    ).max() < 4
+
+
+def test_large_rows_that_are_not_finite_are_reported_and_cost_the_others_nothing() -> None:
+    x = _rows_of("near 0", np.float32, (600, 250))
+    weight, bias = np.ones(250, np.float32), np.zeros(250, np.float32)
+    expected = cnp.evaluate(layers.layer_norm(x, weight, bias))
+    x[3, 5], x[300, 7], x[400, 8] = np.nan, np.inf, 3e38
+    with pytest.warns(RuntimeWarning) as noted:
+        found = cnp.evaluate(layers.layer_norm(x, weight, bias))
+    assert {str(each.message).split(" encountered")[0] for each in noted} == {"invalid value", "overflow"}
+    others = np.delete(np.arange(600), [3, 300, 400])
+    np.testing.assert_allclose(found[others], expected[others], rtol=1e-5, atol=1e-6)
+    assert np.isnan(found[3]).all()
+    assert np.isnan(found[300]).any()
+    np.testing.assert_array_equal(found[400], 0)  # the variance has overflowed
+
+
+def test_an_infinite_weight_makes_infinities_also_of_large_rows() -> None:
+    x = _rows_of("near 0", np.float32, (600, 250))
+    weight, bias = np.ones(250, np.float32), np.zeros(250, np.float32)
+    weight[4], bias[6] = np.inf, -np.inf
+    found = cnp.evaluate(layers.layer_norm(x, weight, bias))
+    assert np.isinf(found[:, [4, 6]]).all()
+    assert np.isfinite(np.delete(found, [4, 6], axis=1)).all()
+
+
+def test_large_rows_near_0_are_not_written_before_they_are_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(*args: Any) -> Any:
+        calls.append(1)
+        return normalized.deviate(*args)
+
+    monkeypatch.setattr(affine_arrays, "deviate", counted)
+    parameters = np.ones(250, np.float32), np.zeros(250, np.float32)
+    cnp.evaluate(layers.layer_norm(_rows_of("near 0", np.float32, (600, 250)), *parameters))
+    assert not calls
+    cnp.evaluate(layers.layer_norm(_rows_of("some far from 0", np.float32, (600, 250)), *parameters))
+    assert calls
 
 
 def test_wrong_calls_say_what_to_do() -> None:
