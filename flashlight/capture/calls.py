@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import torch
@@ -97,3 +98,48 @@ def note_contents(written: Sequence[torch.Tensor]) -> None:
         traced = traced_tensor_of(tensor)
         if traced is not None:
             traced.memory.note_contents()
+
+
+_LISTS = "aten::_foreach_"
+
+
+def run_one_by_one(
+    operation: Operator,
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    resume: Callable[[], AbstractContextManager[object]],
+) -> bool:
+    """Run an operation that writes to a list of tensors for one after the other, if they share memory; return whether it did.
+
+    `torch._foreach_add_([x, x], 1.0)` adds 2: each element sees what the earlier ones wrote.
+    """
+    name = operation._schema.name
+    if not (name.startswith(_LISTS) and name.endswith("_")) or not _share_memory(arguments):
+        return False
+    count = len(arguments[0])
+    with resume():
+        for number in range(count):
+            operation(*[_single(argument, number, count) for argument in arguments], **keywords)
+    return True
+
+
+def _share_memory(arguments: Sequence[Any]) -> bool:
+    """Return whether a tensor of the first list may share memory with one that stands at another place of some list."""
+    places: dict[int, int] = {}
+    for number, tensor in enumerate(arguments[0]):
+        if places.setdefault(tensor.untyped_storage()._cdata, number) != number:
+            return True
+    others = (argument for argument in arguments[1:] if isinstance(argument, list | tuple))
+    return any(
+        places.get(each.untyped_storage()._cdata, number) != number
+        for other in others
+        for number, each in enumerate(other)
+        if isinstance(each, torch.Tensor)
+    )
+
+
+def _single(argument: Any, number: int, count: int) -> Any:
+    """Return an argument for the list of one element; a vector of scalars has one for each."""
+    if isinstance(argument, torch.Tensor) and argument.dim() == 1 and len(argument) == count:
+        return argument[number : number + 1]
+    return [argument[number]] if isinstance(argument, list | tuple) else argument

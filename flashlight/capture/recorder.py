@@ -26,6 +26,7 @@ from flashlight.capture.calls import (
     is_on_meta,
     kernel_in_python,
     note_contents,
+    run_one_by_one,
     stopped,
     without_graph,
 )
@@ -133,6 +134,8 @@ class Recorder:
         traits = traits_of(operation)
         if traits.is_composite:
             return self._parts(operation, arguments, keywords)
+        if traits.writes and run_one_by_one(operation, arguments, keywords, self._resume):
+            return None
         if is_on_meta(arguments, keywords):
             return operation(*arguments, **keywords)
         self.num_operations += 1
@@ -144,10 +147,9 @@ class Recorder:
         if operation in MEMORY_FROM_OUTSIDE:
             return take_memory(self, call)
         with RowErrors(call, self.scopes):
-            as_stored = traits.moves_elements
-            lazy_arguments = [self._lazy(argument, as_stored) for argument in arguments]
+            lazy_arguments = [self._lazy(argument, traits.moves_elements) for argument in arguments]
             lazy_keywords = {
-                name: self._lazy(value, as_stored)
+                name: self._lazy(value, traits.moves_elements)
                 for name, value in keywords.items()
                 if name not in traits.out_arguments
             }
@@ -156,7 +158,6 @@ class Recorder:
                 lazy_arguments = stopped(arguments, lazy_arguments)
                 lazy_keywords = {name: stopped(keywords[name], lazy) for name, lazy in lazy_keywords.items()}
             written = self._written(traits, arguments, keywords)
-        with RowErrors(call, self.scopes):
             is_done = self._recorded_by_memory(call, traits, lazy_arguments, written)
         if is_done:
             return call.result
@@ -429,8 +430,7 @@ class Recorder:
         return argument
 
     def _adopt(self, tensor: torch.Tensor) -> TracedTensor:
-        memory = memory_of(tensor)
-        label = self.scopes.name_of(tensor)
+        memory, label = memory_of(tensor), self.scopes.name_of(tensor)
         if memory is None or memory.was_changed():
             return add_leaf(tensor, label, self.trace)
         base = memory.base_of(tensor)

@@ -191,9 +191,10 @@ _LEAVING = {
     "numpy": "numpy",
     "__array__": "numpy",
     "__dlpack__": "dlpack",
-    # Functions of Python that read and write each element.
+    # Functions of Python that read and write each element; those of `map_` get the elements of other tensors too.
     "apply_": "apply_",
     "map_": "map_",
+    "map2_": "map2_",
 }
 # Reads whose values went to code that no trace sees, so that what it made of them is constant.
 LEAVING_KINDS = frozenset((*_LEAVING.values(), _PICKLE, STORAGE, ADDRESS, DRAWING, UNSEEN_WRITE))
@@ -206,7 +207,8 @@ def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             recorder = _recorder_of(tensor)
             if recorder is None:
                 return original(tensor, *args, **kwargs)
-            _note(recorder, kind, tensor)
+            for read in (tensor, *(each for each in (*args, *kwargs.values()) if isinstance(each, torch.Tensor))):
+                _note(recorder, kind, read)
             recorder.export(tensor)
             with _pause(recorder):
                 return original(tensor, *args, **kwargs)

@@ -165,3 +165,39 @@ def test_functions_are_compiled_again_after_overlapping_traces() -> None:
     assert not calls
     double(X)
     assert calls == [1]
+
+
+@pytest.mark.filterwarnings("ignore::flashlight.DataLeavesWarning")
+@pytest.mark.parametrize("name", ["apply_", "map_", "map2_"])
+def test_functions_of_python_read_the_elements_of_all_tensors_that_they_get(name: str) -> None:
+    functions: dict[str, Callable[[torch.Tensor, torch.Tensor], Any]] = {
+        "apply_": lambda y, x: (y + x).apply_(lambda a: a * 2),
+        "map_": lambda y, x: y.map_(x * 2, lambda a, b: a + b),
+        "map2_": lambda y, x: y.map2_(torch.ones(2, 3), x * 2, lambda a, b, c: a + b * c),  # type: ignore[attr-defined]
+    }
+    with torch.no_grad(), trace():
+        changed = functions[name](torch.zeros(2, 3), X)
+        output = changed + X
+    np.testing.assert_allclose(cnp.evaluate(output), (functions[name](torch.zeros(2, 3), X) + X).numpy())
+    with pytest.raises(GuardError, match=rf"(?s)Python might take another path.*{name} read"):
+        cnp.evaluate(output, inputs={X: NEW.numpy()})
+
+
+LISTS_WITH_SHARED_MEMORY: dict[str, Callable[[torch.Tensor], Any]] = {
+    "one tensor twice": lambda y: torch._foreach_add_([y, y], 1.0),
+    "a tensor and its row": lambda y: torch._foreach_mul_([y, y[0], y], [2.0, 3.0, 0.5]),
+    "read after it was written": lambda y: torch._foreach_add_([y[0], y[1]], [y[1], y[0]]),
+    "a vector of factors": lambda y: torch._foreach_addcmul_([y, y], [y, y], [y, y], torch.tensor([0.5, 2.0])),
+    "copies": lambda y: torch._foreach_copy_([y[:, :2], y[:, 1:]], [y[:, 1:], y[:, :2] * 2]),
+    "no arguments": lambda y: torch._foreach_sin_([y, y.t()]),
+}
+
+
+@pytest.mark.parametrize("name", LISTS_WITH_SHARED_MEMORY)
+def test_lists_of_tensors_that_share_memory_are_written_one_after_the_other(name: str) -> None:
+    def written(x: torch.Tensor) -> torch.Tensor:
+        y = x.clone()
+        LISTS_WITH_SHARED_MEMORY[name](y)
+        return y * 1
+
+    follows(written)
