@@ -2,7 +2,8 @@
 
 Those of networks are in network_programs.py, of training in training_programs.py, of torch's tools in tool_programs.py, those that mix
 these in composed_programs.py; more of memory and control in memory_programs.py, of derivatives in derived_programs.py, and of what comes
-from outside torch in outside_programs.py.
+from outside torch in outside_programs.py; of Python's own ways in python_programs.py, and of single operations at
+their corners in corner_programs.py.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from torch.nn import functional as F
 
 from tests.flashlight.zoo import (
     composed_programs,
+    corner_programs,
     derived_programs,
     memory_programs,
     network_programs,
     outside_programs,
+    python_programs,
     tool_programs,
     training_programs,
 )
@@ -30,10 +33,12 @@ from tests.flashlight.zoo.programs import PROGRAMS, program
 __all__ = [
     "cases",
     "composed_programs",
+    "corner_programs",
     "derived_programs",
     "memory_programs",
     "network_programs",
     "outside_programs",
+    "python_programs",
     "tool_programs",
     "training_programs",
 ]
