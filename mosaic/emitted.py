@@ -13,6 +13,7 @@ from composit.operation import TensorType
 from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.compiled import CompiledProgram, CompiledRegion
+from mosaic.ir.complex_parts import PART_DTYPES, stored_dtype
 from mosaic.ir.islands import Island
 from mosaic.lowering.registry import compiled_dtypes
 from mosaic.runtime.abi import RUN_SYMBOL
@@ -55,7 +56,7 @@ def check_whole(program: Program, compiled: CompiledProgram) -> None:
         raise UnsupportedOperationError(_without_c(program, compiled.islands))
     for kind, types in (("input", _input_types(program, compiled)), ("output", _output_types(program))):
         for number, value_type in enumerate(types):
-            if value_type.dtype not in compiled_dtypes:
+            if stored_dtype(value_type.dtype) not in compiled_dtypes:
                 raise UnsupportedOperationError(
                     f"emit: {kind} {number} is {value_type}, and C does not compute with {value_type.dtype}; expected one of"
                     f" {', '.join(sorted(map(str, compiled_dtypes)))}; convert it, or {_INSTEAD}"
@@ -90,6 +91,8 @@ def _interface(program: Program, compiled: CompiledProgram, region: CompiledRegi
     lines += [f"inputs[{i}]: {each}" for i, each in enumerate(_input_types(program, compiled))]
     outputs = _output_types(program)
     lines += [f"outputs[{i}]: {each}" for i, each in enumerate(outputs)]
+    if any(each.dtype in PART_DTYPES for each in (*_input_types(program, compiled), *outputs)):
+        lines.append("a complex number is its real part, then its imaginary part")
     if region.num_status:
         names = ", ".join(program.instructions[origin].operation.name for origin in region.status_origins)
         lines.append(

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from composit.errors import OutOfBoundsError
-from composit.operation import Array, TensorType, tensor_type
+from composit.operation import Array, Dtype, TensorType, tensor_type
 from composit.program import Program, labels_of
 from composit.source import describe_source
 from mosaic.compiled import CompiledProgram, CompiledRegion
+from mosaic.ir.complex_parts import as_stored, as_typed
 from mosaic.ir.expressions import Uniform
 from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, View
@@ -154,7 +155,8 @@ class Executable:
                 self._run_region(step, next(functions), values, totals, places or {})
             for buffer in ending:
                 values.pop(buffer, None)
-        return [self._output(view, values) for view in self.compiled.outputs]
+        typed = zip(self.compiled.outputs, self.output_types, strict=True)
+        return [self._output(view, each.dtype, values) for view, each in typed]
 
     def _run_region(
         self,
@@ -176,13 +178,14 @@ class Executable:
             results = self.panels.run(region, function, given) if region.is_packing else function.run(given)
         values.update(zip(region.outputs, results, strict=True))
 
-    def _output(self, value: View | Uniform, values: Values) -> Array:
+    def _output(self, value: View | Uniform, dtype: Dtype, values: Values) -> Array:
         """Return an output; without C for its dtype it may be a view of an operand."""
         if isinstance(value, View) and value.size and value.dtype in compiled_dtypes:
             order = _order(value) or tuple(range(value.ndim))
             places = tuple(order.index(axis) for axis in range(value.ndim))
-            return values[value.buffer].reshape([value.shape[axis] for axis in order]).transpose(places)
-        return self.islands.output(value, values)
+            stored = as_stored(values[value.buffer]).reshape([value.shape[axis] for axis in order])
+            return as_typed(stored.transpose(places), dtype)
+        return self.islands.output(value, dtype, values)
 
     def profile(self, arrays: Sequence[Any], num_kernels: int) -> list[int]:
         """Return the nanoseconds spent in each kernel during one run."""
@@ -320,9 +323,9 @@ def constant_block(program: Program, compiled: CompiledProgram, known: Mapping[i
         place = compiled.constants[buffer]
         target = block[starts[buffer] :][: buffer.num_bytes].view(buffer.dtype)
         if place.packing is None:
-            target[:] = known[place.position].reshape(-1)
+            target[:] = as_stored(known[place.position])
         else:
-            place.packing.fill(target, known[place.position])
+            place.packing.fill(target, as_stored(known[place.position]))
 
     # numpy copies without the interpreter's lock, so threads share the work.
     with ThreadPoolExecutor(num_available_cores()) as pool:

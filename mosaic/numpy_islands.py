@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from composit.errors import GuardError
-from composit.operation import Array, Operation
+from composit.operation import Array, Dtype, Operation
 from composit.program import Program, Reference, labels_of
 from composit.source import describe_source, noting
 from mosaic.compiled import CompiledProgram
+from mosaic.ir.complex_parts import as_stored, as_typed
 from mosaic.ir.expressions import Uniform
 from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, BufferKind, View
@@ -45,7 +46,7 @@ class IslandRunner:
             others = [_apart(each, target) for each in operands[1:]]
             del operands
             self._call(operation.update_in_place, operation, [target, *others], island.origins[0])
-            values[island.results[0].buffer] = target.reshape(-1)
+            values[island.results[0].buffer] = as_stored(target)
             return
         function = (
             operation.evaluator() if operation.num_results == 1 else operation.evaluator_of(self._is_read(island))
@@ -53,9 +54,9 @@ class IslandRunner:
         results = self._call(function, operation, operands, island.origins[0])
         self._keep(island, results if operation.num_results != 1 else (results,), values)
 
-    def output(self, value: View | Uniform, values: Values) -> Array:
-        """Return a copy of a value."""
-        return np.array(self.seen(value, values))
+    def output(self, value: View | Uniform, dtype: Dtype, values: Values) -> Array:
+        """Return a copy of a value in elements of `dtype`."""
+        return np.array(as_typed(self.seen(value, values), dtype))
 
     def seen(self, view: View | Uniform, values: Values) -> Any:
         """Return a view as a read-only array."""
@@ -88,7 +89,8 @@ class IslandRunner:
 
     def _operand(self, reference: Reference, value: View | Uniform, values: Values) -> Any:
         source, output = reference
-        value_type, seen = self.program.instructions[source].types[output], self.seen(value, values)
+        value_type = self.program.instructions[source].types[output]
+        seen = as_typed(self.seen(value, values), value_type.dtype)
         if value_type.weak is not None:
             return seen.item()  # Python's own scalar, so that numpy promotes it as such
         return seen[()] if value_type.is_scalar else seen
@@ -100,7 +102,10 @@ class IslandRunner:
             return None
         # Inputs and constants belong to the caller: only arrays of this run may change.
         array = values[view.buffer] if view.buffer.kind is BufferKind.TEMPORARY else None
-        return None if array is None or not array.flags.writeable else array.reshape(view.shape)
+        if array is None or not array.flags.writeable:
+            return None
+        ((source, output), *_) = self.program.instructions[island.origins[0]].operands
+        return as_typed(array.reshape(view.shape), self.program.instructions[source].types[output].dtype)
 
     def _call(self, function: Any, operation: Operation, operands: Sequence[Any], origin: int) -> Any:
         """Return numpy's results; an exception of numpy gets a note with the user's line."""
@@ -111,22 +116,23 @@ class IslandRunner:
     def _keep(self, island: Island, results: Sequence[Any], values: Values) -> None:
         """Put results into `values`, each in memory of its own: later writes change it, or it leaves the program."""
         kept: list[tuple[View, Array]] = []
-        for view, result in zip(island.results, results, strict=True):
+        types = self.program.instructions[island.origins[0]].types
+        for view, result, expected in zip(island.results, results, types, strict=True):
             if result is None:
                 continue  # nothing reads it
             array = np.asarray(result)
-            if array.shape != view.shape:
-                raise self._wrong_shape(island, array.shape, view.shape)
-            own = np.require(array, view.dtype, ["C", "O", "W"])
+            if array.shape != expected.shape:
+                raise self._wrong_shape(island, array.shape, expected.shape)
+            own = np.require(array, expected.dtype, ["C", "O", "W"])
             kept.append((view, own.copy() if any(own is other for _, other in kept) else own))
         for view, array in kept:
-            values[view.buffer] = array.reshape(-1)
+            values[view.buffer] = as_stored(array)
 
     def _elements(self, buffer: Buffer, values: Values) -> Array:
         """Return the memory of a buffer as an array of one axis."""
         place = self.compiled.constants.get(buffer)
         if place is None:
-            return values[buffer].reshape(-1)
+            return as_stored(values[buffer])
         if place.start is None:
             return self.kept[buffer]
         return self.constants[place.start :][: buffer.num_bytes].view(buffer.dtype)

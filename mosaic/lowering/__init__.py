@@ -5,6 +5,8 @@ it between compiled regions (`mosaic/numpy_islands.py`).
 """
 
 from mosaic.lowering import (
+    complex_elementwise,
+    complex_movement,
     compositions,
     convolution,
     creation,
@@ -24,16 +26,19 @@ from mosaic.lowering import (
     unfolding,
     writes,
 )
+from mosaic.lowering.complex_registry import has_any_lowering
 from mosaic.lowering.program import lower_program
-from mosaic.lowering.registry import has_lowering, lower
+from mosaic.lowering.registry import lower
 
 __all__ = [
+    "complex_elementwise",
+    "complex_movement",
     "compositions",
     "convolution",
     "creation",
     "elementwise",
     "fences",
-    "has_lowering",
+    "has_any_lowering",
     "indexing",
     "lattices",
     "linalg",

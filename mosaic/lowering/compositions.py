@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from composit.nn.composition import Composition, composed_program
-from mosaic.lowering.inner_programs import lower_inner
+from mosaic.lowering.inner_programs import lower_real_inner
 from mosaic.lowering.registry import Context, Value, lower
 
 
@@ -16,4 +16,4 @@ from mosaic.lowering.registry import Context, Value, lower
 def _(operation: Composition, context: Context) -> Sequence[Value]:
     program = composed_program(operation, context.operand_types)
     inputs = [context.operands[int(program.labels[position].name)] for position in program.inputs]
-    return lower_inner(program, inputs, context)
+    return lower_real_inner(program, inputs, context)

@@ -10,24 +10,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from composit.operation import Input, Scalar, TensorType
+from composit.operation import Input, Scalar, TensorType, tensor_type
 from composit.program import Instruction, Program
-from mosaic.ir.expressions import Uniform, literal
+from mosaic.ir.complex_parts import PART_DTYPES, as_stored, stored_count, stored_dtype
+from mosaic.ir.expressions import literal
 from mosaic.ir.islands import Island
 from mosaic.ir.statements import IrProgram, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
-from mosaic.lowering.registry import (
-    Context,
-    Memory,
-    NoLowering,
-    Value,
-    check_dtypes,
-    compiled_dtypes,
-    has_lowering,
-    lower,
-)
+from mosaic.lowering.complex_registry import ComplexContext, has_any_lowering, lower_any
+from mosaic.lowering.complex_values import AnyValue, ComplexValue, joined, split, uniform
+from mosaic.lowering.registry import Context, Memory, NoLowering, Value, compiled_dtypes
 
-Known = dict[tuple[bytes, tuple[Value, ...], tuple[int, ...]], tuple[Value, ...]]
+Known = dict[tuple[bytes, tuple[AnyValue, ...], tuple[int, ...]], tuple[AnyValue, ...]]
 
 
 def lower_program(
@@ -40,12 +34,14 @@ def lower_program(
     """
     statements: list[Statement] = []
     buffers = {
-        position: Buffer(BufferKind.INPUT, number, value_type.size, value_type.dtype)
+        position: Buffer(
+            BufferKind.INPUT, number, stored_count(value_type.size, value_type.dtype), stored_dtype(value_type.dtype)
+        )
         for number, position in enumerate(inputs)
         for value_type in program.instructions[position].types
     }
     constant_buffers: dict[Buffer, np.ndarray] = {}
-    values: list[tuple[Value, ...]] = []
+    values: list[tuple[AnyValue, ...]] = []
     known: Known = {}
     read = {*program.outputs, *(operand for each in program.instructions for operand in each.operands)}
     for position, instruction in enumerate(program.instructions):
@@ -54,7 +50,7 @@ def lower_program(
         elif position in constants:
             values.append((_constant(constants[position], constant_buffers),))
         elif isinstance(instruction.operation, Input):
-            values.append((dense_view(buffers[position], instruction.types[0].shape),))
+            values.append((_seen(buffers[position], instruction.types[0]),))
         else:
             is_read = tuple([(position, index) in read for index in range(len(instruction.types))])
             values.append(_lower_once(program, position, is_read, values, memory, statements, known))
@@ -62,33 +58,42 @@ def lower_program(
     return IrProgram(tuple(statements), tuple(buffers.values()), tuple(inputs), outputs, constant_buffers)
 
 
-def _scalar_value(instruction: Instruction) -> Value:
+def _scalar_value(instruction: Instruction) -> AnyValue:
     operation = instruction.operation
     assert isinstance(operation, Scalar)
-    return Uniform(literal(operation.value, instruction.types[0].dtype), ())
+    return uniform(literal(operation.value, instruction.types[0].dtype), ())
 
 
-def _constant(array: np.ndarray, buffers: dict[Buffer, np.ndarray]) -> View:
+def _constant(array: np.ndarray, buffers: dict[Buffer, np.ndarray]) -> AnyValue:
     """Return a view of a new constant buffer that keeps the array's own layout where it is dense."""
-    buffer = Buffer(BufferKind.CONSTANT, len(buffers), array.size, array.dtype)
-    buffers[buffer] = array
-    return dense_view(buffer, array.shape)
+    content = as_stored(array) if array.dtype in PART_DTYPES else array
+    buffer = Buffer(BufferKind.CONSTANT, len(buffers), content.size, content.dtype)
+    buffers[buffer] = content
+    return _seen(buffer, tensor_type(array.shape, array.dtype))
+
+
+def _seen(buffer: Buffer, value_type: TensorType) -> AnyValue:
+    """Return the whole of a buffer as a value of that type."""
+    if value_type.dtype in PART_DTYPES:
+        return split(dense_view(buffer, (*value_type.shape, 2)))
+    return dense_view(buffer, value_type.shape)
 
 
 def _lower_once(
     program: Program,
     position: int,
     is_read: tuple[bool, ...],
-    values: list[tuple[Value, ...]],
+    values: list[tuple[AnyValue, ...]],
     memory: Memory,
     statements: list[Statement],
     known: Known,
-) -> tuple[Value, ...]:
+) -> tuple[AnyValue, ...]:
     """Lower one node, or return the values of an earlier one with the same operation on the same operands."""
     instruction = program.instructions[position]
     operands = tuple(values[source][index] for source, index in instruction.operands)
-    key = (instruction.operation.structure(), operands, (*map(id, _operand_types(program, position)), *is_read))
-    if has_lowering(instruction.operation) and operands:
+    types = _operand_types(program, position)
+    key = (instruction.operation.structure(), operands, (*map(id, types), *is_read))
+    if operands and has_any_lowering(instruction.operation, *types, *instruction.types):
         if key not in known:
             known[key] = _lower_instruction(program, position, is_read, operands, memory, statements)
         return known[key]
@@ -104,18 +109,17 @@ def _lower_instruction(
     program: Program,
     position: int,
     is_read: tuple[bool, ...],
-    operands: tuple[Value, ...],
+    operands: tuple[AnyValue, ...],
     memory: Memory,
     statements: list[Statement],
-) -> tuple[Value, ...]:
+) -> tuple[AnyValue, ...]:
     """Lower one node; its statements are dropped again if it raises NoLowering."""
     instruction = program.instructions[position]
     types = _operand_types(program, position)
     own: list[Statement] = []
-    context = Context(position, operands, types, instruction.types, memory, own, is_read)
+    context = ComplexContext(position, operands, types, instruction.types, memory, own, is_read)
     try:
-        check_dtypes(*types, *instruction.types)
-        results = tuple(lower(instruction.operation, context))
+        results = tuple(lower_any(instruction.operation, context))
     except NoLowering as reason:
         own.clear()
         results = _island(context, str(reason), instruction.operation.updates_operand)
@@ -123,10 +127,19 @@ def _lower_instruction(
     return results
 
 
-def _island(context: Context, reason: str, updates_operand: bool) -> tuple[Value, ...]:
-    results = tuple(context.result(index) for index in range(len(context.types)))
-    context.statements.append(Island(results, context.operands, (context.position,), reason, updates_operand))
-    return results
+def _island(context: ComplexContext, reason: str, updates_operand: bool) -> tuple[AnyValue, ...]:
+    operands = tuple([context.whole(index) for index in range(len(context.operands))])
+    results = tuple([_memory_of(each, context.memory) for each in context.types])
+    context.statements.append(Island(results, operands, (context.position,), reason, updates_operand))
+    types = zip(results, context.types, strict=True)
+    return tuple([split(result) if each.dtype in PART_DTYPES else result for result, each in types])
+
+
+def _memory_of(value_type: TensorType, memory: Memory) -> View:
+    """Return a new dense array for a value as numpy has it; complex numbers are pairs along the last axis."""
+    if value_type.dtype in PART_DTYPES:
+        return memory.temporary((*value_type.shape, 2), PART_DTYPES[value_type.dtype])
+    return memory.temporary(value_type.shape, value_type.dtype)
 
 
 def _is_own(view: View) -> bool:
@@ -134,7 +147,7 @@ def _is_own(view: View) -> bool:
 
 
 def _settle_outputs(
-    program: Program, values: list[tuple[Value, ...]], memory: Memory, statements: list[Statement]
+    program: Program, values: list[tuple[AnyValue, ...]], memory: Memory, statements: list[Statement]
 ) -> tuple[Value, ...]:
     """Return one dense temporary per output; other values are copied, but for dtypes without C."""
     outputs: list[Value] = []
@@ -142,6 +155,8 @@ def _settle_outputs(
     for source, index in program.outputs:
         value = values[source][index]
         value_type = program.instructions[source].types[index]
+        if isinstance(value, ComplexValue):
+            value_type, value = _as_pairs(value, value_type, Context(source, (), (), (), memory, statements))
         if value_type.dtype not in compiled_dtypes:
             outputs.append(value)
             continue
@@ -153,3 +168,17 @@ def _settle_outputs(
         taken.add(value.buffer)
         outputs.append(dense_view(value.buffer, value_type.shape))
     return tuple(outputs)
+
+
+def _as_pairs(value: ComplexValue, value_type: TensorType, context: Context) -> tuple[TensorType, Value]:
+    """Return a complex output as the real array that its memory is, and the type of that array."""
+    stored = tensor_type((*value_type.shape, 2), PART_DTYPES[value_type.dtype])
+    pairs = joined(value, context)
+    if isinstance(pairs, View):
+        return stored, pairs
+    result = _memory_of(value_type, context.memory)
+    parts = split(result)
+    for part, target in ((value.real, parts.real), (value.imaginary, parts.imaginary)):
+        assert isinstance(target, View), "a part of memory"
+        context.copy(part, target)
+    return stored, result

@@ -19,7 +19,7 @@ from mosaic.ir.kinds import Kind, with_views
 from mosaic.ir.loops import Carried, Loop
 from mosaic.ir.statements import Definition, Matmul, Scatter, Statement
 from mosaic.ir.views import Buffer, Shape, View, dense_view
-from mosaic.lowering.inner_programs import lower_inner
+from mosaic.lowering.inner_programs import lower_real_inner
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
 
@@ -142,7 +142,7 @@ class _Steps:
         states = [self._state(number, types[number]) for number in range(count)]
         statements = list[Statement]()
         inner = replace(self.context, statements=statements, is_read=())
-        turn = _Turn(statements, lower_inner(self.body.program, self._inputs(states), inner), self.context)
+        turn = _Turn(statements, lower_real_inner(self.body.program, self._inputs(states), inner), self.context)
         for number, state in enumerate(states):
             if state.stack is not None:
                 turn.store(number, state.after, may_read=False)

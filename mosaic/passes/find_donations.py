@@ -52,9 +52,16 @@ class _Search:
             places = written_at.get(output.buffer, [])
             seen = [view.buffer for place in places for view in read_views(statements[place])]
             for buffer in dict.fromkeys(each for each in seen if each in numbers):
-                if (buffer.num_elements, buffer.dtype) == (output.buffer.num_elements, output.buffer.dtype):
+                if self._has_type_of(number, numbers[buffer]):
                     why = self._why_not(output.buffer, buffer, places, read_at[buffer])
                     yield Donation(number, numbers[buffer], why)
+
+    def _has_type_of(self, output: int, given: int) -> bool:
+        """Whether an output and an input have so many elements of one dtype. Memory of pairs may be complex or real."""
+        source, index = self.source.outputs[output]
+        result = self.source.instructions[source].types[index]
+        (argument,) = self.source.instructions[self.program.input_positions[given]].types
+        return (result.size, result.dtype) == (argument.size, argument.dtype)
 
     def _why_not(self, output: Buffer, given: Buffer, written: Sequence[int], read: Sequence[int]) -> str:
         """Return why an output cannot lie where an input lies, "" if it can."""

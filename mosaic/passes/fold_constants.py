@@ -16,7 +16,7 @@ import numpy as np
 
 from composit.operation import Input, Scalar
 from composit.program import Instruction, Program, Reference
-from mosaic.lowering.registry import has_lowering
+from mosaic.lowering.complex_registry import has_any_lowering
 
 always_folded_bytes = 1 << 20
 steps_per_load = 64
@@ -39,9 +39,10 @@ def fold_constants(program: Program, constants: Mapping[int, np.ndarray]) -> dic
             continue
         if not all(source in known for source, _ in instruction.operands):
             continue
-        cost = operation.cost([program.instructions[p].types[i] for p, i in instruction.operands], instruction.types)
+        operand_types = [program.instructions[p].types[i] for p, i in instruction.operands]
+        cost = operation.cost(operand_types, instruction.types)
         # An operation without a lowering would call numpy at each run, even if it is only a view.
-        is_stored = cost > 0 or not has_lowering(operation)
+        is_stored = cost > 0 or not has_any_lowering(operation, *operand_types, *instruction.types)
         if is_stored and not _is_worth(instruction, cost, known):
             continue
         values = _evaluate(program, instruction, known)

@@ -19,10 +19,10 @@ def assert_same_values(given: Any, expected: Any) -> None:
     given, expected = np.asarray(given), np.asarray(expected)
     assert given.shape == expected.shape
     assert given.dtype == expected.dtype
-    if expected.dtype.kind != "f":
+    if expected.dtype.kind not in "fc":
         np.testing.assert_array_equal(given, expected)
         return
-    tolerance = TOLERANCE[expected.dtype.itemsize]
+    tolerance = TOLERANCE[expected.real.itemsize]
     finite = np.abs(expected[np.isfinite(expected)])
     scale = float(finite.max()) if finite.size else 1.0
     np.testing.assert_allclose(given, expected, rtol=tolerance, atol=tolerance * max(scale, 1.0))

@@ -77,7 +77,7 @@ def test_integers_wrap_and_dtypes_are_promoted_as_in_numpy() -> None:
         np.testing.assert_array_equal(given, wanted, strict=True)
 
 
-@pytest.mark.parametrize("dtype", ["complex64", "complex128", "float16"])
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "clongdouble", "float16"])
 def test_scans_that_c_does_not_compute_are_numpys(dtype: str) -> None:
     array = numbers((5, 6), "float64").astype(dtype)
     x = cnp.asarray(array)

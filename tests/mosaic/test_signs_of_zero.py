@@ -11,11 +11,11 @@ import composit as cnp
 from tests.mosaic.comparison import fused, unfused
 
 SHAPES = [(), (1,), (17,), (2, 1), (1, 2), (3, 17), (2, 1, 3), (0, 2), (2, 0)]
-BACKENDS: dict[str, tuple[Any, ...]] = {  # C has no complex and no short floats: numpy runs them
+BACKENDS: dict[str, tuple[Any, ...]] = {  # C has no short floats: numpy runs them
     "float16": ("numpy",),
     "float32": ("numpy", fused, unfused),
     "float64": ("numpy", fused),
-    "complex64": ("numpy",),
+    "complex64": ("numpy", fused, unfused),
     "complex128": ("numpy", fused),
 }
 REDUCTIONS = ["sum", "prod", "mean", "max", "min", "nansum", "nanprod", "cumsum", "cumprod", "median", "ptp"]
