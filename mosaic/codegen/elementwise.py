@@ -298,6 +298,17 @@ def _round_to_float16(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expre
     return _select(lanes, dtype, c.not_equal(x, x), x, lanes.type(dtype).bits(signed))
 
 
+def _bits_as(kind: str) -> Emit:
+    """Read the bits of numbers as numbers of another kind and of the same size."""
+
+    def emit(lanes: Lanes, dtype: np.dtype, args: Arguments) -> c.Expression:
+        vector = lanes.type(np.dtype(f"{kind}{dtype.itemsize}"))
+        lanes.declare(vector)
+        return vector.bits(args[0])
+
+    return emit
+
+
 def _always(value: bool) -> Emit:
     return lambda lanes, dtype, args: lanes.constant(value, bool_dtype)
 
@@ -447,6 +458,7 @@ _bits = {
 }
 _rows = {
     **_for_kinds("fiu", _numbers),
+    **_for_kinds("fiu", {f"bits_as_{kind}": _bits_as(kind) for kind in "fiu"}),
     **_for_kinds("f", _floats),
     **_for_kinds("iu", _integers),
     **_for_kinds("i", {"absolute": _absolute_integer}),
