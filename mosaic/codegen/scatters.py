@@ -16,8 +16,9 @@ from mosaic.codegen.row_loops import Row, loop_along_row
 from mosaic.ir.statements import Scatter
 from mosaic.vector import memory
 
-_operators = {"add": "+"}
-"""How one element is combined in C, by the name of the combiner; by "replace" it is assigned."""
+_operators = {"add": "+", "multiply": "*"}
+"""Combiners that are an operator of C for one element; by "replace" it is assigned, extrema are compared."""
+_comparisons = {"maximum": ">", "minimum": "<"}
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class ScatterEmitter:
         lanes, dtype = self.emitter.lanes, self.scatter.result.dtype
         place, vector = c.Name(self.emitter.fresh("place")), lanes.stored_type(dtype)
         declared = c.Declare(c.pointer(element_type(dtype)), place.text, self._place(where, c.literal(0)))
-        if self.scatter.combiner not in _operators:
+        if self.scatter.combiner == "replace":
             scope.statements += [declared, self.emitter.stored_densely(place, dtype, value, where)]
             return
         if where.count is None:
@@ -87,7 +88,16 @@ class ScatterEmitter:
         declared = c.Declare(lanes.declare(vector), name.text, lanes.to_memory(value, dtype))
         place = c.dereference(self._place(where, lane))
         stop = c.literal(vector.lanes) if where.count is None else where.count
-        operator = _operators.get(self.scatter.combiner)
-        element = name[lane]
-        combined = c.Assign(place, element) if operator is None else c.AugmentedAssign(place, operator, element)
-        scope.statements += [declared, c.loop("lane", stop, combined)]
+        scope.statements += [declared, c.loop("lane", stop, self._combined(place, name[lane]))]
+
+    def _combined(self, place: c.Expression, element: c.Expression) -> c.Statement:
+        """Return the statement that combines one element into its place."""
+        combiner = self.scatter.combiner
+        if combiner in _operators:
+            return c.AugmentedAssign(place, _operators[combiner], element)
+        if combiner not in _comparisons:
+            return c.Assign(place, element)
+        wins: c.Expression = c.Binary(_comparisons[combiner], element, place)
+        if self.scatter.result.dtype.kind == "f":
+            wins = wins | c.not_equal(element, element)  # NaN stays, as in numpy
+        return c.Assign(place, c.Conditional(wins, element, place))

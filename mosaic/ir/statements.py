@@ -188,9 +188,9 @@ class Matmul(Kind):
 class Scatter(Kind):
     """``result[rows..., lane, serial...] = combined with expression[rows..., lane, serial...]``, in memory filled before.
 
-    The combiner is "add", or "replace", where the last one stays. With a `base`, another whole buffer of the same size, the
-    result's buffer starts as a copy of that. With `zeroed`, ``rows + (elements,)``, each row starts as zeros: the kernel writes
-    them just before it adds to them, while they are in the cache.
+    The combiner is "add", "multiply", "maximum", "minimum", or "replace", where the last one stays. With a `base`, another whole
+    buffer of the same size, the result's buffer starts as a copy of that. With `zeroed`, ``rows + (elements,)``, each row starts as
+    zeros: the kernel writes them just before it adds to them, while they are in the cache.
 
     Every view, the result's too, has the shape of the domain: ``rows + (length,) + serial``. The gathers move the place
     of an element by indices that are data, so that places may coincide: along the serial axes, which therefore run in

@@ -1,4 +1,4 @@
-"""Adjoints of indexing (np.add.at on zeros): elements added at places that integer arrays choose.
+"""Elements combined at places that integer arrays choose: adjoints of indexing (np.add.at on zeros), scattered products and extrema.
 
 The axes of the indices run in order, because two indices may be equal; all other axes are free.
 """
@@ -9,13 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from composit.nn.operations.scattering import ScatterReduce
 from composit.numpy.indexing.advanced_indices import AdvancedIndex, AdvancedIndexAdjoint
 from composit.numpy.indexing.taking import TakeAdjoint, TakeAlongAxisAdjoint
-from mosaic.ir.expressions import Gather, Load, map_views
+from mosaic.ir.expressions import Gather, Load, map_views, views
 from mosaic.ir.views import View
 from mosaic.lowering.indexing import check_index, chosen_places
-from mosaic.lowering.placing import append_scatter_on_zeros, moved_gather
+from mosaic.lowering.placing import append_scatter, append_scatter_on_zeros, moved_gather
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
+from mosaic.lowering.writes import apart_from, dense_base
 
 
 @lower.register
@@ -76,6 +78,34 @@ def _(operation: TakeAlongAxisAdjoint, context: Context) -> Sequence[Value]:
     num_kept = len(domain) - len(serial)
     whole = _first(result, order[:num_kept])
     append_scatter_on_zeros(context, whole, target.transpose(order), (gather,), value, num_kept)
+    return (result,)
+
+
+_COMBINERS = {"prod": "multiply", "amax": "maximum", "amin": "minimum"}
+
+
+@lower.register
+def _(operation: ScatterReduce, context: Context) -> Sequence[Value]:
+    indices, axis = context.view(1), operation.axis
+    check_index(indices)
+    result = _result(context)
+    if not indices.size:
+        return (context.operands[0],)
+    base, domain = dense_base(context), indices.shape
+    target = result
+    for other, length in enumerate(domain):
+        target = target.slice_axis(other, 0, 1 if other == axis else length)
+    order = (*(other for other in range(len(domain)) if other != axis), axis)
+    gather = Gather(Load(indices), result.shape[axis], result.strides[axis], context.position)
+    gather = moved_gather(apart_from(base, gather, context), order)
+    value = context.load(2, domain, result.dtype)
+    # The old array may be changed in place, so that nothing else may still have to be read from it.
+    if any(view.buffer is base.buffer for view in views(value)):
+        value = Load(context.define(context.memory.temporary(domain, result.dtype), value))
+    moved = map_views(value, lambda view: view.transpose(order))
+    combiner = _COMBINERS[operation.reduction]
+    seen = target.broadcast_to(domain).transpose(order)
+    append_scatter(context, seen, (gather,), moved, len(domain) - 1, combiner, base)
     return (result,)
 
 

@@ -42,7 +42,7 @@ def _(operation: Assign, context: Context) -> Sequence[Value]:
         return (context.operands[0],)
     if part.size == result.size:
         return (_filled(context, result, part),)
-    base = _dense_base(context)
+    base = dense_base(context)
     value = _value(context, part.shape)
     if isinstance(value, Load) and value.view.buffer is base.buffer:
         old = View(base.buffer, part.offset, part.shape, part.strides)
@@ -60,13 +60,13 @@ def _scattered(operation: Assign | AddAt, context: Context, combiner: str) -> Va
     places = _places(context, result, operation, 2)
     if not places.seen.size:
         return context.operands[0]
-    base = _dense_base(context)
+    base = dense_base(context)
     value = convert(_value(context, places.seen.shape), result.dtype)
     # The old array may be changed in place, so that nothing else may still have to be read from it.
     if any(view.buffer is base.buffer for view in views(value)):
         value = Load(context.define(context.memory.temporary(places.seen.shape, result.dtype), value))
     kept_first = map_views(value, lambda view: view.transpose(places.kept_first))
-    apart = tuple(_apart_from(base, gather, context) for gather in places.gathers)
+    apart = tuple(apart_from(base, gather, context) for gather in places.gathers)
     append_scatter(
         context,
         places.seen.transpose(places.kept_first),
@@ -84,7 +84,7 @@ def _check_no_mask(index_types: Sequence[TensorType]) -> None:
         raise NoLowering("places that a mask chooses have no lowering to C")
 
 
-def _apart_from(base: View, gather: Gather, context: Context) -> Gather:
+def apart_from(base: View, gather: Gather, context: Context) -> Gather:
     """Return an index that is no part of the array that the write changes."""
     index = gather.index.view
     if index.buffer is not base.buffer:
@@ -208,7 +208,7 @@ def _filled(context: Context, result: View, part: View) -> View:
     return result
 
 
-def _dense_base(context: Context) -> View:
+def dense_base(context: Context) -> View:
     """Return the old array as the whole of a buffer."""
     return _dense(context, context.view(0))
 
