@@ -49,12 +49,17 @@ class ElementwiseComposition(Composition):
         return (tensor_type(x.shape, x.dtype, is_scalar=not x.shape),)
 
 
-@lru_cache(maxsize=1024)
 def composed_program(operation: Composition, operand_types: tuple[TensorType, ...]) -> Program:
     """Return the program of the formula, with one input per operand that it reads, labelled by the operand's number.
 
     Raises:  what `compose` raises for such operands
     """
+    # With the key, since equal operations may have parameters 0.0 and -0.0, or 1 and 1.0.
+    return _known_program(operation, operand_types, operation.key())
+
+
+@lru_cache(maxsize=1024)
+def _known_program(operation: Composition, operand_types: tuple[TensorType, ...], key: bytes) -> Program:
     # In a new context: the errstate and the name scope of whoever compiles are not the formula's.
     return Context().run(_composed, operation, operand_types)
 

@@ -10,8 +10,10 @@ import torch
 
 import composit.numpy as cnp
 from composit import nn
+from composit.apply import apply
 from composit.handle import TensorHandle
 from composit.nn.gradient_flow import straight_through
+from composit.nn.operations.logarithms import TimesLog
 from composit.types import LazyTensor
 from flashlight.operations.arguments import as_half, aten, cast, promote, typed
 from flashlight.table import Call, register
@@ -138,10 +140,18 @@ def _bound(bound: Any, call: Call) -> Any:  # Any: a tensor, or a number that be
 
 def _is_below(x: LazyTensor, low: Any) -> LazyTensor:
     # NaN as a bound gives NaN.
+    if _is_nan(low):
+        return x == x  # not NaN
     return (x < low) | (low != low) if isinstance(low, TensorHandle) and low.dtype.kind == "f" else x < low
 
 
+def _is_nan(bound: Any) -> bool:
+    return not isinstance(bound, TensorHandle) and bool(np.isnan(bound))
+
+
 def _is_above(x: LazyTensor, high: Any) -> LazyTensor:
+    if _is_nan(high):
+        return x == x  # not NaN
     return (x > high) | (high != high) if isinstance(high, TensorHandle) and high.dtype.kind == "f" else x > high
 
 
@@ -190,17 +200,14 @@ def _add_quotient(call: Call, x: LazyTensor, y: LazyTensor, z: LazyTensor, value
 
 @register(aten.xlogy, aten.special_xlogy)
 def _x_log_y(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return _times_log(call, x, y, cnp.log)
+    return _times_log(call, x, y, 0)
 
 
 @register(aten.special_xlog1py)
 def _x_log_one_plus_y(call: Call, x: LazyTensor, y: LazyTensor) -> LazyTensor:
-    return _times_log(call, x, y, cnp.log1p)
+    return _times_log(call, x, y, 1)
 
 
-def _times_log(call: Call, x: Any, y: Any, logarithm: Callable[[Any], LazyTensor]) -> LazyTensor:
-    """Return x * log(y), 0 where x is 0 whatever y is, but NaN where y is NaN."""
-    x, y = (_bound(each, call) for each in (x, y))
-    is_zero = (x == 0) & ~cnp.isnan(y)
-    safe = cnp.where(is_zero, 1, y)
-    return cast(cnp.where(is_zero, 0, x * logarithm(safe)), call.dtype)
+def _times_log(call: Call, x: Any, y: Any, shift: int) -> LazyTensor:
+    x, y = (cnp.asarray(_bound(each, call)) for each in (x, y))
+    return cast(apply(TimesLog(shift), x, y), call.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import composit.numpy as cnp
+from composit.nn.gradient_flow import straight_through
 from composit.nn.operations.complex_parts import complex_from_parts
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast, typed
@@ -54,7 +55,10 @@ def _negative(call: Call, x: LazyTensor) -> LazyTensor:
 @register(aten.angle)
 def _angle(call: Call, x: LazyTensor) -> LazyTensor:
     if x.dtype.kind == "c":
-        return cnp.arctan2(cnp.imag(x), cnp.real(x))
+        real, imaginary, is_zero = cnp.real(x), cnp.imag(x), x == 0
+        # The derivative at 0 is 0, as torch's.
+        source = cnp.where(is_zero, 0, cnp.arctan2(imaginary, cnp.where(is_zero, 1, real)))
+        return straight_through(cnp.arctan2(imaginary, real), source)
     x = cast(x, call.dtype)
     # NaN stays, as in torch; the angle of -0.0 is 0.
     return cnp.where(cnp.isnan(x), x, cnp.where(x < 0, typed(np.pi, call.dtype), typed(0, call.dtype)))

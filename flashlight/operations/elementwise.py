@@ -78,6 +78,15 @@ def _smaller_number(x: LazyTensor, y: LazyTensor) -> LazyTensor:
     return straight_through(cnp.fmin(x, y), cnp.where((x <= y) | cnp.isnan(y), x, y))
 
 
+def _remainder(x: LazyTensor, y: LazyTensor) -> LazyTensor:
+    rest = cnp.fmod(x, y)
+    if rest.dtype.kind != "f":
+        return cnp.remainder(x, y)
+    # As torch computes it: a rest of 0 has the sign of x, where numpy's has that of y.
+    is_opposite = (rest != 0) & ((rest < 0) != (y < 0))
+    return cnp.where(is_opposite, rest + y, rest)
+
+
 def _angle(y: LazyTensor, x: LazyTensor) -> LazyTensor:
     # torch's gradient at the origin is 0.
     is_origin = (x == 0) & (y == 0)
@@ -99,7 +108,7 @@ _BINARY_FUNCTIONS: dict[Any, Function] = {
     aten.min.other: cnp.minimum,
     aten.fmax: _larger_number,
     aten.fmin: _smaller_number,
-    aten.remainder: cnp.remainder,
+    aten.remainder: _remainder,
     aten.fmod: cnp.fmod,
     aten.gcd: cnp.gcd,
     aten.lcm: cnp.lcm,

@@ -16,7 +16,8 @@ def _quantized(x: LazyTensor, scale: Any, zero_point: Any, low: int, high: int) 
     """Return x rounded to multiples of the scale, and whether each element was in the range."""
     steps = cnp.rint(x * (1 / scale)) + zero_point
     is_inside = (steps >= low) & (steps <= high)
-    value = cast((cnp.clip(steps, low, high) - zero_point) * scale, x.dtype)
+    # NaN becomes the lowest number, as in torch.
+    value = cast((cnp.fmin(cnp.fmax(steps, low), high) - zero_point) * scale, x.dtype)
     # The difference is 0: only its derivative counts, which is that of x where it is in the range.
     inside = cnp.where(is_inside, x, 0)
     return [cnp.add(nn.stop_gradient(value), inside - nn.stop_gradient(inside)), is_inside]

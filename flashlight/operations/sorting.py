@@ -7,6 +7,7 @@ import numpy as np
 import composit.numpy as cnp
 from composit import nn
 from composit.handle import TensorHandle
+from composit.nn.gradient_flow import straight_through
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast
 from flashlight.operations.reductions import at_position
@@ -79,7 +80,16 @@ def _median_position(x: LazyTensor, dim: int) -> LazyTensor:
 def _median(call: Call, x: LazyTensor) -> LazyTensor:
     if not x.size:
         return cnp.full((), np.nan, dtype=call.dtype)
-    return _median_along(call, cnp.reshape(x, (-1,)), 0)[0]
+    return _shared_by_ties(_median_along(call, cnp.reshape(x, (-1,)), 0)[0], x)
+
+
+def _shared_by_ties(value: LazyTensor, x: LazyTensor) -> LazyTensor:
+    """Return one element's value, whose gradient all elements that are equal to it share, as torch's of a whole tensor."""
+    if x.dtype.kind != "f":
+        return value
+    is_one = (x == value) | (cnp.isnan(x) & cnp.isnan(value))
+    mean = cnp.sum(cnp.where(is_one, x, 0)) / cnp.sum(is_one)
+    return straight_through(value, cnp.astype(mean, value.dtype))
 
 
 @register(aten.nanmedian.dim)
@@ -96,7 +106,7 @@ def _median_of_numbers_along(call: Call, x: LazyTensor, dim: int, keepdim: bool 
 def _median_of_numbers(call: Call, x: LazyTensor) -> LazyTensor:
     if not x.size:
         return cnp.full((), np.nan, dtype=call.dtype)
-    return _median_of_numbers_along(call, cnp.reshape(x, (-1,)), 0)[0]
+    return _shared_by_ties(_median_of_numbers_along(call, cnp.reshape(x, (-1,)), 0)[0], x)
 
 
 @register(aten.mode)

@@ -42,7 +42,8 @@ def _log_odds(call: Call, x: LazyTensor, eps: float | None = None) -> LazyTensor
     if eps is not None:
         low, high = as_half(call, eps).real, as_half(call, 1 - eps).real
         x = cnp.where(x < low, low, cnp.where(x > high, high, x))
-    return cast(cnp.log(x / (1 - x)), call.dtype)
+    # A difference: the derivative of log(x / (1 - x)) would be infinity times 0 at 0 and 1.
+    return cast(cnp.log(x) - cnp.log1p(-x), call.dtype)
 
 
 @register(aten.special_entr)

@@ -134,9 +134,9 @@ class LeakyRelu(ElementwiseComposition):
 
     def evaluate(self, *operands: Array) -> Results:
         (x,) = operands
-        if not 0 <= self.slope <= 1:
+        if not 0 < self.slope <= 1:
             return super(LeakyRelu, self).evaluate(x)
-        # The larger of both, for such a slope: without a choice for each element.
+        # The larger of both, for such a slope: without a choice for each element. 0 times infinity would be NaN.
         result = np.multiply(x, self.slope, out=_like(x))
         np.maximum(x, result, out=result)
         return result if result.ndim else result[()]
@@ -159,8 +159,8 @@ class Elu(ElementwiseComposition):
 
     def compose(self, xp: Namespace, *operands: Value) -> Value:
         (x,) = operands
-        # One of both terms is 0.
-        return xp.maximum(x, 0) + self.alpha * xp.expm1(xp.minimum(x, 0) / self.width)
+        # -0.0 stays.
+        return xp.where(x >= 0, x, self.alpha * xp.expm1(xp.minimum(x, 0) / self.width))
 
     def evaluate(self, *operands: Array) -> Results:
         (x,) = operands
@@ -169,7 +169,7 @@ class Elu(ElementwiseComposition):
             result /= self.width
         np.expm1(result, out=result)
         result *= self.alpha
-        result += np.maximum(x, 0)
+        np.copyto(result, x, where=np.greater_equal(x, 0))
         return result if result.ndim else result[()]
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
@@ -180,17 +180,21 @@ class Elu(ElementwiseComposition):
 
 @dataclass(frozen=True, slots=True)
 class Relu(ElementwiseComposition):
-    """max(x, 0).
+    """max(x, 0), and -0.0 stays, as in torch.
 
     Derivative:  g where x > 0 or NaN, and 0 at x = 0 as in torch; numpy's maximum shares g there
     Reference:   torch.nn.functional.relu
     """
 
     def compose(self, xp: Namespace, *operands: Value) -> Value:
-        return xp.maximum(operands[0], 0)
+        (x,) = operands
+        return xp.where(x < 0, 0, x)
 
     def evaluate(self, *operands: Array) -> Results:
         (x,) = operands
+        if x.dtype == np.float16:
+            # Of zeros of both signs, numpy's maximum gives the first here, the second for other dtypes.
+            return super(Relu, self).evaluate(x)
         result = _like(x)
         in_blocks(_at_least_zero, (), np.asarray(x), result)
         return result if result.ndim else result[()]
@@ -202,7 +206,7 @@ class Relu(ElementwiseComposition):
 
 @dataclass(frozen=True, slots=True)
 class Clamp(ElementwiseComposition):
-    """min(max(x, low), high).
+    """min(max(x, low), high), where a zero of x keeps its sign, as in torch.
 
     Derivative:  g where low < x < high, and 0 at the limits as in torch; numpy's clip shares g there
     Reference:   torch.nn.functional.hardtanh
@@ -212,10 +216,13 @@ class Clamp(ElementwiseComposition):
     high: float
 
     def compose(self, xp: Namespace, *operands: Value) -> Value:
-        return xp.minimum(xp.maximum(operands[0], self.low), self.high)
+        (x,) = operands
+        return xp.where(x < self.low, self.low, xp.where(x > self.high, self.high, x))
 
     def evaluate(self, *operands: Array) -> Results:
         (x,) = operands
+        if 0 in (self.low, self.high):
+            return super(Clamp, self).evaluate(x)
         result = np.maximum(x, self.low, out=_like(x))
         np.minimum(result, self.high, out=result)
         return result if result.ndim else result[()]
@@ -227,7 +234,8 @@ class Clamp(ElementwiseComposition):
 
 def _at_least_zero(x: Array, result: Array) -> None:
     # With a number in place of the array of zeros, numpy takes three times as long.
-    np.maximum(x, np.zeros_like(x), out=result)
+    # It gives the second of two zeros, so that -0.0 stays.
+    np.maximum(np.zeros_like(x), x, out=result)
 
 
 def _sigmoid(x: Array, result: Array) -> None:

@@ -142,8 +142,8 @@ def power_of_a(xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTens
 
 
 def power_of_b(xp: Namespace, g: ArrayOrTensor, z: ArrayOrTensor, a: ArrayOrTensor, b: ArrayOrTensor) -> ArrayOrTensor:
-    """g z log(a), and 0 where a is 0, since 0 ** b is 0 for all b > 0"""
-    return g * z * xp.log(xp.where(a == 0, 1, a))
+    """g z log(a), and 0 where a is 0 and b is not negative, since 0 ** b is 0 for all b > 0"""
+    return g * z * xp.log(xp.where((a == 0) & (b >= 0), 1, a))
 
 
 def extremum_of_a(
