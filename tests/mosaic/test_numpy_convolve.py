@@ -1,5 +1,6 @@
 """np.convolve and np.correlate in C: windows within, and ends whose sums grow and shrink."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 import composit.numpy as cnp
 import mosaic
+from tests.sampling import one_in
 
+DTYPES = ["float32", "float64", "int8", "int64", "uint8", "bool"]
 MODES = ["full", "same", "valid"]
 LENGTHS = [(1, 1), (2, 1), (1, 2), (5, 3), (3, 5), (4, 4), (40, 7), (7, 40), (200, 33), (1000, 1), (300, 300)]
 
@@ -22,8 +25,7 @@ def both(xp: Any, a: Any, v: Any) -> list[Any]:
     return [getattr(xp, name)(a, v, mode) for name in ("convolve", "correlate") for mode in MODES]
 
 
-@pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "int64", "uint8", "bool"])
+@pytest.mark.parametrize(("dtype", "fuse"), one_in(3, product(DTYPES, [True, False])))
 def test_all_modes_are_numpys(dtype: str, fuse: bool) -> None:
     for lengths in LENGTHS if fuse else LENGTHS[:8]:
         arrays = vectors(lengths, dtype)

@@ -1,6 +1,7 @@
 """Each operation with a lowering computes what numpy computes, alone and fused with its neighbours."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import composit as cnp
 from composit.numpy.elementwise.table import NAME_TO_FUNCTION
 from mosaic.codegen.elementwise import is_compiled
 from tests.mosaic.comparison import check, tensor, tensors
+from tests.sampling import one_in
 
 DTYPES = ["float32", "float64", "int32", "int64", "uint8", "int16", "bool"]
 UNARY = sorted(name for name, function in NAME_TO_FUNCTION.items() if function.nin == function.nout == 1)
@@ -101,9 +103,11 @@ def test_conversions_are_numpys(source: str) -> None:
     check(*(tensor(5, 7, dtype=source).astype(target) for target in DTYPES))
 
 
-@pytest.mark.parametrize("function", ["sum", "prod", "max", "min", "any", "all", "mean"])
-@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
-def test_reductions_over_every_choice_of_axes(function: str, dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "function"),
+    one_in(2, product(["float32", "int64", "bool"], ["sum", "prod", "max", "min", "any", "all", "mean"])),
+)
+def test_reductions_over_every_choice_of_axes(dtype: str, function: str) -> None:
     x = tensor(3, 4, 5, dtype=dtype)
     axes = [None, 0, 1, 2, (0, 1), (0, 2), (1, 2), -1, (0, 1, 2)]
     check(*(getattr(cnp, function)(x, axis=axis, keepdims=keep) for axis in axes for keep in (False, True)))

@@ -33,11 +33,10 @@ SPECIAL = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan])
         lambda x: cnp.logical_and(x > 0, True),
     ],
 )
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_an_equation_holds_for_special_values(function: Any, dtype: str) -> None:
+def test_an_equation_holds_for_special_values(function: Any) -> None:
     with np.errstate(all="ignore"):  # a node carries the error state of the call that built it
-        y = function(cnp.asarray(SPECIAL.astype(dtype)))
-    check(y, cnp.signbit(y) if y.dtype.kind == "f" else y)
+        results = [function(cnp.asarray(SPECIAL.astype(dtype))) for dtype in ("float32", "float64")]
+    check(*results, *(cnp.signbit(y) for y in results if y.dtype.kind == "f"))
 
 
 def kernel_names(output: Any, inputs: list[Any]) -> list[tuple[str, ...]]:

@@ -1,5 +1,7 @@
 """Batches of small matrices: several share a task, and few columns are held in narrower vectors."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ import mosaic
 from mosaic.passes.schedule import task_products
 from tests.mosaic.comparison import assert_same_values
 from tests.mosaic.test_related_operands import TARGETS
+from tests.sampling import one_in
 
 
 def matrices(*shape: int, dtype: str = "float32") -> np.ndarray:
@@ -15,8 +18,7 @@ def matrices(*shape: int, dtype: str = "float32") -> np.ndarray:
     return np.random.default_rng(0).standard_normal(shape).astype(dtype)
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("dtype", "target"), one_in(3, product(["float32", "float64"], TARGETS)))
 def test_products_of_every_small_width_are_numpys(dtype: str, target: str | None) -> None:
     arrays = [matrices(7, 5, columns, dtype=dtype) for columns in (1, 3, 4, 8, 12, 16, 20, 24, 40)]
     left = [matrices(7, columns, 5, dtype=dtype) for columns in (3, 8, 20)]

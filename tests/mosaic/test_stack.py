@@ -22,6 +22,7 @@ from mosaic.runtime.compiler import find_compiler
 from mosaic.runtime.standalone import standalone_main
 from mosaic.targets import Target, detect, get_target
 from tests.mosaic.runtime.programs import build_sanitized, run_standalone
+from tests.sampling import one_in
 
 MOST_BYTES = 32 * 1024
 """Of all functions on the way from a call to a tile together: a thread with a stack of 64 KiB has that."""
@@ -121,8 +122,9 @@ def deepest(frames: dict[str, int]) -> int:
     return sum(kinds.values()) + kinds["helper"]
 
 
-@pytest.mark.parametrize("target", ["here", "x86-64-v3"])
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    ("name", "target"), one_in(3, ((name, target) for name in PROGRAMS for target in ("here", "x86-64-v3")))
+)
 def test_no_function_takes_much_of_the_stack(name: str, target: str, tmp_path: Path) -> None:
     outputs, inputs = PROGRAMS[name]()
     chosen = detect() if target == "here" else get_target(target)

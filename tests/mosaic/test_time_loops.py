@@ -11,6 +11,7 @@ import pytest
 import composit.numpy as cnp
 import mosaic
 from composit import nn
+from tests.sampling import one_in
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -67,9 +68,10 @@ STEPS: list[tuple[Callable[..., Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("step", "start"), STEPS)
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("fuse", [True, False])
+@pytest.mark.parametrize(
+    ("step", "start", "reverse", "fuse"),
+    one_in(3, ((*each, reverse, fuse) for each in STEPS for reverse in (False, True) for fuse in (True, False))),
+)
 def test_loops_are_compiled(step: Callable[..., Any], start: Any, reverse: bool, fuse: bool) -> None:
     w, x = cnp.asarray(normal(4, 4) / 2), cnp.asarray(normal(5, 2, 4))
     outputs: list[Any] = []
@@ -137,10 +139,14 @@ def weights(kind: str, num_gates: int, layers: int, suffixes: Sequence[str], inp
 
 
 LAYERS = [("rnn", 1, nn.rnn), ("gru", 3, nn.gru), ("lstm", 4, nn.lstm)]
+# Number of layers, endings of the directions' names, lengths of the sequences.
+FORMS = [(1, [""], None), (2, ["", "_reverse"], [2, 6, 0, 3])]
 
 
-@pytest.mark.parametrize(("kind", "num_gates", "layer"), LAYERS)
-@pytest.mark.parametrize(("num_layers", "suffixes", "lengths"), [(1, [""], None), (2, ["", "_reverse"], [2, 6, 0, 3])])
+@pytest.mark.parametrize(
+    ("kind", "num_gates", "layer", "num_layers", "suffixes", "lengths"),
+    one_in(2, ((*layer, *form) for form in FORMS for layer in LAYERS)),
+)
 def test_recurrent_layers_and_their_gradients_are_compiled(
     kind: str, num_gates: int, layer: Any, num_layers: int, suffixes: Sequence[str], lengths: Any
 ) -> None:

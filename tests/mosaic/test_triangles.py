@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -24,6 +25,7 @@ from mosaic.passes.validate import validate
 from mosaic.runtime.standalone import standalone_main
 from tests.mosaic.by_hand import BY_HAND, ByHand, added, number, times
 from tests.mosaic.runtime.programs import build_sanitized, run_standalone
+from tests.sampling import one_in
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -248,10 +250,19 @@ def operands(name: str, size: int, columns: tuple[int, ...]) -> list[Any]:
     return [generator.normal(size=(size, *columns)) + 1]
 
 
-@pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("columns", [(), (1,), (3,), (40,), (2, 9)], ids=str)
-@pytest.mark.parametrize("size", [1, 2, 17, 40])
-@pytest.mark.parametrize("name", sorted({"products_so_far", "solve_lower", "solve_upper", "sums_of_squares"}))
+@pytest.mark.parametrize(
+    ("name", "size", "columns", "fuse"),
+    one_in(
+        7,
+        product(
+            ["products_so_far", "solve_lower", "solve_upper", "sums_of_squares"],
+            [1, 2, 17, 40],
+            [(), (1,), (3,), (40,), (2, 9)],
+            [True, False],
+        ),
+    ),
+    ids=str,
+)
 def test_triangles_written_by_hand_are_numpys(name: str, size: int, columns: tuple[int, ...], fuse: bool) -> None:
     if name == "solve_lower" and len(columns) > 1:
         columns = columns[:1]
@@ -264,9 +275,10 @@ def test_triangles_written_by_hand_are_numpys(name: str, size: int, columns: tup
     assert "numpy" not in model.explain()
 
 
-@pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("size", [1, 2, 5, 16, 33, 100, 300])
-@pytest.mark.parametrize("name", ["cholesky", "rows_below"])
+@pytest.mark.parametrize(
+    ("name", "size", "fuse"),
+    one_in(3, product(["cholesky", "rows_below"], [1, 2, 5, 16, 33, 100, 300], [True, False])),
+)
 def test_rows_and_lengths_may_move_together(name: str, size: int, fuse: bool) -> None:
     (array,) = operands(name, size, ())
     x = cnp.asarray(array)
@@ -342,8 +354,10 @@ def test_results_of_triangles_do_not_depend_on_the_number_of_threads() -> None:
     np.testing.assert_allclose(one, np.linalg.cholesky(matrix), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("fuse", [True, False])
-@pytest.mark.parametrize("name", ["solve_lower", "cholesky", "rows_below", "sums_of_squares"])
+@pytest.mark.parametrize(
+    ("name", "fuse"),
+    one_in(3, product(["solve_lower", "cholesky", "rows_below", "sums_of_squares"], [True, False])),
+)
 def test_no_sanitizer_complains_of_triangles(name: str, fuse: bool, tmp_path: Path) -> None:
     arrays = operands(name, 21, (5,))
     tensors = [cnp.asarray(each) for each in arrays]

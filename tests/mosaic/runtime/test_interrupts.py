@@ -12,6 +12,7 @@ import pytest
 from composit.operation import tensor_type
 from mosaic.runtime.execute import PreparedFunction
 from tests.mosaic.runtime.programs import PATIENCE_S, run_source, start_python
+from tests.sampling import only
 
 NUM_TASKS = 2000
 COUNTS = tensor_type((NUM_TASKS,), "int64")
@@ -126,7 +127,7 @@ def test_another_thread_runs_on_while_the_main_thread_handles_signals(
     assert handled == [signal.SIGUSR1]
 
 
-@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("num_threads", only([2], [1, 2]))
 def test_ctrl_c_in_a_compiled_model_raises_keyboard_interrupt(num_threads: int, shared_cache_directory: object) -> None:
     script = f"""
         import os, signal, threading

@@ -107,6 +107,7 @@ def test_a_warm_cache_serves_read_only_and_without_a_compiler(tmp_path: Path) ->
     assert results_and_warnings(lines) == (COMPILED, [])
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_what_a_read_only_cache_lacks_is_compiled_elsewhere(tmp_path: Path) -> None:
     bare, free = tmp_path / "bare", tmp_path / "free"
@@ -125,6 +126,7 @@ def test_what_a_read_only_cache_lacks_is_compiled_elsewhere(tmp_path: Path) -> N
     assert any("it takes no new programs: Read-only file system" in line for line in others)
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_clearing_a_read_only_cache_says_that_it_cannot(tmp_path: Path) -> None:
     assert compute(COMPOSIT_CACHE_DIR=str(tmp_path / "warm"))[0] == COMPILED
@@ -154,6 +156,7 @@ def test_where_limits_forbid_compiling_numpy_runs_the_program(limit: str, words:
     assert words in warned[0]
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_the_first_place_that_has_room_is_taken(tmp_path: Path) -> None:
     mounts = "\n".join(f"mount -t tmpfs -o size=64k,mode=1777 none {place}" for place in ("/tmp", "/var/tmp"))
@@ -240,6 +243,7 @@ def test_a_cache_that_is_deleted_at_any_time_is_made_again(tmp_path: Path) -> No
     assert results_and_warnings(output.splitlines()) == (COMPILED, [])
 
 
+@pytest.mark.slow
 def test_in_a_directory_that_was_removed_a_relative_cache_has_a_stand_in(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     script = f"import os, composit, mosaic; os.chdir({str(tmp_path / 'gone')!r}); os.rmdir(os.getcwd())\n"
