@@ -5,12 +5,15 @@ The default run takes every entry's first sample in turns; all samples of all en
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 
 from tests.composit.nn.opinfo import entries
 from tests.flashlight.opinfo import run_entry
 from tests.flashlight.opinfo_exceptions import ON_CUDA, OTHERWISE_IN_HALF, WITHOUT_GRADIENTS, WITHOUT_VALUES
+from tests.sampling import one_in
 
 NAMES = [name for name in entries("") if name not in WITHOUT_VALUES]
 
@@ -27,8 +30,17 @@ def test_the_first_samples_of_an_entry_are_torchs(name: str) -> None:
     _check(name, 2)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=["bfloat16", "float16"])
-@pytest.mark.parametrize("name", [name for name in NAMES[5::12] if name not in OTHERWISE_IN_HALF])
+# Every third pair, so that both dtypes and all parts of the list are among them.
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    one_in(
+        3,
+        product(
+            [name for name in NAMES[5::12] if name not in OTHERWISE_IN_HALF],
+            [torch.bfloat16, torch.float16],
+        ),
+    ),
+)
 def test_the_first_samples_of_half_precision_are_torchs(name: str, dtype: torch.dtype) -> None:
     assert run_entry(name, most=2, dtype=dtype).values == {}
 

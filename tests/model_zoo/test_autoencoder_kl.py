@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from model_zoo.stable_diffusion.autoencoder_kl import (
     interpolate,
     resnet_block,
 )
+from tests.sampling import one_in
 
 pytest.importorskip("torch")
 pytest.importorskip("diffusers")
@@ -38,15 +40,18 @@ def _latents(batch: int, side: int, dtype: Any) -> Any:
     return np.random.default_rng(0).normal(size=(batch, 4, side, side)).astype(dtype)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
-@pytest.mark.parametrize("channels_last", [False, True], ids=["channels first", "channels last"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=str)
-def test_a_tiny_decoder_is_diffusers(backend: str, channels_last: bool, dtype: Any, tolerance: float) -> None:
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels_last", "backend"), one_in(3, product(TOLERANCES, [False, True], ["numpy", "mosaic"])), ids=str
+)
+def test_a_tiny_decoder_is_diffusers(dtype: Any, channels_last: bool, backend: str) -> None:
     model = _model(TINY, dtype)
     latents = _latents(2, 3, np.float32 if dtype == torch.float32 else np.float64)
     parameters = as_tensors(convert_parameters_to_numpy(model, channels_last))
     image = decoder(cnp.asarray(latents), parameters, channels_last=channels_last, num_groups=4)
-    assert_close(cnp.evaluate(image, backend=backend), model(torch.from_numpy(latents)), tolerance)
+    assert_close(cnp.evaluate(image, backend=backend), model(torch.from_numpy(latents)), TOLERANCES[dtype])
 
 
 @pytest.mark.parametrize("backend", ["numpy", "mosaic"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import composit.numpy as cnp
 from model_zoo.resnet import convert_parameters_to_numpy, resnet
+from tests.sampling import one_in
 
 pytest.importorskip("torch")
 
@@ -26,20 +28,22 @@ def _images(batch: int, side: int, dtype: Any) -> Any:
     return np.random.default_rng(0).normal(size=(batch, 3, side, side)).astype(dtype)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
-@pytest.mark.parametrize("channels_last", [False, True], ids=["channels first", "channels last"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=str)
-def test_a_tiny_resnet_is_torchs(backend: str, channels_last: bool, dtype: Any, tolerance: float) -> None:
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "channels_last", "backend"), one_in(3, product(TOLERANCES, [False, True], ["numpy", "mosaic"])), ids=str
+)
+def test_a_tiny_resnet_is_torchs(dtype: Any, channels_last: bool, backend: str) -> None:
     model = _tiny(dtype)
     images = _images(2, 33, np.float32 if dtype == torch.float32 else np.float64)
     parameters = as_tensors(convert_parameters_to_numpy(model, channels_last))
     scores = resnet(cnp.asarray(images), parameters, channels_last=channels_last)
-    assert_close(cnp.evaluate(scores, backend=backend), model(torch.from_numpy(images)), tolerance)
+    assert_close(cnp.evaluate(scores, backend=backend), model(torch.from_numpy(images)), TOLERANCES[dtype])
 
 
-@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
-@pytest.mark.parametrize("channels_last", [False, True], ids=["channels first", "channels last"])
-def test_gradients_of_a_tiny_resnet_are_torchs(backend: str, channels_last: bool) -> None:
+@pytest.mark.parametrize(("channels_last", "backend"), one_in(3, product([False, True], ["numpy", "mosaic"])), ids=str)
+def test_gradients_of_a_tiny_resnet_are_torchs(channels_last: bool, backend: str) -> None:
     model, images = _tiny(torch.float64), _images(2, 33, np.float64)
     parameters = as_tensors(convert_parameters_to_numpy(model, channels_last))
     scores = resnet(cnp.asarray(images), parameters, channels_last=channels_last)

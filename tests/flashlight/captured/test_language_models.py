@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 import torch
 
 import flashlight
+from tests.sampling import one_in
 
 transformers = pytest.importorskip("transformers")
 
@@ -38,7 +40,11 @@ def _llama() -> Any:
     return transformers.LlamaForCausalLM(config).eval()
 
 
-@pytest.fixture(params=[_gpt2, _llama])
+MODELS = [_gpt2, _llama]
+SEARCHES: list[dict[str, Any]] = [{}, {"num_beams": 3}, {"num_beams": 2, "num_return_sequences": 2}]
+
+
+@pytest.fixture(params=MODELS)
 def model(request: pytest.FixtureRequest) -> Iterator[Any]:
     with torch.no_grad():
         yield request.param()
@@ -80,7 +86,7 @@ def test_a_cache_goes_in_and_comes_out(model: Any, is_own_cache: bool) -> None:
     assert (captured.traces, captured.evaluations) == (3, 3)
 
 
-@pytest.mark.parametrize("options", [{}, {"num_beams": 3}, {"num_beams": 2, "num_return_sequences": 2}])
+@pytest.mark.parametrize(("model", "options"), one_in(2, product(MODELS, SEARCHES)), indirect=["model"])
 def test_generate_is_one_program_for_other_tokens(model: Any, options: dict[str, Any]) -> None:
     captured = flashlight.capture(model.generate)
     for shape in ((2, 4), (2, 4), (1, 3), (2, 4)):

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 import flashlight
 from composit.program import count_evaluations
 from tests.flashlight.export.training_models import CLASSES, IMAGES, ROWS, TOKENS, mlp, sgd
+from tests.sampling import only
 
 MakeOptimizer = Callable[[torch.nn.Module], torch.optim.Optimizer]
 
@@ -106,7 +107,7 @@ def test_a_batch_norm_may_come_first() -> None:
     _compare(torch.nn.Sequential(torch.nn.BatchNorm1d(6), mlp()), ROWS, [CLASSES])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", only(["numpy"], BACKENDS))
 def test_a_batch_norm_without_momentum_averages_over_all_batches_by_one_program(backend: str) -> None:
     torch.manual_seed(0)
     model = _cnn()
@@ -118,7 +119,7 @@ def test_a_batch_norm_without_momentum_averages_over_all_batches_by_one_program(
     assert step.num_variants == 1
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", only(["mosaic"], BACKENDS))
 def test_a_cnn_with_batch_norm_and_dropout_has_torchs_statistics(backend: str) -> None:
     torch.manual_seed(0)
     model, _ = _compare(
@@ -128,35 +129,36 @@ def test_a_cnn_with_batch_norm_and_dropout_has_torchs_statistics(backend: str) -
     assert model[1].running_mean.abs().sum() > 0
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", only(["mosaic"], BACKENDS))
 def test_a_transformer_with_dropout_and_tied_weights_is_torchs(backend: str) -> None:
     torch.manual_seed(0)
     model, _ = _compare(_Transformer(), TOKENS, [TOKENS], backend=backend)
     assert model.output.weight is model.embedding.weight
 
 
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [
-        (torch.optim.SGD, {"lr": 0.1}),
-        (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}),
-        (torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True, "maximize": True}),
-        (torch.optim.Adam, {"lr": 1e-2, "betas": (0.8, 0.99), "weight_decay": 0.1}),
-        (torch.optim.Adam, {"lr": 1e-2, "amsgrad": True, "eps": 1e-4}),
-        (torch.optim.Adam, {"lr": torch.tensor(1e-2), "decoupled_weight_decay": True, "weight_decay": 0.1}),
-        (torch.optim.AdamW, {"lr": 1e-2, "weight_decay": 0.1}),
-        (torch.optim.AdamW, {"lr": 1e-2, "amsgrad": True, "maximize": True}),
-        (torch.optim.NAdam, {"lr": 1e-2, "weight_decay": 0.1}),
-        (torch.optim.NAdam, {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
-        (torch.optim.RAdam, {"lr": 1e-2, "weight_decay": 0.1, "betas": (0.9, 0.95)}),
-        (torch.optim.RAdam, {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
-        (torch.optim.Adamax, {"lr": 1e-2, "weight_decay": 0.1}),
-        (torch.optim.Adagrad, {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.1}),
-        (torch.optim.RMSprop, {"lr": 1e-3, "eps": 1e-4}),
-        (torch.optim.RMSprop, {"lr": 1e-3, "eps": 1e-4, "momentum": 0.5, "centered": True, "weight_decay": 0.1}),
-        (torch.optim.Adadelta, {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1}),
-    ],
-)
+OPTIMIZERS: list[tuple[type[torch.optim.Optimizer], dict[str, Any]]] = [
+    (torch.optim.SGD, {"lr": 0.1}),
+    (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}),
+    (torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True, "maximize": True}),
+    (torch.optim.Adam, {"lr": 1e-2, "betas": (0.8, 0.99), "weight_decay": 0.1}),
+    (torch.optim.Adam, {"lr": 1e-2, "amsgrad": True, "eps": 1e-4}),
+    (torch.optim.Adam, {"lr": torch.tensor(1e-2), "decoupled_weight_decay": True, "weight_decay": 0.1}),
+    (torch.optim.AdamW, {"lr": 1e-2, "weight_decay": 0.1}),
+    (torch.optim.AdamW, {"lr": 1e-2, "amsgrad": True, "maximize": True}),
+    (torch.optim.NAdam, {"lr": 1e-2, "weight_decay": 0.1}),
+    (torch.optim.NAdam, {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (torch.optim.RAdam, {"lr": 1e-2, "weight_decay": 0.1, "betas": (0.9, 0.95)}),
+    (torch.optim.RAdam, {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (torch.optim.Adamax, {"lr": 1e-2, "weight_decay": 0.1}),
+    (torch.optim.Adagrad, {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.1}),
+    (torch.optim.RMSprop, {"lr": 1e-3, "eps": 1e-4}),
+    (torch.optim.RMSprop, {"lr": 1e-3, "eps": 1e-4, "momentum": 0.5, "centered": True, "weight_decay": 0.1}),
+    (torch.optim.Adadelta, {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1}),
+]
+
+
+# Of each optimizer the last options.
+@pytest.mark.parametrize(("kind", "options"), only({row[0]: row for row in OPTIMIZERS}.values(), OPTIMIZERS))
 def test_each_optimizer_and_its_state_are_torchs(kind: type[torch.optim.Optimizer], options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     steps = 8 if options.get("maximize") else 20
@@ -180,7 +182,8 @@ class _Recurrent(torch.nn.Module):
 @pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
 def test_recurrent_layers_drop_between_them_as_torch_does(kind: type[torch.nn.RNNBase]) -> None:
     torch.manual_seed(0)
-    _compare(_Recurrent(kind), TOKENS, [TOKENS], steps=2)
+    # Two tokens each: torch unrolls the layers, and the time goes with the length.
+    _compare(_Recurrent(kind), TOKENS[:, :2], [TOKENS[:, :2]], steps=2)
 
 
 def test_parametrized_weights_are_trained() -> None:
@@ -328,7 +331,7 @@ class _Custom(torch.nn.Module):
         return self.second(hidden)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", only(["numpy"], BACKENDS))
 def test_gradients_are_those_of_torchs_autograd(backend: str) -> None:
     def make(model: torch.nn.Module) -> torch.optim.Optimizer:
         # Here, since copies of parameters have no hooks.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from flashlight.sizes.shape_rules import ShapeRules
 from flashlight.sizes.symbols import known_value
 from flashlight.tracer import trace
 from tests.flashlight.sizes.no_kernels import no_kernels
+from tests.sampling import one_in
 
 _SIZES = [(2, 5), (3, 7), (1, 5), (2, 1), (1, 1), (4, 6)]
 
@@ -125,16 +127,14 @@ def test_torch_is_asked_once_however_many_layers_there_are(monkeypatch: pytest.M
     assert found[0] == found[1] <= 6
 
 
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"bidirectional": True, "num_layers": 2, "batch_first": True},
-        {"bias": False, "dropout": 0.3, "num_layers": 2},
-    ],
-    ids=["one", "both directions", "dropout"],
-)
+RECURRENT: list[dict[str, Any]] = [
+    {},
+    {"bidirectional": True, "num_layers": 2, "batch_first": True},
+    {"bias": False, "dropout": 0.3, "num_layers": 2},
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), one_in(2, product([nn.LSTM, nn.GRU, nn.RNN], RECURRENT)))
 def test_recurrent_layers_run_at_other_batches_and_lengths(kind: type[nn.RNNBase], options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     layer = kind(8, 3, **options).eval()

@@ -7,6 +7,7 @@ import math
 import pickle
 import threading
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import flashlight
 from composit.errors import GuardError, OperandError, ParameterError, ShapeError, StaleTensorError, TracingError
 from flashlight.tracer import trace
 from tests.flashlight.sizes.no_kernels import no_kernels
+from tests.sampling import one_in
 
 SIZES = [(2, 5), (3, 7), (1, 5), (2, 1), (1, 1), (4, 6)]
 
@@ -71,8 +73,9 @@ def _writes(x: torch.Tensor) -> torch.Tensor:
     return kept.sum(-1) + view.sum()
 
 
-@pytest.mark.parametrize("backend", ["numpy", "mosaic"])
-@pytest.mark.parametrize("function", [_heads, _positions, _numbers, _splits, _writes])
+@pytest.mark.parametrize(
+    ("function", "backend"), one_in(3, product([_heads, _positions, _numbers, _splits, _writes], ["numpy", "mosaic"]))
+)
 def test_functions_of_sizes_are_right_at_other_sizes(function: Callable[..., Any], backend: str) -> None:
     _check(function, backend)
 

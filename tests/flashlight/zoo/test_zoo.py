@@ -22,6 +22,7 @@ from tests.flashlight.zoo import (
 from tests.flashlight.zoo.case import Case, in_dtype, under_autocast
 from tests.flashlight.zoo.check import check
 from tests.flashlight.zoo.transformers_rows import ROWS
+from tests.sampling import one_in, only
 
 HARD = {case.name: case for case in hard_programs.cases()}
 MODELS = {case.name: case for case in (transformers_models.case(*row) for row in ROWS)}
@@ -64,6 +65,7 @@ CONFIGURED_SAMPLE = [
     "multimodal/llava of llama",
     "multimodal/deformable detr",
 ]
+HALVED = ["transformers/bert", "transformers/llama", "transformers/mobilenet_v2", "transformers/t5"]
 # Of each kind of model one that takes little time.
 SAMPLE = [
     f"transformers/{name}"
@@ -96,9 +98,7 @@ def test_a_model_of_the_sample_is_captured(name: str) -> None:
     tried(MODELS[name])
 
 
-@pytest.mark.parametrize(
-    "name", ["transformers/bert", "transformers/llama", "transformers/mobilenet_v2", "transformers/t5"]
-)
+@pytest.mark.parametrize("name", only(["transformers/bert", "transformers/mobilenet_v2"], HALVED))
 def test_a_model_of_half_precision_is_captured(name: str) -> None:
     pytest.importorskip("transformers")
     for case in _of_half_precision(MODELS[name]):
@@ -154,7 +154,7 @@ def test_a_model_of_timm_is_right_when_compiled(name: str) -> None:
     tried(TIMM[name], compiled=True)
 
 
-@pytest.mark.parametrize("name", DIFFUSERS_SAMPLE)
+@pytest.mark.parametrize("name", one_in(2, DIFFUSERS_SAMPLE))
 def test_a_model_of_diffusers_is_captured(name: str) -> None:
     pytest.importorskip("diffusers")
     tried(DIFFUSERS[name])
