@@ -25,13 +25,23 @@ from tests.numpy_suite.loading import NUMPY_ROOT, load
 from tests.prepared import by_programs
 
 SMALL_FILE = 40  # tests; a sample of these would hold next to none
-# Loops that take about as long as a test of a sample may, or longer; only a full run runs them.
+# Loops that take a second or more of a sample that takes a minute; only a full run runs them.
 LONG_TESTS = frozenset(
     (
         "_core/tests/test_mem_overlap.py::TestUFunc::test_unary_ufunc_call_fuzz",
         "_core/tests/test_mem_overlap.py::TestUFunc::test_unary_ufunc_call_complex_fuzz",
         "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_1d_manual",
+        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_accumulate_fuzz",
+        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_reduce_fuzz",
+        "_core/tests/test_mem_overlap.py::TestUFunc::test_binary_ufunc_reduceat_fuzz",
         "_core/tests/test_nditer.py::test_iter_buffered_reduce_reuse",
+        "_core/tests/test_ufunc.py::TestUfunc::test_ufunc_at_inner_loops[add-f]",
+        "_core/tests/test_ufunc.py::TestUfunc::test_ufunc_at_inner_loops[fmax-P]",
+        "_core/tests/test_ufunc.py::TestUfunc::test_ufunc_at_inner_loops[fmin-i]",
+        "fft/tests/test_helper.py::TestFFTShift::test_equal_to_original",
+        "lib/tests/test_polynomial.py::TestPolynomial::test_roots",
+        "linalg/tests/test_regression.py::TestRegression::test_openblas_threading",
+        "polynomial/tests/test_polynomial.py::TestMisc::test_polyroots",
     )
 )
 

@@ -70,6 +70,11 @@ def command(targets: Sequence[str], mode: str, *options: str) -> list[str]:
         "tests.numpy_suite.plugin",
         "-p",
         "no:cacheprovider",
+        # hypothesis would read all our modules for constants when a file has one test of its kind.
+        "-p",
+        "no:hypothesispytest",
+        # `loading` compiles numpy's files; rewriting assertions in all other modules takes seconds.
+        "--assert=plain",
         "-c",
         str(REPOSITORY / "tests/numpy_suite/numpy.ini"),
     ]

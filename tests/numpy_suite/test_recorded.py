@@ -14,7 +14,7 @@ from tests.numpy_suite import recording, running
 
 RECORDED = recording.recorded("lazy")
 FALLBACKS = recording.sampled_fallbacks()
-NUM_BATCHES = 8  # of files whose samples one process runs
+NUM_BATCHES = 4  # of files whose samples one process runs, which takes seconds to start
 BATCHES = [tuple(sorted(RECORDED)[start::NUM_BATCHES]) for start in range(NUM_BATCHES)]
 
 
