@@ -15,7 +15,7 @@ all writes first, and each keeps a copy. Whether a write is done in place is dec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mosaic.ir.expressions import Load, gathered_views
@@ -92,17 +92,23 @@ class _Order:
         found = {position}
         stack = [position]
         while stack:
-            statement = self.statements[stack.pop()]
-            for view in read_views(statement):
-                for each in self.writers.get(view.buffer, ()):
-                    if self.is_placed[each] or each in found:
-                        continue
-                    needed = self.statements[each]
-                    if any(needed.bases()) or len(found) == _MOST_MOVED:
-                        return None
-                    found.add(each)
-                    stack.append(each)
+            for each in self._needed_by(stack.pop()):
+                if self.is_placed[each] or each in found:
+                    continue
+                if any(self.statements[each].bases()) or len(found) == _MOST_MOVED:
+                    return None
+                found.add(each)
+                stack.append(each)
         return sorted(found)
+
+    def _needed_by(self, position: int) -> Iterator[int]:
+        """Yield the statements that fill what a statement reads, and those before it that write to the buffers that it writes to."""
+        statement = self.statements[position]
+        for view in read_views(statement):
+            yield from self.writers.get(view.buffer, ())
+        for view in written_views(statement):
+            # A part of a buffer is often written over zeros: moved before these, it would be lost.
+            yield from (each for each in self.writers[view.buffer] if each < position)
 
     def _copy_parts(self, buffer: Buffer, positions: Sequence[int]) -> None:
         """Copy the elements of the buffer that the statements read, unless they are as many as the whole."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import composit.numpy as cnp
 import mosaic
+from composit.nn import chain_rule
 from mosaic import CompiledModel
 from mosaic.ir.views import Buffer, BufferKind, dense_view, may_overlap
 from tests.mosaic.comparison import tensor
@@ -314,6 +315,18 @@ def test_what_is_returned_from_before_a_write_costs_a_copy() -> None:
     first, second = mosaic.compile([before, a], inputs=[x])(numbers(3, 4))
     np.testing.assert_array_equal(first, numbers(3, 4) * 2)
     np.testing.assert_array_equal(second, numbers(3, 4) * 2 * [[1], [0], [1]])
+
+
+def test_a_part_of_an_old_value_stays_behind_the_zeros_that_it_is_written_over() -> None:
+    # The derivative of b[:1] pads a part of g with zeros, while another write replaces this part in g.
+    x = tensor(2, 3, dtype="float64")
+    a = x * 2
+    b = cnp.array(a)
+    b[:1] = cnp.array(a[1:])[:1]
+    (gradient,) = chain_rule({b: a * b}, [x])
+    np.testing.assert_allclose(
+        mosaic.compile(gradient, inputs=[x])(cnp.evaluate(x)), cnp.evaluate(gradient), rtol=1e-15
+    )
 
 
 def test_views_that_show_elements_more_than_once_are_written_by_numpy() -> None:
