@@ -86,7 +86,7 @@ class Write(Operation):
     def reader(self, xp: Any, base: Any, indices: Sequence[Any]) -> Chosen:
         """Return the operation that reads the elements which this one writes to."""
         stand_in = _through(self.steps, np.broadcast_to(np.False_, xp.shape(base)))
-        shape = stand_in[with_arrays(self.index, [np.asarray(index) for index in indices])].shape
+        shape = stand_in[with_arrays(self.index, [_of_its_shape(index) for index in indices])].shape
         return Chosen(self.steps, self.index, shape)
 
 
@@ -180,6 +180,11 @@ class Chosen(Operation):
         # Without index arrays no element is chosen twice.
         write = AddAt(self.steps, self.index) if indices else Assign(self.steps, self.index)
         return [xp.apply(write, zeros, context.cotangents[0], *indices), *[None] * len(indices)]
+
+
+def _of_its_shape(index: Any) -> Array:
+    """Return an index array that chooses as many elements: zeros for integers, whose values would be read for nothing; a mask itself."""
+    return np.asarray(index) if index.dtype.kind == "b" else np.zeros(index.shape, np.intp)
 
 
 def copied(array: Any) -> Array:

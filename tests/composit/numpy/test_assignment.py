@@ -11,6 +11,9 @@ import pytest
 
 import composit as cnp
 import composit.numpy.views.writes as assignment
+from composit.guards import guards_for
+from composit.nn import chain_rule
+from composit.value import value_of
 from tests.composit.numpy.side_by_side import Program, assert_agree
 
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -427,3 +430,20 @@ def test_one_element_is_written_as_numpy_writes_it(dtype: str, value: Any) -> No
         except (TypeError, ValueError) as error:
             outcomes.append("ValueError" if isinstance(error, ValueError) else "TypeError")
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("index", [([0, 2, 2],), (slice(None), [3, 0]), ([[0], [1]], [1, 1, 3])], ids=str)
+def test_the_derivative_of_a_write_does_not_read_its_indices(index: Any) -> None:
+    places = [cnp.asarray(np.array(part)) for part in index if isinstance(part, list)]
+    chosen = iter(places)
+    target = cnp.zeros((3, 4))
+    whole = tuple(next(chosen) + 0 if isinstance(part, list) else part for part in index)
+    values = cnp.asarray(np.random.default_rng(0).normal(size=X[0][index].shape))
+    target[whole] = values
+    (gradient,) = chain_rule({target: X[0]}, [values])
+    assert not guards_for([value_of(gradient)], [value_of(place) for place in places])
+    written = np.zeros((3, 4), int)
+    written[index] = np.arange(values.size).reshape(values.shape) + 1
+    # Of several writes to one element the last one has the gradient.
+    is_last = written[index] == np.arange(values.size).reshape(values.shape) + 1
+    np.testing.assert_array_equal(cnp.evaluate(gradient), np.where(is_last, X[0][index], 0))
