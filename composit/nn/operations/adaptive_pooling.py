@@ -228,8 +228,8 @@ def fractional_max_pool(
                 f"fractional_max_pool: output_size={output_size!r} and kernel_size={kernel_size!r} were given for x with spatial lengths"
                 f" {tensor.shape[2:]}; expected at least 1 and at most length - kernel_size + 1; pass a smaller size"
             )
-        # torch numbers the samples from the last axis.
-        starts = _starts(drawn[..., rank - 1 - axis], taps, count, length)
+        # torch numbers the samples of two axes from the last one, those of three from the first.
+        starts = _starts(drawn[..., axis if rank == 3 else rank - 1 - axis], taps, count, length)
         indices.append(starts[..., None] + np.arange(taps))
     values, places = _largest_of(tensor, indices, return_indices)
     if places is None:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 import composit.numpy as cnp
+import mosaic
 from composit.errors import DtypeError, ParameterError, ShapeError
 from composit.nn import chain_rule
 from composit.nn.operations import (
@@ -344,7 +345,8 @@ def test_adaptive_indices_are_torchs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "kernel", "size"), [((2, 3, 9, 8), 2, (4, 3)), ((1, 2, 6, 7, 8), (2, 1, 3), (3, 4, 2))]
+    ("shape", "kernel", "size"),
+    [((2, 3, 9, 8), 2, (4, 3)), ((1, 2, 6, 7, 8), (2, 1, 3), (3, 4, 2)), ((1, 2, 9, 10, 11), 1, (4, 4, 5))],
 )
 def test_fractional_pooling_is_torchs_for_given_samples(shape: tuple[int, ...], kernel: Any, size: Any) -> None:
     generator = np.random.default_rng(0)
@@ -359,6 +361,20 @@ def test_fractional_pooling_is_torchs_for_given_samples(shape: tuple[int, ...], 
     expected.sum().backward()
     gradient = chain_rule({values: np.ones(values.shape)}, [ours])[0]
     np.testing.assert_array_equal(cnp.evaluate(gradient), other.grad.numpy())  # type: ignore[union-attr]  # set by backward
+
+
+def test_unpooling_with_computed_indices_is_differentiated_without_reading_them() -> None:
+    x = cnp.asarray(np.random.default_rng(0).normal(size=(1, 2, 5, 6)))
+    values, indices = max_pool(x, kernel_size=2, strides=2, return_indices=True)
+    spread = max_unpool(values * values, indices, kernel_size=2, output_size=(5, 6))
+    (gradient,) = chain_rule({spread: np.ones(spread.shape)}, [x])
+    model = mosaic.compile(gradient, inputs=[x])
+    # A model that had read the indices would refuse an array whose maxima lie elsewhere.
+    other = np.random.default_rng(1).normal(size=x.shape)
+    theirs = torch.tensor(other, requires_grad=True)
+    pooled, places = F.max_pool2d(theirs, 2, return_indices=True)
+    F.max_unpool2d(pooled * pooled, places, 2, output_size=(5, 6)).sum().backward()
+    np.testing.assert_allclose(model(other), theirs.grad.numpy(), rtol=1e-14)  # type: ignore[union-attr]  # set by backward
 
 
 def test_fractional_pooling_draws_by_seed_or_generator() -> None:
