@@ -8,6 +8,7 @@ import numpy as np
 
 from composit.numpy.indexing.advanced_indices import AdvancedEntry, AdvancedIndex
 from composit.numpy.indexing.taking import Take, TakeAlongAxis
+from composit.numpy.rearranging.editing import TakeInOrder
 from composit.numpy.views.basic_indices import BasicIndex, BasicIndexAdjoint
 from mosaic.ir.expressions import Gather, Load, literal
 from mosaic.ir.views import View
@@ -78,10 +79,21 @@ def chosen_places(
 
 @lower.register
 def _(operation: Take, context: Context) -> Sequence[Value]:
-    source, indices = context.view(0), context.view(1)
+    source = context.view(0)
     if operation.axis is None:
         source = context.dense_reshape(source, (source.size,))
-    axis = operation.axis or 0
+    return _taken(context, source, operation.axis or 0, operation.mode)
+
+
+@lower.register
+def _(operation: TakeInOrder, context: Context) -> Sequence[Value]:
+    # It differs from Take in the layout that numpy gives its result. Layouts of outputs of C are chosen by a later pass.
+    return _taken(context, context.view(0), operation.axis, "raise")
+
+
+def _taken(context: Context, source: View, axis: int, mode: str) -> Sequence[Value]:
+    """Return the elements of the source at the positions of operand 1 along an axis."""
+    indices = context.view(1)
     check_index(indices)
     # x[before, index, after] over the domain before + index's axes + after
     before, after = source.shape[:axis], source.shape[axis + 1 :]
@@ -89,7 +101,7 @@ def _(operation: Take, context: Context) -> Sequence[Value]:
     base = source.slice_axis(axis, 0, 1).drop_axes((axis,))
     inserted = base.expand_dims(range(axis, axis + indices.ndim)).broadcast_to(domain)
     index = indices.expand_dims(range(indices.ndim, indices.ndim + len(after))).broadcast_to(domain)
-    gather = Gather(Load(index), source.shape[axis], source.strides[axis], context.position, operation.mode)
+    gather = Gather(Load(index), source.shape[axis], source.strides[axis], context.position, mode)
     return (context.define(context.result(), Load(inserted, (gather,))),)
 
 

@@ -8,6 +8,8 @@ import pytest
 
 import composit.numpy as cnp
 import mosaic
+from composit import nn
+from composit.nn import chain_rule
 
 Array = np.ndarray[Any, Any]
 Expression = Callable[..., Any]
@@ -77,3 +79,23 @@ def test_a_reshaped_result_keeps_numpys_order_of_elements(shape: tuple[int, ...]
     tensor = cnp.asarray(array)
     model = mosaic.compile((tensor.T + 1).reshape(shape), inputs=[tensor])
     np.testing.assert_array_equal(model(array), (array.T + 1).reshape(shape))
+
+
+IN_ORDER: dict[str, Callable[[Any], Any]] = {
+    "delete": lambda x: cnp.delete(x, [1, 3], axis=0),
+    "insert": lambda x: cnp.insert(x, [0, 2], 7.0, axis=1),
+    "pad": lambda x: cnp.pad(x, ((1, 2), (2, 0)), mode="reflect"),
+    "convolution": lambda x: nn.convolution(x[None], np.ones((2, 5, 3)), padding=2, padding_mode="circular"),
+}
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_positions_in_an_array_in_column_major_order_are_c(name: str) -> None:
+    # For these numpy keeps the order, with an operation of its own.
+    x = cnp.asarray(np.asfortranarray(np.random.default_rng(0).normal(size=(5, 6))))
+    y = IN_ORDER[name](x)
+    (gradient,) = chain_rule({y: y * y}, [x])
+    model = mosaic.compile([y, gradient], inputs=[x])
+    assert "numpy island" not in model.explain()
+    for found, expected in zip(model(cnp.evaluate(x)), cnp.evaluate([y, gradient]), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)

@@ -6,6 +6,7 @@ from composit.nn.operations import activations as _activations
 from composit.nn.operations import adaptive_pooling as _adaptive_pooling
 from composit.nn.operations import choosing as _choosing
 from composit.nn.operations import convolution as _convolution
+from composit.nn.operations import cumulative as _cumulative
 from composit.nn.operations import embeddings as _embeddings
 from composit.nn.operations import exponentials as _exponentials
 from composit.nn.operations import grid_sampling as _grid_sampling
@@ -21,6 +22,7 @@ from composit.nn.operations.activations import *
 from composit.nn.operations.adaptive_pooling import *
 from composit.nn.operations.choosing import *
 from composit.nn.operations.convolution import *
+from composit.nn.operations.cumulative import *
 from composit.nn.operations.embeddings import *
 from composit.nn.operations.exponentials import *
 from composit.nn.operations.grid_sampling import *
@@ -40,6 +42,7 @@ if not TYPE_CHECKING:
     __all__ += _adaptive_pooling.__all__
     __all__ += _choosing.__all__
     __all__ += _convolution.__all__
+    __all__ += _cumulative.__all__
     __all__ += _embeddings.__all__
     __all__ += _exponentials.__all__
     __all__ += _grid_sampling.__all__

@@ -1,4 +1,4 @@
-"""`logcumsumexp`: the log of the running sum of exponentials. numpy runs it under mosaic."""
+"""`logcumsumexp`: the log of the running sum of exponentials."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from composit.apply import apply
+from composit.derivative_types import Namespace
 from composit.nn.arguments import floating
-from composit.nn.composition import Value
+from composit.nn.composition import Composition, Value
 from composit.numpy.arguments.normalizing import AxisLike, TensorLike, normalize_axis
-from composit.operation import Array, Operation, OperationKind, Results, TensorType, VjpContext
+from composit.numpy.elementwise import table
+from composit.numpy.reductions.running import Accumulate
+from composit.operation import OperationKind, TensorType, VjpContext
 
 if TYPE_CHECKING:
     from composit.numpy.tensor.lazy_tensor import LazyTensor
@@ -21,7 +24,7 @@ __all__ = ["logcumsumexp"]
 
 
 @dataclass(frozen=True, slots=True)
-class LogCumulativeSumExp(Operation):
+class LogCumulativeSumExp(Composition):
     """log of the running sum of exp(x) along an axis.
 
     Derivative:  exp(x) times the sum from the end of g exp(-y), whose parts of each sign are added as logarithms, too
@@ -34,8 +37,8 @@ class LogCumulativeSumExp(Operation):
     def result_types(self, *operand_types: TensorType) -> tuple[TensorType, ...]:
         return (operand_types[0],)
 
-    def evaluate(self, *operands: Array) -> Results:
-        return np.logaddexp.accumulate(operands[0], axis=self.axis)
+    def compose(self, xp: Namespace, *operands: Value) -> Value:
+        return xp.apply(Accumulate(table.logaddexp, self.axis), *operands)
 
     def vjp(self, context: VjpContext) -> Sequence[Value]:
         xp, (g,), (x,), (y,) = context.xp, context.cotangents, context.operands, context.results

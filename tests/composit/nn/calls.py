@@ -206,6 +206,7 @@ def _of_elements() -> dict[str, tuple[Call, ...]]:
                 (_bags, _table, _normal(7)),
             ),
         ),
+        "logcumsumexp": _each(o.logcumsumexp, 50 * _x, axis=(0, -1)),
         "one_hot": (_of(o.one_hot, _classes, num_classes=5),),
         "rotary_embedding": _each(o.rotary_embedding, _normal(2, 5, 8), interleaved=(False, True)),
         "cosine_similarity": (_of(o.cosine_similarity, _x, _normal(3, 8)),),
