@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def recording(objective: torch.nn.Module, asked: str) -> Iterator[None]:
         torch.compiler.set_stance("force_eager"),
         _calling_checkpointed_parts(),
         _drawing_between_layers(),
-        _counting_batches(),
+        _counting_batches(objective),
         _module_paths(objective),
         _told(objective, asked),
     ):
@@ -186,28 +187,40 @@ def _drawing_between_layers() -> Iterator[None]:
 
 
 @contextmanager
-def _counting_batches() -> Iterator[None]:
+def _counting_batches(objective: torch.nn.Module) -> Iterator[None]:
     """Let norms of batches average their statistics over all batches (`momentum=None`) without asking for the number of batches.
 
-    torch makes the number of batches a float of Python; here the average is an expression of it.
+    torch makes the number of batches a float of Python; here the average is an expression of it. Only these modules of the objective
+    change, and only meanwhile.
     """
-    original = batchnorm._BatchNorm.forward
-
-    def forward(self: batchnorm._BatchNorm, input: torch.Tensor) -> torch.Tensor:
-        mean, var, count = self.running_mean, self.running_var, self.num_batches_tracked
-        if self.momentum is not None or not self.training or mean is None or var is None or count is None:
-            return original(self, input)
-        self._check_input_dim(input)
-        count.add_(1)
-        of_batch = torch.zeros_like(mean), torch.zeros_like(var)
-        result = functional.batch_norm(input, *of_batch, self.weight, self.bias, True, 1.0, self.eps)
-        factor = 1.0 / count
-        for average, own in zip((mean, var), of_batch, strict=True):
-            average.copy_(own * factor + average * (1 - factor))
-        return result
-
-    batchnorm._BatchNorm.forward = forward  # type: ignore[method-assign]
+    norms = [
+        each for each in objective.modules() if isinstance(each, batchnorm._BatchNorm) and _averages_all_batches(each)
+    ]
+    for norm in norms:
+        vars(norm)["forward"] = partial(_averaging_all_batches, norm)
     try:
         yield
     finally:
-        batchnorm._BatchNorm.forward = original  # type: ignore[method-assign]
+        for norm in norms:
+            del vars(norm)["forward"]
+
+
+def _averages_all_batches(norm: batchnorm._BatchNorm) -> bool:
+    is_own = type(norm).forward is not batchnorm._BatchNorm.forward or "forward" in vars(norm)
+    is_tracking = norm.training and norm.track_running_stats and norm.num_batches_tracked is not None
+    return is_tracking and norm.momentum is None and not is_own
+
+
+def _averaging_all_batches(norm: batchnorm._BatchNorm, input: torch.Tensor) -> torch.Tensor:
+    mean, var, count = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    assert mean is not None, "statistics are tracked"
+    assert var is not None, "statistics are tracked"
+    assert count is not None, "statistics are tracked"
+    norm._check_input_dim(input)
+    count.add_(1)
+    of_batch = torch.zeros_like(mean), torch.zeros_like(var)
+    result = functional.batch_norm(input, *of_batch, norm.weight, norm.bias, True, 1.0, norm.eps)
+    factor = 1.0 / count
+    for average, own in zip((mean, var), of_batch, strict=True):
+        average.copy_(own * factor + average * (1 - factor))
+    return result

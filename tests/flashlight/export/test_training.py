@@ -452,3 +452,26 @@ def test_hooks_after_a_step_run() -> None:
     optimizer.register_step_post_hook(lambda optimizer, args, kwargs: seen.append(len(optimizer.state)))
     flashlight.training_step(model, functional.cross_entropy, optimizer, backend="numpy")(ROWS, CLASSES)
     assert seen == [6]
+
+
+def test_norms_that_average_over_all_batches_leave_torchs_class_as_it_is() -> None:
+    forward = torch.nn.BatchNorm1d.forward
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4, momentum=None))
+    other = copy.deepcopy(model)
+
+    def loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        assert torch.nn.BatchNorm1d.forward is forward
+        return functional.mse_loss(output, target)
+
+    optimizers = [torch.optim.SGD(each.parameters(), lr=0.1) for each in (model, other)]
+    step = flashlight.training_step(model, loss, optimizers[0], backend="numpy")
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        x, target = torch.randn(5, 3, generator=generator), torch.randn(5, 4, generator=generator)
+        step(x, target)
+        optimizers[1].zero_grad()
+        loss(other(x), target).backward()
+        optimizers[1].step()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[name])
+    assert "forward" not in vars(model[1])
