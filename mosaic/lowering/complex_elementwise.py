@@ -123,6 +123,11 @@ _TO_REAL: dict[str, Callable[..., Expression]] = {
 """Functions by numpy's names, as formulas of the parts of their arguments."""
 
 
+def is_compiled_of_complex(name: str) -> bool:
+    """Whether generated C can compute the function on complex numbers."""
+    return name in _TO_COMPLEX or name in _TO_REAL
+
+
 @lower_complex.register
 def _(operation: Elementwise, context: ComplexContext) -> Sequence[AnyValue]:
     name, dtypes = operation.function.name, loop_dtypes(operation, context.operand_types)
