@@ -6,8 +6,10 @@ import numpy as np
 
 import composit.numpy as cnp
 from composit import nn
+from composit.apply import apply
 from composit.handle import TensorHandle
 from composit.nn.gradient_flow import straight_through
+from composit.nn.operations.selection import SelectedPositions
 from composit.types import LazyTensor
 from flashlight.operations.arguments import aten, cast
 from flashlight.operations.reductions import at_position
@@ -44,10 +46,11 @@ def _argsort(
 def _top_k(
     call: Call, x: LazyTensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> tuple[LazyTensor, LazyTensor]:
-    if not x.ndim:
-        values, places = nn.top_k(cnp.reshape(x, (1,)), k, 0, largest=largest)
-        return (cnp.reshape(values, ()), cnp.reshape(places, ())) if k == 1 else (values, places)
-    return nn.top_k(x, k, dim, largest=largest)
+    rows = x if x.ndim else cnp.reshape(x, (1,))
+    axis = dim % rows.ndim
+    places = apply(SelectedPositions(axis, k, largest, sorted), rows)
+    shape = () if not x.ndim and k == 1 else places.shape
+    return cnp.reshape(cnp.take_along_axis(rows, places, axis), shape), cnp.reshape(places, shape)
 
 
 @register(aten.kthvalue)

@@ -14,10 +14,12 @@ from tests.flashlight.zoo import (
     experts_rows,
     generation_rows,
     hard_programs,
+    language_rows,
     multimodal_rows,
     timm_models,
     transformers_heads,
     transformers_models,
+    vision_rows,
 )
 from tests.flashlight.zoo.case import Case, in_dtype, under_autocast
 from tests.flashlight.zoo.check import check
@@ -53,6 +55,8 @@ TABLES = {
     "experts": experts_rows.ROWS,
     "audio": audio_rows.ROWS,
     "multimodal": multimodal_rows.ROWS,
+    "vision": vision_rows.ROWS,
+    "language": language_rows.ROWS,
 }
 CONFIGURED = {case.name: case for table, rows in TABLES.items() for case in configured_models.cases(table, rows)}
 CONFIGURED_SAMPLE = [
@@ -64,6 +68,9 @@ CONFIGURED_SAMPLE = [
     "audio/whisper of two windows",
     "multimodal/llava of llama",
     "multimodal/deformable detr",
+    "language/xlm answers",
+    "language/deepseek 3.2",
+    "vision/rt detr 2",
 ]
 HALVED = ["transformers/bert", "transformers/llama", "transformers/mobilenet_v2", "transformers/t5"]
 # Of each kind of model one that takes little time.

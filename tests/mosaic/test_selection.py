@@ -1,0 +1,44 @@
+"""Positions of the largest and smallest elements in C: those that the operation finds by numpy, equal elements included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import composit as cnp
+import mosaic
+from composit.apply import apply
+from composit.nn.operations.selection import SelectedPositions
+from composit.types import LazyTensor
+from tests.composit.nn.operations.test_selection import slow_to_partition
+from tests.mosaic.comparison import check
+
+
+def _selections(values: np.ndarray, axis: int, k: int) -> list[LazyTensor]:
+    x = cnp.asarray(values)
+    return [
+        apply(SelectedPositions(axis, k, largest, is_sorted), x)
+        for largest in (True, False)
+        for is_sorted in (True, False)
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "int64", "uint64", "bool"])
+def test_equal_elements_are_chosen_as_by_numpy(dtype: str) -> None:
+    generator, every = np.random.default_rng(0), []
+    for length in (1, 3, 4, 20, 70, 130):
+        values = generator.integers(0, 4, (2, length, 3)).astype(dtype)
+        for k in sorted({1, 2, length // 2 + 1, length} - {length + 1}):
+            every += _selections(values, 1, min(k, length)) + _selections(values[0, :, 0], 0, min(k, length))
+    check(*every)
+    assert "numpy island" not in mosaic.compile(every, inputs=[]).explain()
+
+
+def test_a_nan_is_the_largest_and_zeros_of_both_signs_are_equal() -> None:
+    values = np.array([0.0, np.nan, -0.0, 1.0, np.inf, np.nan, -np.inf, 0.0, -0.0, 1.0])
+    check(*(each for k in (1, 4, 10) for each in _selections(values, 0, k)))
+
+
+def test_rows_that_partition_badly_are_finished_by_a_heap() -> None:
+    values = slow_to_partition(200, 190)
+    check(*_selections(values, 0, 190), *_selections(-values, 0, 190))
