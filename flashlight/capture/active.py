@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from flashlight.capture.patches import Patch
@@ -23,6 +24,16 @@ active = _Active()
 def active_recorder() -> Recorder | None:
     """Return the recorder of this thread, None outside of traces."""
     return active.recorder
+
+
+@contextmanager
+def paused(recorder: Recorder) -> Iterator[None]:
+    """Record no operations inside."""
+    before, recorder.is_paused = recorder.is_paused, True
+    try:
+        yield
+    finally:
+        recorder.is_paused = before
 
 
 def thread_patches(inside: Callable[[Recorder, Callable[..., Any]], Callable[..., Any]]) -> tuple[Patch, ...]:

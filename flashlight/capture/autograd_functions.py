@@ -128,7 +128,7 @@ class Backward:
             for place, result, each in zip(self._call.followed, self._operands, cotangents, strict=False):
                 given[place] = _cotangent(recorder, result, each)
             found = self._call.gradients(given)
-            gradients = [None if each is None else recorder.read(each) for each in found]
+            gradients = [None if each is None else recorder.lazy_of(each) for each in found]
         return self._on(operands, [None if each is None else _conjugate(each) for each in gradients])
 
     def _on(self, operands: Sequence[LazyTensor], gradients: Sequence[LazyTensor | None]) -> list[Any]:
@@ -194,7 +194,7 @@ def function_patches(open_trace: OpenTrace) -> tuple[Patch, ...]:
             recorder = active_recorder()
             if recorder is None or recorder.is_paused:
                 return original.__func__(cls, *args, **kwargs)
-            given = [(place, each, recorder.read(each)) for place, each in enumerate(args) if _is_followed(each)]
+            given = [(place, each, recorder.lazy_of(each)) for place, each in enumerate(args) if _is_followed(each)]
             with recorder.inside_function():
                 outputs = original.__func__(cls, *args, **kwargs)
             if given and torch.is_grad_enabled() and not issubclass(cls, _TRANSPARENT):
@@ -219,16 +219,15 @@ def _give_derivative(
     open_trace: OpenTrace,
 ) -> None:
     """Put the node with the function's derivative in the place of what its forward computed."""
-    recorder.settle()
     returned = flat(outputs)
     own = [place for place, each in enumerate(returned) if _came_from(each, cls)]
     for each in returned:
         if isinstance(each, torch.Tensor) and each.grad_fn is None and not each.requires_grad:
-            _replace(each, stop_gradient(recorder.read(each)))
+            _replace(each, stop_gradient(recorder.lazy_of(each)))
     if not own:
         return
     tensors = [returned[place] for place in own]
-    lazies, sources = [recorder.read(each) for each in tensors], [lazy for _, _, lazy in given]
+    lazies, sources = [recorder.lazy_of(each) for each in tensors], [lazy for _, _, lazy in given]
     call = _FunctionCall(
         cls,
         tensors[0].grad_fn,

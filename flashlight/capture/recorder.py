@@ -16,6 +16,7 @@ from torch._ops import OpOverload
 from composit.errors import UnsupportedOperationError
 from composit.guards import Guard
 from composit.types import LazyTensor
+from flashlight.capture.active import paused
 from flashlight.capture.attach_results import Results, flat, mapped
 from flashlight.capture.calls import (
     MEMORY_FROM_OUTSIDE,
@@ -267,8 +268,14 @@ class Recorder:
             traced.settle()
         self.unsettled.clear()
 
+    def lazy_of(self, tensor: torch.Tensor) -> LazyTensor:
+        """Return the lazy tensor of a torch tensor between two operations: unsettled, the last write would seem unseen by the trace."""
+        with self.trace.lock:
+            self.settle()
+            return self.read(tensor)
+
     def read(self, tensor: torch.Tensor) -> LazyTensor:
-        """Return the lazy tensor of a torch tensor; one that no trace has seen becomes an input."""
+        """Return the lazy tensor of an operand; one that no trace has seen becomes an input. Between operations: `lazy_of`."""
         with self.trace.lock:
             traced = traced_tensor_of(tensor)
             if traced is None or traced.seen_in is not self.trace or traced.is_stale(tensor):
@@ -297,8 +304,7 @@ class Recorder:
 
     def _meet(self, tensor: torch.Tensor, traced: TracedTensor | None) -> TracedTensor:
         """Return the record of a tensor that this trace has not met, or that something wrote to behind its back."""
-        before, self.is_paused = self.is_paused, True
-        try:
+        with paused(self):
             if traced is None:
                 return self._adopt(tensor)
             if traced.is_stale(tensor):
@@ -307,13 +313,10 @@ class Recorder:
                 return self._adopt(tensor)
             traced.begin(self.trace, self.scopes.name_of(tensor))
             return traced
-        finally:
-            self.is_paused = before
 
     def alias(self, other: torch.Tensor, tensor: torch.Tensor) -> None:
         """Make a tensor a second one on the same elements, as `tensor.data` does behind the dispatcher."""
-        self.settle()
-        lazy, traced = self.read(tensor), traced_tensor_of(tensor)
+        lazy, traced = self.lazy_of(tensor), traced_tensor_of(tensor)
         if traced is not None and other is not tensor:
             # Autograd follows `as_subclass`, but neither `data` nor a new parameter.
             is_followed = not tensor.requires_grad or other.grad_fn is not None
@@ -336,18 +339,14 @@ class Recorder:
         """Return a deep copy of a tensor, whose value is the tensor's; torch makes it behind the dispatcher."""
         self.settle()
         lazy = traced.current()
-        before, self.is_paused = self.is_paused, True
-        try:
+        with paused(self):
             copy = run()
-        finally:
-            self.is_paused = before
         add_result(copy, lazy, self.trace)
         return copy
 
     def rebind(self, tensor: torch.Tensor, other: torch.Tensor, run: Callable[[], object]) -> torch.Tensor:
         """Follow `tensor.data = other`: the tensor gets the other's memory."""
-        self.settle()
-        lazy, source = self.read(other), traced_tensor_of(other)
+        lazy, source = self.lazy_of(other), traced_tensor_of(other)
         assert source is not None
         if not has_elements(tensor):
             run()
@@ -373,7 +372,7 @@ class Recorder:
             raise UnsupportedOperationError(unsupported(call, self.scopes))
         self.has_nested = True
         for result, part in zip(results, parts, strict=True):
-            lazy = self.read(part) if isinstance(part, torch.Tensor) else part
+            lazy = self.lazy_of(part) if isinstance(part, torch.Tensor) else part
             add_result(result, lazy, self.trace).memory.is_nested = True
         return True
 
@@ -478,7 +477,7 @@ class Recorder:
         if traits.writes:
             raise UnsupportedOperationError(unsupported(call, self.scopes))
         if traits.can_decompose:
-            return mapped(self._parts(call.operation, call.arguments, call.keywords), self.read)
+            return mapped(self._parts(call.operation, call.arguments, call.keywords), self.lazy_of)
         if traits.is_random or traits.reads_values:
             return self._guarded_or_drawn(traits, call, lazies, ())
         return self._decomposed(call, traits)
@@ -495,4 +494,4 @@ class Recorder:
                 result = function(*call.arguments, **keywords)
         except UnsupportedOperationError as error:
             raise UnsupportedOperationError(unsupported(call, self.scopes, error)) from error
-        return mapped(result, self.read)
+        return mapped(result, self.lazy_of)

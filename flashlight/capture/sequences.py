@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from flashlight.capture.active import active_recorder
+from flashlight.capture.active import active_recorder, paused
 from flashlight.capture.patches import Patch
 
 
@@ -31,11 +31,8 @@ def _of_sequence(position: int) -> Callable[[Callable[..., torch.Tensor]], Calla
             recorder = active_recorder()
             if recorder is None or recorder.is_paused or not _holds_tensors(data):
                 return original(*args, **kwargs)
-            recorder.is_paused = True
-            try:
+            with paused(recorder):
                 made = original(*args, **kwargs)
-            finally:
-                recorder.is_paused = False
             return _joined(data, made)
 
         return tensor_of

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from composit.errstates import SILENT_ERRSTATE, current_errstate, set_errstate
 from composit.source import describe_source, find_source, warn_user
-from flashlight.capture.active import active_recorder
+from flashlight.capture.active import active_recorder, paused
 from flashlight.capture.higher_order import call_higher_order
 from flashlight.capture.patches import Patch, patch_meanwhile
 from flashlight.capture.read_guards import DRAWING, UNSEEN_WRITE, withdraw
@@ -210,7 +209,7 @@ def _leaving(kind: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             for read in (tensor, *(each for each in (*args, *kwargs.values()) if isinstance(each, torch.Tensor))):
                 _note(recorder, kind, read)
             recorder.export(tensor)
-            with _pause(recorder):
+            with paused(recorder):
                 return original(tensor, *args, **kwargs)
 
         return leave
@@ -226,9 +225,8 @@ def _printing(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(tensor, *args, **kwargs)
         is_read = not recorder.is_paused and can_be_read(tensor) and not is_shown(sys._getframe(1))
         if is_read:
-            recorder.settle()
-            recorder.reads.mark(recorder.read(tensor), _TEXT, tensor)
-        with _pause(recorder):
+            recorder.reads.mark(recorder.lazy_of(tensor), _TEXT, tensor)
+        with paused(recorder):
             return original(tensor, *args, **kwargs)
 
     return print_unseen
@@ -240,8 +238,7 @@ def _copying(original: Callable[..., Any]) -> Callable[..., Any]:
         recorder = _recorder_of(tensor)
         if recorder is None:
             return original(tensor, memo)
-        recorder.settle()
-        recorder.read(tensor)
+        recorder.lazy_of(tensor)
         # The record copies the tensor by the original, while the recorder is paused.
         return attribute_of(tensor).deepcopy(memo)
 
@@ -254,9 +251,8 @@ def _copying_shallowly(original: None) -> Callable[..., Any]:
         recorder = _recorder_of(tensor)
         if recorder is None:
             return _rebuilt(tensor)
-        recorder.settle()
-        recorder.read(tensor)
-        with _pause(recorder):
+        recorder.lazy_of(tensor)
+        with paused(recorder):
             other = _rebuilt(tensor)
         return _aliased(other, tensor)
 
@@ -276,7 +272,7 @@ def _pickling(original: Callable[..., Any]) -> Callable[..., Any]:
         if recorder is None:
             return original(tensor, protocol)
         _note(recorder, _PICKLE, tensor)
-        with _pause(recorder):
+        with paused(recorder):
             # The record pickles the tensor by the original, which it finds while the recorder is paused.
             return attribute_of(tensor).reduce_ex(protocol)
 
@@ -292,7 +288,7 @@ def _asked_by_torch(original: Callable[..., Any]) -> Callable[..., Any]:
         if recorder is None:
             return original(tensor)
         _note(recorder, "item", tensor)
-        with _pause(recorder):
+        with paused(recorder):
             return original(tensor)
 
     return number
@@ -337,7 +333,7 @@ def _data(original: Any) -> Any:  # Any: torch's descriptor, and the property in
         recorder = active_recorder()
         if recorder is not None and torch.nn.parameter.is_lazy(tensor):
             # torch asks for its device and dtype; it has no shape, by which the dispatcher's call could be recorded.
-            with _pause(recorder):
+            with paused(recorder):
                 unsized: torch.Tensor = original.__get__(tensor)
             return unsized
         return _aliased(original.__get__(tensor), tensor)
@@ -379,7 +375,7 @@ def _importing(original: Callable[..., Any]) -> Callable[..., Any]:
             # Another library's object; where it hands on a traced tensor's memory, that is a read.
             made: torch.Tensor = original(given, *args, **kwargs)
             return made
-        with _pause(recorder):
+        with paused(recorder):
             made = original(given, *args, **kwargs)
         if made.data_ptr() != source.data_ptr():
             return made
@@ -399,19 +395,8 @@ def _source_of(recorder: Recorder, given: Any) -> torch.Tensor | None:
     return None
 
 
-@contextmanager
-def _pause(recorder: Recorder) -> Iterator[None]:
-    before = recorder.is_paused
-    recorder.is_paused = True
-    try:
-        yield
-    finally:
-        recorder.is_paused = before
-
-
 def _note(recorder: Recorder, kind: str, tensor: torch.Tensor) -> None:
-    recorder.settle()
-    lazy = recorder.read(tensor)
+    lazy = recorder.lazy_of(tensor)
     recorder.reads.mark(lazy, kind, tensor)
     if lazy.node.operands:
         warn_user(

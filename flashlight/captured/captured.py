@@ -161,7 +161,7 @@ class Captured:
         given, state = call.given, PythonState(self.function, call.others)
         before, drawn = given.contents(), random_state(given.generators)
         with _tracing, trace(dynamic=dict(call.named.values())) as recorder:
-            starts = [recorder.read(plain(tensor)) for tensor in given.tensors]
+            starts = [recorder.lazy_of(plain(tensor)) for tensor in given.tensors]
             with state.following():
                 output = self.function(*call.args, **call.kwargs)
             recorder.settle()

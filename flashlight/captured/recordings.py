@@ -155,7 +155,7 @@ class Recording:
             updates,
             backend,
         )
-        handles = [self._recorder.read(plain(tensor)) for tensor in results]
+        handles = [self._recorder.lazy_of(plain(tensor)) for tensor in results]
         first = outline.path(handles, self._starts, self._guards)
         return PathFamily(first, sizes, self._resize(outline, results) if sizes else None)
 

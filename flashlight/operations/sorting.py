@@ -11,7 +11,7 @@ from composit.handle import TensorHandle
 from composit.nn.gradient_flow import straight_through
 from composit.nn.operations.selection import SelectedPositions
 from composit.types import LazyTensor
-from flashlight.operations.arguments import aten, cast
+from flashlight.operations.arguments import aten, cast, promote
 from flashlight.operations.reductions import at_position
 from flashlight.table import Call, register
 
@@ -130,7 +130,7 @@ def _mode(call: Call, x: LazyTensor, dim: int = -1, keepdim: bool = False) -> li
 def _search(
     call: Call,
     sequence: LazyTensor,
-    values: LazyTensor,
+    values: LazyTensor | float,
     *,
     out_int32: bool = False,
     right: bool = False,
@@ -139,21 +139,40 @@ def _search(
 ) -> LazyTensor:
     if sorter is not None:
         sequence = cnp.take_along_axis(sequence, sorter, axis=-1)
-    is_right = right or side == "right"
+    sequence, values = promote(call, sequence, values)
+    return _binary_search(call, sequence, values, is_right=right or side == "right")
+
+
+def _binary_search(call: Call, sequence: LazyTensor, values: LazyTensor | float, *, is_right: bool) -> LazyTensor:
+    """Return torch's positions of values, in all rows or each in its own row.
+
+    The steps are torch's, so that a sequence which is not sorted gives torch's positions too, and NaN is larger than all numbers.
+    """
+    size = sequence.shape[-1]
+    low = cnp.zeros(call.shape, np.int64)
+    high = cnp.full(call.shape, size, np.int64)
+    for _ in range(size.bit_length()):
+        middle = (low + high) // 2
+        # Where the search has ended at the end of the sequence, there is no element; the position stays.
+        element = _elements_at(sequence, cnp.minimum(middle, size - 1))
+        is_behind = ~(element > values if is_right else element >= values) & (low < high)
+        # The half that a search keeps; where low == high, middle is both.
+        low, high = cnp.where(is_behind, middle + 1, low), cnp.where(is_behind, high, middle)
+    return cast(low, call.dtype)
+
+
+def _elements_at(sequence: LazyTensor, places: LazyTensor) -> LazyTensor:
     if sequence.ndim == 1:
-        found = cnp.searchsorted(sequence, values, side="right" if is_right else "left")
-        return cast(found, call.dtype)
-    # One sorted sequence for each row: count what is before.
-    rows, sought = cnp.expand_dims(sequence, -2), cnp.expand_dims(values, -1)
-    is_before = rows <= sought if is_right else rows < sought
-    return cnp.sum(is_before, axis=-1, dtype=call.dtype)
+        return cnp.take(sequence, places)
+    return cnp.take_along_axis(sequence, places, axis=-1)
 
 
 @register(aten.bucketize)
 def _bucketize(
-    call: Call, values: LazyTensor, boundaries: LazyTensor, *, out_int32: bool = False, right: bool = False
+    call: Call, values: LazyTensor | float, boundaries: LazyTensor, *, out_int32: bool = False, right: bool = False
 ) -> LazyTensor:
-    return _search(call, boundaries, values, right=right)
+    values, boundaries = promote(call, values, boundaries)
+    return _binary_search(call, boundaries, values, is_right=right)
 
 
 @register(aten.histc)

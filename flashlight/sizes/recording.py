@@ -170,7 +170,7 @@ class SizedMode(RecordingMode):
         _as_numbers(tensor.sizing.shape_of.shape)
         known = len(self.recorder.trace.reads)
         value = function(tensor.sizing.ordinary)
-        operands = {value_of(self.recorder.read(tensor.sizing.ordinary)).identity: tensor.sizing.index}
+        operands = {value_of(self.recorder.lazy_of(tensor.sizing.ordinary)).identity: tensor.sizing.index}
         reads = self._reads_since(known, operands)
         self.tape.steps += reads or [
             Repeated(tensor.sizing.index, "numpy", np.array(array_of(tensor.sizing.ordinary)), find_source())

@@ -151,7 +151,7 @@ class Replay:
         self._tensors[index] = self._adopt(fake, lazy)
 
     def _lazy_of(self, index: int) -> LazyTensor:
-        return self._recorder.read(self._tensors[index])
+        return self._recorder.lazy_of(self._tensors[index])
 
     def _repeat(self, step: Step | Repeated) -> None:
         if isinstance(step, Repeated):

@@ -117,7 +117,7 @@ def _finals_of(mode: SizedMode, given: Mapping[int, torch.Tensor]) -> list[Final
     mode.made.clear()
     ordinary = {tensor.sizing.index: tensor.sizing.ordinary for tensor in alive} | dict(given)
     ordinary |= {index: tensor for index, (tensor, _) in mode.tape.leaves.items()}
-    lazies = {index: mode.recorder.read(tensor) for index, tensor in ordinary.items()}
+    lazies = {index: mode.recorder.lazy_of(tensor) for index, tensor in ordinary.items()}
     for tensor in alive:
         # Autograd follows the sized tensor.
         if not tensor.requires_grad:
@@ -163,7 +163,7 @@ class SwappedTensors:
             self._mode.tape.inputs.append(DynamicInput(index, shape, order, dtype, self._fresh_input(ordinary)))
 
     def _fresh_input(self, ordinary: torch.Tensor) -> weakref.ref[TorchInput]:
-        self._mode.recorder.read(ordinary)
+        self._mode.recorder.lazy_of(ordinary)
         traced = traced_tensor_of(ordinary)
         if traced is None or traced.node is None:
             raise OperandError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import LinearCrossEntropyOptions, functional
 from torch.utils.checkpoint import checkpoint
 
 import composit
@@ -47,6 +48,22 @@ class _Reversed(Function):
     def backward(ctx: Any, g: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Multiply."""
         return ctx.factor * g, None
+
+
+class _Written(Function):
+    """The square, whose backward ends with a write."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        """Square, by a write."""
+        ctx.save_for_backward(x)
+        return x.clone().mul_(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> torch.Tensor:
+        """Multiply by 2 x, doubled by a write."""
+        (x,) = ctx.saved_tensors
+        return (g * x).mul_(2)
 
 
 class _Polar(Function):
@@ -125,6 +142,14 @@ def _without(x: torch.Tensor) -> torch.Tensor:
     return y * x
 
 
+def _chunked_loss(x: torch.Tensor) -> torch.Tensor:
+    # A custom operation of torch, whose backward adds to the weight's gradient in place.
+    options = LinearCrossEntropyOptions(batch_chunk_size=2)
+    weight, target = torch.stack([x, x * x, x.sin(), -x]), torch.tensor([2, 1, 3])
+    inputs = x[:, None] * torch.tensor([[0.5, -1.0, 2.0]])
+    return functional.linear_cross_entropy(inputs, weight, target, reduction="none", options=options) * x
+
+
 PROGRAMS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "detach": lambda x: x.detach() * x,
     "detach of a result": lambda x: (x * x).detach() * x,
@@ -136,6 +161,10 @@ PROGRAMS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "reversed gradients": lambda x: _Reversed.apply(x, -0.5) * _Reversed.apply(x, 2.0),
     "several results": _polar,
     "one of several results": _alone,
+    "writes of a function": lambda x: _Written.apply(x) * x,
+    "a write before a function": lambda x: _Written.apply((2 * x).add_(1)) * x,
+    "writes before and after functions": lambda x: _Written.apply(_Written.apply(x).mul_(x)).add_(x),
+    "a loss in chunks": _chunked_loss,
     "context apart": lambda x: _Modern.apply(x.sin()) + x,
     "one in another": lambda x: _Rounded.apply(_Modern.apply(_Reversed.apply(x, 3.0))) * x,
     "a function under no_grad": _without,
