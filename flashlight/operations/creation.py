@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
 import composit.numpy as cnp
+from composit import nn
 from composit.apply import scalar_tensor
-from composit.operation import Array, Dtype, Shape
+from composit.handle import TensorHandle
+from composit.operation import Dtype, Shape
 from composit.types import LazyTensor
 from flashlight.conversion import HALVES
-from flashlight.half_precision import nearest_half
+from flashlight.half_precision import nearest_half, round_as
 from flashlight.inputs import TorchInput
-from flashlight.operations.arguments import aten, cast
+from flashlight.operations.arguments import aten, cast, typed
 from flashlight.table import Call, register
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 def _full_of(shape: Shape, value: complex, dtype: Dtype) -> LazyTensor:
@@ -83,22 +89,57 @@ def _range_from(call: Call, start: float, end: float, step: float = 1, **more: o
 
 
 @register(aten.linspace)
-def _linspace(call: Call, start: float, end: float, steps: int, **more: object) -> LazyTensor:
-    if call.first.dtype in HALVES:
-        return cnp.asarray(_linspace_of_halves(start, end, steps, call.first.dtype))
-    values: LazyTensor = cnp.linspace(start, end, steps)
-    return cast(values, call.dtype)
+def _linspace(
+    call: Call, start: LazyTensor | complex, end: LazyTensor | complex, steps: int, **more: object
+) -> LazyTensor:
+    return cast(_evenly_spaced(call, start, end, steps), call.dtype)
 
 
-def _linspace_of_halves(start: float, end: float, steps: int, dtype: torch.dtype) -> Array:
-    """Return torch's numbers: from the nearer end, with the step and each product rounded to half precision."""
-    first, last = (nearest_half(each, dtype) for each in (start, end))
-    step = nearest_half((last - first) / np.float32(max(steps - 1, 1)), dtype)
-    numbers = np.arange(steps, dtype=np.float32)
-    forwards = nearest_half(first + nearest_half(step * numbers, dtype), dtype)
-    backwards = nearest_half(last - nearest_half(step * numbers[::-1], dtype), dtype)
-    chosen: Array = np.where(numbers < steps // 2, forwards, backwards)
-    return chosen if steps > 1 else np.full(steps, first)
+@register(aten.logspace)
+def _logspace(
+    call: Call, start: LazyTensor | complex, end: LazyTensor | complex, steps: int, base: float = 10.0, **more: object
+) -> LazyTensor:
+    exponents = _evenly_spaced(call, start, end, steps, is_power=True)
+    if exponents.dtype.kind == "c":
+        return cnp.power(call.dtype.type(base), exponents)
+    return cast(cnp.power(np.float64(base), cast(exponents, _FLOAT64)), call.dtype)
+
+
+def _evenly_spaced(
+    call: Call, start: LazyTensor | complex, end: LazyTensor | complex, steps: int, is_power: bool = False
+) -> LazyTensor:
+    """Return torch's numbers: from the nearer end, all steps in the result's dtype, of integers in float64.
+
+    is_power: they are exponents, of which torch rounds the ends and their difference to half precision, and nothing after; a
+              single one is the start as it was given
+    """
+    half, dtype = (call.first.dtype if call.first.dtype in HALVES else None), call.dtype
+    computing = _FLOAT64 if dtype.kind in "biu" else dtype
+    if steps == 1 and is_power:
+        return cnp.reshape(cast(nn.stop_gradient(cnp.asarray(start)), dtype if dtype.kind == "c" else _FLOAT64), (1,))
+    first, last = (_end_in(each, dtype, computing, half) for each in (start, end))
+    span = _in_half(last - first, half)
+    half = None if is_power else half
+    step = _in_half(span / computing.type(max(steps - 1, 1)), half)
+    numbers = np.arange(steps).astype(computing)
+    forwards = _in_half(first + _in_half(step * numbers, half), half)
+    backwards = _in_half(last - _in_half(step * numbers[::-1], half), half)
+    # A single number is the start, although the half of its place is the second.
+    return cnp.where(np.arange(steps) < max(steps // 2, steps == 1), forwards, backwards)
+
+
+def _end_in(value: Any, dtype: Dtype, computing: Dtype, half: torch.dtype | None) -> Any:  # Any: a tensor or a number
+    """Return an end of a range in the dtype of the result, with which torch computes as `computing`."""
+    if not isinstance(value, TensorHandle):
+        return nearest_half(value, half) if half else computing.type(typed(value, dtype))
+    # Autograd does not follow the ends.
+    return _in_half(cast(cast(nn.stop_gradient(cnp.reshape(value, ())), dtype), computing), half)
+
+
+def _in_half(value: Any, half: torch.dtype | None) -> Any:  # Any: as given, a tensor or numbers
+    if half is None:
+        return value
+    return round_as(value, half) if isinstance(value, TensorHandle) else nearest_half(value, half)
 
 
 @register(aten.eye.default, aten.eye.m)

@@ -37,5 +37,4 @@ OTHERWISE_IN_HALF: dict[str, str] = {
     **dict.fromkeys(("special.i1", "special.i1e"), "torch has no gradient, which its sample asks for"),
     **dict.fromkeys(("complex", "view_as_complex"), "numpy has no complex numbers of float16"),
     "nextafter": "refused: the steps are others than those of float32",
-    "logspace|tensor_overload": _ROUNDED_INSIDE,
 }
