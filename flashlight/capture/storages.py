@@ -7,8 +7,7 @@ used (`Memory.was_written_outside`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from types import FrameType
 from typing import Any
@@ -17,7 +16,7 @@ import torch
 
 from composit.guards import Guard
 from composit.source import is_internal
-from flashlight.capture.active import active_recorder
+from flashlight.capture.active import active_recorder, paused
 from flashlight.capture.handed_out import hand_out
 from flashlight.capture.patches import Patch
 from flashlight.capture.read_guards import withdraw
@@ -113,7 +112,7 @@ def _touching(original: Callable[..., Any]) -> Callable[..., Any]:
         for each in (storage, *args):
             if isinstance(each, _KIND):
                 hand_out(recorder, each, STORAGE)
-        with _paused(recorder):
+        with paused(recorder):
             return original(storage, *args, **kwargs)
 
     return touch
@@ -168,20 +167,9 @@ def _is_of_torch(frame: FrameType) -> bool:
 def _meet(recorder: Recorder, tensor: torch.Tensor) -> None:
     """Have the recorder know a tensor whose storage or address leaves, so that reads of its elements are found from it."""
     if can_be_read(tensor):
-        recorder.settle()
-        recorder.read(tensor)
+        recorder.lazy_of(tensor)
 
 
 def _handed_out(recorder: Recorder, address: int, storage: torch.UntypedStorage) -> int:
     guards = hand_out(recorder, storage, ADDRESS)
     return Address(address, guards) if guards else address
-
-
-@contextmanager
-def _paused(recorder: Recorder) -> Iterator[None]:
-    before = recorder.is_paused
-    recorder.is_paused = True
-    try:
-        yield
-    finally:
-        recorder.is_paused = before

@@ -354,8 +354,7 @@ def _exporting(original: Callable[..., Any]) -> Callable[..., Any]:
         capsule: object = original(tensor)
         recorder = active_recorder()
         if recorder is not None and not recorder.is_paused:
-            recorder.settle()
-            guard = recorder.reads.mark(recorder.read(tensor), "dlpack", tensor)
+            guard = recorder.reads.mark(recorder.lazy_of(tensor), "dlpack", tensor)
             recorder.export(tensor)
             recorder.capsules.append((capsule, tensor, guard))
         return capsule
