@@ -139,7 +139,8 @@ def _end_in(value: Any, dtype: Dtype, computing: Dtype, half: torch.dtype | None
 def _in_half(value: Any, half: torch.dtype | None) -> Any:  # Any: as given, a tensor or numbers
     if half is None:
         return value
-    return round_as(value, half) if isinstance(value, TensorHandle) else nearest_half(value, half)
+    is_tensor = isinstance(value, TensorHandle)
+    return round_as(value, half) if is_tensor else nearest_half(value, half)
 
 
 @register(aten.eye.default, aten.eye.m)
