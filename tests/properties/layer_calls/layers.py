@@ -148,7 +148,9 @@ def channel_norm(draw: Draw) -> Case:
 
     def theirs(x: Any, *parts: Any) -> Any:
         x = x.movedim(-1, 1) if last else x
-        before, behind = (parts[:2], parts[2:]) if statistics else ((None, None), parts)
+        # torch 2.13's derivative of inference with channels last reads a variance with step 0 as if it were dense.
+        dense = tuple(part.contiguous() for part in parts)
+        before, behind = (dense[:2], dense[2:]) if statistics else ((None, None), dense)
         behind = behind or (None, None)
         if kind in ("batch", "training"):
             if kind == "training" and statistics:
@@ -261,11 +263,11 @@ def gather_scatter(draw: Draw) -> Case:
         draw.choice([1, length, 7]) if other == axis else draw.integer(1, length) for other, length in enumerate(shape)
     )
     kind = draw.choice(["gather", "scatter", "scatter_add"])
-    places = Operand(
-        lambda generator: _indices(generator, chosen, shape[axis], axis, kind == "scatter"), draw.view(chosen)
-    )
     if kind == "scatter" and chosen[axis] > shape[axis]:
         chosen = tuple(min(length, shape[other]) for other, length in enumerate(chosen))
+    # Broadcast indices would be equal ones.
+    view = draw.choice(["plain", "transposed", "flipped", "every second"]) if kind == "scatter" else draw.view(chosen)
+    places = Operand(lambda generator: _indices(generator, chosen, shape[axis], axis, kind == "scatter"), view)
     operands = [draw.normal(*shape), places]
     if kind != "gather":
         operands.append(draw.normal(*chosen))

@@ -293,7 +293,10 @@ def fractional_max_pool(draw: Draw) -> Case:
     rank = int(draw.choice([2, 2, 3]))
     kernel = draw.each(rank, (1, 2, 3))
     sizes = draw.each(rank, (1, 2, 3))
-    lengths = tuple(draw.integer(size + taps - 1, size + taps + 5) for size, taps in zip(sizes, kernel, strict=True))
+    # Along three axes torch asks for one element more than it needs.
+    lengths = tuple(
+        draw.integer(size + taps - (rank == 2), size + taps + 5) for size, taps in zip(sizes, kernel, strict=True)
+    )
     shape: Shape = (draw.choice([1, 2]), draw.choice([1, 3]), *lengths)
     samples = np.random.default_rng(draw.integer(0, 999)).random((*shape[:2], rank))
     wants = draw.chance(0.5)
