@@ -218,7 +218,9 @@ def _complex_sign(call: Call, x: LazyTensor) -> LazyTensor:
         return _sign(call, x)
     size = cnp.absolute(x)
     is_zero = size == 0
-    return cast(cnp.where(is_zero, 0, x / cnp.where(is_zero, 1, size)), call.dtype)
+    divisor = cnp.where(is_zero, 1, size)
+    # A complex division by a subnormal size overflows, and spreads the NaN of inf / inf to the other part.
+    return cast(cnp.where(is_zero, 0, x.real / divisor + 1j * (x.imag / divisor)), call.dtype)
 
 
 @register(aten.log1p)

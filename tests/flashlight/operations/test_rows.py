@@ -324,6 +324,16 @@ def test_a_graph_gives_what_torch_gives_at_the_edges(name: str) -> None:
         check(AT_EDGES[name])
 
 
+def test_signs_of_the_smallest_complex_numbers_are_numpys() -> None:
+    # torch's own depend on where an element lies: some are inf.
+    values = torch.tensor(
+        [1e-320, 5e-324 + 5e-324j, 1e-310 - 2e-312j, 1e308 + 1e308j, 0, 3 - 4j], dtype=torch.complex128
+    )
+    with flashlight.tracer.trace():
+        signs = torch.sgn(values)
+    np.testing.assert_allclose(cnp.evaluate(signs), np.sign(values.numpy()), rtol=1e-15)
+
+
 def test_resizing_with_wide_filters_is_torchs() -> None:
     image = torch.randn(1, 2, 9, 7)
     with torch.no_grad():

@@ -158,6 +158,12 @@ ROWS: dict[str, Row] = {
          "decoder_attention_heads": 3, "encoder_ffn_dim": 40, "decoder_ffn_dim": 40, "max_position_embeddings": 64, "pad_token_id": 0},
         {"input_ids": tokens(2, 6), "decoder_input_ids": tokens(2, 4)}, None, "eager",
     ),
+    "seamless of the first version": Row(
+        "SeamlessM4TForTextToText",
+        {"hidden_size": 24, "vocab_size": 99, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 3,
+         "decoder_attention_heads": 3, "encoder_ffn_dim": 40, "decoder_ffn_dim": 40, "max_position_embeddings": 64, "pad_token_id": 0},
+        {"input_ids": tokens(2, 6), "decoder_input_ids": tokens(2, 4)}, None, "eager",
+    ),
     "csm": Row(
         "CsmForConditionalGeneration",
         {**TEXT, "num_codebooks": 3, "vocab_size": 20, "text_vocab_size": 99, "codebook_pad_token_id": 19, "codebook_eos_token_id": 0,

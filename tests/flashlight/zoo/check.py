@@ -91,6 +91,8 @@ def check(case: Case, compiled: bool = False) -> Outcome:
         given = program.inputs(torch.Generator().manual_seed(1))
         torch.manual_seed(7)
         expected = tensors_in(_call(program.function, given))
+        if not expected:
+            return Outcome(case.name, "program", "no tensor is among the outputs, so nothing would be compared")
         given = program.inputs(torch.Generator().manual_seed(1))
         torch.manual_seed(7)
         try:

@@ -26,7 +26,7 @@ HEADS: dict[tuple[str, str], str] = {
         "T5Gemma2ForSequenceClassification "
     ),
     ("eager", "image"): (
-        "CvtForImageClassification DINOv3ConvNextModel DeiTForMaskedImageModeling Dinov2Backbone GLPNForDepthEstimation "
+        "CvtForImageClassification DINOv3ConvNextModel DeiTForMaskedImageModeling GLPNForDepthEstimation "
         "HGNetV2Backbone HieraModel Idefics3VisionTransformer ResNetBackbone TextNetModel Tipsv2VisionBackbone "
         "UperNetForSemanticSegmentation ViTMAEForPreTraining "
     ),
@@ -43,7 +43,7 @@ HEADS: dict[tuple[str, str], str] = {
         "Qwen2ForTokenClassification Qwen3ForTokenClassification Qwen3MoeForQuestionAnswering Qwen3MoeForTokenClassification "
         "RemBertForMaskedLM RoCBertForPreTraining RoCBertForQuestionAnswering RoCBertForSequenceClassification "
         "RoCBertForTokenClassification RobertaForMaskedLM RobertaForTokenClassification RobertaPreLayerNormForQuestionAnswering "
-        "RobertaPreLayerNormForSequenceClassification SeamlessM4TForTextToText SmolLM3ForQuestionAnswering "
+        "RobertaPreLayerNormForSequenceClassification SmolLM3ForQuestionAnswering "
         "StableLmForTokenClassification T5ForTokenClassification UltrabertForTokenClassification XLMRobertaForQuestionAnswering "
         "XLMRobertaForTokenClassification XLMRobertaXLForQuestionAnswering XLNetForQuestionAnsweringSimple "
         "XLNetForSequenceClassification YosoForQuestionAnswering AyaVisionForConditionalGeneration "
@@ -59,5 +59,5 @@ HEADS: dict[tuple[str, str], str] = {
         "Wav2Vec2ConformerForPreTraining Wav2Vec2ForAudioFrameClassification Wav2Vec2ForSequenceClassification "
         "WavLMForAudioFrameClassification WavLMForSequenceClassification "
     ),
-    ("sdpa", "image"): ("LwDetrViTBackbone SmolVLMVisionTransformer "),
+    ("sdpa", "image"): ("SmolVLMVisionTransformer "),
 }
