@@ -50,16 +50,6 @@ static inline __attribute__((always_inline, unused)) f32x8 select_f32x8(i32x8 ma
     return (f32x8)((mask & (i32x8)a) | (~mask & (i32x8)b));
 }
 
-#if defined(__AVX__) && !defined(__clang__)
-static inline __attribute__((always_inline, unused)) f32x8 maximum_f32x8(f32x8 a, f32x8 b) {
-    return select_f32x8(a != a, a, __builtin_ia32_maxps256(a, b));
-}
-#else
-static inline __attribute__((always_inline, unused)) f32x8 maximum_f32x8(f32x8 a, f32x8 b) {
-    return select_f32x8((a > b) | (a != a), a, b);
-}
-#endif
-
 /* convolution
  *   elements of [2, 3, 200] float32 */
 static void kernel_0(void *context, long task, long thread __attribute__((unused))) {
@@ -113,8 +103,9 @@ static void kernel_2(void *context, long task, long thread __attribute__((unused
         for (int64_t i1 = 0; i1 < 144; i1 += 8) {
             f32x8 v2 = load_strided_f32x8(p0 + r0 * 5760 + r1 + i1 * 40, 40);
             f32x8 v4 = v2 + v3;
-            f32x8 v5 = maximum_f32x8(v4, broadcast_f32x8(0.0f));
-            store_f32x8(p2 + r0 * 5760 + r1 * 144 + i1, v5);
+            i32x8 v5 = v4 < broadcast_f32x8(0.0f);
+            f32x8 v6 = select_f32x8(v5, broadcast_f32x8(0.0f), v4);
+            store_f32x8(p2 + r0 * 5760 + r1 * 144 + i1, v6);
         }
         r1 += 1;
         if (r1 == 40) {
