@@ -65,14 +65,19 @@ class ScatterReduce(Operation):
         return [share * is_in_x, None, self._gathered(xp, share, places) * is_in_source]
 
     def _of_product(self, xp: Any, g: Any, x: Any, places: Any, source: Any) -> Sequence[Any]:
-        """Divide the product by each factor; where factors are 0, the product of the others counts the zeros."""
+        """Divide the product by each factor; where factors are 0, the product of the others counts the zeros.
+
+        Where one other factor is 0, that factor stands in the product, so that the second derivative sees it.
+        """
         ones = xp.where(x == 0, 1, x), xp.where(source == 0, 1, source)
         zeros = (x == 0) * xp.ones((), x.dtype), (source == 0) * xp.ones((), x.dtype)
+        values = xp.where(x == 0, x, 0), xp.where(source == 0, source, 0)
         rest = xp.apply(self, ones[0], places, ones[1])  # the product without zeros
         count = self._sum(xp, zeros[0], places, zeros[1])
-        of_x = xp.where(count == zeros[0], rest / ones[0], 0)
-        is_other = self._gathered(xp, count, places) == zeros[1]
-        of_source = xp.where(is_other, self._gathered(xp, rest, places) / ones[1], 0)
+        total = self._sum(xp, values[0], places, values[1])
+        of_x = _of_others(xp, rest / ones[0], count - zeros[0], total - values[0])
+        gathered = [self._gathered(xp, each, places) for each in (rest, count, total)]
+        of_source = _of_others(xp, gathered[0] / ones[1], gathered[1] - zeros[1], gathered[2] - values[1])
         return [g * of_x, None, self._gathered(xp, g, places) * of_source]
 
     def _gathered(self, xp: Any, x: Any, places: Any) -> Any:
@@ -87,6 +92,11 @@ class ScatterReduce(Operation):
         added = xp.apply(TakeAlongAxisAdjoint(self.axis, reached), source, places)
         missing = [(0, long - short) for long, short in zip(full, reached, strict=True)]
         return x + (xp.pad(added, missing) if any(sum(pair) for pair in missing) else added)
+
+
+def _of_others(xp: Any, rest: Any, num_zeros: Any, zero: Any) -> Any:
+    """Return the product of factors: `rest` is that of those that are not 0, of `num_zeros` that are, `zero` is their sum."""
+    return xp.where(num_zeros == 0, rest, xp.where(num_zeros == 1, zero * rest, 0))
 
 
 def scatter_reduce(
