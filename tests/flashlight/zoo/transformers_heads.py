@@ -27,7 +27,7 @@ HEADS: dict[tuple[str, str], str] = {
     ),
     ("eager", "image"): (
         "CvtForImageClassification DINOv3ConvNextModel DeiTForMaskedImageModeling GLPNForDepthEstimation "
-        "HGNetV2Backbone HieraModel Idefics3VisionTransformer ResNetBackbone TextNetModel Tipsv2VisionBackbone "
+        "HGNetV2Backbone HieraModel Idefics3VisionTransformer ResNetBackbone TextNetModel "
         "UperNetForSemanticSegmentation ViTMAEForPreTraining "
     ),
     ("eager", "text"): (

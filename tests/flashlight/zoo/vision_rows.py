@@ -121,6 +121,8 @@ ROWS: dict[str, Row] = {
                                 "prompt_masks": normal(1, 3, 16, 16)}, None, "eager"),
     "features of dinov2": Row("Dinov2Backbone", {**VISION, "out_features": ["stage1", "stage2"]},
                               {"pixel_values": normal(1, 3, 16, 16)}, None, "eager"),
+    "features of tips 2": Row("Tipsv2VisionBackbone", {**VISION, "out_features": ["stage1", "stage2"]},
+                              {"pixel_values": normal(1, 3, 16, 16)}, None, "eager"),
     "features of lw-detr": Row("LwDetrViTBackbone", {**VISION, "window_block_indices": [0], "num_windows": 4,
                                                      "out_features": ["stage1", "stage2"]},
                                {"pixel_values": normal(1, 3, 16, 16)}),
