@@ -16,19 +16,8 @@ from composit.source import is_internal
 
 # Functions and methods that show the texts they are given.
 _SHOWING = frozenset(
-    (
-        *("print", "pprint", "log", "debug", "info", "warning", "warn", "error", "exception", "critical", "fail"),
-        *(
-            "warning_once",
-            "warning_advice",
-            "info_once",
-            "write",
-            "writelines",
-            "set_description",
-            "set_postfix",
-            "set_postfix_str",
-        ),
-    )
+    "print pprint log debug info info_once warning warning_once warning_advice warn error exception critical fail"
+    " write writelines set_description set_postfix set_postfix_str".split()
 )
 # Functions that make a text of texts.
 _JOINING = frozenset(("str", "repr", "format", "join", "ljust", "rjust", "center"))

@@ -25,7 +25,7 @@ from flashlight.conversion import can_be_read
 
 STORAGE = "storage"
 ADDRESS = "data_ptr"
-# Methods of storages that hand elements to Python or to another storage, and those that write to their own.
+# Methods of a storage that give its elements to Python or to another storage, and methods that write to it.
 _READING = ("__getitem__", "__repr__", "tolist", "clone", "_to", "to", "type", "__reduce__", "_write_file")
 _WRITING = ("__setitem__", "fill_", "copy_", "byteswap", "_set_from_file")
 _KIND = torch.UntypedStorage

@@ -91,8 +91,7 @@ class SizedTensor(torch.Tensor):
         return self._text(lambda ordinary: format(ordinary, format_spec), sys._getframe(1))
 
     def _text(self, make: Callable[[torch.Tensor], str], frame: FrameType) -> str:
-        text: Any = make(self.sizing.ordinary) if is_shown(frame) else self.sizing.mode.leave(self, make)
-        return text  # type: ignore[no-any-return]  # what the function made
+        return make(self.sizing.ordinary) if is_shown(frame) else str(self.sizing.mode.leave(self, make))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> torch.Tensor:
         """Return a copy with memory of its own."""

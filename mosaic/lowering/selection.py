@@ -21,33 +21,17 @@ from mosaic.codegen.group_kernels import KernelRequest, emit_kernel
 from mosaic.codegen.operands import Operands, element_type
 from mosaic.codegen.row_kernel import KernelCode, kernel_of_rows, lanes_of
 from mosaic.codegen.row_loops import Row
-from mosaic.ir.kinds import Kind
-from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, Value, lower
+from mosaic.lowering.row_positions import RowPositions, in_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RowSelection(Kind):
+class RowSelection(RowPositions):
     """``result[rows..., i]`` is the position of one of the first elements of ``source[rows...]``, by size."""
 
-    result: View
-    source: View
     largest: bool
     is_sorted: bool
     origins: tuple[int, ...]
-
-    @property
-    def num_turns(self) -> int:
-        """The comparisons for each element."""
-        return self.source.shape[-1].bit_length()
-
-    def reads(self) -> Iterator[View]:
-        """Yield the elements."""
-        yield self.source
-
-    def writes(self) -> Iterator[View]:
-        """Yield the positions."""
-        yield self.result
 
     def __str__(self) -> str:
         which = "largest" if self.largest else "smallest"
@@ -58,11 +42,7 @@ class RowSelection(Kind):
 def _(operation: SelectedPositions, context: Context) -> Sequence[Value]:
     source, result = context.view(0), context.result()
     if result.size:
-        others = [other for other in range(source.ndim) if other != operation.axis]
-        # A row of its own for a single one: a kernel without rows is split into ranges.
-        rows, found = (
-            view.transpose((*others, operation.axis)).expand_dims(() if others else (0,)) for view in (source, result)
-        )
+        found, rows = in_rows(operation.axis, result), in_rows(operation.axis, source)
         context.statements.append(
             RowSelection(found, rows, operation.largest, operation.is_sorted, (context.position,))
         )
@@ -137,7 +117,7 @@ def _add(name: c.Expression, amount: int) -> c.Statement:
 
 
 class _Writer:
-    """Writes the functions of one dtype and one direction, each after those that it calls."""
+    """Writes the C functions for elements of one dtype, and for the largest or the smallest. A function comes after those that it calls."""
 
     def __init__(self, dtype: np.dtype, largest: bool) -> None:
         self.dtype = dtype

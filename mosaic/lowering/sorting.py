@@ -6,7 +6,7 @@ are moved, not elements, so long rows read their elements in no order. NaNs come
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,31 +21,16 @@ from mosaic.codegen.operands import Operands, element_type
 from mosaic.codegen.row_kernel import KernelCode, kernel_of_rows, lanes_of
 from mosaic.codegen.row_loops import Row
 from mosaic.ir.expressions import Gather, Load
-from mosaic.ir.kinds import Kind
 from mosaic.ir.views import View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
+from mosaic.lowering.row_positions import RowPositions, in_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RowOrder(Kind):
+class RowOrder(RowPositions):
     """``result[rows..., i]`` is the position of the element of rank i in ``source[rows...]``; equal elements keep their order."""
 
-    result: View
-    source: View
     origins: tuple[int, ...]
-
-    @property
-    def num_turns(self) -> int:
-        """The comparisons for each element."""
-        return self.source.shape[-1].bit_length()
-
-    def reads(self) -> Iterator[View]:
-        """Yield the elements."""
-        yield self.source
-
-    def writes(self) -> Iterator[View]:
-        """Yield the positions."""
-        yield self.result
 
     def __str__(self) -> str:
         return f"{self.result} = order of rows of {self.source}"
@@ -76,10 +61,7 @@ def _append_order(context: Context, axis: int) -> View:
     source = context.view(0)
     result = context.memory.temporary(source.shape, int64_dtype)
     if source.size:
-        # A row of its own for a single one: a kernel without rows is split into ranges.
-        others = [other for other in range(source.ndim) if other != axis]
-        rows, found = (view.transpose((*others, axis)).expand_dims(() if others else (0,)) for view in (source, result))
-        context.statements.append(RowOrder(found, rows, (context.position,)))
+        context.statements.append(RowOrder(in_rows(axis, result), in_rows(axis, source), (context.position,)))
     return result
 
 

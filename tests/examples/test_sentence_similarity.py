@@ -22,7 +22,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def message_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What the job ends with, run in this process: a new one takes seconds to import what it never uses."""
+    """Run the job in this process and return the message that it ends with.
+
+    A process of its own would spend seconds on imports before it came to the message.
+    """
     with pytest.raises(SystemExit) as ended:
         sentence_similarity.main(arguments)
     assert ended.value.code not in (0, None)

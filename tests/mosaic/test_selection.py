@@ -1,4 +1,4 @@
-"""Positions of the largest and smallest elements in C: those that the operation finds by numpy, equal elements included."""
+"""Positions of the largest and smallest elements in C. They are those that the numpy backend finds, also where elements are equal."""
 
 from __future__ import annotations
 

@@ -82,7 +82,9 @@ def _fill(
 
 
 class _RowMemory:
-    """What all blocks of rows share: weight and bias, and arrays as large as a block; the first block is the largest.
+    """Weight and bias, and temporaries that serve one block of rows after the other. They are as large as the first block.
+
+    No later block is larger.
 
     num_rows:     those of all blocks
     weight, bias: one row each

@@ -95,7 +95,12 @@ class ScatterReduce(Operation):
 
 
 def _of_others(xp: Any, rest: Any, num_zeros: Any, zero: Any) -> Any:
-    """Return the product of factors: `rest` is that of those that are not 0, of `num_zeros` that are, `zero` is their sum."""
+    """Return the product of some factors.
+
+    rest: the product of the factors that are not 0
+    num_zeros: how many others there are
+    zero: the sum of these: a single one is its own sum, and derivatives by it come from here
+    """
     return xp.where(num_zeros == 0, rest, xp.where(num_zeros == 1, zero * rest, 0))
 
 

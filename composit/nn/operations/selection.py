@@ -1,4 +1,7 @@
-"""`SelectedPositions`: where the k largest or smallest elements of rows are, of equal elements those that torch.topk chooses."""
+"""`SelectedPositions`: the positions of the k largest or smallest elements of each row.
+
+Where elements are equal, it chooses as torch.topk does.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def entries(prefix: str = "nn.functional.") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of an entry's samples: how many ran, and what went wrong by number of the sample."""
+    """How many samples of an entry ran, and for each that failed its number and what went wrong."""
 
     count: int
     failures: dict[int, str]

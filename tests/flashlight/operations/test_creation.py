@@ -19,7 +19,7 @@ FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "logspace of base 2": lambda *args, **kwargs: torch.logspace(*args, 2, **kwargs),
 }
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.complex64)
-# What one step of rounding in the result makes; the dtype's own numbers else.
+# The relative difference that rounding once more may make; the results of the other dtypes are equal to the last bit.
 PRECISIONS = {
     torch.float64: 1e-14,
     torch.float32: 1e-6,

@@ -85,7 +85,7 @@ def layouts_of(array: Array) -> dict[str, Array]:
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """What an argument is drawn from, and the view through which it reaches the function."""
+    """One argument: how its array is drawn, and the view of that array which the function gets."""
 
     make: Make
     view: str | View = "plain"

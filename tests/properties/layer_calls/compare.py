@@ -1,4 +1,4 @@
-"""What goes wrong where random calls are computed by numpy, by mosaic and by torch: values, first and second derivatives."""
+"""Compares random calls: numpy's results with torch's, and mosaic's with numpy's. Results are values, first and second derivatives."""
 
 from __future__ import annotations
 

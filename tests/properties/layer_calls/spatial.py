@@ -82,17 +82,21 @@ def convolution(draw: Draw) -> Case:
         y = _CONVOLUTIONS[rank](x, w, *bias, stride=strides, dilation=dilation, groups=groups)
         return _last(y) if channels_last else y
 
-    if channels_last:
-        x_shape, w_shape = _moved(x_shape), _moved(w_shape)
-    operands = [draw.normal(*x_shape), draw.normal(*w_shape)]
-    if has_bias:
-        operands.append(draw.normal(groups * outside))
-    text = f"convolution({x_shape}, {w_shape}, bias={has_bias}, channels_last={channels_last}, {named})"
-    return Case(text, ours, theirs, tuple(operands), smooth=True)
+    shapes = (x_shape, w_shape, *([(groups * outside,)] if has_bias else []))
+    return _convolving(draw, ("convolution", ours, theirs), shapes, {"channels_last": channels_last, **named})
 
 
 def _moved(shape: Shape) -> Shape:
     return (shape[0], *shape[2:], shape[1])
+
+
+def _convolving(draw: Draw, functions: tuple[str, Any, Any], shapes: tuple[Shape, ...], named: dict[str, Any]) -> Case:
+    """The case of a convolution, whose shapes (input, filters and perhaps a bias) are given with channels first."""
+    name, ours, theirs = functions
+    if named["channels_last"]:
+        shapes = (*map(_moved, shapes[:2]), *shapes[2:])
+    operands = tuple(draw.normal(*shape) for shape in shapes)
+    return Case(f"{name}({shapes}, {named})", ours, theirs, operands, smooth=True)
 
 
 def transposed_convolution(draw: Draw) -> Case:
@@ -134,13 +138,10 @@ def transposed_convolution(draw: Draw) -> Case:
         )
         return _last(y) if channels_last else y
 
-    if channels_last:
-        x_shape, w_shape = _moved(x_shape), _moved(w_shape)
-    operands = [draw.normal(*x_shape), draw.normal(*w_shape)]
-    if has_bias:
-        operands.append(draw.normal(groups * outside))
-    text = f"transposed_convolution({x_shape}, {w_shape}, bias={has_bias}, channels_last={channels_last}, {named})"
-    return Case(text, ours, theirs, tuple(operands), smooth=True)
+    shapes = (x_shape, w_shape, *([(groups * outside,)] if has_bias else []))
+    return _convolving(
+        draw, ("transposed_convolution", ours, theirs), shapes, {"channels_last": channels_last, **named}
+    )
 
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

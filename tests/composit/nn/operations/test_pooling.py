@@ -374,7 +374,8 @@ def test_unpooling_with_computed_indices_is_differentiated_without_reading_them(
     theirs = torch.tensor(other, requires_grad=True)
     pooled, places = F.max_pool2d(theirs, 2, return_indices=True)
     F.max_unpool2d(pooled * pooled, places, 2, output_size=(5, 6)).sum().backward()
-    np.testing.assert_allclose(model(other), theirs.grad.numpy(), rtol=1e-14)  # type: ignore[union-attr]  # set by backward
+    assert theirs.grad is not None
+    np.testing.assert_allclose(model(other), theirs.grad.numpy(), rtol=1e-14)
 
 
 def test_fractional_pooling_draws_by_seed_or_generator() -> None:

@@ -1,4 +1,4 @@
-"""Positions of the largest and smallest elements: of equal elements those that torch.topk chooses, in its order."""
+"""Positions of the largest and smallest elements. Where elements are equal, they are torch.topk's, in its order."""
 
 from __future__ import annotations
 
