@@ -179,11 +179,12 @@ class _Recurrent(torch.nn.Module):
         return self.output(self.layers(self.embedding(x))[0]).transpose(1, 2)
 
 
+# torch unrolls the layers, and the time goes with the number of tokens.
+@pytest.mark.parametrize("length", only([2], [2, TOKENS.shape[1]]))
 @pytest.mark.parametrize("kind", [torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN])
-def test_recurrent_layers_drop_between_them_as_torch_does(kind: type[torch.nn.RNNBase]) -> None:
+def test_recurrent_layers_drop_between_them_as_torch_does(kind: type[torch.nn.RNNBase], length: int) -> None:
     torch.manual_seed(0)
-    # Two tokens each: torch unrolls the layers, and the time goes with the length.
-    _compare(_Recurrent(kind), TOKENS[:, :2], [TOKENS[:, :2]], steps=2)
+    _compare(_Recurrent(kind), TOKENS[:, :length], [TOKENS[:, :length]], steps=2)
 
 
 def test_parametrized_weights_are_trained() -> None:
