@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from composit.errors import UnknownBackendError, UnsupportedOperationError
+from composit.errors import ParameterError, UnknownBackendError, UnsupportedOperationError
+from composit.node import Node
 from composit.operation import Array, Input, Operation, Scalar, TensorType
 from composit.program import Program
 from composit.source import describe_source
@@ -61,6 +62,40 @@ class MakesCode(Protocol):
     def without_code(self, program: Program) -> Iterable[tuple[int, str]]:
         """Yield the instructions that numpy runs in the compiled program, by position, and why each has no code."""
         ...
+
+
+@runtime_checkable
+class ForPrograms(Protocol):
+    """A backend that runs programs of one structure in several ways, by the names and tensors in them, which are no part of a digest."""
+
+    def for_program(self, program: Program, nodes: Sequence[Node | None]) -> Backend:
+        """Return the backend for this program, the same object where it would do the same; `nodes` are those of the instructions."""
+        ...
+
+
+@runtime_checkable
+class ChoosesAlgorithms(Protocol):
+    """A backend with several ways to compute an operation."""
+
+    def with_algorithms(self, algorithms: Any) -> Backend:
+        """Return the backend that computes operations as the user says (docs/algorithms.md)."""
+        ...
+
+
+def backend_with(backend: str | Backend, algorithms: Any) -> Backend:
+    """Return a backend by name or as it is, told which algorithms to use; None is the default.
+
+    Raises:  UnknownBackendError: no such name; ParameterError: the backend has no algorithms to choose from
+    """
+    found = get_backend(backend)
+    if algorithms is None:
+        return found
+    if isinstance(found, ChoosesAlgorithms):
+        return found.with_algorithms(algorithms)
+    raise ParameterError(
+        f"algorithms: {algorithms!r:.80} was given for backend={backend!r:.40}, which has one way to compute each operation; expected a"
+        " backend with algorithms; write backend='mosaic'"
+    )
 
 
 @runtime_checkable

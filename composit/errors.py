@@ -95,6 +95,10 @@ class UnsupportedOperationError(CompositError, NotImplementedError):
     """An operation has no rule in the table that was asked (torch capture, a backend, C lowering)."""
 
 
+class UnsupportedAlgorithmError(UnsupportedOperationError, ValueError):
+    """An algorithm that was asked for by name cannot take the shapes or dtypes of an operation."""
+
+
 class NoRuleError(UnsupportedOperationError):
     """A rule does not cover a call. numpy's own function then computes it, so users never see this error."""
 

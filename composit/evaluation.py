@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from composit.backends import Backend, PreparedProgram, check_supported, get_backend
+from composit.backends import Backend, ForPrograms, PreparedProgram, backend_with, check_supported, get_backend
 from composit.containers import flatten_results
 from composit.direct import Memory, key_of, nodes_behind, run_nodes
 from composit.eager_results import eager
@@ -53,6 +53,7 @@ def evaluate(
     inputs: Mapping[Any, Any] | None = None,
     backend: str | Backend = "numpy",
     guards: str = "check",
+    algorithms: Any = None,
 ) -> Any:
     """Return the values: an array for one argument, a tuple for several, containers as such with arrays inside.
 
@@ -61,7 +62,8 @@ def evaluate(
     evaluate(loss, gradient), and evaluate(gradients) for a list. Arrays, numbers and strings come back as they are. With
     `inputs`, a mapping from tensors, or names of inputs, to arrays of the same shape and dtype, the same program runs on new
     data. Reads that may have steered Python while the graph was built are then repeated, and GuardError is raised where a
-    value differs, unless guards="ignore".
+    value differs, unless guards="ignore". For a backend that has several algorithms, as mosaic does, `algorithms` says which one
+    computes what (docs/algorithms.md).
 
     Raises:  UnreachedInputError: no output depends on a key of inputs; OperandError: an output is a torch tensor that no trace
              has seen; ShapeError, DtypeError: its array does not fit;
@@ -86,7 +88,7 @@ def evaluate(
                 "depends on no tensor; expected tensors that are computed from the inputs"
             )
         return argument
-    chosen = get_backend(backend)
+    chosen = backend_with(backend, algorithms)
     if inputs:
         return rebuild(_evaluate_on(handles, inputs, chosen, guards))
     if eager.strict and backend == "numpy":
@@ -147,7 +149,8 @@ def _plan_of(outputs: Operands, backend: Backend) -> _Plan:
     values = tuple(starmap(Value, outputs))
     bound = bind(values, ())[0]
     surroundings = surroundings_of(bound.program.labels)
-    plan = _Plan(values[0].index, values[1:], backend, bound.leaves, surroundings, prepare(bound.program, backend))
+    run = prepare(bound.program, backend, bound.nodes)
+    plan = _Plan(values[0].index, values[1:], backend, bound.leaves, surroundings, run)
     set_plan(first, plan)
     return plan
 
@@ -164,8 +167,13 @@ _prepared: OrderedDict[tuple[int, Key], tuple[Backend, PreparedProgram]] = Order
 _prepared_lock = fork_safe_lock()
 
 
-def prepare(program: Program, backend: Backend) -> PreparedProgram:
-    """Return the program made runnable by the backend, from the cache if one of this digest was prepared before."""
+def prepare(program: Program, backend: Backend, nodes: Sequence[Node | None] = ()) -> PreparedProgram:
+    """Return the program made runnable by the backend, from the cache if one of this digest was prepared before.
+
+    nodes: those of the instructions, for backends that are told about tensors
+    """
+    if isinstance(backend, ForPrograms):
+        backend = backend.for_program(program, nodes)
     key = (id(backend), program.digest)
     with _prepared_lock:
         known = _prepared.get(key)
@@ -229,7 +237,7 @@ def _evaluate_on(
         bound, reached = bind([*outputs, *(guard.read for guard in checked)], cuts)
     leaves = _leaves(bound, cuts, arrays)
     with reads_checked_first(checked, cuts, arrays):
-        values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend), leaves)
+        values = run_in(surroundings_of(bound.program.labels), prepare(bound.program, backend, bound.nodes), leaves)
     check_guards(checked, values[len(outputs) :])
     return owned(values[: len(outputs)])
 

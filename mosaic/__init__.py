@@ -1,5 +1,8 @@
 """Graphs to C: tiles, buffers, kernels, machine code. `mosaic.compile(outputs, inputs=[...])` is the way in."""
 
+from mosaic.algorithms.chosen import ChosenAlgorithms
+from mosaic.algorithms.record import Algorithm, Case
+from mosaic.algorithms.registry import algorithms_of
 from mosaic.api import CompiledModel, compile, emit, stages
 from mosaic.backend import MosaicBackend
 from mosaic.passes.stages import Stage
@@ -7,6 +10,10 @@ from mosaic.recompiles import clear_recompiles, explain_recompiles
 from mosaic.tiling.layout import Layout, TileLevel, panels, tilize, untilize
 
 __all__ = [
+    "Algorithm",
+    "Case",
+    "ChosenAlgorithms",
+    "algorithms_of",
     "CompiledModel",
     "Layout",
     "MosaicBackend",

@@ -20,6 +20,9 @@ from composit.operation import Array, Input, TensorType
 from composit.program import BoundProgram, Program
 from composit.source import describe_source
 from composit.value import Value, value_of
+from mosaic.algorithms.choosing import choose
+from mosaic.algorithms.chosen import ChosenAlgorithms
+from mosaic.algorithms.measuring import measured_seconds
 from mosaic.emitted import check_no_reads, emitted_text
 from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.passes.fold_constants import fold_constants
@@ -60,6 +63,7 @@ class CompiledModel:
     _inputs: tuple[Value, ...]  # only where there are guards: they hold the graph too
     options: Options
     num_threads: int
+    algorithms: ChosenAlgorithms
     _run_single: Callable[[Sequence[Any]], Any] | None = field(init=False)  # where a call is nothing but that
 
     def __post_init__(self) -> None:
@@ -111,7 +115,7 @@ class CompiledModel:
                 f" where they are loaded. The first read:\n  {describe_source(self._guards[0].source)}"
             )
         parts = (self._executable, self._rebuild, self._returned, self._num_outputs, (), (), self.options)
-        return CompiledModel, (*parts, self.num_threads)
+        return CompiledModel, (*parts, self.num_threads, self.algorithms)
 
     def __repr__(self) -> str:
         types = self._executable.output_types[: self._num_outputs]
@@ -136,12 +140,25 @@ class CompiledModel:
         return buffer_report(self._executable)
 
     def explain(self) -> str:
-        """The kernel that computes each node, or why none does."""
-        return explain(self._executable)
+        """The kernel that computes each node, or why none does; the algorithms of nodes, and what is known of the others.
 
-    def profile(self, *arrays: Any, repeat: int = 10) -> ProfileReport:
-        """Time per kernel over some runs, with its rates of arithmetic and memory traffic."""
-        return profile_report(self._executable, arrays, repeat)
+        The times of an operation's algorithms are known where "measured" chose, and after `profile`.
+        """
+        return explain(self._executable, self.algorithms)
+
+    def profile(
+        self, *arrays: Any, repeat: int = 10, candidates: bool = True, progress: Progress | bool | None = None
+    ) -> ProfileReport:
+        """Time per kernel over some runs, with its rates of arithmetic and memory traffic.
+
+        candidates: also time the other algorithms of each operation, each compiled alone, for `explain`; their times are kept in
+                    the cache, so that only the first time takes long
+        progress:   called with a stage and a fraction while these are timed, or True for a line on the error stream
+        """
+        report = profile_report(self._executable, arrays, repeat)
+        if candidates:
+            self.algorithms.measure(_progress(progress))
+        return report
 
 
 def compile(
@@ -155,6 +172,7 @@ def compile(
     target: str | Target | None = None,
     guards: str = "check",
     progress: Progress | bool | None = None,
+    algorithms: Any = None,
 ) -> CompiledModel:
     """Return `outputs` as a function of `inputs` in machine code; everything else they depend on is constant.
 
@@ -166,8 +184,11 @@ def compile(
     target:      a name such as "x86-64-v3"; None is this machine
     guards:      "check" compares values that Python read while the graph was built, "ignore" does not
     progress:    called with a stage and a fraction, or True for a line on the error stream
+    algorithms:  which algorithm computes what, where that should not be the default: by operation, path of a module or scope, or
+                 tensor, as in {"conv2d": "winograd", "layer1.*": "direct"}; "guess", "measured"; or a file of choices
 
     Raises:      UnreachedInputError: no output depends on an input; CompileError; ParameterError
+                 UnsupportedAlgorithmError: an algorithm cannot take the shapes it was asked for
     Example:
         >>> import composit.numpy as cnp, mosaic
         >>> x = cnp.ones((2,), dtype="float32")
@@ -182,13 +203,14 @@ def compile(
     options = Options(get_target(target), fuse, reuse_buffers, as_numpy=True)
     check_runs_here(options.target)
     report("simplify", 0.0)
-    request, checked = _request(handles, given, options, tile_scheme, guards)
+    request, checked = _request(handles, given, options, tile_scheme, guards, algorithms, threads)
     executable = build(request, threads, report)
     return_freed_heap()  # what capturing and compiling needed for a while: 12 MiB of BERT-base's
     report("done", 1.0)
     cuts = tuple(map(value_of, given)) if checked else ()
     returned = _rebuild_with_scalars(rebuild, [handle.type for handle in handles])
-    return CompiledModel(executable, rebuild, returned, len(handles), tuple(checked), cuts, options, threads)
+    chosen = ChosenAlgorithms(request.choices, options.target, threads)
+    return CompiledModel(executable, rebuild, returned, len(handles), tuple(checked), cuts, options, threads, chosen)
 
 
 def _rebuild_with_scalars(rebuild: Rebuild, types: Sequence[TensorType]) -> Rebuild:
@@ -211,6 +233,7 @@ def emit(
     fuse: bool = True,
     target: str | Target | None = None,
     guards: str = "check",
+    algorithms: Any = None,
 ) -> str:
     """Return C for the program, for a processor that need not be this machine's.
 
@@ -232,7 +255,7 @@ def emit(
     handles = flatten(outputs)[0]
     given = _given("emit", outputs, handles, inputs)
     options = Options(get_target(target), fuse)
-    request, checked = _request(handles, given, options, tile_scheme, guards)
+    request, checked = _request(handles, given, options, tile_scheme, guards, algorithms)
     check_no_reads(checked)
     return emitted_text(request.program, compile_program(request, _say_nothing))
 
@@ -244,6 +267,7 @@ def stages(
     tile_scheme: Any = None,
     fuse: bool = True,
     target: str | Target | None = None,
+    algorithms: Any = None,
 ) -> tuple[Stage, ...]:
     """Return what each pass makes of the program, in order: the name of the pass and the text of the program after it.
 
@@ -261,7 +285,8 @@ def stages(
     """
     options = Options(get_target(target), fuse, as_numpy=True)
     handles = flatten(outputs)[0]
-    request, _ = _request(handles, _given("stages", outputs, handles, inputs), options, tile_scheme, "ignore")
+    given = _given("stages", outputs, handles, inputs)
+    request, _ = _request(handles, given, options, tile_scheme, "ignore", algorithms)
     seen: list[Stage] = []
     compile_program(request, _say_nothing, lambda name, program: seen.append(Stage(name, str(program))))
     return tuple(seen)
@@ -293,12 +318,17 @@ def _request(
     options: Options,
     tile_scheme: Any,
     guards: str,
+    algorithms: Any,
+    num_threads: int = 1,
 ) -> tuple[Request, list[Guard]]:
     _check_inputs(given)
     bound, checked = _bound(handles, given, guards)
     program, constants = _without_values(bound, given)
     options = replace(options, tile_scheme=tile_scheme_of(tile_scheme, bound))
-    return Request(program, fold_constants(program, constants), options, tuple(_input_order(bound, given))), checked
+    known = fold_constants(program, constants)
+    measure = partial(measured_seconds, target=options.target, num_threads=num_threads)
+    choices = choose(algorithms, program, known, options.target, bound.nodes, measure)
+    return Request(program, known, options, tuple(_input_order(bound, given)), choices), checked
 
 
 def _check_inputs(given: Sequence[TensorHandle]) -> None:

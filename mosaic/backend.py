@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
+from composit.locks import fork_safe_lock
+from composit.node import Node
 from composit.operation import Array, Dtype
 from composit.program import Program
+from mosaic.algorithms.choosing import Choice, choose
+from mosaic.algorithms.measuring import measured_seconds
 from mosaic.executable import Executable, with_scalars
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
@@ -22,6 +29,7 @@ class MosaicBackend:
 
     num_threads: at most so many; None is one per core. The results do not depend on it
     fuse:        False makes one kernel per node
+    algorithms:  which algorithm computes what, as for `mosaic.compile`
 
     Raises:  ParameterError: num_threads is no positive integer
     Example:
@@ -32,19 +40,50 @@ class MosaicBackend:
 
     name = "mosaic"
 
-    def __init__(self, *, num_threads: int | None = None, fuse: bool = True) -> None:
+    def __init__(self, *, num_threads: int | None = None, fuse: bool = True, algorithms: Any = None) -> None:
         self._num_threads = None if num_threads is None else checked_num_threads(num_threads)
         self._fuse = fuse
+        self._algorithms = algorithms
         self._keep_packed = True
         self._for_steps: MosaicBackend | None = None
+        self._fixed: tuple[Choice, ...] | None = None
 
     def for_steps(self) -> MosaicBackend:
         """Return the backend for programs all of whose arrays change from run to run: panels of weights are not kept."""
         if self._for_steps is None:
-            own = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse)
+            own = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse, algorithms=self._algorithms)
             own._keep_packed = False
             self._for_steps = own
         return self._for_steps
+
+    def with_algorithms(self, algorithms: Any) -> MosaicBackend:
+        """Return the backend that computes operations by these algorithms."""
+        other = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse, algorithms=algorithms)
+        other._keep_packed = self._keep_packed
+        return other
+
+    def for_program(self, program: Program, nodes: Sequence[Node | None]) -> MosaicBackend:
+        """Return the backend with the algorithms of this program's instructions; itself, where all are the default."""
+        if self._algorithms is None:
+            return self
+        choices = self._choices(program, fold_constants(program, {}), nodes)
+        key = (
+            self._num_threads,
+            self._fuse,
+            self._keep_packed,
+            tuple((one.position, one.algorithm) for one in choices),
+        )
+        with _fixed_lock:
+            found = _fixed_backends.setdefault(key, self._with_choices(choices))
+            _fixed_backends.move_to_end(key)
+            while len(_fixed_backends) > _MOST_FIXED:
+                _fixed_backends.popitem(last=False)
+        return found
+
+    def _with_choices(self, choices: tuple[Choice, ...]) -> MosaicBackend:
+        other = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse)
+        other._keep_packed, other._fixed = self._keep_packed, choices
+        return other
 
     def prepare(self, program: Program) -> PreparedRun:
         """Return a callable that runs the program; it takes the values of `program.inputs` in order."""
@@ -62,8 +101,23 @@ class MosaicBackend:
             yield island.origins[0], island.reason
 
     def _request(self, program: Program) -> Request:
+        known = fold_constants(program, {})
         options = Options(detect(), self._fuse, keep_packed=self._keep_packed)
-        return Request(program, fold_constants(program, {}), options, program.inputs)
+        choices = self._choices(program, known, ()) if self._fixed is None else self._fixed
+        return Request(program, known, options, program.inputs, choices)
+
+    def _choices(
+        self, program: Program, known: Mapping[int, Array], nodes: Sequence[Node | None]
+    ) -> tuple[Choice, ...]:
+        threads = self._num_threads or num_available_cores()
+        measure = partial(measured_seconds, target=detect(), num_threads=threads)
+        return choose(self._algorithms, program, known, detect(), nodes, measure)
+
+
+_MOST_FIXED = 256
+_fixed_backends: OrderedDict[tuple[object, ...], MosaicBackend] = OrderedDict()
+"""Backends with the choices of one program, by these: so that programs prepared by one are found again."""
+_fixed_lock = fork_safe_lock()
 
 
 @dataclass(frozen=True, slots=True)

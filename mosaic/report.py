@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from composit.errors import ParameterError
+from mosaic.algorithms.choosing import Choice
+from mosaic.algorithms.explaining import describe_choice
 from mosaic.executable import Executable
 from mosaic.without_compiler import InterpretedExecutable
 
@@ -120,9 +122,10 @@ def buffer_report(executable: AnyExecutable) -> BufferReport:
     return BufferReport(max(most), sum(unshared), max(least), executable.constants.nbytes)
 
 
-def explain(executable: AnyExecutable) -> str:
-    """Return one line per node: computed in which kernel, or why in none."""
+def explain(executable: AnyExecutable, algorithms: Iterable[Choice] = ()) -> str:
+    """Return one line per node: computed in which kernel, or why in none; below it its algorithm, and those that it might have had."""
     program, fate = executable.program, _fates(executable)
+    choices = {choice.position: choice for choice in algorithms}
     lines = []
     for position, instruction in enumerate(program.instructions):
         label = program.labels[position]
@@ -130,6 +133,8 @@ def explain(executable: AnyExecutable) -> str:
         types = ", ".join(map(str, instruction.types))
         words = fate.get(position) or _without_kernel(executable, position)
         lines.append(f"%{position} {where}{label.name} {types}: {words}")
+        if position in choices:
+            lines += [f"    {line}" for line in describe_choice(choices[position])]
     return "\n".join(lines)
 
 

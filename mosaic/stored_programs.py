@@ -13,6 +13,7 @@ from composit.errors import CodeStorageError, CompileError, CompilerNotFoundErro
 from composit.nn.core import UserFunction
 from composit.operation import Operation
 from composit.program import Program
+from mosaic.algorithms.registry import is_own
 from mosaic.compiled import CompiledProgram
 from mosaic.compiled_json import can_be_stored, from_json, to_json
 from mosaic.lowering.registry import lower
@@ -54,8 +55,11 @@ def program_key(request: Request) -> Key | None:
     program, options = request.program, request.options
     if not all(_is_known_by_name(instruction.operation) for instruction in program.instructions):
         return None
+    if not all(is_own(choice.algorithm) for choice in request.choices):
+        return None
     known = [(position, array.shape, array.dtype) for position, array in sorted(request.known.items())]
-    words = [repr(options), repr(request.inputs), repr(known), str(ABI_VERSION)]
+    chosen = [(choice.position, choice.algorithm.name) for choice in request.choices]
+    words = [repr(options), repr(chosen), repr(request.inputs), repr(known), str(ABI_VERSION)]
     texts = (each.encode() for each in words)
     return Key(content_key(installation_digest(), program.digest, _types(program), *texts), _maker(options.target))
 

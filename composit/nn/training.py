@@ -225,7 +225,7 @@ class _Variant:
         self._trace = trace
         self._fresh: Mapping[int, Array] | None = {id(draw): draw.array for draw in trace.draws}
         self._surroundings = surroundings_of(trace.bound.program.labels)
-        self.prepared: PreparedProgram = prepare(trace.bound.program, backend)
+        self.prepared: PreparedProgram = prepare(trace.bound.program, backend, trace.bound.nodes)
         self.is_checked = False
         inputs = {source: number for number, source in enumerate(trace.sources) if isinstance(source, int)}
         places = (trace.results, trace.arguments, trace.outputs)

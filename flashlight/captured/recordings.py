@@ -59,7 +59,7 @@ class Outline:
         bound, _ = bind([*values, *(guard.read for guard in guards)], cuts)
         return Path(
             without_values(bound.program),
-            prepare(bound.program, self.backend),
+            prepare(bound.program, self.backend, bound.nodes),
             surroundings_of(bound.program.labels),
             tuple(self._sources(bound.leaves, starts)),
             tuple(leaf.node.types[leaf.index] for leaf in bound.leaves),

@@ -120,7 +120,7 @@ class Matmul(Kind):
 
     The depth k may be several axes: a convolution's left operand is a view of its windows, whose strides overlap. Once the right
     operand is stored in panels, its view has the shape ``batch + (panels, k, panel_width)`` with k as one axis; if the product
-    `packs`, each task stores its panel itself.
+    `packs`, each task stores its panel itself. An algorithm may settle whether the operand is read in place, `is_in_place`.
     """
 
     result: View
@@ -130,6 +130,7 @@ class Matmul(Kind):
     origins: tuple[int, ...]
     panel_width: int | None = None
     packs: bool = False
+    is_in_place: bool | None = None
 
     @property
     def batch(self) -> Shape:

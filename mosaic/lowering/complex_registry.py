@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -95,8 +95,12 @@ def has_any_lowering(operation: Operation, *types: TensorType) -> bool:
     return has_lowering(operation)
 
 
-def lower_any(operation: Operation, context: ComplexContext) -> Sequence[AnyValue]:
+def lower_any(
+    operation: Operation, context: ComplexContext, lower_real: Callable[[Operation, Context], Sequence[Value]] = lower
+) -> Sequence[AnyValue]:
     """Return the values of a node's results; operands and results may be complex.
+
+    lower_real: what lowers operations of real numbers, an algorithm's or the function registered for the operation
 
     Raises:  NoLowering: it has none
     """
@@ -105,7 +109,7 @@ def lower_any(operation: Operation, context: ComplexContext) -> Sequence[AnyValu
     if has_complex(*types):
         return lower_complex(operation, context)
     operands = [value for value in context.operands if not isinstance(value, ComplexValue)]
-    return lower(operation, context.real(operands, context.operand_types, context.types))
+    return lower_real(operation, context.real(operands, context.operand_types, context.types))
 
 
 def lower_by_parts(operation: Operation, context: ComplexContext, chosen: Sequence[int]) -> Sequence[AnyValue]:

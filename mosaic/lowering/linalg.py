@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -14,9 +14,17 @@ from mosaic.ir.expressions import Accumulated, Apply, Expression, Load, convert,
 from mosaic.ir.views import Shape, View
 from mosaic.lowering.registry import Context, NoLowering, Value, lower
 
+Append = Callable[[Context, View, View, View, np.dtype], None]
+"""Appends a product of matrices, result[..., m, n] = left[..., m, k] @ right[..., k, n], to a context."""
+
 
 @lower.register
 def _(operation: Matmul, context: Context) -> Sequence[Value]:
+    return lower_matmul(context, append_product)
+
+
+def lower_matmul(context: Context, append: Append) -> Sequence[Value]:
+    """Return numpy's product of vectors, matrices or stacks of these; `append` says how matrices are multiplied."""
     left, right = context.view(0), context.view(1)
     shape, dtype = context.types[0].shape, context.types[0].dtype
     result = context.result()
@@ -30,23 +38,43 @@ def _(operation: Matmul, context: Context) -> Sequence[Value]:
     matrix = matrix.expand_dims((matrix.ndim,)) if is_column else matrix
     left = left.broadcast_to((*batch, *left.shape[-2:]))
     right = right.broadcast_to((*batch, *right.shape[-2:]))
-    append_product(context, matrix, left, right, dtype)
+    append(context, matrix, left, right, dtype)
     assert result.shape == shape
     return (result,)
 
 
 def append_product(context: Context, result: View, left: View, right: View, dtype: np.dtype) -> None:
-    """Append ``result[..., m, n] = left[..., m, k] @ right[..., k, n]``."""
-    depth = left.shape[-1]
-    is_tiled = dtype in (np.float32, np.float64) and left.dtype == right.dtype == dtype and depth > 0
+    """Append ``result[..., m, n] = left[..., m, k] @ right[..., k, n]`` by tiles or by sums, as suits the shapes."""
     # A product with one column reads the matrix once: a sum per row, as fast as memory, and no tile to fill. So does one with
     # one row where the columns of the right matrix are dense: `x @ w.T` of a linear layer.
     is_by_columns = result.shape[-2] == 1 and right.strides[-2] == 1 < right.strides[-1]
-    if is_tiled and result.shape[-1] > 1 and not is_by_columns:
-        origins = (context.position,)
-        context.statements.append(ir.Matmul(result, left, right, Accumulated(dtype), origins))
-        return
-    count = result.ndim
+    if is_tiled(dtype, left, right) and result.shape[-1] > 1 and not is_by_columns:
+        append_tiles(context, result, left, right, dtype)
+    else:
+        append_sums(context, result, left, right, dtype)
+
+
+def is_tiled(dtype: np.dtype, left: View, right: View) -> bool:
+    """Whether there are tiles in registers for a product."""
+    return dtype in (np.float32, np.float64) and left.dtype == right.dtype == dtype and left.shape[-1] > 0
+
+
+def append_tiles(
+    context: Context, result: View, left: View, right: View, dtype: np.dtype, is_in_place: bool | None = None
+) -> None:
+    """Append a product by tiles in registers.
+
+    is_in_place: whether the right operand is read where it lies, with columns side by side; None leaves it to `store_panels`
+    """
+    if is_in_place and right.strides[-1] != 1:
+        right = context.copy(right, context.memory.temporary(right.shape, right.dtype))
+    origins = (context.position,)
+    context.statements.append(ir.Matmul(result, left, right, Accumulated(dtype), origins, is_in_place=is_in_place))
+
+
+def append_sums(context: Context, result: View, left: View, right: View, dtype: np.dtype) -> None:
+    """Append a product as a sum for each element of the result."""
+    depth, count = left.shape[-1], result.ndim
     domain = (*result.shape, depth)
     # (..., m, 1, k) and (..., 1, n, k)
     first = left.expand_dims((count - 1,)).broadcast_to(domain)

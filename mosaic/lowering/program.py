@@ -5,12 +5,13 @@ Precondition: operands come before their users. Postcondition: every output is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
-from composit.operation import Input, Scalar, TensorType, tensor_type
+from composit.operation import Input, Operation, Scalar, TensorType, tensor_type
 from composit.program import Instruction, Program
 from mosaic.ir.complex_parts import PART_DTYPES, as_stored, stored_count, stored_dtype
 from mosaic.ir.expressions import literal
@@ -19,18 +20,24 @@ from mosaic.ir.statements import IrProgram, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.complex_registry import ComplexContext, has_any_lowering, lower_any
 from mosaic.lowering.complex_values import AnyValue, ComplexValue, joined, split, uniform
-from mosaic.lowering.registry import Context, Memory, NoLowering, Value, compiled_dtypes
+from mosaic.lowering.registry import Context, Memory, NoLowering, Value, compiled_dtypes, lower
 
-Known = dict[tuple[bytes, tuple[AnyValue, ...], tuple[int, ...]], tuple[AnyValue, ...]]
+Known = dict[tuple[object, ...], tuple[AnyValue, ...]]
+Lowering = Callable[[Operation, Context], Sequence[Value]]
 
 
 def lower_program(
-    program: Program, constants: Mapping[int, np.ndarray], inputs: Sequence[int], memory: Memory
+    program: Program,
+    constants: Mapping[int, np.ndarray],
+    inputs: Sequence[int],
+    memory: Memory,
+    chosen: Mapping[int, Lowering] = MappingProxyType({}),
 ) -> IrProgram:
     """Return the intermediate form.
 
     constants: values of constant instructions, by position
     inputs:    the leaves whose values a run gets, in the order of its arguments
+    chosen:    what lowers an instruction, where that is not the function registered for its operation
     """
     statements: list[Statement] = []
     buffers = {
@@ -53,7 +60,8 @@ def lower_program(
             values.append((_seen(buffers[position], instruction.types[0]),))
         else:
             is_read = tuple([(position, index) in read for index in range(len(instruction.types))])
-            values.append(_lower_once(program, position, is_read, values, memory, statements, known))
+            state = (memory, statements, known)
+            values.append(_lower_once(program, position, is_read, values, *state, chosen.get(position)))
     outputs = _settle_outputs(program, values, memory, statements)
     return IrProgram(tuple(statements), tuple(buffers.values()), tuple(inputs), outputs, constant_buffers)
 
@@ -87,17 +95,18 @@ def _lower_once(
     memory: Memory,
     statements: list[Statement],
     known: Known,
+    chosen: Lowering | None,
 ) -> tuple[AnyValue, ...]:
     """Lower one node, or return the values of an earlier one with the same operation on the same operands."""
     instruction = program.instructions[position]
     operands = tuple(values[source][index] for source, index in instruction.operands)
     types = _operand_types(program, position)
-    key = (instruction.operation.structure(), operands, (*map(id, types), *is_read))
+    key = (instruction.operation.structure(), operands, (*map(id, types), *is_read), chosen)
     if operands and has_any_lowering(instruction.operation, *types, *instruction.types):
         if key not in known:
-            known[key] = _lower_instruction(program, position, is_read, operands, memory, statements)
+            known[key] = _lower_instruction(program, position, is_read, operands, memory, statements, chosen)
         return known[key]
-    return _lower_instruction(program, position, is_read, operands, memory, statements)
+    return _lower_instruction(program, position, is_read, operands, memory, statements, chosen)
 
 
 def _operand_types(program: Program, position: int) -> tuple[TensorType, ...]:
@@ -112,6 +121,7 @@ def _lower_instruction(
     operands: tuple[AnyValue, ...],
     memory: Memory,
     statements: list[Statement],
+    chosen: Lowering | None,
 ) -> tuple[AnyValue, ...]:
     """Lower one node; its statements are dropped again if it raises NoLowering."""
     instruction = program.instructions[position]
@@ -119,7 +129,7 @@ def _lower_instruction(
     own: list[Statement] = []
     context = ComplexContext(position, operands, types, instruction.types, memory, own, is_read)
     try:
-        results = tuple(lower_any(instruction.operation, context))
+        results = tuple(lower_any(instruction.operation, context, chosen or lower))
     except NoLowering as reason:
         own.clear()
         results = _island(context, str(reason), instruction.operation.updates_operand)

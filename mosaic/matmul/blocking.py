@@ -32,6 +32,9 @@ task_products = 1 << 18
 enough_tasks = 8
 """A product of so many tasks is not divided further: each task reads its panel of B anew."""
 
+few_rows = 24
+"""Storing a right operand in panels costs a pass over it; it pays if more than two tiles of rows read the panels."""
+
 narrowest_bytes = 32
 """Vectors of this size are not made narrower for products of few columns: a step of k would load too many."""
 

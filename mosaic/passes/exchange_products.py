@@ -56,6 +56,7 @@ def exchange(statement: Kind) -> Matmul | None:
 @exchange.register
 def _(product: Matmul) -> Matmul | None:
     is_whole = product.result.covers_buffer and not product.result.is_moving
+    is_whole = is_whole and product.is_in_place is None  # an algorithm has settled how the right operand is read
     if not is_whole or len(product.depth) != 1 or min(product.result.shape[-2:]) < fewest_columns:
         return None
     return product.exchanged()

@@ -58,7 +58,7 @@ def _by_rows(matmul: Matmul) -> Matmul:
     A constant stays on the right, where it is packed when the model is built.
     """
     rows, columns = matmul.result.strides[-2:]
-    if matmul.right.buffer.kind is BufferKind.CONSTANT:
+    if matmul.right.buffer.kind is BufferKind.CONSTANT or matmul.is_in_place is not None:
         return matmul
     is_by_columns = rows == 1 and columns != 1 and min(matmul.sizes) > 1 and len(matmul.depth) == 1
     return matmul.exchanged() if is_by_columns else matmul

@@ -10,6 +10,7 @@ import numpy as np
 
 from composit.numpy.views.layout import InOrder
 from composit.program import Program
+from mosaic.algorithms.choosing import Choice
 from mosaic.codegen.group_kernels import KernelEmitter
 from mosaic.codegen.module import emit_module
 from mosaic.compiled import CompiledProgram
@@ -71,12 +72,14 @@ class Request:
 
     known:  the values of constant instructions by position, from `fold_constants`; none of them shows in the result
     inputs: the leaves whose values a run gives, in the order in which it gives them
+    choices: the algorithms of instructions that have any
     """
 
     program: Program
     known: Mapping[int, np.ndarray]
     options: Options
     inputs: tuple[int, ...]
+    choices: tuple[Choice, ...] = ()
 
 
 def compile_program(
@@ -91,7 +94,8 @@ def compile_program(
     observe("fold_constants", FoldedProgram(program, known))
     memory = Memory()
     checked: dict[int, Kind] = {}
-    ir = validate(lower_program(program, known, request.inputs, memory), checked)
+    chosen = {choice.position: choice.algorithm.lower for choice in request.choices}
+    ir = validate(lower_program(program, known, request.inputs, memory, chosen), checked)
     observe("lower_program", ir)
     lowered = frozenset(origin for statement in ir.statements for origin in statement.origins)
     report("fuse", 0.1)

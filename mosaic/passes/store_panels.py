@@ -24,15 +24,12 @@ from mosaic.ir.loops import Turns
 from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Memory
-from mosaic.matmul.blocking import Blocking
+from mosaic.matmul.blocking import Blocking, few_rows
 from mosaic.passes.canonical_axes import as_group
 from mosaic.tiling.packing import Packing
 
 BlockingOfPanels = Callable[[Matmul], Blocking]
 """Returns the block sizes of a product once its right operand is stored in panels."""
-
-few_rows = 24
-"""Packing costs a pass over the operand; it pays if more than two tiles of rows read the panels."""
 
 
 def store_panels(program: IrProgram, memory: Memory, blocking: BlockingOfPanels, keep_packed: bool) -> IrProgram:
@@ -108,7 +105,8 @@ class _Packer:
         # A matrix that differs in each turn of a loop is packed in the turn.
         is_constant = right.buffer.kind is BufferKind.CONSTANT and not right.is_moving
         is_readable = right.strides[-1] == 1 and len(matmul.depth) == 1
-        if not is_constant and matmul.sizes[0] <= few_rows and is_readable:
+        is_in_place = matmul.sizes[0] <= few_rows if matmul.is_in_place is None else matmul.is_in_place
+        if not is_constant and is_in_place and is_readable:
             return matmul
         # A batch axis along which the operand does not change is stored once.
         used = tuple(1 if stride == 0 else extent for extent, stride in zip(right.shape, right.strides, strict=True))

@@ -38,6 +38,7 @@ DESCRIPTION_FILE: Final = "program.json"
 _MANIFEST_FILE: Final = "manifest.json"
 _LIBRARIES: Final = "libraries"
 _PROGRAMS: Final = "programs"
+_NOTES: Final = "notes"
 _STAGING: Final = "staging"
 
 DEFAULT_MAX_BYTES: Final = 1 << 30
@@ -131,6 +132,21 @@ class Cache:
             shutil.copyfile(library, staging / LIBRARY_FILE)
             self._publish(_PROGRAMS, key, staging)
 
+    def notes(self, key: Key) -> Iterator[str]:
+        """The texts stored under the key, verified, the latest used first."""
+        for entry in self._intact_entries(_NOTES, key):
+            with contextlib.suppress(OSError):  # evicted by another process since it was verified
+                yield _content(entry / DESCRIPTION_FILE).decode()
+
+    def publish_note(self, key: Key, text: str) -> None:
+        """Store a text under its key.
+
+        Raises: OSError: the disk does not take it
+        """
+        with self.staging() as staging:
+            (staging / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+            self._publish(_NOTES, key, staging)
+
     @contextlib.contextmanager
     def staging(self) -> Iterator[Path]:
         """A private directory on the cache's file system; whatever is still in it afterwards is removed.
@@ -179,7 +195,7 @@ class Cache:
         return self.root / FORMAT / kind
 
     def _entries(self) -> list[Path]:
-        kinds = [self.root / FORMAT / kind for kind in (_LIBRARIES, _PROGRAMS)]
+        kinds = [self.root / FORMAT / kind for kind in (_LIBRARIES, _PROGRAMS, _NOTES)]
         return [entry for kind in kinds for entry in _children(kind)]
 
     def _intact_entries(self, kind: str, key: Key) -> Iterator[Path]:

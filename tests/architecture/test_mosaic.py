@@ -15,6 +15,7 @@ MOSAIC = Order(
         # A lowering looks up which scalar functions have a C expression, so it lies above the code generator.
         ("mosaic.codegen",),
         ("mosaic.lowering",),
+        ("mosaic.algorithms",),
         ("mosaic.compiled",),
         (
             "mosaic.passes",
@@ -28,6 +29,8 @@ MOSAIC = Order(
         ("mosaic.recompiles",),
         ("mosaic.executable",),
         ("mosaic.without_compiler",),
+        ("mosaic.algorithms.measuring",),
+        ("mosaic.algorithms.chosen",),
         ("mosaic.report", "mosaic.backend"),
         ("mosaic.api",),
         ("mosaic",),

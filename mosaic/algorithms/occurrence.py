@@ -1,0 +1,68 @@
+"""The places of a program at which there is an algorithm to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from composit.operation import Shape
+from composit.program import Program
+from composit.source import Source
+from mosaic.algorithms.families import family_of
+from mosaic.algorithms.record import Case
+from mosaic.algorithms.registry import algorithms_of
+from mosaic.ir.complex_parts import PART_DTYPES
+from mosaic.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One instruction whose operation has algorithms, as functions given for `algorithms=` see it.
+
+    number: which one it is among those of the same operation, from 0 on
+    scope:  the path of the module or name scope that it was built in
+    name:   the name that the user gave its result, or its operation's
+    """
+
+    position: int
+    operation: str
+    number: int
+    scope: str
+    name: str
+    source: Source | None
+    case: Case
+
+    def __reduce__(self) -> tuple[Callable[..., Occurrence], tuple[object, ...]]:
+        # A source holds a code object, which cannot be pickled.
+        return Occurrence, (self.position, self.operation, self.number, self.scope, self.name, None, self.case)
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of the first operand."""
+        return self.case.operand_types[0].shape
+
+    def __str__(self) -> str:
+        where = f" in {self.scope}" if self.scope else ""
+        return f"{self.operation} of {', '.join(map(str, self.case.operand_types))}{where}"
+
+
+def occurrences(program: Program, known: Collection[int], target: Target) -> Iterator[Occurrence]:
+    """Yield the instructions whose operation has algorithms, in order; those that depend on constants alone have none.
+
+    known: the positions of the instructions whose values are known before the program runs
+    """
+    counts: dict[str, int] = {}
+    is_constant: list[bool] = []
+    for position, (instruction, label) in enumerate(zip(program.instructions, program.labels, strict=True)):
+        constant = tuple([is_constant[source] for source, _ in instruction.operands])
+        is_constant.append(position in known or (bool(constant) and all(constant)))
+        family = "" if is_constant[-1] else family_of(instruction.operation)
+        if not family or not algorithms_of(family):
+            continue
+        operands = tuple(program.instructions[source].types[index] for source, index in instruction.operands)
+        if any(each.dtype in PART_DTYPES for each in (*operands, *instruction.types)):
+            continue
+        case = Case(instruction.operation, operands, instruction.types, constant, target)
+        number = counts.get(family, 0)
+        counts[family] = number + 1
+        yield Occurrence(position, family, number, label.scope, label.name, label.source, case)
