@@ -23,6 +23,7 @@ from composit.value import Value, value_of
 from mosaic.algorithms.choosing import choose
 from mosaic.algorithms.chosen import ChosenAlgorithms
 from mosaic.algorithms.measuring import measured_seconds
+from mosaic.algorithms.precisions import precision_of, target_for
 from mosaic.emitted import check_no_reads, emitted_text
 from mosaic.executable import Executable, program_signature, with_scalars
 from mosaic.passes.fold_constants import fold_constants
@@ -173,6 +174,7 @@ def compile(
     guards: str = "check",
     progress: Progress | bool | None = None,
     algorithms: Any = None,
+    precision: str = "float32",
 ) -> CompiledModel:
     """Return `outputs` as a function of `inputs` in machine code; everything else they depend on is constant.
 
@@ -186,6 +188,8 @@ def compile(
     progress:    called with a stage and a fraction, or True for a line on the error stream
     algorithms:  which algorithm computes what, where that should not be the default: by operation, path of a module or scope, or
                  tensor, as in {"conv2d": "winograd", "layer1.*": "direct"}; "guess", "measured"; or a file of choices
+    precision:   "bfloat16" rounds the operands of products of float32 matrices to bfloat16, with float32 sums, where the processor
+                 has instructions for that; "float32" never does
 
     Raises:      UnreachedInputError: no output depends on an input; CompileError; ParameterError
                  UnsupportedAlgorithmError: an algorithm cannot take the shapes it was asked for
@@ -200,7 +204,7 @@ def compile(
     report = _progress(progress)
     handles, rebuild = flatten(outputs)
     given = _given("compile", outputs, handles, inputs)
-    options = Options(get_target(target), fuse, reuse_buffers, as_numpy=True)
+    options = Options(target_for(precision, get_target(target)), fuse, reuse_buffers, as_numpy=True)
     check_runs_here(options.target)
     report("simplify", 0.0)
     request, checked = _request(handles, given, options, tile_scheme, guards, algorithms, threads)
@@ -327,7 +331,7 @@ def _request(
     options = replace(options, tile_scheme=tile_scheme_of(tile_scheme, bound))
     known = fold_constants(program, constants)
     measure = partial(measured_seconds, target=options.target, num_threads=num_threads)
-    choices = choose(algorithms, program, known, options.target, bound.nodes, measure)
+    choices = choose(algorithms, program, known, options.target, bound.nodes, measure, precision_of(options.target))
     return Request(program, known, options, tuple(_input_order(bound, given)), choices), checked
 
 

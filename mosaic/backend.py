@@ -16,11 +16,12 @@ from composit.operation import Array, Dtype
 from composit.program import Program
 from mosaic.algorithms.choosing import Choice, choose
 from mosaic.algorithms.measuring import measured_seconds
+from mosaic.algorithms.precisions import checked_precision, precision_of, target_for
 from mosaic.executable import Executable, with_scalars
 from mosaic.passes.fold_constants import fold_constants
 from mosaic.passes.pipeline import Options, Request, compile_program
 from mosaic.runtime.threads import checked_num_threads, num_available_cores
-from mosaic.targets import detect
+from mosaic.targets import Target, detect
 from mosaic.without_compiler import InterpretedExecutable, build
 
 
@@ -30,6 +31,7 @@ class MosaicBackend:
     num_threads: at most so many; None is one per core. The results do not depend on it
     fuse:        False makes one kernel per node
     algorithms:  which algorithm computes what, as for `mosaic.compile`
+    precision:   "bfloat16" rounds the operands of products of matrices, as for `mosaic.compile`
 
     Raises:  ParameterError: num_threads is no positive integer
     Example:
@@ -40,10 +42,13 @@ class MosaicBackend:
 
     name = "mosaic"
 
-    def __init__(self, *, num_threads: int | None = None, fuse: bool = True, algorithms: Any = None) -> None:
+    def __init__(
+        self, *, num_threads: int | None = None, fuse: bool = True, algorithms: Any = None, precision: str = "float32"
+    ) -> None:
         self._num_threads = None if num_threads is None else checked_num_threads(num_threads)
         self._fuse = fuse
         self._algorithms = algorithms
+        self._precision = checked_precision(precision)
         self._keep_packed = True
         self._for_steps: MosaicBackend | None = None
         self._fixed: tuple[Choice, ...] | None = None
@@ -51,14 +56,16 @@ class MosaicBackend:
     def for_steps(self) -> MosaicBackend:
         """Return the backend for programs all of whose arrays change from run to run: panels of weights are not kept."""
         if self._for_steps is None:
-            own = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse, algorithms=self._algorithms)
+            own = self.with_algorithms(self._algorithms)
             own._keep_packed = False
             self._for_steps = own
         return self._for_steps
 
     def with_algorithms(self, algorithms: Any) -> MosaicBackend:
         """Return the backend that computes operations by these algorithms."""
-        other = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse, algorithms=algorithms)
+        other = MosaicBackend(
+            num_threads=self._num_threads, fuse=self._fuse, algorithms=algorithms, precision=self._precision
+        )
         other._keep_packed = self._keep_packed
         return other
 
@@ -81,8 +88,8 @@ class MosaicBackend:
         return found
 
     def _with_choices(self, choices: tuple[Choice, ...]) -> MosaicBackend:
-        other = MosaicBackend(num_threads=self._num_threads, fuse=self._fuse)
-        other._keep_packed, other._fixed = self._keep_packed, choices
+        other = self.with_algorithms(None)
+        other._fixed = choices
         return other
 
     def prepare(self, program: Program) -> PreparedRun:
@@ -102,7 +109,7 @@ class MosaicBackend:
 
     def _request(self, program: Program) -> Request:
         known = fold_constants(program, {})
-        options = Options(detect(), self._fuse, keep_packed=self._keep_packed)
+        options = Options(self._target(), self._fuse, keep_packed=self._keep_packed)
         choices = self._choices(program, known, ()) if self._fixed is None else self._fixed
         return Request(program, known, options, program.inputs, choices)
 
@@ -110,8 +117,12 @@ class MosaicBackend:
         self, program: Program, known: Mapping[int, Array], nodes: Sequence[Node | None]
     ) -> tuple[Choice, ...]:
         threads = self._num_threads or num_available_cores()
-        measure = partial(measured_seconds, target=detect(), num_threads=threads)
-        return choose(self._algorithms, program, known, detect(), nodes, measure)
+        target = self._target()
+        measure = partial(measured_seconds, target=target, num_threads=threads)
+        return choose(self._algorithms, program, known, target, nodes, measure, precision_of(target))
+
+    def _target(self) -> Target:
+        return target_for(self._precision, detect())
 
 
 _MOST_FIXED = 256

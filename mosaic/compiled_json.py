@@ -25,6 +25,9 @@ from mosaic.ir.expressions import Literal, Uniform
 from mosaic.ir.islands import Island
 from mosaic.ir.views import Buffer, BufferKind, View
 from mosaic.tiling.packing import Packing
+from mosaic.tiling.pairs import PairPacking
+
+_PACKINGS = (Packing, PairPacking)  # a number in the text is a place here
 
 Row: TypeAlias = list[Any]  # Any: numbers, words and lists of them, as the json module reads and writes
 
@@ -98,7 +101,12 @@ class _Writer:
         return [value.literal.dtype.str, value.literal.bits.hex(), value.shape]
 
     def constant(self, buffer: Buffer, place: ConstantPlace) -> Row:
-        packing = place.packing and [self.value(place.packing.view), place.packing.panel_width, place.packing.num_batch]
+        packing = place.packing and [
+            _PACKINGS.index(type(place.packing)),
+            self.value(place.packing.view),
+            place.packing.panel_width,
+            place.packing.num_batch,
+        ]
         return [self.buffer(buffer), place.start, place.position, packing]
 
 
@@ -152,7 +160,7 @@ class _Reader:
 
     def constant(self, row: Row) -> tuple[Buffer, ConstantPlace]:
         buffer, start, position, packing = row
-        packed = packing and Packing(self.view(packing[0]), *packing[1:])
+        packed = packing and _PACKINGS[packing[0]](self.view(packing[1]), *packing[2:])
         return self.table[buffer], ConstantPlace(start, position, packed)
 
     def step(self, row: Row) -> CompiledStep:

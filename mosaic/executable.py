@@ -36,6 +36,7 @@ from mosaic.runtime.library import Library
 from mosaic.runtime.memory_limit import check_memory
 from mosaic.runtime.outputs import FreeBlocks
 from mosaic.runtime.threads import num_available_cores
+from mosaic.runtime.tile_registers import allow_tile_registers
 from mosaic.stored_programs import compile_and_link
 from mosaic.targets import Target, check_runs_here
 
@@ -244,6 +245,8 @@ def _linked(
     target: Target,
     num_threads: int,
 ) -> Executable:
+    if target.bfloat16 == "tiles":
+        allow_tile_registers()
     ending, is_one_region = buffers_read_last(compiled), _is_one_region(compiled)
     largest, most_outputs = partial(describe_largest, program, compiled), _most_outputs(compiled)
     memory = CallMemory(arena_bytes(compiled, num_threads), largest, FreeBlocks(2 * most_outputs))

@@ -57,6 +57,7 @@ def choose(
     target: Target,
     nodes: Sequence[Node | None] = (),
     measure: Measure | None = None,
+    precision: str = "",
 ) -> tuple[Choice, ...]:
     """Return a choice for each instruction that has algorithms to choose from.
 
@@ -64,6 +65,7 @@ def choose(
     known:       the positions of instructions whose values are known before the program runs
     nodes:       the node of each instruction, where keys may be tensors
     measure:     times algorithms, where "measured" is asked for
+    precision:   algorithms of this precision are taken before others, where nothing is named
 
     Raises:      ParameterError: a key names nothing here, or a name is not that of an algorithm
                  UnsupportedAlgorithmError: an algorithm asked for by name cannot take the shapes or dtypes
@@ -74,7 +76,7 @@ def choose(
     timed = [each for each in found if wanted.get(each.position, ("", ""))[0] == "measured"]
     if timed and measure is not None:
         times = measure(timed)
-    cases = _Cases()
+    cases = _Cases(precision)
     return tuple(
         cases.choice(each, *wanted.get(each.position, ("default", "default")), times.get(each.position, {}))
         for each in found
@@ -93,6 +95,7 @@ def _wanted(given: Any, found: Sequence[Occurrence], nodes: Sequence[Node | None
 class _Cases:
     """The estimates of cases, each made once: a network has many equal layers."""
 
+    precision: str
     estimates: dict[tuple[object, ...], tuple[Estimate, ...]] = field(default_factory=dict)
 
     def choice(self, occurrence: Occurrence, name: str, reason: str, times: Mapping[str, float]) -> Choice:
@@ -101,7 +104,7 @@ class _Cases:
         estimates = self.of(occurrence, algorithms)
         if times:
             estimates = tuple(replace(each, seconds=times.get(each.name)) for each in estimates)
-        return Choice(occurrence, _chosen(occurrence, name, algorithms, estimates), reason, estimates)
+        return Choice(occurrence, self._chosen(occurrence, name, algorithms, estimates), reason, estimates)
 
     def of(self, occurrence: Occurrence, algorithms: Mapping[str, Algorithm]) -> tuple[Estimate, ...]:
         """Return the estimates of all algorithms."""
@@ -111,24 +114,27 @@ class _Cases:
             self.estimates[key] = tuple(_estimate(each, case) for each in algorithms.values())
         return self.estimates[key]
 
+    def _chosen(
+        self, occurrence: Occurrence, name: str, algorithms: Mapping[str, Algorithm], estimates: Sequence[Estimate]
+    ) -> Algorithm:
+        if name not in ("default", "guess", "measured"):
+            return _named(occurrence, name, algorithms)
+        able = [each for each in estimates if not each.why_not]
+        kept = [each for each in able if self.precision and algorithms[each.name].precision == self.precision]
+        kept = kept or [each for each in able if algorithms[each.name].is_default]
+        if not kept:
+            raise UnsupportedAlgorithmError(
+                f"{_asked(occurrence, name)}; no algorithm of {occurrence.operation} takes it"
+            )
+        timed = [each for each in kept if each.seconds is not None]
+        if timed:
+            return algorithms[min(timed, key=lambda each: each.seconds or 0.0).name]
+        return algorithms[min(kept, key=lambda each: each.num_cycles or 0.0).name]
+
 
 def _estimate(algorithm: Algorithm, case: Case) -> Estimate:
     why_not = algorithm.why_not(case)
     return Estimate(algorithm.name, None if why_not else algorithm.num_cycles(case), why_not)
-
-
-def _chosen(
-    occurrence: Occurrence, name: str, algorithms: Mapping[str, Algorithm], estimates: Sequence[Estimate]
-) -> Algorithm:
-    if name not in ("default", "guess", "measured"):
-        return _named(occurrence, name, algorithms)
-    able = [each for each in estimates if not each.why_not and algorithms[each.name].is_default]
-    if not able:
-        raise UnsupportedAlgorithmError(f"{_asked(occurrence, name)}; no algorithm of {occurrence.operation} takes it")
-    timed = [each for each in able if each.seconds is not None]
-    if timed:
-        return algorithms[min(timed, key=lambda each: each.seconds or 0.0).name]
-    return algorithms[min(able, key=lambda each: each.num_cycles or 0.0).name]
 
 
 def _named(occurrence: Occurrence, name: str, algorithms: Mapping[str, Algorithm]) -> Algorithm:

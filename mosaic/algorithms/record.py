@@ -52,6 +52,7 @@ class Algorithm:
     num_cycles: returns an estimate of a core's cycles for a case it can take; the same on every machine for one target
     lower:      appends the statements of the intermediate form, as functions registered with `mosaic.lowering.registry.lower` do
     is_default: whether `guess` may take it; others are taken by name only
+    precision:  what it rounds operands to: "" is as they are; others are taken where `precision=` asks for them, or by name
     error:      its largest error against float64, in words with a number, where that is worse than that of a plain sum
     """
 
@@ -63,8 +64,9 @@ class Algorithm:
     why_not: Callable[[Case], str] = takes_all
     is_default: bool = True
     error: str = ""
+    precision: str = ""
 
     def __reduce__(self) -> tuple[Callable[..., Algorithm], tuple[object, ...]]:
         # Functions of users have no place in a file, and a compiled program needs none of these any more.
         parts = (self.operation, self.name, self.summary, _compiled_elsewhere, _compiled_elsewhere, _not_here)
-        return Algorithm, (*parts, self.is_default, self.error)
+        return Algorithm, (*parts, self.is_default, self.error, self.precision)

@@ -55,6 +55,7 @@ from mosaic.c.operators import (
 from mosaic.c.print_expression import declaration_text, expression_text
 from mosaic.c.printer import declaration_item_text, statement_text, unit_text
 from mosaic.c.statements import (
+    Assembly,
     Assign,
     AugmentedAssign,
     BlankLine,
@@ -91,6 +92,7 @@ from mosaic.c.units import (
 )
 
 __all__ = [
+    "Assembly",
     "ArrayType",
     "Assign",
     "AugmentedAssign",

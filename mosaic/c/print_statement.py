@@ -8,6 +8,7 @@ from functools import singledispatch
 from mosaic.c.expressions import Expression, IntegerLiteral, Name
 from mosaic.c.print_expression import declaration_text, expression_text
 from mosaic.c.statements import (
+    Assembly,
     Assign,
     AugmentedAssign,
     BlankLine,
@@ -186,3 +187,18 @@ def _(statement: BlankLine) -> Iterator[str]:
 @_lines.register
 def _(statement: Pragma) -> Iterator[str]:
     yield f"#pragma {statement.text}"
+
+
+@_lines.register
+def _(statement: Assembly) -> Iterator[str]:
+    yield "__asm__ volatile("
+    for number, line in enumerate(statement.lines):
+        end = "" if number == len(statement.lines) - 1 else "\\n"
+        yield f'{_indent}"{line}{end}"'
+    given = zip(statement.constraints, statement.inputs, strict=True)
+    updated = ", ".join(f'"+v"({expression_text(value)})' for value in statement.updated)
+    inputs = ", ".join(f'"{constraint}"({expression_text(value)})' for constraint, value in given)
+    clobbers = ", ".join(f'"{each}"' for each in statement.clobbers)
+    for text in (updated, inputs, clobbers):
+        yield f"{_indent}: {text}".rstrip()
+    yield ");"

@@ -140,6 +140,21 @@ class Pragma(Statement):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Assembly(Statement):
+    """``__asm__ volatile("lines" : updated : inputs : clobbers);`` for instructions that C has no word for.
+
+    inputs:   values by constraint, in the order of their numbers, which come after those of `updated`
+    updated:  variables in vector registers that the lines read and write
+    """
+
+    lines: tuple[str, ...]
+    inputs: tuple[Expression, ...] = ()
+    constraints: tuple[str, ...] = ()
+    updated: tuple[Expression, ...] = ()
+    clobbers: tuple[str, ...] = ()
+
+
 def call(function: str, *arguments: Operand) -> ExpressionStatement:
     """Return the statement ``function(arguments);``."""
     return ExpressionStatement(Name(function)(*arguments))

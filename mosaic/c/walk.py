@@ -20,6 +20,7 @@ from mosaic.c.expressions import (
     Unary,
 )
 from mosaic.c.statements import (
+    Assembly,
     Assign,
     AugmentedAssign,
     Block,
@@ -57,6 +58,7 @@ _fields: dict[type, tuple[str, ...]] = {
     Block: ("body",),
     ExpressionStatement: ("expression",),
     Return: ("value",),
+    Assembly: ("inputs", "updated"),
 }
 """The fields that hold further records or tuples of them; records without a row hold none."""
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
+from mosaic.codegen.bfloat16_kernel import emit_bfloat16_kernel
 from mosaic.codegen.block_kernel import emit_block_kernel
 from mosaic.codegen.matmul_kernel import emit_matmul_kernel
 from mosaic.codegen.operands import Operand
@@ -14,7 +15,7 @@ from mosaic.codegen.signature import Signature
 from mosaic.codegen.transposing_kernel import emit_transposing_kernel
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
-from mosaic.ir.statements import Group, Matmul, RowStage, Scatter
+from mosaic.ir.statements import Bfloat16Matmul, Group, Matmul, RowStage, Scatter
 from mosaic.targets import Target
 
 
@@ -82,6 +83,12 @@ def _(first: Scatter, request: KernelRequest) -> KernelCode:
 @emit_kernel.register
 def _(first: Loop, request: KernelRequest) -> KernelCode:
     return emit_loop_kernel(request.group, first, request.comment, request.target)
+
+
+@emit_kernel.register
+def _(first: Bfloat16Matmul, request: KernelRequest) -> KernelCode:
+    schedule, name = schedule_of(request.group), f"product_{request.number}"
+    return emit_bfloat16_kernel(first, schedule, name, request.comment, request.target)
 
 
 @emit_kernel.register

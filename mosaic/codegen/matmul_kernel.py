@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mosaic import c
 from mosaic.c.helpers import Helper
 from mosaic.codegen.expressions import Emitter, Scope, Where
@@ -114,6 +116,34 @@ class LocalResult:
     length: int
 
 
+def product_epilogue(
+    matmul: Matmul,
+    emitter: Emitter,
+    batch_axes: tuple[c.Expression, ...],
+    sum_dtype: np.dtype,
+    local: LocalResult | None = None,
+) -> gemm.Epilogue:
+    """Return what stores the values of the epilogue of a product, for the sums of some lanes."""
+
+    def epilogue(
+        row: c.Expression, column: c.Expression, sums: c.Expression, lanes: c.Expression | None
+    ) -> Sequence[c.Statement]:
+        where = Where((*batch_axes, row, column), len(batch_axes) + 1, lanes)
+        scope = Scope(frozenset(range(len(batch_axes) + 2)))
+        scope.values[emitter.numbers.of(Accumulated(sum_dtype))] = sums
+        value = emitter.value(matmul.epilogue, scope, where)
+        if local is None:
+            emitter.store(matmul.result, value, scope, where)
+        else:
+            place = local.pointer + row * local.length + column
+            scope.statements.append(emitter.stored_densely(place, matmul.result.dtype, value, where))
+        return scope.statements
+
+    epilogue(c.Name("row"), c.Name("column"), c.Name("value"), c.Name("lanes"))  # to learn which pointers it uses
+    epilogue(c.Name("row"), c.Name("column"), c.Name("value"), None)
+    return epilogue
+
+
 def emit_product(
     matmul: Matmul,
     blocking: Blocking,
@@ -128,22 +158,7 @@ def emit_product(
     takes_sums: its last argument is memory for the sums
     """
 
-    def epilogue(
-        row: c.Expression, column: c.Expression, sums: c.Expression, lanes: c.Expression | None
-    ) -> Sequence[c.Statement]:
-        where = Where((*batch_axes, row, column), len(batch_axes) + 1, lanes)
-        scope = Scope(frozenset(range(len(batch_axes) + 2)))
-        scope.values[emitter.numbers.of(Accumulated(matmul.left.dtype))] = sums
-        value = emitter.value(matmul.epilogue, scope, where)
-        if local is None:
-            emitter.store(matmul.result, value, scope, where)
-        else:
-            place = local.pointer + row * local.length + column
-            scope.statements.append(emitter.stored_densely(place, matmul.result.dtype, value, where))
-        return scope.statements
-
-    epilogue(c.Name("row"), c.Name("column"), c.Name("value"), c.Name("lanes"))  # to learn which pointers it uses
-    epilogue(c.Name("row"), c.Name("column"), c.Name("value"), None)
+    epilogue = product_epilogue(matmul, emitter, batch_axes, matmul.left.dtype, local)
     parameters = extra_parameters(emitter, batch_axes)
     if local is not None:
         pointer = c.pointer(element_type(matmul.result.dtype))

@@ -148,6 +148,11 @@ class Matmul(Kind):
         """The extents of the axes that are summed over."""
         return self.left.shape[self.result.ndim - 1 :]
 
+    @property
+    def fits_blocks(self) -> bool:
+        """Whether it can be computed for a block of rows, beside other stages of a kernel."""
+        return True
+
     def exchanged(self) -> Matmul:
         """Return the same product as that of the transposed matrices in the other order: (x @ w).T is w.T @ x.T."""
         count, num_depth = len(self.batch), len(self.depth)
@@ -183,6 +188,24 @@ class Matmul(Kind):
     def __str__(self) -> str:
         then = "" if isinstance(self.epilogue, Accumulated) else f" then {text(self.epilogue)}"
         return f"{self.result} = {self.left} @ {self.right}{f' in panels of {self.panel_width}' * self.packs}{then}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bfloat16Matmul(Matmul):
+    """A product of matrices whose left operand is stored as bfloat16, and whose right one will be; sums are float32.
+
+    The left operand is a view of a buffer of 16 bits whose rows are filled up with zeros to whole steps of the instructions, and
+    which holds whole tiles of rows (`mosaic.tiling.pairs`). The right operand is float32 until it is stored in panels of pairs.
+    """
+
+    @property
+    def fits_blocks(self) -> bool:
+        """Its tiles are not those of the kernel of several stages."""
+        return False
+
+    def exchanged(self) -> Bfloat16Matmul:
+        """Return the product itself: its operands lie differently."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)

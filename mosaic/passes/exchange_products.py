@@ -17,7 +17,7 @@ from functools import singledispatch
 
 from mosaic.ir.expressions import gathered_views
 from mosaic.ir.kinds import Kind, with_views
-from mosaic.ir.statements import IrProgram, Matmul, Statement, read_views
+from mosaic.ir.statements import Bfloat16Matmul, IrProgram, Matmul, Statement, read_views
 from mosaic.ir.views import View, dense_view
 from mosaic.lowering.registry import Memory
 from mosaic.passes.uses import readers
@@ -60,6 +60,11 @@ def _(product: Matmul) -> Matmul | None:
     if not is_whole or len(product.depth) != 1 or min(product.result.shape[-2:]) < fewest_columns:
         return None
     return product.exchanged()
+
+
+@exchange.register
+def _(product: Bfloat16Matmul) -> Matmul | None:
+    return None
 
 
 def _reads_only(transposed: View, statement: Statement) -> bool:

@@ -14,7 +14,15 @@ from dataclasses import dataclass, replace
 from functools import singledispatch
 
 from mosaic.ir.kinds import Kind
-from mosaic.ir.statements import Group, IrProgram, Matmul, RowStage, Statement, read_views, written_views
+from mosaic.ir.statements import (
+    Group,
+    IrProgram,
+    Matmul,
+    RowStage,
+    Statement,
+    read_views,
+    written_views,
+)
 from mosaic.ir.views import Buffer
 from mosaic.passes.fuse_epilogues import same_elements
 from mosaic.passes.join_groups import as_definition, as_stage
@@ -87,7 +95,7 @@ def _only_product(statement: Kind) -> Matmul | None:
 @_only_product.register
 def _(statement: Group) -> Matmul | None:
     is_only = len(statement.stages) == len(statement.products) == 1 and not statement.turns
-    return statement.products[0] if is_only else None
+    return statement.products[0] if is_only and statement.products[0].fits_blocks else None
 
 
 @singledispatch

@@ -18,6 +18,7 @@ from functools import singledispatch
 
 import numpy as np
 
+from mosaic.codegen.bfloat16_kernel import bfloat16_spec
 from mosaic.codegen.first_true import position_dtype
 from mosaic.codegen.matmul_kernel import matmul_spec
 from mosaic.codegen.narrowing import vectors_of_store
@@ -28,7 +29,9 @@ from mosaic.ir.expressions import Load, size, walk
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Loop
 from mosaic.ir.schedule import PhaseSchedule, Schedule
-from mosaic.ir.statements import Group, IrProgram, Matmul, RowStage, Scatter
+from mosaic.ir.statements import Bfloat16Matmul, Group, IrProgram, Matmul, RowStage, Scatter
+from mosaic.matmul.bfloat16_product import choose_bfloat16_blocking
+from mosaic.matmul.bfloat16_product import num_tasks as num_bfloat16_tasks
 from mosaic.matmul.blocking import Blocking, fitting_target, num_tasks, task_products
 from mosaic.passes.streams import (
     fewest_elements,
@@ -145,6 +148,13 @@ def _(first: Matmul, group: Group, machine: Machine) -> Schedule:
     blocking, lanes = machine.choose_blocking(first, target), target.lanes(first.left.dtype.itemsize)
     count, per_task = _tasks_of_batch(first, num_tasks(matmul_spec(first), blocking))
     return Schedule(target.vector_bytes, lanes, count, per_task, blockings=(blocking,))
+
+
+@schedule_of.register
+def _(first: Bfloat16Matmul, group: Group, machine: Machine) -> Schedule:
+    target, spec = machine.target, bfloat16_spec(first)
+    blocking = choose_bfloat16_blocking(spec, target)
+    return Schedule(target.vector_bytes, target.lanes(4), num_bfloat16_tasks(spec, blocking), blockings=(blocking,))
 
 
 def _tasks_of_batch(matmul: Matmul, num_each: int) -> tuple[int, int]:

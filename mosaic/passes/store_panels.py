@@ -18,15 +18,16 @@ from itertools import groupby
 
 import numpy as np
 
-from mosaic.ir.expressions import Load
 from mosaic.ir.kinds import Kind
 from mosaic.ir.loops import Turns
-from mosaic.ir.statements import Definition, Group, IrProgram, Matmul, Statement
+from mosaic.ir.statements import Bfloat16Matmul, Definition, Group, IrProgram, Matmul, Statement
 from mosaic.ir.views import Buffer, BufferKind, View, dense_view
 from mosaic.lowering.registry import Memory
+from mosaic.matmul.bfloat16_product import WIDTH
 from mosaic.matmul.blocking import Blocking, few_rows
 from mosaic.passes.canonical_axes import as_group
 from mosaic.tiling.packing import Packing
+from mosaic.tiling.pairs import PairPacking
 
 BlockingOfPanels = Callable[[Matmul], Blocking]
 """Returns the block sizes of a product once its right operand is stored in panels."""
@@ -114,10 +115,7 @@ class _Packer:
         if is_alone and self._is_packed_by_tasks(matmul, blocking) and used == right.shape:
             return replace(matmul, panel_width=width, packs=True)
         packing = Packing(replace(right, extents=(*used[:count], *right.shape[count:])), width, count)
-        panels = self.known.get(packing)
-        if panels is None:
-            panels = self._constant(packing) if is_constant else self._filled(packing, matmul, copies)
-            self.known[packing] = panels
+        panels = self._stored(packing, matmul, copies)
         strides = tuple(
             0 if extent == 1 else stride for extent, stride in zip(panels.shape, panels.strides, strict=True)
         )
@@ -125,6 +123,21 @@ class _Packer:
         kept = (*strides[:count], *panels.strides[-3:])
         left = _with_long_runs(matmul)
         return replace(matmul, left=left, right=View(panels.buffer, 0, shape, kept), panel_width=width)
+
+    def rewritten_in_pairs(self, matmul: Bfloat16Matmul, copies: list[Definition]) -> Bfloat16Matmul:
+        """Return a product of bfloat16 on panels of pairs."""
+        panels = self._stored(PairPacking(matmul.right, WIDTH, 0), matmul, copies)
+        return replace(matmul, right=panels, panel_width=WIDTH)
+
+    def _stored(self, packing: Packing, matmul: Matmul, copies: list[Definition]) -> View:
+        """Return panels, the same for the same matrix; the statements that fill them go to `copies`."""
+        panels = self.known.get(packing)
+        if panels is None:
+            view = packing.view
+            is_constant = view.buffer.kind is BufferKind.CONSTANT and not view.is_moving
+            panels = self._constant(packing) if is_constant else self._filled(packing, matmul, copies)
+            self.known[packing] = panels
+        return panels
 
     def _is_packed_by_tasks(self, matmul: Matmul, blocking: Blocking) -> bool:
         """Whether each panel is read by one task only, so that the task may pack it; kept panels are not a task's."""
@@ -135,7 +148,7 @@ class _Packer:
 
     def _constant(self, packing: Packing) -> View:
         number = len(self.program.constants) + len(self.packed)
-        buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), packing.view.dtype)
+        buffer = Buffer(BufferKind.CONSTANT, number, int(np.prod(packing.shape)), packing.dtype)
         self.packed[buffer] = packing
         return dense_view(buffer, packing.shape)
 
@@ -152,8 +165,8 @@ class _Packer:
 
     def _computed(self, packing: Packing, matmul: Matmul, copies: list[Definition]) -> View:
         """Append the copies that fill panels: one into whole panels, one of the remaining columns into the last."""
-        panels = self.memory.temporary(packing.shape, packing.view.dtype)
-        copies += [Definition(target, Load(source), matmul.origins) for target, source in packing.parts(panels)]
+        panels = self.memory.temporary(packing.shape, packing.dtype)
+        copies += [Definition(target, value, matmul.origins) for target, value in packing.copies(panels)]
         return panels
 
 
@@ -175,5 +188,15 @@ def _on_panels(statement: Kind, packer: _Packer) -> tuple[list[Definition], Kind
 def _(group: Group, packer: _Packer) -> tuple[list[Definition], Kind]:
     copies: list[Definition] = []
     is_alone = len(group.stages) == 1 and not group.turns
-    products: dict[Kind, Kind] = {each: packer.rewritten(each, copies, is_alone) for each in group.products}
+    products: dict[Kind, Kind] = {each: _product_on_panels(each, packer, copies, is_alone) for each in group.products}
     return copies, replace(group, stages=tuple(products.get(stage, stage) for stage in group.stages))
+
+
+@singledispatch
+def _product_on_panels(product: Matmul, packer: _Packer, copies: list[Definition], is_alone: bool) -> Matmul:
+    return packer.rewritten(product, copies, is_alone)
+
+
+@_product_on_panels.register
+def _(product: Bfloat16Matmul, packer: _Packer, copies: list[Definition], is_alone: bool) -> Matmul:
+    return packer.rewritten_in_pairs(product, copies)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from composit.errors import ParameterError
-from mosaic.targets.detection import check_runs_here, choose_target, detect
-from mosaic.targets.table import named_targets
+from mosaic.targets.detection import check_runs_here, choose_target, detect, for_bfloat16
+from mosaic.targets.table import named_targets, with_bfloat16
 from mosaic.targets.target import CacheSizes, Target, arithmetic_flags, line_bytes
 
 
@@ -17,12 +17,13 @@ def get_target(target: object = None) -> Target:  # object: it comes from the us
         return detect()
     if isinstance(target, Target):
         return target
-    if not isinstance(target, str) or target not in named_targets:
+    known = {**named_targets, **{each.name: each for each in with_bfloat16}}
+    if not isinstance(target, str) or target not in known:
         raise ParameterError(
-            f"get_target: no target is called {target!r}; expected one of {', '.join(named_targets)}, a Target, or "
+            f"get_target: no target is called {target!r}; expected one of {', '.join(known)}, a Target, or "
             "None for this machine; pass one of these, or build a mosaic.targets.Target"
         )
-    return named_targets[target]
+    return known[target]
 
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "check_runs_here",
     "choose_target",
     "detect",
+    "for_bfloat16",
     "get_target",
     "line_bytes",
     "named_targets",

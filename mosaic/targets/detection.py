@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from composit.errors import ParameterError
-from mosaic.targets.table import detection_order, generic
+from mosaic.targets.table import detection_order, generic, with_bfloat16
 from mosaic.targets.target import CacheSizes, Target
 
 _cpuinfo = Path("/proc/cpuinfo")
@@ -33,6 +33,23 @@ def choose_target(machine: str, features: frozenset[str]) -> Target:
         if features.issuperset(target.required_features):
             return target
     return generic
+
+
+def for_bfloat16(target: Target) -> Target:
+    """Return the target with the instructions of this machine that multiply bfloat16.
+
+    Raises:      ParameterError: the processor has none, or the target is another one without them
+    """
+    if target.bfloat16:
+        return target
+    features = _parse_features(_read(_cpuinfo))
+    for richer in with_bfloat16:
+        if richer.march == target.march and features.issuperset(richer.required_features):
+            return replace(richer, caches=target.caches)
+    raise ParameterError(
+        f"compile: precision='bfloat16' was asked for {target.name}, and this machine has neither AMX-BF16 nor AVX512-BF16, which"
+        f" multiply such numbers; expected a processor with one of them; compile in float32, which is as fast here"
+    )
 
 
 def check_runs_here(target: Target) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mosaic.targets.target import CacheSizes, Target
 
 _KiB = 1024
@@ -22,6 +24,22 @@ x86_64_v4 = Target(
     caches=CacheSizes(32 * _KiB, 1024 * _KiB, 16 * 1024 * _KiB),
     required_features=_v4_features,
     tuning_flags=("-mprefer-vector-width=512",),
+)
+x86_64_v4_tiles = replace(
+    x86_64_v4,
+    name="x86-64-v4+amx-bf16",
+    zig_cpu="x86_64_v4+amx_tile+amx_bf16",
+    required_features=(*_v4_features, "amx_tile", "amx_bf16"),
+    tuning_flags=(*x86_64_v4.tuning_flags, "-mamx-tile", "-mamx-bf16"),
+    bfloat16="tiles",
+)
+x86_64_v4_pairs = replace(
+    x86_64_v4,
+    name="x86-64-v4+avx512-bf16",
+    zig_cpu="x86_64_v4+avx512bf16",
+    required_features=(*_v4_features, "avx512_bf16"),
+    tuning_flags=(*x86_64_v4.tuning_flags, "-mavx512bf16"),
+    bfloat16="pairs",
 )
 x86_64_v3 = Target(
     name="x86-64-v3",
@@ -66,6 +84,9 @@ generic = Target(
     has_fma=False,
     caches=CacheSizes(32 * _KiB, 256 * _KiB, 1024 * _KiB),
 )
+
+with_bfloat16 = (x86_64_v4_tiles, x86_64_v4_pairs)
+"""Targets with instructions that multiply bfloat16, the fastest first; code for them is made only where these are asked for."""
 
 named_targets = {target.name: target for target in (x86_64_v4, x86_64_v3, x86_64_v2, aarch64, generic)}
 detection_order = {

@@ -30,7 +30,8 @@ class Target:
 
     `required_features` are the names that the kernel's cpuinfo gives to what the code will use; `march` is the
     architecture as gcc and clang name it, `zig_cpu` as zig does; `triple` is for compilers that cross-compile, empty
-    for whatever machine the compiler runs on.
+    for whatever machine the compiler runs on. `bfloat16` says which instructions multiply bfloat16, if any: "tiles" (AMX) or
+    "pairs" (AVX512-BF16).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Target:
     required_features: tuple[str, ...] = ()
     tuning_flags: tuple[str, ...] = ()
     pointer_bytes: int = 8
+    bfloat16: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:

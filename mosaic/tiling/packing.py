@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mosaic.ir.expressions import Expression, Load
 from mosaic.ir.views import Shape, View, dense_view
 from mosaic.tiling.tile_parts import fill_tiles, tile_parts
 
@@ -31,6 +32,11 @@ class Packing:
         return (*batch, -(-columns // self.panel_width), math.prod(self._depth), self.panel_width)
 
     @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the panels."""
+        return self.view.dtype
+
+    @property
     def _depth(self) -> Shape:
         return self.view.shape[self.num_batch : -1]
 
@@ -47,9 +53,10 @@ class Packing:
         behind = count + num_depth + 1
         return split.expand_dims((*range(count, count + num_depth), *range(behind, behind + count)))
 
-    def parts(self, panels: View) -> Iterator[tuple[View, View]]:
-        """Yield pairs of views of one shape: a part of the panels, and the elements that stand there."""
-        yield from tile_parts(self.view, self._in_tiles(panels), self._tile)
+    def copies(self, panels: View) -> Iterator[tuple[View, Expression]]:
+        """Yield parts of the panels, and the numbers that stand there; what pads the last panel may be anything."""
+        for target, source in tile_parts(self.view, self._in_tiles(panels), self._tile):
+            yield target, Load(source)
 
     def fill(self, out: np.ndarray, constant: np.ndarray) -> None:
         """Write the panels of the viewed part of a constant into `out`, a flat array."""
