@@ -24,7 +24,7 @@ from mosaic.matmul.bfloat16_tile import (
     tiles_function,
 )
 from mosaic.matmul.blocking import Blocking, enough_tasks, task_products
-from mosaic.targets import Target
+from mosaic.targets import Target, line_bytes
 from mosaic.vector.memory import load
 from mosaic.vector.vector_types import VectorType, vector_type
 
@@ -146,26 +146,44 @@ def _locate(product: Bfloat16Product) -> tuple[c.Statement, ...]:
     )  # fmt: skip
 
 
+def _lines_ahead(product: Bfloat16Product) -> int:
+    """Return how many cache lines of the next panel each step of a tile asks for, so that all tiles of a task ask for all of it."""
+    block = min(product.blocking.row_block, product.spec.rows)
+    return math.ceil(TILE_DEPTH * WIDTH * 2 / line_bytes / math.ceil(block / product.blocking.mr))
+
+
 def _functions(product: Bfloat16Product) -> dict[int, Helper]:
     """Return the functions of a tile, by the number of rows that each computes."""
     if is_on_tiles(product.target):
-        return {TILE_ROWS * count: tiles_function(count, 2) for count in (2, 1)}
+        lines = _lines_ahead(product)
+        return {TILE_ROWS * count: tiles_function(count, 2, lines) for count in (2, 1)}
     vector = product.vector
     bits = vector_type(np.dtype(np.int32), vector.lanes)
     return {rows: pairs_function(vector, bits, rows, WIDTH) for rows in (_rows_in_vectors, 4, 2, 1)}
+
+
+def _ahead(product: Bfloat16Product) -> c.Statement:
+    """Declare where the part of the next panel starts that this tile asks for; the last panel stands for the one after it."""
+    spec = product.spec
+    following = c.minimum(c.Name("panel") + 1, c.literal(spec.num_panels - 1))
+    numbers = _lines_ahead(product) * (line_bytes // 2) * (spec.padded_depth // TILE_DEPTH)
+    part = (_row - c.Name("row_start")) / product.blocking.mr * numbers
+    start = c.Name("b") + following * (WIDTH * spec.padded_depth) + part
+    return c.Declare(c.const_pointer(c.NamedType("uint16_t")), "ahead", start)
 
 
 def _tile(product: Bfloat16Product) -> tuple[c.Statement, ...]:
     """Compute the sums of at most 32 rows, and hand them to the epilogue."""
     rows = c.Declare(c.const(c.int64), "rows", c.minimum(c.literal(product.blocking.mr), _row_stop - _row))
     multiply = _on_tiles(product) if is_on_tiles(product.target) else _in_vectors(product)
-    return (rows, *multiply, *_finish(product))
+    return (rows, _ahead(product), *multiply, *_finish(product))
 
 
 def _call(product: Bfloat16Product, function: Helper, first: c.Expression, sums: c.Expression) -> c.Statement:
     depth = product.spec.padded_depth
     a = c.Name("a") + first * depth
-    return c.ExpressionStatement(function(depth // TILE_DEPTH, a, c.literal(depth), c.Name("b_panel"), sums))
+    ahead = c.Name("ahead")
+    return c.ExpressionStatement(function(depth // TILE_DEPTH, a, c.literal(depth), c.Name("b_panel"), sums, ahead))
 
 
 def _on_tiles(product: Bfloat16Product) -> tuple[c.Statement, ...]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from mosaic import c
 from mosaic.c.helpers import Helper
-from mosaic.targets import Target
+from mosaic.targets import Target, line_bytes
 from mosaic.vector.memory import broadcast, load, store
 from mosaic.vector.vector_types import VectorType
 
@@ -53,13 +53,13 @@ def start_tiles() -> Helper:
 
 
 @lru_cache(maxsize=16)
-def tiles_function(row_tiles: int, column_tiles: int) -> Helper:
-    """Return ``multiply_tiles_RxC(steps, a, a_row_stride, b, sums)``: sums of 16 R rows and 16 C columns, over steps of 32.
+def tiles_function(row_tiles: int, column_tiles: int, lines_ahead: int) -> Helper:
+    """Return ``multiply_tiles_RxC(steps, a, a_row_stride, b, sums, ahead)``: sums of 16 R rows and 16 C columns, over steps of 32.
 
-    The panel b has 32 columns, and so do the sums.
+    The panel b has 32 columns, and so do the sums. Each step asks for as many cache lines, from `ahead` on, as `lines_ahead` says.
     """
     width = 2 * TILE_COLUMNS
-    name = f"multiply_tiles_{row_tiles}x{column_tiles}"
+    name = f"multiply_tiles_{row_tiles}x{column_tiles}_{lines_ahead}"
     cells = [(row, column) for row in range(row_tiles) for column in range(column_tiles)]
     registers = {cell: f"%%tmm{number}" for number, cell in enumerate(cells)}
     a_registers = [f"%%tmm{4 + row}" for row in range(row_tiles)]
@@ -67,6 +67,8 @@ def tiles_function(row_tiles: int, column_tiles: int) -> Helper:
     zero = c.Assembly(tuple(f"tilezero {register}" for register in registers.values()))
     inputs: list[c.Expression] = []
     lines: list[str] = []
+    numbers_of_line = line_bytes // 2
+    fetches = [c.call("__builtin_prefetch", c.Name("ahead") + line * numbers_of_line) for line in range(lines_ahead)]
 
     def place(value: c.Expression) -> str:
         inputs.append(value)
@@ -82,6 +84,7 @@ def tiles_function(row_tiles: int, column_tiles: int) -> Helper:
         ]
     step = c.Assembly(tuple(lines), tuple(inputs), ("r",) * len(inputs), clobbers=("memory",))
     advance = (
+        c.AugmentedAssign(c.Name("ahead"), "+", c.literal(lines_ahead * numbers_of_line)),
         c.AugmentedAssign(_a, "+", c.literal(TILE_DEPTH)),
         c.AugmentedAssign(_b, "+", c.literal(TILE_DEPTH * width)),
     )
@@ -98,7 +101,7 @@ def tiles_function(row_tiles: int, column_tiles: int) -> Helper:
         name,
         c.void,
         _parameters(),
-        (zero, c.loop("k", _steps, step, *advance), *stored),
+        (zero, c.loop("k", _steps, *fetches, step, *advance), *stored),
         is_static=True,
         attributes=("noinline", "unused"),
         comment=f"sums[{16 * row_tiles}][{16 * column_tiles}] = a[{16 * row_tiles}][32 steps] b[32 steps][{16 * column_tiles}]",
@@ -113,6 +116,7 @@ def _parameters() -> tuple[c.Parameter, ...]:
         c.Parameter(c.int64, "a_row_stride"),
         c.Parameter(c.const_pointer(_u16), "b"),
         c.Parameter(c.pointer(c.float32), "sums"),
+        c.Parameter(c.const_pointer(_u16), "ahead", ("unused",)),
     )
 
 
